@@ -1,0 +1,82 @@
+"""Every error a user can meet, as one tree and one grammar.
+
+    EquipoiseError
+    |-- InputError(ValueError)      an argument, a column or a number is not what it must be
+    |   |-- LogError                the experiment log: a column, a role, a row
+    |   |-- SpaceError              a treatment outside its space
+    |   |-- PlanError               the TOML plan: an unknown key, a wrong value
+    |   `-- InfeasibleError         demands on a policy that cannot hold together
+    |-- UnsupportedSpace(TypeError) an estimator cannot serve this kind of treatment
+    |-- DataError                   a file is missing, truncated, or not the one that was published
+    |-- SnapshotError               a snapshot was changed, is half-written, or of another version
+    `-- MissingExtra(ImportError)   an optional dependency is not installed
+
+The grammar, enforced by the constructor: *what* must *be what*; got *value* at *where*; *what to do*.
+"""
+
+from __future__ import annotations
+
+
+class EquipoiseError(Exception):
+    """Base of all errors raised for users.
+
+    Parameters
+    ----------
+    what : the thing that is wrong, e.g. ``"column 'spend'"``.
+    must : the rule, read after "must": ``"be finite"``.
+    got : the value that was found.
+    where : the row, column, file or key it was found at; may be empty.
+    fix : one sentence that says what to do; may be empty.
+
+    Examples
+    --------
+    >>> print(InputError("budget", "be a number >= 0", -5, fix="give the money you can spend"))
+    budget must be a number >= 0; got -5; give the money you can spend
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, must: str, got: object, where: str = "", fix: str = "") -> None:
+        super().__init__(what, must, got, where, fix)
+        self.what, self.must, self.got, self.where, self.fix = what, must, got, where, fix
+
+    def __str__(self) -> str:
+        at = f" at {self.where}" if self.where else ""
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.what} must {self.must}; got {self.got}{at}{fix}"
+
+
+class InputError(EquipoiseError, ValueError):
+    """An argument, a column or a number is not what it must be."""
+
+
+class LogError(InputError):
+    """The experiment log breaks a rule: a column, a role or a row."""
+
+
+class SpaceError(InputError):
+    """A treatment lies outside its space."""
+
+
+class PlanError(InputError):
+    """The plan has an unknown key or a wrong value."""
+
+
+class InfeasibleError(InputError):
+    """Demands on a policy that cannot hold together."""
+
+
+class UnsupportedSpace(EquipoiseError, TypeError):
+    """An estimator cannot serve this kind of treatment."""
+
+
+class DataError(EquipoiseError):
+    """A file is missing, truncated or not the one that was published."""
+
+
+class SnapshotError(EquipoiseError):
+    """A snapshot was changed, is half-written or has another version."""
+
+
+class MissingExtra(EquipoiseError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,32 @@
+"""Folds: which rows a model may not see.  Rows of one group (a user's requests) always share a fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.core.arrays import Ints
+from equipoise.core.errors import InputError
+
+
+def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None) -> Ints:
+    """The fold of each row, (n,) in 0..folds-1: equal in size and, without groups, equal within every stratum.
+
+    strata : (n,) codes, usually the treatment's cells, so that each fold has each arm.
+    groups : (n,) codes of the clusters that must not be torn apart; strata are then not balanced.
+    """
+    if folds < 2:
+        raise InputError("folds", "be a whole number >= 2", folds)
+    units = n if groups is None else int(groups.max()) + 1
+    if units < folds:
+        raise InputError(
+            "the number of rows (or groups)", f"be at least the number of folds, {folds}", units, fix="use fewer folds"
+        )
+    rng = np.random.default_rng(seed)
+    if groups is not None:
+        return (rng.permutation(units) % folds)[groups].astype(np.int64)
+    order = rng.permutation(n)
+    if strata is not None:
+        order = order[np.argsort(strata[order], kind="stable")]
+    fold = np.empty(n, np.int64)
+    fold[order] = np.arange(n) % folds
+    return fold

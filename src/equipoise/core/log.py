@@ -1,0 +1,305 @@
+"""Log: what happened.  One row = one unit when it was decided on; roles say what each column is.
+
+A Log is immutable and was checked at the door: whoever holds one may trust it.  `equipoise.data` makes one of files and frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import LogError
+from equipoise.core.space import Space
+
+Kind = Literal["binary", "count", "amount", "continuous"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One metric: its column, its kind, and which way is better."""
+
+    name: str
+    kind: Kind = "continuous"
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+
+    @property
+    def sign(self) -> float:
+        """+1 where higher is better, else -1."""
+        return 1.0 if self.better == "higher" else -1.0
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column plays which part.
+
+    features : columns that models and the policy may use.
+    claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight : survey or sampling weight.
+    propensity : one column a cell (control first, then the candidates), or for two cells the column P(treated).
+    design : the same as known constants, one a cell; the text "shares" takes the observed shares of a randomised experiment.
+    group : rows that belong together (a user's requests).   protected : never a feature; audited in the report.
+    """
+
+    treatment: str
+    outcomes: tuple[Outcome, ...]
+    features: tuple[str, ...]
+    claimed: str | None = None
+    cost: str | None = None
+    propensity: tuple[str, ...] = ()
+    design: tuple[float, ...] | Literal["shares"] | None = None
+    weight: str | None = None
+    time: str | None = None
+    group: str | None = None
+    id: str | None = None
+    protected: tuple[str, ...] = ()
+
+    def columns(self) -> list[str]:
+        """Every column that has a part, each once."""
+        single = (self.treatment, self.claimed, self.cost, self.weight, self.time, self.group, self.id)
+        outcomes = (outcome.name for outcome in self.outcomes)
+        every = (*single, *outcomes, *self.features, *self.propensity, *self.protected)
+        return list(dict.fromkeys(name for name in every if name is not None))
+
+
+class Log:
+    """An experiment log.
+
+    Parameters
+    ----------
+    table : the rows; columns without a part are dropped.
+    roles : which column is what.
+    space : the treatment space.
+
+    Raises `LogError` (or `SpaceError`) naming column and row where a rule is broken: an unknown column, no rows, a treatment
+    outside the space, an outcome outside its kind, a number that is not finite, a negative cost or weight, a propensity outside (0, 1),
+    a duplicate id, a protected column among the features, control or every candidate missing.
+    """
+
+    def __init__(self, table: pa.Table, roles: Roles, space: Space) -> None:
+        self.roles, self.space = roles, space
+        self.table = _with_columns(table, roles)
+        _check_roles(roles)
+        if len(self) == 0:
+            raise LogError("a log", "have rows", 0, fix="check the file and its filters")
+        self.treatment: NDArray[Any] = space.check(self._plain(roles.treatment))
+        self.cell_names: tuple[str, ...] = (*space.names([space.control]), *space.names(space.candidates()))
+        _check_values(self)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(self.metrics)
+        return f"Log({len(self):,} rows, {len(self.roles.features)} features, metrics {metrics}; {self.space.describe()})"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the m outcomes."""
+        return tuple(outcome.name for outcome in self.roles.outcomes)
+
+    @property
+    def features(self) -> pa.Table:
+        """The feature columns as they stand in the log; `FeatureMap` makes them numbers."""
+        return self.table.select(list(self.roles.features))
+
+    @cached_property
+    def y(self) -> Floats:
+        """The outcomes, (n, m)."""
+        return np.stack([self.numbers(name) for name in self.metrics], axis=1)
+
+    @cached_property
+    def cells(self) -> Ints:
+        """The finite cell of each row, (n,): 0 control, 1 + a candidate a."""
+        return self.space.cells(self.treatment)
+
+    @cached_property
+    def propensity(self) -> Floats | None:
+        """The logged probability of each cell, (n, 1 + k), or None where the log does not know it."""
+        if self.roles.propensity:
+            known = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
+            return np.column_stack([1 - known[:, 0], known[:, 0]]) if known.shape[1] == 1 else known
+        if self.roles.design is None:
+            return None
+        if self.roles.design == "shares":
+            share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
+            return np.broadcast_to(share / share.sum(), (len(self), len(share)))
+        return np.broadcast_to(np.asarray(self.roles.design, np.float64), (len(self), len(self.roles.design)))
+
+    @cached_property
+    def weight(self) -> Floats | None:
+        """The weight of each row, (n,), or None."""
+        return None if self.roles.weight is None else self.numbers(self.roles.weight)
+
+    @cached_property
+    def groups(self) -> Ints | None:
+        """The cluster of each row as codes 0.., (n,), or None."""
+        return None if self.roles.group is None else self.codes(self.roles.group)[0]
+
+    def numbers(self, name: str) -> Floats:
+        """A column as float64, (n,); missing values are NaN."""
+        try:
+            return _float64(self.table[name])
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise LogError(f"column {name!r}", "be numbers", str(self.table[name].type), fix=str(error)) from error
+
+    def codes(self, name: str) -> tuple[Ints, list[str]]:
+        """A column as codes (n,) and their labels; a missing value is the label "missing"."""
+        column = pc.fill_null(pc.cast(self.table[name], pa.string()), "missing")
+        encoded = column.combine_chunks().dictionary_encode()
+        labels = encoded.dictionary.to_pylist()
+        order = np.argsort(np.asarray(labels, dtype=object))
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return rank[encoded.indices.to_numpy()], [labels[i] for i in order]
+
+    def take(self, rows: Any) -> Log:
+        """Some of the rows, in the order asked, as a log of their own (checked rows are not checked again)."""
+        part = object.__new__(Log)
+        index = np.asarray(rows)
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        part.roles, part.space, part.cell_names = self.roles, self.space, self.cell_names
+        part.table, part.treatment = self.table.take(pa.array(index)), self.treatment[index]
+        if self.roles.design == "shares" and self.propensity is not None:  # the whole experiment's shares, not the part's
+            part.__dict__["propensity"] = self.propensity[index]
+        return part
+
+    def _plain(self, name: str) -> NDArray[Any]:
+        column = self.table[name]
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy()))
+            raise LogError(f"column {name!r}", "have no missing value", "null", f"row {row}", "drop the row or fill it")
+        if pa.types.is_dictionary(column.type):
+            column = pc.cast(column, column.type.value_type)
+        return np.asarray(column.to_numpy())
+
+
+def _float64(column: pa.ChunkedArray) -> Floats:
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _with_columns(table: pa.Table, roles: Roles) -> pa.Table:
+    for name in roles.columns():
+        count = table.column_names.count(name)
+        if count != 1:
+            what = "be in the log" if count == 0 else "be there once"
+            raise LogError(f"column {name!r}", what, f"{count} of them", fix=f"columns: {', '.join(table.column_names)}")
+    return table.select(roles.columns())
+
+
+def _check_roles(roles: Roles) -> None:
+    if not roles.outcomes:
+        raise LogError("a log", "have at least one outcome", "none", fix="name the metrics")
+    for outcome in roles.outcomes:
+        if outcome.kind not in KINDS:
+            raise LogError(f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind))
+        if outcome.better not in ("higher", "lower"):
+            raise LogError(f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better))
+    taken = {
+        roles.treatment,
+        roles.claimed,
+        roles.cost,
+        roles.id,
+        roles.group,
+        *(o.name for o in roles.outcomes),
+        *roles.protected,
+    }
+    for name in roles.features:
+        if name in taken:
+            raise LogError(
+                f"feature {name!r}", "have no other part", "one", fix="take it out of the features, or out of its other role"
+            )
+
+
+def _check_values(log: Log) -> None:
+    roles = log.roles
+    for outcome in roles.outcomes:
+        _check_outcome(log, outcome)
+    if roles.claimed:
+        _require(log, roles.claimed, lambda v: (v == 0) | (v == 1), "be 0 or 1")
+    if roles.cost:
+        _require(log, roles.cost, lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0")
+    if roles.weight:
+        _require(log, roles.weight, lambda v: np.isfinite(v) & (v > 0), "be a finite number > 0")
+    for name in roles.features:
+        if pa.types.is_floating(log.table[name].type):
+            _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
+    _check_propensity(log)
+    if roles.id:
+        _check_ids(log, roles.id)
+    counts = np.bincount(log.cells, minlength=len(log.cell_names))
+    for name, count in zip(log.cell_names, counts, strict=True):
+        if count < 2:
+            raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
+
+
+def _check_outcome(log: Log, outcome: Outcome) -> None:
+    rules = {
+        "binary": (lambda v: (v == 0) | (v == 1), "be 0 or 1"),
+        "count": (lambda v: np.isfinite(v) & (v >= 0) & (v == np.floor(v)), "be a whole number >= 0"),
+        "amount": (lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0"),
+        "continuous": (np.isfinite, "be finite"),
+    }
+    rule, must = rules[outcome.kind]
+    _require(log, outcome.name, rule, must)
+    values = log.numbers(outcome.name)
+    if values.min() == values.max():
+        raise LogError(f"outcome {outcome.name!r}", "vary", f"{values[0]:g} in every row", fix="take it out of the metrics")
+
+
+def _check_propensity(log: Log) -> None:
+    roles, cells = log.roles, len(log.cell_names)
+    for name in roles.propensity:
+        _require(log, name, lambda v: (v > 0) & (v < 1), "lie strictly between 0 and 1")
+    if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
+        raise LogError(
+            "propensity", f"be one column a cell ({cells})", len(roles.propensity), fix=f"cells: {', '.join(log.cell_names)}"
+        )
+    known = log.propensity
+    if known is None or roles.design == "shares":
+        return
+    if roles.design is not None and (known.shape[1] != cells or not ((known > 0) & (known < 1)).all()):
+        raise LogError("design", f"be {cells} probabilities in (0, 1)", roles.design, fix=f"cells: {', '.join(log.cell_names)}")
+    total = known.sum(axis=1)
+    if not np.allclose(total, 1, atol=1e-6):
+        row = int(np.argmax(np.abs(total - 1)))
+        raise LogError("propensities", "sum to 1", f"{total[row]:g}", f"row {row}", "give one probability a cell, control first")
+
+
+def _check_ids(log: Log, name: str) -> None:
+    codes, labels = log.codes(name)
+    counts = np.bincount(codes)
+    if counts.max() > 1:
+        twice = int(np.argmax(counts))
+        rows = np.flatnonzero(codes == twice)[:2].tolist()
+        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", "use group= for repeated users")
+
+
+def _require(log: Log, name: str, rule: Any, must: str) -> None:
+    values = log.numbers(name)
+    with np.errstate(invalid="ignore"):
+        good = rule(values)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise LogError(f"column {name!r}", must, f"{values[row]:g}", f"row {row}", "mend or drop the row")
+
+
+def roles_to_json(roles: Roles) -> dict[str, Any]:
+    """The roles as plain JSON, defaults left out."""
+    plain: dict[str, Any] = {}
+    for field in fields(roles):
+        value = getattr(roles, field.name)
+        if field.name == "outcomes":
+            value = [{f.name: getattr(o, f.name) for f in fields(o)} for o in value]
+        if value not in (None, ()):
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain

@@ -1,0 +1,94 @@
+"""Snapshots: immutable folders of files with a manifest of sha256 sums.  Nothing in them is code.
+
+A folder is written beside its place and renamed, so it is whole or absent; a changed, missing or extra byte is refused.
+The id of a snapshot is the sha256 of its manifest, so equal content has equal id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.core.errors import SnapshotError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a verified snapshot holds: ``meta`` (JSON), ``parts`` (name -> bytes) and its ``id``."""
+
+    id: str
+    meta: dict[str, Any]
+    parts: dict[str, bytes]
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        beside = shelter / final.name
+        yield beside
+        if final.is_dir():
+            os.replace(final, shelter / "old")
+        os.replace(beside, final)
+    finally:
+        shutil.rmtree(shelter, ignore_errors=True)
+
+
+def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
+    """Write a snapshot folder and return its id.  Part names may hold one level of folders: ``"model/tree.txt"``."""
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
+    manifest = json.dumps({"format": FORMAT, "meta": dict(meta), "sha256": sums}, indent=1, sort_keys=True).encode()
+    with replacing(path) as folder:
+        for name, data in [*parts.items(), (MANIFEST, manifest)]:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def read_snapshot(path: Path | str) -> Snapshot:
+    """Read a snapshot folder and verify every byte of it."""
+    folder = Path(path)
+    try:
+        raw = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(raw)
+        version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SnapshotError("a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), "write it again") from error
+    if version != FORMAT:
+        raise SnapshotError("a snapshot's format", f"be {FORMAT}", version, str(folder), "use the version that wrote it")
+    parts = {name: _verified(folder, name, want) for name, want in sums.items()}
+    found = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
+    if found != set(sums):
+        raise SnapshotError("a snapshot", "hold just the files of its manifest", sorted(found ^ set(sums)), str(folder))
+    return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)
+
+
+def _verified(folder: Path, name: str, want: str) -> bytes:
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise SnapshotError("a part's name", "stay inside the snapshot", repr(name), str(folder))
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise SnapshotError(f"part {name!r}", "be readable", repr(error), str(folder), "restore it") from error
+    got = hashlib.sha256(data).hexdigest()
+    if got != want:
+        raise SnapshotError(
+            f"part {name!r}", f"have sha256 {want[:12]}...", f"{got[:12]}...", str(folder), "restore the file: it was changed"
+        )
+    return data

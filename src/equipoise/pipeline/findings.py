@@ -1,0 +1,166 @@
+"""Findings: all that a run found, as plain JSON.  `run` makes them, ``metrics.json`` keeps them, the report draws them.
+
+An interval is ``[value, low, high]`` at the run's confidence level; every amount is in its metric's unit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+Interval = list[float]  # [value, low, high]
+
+
+class Arm(TypedDict):
+    """How many rows one cell (control or a candidate) has."""
+
+    name: str
+    rows: int
+    share: float
+    expected: float | None
+
+
+class Check(TypedDict):
+    """One check of the log.  status: "ok", "note", "warn" or "fail"."""
+
+    name: str
+    status: str
+    summary: str
+    rows: list[dict[str, Any]]
+
+
+class Experiment(TypedDict):
+    """Is the experiment sound?"""
+
+    rows: int
+    features: int
+    space: str
+    arms: list[Arm]
+    checks: list[Check]
+    balance: list[dict[str, Any]]  # {"feature", "candidate", "smd"}
+
+
+class Average(TypedDict):
+    """The average effect of one candidate on one metric."""
+
+    metric: str
+    candidate: str
+    control: Interval
+    effect: Interval
+    p_value: float
+
+
+class Ranking(TypedDict):
+    """How well the predicted effects order units: one candidate, one metric; curves per head over the share treated."""
+
+    metric: str
+    candidate: str
+    qini: Interval
+    autoc: Interval
+    share: list[float]
+    gain: list[float]
+    gain_low: list[float]
+    gain_high: list[float]
+    random: list[float]
+
+
+class Decile(TypedDict):
+    """Observed effect among the units of one tenth of predicted effect (1 = largest)."""
+
+    metric: str
+    candidate: str
+    decile: int
+    predicted: float
+    observed: Interval
+    rows: int
+
+
+class Driver(TypedDict):
+    """How much a feature moves the predicted effect (share of the explained variation)."""
+
+    metric: str
+    candidate: str
+    feature: str
+    importance: float
+
+
+class BudgetPoint(TypedDict):
+    """What one budget buys.  spend is per head; values maps a metric to its gain over control per head."""
+
+    budget: float
+    spend: Interval
+    treated: float
+    values: dict[str, Interval]
+    price: float
+
+
+class TradeOff(TypedDict):
+    """What one choice of metric weights buys."""
+
+    weights: dict[str, float]
+    values: dict[str, Interval]
+    chosen: bool
+
+
+class Rival(TypedDict):
+    """The value of one policy: the chosen one, nobody, everybody under one arm, random at equal spend.  Gains over control per head."""
+
+    policy: str
+    values: dict[str, Interval]
+    spend: Interval
+    treated: float
+    against_chosen: dict[str, Interval]  # chosen minus this one, paired
+
+
+class Row(TypedDict):
+    """One demand on the policy: usage <= bound; price is the gain in the objective one more unit of it would buy."""
+
+    name: str
+    bound: float
+    used: float
+    price: float
+    binding: bool
+
+
+class GroupShare(TypedDict):
+    """Who gets what, by a protected column."""
+
+    column: str
+    group: str
+    rows: int
+    shares: dict[str, float]  # control and candidates, sum to 1
+    spend: float
+    values: dict[str, Interval]
+
+
+class Chosen(TypedDict):
+    """The policy."""
+
+    shares: dict[str, float]
+    weights: dict[str, float]
+    demands: list[Row]
+    gap: float
+    groups: list[GroupShare]
+    profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
+
+
+class Findings(TypedDict):
+    """Everything."""
+
+    title: str
+    currency: str  # unit of spend, e.g. "USD"; "" when offers are counted
+    level: float  # confidence level of every interval, e.g. 0.95
+    metrics: list[dict[str, str]]  # {"name", "unit", "kind", "better"}
+    candidates: list[str]
+    control: str
+    headline: list[str]  # plain sentences for a manager
+    experiment: Experiment
+    averages: list[Average]
+    rankings: list[Ranking]
+    deciles: list[Decile]
+    drivers: list[Driver]
+    budget: list[BudgetPoint]
+    tradeoff: list[TradeOff]
+    policy: Chosen
+    rivals: list[Rival]
+    risks: list[str]  # plain sentences, the worst first
+    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot id, python, packages

@@ -1,0 +1,7 @@
+"""What can be done to a unit: the treatment spaces (numpy only)."""
+
+from equipoise.treatments.arms import Arms
+from equipoise.treatments.base import SPACES, space_from_json
+from equipoise.treatments.dose import Dose
+
+__all__ = ["SPACES", "Arms", "Dose", "space_from_json"]

@@ -1,0 +1,30 @@
+"""The registry of spaces.  A new space is one file and one line here; `tests/contract/test_spaces.py` then checks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.core.errors import SpaceError
+from equipoise.core.registry import Registry
+from equipoise.core.space import Space
+
+SPACES = Registry(
+    "space",
+    {
+        "arms": "equipoise.treatments.arms:Arms",
+        "dose": "equipoise.treatments.dose:Dose",
+    },
+)
+
+
+def space_from_json(spec: dict[str, Any]) -> Space:
+    """The space that `to_json` described; also the form it has in a plan."""
+    if "kind" not in spec:
+        raise SpaceError("a space", "say its kind", spec, fix=f"add kind = one of {', '.join(SPACES)}")
+    cls = SPACES.load(spec["kind"])
+    arguments = {key: value for key, value in spec.items() if key != "kind"}
+    try:
+        space: Space = cls(**arguments)
+    except TypeError as error:
+        raise SpaceError(f"space {spec['kind']!r}", "have known settings", sorted(arguments), fix=str(error)) from error
+    return space

@@ -1,0 +1,123 @@
+"""Dose: an interval of amounts, of which finitely many levels are candidates.
+
+encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import SpaceError
+
+DEFAULT_LEVELS = 10
+
+
+class Dose:
+    """An interval of amounts.
+
+    Parameters
+    ----------
+    low, high : the bounds of the interval, in ``unit``.
+    levels : the amounts a policy may choose from; a whole number asks for so many equal steps above control.
+    control : the amount that is doing nothing; by default ``low``.
+    unit : the unit of the amounts, e.g. ``"USD"``.
+    degree : the degree of `encode`'s polynomial.
+
+    Examples
+    --------
+    >>> voucher = Dose(0, 3, levels=[1, 2, 3], unit="USD")
+    >>> voucher.names(voucher.candidates())
+    ('1 USD', '2 USD', '3 USD')
+    >>> voucher.cells([0, 0.2, 1.4, 2.9]).tolist()
+    [0, 1, 1, 3]
+    """
+
+    kind = "dose"
+
+    def __init__(
+        self,
+        low: float = 0.0,
+        high: float = 1.0,
+        levels: Sequence[float] | int = DEFAULT_LEVELS,
+        control: float | None = None,
+        unit: str = "",
+        degree: int = 1,
+    ) -> None:
+        self.low, self.high, self.unit, self.degree = float(low), float(high), unit, int(degree)
+        self.control = self.low if control is None else float(control)
+        if not np.isfinite([self.low, self.high]).all() or self.low >= self.high:
+            raise SpaceError("a dose's bounds", "be numbers with low < high", f"[{low}, {high}]")
+        if not self.low <= self.control <= self.high:
+            raise SpaceError("control", f"lie in [{low:g}, {high:g}]", control, fix="name the amount that is doing nothing")
+        if self.degree < 1:
+            raise SpaceError("degree", "be a whole number >= 1", degree)
+        steps = (
+            np.linspace(self.control, self.high, levels + 1)[1:] if isinstance(levels, int) else np.asarray(levels, np.float64)
+        )
+        steps = np.unique(steps[steps != self.control])
+        if steps.size == 0 or not np.isfinite(steps).all() or steps[0] < self.low or steps[-1] > self.high:
+            raise SpaceError("levels", f"be amounts in [{low:g}, {high:g}] other than control", levels)
+        self.levels = steps
+
+    def check(self, treatment: Any) -> Floats:
+        try:
+            t = np.asarray(treatment, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SpaceError("treatment", "be a number", str(error), fix="a dose is an amount; use Arms for labels") from error
+        if t.ndim != 1:
+            raise SpaceError("treatment", "be one amount a row", f"an array of shape {t.shape}")
+        good = (t >= self.low) & (t <= self.high)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise SpaceError(
+                "treatment", f"lie in [{self.low:g}, {self.high:g}]", t[row], f"row {row}", "widen the interval or drop the rows"
+            )
+        return t
+
+    def candidates(self) -> Floats:
+        return self.levels.copy()
+
+    def names(self, treatment: Any) -> tuple[str, ...]:
+        return tuple(f"{t:g} {self.unit}".strip() for t in self.check(treatment))
+
+    def encode(self, treatment: Any) -> Floats:
+        return (self.check(treatment) - self.control)[:, None] ** np.arange(1, self.degree + 1)
+
+    def cells(self, treatment: Any) -> Ints:
+        t = self.check(treatment)
+        middles = (self.levels[1:] + self.levels[:-1]) / 2
+        return np.where(t == self.control, 0, 1 + np.searchsorted(middles, t)).astype(np.int64)
+
+    def dose(self, treatment: Any) -> Floats:
+        return self.check(treatment)
+
+    def describe(self) -> str:
+        amounts = ", ".join(f"{level:g}" for level in self.levels)
+        return (
+            f"a dose in [{self.low:g}, {self.high:g}] {self.unit}".rstrip()
+            + f"; candidates {amounts}; control is {self.control:g}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "low": self.low,
+            "high": self.high,
+            "levels": self.levels.tolist(),
+            "control": self.control,
+            "unit": self.unit,
+            "degree": self.degree,
+        }
+
+    def __repr__(self) -> str:
+        return f"Dose({self.low:g}, {self.high:g}, levels={self.levels.tolist()}, control={self.control:g}, unit={self.unit!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dose) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.low, self.high, self.control, self.unit, self.degree, self.levels.tobytes()))
