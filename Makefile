@@ -1,0 +1,39 @@
+# The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test check bench docs browser clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $(STAMP)
+
+run: $(STAMP)  ## the main job on real data: how much to offer whom, within a budget
+	$(BIN)/equipoise run examples/voucher.toml
+
+test: $(STAMP) browser  ## the whole suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+
+check: $(STAMP)  ## style, types, floors, house rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py tests/test_house.py
+
+bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
+	$(BIN)/python -m benchmarks $(NAME)
+
+docs: $(STAMP)  ## rebuild the generated tables and pictures of README.md and docs/
+	$(BIN)/python docs/generate.py
+
+browser:  ## the report is tested in a real Chromium
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "no chromium: the report's browser tests will fail; install it with: apt-get install chromium" >&2
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

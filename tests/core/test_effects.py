@@ -1,0 +1,58 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+
+
+def two_units(std_error=None):
+    values = np.array([[[1.0, 0.1], [2.0, -0.2]], [[0.0, 0.3], [4.0, 0.4]]])  # (2, 2, 2)
+    return Effects(values, np.array([[10.0, 0.5], [1.0, 0.0]]), ("mail", "call"), ("spend", "visit"), std_error)
+
+
+def test_names_reach_the_right_numbers():
+    effects = two_units()
+    assert effects.metric("visit").tolist() == [[0.1, -0.2], [0.3, 0.4]]
+    assert effects.candidate("call").tolist() == [[2.0, -0.2], [4.0, 0.4]]
+    with pytest.raises(InputError, match="spend, visit; got 'spnd'"):
+        effects.metric("spnd")
+
+
+def test_levels_are_baseline_then_baseline_plus_effect():
+    assert two_units().levels()[0].tolist() == [[10.0, 0.5], [11.0, 0.6], [12.0, 0.3]]
+
+
+def test_relative_change_has_a_guarded_denominator():
+    relative = two_units().relative([2.0, 0.1])
+    assert relative[:, 1, 0].tolist() == [2 / 10, 4 / 2]
+    assert relative[1, 0, 1] == pytest.approx(0.3 / 0.1)
+    with pytest.raises(InputError, match="floor must be > 0"):
+        two_units().relative(0)
+
+
+def test_lower_bound_needs_an_error():
+    assert two_units(np.full((2, 2, 2), 0.5)).lower(2)[0, 0, 0] == 1.0 - 2 * 0.5
+    with pytest.raises(InputError, match="std_error"):
+        two_units().lower(1)
+
+
+@pytest.mark.parametrize("error", [None, np.arange(8.0).reshape(2, 2, 2)], ids=["no error", "error"])
+def test_through_parquet_and_back(tmp_path, error):
+    effects = two_units(error)
+    pq.write_table(effects.to_table(), tmp_path / "effects.parquet")
+    again = Effects.from_table(pq.read_table(tmp_path / "effects.parquet"))
+    assert again.candidates == effects.candidates
+    assert again.metrics == effects.metrics
+    np.testing.assert_array_equal(again.values, effects.values)
+    np.testing.assert_array_equal(again.baseline, effects.baseline)
+    assert (again.std_error is None) == (error is None)
+
+
+def test_take_keeps_the_order_asked():
+    assert two_units().take([1, 0]).baseline[:, 0].tolist() == [1.0, 10.0]
+
+
+def test_shapes_that_disagree_are_refused():
+    with pytest.raises(InputError, match="shape"):
+        Effects(np.zeros((2, 1, 1)), np.zeros((3, 1)), ("a",), ("y",))

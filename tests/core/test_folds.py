@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.core.folds import fold_ids
+
+
+def test_every_fold_has_its_share_of_every_stratum():
+    strata = np.repeat([0, 1], [30, 60])
+    fold = fold_ids(90, 3, seed=1, strata=strata)
+    table = np.array([[np.sum((fold == f) & (strata == s)) for s in (0, 1)] for f in range(3)])
+    assert table.tolist() == [[10, 20]] * 3
+
+
+def test_a_group_is_never_torn_apart():
+    groups = np.random.default_rng(0).integers(0, 40, 400)
+    fold = fold_ids(400, 4, seed=0, groups=groups)
+    assert all(len(set(fold[groups == g])) == 1 for g in range(40))
+
+
+def test_the_seed_decides():
+    assert (fold_ids(50, 5, seed=3) == fold_ids(50, 5, seed=3)).all()
+    assert (fold_ids(50, 5, seed=3) != fold_ids(50, 5, seed=4)).any()
+
+
+def test_too_few_rows_or_folds():
+    with pytest.raises(InputError, match="at least the number of folds, 5; got 3"):
+        fold_ids(3, 5, seed=0)
+    with pytest.raises(InputError, match="folds must be a whole number >= 2"):
+        fold_ids(3, 1, seed=0)

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from equipoise.core.errors import SnapshotError
+from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
+
+PARTS = {"tree.txt": b"a tree", "arrays/x.npy": b"\x00\x01"}
+
+
+def test_what_goes_in_comes_out_under_one_id(tmp_path):
+    first = write_snapshot(tmp_path / "a", PARTS, {"budget": 0.1})
+    second = write_snapshot(tmp_path / "b", PARTS, {"budget": 0.1})
+    snapshot = read_snapshot(tmp_path / "a")
+    assert snapshot.parts == PARTS
+    assert snapshot.meta == {"budget": 0.1}
+    assert snapshot.id == first == second
+    assert write_snapshot(tmp_path / "c", PARTS, {"budget": 0.2}) != first
+
+
+def changed(folder):
+    (folder / "tree.txt").write_bytes(b"a tref")
+
+
+def missing(folder):
+    (folder / "tree.txt").unlink()
+
+
+def extra(folder):
+    (folder / "more.txt").write_bytes(b"")
+
+
+def half_manifest(folder):
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:40])
+
+
+def other_format(folder):
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
+
+
+def outside(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["../secret"] = "0"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("harm", [changed, missing, extra, half_manifest, other_format, outside])
+def test_a_harmed_snapshot_is_refused(tmp_path, harm):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    harm(tmp_path / "s")
+    with pytest.raises(SnapshotError):
+        read_snapshot(tmp_path / "s")
+
+
+def test_writing_again_replaces_the_whole_folder(tmp_path):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    write_snapshot(tmp_path / "s", {"other": b""}, {})
+    assert set(read_snapshot(tmp_path / "s").parts) == {"other"}
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def interrupted(path):
+    with replacing(path) as beside:
+        beside.write_text("half")
+        raise KeyboardInterrupt
+
+
+def test_a_failure_leaves_the_old_and_nothing_beside(tmp_path):
+    (tmp_path / "f").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "f")
+    assert (tmp_path / "f").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
