@@ -1,0 +1,357 @@
+"""The plan: one TOML file that says everything about a run, checked to the last key before anything is read.
+
+    [log]        where the rows are, and which column is what
+    [space]      what can be done to a unit                    (absent: the dataset's, or two arms 0 and 1)
+    [estimator]  name and params                               (absent: the DR-learner)
+    [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group budgets, parity)
+    [report]     title, currency, confidence level, budgets to compare
+    [run]        folds, seed, bootstrap replicates, where to write
+
+An unknown key or a wrong value is a `PlanError` that names its place and, for a key, the nearest that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from equipoise.core.errors import PlanError
+from equipoise.core.log import Kind
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], Strict(strict=False)]
+
+
+def _wrong(must: str) -> PydanticCustomError:
+    return PydanticCustomError("plan", "{must}", {"must": must})
+
+
+def _column_or_columns(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _outcome_tables(value: Any) -> Any:
+    """``["visit", ...]`` and ``{visit = "binary"}`` are short for ``{visit = {kind = "binary"}}``."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        value = {name: {} for name in value}
+    if not isinstance(value, dict) or not value:
+        raise _wrong('be names, or a table such as {visit = "binary"}')
+    return {name: {"kind": spec} if isinstance(spec, str) else spec for name, spec in value.items()}
+
+
+def _design(value: Any) -> Any:
+    if value == "shares":
+        return value
+    if not isinstance(value, list) or not all(isinstance(p, int | float) and 0 < p < 1 for p in value):
+        raise _wrong('be "shares" or one probability in (0, 1) for control and each candidate')
+    return tuple(float(p) for p in value)
+
+
+def _cost(value: Any) -> Any:
+    """A number for every offer, ``"dose"``, a column, or a table candidate = amount; amounts are >= 0."""
+    if isinstance(value, str):
+        return value
+    amounts = value.values() if isinstance(value, dict) else [value]
+    good = all(isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a >= 0 for a in amounts)
+    if not good or value == {}:
+        raise _wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
+    return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+
+
+class Table(BaseModel):
+    """A table of the plan: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class OutcomePlan(Table):
+    """One metric."""
+
+    kind: Kind | None = None
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+
+
+class LogPlan(Table):
+    """Where the rows are and which column is what; a role given here replaces the dataset's own."""
+
+    path: str | None = None
+    dataset: str | None = None
+    treatment: str | None = None
+    outcomes: Annotated[dict[str, OutcomePlan], BeforeValidator(_outcome_tables)] | None = None
+    features: Names | None = None
+    claimed: str | None = None
+    cost: str | None = None
+    propensity: Annotated[Names, BeforeValidator(_column_or_columns)] = ()
+    design: Annotated[Any, BeforeValidator(_design)] = None
+    weight: str | None = None
+    time: str | None = None
+    group: str | None = None
+    id: str | None = None
+    protected: Names | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.dataset is None):
+            raise _wrong('have path = "file" or dataset = "name", one of them')
+        if self.path is not None and (self.treatment is None or self.outcomes is None):
+            raise _wrong("name the treatment and the outcomes of the file")
+        return self
+
+    def roles(self) -> dict[str, Any]:
+        """The roles that the plan names, as keyword arguments for a reader or to replace a dataset's."""
+        names = ("treatment", "features", "claimed", "cost", "propensity", "design", "weight", "time", "group", "id", "protected")
+        return {name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())}
+
+
+class EstimatorPlan(Table):
+    """Which estimator, and its settings."""
+
+    name: str = "dr-learner"
+    params: dict[str, Any] = {}
+
+
+class Limit(Table):
+    """An amount: ``{per_head = 0.5}`` over all units, or ``{total = 1000}`` for the rows of this log."""
+
+    per_head: Amount | None = None
+    total: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.per_head is None) == (self.total is None):
+            raise _wrong("have per_head or total, one of them")
+        return self
+
+    def head(self, n: int) -> float:
+        """The amount per head of n units."""
+        return self.per_head if self.per_head is not None else (self.total or 0.0) / n
+
+
+class Offers(Table):
+    """A number of units: ``{share = 0.3}`` of all, or ``{total = 500}`` of this log."""
+
+    share: Share | None = None
+    total: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.share is None) == (self.total is None):
+            raise _wrong("have share or total, one of them")
+        return self
+
+    def head(self, n: int) -> float:
+        """The share of n units."""
+        return self.share if self.share is not None else (self.total or 0.0) / n
+
+
+class Cap(Offers):
+    """At most so many units get this candidate."""
+
+    candidate: str
+
+
+class Floor(Table):
+    """The mean effect on a metric, per head of all units, must be at least this."""
+
+    metric: str
+    per_head: Finite = 0.0
+
+
+class GroupBudget(Limit):
+    """A budget of its own for the units of one group; per_head counts the group's heads."""
+
+    column: str
+    group: str
+
+
+class Parity(Table):
+    """The shares of units treated in the groups of a column must lie within so many points of the overall share."""
+
+    column: str
+    within: Share = 0.05
+
+
+class Keep(Table):
+    """Assignments of the policy in force; leaving one costs ``bonus`` in the objective."""
+
+    path: str
+    bonus: Positive
+
+
+class PolicyPlan(Table):
+    """What the policy is for, what it costs, and what it must obey."""
+
+    weights: dict[str, Finite] | None = None
+    cost: Annotated[Any, BeforeValidator(_cost)] = None
+    paid: Literal["always", "claimed"] | None = None
+    lower: Amount = 0.0
+    budget: Limit | None = None
+    offers: Offers | None = None
+    caps: Annotated[tuple[Cap, ...], Strict(strict=False)] = ()
+    floors: Annotated[tuple[Floor, ...], Strict(strict=False)] = ()
+    group_budgets: Annotated[tuple[GroupBudget, ...], Strict(strict=False)] = ()
+    parity: Annotated[tuple[Parity, ...], Strict(strict=False)] = ()
+    keep: Keep | None = None
+
+    @model_validator(mode="after")
+    def _money_needs_cost(self) -> Self:
+        if self.cost is None and (self.budget is not None or self.group_budgets):
+            raise _wrong("say the cost of an offer, since there is a budget")
+        if self.weights is not None and not any(self.weights.values()):
+            raise _wrong("give some metric a weight other than 0")
+        return self
+
+
+class ReportPlan(Table):
+    """How the report looks."""
+
+    title: str = ""
+    currency: str = ""
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
+
+
+class RunPlan(Table):
+    """How the run is done."""
+
+    folds: Annotated[int, Field(ge=2, le=50)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+    replicates: Annotated[int, Field(ge=20, le=100_000)] = 200
+    out: str = "equipoise-run"
+
+
+class Plan(Table):
+    """The whole plan.  ``base`` is the folder that relative paths start from, ``text`` the file as it was read."""
+
+    log: LogPlan
+    space: dict[str, Any] | None = None
+    estimator: EstimatorPlan = EstimatorPlan()
+    policy: PolicyPlan = PolicyPlan()
+    report: ReportPlan = ReportPlan()
+    run: RunPlan = RunPlan()
+    base: Annotated[Path, Field(exclude=True)] = Path()
+    text: Annotated[str, Field(exclude=True)] = ""
+
+    def path(self, name: str) -> Path:
+        """A path of the plan, relative to the plan's folder."""
+        return self.base / Path(name).expanduser()
+
+
+TABLES = tuple(name for name in Plan.model_fields if name not in ("base", "text"))
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Read and check a plan file."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError("a plan", "be valid TOML", str(error), str(file), "mend that line") from error
+    except UnicodeDecodeError as error:
+        raise PlanError("a plan", "be a UTF-8 text file", str(error), str(file), "give the .toml file") from error
+    except OSError as error:
+        raise PlanError("a plan", "be a file that can be read", error.strerror or repr(error), str(file)) from error
+    return make_plan(tables, base=file.parent, text=text, where=str(file))
+
+
+def make_plan(tables: dict[str, Any], *, base: Path | str = ".", text: str = "", where: str = "") -> Plan:
+    """A checked plan from its tables, as `tomllib` reads them.
+
+    Examples
+    --------
+    >>> make_plan({"log": {"dataset": "thornton"}}).run.folds
+    3
+    >>> make_plan({"log": {"dataset": "thornton", "protect": ["age"]}})
+    Traceback (most recent call last):
+    equipoise.core.errors.PlanError: key 'protect' must be known; got ['age'] at [log]; did you mean 'protected'?
+    """
+    for name in set(tables) - set(TABLES):
+        _unknown_key((name,), tables[name], list(TABLES), where)
+    try:
+        return Plan.model_validate({**tables, "base": Path(base), "text": text})
+    except ValidationError as error:
+        _explain(error, where)
+        raise
+
+
+def _explain(error: ValidationError, where: str) -> None:
+    """Raise the first of pydantic's complaints in our grammar; unknown keys first, since they explain missing ones."""
+    complaints = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    first = complaints[0]
+    path = tuple(part for part in first["loc"] if part != "tuple[str, ...]")
+    if first["type"] == "extra_forbidden":
+        _unknown_key(path, first["input"], _known_keys(path[:-1]), where)
+    if first["type"] == "missing":
+        raise PlanError(f"key {path[-1]!r}", "be given", "nothing", _place(path[:-1], where), _allowed(path[:-1]))
+    raise PlanError(_key(path), _must(first["type"], first["msg"]), _short(first["input"]), _place(path[:-1], where))
+
+
+def _unknown_key(path: tuple[Any, ...], value: Any, known: list[str], where: str) -> None:
+    near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+    fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    raise PlanError(f"key {path[-1]!r}", "be known", _short(value), _place(path[:-1], where), fix)
+
+
+def _must(kind: str, message: str) -> str:
+    if kind == "plan":
+        return message
+    return "be a table of keys" if kind in ("model_type", "dict_type") else f"be {message.removeprefix('Input should be ')}"
+
+
+def _key(path: tuple[Any, ...]) -> str:
+    if not path:
+        return "the plan"
+    if isinstance(path[-1], int):
+        return f"entry {path[-1] + 1}"
+    return f"table [{'.'.join(map(str, path))}]" if _known_keys(path) else f"key {path[-1]!r}"
+
+
+def _place(path: tuple[Any, ...], where: str) -> str:
+    """``[policy.caps] entry 2, in plan.toml``."""
+    names = ".".join(part for part in path if isinstance(part, str))
+    entry = next((f" entry {part + 1}" for part in path if isinstance(part, int)), "")
+    table = f"[{names}]{entry}" if names else ""
+    return ", in ".join(part for part in (table, where) if part)
+
+
+def _allowed(path: tuple[Any, ...]) -> str:
+    known = _known_keys(path)
+    return f"known keys: {', '.join(known)}" if known else ""
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    """The keys of the table at a path of keys and list positions."""
+    model: Any = Plan
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        if fields is not None and part in fields:
+            model = _inner_table(fields[part].annotation)
+    return [name for name in getattr(model, "model_fields", {}) if name not in ("base", "text")]
+
+
+def _inner_table(annotation: Any) -> Any:
+    """The table inside ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return annotation
+    for part in get_args(annotation):
+        found = _inner_table(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
