@@ -84,7 +84,8 @@ class Driver(TypedDict):
 
 
 class BudgetPoint(TypedDict):
-    """What one budget buys.  spend is per head; values maps a metric to its gain over control per head."""
+    """What one budget buys.  budget and spend are per head; values maps a metric to its gain over control per head;
+    price is the gain in the objective that one more unit of spend would buy there."""
 
     budget: float
     spend: Interval
@@ -102,13 +103,14 @@ class TradeOff(TypedDict):
 
 
 class Rival(TypedDict):
-    """The value of one policy: the chosen one, nobody, everybody under one arm, random at equal spend.  Gains over control per head."""
+    """The value of one policy: the chosen one (always the first), nobody, everybody under one arm, random at equal spend.
+    Gains over control per head; spend per head."""
 
     policy: str
     values: dict[str, Interval]
     spend: Interval
     treated: float
-    against_chosen: dict[str, Interval]  # chosen minus this one, paired
+    against_chosen: dict[str, Interval]  # chosen minus this one, paired; empty for the chosen one
 
 
 class Row(TypedDict):
@@ -133,7 +135,7 @@ class GroupShare(TypedDict):
 
 
 class Chosen(TypedDict):
-    """The policy."""
+    """The policy.  gap is the certificate: the share of the best possible objective that may be missing (0 = proven best)."""
 
     shares: dict[str, float]
     weights: dict[str, float]
@@ -149,7 +151,7 @@ class Findings(TypedDict):
     title: str
     currency: str  # unit of spend, e.g. "USD"; "" when offers are counted
     level: float  # confidence level of every interval, e.g. 0.95
-    metrics: list[dict[str, str]]  # {"name", "unit", "kind", "better"}
+    metrics: list[dict[str, str]]  # {"name", "unit", "kind", "better"} as in `core.log.Outcome`
     candidates: list[str]
     control: str
     headline: list[str]  # plain sentences for a manager
@@ -163,4 +165,4 @@ class Findings(TypedDict):
     policy: Chosen
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
-    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot id, python, packages
+    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot (id), command, python, packages (dict)
