@@ -165,4 +165,4 @@ class Findings(TypedDict):
     policy: Chosen
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
-    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages (dict)
+    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages
