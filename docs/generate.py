@@ -1,0 +1,91 @@
+"""Rebuild what is generated in README.md and docs/: benchmark tables, real outputs of the examples, the report's picture.
+
+A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end -->``.  Kinds:
+
+    bench NAME       the table of benchmarks/results/NAME.json
+    code FILE        a file, as a code block
+    output FILE      what `python FILE` prints, or what `equipoise run FILE` says of a plan
+
+`--check` only compares the parts that need no run (bench, code) and fails where one is stale; the tests call it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PART = re.compile(r"(<!-- begin (\w+) (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
+LANGUAGE = {".py": "python", ".toml": "toml"}
+
+
+def pages() -> list[Path]:
+    """The pages that may hold generated parts."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def number(value: float | None) -> str:
+    """A figure for people: four significant digits."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def bench(name: str) -> str:
+    """The table of one benchmark's results."""
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    if not path.exists():
+        return f"No result yet: run `make bench NAME={name}`.\n"
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = ["| figure | value | range | unit | against | n |", "|---|---|---|---|---|---|"]
+    for f in result["figures"]:
+        spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
+        rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {f['n'] or ''} |")
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    tail = f"\n{result['protocol']} Seeds: {', '.join(map(str, result['seeds']))}. Versions: {versions}.\n"
+    return "\n".join(rows) + "\n" + tail
+
+
+def code(name: str) -> str:
+    """A file as a code block."""
+    file = ROOT / name
+    return f"```{LANGUAGE[file.suffix]}\n{file.read_text(encoding='utf-8').rstrip()}\n```\n"
+
+
+def output(name: str) -> str:
+    """What running an example prints."""
+    plan = name.endswith(".toml")
+    command = [str(Path(sys.executable).with_name("equipoise")), "run", name] if plan else [sys.executable, name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return f"```text\n{done.stdout.rstrip()}\n```\n"
+
+
+KINDS = {"bench": bench, "code": code, "output": output}
+
+
+def rebuilt(text: str, kinds: set[str]) -> str:
+    """A page with its generated parts of some kinds made anew."""
+    return PART.sub(lambda m: m[1] + (KINDS[m[2]](m[3]) if m[2] in kinds else m[4]) + m[5], text)
+
+
+def main() -> int:
+    """Rebuild every page, or with --check say which are stale."""
+    check = "--check" in sys.argv[1:]
+    kinds = {"bench", "code"} if check else set(KINDS)
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        new = rebuilt(text, kinds)
+        if new != text and check:
+            stale.append(str(page.relative_to(ROOT)))
+        elif new != text:
+            page.write_text(new, encoding="utf-8")
+    if stale:
+        print(f"stale: {', '.join(stale)}; run make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
