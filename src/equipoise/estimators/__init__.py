@@ -1,0 +1,54 @@
+"""Estimators of the effect of every candidate on every metric.  A new one is one file and one line here."""
+
+from typing import TYPE_CHECKING
+
+from equipoise.core.lazy import lazy
+from equipoise.core.registry import Registry
+
+if TYPE_CHECKING:
+    from equipoise.estimators.base import EffectEstimator as EffectEstimator
+    from equipoise.estimators.bootstrap import Bootstrap as Bootstrap
+    from equipoise.estimators.dml.linear import LinearDML as LinearDML
+    from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
+    from equipoise.estimators.meta.dr import DRLearner as DRLearner
+    from equipoise.estimators.meta.r import RLearner as RLearner
+    from equipoise.estimators.meta.s import SLearner as SLearner
+    from equipoise.estimators.meta.t import TLearner as TLearner
+    from equipoise.estimators.meta.x import XLearner as XLearner
+    from equipoise.estimators.persist import estimator_from_parts as estimator_from_parts
+    from equipoise.estimators.persist import estimator_parts as estimator_parts
+    from equipoise.estimators.persist import load_estimator as load_estimator
+    from equipoise.estimators.persist import save_estimator as save_estimator
+    from equipoise.estimators.propensity import LearntPropensity as LearntPropensity
+
+ESTIMATORS = Registry(
+    "estimator",
+    {
+        "s-learner": "equipoise.estimators.meta.s:SLearner",
+        "t-learner": "equipoise.estimators.meta.t:TLearner",
+        "x-learner": "equipoise.estimators.meta.x:XLearner",
+        "dr-learner": "equipoise.estimators.meta.dr:DRLearner",
+        "r-learner": "equipoise.estimators.meta.r:RLearner",
+        "linear-dml": "equipoise.estimators.dml.linear:LinearDML",
+        "dose-s-learner": "equipoise.estimators.meta.dose_s:DoseSLearner",
+    },
+)
+
+NAMES = {
+    "Bootstrap": "equipoise.estimators.bootstrap",
+    "DRLearner": "equipoise.estimators.meta.dr",
+    "DoseSLearner": "equipoise.estimators.meta.dose_s",
+    "EffectEstimator": "equipoise.estimators.base",
+    "LearntPropensity": "equipoise.estimators.propensity",
+    "LinearDML": "equipoise.estimators.dml.linear",
+    "RLearner": "equipoise.estimators.meta.r",
+    "SLearner": "equipoise.estimators.meta.s",
+    "TLearner": "equipoise.estimators.meta.t",
+    "XLearner": "equipoise.estimators.meta.x",
+    "estimator_from_parts": "equipoise.estimators.persist",
+    "estimator_parts": "equipoise.estimators.persist",
+    "load_estimator": "equipoise.estimators.persist",
+    "save_estimator": "equipoise.estimators.persist",
+}
+__getattr__, __dir__ = lazy(__name__, NAMES)
+__all__ = ["ESTIMATORS", *NAMES]

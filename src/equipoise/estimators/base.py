@@ -1,0 +1,145 @@
+"""EffectEstimator: the base of all estimators.  It checks at the door, names the axes, and leaves the learning to the subclass.
+
+A subclass stores its arguments in ``__init__`` (``space`` and ``seed`` among them) and writes two methods:
+
+    _learn(sample)          learn from a checked `Sample`; what is learnt ends in ``_``
+    _answer(X, treatment)   values (n, k, m), baseline (n, m), std_error (n, k, m) or None, for k treatments of the space
+
+What is learnt is plain: numbers, text, arrays, lists and dicts of these, and models, so that it can be saved without code.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.features import matrix
+from equipoise.core.scores import ips_scores
+from equipoise.core.space import Space
+from equipoise.estimators.sample import Sample, infer_space, sample
+
+ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
+
+
+class EffectEstimator(BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators; see the module's text for what a subclass writes."""
+
+    __metadata_request__fit = ROUTED
+    __metadata_request__score = {name: True for name in ROUTED if name != "groups"}
+
+    space: Space | None
+    takes = "any space"  # which spaces it serves, for the error of one that it does not
+
+    def fit(
+        self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
+        """Learn the effect of every candidate on every metric.
+
+        Parameters
+        ----------
+        X : (n, d) array or frame of numbers.   y : (n,) or (n, m) array or frame, one column a metric.
+        treatment : (n,) or (n, p), labels or amounts of ``space``.
+        propensity : (n, K) known probabilities of the cells, control first; None takes the observed shares, which is right
+            for a randomised experiment with one share for all; a model such as `LearntPropensity` learns them.
+        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart by folds.
+        """
+        self.space_: Space = infer_space(treatment) if self.space is None else self.space
+        checked = sample(X, y, self.space_, treatment, propensity, sample_weight, groups)
+        self.feature_names_in_ = np.asarray(checked.features, dtype=object)
+        self.n_features_in_ = len(checked.features)
+        self.metrics_ = checked.metrics
+        try:
+            self._learn(checked)
+        except UnsupportedSpace as error:
+            what = f"the space of {type(self).__name__}"
+            raise UnsupportedSpace(what, f"be {self.takes}", self.space_.describe(), fix=error.fix) from error
+        return self
+
+    def effects(self, X: Any, candidates: Any = None) -> Effects:
+        """The effect of every candidate against control, for every row of X.
+
+        candidates : treatments of the space, (k,) or (k, p); by default those of ``space.candidates()``.
+        """
+        values, asked = self._asked(X, candidates)
+        effect, baseline, error = self._answer(values, asked)
+        return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
+
+    def predict(self, X: Any) -> Floats:
+        """The values of `effects`, (n, k, m), for tools of scikit-learn that call ``predict``."""
+        return self.effects(X).values
+
+    def score(self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None) -> float:
+        """Minus the mean squared distance to unbiased inverse-propensity scores of the effects, in variances of each metric.
+
+        Higher is better; its expectation is highest for the true effects.  It is noisy: use it on many rows, paired.
+        """
+        held = sample(X, y, self.space_, treatment, propensity, sample_weight)
+        cell = self.space_.cells(held.treatment)
+        cells = 1 + len(self.space_.candidates())
+        e = held.propensity
+        if not isinstance(e, np.ndarray):
+            e = shares(cell, cells, held.weight)
+        gamma = ips_scores(held.y - held.y.mean(axis=0), cell, e)  # (n, K, m)
+        miss = (gamma[:, 1:] - gamma[:, :1] - self.effects(X).values) ** 2 / held.y.var(axis=0)
+        return -float(np.average(miss.mean(axis=(1, 2)), weights=held.weight))
+
+    @abstractmethod
+    def _learn(self, data: Sample) -> None:
+        """Learn from checked rows."""
+
+    @abstractmethod
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
+        """Effects (n, k, m) of k treatments against control, the level under control (n, m), and standard errors or None."""
+
+    def _asked(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
+        """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
+        check_is_fitted(self, "space_")
+        values, names = matrix(X)
+        if values.shape[1] != self.n_features_in_:
+            raise InputError("X", f"have the {self.n_features_in_} features of fit", values.shape[1])
+        learnt = tuple(self.feature_names_in_)
+        if set(names) != set(learnt):
+            strange = sorted(set(names) - set(learnt))
+            if not all(name == f"x{j}" for j, name in enumerate(names)):
+                raise InputError(
+                    "X", "have the features of fit", f"unknown {strange[:5]}", fix=f"fit saw {', '.join(learnt[:8])}"
+                )
+        elif names != learnt:
+            values = np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
+        asked = self.space_.candidates() if candidates is None else self.space_.check(candidates)
+        return values, asked
+
+
+def shares(cell: Ints, cells: int, weight: Floats | None) -> Floats:
+    """The observed share of each cell in every row, (n, K)."""
+    count = np.bincount(cell, weight, minlength=cells)
+    return np.broadcast_to(count / count.sum(), (len(cell), cells))
+
+
+def propensities(data: Sample, cell: Ints, cells: int, fold: Ints) -> Floats:
+    """The probability of each cell in every row, (n, K): as known, as learnt across folds, or the observed shares."""
+    if data.propensity is None:
+        return shares(cell, cells, data.weight)
+    if isinstance(data.propensity, np.ndarray):
+        return data.propensity
+    return data.propensity.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
+
+
+def finite_cells(space: Space, data: Sample, least: int) -> Ints:
+    """The cell of each row, (n,), after checking that every cell has at least ``least`` rows."""
+    cell = space.cells(data.treatment)
+    names = (*space.names(np.asarray([space.control])), *space.names(space.candidates()))
+    count = np.bincount(cell, minlength=len(names))
+    if count.min() < least:
+        a = int(np.argmin(count))
+        what, fix = f"the rows of treatment {names[a]!r}", "drop it from the space, merge it, or use fewer folds"
+        raise InputError(what, f"be at least {least}", int(count[a]), fix=fix)
+    return cell
