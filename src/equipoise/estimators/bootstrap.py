@@ -1,0 +1,167 @@
+"""Bootstrap standard errors and intervals for any estimator, by units or by clusters.
+
+Replicate b gives unit (or cluster) u the random weight v_bu and fits a clone of the estimator with weights w_i v_b,u(i); the
+spread of its effects over the replicates is their sampling error.
+
+    exponential_weights   v ~ Exp(1): the Bayesian bootstrap (Rubin 1981).  Every row stays, so no arm can vanish.
+    multinomial_counts    v = how often u is drawn with replacement (Efron 1979).  Rows not drawn leave the replicate.
+
+Weights, not copies of rows, because a copied row would stand in two folds at once and cross-fitting would leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+from equipoise.core.features import to_arrow
+
+Draw = Callable[[np.random.Generator, int], Floats]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds of every effect, each (n, k, m), that hold it with probability ``level``."""
+
+    low: Floats
+    high: Floats
+    level: float
+
+
+def exponential_weights(rng: np.random.Generator, units: int) -> Floats:
+    """Weights of the Bayesian bootstrap, (units,), with mean 1."""
+    weight = rng.standard_exponential(units)
+    mean_one: Floats = weight / weight.mean()
+    return mean_one
+
+
+def multinomial_counts(rng: np.random.Generator, units: int) -> Floats:
+    """How often each unit is drawn among as many draws with replacement, (units,)."""
+    return np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
+
+
+def bootstrap_effects(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    treatment: Any,
+    propensity: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    X_new: Any = None,
+    candidates: Any = None,
+    replicates: int = 50,
+    draw: Draw = exponential_weights,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Effects:
+    """The effects of the estimator fitted on all rows, with the standard deviation over replicates as std_error.
+
+    Parameters
+    ----------
+    estimator : any estimator; it is cloned, never fitted itself.
+    X, y, treatment, propensity, sample_weight, groups : as for its ``fit``; whole ``groups`` are drawn where they are given.
+    X_new : the units to speak of, by default X; ``candidates`` as for ``effects``.
+    draw : `exponential_weights`, `multinomial_counts` or a function of (rng, number of units) of your own.
+    progress : called with (done, replicates) after each replicate.
+    """
+    rows = Rows(X, y, treatment, propensity, sample_weight, groups)
+    new = X if X_new is None else X_new
+    whole: Effects = rows.fit(estimator).effects(new, candidates)
+    mean, square = np.zeros_like(whole.values), np.zeros_like(whole.values)
+    for count, fitted in enumerate(replicate_fits(estimator, rows, replicates, draw, seed, progress), start=1):
+        values = fitted.effects(new, candidates).values
+        step = values - mean  # Welford's running variance: one replicate in memory at a time
+        mean += step / count
+        square += step * (values - mean)
+    return replace(whole, std_error=np.sqrt(square / (replicates - 1)))
+
+
+def bootstrap_interval(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    treatment: Any,
+    propensity: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    X_new: Any = None,
+    candidates: Any = None,
+    replicates: int = 200,
+    draw: Draw = exponential_weights,
+    seed: int = 0,
+    progress: Progress | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile bounds of every effect; arguments as `bootstrap_effects`.
+
+    All replicates stand in memory, (replicates, n, k, m).
+    """
+    if not 0 < level < 1:
+        raise InputError("level", "lie strictly between 0 and 1", level)
+    rows = Rows(X, y, treatment, propensity, sample_weight, groups)
+    new = X if X_new is None else X_new
+    fits = replicate_fits(estimator, rows, replicates, draw, seed, progress)
+    values = np.stack([fitted.effects(new, candidates).values for fitted in fits])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Interval(low, high, level)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The arguments of ``fit``, row by row."""
+
+    X: Any
+    y: Any
+    treatment: Any
+    propensity: Any = None
+    sample_weight: Any = None
+    groups: Any = None
+
+    def fit(self, estimator: Any) -> Any:
+        """A clone of the estimator, fitted on these rows."""
+        known = {"propensity": self.propensity, "sample_weight": self.sample_weight, "groups": self.groups}
+        return clone(estimator).fit(self.X, self.y, treatment=self.treatment, **known)
+
+    def reweighted(self, weight: Floats) -> Rows:
+        """The rows whose weight is not 0, with that weight.   weight: (n,)."""
+        kept = np.flatnonzero(weight)
+        X, y, treatment, propensity, groups = (
+            _take(part, kept) for part in (self.X, self.y, self.treatment, self.propensity, self.groups)
+        )
+        return Rows(X, y, treatment, propensity, weight[kept], groups)
+
+
+def replicate_fits(
+    estimator: Any, rows: Rows, replicates: int, draw: Draw, seed: int, progress: Progress | None
+) -> Iterator[Any]:
+    """The fitted estimator of each replicate, one after the other."""
+    if replicates < 2:
+        raise InputError("replicates", "be a whole number >= 2", replicates, fix="50 give a standard error, 200 an interval")
+    n = len(np.asarray(rows.treatment))
+    unit = np.arange(n) if rows.groups is None else np.unique(np.asarray(rows.groups), return_inverse=True)[1]
+    base = np.ones(n) if rows.sample_weight is None else np.asarray(rows.sample_weight, np.float64)
+    rng = np.random.default_rng(seed)
+    for done in range(1, replicates + 1):
+        yield rows.reweighted(base * draw(rng, int(unit.max()) + 1)[unit]).fit(estimator)
+        if progress is not None:
+            progress(done, replicates)
+
+
+def _take(part: Any, rows: Ints) -> Any:
+    """Some rows of an array, a column, a frame or nothing."""
+    if part is None:
+        return None
+    if isinstance(part, dict) or hasattr(part, "columns"):
+        return to_arrow(part).take(rows)
+    return np.asarray(part)[rows]
