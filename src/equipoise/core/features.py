@@ -12,10 +12,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 
@@ -23,11 +23,22 @@ ONE_HOT_LIMIT = 12  # a text column with more levels becomes one column of frequ
 
 
 def to_arrow(frame: Any) -> pa.Table:
-    """A pandas, polars, pyarrow (or any narwhals) frame, or a dict of columns, as a pyarrow Table."""
+    """A pandas, polars, pyarrow (or any narwhals) frame, a dict of columns, or numbers (n, d) (named x0, x1, ...), as a Table."""
     if isinstance(frame, pa.Table):
         return frame
-    if isinstance(frame, dict):
-        return pa.table(frame)
+    try:
+        if isinstance(frame, pa.RecordBatch):
+            return pa.Table.from_batches([frame])
+        if isinstance(frame, np.ndarray):
+            values = _as_floats(frame)
+            return pa.table({f"x{j}": values[:, j] for j in range(values.shape[1])})
+        return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
+        fix = "one type and one length a column, each name once"
+        raise InputError("a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix) from error
+
+
+def _eager(frame: Any) -> pa.Table:
     try:
         eager = nw.from_native(frame)
     except TypeError as error:
@@ -43,7 +54,7 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
     Numpy arrays get the names x0, x1, ...; the error for a bad value names its column and row.
     """
     if isinstance(X, np.ndarray) or hasattr(X, "__array_interface__") or isinstance(X, list):
-        values = _as_floats(np.asarray(X))
+        values = _as_floats(X)
         names = tuple(f"x{j}" for j in range(values.shape[1]))
     else:
         table = to_arrow(X)
@@ -57,21 +68,23 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
     return values, names
 
 
-def _as_floats(X: NDArray[Any]) -> Floats:
-    if X.ndim != 2:
-        raise InputError("X", "be two-dimensional (n, d)", f"shape {X.shape}", fix="reshape(-1, 1) makes one feature of a vector")
+def _as_floats(X: Any) -> Floats:
     try:
-        return np.ascontiguousarray(X, dtype=np.float64)
+        values = np.ascontiguousarray(X, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError("X", "be numbers", str(error), fix="FeatureMap makes numbers of text columns") from error
-
-
-def _column(column: pa.ChunkedArray, name: str) -> Floats:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
+    if np.ndim(X) != 2:
         raise InputError(
-            f"feature {name!r}", "be numbers", f"text, e.g. {column[0]}", fix="FeatureMap makes numbers of text columns"
+            "X", "be two-dimensional (n, d)", f"shape {np.shape(X)}", fix="reshape(-1, 1) makes one feature of a vector"
         )
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+    return values
+
+
+def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Floats:
+    if columns.is_numeric(column):
+        return columns.numbers(column)
+    got = f"{columns.value_type(column)}, e.g. {column[0] if len(column) else None}"
+    raise InputError(f"feature {name!r}", must, got, fix="FeatureMap makes numbers of text columns")
 
 
 class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -93,7 +106,9 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn the levels of every text column."""
         table = to_arrow(X)
         self.columns_: list[str] = list(table.column_names)
-        self.levels_: dict[str, list[str]] = {name: _levels(table[name]) for name in self.columns_ if _is_text(table[name])}
+        self.levels_: dict[str, list[str]] = {
+            name: _levels(table[name]) for name in self.columns_ if columns.is_text(table[name])
+        }
         return self
 
     def transform(self, X: Any) -> pa.Table:
@@ -107,9 +122,9 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                     f"feature {name!r}", "be in the frame", "no such column", fix=f"columns: {', '.join(table.column_names)}"
                 )
             if name not in self.levels_:
-                made[name] = _number(table[name], name)
+                made[name] = _column(table[name], name, "be numbers as in fit")
                 continue
-            code = pc.index_in(_text(table[name]), value_set=pa.array(self.levels_[name], pa.string())).to_numpy()
+            code = pc.index_in(columns.text(table[name]), value_set=pa.array(self.levels_[name], pa.string())).to_numpy()
             if len(self.levels_[name]) > ONE_HOT_LIMIT:
                 made[name] = np.asarray(code, np.float64)
             else:
@@ -129,26 +144,8 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
 
-def _is_text(column: pa.ChunkedArray) -> bool:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.fill_null(pc.cast(column, pa.string()), "missing")
-
-
 def _levels(column: pa.ChunkedArray) -> list[str]:
-    counts = Counter({str(item["values"]): item["counts"] for item in pc.value_counts(_text(column)).to_pylist()})
+    counts = Counter({str(item["values"]): item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()})
     if len(counts) <= ONE_HOT_LIMIT:
         return sorted(counts)
     return sorted(counts, key=lambda level: (-counts[level], level))
-
-
-def _number(column: pa.ChunkedArray, name: str) -> Floats:
-    if pa.types.is_temporal(column.type):
-        column = pc.cast(column, pa.timestamp("us"))
-        column = pc.cast(column, pa.int64())
-    if _is_text(column):
-        raise InputError(f"feature {name!r}", "be numbers as in fit", f"text, e.g. {column[0]}")
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)

@@ -5,6 +5,9 @@ A Log is immutable and was checked at the door: whoever holds one may trust it. 
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -14,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import LogError
 from equipoise.core.space import Space
@@ -79,14 +83,15 @@ class Log:
     space : the treatment space.
 
     Raises `LogError` (or `SpaceError`) naming column and row where a rule is broken: an unknown column, no rows, a treatment
-    outside the space, an outcome outside its kind, a number that is not finite, a negative cost or weight, a propensity outside (0, 1),
-    a duplicate id, a protected column among the features, control or every candidate missing.
+    outside the space, an outcome outside its kind or the same in every row, a number that is not finite, a negative cost or
+    weight, a propensity outside (0, 1), a duplicate id, a protected column among the features, a cell with fewer than two rows.
     """
 
     def __init__(self, table: pa.Table, roles: Roles, space: Space) -> None:
         self.roles, self.space = roles, space
-        self.table = _with_columns(table, roles)
         _check_roles(roles)
+        check_columns(roles, table.column_names)
+        self.table = table.select(roles.columns())
         if len(self) == 0:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
         self.treatment: NDArray[Any] = space.check(self._plain(roles.treatment))
@@ -144,16 +149,15 @@ class Log:
         return None if self.roles.group is None else self.codes(self.roles.group)[0]
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64, (n,); missing values are NaN."""
-        try:
-            return _float64(self.table[name])
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-            raise LogError(f"column {name!r}", "be numbers", str(self.table[name].type), fix=str(error)) from error
+        """A column as float64, (n,); missing values are NaN.   Text is refused, also where it reads like numbers."""
+        column = self.table[name]
+        if not columns.is_numeric(column):
+            raise LogError(f"column {name!r}", "be numbers", f"{columns.value_type(column)}, e.g. {column[0]}", fix="convert it")
+        return columns.numbers(column)
 
     def codes(self, name: str) -> tuple[Ints, list[str]]:
         """A column as codes (n,) and their labels; a missing value is the label "missing"."""
-        column = pc.fill_null(pc.cast(self.table[name], pa.string()), "missing")
-        encoded = column.combine_chunks().dictionary_encode()
+        encoded = columns.text(self.table[name]).combine_chunks().dictionary_encode()
         labels = encoded.dictionary.to_pylist()
         order = np.argsort(np.asarray(labels, dtype=object))
         rank = np.empty(len(order), np.int64)
@@ -164,7 +168,7 @@ class Log:
         """Some of the rows, in the order asked, as a log of their own (checked rows are not checked again)."""
         part = object.__new__(Log)
         index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
         part.roles, part.space, part.cell_names = self.roles, self.space, self.cell_names
         part.table, part.treatment = self.table.take(pa.array(index)), self.treatment[index]
         if self.roles.design == "shares" and self.propensity is not None:  # the whole experiment's shares, not the part's
@@ -173,27 +177,23 @@ class Log:
 
     def _plain(self, name: str) -> NDArray[Any]:
         column = self.table[name]
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy()))
+        absent = columns.missing(column)
+        if absent.any():
+            row = int(np.argmax(absent))
             raise LogError(f"column {name!r}", "have no missing value", "null", f"row {row}", "drop the row or fill it")
-        if pa.types.is_dictionary(column.type):
-            column = pc.cast(column, column.type.value_type)
-        return np.asarray(column.to_numpy())
+        return np.asarray(columns.decoded(column).to_numpy())
 
 
-def _float64(column: pa.ChunkedArray) -> Floats:
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
-
-
-def _with_columns(table: pa.Table, roles: Roles) -> pa.Table:
+def check_columns(roles: Roles, names: Sequence[str]) -> None:
+    """Every column that has a part is among ``names``, once; an unknown one is an error that suggests the nearest."""
     for name in roles.columns():
-        count = table.column_names.count(name)
-        if count != 1:
-            what = "be in the log" if count == 0 else "be there once"
-            raise LogError(f"column {name!r}", what, f"{count} of them", fix=f"columns: {', '.join(table.column_names)}")
-    return table.select(roles.columns())
+        count = list(names).count(name)
+        if count == 0:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=f"{hint}columns: {', '.join(names)}")
+        if count > 1:
+            raise LogError(f"column {name!r}", "be there once", f"{count} of them", fix="rename or drop the others")
 
 
 def _check_roles(roles: Roles) -> None:
@@ -204,20 +204,24 @@ def _check_roles(roles: Roles) -> None:
             raise LogError(f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind))
         if outcome.better not in ("higher", "lower"):
             raise LogError(f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better))
-    taken = {
-        roles.treatment,
-        roles.claimed,
-        roles.cost,
-        roles.id,
-        roles.group,
-        *(o.name for o in roles.outcomes),
-        *roles.protected,
-    }
+    metrics = [outcome.name for outcome in roles.outcomes]
+    for what, names in (("outcome", metrics), ("feature", roles.features), ("propensity", roles.propensity)):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise LogError(f"{what} {twice[0]!r}", "be named once", "twice", fix="take one out")
+    if roles.treatment in (*metrics, roles.claimed, roles.cost, *roles.protected):
+        raise LogError(f"treatment {roles.treatment!r}", "have no other part", "one", fix="take it out of its other role")
+    taken = {roles.treatment, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
+    taken |= {*metrics, *roles.propensity, *roles.protected}
     for name in roles.features:
         if name in taken:
             raise LogError(
                 f"feature {name!r}", "have no other part", "one", fix="take it out of the features, or out of its other role"
             )
+    if roles.design is not None and roles.propensity:
+        raise LogError("design", "be left out where propensity columns are named", roles.design, fix="keep one of the two")
+    if isinstance(roles.design, str) and roles.design != "shares":
+        raise LogError("design", 'be "shares" or one probability a cell', repr(roles.design))
 
 
 def _check_values(log: Log) -> None:
@@ -231,8 +235,7 @@ def _check_values(log: Log) -> None:
     if roles.weight:
         _require(log, roles.weight, lambda v: np.isfinite(v) & (v > 0), "be a finite number > 0")
     for name in roles.features:
-        if pa.types.is_floating(log.table[name].type):
-            _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
+        _check_feature(log, name)
     _check_propensity(log)
     if roles.id:
         _check_ids(log, roles.id)
@@ -240,6 +243,14 @@ def _check_values(log: Log) -> None:
     for name, count in zip(log.cell_names, counts, strict=True):
         if count < 2:
             raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
+
+
+def _check_feature(log: Log, name: str) -> None:
+    column = log.table[name]
+    if not columns.is_text(column) and not columns.is_numeric(column):
+        raise LogError(f"feature {name!r}", "be numbers, text, true/false or times", str(column.type), fix="leave it out")
+    if pa.types.is_floating(columns.value_type(column)):
+        _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
 
 
 def _check_outcome(log: Log, outcome: Outcome) -> None:
@@ -276,10 +287,14 @@ def _check_propensity(log: Log) -> None:
 
 
 def _check_ids(log: Log, name: str) -> None:
-    codes, labels = log.codes(name)
-    counts = np.bincount(codes)
-    if counts.max() > 1:
-        twice = int(np.argmax(counts))
+    absent = columns.missing(log.table[name])
+    if absent.any():
+        raise LogError(
+            f"id {name!r}", "have no missing value", "null", f"row {int(np.argmax(absent))}", "drop the row or fill it"
+        )
+    if pc.count_distinct(log.table[name]).as_py() < len(log):
+        codes, labels = log.codes(name)
+        twice = int(np.argmax(np.bincount(codes)))
         rows = np.flatnonzero(codes == twice)[:2].tolist()
         raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", "use group= for repeated users")
 

@@ -1,0 +1,63 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from equipoise.core import columns
+
+NAN = np.nan
+
+
+def column(values, kind=None, encoded=False):
+    array = pa.array(values, kind)
+    return pa.chunked_array([array.dictionary_encode() if encoded else array])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "want"),
+    [
+        ([1, None], pa.int8(), [1, NAN]),
+        ([True, None], pa.bool_(), [1, NAN]),
+        ([1.5, NAN, None], pa.float32(), [1.5, NAN, NAN]),
+        ([None, None], pa.null(), [NAN, NAN]),
+        ([1, None], pa.timestamp("s", tz="UTC"), [1e6, NAN]),
+        ([1, None], pa.date32(), [86_400e6, NAN]),
+        ([1, None], pa.time32("s"), [1e6, NAN]),
+        ([1, None], pa.duration("ms"), [1e3, NAN]),
+    ],
+)
+def test_numbers_of_every_type(values, kind, want):
+    np.testing.assert_array_equal(columns.numbers(column(values, kind)), want)
+    assert columns.missing(column(values, kind)).tolist() == np.isnan(want).tolist()
+
+
+def test_a_decimal_is_a_number():
+    wide = pa.chunked_array([pa.array([1, None]).cast(pa.decimal128(30, 2))])
+    np.testing.assert_array_equal(columns.numbers(wide), [1, NAN])
+
+
+def test_a_dictionary_is_its_values():
+    np.testing.assert_array_equal(columns.numbers(column([7, None, 7], encoded=True)), [7, NAN, 7])
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_text_of_every_type(kind):
+    plain = column(["a", None], kind)
+    view = kind == pa.string_view()
+    encoded = pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array(["a"], kind)) if view else None
+    every = [plain, pa.chunked_array([encoded])] if view else [plain, column(["a", None], kind, encoded=True)]
+    for each in every:
+        assert columns.is_text(each)
+        assert columns.text(each).to_pylist() == ["a", "missing"]
+        assert columns.missing(each).tolist() == [False, True]
+        with pytest.raises(TypeError):
+            columns.numbers(each)
+
+
+def test_nan_reads_missing_as_text():
+    assert columns.text(column([1.0, NAN, None])).to_pylist() == ["1", "missing", "missing"]
+
+
+def test_no_rows_are_no_trouble():
+    empty = pa.chunked_array([], pa.dictionary(pa.int8(), pa.string()))
+    assert columns.text(empty).to_pylist() == []
+    assert columns.missing(empty).tolist() == []

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, matrix, to_arrow
+
+
+def same(one, other):
+    np.testing.assert_equal(one.to_pydict(), other.to_pydict())
+
+
+COLUMNS = {"zip": ["b", "a", None], "age": [31.0, None, 18.0], "new": [True, False, True]}
+
+
+def test_three_rows_by_hand(frame):
+    made = FeatureMap().fit_transform(frame(COLUMNS))
+    assert made.column_names == ["zip=a", "zip=b", "zip=missing", "age", "new"]
+    values, names = matrix(made)
+    assert list(names) == made.column_names
+    np.testing.assert_array_equal(values, [[0, 1, 0, 31, 1], [1, 0, 0, np.nan, 0], [0, 0, 1, 18, 1]])
+
+
+def test_a_level_never_seen_is_all_zeros_or_a_missing_rank():
+    few = FeatureMap().fit({"zip": ["a", "b"]})
+    assert few.transform({"zip": ["c", "a"]}).to_pydict() == {"zip=a": [0.0, 1.0], "zip=b": [0.0, 0.0]}
+    levels = [f"l{i:02}" for i in range(ONE_HOT_LIMIT + 1)]
+    many = FeatureMap().fit({"zip": [*levels, "l05"]})
+    got = many.transform({"zip": ["l05", "l00", "new"]})["zip"].to_numpy()
+    np.testing.assert_array_equal(got, [0, 1, np.nan])  # the most frequent first, ties by name
+
+
+def test_what_was_learnt_survives_json(frame):
+    fitted = FeatureMap().fit(frame(COLUMNS))
+    again = FeatureMap.from_json(json.loads(json.dumps(fitted.to_json())))
+    same(again.transform(frame(COLUMNS)), fitted.transform(frame(COLUMNS)))
+
+
+def test_the_order_of_columns_and_extra_columns_do_not_matter():
+    fitted = FeatureMap().fit(COLUMNS)
+    turned = {"extra": [1, 2, 3], **dict(reversed(COLUMNS.items()))}
+    same(fitted.transform(turned), fitted.transform(COLUMNS))
+
+
+def test_rows_do_not_depend_on_their_neighbours():
+    fitted = FeatureMap().fit(COLUMNS)
+    whole = fitted.transform(COLUMNS)
+    for row in range(3):
+        same(fitted.transform(to_arrow(COLUMNS).slice(row, 1)), whole.slice(row, 1))
+
+
+def test_the_input_stays_as_it_was():
+    X = np.array([[1.0, 2.0]])
+    values, _ = matrix(X.copy())
+    assert values.tolist() == X.tolist()
+    table = to_arrow(COLUMNS)
+    before = table.to_pydict()
+    FeatureMap().fit_transform(table)
+    assert table.to_pydict() == before
+
+
+def test_arrays_get_names():
+    values, names = matrix([[1, 2], [3, 4]])
+    assert names == ("x0", "x1")
+    assert values.dtype == np.float64
+    assert FeatureMap().fit_transform(np.array([[1, 2]])).column_names == ["x0", "x1"]
+
+
+def test_float32_and_nullable_integers(frame):
+    values, _ = matrix(frame({"i": [1, None, 3], "f": np.array([1, 2, 3], np.float32)}))
+    np.testing.assert_array_equal(values, [[1, 1], [np.nan, 2], [3, 3]])
+
+
+def test_times_keep_their_distances(frame):
+    stamps = np.array(["2024-01-01", "2024-01-02"], "datetime64[ms]")
+    values, _ = matrix(FeatureMap().fit_transform(frame({"t": stamps})))
+    assert values[1, 0] - values[0, 0] == 86_400e6
+
+
+def test_a_category_is_text(frame):
+    encoded = pa.table({"zip": pa.array(["a", None, "b"], pa.large_string()).dictionary_encode()})
+    assert FeatureMap().fit_transform(encoded).column_names == ["zip=a", "zip=b", "zip=missing"]
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinity_names_column_and_row(frame, bad):
+    with pytest.raises(InputError, match=r"feature 'b' must be finite; got -?inf at row 1"):
+        matrix(frame({"a": [0.0, 1.0], "b": [0.0, bad]}))
+    with pytest.raises(InputError, match="'x0'.*row 0"):
+        matrix(np.array([[bad]]))
+
+
+def test_bad_frames_are_refused(frame):
+    with pytest.raises(InputError, match="'zip'.*FeatureMap"):
+        matrix(frame({"zip": ["a", "b"]}))
+    with pytest.raises(InputError, match="feature 'age' must be in the frame"):
+        FeatureMap().fit(frame(COLUMNS)).transform(frame({"zip": ["a"]}))
+    with pytest.raises(InputError, match="be numbers as in fit"):
+        FeatureMap().fit(frame({"age": [1.0]})).transform(frame({"age": ["old"]}))
+
+
+BAD = {
+    "a number": (3, "be pandas, polars or pyarrow"),
+    "columns of two lengths": ({"a": [1], "b": [1, 2]}, "one length a column"),
+    "a column of two types": ({"a": [1, "x"]}, "one type"),
+    "a vector": (np.array([1.0, 2.0]), r"\(n, d\)"),
+    "rows of two lengths": ([[1], [1, 2]], "be numbers"),
+    "text in an array": (np.array([["a"]]), "FeatureMap"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_table_is_refused(case):
+    thing, words = BAD[case]
+    with pytest.raises(InputError, match=words):
+        matrix(thing)
+
+
+def test_a_pandas_frame_with_one_name_twice():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="each name once"):
+        to_arrow(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
