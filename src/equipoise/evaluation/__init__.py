@@ -1,0 +1,77 @@
+"""Judging effects and policies on rows of an experiment: pure functions on arrays, every claim with its interval.
+
+A ranking metric is one object and one line in `METRICS`.
+"""
+
+from typing import TYPE_CHECKING
+
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from equipoise.evaluation.average import AverageEffects as AverageEffects
+    from equipoise.evaluation.average import average_effects as average_effects
+    from equipoise.evaluation.base import METRICS as METRICS
+    from equipoise.evaluation.base import Estimate as Estimate
+    from equipoise.evaluation.base import Estimates as Estimates
+    from equipoise.evaluation.base import mean_estimates as mean_estimates
+    from equipoise.evaluation.calibration import EffectGroup as EffectGroup
+    from equipoise.evaluation.calibration import LinearPredictor as LinearPredictor
+    from equipoise.evaluation.calibration import best_linear_predictor as best_linear_predictor
+    from equipoise.evaluation.calibration import calibration_deciles as calibration_deciles
+    from equipoise.evaluation.compare import Comparison as Comparison
+    from equipoise.evaluation.compare import compare_policies as compare_policies
+    from equipoise.evaluation.compare import compare_rankings as compare_rankings
+    from equipoise.evaluation.compat import auuc_causalml as auuc_causalml
+    from equipoise.evaluation.compat import auuc_causalml_raw as auuc_causalml_raw
+    from equipoise.evaluation.compat import auuc_sklift as auuc_sklift
+    from equipoise.evaluation.compat import qini_causalml as qini_causalml
+    from equipoise.evaluation.compat import qini_causalml_raw as qini_causalml_raw
+    from equipoise.evaluation.compat import qini_sklift as qini_sklift
+    from equipoise.evaluation.curves import Curve as Curve
+    from equipoise.evaluation.curves import gain_curve as gain_curve
+    from equipoise.evaluation.curves import toc_curve as toc_curve
+    from equipoise.evaluation.evidence import Evidence as Evidence
+    from equipoise.evaluation.evidence import check_evidence as check_evidence
+    from equipoise.evaluation.order import RankedScores as RankedScores
+    from equipoise.evaluation.order import sort_scores as sort_scores
+    from equipoise.evaluation.ranked import Metric as Metric
+    from equipoise.evaluation.ranked import Ranking as Ranking
+    from equipoise.evaluation.ranked import rank as rank
+    from equipoise.evaluation.resampling import bootstrap as bootstrap
+    from equipoise.evaluation.rivals import everybody as everybody
+    from equipoise.evaluation.rivals import random_at_equal_spend as random_at_equal_spend
+    from equipoise.evaluation.rivals import top_share as top_share
+    from equipoise.evaluation.tables import TableRow as TableRow
+    from equipoise.evaluation.tables import ranking_table as ranking_table
+    from equipoise.evaluation.truth import pehe as pehe
+    from equipoise.evaluation.truth import regret as regret
+    from equipoise.evaluation.truth import true_value as true_value
+    from equipoise.evaluation.uplift import autoc as autoc
+    from equipoise.evaluation.uplift import qini as qini
+    from equipoise.evaluation.uplift import qini_rate as qini_rate
+    from equipoise.evaluation.value import PolicyValue as PolicyValue
+    from equipoise.evaluation.value import dr as dr
+    from equipoise.evaluation.value import ips as ips
+    from equipoise.evaluation.value import policy_value as policy_value
+    from equipoise.evaluation.value import snips as snips
+
+FILES = {
+    "average": ("AverageEffects", "average_effects"),
+    "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
+    "resampling": ("bootstrap",),
+    "calibration": ("EffectGroup", "LinearPredictor", "best_linear_predictor", "calibration_deciles"),
+    "compare": ("Comparison", "compare_policies", "compare_rankings"),
+    "compat": ("auuc_causalml", "auuc_causalml_raw", "auuc_sklift", "qini_causalml", "qini_causalml_raw", "qini_sklift"),
+    "curves": ("Curve", "gain_curve", "toc_curve"),
+    "evidence": ("Evidence", "check_evidence"),
+    "order": ("RankedScores", "sort_scores"),
+    "value": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
+    "ranked": ("Metric", "Ranking", "rank"),
+    "rivals": ("everybody", "random_at_equal_spend", "top_share"),
+    "tables": ("TableRow", "ranking_table"),
+    "truth": ("pehe", "regret", "true_value"),
+    "uplift": ("autoc", "qini", "qini_rate"),
+}
+NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
+__getattr__, __dir__ = lazy(__name__, NAMES)
+__all__ = list(NAMES)

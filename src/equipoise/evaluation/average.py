@@ -1,0 +1,58 @@
+"""Average effects of every candidate on every metric, with intervals and p-values.
+
+By doubly robust row values (AIPW; Robins, Rotnitzky & Zhao 1994), which without a model of the levels is the difference of
+weighted means (Hajek); by `snips` it is that difference in any case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.evaluation.base import Estimates, around, mean_estimates
+from equipoise.evaluation.evidence import check_evidence
+from equipoise.evaluation.value import Decisions, Method, dr
+
+
+@dataclass(frozen=True)
+class AverageEffects:
+    """control: the mean level under control, (m,).   effect: the mean change under each candidate, (k, m)."""
+
+    control: Estimates
+    effect: Estimates
+
+
+def average_effects(
+    y: Any,
+    *,
+    cell: Any,
+    propensity: Any,
+    levels: Any = None,
+    weight: Any = None,
+    groups: Any = None,
+    method: Method = dr,
+    level: float = 0.95,
+) -> AverageEffects:
+    """The average effect of each candidate against control.   y : (n,) or (n, m); the rest as for `rank`; levels (n, K, m).
+
+    Examples
+    --------
+    >>> found = average_effects([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> found.effect.value.tolist(), found.control.value.tolist()
+    ([[4.0]], [1.5])
+    """
+    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
+
+    def values(a: int) -> Floats:
+        return method(Decisions(np.full(len(rows), a)), rows)
+
+    control = values(0)
+    found = [
+        mean_estimates(values(1 + a) - control, weight=rows.weight, groups=rows.groups, level=level)
+        for a in range(rows.candidates)
+    ]
+    effect = around(np.stack([one.value for one in found]), np.stack([one.std_error for one in found]), level)
+    return AverageEffects(mean_estimates(control, weight=rows.weight, groups=rows.groups, level=level), effect)

@@ -1,0 +1,118 @@
+"""What an evaluation returns: estimates with intervals; and the registry of ranking metrics.
+
+An estimate that is a weighted mean of independent influence values psi has
+
+    std_error^2 = sum_g (sum_{i in g} w_i psi_i)^2 / (sum w)^2 * G / (G - 1)
+
+with every row a group of its own, or rows of one cluster together; its interval is value +- z std_error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.registry import Registry
+
+METRICS = Registry(
+    "metric",
+    {
+        "qini": "equipoise.evaluation.uplift:qini",
+        "autoc": "equipoise.evaluation.uplift:autoc",
+        "qini_rate": "equipoise.evaluation.uplift:qini_rate",
+        "qini_sklift": "equipoise.evaluation.compat:qini_sklift",
+        "auuc_sklift": "equipoise.evaluation.compat:auuc_sklift",
+        "qini_causalml": "equipoise.evaluation.compat:qini_causalml",
+        "auuc_causalml": "equipoise.evaluation.compat:auuc_causalml",
+        "qini_causalml_raw": "equipoise.evaluation.compat:qini_causalml_raw",
+        "auuc_causalml_raw": "equipoise.evaluation.compat:auuc_causalml_raw",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its standard error and interval; the last three are NaN where no interval was asked for."""
+
+    value: float
+    std_error: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> list[float]:
+        """[value, low, high], as findings keep it."""
+        return [self.value, self.low, self.high]
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of 0; False where there is no interval."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of the value being 0; 1 where value and standard error are both 0."""
+        return float(_p_values(np.asarray(self.value), np.asarray(self.std_error)))
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Numbers of any shape with standard errors and intervals; indexing one gives its `Estimate`."""
+
+    value: Floats
+    std_error: Floats
+    low: Floats
+    high: Floats
+
+    def __getitem__(self, index: int | tuple[int, ...]) -> Estimate:
+        return Estimate(*(float(part[index]) for part in (self.value, self.std_error, self.low, self.high)))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @cached_property
+    def p_value(self) -> Floats:
+        """Two-sided, of each value being 0, in the shape of value."""
+        return _p_values(self.value, self.std_error)
+
+
+def _p_values(value: Floats, std_error: Floats) -> Floats:
+    ratio = np.divide(np.abs(value), std_error, out=np.where(value == 0, 0.0, np.inf), where=std_error != 0)
+    return np.asarray(2 * ndtr(-ratio))
+
+
+def critical(level: float) -> float:
+    """The two-sided normal critical value: 1.96 at level 0.95."""
+    if not 0 < level < 1:
+        raise InputError("level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals")
+    return float(ndtri(0.5 + level / 2))
+
+
+def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) -> Floats:
+    """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,); groups: (n,) codes or None."""
+    parts = influence * weight[:, None]
+    if groups is not None:
+        parts = np.stack([np.bincount(groups, part) for part in parts.T], axis=1)
+    units = len(parts) if groups is None else int(np.count_nonzero(np.bincount(groups)))
+    spread = np.sqrt(np.einsum("im,im->m", parts, parts)) / weight.sum()
+    return np.asarray(spread * np.sqrt(units / max(units - 1, 1)))
+
+
+def mean_estimates(rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95) -> Estimates:
+    """Weighted means (m,) of row values (n, m) with intervals: what pools the `rows` of several folds into one answer."""
+    if rows.ndim != 2 or len(rows) < 2:
+        raise InputError("rows", "have shape (n, m) with n >= 2", rows.shape)
+    w = np.ones(len(rows)) if weight is None else weight
+    value = w @ rows / w.sum()
+    return around(value, std_errors(rows - value, w, groups), level)
+
+
+def around(value: Floats, std_error: Floats, level: float) -> Estimates:
+    """Normal intervals."""
+    reach = critical(level) * std_error
+    return Estimates(value, std_error, value - reach, value + reach)

@@ -1,0 +1,89 @@
+"""Paired bootstrap comparison of two rankings or two policies on the same rows.
+
+Both are resampled alike, so that what they share cancels.  A winner is named only if the interval of the difference excludes 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.errors import InputError
+from equipoise.evaluation.base import Estimate
+from equipoise.evaluation.ranked import Metric, Ranking
+from equipoise.evaluation.resampling import percentile_estimate, replicate_seeds, replicates, resample
+from equipoise.evaluation.value import PolicyValue
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two things measured on the same rows; larger is better.  difference = first - second."""
+
+    what: str
+    names: tuple[str, str]
+    values: tuple[float, float]
+    difference: Estimate
+    level: float
+
+    @property
+    def winner(self) -> str | None:
+        """The better one's name, or None where the interval of the difference holds 0."""
+        if not self.difference.excludes_zero:
+            return None
+        return self.names[0] if self.difference.value > 0 else self.names[1]
+
+    def __str__(self) -> str:
+        value, low, high = self.difference.interval
+        measured = (
+            f"{self.what}: {self.names[0]} - {self.names[1]} = {value:.4g} ({self.level:.0%} interval {low:.4g} to {high:.4g})"
+        )
+        return f"{measured}; {'no winner: the interval holds 0' if self.winner is None else f'{self.winner} wins'}"
+
+
+def compare_rankings(
+    first: Ranking,
+    second: Ranking,
+    metric: Metric,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    draws: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Comparison:
+    """Which of two scores ranks the same rows better by ``metric``?"""
+    if len(first) != len(second) or (first.candidate, first.metric) != (second.candidate, second.metric):
+        raise InputError("two rankings", "be of the same rows, candidate and metric", f"{len(first)} and {len(second)} rows")
+    seeds = replicate_seeds(draws, seed)
+    values = metric.value(first), metric.value(second)
+    spread = replicates(metric, first, seeds) - replicates(metric, second, seeds)
+    return Comparison(metric.name, names, values, percentile_estimate(values[0] - values[1], spread, level), level)
+
+
+def compare_policies(
+    first: PolicyValue,
+    second: PolicyValue,
+    *,
+    metric: int = 0,
+    better: float = 1.0,
+    names: tuple[str, str] = ("first", "second"),
+    draws: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Comparison:
+    """Which of two policies, valued on the same rows, is better on one metric?   better: +1 where higher is better, else -1."""
+    if first.rows.shape != second.rows.shape:
+        raise InputError("two policies", "be valued on the same rows and metrics", f"{first.rows.shape} and {second.rows.shape}")
+    pair = better * np.stack([first.rows[:, metric], second.rows[:, metric]], axis=1)
+    unit = np.arange(len(pair)) if first.groups is None else first.groups
+    spread = np.array([_difference(pair, resample(unit, first.weight, s)) for s in replicate_seeds(draws, seed)])
+    values = first.weight @ pair / first.weight.sum()
+    estimate = percentile_estimate(float(values[0] - values[1]), spread, level)
+    return Comparison("policy value", names, (float(values[0]), float(values[1])), estimate, level)
+
+
+def _difference(pair: Floats, weight: Floats) -> float:
+    """Weighted mean of the first column less that of the second.   pair: (n, 2)."""
+    means = weight @ pair / weight.sum()
+    return float(means[0] - means[1])

@@ -1,0 +1,139 @@
+"""Curves with bands: what treating the top share of units brings.
+
+    G(q) = gain of treating the top q instead of nobody, per head of population      TOC(q) = G(q) / q - G(1)
+
+At each of at most 200 points the influence value of a unit is (gain_i - m) 1{i in the top q} - (G(q) - m q), where m is the
+gain of units at the cut, taken from the curve's slope.  Points are nested, so their whole covariance follows from second
+moments of the pieces between them: it gives the pointwise bands, and the uniform ones by the quantile of the largest of so many
+correlated normals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from scipy.sparse import csr_array
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.evaluation.base import critical
+from equipoise.evaluation.ranked import Ranking
+
+SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
+SUP_DRAWS = 2000  # draws of the largest deviation: its 95 % quantile is then known to about 2 %
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve over the share treated; every array is (p,), p <= points + 1.
+
+    Attributes
+    ----------
+    share : from 0 to 1.   value : the curve.   random : what a random order brings.
+    low, high : at each point the interval.   band_low, band_high : the band that holds the whole curve.
+    """
+
+    share: Floats
+    value: Floats
+    low: Floats
+    high: Floats
+    band_low: Floats
+    band_high: Floats
+    random: Floats
+
+
+def gain_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
+    """G(q): gain per head of population over the share treated."""
+    share, gain, covariance = _curve(ranking, points)
+    return _banded(np.r_[0, share], np.r_[0, gain], np.pad(covariance, ((1, 0), (1, 0))), level, seed, share[-1:] * gain[-1])
+
+
+def toc_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
+    """TOC(q): by how much the mean gain among the top q exceeds that of all."""
+    share, gain, covariance = _curve(ranking, points)
+    scale = np.diag(1 / share)
+    scale[:, -1] -= 1
+    return _banded(share, gain / share - gain[-1], scale @ covariance @ scale.T, level, seed, np.zeros(1))
+
+
+def _banded(share: Floats, value: Floats, covariance: Floats, level: float, seed: int, at_all: Floats) -> Curve:
+    error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    pointwise, uniform = critical(level) * error, _sup_critical(covariance, error, level, seed) * error
+    return Curve(share, value, value - pointwise, value + pointwise, value - uniform, value + uniform, share * at_all)
+
+
+def _sup_critical(covariance: Floats, error: Floats, level: float, seed: int) -> float:
+    """The level's quantile of max_j |Z_j| for normal Z with this covariance, no less than the pointwise one."""
+    known = error > error.max() * 1e-9
+    if not known.any():
+        return critical(level)
+    values, vectors = np.linalg.eigh(covariance[np.ix_(known, known)] / np.outer(error[known], error[known]))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    draws = np.random.default_rng(seed).standard_normal((SUP_DRAWS, len(root))) @ root.T
+    return max(critical(level), float(np.quantile(np.abs(draws).max(axis=1), level)))
+
+
+def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
+    """(share (p,), G (p,), covariance of G (p, p)) at the ends of p <= points pieces of about equal weight."""
+    if points < 1:
+        raise InputError("points", "be a whole number >= 1", points, fix="200 draw a smooth curve")
+    total = float(ranking.weight.sum())
+    ends, pieces = _pieces(ranking.gain, ranking.weight, ranking.last, total, points)
+    brought, held = np.cumsum(pieces[:, 0]), np.cumsum(pieces[:, 1])
+    rows_alone = ranking.group is None
+    second = [np.diag(part) for part in pieces.T[2:]] if rows_alone else _second_moments(ranking, ends)
+    share, gain = held / total, brought / total
+    share[-1] = 1.0
+    return share, gain, _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+
+
+@numba.njit(cache=True)
+def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
+    """Cut the ranks into pieces that end with ties -> (ends (p,), sums (p, 5) of w g, w, (w g)^2, w g w, w w over each piece)."""
+    ends, sums = np.empty(points, np.int64), np.zeros((points, 5))
+    held, piece, target = 0.0, 0, 1
+    for i in range(len(gain)):
+        w, wg = weight[i], weight[i] * gain[i]
+        held += w
+        sums[piece, 0] += wg
+        sums[piece, 1] += w
+        sums[piece, 2] += wg * wg
+        sums[piece, 3] += wg * w
+        sums[piece, 4] += w * w
+        if last[i] and (i + 1 == len(gain) or (target < points and held * points >= target * total)):
+            ends[piece] = i + 1
+            piece += 1
+            target = max(target, int(held * points / total)) + 1
+    return ends[:piece], sums[:piece]
+
+
+def _second_moments(ranking: Ranking, ends: Ints) -> list[Floats]:
+    """Sums over clusters of A_j A_k, A_j B_k, B_j B_k, each (p, p), where A_j, B_j are a cluster's w g and w in piece j."""
+    piece = np.repeat(np.arange(len(ends)), np.diff(np.r_[0, ends]))
+    group = np.asarray(ranking.group)
+    place, shape = (group, piece), (int(group.max()) + 1, len(ends))
+    a = csr_array((ranking.weight * ranking.gain, place), shape=shape)
+    b = csr_array((ranking.weight, place), shape=shape)
+    return [(x.T @ y).toarray() for x, y in ((a, a), (a, b), (b, b))]
+
+
+def _covariance(share: Floats, gain: Floats, top: list[Floats]) -> Floats:
+    """The covariance of G at the points, times total^2.   top: the second moments of sums over the top pieces, (p, p) each.
+
+    The influence of a cluster at point j is A_j - m_j B_j - c_j B, with B its whole weight and c_j = G_j - m_j q_j.
+    """
+    m = _slopes(share, gain)
+    c = gain - m * share
+    aa, ab, bb = top
+    inner = aa - ab * m - (ab * m).T + bb * np.outer(m, m)
+    whole = ab[:, -1] - m * bb[:, -1]  # (p,), of A_j - m_j B_j with B
+    return np.asarray(inner - np.outer(whole, c) - np.outer(c, whole) + bb[-1, -1] * np.outer(c, c))
+
+
+def _slopes(share: Floats, gain: Floats) -> Floats:
+    """The gain of units at each cut, (p,): the slope of the curve over a window around it."""
+    x, y = np.r_[0, share], np.r_[0, gain]
+    left, right = np.maximum(share - SLOPE_REACH, 0), np.minimum(share + SLOPE_REACH, 1)
+    return np.asarray((np.interp(right, x, y) - np.interp(left, x, y)) / (right - left))

@@ -1,0 +1,195 @@
+"""Evidence: the experiment's rows that a judgement stands on, checked once at the door; and the scores made of them.
+
+n units, K = 1 + k cells (0 is control), m metrics.  The score of candidate a against control on one metric,
+
+    gain_i = mu_ia - mu_i0 + 1{c_i = a} (y_i - mu_ia) / e_ia - 1{c_i = 0} (y_i - mu_i0) / e_i0,
+
+has the effect of a as its mean given x wherever the propensity e is right (Robins, Rotnitzky & Zhao 1994).  All rows serve all
+candidates.  mu are the cross-fitted levels of an outcome model; without one they are the cells' weighted means (Hajek), which
+takes the outcome's level out of the score's variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+
+SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Checked rows.
+
+    Attributes
+    ----------
+    y : (n, m).   cell : (n,).   weight : (n,), ones where none was given.   groups : (n,) codes or None.
+    propensity : (n, K), or (1, K) for a design that is the same for every row.
+    levels : (n, K, m), or (1, K, m) where the cells' means stand in for a model.
+    """
+
+    y: Floats
+    cell: Ints
+    propensity: Floats
+    levels: Floats
+    weight: Floats
+    weighted: bool
+    groups: Ints | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def candidates(self) -> int:
+        """k."""
+        return int(self.propensity.shape[1]) - 1
+
+    def logged_propensity(self) -> Floats:
+        """The probability of the cell that each row was given, (n,)."""
+        fixed = len(self.propensity) == 1
+        return self.propensity[0][self.cell] if fixed else self.propensity[np.arange(len(self)), self.cell]
+
+    def logged_level(self) -> Floats:
+        """The modelled level of the cell that each row was given, (n, m)."""
+        fixed = len(self.levels) == 1
+        return self.levels[0][self.cell] if fixed else self.levels[np.arange(len(self)), self.cell]
+
+    def gain(self, candidate: int, metric: int) -> Floats:
+        """The score of one candidate against control on one metric, (n,)."""
+        if not 0 <= candidate < self.candidates:
+            raise InputError("candidate", f"lie in 0..{self.candidates - 1}", candidate, fix="control is not a candidate")
+        gain = np.empty(len(self))
+        y, levels = np.ascontiguousarray(self.y[:, metric]), np.ascontiguousarray(self.levels[:, :, metric])
+        _gains(y, self.cell, self.propensity, levels, 1 + candidate, gain)
+        return gain
+
+
+def check_evidence(y: Any, *, cell: Any, propensity: Any, levels: Any = None, weight: Any = None, groups: Any = None) -> Evidence:
+    """Check what a judgement stands on.
+
+    y : (n,) or (n, m).   cell : (n,) codes, 0 control, 1 + a candidate a.
+    propensity : (n, K), or (K,) where the design is the same for every row.
+    levels : (n, K, m), or (n, K) for one metric; cross-fitted, so that no row's level was learnt from that row.
+    weight : (n,) > 0.   groups : (n,) labels of clusters.
+    """
+    outcome = _outcomes(y)
+    n = len(outcome)
+    e = _propensities(propensity, n)
+    c = _cells(cell, n, e.shape[1])
+    w = np.ones(n) if weight is None else _weights(weight, n)
+    labels = None if groups is None else np.asarray(groups)
+    if labels is not None and labels.shape != (n,):
+        raise InputError("groups", f"be one label a row, ({n},)", labels.shape)
+    codes = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    if levels is None:
+        mu = np.zeros((1, e.shape[1], outcome.shape[1]))
+        _cell_means(outcome, c, e, w, mu[0])
+    else:
+        mu = _levels(levels, (n, e.shape[1], outcome.shape[1]))
+    return Evidence(outcome, c, e, mu, w, weight is not None, codes)
+
+
+def _outcomes(y: Any) -> Floats:
+    values = np.asarray(y, np.float64)
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise InputError("y", "have shape (n,) or (n, m) with at least one row", values.shape)
+    values = values.reshape(len(values), -1)
+    if not np.isfinite(values).all():
+        row, j = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise InputError("y", "be finite", values[row, j], f"row {row}, metric {j}", "mend or drop the row")
+    return np.ascontiguousarray(values)
+
+
+def _propensities(propensity: Any, n: int) -> Floats:
+    e = np.asarray(propensity, np.float64)
+    if e.ndim == 1 and len(e) >= 2:
+        e = e[None]
+    elif e.ndim == 2 and len(e) == n and e.shape[1] >= 2:
+        e = e[:1] if e.strides[0] == 0 else e
+    else:
+        fix = "give one column a cell, control first; or one probability a cell where the design is fixed"
+        raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
+    good = (e > 0) & (e < 1)
+    if not good.all():
+        row, a = (int(i) for i in np.argwhere(~good)[0])
+        fix = "drop the rows that could get one treatment only"
+        raise InputError("propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix)
+    off = np.abs(e.sum(axis=1) - 1)
+    if off.max() > SUM_TOLERANCE:
+        row = int(np.argmax(off))
+        raise InputError("propensities", "sum to 1", e[row].sum(), f"row {row}", "give the probability of every cell")
+    return np.ascontiguousarray(e)
+
+
+def _cells(cell: Any, n: int, cells: int) -> Ints:
+    given = np.asarray(cell)
+    if given.shape != (n,) or given.dtype.kind not in "iub":
+        raise InputError("cell", f"be one whole number a row of y, ({n},)", f"{given.dtype} {given.shape}")
+    c = np.ascontiguousarray(given, np.int64)
+    if c.min() < 0 or c.max() >= cells:
+        row = int(np.argmax((c < 0) | (c >= cells)))
+        raise InputError("cell", f"lie in 0..{cells - 1}", c[row], f"row {row}", "0 is control, 1 + a is candidate a")
+    count = np.bincount(c, minlength=cells)
+    if count.min() == 0:
+        empty = int(np.argmin(count))
+        fix = "drop the cell from the propensities, or evaluate on rows that have it"
+        raise InputError("every cell", "have rows", f"none in cell {empty}", fix=fix)
+    return c
+
+
+def _weights(weight: Any, n: int) -> Floats:
+    w = np.ascontiguousarray(weight, np.float64)
+    if w.shape != (n,):
+        raise InputError("weight", f"be one number a row of y, ({n},)", w.shape)
+    good = np.isfinite(w) & (w > 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError("weight", "be a finite number > 0", w[row], f"row {row}", "drop rows of weight 0")
+    return w
+
+
+def _levels(levels: Any, shape: tuple[int, int, int]) -> Floats:
+    mu = np.asarray(levels, np.float64)
+    mu = mu[:, :, None] if mu.ndim == 2 else mu
+    if mu.shape != shape:
+        raise InputError("levels", f"have shape (n, K, m) = {shape}", mu.shape)
+    if not np.isfinite(mu).all():
+        row, a, j = (int(i) for i in np.argwhere(~np.isfinite(mu))[0])
+        raise InputError("levels", "be finite", mu[row, a, j], f"row {row}, cell {a}, metric {j}")
+    return mu
+
+
+@numba.njit(cache=True)
+def _cell_means(y, cell, e, w, mean):  # type: ignore[no-untyped-def]
+    """mean (K, m) := sum w y / e over sum w / e, by cell; an empty cell stays 0.   e: (n or 1, K)."""
+    step = 1 if len(e) > 1 else 0
+    mass = np.zeros(len(mean))
+    for i in range(len(y)):
+        a = cell[i]
+        share = w[i] / e[i * step, a]
+        mass[a] += share
+        for j in range(y.shape[1]):
+            mean[a, j] += share * y[i, j]
+    for a in range(len(mean)):
+        if mass[a] > 0:
+            mean[a] /= mass[a]
+
+
+@numba.njit(cache=True)
+def _gains(y, cell, e, mu, a, gain):  # type: ignore[no-untyped-def]
+    """gain (n,) := the score of cell a against control.   y: (n,); e, mu: (n or 1, K)."""
+    e_step, mu_step = (1 if len(e) > 1 else 0), (1 if len(mu) > 1 else 0)
+    for i in range(len(y)):
+        p, q = i * e_step, i * mu_step
+        value = mu[q, a] - mu[q, 0]
+        if cell[i] == a:
+            value += (y[i] - mu[q, a]) / e[p, a]
+        elif cell[i] == 0:
+            value -= (y[i] - mu[q, 0]) / e[p, 0]
+        gain[i] = value

@@ -1,0 +1,137 @@
+"""Ranking: one candidate, one metric, rows from the largest score to the smallest.  What every ranking metric and curve reads.
+
+`rank` checks and sorts once; columns in ranked order are gathered when a metric first asks for them.  A bootstrap replicate is
+the same ranking with other weights (`reweighted`): nothing is sorted again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.evaluation.base import Estimate, critical, std_errors
+from equipoise.evaluation.evidence import Evidence, check_evidence
+from equipoise.evaluation.order import RankedScores, sort_scores
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows of one candidate against control on one metric, ranked by a score; made by `rank`."""
+
+    ranked: RankedScores
+    rows: Evidence
+    candidate: int
+    metric: int
+
+    def __len__(self) -> int:
+        return len(self.ranked)
+
+    @property
+    def last(self) -> Bools:
+        """Whether a rank is the last of its ties, (n,)."""
+        return self.ranked.last
+
+    @cached_property
+    def gain(self) -> Floats:
+        """The scores of candidate against control, (n,) in ranked order."""
+        return self.rows.gain(self.candidate, self.metric)[self.ranked.order]
+
+    @cached_property
+    def weight(self) -> Floats:
+        """(n,) in ranked order."""
+        return self.rows.weight[self.ranked.order] if self.rows.weighted else self.rows.weight
+
+    @cached_property
+    def outcome(self) -> Floats:
+        """y of the metric, (n,) in ranked order."""
+        return np.ascontiguousarray(self.rows.y[self.ranked.order, self.metric])
+
+    @cached_property
+    def arm(self) -> NDArray[np.int8]:
+        """1 candidate, 0 control, -1 any other cell, (n,) in ranked order."""
+        cell = self.rows.cell[self.ranked.order]
+        return np.where(cell == 0, 0, np.where(cell == 1 + self.candidate, 1, -1)).astype(np.int8)
+
+    @cached_property
+    def group(self) -> Ints | None:
+        """Cluster codes, (n,) in ranked order, or None."""
+        return None if self.rows.groups is None else self.rows.groups[self.ranked.order]
+
+    def reweighted(self, weight: Floats) -> Ranking:
+        """The same ranking with other weights >= 0, (n,) in ranked order."""
+        other = copy.copy(self)
+        other.__dict__["weight"] = weight
+        return other
+
+
+def rank(
+    score: ArrayLike,
+    y: Any,
+    *,
+    cell: Any,
+    propensity: Any,
+    candidate: int = 0,
+    levels: Any = None,
+    weight: Any = None,
+    groups: Any = None,
+) -> Ranking:
+    """Rank rows by a score (n,), the predicted effect of ``candidate``, for judging it on the outcome y (n,).
+
+    cell : (n,) codes, 0 control, 1 + a candidate a.   propensity : (n, K), or (K,) where the design is the same for every row.
+    levels : (n, K), cross-fitted means of an outcome model, or None.   weight : (n,).   groups : (n,) labels of clusters.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import qini
+    >>> ranking = rank([3, 2, 1, 0], [1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> qini(ranking).value
+    0.125
+    """
+    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
+    if rows.y.shape[1] != 1:
+        raise InputError("y", "be one metric, (n,)", rows.y.shape, fix="rank one metric at a time, or call ranking_table")
+    return ranking_of(score, rows, candidate, 0)
+
+
+def ranking_of(score: ArrayLike, rows: Evidence, candidate: int, metric: int) -> Ranking:
+    """Rank checked rows, for loops over candidates and metrics."""
+    ranked = sort_scores(score)
+    if len(ranked) != len(rows):
+        raise InputError("score", f"have one entry a row of y ({len(rows)})", len(ranked))
+    if not 0 <= candidate < rows.candidates:
+        raise InputError("candidate", f"lie in 0..{rows.candidates - 1}", candidate, fix="control is not a candidate")
+    return Ranking(ranked, rows, candidate, metric)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how well a score ranks units; call it on a `Ranking` to get an `Estimate`.
+
+    Attributes
+    ----------
+    name : its name in `METRICS`.   formula : its definition in a line.   unit : "outcome" (per head), "total" or "ratio".
+    value : the number of a ranking.
+    influence : centred influence values (n,) in ranked order, or None where none is known: `bootstrap` then gives the interval.
+    """
+
+    name: str
+    formula: str
+    unit: str
+    value: Callable[[Ranking], float]
+    influence: Callable[[Ranking], Floats] | None = None
+
+    def __call__(self, ranking: Ranking, *, level: float = 0.95) -> Estimate:
+        value = self.value(ranking)
+        if self.influence is None:
+            return Estimate(value, np.nan, np.nan, np.nan)
+        error = float(std_errors(self.influence(ranking)[:, None], ranking.weight, ranking.group)[0])
+        reach = critical(level) * error
+        return Estimate(value, error, value - reach, value + reach)

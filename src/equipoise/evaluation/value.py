@@ -1,0 +1,154 @@
+"""The value of a policy: what the mean outcome would be if it decided, judged on rows of an experiment.
+
+pi_ia is the probability with which the policy gives cell a to unit i, e_ia that of the experiment, c_i the cell that was given.
+
+    ips     mean of pi_ic y_i / e_ic                                                 Horvitz & Thompson (1952)
+    snips   mean of (pi_ic / e_ic) y_i over mean of pi_ic / e_ic                     Swaminathan & Joachims (2015)
+    dr      mean of sum_a pi_ia mu_ia + pi_ic (y_i - mu_ic) / e_ic                   Dudik, Langford & Li (2011)
+
+Each method gives row values whose weighted mean is the value and whose spread is its influence: the difference of two policies
+on the same rows is the mean of the rows' differences, and folds are pooled by putting their rows together (`mean_estimates`).
+A policy and its levels must not have been learnt from the rows that judge it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.evaluation.base import Estimates, mean_estimates
+from equipoise.evaluation.evidence import SUM_TOLERANCE, Evidence
+
+Method = Callable[["Decisions", Evidence], Floats]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A policy's decisions: its cell for each unit, (n,), and where it draws lots the probabilities of the cells, (n, K)."""
+
+    cell: Ints
+    probability: Floats | None = None
+
+    def of_logged(self, cell: Ints) -> Floats:
+        """The probability with which the policy gives each row the cell that it was given, (n,)."""
+        if self.probability is None:
+            return np.asarray(self.cell == cell, np.float64)
+        return np.asarray(self.probability[np.arange(len(cell)), cell])
+
+    def mean_level(self, levels: Floats) -> Floats:
+        """The expected level under the policy, (n, m).   levels: (n or 1, K, m)."""
+        if self.probability is None:
+            rows = np.zeros(1, np.int64) if len(levels) == 1 else np.arange(len(levels))
+            return np.asarray(levels[rows, self.cell])
+        return np.asarray(
+            np.einsum("ia,iam->im", self.probability, np.broadcast_to(levels, (len(self.probability), *levels.shape[1:])))
+        )
+
+
+def dr(policy: Decisions, rows: Evidence) -> Floats:
+    """Doubly robust row values, (n, m); without a model of the levels, the cells' means stand in."""
+    ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
+    return policy.mean_level(rows.levels) + ratio[:, None] * (rows.y - rows.logged_level())
+
+
+def ips(policy: Decisions, rows: Evidence) -> Floats:
+    """Inverse-propensity row values, (n, m)."""
+    ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
+    return np.asarray(ratio[:, None] * rows.y)
+
+
+def snips(policy: Decisions, rows: Evidence) -> Floats:
+    """Self-normalised inverse-propensity row values, (n, m), linearised around their mean."""
+    ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
+    mass = rows.weight @ ratio
+    if mass == 0:
+        fix = "use dr, which needs no row to follow the policy"
+        raise InputError("some logged row", "have got what the policy gives", "none", fix=fix)
+    value = (rows.weight * ratio) @ rows.y / mass
+    return np.asarray(value + (ratio * (rows.weight.sum() / mass))[:, None] * (rows.y - value))
+
+
+@dataclass(frozen=True)
+class PolicyValue:
+    """The value of one policy on m metrics.
+
+    Attributes
+    ----------
+    estimates : the value per head, (m,), with intervals.
+    rows : (n, m) row values, whose weighted mean is the value.   weight : (n,).   groups : (n,) codes or None.
+    """
+
+    estimates: Estimates
+    rows: Floats
+    weight: Floats
+    groups: Ints | None
+    level: float
+
+    def minus(self, other: PolicyValue) -> Estimates:
+        """The gain over another policy valued on the same rows, (m,), paired."""
+        if self.rows.shape != other.rows.shape:
+            shapes = f"{self.rows.shape} and {other.rows.shape}"
+            raise InputError("two policies", "be valued on the same rows and metrics", shapes)
+        return mean_estimates(self.rows - other.rows, weight=self.weight, groups=self.groups, level=self.level)
+
+
+def policy_value(
+    policy: Any,
+    y: Any,
+    *,
+    cell: Any,
+    propensity: Any,
+    levels: Any = None,
+    weight: Any = None,
+    groups: Any = None,
+    method: Method = dr,
+    level: float = 0.95,
+) -> PolicyValue:
+    """The mean of every metric if the policy decided.
+
+    policy : (n,) whole numbers, -1 control, a candidate a; or (n, K) probabilities of the cells.   y : (n,) or (n, m).
+    cell, propensity, levels, weight, groups : as for `equipoise.evaluation.rank`; levels (n, K, m).
+    method : `dr`, `snips` or `ips`.
+
+    Examples
+    --------
+    >>> value = policy_value([0, 0, -1, -1], [3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5], method=ips)
+    >>> value.estimates.value.tolist()
+    [2.0]
+    """
+    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
+    return value_on(policy, rows, method=method, level=level)
+
+
+def value_on(policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95) -> PolicyValue:
+    """`policy_value` on checked rows, for loops over policies."""
+    values = method(decisions(policy, len(rows), rows.candidates), rows)
+    estimates = mean_estimates(values, weight=rows.weight, groups=rows.groups, level=level)
+    return PolicyValue(estimates, values, rows.weight, rows.groups, level)
+
+
+def decisions(policy: Any, n: int, candidates: int) -> Decisions:
+    """Check a policy's decisions on n units among k candidates."""
+    given = np.asarray(policy)
+    if given.shape == (n,) and given.dtype.kind in "iu":
+        choice = given.astype(np.int64)
+        good = (choice >= -1) & (choice < candidates)
+        if not good.all():
+            row = int(np.argmin(good))
+            fix = "-1 is control, a is candidate a"
+            raise InputError("a choice", f"lie in -1..{candidates - 1}", choice[row], f"row {row}", fix)
+        return Decisions(choice + 1)
+    if given.shape != (n, candidates + 1) or given.dtype.kind not in "fiu":
+        must = f"be ({n},) whole numbers or ({n}, {candidates + 1}) probabilities"
+        raise InputError("a policy", must, f"{given.dtype} {given.shape}")
+    probability = np.asarray(given, np.float64)
+    good = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= SUM_TOLERANCE)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError("a policy's probabilities", "be >= 0 and sum to 1", probability[row].tolist(), f"row {row}")
+    return Decisions(probability.argmax(axis=1), probability)
