@@ -7,7 +7,8 @@ from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
     from equipoise.estimators.base import EffectEstimator as EffectEstimator
-    from equipoise.estimators.bootstrap import Bootstrap as Bootstrap
+    from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
+    from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
     from equipoise.estimators.meta.dr import DRLearner as DRLearner
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.meta.s import SLearner as SLearner
     from equipoise.estimators.meta.t import TLearner as TLearner
     from equipoise.estimators.meta.x import XLearner as XLearner
+    from equipoise.estimators.models import BoostedTrees as BoostedTrees
     from equipoise.estimators.persist import estimator_from_parts as estimator_from_parts
     from equipoise.estimators.persist import estimator_parts as estimator_parts
     from equipoise.estimators.persist import load_estimator as load_estimator
@@ -35,7 +37,7 @@ ESTIMATORS = Registry(
 )
 
 NAMES = {
-    "Bootstrap": "equipoise.estimators.bootstrap",
+    "BoostedTrees": "equipoise.estimators.models",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
     "EffectEstimator": "equipoise.estimators.base",
@@ -45,6 +47,8 @@ NAMES = {
     "SLearner": "equipoise.estimators.meta.s",
     "TLearner": "equipoise.estimators.meta.t",
     "XLearner": "equipoise.estimators.meta.x",
+    "bootstrap_effects": "equipoise.estimators.bootstrap",
+    "bootstrap_interval": "equipoise.estimators.bootstrap",
     "estimator_from_parts": "equipoise.estimators.persist",
     "estimator_parts": "equipoise.estimators.persist",
     "load_estimator": "equipoise.estimators.persist",

@@ -11,6 +11,7 @@ What is learnt is plain: numbers, text, arrays, lists and dicts of these, and mo
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -72,6 +73,10 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
         effect, baseline, error = self._answer(values, asked)
         return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
 
+    def outcomes(self, X: Any, candidates: Any = None) -> Floats:
+        """The expected level of every metric under every candidate, (n, k, m)."""
+        return self.effects(X, candidates).levels()[:, 1:]
+
     def predict(self, X: Any) -> Floats:
         """The values of `effects`, (n, k, m), for tools of scikit-learn that call ``predict``."""
         return self.effects(X).values
@@ -131,6 +136,14 @@ def propensities(data: Sample, cell: Ints, cells: int, fold: Ints) -> Floats:
     if isinstance(data.propensity, np.ndarray):
         return data.propensity
     return data.propensity.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
+
+
+def by_cell(cell: Ints, effect: Callable[[int], Floats], shape: tuple[int, ...]) -> Floats:
+    """The effects (n, k, m) of treatments in cells (k,).   Each candidate is asked once, ``effect(a) -> (n, m)``; control: 0."""
+    values = np.zeros((shape[0], len(cell), shape[1]))
+    for asked in np.unique(cell[cell > 0]):
+        values[:, cell == asked] = effect(int(asked) - 1)[:, None]
+    return values
 
 
 def finite_cells(space: Space, data: Sample, least: int) -> Ints:

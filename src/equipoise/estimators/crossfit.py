@@ -1,0 +1,80 @@
+"""Cross-fitting, written once: a nuisance is data, and no row is predicted by a model that saw it.
+
+    Chernozhukov et al. (2018), Double/debiased machine learning, Econometrics Journal 21.
+
+A `Nuisance` says from which rows a regression learns, and what.  `cross_fit` learns it once a fold, on the rows of the other
+folds, and predicts the fold's rows, also those that it never learns from: so the level of an arm is there for every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.estimators.models import Fitted, Rows, Table, learn, predict_all
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """One regression: the rows it may learn from, (n,) or None for all, and its targets, (n, m)."""
+
+    rows: Bools | None
+    target: Floats
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What was learnt.
+
+    Attributes
+    ----------
+    held : (n, nuisances, m) predictions of every row by models that did not see it.
+    models : (folds, nuisances, m) nested lists of the learnt models.
+    """
+
+    held: Floats
+    models: list[list[list[Fitted]]]
+
+
+def cross_fit(
+    model: Any, table: Table, nuisances: Sequence[Nuisance], fold: Ints, weight: Floats | None = None, seed: int = 0
+) -> CrossFit:
+    """Learn every nuisance and target across folds.   fold, weight: (n,); all nuisances have the same number m of targets."""
+    n, m = nuisances[0].target.shape
+    held = np.empty((n, len(nuisances), m))
+    models: list[list[list[Fitted]]] = []
+    for f in range(int(fold.max()) + 1):
+        inside = fold != f
+        models.append([learn_targets(model, table, nuisance, inside, weight, seed) for nuisance in nuisances])
+        rows = np.flatnonzero(~inside)
+        flat = [one for targets in models[-1] for one in targets]
+        held[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
+    return CrossFit(held, models)
+
+
+def learn_targets(
+    model: Any, table: Table, nuisance: Nuisance, inside: Bools | None = None, weight: Floats | None = None, seed: int = 0
+) -> list[Fitted]:
+    """Learn each target of a nuisance, m models, from its rows that are ``inside`` (n,)."""
+    masks = [mask for mask in (nuisance.rows, inside) if mask is not None]
+    rows = Rows(table, np.flatnonzero(np.logical_and.reduce(masks)) if masks else None)
+    if rows.index is not None and len(rows.index) == 0:
+        raise InputError(
+            "the training rows of a fold", "hold every arm", "an arm with none", fix="use fewer folds or more groups"
+        )
+    return learn_each(model, rows, rows.of(nuisance.target), None if weight is None else rows.of(weight), seed)
+
+
+def learn_each(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0) -> list[Fitted]:
+    """Learn each column of ``target`` from the same rows: m models.   target: (rows, m); weight: (rows,)."""
+    return [learn(model, rows, column, weight, seed) for column in np.ascontiguousarray(target.T)]
+
+
+def cell_nuisances(y: Floats, cell: Ints, cells: int) -> list[Nuisance]:
+    """The level under each cell: K nuisances that learn from the cell's own rows.   y: (n, m)."""
+    return [Nuisance(cell == a, y) for a in range(cells)]

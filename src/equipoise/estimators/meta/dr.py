@@ -1,0 +1,68 @@
+"""DR-learner: regress doubly robust scores on x.   Kennedy, arXiv:2004.14497, Algorithm 1, with cross-fitting.
+
+    score_a = mu_a(x) + 1{cell = a} (y - mu_a(x)) / e_a(x)        mu, e learnt without the row's fold
+    tau_a(x) = E[score_a - score_0 | x]                           learnt from all rows, whatever their treatment
+
+Right in the limit if either the levels mu or the propensity e are right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats
+from equipoise.core.folds import fold_ids
+from equipoise.core.scores import dr_scores
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.crossfit import cell_nuisances, cross_fit, learn_each
+from equipoise.estimators.models import Rows, Table, base_models, predict_all
+from equipoise.estimators.sample import Sample
+
+
+class DRLearner(EffectEstimator):
+    """One effect model a candidate and metric, from doubly robust scores of all rows.
+
+    Parameters
+    ----------
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.
+    folds : of the cross-fitting.   seed : of the folds, and of base models that are random.
+    """
+
+    takes = "finite: Arms, or Dose by its bins"
+
+    def __init__(
+        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+    ) -> None:
+        self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
+
+    def _learn(self, data: Sample) -> None:
+        table = Table(data.X, data.features)
+        outcome, effect = base_models(self.outcome, self.effect, table)
+        cell = finite_cells(self.space_, data, least=self.folds)
+        cells = 1 + len(self.space_.candidates())
+        fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
+        fit = cross_fit(outcome, table, cell_nuisances(data.y, cell, cells), fold, data.weight, self.seed)
+        score = dr_scores(data.y, cell, propensities(data, cell, cells, fold), fit.held)
+        target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
+        self.levels_ = [of_fold[0] for of_fold in fit.models]  # control, a model each fold and metric
+        self.effects_ = learn_each(effect, Rows(table, None), target, data.weight, self.seed)
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        m = len(self.metrics_)
+
+        def effect(a: int) -> Floats:
+            return predict_all(self.effects_[a * m : (a + 1) * m], X).T
+
+        baseline = fold_mean(self.levels_, X)
+        return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None
+
+
+def fold_mean(models: list[list[Any]], X: Floats) -> Floats:
+    """The mean over folds of each metric's prediction, (n, m).   models: (folds, m)."""
+    found = predict_all([model for of_fold in models for model in of_fold], X)
+    return np.ascontiguousarray(found.reshape(len(models), -1, len(X)).mean(axis=0).T)

@@ -1,0 +1,76 @@
+"""R-learner: regress the outcome's residual on the treatment's residual.   Nie & Wager, Biometrika 108 (2021).
+
+For candidate a, on the rows of a and of control:
+
+    r(x) = e_a / (e_a + e_0)           the probability of a among the two
+    m(x) = E[y | x, a or control]      cross-fitted
+    tau_a = argmin  sum (1{t = a} - r)^2 ((y - m) / (1{t = a} - r) - tau(x))^2
+
+With one candidate these are all rows and the original.  With more, candidates are compared with control pair by pair: the joint
+loss over all arms is no weighted regression of one candidate at a time, and its cross terms would need a solver for all at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.folds import fold_ids
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_each, learn_targets
+from equipoise.estimators.models import Rows, Table, base_models, predict_all
+from equipoise.estimators.sample import Sample
+
+
+def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:
+    """Targets (n, m) and weights (n,) of the R-loss.   y, mean: (n, m); hit: (n,) whether treated; r: (n,) its probability."""
+    residual = hit - r
+    return (y - mean) / residual[:, None], residual**2
+
+
+class RLearner(EffectEstimator):
+    """One effect model a candidate and metric, from residual-on-residual regression.
+
+    Parameters
+    ----------
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor that takes weights; None for
+        boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.
+    folds : of the cross-fitting.   seed : of the folds, and of base models that are random.
+    """
+
+    takes = "finite: Arms, or Dose by its bins"
+
+    def __init__(
+        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+    ) -> None:
+        self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
+
+    def _learn(self, data: Sample) -> None:
+        table = Table(data.X, data.features)
+        outcome, effect = base_models(self.outcome, self.effect, table)
+        cell = finite_cells(self.space_, data, least=self.folds)
+        cells = 1 + len(self.space_.candidates())
+        fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
+        pairs = [(cell == 0) | (cell == a) for a in range(1, cells)]
+        mean = cross_fit(outcome, table, [Nuisance(pair, data.y) for pair in pairs], fold, data.weight, self.seed).held
+        e = propensities(data, cell, cells, fold)
+        self.levels_ = learn_targets(outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed)
+        self.effects_ = [self._pair(effect, table, data, cell, a, e, mean[:, a - 1]) for a in range(1, cells)]
+
+    def _pair(self, effect: Any, table: Table, data: Sample, cell: Ints, a: int, e: Floats, mean: Floats) -> Any:
+        rows = Rows(table, np.flatnonzero((cell == 0) | (cell == a)))
+        r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
+        target, weight = residual_regression(rows.of(data.y), rows.of(cell == a), r, rows.of(mean))
+        return learn_each(effect, rows, target, weight if data.weight is None else weight * rows.of(data.weight), self.seed)
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        def effect(a: int) -> Floats:
+            return predict_all(self.effects_[a], X).T
+
+        baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
+        return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None

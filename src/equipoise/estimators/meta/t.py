@@ -1,0 +1,55 @@
+"""T-learner: one model of the level under each cell; effects are their differences.
+
+tau_a(x) = mu_a(x) - mu_0(x),   mu_a learnt from the rows of cell a.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator, finite_cells
+from equipoise.estimators.crossfit import cell_nuisances, learn_targets
+from equipoise.estimators.models import Table, check_model, default_outcome, predict_all
+from equipoise.estimators.sample import Sample
+
+
+class TLearner(EffectEstimator):
+    """One outcome model a cell and metric.
+
+    Parameters
+    ----------
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are random.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = [[0.0], [1.0], [0.0], [1.0]], [0, 0, 1, 1]
+    >>> TLearner(LinearRegression()).fit(X, [1.0, 2.0, 4.0, 7.0], treatment=t).effects([[2.0]]).values
+    array([[[7.]]])
+    """
+
+    takes = "finite: Arms, or Dose by its bins"
+
+    def __init__(self, outcome: Any = None, *, space: Space | None = None, seed: int = 0) -> None:
+        self.outcome, self.space, self.seed = outcome, space, seed
+
+    def _learn(self, data: Sample) -> None:
+        model = default_outcome() if self.outcome is None else self.outcome
+        table = Table(data.X, data.features)
+        check_model(model, "outcome", table)
+        cell = finite_cells(self.space_, data, least=2)
+        nuisances = cell_nuisances(data.y, cell, 1 + len(self.space_.candidates()))
+        self.levels_ = [learn_targets(model, table, nuisance, weight=data.weight, seed=self.seed) for nuisance in nuisances]
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        asked, place = np.unique(np.append(self.space_.cells(treatment), 0), return_inverse=True)  # control is asked too
+        found = predict_all([model for a in asked for model in self.levels_[a]], X)
+        level = found.reshape(len(asked), len(self.metrics_), len(X)).transpose(2, 0, 1)  # (n, cells asked, m)
+        baseline = level[:, 0]
+        return level[:, place[:-1]] - baseline[:, None], np.ascontiguousarray(baseline), None

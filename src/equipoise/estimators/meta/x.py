@@ -1,0 +1,79 @@
+"""X-learner: impute each unit's effect with the other arm's model, regress it, and combine both sides by the propensity.
+
+For candidate a, with levels mu_0 and mu_a learnt from the rows of their cells (Kuenzel, Sekhon, Bickel & Yu, PNAS 2019):
+
+    rows of a        D = y - mu_0(x)   ->  tau_a1(x)
+    rows of control  D = mu_a(x) - y   ->  tau_a0(x)
+    tau_a(x) = g_a tau_a0(x) + (1 - g_a) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the mean propensity
+
+A row is imputed by a model that learnt from other cells only: no model has seen the row it imputes, and folds would add nothing.
+Any number of arms: the control rows and mu_0 serve every candidate; rows of third arms hold no outcome under a or control, and
+their imputation would only repeat mu_a - mu_0, the T-learner's answer, so they do not enter tau_a.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.folds import fold_ids
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.crossfit import learn_each
+from equipoise.estimators.models import Rows, Table, base_models, predict_all
+from equipoise.estimators.sample import Sample
+
+PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
+
+
+class XLearner(EffectEstimator):
+    """Two effect models a candidate and metric, from imputed effects.
+
+    Parameters
+    ----------
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are random.
+    """
+
+    takes = "finite: Arms, or Dose by its bins"
+
+    def __init__(self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, seed: int = 0) -> None:
+        self.outcome, self.effect, self.space, self.seed = outcome, effect, space, seed
+
+    def _learn(self, data: Sample) -> None:
+        table = Table(data.X, data.features)
+        outcome, effect = base_models(self.outcome, self.effect, table)
+        cell = finite_cells(self.space_, data, least=2)
+        cells = 1 + len(self.space_.candidates())
+        rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
+        weights = [None if data.weight is None else part.of(data.weight) for part in rows]
+
+        def regress(model: Any, a: int, target: Floats) -> Any:
+            return learn_each(model, rows[a], target, weights[a], self.seed)
+
+        levels = [regress(outcome, a, rows[a].of(data.y)) for a in range(cells)]
+        self.levels_ = levels[0]
+        self.treated_, self.control_ = [], []
+        for a in range(1, cells):
+            self.treated_.append(regress(effect, a, rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T))
+            self.control_.append(regress(effect, 0, predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y)))
+        self.mix_ = self._mix(data, cell, cells)
+
+    def _mix(self, data: Sample, cell: Ints, cells: int) -> Floats:
+        """g_a, (k,)."""
+        fold = fold_ids(len(data), PROPENSITY_FOLDS, self.seed, strata=cell, groups=data.groups)
+        e = np.average(propensities(data, cell, cells, fold), axis=0, weights=data.weight)
+        mix: Floats = e[1:] / (e[1:] + e[0])
+        return mix
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        def effect(a: int) -> Floats:
+            sides = predict_all([*self.control_[a], *self.treated_[a]], X).reshape(2, -1, len(X))
+            mixed: Floats = self.mix_[a] * sides[0] + (1 - self.mix_[a]) * sides[1]
+            return mixed.T
+
+        baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
+        return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None

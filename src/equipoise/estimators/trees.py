@@ -1,0 +1,252 @@
+"""Trees: a boosted ensemble as flat arrays, scored without LightGBM.
+
+A tree of at most 32 leaves is scored by bits: leaves are numbered from left to right; a node that sends a row to the right clears
+the bits of its left leaves; the lowest bit left is the row's leaf.  So a node is one pass over a block of rows, without branches.
+
+    Lucchese, Nardini, Orlando, Perego, Tonellotto & Venturini (2015): QuickScorer, SIGIR.
+
+Features are coded once a block by the thresholds of all models asked, so that models of one table share the coding.  The sums are
+those of LightGBM, term by term in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import SnapshotError
+
+BITS = 32  # leaves of a tree that are scored by bits
+EDGES = 255  # thresholds a feature may have to be coded in a byte; the last code means missing
+BLOCK = 512  # rows scored together: their codes and bits stay in the first-level cache
+DE_BRUIJN = 0x077CB531  # the place of the lowest set bit of a word, by one multiplication
+DEFAULT_LEFT, MISSING_SHIFT, MISSING_NAN = 2, 2, 2  # LightGBM's decision_type: bit 1, and bits 2-3
+
+Codes = NDArray[np.uint8]
+Words = NDArray[np.uint32]
+
+
+@njit(cache=True, nogil=True)
+def _code(X: Floats, rows: Ints, feature: Ints, as_zero: Bools, edges: Floats, code: Codes) -> None:
+    """The code of each value, (features, block): how many edges lie below it; 255 where missing."""
+    for j in range(len(feature)):
+        for r in range(len(rows)):
+            x = X[rows[r], feature[j]]
+            missing = np.isnan(x)
+            if missing:
+                x = 0.0
+            low = 0
+            for step in (128, 64, 32, 16, 8, 4, 2, 1):
+                low += step * (edges[j, low + step - 1] < x)
+            code[j, r] = 255 if missing and not as_zero[j] else low
+
+
+@njit(cache=True, nogil=True)
+def _add_trees(
+    code: Codes, node_of: Ints, slot: Ints, bound: Codes, top: Codes, mask: Words, leaf: Floats, bits: Words, total: Floats
+) -> None:
+    """Add every tree's leaf value to ``total`` (block,).   node_of: (trees + 1,) offsets of nodes; leaf: (trees, 32)."""
+    n = len(total)
+    full = np.uint32(0xFFFFFFFF)
+    for tree in range(len(node_of) - 1):
+        for r in range(n):
+            bits[r] = full
+        for node in range(node_of[tree], node_of[tree + 1]):
+            row, b, t, m = code[slot[node]], bound[node], top[node], mask[node]
+            for r in range(n):
+                c = row[r]
+                bits[r] &= m if (c > b) & (c <= t) else full
+        values = leaf[tree]
+        for r in range(n):
+            word = np.int64(bits[r])
+            total[r] += values[(((word & -word) * DE_BRUIJN) & 0xFFFFFFFF) >> 27]
+
+
+@njit(cache=True, nogil=True)
+def _masks(left: Ints, right: Ints, node_of: Ints, leaf_of: Ints, mask: Words, order: Ints) -> None:
+    """The bits of each node's left leaves, cleared; and each leaf's place from left to right."""
+    stack = np.empty(2 * BITS, np.int64)
+    for tree in range(len(node_of) - 1):
+        start, place, size = node_of[tree], 0, 0
+        if node_of[tree + 1] == start:
+            order[leaf_of[tree]] = 0
+            continue
+        begin = np.zeros(node_of[tree + 1] - start, np.int64)
+        stack[0], size = 0, 1
+        while size:  # a node is met twice: before its left leaves, and (as -1 - node - BITS) after them
+            size -= 1
+            item = stack[size]
+            if item >= 0:
+                begin[item] = place
+                stack[size], stack[size + 1], stack[size + 2] = right[start + item], -1 - BITS - item, left[start + item]
+                size += 3
+            elif item < -BITS:
+                node = -1 - BITS - item
+                mask[start + node] = 0xFFFFFFFF ^ ((1 << place) - (1 << begin[node]))
+            else:
+                order[leaf_of[tree] + (-1 - item)] = place
+                place += 1
+
+
+@njit(cache=True, nogil=True)
+def _walk(
+    X: Floats,
+    rows: Ints,
+    node_of: Ints,
+    leaf_of: Ints,
+    feature: Ints,
+    threshold: Floats,
+    kind: Ints,
+    left: Ints,
+    right: Ints,
+    leaf: Floats,
+    total: Floats,
+) -> None:
+    """Add every tree's leaf value to ``total`` (rows,), node by node: for trees of any size."""
+    for tree in range(len(node_of) - 1):
+        start, end = node_of[tree], leaf_of[tree]
+        for r in range(len(rows)):
+            node = 0 if node_of[tree + 1] > start else -1
+            while node >= 0:
+                at = start + node
+                x = X[rows[r], feature[at]]
+                nan = np.isnan(x)
+                if nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
+                    to_left = kind[at] & DEFAULT_LEFT > 0
+                else:
+                    to_left = (0.0 if nan else x) <= threshold[at]
+                node = left[at] if to_left else right[at]
+            total[r] += leaf[end - 1 - node]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A boosted ensemble.
+
+    Attributes
+    ----------
+    text : LightGBM's model text, from which everything else is read.
+    node_of, leaf_of : (trees + 1,) where each tree's nodes and leaves start.
+    feature, threshold, kind, left, right : (nodes,); a child < 0 is the leaf -1 - child.   leaf : (leaves,) values.
+    """
+
+    text: str
+    node_of: Ints
+    leaf_of: Ints
+    feature: Ints
+    threshold: Floats
+    kind: Ints
+    left: Ints
+    right: Ints
+    leaf: Floats
+
+    @classmethod
+    def from_text(cls, text: str) -> Trees:
+        """Read LightGBM's model text."""
+        whole = ("split_feature", "decision_type", "left_child", "right_child")
+        fields: dict[str, list[str]] = {name: [] for name in (*whole, "threshold", "leaf_value")}
+        nodes, leaves = [0], [0]
+        for line in text.split("\nend of trees")[0].split("\n"):
+            name, _, value = line.partition("=")
+            if name == "num_leaves":
+                leaves.append(leaves[-1] + int(value))
+                nodes.append(nodes[-1] + int(value) - 1)
+            elif name in fields:
+                fields[name] += value.split()
+        threshold, leaf = (np.array(fields.pop(name), np.float64) for name in ("threshold", "leaf_value"))
+        if len(nodes) == 1 or len(threshold) != nodes[-1] or len(leaf) != leaves[-1]:
+            got = f"{len(nodes) - 1} trees, {len(threshold)} thresholds"
+            raise SnapshotError("a model's text", "be LightGBM's, with numerical splits", got, fix="save the model again")
+        feature, kind, left, right = (np.array(values, np.int64) for values in fields.values())
+        return cls(text, np.array(nodes), np.array(leaves), feature, threshold, kind, left, right, leaf)
+
+    def predict(self, X: Floats) -> Floats:
+        """The sum of the trees, (n,)."""
+        total: Floats = predict_many([self], X)[0]
+        return total
+
+    @property
+    def small(self) -> bool:
+        """Whether every tree fits the bits."""
+        return bool(np.diff(self.leaf_of).max() <= BITS)
+
+    @cached_property
+    def bits(self) -> tuple[Words, Floats]:
+        """The mask of each node, (nodes,), and the leaf values where the bits find them, (trees, 32)."""
+        mask = np.empty(len(self.feature), np.uint32)
+        order = np.empty(len(self.leaf), np.int64)
+        _masks(self.left, self.right, self.node_of, self.leaf_of, mask, order)
+        tree = np.repeat(np.arange(len(self.leaf_of) - 1), np.diff(self.leaf_of))
+        values = np.zeros((len(self.leaf_of) - 1, BITS))
+        values[tree, ((1 << order) * DE_BRUIJN & 0xFFFFFFFF) >> 27] = self.leaf
+        return mask, values
+
+
+def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -> Floats:
+    """The sums of several ensembles that were learnt on one table, (models, n), for all rows of X or those named."""
+    rows = np.arange(len(X)) if rows is None else rows
+    out = np.zeros((len(models), len(rows)))
+    feature = np.unique(np.concatenate([model.feature for model in models]))
+    cuts = _cuts(models, feature)
+    if not all(model.small for model in models) or max(map(len, cuts), default=0) >= EDGES:
+        for model, total in zip(models, out, strict=True):
+            parts = (
+                model.node_of,
+                model.leaf_of,
+                model.feature,
+                model.threshold,
+                model.kind,
+                model.left,
+                model.right,
+                model.leaf,
+            )
+            _walk(X, rows, *parts, total)
+        return out
+    edges = np.full((len(feature), EDGES), np.inf)
+    for row, cut in zip(edges, cuts, strict=True):
+        row[: len(cut)] = cut
+    as_zero = _as_zero(models, feature)
+    tables = [_table(model, feature, cuts) for model in models]
+    code = np.empty((len(feature), BLOCK), np.uint8)
+    bits = np.empty(BLOCK, np.uint32)
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        _code(X, block, feature, as_zero, edges, code)
+        for table, total in zip(tables, out, strict=True):
+            _add_trees(code, *table, bits, total[start : start + BLOCK])
+    return out
+
+
+def _cuts(models: Sequence[Trees], feature: Ints) -> list[Floats]:
+    """The thresholds of each feature over all models, sorted."""
+    column = np.concatenate([model.feature for model in models])
+    threshold = np.concatenate([model.threshold for model in models])
+    order = np.lexsort((threshold, column))
+    pieces = np.split(threshold[order], np.searchsorted(column[order], feature[1:]))
+    return [np.unique(piece) for piece in pieces] if len(feature) else []
+
+
+def _as_zero(models: Sequence[Trees], feature: Ints) -> Bools:
+    """Whether a missing value counts as 0: LightGBM's rule for a feature that had none missing when it learnt."""
+    column = np.concatenate([model.feature for model in models])
+    kind = np.concatenate([model.kind for model in models])
+    learnt = np.unique(column[kind >> MISSING_SHIFT == MISSING_NAN])
+    return ~np.isin(feature, learnt)
+
+
+def _table(model: Trees, feature: Ints, cuts: list[Floats]) -> tuple[Ints, Ints, Codes, Codes, Words, Floats]:
+    """What `_add_trees` reads of a model: offsets, each node's feature slot, code bound, last code to the right, mask; leaves."""
+    slot = np.searchsorted(feature, model.feature)
+    bound = np.empty(len(slot), np.uint8)
+    for j in range(len(feature)):
+        bound[slot == j] = np.searchsorted(cuts[j], model.threshold[slot == j])
+    keeps_left = model.kind & DEFAULT_LEFT > 0
+    top = np.where(keeps_left & (model.kind >> MISSING_SHIFT == MISSING_NAN), 254, 255).astype(np.uint8)
+    mask, leaf = model.bits
+    return model.node_of, slot, bound, top, mask, leaf
