@@ -16,7 +16,7 @@ Blocks are stored columns first, (columns, rows), so that every product of two c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -115,15 +115,19 @@ def cluster_meat(t: Floats, z: Floats, error: Floats, groups: Ints) -> Floats:
     return meat
 
 
-def fold_grams(columns: Floats, weight: Floats, fold: Ints, folds: int) -> Floats:
-    """The weighted Gram matrix of each fold, (folds, c, c).   columns: (n, c); weight, fold: (n,)."""
-    grams = np.zeros((folds, columns.shape[1], columns.shape[1]))
+def fold_grams(parts: Sequence[Floats], weight: Floats, fold: Ints, folds: int) -> Floats:
+    """The weighted Gram matrix of the columns of all parts in each fold, (folds, c, c).
+
+    parts: (n, .) each; weight, fold: (n,).
+    """
+    width = sum(part.shape[1] for part in parts)
+    grams = np.zeros((folds, width, width))
     for f in range(folds):
         member = np.flatnonzero(fold == f)
         for rows in blocks(len(member)):
             index = member[rows]
-            part = columns[index] * np.sqrt(weight[index])[:, None]
-            grams[f] += part.T @ part
+            columns = np.hstack([part[index] for part in parts]) * np.sqrt(weight[index])[:, None]
+            grams[f] += columns.T @ columns
     return grams
 
 

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
+from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_targets
 from equipoise.estimators.dml import gram
+from equipoise.estimators.models import Fitted, Table, check_model, predict_all
 from equipoise.estimators.sample import Sample
 
 
@@ -50,7 +51,7 @@ def moments(X: Floats, weight: Floats) -> tuple[Floats, Floats]:
 def ridge_residuals(z: Floats, targets: Floats, weight: Floats, fold: Ints, alpha: float) -> Floats:
     """Targets less their ridge prediction by the other folds, (n, r).   z: (n, q); targets: (n, r)."""
     folds, q = int(fold.max()) + 1, z.shape[1]
-    grams = gram.fold_grams(np.hstack([z, targets]), weight, fold, folds)
+    grams = gram.fold_grams([z, targets], weight, fold, folds)
     others = grams.sum(axis=0) - grams
     coefficients = np.stack([gram.ridge(other, q, alpha) for other in others])  # (folds, q, r)
     residuals = targets.copy()
@@ -60,21 +61,10 @@ def ridge_residuals(z: Floats, targets: Floats, weight: Floats, fold: Ints, alph
     return residuals
 
 
-def model_residuals(model: Any, X: Floats, targets: Floats, weight: Floats | None, fold: Ints) -> Floats:
-    """Targets less the prediction of clones of ``model`` fitted on the other folds, (n, r).   targets: (n, r)."""
-    residuals = targets.copy()
-    for f in range(int(fold.max()) + 1):
-        held = fold == f
-        for j in range(targets.shape[1]):
-            fitted = fit_model(model, X[~held], targets[~held, j], None if weight is None else weight[~held])
-            residuals[held, j] -= fitted.predict(X[held])
-    return residuals
-
-
-def fit_model(model: Any, X: Floats, target: Floats, weight: Floats | None) -> Any:
-    """A fitted clone of a scikit-learn regressor."""
-    fresh = clone(model)
-    return fresh.fit(X, target) if weight is None else fresh.fit(X, target, sample_weight=weight)
+def model_residuals(model: Any, role: str, table: Table, targets: Floats, weight: Floats | None, fold: Ints, seed: int) -> Floats:
+    """Targets less the prediction of models that learnt on the other folds, (n, r).   targets: (n, r)."""
+    check_model(model, role, table, classifier=False)
+    return targets - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).held[:, 0]
 
 
 def least_squares(t: Floats, z: Floats, y: Floats, weight: Floats, groups: Ints | None) -> tuple[Floats, Floats]:
@@ -122,7 +112,7 @@ class LinearDML(EffectEstimator):
     Parameters
     ----------
     space : the treatment space; None takes 0/1 labels.
-    outcome : a scikit-learn regressor for E[Y | x]; None is the ridge regression of the shared Gram matrix.
+    outcome : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression of the shared Gram matrix.
     treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged treatment is control or a
         candidate, E[phi | x] is their mean and nothing is learnt; between candidates of a continuum it is learnt all the same.
     modifiers : the features (names or positions) that the effect varies with; None is all of them, () a constant effect.
@@ -176,37 +166,37 @@ class LinearDML(EffectEstimator):
         fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
         self.centre_, self.scale_ = moments(data.X, weight)
         self.modifiers_ = _positions(self.modifiers, data.features)
-        z = standardise(data.X, self.centre_, self.scale_)
-        t, y = self._residuals(data, z, phi, cell, weight, fold)
+        table, z = Table(data.X, data.features), standardise(data.X, self.centre_, self.scale_)
+        t, y = self._residuals(data, table, z, phi, cell, weight, fold)
         self.encoding_scale_ = moments(t, weight)[1]
         effect_features = z[:, self.modifiers_]
         self.theta_, self.covariance_ = least_squares(t / self.encoding_scale_, effect_features, y, weight, data.groups)
         control = data.y - fitted(phi / self.encoding_scale_, effect_features, self.theta_)
-        self.baseline_ = self._control_level(data, z, control, weight)
+        self.baseline_ = self._control_level(data, table, z, control, weight)
 
-    def _control_level(self, data: Sample, z: Floats, control: Floats, weight: Floats) -> Floats | list[Any]:
+    def _control_level(self, data: Sample, table: Table, z: Floats, control: Floats, weight: Floats) -> Floats | list[Fitted]:
         """The regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z: coefficients, or a model a metric."""
         if self.outcome is not None:
-            return [fit_model(self.outcome, data.X, target, data.weight) for target in control.T]
-        total = gram.fold_grams(np.hstack([z, control]), weight, np.zeros(len(z), np.int64), 1)[0]
+            return learn_targets(self.outcome, table, Nuisance(None, control), None, data.weight, self.seed)
+        total = gram.fold_grams([z, control], weight, np.zeros(len(z), np.int64), 1)[0]
         return gram.ridge(total, z.shape[1], self.alpha)
 
     def _residuals(
-        self, data: Sample, z: Floats, phi: Floats, cell: Ints | None, weight: Floats, fold: Ints
+        self, data: Sample, table: Table, z: Floats, phi: Floats, cell: Ints | None, weight: Floats, fold: Ints
     ) -> tuple[Floats, Floats]:
         """phi - E[phi | x], (n, p), and y - E[y | x], (n, m)."""
         p = phi.shape[1]
         both = ridge_residuals(z, np.hstack([phi, data.y]), weight, fold, self.alpha)
         t, y = both[:, :p], both[:, p:]
         if self.outcome is not None:
-            y = model_residuals(self.outcome, data.X, data.y, data.weight, fold)
+            y = model_residuals(self.outcome, "outcome", table, data.y, data.weight, fold, self.seed)
         if cell is not None and data.propensity is not None:
             candidates = self.space_.encode(self.space_.candidates())
             self.expectation_ = "propensity"
             return phi - propensities(data, cell, 1 + len(candidates), fold)[:, 1:] @ candidates, y
         self.expectation_ = "learnt"
         if self.treatment_model is not None:
-            t = model_residuals(self.treatment_model, data.X, phi, data.weight, fold)
+            t = model_residuals(self.treatment_model, "treatment_model", table, phi, data.weight, fold, self.seed)
         return t, y
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
@@ -216,7 +206,7 @@ class LinearDML(EffectEstimator):
         slopes = np.einsum("kp,pqm->qkm", a, self.theta_).reshape(len(self.modifiers_), -1)
         effect_features = z[:, self.modifiers_]
         values = (effect_features @ slopes).reshape(len(X), len(a), -1)
-        baseline = z @ self.baseline_ if self.outcome is None else np.column_stack([m.predict(X) for m in self.baseline_])
+        baseline = predict_all(self.baseline_, X).T if isinstance(self.baseline_, list) else z @ self.baseline_
         return values, baseline, effect_errors(a, effect_features, self.covariance_)
 
 
