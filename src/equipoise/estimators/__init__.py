@@ -49,8 +49,6 @@ NAMES = {
     "XLearner": "equipoise.estimators.meta.x",
     "bootstrap_effects": "equipoise.estimators.bootstrap",
     "bootstrap_interval": "equipoise.estimators.bootstrap",
-    "bootstrap_effects": "equipoise.estimators.bootstrap",
-    "bootstrap_interval": "equipoise.estimators.bootstrap",
     "estimator_from_parts": "equipoise.estimators.persist",
     "estimator_parts": "equipoise.estimators.persist",
     "load_estimator": "equipoise.estimators.persist",

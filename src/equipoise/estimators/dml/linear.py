@@ -111,10 +111,10 @@ class LinearDML(EffectEstimator):
 
     Parameters
     ----------
-    space : the treatment space; None takes 0/1 labels.
     outcome : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression of the shared Gram matrix.
     treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged treatment is control or a
         candidate, E[phi | x] is their mean and nothing is learnt; between candidates of a continuum it is learnt all the same.
+    space : what can be done to a unit; None for labels 0 and 1.
     modifiers : the features (names or positions) that the effect varies with; None is all of them, () a constant effect.
         Use few where the encoding is long: the cost grows with the square of their product.
     folds : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed : of the folds.
@@ -138,9 +138,10 @@ class LinearDML(EffectEstimator):
 
     def __init__(
         self,
-        space: Space | None = None,
         outcome: Any = None,
         treatment_model: Any = None,
+        *,
+        space: Space | None = None,
         modifiers: Sequence[str] | Sequence[int] | None = None,
         folds: int = 5,
         alpha: float = 1.0,
