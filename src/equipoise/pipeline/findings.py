@@ -5,6 +5,7 @@ An interval is ``[value, low, high]`` at the run's confidence level; every amoun
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypedDict
 
 Interval = list[float]  # [value, low, high]
@@ -166,3 +167,12 @@ class Findings(TypedDict):
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
     made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages
+
+
+def plain(thing: Any) -> Any:
+    """The same with numbers that JSON has: NaN and infinities become null."""
+    if isinstance(thing, dict):
+        return {str(key): plain(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [plain(value) for value in thing]
+    return None if isinstance(thing, float) and not math.isfinite(thing) else thing

@@ -49,10 +49,10 @@ def _outcome_tables(value: Any) -> Any:
 
 
 def _design(value: Any) -> Any:
-    if value == "shares":
+    if value in ("shares", "learn"):
         return value
     if not isinstance(value, list) or not all(isinstance(p, int | float) and 0 < p < 1 for p in value):
-        raise _wrong('be "shares" or one probability in (0, 1) for control and each candidate')
+        raise _wrong('be "shares", "learn", or one probability in (0, 1) for control and each candidate')
     return tuple(float(p) for p in value)
 
 
@@ -65,6 +65,11 @@ def _cost(value: Any) -> Any:
     if not good or value == {}:
         raise _wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
     return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+
+
+def _label(value: Any) -> Any:
+    """The label of a group; whole numbers stand as text, as they do in the log's groups."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Table(BaseModel):
@@ -172,7 +177,7 @@ class GroupBudget(Limit):
     """A budget of its own for the units of one group; per_head counts the group's heads."""
 
     column: str
-    group: str
+    group: Annotated[str, BeforeValidator(_label)]
 
 
 class Parity(Table):
@@ -192,7 +197,7 @@ class Keep(Table):
 class PolicyPlan(Table):
     """What the policy is for, what it costs, and what it must obey."""
 
-    weights: dict[str, Finite] | None = None
+    weights: dict[str, Amount] | None = None
     cost: Annotated[Any, BeforeValidator(_cost)] = None
     paid: Literal["always", "claimed"] | None = None
     lower: Amount = 0.0

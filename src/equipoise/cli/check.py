@@ -1,0 +1,48 @@
+"""``equipoise check``: is the experiment sound?"""
+
+from __future__ import annotations
+
+import typer
+
+from equipoise.cli.source import Arms, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+
+MARKS = {"ok": "ok", "note": "note", "warn": "WARN", "fail": "FAIL"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("check")(check)
+
+
+def check(
+    source: Source,
+    treatment: Treatment = "",
+    outcome: OutcomeNames = [],  # noqa: B006 - typer reads the default and never changes it
+    feature: FeatureNames = [],  # noqa: B006
+    protected: ProtectedNames = [],  # noqa: B006
+    arms: Arms = "",
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Check an experiment log: sample ratio, missing values, balance, overlap, duplicates, kinds.
+
+    \b
+    Exit code 0: no check failed; 1: a check failed; 2: the log cannot be read.
+    \b
+    Examples:
+      equipoise check plan.toml
+      equipoise check hillstrom
+      equipoise check log.csv -t arm -y visit -y spend --arms none,mail --protected age
+    """
+    from equipoise.cli.show import as_json, table
+    from equipoise.core.checks import check_log
+    from equipoise.pipeline.source import open_log
+
+    log = open_log(plan_of(source, treatment, outcome, feature, protected, arms))
+    checks = check_log(log)
+    if json:
+        as_json({"log": repr(log), "checks": checks})
+    else:
+        typer.echo(repr(log))
+        table([{**found, "status": MARKS[found["status"]]} for found in checks], ["status", "name", "summary"])
+    if any(found["status"] == "fail" for found in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,38 @@
+"""``equipoise estimators``: what can be fitted, in one line each."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("estimators")(estimators)
+
+
+def estimators(
+    name: str = typer.Argument("", help="Show the settings of this one."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """List the estimators, the treatments each serves, and their settings.
+
+    \b
+    Examples:
+      equipoise estimators
+      equipoise estimators dr-learner
+    """
+    import inspect
+
+    from equipoise.cli.show import as_json, table
+    from equipoise.estimators import ESTIMATORS
+
+    if name:
+        settings = inspect.signature(ESTIMATORS.load(name)).parameters.values()
+        rows = [{"setting": p.name, "default": "" if p.default is p.empty else repr(p.default)} for p in settings]
+        as_json(rows) if json else table(rows, ["setting", "default"])
+        return
+    rows = []
+    for known in ESTIMATORS:
+        made = ESTIMATORS.load(known)
+        rows.append({"name": known, "takes": made.takes, "what": (inspect.getdoc(made) or "").splitlines()[0]})
+    as_json(rows) if json else table(rows, ["name", "takes", "what"])

@@ -1,0 +1,40 @@
+"""``equipoise report``: draw the report again from a run's findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("report")(report)
+
+
+def report(
+    folder: Path = typer.Argument(..., help="A run folder, or its metrics.json."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Where to write; by default report.html beside the findings."),
+    json: bool = typer.Option(False, "--json", help="Print the findings as JSON instead."),
+) -> None:
+    """Draw report.html again from the findings of a run.
+
+    \b
+    Examples:
+      equipoise report equipoise-run
+      equipoise report equipoise-run --out for-the-board.html
+    """
+    from equipoise.cli.show import as_json
+    from equipoise.core.snapshot import replacing
+    from equipoise.pipeline.folder import REPORT, read_findings
+    from equipoise.pipeline.report import render_report
+
+    findings = read_findings(folder)
+    if json:
+        as_json(findings)
+        return
+    place = out or (folder if folder.is_dir() else folder.parent) / REPORT
+    html = render_report(findings)
+    with replacing(place) as file:
+        file.write_text(html, encoding="utf-8")
+    typer.echo(str(place))

@@ -1,0 +1,46 @@
+"""``equipoise run``: from a plan to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("run")(run)
+
+
+def run(
+    plan: Path = typer.Argument(..., help="The plan, a TOML file."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="The run folder; by default as the plan says."),
+    json: bool = typer.Option(False, "--json", help="Print the findings as JSON."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Show no progress."),
+) -> None:
+    """Run a plan: effects, a budgeted policy, its honest value, and a report.
+
+    \b
+    Writes a folder: report.html, effects.parquet, assignments.parquet, metrics.json, policy/.
+    It is written beside its place and renamed, so it is whole or absent; an earlier run there is replaced.
+    \b
+    Examples:
+      equipoise run examples/voucher.toml
+      equipoise run examples/hillstrom.toml --out runs/hillstrom --json
+    """
+    from equipoise.cli.show import as_json, progress
+    from equipoise.pipeline.plan import read_plan
+    from equipoise.pipeline.run import run as run_plan
+
+    made = read_plan(plan)
+    place = out or made.path(made.run.out)
+    with progress(quiet) as report:
+        findings = run_plan(made, place, progress=report, command=f"equipoise run {plan}")
+    if json:
+        as_json(findings)
+        return
+    for sentence in findings["headline"]:
+        typer.echo(sentence)
+    for risk in findings["risks"][:3]:
+        typer.echo(f"Mind: {risk}")
+    typer.echo(f"Report: {place / 'report.html'}")

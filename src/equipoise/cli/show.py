@@ -1,0 +1,70 @@
+"""What verbs print: tables for people, JSON for machines, progress on stderr of a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+Progress = Callable[[str, int, int], None]
+
+
+def as_json(thing: Any) -> None:
+    """Print JSON on stdout; NaN becomes null."""
+    from equipoise.pipeline.findings import plain
+
+    typer.echo(json.dumps(plain(thing), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
+    """Print rows as a table as wide as the terminal, or as the text needs where there is none."""
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        numeric = all(isinstance(row.get(name), int | float) or row.get(name) is None for row in rows)
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+    for row in rows:
+        made.add_row(*(_cell(row.get(name)) for name in columns))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(made)
+
+
+def interval(value: Sequence[float], unit: str = "") -> str:
+    """``0.123 [0.1, 0.15] USD``."""
+    middle, low, high = value
+    return f"{middle:.4g} [{low:.4g}, {high:.4g}] {unit}".rstrip()
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """A progress callback: a bar on a terminal's stderr, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    tasks: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,106 @@
+"""``equipoise simulate``: a world whose truth is known, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from equipoise.core.log import Log
+
+PLAN = """# Made by `equipoise simulate {world} --rows {rows} --seed {seed}`; run it with: equipoise run {plan}
+[log]
+path = "log.parquet"
+{roles}
+[log.outcomes]
+{outcomes}
+[space]
+{space}
+[run]
+folds = 3
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("simulate")(simulate)
+
+
+def simulate(
+    world: str = typer.Argument("coupon", help="Which world: see the list below."),
+    rows: int = typer.Option(10_000, "--rows", "-n", min=10, help="How many units."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Same seed, same world."),
+    out: Path = typer.Option(Path("world"), "--out", "-o", help="The folder to write; it must not be there yet."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Write a simulated experiment: log.parquet, truth.parquet (the potential outcomes) and a plan.toml that runs it.
+
+    \b
+    Worlds: coupon (arms x metrics, costs), voucher (a dose of money), placebo (no effect at all).
+    \b
+    Examples:
+      equipoise simulate coupon --rows 20000 --out world
+      equipoise run world/plan.toml
+    """
+    import pyarrow.parquet as pq
+
+    from equipoise.cli.show import as_json
+    from equipoise.core.errors import InputError
+    from equipoise.core.snapshot import replacing
+    from equipoise.data import SIMULATORS
+
+    log, truth = SIMULATORS.load(world)(rows, seed=seed)
+    if out.exists():
+        raise InputError("the folder", "not be there yet", str(out), fix="choose another place with --out")
+    with replacing(out) as folder:
+        folder.mkdir()
+        pq.write_table(log.table, folder / "log.parquet")
+        pq.write_table(_truth_table(truth), folder / "truth.parquet")
+        text = PLAN.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml", **_plan_parts(log))
+        (folder / "plan.toml").write_text(text, encoding="utf-8")
+    if json:
+        as_json({"folder": str(out), "rows": len(log), "space": log.space.to_json(), "metrics": log.metrics})
+    else:
+        typer.echo(f"{log!r}\nwritten to {out}; next: equipoise run {out / 'plan.toml'}")
+
+
+def _truth_table(truth: Any) -> Any:
+    """The expected level of each metric in each cell, and the expected cost of each candidate, one row a unit."""
+    import pyarrow as pa
+
+    columns = {
+        f"{metric}|{cell}": truth.levels[:, a, j] for j, metric in enumerate(truth.metrics) for a, cell in enumerate(truth.cells)
+    }
+    columns |= {f"cost|{cell}": truth.cost[:, a] for a, cell in enumerate(truth.cells[1:])}
+    return pa.table(columns)
+
+
+def _plan_parts(log: Log) -> dict[str, str]:
+    from equipoise.core.log import roles_to_json
+
+    roles = {key: value for key, value in roles_to_json(log.roles).items() if key != "outcomes"}
+    if isinstance(log.roles.design, tuple):
+        roles["design"] = list(log.roles.design)
+    outcomes = {o.name: {"kind": o.kind, "better": o.better, "unit": o.unit} for o in log.roles.outcomes}
+    return {"roles": _toml(roles), "outcomes": _toml(outcomes), "space": _toml(log.space.to_json())}
+
+
+def _toml(table: dict[str, Any]) -> str:
+    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() and key.isascii() else _value(key)
+
+
+def _value(value: Any) -> str:
+    """A value in TOML: text and numbers are written as in JSON."""
+    import json
+
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return json.dumps(value)

@@ -1,0 +1,59 @@
+"""The run folder: report.html, effects.parquet, assignments.parquet, metrics.json and policy/, whole or absent.
+
+It is written beside its place and renamed.  A folder that is there already is replaced only when it is a run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from equipoise.core.errors import DataError, InputError
+from equipoise.pipeline.findings import Findings, plain
+
+REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = "report.html", "effects.parquet", "assignments.parquet", "metrics.json", "policy"
+OURS = {REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY}
+
+
+def check_out(out: Path) -> None:
+    """Refuse a place that is neither free, nor empty, nor a run's folder."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError("the run folder", "be a folder", "a file", str(out), "choose another place with --out")
+    found = {entry.name for entry in out.iterdir()}
+    if found and not (METRICS in found and found <= OURS):
+        strange = sorted(found - OURS)[:3] or sorted(found)[:3]
+        fix = "choose another place with --out, or move these files away"
+        raise InputError(
+            "the run folder", "be new, empty or of an earlier run", f"other files: {', '.join(strange)}", str(out), fix
+        )
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """One Parquet file."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def write_findings(path: Path, findings: Findings) -> None:
+    """Findings as JSON; a number that is not finite is null."""
+    path.write_text(json.dumps(plain(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_findings(folder: Path | str) -> Findings:
+    """The findings of a run folder."""
+    file = Path(folder) / METRICS if Path(folder).is_dir() else Path(folder)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "a run folder", f"have a readable {METRICS}", str(error), str(file), "give the folder of a run"
+        ) from error
+    missing = sorted(Findings.__required_keys__ - set(found)) if isinstance(found, dict) else ["everything"]
+    if missing:
+        raise DataError(f"{METRICS}", "hold all findings", f"none of {', '.join(missing[:4])}", str(file), "run the plan again")
+    return cast(Findings, found)

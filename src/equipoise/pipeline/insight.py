@@ -1,0 +1,100 @@
+"""What the experiment says before any policy: average effects, and how well predicted effects order and describe the rows.
+
+All is measured by doubly robust scores with cross-fitted levels, and every prediction judged here is out of fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.effects import Effects
+from equipoise.core.log import Log
+from equipoise.evaluation import METRICS, average_effects, deciles_of, evidence, gain_curve, ranking_of
+from equipoise.pipeline.findings import Average, Decile, Ranking
+
+POINTS = 40  # of a drawn curve
+
+
+def log_evidence(log: Log, effects: Effects, propensity: Floats) -> dict[str, Any]:
+    """The rows that every judgement stands on, as the arguments of `equipoise.evaluation`; metrics are the log's outcomes."""
+    m = len(log.metrics)
+    levels = effects.levels()[:, :, :m]
+    return {
+        "y": log.y,
+        "cell": log.cells,
+        "propensity": propensity,
+        "levels": levels,
+        "weight": log.weight,
+        "groups": log.groups,
+    }
+
+
+def averages(log: Log, effects: Effects, given: dict[str, Any], level: float) -> list[Average]:
+    """The average effect of every candidate on every metric."""
+    found = average_effects(**given, level=level)
+    return [
+        {
+            "metric": metric,
+            "candidate": candidate,
+            "control": found.control[j].interval,
+            "effect": found.effect[a, j].interval,
+            "p_value": float(found.effect.p_value[a, j]),
+        }
+        for j, metric in enumerate(log.metrics)
+        for a, candidate in enumerate(effects.candidates)
+    ]
+
+
+def rankings(log: Log, effects: Effects, given: dict[str, Any], level: float, seed: int) -> tuple[list[Ranking], list[Decile]]:
+    """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger predictions rank first.
+
+    Where lower is better the ranking and its curve are of the fall, so that both start with those who gain most.
+    """
+    curves: list[Ranking] = []
+    tenths: list[Decile] = []
+    for metric, candidate, sign, score, ranking in _ranked(log, effects, given):
+        curve = gain_curve(ranking, points=POINTS, level=level, seed=seed)
+        curves.append(
+            {
+                "metric": metric,
+                "candidate": candidate,
+                "qini": METRICS.load("qini")(ranking, level=level).interval,
+                "autoc": METRICS.load("autoc")(ranking, level=level).interval,
+                "share": curve.share.tolist(),
+                "gain": curve.value.tolist(),
+                "gain_low": curve.band_low.tolist(),
+                "gain_high": curve.band_high.tolist(),
+                "random": curve.random.tolist(),
+            }
+        )
+        for group in deciles_of(score, ranking, level=level):
+            tenths.append(
+                {
+                    "metric": metric,
+                    "candidate": candidate,
+                    "decile": group.index,
+                    "predicted": sign * group.predicted,
+                    "observed": _turned(group.observed.interval, sign),
+                    "rows": group.rows,
+                }
+            )
+    return curves, tenths
+
+
+def _ranked(log: Log, effects: Effects, given: dict[str, Any]) -> Iterator[tuple[str, str, float, Floats, Any]]:
+    """(metric, candidate, sign, score (n,), ranking) of every pair; a metric where lower is better is turned round first."""
+    sign = np.asarray([outcome.sign for outcome in log.roles.outcomes])
+    rows = evidence(**{**given, "y": given["y"] * sign, "levels": given["levels"] * sign})
+    for j, metric in enumerate(log.metrics):
+        for a, candidate in enumerate(effects.candidates):
+            score = sign[j] * effects.values[:, a, j]
+            yield metric, candidate, float(sign[j]), score, ranking_of(score, rows, a, j)
+
+
+def _turned(interval: list[float], sign: float) -> list[float]:
+    value, low, high = interval
+    return interval if sign > 0 else [-value, -high, -low]
