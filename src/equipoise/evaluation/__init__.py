@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from equipoise.evaluation.curves import gain_curve as gain_curve
     from equipoise.evaluation.curves import toc_curve as toc_curve
     from equipoise.evaluation.evidence import Evidence as Evidence
-    from equipoise.evaluation.evidence import check_evidence as check_evidence
+    from equipoise.evaluation.evidence import observe as observe
+    from equipoise.evaluation.judged import pehe as pehe
+    from equipoise.evaluation.judged import regret as regret
+    from equipoise.evaluation.judged import true_value as true_value
     from equipoise.evaluation.order import RankedScores as RankedScores
     from equipoise.evaluation.order import sort_scores as sort_scores
     from equipoise.evaluation.ranked import Metric as Metric
@@ -43,9 +46,6 @@ if TYPE_CHECKING:
     from equipoise.evaluation.rivals import top_share as top_share
     from equipoise.evaluation.tables import TableRow as TableRow
     from equipoise.evaluation.tables import ranking_table as ranking_table
-    from equipoise.evaluation.truth import pehe as pehe
-    from equipoise.evaluation.truth import regret as regret
-    from equipoise.evaluation.truth import true_value as true_value
     from equipoise.evaluation.uplift import autoc as autoc
     from equipoise.evaluation.uplift import qini as qini
     from equipoise.evaluation.uplift import qini_rate as qini_rate
@@ -63,13 +63,13 @@ FILES = {
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
     "compat": ("auuc_causalml", "auuc_causalml_raw", "auuc_sklift", "qini_causalml", "qini_causalml_raw", "qini_sklift"),
     "curves": ("Curve", "gain_curve", "toc_curve"),
-    "evidence": ("Evidence", "check_evidence"),
+    "evidence": ("Evidence", "observe"),
     "order": ("RankedScores", "sort_scores"),
     "value": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
     "ranked": ("Metric", "Ranking", "rank"),
     "rivals": ("everybody", "random_at_equal_spend", "top_share"),
     "tables": ("TableRow", "ranking_table"),
-    "truth": ("pehe", "regret", "true_value"),
+    "judged": ("pehe", "regret", "true_value"),
     "uplift": ("autoc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}

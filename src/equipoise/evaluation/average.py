@@ -7,13 +7,12 @@ weighted means (Hajek); by `snips` it is that difference in any case.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.evaluation.base import Estimates, around, mean_estimates
-from equipoise.evaluation.evidence import check_evidence
+from equipoise.evaluation.evidence import Evidence
 from equipoise.evaluation.value import Decisions, Method, dr
 
 
@@ -25,26 +24,16 @@ class AverageEffects:
     effect: Estimates
 
 
-def average_effects(
-    y: Any,
-    *,
-    cell: Any,
-    propensity: Any,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
-    method: Method = dr,
-    level: float = 0.95,
-) -> AverageEffects:
-    """The average effect of each candidate against control.   y : (n,) or (n, m); the rest as for `rank`; levels (n, K, m).
+def average_effects(rows: Evidence, *, method: Method = dr, level: float = 0.95) -> AverageEffects:
+    """The average effect of each candidate against control on every metric.
 
     Examples
     --------
-    >>> found = average_effects([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> from equipoise.evaluation import observe
+    >>> found = average_effects(observe([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5]))
     >>> found.effect.value.tolist(), found.control.value.tolist()
     ([[4.0]], [1.5])
     """
-    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
 
     def values(a: int) -> Floats:
         return method(Decisions(np.full(len(rows), a)), rows)

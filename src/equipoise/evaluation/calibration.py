@@ -12,14 +12,13 @@ predicted differences between units are right, below 1 that they are exaggerated
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate, around, mean_estimates, std_errors
-from equipoise.evaluation.ranked import Ranking, rank
+from equipoise.evaluation.ranked import Ranking
 
 
 @dataclass(frozen=True)
@@ -40,35 +39,15 @@ class LinearPredictor:
     slope: Estimate
 
 
-def calibration_deciles(
-    score: Any,
-    y: Any,
-    *,
-    cell: Any,
-    propensity: Any,
-    candidate: int = 0,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
-    bins: int = 10,
-    level: float = 0.95,
-) -> list[EffectGroup]:
+def calibration_deciles(ranking: Ranking, *, bins: int = 10, level: float = 0.95) -> list[EffectGroup]:
     """Observed effects among ``bins`` groups of equal weight, from the largest predictions to the smallest.
 
-    The other arguments are those of `rank`.  Units with equal predictions stay together, so groups may differ in size and there
-    may be fewer than asked.
+    Units with equal predictions stay together, so groups may differ in size and there may be fewer than asked.
     """
-    ranking = rank(score, y, cell=cell, propensity=propensity, candidate=candidate, levels=levels, weight=weight, groups=groups)
-    return deciles_of(np.asarray(score, np.float64), ranking, bins=bins, level=level)
-
-
-def deciles_of(score: Floats, ranking: Ranking, *, bins: int = 10, level: float = 0.95) -> list[EffectGroup]:
-    """`calibration_deciles` of a ranking by that score (n,), for loops."""
     if bins < 1 or bins > len(ranking):
         raise InputError("bins", f"lie in 1..{len(ranking)}", bins)
     group = _bins(ranking, bins)
-    predicted = score[ranking.ranked.order]
-    return [_group(index, np.flatnonzero(group == index), predicted, ranking, level) for index in np.unique(group)]
+    return [_group(index, np.flatnonzero(group == index), ranking, level) for index in np.unique(group)]
 
 
 def _bins(ranking: Ranking, bins: int) -> Ints:
@@ -80,9 +59,9 @@ def _bins(ranking: Ranking, bins: int) -> Ints:
     return np.repeat(index, np.diff(np.r_[0, ends]))
 
 
-def _group(index: int, rows: Ints, predicted: Floats, ranking: Ranking, level: float) -> EffectGroup:
+def _group(index: int, rows: Ints, ranking: Ranking, level: float) -> EffectGroup:
     weight, gain = ranking.weight[rows], ranking.gain[rows]
-    mean = float(weight @ predicted[rows] / weight.sum())
+    mean = float(weight @ ranking.score[rows] / weight.sum())
     if len(rows) < 2:
         return EffectGroup(int(index) + 1, mean, Estimate(float(gain[0]), np.nan, np.nan, np.nan), len(rows))
     group = None if ranking.group is None else ranking.group[rows]
@@ -90,26 +69,9 @@ def _group(index: int, rows: Ints, predicted: Floats, ranking: Ranking, level: f
     return EffectGroup(int(index) + 1, mean, observed[0], len(rows))
 
 
-def best_linear_predictor(
-    score: Any,
-    y: Any,
-    *,
-    cell: Any,
-    propensity: Any,
-    candidate: int = 0,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
-    level: float = 0.95,
-) -> LinearPredictor:
-    """Intercept and slope of the effect on its prediction; arguments as for `rank`."""
-    ranking = rank(score, y, cell=cell, propensity=propensity, candidate=candidate, levels=levels, weight=weight, groups=groups)
-    return linear_predictor_of(np.asarray(score, np.float64), ranking, level=level)
-
-
-def linear_predictor_of(score: Floats, ranking: Ranking, *, level: float = 0.95) -> LinearPredictor:
-    """`best_linear_predictor` of a ranking by that score (n,), for loops."""
-    w, gain, s = ranking.weight, ranking.gain, score[ranking.ranked.order]
+def best_linear_predictor(ranking: Ranking, *, level: float = 0.95) -> LinearPredictor:
+    """Intercept and slope of the effect on its prediction, the score that ranks."""
+    w, gain, s = ranking.weight, ranking.gain, ranking.score
     total = w.sum()
     centred = s - w @ s / total
     spread = w @ centred**2 / total

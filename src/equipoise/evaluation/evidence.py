@@ -70,13 +70,19 @@ class Evidence:
         return gain
 
 
-def check_evidence(y: Any, *, cell: Any, propensity: Any, levels: Any = None, weight: Any = None, groups: Any = None) -> Evidence:
-    """Check what a judgement stands on.
+def observe(y: Any, *, cell: Any, propensity: Any, levels: Any = None, weight: Any = None, groups: Any = None) -> Evidence:
+    """Check the rows that judgements stand on: the one door of this folder.
 
     y : (n,) or (n, m).   cell : (n,) codes, 0 control, 1 + a candidate a.
     propensity : (n, K), or (K,) where the design is the same for every row.
     levels : (n, K, m), or (n, K) for one metric; cross-fitted, so that no row's level was learnt from that row.
     weight : (n,) > 0.   groups : (n,) labels of clusters.
+
+    Examples
+    --------
+    >>> rows = observe([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> rows.gain(candidate=0, metric=0).tolist()
+    [5.0, 3.0, 3.0, 5.0]
     """
     outcome = _outcomes(y)
     n = len(outcome)

@@ -1,6 +1,6 @@
 """Ranking: one candidate, one metric, rows from the largest score to the smallest.  What every ranking metric and curve reads.
 
-`rank` checks and sorts once; columns in ranked order are gathered when a metric first asks for them.  A bootstrap replicate is
+`rank` sorts once; columns in ranked order are gathered when a metric first asks for them.  A bootstrap replicate is
 the same ranking with other weights (`reweighted`): nothing is sorted again.
 """
 
@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate, critical, std_errors
-from equipoise.evaluation.evidence import Evidence, check_evidence
+from equipoise.evaluation.evidence import Evidence
 from equipoise.evaluation.order import RankedScores, sort_scores
 
 
@@ -26,6 +25,7 @@ from equipoise.evaluation.order import RankedScores, sort_scores
 class Ranking:
     """Rows of one candidate against control on one metric, ranked by a score; made by `rank`."""
 
+    by: Floats
     ranked: RankedScores
     rows: Evidence
     candidate: int
@@ -38,6 +38,11 @@ class Ranking:
     def last(self) -> Bools:
         """Whether a rank is the last of its ties, (n,)."""
         return self.ranked.last
+
+    @cached_property
+    def score(self) -> Floats:
+        """The scores that rank, (n,) in ranked order."""
+        return self.by[self.ranked.order]
 
     @cached_property
     def gain(self) -> Floats:
@@ -72,43 +77,25 @@ class Ranking:
         return other
 
 
-def rank(
-    score: ArrayLike,
-    y: Any,
-    *,
-    cell: Any,
-    propensity: Any,
-    candidate: int = 0,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
-) -> Ranking:
-    """Rank rows by a score (n,), the predicted effect of ``candidate``, for judging it on the outcome y (n,).
-
-    cell : (n,) codes, 0 control, 1 + a candidate a.   propensity : (n, K), or (K,) where the design is the same for every row.
-    levels : (n, K), cross-fitted means of an outcome model, or None.   weight : (n,).   groups : (n,) labels of clusters.
+def rank(score: ArrayLike, rows: Evidence, *, candidate: int = 0, metric: int = 0) -> Ranking:
+    """Rank rows by a score (n,), the predicted effect of ``candidate``, for judging it on one metric of y.
 
     Examples
     --------
-    >>> from equipoise.evaluation import qini
-    >>> ranking = rank([3, 2, 1, 0], [1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-    >>> qini(ranking).value
+    >>> from equipoise.evaluation import observe, qini
+    >>> rows = observe([1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> qini(rank([3, 2, 1, 0], rows)).value
     0.125
     """
-    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
-    if rows.y.shape[1] != 1:
-        raise InputError("y", "be one metric, (n,)", rows.y.shape, fix="rank one metric at a time, or call ranking_table")
-    return ranking_of(score, rows, candidate, 0)
-
-
-def ranking_of(score: ArrayLike, rows: Evidence, candidate: int, metric: int) -> Ranking:
-    """Rank checked rows, for loops over candidates and metrics."""
-    ranked = sort_scores(score)
+    values = np.ascontiguousarray(score, np.float64)
+    ranked = sort_scores(values)
     if len(ranked) != len(rows):
         raise InputError("score", f"have one entry a row of y ({len(rows)})", len(ranked))
     if not 0 <= candidate < rows.candidates:
         raise InputError("candidate", f"lie in 0..{rows.candidates - 1}", candidate, fix="control is not a candidate")
-    return Ranking(ranked, rows, candidate, metric)
+    if not 0 <= metric < rows.y.shape[1]:
+        raise InputError("metric", f"lie in 0..{rows.y.shape[1] - 1}", metric)
+    return Ranking(values, ranked, rows, candidate, metric)
 
 
 @dataclass(frozen=True)

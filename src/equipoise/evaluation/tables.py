@@ -13,8 +13,8 @@ import numpy as np
 
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import METRICS, Estimate
-from equipoise.evaluation.evidence import check_evidence
-from equipoise.evaluation.ranked import Metric, ranking_of
+from equipoise.evaluation.evidence import Evidence
+from equipoise.evaluation.ranked import Metric, rank
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,8 @@ class TableRow:
 
 def ranking_table(
     effects: Any,
-    y: Any,
+    rows: Evidence,
     *,
-    cell: Any,
-    propensity: Any,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
     metrics: Sequence[str] = ("qini", "autoc"),
     candidates: Sequence[str] | None = None,
     outcomes: Sequence[str] | None = None,
@@ -43,10 +38,8 @@ def ranking_table(
 ) -> list[TableRow]:
     """Every metric of `METRICS` asked for, of every candidate on every outcome.
 
-    effects : predicted, (n, k, m).   y : (n, m).   levels : (n, K, m).   candidates, outcomes : names of k and m.
-    The other arguments are those of `rank`.
+    effects : predicted, (n, k, m).   candidates, outcomes : names of k and m.
     """
-    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
     values = np.asarray(effects, np.float64)
     shape = (len(rows), rows.candidates, rows.y.shape[1])
     if values.shape != shape:
@@ -59,6 +52,6 @@ def ranking_table(
     table = []
     for a, arm in enumerate(arms):
         for j, name in enumerate(names):
-            ranking = ranking_of(values[:, a, j], rows, a, j)
+            ranking = rank(values[:, a, j], rows, candidate=a, metric=j)
             table += [TableRow(arm, name, metric.name, metric(ranking, level=level)) for metric in judged]
     return table

@@ -97,36 +97,19 @@ class PolicyValue:
         return mean_estimates(self.rows - other.rows, weight=self.weight, groups=self.groups, level=self.level)
 
 
-def policy_value(
-    policy: Any,
-    y: Any,
-    *,
-    cell: Any,
-    propensity: Any,
-    levels: Any = None,
-    weight: Any = None,
-    groups: Any = None,
-    method: Method = dr,
-    level: float = 0.95,
-) -> PolicyValue:
+def policy_value(policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95) -> PolicyValue:
     """The mean of every metric if the policy decided.
 
-    policy : (n,) whole numbers, -1 control, a candidate a; or (n, K) probabilities of the cells.   y : (n,) or (n, m).
-    cell, propensity, levels, weight, groups : as for `equipoise.evaluation.rank`; levels (n, K, m).
+    policy : (n,) whole numbers, -1 control, a candidate a; or (n, K) probabilities of the cells.
     method : `dr`, `snips` or `ips`.
 
     Examples
     --------
-    >>> value = policy_value([0, 0, -1, -1], [3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5], method=ips)
-    >>> value.estimates.value.tolist()
+    >>> from equipoise.evaluation import observe
+    >>> rows = observe([3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> policy_value([0, 0, -1, -1], rows, method=ips).estimates.value.tolist()
     [2.0]
     """
-    rows = check_evidence(y, cell=cell, propensity=propensity, levels=levels, weight=weight, groups=groups)
-    return value_on(policy, rows, method=method, level=level)
-
-
-def value_on(policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95) -> PolicyValue:
-    """`policy_value` on checked rows, for loops over policies."""
     values = method(decisions(policy, len(rows), rows.candidates), rows)
     estimates = mean_estimates(values, weight=rows.weight, groups=rows.groups, level=level)
     return PolicyValue(estimates, values, rows.weight, rows.groups, level)
