@@ -163,7 +163,7 @@ class LinearDML(EffectEstimator):
         _no_missing(data.X, data.features)
         phi = self.space_.encode(data.treatment)
         cell = _saturated_cells(self.space_, data, phi)
-        weight = np.ones(len(data)) if data.weight is None else data.weight
+        weight = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
         self.centre_, self.scale_ = moments(data.X, weight)
         self.modifiers_ = _positions(self.modifiers, data.features)
