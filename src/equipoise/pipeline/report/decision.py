@@ -1,0 +1,222 @@
+"""Sections 6 and 7, the decision: who gets what, and what the policy is worth against its rivals."""
+
+from __future__ import annotations
+
+from equipoise.pipeline.findings import GroupShare, Rival
+from equipoise.pipeline.report.parts import Block, Bullets, Figure, Key, Section, Table, Words
+from equipoise.pipeline.report.plots import CHOSEN, CONTROL, LINE, RIVAL, dots, forest, stacks
+from equipoise.pipeline.report.view import View, gets_in_words, shares_in_words, weights_in_words
+from equipoise.pipeline.report.words import MISSING, apart, listed, number, real, share
+
+NOTABLE = 0.1  # a standardised difference from which a feature is worth naming
+MOST_FEATURES = 15
+
+
+def policy(view: View) -> Section:
+    """6. Who gets what?"""
+    chosen = view.findings["policy"]
+    blocks: list[Block] = [_who_gets_what(view)]
+    if not chosen["groups"]:
+        blocks.append(Words("No protected column was named, so who gets what is not broken down by group.", quiet=True))
+    blocks += [_profile(view), _demands(view)]
+    aim = view.weighted[0] if len(view.weighted) == 1 else weights_in_words(chosen["weights"])
+    answer = f"Of all people, {gets_in_words(chosen['shares'])}. What the policy makes as large as its demands allow: {aim}."
+    return Section("policy", "Chosen policy", "Who gets what under the chosen policy?", answer, blocks)
+
+
+def _who_gets_what(view: View) -> Block:
+    chosen = view.findings["policy"]
+    every = [view.control, *view.candidates]
+    bars = [("Everybody", chosen["shares"])] + [(f"{g['column']}: {g['group']}", g["shares"]) for g in chosen["groups"]]
+    colours = [CONTROL, *(view.mark(name)[0] for name in view.candidates)]
+    series = [(name, colour, [real(s.get(name, 0.0)) for _, s in bars]) for name, colour in zip(every, colours, strict=True)]
+    label = "; ".join(f"{name}: {shares_in_words(s, len(every))}" for name, s in bars)
+    metrics = [m for m in view.metrics if all(m in g["values"] for g in chosen["groups"])]
+    columns = ["group", "people", *every, "spend per head", *metrics]
+    value = view.chosen
+    whole = [view.spent(value["spend"][0]), *(view.gain(m, value["values"][m]) for m in metrics)] if value else []
+    first = ["Everybody", MISSING, *(share(chosen["shares"].get(name, 0.0)) for name in every), *whole]
+    rows = [first + [MISSING] * (len(columns) - len(first)), *(_group_row(view, g, every, metrics) for g in chosen["groups"])]
+    title, reading = (
+        _groups_title(view, chosen["groups"]),
+        "Each bar is all people of a group, split by what the policy gives them.",
+    )
+    if chosen["groups"]:
+        reading += (
+            " The columns named here are protected: the policy never sees them, and bars that differ come from features that do."
+        )
+    return Figure(
+        title,
+        reading,
+        [stacks([name for name, _ in bars], series, label)],
+        Table("Who gets what", columns, rows),
+        view.bar_keys(),
+    )
+
+
+def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[str]) -> list[str]:
+    shares = [share(group["shares"].get(name, 0.0)) for name in every]
+    gains = [view.gain(m, group["values"][m]) for m in metrics]
+    return [
+        f"{group['column']}: {group['group']}",
+        f"{group['rows']:,}",
+        *shares,
+        view.spent(group["spend"]),
+        *gains,
+    ]
+
+
+def _groups_title(view: View, groups: list[GroupShare]) -> str:
+    treated = {f"{g['column']}: {g['group']}": 1 - real(g["shares"].get(view.control, 0.0)) for g in groups}
+    if not treated:
+        return f"{share(1 - real(view.findings['policy']['shares'].get(view.control, 0.0)))} of people are treated"
+    columns = dict.fromkeys(g["column"] for g in groups)
+    gaps = {}
+    for column in columns:
+        mine = {name: s for name, s in treated.items() if name.startswith(f"{column}: ")}
+        gaps[column] = (max(mine.values()) - min(mine.values()), max(mine, key=mine.__getitem__), min(mine, key=mine.__getitem__))
+    gap, most, least = max(gaps.values())
+    if gap < 0.01:
+        return "The groups of every protected column are treated alike, to within a point"
+    return f"Largest gap between protected groups: {share(treated[most])} of {most} treated, {share(treated[least])} of {least}"
+
+
+def _profile(view: View) -> Block:
+    rows = sorted(view.findings["policy"]["profile"], key=lambda row: -abs(real(row["smd"])) if row["smd"] is not None else 0.0)
+    if not rows:
+        return Words("Nobody or everybody is treated, so there is no profile of the treated to compare.", quiet=True)
+    shown = rows[:MOST_FEATURES]
+    names = [row["feature"] for row in shown]
+    far = [row for row in shown if abs(real(row["smd"])) > NOTABLE]
+    how = [f"{'higher' if row['smd'] > 0 else 'lower'} {row['feature']}" for row in far[:3]]
+    title = f"Those treated have {listed(how)}" if far else "Those treated look like those not treated"
+    reading = (
+        "Each mark is a feature's mean among the treated minus that among the untreated, in standard deviations: "
+        "right of the lane the treated have more of it, left of it less."
+    )
+    plot = dots(
+        names,
+        [("treated minus untreated", LINE, [row["smd"] for row in shown])],
+        "standardised difference, treated minus untreated",
+        NOTABLE,
+        title,
+    )
+    cells = [[row["feature"], number(row["treated"]), number(row["untreated"]), number(row["smd"], 3, plus=True)] for row in rows]
+    return Figure(
+        title, reading, [plot], Table("Profile of the treated", ["feature", "treated", "untreated", "difference (SD)"], cells)
+    )
+
+
+def _demands(view: View) -> Block:
+    rows = view.findings["policy"]["demands"]
+    if not rows:
+        return Words("No demand was put on the policy: whoever gains is treated.", quiet=True)
+    name, unit = view.price_unit()
+    cells = []
+    for row in rows:
+        slack = real(row["bound"]) - real(row["used"])
+        price = unit.effect([row["price"], None, None]) if row["price"] else "0"
+        cells.append(
+            [
+                row["name"],
+                number(row["used"]),
+                number(row["bound"]),
+                number(slack),
+                price,
+                "binding" if row["binding"] else "slack",
+            ]
+        )
+    columns = ["demand", "used", "bound", "slack", f"price ({name} per unit)", "state"]
+    return Table("Demands on the policy: what one more unit of each would buy is its price", columns, cells, (0, 5))
+
+
+def value(view: View) -> Section:
+    """7. What is it worth, and what could go wrong?"""
+    rivals = view.findings["rivals"]
+    risks = view.findings["risks"]
+    blocks: list[Block] = []
+    answer = "The chosen policy was not compared with others."
+    if rivals:
+        answer = _victories(view, rivals)
+        blocks.append(_value_figure(view, rivals))
+        if len(rivals) > 1:
+            blocks.append(_paired_figure(view, rivals[1:]))
+    blocks.append(
+        Bullets("What could go wrong", risks)
+        if risks
+        else Words("No particular risk was found beyond those of any experiment.", quiet=True)
+    )
+    return Section("value", "Value and risks", "What is the policy worth, and what could go wrong?", answer, blocks)
+
+
+def _victories(view: View, rivals: list[Rival]) -> str:
+    """Whom the chosen policy beats on the main metric, by the paired intervals."""
+    metric = view.metrics[0]
+    sign = -1.0 if metric in view.lower else 1.0
+    said: dict[str, list[str]] = {"beats": [], "is not told apart from": [], "falls short of": []}
+    for rival in rivals[1:]:
+        paired = rival["against_chosen"].get(metric)
+        if paired is not None:
+            verb = "is not told apart from" if not apart(paired) else "beats" if sign * real(paired[0]) > 0 else "falls short of"
+            said[verb].append(f"\u201c{rival['policy']}\u201d")
+    parts = [f"{verb} {listed(names)}" for verb, names in said.items() if names]
+    return (
+        f"On {metric}, the chosen policy {'; it '.join(parts)}."
+        if parts
+        else f"On {metric}, there is nothing to compare it with."
+    )
+
+
+def _value_figure(view: View, rivals: list[Rival]) -> Figure:
+    metrics = [m for m in view.metrics if all(m in rival["values"] for rival in rivals)]
+    names = [rival["policy"] for rival in rivals]
+    marks = [CHOSEN, *([RIVAL] * (len(rivals) - 1))]
+    plots = [
+        forest(
+            names,
+            [r["values"][m] for r in rivals],
+            marks,
+            view.units[m],
+            f"gain per head, {view.best_is(m)}",
+            m,
+        )
+        for m in metrics
+    ]
+    columns = ["policy", "people treated", "spend per head", *metrics]
+    cells = [
+        [
+            r["policy"],
+            share(r["treated"]),
+            view.spent(r["spend"][0]),
+            *(view.gain(m, r["values"][m]) for m in metrics),
+        ]
+        for r in rivals
+    ]
+    gains = listed(f"{view.units[m].effect(rivals[0]['values'][m])} of {m}" for m in metrics)
+    title = f"The chosen policy gains {gains} per head"
+    reading = (
+        f"Each mark is what a policy gains per head over {view.control} for everybody, with its {view.interval}, "
+        "measured on people whose effects were predicted without them."
+    )
+    keys = [Key("star", CHOSEN[0], "chosen policy"), Key("circle", RIVAL[0], "simpler policies")]
+    return Figure(title, reading, plots, Table(f"Value of each policy (gain per head, {view.interval})", columns, cells), keys)
+
+
+def _paired_figure(view: View, rivals: list[Rival]) -> Figure:
+    metrics = [m for m in view.metrics if all(m in rival["against_chosen"] for rival in rivals)]
+    names = [rival["policy"] for rival in rivals]
+    plots, cells = [], []
+    for metric in metrics:
+        unit = view.units[metric]
+        axis = f"difference, {view.best_is(metric)}"
+        plots.append(forest(names, [r["against_chosen"][metric] for r in rivals], [LINE] * len(rivals), unit, axis, metric))
+        cells += [
+            [metric, r["policy"], unit.effect(r["against_chosen"][metric]), unit.span(r["against_chosen"][metric])]
+            for r in rivals
+        ]
+    reading = (
+        "Each mark is the chosen policy minus another one, on the same people (paired), so that luck common to both cancels; "
+        "a hollow mark's interval holds zero: the two are not told apart."
+    )
+    twin = Table("Chosen policy minus each other one", ["metric", "policy", "difference", view.interval], cells, (0, 1))
+    return Figure("Is the chosen policy really better than a simpler one?", reading, plots, twin)

@@ -1,0 +1,79 @@
+"""The page: one HTML file with its style, script and plotly.js inside, which asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from typing import Any
+
+from equipoise.core.errors import MissingExtra
+from equipoise.pipeline.findings import Findings
+from equipoise.pipeline.report.budget import buys
+from equipoise.pipeline.report.decision import policy, value
+from equipoise.pipeline.report.evidence import averages, ranks, responds, sound
+from equipoise.pipeline.report.summary import cards, made
+from equipoise.pipeline.report.view import View
+
+SECTIONS = (sound, averages, responds, ranks, buys, policy, value, made)
+
+
+def render_report(findings: Findings) -> str:
+    """The report of a run as one self-contained HTML page.
+
+    Parameters
+    ----------
+    findings : what a run found; see `equipoise.pipeline.findings`.
+    """
+    environment, plotly_js = _libraries()
+    view = View(findings)
+    template = environment.from_string(_resource("template.html.j2"))
+    page: str = template.render(
+        findings=findings,
+        cards=cards(view),
+        sections=[make(view) for make in SECTIONS],
+        style=_resource("style.css"),
+        script=_resource("page.js"),
+        plotly_js=plotly_js,
+        spec_json=spec_json,
+    )
+    return page
+
+
+def spec_json(spec: dict[str, Any]) -> str:
+    """A drawing as JSON that may stand inside a script element.
+
+    Examples
+    --------
+    >>> spec_json({"x": [1.5, float("nan")], "text": "</script>"})
+    '{"x":[1.5,null],"text":"\\\\u003c/script\\\\u003e"}'
+    """
+    text = json.dumps(_finite(spec), allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(x: Any) -> Any:
+    """x with None for every number that is not finite, and shorter floats."""
+    if isinstance(x, dict):
+        return {key: _finite(part) for key, part in x.items()}
+    if isinstance(x, list | tuple):
+        return [_finite(part) for part in x]
+    if isinstance(x, float):
+        return float(f"{x:.6g}") if math.isfinite(x) else None
+    return x
+
+
+def _resource(name: str) -> str:
+    return files("equipoise.pipeline.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _libraries() -> tuple[Any, str]:
+    """Jinja's environment with every value escaped, and plotly.js."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        fix = 'pip install "equipoise[report]"'
+        raise MissingExtra("the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix) from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment, get_plotlyjs()
