@@ -152,7 +152,7 @@ class Log:
         """A column as float64, (n,); missing values are NaN.   Text is refused, also where it reads like numbers."""
         column = self.table[name]
         if not columns.is_numeric(column):
-            raise LogError(f"column {name!r}", "be numbers", f"{columns.value_type(column)}, e.g. {column[0]}", fix="convert it")
+            raise _not_numbers(name, column)
         return columns.numbers(column)
 
     def codes(self, name: str) -> tuple[Ints, list[str]]:
@@ -243,6 +243,16 @@ def _check_values(log: Log) -> None:
     for name, count in zip(log.cell_names, counts, strict=True):
         if count < 2:
             raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
+
+
+def _not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
+    """The error for a column of text, naming the first value that does not even read like a number."""
+    if not columns.is_text(column):
+        return LogError(f"column {name!r}", "be numbers", str(column.type), fix="make one column of each number in it")
+    reads = pc.match_substring_regex(columns.decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$").fill_null(True)
+    row = int(np.argmin(reads.to_numpy())) if len(column) else 0
+    got = repr(column[row].as_py()) if len(column) else "text"
+    return LogError(f"column {name!r}", "be numbers", got, f"row {row}", "mend the value, and store numbers as numbers")
 
 
 def _check_feature(log: Log, name: str) -> None:

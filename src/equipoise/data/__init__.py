@@ -1,0 +1,86 @@
+"""Logs in: files and frames, public experiments, and simulators whose truth is known."""
+
+from typing import TYPE_CHECKING
+
+from equipoise.core.lazy import lazy
+from equipoise.core.registry import Registry
+
+if TYPE_CHECKING:
+    from equipoise.data.charitable import fetch_charitable_match as fetch_charitable_match
+    from equipoise.data.coupon import make_coupon_world as make_coupon_world
+    from equipoise.data.criteo import fetch_criteo as fetch_criteo
+    from equipoise.data.files import read_batches as read_batches
+    from equipoise.data.files import read_table as read_table
+    from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
+    from equipoise.data.lazada import fetch_lazada as fetch_lazada
+    from equipoise.data.placebo import make_placebo_world as make_placebo_world
+    from equipoise.data.read import read_log as read_log
+    from equipoise.data.thornton import load_thornton as load_thornton
+    from equipoise.data.voucher import make_voucher_world as make_voucher_world
+    from equipoise.data.x5 import fetch_x5 as fetch_x5
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "thornton": "equipoise.data.thornton:load_thornton",
+        "hillstrom": "equipoise.data.hillstrom:fetch_hillstrom",
+        "charitable-match": "equipoise.data.charitable:fetch_charitable_match",
+        "criteo": "equipoise.data.criteo:fetch_criteo",
+        "criteo-10": "equipoise.data.criteo:fetch_criteo_10",
+        "lazada": "equipoise.data.lazada:fetch_lazada",
+        "x5": "equipoise.data.x5:fetch_x5",
+    },
+)
+CARDS = Registry(  # what is published of each dataset
+    "dataset",
+    {
+        "thornton": "equipoise.data.thornton:CARD",
+        "hillstrom": "equipoise.data.hillstrom:CARD",
+        "charitable-match": "equipoise.data.charitable:CARD",
+        "criteo": "equipoise.data.criteo:CARD",
+        "criteo-10": "equipoise.data.criteo:CARD_10",
+        "lazada": "equipoise.data.lazada:CARD",
+        "x5": "equipoise.data.x5:CARD",
+    },
+)
+SIMULATORS = Registry(
+    "simulator",
+    {
+        "coupon": "equipoise.data.coupon:make_coupon_world",
+        "voucher": "equipoise.data.voucher:make_voucher_world",
+        "placebo": "equipoise.data.placebo:make_placebo_world",
+    },
+)
+
+NAMES = {
+    "fetch_charitable_match": "equipoise.data.charitable",
+    "fetch_criteo": "equipoise.data.criteo",
+    "fetch_hillstrom": "equipoise.data.hillstrom",
+    "fetch_lazada": "equipoise.data.lazada",
+    "fetch_x5": "equipoise.data.x5",
+    "load_thornton": "equipoise.data.thornton",
+    "make_coupon_world": "equipoise.data.coupon",
+    "make_placebo_world": "equipoise.data.placebo",
+    "make_voucher_world": "equipoise.data.voucher",
+    "read_batches": "equipoise.data.files",
+    "read_log": "equipoise.data.read",
+    "read_table": "equipoise.data.files",
+}
+__getattr__, __dir__ = lazy(__name__, NAMES)
+__all__ = [
+    "CARDS",
+    "DATASETS",
+    "SIMULATORS",
+    "fetch_charitable_match",
+    "fetch_criteo",
+    "fetch_hillstrom",
+    "fetch_lazada",
+    "fetch_x5",
+    "load_thornton",
+    "make_coupon_world",
+    "make_placebo_world",
+    "make_voucher_world",
+    "read_batches",
+    "read_log",
+    "read_table",
+]

@@ -1,0 +1,193 @@
+"""One table file as Arrow: Parquet, CSV and TSV (also gzipped), whole or by record batches, with errors a person can act on.
+
+Every failure is a `DataError` that names the file, the row where there is one, and what to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+from equipoise.core.errors import DataError
+
+PARQUET = (".parquet", ".pq")
+DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+RIVALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+BATCH = 65_536
+CSV_BLOCK = 16 * 2**20  # bytes whose rows decide the column types when a CSV is streamed
+
+
+def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a file; only ``columns`` where they are named."""
+    file = readable(path)
+    known = column_names(file)
+    wanted = _known(file, known, columns)
+    with _explained(file):
+        if _suffix(file) in PARQUET:
+            return pq.ParquetFile(file).read(columns=wanted)
+        table = pcsv.read_csv(file, pcsv.ReadOptions(), _parsing(file), _converting(wanted))
+    _check_text(file, table)
+    return table
+
+
+def _check_text(file: Path, table: pa.Table) -> None:
+    """Text is UTF-8, and a quote that was opened was closed (or else the last value swallowed the end of the file)."""
+    for name in table.column_names:
+        if pa.types.is_binary(table[name].type):
+            raise DataError(f"column {name!r}", "be UTF-8 text", "other bytes", str(file), "save the file as UTF-8")
+        if table.num_rows and pa.types.is_string(table[name].type):
+            last = table[name][-1].as_py() or ""
+            if last.endswith("\n"):
+                where = f"{file}, row {table.num_rows + 1}"
+                raise DataError(f"column {name!r}", "close every quote", repr(last[:40]), where, "mend that line")
+
+
+def read_batches(path: Path | str, columns: Sequence[str] | None = None, batch_size: int = BATCH) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in record batches of at most ``batch_size`` rows, so that memory does not grow with the file."""
+    file = readable(path)
+    wanted = _known(file, column_names(file), columns)
+    with _explained(file):
+        if _suffix(file) in PARQUET:
+            yield from pq.ParquetFile(file).iter_batches(batch_size=batch_size, columns=wanted)
+            return
+        reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
+        with pcsv.open_csv(file, reading, _parsing(file), _converting(wanted)) as stream:
+            for block in stream:
+                yield from (block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size))
+
+
+def column_names(path: Path | str) -> list[str]:
+    """The names of a file's columns, each there once; a header in one piece means that the delimiter is another."""
+    file = readable(path)
+    with _explained(file):
+        names = pq.read_schema(file).names if _suffix(file) in PARQUET else _header(file)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"column {twice[0]!r}", "be there once", f"{names.count(twice[0])} of them", str(file), "rename the others"
+        )
+    return list(names)
+
+
+def readable(path: Path | str) -> Path:
+    """The path of a file that is there, is not empty, and has a suffix we read."""
+    file = Path(path).expanduser()
+    if file.is_dir():
+        raise DataError("a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it")
+    if not file.is_file():
+        beside = [other.name for other in file.parent.glob("*")] if file.parent.is_dir() else []
+        near = difflib.get_close_matches(file.name, beside, n=1)
+        raise DataError("a file", "exist", "no such file", str(file), f"did you mean {near[0]!r}?" if near else "check the path")
+    if _suffix(file) not in (*PARQUET, *DELIMITERS):
+        ends = ", ".join((*PARQUET, *DELIMITERS))
+        raise DataError("a file's name", f"end in {ends}", file.name, fix="rename it after what it holds")
+    if file.stat().st_size == 0:
+        raise DataError("a file", "have rows", "0 bytes", str(file), "write it again")
+    return file
+
+
+def _suffix(file: Path) -> str:
+    ending = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
+    return ending.lower()
+
+
+def _known(file: Path, known: list[str], columns: Sequence[str] | None) -> list[str]:
+    if columns is None:
+        return known
+    for name in columns:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise DataError(
+                f"column {name!r}", "be in the file", "no such column", str(file), f"{hint}columns: {', '.join(known)}"
+            )
+    return list(columns)
+
+
+def _parsing(file: Path) -> pcsv.ParseOptions:
+    return pcsv.ParseOptions(delimiter=DELIMITERS[_suffix(file)], newlines_in_values=True)
+
+
+def _converting(columns: list[str]) -> pcsv.ConvertOptions:
+    return pcsv.ConvertOptions(include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False)
+
+
+def _header(file: Path) -> list[str]:
+    delimiter = DELIMITERS[_suffix(file)]
+    with pa.input_stream(str(file), compression="detect" if file.suffix == ".gz" else None) as stream:
+        first = stream.read(2**16).decode("utf-8-sig", errors="replace").lstrip("\r\n").splitlines()
+    line = first[0] if first else ""
+    rival = max(RIVALS, key=line.count)
+    if line.count(delimiter) == 0 and line.count(rival) > 0:
+        raise DataError(
+            f"a {_suffix(file)} file",
+            f"be separated by {RIVALS[delimiter]}",
+            f"one column, {line[:60]!r}",
+            f"{file}, row 1",
+            f"it seems to be separated by {RIVALS[rival]}: save it with commas as .csv, or with tabs as .tsv",
+        )
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn what pyarrow says into our grammar."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError) as error:
+        if isinstance(error, PermissionError):
+            raise DataError("a file", "be readable by you", "no permission", str(file), "change its mode") from error
+        if _suffix(file) in PARQUET:
+            fix = "copy it again: it is truncated, changed, or no Parquet file"
+            raise DataError("a file", "be whole Parquet", _short(error), str(file), fix) from error
+        raise _csv_error(file, error) from error
+
+
+def _csv_error(file: Path, error: Exception) -> DataError:
+    broken = _first_broken_row(file)
+    if broken is not None:
+        must = f"have {broken.expected_columns} columns as its header has"
+        got = f"{broken.actual_columns}, {broken.text[:60]!r}"
+        return DataError(
+            "a row", must, got, f"{file}, row {broken.number}", "mend or delete that line; quote text with delimiters"
+        )
+    found = re.search(r"column '?(?P<column>[^:']+)'?: (?:Row #(?P<row>\d+): )?.*?conversion error to (?P<kind>\w+)", str(error))
+    if found:
+        where = f"{file}, row {found['row']}" if found["row"] else str(file)
+        value = re.search(r"invalid value '([^']*)'", str(error))
+        got = repr(value[1]) if value else _short(error)
+        fix = "mend the value, or write the log as Parquet, which keeps types"
+        return DataError(f"column {found['column']!r}", f"be {found['kind']} throughout", got, where, fix)
+    return DataError("a file", "be a whole CSV file", _short(error), str(file), "write it again, as UTF-8 text, or as Parquet")
+
+
+def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
+    """The first row with too few or too many values, counted from 1 with the header as row 1."""
+    found: list[pcsv.InvalidRow] = []
+
+    def note(row: pcsv.InvalidRow) -> str:
+        found.append(row)
+        return "error" if len(found) > 1 else "skip"
+
+    parsing = _parsing(file)
+    parsing.invalid_row_handler = note
+    try:
+        with pcsv.open_csv(file, pcsv.ReadOptions(use_threads=False), parsing) as stream:
+            for _ in stream:
+                if found:
+                    break
+    except (pa.ArrowException, OSError, EOFError):
+        pass
+    return found[0] if found else None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]

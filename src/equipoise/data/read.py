@@ -1,0 +1,157 @@
+"""Logs in: a file or a frame, and what each column is, become a `Log`.
+
+What is not said is inferred where that is safe: the kind of an outcome from its values, the features as every column without
+another part, two arms from 0/1 labels.  Any other treatment must be said, and the error shows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.core import columns
+from equipoise.core.errors import LogError
+from equipoise.core.features import to_arrow
+from equipoise.core.log import KINDS, Kind, Log, Outcome, Roles, check_columns
+from equipoise.core.space import Space
+from equipoise.data.files import column_names, read_table
+from equipoise.treatments import Arms
+
+OutcomeSpec: TypeAlias = Outcome | str | Mapping[str, Any] | None
+MANY_LABELS = 8  # more different labels than this are not listed in an error
+
+
+def read_log(
+    source: Any,
+    *,
+    treatment: str,
+    outcomes: str | Outcome | Iterable[str | Outcome] | Mapping[str, OutcomeSpec],
+    space: Space | None = None,
+    features: Sequence[str] | None = None,
+    claimed: str | None = None,
+    cost: str | None = None,
+    propensity: str | Sequence[str] = (),
+    design: Sequence[float] | Literal["shares"] | None = None,
+    weight: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    id: str | None = None,
+    protected: str | Sequence[str] = (),
+) -> Log:
+    """Read an experiment log.
+
+    Parameters
+    ----------
+    source : the path of a Parquet, CSV or TSV file (.gz allowed), or a pandas, polars or pyarrow frame.
+    treatment : the column of treatments.   space : what they are drawn from; None asks for 0/1 labels, two arms.
+    outcomes : names; or `Outcome` objects; or a table name -> kind, or name -> {kind, better, unit}.  A kind that is not said is
+        inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else continuous.
+    features : the columns models may use; None takes every column without another part.
+    The other roles are those of `Roles`.
+
+    Examples
+    --------
+    >>> rows = {"treated": [0, 1, 0, 1], "spend": [0, 2.5, 0, 1], "age": [30, 41, 28, 57]}
+    >>> read_log(rows, treatment="treated", outcomes="spend")
+    Log(4 rows, 1 features, metrics spend; 2 arms: 0, 1; control is 0)
+    """
+    specs = _outcome_specs(outcomes)
+    frame = None if isinstance(source, str | Path) else to_arrow(source)
+    found = column_names(source) if frame is None else frame.column_names
+    roles = Roles(
+        treatment=treatment,
+        outcomes=tuple(Outcome(name) for name in specs),
+        features=(),
+        claimed=claimed,
+        cost=cost,
+        propensity=_names(propensity),
+        design=design if design is None or isinstance(design, str) else tuple(float(p) for p in design),
+        weight=weight,
+        time=time,
+        group=group,
+        id=id,
+        protected=_names(protected),
+    )
+    taken = set(roles.columns())
+    chosen = tuple(name for name in found if name not in taken) if features is None else _names(features)
+    wanted = replace(roles, features=chosen)
+    check_columns(wanted, found)
+    table = read_table(source, wanted.columns()) if frame is None else frame.select(wanted.columns())
+    if table.num_rows == 0:
+        raise LogError("a log", "have rows", 0, str(source) if frame is None else "", "check the file and its filters")
+    known = tuple(_outcome(name, spec, table) for name, spec in specs.items())
+    space = _infer_arms(table[treatment], treatment) if space is None else space
+    return Log(table, replace(wanted, outcomes=known), space)
+
+
+def infer_kind(column: pa.ChunkedArray) -> Kind:
+    """The kind of an outcome from its values; missing ones do not count."""
+    values = columns.numbers(column)
+    values = values[np.isfinite(values)]
+    if values.size == 0 or values.min() < 0:
+        return "continuous"
+    if not (values == np.floor(values)).all():
+        return "amount"
+    return "binary" if values.max() <= 1 else "count"
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _outcome_specs(given: Any) -> dict[str, OutcomeSpec]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    every = [given] if isinstance(given, str | Outcome) else list(given)
+    specs: dict[str, OutcomeSpec] = {}
+    for one in every:
+        name = one.name if isinstance(one, Outcome) else one
+        if name in specs:
+            raise LogError(f"outcome {name!r}", "be named once", "twice", fix="take one out")
+        specs[name] = one if isinstance(one, Outcome) else None
+    return specs
+
+
+def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
+    if isinstance(spec, Outcome):
+        return spec
+    if spec is None or isinstance(spec, str):
+        said: dict[str, Any] = {} if spec is None else {"kind": spec}
+    else:
+        said = {key: value for key, value in spec.items() if value is not None}
+    strange = set(said) - {"kind", "better", "unit"}
+    if strange:
+        raise LogError(f"outcome {name!r}", "be told by kind, better and unit", sorted(strange), fix=f"kinds: {', '.join(KINDS)}")
+    if "kind" not in said:
+        said["kind"] = infer_kind(table[name]) if columns.is_numeric(table[name]) else "continuous"
+    return Outcome(name, **said)
+
+
+def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
+    """Two arms where the labels are 0 and 1, else an error that shows how to say the space."""
+    absent = columns.missing(column)
+    if absent.any():
+        raise LogError(
+            f"treatment {name!r}", "have no missing value", "null", f"row {int(np.argmax(absent))}", "drop the row or fill it"
+        )
+    if columns.is_numeric(column):
+        labels = np.unique(columns.numbers(column)).tolist()
+        if set(labels) <= {0.0, 1.0}:
+            return Arms((0, 1))
+        shown: list[Any] = [int(label) if label == int(label) else label for label in labels]
+    else:
+        shown = sorted(columns.text(column).unique().to_pylist())
+    few = len(shown) <= MANY_LABELS
+    listed = ", ".join(repr(label) for label in shown[:MANY_LABELS]) + ("" if few else f", ... ({len(shown)} labels)")
+    control = next((label for label in shown if str(label).lower().startswith(("no", "control", "0"))), shown[0])
+    fix = f"say which is control: space=Arms([{listed}], control={control!r})"
+    if columns.is_numeric(column) and (not few or any(isinstance(label, float) for label in shown)):
+        fix = f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g}, levels=[...])"
+    elif not few:
+        fix = 'list the arms: space=Arms([...], control="...")'
+    raise LogError(f"the space of {name!r}", "be said where labels are not 0 and 1", f"labels {listed}", fix=fix)
