@@ -21,6 +21,7 @@ from equipoise.core.errors import InputError
 from equipoise.estimators.trees import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
+FEW, MANY = 5_000, 40_000  # rows a cell from which the default models may learn more: measured on simulators with known effects
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
 
@@ -126,12 +127,12 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         data = rows.binned(self.bins, self.threads)
         data.params = self.settings()
         data.set_label(target)
-        data.set_weight(weight)
+        data.set_field("weight", weight)  # None clears what an earlier fit set
         booster = lightgbm.Booster(self.settings(), data)
         for _ in range(self.trees):
             if booster.update():
                 break
-        return Trees.from_text(booster.model_to_string())
+        return Trees(booster.model_to_string())
 
 
 class Foreign:
@@ -177,20 +178,24 @@ def check_model(model: Any, role: str, table: Table, *, classifier: bool = True)
         raise InputError(f"feature {table.names[j]!r}", "have no missing value", "nan", f"row {row}", fix)
 
 
-def default_outcome() -> BoostedTrees:
-    """The model of a level: trees that can follow interactions."""
-    return BoostedTrees(trees=100, learning_rate=0.15, leaves=31)
+def default_outcome(rows: float) -> BoostedTrees:
+    """The model of a level, for so many rows a cell: with many, trees that can follow interactions."""
+    if rows >= MANY:
+        return BoostedTrees(learning_rate=0.15, leaves=31)
+    return BoostedTrees(learning_rate=0.1, leaves=8 if rows >= FEW else 4)
 
 
-def default_effect() -> BoostedTrees:
-    """The model of an effect: the signal is small beside the noise, so small trees."""
-    return BoostedTrees(trees=100, learning_rate=0.1, leaves=8)
+def default_effect(rows: float) -> BoostedTrees:
+    """The model of an effect, for so many rows a cell: its signal is small beside the noise, so small trees and short steps."""
+    step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
+    return BoostedTrees(learning_rate=step, leaves=8 if rows >= MANY else 4)
 
 
-def base_models(outcome: Any, effect: Any, table: Table) -> tuple[Any, Any]:
+def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[Any, Any]:
     """The models of levels and of effects, the defaults in place of None, checked."""
-    outcome = default_outcome() if outcome is None else outcome
-    effect = default_effect() if effect is None else effect
+    rows = len(table.X) / cells
+    outcome = default_outcome(rows) if outcome is None else outcome
+    effect = default_effect(rows) if effect is None else effect
     check_model(outcome, "outcome", table)
     check_model(effect, "effect", table, classifier=False)
     return outcome, effect

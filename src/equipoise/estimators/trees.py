@@ -12,7 +12,6 @@ those of LightGBM, term by term in its order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -125,46 +124,38 @@ def _walk(
             total[r] += leaf[end - 1 - node]
 
 
-@dataclass(frozen=True)
 class Trees:
     """A boosted ensemble.
 
-    Attributes
+    Parameters
     ----------
     text : LightGBM's model text, from which everything else is read.
+
+    Attributes
+    ----------
     node_of, leaf_of : (trees + 1,) where each tree's nodes and leaves start.
     feature, threshold, kind, left, right : (nodes,); a child < 0 is the leaf -1 - child.   leaf : (leaves,) values.
     """
 
-    text: str
-    node_of: Ints
-    leaf_of: Ints
-    feature: Ints
-    threshold: Floats
-    kind: Ints
-    left: Ints
-    right: Ints
-    leaf: Floats
-
-    @classmethod
-    def from_text(cls, text: str) -> Trees:
-        """Read LightGBM's model text."""
+    def __init__(self, text: str) -> None:
+        self.text = text
         whole = ("split_feature", "decision_type", "left_child", "right_child")
         fields: dict[str, list[str]] = {name: [] for name in (*whole, "threshold", "leaf_value")}
-        nodes, leaves = [0], [0]
+        leaves = [0]
         for line in text.split("\nend of trees")[0].split("\n"):
             name, _, value = line.partition("=")
             if name == "num_leaves":
                 leaves.append(leaves[-1] + int(value))
-                nodes.append(nodes[-1] + int(value) - 1)
             elif name in fields:
                 fields[name] += value.split()
-        threshold, leaf = (np.array(fields.pop(name), np.float64) for name in ("threshold", "leaf_value"))
-        if len(nodes) == 1 or len(threshold) != nodes[-1] or len(leaf) != leaves[-1]:
-            got = f"{len(nodes) - 1} trees, {len(threshold)} thresholds"
+        self.leaf_of: Ints = np.array(leaves)
+        self.node_of: Ints = self.leaf_of - np.arange(len(leaves))
+        self.threshold: Floats = np.array(fields["threshold"], np.float64)
+        self.leaf: Floats = np.array(fields["leaf_value"], np.float64)
+        if len(leaves) == 1 or len(self.threshold) != self.node_of[-1] or len(self.leaf) != leaves[-1]:
+            got = f"{len(leaves) - 1} trees, {len(self.threshold)} thresholds"
             raise SnapshotError("a model's text", "be LightGBM's, with numerical splits", got, fix="save the model again")
-        feature, kind, left, right = (np.array(values, np.int64) for values in fields.values())
-        return cls(text, np.array(nodes), np.array(leaves), feature, threshold, kind, left, right, leaf)
+        self.feature, self.kind, self.left, self.right = (np.array(fields[name], np.int64) for name in whole)
 
     def predict(self, X: Floats) -> Floats:
         """The sum of the trees, (n,)."""

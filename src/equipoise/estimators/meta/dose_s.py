@@ -49,7 +49,7 @@ class DoseSLearner(EffectEstimator):
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
             raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
-        model = default_outcome() if self.outcome is None else self.outcome
+        model = default_outcome(len(data)) if self.outcome is None else self.outcome
         if not isinstance(model, BoostedTrees):
             raise InputError("outcome", "be BoostedTrees or None", repr(model), fix="SLearner takes any scikit-learn model")
         rows = Rows(Table(np.column_stack([data.X, dose]), (*data.features, "dose")), None)

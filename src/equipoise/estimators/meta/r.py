@@ -51,10 +51,9 @@ class RLearner(EffectEstimator):
         self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
 
     def _learn(self, data: Sample) -> None:
-        table = Table(data.X, data.features)
-        outcome, effect = base_models(self.outcome, self.effect, table)
+        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
+        outcome, effect = base_models(self.outcome, self.effect, table, cells)
         cell = finite_cells(self.space_, data, least=self.folds)
-        cells = 1 + len(self.space_.candidates())
         fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
         pairs = [(cell == 0) | (cell == a) for a in range(1, cells)]
         mean = cross_fit(outcome, table, [Nuisance(pair, data.y) for pair in pairs], fold, data.weight, self.seed).held

@@ -62,7 +62,7 @@ class SLearner(EffectEstimator):
         self.outcome, self.space, self.seed = outcome, space, seed
 
     def _learn(self, data: Sample) -> None:
-        model = default_outcome() if self.outcome is None else self.outcome
+        model = default_outcome(len(data)) if self.outcome is None else self.outcome
         codes = self.space_.encode(data.treatment)
         check_encoding(self.space_, codes)
         table = Table(np.hstack([data.X, codes]), (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))))

@@ -40,11 +40,11 @@ class TLearner(EffectEstimator):
         self.outcome, self.space, self.seed = outcome, space, seed
 
     def _learn(self, data: Sample) -> None:
-        model = default_outcome() if self.outcome is None else self.outcome
-        table = Table(data.X, data.features)
+        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
+        model = default_outcome(len(data) / cells) if self.outcome is None else self.outcome
         check_model(model, "outcome", table)
         cell = finite_cells(self.space_, data, least=2)
-        nuisances = cell_nuisances(data.y, cell, 1 + len(self.space_.candidates()))
+        nuisances = cell_nuisances(data.y, cell, cells)
         self.levels_ = [learn_targets(model, table, nuisance, weight=data.weight, seed=self.seed) for nuisance in nuisances]
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:

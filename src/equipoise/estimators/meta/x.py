@@ -44,10 +44,9 @@ class XLearner(EffectEstimator):
         self.outcome, self.effect, self.space, self.seed = outcome, effect, space, seed
 
     def _learn(self, data: Sample) -> None:
-        table = Table(data.X, data.features)
-        outcome, effect = base_models(self.outcome, self.effect, table)
+        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
+        outcome, effect = base_models(self.outcome, self.effect, table, cells)
         cell = finite_cells(self.space_, data, least=2)
-        cells = 1 + len(self.space_.candidates())
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
