@@ -22,6 +22,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.features import to_arrow
+from equipoise.estimators.sample import PropensityModel
 
 Draw = Callable[[np.random.Generator, int], Floats]
 Progress = Callable[[int, int], None]
@@ -91,27 +92,23 @@ def bootstrap_interval(
     X: Any,
     y: Any,
     *,
-    treatment: Any,
-    propensity: Any = None,
-    sample_weight: Any = None,
-    groups: Any = None,
-    X_new: Any = None,
-    candidates: Any = None,
+    level: float = 0.95,
     replicates: int = 200,
     draw: Draw = exponential_weights,
     seed: int = 0,
     progress: Progress | None = None,
-    level: float = 0.95,
+    X_new: Any = None,
+    candidates: Any = None,
+    **rows: Any,
 ) -> Interval:
-    """Percentile bounds of every effect; arguments as `bootstrap_effects`.
+    """Percentile bounds of every effect; all replicates stand in memory, (replicates, n, k, m).
 
-    All replicates stand in memory, (replicates, n, k, m).
+    rows : treatment and, where known, propensity, sample_weight and groups; these and the rest as for `bootstrap_effects`.
     """
     if not 0 < level < 1:
         raise InputError("level", "lie strictly between 0 and 1", level)
-    rows = Rows(X, y, treatment, propensity, sample_weight, groups)
     new = X if X_new is None else X_new
-    fits = replicate_fits(estimator, rows, replicates, draw, seed, progress)
+    fits = replicate_fits(estimator, Rows(X, y, **rows), replicates, draw, seed, progress)
     values = np.stack([fitted.effects(new, candidates).values for fitted in fits])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Interval(low, high, level)
@@ -130,7 +127,8 @@ class Rows:
 
     def fit(self, estimator: Any) -> Any:
         """A clone of the estimator, fitted on these rows."""
-        known = {"propensity": self.propensity, "sample_weight": self.sample_weight, "groups": self.groups}
+        propensity = clone(self.propensity) if isinstance(self.propensity, PropensityModel) else self.propensity
+        known = {"propensity": propensity, "sample_weight": self.sample_weight, "groups": self.groups}
         return clone(estimator).fit(self.X, self.y, treatment=self.treatment, **known)
 
     def reweighted(self, weight: Floats) -> Rows:
@@ -159,9 +157,9 @@ def replicate_fits(
 
 
 def _take(part: Any, rows: Ints) -> Any:
-    """Some rows of an array, a column, a frame or nothing."""
-    if part is None:
-        return None
+    """Some rows of an array, a column or a frame; a model of the propensity, or nothing, as it is."""
+    if part is None or isinstance(part, PropensityModel):
+        return part
     if isinstance(part, dict) or hasattr(part, "columns"):
         return to_arrow(part).take(rows)
     return np.asarray(part)[rows]

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, UnsupportedSpace
@@ -29,6 +30,8 @@ from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_targets
 from equipoise.estimators.dml import gram
 from equipoise.estimators.models import Fitted, Table, check_model, predict_all
 from equipoise.estimators.sample import Sample
+
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")  # several threads may add in another order
 
 
 def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
@@ -159,6 +162,7 @@ class LinearDML(EffectEstimator):
         """The expected level of each metric under each candidate, (n, k, m)."""
         return self.effects(X, candidates).levels()[:, 1:]
 
+    @one_blas_thread  # type: ignore[untyped-decorator]
     def _learn(self, data: Sample) -> None:
         _no_missing(data.X, data.features)
         phi = self.space_.encode(data.treatment)
@@ -200,6 +204,7 @@ class LinearDML(EffectEstimator):
             t = model_residuals(self.treatment_model, "treatment_model", table, phi, data.weight, fold, self.seed)
         return t, y
 
+    @one_blas_thread  # type: ignore[untyped-decorator]
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
         _no_missing(X, tuple(self.feature_names_in_))
         z = standardise(X, self.centre_, self.scale_)
