@@ -34,8 +34,8 @@ LOCAL = ("file:", "data:", "blob:", "about:")
 class Chromium:
     """One browser with one page.
 
-    ``complaints`` are the page's console errors, warnings and exceptions, ``requests`` the addresses it asked for; both start empty
-    with every `open`.
+    ``complaints`` are the console errors, warnings and exceptions of a page, ``requests`` the addresses it asked for; both
+    start empty with every `open`.
     """
 
     def __init__(self) -> None:

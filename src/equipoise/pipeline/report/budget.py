@@ -11,6 +11,7 @@ from equipoise.pipeline.report.view import View, weights_in_words
 from equipoise.pipeline.report.words import MISSING, known, plural, real, share
 
 MOST_PAIRS = 3  # planes of two metrics
+ROOM_BELOW = 0.2
 ENOUGH = 0.8  # the share of the largest gain that the heading speaks of
 
 
@@ -104,6 +105,8 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     axes = (f"spend per head, {view.spend.axis}", f"gain per head, {unit.axis}")
     plot = curve(spend, [unit.scaled(i[0]) for i in seen], band, LINE, axes, said, metric, f"{metric}: " + "; ".join(said))
     most = max(real(point["spend"][0]) for point in points)
+    room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in seen)  # for the name of a policy that stands at zero
+    plot.spec["layout"]["yaxis"]["autorangeoptions"] = {"include": room}
     rivals = [rival for rival in view.findings["rivals"] if metric in rival["values"]]
     for rival in rivals[1:] + rivals[:1]:
         mark, size = (CHOSEN, 16) if rival is view.chosen else (RIVAL, 8)

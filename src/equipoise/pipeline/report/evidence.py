@@ -277,10 +277,11 @@ def ranks(view: View) -> Section:
     if not rows:
         return Section("rank", nav, title, "The ranking was not evaluated.", [])
     better = sum(real(row["qini"][1]) > 0 for row in rows)
-    pairs = f"{better} of {plural(len(rows), 'pair')} of arm and metric"
     answer = (
-        f"Treating the people with the largest predicted effect first beats random order for {pairs}: "
-        "there the Qini's interval lies above zero."
+        f"Treating the people with the largest predicted effect first beats random order for {better} of "
+        f"{plural(len(rows), 'pair')} of arm and metric: there the Qini's interval lies above zero."
+        if better
+        else "No order of people can be told apart from a random one: every Qini's interval reaches zero."
     )
     panels, left = view.panels(rows)
     reading = (

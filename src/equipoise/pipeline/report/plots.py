@@ -302,7 +302,7 @@ def _ink_on(colour: str) -> str:
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if luminance < 0.18 else "var(--black)"
+    return "var(--on-dark)" if luminance < 0.18 else "var(--black)"
 
 
 def plane(points: Sequence[Spec], units: tuple[Unit, Unit], axes: tuple[str, str], name: str, label: str) -> Plot:
