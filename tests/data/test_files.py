@@ -1,0 +1,126 @@
+import gzip
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from equipoise.core.errors import DataError
+from equipoise.data.files import column_names, read_batches, read_table
+
+TABLE = {"a": [1, 3], "b": ["x", "y,z"]}
+TEXTS = {
+    "log.csv": b'a,b\n1,x\n3,"y,z"\n',
+    "bom.csv": b'\xef\xbb\xbfa,b\n1,x\n3,"y,z"\n',
+    "log.tsv": b"a\tb\n1\tx\n3\ty,z\n",
+    "log.CSV": b'a,b\r\n1,x\r\n3,"y,z"\r\n',
+    "log.csv.gz": gzip.compress(b'a,b\n1,x\n3,"y,z"\n'),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def put(name, data):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return put
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_of_every_kind(write, name):
+    file = write(name, TEXTS[name])
+    assert read_table(file).to_pydict() == TABLE
+    assert read_table(str(file), ["b"]).to_pydict() == {"b": TABLE["b"]}
+    assert column_names(file) == ["a", "b"]
+
+
+def test_parquet(tmp_path):
+    pq.write_table(pa.table(TABLE), tmp_path / "log.parquet")
+    assert read_table(tmp_path / "log.parquet").to_pydict() == TABLE
+    assert read_table(tmp_path / "log.parquet", ["b"]).to_pydict() == {"b": TABLE["b"]}
+
+
+def test_a_folder_named_like_a_partition_adds_no_column(tmp_path):
+    (tmp_path / "year=2024").mkdir()
+    pq.write_table(pa.table(TABLE), tmp_path / "year=2024" / "log.parquet")
+    assert read_table(tmp_path / "year=2024" / "log.parquet").column_names == ["a", "b"]
+
+
+def test_empty_cells_are_missing(write):
+    assert read_table(write("log.csv", b"a,b\n1,\n,y\n")).to_pydict() == {"a": [1, None], "b": [None, "y"]}
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
+def test_batches_are_the_table_in_pieces(tmp_path, name):
+    table = pa.table({"a": list(range(1000)), "b": [f"u{i}" for i in range(1000)]})
+    if name == "log.csv":
+        (tmp_path / name).write_text("a,b\n" + "".join(f"{i},u{i}\n" for i in range(1000)))
+    else:
+        pq.write_table(table, tmp_path / name)
+    batches = list(read_batches(tmp_path / name, ["b", "a"], batch_size=300))
+    assert [batch.num_rows for batch in batches] == [300, 300, 300, 100]
+    assert pa.Table.from_batches(batches).select(["a", "b"]).to_pydict() == table.to_pydict()
+
+
+BAD = {
+    "wrong delimiter": ("log.csv", b"a;b;c\n1;2;3\n", "got one column, 'a;b;c'.*separated by semicolons"),
+    "tabs in a csv": ("log.csv", b"a\tb\n1\t2\n", "separated by tabs"),
+    "commas in a tsv": ("log.tsv", b"a,b\n1,2\n", "be separated by tabs; got one column.*seems to be separated by commas"),
+    "a row too long": ("log.csv", b"a,b\n1,2\n3,4,5\n6,7\n", "2 columns as its header has; got 3, '3,4,5' at .*row 3"),
+    "a row too short": ("log.csv", b"a,b\n1,2\n3\n6,7\n", "got 1, '3' at .*row 3"),
+    "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "close every quote"),
+    "no bytes": ("log.csv", b"", "0 bytes"),
+    "blank lines": ("log.csv", b"\n\n", "whole CSV"),
+    "a column twice": ("log.csv", b"a,a\n1,2\n", "column 'a' must be there once"),
+    "not UTF-8": ("log.csv", "a,b\n1,café\n".encode("latin-1"), "column 'b' must be UTF-8"),
+    "a truncated gz": ("log.csv.gz", gzip.compress(bytes(range(256)) * 500)[:200], "Truncated|whole CSV"),
+    "no gz at all": ("log.csv.gz", b"a,b\n1,2\n", "whole CSV|header check"),
+    "no Parquet at all": ("log.parquet", b"a,b\n1,2\n", "whole Parquet"),
+    "an unknown suffix": ("log.xlsx", b"PK", "end in .parquet"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_explained(write, case):
+    name, data, words = BAD[case]
+    file = write(name, data)
+    with pytest.raises(DataError, match=words):
+        read_table(file)
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+def test_a_truncated_parquet(tmp_path, write, keep):
+    pq.write_table(pa.table({"a": list(range(10_000))}), tmp_path / "whole.parquet")
+    data = (tmp_path / "whole.parquet").read_bytes()
+    file = write("cut.parquet", data[: int(len(data) * keep)])
+    for reader in (read_table, column_names, lambda path: list(read_batches(path))):
+        with pytest.raises(DataError, match="truncated"):
+            reader(file)
+
+
+def test_a_parquet_with_changed_bytes(tmp_path, write):
+    pq.write_table(pa.table({"a": list(range(10_000))}), tmp_path / "whole.parquet")
+    data = bytearray((tmp_path / "whole.parquet").read_bytes())
+    data[100:3000] = bytes(2900)
+    with pytest.raises(DataError, match="whole Parquet"):
+        read_table(write("changed.parquet", bytes(data)))
+
+
+def test_a_broken_line_deep_in_a_large_file(write):
+    file = write("log.csv", b"a,b\n" + b"1,2\n" * 300_000 + b"1,2,3\n" + b"1,2\n" * 10)
+    with pytest.raises(DataError, match="row 300002"):
+        read_table(file)
+    with pytest.raises(DataError, match="row 300002"):
+        list(read_batches(file))
+
+
+def test_what_is_not_there(tmp_path, write):
+    write("hillstrom.csv", b"a,b\n1,2\n")
+    with pytest.raises(DataError, match="no such file.*did you mean 'hillstrom.csv'"):
+        read_table(tmp_path / "hilstrom.csv")
+    with pytest.raises(DataError, match="a folder"):
+        read_table(tmp_path)
+    with pytest.raises(DataError, match="no such column.*did you mean 'b'"):
+        read_table(tmp_path / "hillstrom.csv", ["bb"])
+    with pytest.raises(DataError, match="check the path"):
+        read_table(tmp_path / "nowhere" / "log.csv")
