@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from equipoise.cli.source import Arms, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
 
 MARKS = {"ok": "ok", "note": "note", "warn": "WARN", "fail": "FAIL"}
 
@@ -21,7 +21,7 @@ def check(
     feature: FeatureNames = [],  # noqa: B006
     protected: ProtectedNames = [],  # noqa: B006
     arms: Arms = "",
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    json: AsJson = False,
 ) -> None:
     """Check an experiment log: sample ratio, missing values, balance, overlap, duplicates, kinds.
 

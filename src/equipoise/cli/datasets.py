@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from equipoise.cli.source import AsJson
 
 
 def register(app: typer.Typer) -> None:
@@ -11,8 +15,8 @@ def register(app: typer.Typer) -> None:
 
 
 def datasets(
-    name: str = typer.Argument("", help="Show the whole card of this one, and whether its file is here."),
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    name: Annotated[str, typer.Argument(help="Show the whole card of this one, and whether its file is here.")] = "",
+    json: AsJson = False,
 ) -> None:
     """List the public experiments: rows, treatment, outcomes, terms.
 

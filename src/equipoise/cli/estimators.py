@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from equipoise.cli.source import AsJson
 
 
 def register(app: typer.Typer) -> None:
@@ -11,8 +15,8 @@ def register(app: typer.Typer) -> None:
 
 
 def estimators(
-    name: str = typer.Argument("", help="Show the settings of this one."),
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    name: Annotated[str, typer.Argument(help="Show the settings of this one.")] = "",
+    json: AsJson = False,
 ) -> None:
     """List the estimators, the treatments each serves, and their settings.
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
+
+from equipoise.cli.source import AsJson
 
 
 def register(app: typer.Typer) -> None:
@@ -13,9 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folder: Path = typer.Argument(..., help="A run folder, or its metrics.json."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="Where to write; by default report.html beside the findings."),
-    json: bool = typer.Option(False, "--json", help="Print the findings as JSON instead."),
+    folder: Annotated[Path, typer.Argument(help="A run folder, or its metrics.json.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; by default beside the findings.")] = None,
+    json: AsJson = False,
 ) -> None:
     """Draw report.html again from the findings of a run.
 

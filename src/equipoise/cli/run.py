@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
+
+from equipoise.cli.source import AsJson, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -13,10 +16,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    plan: Path = typer.Argument(..., help="The plan, a TOML file."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="The run folder; by default as the plan says."),
-    json: bool = typer.Option(False, "--json", help="Print the findings as JSON."),
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="Show no progress."),
+    plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder; by default as the plan says.")] = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a plan: effects, a budgeted policy, its honest value, and a report.
 

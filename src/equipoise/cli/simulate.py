@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from equipoise.cli.source import AsJson
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
@@ -29,11 +31,11 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    world: str = typer.Argument("coupon", help="Which world: see the list below."),
-    rows: int = typer.Option(10_000, "--rows", "-n", min=10, help="How many units."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Same seed, same world."),
-    out: Path = typer.Option(Path("world"), "--out", "-o", help="The folder to write; it must not be there yet."),
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    world: Annotated[str, typer.Argument(help="Which world: see the list below.")] = "coupon",
+    rows: Annotated[int, typer.Option("--rows", "-n", min=10, help="How many units.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same world.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")] = Path("world"),
+    json: AsJson = False,
 ) -> None:
     """Write a simulated experiment: log.parquet, truth.parquet (the potential outcomes) and a plan.toml that runs it.
 

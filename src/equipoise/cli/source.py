@@ -15,6 +15,8 @@ Treatment = Annotated[str, typer.Option("--treatment", "-t", help="The treatment
 OutcomeNames = Annotated[list[str], typer.Option("--outcome", "-y", help="An outcome's column; repeat for more.")]
 FeatureNames = Annotated[list[str], typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others.")]
 ProtectedNames = Annotated[list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Arms = Annotated[str, typer.Option("--arms", help="The arms, control first, with commas: none,mens,womens.")]
 
 

@@ -92,15 +92,27 @@ def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
     if cost is None:
         return Costs(ones)
     if isinstance(cost, str) and cost == log.roles.cost:
-        return Costs(ones, metric=cost, probability=False)
+        if log.roles.claimed is not None:
+            fix = "give the amount of an offer; it is multiplied by P(claimed)"
+            raise PlanError("cost", "be an amount where the log has a claimed column", repr(cost), "[policy]", fix)
+        return Costs(ones, metric=_varying(cost, log), probability=False)
     if paid == "claimed" and log.roles.claimed is None:
         raise PlanError('[policy] paid = "claimed"', "go with a claimed column", "none", "[log]", 'add claimed = "column"')
-    metric = None if paid == "always" else log.roles.claimed
+    metric = None if paid == "always" or log.roles.claimed is None else _varying(log.roles.claimed, log)
     if isinstance(cost, str) and cost != "dose":
         made = Costs(ones, column=cost, metric=metric)
         made.amounts(log.table)
         return made
     return Costs(_amounts(cost, space, names), metric=metric)
+
+
+def _varying(name: str, log: Log) -> str:
+    """A column whose mean is to be modelled."""
+    values = log.numbers(name)
+    if values.min() == values.max():
+        fix = 'say paid = "always", or take the role away'
+        raise PlanError(f"column {name!r}", "vary", f"{values[0]:g} in every row", "[log]", fix)
+    return name
 
 
 def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ...]:

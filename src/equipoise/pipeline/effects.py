@@ -3,7 +3,7 @@
     for each fold f:   features and estimator are fitted on the rows outside f, and say the effects of the rows in f
 
 so a policy chosen with these effects and judged with the outcomes of the same rows is free of the winner's curse.  One fit
-serves all metrics; "claimed" and "cost" are metrics of that fit where a policy needs them.
+serves all metrics; "claimed" (or the observed cost) is a metric of that fit too, since a policy's expected cost needs it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ class Model:
 
 
 def extra_metrics(log: Log) -> tuple[str, ...]:
-    """The columns modelled beside the outcomes, because a policy's expected cost needs them: claimed and observed cost."""
-    names = [name for name in (log.roles.claimed, log.roles.cost) if name is not None and name not in log.metrics]
-    varying = [name for name in names if np.ptp(log.numbers(name)) > 0]
-    return tuple(dict.fromkeys(varying))
+    """The column modelled beside the outcomes because a policy's expected cost needs it: claimed, or else the observed cost."""
+    name = log.roles.claimed or log.roles.cost
+    return () if name is None or name in log.metrics or np.ptp(log.numbers(name)) == 0 else (name,)
 
 
 def targets(log: Log) -> pa.Table:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, TypedDict
 
+from equipoise.core.checks import Check as Check
+
 Interval = list[float]  # [value, low, high]
 
 
@@ -18,15 +20,6 @@ class Arm(TypedDict):
     rows: int
     share: float
     expected: float | None
-
-
-class Check(TypedDict):
-    """One check of the log.  status: "ok", "note", "warn" or "fail"."""
-
-    name: str
-    status: str
-    summary: str
-    rows: list[dict[str, Any]]
 
 
 class Experiment(TypedDict):

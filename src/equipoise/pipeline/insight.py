@@ -6,36 +6,30 @@ All is measured by doubly robust scores with cross-fitted levels, and every pred
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
-from equipoise.evaluation import METRICS, average_effects, deciles_of, evidence, gain_curve, ranking_of
+from equipoise.evaluation import METRICS, Evidence, average_effects, calibration_deciles, gain_curve, observe, rank
+from equipoise.evaluation import Ranking as Ranked
 from equipoise.pipeline.findings import Average, Decile, Ranking
 
 POINTS = 40  # of a drawn curve
 
 
-def log_evidence(log: Log, effects: Effects, propensity: Floats) -> dict[str, Any]:
-    """The rows that every judgement stands on, as the arguments of `equipoise.evaluation`; metrics are the log's outcomes."""
-    m = len(log.metrics)
-    levels = effects.levels()[:, :, :m]
-    return {
-        "y": log.y,
-        "cell": log.cells,
-        "propensity": propensity,
-        "levels": levels,
-        "weight": log.weight,
-        "groups": log.groups,
-    }
+def log_evidence(log: Log, effects: Effects, propensity: Floats, sign: Floats | float = 1.0) -> Evidence:
+    """The rows that every judgement stands on, with the log's outcomes times ``sign`` (m,) as metrics."""
+    levels = effects.levels()[:, :, : len(log.metrics)]
+    return observe(
+        log.y * sign, cell=log.cells, propensity=propensity, levels=levels * sign, weight=log.weight, groups=log.groups
+    )
 
 
-def averages(log: Log, effects: Effects, given: dict[str, Any], level: float) -> list[Average]:
+def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> list[Average]:
     """The average effect of every candidate on every metric."""
-    found = average_effects(**given, level=level)
+    found = average_effects(log_evidence(log, effects, propensity), level=level)
     return [
         {
             "metric": metric,
@@ -49,14 +43,14 @@ def averages(log: Log, effects: Effects, given: dict[str, Any], level: float) ->
     ]
 
 
-def rankings(log: Log, effects: Effects, given: dict[str, Any], level: float, seed: int) -> tuple[list[Ranking], list[Decile]]:
+def rankings(log: Log, effects: Effects, propensity: Floats, level: float, seed: int) -> tuple[list[Ranking], list[Decile]]:
     """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger predictions rank first.
 
     Where lower is better the ranking and its curve are of the fall, so that both start with those who gain most.
     """
     curves: list[Ranking] = []
     tenths: list[Decile] = []
-    for metric, candidate, sign, score, ranking in _ranked(log, effects, given):
+    for metric, candidate, sign, ranking in _ranked(log, effects, propensity):
         curve = gain_curve(ranking, points=POINTS, level=level, seed=seed)
         curves.append(
             {
@@ -71,7 +65,7 @@ def rankings(log: Log, effects: Effects, given: dict[str, Any], level: float, se
                 "random": curve.random.tolist(),
             }
         )
-        for group in deciles_of(score, ranking, level=level):
+        for group in calibration_deciles(ranking, level=level):
             tenths.append(
                 {
                     "metric": metric,
@@ -85,14 +79,13 @@ def rankings(log: Log, effects: Effects, given: dict[str, Any], level: float, se
     return curves, tenths
 
 
-def _ranked(log: Log, effects: Effects, given: dict[str, Any]) -> Iterator[tuple[str, str, float, Floats, Any]]:
-    """(metric, candidate, sign, score (n,), ranking) of every pair; a metric where lower is better is turned round first."""
+def _ranked(log: Log, effects: Effects, propensity: Floats) -> Iterator[tuple[str, str, float, Ranked]]:
+    """(metric, candidate, sign, ranking) of every pair; a metric where lower is better is turned round first."""
     sign = np.asarray([outcome.sign for outcome in log.roles.outcomes])
-    rows = evidence(**{**given, "y": given["y"] * sign, "levels": given["levels"] * sign})
+    rows = log_evidence(log, effects, propensity, sign)
     for j, metric in enumerate(log.metrics):
         for a, candidate in enumerate(effects.candidates):
-            score = sign[j] * effects.values[:, a, j]
-            yield metric, candidate, float(sign[j]), score, ranking_of(score, rows, a, j)
+            yield metric, candidate, float(sign[j]), rank(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j)
 
 
 def _turned(interval: list[float], sign: float) -> list[float]:

@@ -1,0 +1,57 @@
+"""``equipoise evaluate``: how good effects are, judged on a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    effects: Annotated[Path, typer.Argument(help="An effects.parquet, or the snapshot folder of a model or a policy.")],
+    source: Source,
+    treatment: Treatment = "",
+    outcome: OutcomeNames = [],  # noqa: B006 - typer reads the default and never changes it
+    feature: FeatureNames = [],  # noqa: B006
+    protected: ProtectedNames = [],  # noqa: B006
+    arms: Arms = "",
+    json: AsJson = False,
+) -> None:
+    """Judge predicted effects on a log: average effects, Qini and AUTOC of every arm and metric, with intervals.
+
+    \b
+    Rows that the model was fitted on make it look better than it is: give other rows, or effects made out of fold.
+    \b
+    Examples:
+      equipoise evaluate equipoise-run/effects.parquet plan.toml
+      equipoise evaluate model new.csv -t arm -y sales --arms none,mail
+    """
+    from equipoise.cli.show import as_json, interval, table
+    from equipoise.pipeline.evaluate import effects_of, evaluate_effects
+    from equipoise.pipeline.source import open_log
+
+    plan = plan_of(source, treatment, outcome, feature, protected, arms)
+    log = open_log(plan)
+    found = evaluate_effects(log, effects_of(effects, log), plan.report.level, plan.run.seed)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        {
+            "metric": rank["metric"],
+            "arm": rank["candidate"],
+            "average effect": interval(average["effect"]),
+            "qini": interval(rank["qini"]),
+            "autoc": interval(rank["autoc"]),
+        }
+        for average, rank in zip(found["averages"], found["rankings"], strict=True)
+    ]
+    table(rows, ["metric", "arm", "average effect", "qini", "autoc"])

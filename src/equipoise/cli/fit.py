@@ -1,0 +1,70 @@
+"""``equipoise fit``: an estimator fitted on a whole log, as a snapshot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("fit")(fit)
+
+
+def fit(
+    source: Source,
+    estimator: Annotated[str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")] = "",
+    setting: Annotated[list[str], typer.Option("--set", "-s", help="A setting, as folds=5; repeat.")] = [],  # noqa: B006
+    treatment: Treatment = "",
+    outcome: OutcomeNames = [],  # noqa: B006
+    feature: FeatureNames = [],  # noqa: B006
+    protected: ProtectedNames = [],  # noqa: B006
+    arms: Arms = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The snapshot folder to write.")] = Path("model"),
+    json: AsJson = False,
+) -> None:
+    """Fit an estimator on all rows of a log and write it as a snapshot.
+
+    \b
+    Examples:
+      equipoise fit hillstrom -e dr-learner --out model
+      equipoise fit log.csv -t arm -y sales --arms none,mail -e t-learner --out model
+      equipoise fit plan.toml --set folds=5
+    """
+    from equipoise.cli.show import as_json
+    from equipoise.pipeline.effects import fit_model
+    from equipoise.pipeline.model import write_model
+    from equipoise.pipeline.plan import EstimatorPlan
+    from equipoise.pipeline.source import open_log
+    from equipoise.pipeline.study import make_estimator
+
+    plan = plan_of(source, treatment, outcome, feature, protected, arms)
+    log = open_log(plan)
+    same = estimator in ("", plan.estimator.name)
+    params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
+    chosen = make_estimator(EstimatorPlan(name=estimator or plan.estimator.name, params=params), log.space, plan.run.seed)
+    model = fit_model(log, chosen)
+    snapshot = write_model(out, model)
+    if json:
+        as_json({"folder": str(out), "snapshot": snapshot, "estimator": repr(model.estimator), "rows": len(log)})
+    else:
+        typer.echo(f"{model.estimator!r}\nfitted on {log!r}\nwritten to {out} (snapshot {snapshot[:12]})")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``folds=5`` as a name and a value, read as TOML where it is that, else as text."""
+    import tomllib
+
+    from equipoise.core.errors import InputError
+
+    name, given, value = text.partition("=")
+    if not given:
+        raise InputError("a setting", "be written name=value", repr(text), fix="for example --set folds=5")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

@@ -1,0 +1,80 @@
+"""The demands of a plan as constraints of the allocator: every bound per head, so that it serves any number of units."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.allocation import constraints as make
+from equipoise.allocation.constraints import Constraint, Row
+from equipoise.core import columns
+from equipoise.core.errors import PlanError
+from equipoise.core.log import Log
+from equipoise.core.policy import Demand
+from equipoise.pipeline.plan import Floor, GroupBudget, PolicyPlan
+
+Groups = dict[str, NDArray[Any]]
+BUDGET = "budget"
+
+
+def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
+    """What one unit of each metric is worth, signed by which way is better; by default the first metric alone counts."""
+    given = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
+    for name in given:
+        _known("weight of", name, log.metrics, "[policy] weights")
+    return {outcome.name: outcome.sign * given.get(outcome.name, 0.0) for outcome in log.roles.outcomes}
+
+
+def groups_of(plan: PolicyPlan, log: Log) -> Groups:
+    """The labels, as text, of each unit in every column that a demand names."""
+    names = dict.fromkeys([*(b.column for b in plan.group_budgets), *(p.column for p in plan.parity)])
+    for name in names:
+        _known("column", name, tuple(log.table.column_names), "[policy]")
+    return {name: np.asarray(columns.text(log.table[name]).to_pylist(), dtype=np.str_) for name in names}
+
+
+def constraints_of(plan: PolicyPlan, log: Log, groups: Groups, currency: str = "") -> list[Constraint]:
+    """Every demand of the plan, per head; the budget comes first."""
+    n, candidates = len(log), log.cell_names[1:]
+    found: list[Constraint] = []
+    if plan.budget is not None:
+        found.append(make.budget(plan.budget.head(n), per_head=True, unit=currency, name=BUDGET))
+    if plan.offers is not None:
+        found.append(make.offers(plan.offers.head(n), per_head=True))
+    for cap in plan.caps:
+        _known("cap on", cap.candidate, candidates, "[policy.caps]")
+        found.append(make.cap(cap.candidate, cap.head(n), per_head=True))
+    found += [_floor(floor, log) for floor in plan.floors]
+    found += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
+    found += [make.parity(parity.column, parity.within) for parity in plan.parity]
+    return found
+
+
+def _floor(floor: Floor, log: Log) -> Constraint:
+    """The mean effect on a metric may not be worse than so much: at least, or at most where lower is better."""
+    _known("floor of", floor.metric, log.metrics, "[policy.floors]")
+    outcome = next(o for o in log.roles.outcomes if o.name == floor.metric)
+    if outcome.sign > 0:
+        return make.floor(floor.metric, floor.per_head, per_head=True, unit=outcome.unit)
+    name = f"ceiling of {floor.metric}"
+    return Row(Demand(name, "effect", floor.per_head, 1.0, floor.metric, per_head=True, unit=outcome.unit))
+
+
+def _group_budget(budget: GroupBudget, groups: Groups, currency: str) -> Constraint:
+    labels = groups[budget.column]
+    heads = int((labels == budget.group).sum())
+    if heads == 0:
+        known = tuple(np.unique(labels).tolist())
+        _known(f"group of {budget.column!r}", budget.group, known, "[policy.group_budgets]")
+    return make.group_budget(budget.column, budget.group, budget.head(heads), per_head=True, unit=currency)
+
+
+def _known(what: str, name: str, names: tuple[str, ...], where: str) -> None:
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else ""
+    raise PlanError(f"{what} {name!r}", f"be one of {', '.join(names)}", repr(name), where, fix)

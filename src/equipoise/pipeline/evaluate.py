@@ -1,0 +1,41 @@
+"""Judge effects that come from anywhere on a log: averages, rankings and deciles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+from equipoise.core.log import Log
+from equipoise.data import read_table
+from equipoise.pipeline.insight import averages, rankings
+from equipoise.pipeline.model import read_model
+from equipoise.pipeline.propensity import propensity_of
+
+
+def effects_of(path: Path, log: Log) -> Effects:
+    """The effects of a log's rows: from a Parquet file written by a run, or by a model's snapshot; the log's metrics first."""
+    found = read_model(path).effects(log.features) if path.is_dir() else Effects.from_table(read_table(path))
+    if len(found) != len(log):
+        raise InputError("effects", f"have one row a row of the log ({len(log):,})", f"{len(found):,}", str(path))
+    if found.candidates != log.cell_names[1:]:
+        raise InputError("the effects' candidates", f"be {', '.join(log.cell_names[1:])}", ", ".join(found.candidates), str(path))
+    missing = [name for name in log.metrics if name not in found.metrics]
+    if missing:
+        raise InputError("effects", f"know the metric {missing[0]!r}", ", ".join(found.metrics), str(path))
+    others = [name for name in found.metrics if name not in log.metrics]
+    order = [found.metrics.index(name) for name in (*log.metrics, *others)]
+    error = None if found.std_error is None else found.std_error[:, :, order]
+    values, baseline = np.ascontiguousarray(found.values[:, :, order]), found.baseline[:, order]
+    return replace(found, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error)
+
+
+def evaluate_effects(log: Log, effects: Effects, level: float, seed: int) -> dict[str, Any]:
+    """Average effects, rankings and deciles, as in a run's findings."""
+    e = propensity_of(log)
+    curves, tenths = rankings(log, effects, e, level, seed)
+    return {"averages": averages(log, effects, e, level), "rankings": curves, "deciles": tenths}

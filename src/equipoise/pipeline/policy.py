@@ -1,0 +1,200 @@
+"""The budgeted policy and its honest value.
+
+    for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold effects; no outcome of f is used
+    value              the pooled choices are judged by the outcomes of their rows (`Judge`)
+    shipped prices     the same demands met on all rows with their out-of-fold effects, which spread like those of new units
+
+In-sample effects would spread too widely and give prices too high for units never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from equipoise.allocation import allocate
+from equipoise.allocation.constraints import Constraint
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.log import Log
+from equipoise.core.policy import Policy
+from equipoise.pipeline.costs import make_costs
+from equipoise.pipeline.demands import Groups, constraints_of, groups_of, weights_of
+from equipoise.pipeline.effects import log_folds
+from equipoise.pipeline.findings import Interval, Row
+from equipoise.pipeline.judge import make_judge, one_hot
+from equipoise.pipeline.plan import PolicyPlan, make_plan
+from equipoise.pipeline.propensity import propensity_of
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that an allocation needs: effects of n units, what offers cost them, and what is asked.
+
+    Attributes
+    ----------
+    effects : out of fold.   expected : (n, k) expected costs.   groups : column -> labels (n,).   fold : (n,).
+    weights : metric -> worth, signed.   constraints : every demand, per head.
+    lower : z of the lower-confidence mode.   keep : bonus for staying.   previous : (n,) choices in force, or None.
+    """
+
+    effects: Effects
+    expected: Floats
+    groups: Groups
+    fold: Ints
+    control: str
+    weights: dict[str, float]
+    constraints: Sequence[Constraint] = ()
+    lower: float = 0.0
+    keep: float = 0.0
+    previous: Ints | None = None
+
+    def take(self, rows: Ints) -> Task:
+        """The task on some of the units."""
+        groups = {name: labels[rows] for name, labels in self.groups.items()}
+        previous = None if self.previous is None else self.previous[rows]
+        return replace(
+            self,
+            effects=self.effects.take(rows),
+            expected=self.expected[rows],
+            groups=groups,
+            fold=self.fold[rows],
+            previous=previous,
+        )
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A task solved.
+
+    Attributes
+    ----------
+    choice : (n,), -1 control, a candidate a.   score : (n,), of the best candidate after prices.
+    rows : every demand with its use and price, per head.   gap : the certificate, relative.   policy : the rule with its prices.
+    """
+
+    choice: Ints
+    score: Floats
+    rows: list[Row]
+    gap: float
+    policy: Policy
+
+    def shares(self, candidates: int) -> Floats:
+        """The choices as probabilities, (n, 1 + k)."""
+        return one_hot(self.choice, candidates)
+
+
+def solve(task: Task) -> Solved:
+    """Meet the demands on all units at once."""
+    found = allocate(
+        task.effects,
+        task.constraints,
+        weights=task.weights,
+        cost=task.expected,
+        groups=task.groups,
+        control=task.control,
+        lower=task.lower,
+        keep=task.keep,
+        previous=task.previous,
+    )
+    return Solved(found.choice, found.score, found.rows, found.gap, found.policy)
+
+
+def solve_folds(task: Task) -> Solved:
+    """Meet the demands within each fold, so that no unit's choice depends on its own outcome; figures are pooled per head."""
+    n = len(task.fold)
+    choice, score = np.empty(n, np.int64), np.empty(n)
+    parts: list[tuple[int, Solved]] = []
+    for f in np.unique(task.fold):
+        rows = np.flatnonzero(task.fold == f)
+        part = solve(task.take(rows))
+        choice[rows], score[rows] = part.choice, part.score
+        parts.append((len(rows), part))
+    gap = sum(size * part.gap for size, part in parts) / n
+    return Solved(
+        choice, score, _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]), gap, parts[0][1].policy
+    )
+
+
+def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:
+    """The demands of the folds as one list, their figures averaged by the folds' sizes."""
+
+    def mean(rows: Sequence[Row], key: str) -> float:
+        return float(sum(size * row[key] for size, row in zip(sizes, rows, strict=True)))  # type: ignore[literal-required]
+
+    return [
+        {
+            "name": rows[0]["name"],
+            "bound": mean(rows, "bound"),
+            "used": mean(rows, "used"),
+            "price": mean(rows, "price"),
+            "binding": any(row["binding"] for row in rows),
+        }
+        for rows in zip(*folds, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class BudgetedPolicy:
+    """A policy within its demands, and what it is worth on rows that no model of its saw.
+
+    Attributes
+    ----------
+    policy : the rule with its prices, which serves units never seen.
+    choice : (n,), -1 control, a candidate a, of the log's rows.   shares : cell -> share of the rows.
+    values : metric -> [gain over control per head, low, high].   spend : [per head, low, high].
+    demands : each with its bound, use and price per head.   gap : share of the best objective that may be missing.
+    """
+
+    policy: Policy
+    choice: Ints
+    shares: dict[str, float]
+    values: dict[str, Interval]
+    spend: Interval
+    demands: list[Row]
+    gap: float
+
+
+def budgeted_policy(
+    log: Log, effects: Effects, *, folds: int = 3, seed: int = 0, level: float = 0.95, **policy: Any
+) -> BudgetedPolicy:
+    """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of the log.
+
+    Parameters
+    ----------
+    log, effects : an experiment, and its effects from `cross_fit_effects` with the same ``folds`` and ``seed``.
+    level : of the intervals.
+    policy : the keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors, group_budgets, parity, lower;
+        a plain number for ``budget`` is per head, for ``offers`` a share.
+    """
+    asked = _asked(policy)
+    groups, costs = groups_of(asked, log), make_costs(asked.cost, asked.paid, log.space, log)
+    expected = costs.expected(effects, log.table)
+    task = Task(
+        effects=effects,
+        expected=expected,
+        groups=groups,
+        fold=log_folds(log, folds, seed),
+        control=log.cell_names[0],
+        weights=weights_of(asked, log),
+        constraints=constraints_of(asked, log, groups),
+        lower=asked.lower,
+    )
+    solved = solve_folds(task)
+    shares = solved.shares(len(effects.candidates))
+    judge = make_judge(log, effects, propensity_of(log), costs, level)
+    values, spend = judge.value(shares)
+    named = dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True))
+    return BudgetedPolicy(solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap)
+
+
+def _asked(policy: dict[str, Any]) -> PolicyPlan:
+    """The keys of [policy], with plain numbers for budget and offers."""
+    given = {name: value for name, value in policy.items() if value is not None}
+    for name, form in (("budget", "per_head"), ("offers", "share")):
+        if isinstance(given.get(name), int | float):
+            given[name] = {form: given[name]}
+    return make_plan({"log": {"dataset": "-"}, "policy": given}, where="the arguments").policy

@@ -1,0 +1,182 @@
+"""The run: from a plan to a run folder, honest at every step.
+
+study      out-of-fold effects of every row                         `study`
+policy     demands met within folds, judged on held-out outcomes    `policy`, `judge`
+shipped    the model refitted on all rows, prices of all rows       `score`
+folder     written beside and renamed                               `folder`
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise import __version__
+from equipoise.core.checks import balance_table, check_log
+from equipoise.core.snapshot import replacing
+from equipoise.evaluation import everybody, random_at_equal_spend
+from equipoise.pipeline import folder as files
+from equipoise.pipeline.chosen import group_shares, profile, shares
+from equipoise.pipeline.drivers import drivers
+from equipoise.pipeline.effects import Progress, fit_model, silent
+from equipoise.pipeline.findings import Arm, Chosen, Experiment, Findings, Rival
+from equipoise.pipeline.insight import averages, rankings
+from equipoise.pipeline.plan import Plan
+from equipoise.pipeline.policy import Solved, solve, solve_folds
+from equipoise.pipeline.report import render_report
+from equipoise.pipeline.score import Scorer, assignments, write_scorer
+from equipoise.pipeline.study import Study, make_study
+from equipoise.pipeline.sweeps import budget_sweep, trade_off
+from equipoise.pipeline.words import headline, risks
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
+
+
+def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = "") -> Findings:
+    """Run a plan and write its folder; returns the findings.
+
+    The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run is replaced.
+    """
+    place = Path(out)
+    files.check_out(place)
+    started = time.perf_counter()
+    study = make_study(plan, progress)
+    solved = solve_folds(study.task)
+    findings = findings_of(study, solved, progress)
+    progress("final model", 0, 1)
+    model = fit_model(study.log, study.estimator, study.model_propensity)
+    scorer = Scorer(model, study.costs, solve(study.task).policy, study.log.roles.id)
+    progress("final model", 1, 1)
+    with replacing(place) as beside:
+        beside.mkdir()
+        snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
+        findings["made"] = made(study, snapshot, command, time.perf_counter() - started)
+        _write(beside, study, solved, findings)
+    return findings
+
+
+def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:
+    """All that a study and its policy show; `made` is left to the run."""
+    log, effects, level, seed = study.log, study.effects, study.plan.report.level, study.plan.run.seed
+    policy = solved.shares(len(effects.candidates))
+    progress("rankings", 0, 1)
+    curves, tenths = rankings(log, effects, study.propensity, level, seed)
+    progress("rankings", 1, 1)
+    budget = study.plan.policy.budget
+    chosen = None if budget is None else budget.head(len(log))
+    signs = {outcome.name: outcome.sign for outcome in log.roles.outcomes}
+    found: Findings = {
+        "title": study.plan.report.title or f"Who gets what: {', '.join(log.metrics)}",
+        "currency": study.plan.report.currency,
+        "level": level,
+        "metrics": [{"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better} for o in log.roles.outcomes],
+        "candidates": list(effects.candidates),
+        "control": log.cell_names[0],
+        "headline": [],
+        "experiment": experiment(study),
+        "averages": averages(log, effects, study.propensity, level),
+        "rankings": curves,
+        "deciles": tenths,
+        "drivers": drivers(log, effects, log.metrics, seed),
+        "budget": budget_sweep(study.task, study.judge, study.plan.report.budgets, chosen, progress),
+        "tradeoff": trade_off(study.task, study.judge, solved, signs, progress) if len(log.metrics) > 1 else [],
+        "policy": chosen_policy(study, solved),
+        "rivals": rivals(study, policy),
+        "risks": [],
+        "made": {},
+    }
+    found["headline"], found["risks"] = headline(found), risks(found)
+    return found
+
+
+def experiment(study: Study) -> Experiment:
+    """Is the experiment sound?"""
+    log = study.log
+    counts = np.bincount(log.cells, minlength=len(log.cell_names))
+    designed = None if log.propensity is None or log.roles.design == "shares" else log.propensity.mean(axis=0)
+    arms: list[Arm] = [
+        {"name": name, "rows": int(n), "share": float(n / len(log)), "expected": None if designed is None else float(designed[a])}
+        for a, (name, n) in enumerate(zip(log.cell_names, counts, strict=True))
+    ]
+    return {
+        "rows": len(log),
+        "features": len(log.roles.features),
+        "space": log.space.describe(),
+        "arms": arms,
+        "checks": [*check_log(log), *study.checks],
+        "balance": balance_table(log),
+    }
+
+
+def chosen_policy(study: Study, solved: Solved) -> Chosen:
+    """The chosen policy: who gets what, what it obeys, and at what price."""
+    log, policy = study.log, solved.shares(len(study.effects.candidates))
+    audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
+    return {
+        "shares": shares(policy, log.cell_names),
+        "weights": study.task.weights,
+        "demands": solved.rows,
+        "gap": solved.gap,
+        "groups": group_shares(log, study.judge, policy, study.task.expected, audited),
+        "profile": profile(log, policy),
+    }
+
+
+def rivals(study: Study, policy: Any) -> list[Rival]:
+    """The chosen policy and what it is measured against: nobody, everybody under each candidate, random at equal spend."""
+    n, names = len(study.log), study.log.cell_names
+    others = {"nobody": everybody(0, n, len(names))}
+    others |= {f"everybody: {name}": everybody(a, n, len(names)) for a, name in enumerate(names) if a > 0}
+    others["random at equal spend"] = random_at_equal_spend(policy, study.task.expected)
+    found: list[Rival] = []
+    for name, other in {"chosen": policy, **others}.items():
+        values, spend = study.judge.value(other)
+        against = {} if name == "chosen" else study.judge.difference(policy, other)
+        treated = float(1 - other[:, 0].mean())
+        found.append({"policy": name, "values": values, "spend": spend, "treated": treated, "against_chosen": against})
+    return found
+
+
+def made(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
+    """How the run was made, to make it again."""
+    plan = study.plan
+    return {
+        "version": __version__,
+        "command": command,
+        "seed": plan.run.seed,
+        "folds": plan.run.folds,
+        "rows": len(study.log),
+        "estimator": repr(study.estimator),
+        "cost": study.costs.to_json(),
+        "seconds": round(seconds, 1),
+        "snapshot": snapshot,
+        "plan": plan.text,
+        "method": METHOD,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+METHOD = (
+    "Effects are cross-fitted: each row's come from models that never saw it. The policy is allocated within folds with these "
+    "effects and judged by doubly robust scores of that fold's own outcomes, so its value carries no winner's curse. The shipped "
+    "rule uses a model fitted on all rows, with prices found on the out-of-fold effects."
+)
+
+
+def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> None:
+    log = study.log
+    unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
+    name = log.roles.id or "row"
+    table = study.effects.to_table()
+    assigned = assignments(unit, name, solved.choice, solved.score, study.task.expected, log.cell_names)
+    files.write_table(beside / files.EFFECTS, table)
+    files.write_table(beside / files.ASSIGNMENTS, assigned)
+    files.write_findings(beside / files.METRICS, findings)
+    (beside / files.REPORT).write_text(render_report(findings), encoding="utf-8")

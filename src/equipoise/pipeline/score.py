@@ -1,0 +1,132 @@
+"""Score units never seen: a policy's snapshot walks over record batches, so that size is bounded by disk, not memory.
+
+    raw columns -> feature map -> estimator -> effects, expected costs -> the one decision rule with the shipped prices -> choice
+
+The snapshot holds the estimator's parts, the feature map, the rule and the costs as JSON, and the plan; nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from equipoise import __version__
+from equipoise.allocation import decide
+from equipoise.core import columns
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import DataError, SnapshotError
+from equipoise.core.features import FeatureMap, to_arrow
+from equipoise.core.policy import Policy
+from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
+from equipoise.data import read_batches
+from equipoise.estimators import estimator_from_parts, estimator_parts
+from equipoise.pipeline.costs import Costs
+from equipoise.pipeline.effects import Model
+
+KIND = "policy"
+PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model, the costs and the rule: everything that assigns a unit.   id : the column of unit ids, or None."""
+
+    model: Model
+    costs: Costs
+    policy: Policy
+    id: str | None = None
+
+    def assign(self, frame: Any) -> pa.Table:
+        """The assignment of every unit of a frame of raw columns; columns as in `assignments`."""
+        table = to_arrow(frame)
+        return self._assign(table, np.arange(table.num_rows))
+
+    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The assignments of every batch, one batch each; rows without an id column are numbered through."""
+        start = 0
+        for batch in batches:
+            if batch.num_rows == 0:
+                continue
+            table = pa.Table.from_batches([batch])
+            made = self._assign(table, np.arange(start, start + batch.num_rows))
+            start += batch.num_rows
+            yield from made.combine_chunks().to_batches()
+
+    def _assign(self, table: pa.Table, numbers: Ints) -> pa.Table:
+        effects = self.model.effects(table)
+        expected = self.costs.expected(effects, table)
+        named = dict.fromkeys(demand.column for demand in self.policy.demands if demand.column is not None)
+        groups = {name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named}
+        made = decide(self.policy, effects, cost=expected, groups=groups)
+        names = (self.policy.control, *self.policy.candidates)
+        unit = table[self.id] if self.id in table.column_names else numbers
+        return assignments(unit, self.id or "row", made.choice, made.score, expected, names)
+
+
+def assignments(unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]) -> pa.Table:
+    """One row a unit: its id or number, the cell chosen, the score of the best candidate, the expected cost of the choice."""
+    cost = np.where(choice >= 0, expected[np.arange(len(choice)), np.maximum(choice, 0)], 0.0)
+    chosen = pa.DictionaryArray.from_arrays(pa.array((choice + 1).astype(np.int32)), pa.array(cells)).dictionary_decode()
+    return pa.table({name: unit, "chosen": chosen, "score": score, "expected_cost": cost})
+
+
+def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
+    """Write the snapshot of a policy and return its id.   plan : the text of the plan it was made by."""
+    parts, meta = estimator_parts(scorer.model.estimator)
+    policy = scorer.policy.to_json()
+    parts = {**parts, PLAN_PART: plan.encode(), POLICY_PART: (json.dumps(policy, indent=1) + "\n").encode()}
+    about = {
+        "kind": KIND,
+        "version": __version__,
+        "estimator": meta,
+        "features": scorer.model.features.to_json(),
+        "policy": policy,
+        "costs": scorer.costs.to_json(),
+        "id": scorer.id,
+    }
+    return write_snapshot(path, parts, about)
+
+
+def read_scorer(path: Path | str) -> Scorer:
+    """The policy of a snapshot folder; a changed byte is refused."""
+    snapshot = read_snapshot(path)
+    meta = snapshot.meta
+    if meta.get("kind") != KIND:
+        raise SnapshotError(
+            "a snapshot", "be that of a policy", repr(meta.get("kind")), str(path), "give the policy/ folder of a run"
+        )
+    parts = {name: data for name, data in snapshot.parts.items() if name not in (PLAN_PART, POLICY_PART)}
+    model = Model(FeatureMap.from_json(meta["features"]), estimator_from_parts(parts, meta["estimator"]))
+    return Scorer(model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"])
+
+
+def score_file(policy: Path | str, units: Path | str, out: Path | str) -> dict[str, Any]:
+    """Assign the units of a file and write the assignments as Parquet, whole or not at all; returns what was done in sums."""
+    scorer = read_scorer(policy)
+    cells = dict.fromkeys((scorer.policy.control, *scorer.policy.candidates), 0)
+    count, cost = 0, 0.0
+    with replacing(out) as file:
+        writer = None
+        for batch in scorer.batches(read_batches(units)):
+            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
+            writer.write_batch(batch)
+            count, cost = count + batch.num_rows, cost + pc.sum(batch["expected_cost"]).as_py()
+            for item in pc.value_counts(batch["chosen"]).to_pylist():
+                cells[item["values"]] += item["counts"]
+        if writer is None:
+            raise DataError("a file of units", "have rows", 0, str(units), "check the file and its filters")
+        writer.close()
+    return {"units": count, "expected_cost": cost / count, "cells": cells}
+
+
+def score_batches(path: Path | str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Assign units by the policy of a snapshot folder, batch by batch."""
+    return read_scorer(path).batches(batches)

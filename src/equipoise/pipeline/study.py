@@ -1,0 +1,125 @@
+"""A study: the log of a plan with its honest effects, its costs and its judge; what every finding is made of."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.errors import PlanError
+from equipoise.core.log import Log
+from equipoise.core.space import Space
+from equipoise.estimators import ESTIMATORS, BoostedTrees, LearntPropensity
+from equipoise.pipeline.costs import Costs, make_costs
+from equipoise.pipeline.demands import constraints_of, groups_of, weights_of
+from equipoise.pipeline.effects import Progress, cross_fit, log_folds, silent
+from equipoise.pipeline.findings import Check
+from equipoise.pipeline.judge import Judge, make_judge
+from equipoise.pipeline.keep import previous_choice
+from equipoise.pipeline.plan import EstimatorPlan, Plan
+from equipoise.pipeline.policy import Task
+from equipoise.pipeline.propensity import learnt_propensity, propensity_of
+from equipoise.pipeline.source import LEARN, open_log
+
+
+@dataclass(frozen=True)
+class Study:
+    """A log, its out-of-fold effects, and the policy's task.
+
+    Attributes
+    ----------
+    fold : (n,).   propensity : (n, K).   effects : of every row, out of fold, the log's metrics first.
+    model_propensity : what estimators are fitted with: known, None, or a model that learns it.
+    checks : how a learnt propensity went.
+    """
+
+    plan: Plan
+    log: Log
+    fold: Ints
+    estimator: Any
+    effects: Effects
+    propensity: Floats
+    model_propensity: Any
+    checks: list[Check]
+    costs: Costs
+    task: Task
+    judge: Judge
+
+
+def make_study(plan: Plan, progress: Progress = silent) -> Study:
+    """Open the log, fit across folds, and set the policy's task; demands are checked before anything is fitted."""
+    log = open_log(plan)
+    check_policy(plan, log)
+    estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
+    fold = log_folds(log, plan.run.folds, plan.run.seed)
+    learn = plan.log.design == LEARN
+    known, checks = learnt(log, fold, plan.run.seed) if learn else (propensity_of(log), [])
+    model_propensity = LearntPropensity(seed=plan.run.seed) if learn else None
+    effects = cross_fit(log, estimator, fold, model_propensity, progress)
+    task, costs = make_task(plan, log, effects, fold)
+    judge = make_judge(log, effects, known, costs, plan.report.level)
+    return Study(plan, log, fold, estimator, effects, known, model_propensity, checks, costs, task, judge)
+
+
+def check_policy(plan: Plan, log: Log) -> None:
+    """Refuse names in [policy] that the log does not have, before anything is fitted."""
+    weights_of(plan.policy, log)
+    constraints_of(plan.policy, log, groups_of(plan.policy, log))
+    make_costs(plan.policy.cost, plan.policy.paid, log.space, log)
+
+
+def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task, Costs]:
+    """What a plan asks of an allocation of these effects, (n,) units, and what offers cost."""
+    policy, groups = plan.policy, groups_of(plan.policy, log)
+    costs = make_costs(policy.cost, policy.paid, log.space, log)
+    task = Task(
+        effects=effects,
+        expected=costs.expected(effects, log.table),
+        groups=groups,
+        fold=fold,
+        control=log.cell_names[0],
+        weights=weights_of(policy, log),
+        constraints=constraints_of(policy, log, groups, plan.report.currency),
+        lower=policy.lower,
+        keep=0.0 if policy.keep is None else policy.keep.bonus,
+        previous=None if policy.keep is None else previous_choice(plan.path(policy.keep.path), log),
+    )
+    return task, costs
+
+
+def learnt(log: Log, fold: Ints, seed: int) -> tuple[Floats, list[Check]]:
+    """A learnt propensity, and its check in a list."""
+    found, check = learnt_propensity(log, fold, seed)
+    return found, [check]
+
+
+def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
+    """The estimator of a plan; a setting that is a table makes boosted trees with these settings."""
+    if plan.name not in ESTIMATORS:
+        near = difflib.get_close_matches(plan.name, ESTIMATORS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        fix = f"{hint}known: {', '.join(ESTIMATORS)}"
+        raise PlanError("key 'name'", "be a registered estimator", repr(plan.name), "[estimator]", fix)
+    made = ESTIMATORS.load(plan.name)
+    settings = _settings(made, plan.params, "[estimator.params]")
+    known = inspect.signature(made).parameters
+    if "seed" in known:
+        settings.setdefault("seed", seed)
+    return made(**{**settings, "space": space})
+
+
+def _settings(made: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The settings of an estimator or of its trees, their names checked."""
+    known = [name for name in inspect.signature(made).parameters if name != "space"]
+    settings: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
+        table = isinstance(value, dict)
+        settings[name] = BoostedTrees(**_settings(BoostedTrees, value, f"{where} {name}")) if table else value
+    return settings
