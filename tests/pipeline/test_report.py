@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -298,8 +299,15 @@ def test_names_that_look_like_html_are_text(chromium, tmp_path):
     assert "<script>window" in drawn
 
 
+def test_a_script_that_is_not_ours_cannot_run(chromium, tmp_path):
+    intruder = "<img src='data:,' onerror='window.hacked = 1'><script>window.hacked = 1</script>"
+    wrong = opened(chromium, tmp_path, render_report(bare_findings()).replace("</main>", f"{intruder}</main>"), 1280)
+    assert "Content Security Policy" in "".join(wrong)
+    assert chromium.ask("window.hacked") is None
+
+
 def test_the_audit_sees_what_is_wrong(chromium, tmp_path):
-    page = render_report(bare_findings())
+    page = re.sub(r"<meta http-equiv.*?>", "", render_report(bare_findings()))
     broken = page.replace("</main>", "<p style='width: 3000px; font-size: 9px'>tiny</p></main>")
     broken = broken.replace(
         "</body>", "<script>console.error('said'); undefinedFunction();</script><img src='http://127.0.0.1:9/x.png'></body>"
@@ -310,7 +318,7 @@ def test_the_audit_sees_what_is_wrong(chromium, tmp_path):
         "smaller than 11 px: tiny",
         "said",
         "undefinedFunction is not defined",
-        "Content Security Policy",
+        "http://127.0.0.1:9/x.png",
     ):
         assert sign in wrong
 

@@ -99,7 +99,7 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     unit = view.units[metric]
     seen = [point["values"][metric] for point in points]
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
-    said = [f"spend {view.spent(p['spend'][0])}: {unit.effect(i)} [{unit.span(i)}]" for p, i in zip(points, seen, strict=True)]
+    said = [f"spend {view.spent(p['spend'][0])}: {view.gain(metric, i)}" for p, i in zip(points, seen, strict=True)]
     ends = [i if known(i) else [i[0], i[0], i[0]] for i in seen]
     band = ([unit.scaled(i[1]) for i in ends], [unit.scaled(i[2]) for i in ends])
     axes = (f"spend per head, {view.spend.axis}", f"gain per head, {unit.axis}")
@@ -112,7 +112,7 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
         mark, size = (CHOSEN, 16) if rival is view.chosen else (RIVAL, 8)
         value = rival["values"][metric]
         spent = view.spent(rival["spend"][0])
-        words = f"<b>{plain(rival['policy'], 60)}</b><br>{unit.effect(value)} [{unit.span(value)}] at {spent}"
+        words = f"<b>{plain(rival['policy'], 60)}</b><br>{view.gain(metric, value)} at {spent}"
         at = real(rival["spend"][0])
         add_points(plot, [at], [value], unit, mark, [words], size)
         if rival is not view.chosen:

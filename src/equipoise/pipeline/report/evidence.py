@@ -230,7 +230,7 @@ def _decile_panel(view: View, panel: dict[str, Any]) -> Plot:
     mark: Mark = view.mark(panel["candidate"])
     x = [row["decile"] for row in rows]
     seen = [row["observed"] for row in rows]
-    said = [f"tenth {row['decile']}: observed {unit.effect(i)} [{unit.span(i)}]" for row, i in zip(rows, seen, strict=True)]
+    said = [f"tenth {row['decile']}: observed {view.gain(panel['metric'], i)}" for row, i in zip(rows, seen, strict=True)]
     name = f"{panel['candidate']} \u2192 {panel['metric']}"
     label = f"{name}: " + "; ".join(said)
     plot = curve(x, [None] * len(x), None, mark, ("tenth (1 = largest predicted)", unit.axis), said, name, label)
