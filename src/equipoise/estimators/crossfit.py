@@ -16,7 +16,10 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.estimators.models import Fitted, Rows, Table, learn, predict_all
+from equipoise.core.folds import fold_ids
+from equipoise.estimators.base import finite_cells
+from equipoise.estimators.models import Fitted, Rows, Table, base_models, learn, predict_all
+from equipoise.estimators.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,32 @@ def learn_targets(
 def learn_each(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0) -> list[Fitted]:
     """Learn each column of ``target`` from the same rows: m models.   target: (rows, m); weight: (rows,)."""
     return [learn(model, rows, column, weight, seed) for column in np.ascontiguousarray(target.T)]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a cross-fitted learner starts from.
+
+    Attributes
+    ----------
+    table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold : (n,).
+    """
+
+    table: Table
+    outcome: Any
+    effect: Any
+    cell: Ints
+    cells: int
+    fold: Ints
+
+
+def design(learner: Any, data: Sample) -> Design:
+    """Check and prepare for a learner that has ``outcome``, ``effect``, ``folds``, ``seed`` and a space with finite cells."""
+    table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
+    outcome, effect = base_models(learner.outcome, learner.effect, table, cells)
+    cell = finite_cells(learner.space_, data, least=learner.folds)
+    fold = fold_ids(len(data), learner.folds, learner.seed, strata=cell, groups=data.groups)
+    return Design(table, outcome, effect, cell, cells, fold)
 
 
 def cell_nuisances(y: Floats, cell: Ints, cells: int) -> list[Nuisance]:

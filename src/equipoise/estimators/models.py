@@ -22,6 +22,7 @@ from equipoise.estimators.trees import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 FEW, MANY = 5_000, 40_000  # rows a cell from which the default models may learn more: measured on simulators with known effects
+SMALL = 20_000  # rows of a table below which one thread is quickest
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
 
@@ -72,6 +73,7 @@ class Rows:
 
 
 def _table_settings(bins: int, threads: int) -> dict[str, Any]:
+    """LightGBM's parameters that belong to the data."""
     return {
         "max_bin": bins,
         "bin_construct_sample_cnt": BIN_SAMPLE,
@@ -94,7 +96,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     trees, learning_rate, leaves : how much it can learn.   bins : how finely it sees a feature, at most 255.
     least : the fewest rows of a leaf.   shrink : added to the weight of each leaf, in rows (L2).
     monotone : for each feature "increasing", "decreasing" or None; None for no constraint at all.
-    threads : 0 takes all; the numbers do not depend on it.
+    threads : 0 takes all, but one for a small table, where more would wait for each other; the numbers do not depend on it.
     """
 
     def __init__(
@@ -111,9 +113,9 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         self.trees, self.learning_rate, self.leaves, self.bins, self.least = trees, learning_rate, leaves, bins, least
         self.shrink, self.monotone, self.threads = shrink, monotone, threads
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, threads: int = 0) -> dict[str, Any]:
         """LightGBM's parameters."""
-        return _table_settings(self.bins, self.threads) | {
+        return _table_settings(self.bins, threads) | {
             "objective": "l2",
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
@@ -124,11 +126,13 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
 
     def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
         """Learn the target of these rows; both (rows,)."""
-        data = rows.binned(self.bins, self.threads)
-        data.params = self.settings()
+        threads = self.threads or int(len(rows.table.X) < SMALL)
+        settings = self.settings(threads)
+        data = rows.binned(self.bins, threads)
+        data.params = settings
         data.set_label(target)
         data.set_field("weight", weight)  # None clears what an earlier fit set
-        booster = lightgbm.Booster(self.settings(), data)
+        booster = lightgbm.Booster(settings, data)
         for _ in range(self.trees):
             if booster.update():
                 break

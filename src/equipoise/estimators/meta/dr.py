@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats
-from equipoise.core.folds import fold_ids
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
-from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
-from equipoise.estimators.crossfit import cell_nuisances, cross_fit, learn_each
-from equipoise.estimators.models import Rows, Table, base_models, predict_all
+from equipoise.estimators.base import EffectEstimator, by_cell, propensities
+from equipoise.estimators.crossfit import cell_nuisances, cross_fit, design, learn_each
+from equipoise.estimators.models import Rows, predict_all
 from equipoise.estimators.sample import Sample
 
 
@@ -41,15 +40,13 @@ class DRLearner(EffectEstimator):
         self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
 
     def _learn(self, data: Sample) -> None:
-        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
-        outcome, effect = base_models(self.outcome, self.effect, table, cells)
-        cell = finite_cells(self.space_, data, least=self.folds)
-        fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
-        fit = cross_fit(outcome, table, cell_nuisances(data.y, cell, cells), fold, data.weight, self.seed)
-        score = dr_scores(data.y, cell, propensities(data, cell, cells, fold), fit.held)
+        given = design(self, data)
+        levels = cell_nuisances(data.y, given.cell, given.cells)
+        fit = cross_fit(given.outcome, given.table, levels, given.fold, data.weight, self.seed)
+        score = dr_scores(data.y, given.cell, propensities(data, given.cell, given.cells, given.fold), fit.held)
         target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
         self.levels_ = [of_fold[0] for of_fold in fit.models]  # control, a model each fold and metric
-        self.effects_ = learn_each(effect, Rows(table, None), target, data.weight, self.seed)
+        self.effects_ = learn_each(given.effect, Rows(given.table, None), target, data.weight, self.seed)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         m = len(self.metrics_)

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Bools, Floats, Ints
-from equipoise.core.folds import fold_ids
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.space import Space
-from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
-from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_each, learn_targets
-from equipoise.estimators.models import Rows, Table, base_models, predict_all
+from equipoise.estimators.base import EffectEstimator, by_cell, propensities
+from equipoise.estimators.crossfit import Design, Nuisance, cross_fit, design, learn_each, learn_targets
+from equipoise.estimators.models import Fitted, Rows, predict_all
 from equipoise.estimators.sample import Sample
 
 
@@ -37,10 +36,9 @@ class RLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor that takes weights; None for
-        boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.
-    folds : of the cross-fitting.   seed : of the folds, and of base models that are random.
+    outcome : of the mean m and the control level: regressor, or classifier for 0/1 outcomes; None for boosted trees.
+    effect : regressor that takes weights; None for boosted trees.
+    folds, space, seed : as for the other learners.
     """
 
     takes = "finite: Arms, or Dose by its bins"
@@ -51,21 +49,22 @@ class RLearner(EffectEstimator):
         self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
 
     def _learn(self, data: Sample) -> None:
-        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
-        outcome, effect = base_models(self.outcome, self.effect, table, cells)
-        cell = finite_cells(self.space_, data, least=self.folds)
-        fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
-        pairs = [(cell == 0) | (cell == a) for a in range(1, cells)]
-        mean = cross_fit(outcome, table, [Nuisance(pair, data.y) for pair in pairs], fold, data.weight, self.seed).held
-        e = propensities(data, cell, cells, fold)
-        self.levels_ = learn_targets(outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed)
-        self.effects_ = [self._pair(effect, table, data, cell, a, e, mean[:, a - 1]) for a in range(1, cells)]
+        given = design(self, data)
+        cell, table = given.cell, given.table
+        parts = [Nuisance((cell == 0) | (cell == a), data.y) for a in range(1, given.cells)]
+        mean = cross_fit(given.outcome, table, parts, given.fold, data.weight, self.seed).held
+        e = propensities(data, cell, given.cells, given.fold)
+        self.levels_ = learn_targets(given.outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed)
+        self.effects_ = [self._pair(given, data, a, e, mean[:, a - 1]) for a in range(1, given.cells)]
 
-    def _pair(self, effect: Any, table: Table, data: Sample, cell: Ints, a: int, e: Floats, mean: Floats) -> Any:
-        rows = Rows(table, np.flatnonzero((cell == 0) | (cell == a)))
+    def _pair(self, given: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
+        """The effect models of candidate a, one a metric.   e: (n, K); mean: (n, m)."""
+        rows = Rows(given.table, np.flatnonzero((given.cell == 0) | (given.cell == a)))
         r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
-        target, weight = residual_regression(rows.of(data.y), rows.of(cell == a), r, rows.of(mean))
-        return learn_each(effect, rows, target, weight if data.weight is None else weight * rows.of(data.weight), self.seed)
+        target, weight = residual_regression(rows.of(data.y), rows.of(given.cell == a), r, rows.of(mean))
+        if data.weight is not None:
+            weight = weight * rows.of(data.weight)
+        return learn_each(given.effect, rows, target, weight, self.seed)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:
