@@ -68,6 +68,7 @@ BAD = {
     "commas in a tsv": ("log.tsv", b"a,b\n1,2\n", "be separated by tabs; got one column.*seems to be separated by commas"),
     "a row too long": ("log.csv", b"a,b\n1,2\n3,4,5\n6,7\n", "2 columns as its header has; got 3, '3,4,5' at .*row 3"),
     "a row too short": ("log.csv", b"a,b\n1,2\n3\n6,7\n", "got 1, '3' at .*row 3"),
+    "a broken row of other bytes": ("log.csv", b"a,b\n1,2\n3,\xe9\x99,5\n", "got 3, .*row 3"),
     "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "close every quote"),
     "no bytes": ("log.csv", b"", "0 bytes"),
     "blank lines": ("log.csv", b"\n\n", "whole CSV"),

@@ -180,7 +180,8 @@ def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
     parsing = _parsing(file)
     parsing.invalid_row_handler = note
     try:
-        with pcsv.open_csv(file, pcsv.ReadOptions(use_threads=False), parsing) as stream:
+        reading = pcsv.ReadOptions(use_threads=False, encoding="latin-1")  # reads any bytes, so that the row can be shown
+        with pcsv.open_csv(file, reading, parsing) as stream:
             for _ in stream:
                 if found:
                     break
