@@ -98,9 +98,14 @@ def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) ->
     parts = influence * weight[:, None]
     if groups is not None:
         parts = np.stack([np.bincount(groups, part) for part in parts.T], axis=1)
-    units = len(parts) if groups is None else int(np.count_nonzero(np.bincount(groups)))
     spread = np.sqrt(np.einsum("im,im->m", parts, parts)) / weight.sum()
-    return np.asarray(spread * np.sqrt(units / max(units - 1, 1)))
+    return np.asarray(spread * np.sqrt(small_sample(len(influence), groups)))
+
+
+def small_sample(n: int, groups: Ints | None) -> float:
+    """G / (G - 1) for G independent units: rows, or clusters."""
+    units = n if groups is None else int(np.count_nonzero(np.bincount(groups)))
+    return units / max(units - 1, 1)
 
 
 def mean_estimates(rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95) -> Estimates:

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import critical
+from equipoise.evaluation.base import critical, small_sample
 from equipoise.evaluation.ranked import Ranking
 
 SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
@@ -82,11 +82,12 @@ def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
     total = float(ranking.weight.sum())
     ends, pieces = _pieces(ranking.gain, ranking.weight, ranking.last, total, points)
     brought, held = np.cumsum(pieces[:, 0]), np.cumsum(pieces[:, 1])
-    rows_alone = ranking.group is None
-    second = [np.diag(part) for part in pieces.T[2:]] if rows_alone else _second_moments(ranking, ends)
+    alone = ranking.group is None
+    second = [np.diag(part) for part in pieces.T[2:]] if alone else _second_moments(ranking, ends)
     share, gain = held / total, brought / total
     share[-1] = 1.0
-    return share, gain, _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+    covariance = _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+    return share, gain, covariance * small_sample(len(ranking), ranking.group)
 
 
 @numba.njit(cache=True)

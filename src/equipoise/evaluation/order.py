@@ -47,9 +47,9 @@ def sort_scores(score: ArrayLike) -> RankedScores:
     >>> ranked.order.tolist(), ranked.last.tolist()
     ([1, 0, 2], [True, False, True])
     """
+    if np.ndim(score) != 1 or np.size(score) == 0:
+        raise InputError("score", "be one number a row, at least one row", f"an array of shape {np.shape(score)}")
     values = np.ascontiguousarray(score, np.float64)
-    if values.ndim != 1 or len(values) == 0:
-        raise InputError("score", "be one number a row, at least one row", f"an array of shape {values.shape}")
     key = np.empty(len(values), np.uint64)
     nan, low, high, spread = _descending_image(values, key)
     if nan >= 0:

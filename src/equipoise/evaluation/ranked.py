@@ -87,15 +87,14 @@ def rank(score: ArrayLike, rows: Evidence, *, candidate: int = 0, metric: int = 
     >>> qini(rank([3, 2, 1, 0], rows)).value
     0.125
     """
-    values = np.ascontiguousarray(score, np.float64)
-    ranked = sort_scores(values)
+    ranked = sort_scores(score)
     if len(ranked) != len(rows):
         raise InputError("score", f"have one entry a row of y ({len(rows)})", len(ranked))
     if not 0 <= candidate < rows.candidates:
         raise InputError("candidate", f"lie in 0..{rows.candidates - 1}", candidate, fix="control is not a candidate")
     if not 0 <= metric < rows.y.shape[1]:
         raise InputError("metric", f"lie in 0..{rows.y.shape[1] - 1}", metric)
-    return Ranking(values, ranked, rows, candidate, metric)
+    return Ranking(np.asarray(score, np.float64), ranked, rows, candidate, metric)
 
 
 @dataclass(frozen=True)

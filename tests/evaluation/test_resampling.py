@@ -1,0 +1,48 @@
+"""Bootstrap by weights on the sorted order."""
+
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.evaluation import bootstrap, observe, qini, qini_sklift, rank
+from equipoise.evaluation.resampling import replicate_seeds, resample
+
+
+def test_counts_are_poisson_one():
+    counts = resample(np.arange(200_000), np.ones(200_000), replicate_seeds(2, 0)[0])
+    shares = np.bincount(counts.astype(int), minlength=8)[:5] / 200_000
+    assert shares == pytest.approx(np.exp(-1) / np.array([1, 1, 2, 6, 24]), abs=0.005)  # three standard errors are .0033
+    assert counts.mean() == pytest.approx(counts.var(), abs=0.02)
+
+
+def test_a_unit_counts_alike_wherever_it_stands():
+    seed, order = replicate_seeds(2, 1)[0], np.random.default_rng(0).permutation(1000)
+    plain = resample(np.arange(1000), np.ones(1000), seed)
+    assert resample(order, np.ones(1000), seed).tolist() == plain[order].tolist()
+
+
+def test_replicates_are_independent():
+    first, second = (resample(np.arange(50_000), np.ones(50_000), seed) for seed in replicate_seeds(2, 2))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+    assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.02
+
+
+def test_any_metric_gets_an_interval(trial):
+    score, rows, _ = trial(3, n=2000, binary=True)
+    found = bootstrap(qini_sklift, rank(score[:, 0], rows), draws=100)
+    assert found.value == qini_sklift(rank(score[:, 0], rows)).value
+    assert 0 < found.low < found.value < found.high
+
+
+def test_clusters_count_as_one():
+    copies = np.repeat(np.arange(50), 3)
+    rows = observe(np.arange(50.0)[copies], cell=np.arange(50)[copies] % 2, propensity=[0.5, 0.5], groups=copies)
+    once = observe(np.arange(50.0), cell=np.arange(50) % 2, propensity=[0.5, 0.5])
+    many = bootstrap(qini, rank(np.arange(50.0)[copies], rows), draws=50)
+    assert many.interval == pytest.approx(bootstrap(qini, rank(np.arange(50.0), once), draws=50).interval)
+
+
+def test_draws_below_two_are_refused(trial):
+    score, rows, _ = trial(4)
+    with pytest.raises(InputError, match="draws must be a whole number >= 2; got 0"):
+        bootstrap(qini, rank(score[:, 0], rows), draws=0)
