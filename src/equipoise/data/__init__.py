@@ -52,35 +52,22 @@ SIMULATORS = Registry(
     },
 )
 
-NAMES = {
+READERS = {"read_log": "equipoise.data.read", "read_table": "equipoise.data.files", "read_batches": "equipoise.data.files"}
+LOADERS = {
+    "load_thornton": "equipoise.data.thornton",
+    "fetch_hillstrom": "equipoise.data.hillstrom",
     "fetch_charitable_match": "equipoise.data.charitable",
     "fetch_criteo": "equipoise.data.criteo",
-    "fetch_hillstrom": "equipoise.data.hillstrom",
     "fetch_lazada": "equipoise.data.lazada",
     "fetch_x5": "equipoise.data.x5",
-    "load_thornton": "equipoise.data.thornton",
-    "make_coupon_world": "equipoise.data.coupon",
-    "make_placebo_world": "equipoise.data.placebo",
-    "make_voucher_world": "equipoise.data.voucher",
-    "read_batches": "equipoise.data.files",
-    "read_log": "equipoise.data.read",
-    "read_table": "equipoise.data.files",
 }
-__getattr__, __dir__ = lazy(__name__, NAMES)
-__all__ = [
-    "CARDS",
-    "DATASETS",
-    "SIMULATORS",
-    "fetch_charitable_match",
-    "fetch_criteo",
-    "fetch_hillstrom",
-    "fetch_lazada",
-    "fetch_x5",
-    "load_thornton",
-    "make_coupon_world",
-    "make_placebo_world",
-    "make_voucher_world",
-    "read_batches",
-    "read_log",
-    "read_table",
-]
+WORLDS = {
+    "make_coupon_world": "equipoise.data.coupon",
+    "make_voucher_world": "equipoise.data.voucher",
+    "make_placebo_world": "equipoise.data.placebo",
+}
+__getattr__, __dir__ = lazy(__name__, READERS | LOADERS | WORLDS)
+__all__ = ["CARDS", "DATASETS", "SIMULATORS"]
+__all__ += ["read_log", "read_table", "read_batches"]
+__all__ += ["make_coupon_world", "make_voucher_world", "make_placebo_world"]
+__all__ += ["load_thornton", "fetch_hillstrom", "fetch_charitable_match", "fetch_criteo", "fetch_lazada", "fetch_x5"]
