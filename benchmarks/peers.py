@@ -1,0 +1,47 @@
+"""The peers: each in an environment of its own under .peers/, made on first use; a script runs there and prints one JSON line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).parent.parent / ".peers"
+PEERS = {
+    "causalml": ("causalml==0.18.0", "lightgbm==4.7.0"),
+    "econml": ("econml==0.17.0", "lightgbm==4.7.0"),
+    "metalearners": ("metalearners==0.13.0", "scikit-learn==1.7.2", "polars", "lightgbm==4.7.0"),
+    "scikit-uplift": ("scikit-uplift==0.5.1",),
+}
+ONE_THREAD = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+}
+
+
+def python_of(peer: str) -> str:
+    """The interpreter that has the peer; "equipoise" is the one that runs now.  Installing takes minutes, once."""
+    if peer == "equipoise":
+        return sys.executable
+    home, wanted = HOME / peer, "\n".join(PEERS[peer])
+    python, mark = home / "bin" / "python", home / "installed.txt"
+    if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
+        print(f"installing {peer} in {home}", flush=True)
+        venv.create(home, with_pip=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS[peer]], check=True)
+        mark.write_text(wanted, encoding="utf-8")
+    return str(python)
+
+
+def run(peer: str, script: Path, *arguments: str) -> dict[str, Any]:
+    """Run a script in the peer's environment, in a process and thread of its own, and read the last line it prints as JSON."""
+    command = [python_of(peer), "-W", "ignore", str(script), *arguments]
+    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{peer}: {' '.join(command)}\n{done.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
