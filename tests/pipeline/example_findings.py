@@ -45,7 +45,13 @@ def _experiment(arms: dict[str, int], space: str, rng: np.random.Generator) -> A
             [{"metric": "spend", "kurtosis": 420.3}],
         ),
     ]
-    balance = [{"feature": f, "candidate": a, "smd": float(rng.normal(scale=0.007))} for f in FEATURES for a in list(arms)[1:]]
+    chance = np.sqrt(2 / min(arms.values()))
+    draws = rng.normal(size=(len(FEATURES), len(arms) - 1))
+    balance = [
+        {"feature": feature, "candidate": candidate, "smd": float(draws[j, a] * chance), "z": float(draws[j, a])}
+        for j, feature in enumerate(FEATURES)
+        for a, candidate in enumerate(list(arms)[1:])
+    ]
     return {
         "rows": rows,
         "features": len(FEATURES),
@@ -228,11 +234,11 @@ def arms_findings() -> Findings:
             ],
         },
         "rivals": [
-            {"policy": "chosen policy", "values": chosen, "spend": interval(0.042, 0), "treated": 0.42, "against_chosen": {}},
+            {"policy": "chosen", "values": chosen, "spend": interval(0.042, 0), "treated": 0.42, "against_chosen": {}},
             rival("nobody", 0.0, 0.0, 0.0, paired(0.0, 1.0)),
             rival("everybody: Mens E-Mail", 1.94, 0.1, 1.0, paired(1.94, 0.9)),
             rival("everybody: Womens E-Mail", 1.15, 0.1, 1.0, paired(1.15, 1.1)),
-            rival("random, same spend", 0.66, 0.042, 0.42, paired(0.66, 0.6)),
+            rival("random at equal spend", 0.66, 0.042, 0.42, paired(0.66, 0.6)),
         ],
         "risks": [
             "spend is carried by 1% of customers: its interval is wide and another sample may differ.",
@@ -245,6 +251,8 @@ def arms_findings() -> Findings:
             "estimator": "dr-learner (LightGBM, 3 folds)",
             "folds": 3,
             "rows": 64000,
+            "cost": {"Mens E-Mail": 0.1, "Womens E-Mail": 0.08},
+            "method": "Effects are cross-fitted.",
             "seconds": 41.3,
             "plan": PLAN,
             "snapshot": "b1f0c2d9a7e34c58",
@@ -302,7 +310,7 @@ def dose_findings() -> Findings:
         ],
     }
     findings["rivals"] = [
-        {"policy": "chosen policy", "values": chosen, "spend": interval(0.75, 0.02), "treated": 0.89, "against_chosen": {}},
+        {"policy": "chosen", "values": chosen, "spend": interval(0.75, 0.02), "treated": 0.89, "against_chosen": {}},
         {
             "policy": "everybody: 1 USD",
             "values": {"got": interval(0.42, 0.05)},
@@ -311,7 +319,7 @@ def dose_findings() -> Findings:
             "against_chosen": {"got": interval(-0.008, 0.03)},
         },
         {
-            "policy": "random, same spend",
+            "policy": "random at equal spend",
             "values": {"got": interval(0.37, 0.045)},
             "spend": interval(0.75, 0.02),
             "treated": 0.89,

@@ -15,6 +15,7 @@ import pytest
 
 from equipoise.core.errors import MissingExtra
 from equipoise.pipeline.report import render_report
+from equipoise.pipeline.report.budget import buys
 from equipoise.pipeline.report.evidence import averages, ranks, sound, verdict
 from equipoise.pipeline.report.page import SECTIONS
 from equipoise.pipeline.report.parts import Bullets, Figure, Plot, Table
@@ -115,6 +116,31 @@ def test_the_best_arm_of_a_metric_where_lower_is_better():
     assert "Mens E-Mail does best on visit (+7.66" in averages(View(findings)).answer
     findings["metrics"][0]["better"] = "lower"
     assert "Womens E-Mail does best on visit (+4.52" in averages(View(findings)).answer
+
+
+def test_a_metric_where_lower_is_better_is_bought_down():
+    findings = dose_findings()
+    assert "one more got costs 4.73" in buys(View(findings)).answer  # 1 / 0.211
+    findings["metrics"][0]["better"], findings["policy"]["weights"] = "lower", {"got": -1.0}
+    assert "one fewer got costs 4.73" in buys(View(findings)).answer
+    price = next(plot for plot in drawings(findings) if plot.name == "what one more USD buys")
+    assert max(price.spec["data"][-1]["y"]) < 0
+
+
+@pytest.mark.parametrize(
+    ("smd", "z", "said"),
+    [
+        (0.02, 1.0, "were alike"),
+        (0.2, 1.5, "as alike before treatment as chance"),
+        (0.2, 6.0, "1 feature of 1 differ between arms"),
+    ],
+)
+def test_balance_is_judged_against_chance(smd, z, said):
+    findings = arms_findings()
+    findings["experiment"]["balance"] = [{"feature": "age", "candidate": "Mens E-Mail", "smd": smd, "z": z}]
+    figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
+    assert said in figure.title
+    assert figure.plots[0].spec["data"][0]["x"] == [smd]
 
 
 def test_cards_by_hand():

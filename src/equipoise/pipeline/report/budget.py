@@ -8,7 +8,7 @@ from equipoise.pipeline.findings import BudgetPoint, TradeOff
 from equipoise.pipeline.report.parts import Block, Figure, Key, Plot, Section, Table, Words
 from equipoise.pipeline.report.plots import CHOSEN, LINE, OTHER, RIVAL, add_points, curve, line_at, name_points, plain, plane
 from equipoise.pipeline.report.view import View, weights_in_words
-from equipoise.pipeline.report.words import MISSING, known, plural, real, share
+from equipoise.pipeline.report.words import MINUS, MISSING, known, plural, real, share
 
 MOST_PAIRS = 3  # planes of two metrics
 ROOM_BELOW = 0.2
@@ -43,7 +43,8 @@ def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
     kinds = {metric["name"]: metric["kind"] for metric in view.findings["metrics"]}
     if kinds.get(name) in ("binary", "count") and view.findings["currency"]:
         cost = view.spent(abs(view.findings["policy"]["weights"][name]) / price)
-        return f"At the chosen spend, one more {name} costs {cost}: the price to compare with its worth."
+        step = "one fewer" if name in view.lower else "one more"
+        return f"At the chosen spend, {step} {name} costs {cost}: the price to compare with its worth."
     return f"At the chosen spend, one more {offers} buys {unit.effect([price, None, None])} of {name}."
 
 
@@ -177,12 +178,20 @@ def _trade_off(view: View) -> Block:
 
 def _trade_title(view: View, points: list[TradeOff]) -> str:
     first, second = view.metrics[:2]
-    a, b = (max(points, key=lambda p: real(p["values"][name][0])) for name in (first, second))
+
+    def reached(point: TradeOff, metric: str) -> float:
+        return real(point["values"][metric][0])
+
+    def best(metric: str) -> TradeOff:
+        sign = -1.0 if metric in view.lower else 1.0
+        return max(points, key=lambda point: sign * reached(point, metric))
+
+    a, b = best(first), best(second)
     if a is b:
         return f"The same weights are best for {first} and for {second}: no trade-off between them was found"
-    cost = view.units[first].effect([real(a["values"][first][0]) - real(b["values"][first][0]), None, None])
-    gain = view.units[second].effect([real(b["values"][second][0]) - real(a["values"][second][0]), None, None])
-    return f"From end to end, {gain} of {second} costs {cost.lstrip('+')} of {first}"
+    gain = view.units[second].effect([reached(b, second) - reached(a, second), None, None])
+    cost = view.units[first].effect([reached(a, first) - reached(b, first), None, None])
+    return f"From end to end, {gain} of {second} costs {cost.lstrip('+' + MINUS)} of {first}"
 
 
 def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:
@@ -198,4 +207,4 @@ def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:
     units = (view.units[x], view.units[y])
     axes = (f"{x} gained per head, {units[0].axis}", f"{y} gained per head, {units[1].axis}")
     label = f"{y} against {x}: {plural(len(points), 'set')} of weights; all are in the table"
-    return plane(drawn, units, axes, f"{x} against {y}", label)
+    return plane(drawn, units, axes, f"{x} against {y}", label, joined=len(view.metrics) == 2)

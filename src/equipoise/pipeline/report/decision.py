@@ -42,9 +42,7 @@ def _who_gets_what(view: View) -> Block:
         "Each bar is all people of a group, split by what the policy gives them.",
     )
     if chosen["groups"]:
-        reading += (
-            " The columns named here are protected: the policy never sees them, and bars that differ come from features that do."
-        )
+        reading += " The policy never sees a protected column: where its bars differ, features that it does see make them differ."
     return Figure(
         title,
         reading,
@@ -77,8 +75,8 @@ def _groups_title(view: View, groups: list[GroupShare]) -> str:
         gaps[column] = (max(mine.values()) - min(mine.values()), max(mine, key=mine.__getitem__), min(mine, key=mine.__getitem__))
     gap, most, least = max(gaps.values())
     if gap < 0.01:
-        return "The groups of every protected column are treated alike, to within a point"
-    return f"Largest gap between protected groups: {share(treated[most])} of {most} treated, {share(treated[least])} of {least}"
+        return "The groups of every audited column are treated alike, to within a point"
+    return f"Largest gap between groups: {share(treated[most])} of {most} treated, {share(treated[least])} of {least}"
 
 
 def _profile(view: View) -> Block:

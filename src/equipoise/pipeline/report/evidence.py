@@ -11,6 +11,7 @@ from equipoise.pipeline.report.view import View
 from equipoise.pipeline.report.words import apart, listed, number, plural, real, share
 
 FINE_SMD = 0.1  # a standardised difference below this is usually called balanced (Austin 2009, doi 10.1002/sim.3697)
+CHANCE = 3.0  # standard errors that chance does not explain
 MOST_FEATURES = 15
 TENTHS = 10
 EVIDENCE_ROWS = 30  # rows of a check's table that a page can carry
@@ -82,21 +83,15 @@ def _balance(view: View) -> Block:
         return Words("Balance is not shown: the log has no features to compare the arms on.", quiet=True)
     size: dict[str, float] = {}
     for row in rows:
-        size[row["feature"]] = max(size.get(row["feature"], 0.0), abs(real(row["smd"])) if row["smd"] is not None else 0.0)
+        size[row["feature"]] = max(size.get(row["feature"], 0.0), _size(row["smd"]))
     order = sorted(size, key=lambda name: -size[name])
     shown = order[:MOST_FEATURES]
     smd = {(row["feature"], row["candidate"]): row["smd"] for row in rows}
     series = [(name, view.mark(name), [smd.get((f, name)) for f in shown]) for name in view.candidates]
-    large = sum(size[name] > FINE_SMD for name in order)
-    worst = f"largest difference {number(size[order[0]], 3)} ({order[0]})"
-    title = (
-        f"The arms were alike before treatment: {worst}"
-        if not large
-        else f"{plural(large, 'feature')} of {len(order)} differ between arms: {worst}"
-    )
+    title = _balance_title(rows, size, order[0])
     reading = (
         "Each mark is the difference of one feature's mean between an arm and control, in standard deviations (SMD); "
-        f"marks inside the lane of \u00b1{FINE_SMD} are as close as chance makes them in a fair experiment."
+        f"marks inside the lane of \u00b1{FINE_SMD} are balanced by the usual rule; in small arms chance alone goes beyond it."
     )
     plot = dots(shown, series, "standardised mean difference from control", FINE_SMD, f"Balance by feature: {title}")
     cells = [[f, *(number(smd.get((f, name)), 3, plus=True) for name in view.candidates)] for f in order]
@@ -105,6 +100,21 @@ def _balance(view: View) -> Block:
         f"The {len(shown)} features that differ most, of {len(order)}; all are in the table." if len(order) > len(shown) else ""
     )
     return Figure(title, reading, [plot], twin, view.keys(), note)
+
+
+def _size(x: float | None) -> float:
+    return 0.0 if x is None or x != x else abs(x)
+
+
+def _balance_title(rows: list[dict[str, Any]], size: dict[str, float], worst: str) -> str:
+    """Whether the arms were alike: a large difference counts where chance does not explain it."""
+    said = f"the largest difference is {number(size[worst], 2)} ({worst})"
+    if size[worst] <= FINE_SMD:
+        return f"The arms were alike before treatment: {said}"
+    odd = {row["feature"] for row in rows if _size(row["smd"]) > FINE_SMD and _size(row.get("z", CHANCE + 1)) > CHANCE}
+    if not odd:
+        return f"The arms were as alike before treatment as chance makes them: {said}"
+    return f"{plural(len(odd), 'feature')} of {len(size)} differ between arms by more than chance: {said}"
 
 
 def averages(view: View) -> Section:
@@ -192,8 +202,8 @@ def _top_and_bottom(view: View, rows: list[Decile]) -> str:
     main = max((p for p in first if p["metric"] == first[0]["metric"]), key=lambda p: shares.get(p["candidate"], 0.0))
     unit, top, bottom = view.units[main["metric"]], main["rows"][0], main["rows"][-1]
     return (
-        f"The tenth of people with the largest predicted effect of {main['candidate']} on {main['metric']} gained "
-        f"{unit.effect(top['observed'])}; the tenth with the smallest {unit.effect(bottom['observed'])}."
+        f"Among the tenth of people predicted to gain most from {main['candidate']}, its effect on {main['metric']} was "
+        f"{unit.effect(top['observed'])}; among the tenth predicted to gain least, {unit.effect(bottom['observed'])}."
     )
 
 
@@ -201,7 +211,7 @@ def _decile_figure(view: View, rows: list[Decile]) -> Figure:
     panels, left = view.panels(_series(rows))
     plots = [_decile_panel(view, panel) for panel in panels]
     reading = (
-        "People are sorted by predicted effect into tenths, the largest first; each mark is the effect observed in a tenth with "
+        "People are sorted by predicted effect into tenths, the best first; each mark is the effect observed in a tenth with "
         f"its {view.interval}, the dotted line what was predicted for it: good predictions fall together with the marks."
     )
     columns = ["metric", "arm", "tenth", "people", "predicted", "observed", view.interval]
@@ -233,7 +243,7 @@ def _decile_panel(view: View, panel: dict[str, Any]) -> Plot:
     said = [f"tenth {row['decile']}: observed {view.gain(panel['metric'], i)}" for row, i in zip(rows, seen, strict=True)]
     name = f"{panel['candidate']} \u2192 {panel['metric']}"
     label = f"{name}: " + "; ".join(said)
-    plot = curve(x, [None] * len(x), None, mark, ("tenth (1 = largest predicted)", unit.axis), said, name, label)
+    plot = curve(x, [None] * len(x), None, mark, ("tenth (1 = best predicted)", unit.axis), said, name, label)
     add_line(plot, x, [unit.scaled(row["predicted"]) for row in rows])
     add_points(plot, x, seen, unit, mark, said, 9)
     plot.spec["layout"]["xaxis"].update(
@@ -311,7 +321,8 @@ def _qini_panel(view: View, row: Ranking) -> Plot:
     said = [f"{share(s)} treated: {unit.effect([g, lo, hi])}" for s, g, lo, hi in _points(row)]
     name = f"{row['candidate']} \u2192 {row['metric']}"
     label = f"{name}: Qini {unit.effect(row['qini'])}, interval {unit.span(row['qini'])}"
-    axes = ("share treated, %", f"gain per head, {unit.axis}")
+    gained = "fall" if row["metric"] in view.lower else "gain"
+    axes = ("share treated, %", f"{gained} per head, {unit.axis}")
     plot = curve(x, y, (low, high), view.mark(row["candidate"]), axes, said, name, label)
     add_line(plot, x, chance)
     return plot

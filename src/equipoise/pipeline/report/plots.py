@@ -305,8 +305,8 @@ def _ink_on(colour: str) -> str:
     return "var(--on-dark)" if luminance < 0.18 else "var(--black)"
 
 
-def plane(points: Sequence[Spec], units: tuple[Unit, Unit], axes: tuple[str, str], name: str, label: str) -> Plot:
-    """Points with whiskers both ways, joined by a thin line: each is {"x": interval, "y": interval, "mark", "size", "said"}."""
+def plane(points: Sequence[Spec], units: tuple[Unit, Unit], axes: tuple[str, str], name: str, label: str, joined: bool) -> Plot:
+    """Points with whiskers both ways: each is {"x": interval, "y": interval, "mark", "size", "said"}."""
     path = sorted((real(p["x"][0]), real(p["y"][0])) for p in points)
     data: list[Spec] = []
     for point in points:
@@ -317,13 +317,14 @@ def plane(points: Sequence[Spec], units: tuple[Unit, Unit], axes: tuple[str, str
                 "mode": "markers",
                 "x": [units[0].scaled(point["x"][0])],
                 "y": [units[1].scaled(point["y"][0])],
-                "error_x": _whiskers([point["x"]], units[0], faded(colour, 0.4), 1.2),
-                "error_y": _whiskers([point["y"]], units[1], faded(colour, 0.4), 1.2),
+                "error_x": _whiskers([point["x"]], units[0], faded(colour, 0.3), 1.2),
+                "error_y": _whiskers([point["y"]], units[1], faded(colour, 0.3), 1.2),
                 "marker": {"color": colour, "symbol": symbol, "size": point["size"], "line": {"color": PAPER, "width": 1}},
                 "hovertext": [point["said"]],
                 "hoverinfo": "text",
             }
         )
     plot = Plot(_spec(data, _axis(axes[0], nticks=6, ticks=""), _axis(axes[1], nticks=6, ticks=""), PLANE), label, PLANE, name)
-    add_line(plot, [units[0].scaled(x) for x, _ in path], [units[1].scaled(y) for _, y in path])
+    if joined:
+        add_line(plot, [units[0].scaled(x) for x, _ in path], [units[1].scaled(y) for _, y in path])
     return plot

@@ -17,8 +17,9 @@ LABELS = {
     "seconds": "time taken",
     "snapshot": "policy snapshot",
     "python": "Python",
+    "cost": "cost of an offer",
 }
-APART = ("plan", "packages", "command")  # what has a box of its own
+APART = ("plan", "packages", "command", "method")  # what has a box of its own
 PEOPLE = 1000
 PROVEN = 1e-9  # a gap below this is rounding
 
@@ -80,6 +81,8 @@ def made(view: View) -> Section:
     blocks: list[Block] = []
     if rows:
         blocks.append(Table("The run", ["what", "value"], rows, (0, 1)))
+    if facts.get("method"):
+        blocks.insert(0, Words(str(facts["method"])))
     if facts.get("command"):
         blocks.append(Code("Make it again", str(facts["command"])))
     if facts.get("plan"):
@@ -96,6 +99,8 @@ def made(view: View) -> Section:
 def _fact(key: str, fact: Any) -> str:
     if key == "seconds":
         return seconds(fact)
+    if isinstance(fact, dict):
+        return ", ".join(f"{name}: {_fact('', part)}" for name, part in fact.items())
     if isinstance(fact, bool) or not isinstance(fact, int | float):
         return str(fact)
     return str(fact) if key == "seed" else number(fact)

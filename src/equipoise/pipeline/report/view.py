@@ -93,7 +93,7 @@ class View:
         if len(self.weighted) != 1:
             return "objective", Unit(1.0, "", "", "objective")
         name = self.weighted[0]
-        unit, weight = self.units[name], abs(weights[name])
+        unit, weight = self.units[name], weights[name]
         return name, Unit(unit.scale / weight, unit.level, unit.change, unit.axis)
 
     def gain(self, metric: str, interval: list[float]) -> str:
