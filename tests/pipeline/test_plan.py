@@ -55,7 +55,12 @@ def test_totals_become_amounts_per_head():
         ({"log": LOG, "polcy": {}}, "polcy", "policy", "plan.toml"),
         ({"log": {**LOG, "protect": ["age"]}}, "protect", "protected", "[log]"),
         ({"log": LOG, "policy": {"cost": 1.0, "budget": {"perhead": 1}}}, "perhead", "per_head", "[policy.budget]"),
-        ({"log": LOG, "policy": {"caps": [{"candidate": "a", "share": 1}, {"candidat": "b"}]}}, "candidat", "candidate", "entry 2"),
+        (
+            {"log": LOG, "policy": {"caps": [{"candidate": "a", "share": 1}, {"candidat": "b"}]}},
+            "candidat",
+            "candidate",
+            "entry 2",
+        ),
         ({"log": {**FILE, "outcomes": {"sales": {"knd": "amount"}}}}, "knd", "kind", "[log.outcomes.sales]"),
         ({"log": {"path": "x", "treament": "t", "outcomes": ["y"]}}, "treament", "treatment", "[log]"),
     ],

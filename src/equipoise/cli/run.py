@@ -33,7 +33,7 @@ def run(
     """
     from equipoise.cli.show import as_json, progress
     from equipoise.pipeline.plan import read_plan
-    from equipoise.pipeline.run import run as run_plan
+    from equipoise.pipeline.runner import run as run_plan
 
     made = read_plan(plan)
     place = out or made.path(made.run.out)

@@ -11,6 +11,7 @@ from equipoise.cli.source import AsJson
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
+    from equipoise.core.truth import Truth
 
 PLAN = """# Made by `equipoise simulate {world} --rows {rows} --seed {seed}`; run it with: equipoise run {plan}
 [log]
@@ -20,6 +21,13 @@ path = "log.parquet"
 {outcomes}
 [space]
 {space}
+[policy]
+cost = {cost}
+budget = {{ per_head = {budget} }}
+
+[report]
+currency = "USD"
+
 [run]
 folds = 3
 """
@@ -60,7 +68,7 @@ def simulate(
         folder.mkdir()
         pq.write_table(log.table, folder / "log.parquet")
         pq.write_table(_truth_table(truth), folder / "truth.parquet")
-        text = PLAN.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml", **_plan_parts(log))
+        text = PLAN.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml", **_plan_parts(log, truth))
         (folder / "plan.toml").write_text(text, encoding="utf-8")
     if json:
         as_json({"folder": str(out), "rows": len(log), "space": log.space.to_json(), "metrics": log.metrics})
@@ -79,14 +87,27 @@ def _truth_table(truth: Any) -> Any:
     return pa.table(columns)
 
 
-def _plan_parts(log: Log) -> dict[str, str]:
+def _plan_parts(log: Log, truth: Truth) -> dict[str, Any]:
+    """The tables of the plan; an offer costs what its claims were paid; the budget is half of the dearest to everybody."""
+    import numpy as np
+
     from equipoise.core.log import roles_to_json
+
+    paid = log.numbers(log.roles.cost) if log.roles.cost else np.zeros(len(log))
+    amount = {name: round(float(paid[log.cells == 1 + a].max()), 2) for a, name in enumerate(truth.cells[1:])}
+    budget = round(float(truth.cost.mean(axis=0).max()) / 2, 3)
 
     roles = {key: value for key, value in roles_to_json(log.roles).items() if key != "outcomes"}
     if isinstance(log.roles.design, tuple):
         roles["design"] = list(log.roles.design)
     outcomes = {o.name: {"kind": o.kind, "better": o.better, "unit": o.unit} for o in log.roles.outcomes}
-    return {"roles": _toml(roles), "outcomes": _toml(outcomes), "space": _toml(log.space.to_json())}
+    return {
+        "roles": _toml(roles),
+        "outcomes": _toml(outcomes),
+        "space": _toml(log.space.to_json()),
+        "cost": _value(amount),
+        "budget": budget,
+    }
 
 
 def _toml(table: dict[str, Any]) -> str:

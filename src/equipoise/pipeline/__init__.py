@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline.policy import BudgetedPolicy as BudgetedPolicy
     from equipoise.pipeline.policy import budgeted_policy as budgeted_policy
     from equipoise.pipeline.report import render_report as render_report
-    from equipoise.pipeline.run import run as run
+    from equipoise.pipeline.runner import run as run
     from equipoise.pipeline.score import Scorer as Scorer
     from equipoise.pipeline.score import read_scorer as read_scorer
 
@@ -27,8 +27,8 @@ NAMES = {
     "make_plan": "equipoise.pipeline.plan",
     "read_plan": "equipoise.pipeline.plan",
     "read_scorer": "equipoise.pipeline.score",
-    "render_report": "equipoise.pipeline.report",
-    "run": "equipoise.pipeline.run",
+    "render_report": "equipoise.pipeline.report.page",
+    "run": "equipoise.pipeline.runner",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = [*NAMES]

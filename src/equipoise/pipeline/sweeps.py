@@ -61,6 +61,8 @@ def trade_off(task: Task, judge: Judge, chosen: Solved, signs: dict[str, float],
     mixes = [(dict(task.weights), True)]
     reach = _reach(task)
     for name, sign in signs.items():
+        if all(weight == 0 for metric, weight in task.weights.items() if metric != name):
+            continue  # the chosen objective is this metric alone
         for mix in MIXES:
             weights = {metric: (1 - mix) * weight / reach[""] for metric, weight in task.weights.items()}
             weights[name] += mix * sign / reach[name]

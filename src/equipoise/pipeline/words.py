@@ -2,113 +2,121 @@
 
 from __future__ import annotations
 
-from equipoise.pipeline.findings import Findings, GroupShare, Interval
+from equipoise.pipeline.findings import Findings, GroupShare, Interval, Rival
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
+GAP = 0.01  # a certificate above this is worth a word
+BY_CHANCE = "random"  # how the name of the rival that needs no model begins
 
 
 def headline(found: Findings) -> list[str]:
     """What a manager takes away."""
     chosen = found["rivals"][0]
-    said = [_what_it_does(found)]
+    said = [_what_it_does(found, chosen)]
     said += [_gain(found, metric["name"], chosen["values"][metric["name"]]) for metric in found["metrics"]]
-    said += _against(found)
-    return said
-
-
-def _what_it_does(found: Findings) -> str:
-    chosen = found["rivals"][0]
-    money = (
-        f" and spends {_number(chosen['spend'][0])} {found['currency']} per head".replace("  ", " ") if _has_money(found) else ""
-    )
-    return f"The policy makes an offer to {chosen['treated']:.0%} of people{money}."
-
-
-def _has_money(found: Findings) -> bool:
-    return bool(found["currency"]) or any(row["name"].startswith("budget") for row in found["policy"]["demands"])
-
-
-def _gain(found: Findings, metric: str, gain: Interval) -> str:
-    unit = next(m["unit"] for m in found["metrics"] if m["name"] == metric)
-    change = f"changes {metric} by {gain[0]:+.3g} {unit}".rstrip()
-    doubt = "" if _apart(gain) else ", which chance alone could make"
-    return f"It {change} per head against {found['control']} ({_level(found)} interval {gain[1]:+.3g} to {gain[2]:+.3g}){doubt}."
-
-
-def _against(found: Findings) -> list[str]:
-    """One sentence on the strongest rival that needs no model; a winner is named only where the interval excludes 0."""
-    main = _main_metric(found)
-    said = []
-    for rival in found["rivals"][1:]:
-        if not rival["policy"].startswith("random"):
-            continue
-        lead = rival["against_chosen"][main]
-        verb = "more" if lead[0] > 0 else "less"
-        if _apart(lead):
-            said.append(f"On {main} that is {abs(lead[0]):.3g} {verb} per head than {rival['policy']}.")
-        else:
-            said.append(f"On {main} it cannot be told apart from {rival['policy']}.")
-    return said
+    return said + _against(found)
 
 
 def risks(found: Findings) -> list[str]:
     """What would go wrong, the worst first."""
-    said = [f"The check {c['name']!r} failed: {c['summary']}" for c in found["experiment"]["checks"] if c["status"] == "fail"]
-    said += _harm(found)
-    said += _overspend(found)
-    said += _no_better(found)
-    said += _uncertain(found)
-    said += [f"The check {c['name']!r} warns: {c['summary']}" for c in found["experiment"]["checks"] if c["status"] == "warn"]
-    said += _small_arms(found)
-    said += _gap(found)
+    checks = found["experiment"]["checks"]
+    said = [f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"]
+    said += _overspent(found) + _harm(found) + _floors(found) + _no_better(found) + _uncertain(found)
+    said += [f"The check '{c['name']}' warns: {c['summary']}" for c in checks if c["status"] == "warn"]
+    return said + _small_arms(found) + _gap(found)
+
+
+def change(found: Findings, metric: str, x: float, plus: bool = True) -> str:
+    """A change of a metric in words: points for a 0/1 outcome, else its unit."""
+    about = next(m for m in found["metrics"] if m["name"] == metric)
+    sign = "+" if plus else ""
+    if about["kind"] == "binary":
+        return f"{100 * x:{sign}.3g} percentage points"
+    return f"{x:{sign}.3g} {about['unit']}".rstrip()
+
+
+def _span(found: Findings, metric: str, interval: Interval) -> str:
+    binary = any(m["name"] == metric and m["kind"] == "binary" for m in found["metrics"])
+    scale = 100 if binary else 1
+    return f"{found['level']:.0%} interval {scale * interval[1]:+.3g} to {scale * interval[2]:+.3g}"
+
+
+def _what_it_does(found: Findings, chosen: Rival) -> str:
+    offers = f"The policy makes an offer to {chosen['treated']:.0%} of people"
+    if not found["currency"]:
+        return f"{offers}."
+    return f"{offers} and spends {_number(chosen['spend'][0])} {found['currency']} per head."
+
+
+def _gain(found: Findings, metric: str, gain: Interval) -> str:
+    doubt = "" if _apart(gain) else "; chance alone could make that"
+    by = change(found, metric, gain[0])
+    return f"It changes {metric} by {by} per head against {found['control']} ({_span(found, metric, gain)}){doubt}."
+
+
+def _against(found: Findings) -> list[str]:
+    """How it compares with lots at equal spend; a winner is named only where the interval excludes 0."""
+    main, said = _main_metric(found), []
+    for rival in found["rivals"][1:]:
+        if rival["policy"].startswith(BY_CHANCE):
+            lead = rival["against_chosen"][main]
+            by = change(found, main, abs(lead[0]), plus=False)
+            more = "more" if lead[0] > 0 else "less"
+            apart = f"On {main} that is {by} {more} than {rival['policy']} ({_span(found, main, lead)})."
+            said.append(apart if _apart(lead) else f"On {main} it cannot be told apart from {rival['policy']}.")
     return said
 
 
+def _overspent(found: Findings) -> list[str]:
+    """Spend is an outcome too: on held-out rows it may come out above the plan."""
+    spend = found["rivals"][0]["spend"]
+    bounds = [row["bound"] for row in found["policy"]["demands"] if row["name"] == "budget"]
+    if not bounds or spend[1] <= bounds[0]:
+        return []
+    measured, bound = _number(spend[0]), _number(bounds[0])
+    return [f"Spend measured on held-out rows, {measured} {found['currency']} per head, is above the budget of {bound}."]
+
+
 def _harm(found: Findings) -> list[str]:
-    """Groups that lose, surely or likely, on a metric."""
+    """Audited groups that lose on a metric; those that lose for sure come first."""
     said = []
     for group in found["policy"]["groups"]:
         for metric in found["metrics"]:
             sign = 1.0 if metric["better"] == "higher" else -1.0
             gain = group["values"][metric["name"]]
             if sign * gain[0] < 0 and group["shares"].get(found["control"], 0.0) < 1:
-                sure = "loses" if _apart(gain) else "may lose"
-                said.append((not _apart(gain), f"{_name(group)} {sure} on {metric['name']}: {gain[0]:+.3g} per head."))
+                verb = "loses" if _apart(gain) else "may lose"
+                by = change(found, metric["name"], gain[0])
+                said.append((not _apart(gain), f"{_name(group)} {verb} on {metric['name']}: {by} per head."))
     return [text for _, text in sorted(said, key=lambda item: item[0])]
 
 
-def _overspend(found: Findings) -> list[str]:
-    spend = found["rivals"][0]["spend"]
-    said = []
+def _floors(found: Findings) -> list[str]:
+    """Guardrails that hold by the model but are not sure on held-out rows."""
+    values, said = found["rivals"][0]["values"], []
     for row in found["policy"]["demands"]:
-        if row["name"] == "budget" and spend[2] > row["bound"]:
-            doubt = "measured on held-out rows" if spend[0] > row["bound"] else "at the upper end of its interval"
-            said.append(
-                f"Spend {doubt} is {_number(max(spend[0], spend[2] if spend[0] <= row['bound'] else spend[0]))} "
-                f"{found['currency']} per head, above the budget of {_number(row['bound'])}."
-            )
+        for side, metric in (row["name"].split(" of ", 1),) if " of " in row["name"] else ():
+            if side == "floor" and metric in values and values[metric][1] < abs(row["bound"]):
+                low = change(found, metric, values[metric][1])
+                said.append(f"The {row['name']} is met by the model, but on held-out rows the gain may be as low as {low}.")
     return said
 
 
 def _no_better(found: Findings) -> list[str]:
     """Simple policies that the chosen one does not surely beat on the metric that matters most."""
     main = _main_metric(found)
-    rivals = [r for r in found["rivals"][1:] if not _apart(r["against_chosen"][main]) and r["treated"] > 0]
-    if not rivals:
-        return []
-    names = "; ".join(r["policy"] for r in rivals)
-    return [f"On {main} the chosen policy is not surely different from: {names}."]
+    rivals = [r["policy"] for r in found["rivals"][1:] if r["treated"] > 0 and not _apart(r["against_chosen"][main])]
+    return [f"On {main} the chosen policy is not surely different from: {'; '.join(rivals)}."] if rivals else []
 
 
 def _uncertain(found: Findings) -> list[str]:
-    chosen = found["rivals"][0]
     said = []
-    for name, gain in chosen["values"].items():
+    for name, gain in found["rivals"][0]["values"].items():
         if not _apart(gain):
-            said.append(f"The gain on {name} may be nil: its {_level(found)} interval is {gain[1]:+.3g} to {gain[2]:+.3g}.")
+            said.append(f"The gain on {name} may be nil: {_span(found, name, gain)}.")
         elif gain[2] - gain[1] > WIDE * abs(gain[0]):
-            said.append(f"The gain on {name} is uncertain: {gain[1]:+.3g} to {gain[2]:+.3g} per head.")
+            said.append(f"The gain on {name} is uncertain: {_span(found, name, gain)}.")
     return said
 
 
@@ -119,7 +127,7 @@ def _small_arms(found: Findings) -> list[str]:
 
 def _gap(found: Findings) -> list[str]:
     gap = found["policy"]["gap"]
-    return [f"The allocation may miss {gap:.1%} of the best possible objective."] if gap > 0.01 else []
+    return [f"The allocation may miss {gap:.1%} of the best possible objective."] if gap > GAP else []
 
 
 def _name(group: GroupShare) -> str:
@@ -133,10 +141,6 @@ def _main_metric(found: Findings) -> str:
 
 def _apart(interval: Interval) -> bool:
     return interval[1] > 0 or interval[2] < 0
-
-
-def _level(found: Findings) -> str:
-    return f"{found['level']:.0%}"
 
 
 def _number(x: float) -> str:

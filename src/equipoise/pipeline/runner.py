@@ -174,7 +174,7 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     log = study.log
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
     name = log.roles.id or "row"
-    table = study.effects.to_table()
+    table = study.effects.to_table().append_column(name, unit)
     assigned = assignments(unit, name, solved.choice, solved.score, study.task.expected, log.cell_names)
     files.write_table(beside / files.EFFECTS, table)
     files.write_table(beside / files.ASSIGNMENTS, assigned)

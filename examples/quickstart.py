@@ -1,0 +1,13 @@
+"""Ten lines from an experiment to a budgeted policy with its value and interval."""
+
+import equipoise as eq
+
+log = eq.load_thornton()  # cash vouchers for collecting a test result; your own: eq.read_log(frame, treatment=..., outcomes=...)
+effects = eq.cross_fit_effects(log, eq.DoseSLearner(monotone="increasing"), folds=5)  # nobody's effects saw their own outcome
+found = eq.budgeted_policy(log, effects, weights={"got": 1}, cost="dose", budget=0.60, folds=5)
+
+value, low, high = found.values["got"]
+spend, _, _ = found.spend
+print(f"{log!r}")
+print("who gets what:", {name: round(share, 2) for name, share in found.shares.items() if share > 0})
+print(f"{value:+.1%} more people come ({low:+.1%} to {high:+.1%}) for {spend:.2f} USD a head")
