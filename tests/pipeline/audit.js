@@ -26,6 +26,11 @@
       const out = b.width && (b.left < frame.left - 2 || b.right > frame.right + 2 || b.top < frame.top - 2 || b.bottom > frame.bottom + 2);
       say(out, `${name}: '${text.textContent}' is cut off`);
     });
+    const ticks = [...box.querySelectorAll(".xtick text")].map((t) => t.getBoundingClientRect());
+    const title = box.querySelector(".xtitle")?.getBoundingClientRect();
+    say(title && ticks.some((t) => t.bottom > title.top + 3 && t.top < title.bottom - 3 && t.right > title.left && t.left < title.right),
+      `${name}: the title of the x axis lies on its numbers`);
+    say(ticks.some((t, i) => i && t.left < ticks[i - 1].right - 1 && t.right > ticks[i - 1].left + 1), `${name}: numbers of the x axis overlap`);
     const titles = ["x", "y"].map((axis) => box.layout[`${axis}axis`].title?.text).filter(Boolean);
     say(!titles.length, `${name}: no axis has a title`);
   });

@@ -242,7 +242,7 @@ def test_every_missing_part_is_said_to_be_missing():
         "no features to compare",
         "No average effects were computed",
         "The ranking was not evaluated",
-        "Only one budget was tried",
+        "Fewer than two budgets were tried",
         "no trade-off between metrics",
         "No protected column was named",
         "No demand was put on the policy",

@@ -19,7 +19,7 @@ def buys(view: View) -> Section:
     """5. What does a budget buy?"""
     points = sorted(view.findings["budget"], key=lambda point: real(point["spend"][0]))
     blocks: list[Block] = []
-    answer = "Only one budget was tried, so there is no curve of value against spend."
+    answer = "Fewer than two budgets were tried, so there is no curve of value against spend."
     if len(points) > 1:
         blocks.append(_budget_figure(view, points))
         answer = _price_in_words(view, points)

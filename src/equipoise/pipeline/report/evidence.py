@@ -22,7 +22,7 @@ def sound(view: View) -> Section:
     """1. Is the experiment sound?"""
     experiment = view.findings["experiment"]
     counts = {status: sum(c["status"] == status for c in experiment["checks"]) for status in ("fail", "warn", "note", "ok")}
-    blocks: list[Block] = [_arms_table(view)]
+    blocks: list[Block] = [_arms_table(view)] if experiment["arms"] else []
     checks = sorted(experiment["checks"], key=lambda c: ("fail", "warn", "note", "ok").index(_status(c)))
     if checks:
         blocks.append(Checklist([Checked(_status(c), c["name"], c["summary"], _evidence(c)) for c in checks]))

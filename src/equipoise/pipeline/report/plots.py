@@ -18,7 +18,7 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 VIRIDIS = ("#414487", "#35608D", "#2A788E", "#21908D", "#22A884", "#43BF71", "#7AD151")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon", "star")
 CONTROL, INK, MUTED, FAINT, PAPER = "var(--control)", "var(--ink)", "var(--muted)", "var(--faint)", "var(--card)"
-ROW, HEAD, FONT, PANEL, PLANE = 34, 58, 12, 240, 330
+ROW, HEAD, FONT, PANEL, PLANE = 34, 66, 12, 240, 330
 LONGEST = 30  # letters of a label
 ROOM_FOR_TEXT = 0.09  # a segment of a stacked bar narrower than this has no text of its own
 
@@ -289,7 +289,7 @@ def stacks(names: Sequence[str], series: Sequence[tuple[str, str, Sequence[float
                 "hoverinfo": "text",
             }
         )
-    height = HEAD + ROW * max(len(names), 1)
+    height = HEAD + ROW * max(len(names), 2)
     spec = _spec(data, _axis("share of people, %", range=[0, 100], ticks=""), {"showgrid": False}, height, (), names)
     spec["layout"]["barmode"] = "stack"
     return Plot(spec, label, height, wide=True)
