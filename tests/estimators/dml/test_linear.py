@@ -14,7 +14,7 @@ from equipoise.treatments import Arms, Dose
 
 
 def confounded(n, seed, d=3):
-    """A binary treatment that follows x and an effect 1 + x0; sizes of the effect without confounding are what is asked."""
+    """A binary treatment and an outcome that both follow x1, and an effect 1 + x0."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d))
     e = 0.5 + 0.3 * np.tanh(X[:, 1])
@@ -157,15 +157,15 @@ def test_finds_the_effect_under_confounding(known):
     est = LinearDML().fit(X, y, treatment=t, propensity=e if known else None)
     assert est.expectation_ == ("propensity" if known else "learnt")
     values = est.effects(X).values[:, 0, 0]
-    assert np.sqrt(np.mean((values - 1 - X[:, 0]) ** 2)) < 0.09  # worst of 20 seeds: 0.072 known, 0.066 learnt; naive 1.1 off
-    np.testing.assert_allclose(est.effects(X).baseline[:, 0], 2 * X[:, 1], atol=0.4)
+    assert np.sqrt(np.mean((values - 1 - X[:, 0]) ** 2)) < 0.09  # worst of 20 seeds: 0.062 known, 0.066 learnt; naive 1.4 off
+    np.testing.assert_allclose(est.effects(X).baseline[:, 0], 2 * X[:, 1], atol=0.25)  # worst of 20 seeds: 0.13
 
 
 def test_a_known_propensity_saves_a_wrong_outcome_model():
     X, y, t, e = confounded(20_000, seed=0)
     y = y + 4 * np.square(X[:, 1]) - 3 * np.abs(X[:, 1])  # nothing a ridge can see
     values = LinearDML(modifiers=()).fit(X, y, treatment=t, propensity=e).effects(X[:1]).values
-    assert abs(values.item() - 1) < 0.2  # worst of 20 seeds: 0.13
+    assert abs(values.item() - 1) < 0.2  # worst of 20 seeds: 0.107
 
 
 @pytest.mark.parametrize("clustered", [False, True], ids=["units", "clusters"])
@@ -190,7 +190,7 @@ def test_a_learnt_propensity_serves():
     X, y, t, _ = confounded(4000, seed=0)
     est = LinearDML(modifiers=()).fit(X, y, treatment=t, propensity=LearntPropensity())
     assert est.expectation_ == "propensity"
-    assert abs(est.effects(X[:1]).values.item() - 1) < 0.25
+    assert abs(est.effects(X[:1]).values.item() - 1) < 0.2  # worst of 20 seeds: 0.082
 
 
 def test_a_forest_outcome_finds_a_curved_dose_response():
