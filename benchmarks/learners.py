@@ -5,9 +5,9 @@ A randomised experiment of 200,000 rows and 20 features with a known, nonlinear 
     peers   200 trees of 31 leaves, learning rate 0.05, 255 bins, 3 folds where they can be set; propensity known or a prior
     ours    our defaults (``_dr``, ``_x``), and the peers' very settings (``_dr_same``, ``_x_same``)
 
-Each case is a process of its own.  It first fits 600 rows, so that imports and compilation do not count.  All cases of a seed see the
-same data and run one after the other, in an order that turns with the seed; a speed-up is the quickest peer's CPU time of that seed
-over ours.  PEHE is the root of the mean squared error of the effect on 50,000 new rows.
+Each case is a process of its own.  It first fits 600 rows, so that imports and compilation do not count.  All cases of a seed see
+the same data and run one after the other, in an order that turns with the seed; a speed-up is the quickest peer's CPU time of the
+seed over ours.  PEHE is the root of the mean squared error of the effect on 50,000 new rows.
 
 Run as a script with a case and a folder, this file is that case: it then needs only numpy and the package it measures.
 """

@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from equipoise.core.errors import SnapshotError
+from equipoise.core.errors import InputError, SnapshotError
 from equipoise.estimators.trees import Trees, predict_many
 
 STUMP = """tree
@@ -71,6 +71,27 @@ def test_a_model_of_constants_and_no_rows():
     assert trees.predict(X[:0]).shape == (0,)
 
 
-def test_a_text_that_is_no_model_is_refused():
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("split_feature=1", "split_feature=-1"),
+        ("split_feature=1", ""),
+        ("left_child=-1", "left_child=0"),
+        ("left_child=-1", "left_child=-2"),
+        ("right_child=-2", "right_child=5"),
+        ("right_child=-2", "right_child=-9"),
+        ("leaf_value=10 20", "leaf_value=10"),
+        ("num_leaves=2", "num_leaves=3"),
+        ("Tree=0\nnum_leaves=2", "Tree=0"),
+    ],
+)
+def test_a_text_that_is_no_model_is_refused(was, becomes):
+    text = STUMP.format(kind=0)
+    assert was in text
     with pytest.raises(SnapshotError, match="LightGBM"):
-        Trees("tree\nTree=0\nnum_leaves=3\nleaf_value=1 2 3\n")
+        Trees(text.replace(was, becomes))
+
+
+def test_too_few_features_are_an_error():
+    with pytest.raises(InputError, match="have at least 2 features; got 1"):
+        Trees(STUMP.format(kind=0)).predict(np.zeros((3, 1)))

@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
-from equipoise.core.errors import SnapshotError
+from equipoise.core.errors import InputError, SnapshotError
 
 BITS = 32  # leaves of a tree that are scored by bits
 EDGES = 255  # thresholds a feature may have to be coded in a byte; the last code means missing
@@ -152,10 +152,33 @@ class Trees:
         self.node_of: Ints = self.leaf_of - np.arange(len(leaves))
         self.threshold: Floats = np.array(fields["threshold"], np.float64)
         self.leaf: Floats = np.array(fields["leaf_value"], np.float64)
-        if len(leaves) == 1 or len(self.threshold) != self.node_of[-1] or len(self.leaf) != leaves[-1]:
+        self.feature, self.kind, self.left, self.right = (np.array(fields[name], np.int64) for name in whole)
+        if not self._whole():
             got = f"{len(leaves) - 1} trees, {len(self.threshold)} thresholds"
             raise SnapshotError("a model's text", "be LightGBM's, with numerical splits", got, fix="save the model again")
-        self.feature, self.kind, self.left, self.right = (np.array(fields[name], np.int64) for name in whole)
+
+    def _whole(self) -> bool:
+        """Whether every node and leaf has one parent that comes before it, so that each walk ends in a leaf."""
+        nodes, leaves = int(self.node_of[-1]), int(self.leaf_of[-1])
+        parts = (self.feature, self.threshold, self.kind, self.left, self.right)
+        if len(self.leaf_of) == 1 or any(len(part) != nodes for part in parts) or len(self.leaf) != leaves:
+            return False
+        tree = np.repeat(np.arange(len(self.node_of) - 1), np.diff(self.node_of))
+        parent = np.tile(np.arange(nodes), 2)
+        start, child = np.tile(tree, 2), np.concatenate([self.left, self.right])
+        inner = child >= 0
+        node = (self.node_of[start] + child)[inner]
+        leaf = (self.leaf_of[start] - 1 - child)[~inner]
+        roots = self.node_of[:-1][np.diff(self.node_of) > 0]
+        single = np.flatnonzero(np.diff(self.leaf_of) == 1)
+        return bool(
+            (self.feature >= 0).all()
+            and (node > parent[inner]).all()
+            and np.array_equal(np.sort(np.concatenate([node, roots])), np.arange(nodes))
+            and np.array_equal(np.sort(np.concatenate([leaf, self.leaf_of[single]])), np.arange(leaves))
+            and (leaf < self.leaf_of[start[~inner] + 1]).all()
+            and (node < self.node_of[start[inner] + 1]).all()
+        )
 
     def predict(self, X: Floats) -> Floats:
         """The sum of the trees, (n,)."""
@@ -184,6 +207,8 @@ def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -
     rows = np.arange(len(X)) if rows is None else rows
     out = np.zeros((len(models), len(rows)))
     feature = np.unique(np.concatenate([model.feature for model in models]))
+    if len(feature) and feature[-1] >= X.shape[1]:
+        raise InputError("X", f"have at least {feature[-1] + 1} features", X.shape[1])
     cuts = _cuts(models, feature)
     if not all(model.small for model in models) or max(map(len, cuts), default=0) >= EDGES:
         for model, total in zip(models, out, strict=True):
