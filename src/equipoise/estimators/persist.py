@@ -3,7 +3,7 @@
 The constructor's arguments and the learnt attributes (names ending in ``_``) are walked and written as one JSON tree beside
 binary parts:
 
-    numbers, text, lists, dicts     JSON                      spaces                  their own JSON
+    numbers, text, lists, dicts     JSON, long text .txt      spaces                  their own JSON
     arrays                          .npy, no pickles in it    LightGBM boosters       LightGBM's text model
     estimators, and objects whose   the same walk again       scikit-learn models     .skops (extra "sklearn-models")
       attributes are their
@@ -31,6 +31,7 @@ from equipoise.core.snapshot import read_snapshot, write_snapshot
 from equipoise.treatments.base import SPACES, space_from_json
 
 FORMAT = 1
+LONG = 1000  # letters; longer text, such as a LightGBM model, becomes a part
 HOUSE = "equipoise.estimators."
 TRUSTED = (
     "collections.OrderedDict",
@@ -99,6 +100,8 @@ class _Writer:
 
     def plain(self, thing: Any, where: str) -> Any:
         """The JSON of one thing; ``where`` is its path, for errors."""
+        if isinstance(thing, str) and len(thing) > LONG:
+            return {"$text": self._part("texts", "txt", thing.encode())}
         if thing is None or isinstance(thing, bool | int | str):
             return thing
         if isinstance(thing, float) and type(thing) is float:
@@ -165,6 +168,7 @@ class _Reader:
         self._made: dict[str, Any] = {}
         self._makers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "$float": lambda node: float(node["$float"]),
+            "$text": lambda node: self._bytes(node["$text"]).decode(),
             "$tuple": lambda node: tuple(self.thing(item) for item in node["$tuple"]),
             "$dict": lambda node: {self.thing(key): self.thing(item) for key, item in node["$dict"]},
             "$scalar": lambda node: self._array(node["$scalar"])[()],
@@ -208,7 +212,10 @@ class _Reader:
         return self._parts[name]
 
     def _array(self, name: str) -> Any:
-        return np.load(io.BytesIO(self._bytes(name)), allow_pickle=False)
+        try:
+            return np.load(io.BytesIO(self._bytes(name)), allow_pickle=False)
+        except ValueError as error:
+            raise SnapshotError(f"part {name!r}", "be an array of numbers or text", str(error), fix="write it again") from error
 
     def _booster(self, name: str) -> Any:
         from lightgbm import Booster
