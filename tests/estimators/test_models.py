@@ -119,3 +119,12 @@ def test_what_is_no_model_is_refused():
         check_model(KMeans(), "outcome", table()[0])
     with pytest.raises(InputError, match="effect must be a regressor"):
         check_model(LogisticRegression(), "effect", table()[0], classifier=False)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"trees": 0}, {"leaves": 1}, {"bins": 1}, {"least": 0}, {"shrink": -1}, {"learning_rate": 0}]
+)
+def test_settings_out_of_range_are_named(setting):
+    features, y = table()
+    with pytest.raises(InputError, match=f"{next(iter(setting))} of BoostedTrees must be a number"):
+        learn(BoostedTrees(**setting), Rows(features, None), y)

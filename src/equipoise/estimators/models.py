@@ -124,8 +124,17 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             "monotone_constraints": [MONOTONE[way] for way in self.monotone] if self.monotone else None,
         }
 
+    def _check(self) -> None:
+        least = {"trees": 1, "leaves": 2, "bins": 2, "least": 1, "shrink": 0, "threads": 0}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise InputError(f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name))
+        if not self.learning_rate > 0:
+            raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
+
     def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
         """Learn the target of these rows; both (rows,)."""
+        self._check()
         threads = self.threads or int(len(rows.table.X) < SMALL)
         settings = self.settings(threads)
         data = rows.binned(self.bins, threads)
