@@ -1,0 +1,63 @@
+"""Allocation: who gets what within budgets, caps, floors and fair shares; and the rule that decides alike offline and online."""
+
+from typing import TYPE_CHECKING
+
+from equipoise.core.lazy import lazy
+from equipoise.core.registry import Registry
+
+if TYPE_CHECKING:
+    from equipoise.allocation.allocate import Allocation as Allocation
+    from equipoise.allocation.allocate import allocate as allocate
+    from equipoise.allocation.allocate import budgeted_policy as budgeted_policy
+    from equipoise.allocation.churn import Churn as Churn
+    from equipoise.allocation.churn import Keep as Keep
+    from equipoise.allocation.churn import churn as churn
+    from equipoise.allocation.churn import expected_cost as expected_cost
+    from equipoise.allocation.constraints import budget as budget
+    from equipoise.allocation.constraints import cap as cap
+    from equipoise.allocation.constraints import constraint_from_json as constraint_from_json
+    from equipoise.allocation.constraints import floor as floor
+    from equipoise.allocation.constraints import group_budget as group_budget
+    from equipoise.allocation.constraints import offers as offers
+    from equipoise.allocation.constraints import parity as parity
+    from equipoise.allocation.rule import Decisions as Decisions
+    from equipoise.allocation.rule import decide as decide
+    from equipoise.allocation.rule import decide_each as decide_each
+    from equipoise.allocation.rule import decision_of as decision_of
+    from equipoise.allocation.rule import scores as scores
+
+POLICIES = Registry(
+    "policy",
+    {
+        "budgeted": "equipoise.allocation.policies:budgeted",
+        "argmax": "equipoise.allocation.policies:argmax",
+        "threshold": "equipoise.allocation.policies:threshold",
+        "single": "equipoise.allocation.policies:single",
+        "random": "equipoise.allocation.policies:random",
+        "none": "equipoise.allocation.policies:none",
+    },
+)
+
+NAMES = {
+    "Allocation": "equipoise.allocation.allocate",
+    "Churn": "equipoise.allocation.churn",
+    "Decisions": "equipoise.allocation.rule",
+    "Keep": "equipoise.allocation.churn",
+    "allocate": "equipoise.allocation.allocate",
+    "budget": "equipoise.allocation.constraints",
+    "budgeted_policy": "equipoise.allocation.allocate",
+    "cap": "equipoise.allocation.constraints",
+    "churn": "equipoise.allocation.churn",
+    "constraint_from_json": "equipoise.allocation.constraints",
+    "decide": "equipoise.allocation.rule",
+    "decide_each": "equipoise.allocation.rule",
+    "decision_of": "equipoise.allocation.rule",
+    "expected_cost": "equipoise.allocation.churn",
+    "floor": "equipoise.allocation.constraints",
+    "group_budget": "equipoise.allocation.constraints",
+    "offers": "equipoise.allocation.constraints",
+    "parity": "equipoise.allocation.constraints",
+    "scores": "equipoise.allocation.rule",
+}
+__getattr__, __dir__ = lazy(__name__, NAMES)
+__all__ = ["POLICIES", *NAMES]

@@ -1,0 +1,274 @@
+"""Allocate: at most one candidate a unit, the most worth, no demand exceeded; and the policy that its prices make.
+
+    maximise sum_u value[u, x_u]  subject to usage_r(x) <= bound_r
+    prices = argmin g (the dual) -> choice by the one decision rule -> repair -> certificate gap = (g(prices) - value) / g(prices)
+
+Price r is the marginal value of demand r: what one more unit of its bound would add.  Value and effects must not come from the
+rows that the models were fitted on, or the best-looking units are the luckiest (the winner's curse): pass cross-fitted effects.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.allocation.bundle import TINY
+from equipoise.allocation.churn import Keep
+from equipoise.allocation.constraints import Constraint, Groups
+from equipoise.allocation.dual import Dual, Scale, Stage, solve_dual
+from equipoise.allocation.exact import solve_exactly
+from equipoise.allocation.feasible import infeasible
+from equipoise.allocation.problem import Choice, Problem
+from equipoise.allocation.repair import repair
+from equipoise.allocation.rows import Rows, compile_rows
+from equipoise.allocation.rule import add_keep, check_cost, check_effects, metric_quantities, weighted_value
+from equipoise.core.arrays import Floats
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Demand, Policy
+
+METHODS = ("auto", "bisect", "level", "highs")
+DUAL_SHARE = 0.01  # of the tolerance, left to the dual
+HOLD_FIRST, HOLD_STEPS = 1e-8, 40
+CARRIED = 0.9  # below this part of the value, prices alone do not carry the choice: worth a warning
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Who gets what, at which prices, and how good it provably is.
+
+    Attributes
+    ----------
+    choice : (n,), -1 control, a candidate a.   prices : (m,).   demands : their rows.
+    value : the worth of the choice (with keep bonuses).   bound : no choice is worth more.   gap : (bound - value) / |bound|.
+    usage, bounds, slack : (m,), totals in the form usage <= bound.   heads : (m,), what makes them per head; 1 for totals.
+    repaired : units that got something else than the rule by prices gives them.
+    carried_value, carried_usage : what the rule by prices alone makes of these units.
+    status : "optimal" (gap <= tol) or "feasible".   trace : one line a stage of the dual.
+    """
+
+    choice: Choice
+    prices: Floats
+    demands: tuple[Demand, ...]
+    value: float
+    bound: float
+    gap: float
+    usage: Floats
+    bounds: Floats
+    heads: Floats
+    slack: Floats
+    repaired: int
+    carried_value: float
+    carried_usage: Floats
+    status: str
+    trace: tuple[Stage, ...]
+
+    def report(self) -> list[dict[str, Any]]:
+        """One line a demand, in the words and unit it was asked in: a floor as "at least", per head where it was so."""
+        lines = []
+        for r, demand in enumerate(self.demands):
+            floor = demand.sign < 0 and demand.metric is not None
+            line = {
+                "name": demand.name,
+                "unit": demand.unit,
+                "rule": "at least" if floor else "at most",
+                "bound": -demand.bound if floor else demand.bound,
+                "used": float((-self.usage[r] if floor else self.usage[r]) / self.heads[r]),
+                "price": float(self.prices[r]),
+                "binding": bool(self.prices[r] > 0),
+            }
+            lines.append(line)
+        return lines
+
+
+def allocate(
+    value: ArrayLike,
+    constraints: Sequence[Constraint],
+    *,
+    cost: ArrayLike | None = None,
+    effects: Effects | None = None,
+    groups: Groups | None = None,
+    candidates: Sequence[str] | None = None,
+    keep: Keep | None = None,
+    tol: float = 1e-6,
+    warm: ArrayLike | None = None,
+    method: str = "auto",
+) -> Allocation:
+    """Choose for every unit.
+
+    value : (n, k), worth of each candidate over control.   cost : (n, k) or (k,).   effects : for rows that count a metric.
+    groups : column -> (n,) labels.   candidates : k names, by default those of the effects, else "0", "1", ...
+    warm : (m,) prices to start from.   method : "auto", "bisect" (one row), "level", or "highs" (the oracle, small n).
+
+    Examples
+    --------
+    >>> from equipoise.allocation import budget
+    >>> made = allocate([[3.0], [1.0], [2.0]], [budget(2.0)], cost=[1.0])
+    >>> made.choice.tolist(), made.value
+    ([0, -1, 0], 5.0)
+    """
+    worth = np.array(value, np.float64, order="C") if keep else np.ascontiguousarray(value, np.float64)
+    if worth.ndim != 2 or worth.size == 0:
+        raise InputError("value", "have shape (n, k) with n, k >= 1", worth.shape)
+    n, k = worth.shape
+    if not np.isfinite(worth).all():
+        row, a = np.unravel_index(int(np.argmin(np.isfinite(worth))), worth.shape)
+        raise InputError("value", "be finite", worth[row, a], f"row {row}, candidate {a}")
+    if effects is not None:
+        check_effects(effects)
+        if effects.values.shape[:2] != (n, k):
+            raise InputError("effects", f"be of the value's units and candidates, {(n, k)}", effects.values.shape[:2])
+    names = tuple(candidates or (effects.candidates if effects is not None else map(str, range(k))))
+    if len(names) != k:
+        raise InputError("candidates", f"be {k} names, one a column of value", names)
+    if keep is not None:
+        add_keep(worth, keep.bonus, keep.previous)
+    demands = expand(constraints, groups or {})
+    problem = _problem(worth, demands, names, cost, effects, groups or {}, lower=0.0)
+    return _solve(problem, tol, warm, method)
+
+
+def budgeted_policy(
+    effects: Effects,
+    *,
+    weights: Mapping[str, float],
+    constraints: Sequence[Constraint],
+    cost: ArrayLike | None = None,
+    groups: Groups | None = None,
+    control: str = "control",
+    lower: float = 0.0,
+    keep: Keep | None = None,
+    tol: float = 1e-6,
+    warm: ArrayLike | None = None,
+    method: str = "auto",
+) -> tuple[Policy, Allocation]:
+    """The policy whose prices make the demands hold, and the allocation of these units.
+
+    weights : metric -> worth of one unit of it; the sign says which way is better.
+    lower : z >= 0, for effects less z standard errors.
+    The policy's prices are the dual's, raised by the least that keeps the rule by prices within every demand on these units.
+    """
+    groups = groups or {}
+    check_effects(effects)
+    draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, keep.bonus if keep else 0.0)
+    worth = weighted_value(draft, effects, groups)
+    add_keep(worth, draft.keep, keep.previous if keep else None)
+    problem = _problem(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
+    made = _solve(problem, tol, warm, method)
+    prices = hold(problem, made.prices)
+    chosen = problem.choose(prices)
+    carried, usage = problem.measure(chosen.choice)
+    if carried < CARRIED * made.value:
+        text = "ties: the rule by prices reaches %.4g of the value %.4g; equal effects cannot be told apart by prices"
+        log.warning(text, carried, made.value)
+    policy = replace(draft, prices=tuple(prices.tolist()))
+    return policy, replace(made, carried_value=carried, carried_usage=usage)
+
+
+def draft_policy(
+    effects: Effects, weights: Mapping[str, float], demands: Sequence[Demand], control: str, lower: float = 0.0, keep: float = 0.0
+) -> Policy:
+    """A policy with its weights and demands, all prices 0.  Metrics that a demand counts are carried with weight 0."""
+    for name in weights:
+        if name not in effects.metrics:
+            raise InputError("weights", f"name metrics among {', '.join(effects.metrics)}", repr(name))
+    counted = {demand.metric for demand in demands} | set(weights)
+    metrics = tuple(name for name in effects.metrics if name in counted)
+    worth = tuple(float(weights.get(name, 0.0)) for name in metrics)
+    prices = (0.0,) * len(demands)
+    return Policy(effects.candidates, control, metrics, worth, tuple(demands), prices, lower=float(lower), keep=float(keep))
+
+
+def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, ...]:
+    """The rows of all constraints; names must differ."""
+    demands = tuple(demand for constraint in constraints for demand in constraint.rows(groups))
+    names = [demand.name for demand in demands]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("the names of demands", "be different", twice, fix="give name= to one of them")
+    return demands
+
+
+def hold(problem: Problem, prices: Floats) -> Floats:
+    """The prices, raised until the choice they make exceeds no row; as they were if no such prices are near."""
+    scale = Scale(max(problem.evaluate(np.zeros(len(prices)))[0], 1e-300), problem.potential())
+    raised, step = prices.copy(), np.zeros(len(prices))
+    for _ in range(HOLD_STEPS):
+        _, usage = problem.measure(problem.choose(raised).choice)
+        over = usage > problem.rows.bounds
+        if not over.any():
+            return raised
+        first = scale.prices(np.full(len(prices), HOLD_FIRST))
+        step = np.where(over, np.maximum(2 * step, first), step)
+        raised = raised + np.where(over, step, 0.0)
+    return prices
+
+
+def _problem(
+    worth: Floats,
+    demands: Sequence[Demand],
+    candidates: Sequence[str],
+    cost: ArrayLike | None,
+    effects: Effects | None,
+    groups: Groups,
+    lower: float,
+) -> Problem:
+    """Compile the demands against the units."""
+    metrics = effects.metrics if effects is not None else ()
+    rows: Rows = compile_rows(demands, candidates, metrics, groups, len(worth), cost is not None)
+    cube, columns = np.zeros((1, worth.shape[1], 1)), rows.columns
+    if effects is not None and len(columns):
+        cube, columns = metric_quantities(effects, rows, lower)
+    return Problem(worth, check_cost(cost, worth.shape), cube, columns, rows)
+
+
+def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
+    """Dual, repair, certificate."""
+    m = len(problem.rows)
+    if method not in METHODS or (method == "bisect" and m != 1):
+        raise InputError("method", f"be one of {', '.join(METHODS)}; bisect for one row", (method, f"{m} rows"))
+    if not tol > 0:
+        raise InputError("tol", "be > 0", tol)
+    start = None if warm is None else np.asarray(warm, np.float64)
+    if start is not None and (start.shape != (m,) or not (np.isfinite(start) & (start >= 0)).all()):
+        raise InputError("warm", f"be {m} finite prices >= 0", start)
+    least = float(np.minimum(problem.value.min(axis=1), 0.0).sum())
+    dual: Dual | None
+    if method == "highs":
+        dual = solve_exactly(problem)
+    else:
+        inner = "bisect" if method == "bisect" or (method == "auto" and m == 1) else "level"
+        dual = solve_dual(problem, DUAL_SHARE * tol, warm=start, method=inner, least=least - 1e-9 * abs(least) - 1e-300)
+    if dual is None or dual.bound < least - 1e-9 * abs(least):
+        raise infeasible(problem)
+    by_prices = problem.choose(dual.prices)
+    carried, usage = problem.measure(by_prices.choice)
+    made = repair(problem, dual.prices, dual.bound, tol)
+    if not made.feasible:
+        raise infeasible(problem)
+    free, _, _ = problem.evaluate(np.zeros(m))
+    gap = max(dual.bound - made.value, 0.0) / max(abs(dual.bound), TINY * free, 1e-300)
+    return Allocation(
+        choice=made.choice,
+        prices=dual.prices,
+        demands=problem.rows.demands,
+        value=made.value,
+        bound=dual.bound,
+        gap=gap,
+        usage=made.usage,
+        bounds=problem.rows.bounds,
+        heads=problem.rows.heads,
+        slack=problem.rows.bounds - made.usage,
+        repaired=int(made.switched.sum()),
+        carried_value=carried,
+        carried_usage=usage,
+        status="optimal" if gap <= tol else "feasible",
+        trace=dual.trace,
+    )

@@ -1,0 +1,153 @@
+"""The level bundle method: minimise a convex function over a box from its values and subgradients.
+
+Cuts h(y) >= const_i + slope_i . y lie under the function h.  Each step solves two small problems over them:
+
+    lower bound   min over the box of the largest cut (a linear program, HiGHS)
+    next point    the point nearest to the best one where every cut is <= level,   level = low + 0.3 (best - low)
+
+The second is a least-distance problem, solved by non-negative least squares.
+References: Lemarechal, Nemirovskii and Nesterov (1995), Mathematical Programming 69; Lawson and Hanson (1974), chapter 23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linprog, nnls
+
+from equipoise.core.arrays import Floats
+
+LEVEL = 0.3  # how far between the bounds the next point aims
+MOST_CUTS, KEPT_CUTS = 120, 100
+LONGEST = 400  # evaluations
+TINY = 1e-9  # heights below this, of 1 the worth without demands, are as good as 0
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
+
+Function = Callable[[Floats], tuple[float, Floats]]  # y -> h(y), a subgradient
+
+
+@dataclass
+class Cuts:
+    """Lines under the function: slopes (c, m), constants (c,)."""
+
+    slopes: list[Floats] = field(default_factory=list)
+    constants: list[float] = field(default_factory=list)
+
+    def add(self, y: Floats, height: float, slope: Floats) -> None:
+        """The tangent at y; the oldest go when there are too many."""
+        self.slopes.append(slope)
+        self.constants.append(height - float(slope @ y))
+        if len(self.slopes) > MOST_CUTS:
+            del self.slopes[:-KEPT_CUTS], self.constants[:-KEPT_CUTS]
+
+    def lowest(self, box: float, simplex: bool) -> tuple[float, Floats]:
+        """The least height of the largest cut over 0 <= y <= box (or sum y <= box), and where."""
+        slopes, constants = np.array(self.slopes), np.array(self.constants)
+        m = slopes.shape[1]
+        rows, right = np.c_[slopes, -np.ones(len(slopes))], -constants
+        if simplex:
+            rows, right = np.r_[rows, [[*np.ones(m), 0.0]]], np.r_[right, box]
+        objective = np.r_[np.zeros(m), 1.0]
+        bounds = [(0.0, box)] * m + [(None, None)]
+        found = linprog(objective, A_ub=rows, b_ub=right, bounds=bounds, method="highs", options=TIGHT)
+        if found.x is None:
+            return -np.inf, np.zeros(m)
+        y = np.clip(found.x[:m], 0.0, box)
+        return float((constants + slopes @ y).max()), y
+
+    def project(self, center: Floats, level: float, box: float, simplex: bool) -> Floats | None:
+        """The point of the box nearest to ``center`` where every cut is <= level; None where there is none."""
+        m = len(center)
+        sides = np.ones((1, m)) if simplex else np.eye(m)
+        rows = np.concatenate([np.array(self.slopes), -np.eye(m), sides])
+        right = np.concatenate([level - np.array(self.constants), np.zeros(m), np.full(len(sides), box)])
+        size = np.linalg.norm(rows, axis=1)
+        size[size == 0] = 1.0
+        need = (rows @ center - right) / size  # rows/size . step <= -need
+        reach = need.max()
+        if reach <= 0:
+            return center
+        target = np.zeros(m + 1)
+        target[m] = 1.0
+        system = np.concatenate([-(rows / size[:, None]).T, (need / reach)[None]])
+        try:
+            weight, _ = nnls(system, target, maxiter=20 * len(rows))
+        except RuntimeError:
+            return None
+        rest = system @ weight - target
+        if abs(rest[m]) < 1e-12:
+            return None
+        return np.asarray(np.clip(center - reach * rest[:m] / rest[m], 0.0, box))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The best point, its height, a lower bound of the function over the box, and the number of evaluations."""
+
+    y: Floats
+    height: float
+    low: float
+    evaluations: int
+
+
+def minimise(
+    function: Function,
+    start: Floats,
+    cuts: Cuts,
+    *,
+    tol: float,
+    box: float,
+    below: float = -np.inf,
+    floor: float = TINY,
+    simplex: bool = False,
+) -> Minimum:
+    """Minimise until the bounds are within ``tol`` of each other, relative to the height (or ``floor``), or it falls ``below``.
+
+    simplex : the region is y >= 0, sum y <= box, and not the box 0 <= y <= box.
+    """
+    y, best, at, low = start, np.inf, start, -np.inf
+    spent = 0
+    while spent < LONGEST:
+        spent += 1
+        height, slope = function(y)
+        cuts.add(y, height, slope)
+        if height < best:
+            best, at = height, y
+        bound, lowest = cuts.lowest(box, simplex)
+        low = max(low, min(bound, best))
+        if best - low <= tol * max(abs(best), floor) or best < below:
+            break
+        nearest = cuts.project(at, low + LEVEL * (best - low), box, simplex)
+        y = lowest if nearest is None or np.array_equal(nearest, at) else nearest
+    return Minimum(at, best, low, spent)
+
+
+def bisect(function: Function, start: Floats, *, tol: float, box: float, below: float = -np.inf) -> Minimum:
+    """`minimise` over one number: halve the interval by the sign of the slope, and step to where the end tangents meet."""
+    ends: list[tuple[float, float, float] | None] = [None, None]  # left and right: y, height, slope
+    y, best, at, low = float(start[0]), np.inf, float(start[0]), -np.inf
+    spent = 0
+    while spent < LONGEST:
+        spent += 1
+        height, slope = function(np.array([y]))
+        right = bool(slope[0] >= 0)
+        if height < best or (height == best and right):
+            best, at = height, y
+        ends[right] = (y, height, float(slope[0]))
+        if (y == 0 and right) or (y >= box and not right) or best < below:
+            low = best if y == 0 else low
+            break
+        if ends[0] is None:
+            y = 0.0
+        elif ends[1] is None:
+            y = min(2 * y + 1e-3, box)
+        else:
+            (y0, h0, s0), (y1, h1, s1) = ends[0], ends[1]
+            meet = (h1 - s1 * y1 - h0 + s0 * y0) / (s0 - s1)
+            low = max(low, min(h0 + s0 * (meet - y0), best))
+            y = meet if spent % 2 else 0.5 * (y0 + y1)
+            if best - low <= tol * max(abs(best), TINY) or not y0 < y < y1:
+                break
+    return Minimum(np.array([at]), best, low, spent)

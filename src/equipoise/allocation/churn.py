@@ -1,0 +1,72 @@
+"""Churn: how much a new policy changes for the units, and the bonus that makes it change less.
+
+The bonus rho is worth added to leaving a unit where it was: value[u, previous_u] += rho (for control: every candidate -= rho).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.core.arrays import Ints
+from equipoise.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Keep:
+    """previous (n,): -2 none, -1 control, a candidate a.   bonus >= 0, in worth a unit."""
+
+    previous: Ints
+    bonus: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.bonus) and self.bonus >= 0):
+            raise InputError("the keep bonus", "be a finite number >= 0", self.bonus)
+
+
+@dataclass(frozen=True)
+class Churn:
+    """share : of the units with a previous choice that change.   moved : sum of |cost now - cost before| over them, in money."""
+
+    share: float
+    moved: float
+    units: int
+
+
+def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> Churn:
+    """Compare two choices, (n,) each.   cost : (n, k) or (k,); None: every offer costs 1.
+
+    >>> churn(np.array([0, -1, -2]), [0, 0, 1])
+    Churn(share=0.5, moved=1.0, units=2)
+    """
+    before, now = np.asarray(previous), np.asarray(choice)
+    if before.shape != now.shape:
+        raise InputError("the previous choice", f"be one a unit, {len(now)}", before.shape)
+    known = np.flatnonzero(before >= -1)
+    if not len(known):
+        return Churn(0.0, 0.0, 0)
+    k = int(max(before.max(), now.max(), 0)) + 1
+    paid = np.ones(k) if cost is None else np.asarray(cost, np.float64)
+    paid = np.broadcast_to(paid, (len(now), paid.shape[-1]))
+
+    def spent(made: Ints) -> Ints:
+        return np.where(made[known] >= 0, paid[known, np.maximum(made[known], 0)], 0.0)
+
+    moved = float(np.abs(spent(now) - spent(before)).sum())
+    return Churn(float((before[known] != now[known]).mean()), moved, len(known))
+
+
+def expected_cost(cost: ArrayLike, p_claimed: ArrayLike) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The cost of an offer that is paid only when claimed, (n, k).   cost : (k,) or (n, k).   p_claimed : (n, k), probabilities.
+
+    >>> expected_cost([2.0, 4.0], [[0.5, 0.25]]).tolist()
+    [[1.0, 1.0]]
+    """
+    p = np.asarray(p_claimed, np.float64)
+    if not ((p >= 0) & (p <= 1)).all():
+        where = np.unravel_index(int(np.argmin((p >= 0) & (p <= 1))), p.shape)
+        raise InputError("P(claimed)", "lie in 0..1", p[where], f"row {where[0]}", "clip or calibrate it")
+    made: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(cost, np.float64) * p
+    return made

@@ -1,0 +1,165 @@
+"""Constraints: what a policy must obey, said in names, each a row (or two) of one linear family.
+
+    budget          sum of cost            <= total
+    offers          number of offers       <= total
+    cap             offers of one candidate <= total
+    floor           sum of effects on a metric >= at_least
+    group_budget    sum of cost in a group <= total
+    parity          |share treated in a group - share treated overall| <= within, for every group
+
+With ``per_head=True`` the number is per unit (of the group, for a group budget), so the same demand serves any number of units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Demand, Label
+
+Groups = Mapping[str, NDArray[Any]]
+
+
+class Constraint(Protocol):
+    """What becomes rows once the units' groups are known."""
+
+    def rows(self, groups: Groups) -> tuple[Demand, ...]:
+        """The linear rows; a label that no unit has is an error."""
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"kind": ..., ...}``, read by `constraint_from_json`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A constraint that is one row whatever the units."""
+
+    demand: Demand
+
+    def rows(self, groups: Groups) -> tuple[Demand, ...]:
+        """The row; its group labels must be among the units'."""
+        if self.demand.column is not None:
+            known = labels_of(groups, self.demand.column, self.demand.name)
+            for label, _ in self.demand.factors:
+                if label not in known:
+                    what = f"the group of demand {self.demand.name!r}"
+                    raise InputError(what, f"be a label of column {self.demand.column!r}", repr(label), fix=f"known: {known}")
+        return (self.demand,)
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain JSON."""
+        return {"kind": "row"} | self.demand.to_json()
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Two rows a group: its share treated may differ from the overall share by at most ``within`` (0..1)."""
+
+    column: str
+    within: float
+    candidate: str | None = None
+
+    def rows(self, groups: Groups) -> tuple[Demand, ...]:
+        """With p_g the group's part of the units: share_g - share = (1/n) sum_u x_u ([g(u) = g] / p_g - 1)."""
+        labels, counts = np.unique(groups_of(groups, self.column, f"parity of {self.column}"), return_counts=True)
+        made = []
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+            factors = ((label, counts.sum() / count - 1.0),)
+            for sign, side in ((1.0, "above"), (-1.0, "below")):
+                name = f"parity of {self.column}: {label} not {side}" + (f" ({self.candidate})" if self.candidate else "")
+                made.append(
+                    Demand(name, "offers", self.within, sign, None, self.candidate, self.column, factors, -1.0, True, "share")
+                )
+        return tuple(made)
+
+    def to_json(self) -> dict[str, Any]:
+        """The constraint as plain JSON."""
+        return {"kind": "parity"} | asdict(self)
+
+
+def budget(total: float, *, per_head: bool = False, unit: str = "", name: str = "budget") -> Row:
+    """Spend at most ``total``.
+
+    >>> budget(0.5, per_head=True).demand.bound
+    0.5
+    """
+    return Row(Demand(name, "cost", _at_least_zero(name, total), per_head=per_head, unit=unit))
+
+
+def offers(total: float, *, per_head: bool = False, name: str = "offers") -> Row:
+    """Treat at most ``total`` units; per head: at most this share of them."""
+    return Row(Demand(name, "offers", _at_least_zero(name, total), per_head=per_head, unit="share" if per_head else "units"))
+
+
+def cap(candidate: str, total: float, *, per_head: bool = False, name: str | None = None) -> Row:
+    """Give ``candidate`` to at most ``total`` units; per head: to at most this share of them."""
+    label = name or f"cap on {candidate}"
+    bound = _at_least_zero(label, total)
+    return Row(Demand(label, "offers", bound, candidate=candidate, per_head=per_head, unit="share" if per_head else "units"))
+
+
+def floor(metric: str, at_least: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
+    """The effects on ``metric``, summed over the units, must come to ``at_least`` (negative: it may fall by so much)."""
+    label = name or f"floor of {metric}"
+    if not math.isfinite(at_least):
+        raise InputError(label, "be a finite number", at_least)
+    return Row(Demand(label, "effect", -float(at_least), -1.0, metric, per_head=per_head, unit=unit))
+
+
+def group_budget(
+    column: str, group: Label, total: float, *, per_head: bool = False, unit: str = "", name: str | None = None
+) -> Row:
+    """Spend at most ``total`` on the units whose ``column`` is ``group``; per head: of these units."""
+    label = name or f"budget of {column} = {group}"
+    bound = _at_least_zero(label, total)
+    factors = ((group, 1.0),)
+    return Row(Demand(label, "cost", bound, column=column, factors=factors, other=0.0, per_head=per_head, unit=unit))
+
+
+def parity(column: str, within: float, *, candidate: str | None = None) -> Parity:
+    """The share treated (or given ``candidate``) of every group of ``column`` lies within ``within`` of the overall share."""
+    if not 0 <= within <= 1:
+        raise InputError(f"parity of {column}", "be a share in 0..1", within)
+    return Parity(column, float(within), candidate)
+
+
+def constraint_from_json(made: Mapping[str, Any]) -> Constraint:
+    """The inverse of a constraint's ``to_json``."""
+    parts = {name: value for name, value in made.items() if name != "kind"}
+    if made["kind"] == "parity":
+        return Parity(**parts)
+    if made["kind"] == "row":
+        return Row(Demand.from_json(parts))
+    raise InputError("the kind of a constraint", "be row or parity", repr(made["kind"]))
+
+
+def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:
+    """The labels of each unit in a group column, (n,)."""
+    if column not in groups:
+        known = ", ".join(groups) or "none were given"
+        raise InputError(f"the groups for {who!r}", f"have column {column!r}", known, fix="pass groups={column: labels}")
+    labels = np.asarray(groups[column])
+    if labels.dtype == object and any(label is None for label in set(labels.tolist())):
+        row = labels.tolist().index(None)
+        raise InputError(
+            f"group column {column!r}", "have no missing label", None, f"row {row}", "give the unknown a label of their own"
+        )
+    return labels
+
+
+def labels_of(groups: Groups, column: str, who: str) -> list[Any]:
+    """The different labels of a group column."""
+    labels: list[Any] = np.unique(groups_of(groups, column, who)).tolist()
+    return labels
+
+
+def _at_least_zero(name: str, total: float) -> float:
+    if not (math.isfinite(total) and total >= 0):
+        raise InputError(name, "be a finite number >= 0", total, fix="0 treats nobody; leave the demand out to have no limit")
+    return float(total)

@@ -1,0 +1,65 @@
+"""Which demands cannot hold together: a certificate, and its rows by name.
+
+Without a value to gain, g is homogeneous; prices with g(prices) < 0 prove that no choice meets the demands (Farkas), since any
+feasible choice would make g >= 0.  The rows with a price in it are in conflict; a row that the proof does without is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.allocation.bundle import Cuts, minimise
+from equipoise.allocation.dual import Scale, solve_dual
+from equipoise.allocation.problem import Problem
+from equipoise.core.errors import InfeasibleError
+
+SURE = -1e-9  # a certificate, as a share of the rows' potential usage
+CLOSE = 1e-7
+
+
+def conflict(problem: Problem) -> list[int]:
+    """The rows that cannot hold together; empty if all can, were units divisible."""
+    free = replace(problem, value=np.zeros_like(problem.value))
+    scale, m = Scale(1.0, problem.potential()), len(problem.rows)
+    height = scale.function(free)
+    found = minimise(height, np.full(m, 1.0 / m), Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True)
+    if found.height >= SURE:
+        return []
+    y = found.y
+    for r in np.argsort(y):
+        without = np.where(np.arange(m) == r, 0.0, y)
+        if y[r] > 0 and height(without)[0] < SURE:
+            y = without
+    return np.flatnonzero(y > 0).tolist()
+
+
+def infeasible(problem: Problem) -> InfeasibleError:
+    """The error that names the rows in conflict and, for a floor, how much of it can be reached."""
+    rows = conflict(problem)
+    demands = problem.rows.demands
+    if not rows:
+        names = " and ".join(repr(d.name) for d, b in zip(demands, problem.rows.bounds, strict=True) if b < 0) or "the demands"
+        return InfeasibleError(
+            names, "leave room for whole units", "no choice that meets every demand was found", fix="loosen one of them a little"
+        )
+    names = " and ".join(repr(demands[r].name) for r in rows)
+    floors = [r for r in rows if demands[r].metric is not None and demands[r].sign < 0]
+    got = "no choice that meets them"
+    if floors:
+        got = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
+    return InfeasibleError(
+        f"demand{'s' if len(rows) > 1 else ''} {names}", "hold together", got, fix="loosen or leave out one of them"
+    )
+
+
+def _reach(problem: Problem, floor: int, others: list[int]) -> str:
+    """How much of a floor can be had under the other rows."""
+    rows, demand = problem.rows, problem.rows.demands[floor]
+    column = problem.columns[rows.quantity[floor] - 2]
+    coefficient = -rows.coefficient[floor][rows.codes]  # (n, k)
+    value = np.ascontiguousarray(coefficient * problem.cube[:, :, column])
+    best = solve_dual(replace(problem, value=value, rows=rows.only(others)), 1e-6).bound
+    under = " with the others" if others else ""
+    return f"at most {best / rows.heads[floor]:.6g} of the {-demand.bound:.6g} asked for {demand.name!r}{under}"

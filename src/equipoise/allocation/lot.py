@@ -1,0 +1,61 @@
+"""The lot: a uniform number for every unit from its id and a seed, so that a draw needs no state and no order of rows.
+
+splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators") as a hash of 64-bit words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Policy
+
+Words = NDArray[np.uint64]
+
+
+def _mix(x: Words) -> Words:
+    """The finaliser of splitmix64."""
+    z = x + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
+    """A number in [0, 1) for each unit id, (n,): whole numbers or text.  Streams of one seed are independent.
+
+    >>> uniform(["ann", "bob"], 0).tolist() == [uniform(["ann"], 0)[0], uniform(["bob"], 0)[0]]
+    True
+    """
+    ids = np.asarray(units)
+    start = _mix(_mix(np.full(1, seed, np.uint64)) + np.uint64(stream))
+    if ids.ndim != 1 or ids.dtype.kind not in "iubUOT":
+        raise InputError("units", "be one id a unit, whole numbers or text", f"{ids.dtype} of shape {ids.shape}")
+    if ids.dtype.kind in "iub":
+        mixed = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
+    else:
+        text = np.ascontiguousarray(ids.astype(np.str_))
+        letters = text.view(np.uint32).reshape(len(text), -1)
+        mixed = np.broadcast_to(start, len(text)).copy()
+        for column in letters.T:  # the padding of short ids changes nothing
+            mixed = np.where(column > 0, _mix(mixed ^ column.astype(np.uint64)), mixed)
+        mixed = _mix(mixed)
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:
+    """The choice of each unit under a policy of mode "random", (n,): who is treated by one stream, with what by another."""
+    shares = np.asarray(policy.shares)
+    total = float(shares.sum())
+    if total == 0:
+        return np.full(n, -1)
+    if total == 1 and (shares == 1).any():
+        return np.full(n, int(shares.argmax()))
+    if units is None:
+        raise InputError("units", "be given to a policy that draws lots", None, fix="pass units=, one id a unit")
+    if np.shape(units) != (n,):
+        raise InputError("units", f"be one id a unit, {n}", np.shape(units))
+    which = np.searchsorted(np.cumsum(shares) / total, uniform(units, policy.seed, 1), side="right")
+    return np.where(uniform(units, policy.seed) < total, np.minimum(which, len(shares) - 1), -1)

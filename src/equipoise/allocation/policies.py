@@ -1,0 +1,178 @@
+"""Policies to choose from and to compare with.  Each is one function of a `Task`, and one line in `POLICIES`.
+
+    budgeted    the most worth within the demands, by prices
+    argmax      the best candidate of each unit if it is worth anything; demands are not looked at
+    threshold   the best candidate of each unit, for the units with the most worth, as many as the demands allow
+    single      one candidate for everybody, or for a lot of the units where the demands do not allow all
+    random      every candidate equally likely, for a lot of the units as large as the demands allow
+    none        control for everybody
+
+On the units it was made on, each but argmax exceeds no demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.allocation.allocate import budgeted_policy, draft_policy, expand
+from equipoise.allocation.constraints import Constraint, Groups
+from equipoise.allocation.lot import draw, uniform
+from equipoise.allocation.rows import Rows, compile_rows
+from equipoise.allocation.rule import check_cost, check_effects, weighted_value
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.policy import Policy
+
+ROUNDING = 1e-12  # of a running sum of money or effects, kept free
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a policy is made from.
+
+    effects : of the units.   weights : metric -> worth.   constraints : the demands.   cost : (n, k) or (k,).
+    groups : column -> (n,) labels.   units : (n,) ids that lots are drawn by, by default the row numbers.   control : its name.
+    """
+
+    effects: Effects
+    weights: Mapping[str, float]
+    constraints: Sequence[Constraint] = ()
+    cost: ArrayLike | None = None
+    groups: Groups = field(default_factory=dict)
+    units: ArrayLike | None = None
+    control: str = "control"
+    seed: int = 0
+
+    def draft(self) -> Policy:
+        """A policy with the weights and no demand."""
+        check_effects(self.effects)
+        return draft_policy(self.effects, self.weights, (), self.control)
+
+    def ids(self) -> ArrayLike:
+        """One id a unit."""
+        return np.arange(len(self.effects)) if self.units is None else self.units
+
+
+def budgeted(task: Task) -> Policy:
+    """The policy of `budgeted_policy`."""
+    policy, _ = budgeted_policy(
+        task.effects,
+        weights=task.weights,
+        constraints=task.constraints,
+        cost=task.cost,
+        groups=task.groups,
+        control=task.control,
+    )
+    return policy
+
+
+def argmax(task: Task) -> Policy:
+    """The candidate of most worth, whatever the demands."""
+    return task.draft()
+
+
+def threshold(task: Task) -> Policy:
+    """The candidate of most worth where that exceeds a threshold, the lowest >= 0 that the demands allow."""
+    draft = task.draft()
+    value = weighted_value(draft, task.effects, task.groups)
+    want = value.argmax(axis=1)
+    best = value[np.arange(len(value)), want]
+    count, order = _longest(task, np.where(best > 0, want, -1), -best)
+    edge = float(best[order[count]]) if count < len(order) else 0.0
+    return replace(draft, threshold=max(edge, 0.0))
+
+
+def single(task: Task, candidate: str | None = None) -> Policy:
+    """One candidate, by default the one of most worth within the demands."""
+    draft = task.draft()
+    value = weighted_value(draft, task.effects, task.groups)
+    key = uniform(task.ids(), task.seed)
+    names = task.effects.candidates
+    if candidate is not None and candidate not in names:
+        raise InputError("candidate", f"be one of {', '.join(names)}", repr(candidate))
+    tried = []
+    for a in range(len(names)) if candidate is None else [names.index(candidate)]:
+        count, order = _longest(task, np.full(len(value), a), key)
+        tried.append((float(value[order[:count], a].sum()), a, _share(key, order, count)))
+    _, a, share = max(tried, key=lambda trial: trial[0])
+    return _lot(draft, np.arange(len(names)) == a, share, task.seed)
+
+
+def random(task: Task) -> Policy:
+    """Candidates by lot.  With a budget of what another policy spends it is its peer at equal spend."""
+    draft = task.draft()
+    every = np.ones(len(task.effects.candidates), bool)
+    want = draw(_lot(draft, every, 1.0, task.seed), len(task.effects), task.ids())
+    key = uniform(task.ids(), task.seed)
+    count, order = _longest(task, want, key)
+    return _lot(draft, every, _share(key, order, count), task.seed)
+
+
+def none(task: Task) -> Policy:
+    """Control for everybody; refused where a floor asks for more."""
+    nobody = np.full(len(task.effects), -1)
+    _longest(task, nobody, np.zeros(len(nobody)))
+    return _lot(task.draft(), np.ones(len(task.effects.candidates), bool), 0.0, task.seed)
+
+
+def _lot(draft: Policy, which: Bools, share: float, seed: int) -> Policy:
+    """A share of the units by lot, the candidates ``which`` (k,) equally likely."""
+    shares = np.where(which, share / which.sum(), 0.0)
+    return replace(draft, mode="random", shares=tuple(shares.tolist()), seed=seed)
+
+
+def _share(key: Floats, order: Ints, count: int) -> float:
+    """A share that treats exactly the first ``count`` of the units in ``order`` of ``key``."""
+    if count == len(key):
+        return 1.0
+    return 0.0 if count == 0 else float((key[order[count - 1]] + key[order[count]]) / 2)
+
+
+def _longest(task: Task, want: Ints, key: Floats) -> tuple[int, Ints]:
+    """How many of the units in order of ``key`` (n,) can get what they ``want`` (n,) so that every demand holds, and the order.
+
+    Units of equal key go together.  The order ends before the units that want control.
+    """
+    effects, groups = task.effects, task.groups
+    n = len(want)
+    demands = expand(task.constraints, groups)
+    rows = compile_rows(demands, effects.candidates, effects.metrics, groups, n, task.cost is not None)
+    order = np.argsort(key, kind="stable")
+    order = order[want[order] >= 0]
+    running = np.zeros((len(rows), len(order) + 1))
+    running[:, 1:] = np.cumsum(_usage(rows, effects, check_cost(task.cost, effects.values.shape[:2]), order, want[order]), axis=1)
+    room = rows.bounds[:, None] - np.where(_whole(rows), 0.0, ROUNDING * np.abs(running).max(axis=1, initial=0.0))[:, None]
+    together = np.r_[False, key[order][1:] == key[order][:-1], False] if len(order) else np.zeros(1, bool)
+    right = (running <= room).all(axis=0) & ~together
+    if not right.any():
+        names = [d.name for d, least, b in zip(demands, running.min(axis=1), rows.bounds, strict=True) if least > b]
+        raise InfeasibleError(
+            " and ".join(map(repr, names or [d.name for d in demands])),
+            "hold for some share of the units",
+            "no such share",
+            fix="loosen it or use the budgeted policy",
+        )
+    return int(np.flatnonzero(right)[-1]), order
+
+
+def _whole(rows: Rows) -> Bools:
+    """Which rows count in whole numbers, (m,), and so without rounding."""
+    exact: Bools = (rows.quantity == 0) & (rows.coefficient == np.round(rows.coefficient)).all(axis=(1, 2))
+    return exact
+
+
+def _usage(rows: Rows, effects: Effects, cost: Floats, units: Ints, choice: Ints) -> Floats:
+    """What each of the units uses of each row, (m, units)."""
+    made = np.empty((len(rows), len(units)))
+    for r, q in enumerate(rows.quantity.tolist()):
+        made[r] = rows.coefficient[r, rows.codes[units], choice]
+        if q == 1:
+            made[r] *= cost[units if len(cost) > 1 else 0, choice]
+        elif q > 1:
+            made[r] *= effects.values[units, choice, rows.columns[q - 2]]
+    return made

@@ -1,0 +1,158 @@
+"""Rows: demands compiled against the groups of some units, without ever making an (n, k, m) array of usages.
+
+Every usage is quantity[u, a] * coefficient[r, c(u), a], where c(u) is the code of the unit's group labels.  So prices fold into
+one small table per quantity, and usages unfold from the sums of each quantity by (code, candidate):
+
+    score_ua = value_ua - sum_q table[q, c(u), a] quantity_q[u, a],     table[q] = sum over rows r of q: price_r coefficient_r
+    usage_r  = sum_{c, a} coefficient[r, c, a] * sums[q_r, c, a]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.allocation.constraints import Groups, groups_of
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Demand
+
+OFFERS, COST, FIRST_METRIC = 0, 1, 2
+MANY_CODES = 4096  # more combinations of labels than this are renumbered to those that occur
+
+
+@dataclass(frozen=True)
+class Rows:
+    """m rows over n units with G group codes, k candidates, and quantities 0 = offers, 1 = cost, 2 + q = metric columns[q].
+
+    coefficient : (m, G, k), sign * arm * factor.   quantity : (m,).   columns : the metrics' places in the effects.
+    codes : (n,).   heads : (m,), units that a bound per head is multiplied by, 1 for totals.   bounds : (m,), totals.
+    """
+
+    demands: tuple[Demand, ...]
+    coefficient: Floats
+    quantity: Ints
+    columns: Ints
+    codes: Ints
+    heads: Floats
+    bounds: Floats
+
+    def __len__(self) -> int:
+        return len(self.demands)
+
+    def table(self, prices: Floats) -> Floats:
+        """What one unit of each quantity costs in score, (2 + q, G, k); summed in the rows' order, so always to the same bits."""
+        made = np.zeros((FIRST_METRIC + len(self.columns), *self.coefficient.shape[1:]))
+        for r, q in enumerate(self.quantity.tolist()):
+            made[q] += prices[r] * self.coefficient[r]
+        return made
+
+    def usage(self, sums: Floats) -> Floats:
+        """The usage of each row, (m,), from the sums of the quantities, (2 + q, G, k)."""
+        used: Floats = (self.coefficient * sums[self.quantity]).sum(axis=(1, 2))
+        return used
+
+    def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
+        """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
+        parts = np.concatenate([self.coefficient * sums[self.quantity], self.coefficient * rest[self.quantity]], axis=2)
+        return np.array([math.fsum(part) for part in parts.reshape(len(self), -1).tolist()])
+
+    def only(self, kept: Sequence[int]) -> Rows:
+        """Some of the rows."""
+        demands = tuple(self.demands[r] for r in kept)
+        coefficient, quantity = self.coefficient[kept], self.quantity[kept]
+        return Rows(demands, coefficient, quantity, self.columns, self.codes, self.heads[kept], self.bounds[kept])
+
+    def take(self, units: Any, share: float = 1.0) -> Rows:
+        """The rows over some of the units, with bounds times ``share``."""
+        return replace(self, codes=np.ascontiguousarray(self.codes[units]), bounds=self.bounds * share)
+
+
+def compile_rows(
+    demands: Sequence[Demand], candidates: Sequence[str], metrics: Sequence[str], groups: Groups, n: int, cost_known: bool
+) -> Rows:
+    """Compile demands against n units; a name that is not among the candidates or metrics is an error."""
+    codes, labels = _codes(demands, groups, n)
+    factors = np.ones((len(demands), max(1, len(labels[0]) if labels else 1)))
+    arms = np.ones((len(demands), len(candidates)))
+    used: list[int] = []
+    quantity = np.zeros(len(demands), np.int64)
+    for r, demand in enumerate(demands):
+        if demand.column is not None:
+            place = _columns(demands).index(demand.column)
+            own = dict(demand.factors)
+            factors[r] = [own.get(label, demand.other) for label in labels[place]]
+        if demand.candidate is not None:
+            arms[r] = np.arange(len(candidates)) == _place("candidate", demand.candidate, candidates, demand.name)
+        if demand.quantity == "cost":
+            quantity[r] = COST
+            if not cost_known:
+                raise InputError("cost", f"be given for demand {demand.name!r}", None, fix="pass cost=, (n, k) or (k,)")
+        if demand.metric is not None:
+            column = _place("metric", demand.metric, metrics, demand.name)
+            used = used if column in used else [*used, column]
+            quantity[r] = FIRST_METRIC + used.index(column)
+    coefficient = np.array([d.sign for d in demands])[:, None, None] * factors[:, :, None] * arms[:, None, :]
+    counts = np.bincount(codes, minlength=factors.shape[1])
+    heads = np.array([counts[factors[r] != 0].sum() if d.per_head else 1.0 for r, d in enumerate(demands)])
+    bounds = np.array([d.bound for d in demands], np.float64) * heads
+    return Rows(tuple(demands), coefficient, quantity, np.array(used, np.int64), codes, heads, bounds)
+
+
+def _columns(demands: Sequence[Demand]) -> list[str]:
+    """The group columns that are named, each once, in order."""
+    return list(dict.fromkeys(demand.column for demand in demands if demand.column is not None))
+
+
+class _Other:
+    """Stands for every label that no demand names."""
+
+
+def _codes(demands: Sequence[Demand], groups: Groups, n: int) -> tuple[Ints, list[list[Any]]]:
+    """The code of each unit's labels, (n,), and for each group column the label of each code."""
+    codes, size = np.zeros(n, np.int64), 1
+    named: list[list[Any]] = []
+    for column in _columns(demands):
+        mine = [demand for demand in demands if demand.column == column]
+        labels = list(dict.fromkeys(label for demand in mine for label, _ in demand.factors))
+        given = groups_of(groups, column, mine[0].name)
+        if given.shape != (n,):
+            raise InputError(f"group column {column!r}", f"have one label a unit, {n}", given.shape)
+        own = _own_codes(given, labels)
+        codes = codes * (len(labels) + 1) + own
+        size *= len(labels) + 1
+        named.append([*labels, _Other])
+    if size > MANY_CODES:
+        present, codes = np.unique(codes, return_inverse=True)
+        return codes.astype(np.int64), _unfold(present, named)
+    return codes, _unfold(np.arange(size), named)
+
+
+def _own_codes(given: NDArray[Any], labels: list[Any]) -> Ints:
+    """The place of each unit's label in ``labels``, (n,); len(labels) for any other."""
+    own = np.full(len(given), len(labels), np.int64)
+    for place, label in enumerate(labels):
+        own[given == label] = place
+    return own
+
+
+def _unfold(codes: Ints, named: list[list[Any]]) -> list[list[Any]]:
+    """For each group column the label that each joint code stands for."""
+    made: list[list[Any]] = []
+    for labels in reversed(named):
+        made.insert(0, [labels[place] for place in (codes % len(labels)).tolist()])
+        codes = codes // len(labels)
+    return made
+
+
+def _place(what: str, name: str, names: Sequence[str], who: str) -> int:
+    if name not in names:
+        raise InputError(
+            f"the {what} of demand {who!r}", f"be one of {', '.join(names) or 'those given (none were)'}", repr(name)
+        )
+    return list(names).index(name)
