@@ -8,7 +8,17 @@ import numpy as np
 
 from equipoise.pipeline.findings import Findings
 
-FEATURES = ["recency", "history", "newbie", "mens", "womens", "zip: Urban", "zip: Surburban", "channel: Web", "channel: Phone"]
+FEATURES = [
+    "recency",
+    "history",
+    "newbie",
+    "mens",
+    "womens",
+    "zip: Urban",
+    "history_segment=6) $750 - $1,000",
+    "channel: Web",
+    "channel: Phone",
+]
 Z = 1.96
 PLAN = """[log]
 dataset = "hillstrom"

@@ -16,6 +16,7 @@ import pytest
 from equipoise.core.errors import MissingExtra
 from equipoise.pipeline.report import render_report
 from equipoise.pipeline.report.budget import buys
+from equipoise.pipeline.report.decision import value
 from equipoise.pipeline.report.evidence import averages, ranks, sound, verdict
 from equipoise.pipeline.report.page import SECTIONS
 from equipoise.pipeline.report.parts import Bullets, Figure, Plot, Table
@@ -52,7 +53,7 @@ def hostile_findings() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("x", "said"),
     [
         (64_000, "64,000"),
         (0.042, "0.042"),
@@ -64,8 +65,8 @@ def hostile_findings() -> Any:
         (float("nan"), "\u2013"),
     ],
 )
-def test_numbers_for_people(value, said):
-    assert number(value) == said
+def test_numbers_for_people(x, said):
+    assert number(x) == said
 
 
 def test_the_interval_decides_the_decimals():
@@ -81,7 +82,7 @@ def test_the_interval_decides_the_decimals():
 
 
 def test_words():
-    assert [share(x) for x in (0.5, 0.0312, 0.0, 1.0, 0.0004)] == ["50%", "3.1%", "0%", "100%", "<0.1%"]
+    assert [share(x) for x in (0.5, 0.0312, 0.0, 1.0, 0.0004, 0.996)] == ["50%", "3.1%", "0%", "100%", "<0.1%", "99.6%"]
     assert [listed(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
     assert [plural(1, "arm"), plural(2000, "arm")] == ["1 arm", "2,000 arms"]
     assert [seconds(8.21), seconds(200)] == ["8.2 s", "3 min 20 s"]
@@ -103,7 +104,7 @@ def test_levels_take_a_ramp_and_arms_take_symbols():
     [
         ({"fail": 1, "warn": 2, "note": 0, "ok": 3}, "Not as it stands: 1 check of 6 failed"),
         ({"fail": 0, "warn": 2, "note": 0, "ok": 3}, "Yes, with 2 warnings"),
-        ({"fail": 0, "warn": 0, "note": 1, "ok": 3}, "Yes: all 4 checks passed"),
+        ({"fail": 0, "warn": 0, "note": 1, "ok": 3}, "Yes: 4 checks, none failed or warned"),
         ({"fail": 0, "warn": 0, "note": 0, "ok": 0}, "No checks were run"),
     ],
 )
@@ -141,6 +142,13 @@ def test_balance_is_judged_against_chance(smd, z, said):
     figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
     assert said in figure.title
     assert figure.plots[0].spec["data"][0]["x"] == [smd]
+
+
+def test_whom_the_policy_beats_and_at_what_spend():
+    answer = value(View(arms_findings())).answer.replace("\u00a0", " ")
+    assert "beats \u201cnobody\u201d and \u201crandom at equal spend\u201d" in answer
+    assert "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which spends 0.1 USD per head)" in answer
+    assert "falls short of \u201ceverybody: Mens E-Mail\u201d (which spends 0.1 USD per head)" in answer
 
 
 def test_cards_by_hand():

@@ -10,6 +10,7 @@ from equipoise.pipeline.report.words import MISSING, apart, listed, number, real
 
 NOTABLE = 0.1  # a standardised difference from which a feature is worth naming
 MOST_FEATURES = 15
+DEARER = 1.05  # a rival that spends so many times what the chosen policy spends is no like for like
 
 
 def policy(view: View) -> Section:
@@ -95,7 +96,7 @@ def _profile(view: View) -> Block:
     plot = dots(
         names,
         [("treated minus untreated", LINE, [row["smd"] for row in shown])],
-        "standardised difference, treated minus untreated",
+        "difference, standard deviations",
         NOTABLE,
         title,
     )
@@ -112,13 +113,14 @@ def _demands(view: View) -> Block:
     name, unit = view.price_unit()
     cells = []
     for row in rows:
-        slack = real(row["bound"]) - real(row["used"])
+        least = row.get("rule") == "at least"
+        slack = (real(row["bound"]) - real(row["used"])) * (-1 if least else 1)
         price = unit.effect([row["price"], None, None]) if row["price"] else "0"
         cells.append(
             [
                 row["name"],
                 number(row["used"]),
-                number(row["bound"]),
+                ("\u2265 " if least else "\u2264 ") + number(row["bound"]),
                 number(slack),
                 price,
                 "binding" if row["binding"] else "slack",
@@ -156,13 +158,20 @@ def _victories(view: View, rivals: list[Rival]) -> str:
         paired = rival["against_chosen"].get(metric)
         if paired is not None:
             verb = "is not told apart from" if not apart(paired) else "beats" if sign * real(paired[0]) > 0 else "falls short of"
-            said[verb].append(f"\u201c{rival['policy']}\u201d")
+            said[verb].append(_named(view, rival))
     parts = [f"{verb} {listed(names)}" for verb, names in said.items() if names]
     return (
         f"On {metric}, the chosen policy {'; it '.join(parts)}."
         if parts
         else f"On {metric}, there is nothing to compare it with."
     )
+
+
+def _named(view: View, rival: Rival) -> str:
+    """A rival's name in quotes, with its spend if that is more than the chosen policy's."""
+    spend = real(rival["spend"][0])
+    more = view.chosen is not None and spend > DEARER * real(view.chosen["spend"][0])
+    return f"\u201c{rival['policy']}\u201d" + (f" (which spends {view.spent(spend)} per head)" if more else "")
 
 
 def _value_figure(view: View, rivals: list[Rival]) -> Figure:

@@ -40,7 +40,7 @@ def verdict(counts: dict[str, int]) -> str:
         return f"Not as it stands: {plural(counts['fail'], 'check')} of {total} failed. Read these before any number below."
     if counts["warn"]:
         return f"Yes, with {plural(counts['warn'], 'warning')}: no check of {total} failed."
-    return f"Yes: all {total} checks passed." if total > 1 else "Yes: the check passed."
+    return f"Yes: {plural(total, 'check')}, none failed or warned."
 
 
 def _status(check: Check) -> str:
@@ -93,7 +93,7 @@ def _balance(view: View) -> Block:
         "Each mark is the difference of one feature's mean between an arm and control, in standard deviations (SMD); "
         f"marks inside the lane of \u00b1{FINE_SMD} are balanced by the usual rule; in small arms chance alone goes beyond it."
     )
-    plot = dots(shown, series, "standardised mean difference from control", FINE_SMD, f"Balance by feature: {title}")
+    plot = dots(shown, series, "difference, standard deviations", FINE_SMD, f"Balance by feature: {title}")
     cells = [[f, *(number(smd.get((f, name)), 3, plus=True) for name in view.candidates)] for f in order]
     twin = Table("Standardised mean difference of each feature from control", ["feature", *view.candidates], cells)
     note = (

@@ -55,7 +55,8 @@ def _treated(view: View) -> Card:
     shares = view.findings["policy"]["shares"]
     treated = 1.0 - real(shares.get(view.control, 0.0))
     given = {name: shares.get(name, 0.0) for name in view.candidates}
-    return Card("People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", f"the others get {view.control}"])
+    others = f"the others get {view.control}" if treated < 1 else f"nobody gets {view.control}"
+    return Card("People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", others])
 
 
 def _certificate(view: View) -> Card:
@@ -100,7 +101,11 @@ def _fact(key: str, fact: Any) -> str:
     if key == "seconds":
         return seconds(fact)
     if isinstance(fact, dict):
-        return ", ".join(f"{name}: {_fact('', part)}" for name, part in fact.items())
-    if isinstance(fact, bool) or not isinstance(fact, int | float):
+        return "; ".join(f"{name} {_fact('', part)}" for name, part in fact.items() if part is not None)
+    if isinstance(fact, list | tuple):
+        return ", ".join(_fact("", part) for part in fact)
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if not isinstance(fact, int | float):
         return str(fact)
     return str(fact) if key == "seed" else number(fact)

@@ -53,19 +53,21 @@ def number(x: Any, digits: int | None = None, plus: bool = False) -> str:
 
 
 def share(x: Any) -> str:
-    """A share as percent: one decimal below 10 %, none above.
+    """A share as percent: one decimal near 0 and 1, none between; only nothing is 0 % and only all is 100 %.
 
     Examples
     --------
-    >>> share(0.384), share(0.0512), share(0.0), share(1), share(0.00003)
-    ('38%', '5.1%', '0%', '100%', '<0.1%')
+    >>> share(0.384), share(0.0512), share(0.0), share(1), share(0.00003), share(0.996), share(0.99999)
+    ('38%', '5.1%', '0%', '100%', '<0.1%', '99.6%', '>99.9%')
     """
     percent = 100 * real(x)
     if not math.isfinite(percent):
         return MISSING
     if 0 < percent < 0.1:
         return "<0.1%"
-    return f"{percent:.0f}%" if percent >= 9.95 or percent == 0 else f"{percent:.1f}%"
+    if 99.9 < percent < 100 - 1e-9:
+        return ">99.9%"
+    return f"{percent:.1f}%" if 0 < percent < 9.95 or 99 < percent < 99.95 else f"{percent:.0f}%"
 
 
 def listed(items: Iterable[str]) -> str:
