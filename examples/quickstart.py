@@ -4,7 +4,7 @@ import equipoise as eq
 
 log = eq.load_thornton()  # cash vouchers for collecting a test result; your own: eq.read_log(frame, treatment=..., outcomes=...)
 effects = eq.cross_fit_effects(log, eq.DoseSLearner(monotone="increasing"), folds=5)  # nobody's effects saw their own outcome
-found = eq.budgeted_policy(log, effects, weights={"got": 1}, cost="dose", budget=0.60, folds=5)
+found = eq.honest_policy(log, effects, weights={"got": 1}, cost="dose", budget=0.60, folds=5)
 
 value, low, high = found.values["got"]
 spend, _, _ = found.spend

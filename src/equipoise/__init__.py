@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from equipoise.allocation import allocate as allocate
-    from equipoise.allocation import decide as decide
+    from equipoise.allocation.allocate import allocate as allocate
+    from equipoise.allocation.allocate import budgeted_policy as budgeted_policy
+    from equipoise.allocation.constraints import budget as budget
+    from equipoise.allocation.constraints import cap as cap
+    from equipoise.allocation.constraints import floor as floor
+    from equipoise.allocation.constraints import group_budget as group_budget
+    from equipoise.allocation.constraints import offers as offers
+    from equipoise.allocation.constraints import parity as parity
+    from equipoise.allocation.rule import decide as decide
     from equipoise.core import Effects as Effects
     from equipoise.core import FeatureMap as FeatureMap
     from equipoise.core import Log as Log
@@ -43,8 +50,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation import qini as qini
     from equipoise.evaluation import rank as rank
     from equipoise.pipeline import Plan as Plan
-    from equipoise.pipeline import budgeted_policy as budgeted_policy
     from equipoise.pipeline import cross_fit_effects as cross_fit_effects
+    from equipoise.pipeline import honest_policy as honest_policy
     from equipoise.pipeline import make_plan as make_plan
     from equipoise.pipeline import read_plan as read_plan
     from equipoise.pipeline import read_scorer as read_scorer
@@ -56,10 +63,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 FOLDERS = {
-    "equipoise.allocation": (
+    "equipoise.allocation.allocate": (
         "allocate",
-        "decide",
+        "budgeted_policy",
     ),
+    "equipoise.allocation.constraints": (
+        "budget",
+        "cap",
+        "floor",
+        "group_budget",
+        "offers",
+        "parity",
+    ),
+    "equipoise.allocation.rule": ("decide",),
     "equipoise.core": (
         "Effects",
         "FeatureMap",
@@ -105,8 +121,8 @@ FOLDERS = {
     ),
     "equipoise.pipeline": (
         "Plan",
-        "budgeted_policy",
         "cross_fit_effects",
+        "honest_policy",
         "make_plan",
         "read_plan",
         "read_scorer",

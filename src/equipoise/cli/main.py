@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -42,24 +42,29 @@ for verb in (run, check, fit, evaluate, allocate, score, report, simulate, datas
     verb.register(app)
 
 
-@app.callback()
-def options(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say on stderr what is being done."),
-) -> None:
-    """Hold the options that come before the verb."""
-    if version:
+def _version(asked: bool) -> None:
+    if asked:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")] = False,
+) -> None:
+    """Hold the options that come before the verb."""
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
 
 
-def main() -> NoReturn:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every foreseen failure is one line on stderr and its exit code."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app()
+        app(arguments)
     except EquipoiseError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from equipoise.pipeline.plan import Plan as Plan
     from equipoise.pipeline.plan import make_plan as make_plan
     from equipoise.pipeline.plan import read_plan as read_plan
-    from equipoise.pipeline.policy import BudgetedPolicy as BudgetedPolicy
-    from equipoise.pipeline.policy import budgeted_policy as budgeted_policy
+    from equipoise.pipeline.policy import HonestPolicy as HonestPolicy
+    from equipoise.pipeline.policy import honest_policy as honest_policy
     from equipoise.pipeline.report import render_report as render_report
     from equipoise.pipeline.runner import run as run
     from equipoise.pipeline.score import Scorer as Scorer
     from equipoise.pipeline.score import read_scorer as read_scorer
 
 NAMES = {
-    "BudgetedPolicy": "equipoise.pipeline.policy",
+    "HonestPolicy": "equipoise.pipeline.policy",
     "Findings": "equipoise.pipeline.findings",
     "Plan": "equipoise.pipeline.plan",
     "Scorer": "equipoise.pipeline.score",
-    "budgeted_policy": "equipoise.pipeline.policy",
+    "honest_policy": "equipoise.pipeline.policy",
     "cross_fit_effects": "equipoise.pipeline.effects",
     "make_plan": "equipoise.pipeline.plan",
     "read_plan": "equipoise.pipeline.plan",

@@ -108,9 +108,11 @@ class Rival(TypedDict):
 
 
 class Row(TypedDict):
-    """One demand on the policy: usage <= bound; price is the gain in the objective one more unit of it would buy."""
+    """One demand on the policy, per head: used must be at most (or at least) bound; price is the gain in the objective that
+    one more unit of it would buy."""
 
     name: str
+    rule: str  # "at most" or "at least"
     bound: float
     used: float
     price: float

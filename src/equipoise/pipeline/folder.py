@@ -6,6 +6,7 @@ It is written beside its place and renamed.  A folder that is there already is r
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,8 @@ OURS = {REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY}
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that is neither free, nor empty, nor a run's folder."""
+    """Refuse a place that cannot be written to, or that is neither free, nor empty, nor a run's folder."""
+    _check_writable(out)
     if not out.exists():
         return
     if not out.is_dir():
@@ -32,6 +34,17 @@ def check_out(out: Path) -> None:
         raise InputError(
             "the run folder", "be new, empty or of an earlier run", f"other files: {', '.join(strange)}", str(out), fix
         )
+
+
+def _check_writable(out: Path) -> None:
+    """Try the nearest folder that is there already, so that a long run does not end without a place."""
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".equipoise.", dir=parent):
+            pass
+    except OSError as error:
+        fix = "choose another place with --out"
+        raise InputError("the run folder's place", "be writable", error.strerror or repr(error), str(parent), fix) from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:

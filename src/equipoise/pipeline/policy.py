@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.allocation import allocate
+from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
@@ -38,7 +38,7 @@ class Task:
     ----------
     effects : out of fold.   expected : (n, k) expected costs.   groups : column -> labels (n,).   fold : (n,).
     weights : metric -> worth, signed.   constraints : every demand, per head.
-    lower : z of the lower-confidence mode.   keep : bonus for staying.   previous : (n,) choices in force, or None.
+    lower : z of the lower-confidence mode.   keep : the choices in force and the bonus for staying, or None.
     """
 
     effects: Effects
@@ -49,21 +49,14 @@ class Task:
     weights: dict[str, float]
     constraints: Sequence[Constraint] = ()
     lower: float = 0.0
-    keep: float = 0.0
-    previous: Ints | None = None
+    keep: Keep | None = None
 
     def take(self, rows: Ints) -> Task:
         """The task on some of the units."""
         groups = {name: labels[rows] for name, labels in self.groups.items()}
-        previous = None if self.previous is None else self.previous[rows]
-        return replace(
-            self,
-            effects=self.effects.take(rows),
-            expected=self.expected[rows],
-            groups=groups,
-            fold=self.fold[rows],
-            previous=previous,
-        )
+        keep = None if self.keep is None else replace(self.keep, previous=self.keep.previous[rows])
+        effects, expected, fold = self.effects.take(rows), self.expected[rows], self.fold[rows]
+        return replace(self, effects=effects, expected=expected, fold=fold, groups=groups, keep=keep)
 
 
 @dataclass(frozen=True)
@@ -89,18 +82,40 @@ class Solved:
 
 def solve(task: Task) -> Solved:
     """Meet the demands on all units at once."""
-    found = allocate(
+    policy, made = budgeted_policy(
         task.effects,
-        task.constraints,
         weights=task.weights,
+        constraints=task.constraints,
         cost=task.expected,
         groups=task.groups,
         control=task.control,
         lower=task.lower,
         keep=task.keep,
-        previous=task.previous,
     )
-    return Solved(found.choice, found.score, found.rows, found.gap, found.policy)
+    previous = None if task.keep is None else task.keep.previous
+    score = decide(policy, task.effects, cost=task.expected, groups=task.groups, previous=previous).score
+    return Solved(made.choice.astype(np.int64), score, _rows(made, task), made.gap, policy)
+
+
+def _rows(made: Allocation, task: Task) -> list[Row]:
+    """Every demand with its use and price, per head of the units it counts, in the words it was asked in."""
+    rows: list[Row] = []
+    for r, demand in enumerate(made.demands):
+        heads = len(task.fold)
+        if demand.column is not None and demand.other == 0:
+            heads = int(np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum())
+        turned = demand.sign if demand.metric is not None else 1.0
+        rows.append(
+            {
+                "name": demand.name,
+                "rule": "at least" if turned < 0 else "at most",
+                "bound": turned * float(made.bounds[r]) / max(heads, 1),
+                "used": turned * float(made.usage[r]) / max(heads, 1),
+                "price": float(made.prices[r]),
+                "binding": bool(made.prices[r] > 0),
+            }
+        )
+    return rows
 
 
 def solve_folds(task: Task) -> Solved:
@@ -128,6 +143,7 @@ def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:
     return [
         {
             "name": rows[0]["name"],
+            "rule": rows[0]["rule"],
             "bound": mean(rows, "bound"),
             "used": mean(rows, "used"),
             "price": mean(rows, "price"),
@@ -138,7 +154,7 @@ def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:
 
 
 @dataclass(frozen=True)
-class BudgetedPolicy:
+class HonestPolicy:
     """A policy within its demands, and what it is worth on rows that no model of its saw.
 
     Attributes
@@ -158,9 +174,9 @@ class BudgetedPolicy:
     gap: float
 
 
-def budgeted_policy(
+def honest_policy(
     log: Log, effects: Effects, *, folds: int = 3, seed: int = 0, level: float = 0.95, **policy: Any
-) -> BudgetedPolicy:
+) -> HonestPolicy:
     """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of the log.
 
     Parameters
@@ -188,7 +204,7 @@ def budgeted_policy(
     judge = make_judge(log, effects, propensity_of(log), costs, level)
     values, spend = judge.value(shares)
     named = dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True))
-    return BudgetedPolicy(solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap)
+    return HonestPolicy(solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap)
 
 
 def _asked(policy: dict[str, Any]) -> PolicyPlan:

@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.allocation import Keep
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import PlanError
@@ -84,8 +85,7 @@ def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task,
         weights=weights_of(policy, log),
         constraints=constraints_of(policy, log, groups, plan.report.currency),
         lower=policy.lower,
-        keep=0.0 if policy.keep is None else policy.keep.bonus,
-        previous=None if policy.keep is None else previous_choice(plan.path(policy.keep.path), log),
+        keep=None if policy.keep is None else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
     )
     return task, costs
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.allocation import constraints as make
+from equipoise.allocation import budget as budget_of
 from equipoise.allocation.constraints import Constraint
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InfeasibleError
@@ -37,7 +37,7 @@ def budget_sweep(
     points: list[BudgetPoint] = []
     for step, budget in enumerate(grid):
         progress("budgets", step, len(grid))
-        asked = replace(task, constraints=[make.budget(budget, per_head=True, name=BUDGET), *other])
+        asked = replace(task, constraints=[budget_of(budget, per_head=True, name=BUDGET), *other])
         try:
             solved = solve_folds(asked)
         except InfeasibleError as error:

@@ -96,10 +96,10 @@ def _floors(found: Findings) -> list[str]:
     """Guardrails that hold by the model but are not sure on held-out rows."""
     values, said = found["rivals"][0]["values"], []
     for row in found["policy"]["demands"]:
-        for side, metric in (row["name"].split(" of ", 1),) if " of " in row["name"] else ():
-            if side == "floor" and metric in values and values[metric][1] < abs(row["bound"]):
-                low = change(found, metric, values[metric][1])
-                said.append(f"The {row['name']} is met by the model, but on held-out rows the gain may be as low as {low}.")
+        metric = row["name"].removeprefix("floor of ")
+        if row["rule"] == "at least" and metric in values and values[metric][1] < row["bound"]:
+            bound, low = change(found, metric, row["bound"]), change(found, metric, values[metric][1])
+            said.append(f"The floor of {metric}, {bound}, holds by the model; on held-out rows the gain may be as low as {low}.")
     return said
 
 

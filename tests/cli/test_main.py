@@ -1,0 +1,80 @@
+"""The front door: help, version, unknown verbs, and how fast it opens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import equipoise as package
+from equipoise.cli import main as front
+from equipoise.core.errors import InputError
+
+VERBS = ["run", "check", "fit", "evaluate", "allocate", "score", "report", "simulate", "datasets", "estimators"]
+
+
+def test_help_names_every_verb_and_shows_examples(equipoise):
+    said = equipoise("-h")
+    assert said.code == 0
+    assert all(f"  {verb} " in said.out for verb in VERBS)
+    assert "equipoise run examples/voucher.toml" in said.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_teaches_by_example(equipoise, verb):
+    said = equipoise(verb, "-h")
+    assert said.code == 0
+    assert f"equipoise {verb}" in said.out
+    assert "Example" in said.out
+    assert "--json" in said.out
+
+
+def test_version(equipoise):
+    assert equipoise("--version").out.strip() == package.__version__
+
+
+@pytest.mark.parametrize("arguments", [["rnu"], ["run"], ["run", "--nonsense"], ["simulate", "--rows", "few"]])
+def test_wrong_use_is_code_2(equipoise, arguments):
+    said = equipoise(*arguments)
+    assert said.code == 2
+    assert "Usage" in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (InputError("budget", "be >= 0", -1), 2, "equipoise: budget must be >= 0; got -1"),
+        (OSError(28, "No space left on device", "report.html"), 2, "report.html: No space left on device"),
+        (PermissionError(13, "Permission denied", "out"), 2, "out: Permission denied"),
+        (MemoryError(), 2, "not enough memory"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_every_foreseen_failure_is_one_line_and_a_code(equipoise, monkeypatch, error, code, text):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("equipoise.pipeline.plan.read_plan", fail)
+    said = equipoise("run", "plan.toml")
+    assert said.code == code
+    assert text in said.line
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    heavy = ["numpy", "pyarrow", "lightgbm", "numba", "pydantic", "plotly"]
+    code = (
+        "import sys\nfrom equipoise.cli.main import app\n"
+        "try:\n    app(['-h'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert time.perf_counter() - start < 5  # 0.1 s on a quiet machine
+
+
+def test_sigterm_is_an_interrupt():
+    with pytest.raises(KeyboardInterrupt):
+        front._stop(15, None)
