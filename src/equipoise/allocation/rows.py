@@ -60,7 +60,7 @@ class Rows:
     def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
         """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
         parts = np.concatenate([self.coefficient * sums[self.quantity], self.coefficient * rest[self.quantity]], axis=2)
-        return np.array([math.fsum(part) for part in parts.reshape(len(self), -1).tolist()])
+        return np.array([math.fsum(part.ravel().tolist()) for part in parts], np.float64)
 
     def only(self, kept: Sequence[int]) -> Rows:
         """Some of the rows."""
