@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from equipoise.allocation.allocate import allocate as allocate
-    from equipoise.allocation.allocate import budgeted_policy as budgeted_policy
+    from equipoise.allocation import allocate as allocate
+    from equipoise.allocation import budgeted_policy as budgeted_policy
     from equipoise.allocation.constraints import budget as budget
     from equipoise.allocation.constraints import cap as cap
     from equipoise.allocation.constraints import floor as floor
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 FOLDERS = {
-    "equipoise.allocation.allocate": (
+    "equipoise.allocation": (
         "allocate",
         "budgeted_policy",
     ),
