@@ -93,20 +93,24 @@ def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
 @numba.njit(cache=True)
 def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
     """Cut the ranks into pieces that end with ties -> (ends (p,), sums (p, 5) of w g, w, (w g)^2, w g w, w w over each piece)."""
-    ends, sums = np.empty(points, np.int64), np.zeros((points, 5))
-    held, piece, target = 0.0, 0, 1
+    ends, sums = np.empty(points, np.int64), np.empty((points, 5))
+    held, piece, target, bound = 0.0, 0, 1, total / points
+    g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(gain)):
         w, wg = weight[i], weight[i] * gain[i]
         held += w
-        sums[piece, 0] += wg
-        sums[piece, 1] += w
-        sums[piece, 2] += wg * wg
-        sums[piece, 3] += wg * w
-        sums[piece, 4] += w * w
-        if last[i] and (i + 1 == len(gain) or (target < points and held * points >= target * total)):
+        g1 += wg
+        w1 += w
+        g2 += wg * wg
+        gw += wg * w
+        w2 += w * w
+        if last[i] and (i + 1 == len(gain) or (held >= bound and target < points)):
             ends[piece] = i + 1
+            sums[piece, 0], sums[piece, 1], sums[piece, 2], sums[piece, 3], sums[piece, 4] = g1, w1, g2, gw, w2
+            g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
             piece += 1
-            target = max(target, int(held * points / total)) + 1
+            target = max(target, int(held / total * points)) + 1
+            bound = target * total / points
     return ends[:piece], sums[:piece]
 
 

@@ -66,7 +66,12 @@ class Evidence:
             raise InputError("candidate", f"lie in 0..{self.candidates - 1}", candidate, fix="control is not a candidate")
         gain = np.empty(len(self))
         y, levels = np.ascontiguousarray(self.y[:, metric]), np.ascontiguousarray(self.levels[:, :, metric])
-        _gains(y, self.cell, self.propensity, levels, 1 + candidate, gain)
+        if len(levels) == len(self.propensity) == 1:
+            slope = np.zeros(1 + self.candidates)
+            slope[0], slope[1 + candidate] = -1 / self.propensity[0, 0], 1 / self.propensity[0, 1 + candidate]
+            _fixed_gains(y, self.cell, slope, levels[0], levels[0, 1 + candidate] - levels[0, 0], gain)
+        else:
+            _gains(y, self.cell, self.propensity, levels, 1 + candidate, gain)
         return gain
 
 
@@ -93,11 +98,12 @@ def observe(y: Any, *, cell: Any, propensity: Any, levels: Any = None, weight: A
     if labels is not None and labels.shape != (n,):
         raise InputError("groups", f"be one label a row, ({n},)", labels.shape)
     codes = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    if levels is None:
-        mu = np.zeros((1, e.shape[1], outcome.shape[1]))
-        _cell_means(outcome, c, e, w, mu[0])
-    else:
-        mu = _levels(levels, (n, e.shape[1], outcome.shape[1]))
+    mean, mass = np.zeros((e.shape[1], outcome.shape[1])), np.zeros(e.shape[1])
+    _cell_means(outcome, c, 1 / e, w, mean, mass)
+    if mass.min() == 0:
+        fix = "drop the cell from the propensities, or evaluate on rows that have it"
+        raise InputError("every cell", "have rows", f"none in cell {np.argmin(mass)}", fix=fix)
+    mu = mean[None] if levels is None else _levels(levels, (n, *mean.shape))
     return Evidence(outcome, c, e, mu, w, weight is not None, codes)
 
 
@@ -141,11 +147,6 @@ def _cells(cell: Any, n: int, cells: int) -> Ints:
     if c.min() < 0 or c.max() >= cells:
         row = int(np.argmax((c < 0) | (c >= cells)))
         raise InputError("cell", f"lie in 0..{cells - 1}", c[row], f"row {row}", "0 is control, 1 + a is candidate a")
-    count = np.bincount(c, minlength=cells)
-    if count.min() == 0:
-        empty = int(np.argmin(count))
-        fix = "drop the cell from the propensities, or evaluate on rows that have it"
-        raise InputError("every cell", "have rows", f"none in cell {empty}", fix=fix)
     return c
 
 
@@ -172,19 +173,26 @@ def _levels(levels: Any, shape: tuple[int, int, int]) -> Floats:
 
 
 @numba.njit(cache=True)
-def _cell_means(y, cell, e, w, mean):  # type: ignore[no-untyped-def]
-    """mean (K, m) := sum w y / e over sum w / e, by cell; an empty cell stays 0.   e: (n or 1, K)."""
-    step = 1 if len(e) > 1 else 0
-    mass = np.zeros(len(mean))
+def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def]
+    """By cell: mass (K,) := sum w / e, mean (K, m) := sum w y / e over it, or 0.   inverse: 1 / e, (n or 1, K)."""
+    step = 1 if len(inverse) > 1 else 0
     for i in range(len(y)):
         a = cell[i]
-        share = w[i] / e[i * step, a]
+        share = w[i] * inverse[i * step, a]
         mass[a] += share
         for j in range(y.shape[1]):
             mean[a, j] += share * y[i, j]
     for a in range(len(mean)):
         if mass[a] > 0:
             mean[a] /= mass[a]
+
+
+@numba.njit(cache=True)
+def _fixed_gains(y, cell, slope, mean, rest, gain):  # type: ignore[no-untyped-def]
+    """gain (n,) := rest + slope (y - mean) of each row's cell: `_gains` where design and levels are the same for every row."""
+    for i in range(len(y)):
+        a = cell[i]
+        gain[i] = rest + slope[a] * (y[i] - mean[a])
 
 
 @numba.njit(cache=True)

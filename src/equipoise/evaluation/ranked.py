@@ -42,22 +42,22 @@ class Ranking:
     @cached_property
     def score(self) -> Floats:
         """The scores that rank, (n,) in ranked order."""
-        return self.by[self.ranked.order]
+        return self.ranked.of(self.by)
 
     @cached_property
     def gain(self) -> Floats:
         """The scores of candidate against control, (n,) in ranked order."""
-        return self.rows.gain(self.candidate, self.metric)[self.ranked.order]
+        return self.ranked.of(self.rows.gain(self.candidate, self.metric))
 
     @cached_property
     def weight(self) -> Floats:
         """(n,) in ranked order."""
-        return self.rows.weight[self.ranked.order] if self.rows.weighted else self.rows.weight
+        return self.ranked.of(self.rows.weight) if self.rows.weighted else self.rows.weight
 
     @cached_property
     def outcome(self) -> Floats:
         """y of the metric, (n,) in ranked order."""
-        return np.ascontiguousarray(self.rows.y[self.ranked.order, self.metric])
+        return self.ranked.of(np.ascontiguousarray(self.rows.y[:, self.metric]))
 
     @cached_property
     def arm(self) -> NDArray[np.int8]:

@@ -42,29 +42,29 @@ def _tie_sums(gain, weight, last, start):  # type: ignore[no-untyped-def]
 def _qini(gain, weight, last):  # type: ignore[no-untyped-def]
     """-> (area over the random line, tau): each tie brings its gain times the share of weight not above it."""
     total, tau, area, above, start = weight.sum(), 0.0, 0.0, 0.0, 0
+    each = 1 / total
     while start < len(gain):
         start, b, s = _tie_sums(gain, weight, last, start)
-        area += s * (1 - (above + b / 2) / total)
+        area += s * (1 - (above + b / 2) * each)
         above += b
         tau += s
     return (area - tau / 2) / total, tau / total
 
 
 @numba.njit(cache=True)
-def _qini_influence(gain, weight, last):  # type: ignore[no-untyped-def]
+def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     qini, tau = _qini(gain, weight, last)
-    psi = np.empty(len(gain))
-    total, above, brought, start = weight.sum(), 0.0, 0.0, 0
+    each, above, brought, start = 1 / weight.sum(), 0.0, 0.0, 0
+    centre = 2 * qini + tau / 2
     while start < len(gain):
         end, b, s = _tie_sums(gain, weight, last, start)
-        half = 0.5 - (above + b / 2) / total
-        middle = (brought + s / 2) / total
+        half = 0.5 - (above + b / 2) * each
+        middle = (brought + s / 2) * each - centre
         for p in range(start, end):
-            psi[p] = gain[p] * half + middle - 2 * qini - tau / 2
+            psi[p] = gain[p] * half + middle
         above += b
         brought += s
         start = end
-    return psi
 
 
 @numba.njit(cache=True)
@@ -106,11 +106,10 @@ def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _autoc_influence(gain, weight, last):  # type: ignore[no-untyped-def]
+def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     """Backwards from the smallest score, so that both integrals grow as they go."""
     autoc = _rates(gain, weight, last)[0]
-    psi = np.empty(len(gain))
-    total = weight.sum()
+    total, tau = weight.sum(), np.dot(weight, gain) / weight.sum()
     below, later, cost, end = 0.0, 0.0, 0.0, len(gain)
     while end > 0:
         start, b, s = end - 1, weight[end - 1], weight[end - 1] * gain[end - 1]
@@ -124,11 +123,10 @@ def _autoc_influence(gain, weight, last):  # type: ignore[no-untyped-def]
             h = _harmonic(above, b, end - start)
             own = 1 - above * h / b
             for p in range(start, end):
-                psi[p] = gain[p] * (own + later - 1) - (cost + s / b * own) - autoc
+                psi[p] = gain[p] * (own + later - 1) - (cost + s / b * own) + tau - autoc
             later += h
             cost += s / b * h
         end = start
-    return psi + np.sum(gain * weight) / total
 
 
 def _qini_value(r: Ranking) -> float:
@@ -136,12 +134,14 @@ def _qini_value(r: Ranking) -> float:
 
 
 def _qini_psi(r: Ranking) -> Floats:
-    psi: Floats = _qini_influence(r.gain, r.weight, r.last)
+    psi = np.empty(len(r))
+    _qini_influence(r.gain, r.weight, r.last, psi)
     return psi
 
 
 def _autoc_psi(r: Ranking) -> Floats:
-    psi: Floats = _autoc_influence(r.gain, r.weight, r.last)
+    psi = np.empty(len(r))
+    _autoc_influence(r.gain, r.weight, r.last, psi)
     return psi
 
 
