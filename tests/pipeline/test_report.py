@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from equipoise.core.errors import MissingExtra
 from equipoise.pipeline.report import render_report
@@ -244,6 +245,15 @@ def test_plotly_is_inlined_once():
     assert len(page) < 6_000_000
 
 
+def test_prose_is_in_the_page():
+    findings = arms_findings()
+    page = render_report(findings)
+    sections = [make(View(findings)) for make in SECTIONS]
+    for sentence in [*findings["headline"], *findings["risks"], *(s.title for s in sections), *(s.answer for s in sections)]:
+        assert str(escape(sentence)) in page
+    assert [sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)] == [4, 1]
+
+
 def test_every_missing_part_is_said_to_be_missing():
     page = render_report(bare_findings())
     for sentence in (
@@ -309,7 +319,6 @@ def opened(chromium: Chromium, folder: Path, page: str, width: int, dark: bool =
         ("arms", 400, False),
         ("dose", 1280, True),
         ("dose", 400, False),
-        ("bare", 1280, False),
         ("bare", 400, True),
     ],
 )
@@ -355,17 +364,3 @@ def test_the_audit_sees_what_is_wrong(chromium, tmp_path):
         "http://127.0.0.1:9/x.png",
     ):
         assert sign in wrong
-
-
-def test_prose_is_in_the_page(chromium, tmp_path):
-    findings = arms_findings()
-    opened(chromium, tmp_path, render_report(findings), 1280)
-    text = chromium.ask("document.body.innerText")
-    view = View(findings)
-    sections = [make(view) for make in SECTIONS]
-    for sentence in [*findings["headline"], *findings["risks"], *(s.title for s in sections), *(s.answer for s in sections)]:
-        assert sentence.replace("\u00a0", " ") in text.replace("\u00a0", " ")
-    tables = [b for s in sections for b in s.blocks if isinstance(b, Table)]
-    bullets = [b for s in sections for b in s.blocks if isinstance(b, Bullets)]
-    assert len(tables) == 4
-    assert len(bullets) == 1
