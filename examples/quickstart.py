@@ -7,7 +7,7 @@ effects = eq.cross_fit_effects(log, eq.DoseSLearner(monotone="increasing"), fold
 found = eq.honest_policy(log, effects, weights={"got": 1}, cost="dose", budget=0.60, folds=5)
 
 value, low, high = found.values["got"]
-spend, _, _ = found.spend
+spend = found.spend[0]
 print(f"{log!r}")
 print("who gets what:", {name: round(share, 2) for name, share in found.shares.items() if share > 0})
-print(f"{value:+.1%} more people come ({low:+.1%} to {high:+.1%}) for {spend:.2f} USD a head")
+print(f"{100 * value:.1f} more of 100 people come ({100 * low:.1f} to {100 * high:.1f}), for {spend:.2f} USD a head")

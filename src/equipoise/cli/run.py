@@ -31,12 +31,14 @@ def run(
       equipoise run examples/voucher.toml
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json
     """
+    import os
+
     from equipoise.cli.show import as_json, progress
     from equipoise.pipeline.plan import read_plan
     from equipoise.pipeline.runner import run as run_plan
 
     made = read_plan(plan)
-    place = out or made.path(made.run.out)
+    place = Path(os.path.normpath(out or made.path(made.run.out)))
     with progress(quiet) as report:
         findings = run_plan(made, place, progress=report, command=f"equipoise run {plan}")
     if json:

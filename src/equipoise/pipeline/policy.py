@@ -29,6 +29,8 @@ from equipoise.pipeline.judge import make_judge, one_hot
 from equipoise.pipeline.plan import PolicyPlan, make_plan
 from equipoise.pipeline.propensity import propensity_of
 
+IDLE = 1e-9  # a demand whose use is worth a smaller share of the objective has no price
+
 
 @dataclass(frozen=True)
 class Task:
@@ -105,17 +107,24 @@ def _rows(made: Allocation, task: Task) -> list[Row]:
         if demand.column is not None and demand.other == 0:
             heads = int(np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum())
         turned = demand.sign if demand.metric is not None else 1.0
+        binding = _binds(made, r)
         rows.append(
             {
                 "name": demand.name,
                 "rule": "at least" if turned < 0 else "at most",
                 "bound": turned * float(made.bounds[r]) / max(heads, 1),
                 "used": turned * float(made.usage[r]) / max(heads, 1),
-                "price": float(made.prices[r]),
-                "binding": bool(made.prices[r] > 0),
+                "price": float(made.prices[r]) if binding else 0.0,
+                "binding": binding,
             }
         )
     return rows
+
+
+def _binds(made: Allocation, r: int) -> bool:
+    """Whether a demand has a price that is worth anything; a solver leaves prices of about 1e-19 on idle demands."""
+    worth = made.prices[r] * max(abs(made.bounds[r]), abs(made.usage[r]))
+    return bool(made.prices[r] > 0 and (made.slack[r] == 0 or worth > IDLE * abs(made.value)))
 
 
 def solve_folds(task: Task) -> Solved:

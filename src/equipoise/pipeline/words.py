@@ -6,6 +6,7 @@ from equipoise.pipeline.findings import Findings, GroupShare, Interval, Rival
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
+DEARER = 1.05  # a rival that spends so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
 BY_CHANCE = "random"  # how the name of the rival that needs no model begins
 
@@ -104,9 +105,10 @@ def _floors(found: Findings) -> list[str]:
 
 
 def _no_better(found: Findings) -> list[str]:
-    """Simple policies that the chosen one does not surely beat on the metric that matters most."""
-    main = _main_metric(found)
-    rivals = [r["policy"] for r in found["rivals"][1:] if r["treated"] > 0 and not _apart(r["against_chosen"][main])]
+    """Simple policies that spend no more and that the chosen one does not surely beat on the metric that matters most."""
+    main, most = _main_metric(found), DEARER * found["rivals"][0]["spend"][0]
+    alike = [r for r in found["rivals"][1:] if r["treated"] > 0 and r["spend"][0] <= most]
+    rivals = [r["policy"] for r in alike if not _apart(r["against_chosen"][main])]
     return [f"On {main} the chosen policy is not surely different from: {'; '.join(rivals)}."] if rivals else []
 
 

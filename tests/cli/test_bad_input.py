@@ -1,0 +1,191 @@
+"""Bad input at the command line: one clear line by the grammar, exit code 2, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+import pytest
+
+N = 60
+GOOD = {
+    "arm": (["none", "mail", "call"] * N)[:N],
+    "sales": (np.arange(N) % 7).astype(float),
+    "bought": (np.arange(N) % 3 == 1).astype(int),
+    "age": np.arange(N) * 1.0,
+    "paid": (np.arange(N) % 2).astype(float),
+    "p0": np.full(N, 1 / 3),
+    "p1": np.full(N, 1 / 3),
+    "p2": np.full(N, 1 / 3),
+    "id": np.arange(N),
+}
+PLAN = """
+[log]
+path = "log.parquet"
+treatment = "arm"
+outcomes = {{ sales = "amount", bought = "binary" }}
+features = ["age"]
+cost = "paid"
+propensity = ["p0", "p1", "p2"]
+id = "id"
+[space]
+kind = "arms"
+labels = ["none", "mail", "call"]
+[estimator]
+name = "t-learner"
+params = {{ outcome = {{ trees = 3, least = 3 }} }}
+[policy]
+cost = {{ mail = 1.0, call = 2.0 }}
+{policy}
+"""
+
+
+def with_value(column: str, row: int, value: object) -> dict:
+    """The good columns with one value changed."""
+    changed = list(GOOD[column])
+    changed[row] = value
+    return {**GOOD, column: changed}
+
+
+def write(folder, table=None, policy="budget = { per_head = 0.5 }", plan=PLAN):
+    columns = {name: list(values) for name, values in (GOOD if table is None else table).items()}
+    pq.write_table(pa.table(columns), folder / "log.parquet")
+    (folder / "plan.toml").write_text(plan.format(policy=policy))
+    return folder / "plan.toml"
+
+
+def refused(equipoise, plan, *texts: str) -> None:
+    """The run is refused in one line that holds the texts, and leaves nothing."""
+    before = {entry.name for entry in plan.parent.iterdir()}
+    said = equipoise("run", plan, "--out", plan.parent / "out")
+    assert said.code == 2, said.out
+    assert said.line.startswith("equipoise: ")
+    for text in texts:
+        assert text in said.line
+    assert {entry.name for entry in plan.parent.iterdir()} == before
+
+
+def test_the_good_log_runs(equipoise, tmp_path):
+    said = equipoise("run", write(tmp_path), "--out", tmp_path / "out")
+    assert said.code == 0
+    assert said.err == ""
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+TABLES = {
+    "unknown column": ({k: v for k, v in GOOD.items() if k != "age"}, "column 'age'", "no such column"),
+    "outside the space": (with_value("arm", 4, "letter"), "'letter'", "row 4"),
+    "control missing": ({**GOOD, "arm": ["mail", "call"] * (N // 2)}, "'none'", "at least two rows"),
+    "an arm with no rows": ({**GOOD, "arm": ["none", "mail"] * (N // 2)}, "'call'", "at least two rows"),
+    "an arm with one row": ({**GOOD, "arm": ["none", "mail"] * (N // 2 - 1) + ["none", "call"]}, "'call'", "got 1"),
+    "outcomes all equal": ({**GOOD, "sales": [2.0] * N}, "outcome 'sales' must vary", "2 in every row"),
+    "one class only": ({**GOOD, "bought": [1] * N}, "outcome 'bought' must vary"),
+    "inf in a feature": (with_value("age", 9, np.inf), "'age'", "finite", "row 9"),
+    "NaN in an outcome": (with_value("sales", 5, np.nan), "'sales'", "row 5"),
+    "inf in an outcome": (with_value("sales", 5, np.inf), "'sales'", "row 5"),
+    "NaN in the cost": (with_value("paid", 6, np.nan), "'paid'", "row 6"),
+    "negative cost": (with_value("paid", 6, -1.0), "'paid'", ">= 0", "got -1", "row 6"),
+    "propensity 0": (with_value("p1", 7, 0.0), "'p1'", "strictly between 0 and 1", "row 7"),
+    "propensity 1": (with_value("p1", 7, 1.0), "'p1'", "strictly between 0 and 1", "row 7"),
+    "duplicate ids": (with_value("id", 3, 2), "id 'id' must be unique", "rows [2, 3]"),
+    "a kind that is not so": (with_value("bought", 8, 3), "'bought'", "0 or 1", "row 8"),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_bad_logs(equipoise, tmp_path, what):
+    table, *texts = TABLES[what]
+    refused(equipoise, write(tmp_path, table), *texts)
+
+
+def test_zero_rows(equipoise, tmp_path):
+    plan = write(tmp_path)
+    pq.write_table(pq.read_table(tmp_path / "log.parquet").slice(0, 0), tmp_path / "log.parquet")
+    refused(equipoise, plan, "have rows")
+
+
+POLICIES = {
+    "a negative budget": ("budget = { per_head = -1 }", "'per_head'", "greater than or equal to 0", "[policy.budget]"),
+    "a budget that is no number": ("budget = { per_head = nan }", "'per_head'", "finite"),
+    "a floor that cannot hold": ('floors = [{ metric = "sales", per_head = 99.0 }]', "floor of sales"),
+    "demands in conflict": ('budget = { per_head = 0 }\nfloors = [{ metric = "sales", per_head = 0.01 }]', "floor of sales"),
+    "a metric nobody knows": ("weights = { sails = 1.0 }", "did you mean 'sales'"),
+    "a typo": ("bugdet = { per_head = 1 }", "'bugdet'", "did you mean 'budget'", "[policy]"),
+}
+
+
+@pytest.mark.parametrize("what", POLICIES)
+def test_bad_demands(equipoise, tmp_path, what):
+    policy, *texts = POLICIES[what]
+    refused(equipoise, write(tmp_path, policy=policy), *texts)
+
+
+@pytest.mark.parametrize("budget", [0, 1e9])
+def test_budgets_at_the_ends_are_fine(equipoise, tmp_path, budget):
+    said = equipoise("run", write(tmp_path, policy=f"budget = {{ per_head = {budget} }}"), "--out", tmp_path / "out")
+    assert said.code == 0
+    assert ("offer to 0% of people" in said.out) == (budget == 0)
+
+
+def csv_plan(folder, text: str):
+    (folder / "log.csv").write_text(text)
+    return write(folder, plan=PLAN.replace("log.parquet", "log.csv"))
+
+
+def good_csv(folder) -> str:
+    pcsv.write_csv(pa.table({name: list(values) for name, values in GOOD.items()}), folder / "good.csv")
+    return (folder / "good.csv").read_text().replace('"', "")
+
+
+def test_a_csv_with_another_delimiter(equipoise, tmp_path):
+    refused(equipoise, csv_plan(tmp_path, good_csv(tmp_path).replace(",", ";")), "commas", "semicolons")
+
+
+def test_a_csv_with_a_broken_line(equipoise, tmp_path):
+    lines = good_csv(tmp_path).splitlines()
+    lines[20] = "none,1"
+    refused(equipoise, csv_plan(tmp_path, "\n".join(lines)), "9 columns", "row 21")
+
+
+def test_a_truncated_parquet(equipoise, tmp_path):
+    plan = write(tmp_path)
+    file = tmp_path / "log.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    refused(equipoise, plan, "log.parquet", "truncated")
+
+
+def test_no_such_files(equipoise, tmp_path):
+    assert "No such file" in equipoise("run", tmp_path / "plan.toml").line
+    plan = write(tmp_path)
+    (tmp_path / "log.parquet").rename(tmp_path / "logs.parquet")
+    refused(equipoise, plan, "did you mean 'logs.parquet'")
+
+
+def test_a_snapshot_with_a_changed_byte(equipoise, tmp_path):
+    plan = write(tmp_path)
+    assert equipoise("run", plan, "--out", tmp_path / "out").code == 0
+    part = tmp_path / "out" / "policy" / "policy.json"
+    part.write_bytes(part.read_bytes().replace(b"mail", b"nail", 1))
+    said = equipoise("score", tmp_path / "out" / "policy", tmp_path / "log.parquet", "--out", tmp_path / "made.parquet")
+    assert said.code == 2
+    assert "'policy.json'" in said.line
+    assert "sha256" in said.line
+    assert not (tmp_path / "made.parquet").exists()
+
+
+def test_a_place_that_cannot_be_written(equipoise, tmp_path, monkeypatch):
+    plan = write(tmp_path)
+
+    def no(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", no)
+    refused(equipoise, plan, "must be writable", "Permission denied", "--out")
+
+
+def test_a_place_under_a_file(equipoise, tmp_path):
+    plan = write(tmp_path)
+    said = equipoise("run", plan, "--out", tmp_path / "log.parquet" / "out")
+    assert said.code == 2
+    assert "log.parquet" in said.line
