@@ -126,6 +126,8 @@ def test_no_modifiers_give_one_effect_for_all():
     assert np.ptp(values) == 0.0
     by_name = LinearDML(modifiers=["x0"]).fit(X, y, treatment=t).effects(X).values[:, 0, 0]
     np.testing.assert_array_equal(by_name, LinearDML(modifiers=[0]).fit(X, y, treatment=t).effects(X).values[:, 0, 0])
+    turned = LinearDML(modifiers=[2, 0, "x1", 0]).fit(X, y, treatment=t).effects(X).values
+    np.testing.assert_array_equal(turned, LinearDML().fit(X, y, treatment=t).effects(X).values)
     assert abs(np.corrcoef(by_name, X[:, 0])[0, 1]) > 1 - 1e-9
 
 

@@ -174,7 +174,7 @@ class LinearDML(EffectEstimator):
         table, z = Table(data.X, data.features), standardise(data.X, self.centre_, self.scale_)
         t, y = self._residuals(data, table, z, phi, cell, weight, fold)
         self.encoding_scale_ = moments(t, weight)[1]
-        effect_features = z[:, self.modifiers_]
+        effect_features = _columns(z, self.modifiers_)
         self.theta_, self.covariance_ = least_squares(t / self.encoding_scale_, effect_features, y, weight, data.groups)
         control = data.y - fitted(phi / self.encoding_scale_, effect_features, self.theta_)
         self.baseline_ = self._control_level(data, table, z, control, weight)
@@ -210,7 +210,7 @@ class LinearDML(EffectEstimator):
         z = standardise(X, self.centre_, self.scale_)
         a = self.space_.encode(treatment) / self.encoding_scale_
         slopes = np.einsum("kp,pqm->qkm", a, self.theta_).reshape(len(self.modifiers_), -1)
-        effect_features = z[:, self.modifiers_]
+        effect_features = _columns(z, self.modifiers_)
         values = (effect_features @ slopes).reshape(len(X), len(a), -1)
         baseline = predict_all(self.baseline_, X).T if isinstance(self.baseline_, list) else z @ self.baseline_
         return values, baseline, effect_errors(a, effect_features, self.covariance_)
@@ -231,7 +231,12 @@ def _positions(modifiers: Sequence[str] | Sequence[int] | None, features: tuple[
     for j in wanted:
         if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
             raise InputError("modifiers", "be features by name or position", repr(j), fix=f"features: {', '.join(features[:20])}")
-    return np.asarray([0, *(1 + int(j) for j in wanted)], np.int64)
+    return np.unique([0, *(1 + int(j) for j in wanted)]).astype(np.int64)
+
+
+def _columns(z: Floats, positions: Ints) -> Floats:
+    """Some columns, or z itself where that is all of them."""
+    return z if len(positions) == z.shape[1] else z[:, positions]
 
 
 def _saturated_cells(space: Space, data: Sample, phi: Floats) -> Ints | None:
