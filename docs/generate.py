@@ -33,6 +33,13 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
+def ranges(seeds: list[int]) -> str:
+    """Seeds for people: "0 to 199" for a run of them."""
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds)) or "none"
+
+
 def bench(name: str) -> str:
     """The table of one benchmark's results."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
@@ -44,7 +51,7 @@ def bench(name: str) -> str:
         spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
         rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {f['n'] or ''} |")
     versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
-    tail = f"\n{result['protocol']} Seeds: {', '.join(map(str, result['seeds']))}. Versions: {versions}.\n"
+    tail = f"\n{result['protocol']} Seeds: {ranges(result['seeds'])}. Versions: {versions}.\n"
     return "\n".join(rows) + "\n" + tail
 
 
