@@ -17,7 +17,7 @@ from markupsafe import escape
 from equipoise.core.errors import MissingExtra
 from equipoise.pipeline.report import render_report
 from equipoise.pipeline.report.budget import buys
-from equipoise.pipeline.report.decision import value
+from equipoise.pipeline.report.decision import policy, value
 from equipoise.pipeline.report.evidence import averages, ranks, sound, verdict
 from equipoise.pipeline.report.page import SECTIONS
 from equipoise.pipeline.report.parts import Bullets, Figure, Plot, Table
@@ -143,6 +143,34 @@ def test_balance_is_judged_against_chance(smd, z, said):
     figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
     assert said in figure.title
     assert figure.plots[0].spec["data"][0]["x"] == [smd]
+
+
+def test_a_trade_off_within_the_intervals_is_none():
+    findings = arms_findings()
+    findings["policy"]["weights"] = {"visit": 1.0, "spend": 0.1}
+
+    def title() -> str:
+        return next(
+            b.title for b in buys(View(findings)).blocks if isinstance(b, Figure) and b.title.startswith(("From", "Betw"))
+        )
+
+    assert title().startswith("From end to end, +0.3\u00a0USD of spend costs 1.2\u00a0pp of visit")
+    for point in findings["tradeoff"]:
+        for name, (gain, _, _) in point["values"].items():
+            point["values"][name] = [gain, gain - 1.0, gain + 1.0]
+    assert "there is little to trade" in title()
+
+
+def test_the_heading_names_the_largest_gap_between_groups():
+    findings = arms_findings()
+    group = {"column": "sex", "spend": 0.1, "values": {}}
+    shares = [("f", 500, 0.2), ("m", 500, 0.5), ("x", 10, 0.9)]
+    findings["policy"]["groups"] = [
+        {**group, "group": g, "rows": n, "shares": {"No E-Mail": 0.1, "Mens E-Mail": a, "Womens E-Mail": 0.9 - a}}
+        for g, n, a in shares
+    ]
+    titles = [b.title for b in policy(View(findings)).blocks if isinstance(b, Figure)]
+    assert titles[0] == "Largest gap between groups: 50% of sex: m get Mens E-Mail, 20% of sex: f"
 
 
 def test_whom_the_policy_beats_and_at_what_spend():

@@ -11,6 +11,7 @@ from equipoise.pipeline.report.view import View, weights_in_words
 from equipoise.pipeline.report.words import MINUS, MISSING, known, plural, real, share
 
 MOST_PAIRS = 3  # planes of two metrics
+RIGHT = 0.7  # names of points further right than this stand on their left
 ROOM_BELOW = 0.2
 ENOUGH = 0.8  # the share of the largest gain that the heading speaks of
 
@@ -117,7 +118,7 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
         at = real(rival["spend"][0])
         add_points(plot, [at], [value], unit, mark, [words], size)
         if rival is not view.chosen:
-            name_points(plot, [rival["policy"]], left=at > most / 2)
+            name_points(plot, [rival["policy"]], left=at > RIGHT * most)
     return plot
 
 
@@ -189,9 +190,16 @@ def _trade_title(view: View, points: list[TradeOff]) -> str:
     a, b = best(first), best(second)
     if a is b:
         return f"The same weights are best for {first} and for {second}: no trade-off between them was found"
+    if not _beyond(a, b, first) and not _beyond(b, a, second):
+        return f"Between {first} and {second} there is little to trade: other weights change them by less than their intervals"
     gain = view.units[second].effect([reached(b, second) - reached(a, second), None, None])
     cost = view.units[first].effect([reached(a, first) - reached(b, first), None, None])
     return f"From end to end, {gain} of {second} costs {cost.lstrip('+' + MINUS)} of {first}"
+
+
+def _beyond(best: TradeOff, other: TradeOff, metric: str) -> bool:
+    """Whether the best reach of a metric lies outside the other point's interval."""
+    return not real(other["values"][metric][1]) <= real(best["values"][metric][0]) <= real(other["values"][metric][2])
 
 
 def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:

@@ -10,6 +10,9 @@ from equipoise.pipeline.report.words import MISSING, apart, listed, number, real
 
 NOTABLE = 0.1  # a standardised difference from which a feature is worth naming
 MOST_FEATURES = 15
+FEW = 30  # a smaller group is in the table, but a heading does not speak of it
+POINT = 0.01
+HAIR = 1e-3  # slack below this share of its bound is none
 DEARER = 1.05  # a rival that spends so many times what the chosen policy spends is no like for like
 
 
@@ -66,18 +69,20 @@ def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[st
 
 
 def _groups_title(view: View, groups: list[GroupShare]) -> str:
-    treated = {f"{g['column']}: {g['group']}": 1 - real(g["shares"].get(view.control, 0.0)) for g in groups}
-    if not treated:
+    """The largest difference between two groups of one column in the share that gets the same thing."""
+    if not groups:
         return f"{share(1 - real(view.findings['policy']['shares'].get(view.control, 0.0)))} of people are treated"
-    columns = dict.fromkeys(g["column"] for g in groups)
-    gaps = {}
-    for column in columns:
-        mine = {name: s for name, s in treated.items() if name.startswith(f"{column}: ")}
-        gaps[column] = (max(mine.values()) - min(mine.values()), max(mine, key=mine.__getitem__), min(mine, key=mine.__getitem__))
-    gap, most, least = max(gaps.values())
-    if gap < 0.01:
-        return "The groups of every audited column are treated alike, to within a point"
-    return f"Largest gap between groups: {share(treated[most])} of {most} treated, {share(treated[least])} of {least}"
+    widest, said = 0.0, ""
+    for column in dict.fromkeys(g["column"] for g in groups):
+        large = [g for g in groups if g["column"] == column and g["rows"] >= FEW]
+        for cell in [view.control, *view.candidates] if large else []:
+            order = sorted(large, key=lambda g: real(g["shares"].get(cell, 0.0)))
+            least, most = (real(g["shares"].get(cell, 0.0)) for g in (order[0], order[-1]))
+            if most - least > widest:
+                widest = most - least
+                who, others = (f"{column}: {g['group']}" for g in (order[-1], order[0]))
+                said = f"{share(most)} of {who} get {cell}, {share(least)} of {others}"
+    return f"Largest gap between groups: {said}" if widest >= POINT else "Groups get the same, to within a percentage point"
 
 
 def _profile(view: View) -> Block:
@@ -121,7 +126,7 @@ def _demands(view: View) -> Block:
                 row["name"],
                 number(row["used"]),
                 ("\u2265 " if least else "\u2264 ") + number(row["bound"]),
-                number(slack),
+                number(slack) if abs(slack) > HAIR * abs(real(row["bound"])) else "0",
                 price,
                 "binding" if row["binding"] else "slack",
             ]

@@ -262,7 +262,7 @@ def name_points(plot: Plot, names: Sequence[str], left: bool) -> None:
     """Write names beside the points added last; the page hides them where it is narrow."""
     beside = {"mode": "markers+text", "text": [plain(name) for name in names], "meta": "named", "cliponaxis": False}
     font = {"size": FONT, "color": MUTED}
-    plot.spec["data"][-1].update(beside, textposition="middle left" if left else "bottom right", textfont=font)
+    plot.spec["data"][-1].update(beside, textposition="bottom left" if left else "bottom right", textfont=font)
 
 
 def stacks(names: Sequence[str], series: Sequence[tuple[str, str, Sequence[float]]], label: str) -> Plot:
