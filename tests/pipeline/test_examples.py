@@ -1,0 +1,54 @@
+"""The examples run as they stand, and their figures are what the data's publishers lead us to expect."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from equipoise.core.errors import DataError
+from equipoise.data import fetch_hillstrom
+from equipoise.pipeline.plan import LogPlan, read_plan
+from equipoise.pipeline.runner import run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_the_voucher_example(tmp_path):
+    found = run(read_plan(EXAMPLES / "voucher.toml"), tmp_path / "out")
+    assert found["experiment"]["rows"] == 2834
+    assert {average["candidate"]: average["effect"][0] for average in found["averages"]}["0.95 USD"] == pytest.approx(
+        0.43, abs=0.05
+    )
+    budget = found["policy"]["demands"][0]
+    assert budget["used"] <= budget["bound"] == pytest.approx(0.60)
+    chosen = found["rivals"][0]
+    assert chosen["values"]["got"][1] > 0.25  # anything at all makes people come
+    assert chosen["spend"][1] < 0.60 < 1.05 * chosen["spend"][2]
+    assert {group["group"] for group in found["policy"]["groups"]} == {"negative", "positive", "indeterminate"}
+
+
+def test_the_hillstrom_example_on_fewer_rows(tmp_path):
+    try:
+        fetch_hillstrom(download_if_missing=False)
+    except DataError:
+        pytest.skip("hillstrom is not on this machine")
+    plan = read_plan(EXAMPLES / "hillstrom.toml")
+    plan = plan.model_copy(update={"log": LogPlan(dataset="hillstrom", sample=20_000)})
+    found = run(plan, tmp_path / "out")
+    assert found["experiment"]["rows"] == 20_000
+    demands = {row["name"]: row for row in found["policy"]["demands"]}
+    assert demands["budget"]["used"] <= 0.05
+    assert demands["floor of spend"]["used"] >= 0.30
+    assert len(found["averages"]) == 2 * 3
+    assert len(found["tradeoff"]) > 4
+
+
+def test_the_quickstart(tmp_path):
+    done = subprocess.run([sys.executable, EXAMPLES / "quickstart.py"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "more of 100 people come" in done.stdout
+    assert done.stderr == ""
+    lines = [line for line in (EXAMPLES / "quickstart.py").read_text().splitlines()[1:] if line.strip()]
+    assert len(lines) <= 10
