@@ -110,11 +110,11 @@ def test_standard_error_agrees_with_the_bootstrap(trial, metric, kind):
 def test_influence_is_what_one_more_unit_of_weight_does(trial, metric, ties):
     score, rows, _ = trial(12, n=1000, weighted=True)
     ranking = rank(np.round(score[:, 0], 1) if ties else score[:, 0], rows)
-    psi, step = metric.influence(ranking), 1e-4
+    (value, psi), step = metric.influence(ranking), 1e-4
     for p in (50, 400, 990):
         heavier = ranking.weight.copy()
         heavier[p] += step
-        change = (metric.value(ranking.reweighted(heavier)) - metric.value(ranking)) / step * ranking.weight.sum()
+        change = (metric.value(ranking.reweighted(heavier)) - value) / step * ranking.weight.sum()
         assert change == pytest.approx(psi[p], abs=0.06 if metric is autoc else 2e-3)  # autoc sums over ranks: off by 1 / rank
     assert ranking.weight @ psi == pytest.approx(0, abs=1e-9)
 

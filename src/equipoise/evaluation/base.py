@@ -95,10 +95,12 @@ def critical(level: float) -> float:
 
 def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) -> Floats:
     """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,); groups: (n,) codes or None."""
-    parts = influence * weight[:, None]
-    if groups is not None:
-        parts = np.stack([np.bincount(groups, part) for part in parts.T], axis=1)
-    spread = np.sqrt(np.einsum("im,im->m", parts, parts)) / weight.sum()
+    if groups is None:
+        square = np.einsum("i,im,i,im->m", weight, influence, weight, influence)
+    else:
+        sums = np.stack([np.bincount(groups, weight * part) for part in influence.T], axis=1)
+        square = np.einsum("gm,gm->m", sums, sums)
+    spread = np.sqrt(square) / weight.sum()
     return np.asarray(spread * np.sqrt(small_sample(len(influence), groups)))
 
 

@@ -105,19 +105,20 @@ class Metric:
     ----------
     name : its name in `METRICS`.   formula : its definition in a line.   unit : "outcome" (per head), "total" or "ratio".
     value : the number of a ranking.
-    influence : centred influence values (n,) in ranked order, or None where none is known: `bootstrap` then gives the interval.
+    influence : the number with its centred influence values (n,) in ranked order, or None where none are known: `bootstrap` then
+        gives the interval.
     """
 
     name: str
     formula: str
     unit: str
     value: Callable[[Ranking], float]
-    influence: Callable[[Ranking], Floats] | None = None
+    influence: Callable[[Ranking], tuple[float, Floats]] | None = None
 
     def __call__(self, ranking: Ranking, *, level: float = 0.95) -> Estimate:
-        value = self.value(ranking)
         if self.influence is None:
-            return Estimate(value, np.nan, np.nan, np.nan)
-        error = float(std_errors(self.influence(ranking)[:, None], ranking.weight, ranking.group)[0])
+            return Estimate(self.value(ranking), np.nan, np.nan, np.nan)
+        value, psi = self.influence(ranking)
+        error = float(std_errors(psi[:, None], ranking.weight, ranking.group)[0])
         reach = critical(level) * error
         return Estimate(value, error, value - reach, value + reach)

@@ -19,6 +19,8 @@ and qini_rate tends to qini, so it shares its influence values.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba
 import numpy as np
 
@@ -53,6 +55,7 @@ def _qini(gain, weight, last):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
+    """Fill psi (n,) -> qini."""
     qini, tau = _qini(gain, weight, last)
     each, above, brought, start = 1 / weight.sum(), 0.0, 0.0, 0
     centre = 2 * qini + tau / 2
@@ -65,6 +68,7 @@ def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
         above += b
         brought += s
         start = end
+    return qini
 
 
 @numba.njit(cache=True)
@@ -107,7 +111,7 @@ def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
-    """Backwards from the smallest score, so that both integrals grow as they go."""
+    """Fill psi (n,) -> autoc; backwards from the smallest score, so that both integrals grow as they go."""
     autoc = _rates(gain, weight, last)[0]
     total, tau = weight.sum(), np.dot(weight, gain) / weight.sum()
     below, later, cost, end = 0.0, 0.0, 0.0, len(gain)
@@ -127,26 +131,32 @@ def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
             later += h
             cost += s / b * h
         end = start
+    return autoc
 
 
-def _qini_value(r: Ranking) -> float:
-    return float(_qini(r.gain, r.weight, r.last)[0])
-
-
-def _qini_psi(r: Ranking) -> Floats:
+def _with_influence(kernel: Callable[..., float], r: Ranking) -> tuple[float, Floats]:
     psi = np.empty(len(r))
-    _qini_influence(r.gain, r.weight, r.last, psi)
-    return psi
+    return float(kernel(r.gain, r.weight, r.last, psi)), psi
 
 
-def _autoc_psi(r: Ranking) -> Floats:
-    psi = np.empty(len(r))
-    _autoc_influence(r.gain, r.weight, r.last, psi)
-    return psi
-
-
-qini = Metric("qini", "integral of G(q) - q G(1) over the share treated q", "outcome", _qini_value, _qini_psi)
-autoc = Metric("autoc", "1/n sum_i TOC(i/n)", "outcome", lambda r: float(_rates(r.gain, r.weight, r.last)[0]), _autoc_psi)
+qini = Metric(
+    "qini",
+    "integral of G(q) - q G(1) over the share treated q",
+    "outcome",
+    lambda r: float(_qini(r.gain, r.weight, r.last)[0]),
+    lambda r: _with_influence(_qini_influence, r),
+)
+autoc = Metric(
+    "autoc",
+    "1/n sum_i TOC(i/n)",
+    "outcome",
+    lambda r: float(_rates(r.gain, r.weight, r.last)[0]),
+    lambda r: _with_influence(_autoc_influence, r),
+)
 qini_rate = Metric(
-    "qini_rate", "1/n sum_i (i/n) TOC(i/n)", "outcome", lambda r: float(_rates(r.gain, r.weight, r.last)[1]), _qini_psi
+    "qini_rate",
+    "1/n sum_i (i/n) TOC(i/n)",
+    "outcome",
+    lambda r: float(_rates(r.gain, r.weight, r.last)[1]),
+    lambda r: (float(_rates(r.gain, r.weight, r.last)[1]), _with_influence(_qini_influence, r)[1]),
 )
