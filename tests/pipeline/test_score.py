@@ -9,8 +9,14 @@ import pytest
 
 from equipoise.core.errors import EquipoiseError, SnapshotError
 from equipoise.data import make_coupon_world
+from equipoise.estimators import BoostedTrees, TLearner
+from equipoise.pipeline.effects import cross_fit, log_folds
+from equipoise.pipeline.judge import make_judge
 from equipoise.pipeline.model import read_model, write_model
+from equipoise.pipeline.plan import make_plan
+from equipoise.pipeline.runner import ship
 from equipoise.pipeline.score import read_scorer, score_batches, score_file
+from equipoise.pipeline.study import Study, make_task
 
 from .conftest import BUDGET
 
@@ -29,6 +35,25 @@ def test_new_units_keep_the_budget_per_head(ran, strangers):
     names = ["none", "coupon-1", "coupon-2"]
     choice = np.asarray([names.index(name) - 1 for name in made["chosen"].to_pylist()])
     assert truth.spend(choice).mean() == pytest.approx(BUDGET, rel=0.2)
+
+
+def spent_by_strangers(seed: int) -> float:
+    """Spend per head of new units under a policy of 0.5 per head, whose models fit their 1,000 rows far too closely."""
+    log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
+    strangers, _ = make_coupon_world(4000, metrics=("conversion",), seed=1000 + seed)
+    close = TLearner(BoostedTrees(trees=40, least=5), space=log.space)
+    plan = make_plan({"log": {"dataset": "-"}, "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}}})
+    fold = log_folds(log, 5, 0)
+    effects = cross_fit(log, close, fold)
+    task, costs = make_task(plan, log, effects, fold)
+    judge = make_judge(log, effects, log.propensity, costs, 0.95)
+    study = Study(plan, log, fold, close, effects, log.propensity, None, [], costs, task, judge)
+    return ship(study).assign(strangers.table)["expected_cost"].to_numpy().mean()
+
+
+def test_prices_are_those_of_units_no_model_saw():
+    spent = np.mean([spent_by_strangers(seed) for seed in range(3)])
+    assert 0.4 < spent < 0.6  # single seeds: 0.42 to 0.56; with prices of in-sample effects: 0.26 to 0.32
 
 
 def test_batches_rows_and_files_agree(ran, strangers, tmp_path):
