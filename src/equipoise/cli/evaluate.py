@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+from equipoise.cli.source import AsJson, Source, plan_of
 
 
 def register(app: typer.Typer) -> None:
@@ -18,11 +18,6 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     effects: Annotated[Path, typer.Argument(help="An effects.parquet, or the snapshot folder of a model or a policy.")],
     source: Source,
-    treatment: Treatment = "",
-    outcome: OutcomeNames = [],  # noqa: B006 - typer reads the default and never changes it
-    feature: FeatureNames = [],  # noqa: B006
-    protected: ProtectedNames = [],  # noqa: B006
-    arms: Arms = "",
     json: AsJson = False,
 ) -> None:
     """Judge predicted effects on a log: average effects, Qini and AUTOC of every arm and metric, with intervals.
@@ -32,13 +27,13 @@ def evaluate(
     \b
     Examples:
       equipoise evaluate equipoise-run/effects.parquet plan.toml
-      equipoise evaluate model new.csv -t arm -y sales --arms none,mail
+      equipoise evaluate model hillstrom
     """
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
     from equipoise.pipeline.source import open_log
 
-    plan = plan_of(source, treatment, outcome, feature, protected, arms)
+    plan = plan_of(source)
     log = open_log(plan)
     found = evaluate_effects(log, effects_of(effects, log), plan.report.level, plan.run.seed)
     if json:

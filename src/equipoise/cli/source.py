@@ -38,7 +38,7 @@ def plan_of(
     log = tables["log"]
     if Path(source).suffix or Path(source).exists():
         if not treatment or not outcomes:
-            fix = "add -t COLUMN and -y COLUMN, or give a plan"
+            fix = "give a plan (.toml), or add -t COLUMN and -y COLUMN where the verb takes them"
             raise InputError("a log file", "come with --treatment and --outcome", "none", source, fix)
         log["path"] = str(Path(source).absolute())
     else:
