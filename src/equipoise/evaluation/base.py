@@ -95,11 +95,10 @@ def critical(level: float) -> float:
 
 def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) -> Floats:
     """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,); groups: (n,) codes or None."""
-    if groups is None:
-        square = np.einsum("i,im,i,im->m", weight, influence, weight, influence)
-    else:
-        sums = np.stack([np.bincount(groups, weight * part) for part in influence.T], axis=1)
-        square = np.einsum("gm,gm->m", sums, sums)
+    square = np.empty(influence.shape[1])
+    for j, part in enumerate(influence.T):
+        sums = weight * part if groups is None else np.bincount(groups, weight * part)
+        square[j] = sums @ sums
     spread = np.sqrt(square) / weight.sum()
     return np.asarray(spread * np.sqrt(small_sample(len(influence), groups)))
 

@@ -42,32 +42,31 @@ def _tie_sums(gain, weight, last, start):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _qini(gain, weight, last):  # type: ignore[no-untyped-def]
-    """-> (area over the random line, tau): each tie brings its gain times the share of weight not above it."""
-    total, tau, area, above, start = weight.sum(), 0.0, 0.0, 0.0, 0
-    each = 1 / total
+    """Each tie brings its gain times the share of weight not above it, less 1/2."""
+    each, above, area, start = 1 / weight.sum(), 0.0, 0.0, 0
     while start < len(gain):
         start, b, s = _tie_sums(gain, weight, last, start)
-        area += s * (1 - (above + b / 2) * each)
+        area += s * (0.5 - (above + b / 2) * each)
         above += b
-        tau += s
-    return (area - tau / 2) / total, tau / total
+    return area * each
 
 
 @numba.njit(cache=True)
 def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     """Fill psi (n,) -> qini."""
-    qini, tau = _qini(gain, weight, last)
-    each, above, brought, start = 1 / weight.sum(), 0.0, 0.0, 0
-    centre = 2 * qini + tau / 2
+    each, above, brought, area, start = 1 / weight.sum(), 0.0, 0.0, 0.0, 0
     while start < len(gain):
         end, b, s = _tie_sums(gain, weight, last, start)
         half = 0.5 - (above + b / 2) * each
-        middle = (brought + s / 2) * each - centre
+        middle = (brought + s / 2) * each
+        area += s * half
         for p in range(start, end):
             psi[p] = gain[p] * half + middle
         above += b
         brought += s
         start = end
+    qini = area * each
+    psi -= 2 * qini + brought * each / 2
     return qini
 
 
@@ -143,7 +142,7 @@ qini = Metric(
     "qini",
     "integral of G(q) - q G(1) over the share treated q",
     "outcome",
-    lambda r: float(_qini(r.gain, r.weight, r.last)[0]),
+    lambda r: float(_qini(r.gain, r.weight, r.last)),
     lambda r: _with_influence(_qini_influence, r),
 )
 autoc = Metric(
