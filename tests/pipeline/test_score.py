@@ -14,6 +14,7 @@ from equipoise.pipeline.effects import cross_fit, log_folds
 from equipoise.pipeline.judge import make_judge
 from equipoise.pipeline.model import read_model, write_model
 from equipoise.pipeline.plan import make_plan
+from equipoise.pipeline.propensity import Design
 from equipoise.pipeline.runner import ship
 from equipoise.pipeline.score import read_scorer, score_batches, score_file
 from equipoise.pipeline.study import Study, make_task
@@ -47,7 +48,8 @@ def spent_by_strangers(seed: int) -> float:
     effects = cross_fit(log, close, fold)
     task, costs = make_task(plan, log, effects, fold)
     judge = make_judge(log, effects, log.propensity, costs, 0.95)
-    study = Study(plan, log, fold, close, effects, log.propensity, None, [], costs, task, judge)
+    design = Design(log.propensity, None, [])
+    study = Study(plan, log, fold, close, effects, design, costs, task, judge)
     return ship(study).assign(strangers.table)["expected_cost"].to_numpy().mean()
 
 

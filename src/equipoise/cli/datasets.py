@@ -8,6 +8,8 @@ import typer
 
 from equipoise.cli.source import AsJson
 
+LARGE = 1_000_000  # rows that take too long to read for a card
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -52,8 +54,10 @@ def _here(name: str) -> str:
     import inspect
 
     from equipoise.core.errors import EquipoiseError
-    from equipoise.data import DATASETS
+    from equipoise.data import CARDS, DATASETS
 
+    if CARDS.load(name).rows > LARGE:
+        return "a large file: it is looked for when it is first used"
     load = DATASETS.load(name)
     offline = {"download_if_missing": False} if "download_if_missing" in inspect.signature(load).parameters else {}
     try:

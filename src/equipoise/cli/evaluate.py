@@ -35,7 +35,7 @@ def evaluate(
 
     plan = plan_of(source)
     log = open_log(plan)
-    found = evaluate_effects(log, effects_of(effects, log), plan.report.level, plan.run.seed)
+    found = evaluate_effects(plan, log, effects_of(effects, log))
     if json:
         as_json(found)
         return

@@ -12,9 +12,11 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
 from equipoise.data import read_table
+from equipoise.pipeline.effects import log_folds
 from equipoise.pipeline.insight import averages, rankings
 from equipoise.pipeline.model import read_model
-from equipoise.pipeline.propensity import propensity_of
+from equipoise.pipeline.plan import Plan
+from equipoise.pipeline.propensity import design_of
 
 
 def effects_of(path: Path, log: Log) -> Effects:
@@ -34,8 +36,9 @@ def effects_of(path: Path, log: Log) -> Effects:
     return replace(found, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error)
 
 
-def evaluate_effects(log: Log, effects: Effects, level: float, seed: int) -> dict[str, Any]:
+def evaluate_effects(plan: Plan, log: Log, effects: Effects) -> dict[str, Any]:
     """Average effects, rankings and deciles, as in a run's findings."""
-    e = propensity_of(log)
+    level, seed = plan.report.level, plan.run.seed
+    e = design_of(plan, log, log_folds(log, plan.run.folds, seed)).propensity
     curves, tenths = rankings(log, effects, e, level, seed)
     return {"averages": averages(log, effects, e, level), "rankings": curves, "deciles": tenths}

@@ -184,14 +184,21 @@ class HonestPolicy:
 
 
 def honest_policy(
-    log: Log, effects: Effects, *, folds: int = 3, seed: int = 0, level: float = 0.95, **policy: Any
+    log: Log,
+    effects: Effects,
+    *,
+    propensity: Floats | None = None,
+    folds: int = 3,
+    seed: int = 0,
+    level: float = 0.95,
+    **policy: Any,
 ) -> HonestPolicy:
     """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of the log.
 
     Parameters
     ----------
     log, effects : an experiment, and its effects from `cross_fit_effects` with the same ``folds`` and ``seed``.
-    level : of the intervals.
+    propensity : (n, K) to judge by; by default what the log knows, else its observed shares.   level : of the intervals.
     policy : the keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors, group_budgets, parity, lower;
         a plain number for ``budget`` is per head, for ``offers`` a share.
     """
@@ -210,7 +217,8 @@ def honest_policy(
     )
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
-    judge = make_judge(log, effects, propensity_of(log), costs, level)
+    known = propensity_of(log) if propensity is None else propensity
+    judge = make_judge(log, effects, known, costs, level)
     values, spend = judge.value(shares)
     named = dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True))
     return HonestPolicy(solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap)

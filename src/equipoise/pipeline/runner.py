@@ -65,7 +65,7 @@ def ship(study: Study) -> Scorer:
 
     In-sample effects spread wider than those of new units, so prices found on them would leave half of a budget unspent.
     """
-    model = fit_model(study.log, study.estimator, study.model_propensity)
+    model = fit_model(study.log, study.estimator, study.design.model)
     return Scorer(model, study.costs, solve(study.task).policy, study.log.roles.id)
 
 
@@ -74,7 +74,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     log, effects, level, seed = study.log, study.effects, study.plan.report.level, study.plan.run.seed
     policy = solved.shares(len(effects.candidates))
     progress("rankings", 0, 1)
-    curves, tenths = rankings(log, effects, study.propensity, level, seed)
+    curves, tenths = rankings(log, effects, study.design.propensity, level, seed)
     progress("rankings", 1, 1)
     budget = study.plan.policy.budget
     chosen = None if budget is None else budget.head(len(log))
@@ -88,7 +88,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "control": log.cell_names[0],
         "headline": [],
         "experiment": experiment(study),
-        "averages": averages(log, effects, study.propensity, level),
+        "averages": averages(log, effects, study.design.propensity, level),
         "rankings": curves,
         "deciles": tenths,
         "drivers": drivers(log, effects, log.metrics, seed),
@@ -117,7 +117,7 @@ def experiment(study: Study) -> Experiment:
         "features": len(log.roles.features),
         "space": log.space.describe(),
         "arms": arms,
-        "checks": [*check_log(log), *study.checks],
+        "checks": [*check_log(log), *study.design.checks],
         "balance": balance_table(log),
     }
 

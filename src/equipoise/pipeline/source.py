@@ -12,9 +12,8 @@ from equipoise.core.log import Log, Outcome
 from equipoise.core.space import Space
 from equipoise.data import DATASETS, read_log
 from equipoise.pipeline.plan import LogPlan, OutcomePlan, Plan
+from equipoise.pipeline.propensity import LEARN
 from equipoise.treatments import space_from_json
-
-LEARN = "learn"  # the design that asks for a learnt propensity
 
 
 def open_log(plan: Plan) -> Log:

@@ -8,22 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.allocation import Keep
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.space import Space
-from equipoise.estimators import ESTIMATORS, BoostedTrees, LearntPropensity
+from equipoise.estimators import ESTIMATORS, BoostedTrees
 from equipoise.pipeline.costs import Costs, make_costs
 from equipoise.pipeline.demands import constraints_of, groups_of, weights_of
 from equipoise.pipeline.effects import Progress, cross_fit, log_folds, silent
-from equipoise.pipeline.findings import Check
 from equipoise.pipeline.judge import Judge, make_judge
 from equipoise.pipeline.keep import previous_choice
 from equipoise.pipeline.plan import EstimatorPlan, Plan
 from equipoise.pipeline.policy import Task
-from equipoise.pipeline.propensity import learnt_propensity, propensity_of
-from equipoise.pipeline.source import LEARN, open_log
+from equipoise.pipeline.propensity import Design, design_of
+from equipoise.pipeline.source import open_log
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,7 @@ class Study:
 
     Attributes
     ----------
-    fold : (n,).   propensity : (n, K).   effects : of every row, out of fold, the log's metrics first.
-    model_propensity : what estimators are fitted with: known, None, or a model that learns it.
-    checks : how a learnt propensity went.
+    fold : (n,).   effects : of every row, out of fold, the log's metrics first.   design : how treatment was given.
     """
 
     plan: Plan
@@ -42,9 +39,7 @@ class Study:
     fold: Ints
     estimator: Any
     effects: Effects
-    propensity: Floats
-    model_propensity: Any
-    checks: list[Check]
+    design: Design
     costs: Costs
     task: Task
     judge: Judge
@@ -56,13 +51,11 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     check_policy(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
-    learn = plan.log.design == LEARN
-    known, checks = learnt(log, fold, plan.run.seed) if learn else (propensity_of(log), [])
-    model_propensity = LearntPropensity(seed=plan.run.seed) if learn else None
-    effects = cross_fit(log, estimator, fold, model_propensity, progress)
+    design = design_of(plan, log, fold)
+    effects = cross_fit(log, estimator, fold, design.model, progress)
     task, costs = make_task(plan, log, effects, fold)
-    judge = make_judge(log, effects, known, costs, plan.report.level)
-    return Study(plan, log, fold, estimator, effects, known, model_propensity, checks, costs, task, judge)
+    judge = make_judge(log, effects, design.propensity, costs, plan.report.level)
+    return Study(plan, log, fold, estimator, effects, design, costs, task, judge)
 
 
 def check_policy(plan: Plan, log: Log) -> None:
@@ -88,12 +81,6 @@ def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task,
         keep=None if policy.keep is None else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
     )
     return task, costs
-
-
-def learnt(log: Log, fold: Ints, seed: int) -> tuple[Floats, list[Check]]:
-    """A learnt propensity, and its check in a list."""
-    found, check = learnt_propensity(log, fold, seed)
-    return found, [check]
 
 
 def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
