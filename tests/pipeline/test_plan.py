@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from equipoise.core.errors import PlanError
-from equipoise.pipeline.plan import Plan, make_plan, read_plan
+from equipoise.pipeline.plan import EstimatorPlan, LogPlan, Plan, PolicyPlan, ReportPlan, RunPlan, make_plan, read_plan
 
 LOG = {"dataset": "thornton"}
 FILE = {"path": "log.csv", "treatment": "arm", "outcomes": ["sales"]}
@@ -133,3 +137,11 @@ def test_files_that_are_no_plan(tmp_path):
         read_plan(file)
     with pytest.raises(PlanError, match="No such file"):
         read_plan(tmp_path / "none.toml")
+
+
+def test_the_plan_in_the_docs_is_a_plan():
+    page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text(encoding="utf-8")
+    plan = make_plan(tomllib.loads(page.split("```toml\n")[1].split("```")[0]))
+    for table in (LogPlan, EstimatorPlan, PolicyPlan, ReportPlan, RunPlan):
+        assert not [key for key in table.model_fields if not re.search(rf"\b{key}\b", page)]
+    assert plan.policy.floors[0].metric == "complaint"

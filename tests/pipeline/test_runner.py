@@ -19,6 +19,7 @@ from equipoise.pipeline.folder import read_findings
 from equipoise.pipeline.plan import make_plan
 from equipoise.pipeline.policy import honest_policy
 from equipoise.pipeline.runner import run
+from equipoise.pipeline.score import read_scorer
 from equipoise.pipeline.study import make_estimator
 from equipoise.treatments import Arms, Dose
 
@@ -190,6 +191,16 @@ def test_leaving_the_policy_in_force_has_a_price(ran, tmp_path):
     run(stay.plan, tmp_path / "out")
     before, after = (pq.read_table(folder / "assignments.parquet")["chosen"] for folder in (ran.out, tmp_path / "out"))
     assert np.mean(np.asarray(before.to_pylist()) == np.asarray(after.to_pylist())) > 0.99
+
+
+def test_the_lower_confidence_mode_shuns_what_is_not_sure(ran, tmp_path):
+    plan = ran.world.plan.model_copy(update={"policy": make_plan(policy(lower=2.0)).policy})
+    careful = run(plan.model_copy(update={"run": plan.run.model_copy(update={"replicates": 5})}), tmp_path / "out")
+    bold = run(plan.model_copy(update={"policy": make_plan(policy()).policy}), tmp_path / "bold")
+    assert careful["rivals"][0]["treated"] < 0.7 * bold["rivals"][0]["treated"]
+    assert "Bootstrapped" in careful["made"]["estimator"]
+    log = ran.world.log
+    assert read_scorer(tmp_path / "out" / "policy").assign(log.table).num_rows == len(log)
 
 
 def test_settings_of_estimators_are_checked():

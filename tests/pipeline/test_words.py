@@ -27,9 +27,9 @@ def test_the_headline_tells_what_and_how_sure(found):
 def test_a_winner_only_where_the_interval_excludes_0(found):
     lot = found["rivals"][-1]
     lot["against_chosen"]["conversion"] = [0.02, 0.01, 0.03]
-    assert "2 percentage points more than random" in headline(found)[-1]
+    assert "2 percentage points more than the same offers given by lot" in headline(found)[-1]
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
-    assert "cannot be told apart from random" in headline(found)[-1]
+    assert "by lot at equal spend may do as well (difference: 95% interval -1 to +5)" in headline(found)[-1]
 
 
 def test_failed_checks_and_harm_come_first(found):

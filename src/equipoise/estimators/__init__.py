@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.base import EffectEstimator as EffectEstimator
     from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
     from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
+    from equipoise.estimators.bootstrapped import Bootstrapped as Bootstrapped
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
     from equipoise.estimators.meta.dr import DRLearner as DRLearner
@@ -47,6 +48,7 @@ NAMES = {
     "SLearner": "equipoise.estimators.meta.s",
     "TLearner": "equipoise.estimators.meta.t",
     "XLearner": "equipoise.estimators.meta.x",
+    "Bootstrapped": "equipoise.estimators.bootstrapped",
     "bootstrap_effects": "equipoise.estimators.bootstrap",
     "bootstrap_interval": "equipoise.estimators.bootstrap",
     "estimator_from_parts": "equipoise.estimators.persist",

@@ -232,7 +232,7 @@ class RunPlan(Table):
 
     folds: Annotated[int, Field(ge=2, le=50)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
-    replicates: Annotated[int, Field(ge=20, le=100_000)] = 200
+    replicates: Annotated[int, Field(ge=2, le=1000)] = 20
     out: str = "equipoise-run"
 
 

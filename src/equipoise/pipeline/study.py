@@ -13,7 +13,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.space import Space
-from equipoise.estimators import ESTIMATORS, BoostedTrees
+from equipoise.estimators import ESTIMATORS, BoostedTrees, Bootstrapped
 from equipoise.pipeline.costs import Costs, make_costs
 from equipoise.pipeline.demands import constraints_of, groups_of, weights_of
 from equipoise.pipeline.effects import Progress, cross_fit, log_folds, silent
@@ -53,6 +53,9 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
     effects = cross_fit(log, estimator, fold, design.model, progress)
+    if plan.policy.lower > 0 and effects.std_error is None:
+        estimator = Bootstrapped(estimator, plan.run.replicates, plan.run.seed)
+        effects = cross_fit(log, estimator, fold, design.model, progress)
     task, costs = make_task(plan, log, effects, fold)
     judge = make_judge(log, effects, design.propensity, costs, plan.report.level)
     return Study(plan, log, fold, estimator, effects, design, costs, task, judge)

@@ -64,8 +64,10 @@ def _against(found: Findings) -> list[str]:
             lead = rival["against_chosen"][main]
             by = change(found, main, abs(lead[0]), plus=False)
             more = "more" if lead[0] > 0 else "less"
-            apart = f"On {main} that is {by} {more} than {rival['policy']} ({_span(found, main, lead)})."
-            said.append(apart if _apart(lead) else f"On {main} it cannot be told apart from {rival['policy']}.")
+            span = _span(found, main, lead)
+            apart = f"On {main} that is {by} {more} than the same offers given by lot at equal spend ({span})."
+            alike = f"On {main} the same offers given by lot at equal spend may do as well (difference: {span})."
+            said.append(apart if _apart(lead) else alike)
     return said
 
 
