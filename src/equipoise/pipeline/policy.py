@@ -57,8 +57,17 @@ class Task:
         """The task on some of the units."""
         groups = {name: labels[rows] for name, labels in self.groups.items()}
         keep = None if self.keep is None else replace(self.keep, previous=self.keep.previous[rows])
+        asked = [constraint for constraint in self.constraints if _applies(constraint, groups)]
         effects, expected, fold = self.effects.take(rows), self.expected[rows], self.fold[rows]
-        return replace(self, effects=effects, expected=expected, fold=fold, groups=groups, keep=keep)
+        return replace(self, effects=effects, expected=expected, fold=fold, groups=groups, keep=keep, constraints=asked)
+
+
+def _applies(constraint: Constraint, groups: Groups) -> bool:
+    """Whether some unit is in a group that the constraint names; a small group may be absent from a fold."""
+    demand = getattr(constraint, "demand", None)
+    if demand is None or demand.column is None:
+        return True
+    return bool(np.isin(groups[demand.column], [label for label, _ in demand.factors]).any())
 
 
 @dataclass(frozen=True)
@@ -144,21 +153,25 @@ def solve_folds(task: Task) -> Solved:
 
 
 def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:
-    """The demands of the folds as one list, their figures averaged by the folds' sizes."""
+    """The demands of the folds as one list, their figures averaged by the sizes of the folds that have them."""
+    named: dict[str, list[tuple[float, Row]]] = {}
+    for size, rows in zip(sizes, folds, strict=True):
+        for row in rows:
+            named.setdefault(row["name"], []).append((size, row))
 
-    def mean(rows: Sequence[Row], key: str) -> float:
-        return float(sum(size * row[key] for size, row in zip(sizes, rows, strict=True)))  # type: ignore[literal-required]
+    def mean(parts: list[tuple[float, Row]], key: str) -> float:
+        return float(sum(size * row[key] for size, row in parts) / sum(size for size, _ in parts))  # type: ignore[literal-required]
 
     return [
         {
-            "name": rows[0]["name"],
-            "rule": rows[0]["rule"],
-            "bound": mean(rows, "bound"),
-            "used": mean(rows, "used"),
-            "price": mean(rows, "price"),
-            "binding": any(row["binding"] for row in rows),
+            "name": name,
+            "rule": parts[0][1]["rule"],
+            "bound": mean(parts, "bound"),
+            "used": mean(parts, "used"),
+            "price": mean(parts, "price"),
+            "binding": any(row["binding"] for _, row in parts),
         }
-        for rows in zip(*folds, strict=True)
+        for name, parts in named.items()
     ]
 
 
