@@ -19,7 +19,7 @@ def test_the_headline_tells_what_and_how_sure(found):
     chosen["values"]["conversion"], chosen["treated"], chosen["spend"] = [0.05, 0.02, 0.08], 0.25, [0.4, 0.3, 0.5]
     first, second, *_ = headline(found)
     assert first == "The policy makes an offer to 25% of people and spends 0.4 USD per head."
-    assert second == "It changes conversion by +5 percentage points per head against none (95% interval +2 to +8)."
+    assert second == "It changes “conversion” by +5 percentage points per head against none (95% interval +2 to +8)."
     chosen["values"]["conversion"] = [0.05, -0.02, 0.12]
     assert "chance alone" in headline(found)[1]
 
@@ -38,9 +38,9 @@ def test_failed_checks_and_harm_come_first(found):
     group["values"]["conversion"] = [-0.05, -0.08, -0.02]
     first, second, *_ = risks(found)
     assert "Arms are lopsided." in first
-    assert "loses on conversion: -5 percentage points" in second
+    assert "loses on “conversion”: -5 percentage points" in second
     group["values"]["conversion"] = [-0.05, -0.12, 0.02]
-    assert any("may lose on conversion" in text for text in risks(found))
+    assert any("may lose on “conversion”" in text for text in risks(found))
 
 
 def test_more_spend_than_planned_is_said(found):
@@ -55,4 +55,4 @@ def test_a_floor_that_is_not_sure_is_said(found):
         {"name": "floor of visits", "rule": "at least", "bound": 0.1, "used": 0.2, "price": 0.0, "binding": False}
     )
     found["rivals"][0]["values"]["visits"] = [0.15, 0.05, 0.25]
-    assert any(text.startswith("The floor of visits") for text in risks(found))
+    assert any(text.startswith("The floor of “visits”") for text in risks(found))

@@ -22,7 +22,7 @@ from equipoise.estimators.trees import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 FEW, MANY = 5_000, 40_000  # rows a cell from which the default models may learn more: measured on simulators with known effects
-SMALL = 20_000  # rows of a table below which one thread is quickest
+SMALL = 100_000  # rows below which a fit on several threads waits for itself, the more so on a busy machine
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
 

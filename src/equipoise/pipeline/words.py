@@ -53,7 +53,7 @@ def _what_it_does(found: Findings, chosen: Rival) -> str:
 def _gain(found: Findings, metric: str, gain: Interval) -> str:
     doubt = "" if _apart(gain) else "; chance alone could make that"
     by = change(found, metric, gain[0])
-    return f"It changes {metric} by {by} per head against {found['control']} ({_span(found, metric, gain)}){doubt}."
+    return f"It changes “{metric}” by {by} per head against {found['control']} ({_span(found, metric, gain)}){doubt}."
 
 
 def _against(found: Findings) -> list[str]:
@@ -65,8 +65,8 @@ def _against(found: Findings) -> list[str]:
             by = change(found, main, abs(lead[0]), plus=False)
             more = "more" if lead[0] > 0 else "less"
             span = _span(found, main, lead)
-            apart = f"On {main} that is {by} {more} than the same offers given by lot at equal spend ({span})."
-            alike = f"On {main} the same offers given by lot at equal spend may do as well (difference: {span})."
+            apart = f"On “{main}” that is {by} {more} than the same offers given by lot at equal spend ({span})."
+            alike = f"On “{main}” the same offers given by lot at equal spend may do as well (difference: {span})."
             said.append(apart if _apart(lead) else alike)
     return said
 
@@ -91,7 +91,7 @@ def _harm(found: Findings) -> list[str]:
             if sign * gain[0] < 0 and group["shares"].get(found["control"], 0.0) < 1:
                 verb = "loses" if _apart(gain) else "may lose"
                 by = change(found, metric["name"], gain[0])
-                said.append((not _apart(gain), f"{_name(group)} {verb} on {metric['name']}: {by} per head."))
+                said.append((not _apart(gain), f"{_name(group)} {verb} on “{metric['name']}”: {by} per head."))
     return [text for _, text in sorted(said, key=lambda item: item[0])]
 
 
@@ -102,7 +102,8 @@ def _floors(found: Findings) -> list[str]:
         metric = row["name"].removeprefix("floor of ")
         if row["rule"] == "at least" and metric in values and values[metric][1] < row["bound"]:
             bound, low = change(found, metric, row["bound"]), change(found, metric, values[metric][1])
-            said.append(f"The floor of {metric}, {bound}, holds by the model; on held-out rows the gain may be as low as {low}.")
+            doubt = f"on held-out rows the gain may be as low as {low}"
+            said.append(f"The floor of “{metric}”, {bound}, holds by the model; {doubt}.")
     return said
 
 
@@ -111,16 +112,16 @@ def _no_better(found: Findings) -> list[str]:
     main, most = _main_metric(found), DEARER * found["rivals"][0]["spend"][0]
     alike = [r for r in found["rivals"][1:] if r["treated"] > 0 and r["spend"][0] <= most]
     rivals = [r["policy"] for r in alike if not _apart(r["against_chosen"][main])]
-    return [f"On {main} the chosen policy is not surely different from: {'; '.join(rivals)}."] if rivals else []
+    return [f"On “{main}” the chosen policy is not surely different from: {'; '.join(rivals)}."] if rivals else []
 
 
 def _uncertain(found: Findings) -> list[str]:
     said = []
     for name, gain in found["rivals"][0]["values"].items():
         if not _apart(gain):
-            said.append(f"The gain on {name} may be nil: {_span(found, name, gain)}.")
+            said.append(f"The gain on “{name}” may be nil: {_span(found, name, gain)}.")
         elif gain[2] - gain[1] > WIDE * abs(gain[0]):
-            said.append(f"The gain on {name} is uncertain: {_span(found, name, gain)}.")
+            said.append(f"The gain on “{name}” is uncertain: {_span(found, name, gain)}.")
     return said
 
 
