@@ -3,10 +3,11 @@
 A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end -->``.  Kinds:
 
     bench NAME       the table of benchmarks/results/NAME.json
+    beside NAME      of that table only the figures that stand beside somebody's
     code FILE        a file, as a code block
     output FILE      what `python FILE` prints, or what `equipoise run FILE` says of a plan
 
-`--check` only compares the parts that need no run (bench, code) and fails where one is stale; the tests call it.
+The picture docs/report.png is taken from the run of examples/voucher.toml.  `--check` only compares the parts that need no run (bench, beside, code) and fails where one is stale; the tests call it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from make_picture import make_picture
 
 ROOT = Path(__file__).parent.parent
 PART = re.compile(r"(<!-- begin (\w+) (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
@@ -40,7 +43,12 @@ def ranges(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
 
 
-def bench(name: str) -> str:
+def beside(name: str) -> str:
+    """The figures of one benchmark that stand beside somebody's."""
+    return bench(name, all_figures=False)
+
+
+def bench(name: str, all_figures: bool = True) -> str:
     """The table of one benchmark's results."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     if not path.exists():
@@ -48,6 +56,8 @@ def bench(name: str) -> str:
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     rows = ["| figure | value | range | unit | against | n |", "|---|---|---|---|---|---|"]
     for f in result["figures"]:
+        if not (all_figures or f["against"]):
+            continue
         spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
         rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {f['n'] or ''} |")
     versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
@@ -69,7 +79,7 @@ def output(name: str) -> str:
     return f"```text\n{done.stdout.rstrip()}\n```\n"
 
 
-KINDS = {"bench": bench, "code": code, "output": output}
+KINDS = {"bench": bench, "beside": beside, "code": code, "output": output}
 
 
 def rebuilt(text: str, kinds: set[str]) -> str:
@@ -80,7 +90,7 @@ def rebuilt(text: str, kinds: set[str]) -> str:
 def main() -> int:
     """Rebuild every page, or with --check say which are stale."""
     check = "--check" in sys.argv[1:]
-    kinds = {"bench", "code"} if check else set(KINDS)
+    kinds = {"bench", "beside", "code"} if check else set(KINDS)
     stale = []
     for page in pages():
         text = page.read_text(encoding="utf-8")
@@ -89,6 +99,8 @@ def main() -> int:
             stale.append(str(page.relative_to(ROOT)))
         elif new != text:
             page.write_text(new, encoding="utf-8")
+    if not check:
+        make_picture(ROOT / "runs" / "voucher", ROOT / "docs" / "report.png")
     if stale:
         print(f"stale: {', '.join(stale)}; run make docs", file=sys.stderr)
     return 1 if stale else 0
