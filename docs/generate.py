@@ -7,7 +7,8 @@ A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end 
     code FILE        a file, as a code block
     output FILE      what `python FILE` prints, or what `equipoise run FILE` says of a plan
 
-The picture docs/report.png is taken from the run of examples/voucher.toml.  `--check` only compares the parts that need no run (bench, beside, code) and fails where one is stale; the tests call it.
+The picture docs/report.png is taken from the run of examples/voucher.toml.  `--check` only compares the parts that need no run
+and fails where one is stale; the tests call it.
 """
 
 from __future__ import annotations
@@ -43,26 +44,32 @@ def ranges(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
 
 
+def table(figures: list[dict[str, Any]]) -> str:
+    """Figures as a table."""
+    rows = ["| figure | value | range | unit | against | n |", "|---|---|---|---|---|---|"]
+    for f in figures:
+        spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
+        size = "" if f["n"] is None else f"{f['n']:,}"
+        rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {size} |")
+    return "\n".join(rows) + "\n"
+
+
+def result(name: str) -> dict[str, Any]:
+    """What one benchmark recorded."""
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def beside(name: str) -> str:
     """The figures of one benchmark that stand beside somebody's."""
-    return bench(name, all_figures=False)
+    return table([f for f in result(name)["figures"] if f["against"]])
 
 
-def bench(name: str, all_figures: bool = True) -> str:
-    """The table of one benchmark's results."""
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
-    if not path.exists():
-        return f"No result yet: run `make bench NAME={name}`.\n"
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    rows = ["| figure | value | range | unit | against | n |", "|---|---|---|---|---|---|"]
-    for f in result["figures"]:
-        if not (all_figures or f["against"]):
-            continue
-        spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
-        rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {f['n'] or ''} |")
-    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
-    tail = f"\n{result['protocol']} Seeds: {ranges(result['seeds'])}. Versions: {versions}.\n"
-    return "\n".join(rows) + "\n" + tail
+def bench(name: str) -> str:
+    """The table of one benchmark's results, with how it was made."""
+    made = result(name)
+    versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
+    return f"{table(made['figures'])}\n{made['protocol']}\nSeeds: {ranges(made['seeds'])}.  Versions: {versions}.\n"
 
 
 def code(name: str) -> str:
