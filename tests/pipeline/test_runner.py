@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError, PlanError
+from equipoise.core.errors import InputError, MissingExtra, PlanError
 from equipoise.core.snapshot import read_snapshot
 from equipoise.data import make_coupon_world, make_placebo_world
 from equipoise.estimators import BoostedTrees, TLearner
@@ -39,6 +40,14 @@ def test_findings_are_whole_and_are_what_metrics_json_holds(ran):
     assert read_findings(ran.out) == json.loads(json.dumps(plain(ran.findings)))
     assert ran.findings["made"]["snapshot"] == read_snapshot(ran.out / "policy").id
     assert ran.findings["made"]["plan"] == ran.world.plan.text
+
+
+def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp_path):
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setattr("equipoise.pipeline.runner.make_study", lambda *_: pytest.fail("fitted first"))
+    with pytest.raises(MissingExtra, match="equipoise"):
+        run(ran.world.plan, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_rows_keep_their_ids_and_effects_come_back(ran):

@@ -29,7 +29,7 @@ from equipoise.pipeline.findings import Arm, Chosen, Experiment, Findings, Rival
 from equipoise.pipeline.insight import averages, rankings
 from equipoise.pipeline.plan import Plan
 from equipoise.pipeline.policy import Solved, solve, solve_folds
-from equipoise.pipeline.report import render_report
+from equipoise.pipeline.report import render_report, report_libraries
 from equipoise.pipeline.score import Scorer, assignments, write_scorer
 from equipoise.pipeline.study import Study, make_study
 from equipoise.pipeline.sweeps import budget_sweep, trade_off
@@ -45,6 +45,7 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
     """
     place = Path(out)
     files.check_out(place)
+    report_libraries()  # better missed now than after the fits
     started = time.perf_counter()
     study = make_study(plan, progress)
     solved = solve_folds(study.task)

@@ -4,6 +4,6 @@ words -> numbers for people;  parts -> what a page is made of;  plots -> drawing
 evidence, decision, summary -> the sections;  page -> the HTML.
 """
 
-from equipoise.pipeline.report.page import render_report, spec_json
+from equipoise.pipeline.report.page import render_report, report_libraries, spec_json
 
-__all__ = ["render_report", "spec_json"]
+__all__ = ["render_report", "report_libraries", "spec_json"]

@@ -27,7 +27,7 @@ def render_report(findings: Findings) -> str:
     ----------
     findings : what a run found; see `equipoise.pipeline.findings`.
     """
-    environment, plotly_js = _libraries()
+    environment, plotly_js = report_libraries()
     view = View(findings)
     template = environment.from_string(_resource("template.html.j2"))
     script = _resource("page.js")
@@ -76,8 +76,8 @@ def _resource(name: str) -> str:
     return files("equipoise.pipeline.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _libraries() -> tuple[Any, str]:
-    """Jinja's environment with every value escaped, and plotly.js."""
+def report_libraries() -> tuple[Any, str]:
+    """Jinja's environment with every value escaped, and plotly.js; `MissingExtra` where they are not installed."""
     try:
         from jinja2 import Environment, StrictUndefined
         from plotly.offline import get_plotlyjs
