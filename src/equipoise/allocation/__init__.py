@@ -6,13 +6,6 @@ from equipoise.core.lazy import lazy
 from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
-    from equipoise.allocation.allocate import Allocation as Allocation
-    from equipoise.allocation.allocate import allocate as allocate
-    from equipoise.allocation.allocate import budgeted_policy as budgeted_policy
-    from equipoise.allocation.churn import Churn as Churn
-    from equipoise.allocation.churn import Keep as Keep
-    from equipoise.allocation.churn import churn as churn
-    from equipoise.allocation.churn import expected_cost as expected_cost
     from equipoise.allocation.constraints import budget as budget
     from equipoise.allocation.constraints import cap as cap
     from equipoise.allocation.constraints import constraint_from_json as constraint_from_json
@@ -25,6 +18,13 @@ if TYPE_CHECKING:
     from equipoise.allocation.rule import decide_each as decide_each
     from equipoise.allocation.rule import decision_of as decision_of
     from equipoise.allocation.rule import scores as scores
+    from equipoise.allocation.solve import Allocation as Allocation
+    from equipoise.allocation.solve import allocate as allocate
+    from equipoise.allocation.solve import budgeted_policy as budgeted_policy
+    from equipoise.allocation.stability import Churn as Churn
+    from equipoise.allocation.stability import Keep as Keep
+    from equipoise.allocation.stability import churn as churn
+    from equipoise.allocation.stability import expected_cost as expected_cost
 
 POLICIES = Registry(
     "policy",
@@ -39,20 +39,20 @@ POLICIES = Registry(
 )
 
 NAMES = {
-    "Allocation": "equipoise.allocation.allocate",
-    "Churn": "equipoise.allocation.churn",
+    "Allocation": "equipoise.allocation.solve",
+    "Churn": "equipoise.allocation.stability",
     "Decisions": "equipoise.allocation.rule",
-    "Keep": "equipoise.allocation.churn",
-    "allocate": "equipoise.allocation.allocate",
+    "Keep": "equipoise.allocation.stability",
+    "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
-    "budgeted_policy": "equipoise.allocation.allocate",
+    "budgeted_policy": "equipoise.allocation.solve",
     "cap": "equipoise.allocation.constraints",
-    "churn": "equipoise.allocation.churn",
+    "churn": "equipoise.allocation.stability",
     "constraint_from_json": "equipoise.allocation.constraints",
     "decide": "equipoise.allocation.rule",
     "decide_each": "equipoise.allocation.rule",
     "decision_of": "equipoise.allocation.rule",
-    "expected_cost": "equipoise.allocation.churn",
+    "expected_cost": "equipoise.allocation.stability",
     "floor": "equipoise.allocation.constraints",
     "group_budget": "equipoise.allocation.constraints",
     "offers": "equipoise.allocation.constraints",

@@ -19,9 +19,11 @@ from scipy.optimize import linprog, nnls
 
 from equipoise.core.arrays import Floats
 
+NOTHING = 1e-18  # steps below this are none
 LEVEL = 0.3  # how far between the bounds the next point aims
 MOST_CUTS, KEPT_CUTS = 120, 100
 LONGEST = 400  # evaluations
+BOUND_EVERY = 3  # steps between two lower bounds, which cost more than the points
 TINY = 1e-9  # heights below this, of 1 the worth without demands, are as good as 0
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
@@ -67,7 +69,7 @@ class Cuts:
         size[size == 0] = 1.0
         need = (rows @ center - right) / size  # rows/size . step <= -need
         reach = need.max()
-        if reach <= 0:
+        if reach <= NOTHING:
             return center
         target = np.zeros(m + 1)
         target[m] = 1.0
@@ -115,12 +117,15 @@ def minimise(
         cuts.add(y, height, slope)
         if height < best:
             best, at = height, y
-        bound, lowest = cuts.lowest(box, simplex)
-        low = max(low, min(bound, best))
+        if spent % BOUND_EVERY == 1:
+            low = max(low, min(cuts.lowest(box, simplex)[0], best))
+        nearest = cuts.project(at, low + LEVEL * (best - low), box, simplex) if np.isfinite(low) else None
+        if nearest is None or np.array_equal(nearest, at):
+            bound, nearest = cuts.lowest(box, simplex)
+            low = max(low, min(bound, best))
         if best - low <= tol * max(abs(best), floor) or best < below:
             break
-        nearest = cuts.project(at, low + LEVEL * (best - low), box, simplex)
-        y = lowest if nearest is None or np.array_equal(nearest, at) else nearest
+        y = nearest
     return Minimum(at, best, low, spent)
 
 

@@ -25,13 +25,17 @@ def usage_matrix(problem: Problem) -> Floats:
     return made
 
 
+def one_each(n: int, k: int) -> sp.csr_array:
+    """The rows that sum each unit's candidates, (n, n * k)."""
+    return sp.csr_array((np.ones(n * k), np.arange(n * k), np.arange(0, n * k + 1, k)), shape=(n, n * k))
+
+
 def solve_exactly(problem: Problem) -> Dual | None:
     """Prices and bound by HiGHS; None if the demands cannot hold together."""
     n, k = problem.value.shape
     if n * k > LARGEST:
         raise InputError("method 'highs'", f"be used for n * k <= {LARGEST}", n * k, fix="use method='auto'")
-    local = sp.csr_array((np.ones(n * k), np.arange(n * k), np.arange(0, n * k + 1, k)), shape=(n, n * k))
-    matrix = sp.vstack([sp.csr_array(usage_matrix(problem)), local], format="csr")
+    matrix = sp.vstack([sp.csr_array(usage_matrix(problem)), one_each(n, k)], format="csr")
     right = np.concatenate([problem.rows.bounds, np.ones(n)])
     found = linprog(-problem.value.ravel(), A_ub=matrix, b_ub=right, bounds=(0, None), method="highs")
     if found.x is None:

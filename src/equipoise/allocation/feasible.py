@@ -20,19 +20,26 @@ CLOSE = 1e-7
 
 
 def conflict(problem: Problem) -> list[int]:
-    """The rows that cannot hold together; empty if all can, were units divisible."""
+    """The rows that cannot hold together, none of them needless; empty if all hold, were units divisible."""
     free = replace(problem, value=np.zeros_like(problem.value))
-    scale, m = Scale(1.0, problem.potential()), len(problem.rows)
-    height = scale.function(free)
-    found = minimise(height, np.full(m, 1.0 / m), Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True)
+    rows = _certificate(free, list(range(len(problem.rows))))
+    for r in list(rows):
+        without = _certificate(free, [other for other in rows if other != r]) if r in rows else []
+        rows = without or rows
+    return rows
+
+
+def _certificate(free: Problem, kept: list[int]) -> list[int]:
+    """Rows among ``kept`` whose prices prove that they cannot hold together; empty if they can."""
+    if not kept:
+        return []
+    part = replace(free, rows=free.rows.only(kept))
+    height = Scale(1.0, part.potential()).function(part)
+    start = np.full(len(kept), 1.0 / len(kept))
+    found = minimise(height, start, Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True)
     if found.height >= SURE:
         return []
-    y = found.y
-    for r in np.argsort(y):
-        without = np.where(np.arange(m) == r, 0.0, y)
-        if y[r] > 0 and height(without)[0] < SURE:
-            y = without
-    return np.flatnonzero(y > 0).tolist()
+    return [r for r, y in zip(kept, found.y.tolist(), strict=True) if y > 0]
 
 
 def infeasible(problem: Problem) -> InfeasibleError:

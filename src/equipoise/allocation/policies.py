@@ -12,23 +12,24 @@ On the units it was made on, each but argmax exceeds no demand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.allocation.allocate import budgeted_policy, draft_policy, expand
 from equipoise.allocation.constraints import Constraint, Groups
 from equipoise.allocation.lot import draw, uniform
 from equipoise.allocation.rows import Rows, compile_rows
 from equipoise.allocation.rule import check_cost, check_effects, weighted_value
+from equipoise.allocation.solve import budgeted_policy, draft_policy, expand
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.policy import Policy
 
-ROUNDING = 1e-12  # of a running sum of money or effects, kept free
+ROUNDING = 1e-12  # of a running sum: so near to a bound the sum is taken exactly
 
 
 @dataclass(frozen=True)
@@ -144,26 +145,21 @@ def _longest(task: Task, want: Ints, key: Floats) -> tuple[int, Ints]:
     rows = compile_rows(demands, effects.candidates, effects.metrics, groups, n, task.cost is not None)
     order = np.argsort(key, kind="stable")
     order = order[want[order] >= 0]
-    running = np.zeros((len(rows), len(order) + 1))
-    running[:, 1:] = np.cumsum(_usage(rows, effects, check_cost(task.cost, effects.values.shape[:2]), order, want[order]), axis=1)
-    room = rows.bounds[:, None] - np.where(_whole(rows), 0.0, ROUNDING * np.abs(running).max(axis=1, initial=0.0))[:, None]
+    each = _usage(rows, effects, check_cost(task.cost, effects.values.shape[:2]), order, want[order])
+    running = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(each, axis=1)], axis=1)
+    spare = ROUNDING * np.abs(running).max(axis=1, initial=0.0)
     together = np.r_[False, key[order][1:] == key[order][:-1], False] if len(order) else np.zeros(1, bool)
-    right = (running <= room).all(axis=0) & ~together
-    if not right.any():
-        names = [d.name for d, least, b in zip(demands, running.min(axis=1), rows.bounds, strict=True) if least > b]
-        raise InfeasibleError(
-            " and ".join(map(repr, names or [d.name for d in demands])),
-            "hold for some share of the units",
-            "no such share",
-            fix="loosen it or use the budgeted policy",
-        )
-    return int(np.flatnonzero(right)[-1]), order
-
-
-def _whole(rows: Rows) -> Bools:
-    """Which rows count in whole numbers, (m,), and so without rounding."""
-    exact: Bools = (rows.quantity == 0) & (rows.coefficient == np.round(rows.coefficient)).all(axis=(1, 2))
-    return exact
+    nearly = (running <= (rows.bounds + spare)[:, None]).all(axis=0) & ~together
+    for count in np.flatnonzero(nearly)[::-1].tolist():
+        if all(math.fsum(used) <= bound for used, bound in zip(each[:, :count].tolist(), rows.bounds, strict=True)):
+            return count, order
+    names = [d.name for d, least, b in zip(demands, running.min(axis=1), rows.bounds, strict=True) if least > b]
+    raise InfeasibleError(
+        " and ".join(map(repr, names or [d.name for d in demands])),
+        "hold for some share of the units",
+        "no such share",
+        fix="loosen it or use the budgeted policy",
+    )
 
 
 def _usage(rows: Rows, effects: Effects, cost: Floats, units: Ints, choice: Ints) -> Floats:

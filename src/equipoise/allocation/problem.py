@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from equipoise.allocation.kernels import add_all, best_of_all, choose_all, measure_all
 from equipoise.allocation.rows import Rows
-from equipoise.allocation.rule import priced
 from equipoise.core.arrays import Floats, Ints
 
 Choice = NDArray[np.int16]
@@ -84,92 +83,3 @@ class Chosen(NamedTuple):
     usage: Floats
     choice: Choice
     margin: Floats
-
-
-@njit(cache=True, inline="always")
-def count(cost, cube, columns, u, a, c, sums):  # type: ignore[no-untyped-def]
-    """Add to ``sums`` the quantities of one unit under candidate a."""
-    sums[0, c, a] += 1.0
-    sums[1, c, a] += cost[u if cost.shape[0] > 1 else 0, a]
-    for q in range(len(columns)):
-        sums[2 + q, c, a] += cube[u, a, columns[q]]
-
-
-@njit(cache=True)
-def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore[no-untyped-def]
-    """The sum of the best scores; the quantities of the choices are added to ``sums``."""
-    total = 0.0
-    for u in range(value.shape[0]):
-        best, chosen = 0.0, -1
-        for a in range(value.shape[1]):
-            score = priced(value, cost, cube, columns, table, u, a, codes[u])
-            if score > best:
-                best, chosen = score, a
-        if chosen >= 0:
-            total += best
-            count(cost, cube, columns, u, chosen, codes[u], sums)
-    return total
-
-
-@njit(cache=True)
-def choose_all(value, cost, cube, columns, table, codes, choice, margin, sums):  # type: ignore[no-untyped-def]
-    """`best_of_all`, with the choice (n,) and its margin (n,)."""
-    total = 0.0
-    for u in range(value.shape[0]):
-        best, second, chosen = 0.0, -np.inf, -1
-        for a in range(value.shape[1]):
-            score = priced(value, cost, cube, columns, table, u, a, codes[u])
-            if score > best:
-                best, second, chosen = score, best, a
-            elif score > second:
-                second = score
-        choice[u], margin[u] = chosen, best - second
-        if chosen >= 0:
-            total += best
-            count(cost, cube, columns, u, chosen, codes[u], sums)
-    return total
-
-
-@njit(cache=True)
-def add_two(high, low, x):  # type: ignore[no-untyped-def]
-    """high + low + x as a rounded sum and its rest (Neumaier 1974)."""
-    total = high + x
-    if abs(high) >= abs(x):
-        low += (high - total) + x
-    else:
-        low += (x - total) + high
-    return total, low
-
-
-@njit(cache=True)
-def measure_all(value, cost, cube, columns, codes, choice, sums, rest):  # type: ignore[no-untyped-def]
-    """The value of a choice; its quantities go to ``sums`` and what rounding lost to ``rest``."""
-    step = 1 if cost.shape[0] > 1 else 0
-    total = 0.0
-    lost = 0.0
-    for u in range(value.shape[0]):
-        a = choice[u]
-        if a < 0:
-            continue
-        c = codes[u]
-        total, lost = add_two(total, lost, value[u, a])
-        sums[0, c, a] += 1.0
-        sums[1, c, a], rest[1, c, a] = add_two(sums[1, c, a], rest[1, c, a], cost[u * step, a])
-        for q in range(len(columns)):
-            x = cube[u, a, columns[q]]
-            sums[2 + q, c, a], rest[2 + q, c, a] = add_two(sums[2 + q, c, a], rest[2 + q, c, a], x)
-    return total + lost
-
-
-@njit(cache=True)
-def add_all(value, cost, cube, columns, codes, sums):  # type: ignore[no-untyped-def]
-    """Add the size of every quantity of every unit and candidate to ``sums``."""
-    step = 1 if cost.shape[0] > 1 else 0
-    n, k = value.shape
-    for u in range(n):
-        c = codes[u]
-        for a in range(k):
-            sums[0, c, a] += 1.0
-            sums[1, c, a] += cost[u * step, a]
-            for q in range(len(columns)):
-                sums[2 + q, c, a] += abs(cube[u, a, columns[q]])

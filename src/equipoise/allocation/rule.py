@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
+from equipoise.allocation.kernels import price_all, weigh
 from equipoise.allocation.lot import draw
 from equipoise.allocation.rows import Rows, compile_rows
 from equipoise.core.arrays import Bools, Floats, Ints
@@ -26,38 +26,6 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Decision, Policy
 
 NEW = -2  # the previous choice of a unit that had none
-
-
-@njit(cache=True)
-def weigh(values, errors, columns, weights, which, z, out):  # type: ignore[no-untyped-def]
-    """out (n, k): the weighted sum of the effects (n, k, m) in ``columns``, less z standard errors of each."""
-    for u in range(out.shape[0]):
-        for a in range(out.shape[1]):
-            total = 0.0
-            for j in range(len(columns)):
-                w = weights[which[u], j]
-                total += w * values[u, a, columns[j]]
-                if z > 0.0:
-                    total -= z * abs(w) * errors[u, a, columns[j]]
-            out[u, a] = total
-
-
-@njit(cache=True, inline="always")
-def priced(value, cost, cube, columns, table, u, a, c):  # type: ignore[no-untyped-def]
-    """The score of one candidate for one unit.  cost has n rows, or one that serves all."""
-    score = value[u, a] - table[0, c, a]
-    score -= table[1, c, a] * cost[u if cost.shape[0] > 1 else 0, a]
-    for q in range(len(columns)):
-        score -= table[2 + q, c, a] * cube[u, a, columns[q]]
-    return score
-
-
-@njit(cache=True)
-def price_all(value, cost, cube, columns, table, codes, out):  # type: ignore[no-untyped-def]
-    """out (n, k): `priced` for all."""
-    for u in range(out.shape[0]):
-        for a in range(out.shape[1]):
-            out[u, a] = priced(value, cost, cube, columns, table, u, a, codes[u])
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.allocation.bundle import TINY
-from equipoise.allocation.churn import Keep
 from equipoise.allocation.constraints import Constraint, Groups
-from equipoise.allocation.dual import Dual, Scale, Stage, solve_dual
+from equipoise.allocation.dual import Dual, Stage, solve_dual
 from equipoise.allocation.exact import solve_exactly
 from equipoise.allocation.feasible import infeasible
+from equipoise.allocation.hold import hold
+from equipoise.allocation.polish import polish
 from equipoise.allocation.problem import Choice, Problem
 from equipoise.allocation.repair import repair
 from equipoise.allocation.rows import Rows, compile_rows
 from equipoise.allocation.rule import add_keep, check_cost, check_effects, metric_quantities, weighted_value
+from equipoise.allocation.stability import Keep
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
@@ -34,7 +36,7 @@ from equipoise.core.policy import Demand, Policy
 
 METHODS = ("auto", "bisect", "level", "highs")
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
-HOLD_FIRST, HOLD_STEPS = 1e-8, 40
+SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
 CARRIED = 0.9  # below this part of the value, prices alone do not carry the choice: worth a warning
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,7 @@ def allocate(
     if keep is not None:
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
-    problem = _problem(worth, demands, names, cost, effects, groups or {}, lower=0.0)
+    problem = compiled(worth, demands, names, cost, effects, groups or {})
     return _solve(problem, tol, warm, method)
 
 
@@ -160,7 +162,7 @@ def budgeted_policy(
     draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, keep.bonus if keep else 0.0)
     worth = weighted_value(draft, effects, groups)
     add_keep(worth, draft.keep, keep.previous if keep else None)
-    problem = _problem(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
+    problem = compiled(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
     made = _solve(problem, tol, warm, method)
     prices = hold(problem, made.prices)
     chosen = problem.choose(prices)
@@ -196,31 +198,16 @@ def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, .
     return demands
 
 
-def hold(problem: Problem, prices: Floats) -> Floats:
-    """The prices, raised until the choice they make exceeds no row; as they were if no such prices are near."""
-    scale = Scale(max(problem.evaluate(np.zeros(len(prices)))[0], 1e-300), problem.potential())
-    raised, step = prices.copy(), np.zeros(len(prices))
-    for _ in range(HOLD_STEPS):
-        _, usage = problem.measure(problem.choose(raised).choice)
-        over = usage > problem.rows.bounds
-        if not over.any():
-            return raised
-        first = scale.prices(np.full(len(prices), HOLD_FIRST))
-        step = np.where(over, np.maximum(2 * step, first), step)
-        raised = raised + np.where(over, step, 0.0)
-    return prices
-
-
-def _problem(
+def compiled(
     worth: Floats,
     demands: Sequence[Demand],
     candidates: Sequence[str],
     cost: ArrayLike | None,
     effects: Effects | None,
     groups: Groups,
-    lower: float,
+    lower: float = 0.0,
 ) -> Problem:
-    """Compile the demands against the units."""
+    """The problem, with the demands compiled against the units."""
     metrics = effects.metrics if effects is not None else ()
     rows: Rows = compile_rows(demands, candidates, metrics, groups, len(worth), cost is not None)
     cube, columns = np.zeros((1, worth.shape[1], 1)), rows.columns
@@ -251,10 +238,14 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
     by_prices = problem.choose(dual.prices)
     carried, usage = problem.measure(by_prices.choice)
     made = repair(problem, dual.prices, dual.bound, tol)
+    free, _, _ = problem.evaluate(np.zeros(m))
+    size = max(abs(dual.bound), TINY * free, 1e-300)
+    loose = len(problem) <= SMALL and dual.bound - made.value > max(tol, POLISH) * size
+    if loose or not made.feasible:
+        made = polish(problem, dual.prices, made)
     if not made.feasible:
         raise infeasible(problem)
-    free, _, _ = problem.evaluate(np.zeros(m))
-    gap = max(dual.bound - made.value, 0.0) / max(abs(dual.bound), TINY * free, 1e-300)
+    gap = max(dual.bound - made.value, 0.0) / size
     return Allocation(
         choice=made.choice,
         prices=dual.prices,

@@ -1,0 +1,281 @@
+"""Kernels: every loop over units, compiled.  All in one file, since a compiled kernel is cached by the file it stands in.
+
+Throughout: u unit, a candidate, c group code, q quantity, r row; value (n, k); cost (n, k), or (1, k) for all; cube (n, k, M)
+of effects, of which ``columns`` (q,) count; table (2 + q, G, k) of prices; codes (n,); coefficient (m, G, k); quantity (m,);
+choice (n,) with -1 for control.  Additions go in a fixed order, without reassociation, so the same row always gives the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def weigh(values, errors, columns, weights, which, z, out):  # type: ignore[no-untyped-def]
+    """out (n, k): the weighted sum of the effects (n, k, m) in ``columns``, less z standard errors of each."""
+    for u in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            total = 0.0
+            for j in range(len(columns)):
+                w = weights[which[u], j]
+                total += w * values[u, a, columns[j]]
+                if z > 0.0:
+                    total -= z * abs(w) * errors[u, a, columns[j]]
+            out[u, a] = total
+
+
+@njit(cache=True, inline="always")
+def priced(value, cost, cube, columns, table, u, a, c):  # type: ignore[no-untyped-def]
+    """The score of one candidate for one unit.  cost has n rows, or one that serves all."""
+    score = value[u, a] - table[0, c, a]
+    score -= table[1, c, a] * cost[u if cost.shape[0] > 1 else 0, a]
+    for q in range(len(columns)):
+        score -= table[2 + q, c, a] * cube[u, a, columns[q]]
+    return score
+
+
+@njit(cache=True)
+def price_all(value, cost, cube, columns, table, codes, out):  # type: ignore[no-untyped-def]
+    """out (n, k): `priced` for all."""
+    for u in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            out[u, a] = priced(value, cost, cube, columns, table, u, a, codes[u])
+
+
+@njit(cache=True, inline="always")
+def count(cost, cube, columns, u, a, c, sums):  # type: ignore[no-untyped-def]
+    """Add to ``sums`` the quantities of one unit under candidate a."""
+    sums[0, c, a] += 1.0
+    sums[1, c, a] += cost[u if cost.shape[0] > 1 else 0, a]
+    for q in range(len(columns)):
+        sums[2 + q, c, a] += cube[u, a, columns[q]]
+
+
+@njit(cache=True)
+def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore[no-untyped-def]
+    """The sum of the best scores; the quantities of the choices are added to ``sums``."""
+    total = 0.0
+    for u in range(value.shape[0]):
+        best, chosen = 0.0, -1
+        for a in range(value.shape[1]):
+            score = priced(value, cost, cube, columns, table, u, a, codes[u])
+            if score > best:
+                best, chosen = score, a
+        if chosen >= 0:
+            total += best
+            count(cost, cube, columns, u, chosen, codes[u], sums)
+    return total
+
+
+@njit(cache=True)
+def choose_all(value, cost, cube, columns, table, codes, choice, margin, sums):  # type: ignore[no-untyped-def]
+    """`best_of_all`, with the choice (n,) and its margin (n,)."""
+    total = 0.0
+    for u in range(value.shape[0]):
+        best, second, chosen = 0.0, -np.inf, -1
+        for a in range(value.shape[1]):
+            score = priced(value, cost, cube, columns, table, u, a, codes[u])
+            if score > best:
+                best, second, chosen = score, best, a
+            elif score > second:
+                second = score
+        choice[u], margin[u] = chosen, best - second
+        if chosen >= 0:
+            total += best
+            count(cost, cube, columns, u, chosen, codes[u], sums)
+    return total
+
+
+@njit(cache=True)
+def add_two(high, low, x):  # type: ignore[no-untyped-def]
+    """high + low + x as a rounded sum and its rest (Neumaier 1974)."""
+    total = high + x
+    if abs(high) >= abs(x):
+        low += (high - total) + x
+    else:
+        low += (x - total) + high
+    return total, low
+
+
+@njit(cache=True)
+def measure_all(value, cost, cube, columns, codes, choice, sums, rest):  # type: ignore[no-untyped-def]
+    """The value of a choice; its quantities go to ``sums`` and what rounding lost to ``rest``."""
+    step = 1 if cost.shape[0] > 1 else 0
+    total = 0.0
+    lost = 0.0
+    for u in range(value.shape[0]):
+        a = choice[u]
+        if a < 0:
+            continue
+        c = codes[u]
+        total, lost = add_two(total, lost, value[u, a])
+        sums[0, c, a] += 1.0
+        sums[1, c, a], rest[1, c, a] = add_two(sums[1, c, a], rest[1, c, a], cost[u * step, a])
+        for q in range(len(columns)):
+            x = cube[u, a, columns[q]]
+            sums[2 + q, c, a], rest[2 + q, c, a] = add_two(sums[2 + q, c, a], rest[2 + q, c, a], x)
+    return total + lost
+
+
+@njit(cache=True)
+def add_all(value, cost, cube, columns, codes, sums):  # type: ignore[no-untyped-def]
+    """Add the size of every quantity of every unit and candidate to ``sums``."""
+    step = 1 if cost.shape[0] > 1 else 0
+    n, k = value.shape
+    for u in range(n):
+        c = codes[u]
+        for a in range(k):
+            sums[0, c, a] += 1.0
+            sums[1, c, a] += cost[u * step, a]
+            for q in range(len(columns)):
+                sums[2 + q, c, a] += abs(cube[u, a, columns[q]])
+
+
+@njit(cache=True)
+def amount(cost, cube, columns, coefficient, quantity, r, u, c, a):  # type: ignore[no-untyped-def]
+    """The usage of row r by unit u under candidate a (-1: control, none)."""
+    if a < 0:
+        return 0.0
+    q = quantity[r]
+    if q == 0:
+        return coefficient[r, c, a]
+    if q == 1:
+        return coefficient[r, c, a] * cost[u if cost.shape[0] > 1 else 0, a]
+    return coefficient[r, c, a] * cube[u, a, columns[q - 2]]
+
+
+@njit(cache=True)
+def list_switches(  # type: ignore[no-untyped-def]
+    value, cost, cube, columns, table, codes, coefficient, quantity, choice, slack, scale, task, to, key
+):
+    """The best switch of each unit: to (n,) and key (n,), the smaller the better, inf for none."""
+    for u in range(len(choice)):
+        c, now = codes[u], choice[u]
+        key[u], to[u] = np.inf, now
+        score_now = priced(value, cost, cube, columns, table, u, now, c) if now >= 0 else 0.0
+        worth_now = value[u, now] if now >= 0 else 0.0
+        for a in range(-1, value.shape[1]):
+            loss = score_now - (priced(value, cost, cube, columns, table, u, a, c) if a >= 0 else 0.0)
+            gain = (value[u, a] if a >= 0 else 0.0) - worth_now
+            if a == now or (task == 1 and (gain <= 0.0 or loss >= key[u] * gain)):
+                continue
+            fits = True
+            removed = 0.0
+            for r in range(len(slack)):
+                more = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
+                more -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
+                fits = fits and more <= slack[r]
+                if slack[r] < 0.0:
+                    removed -= max(more, slack[r]) / scale[r]
+            if task == 1 and fits:
+                key[u], to[u] = loss / gain, a
+            elif task == 0 and removed > 0.0 and max(loss, 0.0) < key[u] * removed:
+                key[u], to[u] = max(loss, 0.0) / removed, a
+
+
+@njit(cache=True)
+def apply_switches(  # type: ignore[no-untyped-def]
+    value, cost, cube, columns, table, codes, coefficient, quantity, choice, order, to, slack, scale, task
+):
+    """Take the switches in order where they help; how many were taken."""
+    m = len(slack)
+    taken = 0
+    more = np.empty(m)
+    for u in order:
+        change = 0.0
+        fits = True
+        for r in range(m):
+            more[r] = amount(cost, cube, columns, coefficient, quantity, r, u, codes[u], to[u])
+            more[r] -= amount(cost, cube, columns, coefficient, quantity, r, u, codes[u], choice[u])
+            fits = fits and more[r] <= slack[r]
+            change += (max(more[r] - slack[r], 0.0) - max(-slack[r], 0.0)) / scale[r]
+        if (task == 0 and change < 0.0) or (task == 1 and fits):
+            choice[u] = to[u]
+            slack -= more
+            taken += 1
+    return taken
+
+
+@njit(cache=True)
+def losses(value, cost, cube, columns, table, codes, choice, loss):  # type: ignore[no-untyped-def]
+    """loss (n, 1 + k): what switching to control (first) or each candidate loses in score; inf for the choice itself."""
+    for u in range(len(choice)):
+        now = choice[u]
+        score_now = priced(value, cost, cube, columns, table, u, now, codes[u]) if now >= 0 else 0.0
+        loss[u, 0] = score_now
+        for a in range(value.shape[1]):
+            loss[u, 1 + a] = score_now - priced(value, cost, cube, columns, table, u, a, codes[u])
+        loss[u, 1 + now] = np.inf
+
+
+@njit(cache=True)
+def weigh_switches(  # type: ignore[no-untyped-def]
+    value, cost, cube, columns, table, codes, coefficient, quantity, choice, unit, to, gain, more
+):
+    """The value each switch gains, (s,), and the usage it adds to each row, (s, m)."""
+    for i in range(len(unit)):
+        u = unit[i]
+        gain[i] = 0.0
+        more[i] = 0.0
+        for a, sign in ((to[i], 1.0), (choice[u], -1.0)):
+            if a < 0:
+                continue
+            gain[i] += sign * value[u, a]
+            for r in range(len(quantity)):
+                q = quantity[r]
+                x = 1.0
+                if q == 1:
+                    x = cost[u if cost.shape[0] > 1 else 0, a]
+                elif q > 1:
+                    x = cube[u, a, columns[q - 2]]
+                more[i, r] += sign * coefficient[r, codes[u], a] * x
+
+
+@njit(cache=True)
+def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
+    """For each switch in turn take the best partner, or it alone, that gains and fits; the value gained."""
+    changed = np.zeros(len(choice), np.bool_)
+    total = 0.0
+    for i in range(len(unit)):
+        if changed[unit[i]]:
+            continue
+        best = least
+        partner = -1
+        if gain[i] > best and fits(more[i], slack):
+            best = gain[i]
+            partner = i
+        for j in range(len(unit)):
+            together = gain[i] + gain[j]
+            if together > best and unit[j] != unit[i] and not changed[unit[j]] and both_fit(more[i], more[j], slack):
+                best = together
+                partner = j
+        if partner < 0:
+            continue
+        total += best
+        choice[unit[i]] = to[i]
+        changed[unit[i]] = True
+        slack -= more[i]
+        if partner != i:
+            choice[unit[partner]] = to[partner]
+            changed[unit[partner]] = True
+            slack -= more[partner]
+    return total
+
+
+@njit(cache=True)
+def fits(more, slack):  # type: ignore[no-untyped-def]
+    """Whether a switch exceeds nothing."""
+    room = True
+    for r in range(len(slack)):
+        room = room and more[r] <= slack[r]
+    return room
+
+
+@njit(cache=True)
+def both_fit(one, other, slack):  # type: ignore[no-untyped-def]
+    """Whether two switches together exceed nothing."""
+    r = 0
+    while r < len(slack) and one[r] + other[r] <= slack[r]:
+        r += 1
+    return r == len(slack)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Demand, Policy
+
+BUDGET = Demand("budget", "cost", 0.1 + 0.2, per_head=True, unit="USD")
+CITY = Demand("city", "offers", 5, column="city", factors=(("north", 1.5), (3, -0.25), (True, 0.0)), other=-1.0)
+FLOOR = Demand("floor", "effect", -1 / 3, -1.0, metric="plays", candidate="a")
+POLICY = Policy(
+    ("a", "b"), "none", ("sales", "plays"), (1.0, -1 / 7), (BUDGET, CITY, FLOOR), (np.pi, 0.0, 1e-300), lower=1.64, keep=0.1,
+    segment="city", segment_weights=(("north", (2.0, 0.1)),),
+)  # fmt: skip
+
+
+def test_json_keeps_every_bit():
+    back = Policy.from_json(json.loads(json.dumps(POLICY.to_json())))
+    assert back == POLICY
+    assert [x.hex() for x in back.prices] == [x.hex() for x in POLICY.prices]
+    assert back.demands[1].factors == CITY.factors
+    assert type(back.demands[1].factors[1][0]) is int
+
+
+def test_a_lot_round_trips():
+    lot = Policy(("a", "b"), "none", ("sales",), (1.0,), mode="random", shares=(0.1, 1 / 3), seed=7)
+    assert Policy.from_json(json.loads(json.dumps(lot.to_json()))) == lot
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mode": "best"}, "mode must be one of argmax, each, random"),
+        ({"weights": (1.0,)}, "weights must be finite, one for each metric"),
+        ({"weights": (1.0, float("nan"))}, "weights must be finite"),
+        ({"prices": (1.0, -1.0, 0.0)}, "prices must be finite numbers >= 0"),
+        ({"prices": (1.0,)}, "one a demand"),
+        ({"candidates": ("a", "none")}, "control not among them"),
+        ({"keep": -1.0}, "keep must be a finite number >= 0"),
+        ({"threshold": float("inf")}, "threshold must be a finite number"),
+        ({"mode": "random", "shares": (0.6, 0.6)}, "shares must be numbers >= 0"),
+        ({"metrics": ("sales", "visits")}, "the metric of demand 'floor' must be one of sales, visits"),
+        ({"candidates": ("b", "c")}, "the candidate of demand 'floor' must be one of b, c"),
+        ({"segment_weights": (("north", (2.0,)),)}, "weights must be finite, one for each metric"),
+    ],
+)
+def test_a_wrong_policy_is_refused(change, says):
+    with pytest.raises(InputError, match=says.replace("(", r"\(")):
+        replace(POLICY, **change)
+
+
+def test_a_policy_of_another_format_is_refused():
+    with pytest.raises(InputError, match="format must be 1; got 2"):
+        Policy.from_json(POLICY.to_json() | {"format": 2})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"bound": float("nan")}, "the bound of demand 'floor' must be a finite number"),
+        ({"quantity": "money"}, "must count one of cost, offers, effect"),
+        ({"metric": None}, "must count one of"),
+        ({"sign": 2.0}, "sign of demand 'floor' must be 1 or -1"),
+        ({"other": float("inf")}, "factors of demand 'floor' must be finite"),
+    ],
+)
+def test_a_wrong_demand_is_refused(change, says):
+    with pytest.raises(InputError, match=says):
+        replace(FLOOR, **change)
+
+
+def test_the_nouns_are_light():
+    code = "import sys, equipoise.core.policy, equipoise.allocation; print([m for m in ('numba', 'scipy') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
