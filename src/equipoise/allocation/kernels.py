@@ -2,7 +2,7 @@
 
 Throughout: u unit, a candidate, c group code, q quantity, r row; value (n, k); cost (n, k), or (1, k) for all; cube (n, k, M)
 of effects, of which ``columns`` (q,) count; table (2 + q, G, k) of prices; codes (n,); coefficient (m, G, k); quantity (m,);
-choice (n,) with -1 for control.  Additions go in a fixed order, without reassociation, so the same row always gives the same bits.
+choice (n,) with -1 for control.  Additions go in a fixed order, without reassociation: the same row always gives the same bits.
 """
 
 from __future__ import annotations
@@ -160,15 +160,15 @@ def list_switches(  # type: ignore[no-untyped-def]
             gain = (value[u, a] if a >= 0 else 0.0) - worth_now
             if a == now or (task == 1 and (gain <= 0.0 or loss >= key[u] * gain)):
                 continue
-            fits = True
+            room = True
             removed = 0.0
             for r in range(len(slack)):
-                more = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
-                more -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
-                fits = fits and more <= slack[r]
-                if slack[r] < 0.0:
+                if room and (task == 1 or slack[r] < 0.0):
+                    more = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
+                    more -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
+                    room = task == 0 or more <= slack[r]
                     removed -= max(more, slack[r]) / scale[r]
-            if task == 1 and fits:
+            if task == 1 and room:
                 key[u], to[u] = loss / gain, a
             elif task == 0 and removed > 0.0 and max(loss, 0.0) < key[u] * removed:
                 key[u], to[u] = max(loss, 0.0) / removed, a
