@@ -73,3 +73,16 @@ def test_a_failure_leaves_the_old_and_nothing_beside(tmp_path):
         interrupted(tmp_path / "f")
     assert (tmp_path / "f").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_any_changed_byte_of_the_manifest_is_refused(tmp_path):
+    write_snapshot(tmp_path / "s", PARTS, {"space": {"arms": ["none", "mail"]}, "price": 0.25})
+    file = tmp_path / "s" / "manifest.json"
+    whole = file.read_bytes()
+    for at in range(len(whole)):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(SnapshotError):
+            read_snapshot(tmp_path / "s")
+    file.write_bytes(whole + b"\n")
+    with pytest.raises(SnapshotError):
+        read_snapshot(tmp_path / "s")

@@ -1,6 +1,7 @@
 """Snapshots: immutable folders of files with a manifest of sha256 sums.  Nothing in them is code.
 
-A folder is written beside its place and renamed, so it is whole or absent; a changed, missing or extra byte is refused.
+A folder is written beside its place and renamed, so it is whole or absent; a changed, missing or extra byte is refused,
+in the manifest too, which holds the sum of its own content.
 The id of a snapshot is the sha256 of its manifest, so equal content has equal id.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 from equipoise.core.errors import SnapshotError
 
 FORMAT = 1
-MANIFEST = "manifest.json"
+MANIFEST, OWN = "manifest.json", "manifest_sha256"
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,19 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
     """Write a snapshot folder and return its id.  Part names may hold one level of folders: ``"model/tree.txt"``."""
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
-    manifest = json.dumps({"format": FORMAT, "meta": dict(meta), "sha256": sums}, indent=1, sort_keys=True).encode()
+    content = {"format": FORMAT, "meta": dict(meta), "sha256": sums}
+    manifest = _dump({**content, OWN: hashlib.sha256(_dump(content)).hexdigest()})
     with replacing(path) as folder:
         for name, data in [*parts.items(), (MANIFEST, manifest)]:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
     return hashlib.sha256(manifest).hexdigest()
+
+
+def _dump(manifest: Mapping[str, Any]) -> bytes:
+    """The one spelling of a manifest."""
+    return json.dumps(manifest, indent=1, sort_keys=True).encode()
 
 
 def read_snapshot(path: Path | str) -> Snapshot:
@@ -71,6 +78,9 @@ def read_snapshot(path: Path | str) -> Snapshot:
         raise SnapshotError("a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), "write it again") from error
     if version != FORMAT:
         raise SnapshotError("a snapshot's format", f"be {FORMAT}", version, str(folder), "use the version that wrote it")
+    own = manifest.pop(OWN, None)
+    if own != hashlib.sha256(_dump(manifest)).hexdigest() or raw != _dump({**manifest, OWN: own}):
+        raise SnapshotError(MANIFEST, f"have the sha256 of its {OWN}", "other bytes", str(folder), "restore it: it was changed")
     parts = {name: _verified(folder, name, want) for name, want in sums.items()}
     found = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
     if found != set(sums):
