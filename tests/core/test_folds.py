@@ -28,3 +28,9 @@ def test_too_few_rows_or_folds():
         fold_ids(3, 5, seed=0)
     with pytest.raises(InputError, match="folds must be a whole number >= 2"):
         fold_ids(3, 1, seed=0)
+
+
+@pytest.mark.parametrize("folds", ["two", 2.5, None, True])
+def test_folds_are_a_whole_number(folds):
+    with pytest.raises(InputError, match="folds must be a whole number >= 2; got"):
+        fold_ids(30, folds, seed=0)

@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
-from equipoise.estimators import crossfit
+from equipoise.estimators import DRLearner, RLearner, crossfit
 from equipoise.estimators.crossfit import Nuisance, cell_nuisances, cross_fit, learn_targets
 from equipoise.estimators.models import BoostedTrees, Rows, Table
 
@@ -60,3 +60,10 @@ def test_a_fold_without_an_arm_is_an_error():
     features, y = Table(np.zeros((4, 1)), ("a",)), np.arange(4.0)[:, None]
     with pytest.raises(InputError, match="training rows of a fold must hold every arm"):
         cross_fit(DummyRegressor(), features, cell_nuisances(y, np.array([0, 0, 1, 1]), 2), np.array([0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize("learner", [DRLearner, RLearner])
+def test_folds_that_are_no_number_are_refused_by_the_grammar(learner):
+    X, arm = np.arange(40.0)[:, None], np.arange(40) % 2
+    with pytest.raises(InputError, match="folds must be a whole number >= 2; got 'two'"):
+        learner(folds="two").fit(X, X[:, 0], treatment=arm)

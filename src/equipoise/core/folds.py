@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
+
+
+def check_folds(folds: Any) -> None:
+    """Refuse a number of folds that is none."""
+    if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
+        raise InputError("folds", "be a whole number >= 2", repr(folds))
 
 
 def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None) -> Ints:
@@ -14,8 +23,7 @@ def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, group
     strata : (n,) codes, usually the treatment's cells, so that each fold has each arm.
     groups : (n,) codes of the clusters that must not be torn apart; strata are then not balanced.
     """
-    if folds < 2:
-        raise InputError("folds", "be a whole number >= 2", folds)
+    check_folds(folds)
     units = n if groups is None else int(groups.max()) + 1
     if units < folds:
         raise InputError(

@@ -16,7 +16,7 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.core.folds import fold_ids
+from equipoise.core.folds import check_folds, fold_ids
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.models import Fitted, Rows, Table, base_models, learn, predict_all
 from equipoise.estimators.sample import Sample
@@ -97,6 +97,7 @@ class Design:
 
 def design(learner: Any, data: Sample) -> Design:
     """Check and prepare for a learner that has ``outcome``, ``effect``, ``folds``, ``seed`` and a space with finite cells."""
+    check_folds(learner.folds)
     table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
     outcome, effect = base_models(learner.outcome, learner.effect, table, cells)
     cell = finite_cells(learner.space_, data, least=learner.folds)
