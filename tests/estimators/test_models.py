@@ -122,7 +122,17 @@ def test_what_is_no_model_is_refused():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"trees": 0}, {"leaves": 1}, {"bins": 1}, {"least": 0}, {"shrink": -1}, {"learning_rate": 0}]
+    "setting",
+    [
+        {"trees": 0},
+        {"leaves": 1},
+        {"bins": 1},
+        {"least": 0},
+        {"shrink": -1},
+        {"learning_rate": 0},
+        {"trees": "x"},
+        {"learning_rate": "x"},
+    ],
 )
 def test_settings_out_of_range_are_named(setting):
     features, y = table()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Protocol
 
 import lightgbm
@@ -72,6 +73,11 @@ class Rows:
         return column if self.index is None else column[self.index]
 
 
+def _at_least(value: Any, low: float) -> bool:
+    """Whether a setting is a number that is large enough."""
+    return isinstance(value, Real) and float(value) >= low
+
+
 def _table_settings(bins: int, threads: int) -> dict[str, Any]:
     """LightGBM's parameters that belong to the data."""
     return {
@@ -127,9 +133,9 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     def _check(self) -> None:
         least = {"trees": 1, "leaves": 2, "bins": 2, "least": 1, "shrink": 0, "threads": 0}
         for name, low in least.items():
-            if getattr(self, name) < low:
+            if not _at_least(getattr(self, name), low):
                 raise InputError(f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name))
-        if not self.learning_rate > 0:
+        if not (_at_least(self.learning_rate, 0) and self.learning_rate > 0):
             raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
 
     def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
