@@ -85,13 +85,14 @@ def test_batch_part_and_single_row_give_the_same_bits_after_json(market):
         shop.effects, weights=weights, constraints=demands, cost=shop.cost, groups=shop.groups, lower=0.3, keep=kept
     )
     policy = Policy.from_json(json.loads(json.dumps(policy.to_json())))
-    whole = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups, previous=before)
+    ids = np.arange(120)
+    whole = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups, previous=before, units=ids)
     for size in (1, 7):
         parts = []
         for start in range(0, 120, size):
             part = shop.take(np.arange(start, min(120, start + size)))
-            now = before[start : start + size]
-            parts.append(decide(policy, part.effects, cost=part.cost, groups=part.groups, previous=now))
+            now, some = before[start : start + size], ids[start : start + size]
+            parts.append(decide(policy, part.effects, cost=part.cost, groups=part.groups, previous=now, units=some))
         assert np.concatenate([p.score for p in parts]).tobytes() == whole.score.tobytes()
         assert np.concatenate([p.choice for p in parts]).tolist() == whole.choice.tolist()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import math
 
 import numpy as np
@@ -168,16 +167,6 @@ def test_the_rule_by_prices_holds_every_demand_where_it_was_solved(market):
     assert made.carried_value == math.fsum(shop.value[on, by_rule.choice[on]])
     assert made.value * 0.99 < made.carried_value <= made.bound
     assert made.repaired <= 60
-
-
-def test_ties_that_prices_cannot_cut_are_said(caplog):
-    effects = Effects(np.ones((100, 1, 1)), np.zeros((100, 1)), ("a",), ("y",))
-    with caplog.at_level(logging.WARNING):
-        policy, made = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(30)])
-    assert made.value == 30.0
-    assert made.carried_value == 0.0
-    assert (decide(policy, effects).choice == -1).all()
-    assert "ties: the rule by prices reaches 0 of the value 30" in caplog.text
 
 
 def test_parity_holds_and_costs_value(market):

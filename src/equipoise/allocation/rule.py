@@ -4,13 +4,15 @@
     score_ia = value_ia - sum_q price table_q[code of i, a] * quantity_q[i, a]
     choose the candidate with the largest score if it is > threshold (the first of equals), else control
 
+A policy that had to split ties has two price vectors; which one a unit gets is a lot drawn from its id, so it is always the same.
+
 Each number comes from one row by a fixed order of additions, without BLAS and without reassociation, so a batch, a part of
 it and a single row give the same bits.  The dual of an allocation adds up in the same order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
 from equipoise.allocation.kernels import price_all, weigh
-from equipoise.allocation.lot import draw
+from equipoise.allocation.lot import draw, uniform
 from equipoise.allocation.rows import Rows, compile_rows
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
@@ -26,6 +28,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Decision, Policy
 
 NEW = -2  # the previous choice of a unit that had none
+LOW_STREAM = 2  # of a policy's seed: the lot that says who gets the lower prices
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,31 @@ def decide(
         choice = draw(policy, len(effects), units)
         shares = np.array([*policy.shares, max(0.0, 1.0 - sum(policy.shares))])
         return Decisions(choice, np.zeros(len(effects)), shares[choice])
-    score = scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights)
+    made = _best(scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights), policy.threshold)
+    if policy.low_share == 0:
+        return made
+    if units is None or np.shape(units) != (len(effects),):
+        raise InputError(
+            "units",
+            f"be one id a unit, {len(effects)}: this policy splits ties by lot",
+            None if units is None else np.shape(units),
+        )
+    lower = replace(policy, prices=policy.low_prices)
+    low = _best(scores(lower, effects, cost=cost, groups=groups, previous=previous, weights=weights), policy.threshold)
+    drawn = uniform(units, policy.seed, LOW_STREAM) < policy.low_share
+    chance = np.where(drawn, policy.low_share, 1 - policy.low_share)
+    return Decisions(
+        np.where(drawn, low.choice, made.choice),
+        np.where(drawn, low.score, made.score),
+        np.where(low.choice == made.choice, 1.0, chance),
+    )
+
+
+def _best(score: Floats, threshold: float) -> Decisions:
+    """The best candidate of each unit if it scores more than the threshold, else control.   score: (n, k)."""
     choice = score.argmax(axis=1)
     best = score[np.arange(len(score)), choice]
-    return Decisions(np.where(best > policy.threshold, choice, -1), best, np.ones(len(score)))
+    return Decisions(np.where(best > threshold, choice, -1), best, np.ones(len(score)))
 
 
 def decide_each(

@@ -9,7 +9,6 @@ rows that the models were fitted on, or the best-looking units are the luckiest 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,7 @@ from equipoise.allocation.dual import Dual, Stage, solve_dual
 from equipoise.allocation.exact import solve_exactly
 from equipoise.allocation.feasible import infeasible
 from equipoise.allocation.hold import hold
+from equipoise.allocation.mix import mix
 from equipoise.allocation.polish import polish
 from equipoise.allocation.problem import Choice, Problem
 from equipoise.allocation.repair import repair
@@ -37,9 +37,7 @@ from equipoise.core.policy import Demand, Policy
 METHODS = ("auto", "bisect", "level", "highs")
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
-CARRIED = 0.9  # below this part of the value, prices alone do not carry the choice: worth a warning
-
-log = logging.getLogger(__name__)
+CARRIED = 0.95  # below this part of the value, one price vector does not carry the choice, and ties are split by lot
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Allocation:
     value : the worth of the choice (with keep bonuses).   bound : no choice is worth more.   gap : (bound - value) / |bound|.
     usage, bounds, slack : (m,), totals in the form usage <= bound.   heads : (m,), what makes them per head; 1 for totals.
     repaired : units that got something else than the rule by prices gives them.
-    carried_value, carried_usage : what the rule by prices alone makes of these units.
+    carried_value, carried_usage : what the policy's rule makes of these units, in expectation where it draws lots.
     status : "optimal" (gap <= tol) or "feasible".   trace : one line a stage of the dual.
     """
 
@@ -155,7 +153,8 @@ def budgeted_policy(
 
     weights : metric -> worth of one unit of it; the sign says which way is better.
     lower : z >= 0, for effects less z standard errors.
-    The policy's prices are the dual's, raised by the least that keeps the rule by prices within every demand on these units.
+    The policy's prices are the dual's, raised by the least that keeps the rule by prices within every demand on these units;
+    where ties then leave much unused, a share of the units gets lower prices by lot (`mix`).
     """
     groups = groups or {}
     check_effects(effects)
@@ -165,12 +164,12 @@ def budgeted_policy(
     problem = compiled(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
     made = _solve(problem, tol, warm, method)
     prices = hold(problem, made.prices)
-    chosen = problem.choose(prices)
-    carried, usage = problem.measure(chosen.choice)
-    if carried < CARRIED * made.value:
-        text = "ties: the rule by prices reaches %.4g of the value %.4g; equal effects cannot be told apart by prices"
-        log.warning(text, carried, made.value)
+    carried, usage = problem.measure(problem.choose(prices).choice)
     policy = replace(draft, prices=tuple(prices.tolist()))
+    if carried < CARRIED * made.value:
+        mixed = mix(problem, made.prices, prices)
+        carried, usage = mixed.value, mixed.usage
+        policy = replace(policy, low_prices=tuple(mixed.prices.tolist()), low_share=mixed.share) if mixed.share else policy
     return policy, replace(made, carried_value=carried, carried_usage=usage)
 
 

@@ -86,7 +86,9 @@ class Policy:
     mode : "argmax" (the best candidate), "each" (every candidate whose score is high enough, on its own) or "random" (by lot).
     lower : z >= 0; effects enter as effect - z * std_error in the direction that hurts.
     keep : bonus >= 0, in worth, for leaving a unit where it was yesterday.
-    shares : (k,), probability of each candidate, for "random".   seed : of the lot.
+    low_prices, low_share : lower prices, and the share of units that are drawn by lot to get them; where many units tie, no one
+        price vector uses what the demands allow.  () and 0 where there are none.
+    shares : (k,), probability of each candidate, for "random".   seed : of the lots.
     """
 
     candidates: tuple[str, ...]
@@ -102,6 +104,8 @@ class Policy:
     segment: str | None = None
     segment_weights: tuple[tuple[Label, tuple[float, ...]], ...] = ()
     shares: tuple[float, ...] = ()
+    low_prices: tuple[float, ...] = ()
+    low_share: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -114,6 +118,9 @@ class Policy:
             raise InputError("weights", f"be finite, one for each metric of {', '.join(self.metrics)}", tables)
         if len(self.prices) != len(self.demands) or not all(_finite(price) and price >= 0 for price in self.prices):
             raise InputError("prices", "be finite numbers >= 0, one a demand", self.prices)
+        low = self.low_prices if self.low_share else self.prices
+        if not 0 <= self.low_share <= 1 or len(low) != len(self.demands) or not all(_finite(p) and p >= 0 for p in low):
+            raise InputError("low prices", "be finite numbers >= 0, one a demand, for a share in [0, 1]", (low, self.low_share))
         for name in ("threshold", "lower", "keep"):
             if not _finite(getattr(self, name)) or (name != "threshold" and getattr(self, name) < 0):
                 raise InputError(name, "be a finite number" + (" >= 0" if name != "threshold" else ""), getattr(self, name))

@@ -104,7 +104,8 @@ def solve(task: Task) -> Solved:
         keep=task.keep,
     )
     previous = None if task.keep is None else task.keep.previous
-    score = decide(policy, task.effects, cost=task.expected, groups=task.groups, previous=previous).score
+    rows = np.arange(len(task.fold))
+    score = decide(policy, task.effects, cost=task.expected, groups=task.groups, previous=previous, units=rows).score
     return Solved(made.choice.astype(np.int64), score, _rows(made, task), made.gap, policy)
 
 

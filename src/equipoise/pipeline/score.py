@@ -65,10 +65,15 @@ class Scorer:
         expected = self.costs.expected(effects, table)
         named = dict.fromkeys(demand.column for demand in self.policy.demands if demand.column is not None)
         groups = {name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named}
-        made = decide(self.policy, effects, cost=expected, groups=groups)
-        names = (self.policy.control, *self.policy.candidates)
         unit = table[self.id] if self.id in table.column_names else numbers
+        made = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
+        names = (self.policy.control, *self.policy.candidates)
         return assignments(unit, self.id or "row", made.choice, made.score, expected, names)
+
+
+def _ids(unit: Any) -> Any:
+    """Ids that lots are drawn by, (n,): row numbers as they are, an id column as text, whatever its type."""
+    return unit if isinstance(unit, np.ndarray) else np.asarray(columns.text(unit).to_pylist(), dtype=np.str_)
 
 
 def assignments(unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]) -> pa.Table:
