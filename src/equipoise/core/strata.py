@@ -33,6 +33,10 @@ NEVER_BUYER, NEVER_TAKER, COUPON_TAKER, COUPON_BUYER, ALWAYS_BUYER = range(5)
 CLAIM_CELLS = ("q00", "q01", "q10", "q11")
 
 
+class AssumptionWarning(UserWarning):
+    """The data speak against an assumption of the strata."""
+
+
 @dataclass(frozen=True)
 class Assumption:
     """One thing that the strata rest on.   sentence: in plain words; test: what the data can say against it, or ""."""
@@ -126,7 +130,8 @@ def project_simplex(values: Floats) -> Floats:
     down = -np.sort(-values, axis=1)
     excess = (np.cumsum(down, axis=1) - 1) / np.arange(1, values.shape[1] + 1)
     kept = (down > excess).sum(axis=1)
-    return np.maximum(values - excess[np.arange(len(values)), kept - 1][:, None], 0.0)
+    nearest: Floats = np.maximum(values - excess[np.arange(len(values)), kept - 1][:, None], 0.0)
+    return nearest
 
 
 @dataclass(frozen=True)
