@@ -30,7 +30,7 @@ from equipoise.estimators.strata.sample import StrataSample, strata_sample
 
 FEWEST = 50  # rows of a bin of the tests
 BINS = 10
-OUTSIDE = 1e-9  # a score this far off the simplex is off
+OUTSIDE = 1e-9  # a probability may round so far beyond 0 or 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
 
         assumptions : A1-A6 in words.   restrictions : `restriction_tests`, z a bin.   calibration : `latent_calibration`.
         overlap : see `equipoise.estimators.propensity.overlap`, no offer first.
-        share_clipped : the share of rows whose held-out estimates are no probabilities before projection.
+        share_clipped : the share of rows in which a held-out estimate lies outside 0..1 before projection.
         clipped_by : the mean distance that projection moves them, summed over strata.
         """
         check_is_fitted(self, "diagnostics_")
@@ -137,15 +137,14 @@ def diagnose(data: StrataSample, held: Held, bins: int = BINS) -> dict[str, Any]
         "groups": data.rows.groups,
     }
     projected = project_simplex(held.strata)
-    moved = np.abs(projected - held.strata)
     g = held.propensity
     return {
         "assumptions": [asdict(assumption) for assumption in ASSUMPTIONS],
         "restrictions": restriction_tests(held.strata, held.tested, **given),
         "calibration": latent_calibration(projected, held.tested, **given),
         "overlap": {name: part.tolist() for name, part in overlap(np.column_stack([1 - g, g]), data.offered).items()},
-        "share_clipped": float((moved.max(axis=1) > OUTSIDE).mean()),
-        "clipped_by": float(moved.sum(axis=1).mean()),
+        "share_clipped": float(((held.strata < -OUTSIDE) | (held.strata > 1 + OUTSIDE)).any(axis=1).mean()),
+        "clipped_by": float(np.abs(projected - held.strata).sum(axis=1).mean()),
     }
 
 

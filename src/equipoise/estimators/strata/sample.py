@@ -92,7 +92,7 @@ def _no_claim_without_offer(offered: Ints, claimed: Ints) -> None:
     share = len(bad) / int((offered == 0).sum())
     fix = (
         "strata rest on A4, no claim without offer: if such a claim is not one of this incentive, pass claimed * offered, "
-        "which counts claims of the offer only; if it is one, control got the incentive and this is not an experiment of this type"
+        "which counts claims of the offer only; if it is one, control got the incentive too and strata do not apply"
     )
     raise InputError("claimed", "be 0 in every row without an offer", f"1 in {len(bad)} rows ({share:.1%})", f"rows {rows}", fix)
 
