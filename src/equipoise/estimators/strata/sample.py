@@ -102,7 +102,7 @@ def _empty_cells(offered: Ints, cell: Ints) -> None:
     count = np.bincount(cell[offered == 1], minlength=4)
     if np.count_nonzero(count) < 2:
         word = CELL_WORDS[int(np.argmax(count))]
-        raise InputError("the offered rows", "differ in claim or outcome", f"only units that {word}", fix="check the columns")
+        raise InputError("the offered rows", "differ in claim or outcome", f"only a unit that {word}", fix="check the columns")
     for name, word in ((CLAIM_CELLS[c], CELL_WORDS[c]) for c in np.flatnonzero(count == 0)):
         text = f"no offered unit {word}: {name} is taken to be 0 for everybody, which is right only if it cannot happen"
         warnings.warn(text, AssumptionWarning, stacklevel=5)
