@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,13 +41,16 @@ def test_recovers_the_strata(fit):
         assert np.corrcoef(found[:, k], f[:, k])[0, 1] > 0.9
 
 
-def test_without_both_terms_of_the_control_arm_two_strata_are_not_told_apart():
+def test_without_both_terms_of_the_control_arm_two_strata_are_told_apart_by_chance():
     rows, f = world()
-    whole, cut = (softmax(fit_cf_mtl(rows, HOW, weights=w).scores(rows.codes)) for w in ((5, 1, 1, 5, 5, 5), (5, 1, 1, 5, 0, 0)))
     share = f[:, 3] / (f[:, 3] + f[:, 4])
-    split = [np.corrcoef(p[:, 3] / (p[:, 3] + p[:, 4]), share)[0, 1] for p in (whole, cut)]
-    assert split[0] > 0.9
-    assert split[1] < 0.5
+
+    def split(weights, seed):
+        p = softmax(fit_cf_mtl(rows, replace(HOW, seed=seed), weights=weights).scores(rows.codes))
+        return np.corrcoef(p[:, 3] / (p[:, 3] + p[:, 4]), share)[0, 1]
+
+    assert min(split((5, 1, 1, 5, 5, 5), seed) for seed in (0, 1)) > 0.9
+    assert min(split((5, 1, 1, 5, 0, 0), seed) for seed in (0, 1)) < 0
 
 
 def test_weights_of_a_likelihood_count_rows():
