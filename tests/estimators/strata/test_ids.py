@@ -62,7 +62,7 @@ def test_what_is_no_id_names_row_and_column(bad):
 @every_net
 def test_recovers_the_strata(name):
     w = world()
-    assert np.abs(once(name).strata(w.X) - w.strata).mean() < 0.05  # a constant is off by 0.16
+    assert np.abs(once(name).strata(w.X) - w.strata).mean() < 0.035  # a constant is off by 0.17; worst of 3 seeds: 0.027
 
 
 @every_net

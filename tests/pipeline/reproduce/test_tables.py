@@ -38,3 +38,9 @@ def test_ablations_stand_in_a_table_of_their_own():
     found = summary("movielens_1m", {}, [result("OR", 1, 5.0), result("CF-MTL-v1 w/o both", 1, 44_000.0)])
     text = as_markdown(found)
     assert text.index("losses left out") < text.index("CF-MTL-v1 w/o both") < text.index("movielens_1m, cash")
+
+
+def test_the_variant_is_compared_on_the_data_it_was_printed_for():
+    rows = [result("OR", 1, 59_000.0), result("CF-MTL-v1", 1, 78_000.0, 70_547.0)]
+    assert summary("movielens_1m", {"recipe": "swapped-losses"}, rows)["max_rel_diff"] == pytest.approx(78_000 / 77_640 - 1)
+    assert summary("movielens_1m", {"recipe": "published"}, rows[1:])["max_rel_diff"] is None

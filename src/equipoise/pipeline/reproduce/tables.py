@@ -1,7 +1,6 @@
 """Our figures beside the published ones: means over seeds with their range, as JSON and as Markdown.
 
-ml1m_max_rel_diff       the largest |ours / published - 1| of a reward, over methods and schemes, CF-MTL-v1 left out
-ml1m_best_minus_cfmtl   own best method's coupon reward less CF-MTL's, a pair a seed
+The headline is the largest |ours / published - 1| of a reward, over schemes and the methods that were measured on the same data.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from equipoise.pipeline.reproduce.methods import BEST, RIVAL
 from equipoise.pipeline.reproduce.published import COLUMNS, ROWS, published_reward
 
 SCHEMES = ("coupon", "cash")
-UNMATCHED = "CF-MTL-v1"  # its published row is not reached by its listing
+VARIANT, VARIANT_RECIPE = "CF-MTL-v1", "swapped-losses"  # its rows were measured on data constructed like this
 NOTES = (
     "Published: one run of the source text (its table 4). Ours: the mean over seeds, the range in brackets.",
     "Data: liked is a rating > 3; 0.8 n unrated pairs; coupon buyers and never buyers are the halves with the higher score, as "
@@ -23,6 +22,9 @@ NOTES = (
     "Offers: at most 40 % of the test pairs, none of reward <= 0; an incentive costs 0.4 of a coupon buyer's gain.",
     "Training: Adam, rate 0.01, decay 1e-5, batches of 8192 (2048 for the assignment), until seven epochs in all gained less "
     "than 1e-4 (nuisances) or 1e-5 (construction, nets of strata), relatively; random streams are our own.",
+    "The printed rows of CF-MTL-v1 are reached on data constructed with the losses that it changes (--recipe swapped-losses: "
+    "cross-entropy for the labels, squared error for the assignment), the others on the published construction: the source "
+    "text's table compares methods across two data sets.",
     "OR, IPS, DR and CF-OR, CF-IPS, CF-DR are those of the published code: claim and outcome independent, nuisances in-sample.",
     "CF-MLE, known g knows the probability of each offer, as a platform that logs it does; the other methods learn it or go "
     "without. Its rank is chosen by the doubly robust reward on a tenth of the rows to learn from.",
@@ -34,7 +36,8 @@ def summary(data: str, settings: dict[str, Any], results: Sequence[dict[str, Any
     """Every method's figures over seeds, beside the published reward, and the headline figures."""
     names = list(dict.fromkeys(result["method"] for result in results))
     rows = [_row(data, name, scheme, results) for scheme in SCHEMES for name in names]
-    gaps = [abs(row["relative"]) for row in rows if row["relative"] is not None and not row["method"].startswith(UNMATCHED)]
+    swapped = settings.get("recipe") == VARIANT_RECIPE
+    gaps = [abs(row["relative"]) for row in rows if row["relative"] is not None and row["method"].startswith(VARIANT) == swapped]
     return {
         "data": data,
         "settings": settings,
@@ -77,7 +80,8 @@ def as_markdown(found: dict[str, Any]) -> str:
             lines += [f"### {found['data']}, {scheme}: losses left out", "", *_table(found["data"], cut), ""]
     gap = found["max_rel_diff"]
     if gap is not None:
-        lines += [f"Largest relative difference from a published reward, {UNMATCHED} left out: {gap:.1%}.", ""]
+        which = f"of {VARIANT}" if found["settings"].get("recipe") == VARIANT_RECIPE else f"{VARIANT} left out"
+        lines += [f"Largest relative difference from a published reward, {which}: {gap:.1%}.", ""]
     for gain in found["gains"]:
         middle, low, high = gain["coupon"]
         lines += [f"Seed {gain['seed']}: {BEST} earns {middle:,.0f} [{low:,.0f}, {high:,.0f}] more than {RIVAL} (coupon).", ""]
