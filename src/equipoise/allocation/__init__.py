@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from equipoise.allocation.constraints import group_budget as group_budget
     from equipoise.allocation.constraints import offers as offers
     from equipoise.allocation.constraints import parity as parity
-    from equipoise.allocation.offers import OfferPolicy as OfferPolicy
-    from equipoise.allocation.offers import offer_effects as offer_effects
-    from equipoise.allocation.offers import offer_policy as offer_policy
+    from equipoise.allocation.tied_offers import OfferPolicy as OfferPolicy
+    from equipoise.allocation.tied_offers import offer_effects as offer_effects
+    from equipoise.allocation.tied_offers import offer_policy as offer_policy
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
@@ -47,7 +47,7 @@ NAMES = {
     "Churn": "equipoise.allocation.stability",
     "Decisions": "equipoise.allocation.rule",
     "Keep": "equipoise.allocation.stability",
-    "OfferPolicy": "equipoise.allocation.offers",
+    "OfferPolicy": "equipoise.allocation.tied_offers",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.solve",
@@ -61,8 +61,8 @@ NAMES = {
     "expected_cost": "equipoise.allocation.stability",
     "floor": "equipoise.allocation.constraints",
     "group_budget": "equipoise.allocation.constraints",
-    "offer_effects": "equipoise.allocation.offers",
-    "offer_policy": "equipoise.allocation.offers",
+    "offer_effects": "equipoise.allocation.tied_offers",
+    "offer_policy": "equipoise.allocation.tied_offers",
     "offers": "equipoise.allocation.constraints",
     "parity": "equipoise.allocation.constraints",
     "scores": "equipoise.allocation.rule",
