@@ -107,14 +107,28 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     said = equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json")
     assert said.code == 0
     assert "trees=5" in json.loads(said.out)["estimator"]
-    judged = json.loads(equipoise("evaluate", tmp_path / "model", plan, "--json").out)
+    assert equipoise("simulate", "--rows", 900, "--seed", 4, "--out", tmp_path / "fresh").code == 0
+    fresh = tmp_path / "fresh" / "plan.toml"
+    judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
     assert len(judged["rankings"]) == 2 * 3
-    assert "qini" in equipoise("evaluate", tmp_path / "model", plan).out
+    assert "qini" in equipoise("evaluate", tmp_path / "model", fresh).out
     made = json.loads(equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out)
     budget = made["demands"][0]
     assert budget["used"] <= budget["bound"]
     assert {entry.name for entry in (tmp_path / "who").iterdir()} == {"assignments.parquet", "policy.json"}
     assert "must not be there yet" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who").line
+
+
+def test_evaluate_refuses_the_rows_that_the_model_was_fitted_on(equipoise, world, tmp_path):
+    plan = world / "plan.toml"
+    assert equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}").code == 0
+    said = equipoise("evaluate", tmp_path / "model", plan)
+    assert said.code == 2
+    assert said.out == ""
+    assert "rows that the model was not fitted on" in said.line
+    pq.write_table(pq.read_table(world / "log.parquet").slice(0, 450), tmp_path / "log.parquet")
+    (tmp_path / "plan.toml").write_text(plan.read_text())
+    assert equipoise("evaluate", tmp_path / "model", tmp_path / "plan.toml").code == 0  # only the same whole log is known
 
 
 def test_evaluate_takes_the_effects_of_a_run(equipoise, world, made):
