@@ -162,6 +162,31 @@ def test_score_assigns_strangers(equipoise, made, world, tmp_path):
     assert "per head" in equipoise("score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet").out
 
 
+def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path):
+    few, out = tmp_path / "few.parquet", tmp_path / "a.parquet"
+    pq.write_table(pq.read_table(world / "log.parquet").slice(0, 300), few)
+    fixed = json.loads(equipoise("score", made / "policy", few, "--out", out, "--json").out)
+    held = json.loads(equipoise("score", made / "policy", few, "--out", out, "--hold", "--json").out)
+    assert (fixed["held"], held["held"]) == (False, True)
+    assert held["expected_cost"] <= held["budget"] * (1 + 1e-9)
+    said = equipoise("score", made / "policy", few, "--out", out, "--hold").out
+    assert f"per head (budget {held['budget']:.4g})" in said
+    text = " ".join(equipoise("score", "--help").out.split())
+    assert "on average" in text
+    assert "never above the budget" in text
+
+
+def test_score_suggests_the_policy_of_a_run_and_spares_other_files(equipoise, made, world, tmp_path):
+    said = equipoise("score", made, world / "log.parquet", "--out", tmp_path / "a.parquet")
+    assert said.code == 2
+    assert f"give {made / 'policy'}" in said.line
+    before = (world / "plan.toml").read_bytes()
+    said = equipoise("score", made / "policy", world / "log.parquet", "--out", world / "plan.toml")
+    assert said.code == 2
+    assert "choose another file with --out" in said.line
+    assert (world / "plan.toml").read_bytes() == before
+
+
 def test_report_is_drawn_again(equipoise, made, tmp_path):
     said = equipoise("report", made, "--out", tmp_path / "again.html")
     assert said.code == 0
