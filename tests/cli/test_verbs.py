@@ -107,14 +107,28 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     said = equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json")
     assert said.code == 0
     assert "trees=5" in json.loads(said.out)["estimator"]
-    judged = json.loads(equipoise("evaluate", tmp_path / "model", plan, "--json").out)
+    assert equipoise("simulate", "--rows", 900, "--seed", 4, "--out", tmp_path / "fresh").code == 0
+    fresh = tmp_path / "fresh" / "plan.toml"
+    judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
     assert len(judged["rankings"]) == 2 * 3
-    assert "qini" in equipoise("evaluate", tmp_path / "model", plan).out
+    assert "qini" in equipoise("evaluate", tmp_path / "model", fresh).out
     made = json.loads(equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out)
     budget = made["demands"][0]
     assert budget["used"] <= budget["bound"]
     assert {entry.name for entry in (tmp_path / "who").iterdir()} == {"assignments.parquet", "policy.json"}
     assert "must not be there yet" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who").line
+
+
+def test_evaluate_refuses_the_rows_that_the_model_was_fitted_on(equipoise, world, tmp_path):
+    plan = world / "plan.toml"
+    assert equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}").code == 0
+    said = equipoise("evaluate", tmp_path / "model", plan)
+    assert said.code == 2
+    assert said.out == ""
+    assert "rows that the model was not fitted on" in said.line
+    pq.write_table(pq.read_table(world / "log.parquet").slice(0, 450), tmp_path / "log.parquet")
+    (tmp_path / "plan.toml").write_text(plan.read_text())
+    assert equipoise("evaluate", tmp_path / "model", tmp_path / "plan.toml").code == 0  # only the same whole log is known
 
 
 def test_evaluate_takes_the_effects_of_a_run(equipoise, world, made):
@@ -146,6 +160,31 @@ def test_score_assigns_strangers(equipoise, made, world, tmp_path):
     assert found["units"] == sum(found["cells"].values()) == 900
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 900
     assert "per head" in equipoise("score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet").out
+
+
+def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path):
+    few, out = tmp_path / "few.parquet", tmp_path / "a.parquet"
+    pq.write_table(pq.read_table(world / "log.parquet").slice(0, 300), few)
+    fixed = json.loads(equipoise("score", made / "policy", few, "--out", out, "--json").out)
+    held = json.loads(equipoise("score", made / "policy", few, "--out", out, "--hold", "--json").out)
+    assert (fixed["held"], held["held"]) == (False, True)
+    assert held["expected_cost"] <= held["budget"] * (1 + 1e-9)
+    said = equipoise("score", made / "policy", few, "--out", out, "--hold").out
+    assert f"per head (budget {held['budget']:.4g})" in said
+    text = " ".join(equipoise("score", "--help").out.split())
+    assert "on average" in text
+    assert "never above the budget" in text
+
+
+def test_score_suggests_the_policy_of_a_run_and_spares_other_files(equipoise, made, world, tmp_path):
+    said = equipoise("score", made, world / "log.parquet", "--out", tmp_path / "a.parquet")
+    assert said.code == 2
+    assert f"give {made / 'policy'}" in said.line
+    before = (world / "plan.toml").read_bytes()
+    said = equipoise("score", made / "policy", world / "log.parquet", "--out", world / "plan.toml")
+    assert said.code == 2
+    assert "choose another file with --out" in said.line
+    assert (world / "plan.toml").read_bytes() == before
 
 
 def test_report_is_drawn_again(equipoise, made, tmp_path):

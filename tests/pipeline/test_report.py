@@ -305,6 +305,27 @@ def test_offers_stand_in_for_money_where_nothing_has_a_cost():
     assert "0.042 <small>offers" in page
 
 
+def test_what_has_a_cost_is_never_counted_in_offers():
+    page = render_report({**arms_findings(), "currency": "units of cost"})
+    assert "spend per head, units of cost" in page
+    assert "per unit of cost" in page
+    assert "offers per head" not in page
+
+
+def test_the_cost_of_each_offer_is_said_by_name():
+    found = dose_findings()
+    amount = [0.25 * i for i, _ in enumerate(found["candidates"], 1)]
+    paid = {"amount": amount, "column": None, "metric": "claimed", "probability": True}
+    for cost, text in [
+        (paid, f"{found['candidates'][0]} 0.25, "),
+        (paid, "; paid when claimed"),
+        ({**paid, "metric": None}, "; always paid"),
+        ({**paid, "probability": False}, "as observed in the column claimed"),
+    ]:
+        found["made"] = {"cost": cost}
+        assert text in render_report(found)
+
+
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     with pytest.raises(MissingExtra, match=r'pip install "equipoise\[report\]"'):

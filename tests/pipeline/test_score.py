@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.core.errors import EquipoiseError, SnapshotError
+from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
 from equipoise.data import make_coupon_world
 from equipoise.estimators import BoostedTrees, TLearner
 from equipoise.pipeline.effects import cross_fit, log_folds
@@ -109,3 +112,75 @@ def test_a_file_without_rows_is_refused(ran, strangers, tmp_path):
     pq.write_table(log.table.slice(0, 0), tmp_path / "units.parquet")
     with pytest.raises(EquipoiseError, match="have rows"):
         score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet")
+
+
+def test_hold_keeps_the_budget_on_these_units(ran, strangers, tmp_path):
+    scorer, table = read_scorer(ran.out / "policy"), strangers[0].table
+    for start in range(0, 4000, 500):  # the fixed prices spend 0.393 to 0.460 per head of these
+        made = scorer.hold(table.slice(start, 500))
+        spent = made["expected_cost"].to_numpy().mean()
+        assert 0.98 * BUDGET < spent <= BUDGET * (1 + 1e-9)
+    whole, fixed = scorer.hold(table), scorer.assign(table)
+    assert whole.schema == fixed.schema
+    assert np.mean(np.array(whole["chosen"]) == np.array(fixed["chosen"])) > 0.9  # 0.96: the same rule at nearly the same prices
+    pq.write_table(table, tmp_path / "units.parquet")
+    sums = score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet", hold=True)
+    assert pq.read_table(tmp_path / "made.parquet").equals(whole)
+    assert (sums["budget"], sums["held"]) == (BUDGET, True)
+    assert sums["expected_cost"] <= BUDGET * (1 + 1e-9)
+
+
+def test_the_file_to_write_may_replace_only_units_scored_earlier(ran, strangers, tmp_path):
+    units, out, policy = tmp_path / "units.parquet", tmp_path / "made.parquet", ran.out / "policy"
+    pq.write_table(strangers[0].table.slice(0, 50), units)
+    (tmp_path / "link.parquet").symlink_to(units)
+    (tmp_path / "plan.toml").write_text("[log]")
+    pq.write_table(strangers[0].table, tmp_path / "log.parquet")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    wrong = {
+        units: "another than that of the units",
+        tmp_path / "." / "units.parquet": "another than that of the units",
+        tmp_path / "link.parquet": "another than that of the units",
+        tmp_path: "a folder",
+        tmp_path / "plan.toml": "scored earlier",
+        tmp_path / "log.parquet": "scored earlier",
+        ran.out / "assignments.parquet": "scored earlier",
+        policy / "made.parquet": "outside the policy's snapshot",
+    }
+    for place, said in wrong.items():
+        with pytest.raises(InputError, match=said):
+            score_file(policy, units, place)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    for _ in range(2):  # the second call replaces the file of the first
+        assert score_file(policy, units, out)["units"] == 50
+
+
+def test_a_run_folder_is_no_policy_but_has_one(ran):
+    with pytest.raises(SnapshotError, match=f"give {ran.out / 'policy'}"):
+        read_scorer(ran.out)
+
+
+def test_text_in_a_numeric_feature_is_named(ran, strangers, tmp_path):
+    table = strangers[0].table.slice(0, 20)
+    place = table.column_names.index("age")
+    text = pa.array(["old", *map(str, table["age"].to_pylist()[1:])])
+    pcsv.write_csv(table.set_column(place, "age", text), tmp_path / "units.csv")
+    for hold in (False, True):
+        with pytest.raises(InputError, match="'age' must be numbers as in fit; got string, e.g. old"):
+            score_file(ran.out / "policy", tmp_path / "units.csv", tmp_path / "made.parquet", hold=hold)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["units.csv"]
+
+
+def test_a_full_disk_leaves_the_earlier_file(ran, strangers, tmp_path):
+    units, out = tmp_path / "units.parquet", tmp_path / "made.parquet"
+    pq.write_table(strangers[0].table, units)
+    score_file(ran.out / "policy", units, out)
+    before, (soft, hard) = out.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        with pytest.raises(OSError, match="File too large"):
+            score_file(ran.out / "policy", units, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert out.read_bytes() == before
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["made.parquet", "units.parquet"]

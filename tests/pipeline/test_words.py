@@ -24,6 +24,13 @@ def test_the_headline_tells_what_and_how_sure(found):
     assert "chance alone" in headline(found)[1]
 
 
+def test_a_policy_that_treats_nobody_claims_nothing(found):
+    found["rivals"][0] |= {"treated": 0.0, "spend": [0.0, 0.0, 0.0]}
+    first, second = headline(found)
+    assert first == "The policy makes an offer to 0% of people and spends 0 USD per head."
+    assert second == "Everybody gets none, so no metric changes."
+
+
 def test_a_winner_only_where_the_interval_excludes_0(found):
     lot = found["rivals"][-1]
     lot["against_chosen"]["conversion"] = [0.02, 0.01, 0.03]

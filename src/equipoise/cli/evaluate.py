@@ -23,18 +23,21 @@ def evaluate(
     """Judge predicted effects on a log: average effects, Qini and AUTOC of every arm and metric, with intervals.
 
     \b
-    Rows that the model was fitted on make it look better than it is: give other rows, or effects made out of fold.
+    Rows that the model was fitted on make it look better than it is: that log is refused, so give other rows, or effects made
+    out of fold, as those of a run are.
     \b
     Examples:
       equipoise evaluate equipoise-run/effects.parquet plan.toml
-      equipoise evaluate model hillstrom
+      equipoise evaluate model next-experiment.toml
     """
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
+    from equipoise.pipeline.seen import refuse_seen
     from equipoise.pipeline.source import open_log
 
     plan = plan_of(source)
     log = open_log(plan)
+    refuse_seen(effects, log)
     found = evaluate_effects(plan, log, effects_of(effects, log))
     if json:
         as_json(found)

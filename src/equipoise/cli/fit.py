@@ -35,10 +35,13 @@ def fit(
       equipoise fit log.csv -t arm -y sales --arms none,mail -e t-learner --out model
       equipoise fit plan.toml --set folds=5
     """
+    from dataclasses import replace
+
     from equipoise.cli.show import as_json
     from equipoise.pipeline.effects import fit_model
     from equipoise.pipeline.model import write_model
     from equipoise.pipeline.plan import EstimatorPlan
+    from equipoise.pipeline.seen import fingerprint
     from equipoise.pipeline.source import open_log
     from equipoise.pipeline.study import make_estimator
 
@@ -47,7 +50,7 @@ def fit(
     same = estimator in ("", plan.estimator.name)
     params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
     chosen = make_estimator(EstimatorPlan(name=estimator or plan.estimator.name, params=params), log.space, plan.run.seed)
-    model = fit_model(log, chosen)
+    model = replace(fit_model(log, chosen), seen=fingerprint(log))
     snapshot = write_model(out, model)
     if json:
         as_json({"folder": str(out), "snapshot": snapshot, "estimator": repr(model.estimator), "rows": len(log)})

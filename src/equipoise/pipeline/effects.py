@@ -8,8 +8,8 @@ serves all metrics; "claimed" (or the observed cost) is a metric of that fit too
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,14 @@ def silent(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted estimator with the feature map that makes its numbers of columns."""
+    """A fitted estimator with the feature map that makes its numbers of columns.
+
+    seen : the digests of the columns it was fitted on, by `fingerprint`; empty where they were not kept.
+    """
 
     features: FeatureMap
     estimator: Any
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     def effects(self, table: Any) -> Effects:
         """The effects of every candidate for rows of raw feature columns."""

@@ -18,6 +18,7 @@ def write_model(path: Path | str, model: Model) -> str:
     """Write a model and return the snapshot's id."""
     parts, meta = estimator_parts(model.estimator)
     about = {"kind": KIND, "version": __version__, "estimator": meta, "features": model.features.to_json()}
+    about["seen"] = dict(model.seen)
     return write_snapshot(path, parts, about)
 
 
@@ -28,4 +29,4 @@ def read_model(path: Path | str) -> Model:
         got, fix = repr(snapshot.meta.get("kind")), "give a folder written by `equipoise fit`, or the policy/ folder of a run"
         raise SnapshotError("a snapshot", "hold a model", got, str(path), fix)
     estimator = estimator_from_parts(snapshot.parts, snapshot.meta["estimator"])
-    return Model(FeatureMap.from_json(snapshot.meta["features"]), estimator)
+    return Model(FeatureMap.from_json(snapshot.meta["features"]), estimator, snapshot.meta.get("seen", {}))

@@ -2,6 +2,7 @@
 
     raw columns -> feature map -> estimator -> effects, expected costs -> the one decision rule with the shipped prices -> choice
 
+Fixed prices carry the budget on average; `Scorer.hold` meets the demands on the given units as a whole instead, in memory.
 The snapshot holds the estimator's parts, the feature map, the rule and the costs as JSON, and the plan; nothing in it is code.
 """
 
@@ -22,16 +23,21 @@ from equipoise import __version__
 from equipoise.allocation import decide
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.errors import DataError, SnapshotError
+from equipoise.core.effects import Effects
+from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.features import FeatureMap, to_arrow
 from equipoise.core.policy import Policy
-from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
+from equipoise.core.snapshot import MANIFEST, read_snapshot, replacing, write_snapshot
 from equipoise.data import read_batches
 from equipoise.estimators import estimator_from_parts, estimator_parts
 from equipoise.pipeline.costs import Costs
+from equipoise.pipeline.demands import BUDGET, Groups
 from equipoise.pipeline.effects import Model
+from equipoise.pipeline.folder import POLICY
+from equipoise.pipeline.hold import held
 
 KIND = "policy"
+MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
 
 
@@ -60,15 +66,36 @@ class Scorer:
             start += batch.num_rows
             yield from made.combine_chunks().to_batches()
 
+    def hold(self, frame: Any) -> pa.Table:
+        """The assignment that meets the policy's demands on the units of a frame as a whole, so they never cost more."""
+        table = to_arrow(frame)
+        effects, expected, groups = self._facts(table)
+        unit = self._unit(table, np.arange(table.num_rows))
+        choice, score = held(self.policy, effects, expected, groups, _ids(unit))
+        return self._table(unit, choice, score, expected)
+
+    def budget(self) -> float | None:
+        """What may be spent per head; None without a budget."""
+        return next((demand.bound for demand in self.policy.demands if demand.name == BUDGET), None)
+
     def _assign(self, table: pa.Table, numbers: Ints) -> pa.Table:
+        effects, expected, groups = self._facts(table)
+        unit = self._unit(table, numbers)
+        made = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
+        return self._table(unit, made.choice, made.score, expected)
+
+    def _facts(self, table: pa.Table) -> tuple[Effects, Floats, Groups]:
+        """What the rule is applied to: the effects, the expected costs (n, k), and the labels of the columns it names."""
         effects = self.model.effects(table)
-        expected = self.costs.expected(effects, table)
         named = dict.fromkeys(demand.column for demand in self.policy.demands if demand.column is not None)
         groups = {name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named}
-        unit = table[self.id] if self.id in table.column_names else numbers
-        made = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
-        names = (self.policy.control, *self.policy.candidates)
-        return assignments(unit, self.id or "row", made.choice, made.score, expected, names)
+        return effects, self.costs.expected(effects, table), groups
+
+    def _unit(self, table: pa.Table, numbers: Ints) -> Any:
+        return table[self.id] if self.id in table.column_names else numbers
+
+    def _table(self, unit: Any, choice: Ints, score: Floats, expected: Floats) -> pa.Table:
+        return assignments(unit, self.id or "row", choice, score, expected, (self.policy.control, *self.policy.candidates))
 
 
 def _ids(unit: Any) -> Any:
@@ -102,6 +129,9 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
 
 def read_scorer(path: Path | str) -> Scorer:
     """The policy of a snapshot folder; a changed byte is refused."""
+    folder = Path(path)
+    if (folder / POLICY / MANIFEST).is_file() and not (folder / MANIFEST).exists():
+        raise SnapshotError("a policy", "be the policy/ folder of a run", "the run folder", str(path), f"give {folder / POLICY}")
     snapshot = read_snapshot(path)
     meta = snapshot.meta
     if meta.get("kind") != KIND:
@@ -113,23 +143,54 @@ def read_scorer(path: Path | str) -> Scorer:
     return Scorer(model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"])
 
 
-def score_file(policy: Path | str, units: Path | str, out: Path | str) -> dict[str, Any]:
-    """Assign the units of a file and write the assignments as Parquet, whole or not at all; returns what was done in sums."""
+def score_file(policy: Path | str, units: Path | str, out: Path | str, *, hold: bool = False) -> dict[str, Any]:
+    """Assign the units of a file and write the assignments as Parquet, whole or not at all; returns what was done in sums.
+
+    hold : meet the policy's demands on these units as a whole; else its fixed prices decide, batch by batch.
+    """
     scorer = read_scorer(policy)
+    check_out(Path(out), Path(units), Path(policy))
     cells = dict.fromkeys((scorer.policy.control, *scorer.policy.candidates), 0)
     count, cost = 0, 0.0
     with replacing(out) as file:
         writer = None
-        for batch in scorer.batches(read_batches(units)):
-            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
-            writer.write_batch(batch)
+        for batch in _held(scorer, units) if hold else scorer.batches(read_batches(units)):
+            writer = writer or pq.ParquetWriter(file, batch.schema.with_metadata(MARK), compression="zstd")
+            writer.write_batch(batch.replace_schema_metadata(MARK))
             count, cost = count + batch.num_rows, cost + pc.sum(batch["expected_cost"]).as_py()
             for item in pc.value_counts(batch["chosen"]).to_pylist():
                 cells[item["values"]] += item["counts"]
         if writer is None:
             raise DataError("a file of units", "have rows", 0, str(units), "check the file and its filters")
         writer.close()
-    return {"units": count, "expected_cost": cost / count, "cells": cells}
+    return {"units": count, "expected_cost": cost / count, "budget": scorer.budget(), "held": hold, "cells": cells}
+
+
+def _held(scorer: Scorer, units: Path | str) -> Iterator[pa.RecordBatch]:
+    """The assignments of a file whose units are taken as a whole."""
+    batches = [batch for batch in read_batches(units) if batch.num_rows]
+    if batches:
+        yield from scorer.hold(pa.Table.from_batches(batches)).to_batches()
+
+
+def check_out(out: Path, units: Path, policy: Path) -> None:
+    """Refuse to write over the units, into the snapshot, or over anything but an earlier file of scored units."""
+    fix = "choose another file with --out"
+    if out.is_dir():
+        raise InputError("the file to write", "be a file", "a folder", str(out), fix)
+    if out.resolve() == units.resolve() or (out.exists() and units.exists() and out.samefile(units)):
+        raise InputError("the file to write", "be another than that of the units", "the same", str(out), fix)
+    if out.resolve().is_relative_to(policy.resolve()):
+        raise InputError("the file to write", "lie outside the policy's snapshot", "a place in it", str(out), fix)
+    if out.exists() and not _ours(out):
+        raise InputError("the file to write", "be new, or one of units scored earlier", "another file", str(out), fix)
+
+
+def _ours(file: Path) -> bool:
+    try:
+        return MARK.items() <= (pq.read_schema(file).metadata or {}).items()
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def score_batches(path: Path | str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

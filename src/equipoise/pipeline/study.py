@@ -48,6 +48,7 @@ class Study:
 def make_study(plan: Plan, progress: Progress = silent) -> Study:
     """Open the log, fit across folds, and set the policy's task; demands are checked before anything is fitted."""
     log = open_log(plan)
+    plan = with_currency(plan, log.space)
     check_policy(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
@@ -59,6 +60,14 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     task, costs = make_task(plan, log, effects, fold)
     judge = make_judge(log, effects, design.propensity, costs, plan.report.level)
     return Study(plan, log, fold, estimator, effects, design, costs, task, judge)
+
+
+def with_currency(plan: Plan, space: Space) -> Plan:
+    """The plan with a name for the money where it names none: a dose's own unit, else units of cost."""
+    if plan.policy.cost is None or plan.report.currency:
+        return plan
+    own = str(space.to_json().get("unit", "")) if plan.policy.cost == "dose" else ""
+    return plan.model_copy(update={"report": plan.report.model_copy(update={"currency": own or "units of cost"})})
 
 
 def check_policy(plan: Plan, log: Log) -> None:

@@ -14,6 +14,8 @@ BY_CHANCE = "random"  # how the name of the rival that needs no model begins
 def headline(found: Findings) -> list[str]:
     """What a manager takes away."""
     chosen = found["rivals"][0]
+    if chosen["treated"] == 0:
+        return [_what_it_does(found, chosen), f"Everybody gets {found['control']}, so no metric changes."]
     said = [_what_it_does(found, chosen)]
     said += [_gain(found, metric["name"], chosen["values"][metric["name"]]) for metric in found["metrics"]]
     return said + _against(found)

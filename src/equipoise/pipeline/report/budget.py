@@ -8,7 +8,7 @@ from equipoise.pipeline.findings import BudgetPoint, TradeOff
 from equipoise.pipeline.report.parts import Block, Figure, Key, Plot, Section, Table, Words
 from equipoise.pipeline.report.plots import CHOSEN, LINE, OTHER, RIVAL, add_points, curve, line_at, name_points, plain, plane
 from equipoise.pipeline.report.view import View, weights_in_words
-from equipoise.pipeline.report.words import MINUS, MISSING, known, plural, real, share
+from equipoise.pipeline.report.words import MINUS, MISSING, known, one, plural, real, share
 
 MOST_PAIRS = 3  # planes of two metrics
 RIGHT = 0.7  # names of points further right than this stand on their left
@@ -38,7 +38,6 @@ def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
     here = _near_chosen(view, points)
     price = real(here["price"])
     name, unit = view.price_unit()
-    offers = view.findings["currency"] or "offer"
     if not price > 0:
         return "At the chosen spend, more budget would buy nothing: another demand, or nobody left to gain, holds it back."
     kinds = {metric["name"]: metric["kind"] for metric in view.findings["metrics"]}
@@ -46,7 +45,7 @@ def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
         cost = view.spent(abs(view.findings["policy"]["weights"][name]) / price)
         step = "one fewer" if name in view.lower else "one more"
         return f"At the chosen spend, {step} {name} costs {cost}: the price to compare with its worth."
-    return f"At the chosen spend, one more {offers} buys {unit.effect([price, None, None])} of {name}."
+    return f"At the chosen spend, one more {one(view.findings['currency'])} buys {unit.effect([price, None, None])} of {name}."
 
 
 def _enough(view: View, points: list[BudgetPoint], metric: str) -> str:
@@ -127,7 +126,7 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
     price = [unit.scaled(point["price"]) for point in points]
     said = [f"at {view.spent(p['spend'][0])}: {view.per_spend(p['price'])}" for p in points]
-    axes = (f"spend per head, {view.spend.axis}", f"{unit.axis} per {view.findings['currency'] or 'offer'}")
+    axes = (f"spend per head, {view.spend.axis}", f"{unit.axis} per {one(view.findings['currency'])}")
     plot = curve(
         spend,
         price,
@@ -135,7 +134,7 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
         LINE,
         axes,
         said,
-        f"what one more {view.findings['currency'] or 'offer'} buys",
+        f"what one more {one(view.findings['currency'])} buys",
         f"Marginal value of {name}: " + "; ".join(said),
     )
     plot.spec["data"][-1]["mode"] = "lines+markers"

@@ -77,7 +77,9 @@ def _nines(gap: float) -> int:
 
 def made(view: View) -> Section:
     """8. How was this made?"""
-    facts: dict[str, Any] = view.findings["made"]
+    facts: dict[str, Any] = dict(view.findings["made"])
+    if isinstance(facts.get("cost"), dict) and "amount" in facts["cost"]:
+        facts["cost"] = _cost(view, facts["cost"])
     rows = [[LABELS.get(key, key), _fact(key, fact)] for key, fact in facts.items() if key not in APART and fact is not None]
     blocks: list[Block] = []
     if rows:
@@ -95,6 +97,15 @@ def made(view: View) -> Section:
         blocks.append(Words("Nothing was recorded about the run.", quiet=True))
     answer = "The same plan, data, seed and versions give the same numbers."
     return Section("made", "How it was made", "How was this made?", answer, blocks)
+
+
+def _cost(view: View, cost: dict[str, Any]) -> str:
+    """``mail 0.05, coupon 1; paid when claimed``: the amount of each offer, and when it is paid."""
+    each = ", ".join(f"{name} {number(a)}" for name, a in zip(view.candidates, cost["amount"], strict=False))
+    times = f", times the column {cost['column']}" if cost.get("column") else ""
+    if not cost.get("metric"):
+        return f"{each}{times}; always paid"
+    return f"{each}{times}; paid when {cost['metric']}" if cost["probability"] else f"as observed in the column {cost['metric']}"
 
 
 def _fact(key: str, fact: Any) -> str:

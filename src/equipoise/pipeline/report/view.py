@@ -8,7 +8,7 @@ from typing import Any
 from equipoise.pipeline.findings import Findings, Rival
 from equipoise.pipeline.report.parts import Key
 from equipoise.pipeline.report.plots import CONTROL, Mark, marks_of
-from equipoise.pipeline.report.words import GLUE, Unit, known, listed, money, number, share, unit_of
+from equipoise.pipeline.report.words import GLUE, Unit, known, listed, money, number, one, share, unit_of
 
 MOST_PANELS = 6  # more small plots than this are a table
 
@@ -85,7 +85,7 @@ class View:
 
     def per_spend(self, price: float) -> str:
         """A price in words: what one more unit of spend per head buys."""
-        return f"{self.price_unit()[1].effect([price, None, None])} per {self.findings['currency'] or 'offer'}"
+        return f"{self.price_unit()[1].effect([price, None, None])} per {one(self.findings['currency'])}"
 
     def price_unit(self) -> tuple[str, Unit]:
         """What a price counts (the metric, or the weighted sum) and its unit."""
