@@ -48,7 +48,7 @@ def simulate(
     """Write a simulated experiment: log.parquet, truth.parquet (the potential outcomes) and a plan.toml that runs it.
 
     \b
-    Worlds: coupon (arms x metrics, costs), voucher (a dose of money), placebo (no effect at all).
+    Worlds: coupon (arms x metrics, costs), voucher (a dose of money), incentive (claims and known strata), placebo (no effect).
     \b
     Examples:
       equipoise simulate coupon --rows 20000 --out world

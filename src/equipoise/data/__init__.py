@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from equipoise.data.files import read_batches as read_batches
     from equipoise.data.files import read_table as read_table
     from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
+    from equipoise.data.incentive import make_incentive_world as make_incentive_world
     from equipoise.data.lazada import fetch_lazada as fetch_lazada
     from equipoise.data.placebo import make_placebo_world as make_placebo_world
     from equipoise.data.read import read_log as read_log
@@ -48,6 +49,7 @@ SIMULATORS = Registry(
     {
         "coupon": "equipoise.data.coupon:make_coupon_world",
         "voucher": "equipoise.data.voucher:make_voucher_world",
+        "incentive": "equipoise.data.incentive:make_incentive_world",
         "placebo": "equipoise.data.placebo:make_placebo_world",
     },
 )
@@ -64,10 +66,11 @@ LOADERS = {
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
     "make_voucher_world": "equipoise.data.voucher",
+    "make_incentive_world": "equipoise.data.incentive",
     "make_placebo_world": "equipoise.data.placebo",
 }
 __getattr__, __dir__ = lazy(__name__, READERS | LOADERS | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
 __all__ += ["read_log", "read_table", "read_batches"]
-__all__ += ["make_coupon_world", "make_voucher_world", "make_placebo_world"]
+__all__ += ["make_coupon_world", "make_voucher_world", "make_incentive_world", "make_placebo_world"]
 __all__ += ["load_thornton", "fetch_hillstrom", "fetch_charitable_match", "fetch_criteo", "fetch_lazada", "fetch_x5"]

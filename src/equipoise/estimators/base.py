@@ -107,20 +107,23 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
     def _asked(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
         check_is_fitted(self, "space_")
-        values, names = matrix(X)
-        if values.shape[1] != self.n_features_in_:
-            raise InputError("X", f"have the {self.n_features_in_} features of fit", values.shape[1])
-        learnt = tuple(self.feature_names_in_)
-        if set(names) != set(learnt):
-            strange = sorted(set(names) - set(learnt))
-            if not all(name == f"x{j}" for j, name in enumerate(names)):
-                raise InputError(
-                    "X", "have the features of fit", f"unknown {strange[:5]}", fix=f"fit saw {', '.join(learnt[:8])}"
-                )
-        elif names != learnt:
-            values = np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
+        values = as_learnt(X, self.feature_names_in_)
         asked = self.space_.candidates() if candidates is None else self.space_.check(candidates)
         return values, asked
+
+
+def as_learnt(X: Any, features: NDArray[Any]) -> Floats:
+    """X as (n, d) with its columns in the order of fit.   features: (d,) the names that fit saw."""
+    values, names = matrix(X)
+    learnt = tuple(features)
+    if values.shape[1] != len(learnt):
+        raise InputError("X", f"have the {len(learnt)} features of fit", values.shape[1])
+    if set(names) == set(learnt):
+        return values if names == learnt else np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
+    if not all(name == f"x{j}" for j, name in enumerate(names)):
+        strange = sorted(set(names) - set(learnt))
+        raise InputError("X", "have the features of fit", f"unknown {strange[:5]}", fix=f"fit saw {', '.join(learnt[:8])}")
+    return values
 
 
 def shares(cell: Ints, cells: int, weight: Floats | None) -> Floats:

@@ -1,0 +1,50 @@
+"""CF-IPS: the strata by weighting with the propensity, and no outcome model at all.
+
+    psi = identify(t 1{C=c, Y=y} / g, (1-t) Y / (1-g))        p(x) = E[psi | x], one regression a stratum
+
+It is right if the propensity is; its signals are noisier than CF-DR's.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.core.strata import STRATA, ips_signals
+from equipoise.estimators.crossfit import Nuisance, cross_fit
+from equipoise.estimators.models import Table, check_model, default_effect, predict_all
+from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.cells import folds_of, offer_propensity
+from equipoise.estimators.strata.sample import StrataSample
+
+
+class CFIPS(StrataEstimator):
+    """Inverse-propensity weighting.
+
+    Parameters
+    ----------
+    effect : regressor of the signals; None for boosted trees.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and models.
+    """
+
+    def __init__(self, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0) -> None:
+        self.effect, self.space, self.folds, self.seed = effect, space, folds, seed
+
+    def _learn(self, data: StrataSample) -> Held:
+        table = Table(data.rows.X, data.rows.features)
+        effect = default_effect(len(data) / 2) if self.effect is None else self.effect
+        check_model(effect, "effect", table, classifier=False)
+        fold = folds_of(data, self.folds, self.seed)
+        g = offer_propensity(data, fold)
+        psi = ips_signals(data.claims(g))
+        fit = cross_fit(effect, table, [Nuisance(None, psi)], fold, data.rows.weight, self.seed)
+        self.effects_ = [of_fold[0] for of_fold in fit.models]  # (folds, strata)
+        return Held(psi, psi, fit.held[:, 0], g)
+
+    def _raw(self, X: Floats) -> Floats:
+        found = predict_all([model for of_fold in self.effects_ for model in of_fold], X)
+        scores: Floats = np.ascontiguousarray(found.reshape(-1, len(STRATA), len(X)).mean(axis=0).T)
+        return scores

@@ -1,0 +1,62 @@
+"""CF-MLE for ids: the exact likelihood of the strata, with an embedding an id in place of trees.
+
+    -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 | the rest]_Y
+
+No propensity takes part in it.  Scores are additive in the ids, plus an interaction of low rank where asked.  A tenth of the rows
+decides when to stop.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
+from equipoise.estimators.strata.sample import StrataSample
+
+HELD = 10  # one row in so many is held out to decide when to stop
+
+
+class CFMLENet(StrataEstimator):
+    """Structural likelihood of rows of ids.
+
+    Parameters
+    ----------
+    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training; patience : epochs without a gain on held-out
+        rows before it stops.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
+    """
+
+    def __init__(
+        self,
+        rank: int = 0,
+        *,
+        batch: int = 8192,
+        epochs: int = 1000,
+        patience: int = 5,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
+    ) -> None:
+        self.rank, self.batch, self.epochs, self.patience = rank, batch, epochs, patience
+        self.space, self.folds, self.seed = space, folds, seed
+
+    def _learn(self, data: StrataSample) -> Held:
+        self.models_, held = learn_by_fold(data, self.folds, self.seed, self._fit_net)
+        return held
+
+    def _fit_net(self, rows: Any) -> Any:
+        from equipoise.neural.strata import fit_cf_mle
+        from equipoise.neural.train import NoGain, Training
+
+        out = np.random.default_rng(self.seed).permutation(len(rows.t)) < max(1, len(rows.t) // HELD)
+        kept, held = rows.take(~out), rows.take(out)
+        how = Training(batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed)
+        return fit_cf_mle(kept, how, rank=self.rank, held=held)
+
+    def _raw(self, X: Floats) -> Floats:
+        return mean_strata(self.models_, X, tuple(self.feature_names_in_))

@@ -1,0 +1,63 @@
+"""CF-MTL: strata and propensity as one net, learnt together from all rows.
+
+    L = sum over the six cells (t, c, y) of w_cell BCE(P(cell), seen) + eta sum (g - t)^2
+
+    P(cell): g f_0000 | g f_0011 | g f_0100 | g (f_0101 + f_0111) | (1-g)(f_0011 + f_0111) | (1-g)(f_0000 + f_0100 + f_0101)
+
+f: five classes, g: the propensity, both additive in embeddings of the ids.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550;
+the weights are those of its code.  The fitted strata are probabilities by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
+from equipoise.estimators.strata.sample import StrataSample
+
+OFFICIAL = (5.0, 1.0, 1.0, 5.0, 5.0, 5.0)
+
+
+class CFMTL(StrataEstimator):
+    """The full-space multi-task net.
+
+    Parameters
+    ----------
+    weights : of the six cells, in the order above.   eta : of the squared error of the propensity.
+    batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative gain is below the tolerance.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] = OFFICIAL,
+        eta: float = 0.5,
+        *,
+        batch: int = 8192,
+        epochs: int = 1000,
+        tolerance: float = 1e-5,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
+    ) -> None:
+        self.weights, self.eta = weights, eta
+        self.batch, self.epochs, self.tolerance = batch, epochs, tolerance
+        self.space, self.folds, self.seed = space, folds, seed
+
+    def _learn(self, data: StrataSample) -> Held:
+        def learn(rows: Any) -> Any:
+            from equipoise.neural.strata import fit_cf_mtl
+            from equipoise.neural.train import SlowGains, Training
+
+            how = Training(batch=self.batch, epochs=self.epochs, stop=SlowGains(self.tolerance), seed=self.seed)
+            return fit_cf_mtl(rows, how, weights=self.weights, eta=self.eta)
+
+        self.models_, held = learn_by_fold(data, self.folds, self.seed, learn)
+        return held
+
+    def _raw(self, X: Floats) -> Floats:
+        return mean_strata(self.models_, X, tuple(self.feature_names_in_))

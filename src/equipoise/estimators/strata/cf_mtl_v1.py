@@ -1,0 +1,52 @@
+"""CF-MTL-v1: CF-MTL with parts that were trained before, as the source text varies it.
+
+    1  the propensity g, by cross-entropy with t        2  embeddings, as a matrix factorisation of y with squared error
+    3  strata on these embeddings, by the six cells' cross-entropies alone: g and the embeddings go on learning, without eta
+
+Its listing registers the parts as sub-modules, so nothing is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
+from equipoise.estimators.strata.sample import StrataSample
+
+LISTED = (1.0, 1.0, 1.0, 5.0, 10.0, 10.0)
+
+
+class CFMTLV1(StrataEstimator):
+    """The net with pre-trained parts; parameters as `CFMTL`, without ``eta``."""
+
+    def __init__(
+        self,
+        weights: Sequence[float] = LISTED,
+        *,
+        batch: int = 8192,
+        epochs: int = 1000,
+        tolerance: float = 1e-5,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
+    ) -> None:
+        self.weights, self.space, self.folds, self.seed = weights, space, folds, seed
+        self.batch, self.epochs, self.tolerance = batch, epochs, tolerance
+
+    def _learn(self, data: StrataSample) -> Held:
+        self.models_, held = learn_by_fold(data, self.folds, self.seed, self._net)
+        return held
+
+    def _net(self, rows: Any) -> Any:
+        from equipoise.neural.strata import fit_cf_mtl_v1
+        from equipoise.neural.train import SlowGains, Training
+
+        how = Training(batch=self.batch, epochs=self.epochs, seed=self.seed, stop=SlowGains(self.tolerance))
+        return fit_cf_mtl_v1(rows, how, weights=self.weights)
+
+    def _raw(self, X: Floats) -> Floats:
+        return mean_strata(self.models_, X, tuple(self.feature_names_in_))

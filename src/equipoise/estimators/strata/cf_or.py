@@ -1,0 +1,43 @@
+"""CF-OR: the strata of the outcome models, put into the identification formulas.
+
+    p = identify(q(x), m0(x))       q: one model of the four claim cells; m0: one of the outcome without an offer
+
+It is right if both models are, and needs no propensity.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.core.arrays import Floats
+from equipoise.core.space import Space
+from equipoise.core.strata import dr_signals, identify
+from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.cells import learn_nuisances, mean_cells
+from equipoise.estimators.strata.sample import StrataSample
+
+
+class CFOR(StrataEstimator):
+    """Outcome regression.
+
+    Parameters
+    ----------
+    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome without an offer.
+        None for boosted trees.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and models.
+    """
+
+    def __init__(
+        self, cells: Any = None, outcome: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+    ) -> None:
+        self.cells, self.outcome, self.space, self.folds, self.seed = cells, outcome, space, folds, seed
+
+    def _learn(self, data: StrataSample) -> Held:
+        fit = learn_nuisances(self.cells, self.outcome, data, folds=self.folds, seed=self.seed)
+        self.cells_, self.levels_ = fit.cells, fit.levels
+        plug_in = identify(fit.q, fit.m0)
+        tested = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)
+        return Held(plug_in, tested, plug_in, fit.propensity)
+
+    def _raw(self, X: Floats) -> Floats:
+        return identify(*mean_cells(self.cells_, self.levels_, X))
