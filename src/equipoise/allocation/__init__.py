@@ -8,11 +8,15 @@ from equipoise.core.registry import Registry
 if TYPE_CHECKING:
     from equipoise.allocation.constraints import budget as budget
     from equipoise.allocation.constraints import cap as cap
+    from equipoise.allocation.constraints import ceiling as ceiling
     from equipoise.allocation.constraints import constraint_from_json as constraint_from_json
     from equipoise.allocation.constraints import floor as floor
     from equipoise.allocation.constraints import group_budget as group_budget
     from equipoise.allocation.constraints import offers as offers
     from equipoise.allocation.constraints import parity as parity
+    from equipoise.allocation.offers import OfferPolicy as OfferPolicy
+    from equipoise.allocation.offers import offer_effects as offer_effects
+    from equipoise.allocation.offers import offer_policy as offer_policy
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
@@ -43,10 +47,12 @@ NAMES = {
     "Churn": "equipoise.allocation.stability",
     "Decisions": "equipoise.allocation.rule",
     "Keep": "equipoise.allocation.stability",
+    "OfferPolicy": "equipoise.allocation.offers",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.solve",
     "cap": "equipoise.allocation.constraints",
+    "ceiling": "equipoise.allocation.constraints",
     "churn": "equipoise.allocation.stability",
     "constraint_from_json": "equipoise.allocation.constraints",
     "decide": "equipoise.allocation.rule",
@@ -55,6 +61,8 @@ NAMES = {
     "expected_cost": "equipoise.allocation.stability",
     "floor": "equipoise.allocation.constraints",
     "group_budget": "equipoise.allocation.constraints",
+    "offer_effects": "equipoise.allocation.offers",
+    "offer_policy": "equipoise.allocation.offers",
     "offers": "equipoise.allocation.constraints",
     "parity": "equipoise.allocation.constraints",
     "scores": "equipoise.allocation.rule",

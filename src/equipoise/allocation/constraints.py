@@ -4,6 +4,7 @@
     offers          number of offers       <= total
     cap             offers of one candidate <= total
     floor           sum of effects on a metric >= at_least
+    ceiling         sum of effects on a metric <= at_most
     group_budget    sum of cost in a group <= total
     parity          |share treated in a group - share treated overall| <= within, for every group
 
@@ -110,6 +111,14 @@ def floor(metric: str, at_least: float, *, per_head: bool = False, unit: str = "
     if not math.isfinite(at_least):
         raise InputError(label, "be a finite number", at_least)
     return Row(Demand(label, "effect", -float(at_least), -1.0, metric, per_head=per_head, unit=unit))
+
+
+def ceiling(metric: str, at_most: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
+    """The effects on ``metric``, summed over the units, must not exceed ``at_most``."""
+    label = name or f"ceiling of {metric}"
+    if not math.isfinite(at_most):
+        raise InputError(label, "be a finite number", at_most)
+    return Row(Demand(label, "effect", float(at_most), 1.0, metric, per_head=per_head, unit=unit))
 
 
 def group_budget(

@@ -181,6 +181,30 @@ def check_reward(reward: Sequence[float] | Floats) -> Floats:
     return values
 
 
+def offer_threshold(reward: Floats, share: float) -> tuple[float, float]:
+    """The threshold gamma >= 0 and tie share d of the best offers to at most ``share`` of the units.   reward: (n,).
+
+    Offer where reward > gamma, and with probability d where reward = gamma > 0: it maximises the mean reward of the offered.
+    """
+    if not 0 <= share <= 1:
+        raise InputError("a budget of offers", "be a share in 0..1", share, fix="0.4 offers to at most 40 % of the units")
+    values = np.asarray(reward, np.float64)
+    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+        raise InputError("reward", "be one finite number a unit", f"shape {values.shape}")
+    most = share * len(values)
+    if np.count_nonzero(values > 0) <= most:
+        return 0.0, 0.0
+    place = int(most)
+    gamma = float(-np.partition(-values, place)[place])
+    ties = np.count_nonzero(values == gamma)
+    return gamma, float((most - np.count_nonzero(values > gamma)) / ties)
+
+
+def offer_chance(reward: Floats, gamma: float, tie: float) -> Floats:
+    """The probability of an offer to each unit, (n,), by `offer_threshold`."""
+    return np.where(reward > gamma, 1.0, np.where((reward == gamma) & (gamma > 0), tie, 0.0))
+
+
 def naive_reward(offered: Floats, *, gain: float, cost: float) -> Floats:
     """gain y1 - cost, (n,): a baseline that counts every purchase as the incentive's.   offered: P(Y=1 | offered, x)."""
     return gain * offered - cost

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from equipoise.evaluation.base import Estimate as Estimate
     from equipoise.evaluation.base import Estimates as Estimates
     from equipoise.evaluation.base import mean_estimates as mean_estimates
+    from equipoise.evaluation.bounds import StrataBounds as StrataBounds
+    from equipoise.evaluation.bounds import strata_bounds as strata_bounds
+    from equipoise.evaluation.bounds import utility_bounds as utility_bounds
     from equipoise.evaluation.calibration import EffectGroup as EffectGroup
     from equipoise.evaluation.calibration import LinearPredictor as LinearPredictor
     from equipoise.evaluation.calibration import best_linear_predictor as best_linear_predictor
@@ -44,6 +47,15 @@ if TYPE_CHECKING:
     from equipoise.evaluation.rivals import everybody as everybody
     from equipoise.evaluation.rivals import random_at_equal_spend as random_at_equal_spend
     from equipoise.evaluation.rivals import top_share as top_share
+    from equipoise.evaluation.sensitivity import msm_strata as msm_strata
+    from equipoise.evaluation.sensitivity import with_direct_gain as with_direct_gain
+    from equipoise.evaluation.sensitivity import with_harm as with_harm
+    from equipoise.evaluation.strata import Audience as Audience
+    from equipoise.evaluation.strata import OfferValue as OfferValue
+    from equipoise.evaluation.strata import audience as audience
+    from equipoise.evaluation.strata import offer_curve as offer_curve
+    from equipoise.evaluation.strata import offer_value as offer_value
+    from equipoise.evaluation.strata import reward_by_segment as reward_by_segment
     from equipoise.evaluation.tables import TableRow as TableRow
     from equipoise.evaluation.tables import ranking_table as ranking_table
     from equipoise.evaluation.uplift import autoc as autoc
@@ -58,6 +70,7 @@ if TYPE_CHECKING:
 FILES = {
     "average": ("AverageEffects", "average_effects"),
     "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
+    "bounds": ("StrataBounds", "strata_bounds", "utility_bounds"),
     "resampling": ("bootstrap",),
     "calibration": ("EffectGroup", "LinearPredictor", "best_linear_predictor", "calibration_deciles"),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
@@ -68,6 +81,8 @@ FILES = {
     "value": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
     "ranked": ("Metric", "Ranking", "rank"),
     "rivals": ("everybody", "random_at_equal_spend", "top_share"),
+    "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
+    "strata": ("Audience", "OfferValue", "audience", "offer_curve", "offer_value", "reward_by_segment"),
     "tables": ("TableRow", "ranking_table"),
     "judged": ("pehe", "regret", "true_value"),
     "uplift": ("autoc", "qini", "qini_rate"),
