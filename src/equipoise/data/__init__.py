@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from equipoise.data.files import read_table as read_table
     from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
     from equipoise.data.incentive import make_incentive_world as make_incentive_world
+    from equipoise.data.kuairec import fetch_kuairec as fetch_kuairec
     from equipoise.data.lazada import fetch_lazada as fetch_lazada
+    from equipoise.data.movielens import fetch_movielens_1m as fetch_movielens_1m
     from equipoise.data.placebo import make_placebo_world as make_placebo_world
     from equipoise.data.read import read_log as read_log
     from equipoise.data.thornton import load_thornton as load_thornton
     from equipoise.data.voucher import make_voucher_world as make_voucher_world
     from equipoise.data.x5 import fetch_x5 as fetch_x5
+    from equipoise.data.yelp import fetch_yelp as fetch_yelp
 
 DATASETS = Registry(
     "dataset",
@@ -63,14 +66,20 @@ LOADERS = {
     "fetch_lazada": "equipoise.data.lazada",
     "fetch_x5": "equipoise.data.x5",
 }
+RATINGS = {  # pairs of user and item, for the strata benchmark
+    "fetch_movielens_1m": "equipoise.data.movielens",
+    "fetch_kuairec": "equipoise.data.kuairec",
+    "fetch_yelp": "equipoise.data.yelp",
+}
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
     "make_voucher_world": "equipoise.data.voucher",
     "make_incentive_world": "equipoise.data.incentive",
     "make_placebo_world": "equipoise.data.placebo",
 }
-__getattr__, __dir__ = lazy(__name__, READERS | LOADERS | WORLDS)
+__getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
 __all__ += ["read_log", "read_table", "read_batches"]
 __all__ += ["make_coupon_world", "make_voucher_world", "make_incentive_world", "make_placebo_world"]
 __all__ += ["load_thornton", "fetch_hillstrom", "fetch_charitable_match", "fetch_criteo", "fetch_lazada", "fetch_x5"]
+__all__ += ["fetch_movielens_1m", "fetch_kuairec", "fetch_yelp"]

@@ -1,0 +1,190 @@
+"""The one training loop: tensors that stay on the device, sliced into batches; Adam; a stopping rule; same seed, same numbers.
+
+There is no loader of rows: an epoch draws one permutation, orders every column by it once, and takes slices.
+
+`SlowGains` is the rule of Li et al. (2023): it counts epochs whose relative gain is below a tolerance, never forgets one, and
+stops at the seventh.  `NoGain` stops when a held-out loss has not improved for some epochs, and the best weights are restored.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from equipoise.core.errors import InputError
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, float], None]  # epochs done, loss of the last
+FIRST = 1e9  # the loss before the first epoch, as published
+SMALL = 1e-10
+
+
+class Stop(Protocol):
+    """When to stop, given the losses of the epochs so far."""
+
+    def __call__(self, losses: Sequence[float]) -> bool:
+        """Whether that was enough."""
+        ...
+
+
+@dataclass(frozen=True)
+class SlowGains:
+    """Stop at the ``allowed`` + 1st epoch, in all, whose relative gain is below ``tolerance``."""
+
+    tolerance: float = 1e-4
+    allowed: int = 6
+
+    def __call__(self, losses: Sequence[float]) -> bool:
+        """Whether that was enough."""
+        before = np.array([FIRST, *losses[:-1]])
+        slow = (before - np.asarray(losses)) / (before + SMALL) < self.tolerance
+        return bool(slow[-1] and slow.sum() > self.allowed)
+
+
+@dataclass(frozen=True)
+class NoGain:
+    """Stop when the least loss is ``patience`` epochs old."""
+
+    patience: int = 5
+
+    def __call__(self, losses: Sequence[float]) -> bool:
+        """Whether that was enough."""
+        return len(losses) - 1 - int(np.argmin(losses)) >= self.patience
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train.
+
+    rate, decay : of Adam, the decay as an L2 penalty.   batch : rows a step; the last rows, too few for one, are left out.
+    epochs : at most so many.   device : "cpu", "cuda", or "auto" for what there is.   threads : on the CPU; sums depend on it.
+    """
+
+    rate: float = 0.01
+    decay: float = 1e-5
+    batch: int = 8192
+    epochs: int = 1000
+    stop: Stop = field(default_factory=SlowGains)
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("rate", self.rate, 0), ("decay", self.decay, 0), ("batch", self.batch, 1)):
+            if not (np.isfinite(value) and value >= least):
+                raise InputError(name, f"be a number >= {least}", value)
+        if self.epochs < 1 or self.threads < 1:
+            raise InputError("epochs and threads", "be whole numbers >= 1", (self.epochs, self.threads))
+
+
+@dataclass(frozen=True)
+class History:
+    """What training did.   losses: one an epoch, held-out where a judge was given; converged: whether the rule said stop."""
+
+    losses: tuple[float, ...]
+    seconds: float
+    converged: bool
+
+    @property
+    def epochs(self) -> int:
+        """How many were run."""
+        return len(self.losses)
+
+
+def train(
+    net: nn.Module,
+    loss: Callable[..., Tensor],
+    columns: Sequence[Tensor],
+    how: Training,
+    *,
+    judge: Callable[[], Tensor] | None = None,
+    progress: Progress | None = None,
+) -> History:
+    """Train a net in place.
+
+    loss : ``loss(*batch) -> scalar``, with the columns of a batch in their order.   columns : tensors of n rows.
+    judge : ``judge() -> scalar``, a held-out loss after each epoch; the stopping rule then reads it, and the best weights stay.
+    """
+    rows = len(columns[0])
+    batch = min(how.batch, rows)
+    steps = rows // batch
+    device = device_of(how.device)
+    net.to(device)
+    columns = [column.to(device) for column in columns]
+    adam = torch.optim.Adam(net.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
+    rng = torch.Generator().manual_seed(how.seed)
+    losses: list[float] = []
+    kept: dict[str, Tensor] = {}
+    start, enough = time.perf_counter(), False
+    with _threads(how.threads):
+        while len(losses) < how.epochs and not enough:
+            order = torch.randperm(rows, generator=rng).to(device)[: steps * batch]
+            total = _epoch(loss, [torch.split(column.index_select(0, order), batch) for column in columns], adam)
+            losses.append(_judged(judge) if judge else total)
+            if not np.isfinite(losses[-1]):
+                raise InputError("the loss", "stay finite", losses[-1], f"epoch {len(losses)}", "lower the rate")
+            if judge and losses[-1] == min(losses):
+                kept = {name: value.detach().clone() for name, value in net.state_dict().items()}
+            if progress is not None:
+                progress(len(losses), losses[-1])
+            enough = how.stop(losses)
+    if judge:
+        net.load_state_dict(kept)
+    seconds = time.perf_counter() - start
+    log.info("%s: %d epochs, %.1f s, loss %.6g", type(net).__name__, len(losses), seconds, losses[-1])
+    return History(tuple(losses), seconds, enough)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; "auto" is the first GPU, or the CPU where there is none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("device", "be there", name, fix="use device='cpu', or 'auto' for what there is")
+    return torch.device(name)
+
+
+def ids(codes: NDArray[np.integer], column: int) -> Tensor:
+    """One column of codes (n, p) as a tensor."""
+    return torch.from_numpy(np.ascontiguousarray(codes[:, column], dtype=np.int32))
+
+
+def numbers(values: NDArray[np.generic]) -> Tensor:
+    """Values (n,) as a float32 tensor."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _epoch(loss: Callable[..., Tensor], batches: Sequence[Sequence[Tensor]], adam: torch.optim.Optimizer) -> float:
+    """One pass over the batches; the sum of their losses."""
+    total = torch.zeros((), dtype=torch.float64)
+    for batch in zip(*batches, strict=True):
+        adam.zero_grad(set_to_none=True)
+        value = loss(*batch)
+        torch.autograd.backward(value)
+        adam.step()
+        total += value.detach().double().cpu()
+    return float(total)
+
+
+def _judged(judge: Callable[[], Tensor]) -> float:
+    with torch.no_grad():
+        return float(judge())
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
