@@ -26,6 +26,7 @@ from equipoise.pipeline.chosen import group_shares, profile, shares
 from equipoise.pipeline.drivers import drivers
 from equipoise.pipeline.effects import Progress, fit_model, silent
 from equipoise.pipeline.findings import Arm, Chosen, Experiment, Findings, Rival
+from equipoise.pipeline.incentive import strata_findings
 from equipoise.pipeline.insight import averages, rankings
 from equipoise.pipeline.plan import Plan
 from equipoise.pipeline.policy import Solved, solve, solve_folds
@@ -100,6 +101,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "risks": [],
         "made": {},
     }
+    if study.plan.strata is not None:
+        found["strata"] = strata_findings(study, study.plan.strata, policy, progress)
     found["headline"], found["risks"] = headline(found), risks(found)
     return found
 
