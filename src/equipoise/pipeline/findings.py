@@ -6,7 +6,7 @@ An interval is ``[value, low, high]`` at the run's confidence level; every amoun
 from __future__ import annotations
 
 import math
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
 
@@ -247,7 +247,13 @@ class StrataFindings(TypedDict):
     segments: list[SegmentReward]
 
 
-class Findings(TypedDict):
+class Asked(TypedDict, total=False):
+    """What only some plans ask for."""
+
+    strata: StrataFindings
+
+
+class Findings(Asked):
     """Everything."""
 
     title: str
@@ -267,7 +273,6 @@ class Findings(TypedDict):
     policy: Chosen
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
-    strata: NotRequired[StrataFindings]  # where the plan asks for them
     made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from scipy.special import ndtri
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.strata import (
     ALWAYS_BUYER,
     ASSUMPTIONS,
@@ -28,7 +27,7 @@ from equipoise.estimators.strata.base import Held, diagnose
 from equipoise.evaluation import mean_estimates
 from equipoise.evaluation.bounds import TYPES, strata_bounds
 from equipoise.evaluation.sensitivity import msm_strata, with_direct_gain, with_harm
-from equipoise.evaluation.strata import OfferValue, audience, offer_curve, offer_value, reward_by_segment
+from equipoise.evaluation.strata import OfferValue, audience, offer_value, reward_by_segment
 from equipoise.pipeline.chosen import audit_groups
 from equipoise.pipeline.effects import Progress, silent
 from equipoise.pipeline.findings import (
@@ -62,7 +61,7 @@ def strata_findings(study: Study, asked: StrataPlan, policy: Floats, progress: P
     learnt = learn_strata(study.plan, case, study.fold[case.rows], pair / pair.sum(axis=1, keepdims=True), progress)
     rules = offer_rules(learnt) | {PLAN: policy[case.rows, case.candidate + 1]}
     level, judged = study.plan.report.level, judge_rules(learnt, rules, study.plan.report.level)
-    tests = diagnose(case.sample, Held(learnt.signals, learnt.signals, learnt.scores, learnt.propensity))
+    tests = diagnose(case.sample, Held(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity))
     return {
         "method": case.plan.method,
         "outcome": case.log.metrics[-1],
@@ -134,7 +133,7 @@ def ranges(learnt: StrataStudy, observed: bool) -> list[Range]:
     found: list[Range] = []
 
     def add(assume: str, names: tuple[str, ...], low: Floats, high: Floats) -> None:
-        means = (np.average(side, axis=0, weights=weight).tolist() for side in (low, high))
+        means = (_rounded(np.average(side, axis=0, weights=weight)).tolist() for side in (low, high))
         found.extend({"assume": assume, "stratum": s, "low": a, "high": b} for s, a, b in zip(names, *means, strict=True))
 
     for assume in (("A5",), ("A6",), ()):
@@ -153,7 +152,7 @@ def violations(learnt: StrataStudy, chance: Floats) -> list[Violation]:
     for name, of_part in (("harm", with_harm), ("direct_gain", with_direct_gain)):
         for part in PARTS:
             types = of_part(q, m0, part)
-            mean = np.average(types, axis=0, weights=weight)
+            mean = _rounded(np.average(types, axis=0, weights=weight))
             reached = np.average(chance[:, None] * types, axis=0, weights=weight)
             row: Violation = {
                 "of": name,
@@ -166,6 +165,11 @@ def violations(learnt: StrataStudy, chance: Floats) -> list[Violation]:
             }
             found.append(row)
     return found
+
+
+def _rounded(shares: Floats) -> Floats:
+    """Mean shares without the dust of rounding, (8,) or (5,)."""
+    return np.round(shares, 12) + 0.0  # no -0.0
 
 
 def type_reward(case: Case, lost: float) -> Floats:
@@ -192,10 +196,22 @@ def offer_rules(learnt: StrataStudy) -> Rules:
         scores["profit uplift"] = learnt.uplift.values[:, 0, 0]
         scores["classical uplift"] = uplift_reward(levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost)
         scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
-    rules = {name: offer_chance(score, *offer_threshold(score, case.plan.offers)) for name, score in scores.items()}
+    rules = {name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()}
     rules["by lot, as many offers"] = np.full(n, float(rules[BEST].mean()))
     rules["everybody"] = np.ones(n)
     return rules
+
+
+def within_folds(score: Floats, share: float, fold: Ints) -> Floats:
+    """The best offers to at most a share of each fold, as probabilities (n,).
+
+    One threshold over all folds would compare models that were learnt from each other's rows.
+    """
+    chance = np.empty(len(score))
+    for f in range(int(fold.max()) + 1):
+        part = score[fold == f]
+        chance[fold == f] = offer_chance(part, *offer_threshold(part, share))
+    return chance
 
 
 def judge_rules(learnt: StrataStudy, rules: Rules, level: float) -> dict[str, OfferValue]:
@@ -226,25 +242,16 @@ def compare_rules(learnt: StrataStudy, rules: Rules, judged: dict[str, OfferValu
 
 def reward_curve(learnt: StrataStudy, level: float) -> list[OfferPoint]:
     """The worth of the best offers by strata under each budget of offers."""
-    case, log = learnt.case, learnt.case.log
-    points = offer_curve(
-        learnt.strata @ case.reward,
-        learnt.signals,
-        case.reward,
-        shares=SHARES,
-        weight=log.weight,
-        groups=log.groups,
-        level=level,
-    )
-    reach = float(ndtri(level))
+    score = learnt.strata @ learnt.case.reward
+    rules = {f"{share:g}": within_folds(score, share, learnt.fold) for share in SHARES}
     return [
         {
-            "share": point.share,
-            "offered": point.offered,
-            "value": point.value.interval,
-            "lower": point.value.value - reach * point.value.std_error,
+            "share": share,
+            "offered": float(np.average(rules[name], weights=learnt.case.log.weight)),
+            "value": value.estimate.interval,
+            "lower": value.lower,
         }
-        for point in points
+        for share, (name, value) in zip(SHARES, judge_rules(learnt, rules, level).items(), strict=True)
     ]
 
 
@@ -268,7 +275,7 @@ def audience_rows(learnt: StrataStudy, rule: str, chance: Floats, level: float) 
             "stratum": line.stratum,
             "units": line.units.interval,
             "offered": line.offered.interval,
-            "paid": line.paid.interval,
+            "paid": _scaled(line.paid.interval, 1.0),
             "reward": _scaled(line.offered.interval, case.reward[s]),
         }
         for s, line in enumerate(lines)
@@ -276,7 +283,7 @@ def audience_rows(learnt: StrataStudy, rule: str, chance: Floats, level: float) 
 
 
 def _scaled(interval: list[float], factor: float) -> list[float]:
-    value, *ends = (float(factor * end) for end in interval)
+    value, *ends = (float(factor * end) + 0.0 for end in interval)  # no -0.0
     return [value, *sorted(ends)]
 
 

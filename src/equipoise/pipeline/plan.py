@@ -222,7 +222,7 @@ class PolicyPlan(Table):
 
 def _reward(value: Any) -> Any:
     """The name of a scheme, or the worth of an offer to each of the five strata."""
-    if value in SCHEMES:
+    if value in tuple(SCHEMES):
         return value
     good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
     if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):

@@ -80,11 +80,12 @@ class StrataStudy:
 
     Attributes
     ----------
-    scores, strata : (n, 5), as learnt, and projected on the simplex.   propensity : (n,), P(offered | x).
+    fold : (n,).   scores, strata : (n, 5), as learnt, and projected on the simplex.   propensity : (n,), P(offered | x).
     uplift : effects on the case's metrics, out of fold, by the plan's estimator.
     """
 
     case: Case
+    fold: Ints
     scores: Floats
     strata: Floats
     propensity: Floats
@@ -94,6 +95,16 @@ class StrataStudy:
     def signals(self) -> Floats:
         """Doubly robust signals of the strata, (n, 5)."""
         return dr_signals(self.case.sample.claims(self.propensity), *cells_of(self.strata))
+
+    @cached_property
+    def level_scores(self) -> Floats:
+        """The scores with the mean of every fold alike, (n, 5), for bins over all folds.
+
+        A fold with few purchases is predicted from the others, which have more: bins of bare scores would tell folds apart, and
+        the highest of them would look the worst.
+        """
+        means = np.stack([self.scores[self.fold == f].mean(axis=0) for f in range(int(self.fold.max()) + 1)])
+        return self.scores - means[self.fold] + self.scores.mean(axis=0)
 
 
 def check_strata(plan: Plan, log: Log) -> None:
@@ -154,7 +165,7 @@ def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progres
         scores[inside] = model.scores(features.transform(case.log.features.take(pa.array(inside))))
     progress("strata", count, count)
     uplift = cross_fit(case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity)
-    return StrataStudy(case, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift)
+    return StrataStudy(case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift)
 
 
 def _outcome(plan: StrataPlan, log: Log) -> Outcome:

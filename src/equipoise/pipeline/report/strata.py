@@ -30,7 +30,7 @@ SHARE = Unit(100.0, "%", f"{GLUE}pp", "share of people, %")
 def anyway(view: View) -> Section:
     """Who would have bought anyway?"""
     found = view.findings["strata"]
-    blocks: list[Block] = [_who(found), *_audience(view, found), _budget(view, found), _rules(view, found)]
+    blocks: list[Block] = [_who(found), *_audience(view, found), _budget(view, found), _worth(view, found), _rules(view, found)]
     if found["segments"]:
         blocks.append(_segments(view, found))
     blocks += [Words(ASSUMED), _assumptions(found), _calibration(found), _violations(view, found), _ranges(found)]
@@ -173,6 +173,18 @@ def _budget(view: View, found: StrataFindings) -> Figure:
         Key("circle", RIVAL[0], "other rules"),
     ]
     return Figure(title, reading, [plot], Table("Reward by budget of offers", columns, cells), keys)
+
+
+def _worth(view: View, found: StrataFindings) -> Words:
+    """Whether choosing people is better than a lot."""
+    lot = next((row for row in found["rules"] if "by lot" in row["rule"]), None)
+    if lot is None:
+        return Words("The best offers were not compared with a lot.", quiet=True)
+    lead = view.gain_of(_money(view), lot["lead"])
+    if not apart(lot["lead"]):
+        return Words(f"Choosing people by their strata is not told apart from as many offers by lot: {lead} per head.")
+    better = "better" if lot["lead"][0] > 0 else "worse"
+    return Words(f"Choosing people by their strata is {better} than as many offers by lot: {lead} per head.")
 
 
 def _rules(view: View, found: StrataFindings) -> Table:
