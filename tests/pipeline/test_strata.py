@@ -10,7 +10,7 @@ import pytest
 
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log, Outcome, Roles
-from equipoise.core.strata import COUPON
+from equipoise.core.strata import COUPON, cells_of
 from equipoise.data import make_coupon_world, make_incentive_world
 from equipoise.pipeline.effects import log_folds
 from equipoise.pipeline.plan import StrataPlan, make_plan
@@ -115,6 +115,18 @@ def test_what_judges_a_row_has_not_seen_its_outcome():
     np.testing.assert_array_equal(before.strata[inside], after.strata[inside])
     np.testing.assert_array_equal(before.uplift.values[inside], after.uplift.values[inside])
     assert np.abs(before.strata[~inside] - after.strata[~inside]).max() > 0.1
+
+
+def test_the_judge_takes_the_probability_of_the_offer():
+    log, _ = make_incentive_world(600, seed=2, confounding=1.0)
+    plan = make_plan({"log": {"dataset": "thornton"}, "strata": {"value": 1, "cost": 0.4}})
+    found = learn_strata(plan, make_case(ASKED, log), log_folds(log, 2, 0), log.propensity)
+    np.testing.assert_array_equal(found.propensity, log.numbers("p(offer)"))
+    sample = found.case.sample
+    _, m0 = cells_of(found.strata)
+    offered = sample.offered == 1
+    hand = m0 + np.where(offered, 0.0, (sample.y - m0) / (1 - log.numbers("p(offer)")))
+    np.testing.assert_allclose((found.signals[:, 1] + found.signals[:, 4]), hand, atol=1e-12)  # never-takers + always-buyers
 
 
 def test_level_scores_keep_the_order_within_a_fold_and_the_mean():

@@ -104,7 +104,8 @@ class StrataStudy:
         the highest of them would look the worst.
         """
         means = np.stack([self.scores[self.fold == f].mean(axis=0) for f in range(int(self.fold.max()) + 1)])
-        return self.scores - means[self.fold] + self.scores.mean(axis=0)
+        level: Floats = self.scores - means[self.fold] + self.scores.mean(axis=0)
+        return level
 
 
 def check_strata(plan: Plan, log: Log) -> None:

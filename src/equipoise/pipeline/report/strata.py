@@ -62,7 +62,8 @@ def _answer(found: StrataFindings) -> str:
 
 
 def _percent(interval: list[float]) -> str:
-    return SHARE.of_level(interval)
+    """A share; an estimate below 0 is none."""
+    return SHARE.of_level([max(interval[0], 0.0), *interval[1:]])
 
 
 def _lines(found: StrataFindings) -> dict[str, list[AudienceRow]]:
@@ -81,7 +82,7 @@ def _parts(amounts: list[float]) -> list[float]:
 
 def _who(found: StrataFindings) -> Figure:
     groups = {"everybody": [row["share"][0] for row in found["shares"]]}
-    groups |= {f"offered by {rule}": [row["offered"][0] for row in rows] for rule, rows in _lines(found).items()}
+    groups |= {rule: [row["offered"][0] for row in rows] for rule, rows in _lines(found).items()}
     drawn = {name: _parts(amounts) for name, amounts in groups.items() if sum(amounts) > 0}
     series = [(PEOPLE[s], COLOURS[s], [parts[i] for parts in drawn.values()]) for i, s in enumerate(STRATA)]
     part = {row["stratum"]: row["share"] for row in found["shares"]}
@@ -91,7 +92,7 @@ def _who(found: StrataFindings) -> Figure:
     )
     reading = (
         "Each bar splits a group of people by what they would do without and with the offer; money given to those who buy "
-        "anyway is lost. A good rule's bar holds more of those who buy only with the offer than everybody's bar does."
+        "anyway is lost. The bar of a good rule holds more of those who buy only with the offer than everybody's bar does."
     )
     told = "; ".join(
         f"{name}: {', '.join(f'{PEOPLE[s]} {share(x)}' for s, x in zip(STRATA, p, strict=True))}" for name, p in drawn.items()
