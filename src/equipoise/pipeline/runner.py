@@ -22,11 +22,11 @@ from equipoise.core.checks import balance_table, check_log
 from equipoise.core.snapshot import replacing
 from equipoise.evaluation import everybody, random_at_equal_spend
 from equipoise.pipeline import folder as files
+from equipoise.pipeline.anyway import strata_findings
 from equipoise.pipeline.chosen import group_shares, profile, shares
 from equipoise.pipeline.drivers import drivers
 from equipoise.pipeline.effects import Progress, fit_model, silent
 from equipoise.pipeline.findings import Arm, Chosen, Experiment, Findings, Rival
-from equipoise.pipeline.incentive import strata_findings
 from equipoise.pipeline.insight import averages, rankings
 from equipoise.pipeline.plan import Plan
 from equipoise.pipeline.policy import Solved, solve, solve_folds

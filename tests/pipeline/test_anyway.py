@@ -14,8 +14,8 @@ from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, NEVER_BUYER
 from equipoise.data import make_incentive_world
 from equipoise.data.incentive import FEATURES
 from equipoise.evaluation.bounds import TYPES
+from equipoise.pipeline.anyway import BEST, PLAN, offer_rules, strata_findings, type_reward, within_folds
 from equipoise.pipeline.findings import plain
-from equipoise.pipeline.incentive import BEST, PLAN, offer_rules, strata_findings, type_reward, within_folds
 from equipoise.pipeline.plan import Plan, make_plan
 from equipoise.pipeline.policy import solve_folds
 from equipoise.pipeline.report import render_report
