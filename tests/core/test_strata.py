@@ -158,3 +158,15 @@ def test_a_reward_is_five_numbers(reward):
 def test_negative_amounts_are_refused():
     with pytest.raises(InputError, match="cost must be a finite amount >= 0; got -1"):
         COUPON.reward(1, -1)
+
+
+def test_threshold_and_chance_by_hand():
+    gamma, tie = strata.offer_threshold(np.array([0.3, 0.1, 0.1, -0.2]), 0.5)
+    assert (gamma, tie) == (0.1, 0.5)
+    assert strata.offer_chance(np.array([0.2, 0.1, 0.0]), gamma, tie).tolist() == [1, 0.5, 0]
+
+
+@pytest.mark.parametrize("reward", [[], [1.0, np.nan], [[1.0]]])
+def test_threshold_needs_rewards(reward):
+    with pytest.raises(InputError, match="reward must be one finite number a unit"):
+        strata.offer_threshold(np.asarray(reward), 0.5)

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from equipoise import __version__
-from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, run, score, simulate
+from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, reproduce, run, score, simulate
 from equipoise.core.errors import EquipoiseError
 
 INTERRUPTED = 130
@@ -38,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, check, fit, evaluate, allocate, score, report, simulate, datasets, estimators):
+for verb in (run, check, fit, evaluate, allocate, score, report, simulate, reproduce, datasets, estimators):
     verb.register(app)
 
 

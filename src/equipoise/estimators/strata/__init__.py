@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from equipoise.estimators.strata.cf_dr import CFDR as CFDR
     from equipoise.estimators.strata.cf_ips import CFIPS as CFIPS
     from equipoise.estimators.strata.cf_mle import CFMLE as CFMLE
+    from equipoise.estimators.strata.cf_mle_net import CFMLENet as CFMLENet
+    from equipoise.estimators.strata.cf_mtl import CFMTL as CFMTL
+    from equipoise.estimators.strata.cf_mtl_v1 import CFMTLV1 as CFMTLV1
     from equipoise.estimators.strata.cf_or import CFOR as CFOR
 
 STRATA_ESTIMATORS = Registry(
@@ -20,6 +23,9 @@ STRATA_ESTIMATORS = Registry(
         "cf-ips": "equipoise.estimators.strata.cf_ips:CFIPS",
         "cf-dr": "equipoise.estimators.strata.cf_dr:CFDR",
         "cf-mle": "equipoise.estimators.strata.cf_mle:CFMLE",
+        "cf-mtl": "equipoise.estimators.strata.cf_mtl:CFMTL",
+        "cf-mtl-v1": "equipoise.estimators.strata.cf_mtl_v1:CFMTLV1",
+        "cf-mle-net": "equipoise.estimators.strata.cf_mle_net:CFMLENet",
     },
 )
 
@@ -28,6 +34,9 @@ NAMES = {
     "CFDR": "equipoise.estimators.strata.cf_dr",
     "CFIPS": "equipoise.estimators.strata.cf_ips",
     "CFMLE": "equipoise.estimators.strata.cf_mle",
+    "CFMLENet": "equipoise.estimators.strata.cf_mle_net",
+    "CFMTL": "equipoise.estimators.strata.cf_mtl",
+    "CFMTLV1": "equipoise.estimators.strata.cf_mtl_v1",
     "CFOR": "equipoise.estimators.strata.cf_or",
     "StrataEstimator": "equipoise.estimators.strata.base",
 }

@@ -2,15 +2,13 @@
 
     -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 | the rest]_Y
 
-No propensity takes part in it.  Scores are additive in the ids, plus an interaction of low rank where asked.  A tenth of the rows
-decides when to stop.
+Scores are additive in the ids, plus an interaction of low rank where asked.  A tenth of the rows decides when to stop.  Where a
+propensity was given, rows weigh 1 / P(own arm): what the assignment depended on need not be within the net's reach.
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.space import Space
@@ -26,8 +24,8 @@ class CFMLENet(StrataEstimator):
 
     Parameters
     ----------
-    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training; patience : epochs without a gain on held-out
-        rows before it stops.
+    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
+    patience : epochs without a gain on held-out rows before it stops.
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """
 
@@ -53,9 +51,8 @@ class CFMLENet(StrataEstimator):
         from equipoise.neural.strata import fit_cf_mle
         from equipoise.neural.train import NoGain, Training
 
-        out = np.random.default_rng(self.seed).permutation(len(rows.t)) < max(1, len(rows.t) // HELD)
-        kept, held = rows.take(~out), rows.take(out)
-        how = Training(batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed)
+        kept, held = rows.split(HELD, self.seed)
+        how = Training(batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed, decay=0.0)
         return fit_cf_mle(kept, how, rank=self.rank, held=held)
 
     def _raw(self, X: Floats) -> Floats:

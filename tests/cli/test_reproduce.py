@@ -1,0 +1,46 @@
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("torch")
+
+from equipoise.cli.main import app  # noqa: E402
+from equipoise.core.errors import InputError  # noqa: E402
+from equipoise.data import movielens  # noqa: E402
+from equipoise.data.published import Facts  # noqa: E402
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """A ratings.dat of 300 rows, which the loader takes for the published one."""
+    monkeypatch.setattr(movielens, "FACTS", Facts(rows=300))
+    lines = [f"{1 + k % 20}::{1 + (7 * k) % 23}::{1 + k % 5}::0" for k in range(300)]
+    path = tmp_path / "ratings.dat"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_prints_the_tables_and_writes_them(file, tmp_path):
+    words = [
+        "reproduce",
+        "strata",
+        "--path",
+        str(file),
+        "--seeds",
+        "1",
+        "-m",
+        "Naive",
+        "--epochs",
+        "2",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "| Naive |" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "out").glob("results.*")) == ["results.json", "results.md"]
+
+
+def test_unknown_tables_are_told():
+    done = CliRunner().invoke(app, ["reproduce", "stratas"])
+    assert isinstance(done.exception, InputError)
+    assert "did you mean 'strata'?" in str(done.exception)
