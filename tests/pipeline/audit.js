@@ -6,7 +6,8 @@
   say(page.dataset.drawn !== "true", "the script did not come to its end");
   say(page.scrollWidth > page.clientWidth, `the page is ${page.scrollWidth} px wide in a window of ${page.clientWidth}`);
   say(document.querySelectorAll("h1").length !== 1, "there is not one h1");
-  say(document.querySelectorAll("main > section").length !== 8, "there are not eight sections");
+  const sections = document.querySelectorAll("main > section").length;
+  say(sections !== (document.querySelector("#strata") ? 9 : 8), `there are ${sections} sections`);
   document.querySelectorAll("nav a").forEach((a) => say(!document.querySelector(a.hash), `${a.hash} leads nowhere`));
 
   document.querySelectorAll(".plot").forEach((box) => {

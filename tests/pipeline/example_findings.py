@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.core.strata import ASSUMPTIONS, STRATA
 from equipoise.pipeline.findings import Findings
 
 FEATURES = [
@@ -361,4 +362,113 @@ def bare_findings() -> Findings:
         experiment={"rows": 10, "features": 0, "space": "2 arms: 0, 1; control is 0", "arms": [], "checks": [], "balance": []},
         policy={"shares": {"0": 1.0}, "weights": {}, "demands": [], "gap": None, "groups": [], "profile": []},
     )
+    return findings
+
+
+def _amounts(rule: str, offered: float, n: int = 42_000) -> list[Any]:
+    """An audience of n people, of whom this share of each stratum gets an offer."""
+    parts, paid, worth = (0.301, 0.112, 0.167, 0.214, 0.206), (0, 0, 0, 0.4, 0.4), (0.0, 0.0, 0.0, 1.0, -0.4)
+    lifts = (0.8, 0.8, 0.9, 1.5, 0.7)
+    rows = []
+    for name, part, cost, gain, lift in zip(STRATA, parts, paid, worth, lifts, strict=True):
+        count = n * part * min(offered * lift, 1.0)
+        row = {"rule": rule, "stratum": name, "units": interval(n * part, 300), "offered": interval(count, 250)}
+        rows.append(row | {"paid": interval(count * cost, 250 * cost), "reward": interval(count * gain, 250 * abs(gain))})
+    return rows
+
+
+def _bins(level: float) -> dict[str, list[Any]]:
+    said = np.linspace(level / 2, level * 1.5, 8)
+    seen = said + np.array([0.01, -0.01] * 4)
+    error = np.full(8, 0.012)
+    return {
+        "said": said.tolist(),
+        "seen": seen.tolist(),
+        "std_error": error.tolist(),
+        "z": ((seen - said) / error).tolist(),
+        "rows": [5250] * 8,
+    }
+
+
+def _restriction(assumption: str, restriction: str, stratum: str, z: float) -> dict[str, Any]:
+    mean, error = np.linspace(z * 0.012, 0.4, 8), np.full(8, 0.012)
+    found = {"assumption": assumption, "restriction": restriction, "stratum": stratum, "meaning": "the offer harms some claimers"}
+    found |= {"z": (mean / error).tolist(), "mean": mean.tolist(), "std_error": error.tolist(), "rows": [5250] * 8}
+    return found | {"least_z": z, "critical": -3.2, "violated": z < -3.2}
+
+
+def strata_findings() -> Findings:
+    """The e-mails with the strata of one of them asked for; one assumption fails its test."""
+    findings: Any = arms_findings()
+    said = {a.name: ("ok", "No sign against it.") for a in ASSUMPTIONS}
+    said |= {"A1": ("note", "It cannot be tested with these data."), "A6": ("warn", "The data speak against it (z = -4.1).")}
+    rules = (
+        ("best offers by strata", 0.4, 0.105),
+        ("profit uplift", 0.4, 0.103),
+        ("naive", 0.4, 0.05),
+        ("everybody", 1.0, 0.132),
+    )
+    findings["strata"] = {
+        "method": "cf-dr",
+        "outcome": "conversion",
+        "claimed": "visit",
+        "candidate": "Mens E-Mail",
+        "rows": 42_000,
+        "left_out": 22_000,
+        "unoffered": 2262,
+        "scheme": "coupon",
+        "reward": [0.0, 0.0, 0.0, 1.0, -0.4],
+        "cost": 0.4,
+        "shares": [
+            {"stratum": s, "share": interval(x, 0.012), "model": x + 0.002}
+            for s, x in zip(STRATA, (0.301, 0.112, 0.167, 0.214, 0.206), strict=True)
+        ],
+        "assumptions": [
+            {"name": a.name, "title": a.title, "sentence": a.sentence, "status": said[a.name][0], "found": said[a.name][1]}
+            for a in ASSUMPTIONS
+        ],
+        "restrictions": [
+            _restriction("A5", "q01 <= m0", "always_buyer", 2.1),
+            _restriction("A6", "m0 <= q01 + q11", "coupon_buyer", -4.1),
+        ],
+        "calibration": [{"stratum": s, **_bins(0.2), "error": 0.01} for s in STRATA],
+        "share_clipped": 0.1,
+        "ranges": [
+            {"assume": a, "stratum": s, "low": 0.1, "high": 0.28}
+            for a in ("A5", "A6", "", "Lambda 1.5")
+            for s in ("always_buyer", "coupon_buyer")
+        ],
+        "violations": [
+            {
+                "of": of,
+                "part": part,
+                "share": 0.1 * part,
+                "coupon_buyer": 0.214 + sign * 0.1 * part,
+                "always_buyer": 0.206 - sign * 0.1 * part,
+                "reward": 0.12,
+                "cautious": 0.12 - 0.1 * part * (of == "harm"),
+            }
+            for of, sign in (("harm", 1), ("direct_gain", -1))
+            for part in (0.0, 0.25, 0.5, 0.75, 1.0)
+        ],
+        "rules": [
+            {
+                "rule": name,
+                "offered": s,
+                "value": interval(v, 0.02),
+                "lower": v - 0.017,
+                "lead": interval(0.105 - v, 0.01) if i else [],
+            }
+            for i, (name, s, v) in enumerate(rules)
+        ],
+        "curve": [
+            {"share": s, "offered": s, "value": interval(0.16 * s**0.5, 0.02), "lower": 0.16 * s**0.5 - 0.017}
+            for s in np.linspace(0.1, 1, 10).tolist()
+        ],
+        "audience": [*_amounts("best offers by strata", 0.4), *_amounts("the policy of this plan", 0.3)],
+        "segments": [
+            {"column": "region", "group": g, "rows": 14_000, "reward": interval(0.1, 0.03)}
+            for g in ("Rural", "Surburban", "Urban")
+        ],
+    }
     return findings

@@ -52,3 +52,19 @@ def test_the_quickstart(tmp_path):
     assert done.stderr == ""
     lines = [line for line in (EXAMPLES / "quickstart.py").read_text().splitlines()[1:] if line.strip()]
     assert len(lines) <= 10
+
+
+def test_the_strata_of_hillstrom(tmp_path):
+    """Shares are of all 42,613 rows of two arms; no one buys without a visit, so never-takers are none."""
+    try:
+        fetch_hillstrom(download_if_missing=False)
+    except DataError:
+        pytest.skip("hillstrom is not on this machine")
+    found = run(read_plan(EXAMPLES / "hillstrom_strata.toml"), tmp_path / "out")["strata"]
+    shares = {row["stratum"]: row["share"] for row in found["shares"]}
+    assert (found["rows"], found["left_out"], found["unoffered"]) == (42_613, 21_387, 2_262)
+    assert shares["never_taker"][0] == pytest.approx(0, abs=1e-4)
+    assert shares["coupon_taker"][0] == pytest.approx(3627 / 21_307, abs=0.002)
+    assert shares["coupon_buyer"][0] == pytest.approx(267 / 21_307 - 122 / 21_306, abs=5e-4)
+    assert shares["always_buyer"][0] == pytest.approx(122 / 21_306, abs=3e-4)
+    assert found["assumptions"][3]["status"] == "note"

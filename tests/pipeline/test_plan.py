@@ -145,3 +145,28 @@ def test_the_plan_in_the_docs_is_a_plan():
     for table in (LogPlan, EstimatorPlan, PolicyPlan, ReportPlan, RunPlan):
         assert not [key for key in table.model_fields if not re.search(rf"\b{key}\b", page)]
     assert plan.policy.floors[0].metric == "complaint"
+
+
+@pytest.mark.parametrize(
+    ("strata", "said"),
+    [
+        ({"methd": "cf-dr"}, r"key 'methd' must be known; got 'cf-dr' at [strata], in plan.toml; did you mean 'method'?"),
+        ({}, "say value and cost, which the reward 'coupon' is made of"),
+        ({"value": 1.0}, "say value and cost"),
+        ({"reward": "vouchers"}, "be one of 'coupon', 'cash', or five numbers: the worth of never_buyer"),
+        ({"reward": [1, 2, 3]}, "or five numbers"),
+        ({"reward": [0, 0, 0, 1, -1], "value": 1.0}, "leave value and cost out, since the reward is five numbers"),
+        ({"value": 1.0, "cost": 0.4, "offers": 1.5}, "key 'offers' must be less than or equal to 1"),
+        ({"value": -1.0, "cost": 0.4}, "key 'value' must be greater than or equal to 0"),
+        ({"value": 1.0, "cost": 0.4, "claims": "some"}, "be 'all' or 'offered'"),
+    ],
+)
+def test_a_wrong_table_of_strata_is_refused(strata, said):
+    assert said in refused({"log": LOG, "strata": strata})
+
+
+def test_strata_are_asked_for_or_not():
+    assert make_plan({"log": LOG}).strata is None
+    asked = make_plan({"log": LOG, "strata": {"reward": "cash", "value": 2, "cost": 1}}).strata
+    assert (asked.method, asked.reward, asked.offers, asked.claims) == ("cf-dr", "cash", 1.0, "all")
+    assert make_plan({"log": LOG, "strata": {"reward": [0, 0, -1, 2, -1]}}).strata.reward == (0.0, 0.0, -1.0, 2.0, -1.0)

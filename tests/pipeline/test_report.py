@@ -19,9 +19,10 @@ from equipoise.pipeline.report import render_report
 from equipoise.pipeline.report.budget import buys
 from equipoise.pipeline.report.decision import policy, value
 from equipoise.pipeline.report.evidence import averages, ranks, sound, verdict
-from equipoise.pipeline.report.page import SECTIONS
-from equipoise.pipeline.report.parts import Bullets, Figure, Plot, Table
+from equipoise.pipeline.report.page import SECTIONS, sections
+from equipoise.pipeline.report.parts import Bullets, Checklist, Figure, Plot, Table
 from equipoise.pipeline.report.plots import marks_of, plain
+from equipoise.pipeline.report.strata import anyway
 from equipoise.pipeline.report.summary import cards
 from equipoise.pipeline.report.view import View, gets_in_words, weights_in_words
 from equipoise.pipeline.report.words import decimals, listed, number, plural, seconds, share, unit_of
@@ -29,9 +30,9 @@ from equipoise.pipeline.report.words import decimals, listed, number, plural, se
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from chromium import Chromium  # noqa: E402
-from example_findings import arms_findings, bare_findings, dose_findings  # noqa: E402
+from example_findings import arms_findings, bare_findings, dose_findings, strata_findings  # noqa: E402
 
-EXAMPLES = {"arms": arms_findings, "dose": dose_findings, "bare": bare_findings}
+EXAMPLES = {"arms": arms_findings, "dose": dose_findings, "bare": bare_findings, "strata": strata_findings}
 AUDIT = (HERE / "audit.js").read_text(encoding="utf-8")
 NASTY = "<script>window.hacked = 1</script>"
 NASTIER = "</script><img src=x onerror='window.hacked = 1'>{{ 7 * 7 }}<b>bold</b> &amp; %{x}"
@@ -211,12 +212,35 @@ def test_the_worst_check_comes_first_and_keeps_its_evidence():
     assert checklist.checks[0].evidence.rows == [["a", "3"]]
 
 
+def test_the_strata_in_words_by_hand():
+    findings = strata_findings()
+    section = anyway(View(findings))
+    assert section.answer.startswith("In this experiment 21.4% of people buy only with the offer, 20.6% would have")
+    assert "22,000 rows of other arms are left out" in section.answer
+    assert "would do it when offered" in section.answer
+    figures = [block for block in section.blocks if isinstance(block, Figure)]
+    assert figures[0].title == "21.4% of people buy only with the offer; 20.6% would have bought anyway and take it too"
+    assert figures[1].title == "Offers to the best 40% of people bring +0.105\u00a0USD per head"
+    told = next(block for block in section.blocks if isinstance(block, Bullets)).items
+    # 42,000 people, 20.6 % always-buyers, 0.4 x 0.7 of them offered, 0.4 USD each
+    assert "about 2,423 (2,173 to 2,673) people who would have bought anyway take the offer; 969\u00a0USD is paid" in told[0]
+    checks = next(block for block in section.blocks if isinstance(block, Checklist)).checks
+    assert [check.status for check in checks] == ["warn", "note", "ok", "ok", "ok", "ok"]
+    assert checks[0].name == "A6: no harm"
+    assert checks[0].evidence.rows[0][-1] == "\u22124.10"
+
+
+def test_the_strata_stand_in_the_report_only_where_they_were_asked_for():
+    assert [s.id for s in sections(View(strata_findings()))][-2:] == ["strata", "made"]
+    assert "strata" not in [s.id for s in sections(View(arms_findings()))]
+
+
 # ---- the drawings
 
 
 def drawings(findings: Any) -> list[Plot]:
     view = View(findings)
-    return [plot for make in SECTIONS for block in make(view).blocks if isinstance(block, Figure) for plot in block.plots]
+    return [plot for section in sections(view) for block in section.blocks if isinstance(block, Figure) for plot in block.plots]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -369,6 +393,8 @@ def opened(chromium: Chromium, folder: Path, page: str, width: int, dark: bool =
         ("dose", 1280, True),
         ("dose", 400, False),
         ("bare", 400, True),
+        ("strata", 1280, False),
+        ("strata", 400, True),
     ],
 )
 def test_the_page_is_drawn_and_readable(chromium, tmp_path, name, width, dark):

@@ -129,6 +129,7 @@ def audience(
     *,
     gain: float,
     cost: float,
+    weight: Floats | None = None,
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> list[Audience]:
@@ -137,8 +138,8 @@ def audience(
     gain, cost : as in `Scheme.reward`.   The always-buyers' line says what is paid for purchases that would have come anyway.
     """
     n, chance = len(signals), _chances(offered, signals)
-    there = mean_estimates(signals, groups=groups, level=level)
-    reached = mean_estimates(chance[:, None] * signals, groups=groups, level=level)
+    there = mean_estimates(signals, weight=weight, groups=groups, level=level)
+    reached = mean_estimates(chance[:, None] * signals, weight=weight, groups=groups, level=level)
     paid, worth = scheme.spend(cost), scheme.reward(gain, cost)
     return [
         Audience(
@@ -148,7 +149,9 @@ def audience(
     ]
 
 
-def reward_by_segment(rows: Floats, segment: Any, *, groups: Ints | None = None, level: float = 0.95) -> dict[str, Estimate]:
+def reward_by_segment(
+    rows: Floats, segment: Any, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95
+) -> dict[str, Estimate]:
     """The mean of row values, such as those of `OfferValue`, in every segment.   rows: (n,); segment: (n,) labels."""
     labels = np.asarray(segment)
     if labels.shape != rows.shape:
@@ -159,7 +162,8 @@ def reward_by_segment(rows: Floats, segment: Any, *, groups: Ints | None = None,
         if inside.sum() < 2:
             raise InputError(f"segment {label}", "have at least two rows", int(inside.sum()), fix="merge it with another")
         part = None if groups is None else groups[inside]
-        found[str(label)] = mean_estimates(rows[inside][:, None], groups=part, level=level)[0]
+        mass = None if weight is None else weight[inside]
+        found[str(label)] = mean_estimates(rows[inside][:, None], weight=mass, groups=part, level=level)[0]
     return found
 
 

@@ -24,7 +24,7 @@ def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
     """What one unit of each metric is worth, signed by which way is better; by default the first metric alone counts."""
     given = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
     for name in given:
-        _known("weight of", name, log.metrics, "[policy] weights")
+        known_name("weight of", name, log.metrics, "[policy] weights")
     return {outcome.name: outcome.sign * given.get(outcome.name, 0.0) for outcome in log.roles.outcomes}
 
 
@@ -32,7 +32,7 @@ def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     """The labels, as text, of each unit in every column that a demand names."""
     names = dict.fromkeys([*(b.column for b in plan.group_budgets), *(p.column for p in plan.parity)])
     for name in names:
-        _known("column", name, tuple(log.table.column_names), "[policy]")
+        known_name("column", name, tuple(log.table.column_names), "[policy]")
     return {name: np.asarray(columns.text(log.table[name]).to_pylist(), dtype=np.str_) for name in names}
 
 
@@ -45,7 +45,7 @@ def constraints_of(plan: PolicyPlan, log: Log, groups: Groups, currency: str = "
     if plan.offers is not None:
         found.append(make.offers(plan.offers.head(n), per_head=True))
     for cap in plan.caps:
-        _known("cap on", cap.candidate, candidates, "[policy.caps]")
+        known_name("cap on", cap.candidate, candidates, "[policy.caps]")
         found.append(make.cap(cap.candidate, cap.head(n), per_head=True))
     found += [_floor(floor, log) for floor in plan.floors]
     found += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
@@ -55,7 +55,7 @@ def constraints_of(plan: PolicyPlan, log: Log, groups: Groups, currency: str = "
 
 def _floor(floor: Floor, log: Log) -> Constraint:
     """The mean effect on a metric may not be worse than so much: at least, or at most where lower is better."""
-    _known("floor of", floor.metric, log.metrics, "[policy.floors]")
+    known_name("floor of", floor.metric, log.metrics, "[policy.floors]")
     outcome = next(o for o in log.roles.outcomes if o.name == floor.metric)
     if outcome.sign > 0:
         return make.floor(floor.metric, floor.per_head, per_head=True, unit=outcome.unit)
@@ -68,11 +68,12 @@ def _group_budget(budget: GroupBudget, groups: Groups, currency: str) -> Constra
     heads = int((labels == budget.group).sum())
     if heads == 0:
         known = tuple(np.unique(labels).tolist())
-        _known(f"group of {budget.column!r}", budget.group, known, "[policy.group_budgets]")
+        known_name(f"group of {budget.column!r}", budget.group, known, "[policy.group_budgets]")
     return make.group_budget(budget.column, budget.group, budget.head(heads), per_head=True, unit=currency)
 
 
-def _known(what: str, name: str, names: tuple[str, ...], where: str) -> None:
+def known_name(what: str, name: str, names: tuple[str, ...], where: str) -> None:
+    """Refuse a name that is not among those there are, and say the nearest."""
     if name in names:
         return
     near = difflib.get_close_matches(name, names, n=1)

@@ -141,7 +141,119 @@ class Chosen(TypedDict):
     profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
 
 
-class Findings(TypedDict):
+class StratumShare(TypedDict):
+    """How many units are of one stratum: the mean of its doubly robust signals; ``model``: the mean of what the model says."""
+
+    stratum: str
+    share: Interval
+    model: float
+
+
+class Assumed(TypedDict):
+    """One assumption of the strata, and what the data say of it."""
+
+    name: str
+    title: str
+    sentence: str
+    status: str  # "ok", "note" (it cannot be tested) or "warn"
+    found: str
+
+
+class Range(TypedDict):
+    """The least and largest mean share of a stratum when less is assumed: "A5", "A6", "" (neither), or "Lambda 1.5"."""
+
+    assume: str
+    stratum: str
+    low: float
+    high: float
+
+
+class Violation(TypedDict):
+    """The strata when an assumption gives way.   part: 0..1 of the largest violation the data allow; share: that of the units
+    that violate it; reward: per head under the best offers, a lost sale counted once, ``cautious``: counted twice."""
+
+    of: str  # "harm" (A6) or "direct_gain" (A5)
+    part: float
+    share: float
+    coupon_buyer: float
+    always_buyer: float
+    reward: float
+    cautious: float
+
+
+class OfferRule(TypedDict):
+    """The worth of one rule of who gets an offer, per head.   lower: it is above this with the report's confidence, one-sided;
+    lead: the best offers minus this rule, paired, empty for the best offers."""
+
+    rule: str
+    offered: float
+    value: Interval
+    lower: float
+    lead: Interval
+
+
+class OfferPoint(TypedDict):
+    """The worth of the best offers to at most a share of the units, per head."""
+
+    share: float
+    offered: float
+    value: Interval
+    lower: float
+
+
+class AudienceRow(TypedDict):
+    """One stratum among the units of this log: how many, how many get an offer, what is paid to them, what it brings; totals."""
+
+    rule: str
+    stratum: str
+    units: Interval
+    offered: Interval
+    paid: Interval
+    reward: Interval
+
+
+class SegmentReward(TypedDict):
+    """The reward per head of the best offers in one group."""
+
+    column: str
+    group: str
+    rows: int
+    reward: Interval
+
+
+class StrataFindings(TypedDict):
+    """Who would have bought anyway?   The first of ``rules`` is the best offers by strata."""
+
+    method: str
+    outcome: str
+    claimed: str
+    candidate: str
+    rows: int
+    left_out: int  # rows of other arms
+    unoffered: int  # claims without an offer, not counted
+    scheme: str  # "coupon", "cash", or "" for five numbers
+    reward: list[float]  # the worth of an offer to each stratum
+    cost: float
+    shares: list[StratumShare]
+    assumptions: list[Assumed]
+    restrictions: list[dict[str, Any]]  # as `core.latent.restriction_tests`
+    calibration: list[dict[str, Any]]  # as `core.latent.latent_calibration`
+    share_clipped: float
+    ranges: list[Range]
+    violations: list[Violation]
+    rules: list[OfferRule]
+    curve: list[OfferPoint]
+    audience: list[AudienceRow]
+    segments: list[SegmentReward]
+
+
+class Asked(TypedDict, total=False):
+    """What only some plans ask for."""
+
+    strata: StrataFindings
+
+
+class Findings(Asked):
     """Everything."""
 
     title: str

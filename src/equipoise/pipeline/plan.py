@@ -4,6 +4,7 @@
     [space]      what can be done to a unit                    (absent: the dataset's, or two arms 0 and 1)
     [estimator]  name and params                               (absent: the DR-learner)
     [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group budgets, parity)
+    [strata]     who would have bought anyway: the strata of an incentive (absent: not asked)
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
@@ -23,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Kind
+from equipoise.core.strata import SCHEMES, STRATA
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -218,6 +220,39 @@ class PolicyPlan(Table):
         return self
 
 
+def _reward(value: Any) -> Any:
+    """The name of a scheme, or the worth of an offer to each of the five strata."""
+    if value in tuple(SCHEMES):
+        return value
+    good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):
+        raise _wrong(f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of {', '.join(STRATA)}")
+    return tuple(float(x) for x in value)
+
+
+class StrataPlan(Table):
+    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive; cost: of an incentive that is paid."""
+
+    method: str = "cf-dr"
+    params: dict[str, Any] = {}
+    reward: Annotated[Any, BeforeValidator(_reward)] = "coupon"
+    value: Amount | None = None
+    cost: Amount | None = None
+    outcome: str | None = None
+    candidate: str | None = None
+    claims: Literal["all", "offered"] = "all"
+    offers: Share = 1.0
+
+    @model_validator(mode="after")
+    def _amounts(self) -> Self:
+        amounts = (self.value, self.cost)
+        if isinstance(self.reward, str) and None in amounts:
+            raise _wrong(f"say value and cost, which the reward {self.reward!r} is made of")
+        if not isinstance(self.reward, str) and amounts != (None, None):
+            raise _wrong("leave value and cost out, since the reward is five numbers")
+        return self
+
+
 class ReportPlan(Table):
     """How the report looks."""
 
@@ -243,6 +278,7 @@ class Plan(Table):
     space: dict[str, Any] | None = None
     estimator: EstimatorPlan = EstimatorPlan()
     policy: PolicyPlan = PolicyPlan()
+    strata: StrataPlan | None = None
     report: ReportPlan = ReportPlan()
     run: RunPlan = RunPlan()
     base: Annotated[Path, Field(exclude=True)] = Path()

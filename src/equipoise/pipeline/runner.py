@@ -22,6 +22,7 @@ from equipoise.core.checks import balance_table, check_log
 from equipoise.core.snapshot import replacing
 from equipoise.evaluation import everybody, random_at_equal_spend
 from equipoise.pipeline import folder as files
+from equipoise.pipeline.anyway import strata_findings
 from equipoise.pipeline.chosen import group_shares, profile, shares
 from equipoise.pipeline.drivers import drivers
 from equipoise.pipeline.effects import Progress, fit_model, silent
@@ -100,6 +101,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "risks": [],
         "made": {},
     }
+    if study.plan.strata is not None:
+        found["strata"] = strata_findings(study, study.plan.strata, policy, progress)
     found["headline"], found["risks"] = headline(found), risks(found)
     return found
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
 from equipoise.allocation import Keep
 from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
-from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
-from equipoise.core.space import Space
-from equipoise.estimators import ESTIMATORS, BoostedTrees, Bootstrapped
+from equipoise.estimators import Bootstrapped
 from equipoise.pipeline.costs import Costs, make_costs
 from equipoise.pipeline.demands import constraints_of, groups_of, weights_of
 from equipoise.pipeline.effects import Progress, cross_fit, log_folds, silent
 from equipoise.pipeline.judge import Judge, make_judge
 from equipoise.pipeline.keep import previous_choice
-from equipoise.pipeline.plan import EstimatorPlan, Plan
+from equipoise.pipeline.plan import Plan
+from equipoise.pipeline.plugins import make_estimator as make_estimator
 from equipoise.pipeline.policy import Task
 from equipoise.pipeline.propensity import Design, design_of
 from equipoise.pipeline.source import open_log
+from equipoise.pipeline.strata import check_strata
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,7 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     log = open_log(plan)
     plan = with_currency(plan, log.space)
     check_policy(plan, log)
+    check_strata(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
@@ -93,32 +92,3 @@ def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task,
         keep=None if policy.keep is None else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
     )
     return task, costs
-
-
-def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
-    """The estimator of a plan; a setting that is a table makes boosted trees with these settings."""
-    if plan.name not in ESTIMATORS:
-        near = difflib.get_close_matches(plan.name, ESTIMATORS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        fix = f"{hint}known: {', '.join(ESTIMATORS)}"
-        raise PlanError("key 'name'", "be a registered estimator", repr(plan.name), "[estimator]", fix)
-    made = ESTIMATORS.load(plan.name)
-    settings = _settings(made, plan.params, "[estimator.params]")
-    known = inspect.signature(made).parameters
-    if "seed" in known:
-        settings.setdefault("seed", seed)
-    return made(**{**settings, "space": space})
-
-
-def _settings(made: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
-    """The settings of an estimator or of its trees, their names checked."""
-    known = [name for name in inspect.signature(made).parameters if name != "space"]
-    settings: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
-        table = isinstance(value, dict)
-        settings[name] = BoostedTrees(**_settings(BoostedTrees, value, f"{where} {name}")) if table else value
-    return settings

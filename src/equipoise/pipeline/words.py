@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equipoise.core.strata import ALWAYS_BUYER, STRATA
 from equipoise.pipeline.findings import Findings, GroupShare, Interval, Rival
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
@@ -18,7 +19,7 @@ def headline(found: Findings) -> list[str]:
         return [_what_it_does(found, chosen), f"Everybody gets {found['control']}, so no metric changes."]
     said = [_what_it_does(found, chosen)]
     said += [_gain(found, metric["name"], chosen["values"][metric["name"]]) for metric in found["metrics"]]
-    return said + _against(found)
+    return said + _against(found) + _anyway(found)
 
 
 def risks(found: Findings) -> list[str]:
@@ -26,6 +27,7 @@ def risks(found: Findings) -> list[str]:
     checks = found["experiment"]["checks"]
     said = [f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"]
     said += _overspent(found) + _harm(found) + _floors(found) + _no_better(found) + _uncertain(found)
+    said += _assumptions(found)
     said += [f"The check '{c['name']}' warns: {c['summary']}" for c in checks if c["status"] == "warn"]
     return said + _small_arms(found) + _gap(found)
 
@@ -71,6 +73,26 @@ def _against(found: Findings) -> list[str]:
             alike = f"On “{main}” the same offers given by lot at equal spend may do as well (difference: {span})."
             said.append(apart if _apart(lead) else alike)
     return said
+
+
+def _anyway(found: Findings) -> list[str]:
+    """How many of those treated would have bought anyway, where the plan asked for strata."""
+    asked = found.get("strata")
+    if asked is None:
+        return []
+    rows = [row for row in asked["audience"] if row["rule"] == asked["audience"][-1]["rule"]]  # the plan's own policy
+    offers = sum(row["offered"][0] for row in rows)
+    always = next(row["offered"][0] for row in rows if row["stratum"] == STRATA[ALWAYS_BUYER])
+    if not offers > 0:
+        return []
+    return [f"About {max(always / offers, 0):.1%} of those it offers {asked['candidate']} would have bought anyway and take it."]
+
+
+def _assumptions(found: Findings) -> list[str]:
+    """Assumptions of the strata that the data speak against."""
+    asked = found.get("strata")
+    rows = [] if asked is None else [row for row in asked["assumptions"] if row["status"] == "warn"]
+    return [f"The strata rest on {row['name']} ({row['title']}), which fails: {row['found']}" for row in rows]
 
 
 def _overspent(found: Findings) -> list[str]:

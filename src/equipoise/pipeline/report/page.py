@@ -14,6 +14,8 @@ from equipoise.pipeline.findings import Findings
 from equipoise.pipeline.report.budget import buys
 from equipoise.pipeline.report.decision import policy, value
 from equipoise.pipeline.report.evidence import averages, ranks, responds, sound
+from equipoise.pipeline.report.parts import Section
+from equipoise.pipeline.report.strata import anyway
 from equipoise.pipeline.report.summary import cards, made
 from equipoise.pipeline.report.view import View
 
@@ -34,7 +36,7 @@ def render_report(findings: Findings) -> str:
     page: str = template.render(
         findings=findings,
         cards=cards(view),
-        sections=[make(view) for make in SECTIONS],
+        sections=sections(view),
         style=_resource("style.css"),
         script=script,
         allowed=f"{_fingerprint(plotly_js)} {_fingerprint(script)}",
@@ -42,6 +44,14 @@ def render_report(findings: Findings) -> str:
         spec_json=spec_json,
     )
     return page
+
+
+def sections(view: View) -> list[Section]:
+    """The sections of a report in order; that of the strata stands before the last, where the run asked for them."""
+    every = [make(view) for make in SECTIONS]
+    if "strata" in view.findings:
+        every.insert(-1, anyway(view))
+    return every
 
 
 def spec_json(spec: dict[str, Any]) -> str:

@@ -98,7 +98,10 @@ class View:
 
     def gain(self, metric: str, interval: list[float]) -> str:
         """An effect with its interval in brackets."""
-        unit = self.units[metric]
+        return self.gain_of(self.units[metric], interval)
+
+    def gain_of(self, unit: Unit, interval: list[float]) -> str:
+        """An effect of a unit with its interval in brackets."""
         return unit.effect(interval) + (f" ({unit.span(interval)})" if known(interval) else "")
 
     def spent(self, amount: float) -> str:
