@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from equipoise.allocation.constraints import group_budget as group_budget
     from equipoise.allocation.constraints import offers as offers
     from equipoise.allocation.constraints import parity as parity
-    from equipoise.allocation.tied_offers import OfferPolicy as OfferPolicy
-    from equipoise.allocation.tied_offers import offer_effects as offer_effects
-    from equipoise.allocation.tied_offers import offer_policy as offer_policy
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
@@ -29,6 +26,9 @@ if TYPE_CHECKING:
     from equipoise.allocation.stability import Keep as Keep
     from equipoise.allocation.stability import churn as churn
     from equipoise.allocation.stability import expected_cost as expected_cost
+    from equipoise.allocation.tied_offers import OfferPolicy as OfferPolicy
+    from equipoise.allocation.tied_offers import offer_effects as offer_effects
+    from equipoise.allocation.tied_offers import offer_policy as offer_policy
 
 POLICIES = Registry(
     "policy",

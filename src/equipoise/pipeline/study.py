@@ -9,6 +9,7 @@ from equipoise.allocation import Keep
 from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
+from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
 from equipoise.pipeline.costs import Costs, make_costs
 from equipoise.pipeline.demands import constraints_of, groups_of, weights_of
