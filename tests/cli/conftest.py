@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from equipoise.cli.main import main
+from equipoise.cli.main import SIGNALS, main
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Said:
 @pytest.fixture
 def equipoise(capsys):
     """A function that runs ``equipoise ARGUMENTS`` and tells what happened."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def call(*arguments: object) -> Said:
         with pytest.raises(SystemExit) as stop:
@@ -39,4 +39,5 @@ def equipoise(capsys):
         return Said(int(stop.value.code or 0), printed.out, printed.err)
 
     yield call
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -9,7 +9,6 @@ import time
 import pytest
 
 import equipoise as package
-from equipoise.cli import main as front
 from equipoise.core.errors import InputError
 
 VERBS = ["run", "check", "fit", "evaluate", "allocate", "score", "report", "simulate", "datasets", "estimators"]
@@ -65,7 +64,7 @@ def test_every_foreseen_failure_is_one_line_and_a_code(equipoise, monkeypatch, e
 def test_help_is_quick_and_loads_nothing_heavy():
     heavy = ["numpy", "pyarrow", "lightgbm", "numba", "pydantic", "plotly"]
     code = (
-        "import sys\nfrom equipoise.cli.main import app\n"
+        "import sys\nfrom equipoise.cli.app import app\n"
         "try:\n    app(['-h'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
     )
@@ -75,6 +74,31 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert time.perf_counter() - start < 5  # 0.1 s on a quiet machine
 
 
-def test_sigterm_is_an_interrupt():
-    with pytest.raises(KeyboardInterrupt):
-        front._stop(15, None)
+WORK = """
+import builtins, os, signal, sys
+from equipoise.cli.main import main
+real = builtins.__import__
+def slow(name, *rest):
+    if name == "{name}":
+        os.kill(os.getpid(), signal.{signal})
+    return real(name, *rest)
+builtins.__import__ = slow
+main(["--version"])
+"""
+
+
+@pytest.mark.parametrize("name", ["equipoise.core.errors", "equipoise.cli.app", "typer"])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_while_modules_are_loaded_is_one_line(name, number):
+    code = WORK.format(name=name, signal=number)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "equipoise: interrupted; nothing was left half-written\n"
+
+
+def test_an_interrupt_after_the_work_changes_nothing():
+    late = "import atexit, os, signal\natexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+    code = late + "from equipoise.cli.main import main\nmain(['--version'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == package.__version__

@@ -16,7 +16,7 @@ def world(tmp_path_factory):
     """A world as `equipoise simulate` writes it, with an estimator that is quick."""
     import contextlib
 
-    from equipoise.cli.main import app
+    from equipoise.cli.app import app
 
     folder = tmp_path_factory.mktemp("verbs") / "world"
     with contextlib.suppress(SystemExit):
@@ -32,7 +32,7 @@ def made(world):
     """The run of that world."""
     import contextlib
 
-    from equipoise.cli.main import app
+    from equipoise.cli.app import app
 
     with contextlib.suppress(SystemExit):
         app(["run", str(world / "plan.toml"), "--out", str(world / "run")])

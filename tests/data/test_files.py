@@ -63,6 +63,12 @@ def test_batches_are_the_table_in_pieces(tmp_path, name):
 
 
 BAD = {
+    "UTF-16": ("log.csv", "a,b\n1,2\n".encode("utf-16"), "be UTF-8 text; got UTF-16"),
+    "UTF-16 without a mark": ("log.csv", "a,b\n1,2\n".encode("utf-16-le"), "be UTF-8 text; got other bytes"),
+    "bytes of anything": ("log.csv", bytes(range(256)) * 9, "be UTF-8 text; got other bytes"),
+    "control characters": ("log.csv", b"a,\x1b[2Jb\n1,2\n", "be UTF-8 text; got other bytes"),
+    "a header in Latin-1": ("log.csv", "gr\xf6\xdfe,b\n1,2\n".encode("latin-1"), "be UTF-8 text; got other bytes"),
+    "a Parquet named so": ("log.tsv", b"PAR1\x15\x04\x15\x00\xffPAR1", "be UTF-8 text; got other bytes"),
     "wrong delimiter": ("log.csv", b"a;b;c\n1;2;3\n", "got one column, 'a;b;c'.*separated by semicolons"),
     "tabs in a csv": ("log.csv", b"a\tb\n1\t2\n", "separated by tabs"),
     "commas in a tsv": ("log.tsv", b"a,b\n1,2\n", "be separated by tabs; got one column.*seems to be separated by commas"),

@@ -1,88 +1,68 @@
-"""``equipoise``: the verbs and the one place where errors become a line on stderr and an exit code.
+"""The front door: signals first, then the verbs; the one place where errors become a line on stderr and an exit code.
 
 0  done        1  a check of the log failed        2  wrong input, file or plan        130  interrupted (Ctrl-C)
+
+Nothing but the standard library is imported before the signals are caught, so an early Ctrl-C is no traceback either; when
+the work is done they are ignored, so a late one does not undo the exit code.
 """
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
-
-import typer
-
-from equipoise import __version__
-from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, reproduce, run, score, simulate
-from equipoise.core.errors import EquipoiseError
+from typing import NoReturn
 
 INTERRUPTED = 130
-ABOUT = """From an experiment log to a budgeted treatment policy, its honest value, and a report.
-
-\b
-Start here:
-  equipoise run examples/voucher.toml          a whole run: report, effects, assignments, policy
-  equipoise check log.csv -t arm -y sales      is the experiment sound?
-  equipoise simulate coupon --out world        a world to play with: log, truth and a plan
-\b
-Exit codes: 0 done, 1 a check of the log failed, 2 wrong input, 130 interrupted.
-"""
-
-app = typer.Typer(
-    name="equipoise",
-    help=ABOUT,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in (run, check, fit, evaluate, allocate, score, report, simulate, reproduce, datasets, estimators):
-    verb.register(app)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")] = False,
-) -> None:
-    """Hold the options that come before the verb."""
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every foreseen failure is one line on stderr and its exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
     try:
-        app(arguments)
-    except EquipoiseError as error:
-        _fail(str(error), error.exit_code)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}; nothing was left half-written", 2)
-    except MemoryError:
-        _fail("there is not enough memory; give fewer rows or a larger machine", 2)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            _fail("interrupted; nothing was left half-written", INTERRUPTED)
-        raise
-    raise SystemExit(0)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"equipoise: {' '.join(message.split())}", err=True)
+        _at_signals(stop)
+        code, message = _outcome(arguments)
+        _at_signals(signal.SIG_IGN)
+    except BaseException:
+        _at_signals(signal.SIG_IGN)
+        if not caught:
+            raise
+        code, message = INTERRUPTED, ""
+    if code == INTERRUPTED:
+        message = "interrupted; nothing was left half-written"
+    if message:
+        sys.stderr.write(f"equipoise: {' '.join(message.split())}\n")
     raise SystemExit(code)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _at_signals(do: object) -> None:
+    for number in SIGNALS:
+        signal.signal(number, do)  # type: ignore[arg-type]
+
+
+def _outcome(arguments: list[str] | None) -> tuple[int, str]:
+    """The exit code and the message of a call."""
+    from equipoise.core.errors import EquipoiseError
+
+    try:
+        from equipoise.cli.app import app
+
+        app(arguments)
+    except EquipoiseError as error:
+        return error.exit_code, str(error)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return 2, f"{name}{error.strerror or error}; nothing was left half-written"
+    except MemoryError:
+        return 2, "there is not enough memory; give fewer rows or a larger machine"
+    except KeyboardInterrupt:
+        return INTERRUPTED, ""
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0, ""
+    return 0, ""

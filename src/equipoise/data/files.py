@@ -5,6 +5,7 @@ Every failure is a `DataError` that names the file, the row where there is one, 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import re
@@ -123,8 +124,8 @@ def _converting(columns: list[str]) -> pcsv.ConvertOptions:
 def _header(file: Path) -> list[str]:
     delimiter = DELIMITERS[_suffix(file)]
     with pa.input_stream(str(file), compression="detect" if file.suffix == ".gz" else None) as stream:
-        first = stream.read(2**16).decode("utf-8-sig", errors="replace").lstrip("\r\n").splitlines()
-    line = first[0] if first else ""
+        start = stream.read(2**16)
+    line = _first_line(file, start)
     rival = max(RIVALS, key=line.count)
     if line.count(delimiter) == 0 and line.count(rival) > 0:
         raise DataError(
@@ -135,6 +136,21 @@ def _header(file: Path) -> list[str]:
             f"it seems to be separated by {RIVALS[rival]}: save it with commas as .csv, or with tabs as .tsv",
         )
     return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _first_line(file: Path, start: bytes) -> str:
+    """The first line that is not empty; bytes that are no UTF-8 text are refused, never shown."""
+    line = next(iter(start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").splitlines()), b"")
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(line)  # a character cut in two at the end is no error
+    except UnicodeDecodeError:
+        text = "\0"
+    if b"\0" in start or any(ord(c) < 32 and c != "\t" for c in text):
+        got = "UTF-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "other bytes"
+        raise DataError(
+            f"a {_suffix(file)} file", "be UTF-8 text", got, str(file), "save it as UTF-8, or name it after what it is"
+        )
+    return text
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""``equipoise``: the verbs under one name, its help and the options that come before the verb."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from equipoise import __version__
+from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, reproduce, run, score, simulate
+
+ABOUT = """From an experiment log to a budgeted treatment policy, its honest value, and a report.
+
+\b
+Start here:
+  equipoise run examples/voucher.toml          a whole run: report, effects, assignments, policy
+  equipoise check log.csv -t arm -y sales      is the experiment sound?
+  equipoise simulate coupon --out world        a world to play with: log, truth and a plan
+\b
+Exit codes: 0 done, 1 a check of the log failed, 2 wrong input, 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="equipoise",
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (run, check, fit, evaluate, allocate, score, report, simulate, reproduce, datasets, estimators):
+    verb.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")] = False,
+) -> None:
+    """Hold the options that come before the verb."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
