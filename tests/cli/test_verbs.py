@@ -147,7 +147,10 @@ def test_evaluate_refuses_effects_of_other_rows(equipoise, world, made, tmp_path
 
 
 def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
-    for setting, text in [("folds", "name=value"), ("fold=3", "known"), ("outcome={tres=3}", "did you mean 'trees'")]:
+    wrong = [("folds", "name=value"), ("fold=3", "known"), ("outcome={tres=3}", "did you mean 'trees'")]
+    wrong += [("seed=abc", "seed must be a whole number >= 0; got 'abc'"), ("seed=-1", "got -1"), ("seed=1.5", "got 1.5")]
+    wrong += [("outcome=3", "outcome must be a regressor or a classifier; got 3"), ("outcome=ridge", "got 'ridge'")]
+    for setting, text in wrong:
         said = equipoise("fit", world / "plan.toml", "--out", tmp_path / "model", "--set", setting)
         assert said.code == 2
         assert text in said.line

@@ -134,6 +134,28 @@ def test_constant_features():
     assert [row["feature"] for row in found["rows"]] == ["one"]
 
 
+def test_text_that_is_numbers_but_for_a_value():
+    age = [str(i % 7) for i in range(50)]
+    cells = [0, 1] * 25
+    assert check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")["status"] == "ok"  # codes, as text
+    age[31] = "n.n."
+    found = check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")
+    assert found["status"] == "warn"
+    assert "age is numbers but for 1 values, the first 'n.n.' at row 31" in found["summary"]
+    half = [str(i) if i % 2 else "x" for i in range(50)]
+    assert check(log_of(cells, {"age": half}, features=("age",)), "kinds of features")["status"] == "ok"
+
+
+def test_a_text_of_its_own_in_nearly_every_row_looks_like_an_id():
+    user = [f"u{i}" for i in range(50)]
+    found = check(log_of([0, 1] * 25, {"user": user}, features=("user",)), "kinds of features")
+    assert found["status"] == "warn"
+    assert "user has a value of its own" in found["summary"]
+    assert check(log_of([0, 1] * 25, {"user": user}, id="user"), "kinds of features")["status"] == "ok"
+    town = [f"t{i % 10}" for i in range(50)]
+    assert check(log_of([0, 1] * 25, {"town": town}, features=("town",)), "kinds of features")["status"] == "ok"
+
+
 def test_overlap():
     rng = np.random.default_rng(0)
     e = np.r_[0.002, rng.uniform(0.2, 0.8, 99)]
@@ -201,6 +223,7 @@ def test_every_check_has_the_shape_of_the_report():
         "sample ratio",
         "missing values",
         "constant features",
+        "kinds of features",
         "balance",
         "overlap",
         "duplicates",

@@ -236,6 +236,7 @@ def arms_findings() -> Findings:
                 {"name": "spend not below", "bound": 0.0, "used": -0.46, "price": 0.0, "binding": False},
             ],
             "gap": 3.1e-6,
+            "carried": [0.0421, 0.0382, 0.046],
             "groups": _groups(
                 {"gender": ["female", "male"], "region": ["Rural", "Surburban", "Urban"]}, shares, 0.042, chosen, control, rng
             ),
@@ -314,6 +315,7 @@ def dose_findings() -> Findings:
         "weights": {"got": 1.0},
         "demands": [{"name": "budget (USD per head)", "bound": 0.75, "used": 0.7496, "price": 0.211, "binding": True}],
         "gap": 0.0004,
+        "carried": [0.753, 0.68, 0.826],
         "groups": _groups({"hiv2004": ["0", "1"]}, shares, 0.75, chosen, control, rng),
         "profile": [
             {"feature": "age", "treated": 34.1, "untreated": 30.2, "smd": 0.28},
@@ -360,7 +362,7 @@ def bare_findings() -> Findings:
         risks=[],
         made={},
         experiment={"rows": 10, "features": 0, "space": "2 arms: 0, 1; control is 0", "arms": [], "checks": [], "balance": []},
-        policy={"shares": {"0": 1.0}, "weights": {}, "demands": [], "gap": None, "groups": [], "profile": []},
+        policy={"shares": {"0": 1.0}, "weights": {}, "demands": [], "gap": None, "carried": None, "groups": [], "profile": []},
     )
     return findings
 

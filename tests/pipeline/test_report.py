@@ -20,7 +20,7 @@ from equipoise.pipeline.report.budget import buys
 from equipoise.pipeline.report.decision import policy, value
 from equipoise.pipeline.report.evidence import averages, ranks, sound, verdict
 from equipoise.pipeline.report.page import SECTIONS, sections
-from equipoise.pipeline.report.parts import Bullets, Checklist, Figure, Plot, Table
+from equipoise.pipeline.report.parts import Bullets, Checklist, Figure, Plot, Table, Words
 from equipoise.pipeline.report.plots import marks_of, plain
 from equipoise.pipeline.report.strata import anyway
 from equipoise.pipeline.report.summary import cards
@@ -172,6 +172,17 @@ def test_the_heading_names_the_largest_gap_between_groups():
     ]
     titles = [b.title for b in policy(View(findings)).blocks if isinstance(b, Figure)]
     assert titles[0] == "Largest gap between groups: 50% of sex: m get Mens E-Mail, 20% of sex: f"
+
+
+def test_how_the_budget_is_carried_is_said_in_one_sentence():
+    findings = arms_findings()
+    said = [b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)]
+    assert said == [
+        "At prices set without them, people spend 0.0421 USD per head; for one new population as large as a fold, "
+        "the 95% interval of its spend is 0.0382 to 0.0460 per head."
+    ]
+    del findings["policy"]["carried"]  # a run of an earlier version
+    assert not [b for b in policy(View(findings)).blocks if isinstance(b, Words)]
 
 
 def test_whom_the_policy_beats_and_at_what_spend():

@@ -225,3 +225,10 @@ def test_settings_of_estimators_are_checked():
         make_estimator(plan.estimator, space, 0)
     plan = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"outcome": {"trees": 7}}}})
     assert make_estimator(plan.estimator, Dose(0, 1), 4).outcome.trees == 7
+
+
+def test_the_spend_of_units_that_set_no_price_is_found(ran):
+    mean, low, high = ran.findings["policy"]["carried"]
+    assert mean == pytest.approx(BUDGET, rel=0.1)
+    assert low < mean < high
+    assert high - mean == pytest.approx(mean - low)

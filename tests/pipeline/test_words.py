@@ -57,6 +57,15 @@ def test_more_spend_than_planned_is_said(found):
     assert not any("above the budget" in text for text in risks(found))
 
 
+def test_a_budget_that_new_people_may_overspend_is_said(found):
+    found["policy"]["carried"] = [0.4, 0.33, 0.47]
+    said = "At fixed prices, one new population may spend up to 0.47 USD per head, where the budget is 0.4; "
+    assert any(text.startswith(said) and "--hold" in text for text in risks(found))
+    for spend in ([0.4, 0.39, 0.415], None):  # within 5 % of it; without a budget
+        found["policy"]["carried"] = spend
+        assert not any("At fixed prices" in text for text in risks(found))
+
+
 def test_a_floor_that_is_not_sure_is_said(found):
     found["policy"]["demands"].append(
         {"name": "floor of visits", "rule": "at least", "bound": 0.1, "used": 0.2, "price": 0.0, "binding": False}

@@ -28,6 +28,7 @@ ONE_ROW_LIMIT = 0.01  # share of a metric's total in one row
 FEW_EVENTS = 20  # events in a cell below which a rate is hardly known
 PROXY_LIMIT = 0.5  # R2 of a protected column on the features
 PROXY_ROWS = 100_000
+MOSTLY = 0.9  # the share of values that makes a text column look like numbers, or like an id
 LEVELS_LIMIT = 12  # a protected number with more different values is treated as a number
 WORST = 10  # rows shown of a long table
 
@@ -48,6 +49,7 @@ def check_log(log: Log) -> list[Check]:
         sample_ratio(log),
         missing_values(log),
         constant_features(log),
+        kinds(log),
         _balance(log, numbers),
         overlap(log),
         duplicates(log),
@@ -138,6 +140,29 @@ def constant_features(log: Log) -> Check:
     if flat:
         return _check("constant features", "warn", f"{', '.join(flat)}: the same in every row; leave them out.", rows)
     return _check("constant features", "ok", "Every feature varies.")
+
+
+def kinds(log: Log) -> Check:
+    """Text features that look like something else: numbers but for a few values, or a name for each row."""
+    rows, worries = [], []
+    for name in log.roles.features:
+        column = log.table[name]
+        if not columns.is_text(column):
+            continue
+        known = ~columns.missing(column)
+        strange = ~columns.reads_as_number(column) & known
+        levels, values = len(column.drop_null().unique()), int(known.sum())
+        if 0 < strange.sum() <= (1 - MOSTLY) * values:
+            row = int(np.argmax(strange))
+            worries.append(f"{name} is numbers but for {strange.sum():,} values, the first {column[row].as_py()!r} at row {row}")
+            rows.append({"feature": name, "looks_like": "numbers", "values": values, "strange": int(strange.sum()), "row": row})
+        elif levels >= MOSTLY * len(log) and levels > FEW_EVENTS:
+            worries.append(f"{name} has a value of its own in nearly every row: is it the id?")
+            rows.append({"feature": name, "looks_like": "id", "values": values, "levels": levels})
+    if worries:
+        fix = "Mend the values, or give the column its own role (id, group), or leave it out of the features."
+        return _check("kinds of features", "warn", f"{'; '.join(worries)}. {fix}", rows)
+    return _check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
 
 
 def overlap(log: Log) -> Check:

@@ -74,6 +74,12 @@ def numbers(column: pa.ChunkedArray) -> Floats:
     return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
 
 
+def reads_as_number(column: pa.ChunkedArray) -> Bools:
+    """Where a text reads like a number or is missing, (n,)."""
+    found = pc.match_substring_regex(decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$").fill_null(True)
+    return np.asarray(found.to_numpy(), np.bool_)
+
+
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The values as ``string``; a missing one reads "missing"."""
     column = decoded(column)

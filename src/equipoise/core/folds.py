@@ -17,6 +17,12 @@ def check_folds(folds: Any) -> None:
         raise InputError("folds", "be a whole number >= 2", repr(folds))
 
 
+def check_seed(seed: Any) -> None:
+    """Refuse a seed that is none."""
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise InputError("seed", "be a whole number >= 0", repr(seed))
+
+
 def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None) -> Ints:
     """The fold of each row, (n,) in 0..folds-1: equal in size and, without groups, equal within every stratum.
 

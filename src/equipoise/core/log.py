@@ -249,8 +249,7 @@ def _not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
     """The error for a column of text, naming the first value that does not even read like a number."""
     if not columns.is_text(column):
         return LogError(f"column {name!r}", "be numbers", str(column.type), fix="make one column of each number in it")
-    reads = pc.match_substring_regex(columns.decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$").fill_null(True)
-    row = int(np.argmin(reads.to_numpy())) if len(column) else 0
+    row = int(np.argmin(columns.reads_as_number(column))) if len(column) else 0
     got = repr(column[row].as_py()) if len(column) else "text"
     return LogError(f"column {name!r}", "be numbers", got, f"row {row}", "mend the value, and store numbers as numbers")
 

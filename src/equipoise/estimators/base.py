@@ -23,6 +23,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.features import matrix
+from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space
 from equipoise.estimators.sample import Sample, infer_space, sample
@@ -52,6 +53,7 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
             for a randomised experiment with one share for all; a model such as `LearntPropensity` learns them.
         sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart by folds.
         """
+        check_seed(getattr(self, "seed", 0))
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
         checked = sample(X, y, self.space_, treatment, propensity, sample_weight, groups)
         self.feature_names_in_ = np.asarray(checked.features, dtype=object)

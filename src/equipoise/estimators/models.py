@@ -187,7 +187,8 @@ def check_model(model: Any, role: str, table: Table, *, classifier: bool = True)
     """Whether a base model can do what it is for, before anything is fitted."""
     if hasattr(model, "learn"):
         return
-    if not is_regressor(model) and not (classifier and is_classifier(model)):
+    learns = hasattr(model, "__sklearn_tags__") and not isinstance(model, type)
+    if not learns or not (is_regressor(model) or (classifier and is_classifier(model))):
         must = "be a regressor or a classifier" if classifier else "be a regressor"
         raise InputError(role, must, repr(model), fix="take one of scikit-learn, or None for boosted trees")
     missing = np.isnan(table.X)

@@ -4,6 +4,8 @@
     value              the pooled choices are judged by the outcomes of their rows (`Judge`)
     shipped prices     the same demands met on all rows with their out-of-fold effects, which spread like those of new units
 
+    carried            prices of the other folds applied to the rows of f: what a budget becomes on units that set no price
+
 In-sample effects would spread too widely and give prices too high for units never seen.
 """
 
@@ -14,15 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
 from equipoise.pipeline.costs import make_costs
-from equipoise.pipeline.demands import Groups, constraints_of, groups_of, weights_of
+from equipoise.pipeline.demands import BUDGET, Groups, constraints_of, groups_of, weights_of
 from equipoise.pipeline.effects import log_folds
 from equipoise.pipeline.findings import Interval, Row
 from equipoise.pipeline.judge import make_judge, one_hot
@@ -151,6 +154,30 @@ def solve_folds(task: Task) -> Solved:
     return Solved(
         choice, score, _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]), gap, parts[0][1].policy
     )
+
+
+def carried(task: Task, level: float = 0.95) -> Interval | None:
+    """Spend per head of units that did not set the prices, [mean, low, high]; None without a budget.
+
+    For each fold, the prices are those of the rows of the other folds, and the rule is applied to the fold's rows.  With F
+    folds of mean spend m and standard deviation s, the interval is that of one new population as large as a fold, at least 0:
+    m +- t(F - 1) s sqrt(1 + 1/F).  With few folds it is wide.
+    """
+    if not any(getattr(getattr(asked, "demand", None), "name", None) == BUDGET for asked in task.constraints):
+        return None
+    spends = np.array([_spend_on(task, task.fold == f) for f in np.unique(task.fold)])
+    mean, folds = float(spends.mean()), len(spends)
+    half = float(stats.t.ppf((1 + level) / 2, folds - 1) * spends.std(ddof=1) * np.sqrt(1 + 1 / folds))
+    return [mean, max(mean - half, 0.0), mean + half]
+
+
+def _spend_on(task: Task, inside: Bools) -> float:
+    """Expected spend per head of the rows inside, (n,), at prices of the rows outside."""
+    policy, rows = solve(task.take(np.flatnonzero(~inside))).policy, np.flatnonzero(inside)
+    part = task.take(rows)
+    previous = None if part.keep is None else part.keep.previous
+    choice = decide(policy, part.effects, cost=part.expected, groups=part.groups, previous=previous, units=rows).choice
+    return float(np.where(choice >= 0, part.expected[np.arange(len(rows)), np.maximum(choice, 0)], 0.0).mean())
 
 
 def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:

@@ -29,7 +29,7 @@ from equipoise.pipeline.effects import Progress, fit_model, silent
 from equipoise.pipeline.findings import Arm, Chosen, Experiment, Findings, Rival
 from equipoise.pipeline.insight import averages, rankings
 from equipoise.pipeline.plan import Plan
-from equipoise.pipeline.policy import Solved, solve, solve_folds
+from equipoise.pipeline.policy import Solved, carried, solve, solve_folds
 from equipoise.pipeline.report import render_report, report_libraries
 from equipoise.pipeline.score import Scorer, assignments, write_scorer
 from equipoise.pipeline.study import Study, make_study
@@ -135,6 +135,7 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
         "weights": study.task.weights,
         "demands": solved.rows,
         "gap": solved.gap,
+        "carried": carried(study.task, study.plan.report.level),
         "groups": group_shares(log, study.judge, policy, study.task.expected, audited),
         "profile": profile(log, policy),
     }

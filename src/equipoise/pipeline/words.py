@@ -7,6 +7,7 @@ from equipoise.pipeline.findings import Findings, GroupShare, Interval, Rival
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
+OVER = 1.05  # spend on new people that may come to so many times the budget is worth a word
 DEARER = 1.05  # a rival that spends so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
 BY_CHANCE = "random"  # how the name of the rival that needs no model begins
@@ -26,7 +27,7 @@ def risks(found: Findings) -> list[str]:
     """What would go wrong, the worst first."""
     checks = found["experiment"]["checks"]
     said = [f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"]
-    said += _overspent(found) + _harm(found) + _floors(found) + _no_better(found) + _uncertain(found)
+    said += _overspent(found) + _harm(found) + _floors(found) + _carried(found) + _no_better(found) + _uncertain(found)
     said += _assumptions(found)
     said += [f"The check '{c['name']}' warns: {c['summary']}" for c in checks if c["status"] == "warn"]
     return said + _small_arms(found) + _gap(found)
@@ -103,6 +104,17 @@ def _overspent(found: Findings) -> list[str]:
         return []
     measured, bound = _number(spend[0]), _number(bounds[0])
     return [f"Spend measured on held-out rows, {measured} {found['currency']} per head, is above the budget of {bound}."]
+
+
+def _carried(found: Findings) -> list[str]:
+    """Fixed prices carry the budget on average only; one new population may spend more."""
+    spend = found["policy"].get("carried")
+    bounds = [row["bound"] for row in found["policy"]["demands"] if row["name"] == "budget"]
+    if spend is None or not bounds or spend[2] <= OVER * bounds[0]:
+        return []
+    high, bound = f"{_number(spend[2])} {found['currency'] or 'offers'}", _number(bounds[0])
+    lead = f"At fixed prices, one new population may spend up to {high} per head, where the budget is {bound}"
+    return [f"{lead}; `equipoise score --hold` keeps the budget on the units of a file."]
 
 
 def _harm(found: Findings) -> list[str]:

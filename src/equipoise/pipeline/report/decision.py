@@ -22,7 +22,7 @@ def policy(view: View) -> Section:
     blocks: list[Block] = [_who_gets_what(view)]
     if not chosen["groups"]:
         blocks.append(Words("No protected column was named, so who gets what is not broken down by group.", quiet=True))
-    blocks += [_profile(view), _demands(view)]
+    blocks += [_profile(view), _demands(view), *_carried(view)]
     aim = view.weighted[0] if len(view.weighted) == 1 else weights_in_words(chosen["weights"])
     answer = f"Of all people, {gets_in_words(chosen['shares'])}. What the policy makes as large as its demands allow: {aim}."
     return Section("policy", "Chosen policy", "Who gets what under the chosen policy?", answer, blocks)
@@ -133,6 +133,18 @@ def _demands(view: View) -> Block:
         )
     columns = ["demand", "used", "bound", "slack", f"price ({name} per unit)", "state"]
     return Table("Demands on the policy: what one more unit of each would buy is its price", columns, cells, (0, 5))
+
+
+def _carried(view: View) -> list[Block]:
+    """What the budget becomes on people who did not set the prices."""
+    spend = view.findings["policy"].get("carried")
+    if spend is None:
+        return []
+    text = (
+        f"At prices set without them, people spend {view.spent(spend[0])} per head; for one new population as large as a fold, "
+        f"the {view.interval} of its spend is {view.spend.span(spend, plus=False)} per head."
+    )
+    return [Words(text)]
 
 
 def value(view: View) -> Section:
