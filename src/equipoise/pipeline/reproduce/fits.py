@@ -11,6 +11,7 @@ lie beyond [0, 1].  They live here only; those of the theory are in `equipoise.e
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,7 +39,7 @@ Report = Callable[[str, int], None]  # what is being fitted, epochs done
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was fitted.   scores: its arrays; epochs, seconds, converged: of its training."""
+    """A model that was fitted.   scores: its arrays; epochs, converged: of its training; seconds: of the whole fit."""
 
     scores: IdScores
     epochs: int
@@ -59,9 +60,10 @@ class Fits:
         """The model of that name: read from its file, or fitted and written."""
         path = self.folder / f"{name}.npz"
         if not path.exists():
+            start = time.perf_counter()
             model = MODELS[name](self, name)
             history: History = model.history
-            _write(path, Fitted(model.scores, history.epochs, history.seconds, history.converged))
+            _write(path, Fitted(model.scores, history.epochs, time.perf_counter() - start, history.converged))
         return _read(path)
 
     def probability(self, name: str, pairs: Ints) -> Floats:
