@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from equipoise.cli.main import app  # noqa: E402
+from equipoise.cli.app import app  # noqa: E402
 from equipoise.core.errors import InputError  # noqa: E402
 from equipoise.data import movielens  # noqa: E402
 from equipoise.data.published import Facts  # noqa: E402

@@ -7,8 +7,6 @@ from equipoise.core.lazy import lazy
 if TYPE_CHECKING:
     from equipoise.pipeline.effects import cross_fit_effects as cross_fit_effects
     from equipoise.pipeline.findings import Findings as Findings
-    from equipoise.pipeline.incentive import Terms as Terms
-    from equipoise.pipeline.incentive import incentive_findings as incentive_findings
     from equipoise.pipeline.plan import Plan as Plan
     from equipoise.pipeline.plan import make_plan as make_plan
     from equipoise.pipeline.plan import read_plan as read_plan
@@ -24,10 +22,8 @@ NAMES = {
     "Findings": "equipoise.pipeline.findings",
     "Plan": "equipoise.pipeline.plan",
     "Scorer": "equipoise.pipeline.score",
-    "Terms": "equipoise.pipeline.incentive",
     "honest_policy": "equipoise.pipeline.policy",
     "cross_fit_effects": "equipoise.pipeline.effects",
-    "incentive_findings": "equipoise.pipeline.incentive",
     "make_plan": "equipoise.pipeline.plan",
     "read_plan": "equipoise.pipeline.plan",
     "read_scorer": "equipoise.pipeline.score",
