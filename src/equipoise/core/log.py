@@ -241,6 +241,9 @@ def _check_values(log: Log) -> None:
         _check_ids(log, roles.id)
     counts = np.bincount(log.cells, minlength=len(log.cell_names))
     for name, count in zip(log.cell_names, counts, strict=True):
+        if count < 2 and name == log.cell_names[0]:
+            fix = "effects are measured against control: log it, or say another control"
+            raise LogError(f"control {name!r}", "have at least two rows", int(count), fix=fix)
         if count < 2:
             raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
 
@@ -305,7 +308,8 @@ def _check_ids(log: Log, name: str) -> None:
         codes, labels = log.codes(name)
         twice = int(np.argmax(np.bincount(codes)))
         rows = np.flatnonzero(codes == twice)[:2].tolist()
-        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", "use group= for repeated users")
+        fix = "where users repeat, make it the group: [log] group"
+        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", fix)
 
 
 def _require(log: Log, name: str, rule: Any, must: str) -> None:
