@@ -139,6 +139,7 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
     assert len(judged["rankings"]) == 2 * 3
     assert "qini" in equipoise("evaluate", tmp_path / "model", fresh).out
+    assert " yes" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "shown").out  # the budget binds
     made = json.loads(equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out)
     budget = made["demands"][0]
     assert budget["used"] <= budget["bound"]

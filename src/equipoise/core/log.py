@@ -96,6 +96,10 @@ class Log:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
         self.treatment: NDArray[Any] = space.check(self._plain(roles.treatment))
         self.cell_names: tuple[str, ...] = (*space.names([space.control]), *space.names(space.candidates()))
+        least = 2 * len(self.cell_names)
+        if len(self) < least:
+            fix = f"two rows of each: {', '.join(self.cell_names[:6])}"
+            raise LogError("a log", f"have at least {least} rows", len(self), fix=fix)
         _check_values(self)
 
     def __len__(self) -> int:
