@@ -86,6 +86,12 @@ TABLES = {
     "inf in an outcome": (with_value("sales", 5, np.inf), "'sales'", "row 5"),
     "NaN in the cost": (with_value("paid", 6, np.nan), "'paid'", "row 6"),
     "negative cost": (with_value("paid", 6, -1.0), "'paid'", ">= 0", "got -1", "row 6"),
+    "inf in the cost": (with_value("paid", 6, np.inf), "'paid'", ">= 0", "got inf", "row 6"),
+    "a negative amount": (with_value("sales", 5, -3.0), "'sales'", ">= 0", "got -3", "row 5"),
+    "a missing treatment": (with_value("arm", 4, None), "'arm'", "missing", "row 4"),
+    "a missing id": (with_value("id", 3, None), "id 'id'", "missing", "row 3"),
+    "propensity NaN": (with_value("p1", 7, np.nan), "'p1'", "strictly between 0 and 1", "row 7"),
+    "propensities that do not sum to 1": (with_value("p1", 7, 0.5), "sum to 1", "row 7"),
     "propensity 0": (with_value("p1", 7, 0.0), "'p1'", "strictly between 0 and 1", "row 7"),
     "propensity 1": (with_value("p1", 7, 1.0), "'p1'", "strictly between 0 and 1", "row 7"),
     "duplicate ids": (with_value("id", 3, 2), "id 'id' must be unique", "rows [2, 3]"),
@@ -105,7 +111,53 @@ def test_zero_rows(equipoise, tmp_path):
     refused(equipoise, plan, "have rows")
 
 
+def test_one_row(equipoise, tmp_path):
+    refused(equipoise, write(tmp_path, {name: list(values)[:1] for name, values in GOOD.items()}), "at least 6 rows; got 1")
+
+
+def test_a_missing_feature_is_fine(equipoise, tmp_path):
+    said = equipoise("run", write(tmp_path, with_value("age", 9, np.nan)), "--out", tmp_path / "out")
+    assert (said.code, said.err) == (0, "")
+
+
+@pytest.mark.parametrize(("weight", "got"), [(0.0, "got 0"), (-2.0, "got -2"), (np.nan, "got nan"), (np.inf, "got inf")])
+def test_a_weight_that_is_none(equipoise, tmp_path, weight, got):
+    plan = PLAN.replace('id = "id"', 'id = "id"\nweight = "w"')
+    refused(equipoise, write(tmp_path, {**GOOD, "w": [1.0] * (N - 1) + [weight]}, plan=plan), "'w'", "> 0", got, f"row {N - 1}")
+
+
+COSTS = {"negative": "-1.0", "no number": "nan", "endless": "inf"}
+
+
+@pytest.mark.parametrize("what", COSTS)
+def test_a_cost_in_the_plan_that_is_none(equipoise, tmp_path, what):
+    refused(equipoise, write(tmp_path, plan=PLAN.replace("mail = 1.0", f"mail = {COSTS[what]}")), "'cost'", "amount >= 0")
+
+
+@pytest.mark.parametrize("data", ["a,b\n1,2\n".encode("utf-16"), bytes(range(256)) * 9])
+def test_a_csv_that_is_no_text(equipoise, tmp_path, data):
+    plan = csv_plan(tmp_path, "")
+    (tmp_path / "log.csv").write_bytes(data)
+    refused(equipoise, plan, "UTF-8 text", "log.csv")
+
+
+def test_a_full_disk_under_fit(equipoise, tmp_path, monkeypatch):
+    plan = write(tmp_path)
+    before = {entry.name for entry in tmp_path.iterdir()}
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    said = equipoise("fit", plan, "--out", tmp_path / "model")
+    assert said.code == 2
+    assert "No space left on device" in said.line
+    assert {entry.name for entry in tmp_path.iterdir()} == before
+
+
 POLICIES = {
+    "a negative total": ("budget = { total = -5 }", "'total'", "greater than or equal to 0", "[policy.budget]"),
+    "an endless budget": ("budget = { per_head = inf }", "'per_head'", "finite"),
     "a negative budget": ("budget = { per_head = -1 }", "'per_head'", "greater than or equal to 0", "[policy.budget]"),
     "a budget that is no number": ("budget = { per_head = nan }", "'per_head'", "finite"),
     "a floor that cannot hold": ('floors = [{ metric = "sales", per_head = 99.0 }]', "floor of sales"),

@@ -102,6 +102,33 @@ def test_check_needs_roles_for_a_file(equipoise, world):
     assert "--treatment" in said.line
 
 
+def test_roles_beside_a_plan_are_refused_and_not_dropped(equipoise, world, tmp_path):
+    for given in (["-t", "arm"], ["-y", "visits"], ["--arms", "a,b"], ["--id", "user"]):
+        said = equipoise("check", world / "plan.toml", *given)
+        assert said.code == 2
+        assert "must be said in its [log] and [space]" in said.line
+
+
+def test_errors_of_the_space_speak_of_options(equipoise, world):
+    said = equipoise("check", world / "log.parquet", "-t", "arm", "-y", "conversion")
+    assert said.code == 2
+    assert "--arms none,coupon-" in said.line
+    assert "[space] in a plan" in said.line
+
+
+def test_check_takes_id_group_and_propensity(equipoise, tmp_path):
+    rows = [f"u{i // 2},{i},{i % 2},{i % 3},{i % 5},0.5" for i in range(60)]
+    (tmp_path / "log.csv").write_text("\n".join(["user,row,arm,y,x,p", *rows]))
+    roles = ["-t", "arm", "-y", "y", "--id", "row", "--group", "user", "--propensity", "p"]
+    said = equipoise("check", tmp_path / "log.csv", *roles, "--json")
+    assert said.code == 0
+    found = {each["name"]: each["summary"] for each in json.loads(said.out)["checks"]}
+    assert found["duplicates"] == "Every row is there once."
+    assert found["groups"].startswith("30 groups by user")
+    assert "1 features" in json.loads(said.out)["log"]
+    assert equipoise("fit", tmp_path / "log.csv", *roles, "--out", tmp_path / "model").code == 0
+
+
 def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     plan = world / "plan.toml"
     said = equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json")
@@ -112,6 +139,7 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
     assert len(judged["rankings"]) == 2 * 3
     assert "qini" in equipoise("evaluate", tmp_path / "model", fresh).out
+    assert " yes" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "shown").out  # the budget binds
     made = json.loads(equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out)
     budget = made["demands"][0]
     assert budget["used"] <= budget["bound"]

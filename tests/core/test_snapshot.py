@@ -86,3 +86,11 @@ def test_any_changed_byte_of_the_manifest_is_refused(tmp_path):
     file.write_bytes(whole + b"\n")
     with pytest.raises(SnapshotError):
         read_snapshot(tmp_path / "s")
+
+
+def test_the_folder_around_a_snapshot_points_to_it(tmp_path):
+    write_snapshot(tmp_path / "run" / "policy", {"a.txt": b"1"}, {})
+    with pytest.raises(SnapshotError, match="did you mean '.*policy'"):
+        read_snapshot(tmp_path / "run")
+    with pytest.raises(SnapshotError, match="write it again"):
+        read_snapshot(tmp_path / "nowhere")

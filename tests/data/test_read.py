@@ -158,7 +158,7 @@ def test_null_treatments_name_their_row(frame):
 
 
 def test_one_arm_only(frame):
-    with pytest.raises(LogError, match="treatment '0' must have at least two rows"):
+    with pytest.raises(LogError, match="control '0' must have at least two rows; got 0; effects are measured against control"):
         read_log(frame(COLUMNS | {"treated": [1, 1, 1, 1]}), treatment="treated", outcomes="spend")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+from equipoise.cli.source import Arms, AsJson, Features, Group, Id, Outcomes, Propensity, Protected, Source, Treatment, plan_of
 
 MARKS = {"ok": "ok", "note": "note", "warn": "WARN", "fail": "FAIL"}
 
@@ -17,10 +17,13 @@ def register(app: typer.Typer) -> None:
 def check(
     source: Source,
     treatment: Treatment = "",
-    outcome: OutcomeNames = [],  # noqa: B006 - typer reads the default and never changes it
-    feature: FeatureNames = [],  # noqa: B006
-    protected: ProtectedNames = [],  # noqa: B006
+    outcome: Outcomes = [],  # noqa: B006 - typer reads the default and never changes it
+    feature: Features = [],  # noqa: B006
+    protected: Protected = [],  # noqa: B006
     arms: Arms = "",
+    id: Id = "",
+    group: Group = "",
+    propensity: Propensity = [],  # noqa: B006
     json: AsJson = False,
 ) -> None:
     """Check an experiment log: sample ratio, missing values, balance, overlap, duplicates, kinds.
@@ -37,7 +40,7 @@ def check(
     from equipoise.core.checks import check_log
     from equipoise.pipeline.source import open_log
 
-    log = open_log(plan_of(source, treatment, outcome, feature, protected, arms))
+    log = open_log(plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity))
     checks = check_log(log)
     if json:
         as_json({"log": repr(log), "checks": checks})

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from equipoise.cli.source import Arms, AsJson, FeatureNames, OutcomeNames, ProtectedNames, Source, Treatment, plan_of
+from equipoise.cli.source import Arms, AsJson, Features, Group, Id, Outcomes, Propensity, Protected, Source, Treatment, plan_of
 
 
 def register(app: typer.Typer) -> None:
@@ -20,10 +20,13 @@ def fit(
     estimator: Annotated[str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")] = "",
     setting: Annotated[list[str], typer.Option("--set", "-s", help="A setting, as folds=5; repeat.")] = [],  # noqa: B006
     treatment: Treatment = "",
-    outcome: OutcomeNames = [],  # noqa: B006
-    feature: FeatureNames = [],  # noqa: B006
-    protected: ProtectedNames = [],  # noqa: B006
+    outcome: Outcomes = [],  # noqa: B006
+    feature: Features = [],  # noqa: B006
+    protected: Protected = [],  # noqa: B006
     arms: Arms = "",
+    id: Id = "",
+    group: Group = "",
+    propensity: Propensity = [],  # noqa: B006
     out: Annotated[Path, typer.Option("--out", "-o", help="The snapshot folder to write.")] = Path("model"),
     json: AsJson = False,
 ) -> None:
@@ -45,7 +48,7 @@ def fit(
     from equipoise.pipeline.source import open_log
     from equipoise.pipeline.study import make_estimator
 
-    plan = plan_of(source, treatment, outcome, feature, protected, arms)
+    plan = plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity)
     log = open_log(plan)
     same = estimator in ("", plan.estimator.name)
     params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}

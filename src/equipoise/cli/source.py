@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 Source = Annotated[str, typer.Argument(help="A plan (.toml), a log (.parquet, .csv), or the name of a dataset.")]
 Treatment = Annotated[str, typer.Option("--treatment", "-t", help="The treatment's column, for a log given as a file.")]
-OutcomeNames = Annotated[list[str], typer.Option("--outcome", "-y", help="An outcome's column; repeat for more.")]
-FeatureNames = Annotated[list[str], typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others.")]
-ProtectedNames = Annotated[list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")]
+Outcomes = Annotated[list[str], typer.Option("--outcome", "-y", help="An outcome's column; repeat for more.")]
+Features = Annotated[list[str], typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others.")]
+Protected = Annotated[list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")]
+Id = Annotated[str, typer.Option("--id", help="The column that names each unit once.")]
+Group = Annotated[str, typer.Option("--group", help="The column of rows that belong together, as a user's visits.")]
+Propensity = Annotated[list[str], typer.Option("--propensity", help="P(cell) columns, control first; repeat.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Arms = Annotated[str, typer.Option("--arms", help="The arms, control first, with commas: none,mens,womens.")]
@@ -27,12 +30,20 @@ def plan_of(
     features: list[str] | None = None,
     protected: list[str] | None = None,
     arms: str = "",
+    **more: str | list[str],
 ) -> Plan:
-    """The plan of a source: read, or made of the roles on the command line."""
+    """The plan of a source: read, or made of the roles on the command line; ``more`` are roles of other names."""
     from equipoise.core.errors import InputError
     from equipoise.pipeline.plan import make_plan, read_plan
 
+    roles: dict[str, Any] = {"treatment": treatment, "outcomes": outcomes, "features": features, "protected": protected, **more}
+    roles = {key: value for key, value in roles.items() if value}
     if source.endswith(".toml"):
+        if roles or arms:
+            said = ", ".join([*roles, *(["arms"] if arms else [])])
+            raise InputError(
+                "the roles of a plan", "be said in its [log] and [space]", said, "the command line", "change the plan"
+            )
         return read_plan(source)
     tables: dict[str, Any] = {"log": {}}
     log = tables["log"]
@@ -43,8 +54,7 @@ def plan_of(
         log["path"] = str(Path(source).absolute())
     else:
         log["dataset"] = source
-    log |= {key: value for key, value in [("treatment", treatment), ("outcomes", outcomes)] if value}
-    log |= {key: value for key, value in [("features", features), ("protected", protected)] if value}
+    log |= roles
     if arms:
         labels: list[Any] = [label.strip() for label in arms.split(",")]
         tables["space"] = {"kind": "arms", "labels": [int(a) for a in labels] if all(map(str.isdecimal, labels)) else labels}

@@ -96,6 +96,10 @@ class Log:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
         self.treatment: NDArray[Any] = space.check(self._plain(roles.treatment))
         self.cell_names: tuple[str, ...] = (*space.names([space.control]), *space.names(space.candidates()))
+        least = 2 * len(self.cell_names)
+        if len(self) < least:
+            fix = f"two rows of each: {', '.join(self.cell_names[:6])}"
+            raise LogError("a log", f"have at least {least} rows", len(self), fix=fix)
         _check_values(self)
 
     def __len__(self) -> int:
@@ -241,6 +245,9 @@ def _check_values(log: Log) -> None:
         _check_ids(log, roles.id)
     counts = np.bincount(log.cells, minlength=len(log.cell_names))
     for name, count in zip(log.cell_names, counts, strict=True):
+        if count < 2 and name == log.cell_names[0]:
+            fix = "effects are measured against control: log it, or say another control"
+            raise LogError(f"control {name!r}", "have at least two rows", int(count), fix=fix)
         if count < 2:
             raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
 
@@ -305,7 +312,8 @@ def _check_ids(log: Log, name: str) -> None:
         codes, labels = log.codes(name)
         twice = int(np.argmax(np.bincount(codes)))
         rows = np.flatnonzero(codes == twice)[:2].tolist()
-        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", "use group= for repeated users")
+        fix = "where users repeat, make it the group: [log] group"
+        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", fix)
 
 
 def _require(log: Log, name: str, rule: Any, must: str) -> None:

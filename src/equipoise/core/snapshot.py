@@ -75,7 +75,9 @@ def read_snapshot(path: Path | str) -> Snapshot:
         manifest = json.loads(raw)
         version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SnapshotError("a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), "write it again") from error
+        inside = next(iter(sorted(folder.glob(f"*/{MANIFEST}"))), None)
+        fix = f"did you mean {str(inside.parent)!r}?" if inside else "write it again"
+        raise SnapshotError("a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), fix) from error
     if version != FORMAT:
         raise SnapshotError("a snapshot's format", f"be {FORMAT}", version, str(folder), "use the version that wrote it")
     own = manifest.pop(OWN, None)

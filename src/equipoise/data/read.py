@@ -149,9 +149,11 @@ def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
     few = len(shown) <= MANY_LABELS
     listed = ", ".join(repr(label) for label in shown[:MANY_LABELS]) + ("" if few else f", ... ({len(shown)} labels)")
     control = next((label for label in shown if str(label).lower().startswith(("no", "control", "0"))), shown[0])
-    fix = f"say which is control: space=Arms([{listed}], control={control!r})"
+    first = ",".join(map(str, [control, *(label for label in shown if label != control)]))
+    said = f"--arms {first} on the command line, [space] in a plan"
+    fix = f"say which is control: space=Arms([{listed}], control={control!r}), or {said}"
     if columns.is_numeric(column) and (not few or any(isinstance(label, float) for label in shown)):
-        fix = f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g}, levels=[...])"
+        fix = f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g}, levels=[...]), or [space] in a plan"
     elif not few:
-        fix = 'list the arms: space=Arms([...], control="...")'
+        fix = 'list the arms: space=Arms([...], control="..."), or --arms control,...'
     raise LogError(f"the space of {name!r}", "be said where labels are not 0 and 1", f"labels {listed}", fix=fix)

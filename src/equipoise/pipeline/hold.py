@@ -1,6 +1,6 @@
 """A shipped policy's demands met on the given units as a whole, in place of its fixed prices.
 
-Fixed prices decide unit by unit and carry a budget on average; solving again on the units themselves keeps it for sure.
+Fixed prices decide unit by unit and carry a budget on average; solving again on the units themselves keeps it in expected cost.
 """
 
 from __future__ import annotations

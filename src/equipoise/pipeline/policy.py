@@ -159,15 +159,16 @@ def solve_folds(task: Task) -> Solved:
 def carried(task: Task, level: float = 0.95) -> Interval | None:
     """Spend per head of units that did not set the prices, [mean, low, high]; None without a budget.
 
-    For each fold, the prices are those of the rows of the other folds, and the rule is applied to the fold's rows.  With F
-    folds of mean spend m and standard deviation s, the interval is that of one new population as large as a fold, at least 0:
-    m +- t(F - 1) s sqrt(1 + 1/F).  With few folds it is wide.
+    For each fold, the prices are those of the rows of the other folds, and the rule is applied to the fold's rows.  With F folds
+    of mean spend m and standard deviation s, the interval is that of one new population as large as a fold, at prices of all
+    rows, at least 0:  m +- t(F - 1) s (F - 1)/F sqrt(1 + 1/F).  A fold that lifts its own spend also lifts the prices that the
+    others get, so spends of folds are F/(F - 1) times as far apart as what makes them so.  With few folds it is wide.
     """
     if not any(getattr(getattr(asked, "demand", None), "name", None) == BUDGET for asked in task.constraints):
         return None
     spends = np.array([_spend_on(task, task.fold == f) for f in np.unique(task.fold)])
     mean, folds = float(spends.mean()), len(spends)
-    half = float(stats.t.ppf((1 + level) / 2, folds - 1) * spends.std(ddof=1) * np.sqrt(1 + 1 / folds))
+    half = float(stats.t.ppf((1 + level) / 2, folds - 1) * spends.std(ddof=1) * (1 - 1 / folds) * np.sqrt(1 + 1 / folds))
     return [mean, max(mean - half, 0.0), mean + half]
 
 

@@ -67,7 +67,7 @@ class Scorer:
             yield from made.combine_chunks().to_batches()
 
     def hold(self, frame: Any) -> pa.Table:
-        """The assignment that meets the policy's demands on the units of a frame as a whole, so they never cost more."""
+        """The assignment that meets the policy's demands on the units of a frame as a whole: no more is expected to be spent."""
         table = to_arrow(frame)
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, np.arange(table.num_rows))
