@@ -210,7 +210,7 @@ def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path
 def test_score_suggests_the_policy_of_a_run_and_spares_other_files(equipoise, made, world, tmp_path):
     said = equipoise("score", made, world / "log.parquet", "--out", tmp_path / "a.parquet")
     assert said.code == 2
-    assert f"give {made / 'policy'}" in said.line
+    assert f"did you mean '{made / 'policy'}'" in said.line
     before = (world / "plan.toml").read_bytes()
     said = equipoise("score", made / "policy", world / "log.parquet", "--out", world / "plan.toml")
     assert said.code == 2

@@ -141,7 +141,7 @@ def test_text_that_is_numbers_but_for_a_value():
     age[31] = "n.n."
     found = check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")
     assert found["status"] == "warn"
-    assert "age is numbers but for 1 values, the first 'n.n.' at row 31" in found["summary"]
+    assert "age is numbers but for 1 of its values, as 'n.n.' at row 31" in found["summary"]
     half = [str(i) if i % 2 else "x" for i in range(50)]
     assert check(log_of(cells, {"age": half}, features=("age",)), "kinds of features")["status"] == "ok"
 

@@ -140,3 +140,10 @@ def test_metadata_is_routed_without_being_asked(experiment):
         search = GridSearchCV(DRLearner(LINE, LINE), {"folds": [2, 3]}, cv=2).fit(world.X, world.y, treatment=world.cell)
     assert pipe.predict(world.X).shape == (600, 1, 2)
     assert np.isfinite(search.best_score_)
+
+
+@pytest.mark.parametrize(("cells", "fix"), [([0, 1, 1, 1], "it is control"), ([0, 0, 0, 1], "drop it from the space")])
+def test_control_cannot_be_dropped(cells, fix):
+    given = sample(np.arange(4.0)[:, None], np.arange(4.0), Arms([0, 1]), np.asarray(cells))
+    with pytest.raises(InputError, match=fix):
+        finite_cells(Arms([0, 1]), given, least=2)

@@ -156,7 +156,7 @@ def test_the_file_to_write_may_replace_only_units_scored_earlier(ran, strangers,
 
 
 def test_a_run_folder_is_no_policy_but_has_one(ran):
-    with pytest.raises(SnapshotError, match=f"give {ran.out / 'policy'}"):
+    with pytest.raises(SnapshotError, match=f"did you mean '{ran.out / 'policy'}'"):
         read_scorer(ran.out)
 
 

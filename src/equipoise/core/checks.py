@@ -154,7 +154,7 @@ def kinds(log: Log) -> Check:
         levels, values = len(column.drop_null().unique()), int(known.sum())
         if 0 < strange.sum() <= (1 - MOSTLY) * values:
             row = int(np.argmax(strange))
-            worries.append(f"{name} is numbers but for {strange.sum():,} values, the first {column[row].as_py()!r} at row {row}")
+            worries.append(f"{name} is numbers but for {strange.sum():,} of its values, as {column[row].as_py()!r} at row {row}")
             rows.append({"feature": name, "looks_like": "numbers", "values": values, "strange": int(strange.sum()), "row": row})
         elif levels >= MOSTLY * len(log) and levels > FEW_EVENTS:
             worries.append(f"{name} has a value of its own in nearly every row: is it the id?")

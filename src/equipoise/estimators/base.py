@@ -158,6 +158,7 @@ def finite_cells(space: Space, data: Sample, least: int) -> Ints:
     count = np.bincount(cell, minlength=len(names))
     if count.min() < least:
         a = int(np.argmin(count))
-        what, fix = f"the rows of treatment {names[a]!r}", "drop it from the space, merge it, or use fewer folds"
+        fix = "drop it from the space, merge it, or use fewer folds" if a else "it is control: log more of it, or use fewer folds"
+        what = f"the rows of treatment {names[a]!r}"
         raise InputError(what, f"be at least {least}", int(count[a]), fix=fix)
     return cell

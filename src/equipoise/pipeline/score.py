@@ -27,13 +27,12 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.features import FeatureMap, to_arrow
 from equipoise.core.policy import Policy
-from equipoise.core.snapshot import MANIFEST, read_snapshot, replacing, write_snapshot
+from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
 from equipoise.data import read_batches
 from equipoise.estimators import estimator_from_parts, estimator_parts
 from equipoise.pipeline.costs import Costs
 from equipoise.pipeline.demands import BUDGET, Groups
 from equipoise.pipeline.effects import Model
-from equipoise.pipeline.folder import POLICY
 from equipoise.pipeline.hold import held
 
 KIND = "policy"
@@ -129,9 +128,6 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
 
 def read_scorer(path: Path | str) -> Scorer:
     """The policy of a snapshot folder; a changed byte is refused."""
-    folder = Path(path)
-    if (folder / POLICY / MANIFEST).is_file() and not (folder / MANIFEST).exists():
-        raise SnapshotError("a policy", "be the policy/ folder of a run", "the run folder", str(path), f"give {folder / POLICY}")
     snapshot = read_snapshot(path)
     meta = snapshot.meta
     if meta.get("kind") != KIND:
