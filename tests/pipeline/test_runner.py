@@ -21,6 +21,8 @@ from equipoise.pipeline.plan import make_plan
 from equipoise.pipeline.policy import honest_policy
 from equipoise.pipeline.runner import run
 from equipoise.pipeline.score import read_scorer
+from equipoise.pipeline.seen import refuse_seen
+from equipoise.pipeline.source import open_log
 from equipoise.pipeline.study import make_estimator
 from equipoise.treatments import Arms, Dose
 
@@ -48,6 +50,11 @@ def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp
     with pytest.raises(MissingExtra, match="equipoise"):
         run(ran.world.plan, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_shipped_policy_is_never_judged_on_its_own_rows(ran):
+    with pytest.raises(InputError, match="rows of its own fit"):
+        refuse_seen(ran.out / "policy", open_log(ran.world.plan))
 
 
 def test_rows_keep_their_ids_and_effects_come_back(ran):

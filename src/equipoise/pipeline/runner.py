@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from equipoise.pipeline.plan import Plan
 from equipoise.pipeline.policy import Solved, carried, solve, solve_folds
 from equipoise.pipeline.report import render_report, report_libraries
 from equipoise.pipeline.score import Scorer, assignments, write_scorer
+from equipoise.pipeline.seen import fingerprint
 from equipoise.pipeline.study import Study, make_study
 from equipoise.pipeline.sweeps import budget_sweep, trade_off
 from equipoise.pipeline.words import headline, risks
@@ -67,7 +69,7 @@ def ship(study: Study) -> Scorer:
 
     In-sample effects spread wider than those of new units, so prices found on them would leave half of a budget unspent.
     """
-    model = fit_model(study.log, study.estimator, study.design.model)
+    model = replace(fit_model(study.log, study.estimator, study.design.model), seen=fingerprint(study.log))
     return Scorer(model, study.costs, solve(study.task).policy, study.log.roles.id)
 
 

@@ -122,6 +122,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "policy": policy,
         "costs": scorer.costs.to_json(),
         "id": scorer.id,
+        "seen": dict(scorer.model.seen),
     }
     return write_snapshot(path, parts, about)
 

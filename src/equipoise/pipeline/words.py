@@ -152,7 +152,9 @@ def _no_better(found: Findings) -> list[str]:
 
 
 def _uncertain(found: Findings) -> list[str]:
-    said = []
+    said: list[str] = []
+    if found["rivals"][0]["treated"] == 0:
+        return said
     for name, gain in found["rivals"][0]["values"].items():
         if not _apart(gain):
             said.append(f"The gain on “{name}” may be nil: {_span(found, name, gain)}.")
