@@ -11,6 +11,7 @@ from equipoise.pipeline.report.plots import LINE, MUTED, OKABE_ITO, OTHER, RIVAL
 from equipoise.pipeline.report.view import View
 from equipoise.pipeline.report.words import GLUE, Unit, apart, number, plural, share
 
+NOTHING = 1e-6  # a share below this is rounding
 PEOPLE = {
     "never_buyer": "never buy",
     "never_taker": "buy anyway, ignore the offer",
@@ -62,7 +63,9 @@ def _answer(found: StrataFindings) -> str:
 
 
 def _percent(interval: list[float]) -> str:
-    """A share; an estimate below 0 is none."""
+    """A share; an estimate below 0 is none, and so is one that no interval tells from 0 by a millionth."""
+    if max(map(abs, interval)) < NOTHING:
+        return "0%"
     return SHARE.of_level([max(interval[0], 0.0), *interval[1:]])
 
 
