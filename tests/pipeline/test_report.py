@@ -178,7 +178,7 @@ def test_how_the_budget_is_carried_is_said_in_one_sentence():
     findings = arms_findings()
     said = [b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)]
     assert said == [
-        "At prices set without them, people spend 0.0421 USD per head; for one new population as large as a fold, "
+        "At prices set without them, people spend 0.0421 USD per head; for a large new population, "
         "the 95% interval of its spend is 0.0382 to 0.0460 per head."
     ]
     del findings["policy"]["carried"]  # a run of an earlier version

@@ -132,8 +132,8 @@ class GroupShare(TypedDict):
 
 class Chosen(TypedDict):
     """The policy.  gap is the certificate: the share of the best possible objective that may be missing (0 = proven best).
-    carried is the spend per head of units that did not set the prices, its interval for one new population as large as a
-    fold; null without a budget."""
+    carried is the spend per head of units that did not set the prices, its interval for a large new population; null without
+    a budget."""
 
     shares: dict[str, float]
     weights: dict[str, float]

@@ -2,11 +2,11 @@
 
     for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold effects; no outcome of f is used
     value              the pooled choices are judged by the outcomes of their rows (`Judge`)
-    shipped prices     the same demands met on all rows with their out-of-fold effects, which spread like those of new units
+    shipped            the model and the prices of one fold: it never saw the rows that its prices were found on, as it will not
+                       have seen new units, so the prices carry the demands to them
+    carried            within a fold, prices of one half applied to the other: what a budget becomes on units that set no price
 
-    carried            prices of the other folds applied to the rows of f: what a budget becomes on units that set no price
-
-In-sample effects would spread too widely and give prices too high for units never seen.
+Prices found on a model's own rows, or on effects of other models, would not: the one spread too widely, the others differently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy import stats
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
@@ -159,26 +159,27 @@ def solve_folds(task: Task) -> Solved:
 def carried(task: Task, level: float = 0.95) -> Interval | None:
     """Spend per head of units that did not set the prices, [mean, low, high]; None without a budget.
 
-    For each fold, the prices are those of the rows of the other folds, and the rule is applied to the fold's rows.  With F folds
-    of mean spend m and standard deviation s, the interval is that of one new population as large as a fold, at prices of all
-    rows, at least 0:  m +- t(F - 1) s (F - 1)/F sqrt(1 + 1/F).  A fold that lifts its own spend also lifts the prices that the
-    others get, so spends of folds are F/(F - 1) times as far apart as what makes them so.  With few folds it is wide.
+    Within each of the F folds, whose effects are of one model, prices found on either half of the rows are applied to the other.
+    With mean m and standard deviation s of these 2F spends, the interval is that of a large new population at prices of a whole
+    fold, as shipped:  m +- t(2F - 1) s / 2,  at least 0.  A half prices and is judged with the noise of a half each, so its
+    variance is four times that of a fold's prices.
     """
     if not any(getattr(getattr(asked, "demand", None), "name", None) == BUDGET for asked in task.constraints):
         return None
-    spends = np.array([_spend_on(task, task.fold == f) for f in np.unique(task.fold)])
-    mean, folds = float(spends.mean()), len(spends)
-    half = float(stats.t.ppf((1 + level) / 2, folds - 1) * spends.std(ddof=1) * (1 - 1 / folds) * np.sqrt(1 + 1 / folds))
+    folds = [np.flatnonzero(task.fold == f) for f in np.unique(task.fold)]
+    halves = [(rows[i::2], rows[1 - i :: 2]) for rows in folds for i in (0, 1) if len(rows) > 1]
+    spends = np.array([_spend_on(task, pricing, judged) for pricing, judged in halves])
+    mean = float(spends.mean())
+    half = float(stats.t.ppf((1 + level) / 2, len(spends) - 1) * spends.std(ddof=1) / 2)
     return [mean, max(mean - half, 0.0), mean + half]
 
 
-def _spend_on(task: Task, inside: Bools) -> float:
-    """Expected spend per head of the rows inside, (n,), at prices of the rows outside."""
-    policy, rows = solve(task.take(np.flatnonzero(~inside))).policy, np.flatnonzero(inside)
-    part = task.take(rows)
+def _spend_on(task: Task, pricing: Ints, judged: Ints) -> float:
+    """Expected spend per head of some rows at prices of others."""
+    policy, part = solve(task.take(pricing)).policy, task.take(judged)
     previous = None if part.keep is None else part.keep.previous
-    choice = decide(policy, part.effects, cost=part.expected, groups=part.groups, previous=previous, units=rows).choice
-    return float(np.where(choice >= 0, part.expected[np.arange(len(rows)), np.maximum(choice, 0)], 0.0).mean())
+    choice = decide(policy, part.effects, cost=part.expected, groups=part.groups, previous=previous, units=judged).choice
+    return float(np.where(choice >= 0, part.expected[np.arange(len(judged)), np.maximum(choice, 0)], 0.0).mean())
 
 
 def _pooled(sizes: list[float], folds: list[list[Row]]) -> list[Row]:

@@ -141,7 +141,7 @@ def _carried(view: View) -> list[Block]:
     if spend is None:
         return []
     text = (
-        f"At prices set without them, people spend {view.spent(spend[0])} per head; for one new population as large as a fold, "
+        f"At prices set without them, people spend {view.spent(spend[0])} per head; for a large new population, "
         f"the {view.interval} of its spend is {view.spend.span(spend, plus=False)} per head."
     )
     return [Words(text)]
