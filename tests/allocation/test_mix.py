@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from equipoise.allocation import budget, budgeted_policy, decide, offers
+from equipoise.allocation import budget, budgeted_policy, decide, decision_of, offers
 from equipoise.allocation.hold import hold
 from equipoise.allocation.mix import mix
 from equipoise.allocation.solve import compiled, expand
@@ -48,6 +48,14 @@ def test_a_unit_keeps_its_lot_alone_and_in_a_crowd():
     assert crowd.choice.tolist() == alone
     assert np.allclose(crowd.probability, np.where(crowd.choice >= 0, policy.low_share, 1 - policy.low_share))
     assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
+
+
+def test_the_record_of_a_decision_holds_the_prices_that_made_it():
+    policy, _ = budgeted_policy(tied(40), weights={"spend": 1.0}, constraints=[offers(10)])
+    made = decide(policy, tied(40), units=np.arange(40))
+    prices = [decision_of(policy, made, row).prices for row in range(40)]
+    assert prices == [policy.low_prices if choice >= 0 else policy.prices for choice in made.choice]
+    assert len(set(prices)) == 2
 
 
 def test_a_lot_needs_ids():

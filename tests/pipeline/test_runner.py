@@ -18,12 +18,12 @@ from equipoise.pipeline.effects import cross_fit_effects, fit_model
 from equipoise.pipeline.findings import Findings, plain
 from equipoise.pipeline.folder import read_findings
 from equipoise.pipeline.plan import make_plan
+from equipoise.pipeline.plugins import make_estimator
 from equipoise.pipeline.policy import honest_policy
 from equipoise.pipeline.runner import run
 from equipoise.pipeline.score import read_scorer
 from equipoise.pipeline.seen import refuse_seen
 from equipoise.pipeline.source import open_log
-from equipoise.pipeline.study import make_estimator
 from equipoise.treatments import Arms, Dose
 
 from .conftest import BUDGET, make_world

@@ -17,6 +17,7 @@ from equipoise.pipeline.effects import cross_fit, log_folds
 from equipoise.pipeline.judge import make_judge
 from equipoise.pipeline.model import read_model, write_model
 from equipoise.pipeline.plan import make_plan
+from equipoise.pipeline.policy import solve
 from equipoise.pipeline.propensity import Design
 from equipoise.pipeline.runner import ship
 from equipoise.pipeline.score import read_scorer, score_batches, score_file
@@ -41,10 +42,9 @@ def test_new_units_keep_the_budget_per_head(ran, strangers):
     assert truth.spend(choice).mean() == pytest.approx(BUDGET, rel=0.2)
 
 
-def spent_by_strangers(seed: int) -> float:
-    """Spend per head of new units under a policy of 0.5 per head, whose models fit their 1,000 rows far too closely."""
+def close_study(seed: int) -> Study:
+    """A study with a budget of 0.5 per head, whose models fit their 1,000 rows far too closely."""
     log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
-    strangers, _ = make_coupon_world(4000, metrics=("conversion",), seed=1000 + seed)
     close = TLearner(BoostedTrees(trees=40, least=5), space=log.space)
     plan = make_plan({"log": {"dataset": "-"}, "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}}})
     fold = log_folds(log, 5, 0)
@@ -52,8 +52,21 @@ def spent_by_strangers(seed: int) -> float:
     task, costs = make_task(plan, log, effects, fold)
     judge = make_judge(log, effects, log.propensity, costs, 0.95)
     design = Design(log.propensity, None, [])
-    study = Study(plan, log, fold, close, effects, design, costs, task, judge)
-    return ship(study).assign(strangers.table)["expected_cost"].to_numpy().mean()
+    return Study(plan, log, fold, close, effects, design, costs, task, judge)
+
+
+def spent_by_strangers(seed: int) -> float:
+    """Spend per head of new units under the policy of such a study."""
+    strangers, _ = make_coupon_world(4000, metrics=("conversion",), seed=1000 + seed)
+    return ship(close_study(seed)).assign(strangers.table)["expected_cost"].to_numpy().mean()
+
+
+def test_the_model_that_ships_never_saw_the_rows_that_price_it():
+    study = close_study(0)
+    held = np.flatnonzero(study.fold == 0)
+    shipped = ship(study)
+    assert shipped.policy == solve(study.task.take(held)).policy
+    assert np.array_equal(shipped.model.effects(study.log.take(held).table).values, study.effects.values[held])
 
 
 def test_prices_are_those_of_units_no_model_saw():

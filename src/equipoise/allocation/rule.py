@@ -33,11 +33,13 @@ LOW_STREAM = 2  # of a policy's seed: the lot that says who gets the lower price
 
 @dataclass(frozen=True)
 class Decisions:
-    """choice (n,): -1 control, a candidate a; score (n,) of the best candidate; probability (n,) of the choice."""
+    """choice (n,): -1 control, a candidate a; score (n,) of the best candidate; probability (n,) of the choice; low (n,): whether
+    the policy's lower prices made it."""
 
     choice: Ints
     score: Floats
     probability: Floats
+    low: Bools
 
     def __len__(self) -> int:
         return len(self.choice)
@@ -88,7 +90,7 @@ def decide(
         check_effects(effects)
         choice = draw(policy, len(effects), units)
         shares = np.array([*policy.shares, max(0.0, 1.0 - sum(policy.shares))])
-        return Decisions(choice, np.zeros(len(effects)), shares[choice])
+        return Decisions(choice, np.zeros(len(effects)), shares[choice], np.zeros(len(effects), np.bool_))
     made = _best(scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights), policy.threshold)
     if policy.low_share == 0:
         return made
@@ -106,6 +108,7 @@ def decide(
         np.where(drawn, low.choice, made.choice),
         np.where(drawn, low.score, made.score),
         np.where(low.choice == made.choice, 1.0, chance),
+        drawn,
     )
 
 
@@ -113,7 +116,7 @@ def _best(score: Floats, threshold: float) -> Decisions:
     """The best candidate of each unit if it scores more than the threshold, else control.   score: (n, k)."""
     choice = score.argmax(axis=1)
     best = score[np.arange(len(score)), choice]
-    return Decisions(np.where(best > threshold, choice, -1), best, np.ones(len(score)))
+    return Decisions(np.where(best > threshold, choice, -1), best, np.ones(len(score)), np.zeros(len(score), np.bool_))
 
 
 def decide_each(
@@ -136,7 +139,8 @@ def decision_of(policy: Policy, made: Decisions, row: int, snapshot: str = "") -
     """The decision on one unit as a record that can be replayed."""
     a = int(made.choice[row])
     name = policy.control if a < 0 else policy.candidates[a]
-    return Decision(name, float(made.probability[row]), float(made.score[row]), policy.weights, policy.prices, snapshot)
+    prices = policy.low_prices if made.low[row] else policy.prices
+    return Decision(name, float(made.probability[row]), float(made.score[row]), policy.weights, prices, snapshot)
 
 
 def weighted_value(policy: Policy, effects: Effects, groups: Groups, weights: Floats | None = None) -> Floats:

@@ -44,9 +44,9 @@ def fit(
     from equipoise.pipeline.effects import fit_model
     from equipoise.pipeline.model import write_model
     from equipoise.pipeline.plan import EstimatorPlan
+    from equipoise.pipeline.plugins import make_estimator
     from equipoise.pipeline.seen import fingerprint
     from equipoise.pipeline.source import open_log
-    from equipoise.pipeline.study import make_estimator
 
     plan = plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity)
     log = open_log(plan)

@@ -17,7 +17,7 @@ from equipoise.pipeline.effects import Progress, cross_fit, log_folds, silent
 from equipoise.pipeline.judge import Judge, make_judge
 from equipoise.pipeline.keep import previous_choice
 from equipoise.pipeline.plan import Plan
-from equipoise.pipeline.plugins import make_estimator as make_estimator
+from equipoise.pipeline.plugins import make_estimator
 from equipoise.pipeline.policy import Task
 from equipoise.pipeline.propensity import Design, design_of
 from equipoise.pipeline.source import open_log
