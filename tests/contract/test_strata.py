@@ -19,8 +19,7 @@ from equipoise.estimators import load_estimator, save_estimator
 from equipoise.estimators.models import BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 
-IDS = {"cf-mtl", "cf-mtl-v1", "cf-mle-net"}  # nets of user and item ids: their own tests hold them to this
-NAMES = [name for name in STRATA_ESTIMATORS if name not in IDS]
+NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]  # nets of ids have tests of their own
 FEATURES = [f"x{j}" for j in range(6)]
 CLASSES, TREES = BoostedClasses(trees=15, leaves=4, threads=1), BoostedTrees(trees=15, leaves=4, threads=1)
 SMALL = {"cells": CLASSES, "outcome": TREES, "effect": TREES, "model": CLASSES}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Floats
 from equipoise.core.strata import (
     ALWAYS_BUYER,
     ASSUMPTIONS,
@@ -19,8 +19,6 @@ from equipoise.core.strata import (
     Scheme,
     cells_of,
     naive_reward,
-    offer_chance,
-    offer_threshold,
     uplift_reward,
 )
 from equipoise.estimators.strata.base import Held, diagnose
@@ -41,12 +39,13 @@ from equipoise.pipeline.findings import (
     StratumShare,
     Violation,
 )
+from equipoise.pipeline.offers import best_offers, cap_uses, capped, within_folds
 from equipoise.pipeline.plan import StrataPlan
 from equipoise.pipeline.propensity import LEARN
 from equipoise.pipeline.strata import Case, StrataStudy, learn_strata, make_case
 from equipoise.pipeline.study import Study
 
-BEST, PLAN = "best offers by strata", "the policy of this plan"
+BEST, PLAN, FREE = "best offers by strata", "the policy of this plan", "best offers without the caps"
 SHARES = tuple(np.linspace(0.1, 1.0, 10).round(2).tolist())  # budgets of the curve
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the largest violation
 HIDDEN = (1.25, 1.5, 2.0)  # by how much hidden confounding may move the odds of an offer
@@ -81,6 +80,7 @@ def strata_findings(study: Study, asked: StrataPlan, policy: Floats, progress: P
         "ranges": ranges(learnt, study.plan.log.design == LEARN),
         "violations": violations(learnt, rules[BEST]),
         "rules": compare_rules(learnt, rules, judged, level),
+        "caps": cap_uses(learnt, rules[BEST], level),
         "curve": reward_curve(learnt, level),
         "audience": [row for name in (BEST, PLAN) for row in audience_rows(learnt, name, rules[name], level)],
         "segments": segment_rewards(study, case, judged[BEST].rows),
@@ -188,30 +188,20 @@ def type_reward(case: Case, lost: float) -> Floats:
 
 
 def offer_rules(learnt: StrataStudy) -> Rules:
-    """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the rows."""
-    case, n = learnt.case, len(learnt.case.log)
-    scores = {BEST: learnt.strata @ case.reward}
+    """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the rows; the best obey the caps."""
+    case, n, scores = learnt.case, len(learnt.case.log), dict[str, Floats]()
+    if capped(case.plan):
+        scores[FREE] = learnt.strata @ case.reward
     if case.scheme is not None:
         levels = learnt.uplift.levels()[:, :, 1]
         scores["profit uplift"] = learnt.uplift.values[:, 0, 0]
         scores["classical uplift"] = uplift_reward(levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost)
         scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
-    rules = {name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()}
+    rules = {BEST: best_offers(learnt, case.plan.offers)}
+    rules |= {name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()}
     rules["by lot, as many offers"] = np.full(n, float(rules[BEST].mean()))
     rules["everybody"] = np.ones(n)
     return rules
-
-
-def within_folds(score: Floats, share: float, fold: Ints) -> Floats:
-    """The best offers to at most a share of each fold, as probabilities (n,).
-
-    One threshold over all folds would compare models that were learnt from each other's rows.
-    """
-    chance = np.empty(len(score))
-    for f in range(int(fold.max()) + 1):
-        part = score[fold == f]
-        chance[fold == f] = offer_chance(part, *offer_threshold(part, share))
-    return chance
 
 
 def judge_rules(learnt: StrataStudy, rules: Rules, level: float) -> dict[str, OfferValue]:
@@ -242,8 +232,7 @@ def compare_rules(learnt: StrataStudy, rules: Rules, judged: dict[str, OfferValu
 
 def reward_curve(learnt: StrataStudy, level: float) -> list[OfferPoint]:
     """The worth of the best offers by strata under each budget of offers."""
-    score = learnt.strata @ learnt.case.reward
-    rules = {f"{share:g}": within_folds(score, share, learnt.fold) for share in SHARES}
+    rules = {f"{share:g}": best_offers(learnt, share) for share in SHARES}
     return [
         {
             "share": share,

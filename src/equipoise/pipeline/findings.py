@@ -195,6 +195,17 @@ class OfferRule(TypedDict):
     lead: Interval
 
 
+class CapUse(TypedDict):
+    """A cap on strata.   always_buyers: their share among the offered; harm: the largest rate of it, per head of all units.
+    used: as the models say; seen: as the held-out rows show, empty for harm, of which they show only bounds."""
+
+    cap: str
+    bound: float
+    used: float
+    seen: Interval
+    binding: bool
+
+
 class OfferPoint(TypedDict):
     """The worth of the best offers to at most a share of the units, per head."""
 
@@ -245,6 +256,7 @@ class StrataFindings(TypedDict):
     ranges: list[Range]
     violations: list[Violation]
     rules: list[OfferRule]
+    caps: list[CapUse]
     curve: list[OfferPoint]
     audience: list[AudienceRow]
     segments: list[SegmentReward]

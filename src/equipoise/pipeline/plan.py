@@ -8,7 +8,7 @@
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
-An unknown key or a wrong value is a `PlanError` that names its place and, for a key, the nearest that exists.
+An unknown key or a wrong value is a `PlanError` that names its place and the nearest key.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _reward(value: Any) -> Any:
 
 
 class StrataPlan(Table):
-    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive; cost: of an incentive that is paid."""
+    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive's cost; caps: see `pipeline.offers`."""
 
     method: str = "cf-dr"
     params: dict[str, Any] = {}
@@ -242,13 +242,15 @@ class StrataPlan(Table):
     candidate: str | None = None
     claims: Literal["all", "offered"] = "all"
     offers: Share = 1.0
+    always_buyers: Share | None = None  # of the offered
+    harm: Share | None = None
+    ids: Names | None = None
 
     @model_validator(mode="after")
     def _amounts(self) -> Self:
-        amounts = (self.value, self.cost)
-        if isinstance(self.reward, str) and None in amounts:
+        if isinstance(self.reward, str) and None in (self.value, self.cost):
             raise _wrong(f"say value and cost, which the reward {self.reward!r} is made of")
-        if not isinstance(self.reward, str) and amounts != (None, None):
+        if not isinstance(self.reward, str) and (self.value, self.cost) != (None, None):
             raise _wrong("leave value and cost out, since the reward is five numbers")
         return self
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.base import clone
 
 from equipoise.core.arrays import Floats, Ints
@@ -112,7 +114,7 @@ def check_strata(plan: Plan, log: Log) -> None:
     """Refuse what [strata] asks of a log that has not got it, before anything is fitted."""
     if plan.strata is not None:
         case = make_case(plan.strata, log)
-        make_strata_estimator(plan.strata, case.log.space, plan.run.seed)
+        _check_ids(plan.strata, make_strata_estimator(plan.strata, case.log.space, plan.run.seed), log)
 
 
 def make_case(plan: StrataPlan, log: Log) -> Case:
@@ -150,12 +152,11 @@ def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progres
         progress("strata", f, count)
         inside, outside = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
         part, sample = case.log.take(outside), case.sample
-        features = FeatureMap().fit(part.features)
-        model = clone(estimator)
+        model, (seen, unseen) = clone(estimator), _features(case, outside, inside)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AssumptionWarning)  # the findings carry the tests of all rows
             model.fit(
-                features.transform(part.features),
+                seen,
                 sample.y[outside],
                 treatment=part.treatment,
                 claimed=sample.claimed[outside],
@@ -163,10 +164,42 @@ def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progres
                 sample_weight=part.weight,
                 groups=part.groups,
             )
-        scores[inside] = model.scores(features.transform(case.log.features.take(pa.array(inside))))
+        scores[inside] = model.scores(unseen)
     progress("strata", count, count)
     uplift = cross_fit(case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity)
     return StrataStudy(case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift)
+
+
+def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Table]:
+    """What a model learns from and what it predicts: the features as numbers; or, for a net of ids, each id column as codes.
+
+    A code only names an id: the net knows those it learnt from, and meets any other as unseen.
+    """
+    if case.plan.ids is None:
+        features = FeatureMap().fit(case.log.features.take(pa.array(outside)))
+        return tuple(features.transform(case.log.features.take(pa.array(rows))) for rows in (outside, inside))
+    named = {name: pc.dictionary_encode(case.log.table[name].combine_chunks()).indices for name in case.plan.ids}
+    codes = pa.table({name: pc.cast(code, pa.float64()) for name, code in named.items()})
+    return codes.take(pa.array(outside)), codes.take(pa.array(inside))
+
+
+def _check_ids(plan: StrataPlan, estimator: Any, log: Log) -> None:
+    """A net of ids needs their columns, and only it can use them."""
+    if estimator.of_ids and not plan.ids:
+        fix = 'ids = ["user", "item"], the columns that say who and what; or a tabular method: cf-dr, cf-mle'
+        raise PlanError(
+            "key 'ids'", f"be given for method {plan.method!r}, which learns an embedding an id", "nothing", WHERE, fix
+        )
+    if plan.ids and not estimator.of_ids:
+        nets = "cf-mtl, cf-mtl-v1 or cf-mle-net"
+        raise PlanError("key 'ids'", f"be left out for method {plan.method!r}", list(plan.ids), WHERE, f"or use {nets}")
+    for name in plan.ids or ():
+        known_name("id column", name, log.roles.features, WHERE)
+        if log.table[name].null_count:
+            row = int(np.argmax(log.table[name].is_null().to_numpy()))
+            raise PlanError(
+                f"id column {name!r}", "have no missing value", "none", f"row {row}", "drop the row, or name the unknown"
+            )
 
 
 def _outcome(plan: StrataPlan, log: Log) -> Outcome:

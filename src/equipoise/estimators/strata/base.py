@@ -56,6 +56,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
 
     space: Space | None
     folds: int
+    of_ids = False  # whether the columns of X are ids (a user, an item) and not features
 
     def fit(
         self,

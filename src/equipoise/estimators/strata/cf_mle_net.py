@@ -29,6 +29,8 @@ class CFMLENet(StrataEstimator):
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """
 
+    of_ids = True
+
     def __init__(
         self,
         rank: int = 0,

@@ -32,6 +32,8 @@ class CFMTL(StrataEstimator):
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """
 
+    of_ids = True
+
     def __init__(
         self,
         weights: Sequence[float] = OFFICIAL,

@@ -23,6 +23,8 @@ LISTED = (1.0, 1.0, 1.0, 5.0, 10.0, 10.0)
 class CFMTLV1(StrataEstimator):
     """The net with pre-trained parts; parameters as `CFMTL`, without ``eta``."""
 
+    of_ids = True
+
     def __init__(
         self,
         weights: Sequence[float] = LISTED,

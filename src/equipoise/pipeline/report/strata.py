@@ -24,6 +24,10 @@ PEOPLE = {
 }
 ASSUME = {"A5": "claiming may harm (no A6)", "A6": "sight may matter (no A5)", "": "neither A5 nor A6"}
 COLOURS = dict(zip(STRATA, ("#8a9099", OKABE_ITO[5], OKABE_ITO[1], OKABE_ITO[2], OKABE_ITO[3]), strict=True))
+CAPPED = {
+    "always_buyers": "People who buy anyway and take the offer are, among those offered,",
+    "harm": "People who might be put off by claiming are, at worst and of everybody,",
+}
 STATUS = {"warn": 0, "note": 1, "ok": 2}
 SHARE = Unit(100.0, "%", f"{GLUE}pp", "share of people, %")
 
@@ -31,7 +35,8 @@ SHARE = Unit(100.0, "%", f"{GLUE}pp", "share of people, %")
 def anyway(view: View) -> Section:
     """Who would have bought anyway?"""
     found = view.findings["strata"]
-    blocks: list[Block] = [_who(found), *_audience(view, found), _budget(view, found), _worth(view, found), _rules(view, found)]
+    blocks: list[Block] = [_who(found), *_audience(view, found), _budget(view, found), _worth(view, found)]
+    blocks += [_caps(view, found), _rules(view, found)] if found["caps"] else [_rules(view, found)]
     if found["segments"]:
         blocks.append(_segments(view, found))
     blocks += [Words(ASSUMED), _assumptions(found), _calibration(found), _violations(view, found), _ranges(found)]
@@ -189,6 +194,20 @@ def _worth(view: View, found: StrataFindings) -> Words:
         return Words(f"Choosing people by their strata is not told apart from as many offers by lot: {lead} per head.")
     better = "better" if lot["lead"][0] > 0 else "worse"
     return Words(f"Choosing people by their strata is {better} than as many offers by lot: {lead} per head.")
+
+
+def _caps(view: View, found: StrataFindings) -> Bullets:
+    """Whether the caps hold, whether they bind, and what they cost."""
+    said = []
+    for cap in found["caps"]:
+        what, bound = CAPPED[cap["cap"]], share(cap["bound"])
+        binds = "It decides who is left out." if cap["binding"] else "It is not reached: without it nothing would change."
+        seen = f"; the held-out rows show {_percent(cap['seen'])} ({SHARE.span(cap['seen'], plus=False)})" if cap["seen"] else ""
+        said.append(f"{what} at most {bound}: predicted {share(cap['used'])}{seen}. {binds}")
+    free = next(row for row in found["rules"] if row["rule"] == "best offers without the caps")
+    lead = view.gain_of(_money(view), free["lead"])
+    said.append(f"What the caps cost: with them the best offers bring {lead} per head, against the best offers without caps.")
+    return Bullets("Caps on whom the offers reach", said)
 
 
 def _rules(view: View, found: StrataFindings) -> Table:
