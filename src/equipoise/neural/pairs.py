@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.neural.additive import CROSS_ENTROPY, SQUARED, train_one
 from equipoise.neural.blocks import Additive, Product, generator
 from equipoise.neural.losses import cross_entropy, saturating_cross_entropy, squared
 from equipoise.neural.scores import IdScores, sigmoid
@@ -16,6 +17,7 @@ from equipoise.neural.train import History, Progress, Training, ids, numbers, tr
 Net = Callable[[Sequence[int], int], "Additive | Product"]  # sizes, seed
 Loss = Callable[[Tensor, Tensor], Tensor]
 WIDTH = 64  # of an embedding, as published
+KINDS: dict[Loss, int] = {squared: SQUARED, cross_entropy: CROSS_ENTROPY}  # those whose gradient is compiled
 
 __all__ = ["PairModel", "additive", "cross_entropy", "fit_pairs", "product", "saturating_cross_entropy", "squared"]
 
@@ -53,6 +55,9 @@ def fit_pairs(
 def _fitted(
     net: Additive | Product, loss: Loss, codes: Ints, y: Floats, how: Training, progress: Progress | None
 ) -> tuple[IdScores, History]:
+    if isinstance(net, Additive) and loss in KINDS and how.device == "cpu":
+        history = train_one(net, KINDS[loss], codes, y, how, progress=progress)
+        return net.learnt(), history
     columns = [ids(codes, j) for j in range(codes.shape[1])]
 
     def batch_loss(*batch: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.neural.additive import LIKELIHOOD, Composite, train_joint, train_one
 from equipoise.neural.blocks import Additive, Crossed, Product, generator
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared
 from equipoise.neural.pairs import WIDTH, trained
@@ -138,6 +139,10 @@ def fit_cf_mle(
         return likelihood(net(batch[:-2]), batch[-2], batch[-1])
 
     judge = None if held is None else _held_out(net, held, how.device)
+    if isinstance(net, Additive) and how.device == "cpu":
+        cell, weight = rows.cell(), rows.weight
+        history = train_one(net, LIKELIHOOD, rows.codes, cell, how, weight=weight, judge=judge, progress=progress)
+        return StrataModel(net.learnt(), None, history)
     history = train(net, loss, [*rows.columns(), rows.weights()], how, judge=judge, progress=progress)
     return StrataModel(net.learnt(), None, history)
 
@@ -157,6 +162,10 @@ def _fit_joint(
     thr: float,
     progress: Progress | None,
 ) -> StrataModel:
+    if how.device == "cpu":
+        parts = (rows.codes, rows.cell(), Composite(weights, eta, thr))
+        history = train_joint(net.strata, net.propensity, *parts, how, progress)
+        return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)
     weight = torch.tensor(list(weights))[:, None]
 
     def loss(*batch: Tensor) -> Tensor:

@@ -122,26 +122,51 @@ def train(
     columns = [column.to(device) for column in columns]
     adam = torch.optim.Adam(net.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     rng = torch.Generator().manual_seed(how.seed)
-    losses: list[float] = []
-    kept: dict[str, Tensor] = {}
-    start, enough = time.perf_counter(), False
+    start, run = time.perf_counter(), Epochs(net, how, judge, progress)
     with _threads(how.threads):
-        while len(losses) < how.epochs and not enough:
+        while run.goes_on():
             order = torch.randperm(rows, generator=rng).to(device)[: steps * batch]
-            total = _epoch(loss, [torch.split(column.index_select(0, order), batch) for column in columns], adam)
-            losses.append(_judged(judge) if judge else total)
-            if not np.isfinite(losses[-1]):
-                raise InputError("the loss", "stay finite", losses[-1], f"epoch {len(losses)}", "lower the rate")
-            if judge and losses[-1] == min(losses):
-                kept = {name: value.detach().clone() for name, value in net.state_dict().items()}
-            if progress is not None:
-                progress(len(losses), losses[-1])
-            enough = how.stop(losses)
-    if judge:
-        net.load_state_dict(kept)
-    seconds = time.perf_counter() - start
-    log.info("%s: %d epochs, %.1f s, loss %.6g", type(net).__name__, len(losses), seconds, losses[-1])
-    return History(tuple(losses), seconds, enough)
+            run.take(_epoch(loss, [torch.split(column.index_select(0, order), batch) for column in columns], adam))
+    return run.finish(time.perf_counter() - start)
+
+
+class Epochs:
+    """The losses of the epochs so far: whether to go on, and the best weights where a judge decides."""
+
+    def __init__(
+        self, net: nn.Module, how: Training, judge: Callable[[], Tensor] | None = None, progress: Progress | None = None
+    ) -> None:
+        self.net, self.how, self.judge, self.progress = net, how, judge, progress
+        self.losses: list[float] = []
+        self.kept: dict[str, Tensor] = {}
+        self.enough = False
+
+    def goes_on(self) -> bool:
+        """Whether there is another epoch."""
+        return len(self.losses) < self.how.epochs and not self.enough
+
+    def take(self, total: float) -> None:
+        """An epoch was run; its loss, which a judge's replaces."""
+        self.losses.append(_judged(self.judge) if self.judge else total)
+        if not np.isfinite(self.losses[-1]):
+            self._restore()
+            raise InputError("the loss", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", "lower the rate")
+        if self.judge and self.losses[-1] == min(self.losses):
+            self.kept = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        if self.progress is not None:
+            self.progress(len(self.losses), self.losses[-1])
+        self.enough = self.how.stop(self.losses)
+
+    def finish(self, seconds: float) -> History:
+        """The best weights back, and what training did."""
+        self._restore()
+        told = (type(self.net).__name__, len(self.losses), seconds, self.losses[-1])
+        log.info("%s: %d epochs, %.1f s, loss %.6g", *told)
+        return History(tuple(self.losses), seconds, self.enough)
+
+    def _restore(self) -> None:
+        if self.kept:
+            self.net.load_state_dict(self.kept)
 
 
 def device_of(name: str) -> torch.device:

@@ -12,7 +12,8 @@ lie beyond [0, 1].  They live here only; those of the theory are in `equipoise.e
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,14 @@ class Fits:
             history: History = model.history
             _write(path, Fitted(model.scores, history.epochs, time.perf_counter() - start, history.converged))
         return _read(path)
+
+    def prepare(self, names: Iterable[str], workers: int) -> None:
+        """Fit models side by side, so many at once: first those that need no other, the longest first."""
+        wanted = {part for name in names for part in (*NEEDS.get(name, ()), name)}
+        alone = sorted(wanted - set(NEEDS), key=lambda name: (not name.startswith("cf-"), name))
+        with ThreadPoolExecutor(workers) as pool:
+            for wave in (alone, sorted(wanted & set(NEEDS))):
+                list(pool.map(self, wave))
 
     def probability(self, name: str, pairs: Ints) -> Floats:
         """What a model of one probability says of pairs, (n,)."""
@@ -169,6 +178,14 @@ MODELS: dict[str, Callable[[Fits, str], Any]] = {
 for _kind, _fit, _weights in (("cf-mtl", fit_cf_mtl, OFFICIAL), ("cf-mtl-v1", fit_cf_mtl_v1, LISTED)):
     for _end, _terms in (("", ()), ("-no-001", (L001,)), ("-no-000", (L000,)), ("-no-both", (L001, L000))):
         MODELS[_kind + _end] = partial(_strata, partial(_fit, weights=_without(_weights, *_terms)))
+
+
+NEEDS = {
+    "y0-ips": ("ps",),
+    "y1-ips": ("ps",),
+    "y0-dr": ("ps", "y0-or"),
+    "y1-dr": ("ps", "y1-or"),
+}
 
 
 def _write(path: Path, fitted: Fitted) -> None:

@@ -9,6 +9,7 @@ stopped goes on where it was.  A run of other settings does not mix with it: the
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -35,13 +36,14 @@ FIRST_SEED = 2020  # of the published code
 
 @dataclass(frozen=True)
 class Settings:
-    """What is reproduced.   recipe: of `equipoise.data.constructed`; methods: () is all; epochs: at most."""
+    """What is reproduced.   recipe: of `equipoise.data.constructed`; methods: () is all; workers: fits at once."""
 
     data: str = "movielens_1m"
     recipe: str = "published"
     seeds: tuple[int, ...] = (FIRST_SEED,)
     methods: tuple[str, ...] = ()
     epochs: int = 1000
+    workers: int = os.cpu_count() or 1
 
 
 def reproduce_strata(
@@ -97,7 +99,9 @@ def _one_seed(
         progress(f"seed {seed}: methods", place, len(names))
         file = folder / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.json"
         if not file.exists():
-            fits = fits or Fits(Constructed.read(built), seed, folder / "models", settings.epochs, _told(seed, progress))
+            if fits is None:
+                fits = Fits(Constructed.read(built), seed, folder / "models", settings.epochs, _told(seed, progress))
+                fits.prepare((model for other in names for model in METHODS[other].models), settings.workers)
             _write_text(file, json.dumps(_result(METHODS[name], seed, fits)) + "\n")
         results.append(json.loads(file.read_text(encoding="utf-8")))
     progress(f"seed {seed}: methods", len(names), len(names))
