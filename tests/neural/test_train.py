@@ -96,7 +96,7 @@ def test_bad_settings_and_diverging_losses_are_told():
     with pytest.raises(InputError, match="epochs and threads"):
         Training(epochs=0)
     net = torch.nn.Linear(1, 1)
-    with pytest.raises(InputError, match="the loss must stay finite; got nan at epoch 1"):
+    with pytest.raises(InputError, match="the loss of Linear must stay finite; got nan at epoch 1; lower the rate"):
         train(net, lambda x: (net(x[:, None]) * float("nan")).sum(), [torch.ones(4)], Training(epochs=1))
 
 

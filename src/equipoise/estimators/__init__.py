@@ -34,6 +34,8 @@ ESTIMATORS = Registry(
         "r-learner": "equipoise.estimators.meta.r:RLearner",
         "linear-dml": "equipoise.estimators.dml.linear:LinearDML",
         "dose-s-learner": "equipoise.estimators.meta.dose_s:DoseSLearner",
+        "tarnet": "equipoise.estimators.deep.tarnet:TARNet",
+        "hum": "equipoise.estimators.deep.hum:HUM",
     },
 )
 

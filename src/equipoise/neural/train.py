@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equipoise.core.errors import InputError
+from equipoise.neural.ranks import average, mean, part
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, float], None]  # epochs done, loss of the last
@@ -125,8 +126,9 @@ def train(
     start, run = time.perf_counter(), Epochs(net, how, judge, progress)
     with _threads(how.threads):
         while run.goes_on():
-            order = torch.randperm(rows, generator=rng).to(device)[: steps * batch]
-            run.take(_epoch(loss, [torch.split(column.index_select(0, order), batch) for column in columns], adam))
+            order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
+            taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
+            run.take(_epoch(net, loss, taken, adam, device))
     return run.finish(time.perf_counter() - start)
 
 
@@ -137,6 +139,7 @@ class Epochs:
         self, net: nn.Module, how: Training, judge: Callable[[], Tensor] | None = None, progress: Progress | None = None
     ) -> None:
         self.net, self.how, self.judge, self.progress = net, how, judge, progress
+        self.name = type(net).__name__.lstrip("_")
         self.losses: list[float] = []
         self.kept: dict[str, Tensor] = {}
         self.enough = False
@@ -150,7 +153,8 @@ class Epochs:
         self.losses.append(_judged(self.judge) if self.judge else total)
         if not np.isfinite(self.losses[-1]):
             self._restore()
-            raise InputError("the loss", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", "lower the rate")
+            fix = "lower the rate, or look for outcomes far from the others; the best weights so far are kept"
+            raise InputError(f"the loss of {self.name}", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", fix)
         if self.judge and self.losses[-1] == min(self.losses):
             self.kept = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         if self.progress is not None:
@@ -188,16 +192,24 @@ def numbers(values: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
-def _epoch(loss: Callable[..., Tensor], batches: Sequence[Sequence[Tensor]], adam: torch.optim.Optimizer) -> float:
-    """One pass over the batches; the sum of their losses."""
-    total = torch.zeros((), dtype=torch.float64)
+def _epoch(
+    net: nn.Module,
+    loss: Callable[..., Tensor],
+    batches: Sequence[Sequence[Tensor]],
+    adam: torch.optim.Optimizer,
+    device: torch.device,
+) -> float:
+    """One pass over the batches; the sum of their losses.   On a GPU products are taken in bfloat16, sums in float32."""
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for batch in zip(*batches, strict=True):
         adam.zero_grad(set_to_none=True)
-        value = loss(*batch)
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+            value = loss(*batch)
         torch.autograd.backward(value)
+        average(net)
         adam.step()
-        total += value.detach().double().cpu()
-    return float(total)
+        total += value.detach()
+    return mean(float(total))
 
 
 def _judged(judge: Callable[[], Tensor]) -> float:

@@ -1,0 +1,176 @@
+"""DeepEstimator: what all nets of effects share; a subclass names its net.
+
+    fit      features -> positions (`neural.inputs`); outcomes -> scale; rows split, arm by arm, into those that train and those that
+             stop; one training loop
+    effects  levels of every arm, back in the metrics' units; their differences
+
+Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean) is learnt as log(1 + y) and
+brought back by exp with one factor an arm and metric, such that the mean level of the arm's rows is their mean outcome: Duan's
+(1983) smearing, calibrated.  Every arm weighs alike, however few its rows.  Rows and columns go in a canonical order (by groups
+where given; by what they hold), so that their order does not matter.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator, finite_cells
+from equipoise.estimators.sample import Sample
+from equipoise.neural.inputs import Inputs
+from equipoise.neural.nets import Net, Rows, Shape, ask, build, fit, weights_of, with_weights
+from equipoise.neural.train import NoGain, Training
+
+MOST_STEPS = 100  # in an epoch, about, where the batch is not said
+SMALLEST, LARGEST = 128, 4096  # of such a batch
+
+
+class NetTraining(BaseEstimator):  # type: ignore[misc]
+    """How a net is trained.
+
+    Parameters
+    ----------
+    epochs : at most so many.   batch : rows a step; None: about 100 steps an epoch.   rate, decay : of Adam.
+    patience : epochs without a better held-out loss before it stops.   held : the share of rows that decide it.
+    amounts : whether amounts are learnt as log(1 + y).   device : "cpu", "cuda", or "auto" for what there is.
+    """
+
+    def __init__(
+        self,
+        epochs: int = 100,
+        batch: int | None = None,
+        rate: float = 2e-3,
+        decay: float = 1e-4,
+        patience: int = 8,
+        held: float = 0.2,
+        amounts: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        self.epochs, self.batch, self.rate, self.decay = epochs, batch, rate, decay
+        self.patience, self.held, self.amounts, self.device = patience, held, amounts, device
+
+    def plan(self, rows: int, seed: int) -> Training:
+        """For so many rows."""
+        if not 0 < self.held < 1:
+            raise InputError("held", "be a share in (0, 1)", self.held)
+        batch = int(np.clip(2 ** round(np.log2(max(rows / MOST_STEPS, 1))), SMALLEST, LARGEST)) if self.batch is None else self.batch
+        return Training(self.rate, self.decay, batch, self.epochs, NoGain(self.patience), seed, self.device)
+
+
+class DeepEstimator(EffectEstimator):
+    """Base of the nets of effects.  A subclass stores its arguments (``width``, ``training``, ``space``, ``seed``) and makes a net."""
+
+    takes = "finite: Arms, or Dose by its bins"
+    joint = True  # metrics are learnt together, so that one may move another
+    width: int
+    training: NetTraining | None
+    seed: int
+
+    @abstractmethod
+    def _net(self, shape: Shape) -> Net:
+        """The net for a shape."""
+
+    def _learn(self, data: Sample) -> None:
+        how = self.training or NetTraining()
+        cell = finite_cells(self.space_, data, least=2)
+        order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
+        self.order_ = canonical(data.X)
+        X, y, cell = data.X[order][:, self.order_], data.y[order], cell[order]
+        weight = arm_weights(cell, None if data.weight is None else data.weight[order])
+        inputs = Inputs.learn(X)
+        self.inputs_ = inputs.parts()
+        self.scale_ = learn_scale(y, cell, amounts=how.amounts)
+        rows = Rows(inputs.positions(X), cell, scaled(y, self.scale_), weight)
+        groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        keep, held = split(cell, how.held, self.seed, groups)
+        self.shape_ = asdict(Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width))
+        net = self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed))
+        self.weights_ = weights_of(net)
+        self._calibrate(net, rows, y)
+
+    def _trained(self, rows: Rows, held: Rows, how: Training) -> Net:
+        """A net that has learnt."""
+        net = build(self._net, Shape(**self.shape_), self.seed)
+        history = fit(net, rows, held, how)
+        self.losses_ = list(history.losses)
+        return net
+
+    def _calibrate(self, net: Net, rows: Rows, y: Floats) -> None:
+        """The factor of each arm and metric that is learnt as a logarithm, (1 + k, m); 1 for any other."""
+        factor = np.ones((int(rows.arm.max()) + 1, y.shape[1]))
+        if self.scale_["log"].any():
+            level = ask(net, rows.u) * self.scale_["spread"] + self.scale_["middle"]
+            for a in range(len(factor)):
+                inside = rows.arm == a
+                said = np.exp(level[inside, a]).mean(axis=0)
+                factor[a] = np.where(self.scale_["log"], (1 + y[inside].mean(axis=0)) / said, 1.0)
+        self.scale_["factor"] = factor
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        net = with_weights(build(self._net, Shape(**self.shape_), self.seed), self.weights_)
+        u = Inputs(**self.inputs_).positions(X[:, self.order_])
+        level = unscaled(ask(net, u, (self.training or NetTraining()).device), self.scale_)
+        cell = self.space_.cells(treatment)
+        return level[:, cell] - level[:, :1], np.ascontiguousarray(level[:, 0]), None
+
+
+def canonical(X: Floats) -> Ints:
+    """An order of the features that depends on what they hold, and neither on their names nor on where they stand."""
+    seen = np.where(np.isnan(X), 0.0, X)
+    return np.lexsort((seen.std(axis=0), seen.mean(axis=0)))
+
+
+def arm_weights(cell: Ints, weight: Floats | None) -> Floats:
+    """Weights of rows, (n,), of mean 1, such that every arm weighs alike."""
+    each = np.ones(len(cell)) if weight is None else weight
+    total = np.bincount(cell, each)
+    made: Floats = each / total[cell] * (len(cell) / len(total))
+    return made
+
+
+def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Ints, Ints]:
+    """Rows that train and rows that stop: a share of each arm, at least one row and never all; clusters stay whole."""
+    rng = np.random.default_rng(seed)
+    if groups is not None and groups.max() + 1 < len(cell):
+        drawn = rng.random(int(groups.max()) + 1)[groups] < share
+        return np.flatnonzero(~drawn), np.flatnonzero(drawn)
+    draw, held = rng.permutation(len(cell)), np.zeros(len(cell), np.bool_)
+    for a in range(int(cell.max()) + 1):
+        rows = draw[cell[draw] == a]
+        held[rows[: max(1, int(share * len(rows)))]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
+    """Per metric, by control rows: whether it is learnt as a logarithm, its middle and its spread."""
+    mean, sd = y.mean(axis=0), y.std(axis=0)
+    values = np.array([len(np.unique(column[:1000])) for column in y.T])
+    log = (y.min(axis=0) >= 0) & (sd > mean) & (values > 2) if amounts else np.zeros(y.shape[1], np.bool_)
+    z = np.where(log, np.log1p(np.where(log, y, 0.0)), y)
+    control = z[cell == 0]
+    spread = control.std(axis=0)
+    spread = np.where(spread > 0, spread, z.std(axis=0))
+    return {"log": log, "middle": control.mean(axis=0), "spread": np.where(spread > 0, spread, 1.0)}
+
+
+def scaled(y: Floats, scale: dict[str, Any]) -> Floats:
+    """Outcomes (n, m) as a net learns them."""
+    z = np.where(scale["log"], np.log1p(np.where(scale["log"], y, 0.0)), y)
+    made: Floats = (z - scale["middle"]) / scale["spread"]
+    return made
+
+
+def unscaled(level: Floats, scale: dict[str, Any]) -> Floats:
+    """Levels (n, 1 + k, m) in the metrics' units."""
+    z = level * scale["spread"] + scale["middle"]
+    raised = np.exp(np.where(scale["log"], z, 0.0)) * scale["factor"] - 1
+    made: Floats = np.where(scale["log"], raised, z)
+    return made

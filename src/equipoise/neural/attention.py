@@ -1,0 +1,45 @@
+"""Attention over the embeddings of features.   Vaswani et al. (2017), NeurIPS; the target as the query: Zhou et al. (2018), KDD.
+
+    a_kj = softmax_j (q_k . W e_j / sqrt w)         f_k = sum_j a_kj V e_j
+
+B rows, d features, w width, G queries.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class TargetAttention(nn.Module):
+    """Each of G treatments looks at the features in its own way: embeddings (B, d, w) to (G, B, w)."""
+
+    def __init__(self, groups: int, width: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(groups, width))
+        self.key, self.value = nn.Linear(width, width, bias=False), nn.Linear(width, width)
+
+    def shares(self, e: Tensor) -> Tensor:
+        """The attention of every treatment to every feature, (B, G, d); sums to 1 over features."""
+        towards = self.query @ self.key.weight / self.query.shape[1] ** 0.5  # (G, w): q_k W, once for all rows
+        return torch.softmax(towards @ e.transpose(1, 2), dim=-1)
+
+    def forward(self, e: Tensor) -> Tensor:
+        """(G, B, w)."""
+        looked = self.shares(e) @ e  # sum_j a_kj e_j, then V: the value map is linear, and attention sums to 1
+        mixed: Tensor = self.value(looked).transpose(0, 1)
+        return mixed
+
+
+class SelfAttention(nn.Module):
+    """Features look at each other: embeddings (B, d, w) to (B, d, w)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
+
+    def forward(self, e: Tensor) -> Tensor:
+        """(B, d, w)."""
+        share = torch.softmax(self.query(e) @ self.key(e).transpose(1, 2) / e.shape[-1] ** 0.5, dim=-1)
+        mixed: Tensor = share @ self.value(e)
+        return mixed
