@@ -1,4 +1,4 @@
-"""Layers that nets of effects are made of: features embedded, grouped layers (one for each arm or metric, in one product), towers.
+"""Layers of nets of effects: features embedded, grouped layers (one for each arm or metric, in one product), towers, experts.
 
 B rows of a batch, d features, S slots, w width, G groups.
 """
@@ -13,12 +13,13 @@ from torch.nn import functional
 
 
 class Embed(nn.Module):
-    """Positions (B, d) to one embedding a feature, (B, d, w): a linear map of each feature's basis (`equipoise.neural.inputs`)."""
+    """Positions (B, d) to one embedding a feature, (B, d, w), linear in its basis (see `equipoise.neural.inputs`)."""
 
     def __init__(self, features: int, slots: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(features, slots, width) * slots**-0.5)
         self.bias = nn.Parameter(torch.randn(features, width) * 0.1)
+        self.slot: Tensor
         self.register_buffer("slot", torch.arange(slots, dtype=torch.float32), persistent=False)
 
     def forward(self, u: Tensor) -> Tensor:
@@ -29,6 +30,8 @@ class Embed(nn.Module):
 
 class Grouped(nn.Module):
     """G linear layers in one product: (B, in) for all or (G, B, in) for each, to (G, B, out)."""
+
+    weight: Tensor
 
     def __init__(self, groups: int, inside: int, out: int) -> None:
         super().__init__()
@@ -52,6 +55,11 @@ class Towers(nn.Module):
         widths = [inside, *hidden]
         self.layers = nn.ModuleList(Grouped(groups, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.end = Grouped(groups, widths[-1], out)
+
+    @property
+    def first(self) -> Grouped:
+        """The layer that reads the inputs."""
+        return next(layer for layer in self.modules() if isinstance(layer, Grouped))
 
     def hidden(self, x: Tensor) -> Tensor:
         """The last layer before the end, (G, B, hidden[-1])."""

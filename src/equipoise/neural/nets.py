@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from equipoise.neural.layers import Embed
 from equipoise.neural.train import History, NoGain, Progress, Training, device_of, train
 
 CHUNK = 1024  # rows asked at once: always so many, so that a row's answer does not depend on its company
+N = TypeVar("N", bound="Net")
 Positions = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -57,7 +58,8 @@ class Net(nn.Module):
 
     def flat(self, u: Tensor) -> Tensor:
         """All embeddings of a row side by side, (B, d w)."""
-        return self.embed(u).flatten(1)
+        side: Tensor = self.embed(u).flatten(1)
+        return side
 
     def levels(self, u: Tensor) -> Tensor:
         """Expected outcomes, (B, 1 + k, m).   u: (B, d) positions."""
@@ -105,7 +107,7 @@ class Rows:
         return Rows(self.u[rows], self.arm[rows], self.y[rows], self.weight[rows])
 
 
-def build(make: Callable[[Shape], Net], shape: Shape, seed: int) -> Net:
+def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
     """A net whose first weights come from the seed, and from nothing else."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -118,7 +120,7 @@ def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | No
     outside = [part.to(device) for part in held.tensors()]
 
     def judge() -> Tensor:
-        net.eval()
+        net.train(mode=False)
         parts = zip(*(torch.split(part, 16 * CHUNK) for part in outside), strict=True)
         missed = [factual(net.levels(u), arm, y, w) * len(u) for u, arm, y, w in parts]
         net.train()
@@ -133,7 +135,7 @@ def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | No
 def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
     """The levels of rows, (n, 1 + k, m), chunk by chunk: memory does not grow with n but for the answer."""
     place, found = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
-    net.to(place).eval()
+    net.to(place).train(mode=False)
     pad = np.zeros((CHUNK, u.shape[1]), np.float32)
     with torch.inference_mode():
         for low in range(0, len(u), CHUNK):

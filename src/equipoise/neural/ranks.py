@@ -1,4 +1,4 @@
-"""Several processes on one training: torch's own launcher starts them, each takes its part of every batch, gradients are averaged.
+"""Several processes on one training, by torch's own launcher: each takes its part of every batch, and gradients are averaged.
 
     torchrun --nproc-per-node 2 train.py
 

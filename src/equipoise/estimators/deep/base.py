@@ -1,7 +1,7 @@
 """DeepEstimator: what all nets of effects share; a subclass names its net.
 
-    fit      features -> positions (`neural.inputs`); outcomes -> scale; rows split, arm by arm, into those that train and those that
-             stop; one training loop
+    fit      features -> positions (`neural.inputs`); outcomes -> scale; rows split, arm by arm, into those that train and
+             those that stop; one training loop
     effects  levels of every arm, back in the metrics' units; their differences
 
 Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean) is learnt as log(1 + y) and
@@ -61,18 +61,28 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         """For so many rows."""
         if not 0 < self.held < 1:
             raise InputError("held", "be a share in (0, 1)", self.held)
-        batch = int(np.clip(2 ** round(np.log2(max(rows / MOST_STEPS, 1))), SMALLEST, LARGEST)) if self.batch is None else self.batch
+        batch = (
+            int(np.clip(2 ** round(np.log2(max(rows / MOST_STEPS, 1))), SMALLEST, LARGEST)) if self.batch is None else self.batch
+        )
         return Training(self.rate, self.decay, batch, self.epochs, NoGain(self.patience), seed, self.device)
 
 
 class DeepEstimator(EffectEstimator):
-    """Base of the nets of effects.  A subclass stores its arguments (``width``, ``training``, ``space``, ``seed``) and makes a net."""
+    """Base of the nets of effects.  A subclass makes a net, and stores further arguments where it has some.
+
+    Parameters
+    ----------
+    width : of an embedding and of the last layers.   training : see `NetTraining`; None for its defaults.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of first weights, batches and the held-out rows.
+    """
 
     takes = "finite: Arms, or Dose by its bins"
     joint = True  # metrics are learnt together, so that one may move another
-    width: int
-    training: NetTraining | None
-    seed: int
+
+    def __init__(
+        self, width: int = 32, *, training: NetTraining | None = None, space: Space | None = None, seed: int = 0
+    ) -> None:
+        self.width, self.training, self.space, self.seed = width, training, space, seed
 
     @abstractmethod
     def _net(self, shape: Shape) -> Net:

@@ -1,14 +1,13 @@
 """TARNet: one representation, one head an arm.   Shalit, Johansson & Sontag (2017), ICML.
 
-    Phi(x) -> mu_a = h_a(Phi)
+Phi(x) -> mu_a = h_a(Phi)
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from equipoise.core.space import Space
-from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.estimators.deep.base import DeepEstimator
 from equipoise.neural.layers import Towers, mlp
 from equipoise.neural.nets import Net, Shape
 
@@ -28,17 +27,7 @@ class TwoHeads(Net):
 
 
 class TARNet(DeepEstimator):
-    """A shared representation, and a head an arm.
-
-    Parameters
-    ----------
-    width : of an embedding and of the heads.   training : see `NetTraining`.   space : what can be done to a unit.   seed : of all.
-    """
-
-    def __init__(
-        self, width: int = 32, *, training: NetTraining | None = None, space: Space | None = None, seed: int = 0
-    ) -> None:
-        self.width, self.training, self.space, self.seed = width, training, space, seed
+    """A shared representation, and a head an arm.  Parameters as `DeepEstimator`."""
 
     def _net(self, shape: Shape) -> Net:
         return TwoHeads(shape)

@@ -1,0 +1,79 @@
+"""CEVAE: hidden causes z, of which features, treatment and outcome are noisy signs.   Louizos et al. (2017), NeurIPS.
+
+    p(z) = N(0, 1)   p(x|z), p(t|z), p(y|z, t)      q(t|x), q(y|x, t), q(z|x, t, y)
+    loss = KL(q(z) | p(z)) - log p(x|z) - log p(t|z) - log p(y|z, t) - log q(t|x) - log q(y|x, t)
+
+Prediction draws nothing: z is the mean of q(z|x, t, E[y|x, t]) over q(t|x), and the levels are those of p(y|z, a) at it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.estimators.deep.tarnet import TwoHeads
+from equipoise.neural.layers import Towers, mlp
+from equipoise.neural.nets import Net, Shape, factual
+
+
+class _CEVAE(TwoHeads):
+    """`TwoHeads` is q(y|x, t)."""
+
+    def __init__(self, shape: Shape, hidden: int) -> None:
+        super().__init__(shape)
+        w, arms = shape.width, shape.arms
+        self.hidden = hidden
+        self.assign = mlp(shape.flat, (w,), arms)
+        self.encode = Towers(arms, shape.flat + shape.metrics, (w,), 2 * hidden)  # an arm each: mean and log-variance of z
+        self.see = mlp(hidden, (w,), shape.features)
+        self.treat = mlp(hidden, (w,), arms)
+        self.outcome = Towers(arms, hidden, (w, w), shape.metrics)
+
+    def levels(self, u: Tensor) -> Tensor:
+        """At the mean of z."""
+        x, said = self.flat(u), super().levels(u)  # said: (B, 1 + k, m)
+        inputs = torch.cat([x.expand(self.shape.arms, *x.shape), said.transpose(0, 1)], dim=-1)
+        means = self.encode(inputs)[:, :, : self.hidden]
+        share = torch.softmax(self.assign(x), dim=1).T[:, :, None]
+        return self.by_arm(self.outcome((share * means).sum(dim=0)))
+
+    def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Minus the evidence bound, and the two predictive terms."""
+        x = self.flat(u)
+        every = self.encode(torch.cat([x, y], dim=1))
+        found = every.transpose(0, 1)[torch.arange(len(u), device=u.device), arm]
+        mean, spread = found[:, : self.hidden], found[:, self.hidden :].clamp(-8, 8)
+        z = mean + torch.exp(spread / 2) * torch.randn_like(mean)
+        divergence = (mean**2 + torch.exp(spread) - 1 - spread).sum(dim=1).mean() / 2
+        seen = ((self.see(z) - u) ** 2).mean()
+        treated = functional.cross_entropy(self.treat(z), arm) + functional.cross_entropy(self.assign(x), arm)
+        outcome = factual(self.by_arm(self.outcome(z)), arm, y, weight) + factual(super().levels(u), arm, y, weight)
+        total: Tensor = outcome + treated + (divergence + seen) / self.shape.features
+        return total
+
+
+class CEVAE(DeepEstimator):
+    """A variational autoencoder of hidden causes.
+
+    Parameters
+    ----------
+    width : of an embedding and of the layers.   hidden : causes.   training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        hidden: int = 10,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.hidden = width, hidden
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _CEVAE(shape, self.hidden)

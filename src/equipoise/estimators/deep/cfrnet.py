@@ -1,0 +1,63 @@
+"""CFRNet: TARNet whose representation is made alike across arms.   Shalit, Johansson & Sontag (2017), ICML.
+
+loss = factual + balance * mean over candidates of distance(Phi of its rows, Phi of control rows)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from equipoise.core.errors import InputError
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.estimators.deep.tarnet import TwoHeads
+from equipoise.neural.balance import DISTANCES, Distance
+from equipoise.neural.nets import Net, Shape, factual
+
+
+class _CFRNet(TwoHeads):
+    def __init__(self, shape: Shape, balance: float, distance: Distance) -> None:
+        super().__init__(shape)
+        self.balance, self.distance = balance, distance
+
+    def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Factual, and what lies between the arms' representations."""
+        phi = self.phi(self.flat(u))
+        return factual(self.by_arm(self.heads(phi)), arm, y, weight) + self.balance * apart(
+            phi, arm, self.shape.arms, self.distance
+        )
+
+
+def apart(phi: Tensor, arm: Tensor, arms: int, distance: Distance) -> Tensor:
+    """The mean distance of the candidates' rows from control's.   phi: (B, w), arm: (B,)."""
+    control = phi[arm == 0]
+    return torch.stack([distance(phi[arm == a], control) for a in range(1, arms)]).mean()
+
+
+class CFRNet(DeepEstimator):
+    """A shared representation, alike across arms, and a head an arm.
+
+    Parameters
+    ----------
+    width : of an embedding and of the heads.   balance : the weight of the distance; 0 is TARNet.
+    distance : "mmd" (of means), "mmd-rbf" or "wasserstein".   training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        balance: float = 0.1,
+        distance: str = "mmd",
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.balance, self.distance = width, balance, distance
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        if self.distance not in DISTANCES:
+            raise InputError("distance", f"be one of {', '.join(DISTANCES)}", repr(self.distance))
+        return _CFRNet(shape, self.balance, DISTANCES[self.distance])

@@ -1,0 +1,57 @@
+"""CPM: experts mixed by a gate that sees the treatment alone, and towers whose input the treatment scales.
+
+g_a = softmax(W guide(t_a))      mu_a = h_a(indicator(t_a) * sum_e g_ae p_e(x))
+
+Zhai et al. (2025), RecSys, "CDUM", whose code is the protocol of the published comparison.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.neural.layers import Grouped, Towers
+from equipoise.neural.nets import Net, Shape
+
+
+class _CPM(Net):
+    def __init__(self, shape: Shape, experts: int) -> None:
+        super().__init__(shape)
+        w, arms = shape.width, shape.arms
+        self.treated = nn.Parameter(torch.randn(arms, w))
+        self.guide = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, experts))
+        self.indicate = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, w), nn.Sigmoid())
+        self.experts = nn.Sequential(Grouped(experts, shape.flat, 2 * w), nn.ELU(), Grouped(experts, 2 * w, w), nn.ELU())
+        self.heads = Towers(arms, w, (w,), shape.metrics)
+
+    def levels(self, u: Tensor) -> Tensor:
+        """(B, 1 + k, m)."""
+        share = torch.softmax(self.guide(self.treated), dim=1)  # (1 + k, experts): the same for every row
+        mixed = torch.einsum("ae,ebw->abw", share, self.experts(self.flat(u)))
+        return self.by_arm(self.heads(self.indicate(self.treated)[:, None] * mixed))
+
+
+class CPM(DeepEstimator):
+    """Experts that the treatment alone mixes and scales.
+
+    Parameters
+    ----------
+    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        experts: int = 3,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.experts = width, experts
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _CPM(shape, self.experts)

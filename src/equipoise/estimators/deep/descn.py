@@ -1,0 +1,80 @@
+"""DESCN: levels over the entire space of rows, and an effect that both arms' levels must agree with.   Zhong et al. (2022), KDD.
+
+    g, mu_0, mu_k and tau_k on one representation;   loss = propensity CE(t, g)
+        + space  sum_a mean of (g_a mu_a - 1{t = a} y)^2                       entire space: every row, not its arm's alone
+        + cross  mean of (mu_0 + tau_t - y)^2 in treated rows, mean over k of (mu_k - tau_k - y)^2 in control rows
+        + factual
+
+The effect is mu_k - mu_0, as in the text; tau holds the two together.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.estimators.deep.tarnet import TwoHeads
+from equipoise.neural.layers import Towers
+from equipoise.neural.nets import Net, Shape, factual
+
+
+class _DESCN(TwoHeads):
+    def __init__(self, shape: Shape, weights: tuple[float, float, float]) -> None:
+        super().__init__(shape)
+        w = shape.width
+        self.weights = weights
+        self.assign = nn.Linear(2 * w, shape.arms)
+        self.tau = Towers(shape.candidates, 2 * w, (w,), shape.metrics)
+
+    def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Of all four nets."""
+        propensity, space, cross = self.weights
+        phi = self.unit(u)
+        levels, logits = self.by_arm(self.heads(phi)), self.assign(phi)
+        total: Tensor = factual(levels, arm, y, weight) + propensity * functional.cross_entropy(logits, arm)
+        hit = functional.one_hot(arm, self.shape.arms).float()[:, :, None]
+        g = logits.softmax(dim=1).detach()[:, :, None]
+        total = total + space * ((g * levels - hit * y[:, None]) ** 2).sum(dim=1).mean()
+        tau = self.by_arm(self.tau(phi))
+        treated = hit[:, 1:] * (levels[:, :1] + tau - y[:, None]) ** 2
+        none = hit[:, :1] / self.shape.candidates * (levels[:, 1:] - tau - y[:, None]) ** 2
+        tied: Tensor = (weight[:, None, None] * (treated + none)).sum(dim=1).mean()
+        return total + cross * tied
+
+    def levels(self, u: Tensor) -> Tensor:
+        """(B, 1 + k, m)."""
+        return self.by_arm(self.heads(self.unit(u)))
+
+    def unit(self, u: Tensor) -> Tensor:
+        """Representations of one length: that of 2 w numbers of size 1."""
+        length: float = (2 * self.shape.width) ** 0.5
+        return length * functional.normalize(self.phi(self.flat(u)), dim=1)
+
+
+class DESCN(DeepEstimator):
+    """Levels over the entire space, tied by an effect of their own.
+
+    Parameters
+    ----------
+    width : of an embedding and of the heads.   propensity, space_weight, cross : weights of the three terms above.
+    training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        propensity: float = 0.5,
+        space_weight: float = 0.5,
+        cross: float = 0.5,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.propensity, self.space_weight, self.cross = width, propensity, space_weight, cross
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _DESCN(shape, (self.propensity, self.space_weight, self.cross))

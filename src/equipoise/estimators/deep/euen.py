@@ -1,0 +1,55 @@
+"""EUEN: a net of control and a net of uplift, added.   Ke et al. (2021), ICDM, "explicit uplift effect network".
+
+y = c(x) under control,   stop(c(x)) + u_k(x) under candidate k
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.neural.layers import Embed, Towers, mlp
+from equipoise.neural.nets import Net, Shape
+
+
+class _EUEN(Net):
+    def __init__(self, shape: Shape, detach: bool) -> None:
+        super().__init__(shape)
+        w, hidden = shape.width, (2 * shape.width, shape.width)
+        self.detach = detach
+        self.other = Embed(shape.features, shape.slots, w)  # the uplift's own embedding
+        self.control = mlp(shape.flat, hidden, shape.metrics)
+        self.uplift = Towers(shape.candidates, shape.flat, hidden, shape.metrics)
+
+    def levels(self, u: Tensor) -> Tensor:
+        """Gradients of treated rows reach control only where asked."""
+        c = self.control(self.flat(u))[:, None]
+        under = c.detach() if self.detach else c
+        return torch.cat([c, under + self.by_arm(self.uplift(self.other(u).flatten(1)))], dim=1)
+
+
+class EUEN(DeepEstimator):
+    """Control and uplift as two nets that are added.
+
+    Parameters
+    ----------
+    width : of an embedding and of the last layer.   detach : whether treated rows leave the net of control alone.
+    training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        detach: bool = True,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.detach = width, detach
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _EUEN(shape, self.detach)

@@ -1,0 +1,71 @@
+"""FlexTENet: every layer has a part for all arms and a part for each; an arm's part also reads the shared one.
+
+s_l = elu(S_l s_{l-1})     p_al = elu(P_al [s_{l-1}, p_a,l-1])     mu_a = shared end(s_L) + end_a([s_L, p_aL])
+loss = factual + orthogonal * sum over layers and arms of |S_l^T P_al|_F^2
+
+Curth & van der Schaar (2021), NeurIPS.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.neural.layers import Grouped
+from equipoise.neural.nets import Net, Shape, factual
+
+
+class _FlexTENet(Net):
+    def __init__(self, shape: Shape, orthogonal: float) -> None:
+        super().__init__(shape)
+        w, arms = shape.width, shape.arms
+        self.orthogonal = orthogonal
+        inside, both = (shape.flat, w, w), (shape.flat, 2 * w, 2 * w)
+        self.shared = nn.ModuleList(nn.Linear(i, w) for i in inside)
+        self.private = nn.ModuleList(Grouped(arms, i, w) for i in both)
+        self.end, self.ends = nn.Linear(w, shape.metrics), Grouped(arms, 2 * w, shape.metrics)
+
+    def levels(self, u: Tensor) -> Tensor:
+        """(B, 1 + k, m)."""
+        s = self.flat(u)
+        seen = s  # what an arm's part reads
+        for shared, private in zip(self.shared, self.private, strict=True):
+            s, own = functional.elu(shared(s)), functional.elu(private(seen))
+            seen = torch.cat([s.expand_as(own), own], dim=-1)
+        return self.by_arm(self.end(s) + self.ends(seen))
+
+    def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Factual, and orthogonality of shared and private layers."""
+        total = factual(self.levels(u), arm, y, weight)
+        for shared, private in zip(self.shared.parameters(), self.private.parameters(), strict=True):
+            if shared.dim() == 2:  # weights, not biases: (w, in) and (1 + k, in or more, w), whose shared inputs come first
+                total = total + self.orthogonal * ((shared @ private[:, : shared.shape[1]]) ** 2).sum()
+        return total
+
+
+class FlexTENet(DeepEstimator):
+    """Layers that are shared and private at once.
+
+    Parameters
+    ----------
+    width : of an embedding and of a layer's part.   orthogonal : weight of the penalty.
+    training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        orthogonal: float = 0.001,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.orthogonal = width, orthogonal
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _FlexTENet(shape, self.orthogonal)

@@ -1,0 +1,52 @@
+"""M3TN: experts mixed by one gate an arm; control has a level, every candidate an effect on it.   Sun & Chen (2024), ICASSP.
+
+phi_a = sum_e softmax(W_a x)_e p_e(x)      mu_0 = h_0(phi_0)      mu_k = mu_0 + h_k(phi_k)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.neural.layers import Experts, Towers
+from equipoise.neural.nets import Net, Shape
+
+
+class _M3TN(Net):
+    def __init__(self, shape: Shape, experts: int) -> None:
+        super().__init__(shape)
+        w = shape.width
+        self.experts = Experts(shape.arms, shape.flat, experts, 2 * w)
+        self.heads = Towers(shape.arms, 2 * w, (w,), shape.metrics)
+
+    def levels(self, u: Tensor) -> Tensor:
+        """(B, 1 + k, m)."""
+        x = self.flat(u)
+        found = self.by_arm(self.heads(self.experts(x, x)))
+        return torch.cat([found[:, :1], found[:, :1] + found[:, 1:]], dim=1)
+
+
+class M3TN(DeepEstimator):
+    """A mixture of experts an arm; effects on control's level.
+
+    Parameters
+    ----------
+    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        experts: int = 4,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.experts = width, experts
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _M3TN(shape, self.experts)

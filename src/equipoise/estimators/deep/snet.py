@@ -1,0 +1,77 @@
+"""SNet: representations for each arm alone, for all outcomes, for outcomes and treatment, and for the treatment alone.
+
+mu_a = h_a([r_a, r_o, r_c])      g = softmax of [r_c, r_w]
+loss = factual + propensity * CE + orthogonal * sum over pairs of representations and over inputs of |W_r|_1 |W_r'|_1
+
+Curth & van der Schaar (2021), AISTATS: the penalty lets an input feed one kind of representation only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equipoise.core.space import Space
+from equipoise.estimators.deep.base import DeepEstimator, NetTraining
+from equipoise.neural.layers import Towers
+from equipoise.neural.nets import Net, Shape, factual
+
+
+class _SNet(Net):
+    def __init__(self, shape: Shape, propensity: float, orthogonal: float) -> None:
+        super().__init__(shape)
+        w = shape.width
+        self.propensity, self.orthogonal = propensity, orthogonal
+        self.views = Towers(shape.arms + 3, shape.flat, (w,), w)  # an arm each, then outcomes, common, treatment
+        self.heads = Towers(shape.arms, 3 * w, (w,), shape.metrics)
+        self.assign = nn.Linear(2 * w, shape.arms)
+
+    def parts(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels (B, 1 + k, m) and logits of the arms (B, 1 + k)."""
+        views = functional.elu(self.views(self.flat(u)))  # (1 + k + 3, B, w)
+        alone, (outcomes, common, treatment) = views[:-3], views[-3:]
+        seen = torch.cat([alone, outcomes.expand_as(alone), common.expand_as(alone)], dim=-1)
+        return self.by_arm(self.heads(seen)), self.assign(torch.cat([common, treatment], dim=-1))
+
+    def levels(self, u: Tensor) -> Tensor:
+        """(B, 1 + k, m)."""
+        return self.parts(u)[0]
+
+    def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Factual, propensity, orthogonality."""
+        levels, logits = self.parts(u)
+        total = factual(levels, arm, y, weight) + self.propensity * functional.cross_entropy(logits, arm)
+        return total + self.orthogonal * crowding(self.views.first.weight)
+
+
+def crowding(weight: Tensor) -> Tensor:
+    """How much inputs feed several views at once.   weight: (views, in, out)."""
+    size = weight.abs().mean(dim=2)  # (views, in)
+    return (size.sum(dim=0) ** 2 - (size**2).sum(dim=0)).sum() / 2
+
+
+class SNet(DeepEstimator):
+    """Five kinds of representation, kept apart.
+
+    Parameters
+    ----------
+    width : of an embedding and of a representation.   propensity : weight of the treatment's cross-entropy.
+    orthogonal : weight of the penalty on shared inputs.   training : see `NetTraining`.   space, seed : as everywhere.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        propensity: float = 1.0,
+        orthogonal: float = 0.01,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.width, self.propensity, self.orthogonal = width, propensity, orthogonal
+        self.training, self.space, self.seed = training, space, seed
+
+    def _net(self, shape: Shape) -> Net:
+        return _SNet(shape, self.propensity, self.orthogonal)
