@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from equipoise.data.charitable import fetch_charitable_match as fetch_charitable_match
     from equipoise.data.coupon import make_coupon_world as make_coupon_world
     from equipoise.data.criteo import fetch_criteo as fetch_criteo
+    from equipoise.data.criteo_like import make_criteo_like_world as make_criteo_like_world
     from equipoise.data.files import read_batches as read_batches
     from equipoise.data.files import read_table as read_table
     from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
@@ -54,6 +55,7 @@ SIMULATORS = Registry(
         "voucher": "equipoise.data.voucher:make_voucher_world",
         "incentive": "equipoise.data.incentive:make_incentive_world",
         "placebo": "equipoise.data.placebo:make_placebo_world",
+        "criteo-like": "equipoise.data.criteo_like:make_criteo_like_world",
     },
 )
 
@@ -73,6 +75,7 @@ RATINGS = {  # pairs of user and item, for the strata benchmark
 }
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
+    "make_criteo_like_world": "equipoise.data.criteo_like",
     "make_voucher_world": "equipoise.data.voucher",
     "make_incentive_world": "equipoise.data.incentive",
     "make_placebo_world": "equipoise.data.placebo",
@@ -80,6 +83,6 @@ WORLDS = {
 __getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
 __all__ += ["read_log", "read_table", "read_batches"]
-__all__ += ["make_coupon_world", "make_voucher_world", "make_incentive_world", "make_placebo_world"]
+__all__ += [*WORLDS]
 __all__ += ["load_thornton", "fetch_hillstrom", "fetch_charitable_match", "fetch_criteo", "fetch_lazada", "fetch_x5"]
 __all__ += ["fetch_movielens_1m", "fetch_kuairec", "fetch_yelp"]

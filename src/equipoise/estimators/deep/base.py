@@ -48,7 +48,7 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         epochs: int = 100,
         batch: int | None = None,
         rate: float = 2e-3,
-        decay: float = 1e-4,
+        decay: float = 1e-3,
         patience: int = 8,
         held: float = 0.2,
         amounts: bool = True,

@@ -22,10 +22,10 @@ from equipoise.neural.nets import Net, Shape, factual
 class _CEVAE(TwoHeads):
     """`TwoHeads` is q(y|x, t)."""
 
-    def __init__(self, shape: Shape, hidden: int) -> None:
+    def __init__(self, shape: Shape, hidden: int, divergence: float) -> None:
         super().__init__(shape)
         w, arms = shape.width, shape.arms
-        self.hidden = hidden
+        self.hidden, self.divergence = hidden, divergence
         self.assign = mlp(shape.flat, (w,), arms)
         self.encode = Towers(arms, shape.flat + shape.metrics, (w,), 2 * hidden)  # an arm each: mean and log-variance of z
         self.see = mlp(hidden, (w,), shape.features)
@@ -48,10 +48,10 @@ class _CEVAE(TwoHeads):
         mean, spread = found[:, : self.hidden], found[:, self.hidden :].clamp(-8, 8)
         z = mean + torch.exp(spread / 2) * torch.randn_like(mean)
         divergence = (mean**2 + torch.exp(spread) - 1 - spread).sum(dim=1).mean() / 2
-        seen = ((self.see(z) - u) ** 2).mean()
+        seen = ((self.see(z) - 4 * u / self.shape.slots) ** 2).sum(dim=1).mean() / 2  # features of about unit size
         treated = functional.cross_entropy(self.treat(z), arm) + functional.cross_entropy(self.assign(x), arm)
         outcome = factual(self.by_arm(self.outcome(z)), arm, y, weight) + factual(super().levels(u), arm, y, weight)
-        total: Tensor = outcome + treated + (divergence + seen) / self.shape.features
+        total: Tensor = outcome + treated + (self.divergence * divergence + seen) / self.shape.features
         return total
 
 
@@ -60,20 +60,22 @@ class CEVAE(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the layers.   hidden : causes.   training : see `NetTraining`.   space, seed : as everywhere.
+    width : of an embedding and of the layers.   hidden : causes.   divergence : weight of the KL term (1: they collapse).
+    training : see `NetTraining`.   space, seed : as everywhere.
     """
 
     def __init__(
         self,
         width: int = 32,
         hidden: int = 10,
+        divergence: float = 0.05,
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
         seed: int = 0,
     ) -> None:
-        self.width, self.hidden = width, hidden
+        self.width, self.hidden, self.divergence = width, hidden, divergence
         self.training, self.space, self.seed = training, space, seed
 
     def _net(self, shape: Shape) -> Net:
-        return _CEVAE(shape, self.hidden)
+        return _CEVAE(shape, self.hidden, self.divergence)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.neural.inputs import Inputs
+
+NAN = float("nan")
+
+
+def test_a_number_lies_between_its_quantiles():
+    X = np.linspace(0, 1, 1001)[:, None]
+    inputs = Inputs.learn(X, bins=4)
+    assert inputs.knots[0].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert inputs.positions(np.array([[0.0], [0.125], [0.5], [9.0], [-9.0]]))[:, 0].tolist() == [0, 0.5, 2, 4, 0]
+
+
+def test_a_long_tail_does_not_press_the_others_together():
+    """Cut by the largest value, as some do, all of these would share a bucket."""
+    X = np.r_[np.arange(1000.0), 1e9][:, None]
+    place = Inputs.learn(X).positions(np.array([[100.0], [500.0], [900.0]]))[:, 0]
+    assert (np.diff(place) > 5).all()
+
+
+def test_levels_and_the_bucket_of_any_other():
+    X = np.array([[3.0], [7.0], [7.0], [20.0]])
+    inputs = Inputs.learn(X)
+    assert inputs.positions(np.array([[3.0], [7.0], [20.0], [8.0], [-1.0], [99.0]]))[:, 0].tolist() == [0, 1, 2, 3, 3, 3]
+    assert inputs.slots == 3
+
+
+def test_missing_has_a_place_of_its_own_where_it_was_seen():
+    seen = np.array([[1.0], [2.0], [2.0], [NAN]])
+    inputs = Inputs.learn(seen)
+    assert inputs.positions(np.array([[NAN], [5.0]]))[:, 0].tolist() == [3, 2]
+    never = Inputs.learn(seen[:3])
+    assert never.positions(np.array([[NAN]]))[:, 0].tolist() == [1]  # the most frequent level
+    number = Inputs.learn(np.arange(101.0)[:, None], bins=4)
+    assert number.positions(np.array([[NAN]]))[:, 0].tolist() == [2]  # the median
+
+
+def test_a_column_of_nothing_but_missing_values():
+    inputs = Inputs.learn(np.full((3, 1), NAN))
+    assert np.isfinite(inputs.positions(np.array([[NAN], [1.0]]))).all()
+
+
+def test_parts_are_plain_and_make_the_same_inputs():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    inputs = Inputs.learn(X)
+    np.testing.assert_array_equal(Inputs(**inputs.parts()).positions(X), inputs.positions(X))
