@@ -12,7 +12,9 @@ from typing import Any
 
 HOME = Path(__file__).parent.parent / ".peers"
 PEERS = {
+    "catenets": ("catenets==0.2.4", "torch==2.13.0"),
     "causalml": ("causalml==0.18.0", "lightgbm==4.7.0"),
+    "causalml-tf": ("causalml==0.18.0", "tensorflow"),
     "econml": ("econml==0.17.0", "lightgbm==4.7.0"),
     "metalearners": ("metalearners==0.13.0", "scikit-learn==1.7.2", "polars", "lightgbm==4.7.0"),
     "scikit-uplift": ("scikit-uplift==0.5.1",),

@@ -44,7 +44,7 @@ def test_target_attention_by_its_formula():
         for i in range(5):
             score = torch.stack([look.query[k] @ (look.key.weight @ e[i, j]) for j in range(3)]) / 4**0.5
             share = torch.softmax(score, dim=0)
-            close(look.shares(e)[i, k], share)
+            close(look.shares(e)[:, i, k], share)
             close(look(e)[k, i], sum(share[j] * look.value(e[i, j]) for j in range(3)))
 
 

@@ -20,14 +20,15 @@ class TargetAttention(nn.Module):
         self.key, self.value = nn.Linear(width, width, bias=False), nn.Linear(width, width)
 
     def shares(self, e: Tensor) -> Tensor:
-        """The attention of every treatment to every feature, (B, G, d); sums to 1 over features."""
+        """The attention of every treatment to every feature, (d, B, G); sums to 1 over features."""
         towards = self.query @ self.key.weight / self.query.shape[1] ** 0.5  # (G, w): q_k W, once for all rows
-        return torch.softmax(towards @ e.transpose(1, 2), dim=-1)
+        return torch.softmax(e.transpose(0, 1) @ towards.T, dim=0)  # features first, as embeddings lie in memory
 
     def forward(self, e: Tensor) -> Tensor:
         """(G, B, w)."""
-        looked = self.shares(e) @ e  # sum_j a_kj e_j, then V: the value map is linear, and attention sums to 1
-        mixed: Tensor = self.value(looked).transpose(0, 1)
+        share, features = self.shares(e), e.transpose(0, 1)
+        looked = torch.stack([(share[:, :, g, None] * features).sum(dim=0) for g in range(share.shape[2])])
+        mixed: Tensor = self.value(looked)  # the value map is linear, and attention sums to 1: V sum_j a_kj e_j
         return mixed
 
 

@@ -99,7 +99,7 @@ class Experts(nn.Module):
         share = torch.softmax(self.gates(f), dim=-1)  # (G, B, M)
         if self.shared:
             bodies = functional.elu(self.bodies(x))  # (M, B, out)
-            return torch.einsum("gbm,mbo->gbo", share, bodies)
+            return sum(share[:, :, m, None] * bodies[m] for m in range(self.experts))  # type: ignore[return-value]
         each = x.expand(self.groups, *x.shape[-2:]) if x.dim() == 2 else x
         bodies = functional.elu(self.bodies(each.repeat_interleave(self.experts, dim=0)))
         return torch.einsum("gbm,gmbo->gbo", share, bodies.view(self.groups, self.experts, *bodies.shape[1:]))

@@ -80,7 +80,7 @@ class DeepEstimator(EffectEstimator):
     joint = True  # metrics are learnt together, so that one may move another
 
     def __init__(
-        self, width: int = 32, *, training: NetTraining | None = None, space: Space | None = None, seed: int = 0
+        self, width: int = 16, *, training: NetTraining | None = None, space: Space | None = None, seed: int = 0
     ) -> None:
         self.width, self.training, self.space, self.seed = width, training, space, seed
 

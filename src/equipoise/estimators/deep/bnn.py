@@ -71,7 +71,7 @@ class BNN(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         balance: float = 0.1,
         near: float = 0.1,
         *,

@@ -66,7 +66,7 @@ class CEVAE(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         hidden: int = 10,
         divergence: float = 0.05,
         *,

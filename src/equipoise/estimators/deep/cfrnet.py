@@ -46,7 +46,7 @@ class CFRNet(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         balance: float = 0.1,
         distance: str = "mmd",
         *,

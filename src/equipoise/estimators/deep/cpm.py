@@ -43,7 +43,7 @@ class CPM(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         experts: int = 3,
         *,
         training: NetTraining | None = None,

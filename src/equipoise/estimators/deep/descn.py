@@ -64,7 +64,7 @@ class DESCN(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         propensity: float = 0.5,
         space_weight: float = 0.5,
         cross: float = 0.5,

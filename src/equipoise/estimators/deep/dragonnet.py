@@ -64,7 +64,7 @@ class DragonNet(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         propensity: float = 1.0,
         targeted: float = 1.0,
         *,

@@ -61,7 +61,7 @@ class EFIN(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         constraint: float = 0.1,
         detach: bool = True,
         *,

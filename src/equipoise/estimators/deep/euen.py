@@ -41,7 +41,7 @@ class EUEN(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         detach: bool = True,
         *,
         training: NetTraining | None = None,

@@ -57,7 +57,7 @@ class FlexTENet(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         orthogonal: float = 0.001,
         *,
         training: NetTraining | None = None,

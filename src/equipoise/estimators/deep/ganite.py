@@ -62,7 +62,7 @@ class GANITE(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         adversary: float = 0.1,
         *,
         training: NetTraining | None = None,

@@ -99,7 +99,7 @@ class HUM(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         experts: int = 4,
         penalty: float = 0.1,
         alignment: str = "js",

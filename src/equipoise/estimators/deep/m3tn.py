@@ -38,7 +38,7 @@ class M3TN(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         experts: int = 4,
         *,
         training: NetTraining | None = None,

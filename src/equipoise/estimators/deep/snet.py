@@ -62,7 +62,7 @@ class SNet(DeepEstimator):
 
     def __init__(
         self,
-        width: int = 32,
+        width: int = 16,
         propensity: float = 1.0,
         orthogonal: float = 0.01,
         *,

@@ -1,0 +1,282 @@
+"""Nets: what our training and prediction cost beside the bare arithmetic, a loader of rows, CATENets and causalml.
+
+    hum_over_bare        HUM on 1e6 rows (FULL=1; else 2e5), 12 features, 2 candidates, 2 metrics, batches of 4,096: an epoch of our fit
+                         over as many bare steps (forward, loss, backward, Adam) on batches that are ready
+    hum_speedup_loader   the same epoch by a torch DataLoader of rows, timed on its first batches and scaled to all, over ours
+    predict_over_bare    levels of 1e6 rows, 2 arms, 2 metrics over the bare forward in batches as large as ours
+    predict_rss_ratio    memory that prediction adds for all rows over that for a tenth, but for the answer itself
+    tarnet_speedup       CATENets' TARNet (torch) and causalml's DragonNet (TensorFlow), each with its own training recipe, over ours
+    dragonnet_speedup    with the very layers: three of 200, heads of two of 100, on features as they are.  IHDP, five replications,
+                         two thirds to learn from; fit alone, in a process that has fitted before
+    tarnet_pehe_ratio    our root PEHE over theirs on the other third, the mean of the replications; dragonnet_pehe_ratio likewise
+
+One thread everywhere.  Run as a script with a case and a file, this is that peer; it then needs numpy and the peer alone.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FEATURES, BATCH, CANDIDATES, METRICS, WIDTH = 12, 4_096, 2, 2, 16
+REPLICATIONS = range(1, 6)
+ROUNDS, LOADED = 5, 20  # batches that the loader is timed on
+Data = dict[str, np.ndarray]
+
+
+def catenets(train: Data, new: Data) -> tuple[float, Any]:
+    """CATENets' TARNet with its defaults but three layers."""
+    import torch
+    from catenets.models.torch import TARNet
+
+    torch.set_num_threads(1)
+    settings = {"n_layers_r": 3, "n_units_r": 200, "n_layers_out": 2, "n_units_out": 100, "batch_norm": False}
+    model = TARNet(train["X"].shape[1], **settings)
+    start = time.perf_counter()
+    model.fit(train["X"], train["y"], train["w"])
+    return time.perf_counter() - start, model.predict(new["X"]).detach().numpy().ravel()
+
+
+def causalml(train: Data, new: Data) -> tuple[float, Any]:
+    """causalml's DragonNet with its defaults."""
+    import tensorflow as tf
+    from causalml.inference.tf import DragonNet
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    model = DragonNet(verbose=False)
+    start = time.perf_counter()
+    model.fit(train["X"], train["w"], train["y"])
+    return time.perf_counter() - start, model.predict_tau(new["X"]).ravel()
+
+
+def ours(kind: str) -> Callable[[Data, Data], tuple[float, Any]]:
+    """Our training on the peers' layers."""
+    from torch import nn
+
+    from equipoise.estimators.deep.base import NetTraining, arm_weights, split
+    from equipoise.estimators.deep.dragonnet import _DragonNet
+    from equipoise.estimators.deep.tarnet import TwoHeads
+    from equipoise.neural.layers import Towers, mlp
+    from equipoise.neural.nets import Net, Rows, Shape, ask, build, fit
+
+    def layers(net: Any, shape: Shape) -> None:
+        net.embed = nn.Identity()
+        net.phi, net.heads = mlp(shape.features, (200, 200, 200)), Towers(2, 200, (100, 100), 1)
+
+    class Two(TwoHeads):
+        def __init__(self, shape: Shape) -> None:
+            Net.__init__(self, shape)
+            layers(self, shape)
+
+    class Dragon(_DragonNet):
+        def __init__(self, shape: Shape) -> None:
+            super().__init__(shape, 1.0, 1.0)
+            layers(self, shape)
+            self.assign = nn.Linear(200, 2)
+
+    def run(train: Data, new: Data) -> tuple[float, Any]:
+        start = time.perf_counter()
+        X, w = train["X"].astype(np.float32), train["w"].astype(np.int64)
+        middle, spread = train["y"].mean(), train["y"].std()
+        rows = Rows(X, w, ((train["y"] - middle) / spread)[:, None], arm_weights(w, None))
+        keep, held = split(w, 0.3, 0, None)
+        net = build({"tarnet": Two, "dragonnet": Dragon}[kind], Shape(X.shape[1], 1, 1, 1, 1), 0)
+        fit(net, rows.take(keep), rows.take(held), NetTraining(epochs=300, batch=128, rate=1e-3, patience=10).plan(len(keep), 0))
+        seconds = time.perf_counter() - start
+        level = ask(net, new["X"].astype(np.float32))[:, :, 0] * spread
+        return seconds, level[:, 1] - level[:, 0]
+
+    return run
+
+
+def ihdp(replication: int) -> tuple[Data, Data]:
+    """Two thirds of a replication to learn from, and the rest."""
+    import os
+
+    import pyarrow.parquet as pq
+
+    home = Path(os.environ.get("EQUIPOISE_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ihdp_npci"
+    covariates = pq.read_table(home / "covariates.parquet")
+    X = np.column_stack([covariates[f"x{j}"].to_numpy().astype(float) for j in range(1, 26)])
+    every = pq.read_table(home / "replications.parquet", filters=[("rep", "=", replication)])
+    column = {name: every[name].to_numpy().astype(float) for name in ("t", "y", "mu0", "mu1")}
+    order = np.random.default_rng(replication).permutation(len(X))
+    cut = 2 * len(X) // 3
+    made = {"X": X, "w": column["t"], "y": column["y"], "tau": column["mu1"] - column["mu0"]}
+    return {k: v[order[:cut]] for k, v in made.items()}, {k: v[order[cut:]] for k, v in made.items()}
+
+
+CASES: dict[str, Callable[[Data, Data], tuple[float, Any]]] = {"catenets": catenets, "causalml-tf": causalml}
+
+
+def peer(case: str, folder: Path) -> None:
+    """Fit once to warm up, then every replication; print seconds and PEHE of each."""
+    run = ours(case.split("-")[1]) if case.startswith("ours") else CASES[case]
+    found = []
+    for place, replication in enumerate([REPLICATIONS[0], *REPLICATIONS]):
+        parts = [dict(np.load(folder / f"{replication}-{part}.npz")) for part in ("train", "new")]
+        seconds, tau = run(*parts)
+        if place:
+            found.append([seconds, float(np.sqrt(((tau - parts[1]["tau"]) ** 2).mean()))])
+    print(json.dumps(found))
+
+
+def versus_peers() -> list[dict[str, Any]]:
+    """Training time and PEHE of the peers over ours."""
+    from benchmarks.peers import run
+    from benchmarks.record import figure
+
+    rows = []
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for replication in REPLICATIONS:
+            for name, part in zip(("train", "new"), ihdp(replication), strict=True):
+                np.savez(folder / f"{replication}-{name}.npz", **part)
+        for net, other in (("tarnet", "catenets"), ("dragonnet", "causalml-tf")):
+            mine, theirs = (run(e, Path(__file__), c, made) for e, c in (("equipoise", f"ours-{net}"), (other, other)))
+            speed = [b[0] / a[0] for a, b in zip(mine, theirs, strict=True)]
+            errors = [[pair[1] for pair in one] for one in (mine, theirs)]
+            ratios = [a / b for a, b in zip(*errors, strict=True)]
+            unit, n = "ratio of wall time, fit", len(speed)
+            rows.append(
+                figure(f"{net}_speedup", statistics.median(speed), low=min(speed), high=max(speed), unit=unit, against=other, n=n)
+            )
+            mean = statistics.mean(errors[0]) / statistics.mean(errors[1])
+            rows.append(
+                figure(
+                    f"{net}_pehe_ratio", mean, low=min(ratios), high=max(ratios), unit="ratio of root PEHE", against=other, n=n
+                )
+            )
+    return rows
+
+
+def world(n: int) -> tuple[Any, Any]:
+    """HUM's net and n rows of positions, arms, outcomes and weights as tensors."""
+    import torch
+
+    from equipoise.estimators.deep.hum import HUM
+    from equipoise.neural.nets import Rows, Shape, build
+
+    rng = np.random.default_rng(0)
+    u = (16 * rng.random((n, FEATURES))).astype(np.float32)
+    rows = Rows(u, rng.integers(0, 1 + CANDIDATES, n), rng.standard_normal((n, METRICS)), np.ones(n))
+    torch.set_num_threads(1)
+    return build(HUM(WIDTH)._net, Shape(FEATURES, 16, CANDIDATES, METRICS, WIDTH), 0), rows
+
+
+def training_costs(n: int) -> list[dict[str, Any]]:
+    """Our epoch beside bare steps and a loader of rows."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from benchmarks.record import figure
+    from equipoise.neural.nets import fit
+    from equipoise.neural.train import Training
+
+    net, rows = world(n)
+    steps, parts = n // BATCH, rows.tensors()
+    ready = [[part[s * BATCH : (s + 1) * BATCH] for part in parts] for s in range(steps)]
+    how = Training(1e-3, 1e-3, BATCH, epochs=1)
+    adam = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
+
+    def step(batch: Any) -> None:
+        adam.zero_grad(set_to_none=True)
+        net.loss(*batch).backward()
+        adam.step()
+
+    def loader() -> float:
+        feed = iter(DataLoader(TensorDataset(*parts), batch_size=BATCH, shuffle=True))
+        start = time.perf_counter()
+        for _ in range(LOADED):
+            step(next(feed))
+        return (time.perf_counter() - start) * steps / LOADED
+
+    over, speed = [], []
+    for _ in range(ROUNDS):
+        mine = seconds(lambda: fit(net, rows, rows.take(np.arange(0)), how))
+        bare = seconds(lambda: [step(batch) for batch in ready])
+        over.append(mine / bare)
+        speed.append(loader() / mine)
+    made = {"hum_over_bare": (over, "bare steps"), "hum_speedup_loader": (speed, "a DataLoader of rows")}
+    return [
+        figure(name, statistics.median(r), low=min(r), high=max(r), unit="ratio of wall time", against=against, n=n)
+        for name, (r, against) in made.items()
+    ]
+
+
+def prediction_costs(n: int) -> list[dict[str, Any]]:
+    """Levels of n rows beside the bare forward, and the memory they add."""
+    import torch
+
+    from benchmarks.record import figure
+    from equipoise.neural.nets import CHUNK, ask
+
+    net, rows = world(n)
+    net.train(mode=False)
+    tensors = torch.from_numpy(rows.u).split(CHUNK)
+    small = rows.u[: n // 10]
+    ask(net, small)
+    before = peak()
+    ask(net, small)
+    little = peak() - before
+    ask(net, rows.u)
+    answer = rows.u.shape[0] * (1 + CANDIDATES) * METRICS * 8 / 2**20
+    added = peak() - before - answer
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for part in tensors:
+                net.levels(part)
+
+    ratios = [seconds(lambda: ask(net, rows.u)) / seconds(bare) for _ in range(ROUNDS)]
+    return [
+        figure(
+            "predict_over_bare",
+            statistics.median(ratios),
+            low=min(ratios),
+            high=max(ratios),
+            unit="ratio of wall time",
+            against="bare forward",
+            n=n,
+        ),
+        figure("predict_added_mb", max(added, 0.0), unit="MB beyond the answer", against=f"{little:.1f} for a tenth", n=n),
+    ]
+
+
+def seconds(job: Callable[[], Any]) -> float:
+    """The wall time of a job."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def peak() -> float:
+    """The most memory this process has held, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure and record."""
+    from benchmarks.record import full, one_thread, record, versions
+
+    one_thread()
+    n = 1_000_000 if full() else 200_000
+    rows = [*training_costs(n), *prediction_costs(1_000_000), *versus_peers()]
+    protocol = f"One thread, {ROUNDS} rounds in turn, other work on the machine; median and range.  IHDP replications 1 to 5."
+    print(record("nets", protocol, versions("equipoise", "numpy", "torch"), list(REPLICATIONS), rows))
+    for row in rows:
+        print(f"{row['name']:22} {row['value']:.5g}  [{row['low']}, {row['high']}]  {row['unit']}, {row['against']}")
+
+
+if __name__ == "__main__":
+    peer(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) == 3 else main()
