@@ -1,14 +1,14 @@
 """Nets: what our training and prediction cost beside the bare arithmetic, a loader of rows, CATENets and causalml.
 
-    hum_over_bare        HUM on 1e6 rows (FULL=1; else 2e5), 12 features, 2 candidates, 2 metrics, batches of 4,096: an epoch of our fit
-                         over as many bare steps (forward, loss, backward, Adam) on batches that are ready
+    hum_over_bare        HUM on 1e6 rows (FULL=1; else 2e5), 12 features, 2 candidates, 2 metrics, batches of 4,096: an epoch of
+                         our fit over as many bare steps (forward, loss, backward, Adam) on batches that are ready
     hum_speedup_loader   the same epoch by a torch DataLoader of rows, timed on its first batches and scaled to all, over ours
     predict_over_bare    levels of 1e6 rows, 2 arms, 2 metrics over the bare forward in batches as large as ours
-    predict_rss_ratio    memory that prediction adds for all rows over that for a tenth, but for the answer itself
-    tarnet_speedup       CATENets' TARNet (torch) and causalml's DragonNet (TensorFlow), each with its own training recipe, over ours
-    dragonnet_speedup    with the very layers: three of 200, heads of two of 100, on features as they are.  IHDP, five replications,
-                         two thirds to learn from; fit alone, in a process that has fitted before
-    tarnet_pehe_ratio    our root PEHE over theirs on the other third, the mean of the replications; dragonnet_pehe_ratio likewise
+    predict_added_mb     memory that prediction of all rows adds, but for the answer itself
+    tarnet_speedup       CATENets' TARNet (torch) and causalml's DragonNet (TensorFlow), each with its own training recipe, over
+    dragonnet_speedup    ours with the very layers: three of 200, heads of two of 100, on features as they are.  IHDP, five
+                         replications, two thirds to learn from; fit alone, in a process that has fitted before
+    tarnet_pehe_ratio    our root PEHE over theirs on the other third, means of the replications; dragonnet_pehe_ratio likewise
 
 One thread everywhere.  Run as a script with a case and a file, this is that peer; it then needs numpy and the peer alone.
 """

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline import render_report as render_report
     from equipoise.pipeline import run as run
     from equipoise.treatments import Arms as Arms
+    from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
 
 __version__ = "0.1.0"
@@ -131,6 +132,7 @@ FOLDERS = {
     ),
     "equipoise.treatments": (
         "Arms",
+        "Bits",
         "Dose",
     ),
 }

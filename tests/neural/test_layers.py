@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from equipoise.neural.attention import SelfAttention, TargetAttention  # noqa: E402
 from equipoise.neural.balance import DISTANCES  # noqa: E402
-from equipoise.neural.layers import Embed, Experts, Grouped, Towers  # noqa: E402
+from equipoise.neural.layers import Embed, Experts, Grouped, Towers, mlp, weighed  # noqa: E402
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> None:
@@ -22,6 +22,28 @@ def test_an_embedding_is_piecewise_linear_in_the_position():
     basis = torch.tensor([[[0, 0, 0], [1, 0.5, 0]], [[1, 1, 1], [1, 1, 1.0]]])
     want = torch.stack([torch.stack([basis[i, j] @ embed.weight[j] + embed.bias[j] for j in range(2)]) for i in range(2)])
     close(embed(u), want)
+
+
+@pytest.mark.parametrize(
+    "layers", [mlp(12, (5,), 2), Grouped(3, 12, 5), Towers(3, 12, (5,), 2)], ids=["mlp", "grouped", "towers"]
+)
+def test_a_layer_on_the_basis_is_the_layer_on_the_embeddings(layers):
+    """The same answer, and the same gradient of every parameter."""
+    embed, u, found = Embed(3, 4, 4), 5 * torch.rand(7, 3), []
+    for x in (embed.flat(u), embed(u).flatten(1)):
+        made = layers(x)
+        grads = torch.autograd.grad((made**2).sum(), [*embed.parameters(), *layers.parameters()])
+        found.append([made, *grads])
+    for one, other in zip(*found, strict=True):
+        close(one, other)
+
+
+def test_a_weighed_sum_by_hand_and_its_gradients_by_differences():
+    share, x = torch.tensor([[[0.5, 1.0]], [[2.0, 0.0]]]), torch.tensor([[[1.0, 3.0]], [[10.0, 20.0]]])
+    assert weighed(share, x).tolist() == [[[20.5, 41.5]], [[1.0, 3.0]]]
+    rng = torch.Generator().manual_seed(0)
+    parts = [torch.rand(3, 4, n, generator=rng, dtype=torch.float64).requires_grad_() for n in (2, 5)]
+    assert torch.autograd.gradcheck(weighed, parts)
 
 
 @pytest.mark.parametrize("shared", [True, False])

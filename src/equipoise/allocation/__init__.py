@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from equipoise.allocation.tied_offers import OfferPolicy as OfferPolicy
     from equipoise.allocation.tied_offers import offer_effects as offer_effects
     from equipoise.allocation.tied_offers import offer_policy as offer_policy
+    from equipoise.allocation.weights import Guard as Guard
+    from equipoise.allocation.weights import choose_sigma as choose_sigma
+    from equipoise.allocation.weights import ddm_policy as ddm_policy
+    from equipoise.allocation.weights import switched_on as switched_on
+    from equipoise.allocation.weights import trade_off as trade_off
 
 POLICIES = Registry(
     "policy",
@@ -44,6 +49,11 @@ POLICIES = Registry(
 
 NAMES = {
     "Allocation": "equipoise.allocation.solve",
+    "Guard": "equipoise.allocation.weights",
+    "choose_sigma": "equipoise.allocation.weights",
+    "ddm_policy": "equipoise.allocation.weights",
+    "switched_on": "equipoise.allocation.weights",
+    "trade_off": "equipoise.allocation.weights",
     "Churn": "equipoise.allocation.stability",
     "Decisions": "equipoise.allocation.rule",
     "Keep": "equipoise.allocation.stability",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.source import AsJson
+from equipoise.cli.source import AsJson, Quiet
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
     from equipoise.core.truth import Truth
+    from equipoise.pipeline.short_video import Loop
 
 PLAN = """# Made by `equipoise simulate {world} --rows {rows} --seed {seed}`; run it with: equipoise run {plan}
 [log]
@@ -43,17 +44,32 @@ def simulate(
     rows: Annotated[int, typer.Option("--rows", "-n", min=10, help="How many units.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same world.")] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")] = Path("world"),
+    worlds: Annotated[int, typer.Option("--worlds", min=2, help="short-video: how many worlds, from --seed on.")] = 10,
+    stage: Annotated[str, typer.Option("--stage", help="short-video: edge or ranking.")] = "edge",
+    drift: Annotated[float, typer.Option("--drift", help="short-video: how far tastes turn after the log, 0 to 1.")] = 0.0,
+    estimator: Annotated[str, typer.Option("--estimator", help="short-video: of the effects.")] = "hum",
+    target: Annotated[str, typer.Option("--target", help="short-video: of the weights: shares or policy-value.")] = "shares",
     json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a simulated experiment: log.parquet, truth.parquet (the potential outcomes) and a plan.toml that runs it.
 
     \b
-    Worlds: coupon (arms x metrics, costs), voucher (a dose of money), incentive (claims and known strata), placebo (no effect).
+    Worlds: coupon (arms x metrics, costs), voucher (a dose of money), incentive (claims and known strata), placebo (no effect),
+    criteo-like (its rates and features).  short-video is a closed loop: a randomised log, HMUM learnt from it, and an A/B
+    test against single strategies, fixed mixes and an oracle, in many worlds; it writes report.html, results.md, results.json.
     \b
     Examples:
       equipoise simulate coupon --rows 20000 --out world
       equipoise run world/plan.toml
+      equipoise simulate short-video --worlds 10 --out loop
     """
+    if world == "short-video":
+        from equipoise.pipeline.short_video import Loop
+
+        seeds = tuple(range(seed, seed + worlds))
+        _loop(Loop(seeds, 6 * rows, 10 * rows, stage, drift, estimator, target), out, json, quiet)
+        return
     import pyarrow.parquet as pq
 
     from equipoise.cli.show import as_json
@@ -74,6 +90,21 @@ def simulate(
         as_json({"folder": str(out), "rows": len(log), "space": log.space.to_json(), "metrics": log.metrics})
     else:
         typer.echo(f"{log!r}\nwritten to {out}; next: equipoise run {out / 'plan.toml'}")
+
+
+def _loop(loop: Loop, out: Path, json: bool, quiet: bool) -> None:
+    """Play the closed loop, and write what came of it."""
+    from equipoise.cli.show import as_json, progress
+    from equipoise.pipeline.report.loop import loop_report
+    from equipoise.pipeline.short_video import as_markdown, play, write_results
+
+    with progress(quiet) as report:
+        found = play(loop, report)
+    write_results(found, out, loop_report(found))
+    if json:
+        as_json(found)
+    else:
+        typer.echo(f"{as_markdown(found)}\nwritten to {out}; open {out / 'report.html'}")
 
 
 def _truth_table(truth: Any) -> Any:

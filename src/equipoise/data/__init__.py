@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from equipoise.data.movielens import fetch_movielens_1m as fetch_movielens_1m
     from equipoise.data.placebo import make_placebo_world as make_placebo_world
     from equipoise.data.read import read_log as read_log
+    from equipoise.data.short_video import make_short_video_world as make_short_video_world
     from equipoise.data.thornton import load_thornton as load_thornton
     from equipoise.data.voucher import make_voucher_world as make_voucher_world
     from equipoise.data.x5 import fetch_x5 as fetch_x5
@@ -56,6 +57,7 @@ SIMULATORS = Registry(
         "incentive": "equipoise.data.incentive:make_incentive_world",
         "placebo": "equipoise.data.placebo:make_placebo_world",
         "criteo-like": "equipoise.data.criteo_like:make_criteo_like_world",
+        "short-video": "equipoise.data.short_video:make_short_video_world",
     },
 )
 
@@ -76,6 +78,7 @@ RATINGS = {  # pairs of user and item, for the strata benchmark
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
     "make_criteo_like_world": "equipoise.data.criteo_like",
+    "make_short_video_world": "equipoise.data.short_video",
     "make_voucher_world": "equipoise.data.voucher",
     "make_incentive_world": "equipoise.data.incentive",
     "make_placebo_world": "equipoise.data.placebo",

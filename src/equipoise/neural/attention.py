@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equipoise.neural.layers import weighed
+
 
 class TargetAttention(nn.Module):
     """Each of G treatments looks at the features in its own way: embeddings (B, d, w) to (G, B, w)."""
@@ -26,8 +28,7 @@ class TargetAttention(nn.Module):
 
     def forward(self, e: Tensor) -> Tensor:
         """(G, B, w)."""
-        share, features = self.shares(e), e.transpose(0, 1)
-        looked = torch.stack([(share[:, :, g, None] * features).sum(dim=0) for g in range(share.shape[2])])
+        looked = weighed(self.shares(e), e.transpose(0, 1))
         mixed: Tensor = self.value(looked)  # the value map is linear, and attention sums to 1: V sum_j a_kj e_j
         return mixed
 
@@ -41,6 +42,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, e: Tensor) -> Tensor:
         """(B, d, w)."""
-        share = torch.softmax(self.query(e) @ self.key(e).transpose(1, 2) / e.shape[-1] ** 0.5, dim=-1)
-        mixed: Tensor = share @ self.value(e)
+        towards = self.query.weight.T @ self.key.weight / e.shape[-1] ** 0.5  # (w, w): (Q e_i) . (K e_j) by one product
+        share = torch.softmax(e @ towards @ e.transpose(1, 2), dim=-1)
+        mixed: Tensor = self.value(share @ e)
         return mixed

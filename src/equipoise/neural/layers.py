@@ -6,10 +6,41 @@ B rows of a batch, d features, S slots, w width, G groups.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+
+class Flat:
+    """All embeddings of rows side by side, (B, d w), not multiplied out: a linear layer on them is one on their basis.
+
+    It is the same function with the same gradients, and one product of B rows with d S numbers in place of two, the first of
+    which fills memory with B d w numbers.
+    """
+
+    def __init__(self, basis: Tensor, weight: Tensor, bias: Tensor) -> None:
+        self.basis, self.weight, self.bias = basis, weight, bias  # (B, d S), (d, S, w), (d, w)
+
+    def __len__(self) -> int:
+        return len(self.basis)
+
+    def dim(self) -> int:
+        """As of the tensor it stands for."""
+        return 2
+
+    def times(self, weight: Tensor) -> Tensor:
+        """(B, out).   weight: (d w, out)."""
+        d, _, width = self.weight.shape
+        through = torch.bmm(self.weight, weight.reshape(d, width, -1)).flatten(0, 1)  # (d S, out)
+        return torch.addmm(self.bias.flatten() @ weight, self.basis, through)
+
+
+def times(x: Tensor | Flat, weight: Tensor) -> Tensor:
+    """x @ weight."""
+    return x.times(weight) if isinstance(x, Flat) else x @ weight
 
 
 class Embed(nn.Module):
@@ -23,9 +54,21 @@ class Embed(nn.Module):
         self.register_buffer("slot", torch.arange(slots, dtype=torch.float32), persistent=False)
 
     def forward(self, u: Tensor) -> Tensor:
-        """(B, d, w)."""
-        basis = (u.T[:, :, None] - self.slot).clamp(0.0, 1.0)  # (d, B, S)
+        """(B, d, w); in memory feature first, as its product makes it."""
+        basis = (u.T.contiguous()[:, :, None] - self.slot).clamp_(0.0, 1.0)  # (d, B, S)
         return torch.baddbmm(self.bias[:, None], basis, self.weight).transpose(0, 1)
+
+    def flat(self, u: Tensor) -> Flat:
+        """For layers that read all embeddings at once."""
+        return Flat((u[:, :, None] - self.slot).clamp_(0.0, 1.0).flatten(1), self.weight, self.bias)
+
+
+class Dense(nn.Linear):
+    """A linear layer, (B, in) to (B, out), that also reads `Flat`."""
+
+    def forward(self, x: Tensor | Flat) -> Tensor:
+        """(B, out)."""
+        return x.times(self.weight.T) + self.bias if isinstance(x, Flat) else super().forward(x)
 
 
 class Grouped(nn.Module):
@@ -38,11 +81,11 @@ class Grouped(nn.Module):
         self.weight = nn.Parameter((2 * torch.rand(groups, inside, out) - 1) * inside**-0.5)
         self.bias = nn.Parameter(torch.zeros(groups, 1, out))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Flat) -> Tensor:
         """(G, B, out)."""
-        if x.dim() == 2:  # what all groups share is one wide product
+        if isinstance(x, Flat) or x.dim() == 2:  # what all groups share is one wide product
             groups, inside, out = self.weight.shape
-            wide = x @ self.weight.permute(1, 0, 2).reshape(inside, groups * out)
+            wide = times(x, self.weight.permute(1, 0, 2).reshape(inside, groups * out))
             return wide.view(len(x), groups, out).transpose(0, 1) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
@@ -61,13 +104,13 @@ class Towers(nn.Module):
         """The layer that reads the inputs."""
         return next(layer for layer in self.modules() if isinstance(layer, Grouped))
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor | Flat) -> Tensor:
         """The last layer before the end, (G, B, hidden[-1])."""
         for layer in self.layers:
             x = functional.elu(layer(x))
-        return x
+        return x  # type: ignore[return-value]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Flat) -> Tensor:
         """(G, B, out)."""
         end: Tensor = self.end(self.hidden(x))
         return end
@@ -78,8 +121,8 @@ def mlp(inside: int, hidden: Sequence[int], out: int | None = None) -> nn.Sequen
     parts: list[nn.Module] = []
     widths = [inside, *hidden]
     for a, b in zip(widths[:-1], widths[1:], strict=True):
-        parts += [nn.Linear(a, b), nn.ELU()]
-    return nn.Sequential(*parts, *([] if out is None else [nn.Linear(widths[-1], out)]))
+        parts += [Dense(a, b), nn.ELU()]
+    return nn.Sequential(*parts, *([] if out is None else [Dense(widths[-1], out)]))
 
 
 class Experts(nn.Module):
@@ -98,8 +141,43 @@ class Experts(nn.Module):
         """x: what experts see, (B, in), or (G, B, in) for experts of each group; f: what gates see."""
         share = torch.softmax(self.gates(f), dim=-1)  # (G, B, M)
         if self.shared:
-            bodies = functional.elu(self.bodies(x))  # (M, B, out)
-            return sum(share[:, :, m, None] * bodies[m] for m in range(self.experts))  # type: ignore[return-value]
-        each = x.expand(self.groups, *x.shape[-2:]) if x.dim() == 2 else x
-        bodies = functional.elu(self.bodies(each.repeat_interleave(self.experts, dim=0)))
-        return torch.einsum("gbm,gmbo->gbo", share, bodies.view(self.groups, self.experts, *bodies.shape[1:]))
+            return weighed(share.permute(2, 1, 0), functional.elu(self.bodies(x)))
+        each = x if isinstance(x, Flat) or x.dim() == 2 else x.repeat_interleave(self.experts, dim=0)
+        bodies = functional.elu(self.bodies(each)).view(*share.shape[::2], *share.shape[1:2], -1)  # (G, M, B, out)
+        mixed = weighed(share.permute(2, 0, 1).reshape(self.experts, -1, 1), bodies.transpose(0, 1).flatten(1, 2))
+        return mixed.view(*share.shape[:2], -1)
+
+
+def weighed(share: Tensor, x: Tensor) -> Tensor:
+    """sum_m share_mng x_mn, (G, N, w).   share: (M, N, G); x: (M, N, w)."""
+    made: Tensor = _Weighed.apply(share.to(x.dtype), x)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Weighed(torch.autograd.Function):
+    """Block by block of m, so that what is worked on stays near: several times faster than a product of many small matrices."""
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(share, x)
+        made = x.new_empty(share.shape[2], *x.shape[1:])
+        for g, out in enumerate(made):
+            torch.mul(share[0, :, g, None], x[0], out=out)
+            for part, row in zip(share[1:, :, g, None], x[1:], strict=True):
+                out.addcmul_(part, row)
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        share, x = ctx.saved_tensors
+        to_share, to_x, held, ones = torch.empty_like(share), torch.empty_like(x), torch.empty_like(x[0]), x.new_ones(x.shape[2])
+        for part, row, share_out, x_out in zip(share, x, to_share, to_x, strict=True):
+            for g, s in enumerate(slope):
+                torch.mul(row, s, out=held)
+                share_out[:, g] = held @ ones
+                if g:
+                    x_out.addcmul_(part[:, g, None], s)
+                else:
+                    torch.mul(part[:, 0, None], s, out=x_out)
+        return to_share, to_x

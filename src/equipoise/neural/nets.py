@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.neural.layers import Embed
+from equipoise.neural.layers import Embed, Flat
 from equipoise.neural.train import History, NoGain, Progress, Training, device_of, train
 
 CHUNK = 1024  # rows asked at once: always so many, so that a row's answer does not depend on its company
@@ -56,10 +56,9 @@ class Net(nn.Module):
         self.shape = shape
         self.embed = Embed(shape.features, shape.slots, shape.width)
 
-    def flat(self, u: Tensor) -> Tensor:
-        """All embeddings of a row side by side, (B, d w)."""
-        side: Tensor = self.embed(u).flatten(1)
-        return side
+    def flat(self, u: Tensor) -> Flat:
+        """All embeddings of a row side by side, (B, d w), for a first layer to read."""
+        return self.embed.flat(u)
 
     def levels(self, u: Tensor) -> Tensor:
         """Expected outcomes, (B, 1 + k, m).   u: (B, d) positions."""

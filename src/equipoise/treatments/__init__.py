@@ -2,6 +2,7 @@
 
 from equipoise.treatments.arms import Arms
 from equipoise.treatments.base import SPACES, space_from_json
+from equipoise.treatments.bits import Bits
 from equipoise.treatments.dose import Dose
 
-__all__ = ["SPACES", "Arms", "Dose", "space_from_json"]
+__all__ = ["SPACES", "Arms", "Bits", "Dose", "space_from_json"]

@@ -12,6 +12,7 @@ SPACES = Registry(
     "space",
     {
         "arms": "equipoise.treatments.arms:Arms",
+        "bits": "equipoise.treatments.bits:Bits",
         "dose": "equipoise.treatments.dose:Dose",
     },
 )

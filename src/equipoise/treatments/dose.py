@@ -1,6 +1,11 @@
 """Dose: an interval of amounts, of which finitely many levels are candidates.
 
-encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.
+encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.  Waves of fixed frequencies f
+(in turns over the interval) may follow, each as two columns, because a sine of unknown phase is a sum of both:
+
+    sin(2 pi f (t - c) / (high - low)),   cos(2 pi f (t - c) / (high - low)) - 1
+
+With the frequencies fixed the response is linear in phi, so that a model linear in phi can tell its coefficients.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ class Dose:
     levels : the amounts a policy may choose from; a whole number asks for so many equal steps above control.
     control : the amount that is doing nothing; by default ``low``.
     unit : the unit of the amounts, e.g. ``"USD"``.
-    degree : the degree of `encode`'s polynomial.
+    degree : the degree of `encode`'s polynomial.   waves : the frequencies that follow it, > 0; with some the degree may be 0.
 
     Examples
     --------
@@ -46,15 +51,19 @@ class Dose:
         control: float | None = None,
         unit: str = "",
         degree: int = 1,
+        waves: Sequence[float] = (),
     ) -> None:
         self.low, self.high, self.unit, self.degree = float(low), float(high), unit, int(degree)
+        self.waves = tuple(float(f) for f in waves)
         self.control = self.low if control is None else float(control)
         if not np.isfinite([self.low, self.high]).all() or self.low >= self.high:
             raise SpaceError("a dose's bounds", "be numbers with low < high", f"[{low}, {high}]")
         if not self.low <= self.control <= self.high:
             raise SpaceError("control", f"lie in [{low:g}, {high:g}]", control, fix="name the amount that is doing nothing")
-        if self.degree < 1:
-            raise SpaceError("degree", "be a whole number >= 1", degree)
+        if not all(0 < f < np.inf for f in self.waves) or len(set(self.waves)) < len(self.waves):
+            raise SpaceError("waves", "be different frequencies > 0", list(waves), fix="1 is one turn from low to high")
+        if self.degree < (0 if self.waves else 1):
+            raise SpaceError("degree", "be a whole number >= 1, or 0 with waves", degree)
         steps = (
             np.linspace(self.control, self.high, levels + 1)[1:] if isinstance(levels, int) else np.asarray(levels, np.float64)
         )
@@ -85,7 +94,12 @@ class Dose:
         return tuple(f"{t:g} {self.unit}".strip() for t in self.check(treatment))
 
     def encode(self, treatment: Any) -> Floats:
-        return (self.check(treatment) - self.control)[:, None] ** np.arange(1, self.degree + 1)
+        gap = (self.check(treatment) - self.control)[:, None]
+        power = gap ** np.arange(1, self.degree + 1)
+        if not self.waves:
+            return power
+        angle = 2 * np.pi * np.asarray(self.waves) * gap / (self.high - self.low)
+        return np.hstack([power, np.sin(angle), np.cos(angle) - 1])
 
     def cells(self, treatment: Any) -> Ints:
         t = self.check(treatment)
@@ -111,6 +125,7 @@ class Dose:
             "control": self.control,
             "unit": self.unit,
             "degree": self.degree,
+            "waves": list(self.waves),
         }
 
     def __repr__(self) -> str:
@@ -120,4 +135,4 @@ class Dose:
         return isinstance(other, Dose) and self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash((self.low, self.high, self.control, self.unit, self.degree, self.levels.tobytes()))
+        return hash((self.low, self.high, self.control, self.unit, self.degree, self.waves, self.levels.tobytes()))

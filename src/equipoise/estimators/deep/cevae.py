@@ -34,7 +34,7 @@ class _CEVAE(TwoHeads):
 
     def levels(self, u: Tensor) -> Tensor:
         """At the mean of z."""
-        x, said = self.flat(u), super().levels(u)  # said: (B, 1 + k, m)
+        x, said = self.embed(u).flatten(1), super().levels(u)  # said: (B, 1 + k, m)
         inputs = torch.cat([x.expand(self.shape.arms, *x.shape), said.transpose(0, 1)], dim=-1)
         means = self.encode(inputs)[:, :, : self.hidden]
         share = torch.softmax(self.assign(x), dim=1).T[:, :, None]
@@ -42,7 +42,7 @@ class _CEVAE(TwoHeads):
 
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Minus the evidence bound, and the two predictive terms."""
-        x = self.flat(u)
+        x = self.embed(u).flatten(1)
         every = self.encode(torch.cat([x, y], dim=1))
         found = every.transpose(0, 1)[torch.arange(len(u), device=u.device), arm]
         mean, spread = found[:, : self.hidden], found[:, self.hidden :].clamp(-8, 8)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
-from equipoise.neural.layers import Grouped
+from equipoise.neural.layers import Dense, Flat, Grouped
 from equipoise.neural.nets import Net, Shape, factual
 
 
@@ -24,13 +24,13 @@ class _FlexTENet(Net):
         w, arms = shape.width, shape.arms
         self.orthogonal = orthogonal
         inside, both = (shape.flat, w, w), (shape.flat, 2 * w, 2 * w)
-        self.shared = nn.ModuleList(nn.Linear(i, w) for i in inside)
+        self.shared = nn.ModuleList(Dense(i, w) for i in inside)
         self.private = nn.ModuleList(Grouped(arms, i, w) for i in both)
         self.end, self.ends = nn.Linear(w, shape.metrics), Grouped(arms, 2 * w, shape.metrics)
 
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""
-        s = self.flat(u)
+        s: Tensor | Flat = self.flat(u)
         seen = s  # what an arm's part reads
         for shared, private in zip(self.shared, self.private, strict=True):
             s, own = functional.elu(shared(s)), functional.elu(private(seen))

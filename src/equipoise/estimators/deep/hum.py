@@ -47,12 +47,11 @@ class _HUM(Net):
     def branches(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Per branch: treated levels (k, B, m), control levels (k, B, m), control representations (k, B, w)."""
         k, e = self.shape.candidates, self.embed(u)
-        f = self.look(e) if self.look is not None else self.wide(e.flatten(1)).expand(k, len(u), self.shape.width)  # type: ignore[misc]
-        z = torch.cat([f, self.experts(self.body(e.flatten(1)), f)], dim=-1)  # (k, B, 2 w)
-        shared = z.mean(dim=0) if self.made.shared_control else z
-        c = self.control(shared).expand(k, len(u), self.shape.width)
-        base = self.base(functional.elu(self.control(shared))).expand(k, len(u), self.shape.metrics)
-        return self.treated(z), base, c
+        f = self.look(e) if self.look is not None else self.wide(self.flat(u)).expand(k, len(u), self.shape.width)  # type: ignore[misc]
+        z = torch.cat([f, self.experts(self.body(self.flat(u)), f)], dim=-1)  # (k, B, 2 w)
+        c = self.control(z.mean(dim=0) if self.made.shared_control else z)
+        base = self.base(functional.elu(c)).expand(k, len(u), self.shape.metrics)
+        return self.treated(z), base, c.expand(k, len(u), self.shape.width)
 
     def levels(self, u: Tensor) -> Tensor:
         """Control is the branches' mean, and a candidate's level that mean plus its own branch's effect."""

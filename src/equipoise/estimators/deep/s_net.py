@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.estimators.deep.base import DeepEstimator
-from equipoise.neural.layers import mlp
+from equipoise.neural.layers import Dense, mlp
 from equipoise.neural.nets import Net, Shape
 
 
@@ -18,7 +18,7 @@ class _SLearner(Net):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         w = shape.width
-        self.first = torch.nn.Linear(shape.flat, 2 * w)
+        self.first = Dense(shape.flat, 2 * w)
         self.treated = torch.nn.Parameter(torch.randn(shape.arms, 2 * w) * (shape.flat + shape.candidates) ** -0.5)
         self.rest = mlp(2 * w, (2 * w, w), shape.metrics)
 

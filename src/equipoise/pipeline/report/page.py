@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -14,7 +15,7 @@ from equipoise.pipeline.findings import Findings
 from equipoise.pipeline.report.budget import buys
 from equipoise.pipeline.report.decision import policy, value
 from equipoise.pipeline.report.evidence import averages, ranks, responds, sound
-from equipoise.pipeline.report.parts import Section
+from equipoise.pipeline.report.parts import Card, Section
 from equipoise.pipeline.report.strata import anyway
 from equipoise.pipeline.report.summary import cards, made
 from equipoise.pipeline.report.view import View
@@ -29,14 +30,19 @@ def render_report(findings: Findings) -> str:
     ----------
     findings : what a run found; see `equipoise.pipeline.findings`.
     """
-    environment, plotly_js = report_libraries()
     view = View(findings)
+    return render_page(findings, cards(view), sections(view))
+
+
+def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Section]) -> str:
+    """A page of sections.   head: its title, its headline (sentences), the level of its intervals, and what it was made with."""
+    environment, plotly_js = report_libraries()
     template = environment.from_string(_resource("template.html.j2"))
     script = _resource("page.js")
     page: str = template.render(
-        findings=findings,
-        cards=cards(view),
-        sections=sections(view),
+        findings=head,
+        cards=cards,
+        sections=sections,
         style=_resource("style.css"),
         script=script,
         allowed=f"{_fingerprint(plotly_js)} {_fingerprint(script)}",

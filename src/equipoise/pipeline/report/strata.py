@@ -36,7 +36,7 @@ def anyway(view: View) -> Section:
     """Who would have bought anyway?"""
     found = view.findings["strata"]
     blocks: list[Block] = [_who(found), *_audience(view, found), _budget(view, found), _worth(view, found)]
-    blocks += [_caps(view, found), _rules(view, found)] if found["caps"] else [_rules(view, found)]
+    blocks += [_caps(view, found), _rules(view, found)] if found.get("caps") else [_rules(view, found)]
     if found["segments"]:
         blocks.append(_segments(view, found))
     blocks += [Words(ASSUMED), _assumptions(found), _calibration(found), _violations(view, found), _ranges(found)]

@@ -1,0 +1,246 @@
+"""Bits: k switches that are on or off in any combination, such as categories shown or left out; control is all off.
+
+encode(t) is the vector itself, followed with ``crosses = 2`` by the products of two different switches, and so on:
+
+    phi(t) = (t_1, ..., t_k,  t_1 t_2, t_1 t_3, ..., t_(k-1) t_k,  ...)
+
+There are 2^k - 1 candidates; a policy gets all of them only when asked, else a list with structure, or a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import SpaceError, UnsupportedSpace
+
+MOST = 4095  # candidates; one effect a unit and candidate is held, so more would not fit
+CONTROL, ALL, BUT = "none", "all", "all but "
+KINDS = ("structured", "singles", "pairs", "all")
+
+
+class Bits:
+    """A vector of switches.
+
+    Parameters
+    ----------
+    switches : their names, or how many there are (then named s1, s2, ...).
+    candidates : what a policy may choose from.  ``"structured"``: each switch alone, all but one, each pair, all on; ``"singles"``;
+        ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole number asks for so many different vectors,
+        drawn evenly by ``seed``; or the vectors themselves, (k, switches), of which control is left out.
+    crosses : how many switches at most are multiplied by one column of `encode`; 1 is none.
+    seed : of the sample.
+
+    Examples
+    --------
+    >>> channels = Bits(["mail", "push", "call"], crosses=2)
+    >>> channels.names(channels.candidates())
+    ('mail', 'push', 'call', 'mail+push', 'mail+call', 'push+call', 'all')
+    >>> channels.encode([[1, 0, 1]]).tolist()
+    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]]
+    """
+
+    kind = "bits"
+
+    def __init__(
+        self,
+        switches: Sequence[str] | int,
+        candidates: str | int | Iterable[Iterable[int]] = "structured",
+        crosses: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.switches = _names(switches)
+        k = len(self.switches)
+        if not _whole(crosses) or not 1 <= crosses <= k:
+            raise SpaceError("crosses", f"be a whole number from 1 to the number of switches, {k}", repr(crosses))
+        if not _whole(seed) or seed < 0:
+            raise SpaceError("seed", "be a whole number >= 0", repr(seed))
+        self.crosses, self.seed = int(crosses), int(seed)
+        self._products = [list(group) for size in range(2, self.crosses + 1) for group in combinations(range(k), size)]
+        self._listed = self._list(candidates)
+        self._asked = candidates if isinstance(candidates, str | int) else self._listed.tolist()
+        code = _codes(self._listed)
+        self._order = np.argsort(code, kind="stable")
+        self._sorted = code[self._order]
+
+    @property
+    def control(self) -> Ints:
+        return np.zeros(len(self.switches), np.int64)
+
+    def check(self, treatment: Any) -> Ints:
+        k = len(self.switches)
+        t = np.asarray(treatment)
+        if t.ndim == 1 and t.dtype.kind == "O":
+            t = _stacked(t, k)
+        if t.ndim != 2 or t.shape[1] != k:
+            raise SpaceError("treatment", f"be one vector of {k} switches a row", f"an array of shape {t.shape}")
+        good = (t == 0) | (t == 1)
+        if not good.all():
+            row, j = (int(i) for i in np.argwhere(~good)[0])
+            where, fix = f"row {row}", "a switch is 0 or 1; use Dose or Shares for amounts"
+            raise SpaceError(f"switch {self.switches[j]!r}", "be 0 or 1", t[row, j], where, fix)
+        return t.astype(np.int64)
+
+    def candidates(self) -> Ints:
+        return self._listed.copy()
+
+    def names(self, treatment: Any) -> tuple[str, ...]:
+        return tuple(self._name(row) for row in self.check(treatment).astype(bool))
+
+    def encode(self, treatment: Any) -> Floats:
+        t = self.check(treatment).astype(np.float64)
+        if not self._products:
+            return t
+        return np.column_stack([t, *(t[:, group].prod(axis=1) for group in self._products)])
+
+    def degrees(self) -> Ints:
+        """How many switches each column of `encode` multiplies, (d,): what is more than 1 is a cross."""
+        return np.array([1] * len(self.switches) + [len(group) for group in self._products], np.int64)
+
+    def cells(self, treatment: Any) -> Ints:
+        t = self.check(treatment)
+        code, on = _codes(t), t.any(axis=1)
+        place = np.minimum(np.searchsorted(self._sorted, code), len(self._sorted) - 1)
+        strange = on & (self._sorted[place] != code)
+        if strange.any():
+            row = int(np.argmax(strange))
+            fix = 'list what was logged as candidates (or candidates="all"), or use an estimator that needs no cells: dml, s-learner'
+            raise UnsupportedSpace("each vector", "be control or a candidate", repr(self._name(t[row] > 0)), f"row {row}", fix)
+        return np.where(on, 1 + self._order[place], 0).astype(np.int64)
+
+    def dose(self, treatment: Any) -> Floats:
+        fix = "use Dose, or an estimator for vectors"
+        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Bits", fix=fix)
+
+    def describe(self) -> str:
+        crossed = f", products of up to {self.crosses}" if self.crosses > 1 else ""
+        many = f"{len(self._listed)} candidates" if len(self._listed) > 1 else "1 candidate"
+        return f"{len(self.switches)} switches{crossed}: {', '.join(self.switches)}; {many}; control is {CONTROL}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "switches": list(self.switches),
+            "candidates": self._asked,
+            "crosses": self.crosses,
+            "seed": self.seed,
+        }
+
+    def __repr__(self) -> str:
+        asked = self._asked if isinstance(self._asked, str | int) else f"{len(self._listed)} vectors"
+        return f"Bits({list(self.switches)}, candidates={asked!r}, crosses={self.crosses})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bits) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.switches, self.crosses, self.seed, self._listed.tobytes()))
+
+    def _name(self, on: NDArray[np.bool_]) -> str:
+        """The switches that are on, or the one that is off where there are many."""
+        chosen = [name for name, one in zip(self.switches, on, strict=True) if one]
+        if len(on) > 2 and len(chosen) == len(on):
+            return ALL
+        if len(on) > 3 and len(chosen) == len(on) - 1:
+            return BUT + self.switches[int(np.argmin(on))]
+        return "+".join(chosen) or CONTROL
+
+    def _list(self, asked: Any) -> Ints:
+        """The candidates as vectors, each once, control not among them."""
+        k = len(self.switches)
+        if isinstance(asked, str):
+            if asked not in KINDS:
+                must = f"be {', '.join(map(repr, KINDS))}, a whole number, or vectors"
+                raise SpaceError("candidates", must, repr(asked), fix="see the documentation of Bits")
+            return _every(k) if asked == "all" else _structured(k, asked)
+        if _whole(asked):
+            return _sampled(k, int(asked), self.seed)
+        vectors = self.check(asked if isinstance(asked, np.ndarray) else list(asked))
+        first = np.sort(np.unique(vectors, axis=0, return_index=True)[1])
+        vectors = vectors[first]
+        vectors = vectors[vectors.any(axis=1)]
+        if not 1 <= len(vectors) <= MOST:
+            raise SpaceError("candidates", f"be 1 to {MOST:,} vectors that are not control", len(vectors))
+        return vectors
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _names(switches: Any) -> tuple[str, ...]:
+    if _whole(switches):
+        if switches < 1:
+            raise SpaceError("switches", "be names, or a number >= 1", switches)
+        return tuple(f"s{j}" for j in range(1, int(switches) + 1))
+    names = tuple(str(name) for name in switches)
+    if isinstance(switches, str) or not names or len(set(names)) < len(names):
+        raise SpaceError("switches", "be one or more different names", repr(switches), fix='e.g. Bits(["mail", "push"])')
+    for name in names:
+        if not name or "+" in name or name in (CONTROL, ALL) or name.startswith(BUT):
+            fix = "call it otherwise: a combination is named by its switches, joined by +"
+            raise SpaceError("a switch's name", f"be text without +, not {CONTROL!r} or {ALL!r}", repr(name), fix=fix)
+    return names
+
+
+def _stacked(rows: NDArray[Any], k: int) -> NDArray[Any]:
+    """A column of vectors, as a list column of a table is read, as a matrix."""
+    fits = np.fromiter((np.shape(vector) == (k,) for vector in rows), np.bool_, len(rows))
+    if not fits.all():
+        row = int(np.argmin(fits))
+        raise SpaceError("treatment", f"be one vector of {k} switches a row", repr(rows[row]), f"row {row}")
+    return np.concatenate(rows.tolist()).reshape(-1, k) if len(rows) else np.empty((0, k), np.int64)
+
+
+def _codes(t: Ints) -> NDArray[Any]:
+    """A number that tells the vectors apart, (n,): bytes where a float64 does not hold it."""
+    if t.shape[1] < 53:
+        return t.astype(np.float64) @ 2.0 ** np.arange(t.shape[1])
+    packed = np.ascontiguousarray(np.packbits(t.astype(np.uint8), axis=1))
+    return packed.view(f"S{packed.shape[1]}").ravel()
+
+
+def _every(k: int) -> Ints:
+    if 2**k - 1 > MOST:
+        fix = 'ask for a sample (candidates=500), "structured", or the vectors that matter'
+        raise SpaceError('candidates="all"', f"be at most {MOST:,}", f"2^{k} - 1 = {2**k - 1:,}", fix=fix)
+    return _decoded(np.arange(1, 2**k), k)
+
+
+def _decoded(code: Ints, k: int) -> Ints:
+    return code[:, None] >> np.arange(k, dtype=np.int64) & 1
+
+
+def _structured(k: int, asked: str) -> Ints:
+    """Each switch alone; each pair; all but one, and all."""
+    one = np.eye(k, dtype=np.int64)
+    lists = [one]
+    if asked != "singles":
+        first, second = np.triu_indices(k, 1)
+        lists.append(one[first] + one[second])
+    if asked == "structured":
+        lists += [1 - one, np.ones((1, k), np.int64)]
+    vectors = np.vstack(lists)
+    vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
+    vectors = vectors[vectors.any(axis=1)]
+    if len(vectors) > MOST:
+        fix = 'ask for "singles", or for a sample (candidates=500)'
+        raise SpaceError(f"candidates={asked!r}", f"be at most {MOST:,}", f"{len(vectors):,} of {k} switches", fix=fix)
+    return vectors
+
+
+def _sampled(k: int, wanted: int, seed: int) -> Ints:
+    """Different vectors, each as likely as any other; all of them where no more are wanted than there are."""
+    if not 1 <= wanted <= MOST:
+        raise SpaceError("the number of candidates", f"be from 1 to {MOST:,}", wanted)
+    rng = np.random.default_rng(seed)
+    if k < 24:  # few enough for a permutation of all
+        return _decoded(1 + rng.permutation(2**k - 1)[:wanted].astype(np.int64), k)
+    vectors = rng.integers(2, size=(wanted + 64, k))  # of 2^24 or more, so hardly one comes twice, never 64
+    vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
+    return vectors[vectors.any(axis=1)][:wanted]
