@@ -20,14 +20,19 @@ from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
 from equipoise.estimators.deep.base import NetTraining
 from equipoise.estimators.models import BoostedTrees
 from equipoise.estimators.persist import estimator_parts
-from equipoise.treatments import Arms, Dose
+from equipoise.treatments import Arms, Bits, Dose, Shares
 
 NAMES = list(ESTIMATORS)
 METRICS = ("spend", "visit")
 FEATURES = ["age", "visits", "tenure"]
-SPACES = {"arms": Arms(["none", "mens", "womens"]), "dose": Dose(0, 2, levels=[1, 2], unit="USD")}
+SPACES = {
+    "arms": Arms(["none", "mens", "womens"]),
+    "dose": Dose(0, 2, levels=[1, 2], unit="USD"),
+    "bits": Bits(["mail", "push"], "singles"),
+    "shares": Shares(["film", "game", "food"], candidates=[[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]]),
+}
 TREES = BoostedTrees(trees=15, learning_rate=0.2, leaves=7, threads=1)
-NO_TREES = {"linear-dml"}  # its default base model is quick as it is
+NO_TREES = {"dml"}  # its default base model is quick as it is
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
 

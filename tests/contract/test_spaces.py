@@ -10,13 +10,13 @@ import pytest
 from equipoise.core.errors import SpaceError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators import ESTIMATORS
-from equipoise.treatments import SPACES, Arms, Dose, space_from_json
+from equipoise.treatments import SPACES, Arms, Bits, Dose, Shares, space_from_json
 
 
-class Bits:
+class Switches:
     """Switches that are on or off together in any way: a space with neither cells nor an amount."""
 
-    kind = "bits"
+    kind = "switches"
 
     def __init__(self, switches=3):
         self.switches, self.control = switches, np.zeros(switches, int)
@@ -39,10 +39,10 @@ class Bits:
         return self.check(treatment).astype(np.float64)
 
     def cells(self, treatment):
-        raise UnsupportedSpace("this estimator's space", "have cells", "Bits", fix="use an estimator that needs no cells")
+        raise UnsupportedSpace("this estimator's space", "have cells", "Switches", fix="use an estimator that needs no cells")
 
     def dose(self, treatment):
-        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Bits", fix="use one for vectors")
+        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Switches", fix="use one for vectors")
 
     def describe(self):
         return f"{self.switches} switches"
@@ -56,9 +56,16 @@ EXAMPLES = {
     "arms": [Arms(), Arms(["none", "mens", "womens"]), Arms([3, 1, 2], control=2), Arms(["b", "a"], control="a")],
     "dose": [Dose(), Dose(0, 3, levels=[0.5, 2], unit="USD"), Dose(-1, 1, levels=4, control=0, degree=3), Dose(1, 2, levels=1)],
 }
-OUTSIDE = {"arms": [9, "lamp"], "dose": [9.5, np.nan, np.inf]}
+EXAMPLES["shares"] = [
+    Shares(),
+    Shares(["film", "game"], control=[0.7, 0.3], move=None),
+    Shares(3, candidates=[[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], high=0.7),
+    Shares(4, candidates="sample", count=5, seed=2),
+]
+EXAMPLES["bits"] = [Bits(3), Bits(["mail", "push"], "all", crosses=2), Bits(6, 9, seed=1), Bits(2, [[1, 1]]), Bits(70, 4)]
+OUTSIDE = {"arms": [9, "lamp"], "dose": [9.5, np.nan, np.inf], "bits": [9, "lamp", [0, 2]], "shares": ["lamp"]}
 REGISTERED = [pytest.param(space, id=f"{kind}{i}") for kind in SPACES for i, space in enumerate(EXAMPLES[kind])]
-every_space = pytest.mark.parametrize("space", [*REGISTERED, pytest.param(Bits(), id="bits")])
+every_space = pytest.mark.parametrize("space", [*REGISTERED, pytest.param(Switches(), id="switches")])
 every_registered = pytest.mark.parametrize("space", REGISTERED)
 
 
@@ -187,26 +194,26 @@ def switched(n=900):
     return X, X[:, 0] + t @ [1.0, 2.0, -1.0] + 0.3 * rng.normal(size=n), t
 
 
-@pytest.mark.parametrize("name", ["s-learner", "linear-dml"])
+@pytest.mark.parametrize("name", ["s-learner", "dml"])
 def test_estimators_that_need_only_an_encoding_serve_a_new_space(name):
     X, y, t = switched()
-    effects = ESTIMATORS.load(name)(space=Bits()).fit(X, y, treatment=t).effects(X)
+    effects = ESTIMATORS.load(name)(space=Switches()).fit(X, y, treatment=t).effects(X)
     assert effects.candidates == ("100", "010", "001", "111")
     # largest errors of 10 seeds: S-learner 0.12, DML 0.07
     np.testing.assert_allclose(effects.values.mean(axis=0)[:, 0], [1, 2, -1, 2], atol=0.3)
 
 
-@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"s-learner", "linear-dml"}))
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"s-learner", "dml"}))
 def test_estimators_that_need_more_refuse_it_by_name(name):
     X, y, t = switched(90)
     with pytest.raises(UnsupportedSpace, match="3 switches") as refused:
-        ESTIMATORS.load(name)(space=Bits()).fit(X, y, treatment=t)
+        ESTIMATORS.load(name)(space=Switches()).fit(X, y, treatment=t)
     assert ESTIMATORS.load(name).__name__ in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["s-learner", "linear-dml"])
+@pytest.mark.parametrize("name", ["s-learner", "dml"])
 def test_a_bad_value_of_a_new_space_is_refused_at_its_row(name):
     X, y, t = switched(90)
     t[7, 1] = 2
     with pytest.raises(SpaceError, match="row 7"):
-        ESTIMATORS.load(name)(space=Bits()).fit(X, y, treatment=t)
+        ESTIMATORS.load(name)(space=Switches()).fit(X, y, treatment=t)

@@ -20,6 +20,15 @@ def test_encode_is_a_polynomial_around_control():
     assert Dose(0, 4, degree=2, control=1).encode([1, 3]).tolist() == [[0, 0], [2, 4]]
 
 
+def test_waves_of_fixed_frequency_follow_the_powers():
+    encoded = Dose(0, 4, waves=[1, 0.5]).encode([0, 1, 4])
+    np.testing.assert_allclose(encoded[0], 0, atol=0)
+    np.testing.assert_allclose(encoded[1], [1, 1, np.sqrt(0.5), -1, np.sqrt(0.5) - 1], atol=1e-15)  # a quarter and an eighth turn
+    np.testing.assert_allclose(encoded[2], [4, 0, 0, 0, -2], atol=1e-15)
+    assert Dose(0, 4, degree=0, waves=[1], control=2).encode([2, 3]).shape == (2, 2)
+    assert not Dose(0, 4, degree=0, waves=[1], control=2).encode([2]).any()
+
+
 @pytest.mark.parametrize(("values", "row"), [([0.5, 2.0], 1), ([-0.1], 0), ([0.2, np.nan], 1), ([np.inf], 0)])
 def test_an_amount_outside_is_named_with_its_row(values, row):
     with pytest.raises(SpaceError, match=f"row {row}"):
@@ -32,6 +41,10 @@ def test_an_amount_outside_is_named_with_its_row(values, row):
         dict(low=1, high=0),
         dict(control=2),
         dict(degree=0),
+        dict(degree=-1, waves=[1]),
+        dict(waves=[0]),
+        dict(waves=[1, 1.0]),
+        dict(waves=[np.nan]),
         dict(levels=[0]),
         dict(levels=[5]),
         dict(levels=[]),

@@ -13,6 +13,7 @@ SPACES = Registry(
     {
         "arms": "equipoise.treatments.arms:Arms",
         "bits": "equipoise.treatments.bits:Bits",
+        "shares": "equipoise.treatments.shares:Shares",
         "dose": "equipoise.treatments.dose:Dose",
     },
 )

@@ -30,9 +30,9 @@ class Bits:
     Parameters
     ----------
     switches : their names, or how many there are (then named s1, s2, ...).
-    candidates : what a policy may choose from.  ``"structured"``: each switch alone, all but one, each pair, all on; ``"singles"``;
-        ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole number asks for so many different vectors,
-        drawn evenly by ``seed``; or the vectors themselves, (k, switches), of which control is left out.
+    candidates : what a policy may choose from.  ``"structured"``: each switch alone, each pair, all but one, all on;
+        ``"singles"``; ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole number asks for so many
+        different vectors, drawn evenly by ``seed``; or the vectors themselves, (k, switches), of which control is left out.
     crosses : how many switches at most are multiplied by one column of `encode`; 1 is none.
     seed : of the sample.
 
@@ -84,7 +84,7 @@ class Bits:
             row, j = (int(i) for i in np.argwhere(~good)[0])
             where, fix = f"row {row}", "a switch is 0 or 1; use Dose or Shares for amounts"
             raise SpaceError(f"switch {self.switches[j]!r}", "be 0 or 1", t[row, j], where, fix)
-        return t.astype(np.int64)
+        return t.astype(np.int64, copy=False)
 
     def candidates(self) -> Ints:
         return self._listed.copy()
@@ -109,7 +109,7 @@ class Bits:
         strange = on & (self._sorted[place] != code)
         if strange.any():
             row = int(np.argmax(strange))
-            fix = 'list what was logged as candidates (or candidates="all"), or use an estimator that needs no cells: dml, s-learner'
+            fix = 'list what was logged as candidates, or candidates="all"; dml and s-learner need no cells'
             raise UnsupportedSpace("each vector", "be control or a candidate", repr(self._name(t[row] > 0)), f"row {row}", fix)
         return np.where(on, 1 + self._order[place], 0).astype(np.int64)
 

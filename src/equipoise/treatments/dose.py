@@ -1,7 +1,7 @@
 """Dose: an interval of amounts, of which finitely many levels are candidates.
 
-encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.  Waves of fixed frequencies f
-(in turns over the interval) may follow, each as two columns, because a sine of unknown phase is a sum of both:
+encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.  Waves of fixed
+frequencies f (in turns over the interval) may follow, each as two columns, because a sine of unknown phase is a sum of both:
 
     sin(2 pi f (t - c) / (high - low)),   cos(2 pi f (t - c) / (high - low)) - 1
 

@@ -1,0 +1,282 @@
+"""Kernels of the MDP2 forest: node histograms, the CUSUM criterion, trees grown and asked.  Every loop over rows is here.
+
+    histogram   H[f, b, k, j] = (sum w, sum w y) over the rows of a node with feature f in bin b and share k in bin j
+    curve       C_j = sum_{i<=j} (S_i - mu n_i) / n          the centred mass integral; unchanged when a constant is added to y
+    cut         D(j) = mean of C right of j - mean of C left of j, by mass;  the edge of largest D, at most what is left
+    score       n K/K' sum over the K' shares visited, in the node's order, of D^2
+
+A rising curve cuts at its top, a falling one at 0, a hill at its top.   d features, K shares, q bins of a share, B of a feature.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+MDPP, PENALISED, CURVE = range(3)
+SUPPORT = 0.99  # of a leaf's rows: no cut lies beyond
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill(hist, Xb, place, w, wy, rows, features):  # type: ignore[no-untyped-def]
+    """Add rows to a histogram (f, B, K q, 2), one feature at a time so that its part stays near.   place: (n, K), k q + bin."""
+    K = place.shape[1]
+    for f in range(len(features)):
+        column, part = features[f], hist[f]
+        for r in range(len(rows)):
+            i = rows[r]
+            cell = part[Xb[i, column]]
+            a, b = w[i], wy[i]
+            for k in range(K):
+                at = place[i, k]
+                cell[at, 0] += a
+                cell[at, 1] += b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cut_of(n, S, k, q, mean, edges, left, mass, spread):  # type: ignore[no-untyped-def]
+    """The best cut of one share: (D, its variance, the edge), or D = -1 where no edge is admissible.
+
+    n, S: (K q,) of the node; mean: its outcome, or nan for none taken off; edges: (K, q + 1); left: of the whole; mass: the
+    integral by mass, else by width as published, unweighted; spread: the outcome's variance.
+    """
+    total = 0.0
+    for j in range(q):
+        total += n[k * q + j]
+    if total <= 0:
+        return -1.0, 0.0, 0.0
+    C, weight = np.empty(q), np.empty(q)
+    run = 0.0
+    for j in range(q):
+        m, s = n[k * q + j], S[k * q + j]
+        if mass:
+            run += (s - mean * m) / total
+            weight[j] = m
+        else:
+            run += (edges[k, j + 1] - edges[k, j]) * (s / m - mean if m > 0 else 0.0)
+            weight[j] = 1.0 if m > 0 else 0.0
+        C[j] = run
+    whole, area = 0.0, 0.0
+    for j in range(q):
+        whole += weight[j]
+        area += weight[j] * C[j]
+    best, at, seen, part, below = -1.0, -1, 0.0, 0.0, 0.0
+    for j in range(q - 1):
+        seen += weight[j]
+        part += weight[j] * C[j]
+        below += n[k * q + j]
+        if edges[k, j + 1] > left or below > SUPPORT * total or seen <= 0 or seen >= whole:
+            continue
+        D = (area - part) / (whole - seen) - part / seen
+        if D > best:  # noqa: SIM300
+            best, at = D, j
+    if at < 0:
+        return -1.0, 0.0, 0.0
+    variance = 0.0
+    if spread > 0 and mass:
+        seen = 0.0
+        for j in range(at + 1):
+            seen += weight[j]
+        tail, square, first = 0.0, 0.0, 0.0
+        for j in range(q - 1, -1, -1):
+            tail += weight[j] / (whole - seen) if j > at else -weight[j] / seen
+            square += tail * tail * n[k * q + j]
+            first += tail * n[k * q + j]
+        variance = spread * (square - first * first / total) / (total * total)
+    return best, variance, edges[k, at + 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # type: ignore[no-untyped-def]
+    """The score of a node's histogram (K q,), and its cuts into ``cuts`` (K,), -1 where a share was not visited."""
+    count, total = 0.0, 0.0
+    for j in range(q):
+        count += n[j]
+        total += S[j]
+    cuts[:] = -1.0
+    if count <= 0:
+        return 0.0
+    mean = total / count
+    if criterion == CURVE:
+        found = 0.0
+        for c in range(K * q):
+            if n[c] > 0:
+                found += (S[c] - mean * n[c]) ** 2 / n[c]
+        return found
+    used, squares, visited = 0.0, 0.0, 0
+    for o in range(K):
+        k = order[o]
+        D, variance, edge = cut_of(n, S, k, q, mean if centred else 0.0, edges, 1.0 - used + 1e-12, mass, spread)
+        if D < 0:
+            continue
+        visited += 1
+        squares += max(0.0, D * D - variance) if criterion == PENALISED else D * D
+        cuts[k] = edge
+        used += edge
+        if used >= 1.0 - 1e-9:
+            break
+    return count * squares * K / visited if visited else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow(Xb, place, w, wy, rows, features, edges, B, depth, least, criterion, mass, centred, spread, seed):  # type: ignore[no-untyped-def]
+    """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a leaf.
+
+    Rows of a node with the feature's bin <= bin go left.  The smaller child is counted, its sibling is the parent less it.
+    """
+    np.random.seed(seed)  # noqa: NPY002, the stream of this compiled call
+    K, q, most = place.shape[1], edges.shape[1] - 1, 2 ** (depth + 1)
+    feature, at = np.full(most, -1, np.int32), np.zeros(most, np.int32)
+    child, order = np.full((most, 2), -1, np.int32), np.empty((most, K), np.int32)
+    begin, end, level = np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most, np.int64)
+    slot = np.zeros(most, np.int64)
+    hist = np.zeros((depth + 2, len(features), B, K * q, 2))
+    fill(hist[0], Xb, place, w, wy, rows, features)
+    end[0], nodes, stack, top = len(rows), 1, np.zeros(most, np.int64), 1
+    free, spare = np.arange(depth + 1, -1, -1), depth + 1  # slots of histograms that are not in use; 0 holds the root's
+    cuts = np.empty(K)
+    all_n, all_S, left_n, left_S = np.empty(K * q), np.empty(K * q), np.empty(K * q), np.empty(K * q)
+    while top:
+        top -= 1
+        v = stack[top]
+        H = hist[slot[v]]
+        order[v] = np.random.permutation(K)  # noqa: NPY002
+        gain, best_f, best_b = 0.0, -1, 0
+        if level[v] < depth and end[v] - begin[v] >= 2 * least:
+            for c in range(K * q):
+                all_n[c], all_S[c] = 0.0, 0.0
+                for b in range(B):
+                    all_n[c] += H[0, b, c, 0]
+                    all_S[c] += H[0, b, c, 1]
+            here = score(all_n, all_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
+            for f in range(len(features)):
+                left_n[:] = 0.0
+                left_S[:] = 0.0
+                for b in range(B - 1):
+                    moved = False
+                    for c in range(K * q):
+                        if H[f, b, c, 0] != 0:
+                            left_n[c] += H[f, b, c, 0]
+                            left_S[c] += H[f, b, c, 1]
+                            moved = True
+                    if not moved:
+                        continue
+                    inside, whole = 0.0, 0.0
+                    for c in range(q):
+                        inside += left_n[c]
+                        whole += all_n[c]
+                    if inside < least or whole - inside < least:
+                        continue
+                    found = score(left_n, left_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
+                    found += score(all_n - left_n, all_S - left_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
+                    if found - here > gain:
+                        gain, best_f, best_b = found - here, f, b
+        if best_f < 0:
+            free[spare] = slot[v]
+            spare += 1
+            continue
+        middle = divide(Xb, rows, begin[v], end[v], features[best_f], best_b)
+        feature[v], at[v] = features[best_f], best_b
+        one, two = nodes, nodes + 1
+        nodes += 2
+        child[v, 0], child[v, 1] = one, two
+        begin[one], end[one], begin[two], end[two] = begin[v], middle, middle, end[v]
+        level[one], level[two] = level[v] + 1, level[v] + 1
+        small, large = (one, two) if middle - begin[v] <= end[v] - middle else (two, one)
+        if level[one] < depth:  # a leaf needs no histogram
+            spare -= 1
+            slot[small], slot[large] = free[spare], slot[v]
+            hist[slot[small]] = 0.0
+            fill(hist[slot[small]], Xb, place, w, wy, rows[begin[small] : end[small]], features)
+            hist[slot[large]] -= hist[slot[small]]
+            stack[top], stack[top + 1] = large, small
+            top += 2
+        else:
+            free[spare] = slot[v]
+            spare += 1
+            order[one], order[two] = np.random.permutation(K), np.random.permutation(K)  # noqa: NPY002
+    return feature[:nodes], at[:nodes], child[:nodes], order[:nodes]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def divide(Xb, rows, low, high, column, b):  # type: ignore[no-untyped-def]
+    """Reorder rows[low:high] so that those with bin <= b come first, in their old order; where the others begin."""
+    kept, other = low, np.empty(high - low, rows.dtype)
+    count = 0
+    for r in range(low, high):
+        i = rows[r]
+        if Xb[i, column] <= b:
+            rows[kept] = i
+            kept += 1
+        else:
+            other[count] = i
+            count += 1
+    rows[kept:high] = other[:count]
+    return kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def leaf_of(Xb, feature, at, child, rows):  # type: ignore[no-untyped-def]
+    """The leaf of each row, (rows,)."""
+    out = np.empty(len(rows), np.int32)
+    for r in range(len(rows)):
+        v = 0
+        while feature[v] >= 0:
+            v = child[v, 0] if Xb[rows[r], feature[v]] <= at[v] else child[v, 1]
+        out[r] = v
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def policies(leaf, rows, place, w, wy, T, order, edges, mass, centred, out, limit):  # type: ignore[no-untyped-def]
+    """The policy (nodes, K) of each leaf and the largest shares it has seen, from rows kept apart; K' = 0 gives the mean mix."""
+    nodes, K = out.shape
+    q = edges.shape[1] - 1
+    n, S, mix = np.zeros((nodes, K * q)), np.zeros((nodes, K * q)), np.zeros((nodes, K))
+    for r in range(len(rows)):
+        i, v = rows[r], leaf[r]
+        for k in range(K):
+            n[v, place[i, k]] += w[i]
+            S[v, place[i, k]] += wy[i]
+            mix[v, k] += w[i] * T[i, k]
+    cuts = np.empty(K)
+    for v in range(nodes):
+        whole = n[v, :q].sum()
+        if whole <= 0:
+            out[v] = 1.0 / K
+            limit[v] = 1.0
+            continue
+        for k in range(K):
+            run = 0.0
+            limit[v, k] = edges[k, q]
+            for j in range(q):
+                run += n[v, k * q + j]
+                if run >= SUPPORT * whole:
+                    limit[v, k] = edges[k, j + 1]
+                    break
+        score(n[v], S[v], K, q, order[v], edges, MDPP, mass, centred, 0.0, cuts)
+        used = 0.0
+        for o in range(K):
+            k = order[v, o]
+            if cuts[k] > 0:
+                out[v, k] = min(cuts[k], 1.0 - used)
+                used += out[v, k]
+            else:
+                out[v, k] = 0.0
+        out[v] = out[v] / used if used > 1e-9 else mix[v] / whole
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def average(Xb, feature, at, child, starts, values, out):  # type: ignore[no-untyped-def]
+    """out (n, c): the mean over trees of the values (nodes, c) of each row's leaf.   starts: (trees + 1,) of their nodes."""
+    trees = len(starts) - 1
+    for i in range(len(Xb)):
+        out[i] = 0.0
+        for t in range(trees):
+            base, v = starts[t], 0
+            while feature[base + v] >= 0:
+                v = child[base + v, 0] if Xb[i, feature[base + v]] <= at[base + v] else child[base + v, 1]
+            for c in range(out.shape[1]):
+                out[i, c] += values[base + v, c]
+        for c in range(out.shape[1]):
+            out[i, c] /= trees

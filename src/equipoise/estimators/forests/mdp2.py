@@ -1,0 +1,274 @@
+"""MDP2 forest: how to divide a whole among K parts for each unit, by trees that split where the best division differs.
+
+    y <- y - m(x), m cross-fitted              without it, who was given what passes for what it did
+    trees on subsamples; one order of the shares a node; the CUSUM criterion (`forests.kernels`)
+    leaves from rows that did not grow the tree (honest); the policy of a unit is the mean of its leaves', brought to a sum of 1
+
+Beyond the policy, every leaf has additive curves: the ridge of the outcome on linear splines of the shares.  Averaged over trees
+they say the effect of any mix, and with ``leaf="curve"`` the policy is their best mix, found exactly on a grid.
+
+    Yu, Liu et al. (2022), KDD, "MDP2 forest".   ``integral="width"``, ``centred=False`` and ``residual=False`` give the published
+    criterion, which integrates by width and does not centre; what that costs is in docs/shares.md.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.arrays import Floats
+from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.folds import fold_ids
+from equipoise.core.space import Space
+from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.crossfit import Nuisance, cross_fit
+from equipoise.estimators.forests import kernels
+from equipoise.estimators.models import Rows as TableRows
+from equipoise.estimators.models import Table, default_outcome, learn, predict_all
+from equipoise.estimators.sample import Sample
+from equipoise.treatments.simplex import best_mix
+
+CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
+SKETCH = 200_000  # rows that quantiles are taken from
+KNOTS = 4  # of the splines of a share
+CURVED = 4_000  # rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
+GRID = 50  # steps of the best mix
+FOLDS = 2
+
+
+class MDP2Forest(EffectEstimator):
+    """A forest of divisions.
+
+    Parameters
+    ----------
+    trees, depth, least : how many, how deep, the fewest rows of a leaf.   bins, cuts : of a feature, and of a share.
+    subsample : the share of rows a tree draws, without return.   features : the share of features a tree may use.
+    criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the curves vary).
+    leaf : "mdpp" (the mean of the leaves' divisions) or "curve" (the best mix of the mean curves).
+    honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken less its cross-fitted mean.
+    integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge : of the curves, in rows.
+    threads : of the trees; the numbers do not depend on it.   space, seed : as everywhere.
+    """
+
+    takes = "Shares"
+
+    def __init__(
+        self,
+        trees: int = 100,
+        depth: int = 7,
+        least: int = 20,
+        *,
+        bins: int = 32,
+        cuts: int = 24,
+        subsample: float = 0.63,
+        features: float = 1.0,
+        criterion: str = "curve_het",
+        leaf: str = "mdpp",
+        honest: bool = False,
+        residual: bool = True,
+        integral: str = "mass",
+        centred: bool = True,
+        ridge: float = 5.0,
+        threads: int = 1,
+        space: Space | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.trees, self.depth, self.least, self.bins, self.cuts = trees, depth, least, bins, cuts
+        self.subsample, self.features, self.criterion, self.leaf = subsample, features, criterion, leaf
+        self.honest, self.residual, self.integral, self.centred = honest, residual, integral, centred
+        self.ridge, self.threads, self.space, self.seed = ridge, threads, space, seed
+
+    def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
+        """The best division for each row, (n, K): >= 0, sums to 1.   metric: which outcome is to be large.
+
+        low, high : (K,) bounds of the shares, with ``leaf="curve"`` only; None for those of the space.
+        """
+        values, _ = self._asked(X, None)
+        return self._divided(values, metric, low, high)
+
+    def support(self, X: Any, *, metric: int = 0) -> Floats:
+        """The largest share of each part that rows like these were ever given, (n, K): a larger one is an extrapolation."""
+        values, _ = self._asked(X, None)
+        return self._mean(values, metric, "limit")
+
+    def _learn(self, data: Sample) -> None:
+        ask = getattr(self.space_, "shares", None)
+        if ask is None:
+            raise UnsupportedSpace("this estimator's space", "be shares of a whole", self.space_.describe(), fix="use Shares")
+        self._check(data)
+        data = _in_order(data)
+        T = ask(data.treatment)
+        if (np.ptp(T, axis=0) == 0).all():
+            fix = "log more than one mix"
+            raise InputError("the treatments of the rows", "vary", self.space_.names(data.treatment[:1])[0], fix=fix)
+        self._complete(data.X)
+        w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
+        self.knots_ = [_quantiles(data.X[:, j], w, self.bins) for j in range(data.X.shape[1])]
+        self.edges_ = _edges(T, w, self.cuts)
+        table, model = Table(data.X, data.features), default_outcome(len(data))
+        fold = fold_ids(len(data), FOLDS, self.seed, groups=data.groups)
+        held = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).held[:, 0]
+        every = TableRows(table, None)
+        self.means_ = [learn(model, every, column, data.weight, self.seed) for column in np.ascontiguousarray(data.y.T)]
+        y = data.y - held if self.residual else data.y
+        self.forests_ = [self._grown(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])]
+
+    def _check(self, data: Sample) -> None:
+        for name, known in (("criterion", CRITERIA), ("leaf", ("mdpp", "curve")), ("integral", ("mass", "width"))):
+            if getattr(self, name) not in known:
+                raise InputError(name, f"be one of {', '.join(known)}", repr(getattr(self, name)))
+        if min(self.trees, self.depth, self.least) < 1 or not (0 < self.subsample <= 1 and 0 < self.features <= 1):
+            must = "be whole numbers >= 1, and shares in (0, 1]"
+            raise InputError("trees, depth, least; subsample, features", must, (self.trees, self.depth, self.least))
+        if len(data) < 2 * self.least:
+            raise InputError("the rows", f"be at least two leaves of {self.least}", len(data), fix="lower least, or log more")
+
+    def _grown(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
+        """One forest: its nodes side by side."""
+        Xb, K = _binned(X, self.knots_), T.shape[1]
+        q = self.edges_.shape[1] - 1
+        bins = np.column_stack([np.searchsorted(self.edges_[k, 1:-1], T[:, k], side="left") for k in range(K)])
+        place = (bins + q * np.arange(K)).astype(np.uint16)
+        spread = float(np.average((y - np.average(y, weights=w)) ** 2, weights=w))
+        given = (Xb, place, T, w, w * y, spread)
+
+        def one(t: int) -> tuple[Any, ...]:
+            return self._tree(np.random.default_rng([self.seed, t]), y, *given)
+
+        with ThreadPoolExecutor(max(1, self.threads)) as pool:
+            made = list(pool.map(one, range(self.trees)))
+        parts = [np.concatenate([tree[p] for tree in made]) for p in range(len(made[0]))]
+        starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in made])]).astype(np.int64)
+        return dict(zip(("feature", "at", "child", "policy", "limit", "curve"), parts, strict=True)) | {"starts": starts}
+
+    def _tree(
+        self, rng: np.random.Generator, y: Floats, Xb: Any, place: Any, T: Floats, w: Floats, wy: Floats, spread: float
+    ) -> tuple[Any, ...]:
+        n, d = Xb.shape
+        drawn = rng.permutation(n)[: max(2 * self.least, int(self.subsample * n))].astype(np.int32)
+        cut = len(drawn) // 2 if self.honest else 0
+        rows, apart = np.sort(drawn[cut:]), np.sort(drawn[:cut] if self.honest else drawn)
+        used = np.sort(rng.permutation(d)[: max(1, round(self.features * d))]).astype(np.int32)
+        mass, code = self.integral == "mass", CRITERIA[self.criterion]
+        settings = (self.bins, self.depth, self.least, code, mass, self.centred, spread, int(rng.integers(2**31)))
+        feature, at, child, order = kernels.grow(Xb, place, w, wy, rows, used, self.edges_, *settings)
+        leaf = kernels.leaf_of(Xb, feature, at, child, apart)
+        policy, limit = np.zeros((len(feature), T.shape[1])), np.zeros((len(feature), T.shape[1]))
+        kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy, limit)
+        return feature, at, child, policy, limit, self._curves(leaf, apart, T, w, y, len(feature))
+
+    def _curves(self, leaf: Any, rows: Any, T: Floats, w: Floats, y: Floats, nodes: int) -> Floats:
+        """The ridge of each leaf, (nodes, K KNOTS + 1): coefficients of the centred splines, then the level under control."""
+        found = np.zeros((nodes, T.shape[1] * KNOTS + 1))
+        control = self._basis(np.asarray(self.space_.control, np.float64)[None])
+        order = np.argsort(leaf, kind="stable")
+        ends = np.searchsorted(leaf[order], np.arange(nodes + 1))
+        for v in range(nodes):
+            inside = rows[order[ends[v] : ends[v + 1]][:CURVED]]
+            if len(inside) < 2:
+                continue
+            B, r = self._basis(T[inside]) - control, w[inside]
+            middle = r @ B / r.sum()
+            A = (B - middle) * r[:, None]
+            mean, gram = float(r @ y[inside] / r.sum()), A.T @ (B - middle)
+            beta = np.linalg.solve(gram + self.ridge * np.diag(_scale(gram, r.sum())), A.T @ (y[inside] - mean))
+            found[v] = np.append(beta, mean - middle @ beta)
+        return found
+
+    def _basis(self, T: Floats) -> Floats:
+        """Linear splines of each share, (n, K KNOTS): how far it reaches into each part of its range."""
+        q = self.edges_.shape[1] - 1
+        knots = self.edges_[:, np.linspace(0, q, KNOTS + 1).round().astype(int)]
+        low, wide = knots[:, :-1], np.maximum(np.diff(knots, axis=1), 1e-9)
+        reach: Floats = np.clip((T[:, :, None] - low) / wide, 0.0, 1.0)
+        return reach.reshape(len(T), -1)
+
+    def _complete(self, X: Floats) -> None:
+        """Refuse missing features."""
+        if np.isnan(X).any():
+            row, j = (int(i) for i in np.argwhere(np.isnan(X))[0])
+            fix = "fill it: the forest takes no missing values"
+            raise InputError(f"feature {str(self.feature_names_in_[j])!r}", "have no missing value", "nan", f"row {row}", fix)
+
+    def _mean(self, X: Floats, metric: int, part: str) -> Floats:
+        """The mean over trees of what the leaves of rows hold."""
+        self._complete(X)
+        forest = self.forests_[metric]
+        out = np.empty((len(X), forest[part].shape[1]))
+        Xb = _binned(X, self.knots_)
+        kernels.average(Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], forest[part], out)
+        return out
+
+    def _divided(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
+        if self.leaf == "mdpp":
+            if low is not None or high is not None:
+                raise InputError("bounds", "be left out with leaf='mdpp'", "bounds", fix="use leaf='curve', which has curves")
+            mix = self._mean(X, metric, "policy")
+            divided: Floats = mix / mix.sum(axis=1, keepdims=True)
+            return divided
+        K = self.edges_.shape[0]
+        grid = np.linspace(0, 1, GRID + 1)
+        every = np.repeat(grid[:, None], K, axis=1)
+        beta = self._mean(X, metric, "curve")[:, :-1].reshape(len(X), K, KNOTS)
+        basis = self._basis(every).reshape(GRID + 1, K, KNOTS)
+        curves = np.einsum("nkb,gkb->nkg", beta, basis)
+        limit = self._mean(X, metric, "limit")
+        most = np.minimum(limit, 1.0 if high is None else np.asarray(high, np.float64))
+        short = most.sum(axis=1) < 1 + K / GRID
+        most[short] = 1.0 if high is None else np.asarray(high, np.float64)
+        return best_mix(curves, None if low is None else np.asarray(low, np.float64), most)
+
+    def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        ask: Any = self.space_
+        control = self._basis(np.asarray(self.space_.control, np.float64)[None])
+        B = self._basis(ask.shares(treatment)) - control  # (k, K KNOTS)
+        curves = np.stack([self._mean(X, j, "curve") for j in range(len(self.metrics_))], axis=2)  # (n, K KNOTS + 1, m)
+        values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
+        return values, baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(), None
+
+
+def _in_order(data: Sample) -> Sample:
+    """The rows by their groups, where given: then their order does not matter."""
+    if data.groups is None:
+        return data
+    order = np.argsort(data.groups, kind="stable")
+    weight = None if data.weight is None else data.weight[order]
+    return replace(
+        data, X=data.X[order], y=data.y[order], treatment=data.treatment[order], weight=weight, groups=data.groups[order]
+    )
+
+
+def _scale(gram: Floats, rows: float) -> Floats:
+    """What the ridge is measured in, (p,): the mean square of a column, so that it counts rows."""
+    own: Floats = np.diag(gram) / rows
+    return np.maximum(own, max(1e-12, float(own.max()) * 1e-3))
+
+
+def _quantiles(x: Floats, weight: Floats, bins: int) -> Floats:
+    """The inner edges of equally heavy bins, increasing."""
+    step = max(1, len(x) // SKETCH)
+    part = x[::step]
+    levels = np.linspace(0, 1, bins + 1)[1:-1]
+    order = np.argsort(part, kind="stable")
+    mass = np.cumsum(weight[::step][order])
+    return np.unique(part[order][np.searchsorted(mass, levels * mass[-1])])
+
+
+def _edges(T: Floats, weight: Floats, cuts: int) -> Floats:
+    """Edges of the bins of each share, (K, cuts + 1), from 0 to its largest; bins of a constant share are empty but one."""
+    made = np.empty((T.shape[1], cuts + 1))
+    for k in range(T.shape[1]):
+        inner = _quantiles(T[:, k], weight, cuts)
+        made[k, 1:-1] = np.r_[inner, np.full(cuts - 1 - len(inner), inner[-1])]
+        made[k, 0], made[k, -1] = 0.0, T[:, k].max()
+    return made
+
+
+def _binned(X: Floats, knots: list[Floats]) -> Any:
+    """The bin of each feature, (n, d) uint8."""
+    bins = [np.searchsorted(edges, X[:, j], side="left") for j, edges in enumerate(knots)]
+    return np.ascontiguousarray(np.column_stack(bins), np.uint8)

@@ -1,0 +1,174 @@
+"""Shares: a whole divided among K parts, a vector >= 0 that sums to 1; control is the mix of today.
+
+encode(t) is t - control without the last part, which the others leave no freedom: control is the zero row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import SpaceError, UnsupportedSpace
+
+SUM_TOLERANCE = 1e-6
+WAYS = ("toward", "sample")
+
+
+class Shares:
+    """A division among named parts.
+
+    Parameters
+    ----------
+    parts : their names, or how many.   control : the mix that is doing nothing; None for equal shares.
+    candidates : "toward" (control moved by ``move`` towards each part), "sample" (``count`` mixes by the seed), or a list.
+    low, high : bounds of every share, numbers or one a part.   move : how far from control a part may go, or None.
+    normalise : whether `check` divides rows by their sum instead of refusing those that do not sum to 1.
+
+    Examples
+    --------
+    >>> mix = Shares(["film", "food", "game"], move=0.3)
+    >>> mix.candidates().round(3).tolist()[0]
+    [0.533, 0.233, 0.233]
+    >>> mix.encode([[1 / 3, 1 / 3, 1 / 3]]).round(3).tolist()
+    [[0.0, 0.0]]
+    """
+
+    kind = "shares"
+
+    def __init__(
+        self,
+        parts: Sequence[str] | int = 3,
+        control: Sequence[float] | None = None,
+        candidates: str | Sequence[Sequence[float]] = "toward",
+        low: float | Sequence[float] = 0.0,
+        high: float | Sequence[float] = 1.0,
+        move: float | None = 0.1,
+        count: int = 20,
+        seed: int = 0,
+        normalise: bool = False,
+    ) -> None:
+        self.parts = tuple(f"part{k}" for k in range(parts)) if isinstance(parts, int) else tuple(parts)
+        K = len(self.parts)
+        if K < 2 or len(set(self.parts)) < K:
+            raise SpaceError("parts", "be two or more different names", list(self.parts), fix="one part is always the whole")
+        self.low, self.high = (np.broadcast_to(np.asarray(side, np.float64), (K,)).copy() for side in (low, high))
+        if not ((self.low >= 0) & (self.low <= self.high) & (self.high <= 1)).all() or self.low.sum() > 1 or self.high.sum() < 1:
+            got = (self.low.tolist(), self.high.tolist())
+            raise SpaceError("bounds of shares", "lie in [0, 1] with low <= high and leave a sum of 1", got)
+        if move is not None and not 0 < move <= 1:
+            raise SpaceError("move", "be a share in (0, 1], or None", move)
+        self.move, self.count, self.seed, self.normalise = move, int(count), int(seed), bool(normalise)
+        given = np.full(K, 1 / K) if control is None else np.asarray(control, np.float64)
+        self.control = self._rows(given[None], "control")[0]
+        self._listed = candidates if isinstance(candidates, str) else self._rows(np.asarray(candidates, np.float64), "candidates")
+        if isinstance(self._listed, str) and self._listed not in WAYS:
+            raise SpaceError("candidates", f"be one of {', '.join(WAYS)}, or a list of mixes", repr(candidates))
+
+    def _rows(self, t: Floats, what: str) -> Floats:
+        if t.ndim != 2 or t.shape[1] != len(self.parts):
+            raise SpaceError(what, f"have {len(self.parts)} shares a row", f"an array of shape {t.shape}")
+        good = np.isfinite(t).all(axis=1) & (t >= 0).all(axis=1)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise SpaceError(what, "be shares >= 0", t[row].tolist(), f"row {row}", "drop the row, or mend it")
+        total = t.sum(axis=1)
+        off = total == 0 if self.normalise else np.abs(total - 1) > SUM_TOLERANCE
+        if off.any():
+            row = int(np.argmax(off))
+            fix = "a row of nothing has no mix" if self.normalise else "Shares(..., normalise=True) divides rows by their sum"
+            raise SpaceError(what, "sum to 1", float(total[row]), f"row {row}", fix)
+        if not self.normalise:
+            return t
+        far = np.abs(total - 1) > SUM_TOLERANCE
+        whole: Floats = np.where(far[:, None], t / total[:, None], t)
+        return whole
+
+    def check(self, treatment: Any) -> Floats:
+        try:
+            t = np.asarray(treatment, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SpaceError("treatment", "be numbers", str(error), fix="one column a part") from error
+        return self._rows(t, "treatment")
+
+    def shares(self, treatment: Any) -> Floats:
+        """The mixes themselves, (n, K): what estimators of shares ask for."""
+        return self.check(treatment)
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The least and the largest share of each part, (K,) each: no further than ``move`` from control."""
+        if self.move is None:
+            return self.low.copy(), self.high.copy()
+        return np.maximum(self.low, self.control - self.move), np.minimum(self.high, self.control + self.move)
+
+    def candidates(self) -> Floats:
+        if not isinstance(self._listed, str):
+            return np.array(self._listed)
+        K, step = len(self.parts), 0.1 if self.move is None else self.move
+        if self._listed == "toward":
+            made = np.array([self._toward(k, step) for k in range(K)])
+            return made[np.abs(made - self.control).max(axis=1) > SUM_TOLERANCE]
+        low, high = self.bounds()
+        rng, found = np.random.default_rng(self.seed), [np.empty((0, K))]
+        while sum(map(len, found)) < self.count and len(found) < 1000:
+            drawn = rng.dirichlet(np.ones(K), 50 * self.count)
+            mixed = self.control + rng.uniform(0, 1, (len(drawn), 1)) * (drawn - self.control)
+            found.append(mixed[((mixed >= low) & (mixed <= high)).all(axis=1)])
+        drawn_mixes: Floats = np.concatenate(found)[: self.count]
+        return drawn_mixes
+
+    def _toward(self, k: int, step: float) -> Floats:
+        """More of part k, taken from the others in proportion to what they can give."""
+        spare = self.control - self.low
+        spare[k] = 0.0
+        more = min(step, self.high[k] - self.control[k], float(spare.sum()))
+        made = self.control - (more * spare / spare.sum() if spare.sum() > 0 else 0.0)
+        made[k] = self.control[k] + more
+        return np.asarray(made)
+
+    def names(self, treatment: Any) -> tuple[str, ...]:
+        return tuple(
+            " ".join(f"{p} {100 * s:.4g}%" for p, s in zip(self.parts, row, strict=True)) for row in self.check(treatment)
+        )
+
+    def encode(self, treatment: Any) -> Floats:
+        free: Floats = (self.check(treatment) - self.control)[:, :-1]
+        return free
+
+    def cells(self, treatment: Any) -> Ints:
+        known = np.vstack([self.control, self.candidates()])
+        far = ((self.check(treatment)[:, None] - known) ** 2).sum(axis=2)  # a mix counts as the nearest one that a policy knows
+        near: Ints = far.argmin(axis=1).astype(np.int64)
+        return near
+
+    def dose(self, treatment: Any) -> Floats:
+        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Shares", fix="use mdp2 or dml")
+
+    def describe(self) -> str:
+        mix = ", ".join(f"{part} {share:.3g}" for part, share in zip(self.parts, self.control, strict=True))
+        return f"shares of {len(self.parts)} parts; control is {mix}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "parts": list(self.parts),
+            "control": self.control.tolist(),
+            "candidates": self._listed if isinstance(self._listed, str) else self._listed.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "move": self.move,
+            "count": self.count,
+            "seed": self.seed,
+            "normalise": self.normalise,
+        }
+
+    def __repr__(self) -> str:
+        return f"Shares({list(self.parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shares) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.parts, self.control.tobytes()))

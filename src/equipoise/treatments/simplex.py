@@ -1,0 +1,63 @@
+"""The best mix of shares for additive curves, exactly on a grid.
+
+    max sum_k c_k(s_k)    s_k in {0, 1/G, ..., 1},   low_k <= s_k <= high_k,   sum_k s_k = 1
+
+One pass over the shares: best_k(v) = max_u best_{k-1}(v - u) + c_k(u), O(K G^2) a row, whatever the shape of the curves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from equipoise.core.arrays import Floats
+from equipoise.core.errors import InputError
+
+
+def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = None) -> Floats:
+    """The best mixes, (n, K).   curves: (n, K, G + 1), the worth of share j / G of each; low, high: (K,) or (n, K) in 0..1.
+
+    >>> hill = -(np.linspace(0, 1, 11) - 0.7) ** 2
+    >>> best_mix(np.stack([hill, np.zeros(11)])[None]).round(6).tolist()
+    [[0.7, 0.3]]
+    """
+    n, K, points = curves.shape
+    G = points - 1
+    least = np.broadcast_to(np.zeros(K) if low is None else low, (n, K))
+    most = np.broadcast_to(np.ones(K) if high is None else high, (n, K))
+    a, b = np.ceil(least * G - 1e-9).astype(np.int64), np.floor(most * G + 1e-9).astype(np.int64)
+    bad = (a > b).any(axis=1) | (a.sum(axis=1) > G) | (b.sum(axis=1) < G)
+    if bad.any():
+        row = int(np.argmax(bad))
+        fix = f"widen them; the grid has steps of {1 / G:g}"
+        raise InputError(
+            "bounds of shares", "leave a mix that sums to 1", (least[row].tolist(), most[row].tolist()), f"row {row}", fix
+        )
+    mixes: Floats = _mixes(np.ascontiguousarray(curves, np.float64), a, b)
+    return mixes
+
+
+@njit(cache=True, nogil=True)
+def _mixes(curves, low, high):  # type: ignore[no-untyped-def]
+    """`best_mix` on whole steps of the grid."""
+    n, K, points = curves.shape
+    G = points - 1
+    out = np.empty((n, K))
+    best, took = np.empty((K + 1, points)), np.empty((K + 1, points), np.int64)
+    for i in range(n):
+        best[0, :] = -np.inf
+        best[0, 0] = 0.0
+        for k in range(K):
+            for v in range(points):
+                top, at = -np.inf, 0
+                for u in range(low[i, k], min(high[i, k], v) + 1):
+                    worth = best[k, v - u] + curves[i, k, u]
+                    if worth > top:
+                        top, at = worth, u
+                best[k + 1, v], took[k + 1, v] = top, at
+        v = G
+        for k in range(K - 1, -1, -1):
+            u = took[k + 1, v]
+            out[i, k] = u / G
+            v -= u
+    return out

@@ -1,0 +1,134 @@
+"""The forest against worlds whose best mixes are known, and against what it may not depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.data.shares import make_mdp2_world, make_shares_standin
+from equipoise.estimators.forests import kernels
+from equipoise.estimators.forests.mdp2 import MDP2Forest
+from equipoise.treatments import Shares
+
+PUBLISHED = {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp"}
+
+
+def fitted(world, **settings):
+    made = MDP2Forest(**{"trees": 10, "space": Shares(world.T.shape[1]), **settings})
+    return made.fit(world.X, world.y, treatment=world.T)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_mdp2_world(3000, seed=1)
+
+
+def test_it_finds_the_public_worlds_optimum_and_the_published_criterion_does_not(world):
+    """Uniform shares have a regret of 0.0475."""
+    new = make_mdp2_world(1000, seed=1001)
+    ours, published = fitted(world).recommend(new.X), fitted(world, **PUBLISHED).recommend(new.X)
+    assert new.regret(ours) < 0.008 < 0.03 < new.regret(published)
+    assert new.squared_error(ours) < 0.02
+
+
+def test_without_the_residual_confounding_passes_for_an_effect():
+    world, new = make_shares_standin(4000, seed=0, kind="quad"), make_shares_standin(1000, seed=1000, kind="quad")
+    uniform = new.regret(np.full((1000, 10), 0.1))
+    assert new.regret(fitted(world).recommend(new.X)) < uniform < new.regret(fitted(world, residual=False).recommend(new.X))
+
+
+@pytest.mark.parametrize("leaf", ["mdpp", "curve"])
+def test_recommendations_are_mixes(world, leaf):
+    mix = fitted(world, leaf=leaf).recommend(world.X[:200])
+    assert (mix >= 0).all()
+    np.testing.assert_allclose(mix.sum(axis=1), 1, atol=1e-9)
+
+
+def test_scaling_and_shifting_the_outcome_changes_nothing(world):
+    moved = MDP2Forest(trees=10, space=Shares(6), residual=False).fit(world.X, 8 * world.y + 4, treatment=world.T)
+    still = fitted(world, residual=False)
+    np.testing.assert_allclose(still.recommend(world.X[:100]), moved.recommend(world.X[:100]), atol=1e-9)
+
+
+def test_the_same_bytes_for_any_number_of_threads(world):
+    one, three = (fitted(world, threads=t).recommend(world.X[:300]) for t in (1, 3))
+    assert one.tobytes() == three.tobytes()
+
+
+def test_two_shares_are_one_number():
+    """Best at 0.7 for some, at 0.3 for others: told apart; a cut overshoots a hill off the middle (0.91 and 0.09), curves do not."""
+    rng = np.random.default_rng(0)
+    X, t = rng.uniform(0, 1, (4000, 2)), rng.uniform(0, 1, 4000)
+    best = np.where(X[:, 0] > 0.5, 0.7, 0.3)
+    T = np.column_stack([t, 1 - t])
+    cuts, curves = (
+        MDP2Forest(trees=10, leaf=leaf, space=Shares(2)).fit(X, -((t - best) ** 2), treatment=T).recommend(X)[:, 0]
+        for leaf in ("mdpp", "curve")
+    )
+    assert cuts[best == 0.7].mean() > 0.6 > 0.4 > cuts[best == 0.3].mean()
+    assert abs(curves[best == 0.7].mean() - 0.7) < 0.1
+    assert abs(curves[best == 0.3].mean() - 0.3) < 0.1
+
+
+def cut(n, S, edges, left=1.0):
+    return kernels.cut_of(n, S, 0, len(n), S.sum() / n.sum(), edges[None], left, True, 0.0)[2]
+
+
+@pytest.mark.parametrize(("shape", "at"), [("rising", 0.9), ("falling", 0.1), ("hill", 0.5)])
+def test_shapes_of_a_curve_by_hand(shape, at):
+    """Ten equal bins of [0, 1]: the cut is where it pays, and does not move when a constant is added."""
+    middle, edges, n = np.linspace(0.05, 0.95, 10), np.linspace(0, 1, 11), np.full(10, 20.0)
+    y = {"rising": middle, "falling": -middle, "hill": -((middle - 0.5) ** 2)}[shape]
+    found = cut(n, n * y, edges)
+    assert abs(found - at) <= 0.2 + 1e-9
+    assert cut(n, n * (y + 7), edges) == found
+    assert cut(n, n * y, edges, left=0.35) <= 0.35
+
+
+def test_the_histogram_of_a_node_by_hand():
+    Xb = np.array([[0, 1], [1, 1], [1, 0]], np.uint8)
+    place = np.array([[0, 3], [1, 2], [1, 3]], np.uint16)
+    hist = np.zeros((2, 2, 4, 2))
+    kernels.fill(hist, Xb, place, np.ones(3), np.array([1.0, 2.0, 4.0]), np.arange(3), np.array([0, 1]))
+    assert hist[0, 1, :, 1].tolist() == [0, 6, 2, 4]
+    assert hist[1, 1, :, 0].tolist() == [1, 1, 1, 1]
+    assert hist[..., 0].sum() == 2 * 3 * 2
+
+
+def test_extrapolation_is_bounded_and_told(world):
+    seen = fitted(world).support(world.X[:50])
+    assert (seen <= world.T.max(axis=0) + 1e-12).all()
+    assert (seen > 0.2).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"criterion": "gini"}, "criterion must be one of mdpp"),
+        ({"leaf": "mean"}, "leaf must be one of"),
+        ({"integral": "area"}, "integral must be one of"),
+        ({"subsample": 0.0}, "shares in"),
+        ({"least": 2000}, "the rows must be at least two leaves of 2000"),
+    ],
+)
+def test_bad_settings(world, change, said):
+    with pytest.raises(InputError, match=said):
+        fitted(world, **change)
+
+
+def test_a_constant_share_is_no_reason_to_stop_and_a_constant_mix_is():
+    rng = np.random.default_rng(0)
+    X, T = rng.normal(size=(500, 2)), rng.dirichlet(np.ones(2), 500)
+    T = np.column_stack([0.8 * T, np.full(500, 0.2)])
+    made = MDP2Forest(trees=5, space=Shares(3)).fit(X, T[:, 0] + 0.1 * rng.normal(size=500), treatment=T)
+    assert np.isfinite(made.recommend(X)).all()
+    with pytest.raises(InputError, match="the treatments of the rows must vary"):
+        MDP2Forest(trees=2, space=Shares(3)).fit(X, T[:, 0], treatment=np.full((500, 3), 1 / 3))
+
+
+def test_bounds_of_a_recommendation_need_curves(world):
+    with pytest.raises(InputError, match="use leaf='curve'"):
+        fitted(world).recommend(world.X[:3], high=np.full(6, 0.3))
+    mix = fitted(world, leaf="curve").recommend(world.X[:50], high=np.full(6, 0.3))
+    assert mix.max() <= 0.3 + 1e-9

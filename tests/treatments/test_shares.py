@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError, SpaceError
+from equipoise.treatments import Shares
+from equipoise.treatments.simplex import best_mix
+
+
+def test_candidates_move_towards_each_part_by_hand():
+    mix = Shares(["a", "b", "c"], control=[0.5, 0.3, 0.2], move=0.2)
+    want = [[0.7, 0.18, 0.12], [0.5 - 0.2 * 5 / 7, 0.5, 0.2 - 0.2 * 2 / 7], [0.5 - 0.2 * 5 / 8, 0.3 - 0.2 * 3 / 8, 0.4]]
+    np.testing.assert_allclose(mix.candidates(), want)
+
+
+def test_bounds_and_the_movement_limit_hold_for_every_candidate():
+    for ways in ("toward", "sample"):
+        mix = Shares(4, candidates=ways, low=0.05, high=0.6, move=0.15, count=30, seed=1)
+        low, high = mix.bounds()
+        made = mix.candidates()
+        assert ((made >= low - 1e-12) & (made <= high + 1e-12)).all()
+        np.testing.assert_allclose(made.sum(axis=1), 1)
+    assert len(mix.candidates()) == 30
+
+
+def test_the_nearest_known_mix_is_a_cell():
+    mix = Shares(2, candidates=[[0.8, 0.2], [0.2, 0.8]])
+    assert mix.cells([[0.5, 0.5], [0.9, 0.1], [0.3, 0.7], [0.52, 0.48]]).tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("t", "said"),
+    [
+        ([[0.5, 0.5], [0.5, 0.6]], r"treatment must sum to 1; got 1.1 at row 1; Shares\(..., normalise=True\)"),
+        ([[0.5, 0.5], [-0.1, 1.1]], "treatment must be shares >= 0; .* at row 1"),
+        ([[0.5, np.nan]], "be shares >= 0"),
+        ([[0.2, 0.3, 0.5]], "have 2 shares a row"),
+    ],
+)
+def test_rows_that_are_no_mix_are_named(t, said):
+    with pytest.raises(SpaceError, match=said):
+        Shares(2).check(t)
+
+
+def test_normalise_is_the_way_out():
+    assert Shares(2, normalise=True).check([[1.0, 3.0]]).tolist() == [[0.25, 0.75]]
+    with pytest.raises(SpaceError, match="a row of nothing has no mix"):
+        Shares(2, normalise=True).check([[0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"parts": ["a"]}, "one part is always the whole"),
+        ({"parts": 2, "low": 0.6}, "bounds of shares"),
+        ({"parts": 2, "move": 0.0}, "move must be a share"),
+        ({"parts": 2, "control": [0.9, 0.2]}, "control must sum to 1"),
+        ({"parts": 2, "candidates": "near"}, "candidates must be one of toward, sample"),
+    ],
+)
+def test_settings_that_make_no_space(keys, said):
+    with pytest.raises(SpaceError, match=said):
+        Shares(**keys)
+
+
+def every_mix(K, G):
+    return np.array([m for m in np.ndindex(*(G + 1,) * K) if sum(m) == G])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_mix_is_the_best_of_all(seed):
+    rng = np.random.default_rng(seed)
+    curves, G = rng.standard_normal((6, 3, 9)), 8
+    low, high = np.array([0.0, 0.125, 0.0]), np.array([0.75, 1.0, 0.5])
+    mixes = every_mix(3, G)
+    fits = ((mixes >= low * G) & (mixes <= high * G)).all(axis=1)
+    found = best_mix(curves, low, high)
+    for i in range(6):
+        worth = curves[i][np.arange(3), mixes].sum(axis=1)
+        got = curves[i][np.arange(3), (found[i] * G).round().astype(int)].sum()
+        assert got == pytest.approx(worth[fits].max())
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_bounds_that_leave_no_mix():
+    with pytest.raises(InputError, match="bounds of shares must leave a mix that sums to 1; .*row 0"):
+        best_mix(np.zeros((1, 2, 11)), low=np.array([0.6, 0.6]))
