@@ -105,19 +105,21 @@ class Shares:
 
     def candidates(self) -> Floats:
         if not isinstance(self._listed, str):
-            return np.array(self._listed)
+            listed: Floats = np.array(self._listed)
+            return listed
         K, step = len(self.parts), 0.1 if self.move is None else self.move
         if self._listed == "toward":
             made = np.array([self._toward(k, step) for k in range(K)])
-            return made[np.abs(made - self.control).max(axis=1) > SUM_TOLERANCE]
+            moved: Floats = made[np.abs(made - self.control).max(axis=1) > SUM_TOLERANCE]
+            return moved
         low, high = self.bounds()
         rng, found = np.random.default_rng(self.seed), [np.empty((0, K))]
         while sum(map(len, found)) < self.count and len(found) < 1000:
             drawn = rng.dirichlet(np.ones(K), 50 * self.count)
             mixed = self.control + rng.uniform(0, 1, (len(drawn), 1)) * (drawn - self.control)
             found.append(mixed[((mixed >= low) & (mixed <= high)).all(axis=1)])
-        drawn_mixes: Floats = np.concatenate(found)[: self.count]
-        return drawn_mixes
+        sampled: Floats = np.concatenate(found)[: self.count]
+        return sampled
 
     def _toward(self, k: int, step: float) -> Floats:
         """More of part k, taken from the others in proportion to what they can give."""

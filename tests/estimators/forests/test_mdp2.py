@@ -57,7 +57,7 @@ def test_the_same_bytes_for_any_number_of_threads(world):
 
 
 def test_two_shares_are_one_number():
-    """Best at 0.7 for some, at 0.3 for others: told apart; a cut overshoots a hill off the middle (0.91 and 0.09), curves do not."""
+    """Best at 0.7 for some, at 0.3 for others: told apart; a cut overshoots a hill off the middle (0.91, 0.09), curves do not."""
     rng = np.random.default_rng(0)
     X, t = rng.uniform(0, 1, (4000, 2)), rng.uniform(0, 1, 4000)
     best = np.where(X[:, 0] > 0.5, 0.7, 0.3)
@@ -86,14 +86,38 @@ def test_shapes_of_a_curve_by_hand(shape, at):
     assert cut(n, n * y, edges, left=0.35) <= 0.35
 
 
-def test_the_histogram_of_a_node_by_hand():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_histogram_of_a_node_by_hand(weighted):
     Xb = np.array([[0, 1], [1, 1], [1, 0]], np.uint8)
     place = np.array([[0, 3], [1, 2], [1, 3]], np.uint16)
-    hist = np.zeros((2, 2, 4, 2))
-    kernels.fill(hist, Xb, place, np.ones(3), np.array([1.0, 2.0, 4.0]), np.arange(3), np.array([0, 1]))
-    assert hist[0, 1, :, 1].tolist() == [0, 6, 2, 4]
-    assert hist[1, 1, :, 0].tolist() == [1, 1, 1, 1]
-    assert hist[..., 0].sum() == 2 * 3 * 2
+    y, w = np.array([1.0, -2.0, 4.0]), np.array([1.0, 3.0, 1.0]) if weighted else np.ones(3)
+    packed, unit = (np.empty(0, np.int64), 1.0) if weighted else kernels.pack(y)
+    hist = np.full((2, 2, 4, 2), 9.0)
+    kernels.fill(hist, Xb, place, w, w * y, packed, unit, np.arange(3), np.array([0, 1]))
+    np.testing.assert_allclose(hist[0, 1, :, 1], [0, 4 - 2 * w[1], -2 * w[1], 4], atol=1e-9)
+    assert hist[1, 1, :, 0].tolist() == [1, w[1], w[1], 1]
+    assert hist[..., 0].sum() == 2 * 2 * w.sum()
+
+
+def test_packed_sums_are_exact_counts_and_near_sums():
+    """Sums of whole numbers do not depend on their order, and are off by less than a millionth of the spread a row."""
+    y = np.random.default_rng(0).standard_normal(100_000)
+    packed, unit = kernels.pack(y)
+    total = int(packed.sum())
+    assert total & kernels.ONES == 100_000
+    assert (total >> kernels.COUNT_BITS) * unit == pytest.approx(y.sum(), abs=1e-6 * 100_000**0.5)
+
+
+def test_weighted_and_packed_histograms_agree():
+    rng = np.random.default_rng(0)
+    n, y = 3000, rng.standard_normal(3000)
+    Xb = rng.integers(0, 8, (n, 4)).astype(np.uint8)
+    place = (rng.integers(0, 5, (n, 3)) + 5 * np.arange(3)).astype(np.uint16)
+    hists = np.empty((2, 4, 8, 15, 2))
+    for hist, (packed, unit) in zip(hists, (kernels.pack(y), (np.empty(0, np.int64), 1.0)), strict=True):
+        kernels.fill(hist, Xb, place, np.ones(n), y, packed, unit, np.arange(n), np.arange(4))
+    np.testing.assert_array_equal(hists[0, ..., 0], hists[1, ..., 0])
+    np.testing.assert_allclose(hists[0, ..., 1], hists[1, ..., 1], atol=1e-6)
 
 
 def test_extrapolation_is_bounded_and_told(world):

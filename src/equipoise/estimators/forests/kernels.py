@@ -13,24 +13,62 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from equipoise.core.arrays import Floats, Ints
+
 MDPP, PENALISED, CURVE = range(3)
 SUPPORT = 0.99  # of a leaf's rows: no cut lies beyond
+BLOCK = 512  # rows whose bins are gathered at once
+COUNT_BITS = 24
+ONES = (1 << COUNT_BITS) - 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill(hist, Xb, place, w, wy, rows, features):  # type: ignore[no-untyped-def]
-    """Add rows to a histogram (f, B, K q, 2), one feature at a time so that its part stays near.   place: (n, K), k q + bin."""
-    K = place.shape[1]
-    for f in range(len(features)):
-        column, part = features[f], hist[f]
-        for r in range(len(rows)):
-            i = rows[r]
-            cell = part[Xb[i, column]]
-            a, b = w[i], wy[i]
+def fill(hist, Xb, place, w, wy, packed, unit, rows, features):  # type: ignore[no-untyped-def]
+    """Fill a histogram (f, B, K q, 2) from rows, block by block and one feature at a time, so that what is touched stays near.
+
+    place: (n, K), k q + bin.   packed: (n,) of `pack`, whose sums are one addition each, or empty for rows that are weighted.
+    """
+    F, K, whole = len(features), place.shape[1], len(packed) > 0
+    at, pair, bins = np.empty((BLOCK, K), np.uint16), np.empty((BLOCK, 2)), np.empty((F, BLOCK), np.uint8)
+    both, sums = np.empty(BLOCK, np.int64), np.zeros((F, hist.shape[1], hist.shape[2]) if whole else (0, 0, 0), np.int64)
+    hist[:] = 0.0
+    for start in range(0, len(rows), BLOCK):
+        m = min(BLOCK, len(rows) - start)
+        for r in range(m):
+            i = rows[start + r]
+            if whole:
+                both[r] = packed[i]
+            else:
+                pair[r, 0], pair[r, 1] = w[i], wy[i]
             for k in range(K):
-                at = place[i, k]
-                cell[at, 0] += a
-                cell[at, 1] += b
+                at[r, k] = place[i, k]
+            for f in range(F):
+                bins[f, r] = Xb[i, features[f]]
+        for f in range(F):
+            for r in range(m):
+                if whole:
+                    one, cell = both[r], sums[f, bins[f, r]]
+                    for k in range(K):
+                        cell[at[r, k]] += one
+                else:
+                    a, c, part = pair[r, 0], pair[r, 1], hist[f, bins[f, r]]
+                    for k in range(K):
+                        part[at[r, k], 0] += a
+                        part[at[r, k], 1] += c
+    for f in range(len(sums)):
+        for v in range(sums.shape[1]):
+            for c in range(sums.shape[2]):
+                hist[f, v, c, 0] = sums[f, v, c] & ONES
+                hist[f, v, c, 1] = (sums[f, v, c] >> COUNT_BITS) * unit
+
+
+def pack(y: Floats) -> tuple[Ints, float]:
+    """Outcomes (n,) of mean about 0 as whole numbers, each with a count of 1 in its low bits, and the unit of the numbers.
+
+    Sums of up to 2^24 rows are exact, and a number is off by at most the unit: sum |y| / 2^38.
+    """
+    unit = max(float(np.abs(y).sum()) / 2.0**38, float(np.abs(y).max()) / 2.0**30, 1e-300)
+    return (np.round(y / unit).astype(np.int64) << COUNT_BITS) + 1, unit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -119,7 +157,7 @@ def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def grow(Xb, place, w, wy, rows, features, edges, B, depth, least, criterion, mass, centred, spread, seed):  # type: ignore[no-untyped-def]
+def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least, criterion, mass, centred, spread, seed):  # type: ignore[no-untyped-def]
     """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a leaf.
 
     Rows of a node with the feature's bin <= bin go left.  The smaller child is counted, its sibling is the parent less it.
@@ -131,7 +169,7 @@ def grow(Xb, place, w, wy, rows, features, edges, B, depth, least, criterion, ma
     begin, end, level = np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most, np.int64)
     slot = np.zeros(most, np.int64)
     hist = np.zeros((depth + 2, len(features), B, K * q, 2))
-    fill(hist[0], Xb, place, w, wy, rows, features)
+    fill(hist[0], Xb, place, w, wy, packed, unit, rows, features)
     end[0], nodes, stack, top = len(rows), 1, np.zeros(most, np.int64), 1
     free, spare = np.arange(depth + 1, -1, -1), depth + 1  # slots of histograms that are not in use; 0 holds the root's
     cuts = np.empty(K)
@@ -186,8 +224,7 @@ def grow(Xb, place, w, wy, rows, features, edges, B, depth, least, criterion, ma
         if level[one] < depth:  # a leaf needs no histogram
             spare -= 1
             slot[small], slot[large] = free[spare], slot[v]
-            hist[slot[small]] = 0.0
-            fill(hist[slot[small]], Xb, place, w, wy, rows[begin[small] : end[small]], features)
+            fill(hist[slot[small]], Xb, place, w, wy, packed, unit, rows[begin[small] : end[small]], features)
             hist[slot[large]] -= hist[slot[small]]
             stack[top], stack[top + 1] = large, small
             top += 2

@@ -133,8 +133,11 @@ class MDP2Forest(EffectEstimator):
         q = self.edges_.shape[1] - 1
         bins = np.column_stack([np.searchsorted(self.edges_[k, 1:-1], T[:, k], side="left") for k in range(K)])
         place = (bins + q * np.arange(K)).astype(np.uint16)
-        spread = float(np.average((y - np.average(y, weights=w)) ** 2, weights=w))
-        given = (Xb, place, T, w, w * y, spread)
+        y = y - float(np.average(y, weights=w))
+        many = bool((w != 1).any()) or len(y) > kernels.ONES
+        spread = float(np.average(y**2, weights=w))
+        packed, unit = (np.empty(0, np.int64), 1.0) if many else kernels.pack(y)
+        given = (Xb, place, T, w, w * y, packed, unit, spread)
 
         def one(t: int) -> tuple[Any, ...]:
             return self._tree(np.random.default_rng([self.seed, t]), y, *given)
@@ -146,7 +149,17 @@ class MDP2Forest(EffectEstimator):
         return dict(zip(("feature", "at", "child", "policy", "limit", "curve"), parts, strict=True)) | {"starts": starts}
 
     def _tree(
-        self, rng: np.random.Generator, y: Floats, Xb: Any, place: Any, T: Floats, w: Floats, wy: Floats, spread: float
+        self,
+        rng: np.random.Generator,
+        y: Floats,
+        Xb: Any,
+        place: Any,
+        T: Floats,
+        w: Floats,
+        wy: Floats,
+        packed: Any,
+        unit: float,
+        spread: float,
     ) -> tuple[Any, ...]:
         n, d = Xb.shape
         drawn = rng.permutation(n)[: max(2 * self.least, int(self.subsample * n))].astype(np.int32)
@@ -155,7 +168,7 @@ class MDP2Forest(EffectEstimator):
         used = np.sort(rng.permutation(d)[: max(1, round(self.features * d))]).astype(np.int32)
         mass, code = self.integral == "mass", CRITERIA[self.criterion]
         settings = (self.bins, self.depth, self.least, code, mass, self.centred, spread, int(rng.integers(2**31)))
-        feature, at, child, order = kernels.grow(Xb, place, w, wy, rows, used, self.edges_, *settings)
+        feature, at, child, order = kernels.grow(Xb, place, w, wy, packed, unit, rows, used, self.edges_, *settings)
         leaf = kernels.leaf_of(Xb, feature, at, child, apart)
         policy, limit = np.zeros((len(feature), T.shape[1])), np.zeros((len(feature), T.shape[1]))
         kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy, limit)
