@@ -4,6 +4,7 @@ A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end 
 
     bench NAME       the table of benchmarks/results/NAME.json
     beside NAME      of that table only the figures that stand beside somebody's
+    grid NAME:DATA   figures named KIND_DATA_WHO as a table with a row for WHO and a column for KIND
     code FILE        a file, as a code block
     output FILE      what `python FILE` prints, or what `equipoise run FILE` says of a plan
 
@@ -72,6 +73,22 @@ def bench(name: str) -> str:
     return f"{table(made['figures'])}\n{made['protocol']}\nSeeds: {ranges(made['seeds'])}.  Versions: {versions}.\n"
 
 
+def grid(name: str) -> str:
+    """Figures of one data set by who made them."""
+    bench_name, data = name.split(":")
+    cells: dict[str, dict[str, str]] = {}
+    kinds: list[str] = []
+    for f in result(bench_name)["figures"]:
+        kind, found, who = f["name"].partition(f"_{data}_")
+        if found:
+            kinds += [kind] if kind not in kinds else []
+            spread = "" if f["low"] is None else f" [{number(f['low'])}, {number(f['high'])}]"
+            cells.setdefault(who, {})[kind] = f"{number(f['value'])}{spread}"
+    rows = [f"| | {' | '.join(kinds)} |", "|---" * (1 + len(kinds)) + "|"]
+    rows += [f"| `{who}` | {' | '.join(row.get(kind, '') for kind in kinds)} |" for who, row in cells.items()]
+    return "\n".join(rows) + "\n"
+
+
 def code(name: str) -> str:
     """A file as a code block."""
     file = ROOT / name
@@ -86,7 +103,7 @@ def output(name: str) -> str:
     return f"```text\n{done.stdout.rstrip()}\n```\n"
 
 
-KINDS = {"bench": bench, "beside": beside, "code": code, "output": output}
+KINDS = {"bench": bench, "beside": beside, "grid": grid, "code": code, "output": output}
 
 
 def rebuilt(text: str, kinds: set[str]) -> str:
@@ -97,7 +114,7 @@ def rebuilt(text: str, kinds: set[str]) -> str:
 def main() -> int:
     """Rebuild every page, or with --check say which are stale."""
     check = "--check" in sys.argv[1:]
-    kinds = {"bench", "beside", "code"} if check else set(KINDS)
+    kinds = {"bench", "beside", "grid", "code"} if check else set(KINDS)
     stale = []
     for page in pages():
         text = page.read_text(encoding="utf-8")

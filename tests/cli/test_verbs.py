@@ -7,6 +7,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from equipoise.core.errors import MissingExtra
+from equipoise.core.registry import Registry
 from equipoise.data import make_coupon_world
 from equipoise.estimators import ESTIMATORS
 
@@ -224,6 +226,19 @@ def test_report_is_drawn_again(equipoise, made, tmp_path):
     assert (tmp_path / "again.html").read_text() == (made / "report.html").read_text()
     assert json.loads(equipoise("report", made, "--json").out)["title"]
     assert equipoise("report", tmp_path).code == 2
+
+
+def test_estimators_are_listed_without_the_extra_that_some_need(equipoise, monkeypatch):
+    def load(self, name):
+        if name == "hum":
+            raise MissingExtra("torch", "be installed", "no torch", fix="pip install 'equipoise[deep]'")
+        return known(self, name)
+
+    known = Registry.load
+    monkeypatch.setattr(Registry, "load", load)
+    found = {row["name"]: row["what"] for row in json.loads(equipoise("estimators", "--json").out)}
+    assert found["hum"] == "not installed: pip install 'equipoise[deep]'"
+    assert set(found) == set(ESTIMATORS)
 
 
 def test_estimators_are_those_of_the_registry(equipoise):

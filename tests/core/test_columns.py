@@ -53,6 +53,11 @@ def test_text_of_every_type(kind):
             columns.numbers(each)
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)])
+def test_a_vector_reads_as_its_numbers(kind):
+    assert columns.text(pa.chunked_array([pa.array([[0, 1], None], kind)])).to_pylist() == ["0 1", "missing"]
+
+
 def test_nan_reads_missing_as_text():
     assert columns.text(column([1.0, NAN, None])).to_pylist() == ["1", "missing", "missing"]
 

@@ -43,7 +43,9 @@ def test_drift_turns_the_tastes():
     world = ShortVideoWorld.draw(2)
     still, turned = (world.requests(5000, np.random.default_rng(0), drift=d) for d in (0.0, 1.0))
     np.testing.assert_array_equal(still.user, turned.user)
-    assert np.corrcoef(still.levels[:, 1, 0] / still.levels[:, 0, 0], turned.levels[:, 1, 0] / turned.levels[:, 0, 0])[0, 1] < 0.7  # 1 without drift
+    assert (
+        np.corrcoef(still.levels[:, 1, 0] / still.levels[:, 0, 0], turned.levels[:, 1, 0] / turned.levels[:, 0, 0])[0, 1] < 0.7
+    )  # 1 without drift
 
 
 def test_the_log_is_randomised_and_its_truth_known():

@@ -1,7 +1,10 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from equipoise.core.checks import check_log
 from equipoise.core.errors import SpaceError, UnsupportedSpace
+from equipoise.data import read_log
 from equipoise.treatments import Bits
 
 
@@ -127,3 +130,13 @@ def test_settings_that_are_no_bits(given, message):
 def test_bits_have_no_amount():
     with pytest.raises(UnsupportedSpace, match="interval of amounts"):
         Bits(2).dose([[0, 1]])
+
+
+def test_a_log_holds_vectors():
+    t = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 3)
+    table = pa.table({"shown": pa.array(t.tolist()), "age": np.arange(12.0), "spend": np.arange(12.0) % 5})
+    log = read_log(table, treatment="shown", outcomes="spend", space=Bits(["film", "game"], "all"), design="shares")
+    assert log.cells.tolist() == [0, 1, 2, 3] * 3
+    assert log.cell_names == ("none", "film", "game", "film+game")
+    duplicates = next(check for check in check_log(log) if "duplicate" in check["name"])
+    assert duplicates["status"] == "ok"

@@ -28,6 +28,7 @@ def estimators(
     import inspect
 
     from equipoise.cli.show import as_json, table
+    from equipoise.core.errors import MissingExtra
     from equipoise.estimators import ESTIMATORS
 
     if name:
@@ -37,6 +38,10 @@ def estimators(
         return
     rows = []
     for known in ESTIMATORS:
-        made = ESTIMATORS.load(known)
+        try:
+            made = ESTIMATORS.load(known)
+        except MissingExtra as error:
+            rows.append({"name": known, "takes": "-", "what": f"not installed: {error.fix}"})
+            continue
         rows.append({"name": known, "takes": made.takes, "what": (inspect.getdoc(made) or "").splitlines()[0]})
     as_json(rows) if json else table(rows, ["name", "takes", "what"])

@@ -81,8 +81,10 @@ def reads_as_number(column: pa.ChunkedArray) -> Bools:
 
 
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values as ``string``; a missing one reads "missing"."""
+    """The values as ``string``, a vector's numbers joined by spaces; a missing one reads "missing"."""
     column = decoded(column)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
     return pc.fill_null(pc.cast(column, pa.string()), MISSING)

@@ -5,6 +5,8 @@ estimator that needs finite cells calls ``space.cells(t)`` and thereby serves ev
 
 The canonical form of a treatment is the user's own label or number (``"mens"``, ``1``, ``0.5``), as an array (n,) or, for
 vector treatments, (n, p); `check` is idempotent.
+
+A space whose encoding holds products of several switches may also answer ``degrees() -> (d,)``, how many each column multiplies.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ PARQUET = (".parquet", ".pq")
 DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 RIVALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 BATCH = 65_536
+PAGE = 65_536  # bytes of a Parquet column read at a time
 CSV_BLOCK = 16 * 2**20  # bytes whose rows decide the column types when a CSV is streamed
 
 
@@ -57,7 +58,8 @@ def read_batches(path: Path | str, columns: Sequence[str] | None = None, batch_s
     wanted = _known(file, column_names(file), columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
-            yield from pq.ParquetFile(file).iter_batches(batch_size=batch_size, columns=wanted)
+            parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)  # else every byte read is held until the end
+            yield from parquet.iter_batches(batch_size=batch_size, columns=wanted)
             return
         reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
         with pcsv.open_csv(file, reading, _parsing(file), _converting(wanted)) as stream:

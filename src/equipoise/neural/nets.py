@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.neural.layers import Embed, Flat
-from equipoise.neural.train import History, NoGain, Progress, Training, device_of, train
+from equipoise.neural.train import Diverged, History, NoGain, Progress, Training, device_of, threads_held, train
 
 CHUNK = 1024  # rows asked at once: always so many, so that a row's answer does not depend on its company
+FAR = 1e3  # spreads from the middle, beyond which an outcome is the likely cause of a loss that diverges
 N = TypeVar("N", bound="Net")
 Positions = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -89,12 +90,13 @@ def own(levels: Tensor, arm: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from.   u: (n, d) positions; arm: (n,); y: (n, m), scaled; weight: (n,)."""
+    """Rows to learn from.   u: (n, d) positions; arm: (n,); y: (n, m), scaled; weight: (n,); metrics: their names, for errors."""
 
     u: Positions
     arm: Ints
     y: Floats
     weight: Floats
+    metrics: tuple[str, ...] = ()
 
     def tensors(self) -> list[Tensor]:
         """As tensors."""
@@ -103,7 +105,7 @@ class Rows:
 
     def take(self, rows: Ints) -> Rows:
         """Some of the rows."""
-        return Rows(self.u[rows], self.arm[rows], self.y[rows], self.weight[rows])
+        return Rows(self.u[rows], self.arm[rows], self.y[rows], self.weight[rows], self.metrics)
 
 
 def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
@@ -114,7 +116,10 @@ def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
 
 
 def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | None = None) -> History:
-    """Train on rows until the factual loss of held-out rows has not improved for a while; the best weights stay."""
+    """Train on rows until the factual loss of held-out rows has not improved for a while; the best weights stay.
+
+    A loss that is no longer finite raises `Diverged`, which names the metric, where one did it, and the likely cause.
+    """
     device = device_of(how.device)
     outside = [part.to(device) for part in held.tensors()]
 
@@ -128,7 +133,25 @@ def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | No
     stop = isinstance(how.stop, NoGain) and len(held.arm) > 0
     with torch.random.fork_rng(devices=[]):  # for terms that draw: their noise comes from the seed
         torch.manual_seed(how.seed)
-        return train(net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress)
+        try:
+            return train(net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress)
+        except Diverged as error:
+            raise _explained(error, rows, held) from error
+
+
+def _explained(error: Diverged, rows: Rows, held: Rows) -> Diverged:
+    """The same with the metrics it concerns and the likely cause: outcomes far from the others, or else the rate."""
+    far = np.abs(np.concatenate([rows.y, held.y])).max(axis=0)
+    j = int(np.argmax(far))
+    names = [repr(name) for name in rows.metrics] or [str(i) for i in range(len(far))]
+    if far[j] > FAR:
+        which, fix = names[j], f"an outcome lies {far[j]:.3g} spreads of control away: mend it, cap it, or drop the row"
+    else:
+        which, fix = ", ".join(names), "lower the rate"
+    kept = f"the weights of epoch {error.epoch - 1} at the latest are kept" if error.kept else "no weights are kept"
+    told = Diverged(f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {kept}")
+    told.epoch, told.kept, told.net = error.epoch, error.kept, error.net
+    return told
 
 
 def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
@@ -136,7 +159,7 @@ def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
     place, found = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
     net.to(place).train(mode=False)
     pad = np.zeros((CHUNK, u.shape[1]), np.float32)
-    with torch.inference_mode():
+    with threads_held(1), torch.inference_mode():
         for low in range(0, len(u), CHUNK):
             part = u[low : low + CHUNK]
             pad[: len(part)] = part

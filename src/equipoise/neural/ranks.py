@@ -8,6 +8,7 @@ That holds for a loss that is a mean over rows; a term that compares rows with e
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -23,6 +24,7 @@ def joined() -> tuple[int, int]:
         return 0, 1
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        atexit.register(distributed.destroy_process_group)
     return distributed.get_rank(), distributed.get_world_size()
 
 
@@ -52,6 +54,7 @@ def mean(total: float) -> float:
     _, size = joined()
     if size == 1:
         return total
-    held = torch.tensor([total], dtype=torch.float64)
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if distributed.get_backend() == "nccl" else "cpu"
+    held = torch.tensor([total], dtype=torch.float64, device=device)
     distributed.all_reduce(held)
     return float(held) / size

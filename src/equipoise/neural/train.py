@@ -9,6 +9,7 @@ stops at the seventh.  `NoGain` stops when a held-out loss has not improved for 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,14 @@ class History:
         return len(self.losses)
 
 
+class Diverged(InputError):
+    """A loss is no longer finite.   epoch: the first where it is not; kept: whether ``net`` has the best weights before it."""
+
+    epoch = 0
+    kept = False
+    net: nn.Module | None = None
+
+
 def train(
     net: nn.Module,
     loss: Callable[..., Tensor],
@@ -124,7 +133,7 @@ def train(
     adam = torch.optim.Adam(net.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     rng = torch.Generator().manual_seed(how.seed)
     start, run = time.perf_counter(), Epochs(net, how, judge, progress)
-    with _threads(how.threads):
+    with threads_held(how.threads):
         while run.goes_on():
             order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
             taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
@@ -154,7 +163,9 @@ class Epochs:
         if not np.isfinite(self.losses[-1]):
             self._restore()
             fix = "lower the rate, or look for outcomes far from the others; the best weights so far are kept"
-            raise InputError(f"the loss of {self.name}", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", fix)
+            error = Diverged(f"the loss of {self.name}", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", fix)
+            error.epoch, error.kept, error.net = len(self.losses), bool(self.kept), self.net
+            raise error
         if self.judge and self.losses[-1] == min(self.losses):
             self.kept = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         if self.progress is not None:
@@ -174,9 +185,10 @@ class Epochs:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name; "auto" is the first GPU, or the CPU where there is none."""
+    """The device of that name; "auto" is this process's GPU, or the CPU where there is none."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        place = int(os.environ.get("LOCAL_RANK", "0"))  # several processes have a GPU each
+        return torch.device("cuda", place) if torch.cuda.is_available() else torch.device("cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("device", "be there", name, fix="use device='cpu', or 'auto' for what there is")
     return torch.device(name)
@@ -218,7 +230,8 @@ def _judged(judge: Callable[[], Tensor]) -> float:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads_held(count: int) -> Iterator[None]:
+    """So many threads of torch for a while: sums by more threads are other sums."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -49,10 +49,10 @@ class Weigher:
         return weights
 
     def save(self, path: Path | str) -> None:
-        """One safetensors file; the features' knots are tensors too, names and kinds its metadata."""
+        """One safetensors file; the features' knots are tensors too, names and places of missing values its metadata."""
         parts = self.inputs.parts()
         tensors = {**self.arrays, **{f"knots.{j}": np.asarray(k) for j, k in enumerate(parts["knots"])}}
-        kept = {"levels": parts["levels"], "absent": parts["absent"], "metrics": list(self.metrics)}
+        kept = {"absent": parts["absent"], "metrics": list(self.metrics)}
         data = _library().save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, {"equipoise.weigher": json.dumps(kept)})
         with replacing(Path(path)) as beside:
             beside.write_bytes(data)
@@ -65,11 +65,11 @@ class Weigher:
             tensors = _library().load(raw)
             size = int.from_bytes(raw[:8], "little")
             kept = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["equipoise.weigher"])
-            knots = [tensors[f"knots.{j}"] for j in range(len(kept["levels"]))]
+            knots = [tensors[f"knots.{j}"] for j in range(len(kept["absent"]))]
             arrays = {name: tensors[name] for name in NAMES}
         except (KeyError, ValueError, OSError) as error:
             raise SnapshotError("a file of weights", "be one that `save` wrote", repr(error)[:80], str(path)) from error
-        return cls(Inputs(knots, kept["levels"], kept["absent"]), arrays, tuple(kept["metrics"]))
+        return cls(Inputs(knots, kept["absent"]), arrays, tuple(kept["metrics"]))
 
 
 def _softmax(score: Any) -> Any:

@@ -104,7 +104,8 @@ class Bits:
 
     def cells(self, treatment: Any) -> Ints:
         t = self.check(treatment)
-        code, on = _codes(t), t.any(axis=1)
+        code = _codes(t)
+        on = code != _codes(self.control[None])
         place = np.minimum(np.searchsorted(self._sorted, code), len(self._sorted) - 1)
         strange = on & (self._sorted[place] != code)
         if strange.any():

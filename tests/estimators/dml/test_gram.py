@@ -6,64 +6,77 @@ import pytest
 from equipoise.estimators.dml import gram
 
 
-def kronecker(t, z):
-    return (t[:, :, None] * z[:, None, :]).reshape(len(t), -1)
+def layout(p, q, crossed=0, narrow=(0,)):
+    """The last ``crossed`` columns of p vary with few features."""
+    return gram.Layout(np.arange(p - crossed), np.arange(p - crossed, p), q, np.array(narrow))
+
+
+def kronecker(t, z, slots):
+    """The rows of the regression, one at a time as the formula says.   t: (p, b); z: (q, b)."""
+    return np.array([[t[j, i] * z[a, i] for j, a in slots] for i in range(t.shape[1])])
 
 
 @pytest.fixture
 def rows():
-    """More rows than one block, so that the seam is crossed."""
+    """More rows than two near blocks, so that seams are crossed."""
     rng = np.random.default_rng(0)
-    n = gram.BLOCK + 37
-    return rng.normal(size=(n, 3)), rng.normal(size=(n, 4)), rng.exponential(size=(n, 2))
+    n = 2 * gram.NEAR + 37
+    return rng.normal(size=(5, n)), rng.normal(size=(4, n)), rng.exponential(size=(2, n))
 
 
 def test_gram_of_one_row_by_hand():
-    # t (x) z = [2, 6] (x) -> (2 * 1, 2 * 3)
-    found = gram.kronecker_gram(np.array([[2.0]]), np.array([[1.0, 3.0]]), np.array([[0.5]]))
-    assert found[0].tolist() == [[2.0, 6.0], [6.0, 18.0]]
+    # t (x) z = [2, 6], weighed by a half
+    sums = gram.KroneckerSums(layout(1, 2), 1)
+    sums.add(np.array([[2.0]]), np.array([[1.0], [3.0]]), np.array([[0.5]]))
+    assert sums.grams()[0].tolist() == [[2.0, 6.0], [6.0, 18.0]]
 
 
-def test_gram_equals_that_of_the_rows_written_out(rows):
-    t, z, weight = rows
-    r = kronecker(t, z)
-    for j, found in enumerate(gram.kronecker_gram(t, z, weight)):
-        np.testing.assert_allclose(found, r.T @ (r * weight[:, j : j + 1]), rtol=1e-10, atol=1e-9)
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 2), (5, 4, 3, (0, 2)), (1, 1), (4, 3), (5, 4, 5)], ids=str)
+def test_gram_and_moment_equal_those_of_the_rows_written_out(rows, shape):
+    t, z, weights = rows
+    t, z = t[: shape[0]], z[: shape[1]]
+    plan = layout(*shape)
+    r = kronecker(t, z, plan.slots)
+    np.testing.assert_array_equal(gram.written_out(t, z, plan.slots), r.T)
+    sums = gram.KroneckerSums(plan, 2)
+    for cut in gram.cuts(t.shape[1], 700):
+        sums.add(t[:, cut], z[:, cut], np.ascontiguousarray(weights[:, cut]))
+    for found, weight in zip(sums.grams(), weights, strict=True):
+        np.testing.assert_allclose(found, r.T @ (r * weight[:, None]), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(gram.moment(t, z, weights, plan), r.T @ weights.T, rtol=1e-10, atol=1e-9)
 
 
-def test_moment_equals_that_of_the_rows_written_out(rows):
-    t, z, target = rows
-    np.testing.assert_allclose(gram.kronecker_moment(t, z, target), kronecker(t, z).T @ target, rtol=1e-10, atol=1e-9)
+def test_turned_rows_are_columns_in_their_units():
+    out = np.empty((2, 3))
+    columns = np.arange(10.0).reshape(5, 2)
+    gram.turn(columns, np.array([4, 0, 4]), np.array([1.0, 2.0]), np.array([1.0, 10.0]), out)
+    assert out.tolist() == [[7, -1, 7], [70, -10, 70]]
 
 
-def test_clusters_of_one_row_are_rows(rows):
+def test_pairs_by_hand():
+    out = np.zeros((4, 2))
+    gram.pair_products(np.array([[2.0], [3.0]]), np.array([[20.0], [30.0]]), out)
+    assert out.tolist() == [[40, 0], [60, 0], [90, 0], [0, 0]]
+
+
+def test_crosses_vary_with_few_features():
+    assert layout(3, 2, 1).slots.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]]
+    assert layout(3, 3, 1, (0, 2)).slots.tolist()[-2:] == [[2, 0], [2, 2]]
+
+
+def test_cluster_scores_are_sums_inside_clusters(rows):
     t, z, error = rows
-    each = gram.cluster_meat(t, z, error, np.arange(len(t)))
-    np.testing.assert_allclose(each, gram.kronecker_gram(t, z, np.square(error)), rtol=1e-10, atol=1e-9)
+    plan, starts = layout(5, 4, 2), np.array([0, 1, 50, 600])
+    score = kronecker(t, z, plan.slots)
+    for found, one in zip(gram.cluster_scores(t, z, error, starts, plan.slots), error, strict=True):
+        sums = [part.sum(axis=0) for part in np.split(score * one[:, None], starts[1:])]
+        np.testing.assert_allclose(found.T, sums, rtol=1e-9, atol=1e-10)
 
 
-def test_cluster_meat_sums_scores_inside_clusters(rows):
-    t, z, error = rows
-    groups = np.random.default_rng(1).integers(40, size=len(t))
-    groups[:5000] = 7  # one cluster larger than a block
-    groups = np.unique(groups, return_inverse=True)[1]
-    score = kronecker(t, z) * error[:, :1]
-    sums = np.stack([score[groups == g].sum(axis=0) for g in range(groups.max() + 1)])
-    np.testing.assert_allclose(gram.cluster_meat(t, z, error, groups)[0], sums.T @ sums, rtol=1e-9, atol=1e-7)
-
-
-def test_cluster_blocks_tear_no_cluster_and_lose_no_row():
-    starts = np.array([0, 10, 9000, 9001])
-    found = list(gram.cluster_blocks(starts, 9500))
-    assert [(rows.start, rows.stop) for rows, _ in found] == [(0, 10), (10, 9000), (9000, 9500)]
-    assert [inside.tolist() for _, inside in found] == [[0], [0], [0, 1]]
-
-
-def test_fold_grams_add_up_and_keep_to_their_fold():
-    columns = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    grams = gram.fold_grams([columns[:, :1], columns[:, 1:]], np.array([1.0, 2.0, 1.0]), np.array([0, 1, 1]), 2)
-    assert grams[0].tolist() == [[1, 2], [2, 4]]
-    np.testing.assert_allclose(grams.sum(axis=0), columns.T @ (columns * [[1], [2], [1]]))
+def test_cuts_lose_no_row_and_tear_no_cluster():
+    assert [(c.start, c.stop) for c in gram.cuts(5, 2)] == [(0, 2), (2, 4), (4, 5)]
+    found = list(gram.cluster_cuts(np.array([0, 10, 9000, 9001]), 9500))
+    assert [(rows.start, rows.stop) for rows in found] == [(0, 10), (10, 9000), (9000, 9500)]
 
 
 def test_ridge_without_penalty_is_least_squares_and_leaves_the_intercept_alone():

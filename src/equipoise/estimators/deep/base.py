@@ -4,17 +4,19 @@
              those that stop; one training loop
     effects  levels of every arm, back in the metrics' units; their differences
 
-Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean) is learnt as log(1 + y) and
-brought back by exp with one factor an arm and metric, such that the mean level of the arm's rows is their mean outcome: Duan's
-(1983) smearing, calibrated.  Every arm weighs alike, however few its rows.  Rows and columns go in a canonical order (by groups
-where given; by what they hold), so that their order does not matter.
+Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean) is learnt as the logarithm of
+1 + 10 y / mean under control, the same in any unit, and brought back by exp.  Then levels are calibrated, arm by arm: what the
+arm's own rows show on average is what they are said to show.  That takes one number an arm and metric, a shift, or for an amount
+a factor: Duan's (1983) smearing.  In an experiment the average effect is then the regression-adjusted one (Lin, 2013), however
+wrong the net.  Every arm weighs alike, however few its rows.  Rows and columns go in a canonical order (by groups where given; by
+what they hold), so that their order does not matter.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +29,12 @@ from equipoise.estimators.base import EffectEstimator, finite_cells
 from equipoise.estimators.sample import Sample
 from equipoise.neural.inputs import Inputs
 from equipoise.neural.nets import Net, Rows, Shape, ask, build, fit, weights_of, with_weights
-from equipoise.neural.train import NoGain, Training
+from equipoise.neural.train import Diverged, NoGain, Training
 
 MOST_STEPS = 100  # in an epoch, about, where the batch is not said
 SMALLEST, LARGEST = 128, 4096  # of such a batch
+STRETCH = 10.0  # the mean amount of control in units of the logarithm: it is ten times what counts as nearly none
+BLOCK = 65_536  # rows that are asked at once
 
 
 class NetTraining(BaseEstimator):  # type: ignore[misc]
@@ -89,7 +93,7 @@ class DeepEstimator(EffectEstimator):
         """The net for a shape."""
 
     def _learn(self, data: Sample) -> None:
-        how = self.training or NetTraining()
+        how = self._how
         cell = finite_cells(self.space_, data, least=2)
         order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
         self.order_ = canonical(data.X)
@@ -98,11 +102,19 @@ class DeepEstimator(EffectEstimator):
         inputs = Inputs.learn(X)
         self.inputs_ = inputs.parts()
         self.scale_ = learn_scale(y, cell, amounts=how.amounts)
-        rows = Rows(inputs.positions(X), cell, scaled(y, self.scale_), weight)
+        rows = Rows(inputs.positions(X), cell, scaled(y, self.scale_), weight, self.metrics_)
         groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
         keep, held = split(cell, how.held, self.seed, groups)
         self.shape_ = asdict(Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width))
-        net = self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed))
+        try:
+            self._hold(self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed)), rows, y)
+        except Diverged as error:
+            if error.kept:  # the error is raised all the same; whoever catches it may ask what was good so far
+                self._hold(cast(Net, error.net), rows, y)
+            raise
+
+    def _hold(self, net: Net, rows: Rows, y: Floats) -> None:
+        """Keep what was learnt."""
         self.weights_ = weights_of(net)
         self._calibrate(net, rows, y)
 
@@ -114,22 +126,29 @@ class DeepEstimator(EffectEstimator):
         return net
 
     def _calibrate(self, net: Net, rows: Rows, y: Floats) -> None:
-        """The factor of each arm and metric that is learnt as a logarithm, (1 + k, m); 1 for any other."""
-        factor = np.ones((int(rows.arm.max()) + 1, y.shape[1]))
-        if self.scale_["log"].any():
-            level = ask(net, rows.u) * self.scale_["spread"] + self.scale_["middle"]
-            for a in range(len(factor)):
-                inside = rows.arm == a
-                said = np.exp(level[inside, a]).mean(axis=0)
-                factor[a] = np.where(self.scale_["log"], (1 + y[inside].mean(axis=0)) / said, 1.0)
-        self.scale_["factor"] = factor
+        """What is added to the levels of an arm, or multiplies them, (1 + k, m) each."""
+        log, level = self.scale_["log"], ask(net, rows.u, self._how.device)
+        self.scale_ |= {"factor": np.ones(level.shape[1:]), "shift": np.zeros(level.shape[1:])}
+        for a in range(level.shape[1]):
+            inside, one = rows.arm == a, {"factor": np.ones(y.shape[1]), "shift": 0.0}
+            pair = unscaled(level[inside, a], self.scale_ | one), y[inside]
+            said, seen = (np.average(part, axis=0, weights=rows.weight[inside]) for part in pair)
+            self.scale_["factor"][a] = np.where(log, (self.scale_["unit"] + seen) / (self.scale_["unit"] + said), 1.0)
+            self.scale_["shift"][a] = np.where(log, 0.0, seen - said)
+
+    @property
+    def _how(self) -> NetTraining:
+        return self.training or NetTraining()
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         net = with_weights(build(self._net, Shape(**self.shape_), self.seed), self.weights_)
-        u = Inputs(**self.inputs_).positions(X[:, self.order_])
-        level = unscaled(ask(net, u, (self.training or NetTraining()).device), self.scale_)
-        cell = self.space_.cells(treatment)
-        return level[:, cell] - level[:, :1], np.ascontiguousarray(level[:, 0]), None
+        inputs, cell = Inputs(**self.inputs_), self.space_.cells(treatment)
+        values, baseline = np.empty((len(X), len(cell), len(self.metrics_))), np.empty((len(X), len(self.metrics_)))
+        for low in range(0, len(X), BLOCK):
+            part = slice(low, low + BLOCK)
+            level = unscaled(ask(net, inputs.positions(X[part][:, self.order_]), self._how.device), self.scale_)
+            values[part], baseline[part] = level[:, cell] - level[:, :1], level[:, 0]
+        return values, baseline, None
 
 
 def canonical(X: Floats) -> Ints:
@@ -160,27 +179,27 @@ def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Int
 
 
 def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
-    """Per metric, by control rows: whether it is learnt as a logarithm, its middle and its spread."""
-    mean, sd = y.mean(axis=0), y.std(axis=0)
-    values = np.array([len(np.unique(column[:1000])) for column in y.T])
-    log = (y.min(axis=0) >= 0) & (sd > mean) & (values > 2) if amounts else np.zeros(y.shape[1], np.bool_)
-    z = np.where(log, np.log1p(np.where(log, y, 0.0)), y)
-    control = z[cell == 0]
-    spread = control.std(axis=0)
-    spread = np.where(spread > 0, spread, z.std(axis=0))
-    return {"log": log, "middle": control.mean(axis=0), "spread": np.where(spread > 0, spread, 1.0)}
+    """Per metric, by control rows: whether it is learnt as a logarithm, the unit of that, its middle and its spread."""
+    between = ((y > y.min(axis=0)) & (y < y.max(axis=0))).any(axis=0)  # two values have no tail
+    log = (y.min(axis=0) >= 0) & (y.std(axis=0) > y.mean(axis=0)) & between & amounts
+    mean = np.where(y[cell == 0].any(axis=0), y[cell == 0].mean(axis=0), y.mean(axis=0))
+    scale = {"log": log, "unit": np.where(log, mean / STRETCH, 1.0), "middle": 0.0, "spread": 1.0}
+    z = scaled(y, scale)
+    spread = np.where(np.ptp(z[cell == 0], axis=0) > 0, z[cell == 0].std(axis=0), z.std(axis=0))
+    return scale | {"middle": z[cell == 0].mean(axis=0), "spread": np.where(spread > 0, spread, 1.0)}
 
 
 def scaled(y: Floats, scale: dict[str, Any]) -> Floats:
     """Outcomes (n, m) as a net learns them."""
-    z = np.where(scale["log"], np.log1p(np.where(scale["log"], y, 0.0)), y)
+    z = np.where(scale["log"], np.log1p(np.where(scale["log"], y, 0.0) / scale["unit"]), y)
     made: Floats = (z - scale["middle"]) / scale["spread"]
     return made
 
 
 def unscaled(level: Floats, scale: dict[str, Any]) -> Floats:
     """Levels (n, 1 + k, m) in the metrics' units."""
-    z = level * scale["spread"] + scale["middle"]
-    raised = np.exp(np.where(scale["log"], z, 0.0)) * scale["factor"] - 1
-    made: Floats = np.where(scale["log"], raised, z)
+    made: Floats = level * scale["spread"] + (scale["middle"] + scale["shift"])
+    log = scale["log"]
+    if log.any():
+        made[..., log] = (np.exp(made[..., log]) * scale["factor"][..., log] - 1) * scale["unit"][log]
     return made

@@ -1,6 +1,6 @@
 """HUM: every treatment looks at the features in its own way; its branch says the outcome under it and under control.
 
-    f^k = attention of treatment k to the features            z^k = sum_e softmax(W_k f^k)_e p_e(f^k)
+    f^k = attention of treatment k to the features            z^k = [f^k, sum_e softmax(W_k f^k)_e p_e(x)]
     y^k = treated tower of (k, metric) on z^k                 y^0k = control tower of (k, metric) on c^k = control part of z^k
 
     loss = mean of w (y - y^k)^2 over rows of arm k, and over control rows the mean over branches of (y - y^0k)^2

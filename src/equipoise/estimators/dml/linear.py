@@ -6,62 +6,37 @@ The partially linear model (Robinson 1988; Chernozhukov et al. 2018, arXiv:1608.
 
 m(x) = E[Y | x] and E[phi | x] are learnt across folds; Theta is least squares of residuals on the Kronecker rows
 (phi - E[phi | x]) (x) z.  Its covariance is the HC1 sandwich, or the cluster-robust one when groups are given; orthogonality
-lets it ignore the nuisance models' error.
+lets it ignore the nuisance models' error.  phi may be anything a space encodes: arms, a vector of switches with their products,
+powers and waves of a dose.
 
-By default both nuisances are ridge regressions solved from one Gram matrix a fold (`gram`), so that the whole fit is three
-passes over the rows.
+By default both nuisances are ridge regressions solved from one Gram matrix a fold, so that the whole fit is three passes over the
+rows (`passes`), which may also come from a file batch by batch (`LinearDML.fit_batches`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
 from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_targets
-from equipoise.estimators.dml import gram
+from equipoise.estimators.dml import gram, passes
+from equipoise.estimators.dml.batches import Source
 from equipoise.estimators.models import Fitted, Table, check_model, predict_all
 from equipoise.estimators.sample import Sample
 
 one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")  # several threads may add in another order
-
-
-def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
-    """[1, (X - centre) / scale], (n, 1 + d)."""
-    z = np.empty((len(X), 1 + X.shape[1]))
-    z[:, 0] = 1.0
-    np.subtract(X, centre, out=z[:, 1:])
-    z[:, 1:] /= scale
-    return z
-
-
-def moments(X: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean and standard deviation of each column, (d,) each; a constant column gets deviation 1."""
-    mean = np.average(X, axis=0, weights=weight)
-    deviation = np.sqrt(np.average(np.square(X - mean), axis=0, weights=weight))
-    constant = deviation <= np.abs(mean) * 1e-12  # what rounding leaves of a constant column
-    return mean, np.where(constant, 1.0, deviation)
-
-
-def ridge_residuals(z: Floats, targets: Floats, weight: Floats, fold: Ints, alpha: float) -> Floats:
-    """Targets less their ridge prediction by the other folds, (n, r).   z: (n, q); targets: (n, r)."""
-    folds, q = int(fold.max()) + 1, z.shape[1]
-    grams = gram.fold_grams([z, targets], weight, fold, folds)
-    others = grams.sum(axis=0) - grams
-    coefficients = np.stack([gram.ridge(other, q, alpha) for other in others])  # (folds, q, r)
-    residuals = targets.copy()
-    for f in range(folds):
-        rows = fold == f
-        residuals[rows] -= z[rows] @ coefficients[f]
-    return residuals
 
 
 def model_residuals(model: Any, role: str, table: Table, targets: Floats, weight: Floats | None, fold: Ints, seed: int) -> Floats:
@@ -70,42 +45,31 @@ def model_residuals(model: Any, role: str, table: Table, targets: Floats, weight
     return targets - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).held[:, 0]
 
 
-def least_squares(t: Floats, z: Floats, y: Floats, weight: Floats, groups: Ints | None) -> tuple[Floats, Floats]:
-    """Theta (p, q, m) and its robust covariance (m, p q, p q) of  y = t' Theta z + e.   t: (n, p); z: (n, q); y: (n, m)."""
-    n, p, q, m = len(t), t.shape[1], z.shape[1], y.shape[1]
-    bread, rank = gram.pseudo_inverse(gram.kronecker_gram(t, z, weight[:, None])[0])
-    if n <= rank:
-        raise InputError("the number of rows", f"be more than the {rank} coefficients", n, fix="use fewer modifiers")
-    theta = (bread @ gram.kronecker_moment(t, z, y * weight[:, None])).reshape(p, q, m)
-    score = weight[:, None] * (y - fitted(t, z, theta))  # (n, m)
-    if groups is None:
-        meat, correction = gram.kronecker_gram(t, z, np.square(score)), n / (n - rank)
-    else:
-        clusters = len(np.unique(groups))
-        if clusters < 2:
-            raise InputError("groups", "be two or more clusters", clusters, fix="leave groups out where rows are independent")
-        meat, correction = gram.cluster_meat(t, z, score, groups), clusters / (clusters - 1) * (n - 1) / (n - rank)
-    return theta, correction * (bread @ meat @ bread)
+def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
+    """[1, (X - centre) / scale], columns first, (1 + d, n)."""
+    z = np.empty((1 + X.shape[1], len(X)))
+    z[0] = 1.0
+    np.subtract(X.T, centre[:, None], out=z[1:])
+    z[1:] /= scale[:, None]
+    return z
 
 
-def fitted(t: Floats, z: Floats, theta: Floats) -> Floats:
-    """t_i' Theta z_i of every metric, (n, m)."""
-    p, q, m = theta.shape
-    slopes = z @ theta.transpose(1, 0, 2).reshape(q, p * m)
-    out: Floats = np.einsum("np,npm->nm", t, slopes.reshape(-1, p, m))
-    return out
+def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floats:
+    """Standard error of a' Theta z for each unit, candidate and metric, (n, k, m).
 
-
-def effect_errors(a: Floats, z: Floats, covariance: Floats) -> Floats:
-    """Standard error of a' Theta z for each unit, candidate and metric, (n, k, m).   a: (k, p); covariance: (m, p q, p q)."""
-    k, p, m, q = len(a), a.shape[1], len(covariance), z.shape[1]
-    blocks = covariance.reshape(m, p, q, p, q)
-    form = np.einsum("kp,mpqrs,kr->kmqs", a, blocks, a, optimize=True)
+    a : (k, p).   z : (q, n).   covariance : (m, P, P) of the coefficients at ``slots`` (P, 2).
+    """
+    (k, _), (q, n), m = a.shape, z.shape, len(covariance)
+    weigh = a[:, None, slots[:, 0]] * (slots[:, 1] == np.arange(q)[:, None])  # (k, q, P)
+    form = (weigh.reshape(k * q, -1) @ covariance).reshape(m, k, q, -1) @ weigh.transpose(0, 2, 1)  # (m, k, q, q)
     rows, columns = np.triu_indices(q)
     packed = form[:, :, rows, columns] * np.where(rows == columns, 1.0, 2.0)  # z' V z by distinct pairs
-    out = np.empty((len(z), k * m))
-    for part in gram.blocks(len(z)):
-        out[part] = gram.pair_products(np.ascontiguousarray(z[part].T)).T @ packed.reshape(k * m, -1).T
+    packed = packed.transpose(1, 0, 2).reshape(k * m, -1)
+    out, pairs = np.empty((n, k * m)), np.empty((len(rows), gram.NEAR))
+    for part in gram.cuts(n, gram.NEAR):
+        near = z[:, part]
+        gram.pair_products(near, near, pairs)
+        out[part] = (packed @ pairs[:, : near.shape[1]]).T
     return np.sqrt(np.maximum(out, 0.0)).reshape(-1, k, m)
 
 
@@ -120,11 +84,14 @@ class LinearDML(EffectEstimator):
     space : what can be done to a unit; None for labels 0 and 1.
     modifiers : the features (names or positions) that the effect varies with; None is all of them, () a constant effect.
         Use few where the encoding is long: the cost grows with the square of their product.
+    cross_modifiers : the same for columns of the encoding that are products of switches, which are many: by default none, so
+        that an interaction is one number.  They must be among ``modifiers``.
     folds : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed : of the folds.
 
     Attributes
     ----------
-    theta_ : (p, q, m), on standardised encoding and features.   covariance_ : (m, p q, p q).
+    theta_ : (p, q, m), on standardised encoding and features; 0 where a column does not vary with a feature.
+    slots_ : (P, 2), the places (p, q) of the coefficients that were learnt.   covariance_ : (m, P, P), theirs.
     expectation_ : "propensity" or "learnt", where E[phi | x] came from.
 
     Examples
@@ -138,6 +105,7 @@ class LinearDML(EffectEstimator):
     """
 
     takes = "a space that encodes its treatments"
+    baseline_: Floats | list[Fitted]  # (1 + d, m) of [1, z], or a model a metric
 
     def __init__(
         self,
@@ -146,6 +114,7 @@ class LinearDML(EffectEstimator):
         *,
         space: Space | None = None,
         modifiers: Sequence[str] | Sequence[int] | None = None,
+        cross_modifiers: Sequence[str] | Sequence[int] | None = (),
         folds: int = 5,
         alpha: float = 1.0,
         seed: int = 0,
@@ -154,109 +123,228 @@ class LinearDML(EffectEstimator):
         self.outcome = outcome
         self.treatment_model = treatment_model
         self.modifiers = modifiers
+        self.cross_modifiers = cross_modifiers
         self.folds = folds
         self.alpha = alpha
         self.seed = seed
 
-    def outcomes(self, X: Any, candidates: Any = None) -> Floats:
-        """The expected level of each metric under each candidate, (n, k, m)."""
-        return self.effects(X, candidates).levels()[:, 1:]
+    @one_blas_thread  # type: ignore[untyped-decorator]
+    def fit_batches(
+        self,
+        batches: Callable[[], Iterable[pa.RecordBatch]],
+        *,
+        treatment: str | Sequence[str],
+        outcomes: str | Sequence[str],
+        features: Sequence[str] | None = None,
+        weight: str | None = None,
+    ) -> Self:
+        """Learn from record batches, three times over, so that size is bounded by disk, not memory.
+
+        Parameters
+        ----------
+        batches : a function that starts again at the first batch, e.g. ``lambda: read_batches("log.parquet")``.
+        treatment : the column of labels, amounts or vectors; or the columns of a vector.   outcomes : the metrics.
+        features : numeric columns without missing values; None takes every other one.   weight : a column > 0.
+
+        A row's fold follows from its number and ``seed``; otherwise the same as `fit` with the built-in ridges, no propensities
+        and no groups.  Raises `InputError` for a bad value, by its column, row and batch.
+        """
+        if self.outcome is not None or self.treatment_model is not None:
+            raise InputError("outcome and treatment_model", "be None to learn from batches", "a model", fix="use fit")
+        source = Source(batches, treatment, outcomes, features, weight, self.space, self.folds, self.seed)
+        self.space_, self.metrics_ = source.space, source.outcomes
+        self.feature_names_in_, self.n_features_in_ = np.asarray(source.features, dtype=object), len(source.features)
+        sums = passes.first_pass(source.parts, self.folds)
+        source.check(sums)
+        self.expectation_ = "learnt"
+        self._finish(source.parts, sums, source.features, _support(sums, len(source.outcomes)))
+        return self
+
+    def contrast(self, X: Any, base: Any, candidates: Any = None) -> Effects:
+        """The effects of candidates against ``base`` instead of control: (phi(a) - phi(base))' Theta z, and the level under it.
+
+        base : one treatment of the space, or one for each row of X (the treatments of a policy).
+        """
+        values, asked = self._asked(X, candidates)
+        phi = self.space_.encode(self._based(base, len(values))) / self.encoding_scale_
+        effect, baseline, error = self._compare(values, asked, phi)
+        return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
+
+    def coefficients(self) -> pa.Table:
+        """Theta in the units of the encoding and the features, one row a coefficient and metric.
+
+        Columns: ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant), ``metric``, ``value``, ``std_error``.
+        """
+        units, theta = self._units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
+        error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
+        names, m = ["1", *self.feature_names_in_], len(self.metrics_)
+        columns = {
+            "encoding": np.repeat(self.slots_[:, 0], m),
+            "modifier": [names[self.modifiers_[a]] for a in np.repeat(self.slots_[:, 1], m)],
+            "metric": list(self.metrics_) * len(theta),
+            "value": (units @ theta).ravel(),
+            "std_error": error.ravel(),
+        }
+        return pa.table(columns)
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _learn(self, data: Sample) -> None:
         _no_missing(data.X, data.features)
         phi = self.space_.encode(data.treatment)
-        cell = _saturated_cells(self.space_, data, phi)
-        weight = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
+        cell, saturated = _exact_cells(self.space_, data, phi)
         fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
-        self.centre_, self.scale_ = moments(data.X, weight)
-        self.modifiers_ = _positions(self.modifiers, data.features)
-        table, z = Table(data.X, data.features), standardise(data.X, self.centre_, self.scale_)
-        t, y = self._residuals(data, table, z, phi, cell, weight, fold)
-        self.encoding_scale_ = moments(t, weight)[1]
-        effect_features = _columns(z, self.modifiers_)
-        self.theta_, self.covariance_ = least_squares(t / self.encoding_scale_, effect_features, y, weight, data.groups)
-        control = data.y - fitted(phi / self.encoding_scale_, effect_features, self.theta_)
-        self.baseline_ = self._control_level(data, table, z, control, weight)
-
-    def _control_level(self, data: Sample, table: Table, z: Floats, control: Floats, weight: Floats) -> Floats | list[Fitted]:
-        """The regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z: coefficients, or a model a metric."""
+        part = passes.Part(data.X, phi, data.y, fold, data.weight, data.groups)
+        sums = passes.first_pass(lambda: [part], self.folds)
+        support = None if saturated else _support(sums, len(data.metrics))
+        table = Table(data.X, data.features)
+        part = replace(part, t=self._treatment_residuals(data, table, part, cell))
         if self.outcome is not None:
-            return learn_targets(self.outcome, table, Nuisance(None, control), None, data.weight, self.seed)
-        total = gram.fold_grams([z, control], weight, np.zeros(len(z), np.int64), 1)[0]
-        return gram.ridge(total, z.shape[1], self.alpha)
+            part = replace(part, r=model_residuals(self.outcome, "outcome", table, data.y, data.weight, fold, self.seed))
+        self._finish(lambda: [part], sums, data.features, support)
+        if self.outcome is not None:  # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
+            z = standardise(data.X, self.centre_, self.scale_)[self.modifiers_]
+            level = data.y - np.einsum("np,npm->nm", phi / self.encoding_scale_, self._slopes(z))
+            self.baseline_ = learn_targets(self.outcome, table, Nuisance(None, level), None, data.weight, self.seed)
 
-    def _residuals(
-        self, data: Sample, table: Table, z: Floats, phi: Floats, cell: Ints | None, weight: Floats, fold: Ints
-    ) -> tuple[Floats, Floats]:
-        """phi - E[phi | x], (n, p), and y - E[y | x], (n, m)."""
-        p = phi.shape[1]
-        both = ridge_residuals(z, np.hstack([phi, data.y]), weight, fold, self.alpha)
-        t, y = both[:, :p], both[:, p:]
-        if self.outcome is not None:
-            y = model_residuals(self.outcome, "outcome", table, data.y, data.weight, fold, self.seed)
+    def _treatment_residuals(self, data: Sample, table: Table, part: passes.Part, cell: Ints | None) -> Floats | None:
+        """phi - E[phi | x], (n, p), by known propensities or a model; None where the ridge serves."""
         if cell is not None and data.propensity is not None:
             candidates = self.space_.encode(self.space_.candidates())
             self.expectation_ = "propensity"
-            return phi - propensities(data, cell, 1 + len(candidates), fold)[:, 1:] @ candidates, y
+            return part.phi - propensities(data, cell, 1 + len(candidates), part.fold)[:, 1:] @ candidates
         self.expectation_ = "learnt"
-        if self.treatment_model is not None:
-            t = model_residuals(self.treatment_model, "treatment_model", table, phi, data.weight, fold, self.seed)
-        return t, y
+        if self.treatment_model is None:
+            return None
+        return model_residuals(self.treatment_model, "treatment_model", table, part.phi, data.weight, part.fold, self.seed)
+
+    def _finish(self, walk: passes.Walk, sums: passes.Sums, features: tuple[str, ...], support: Floats | None) -> None:
+        """The second and third pass, and everything that is learnt."""
+        self.modifiers_ = _positions(self.modifiers, features, "modifiers")
+        narrow = _positions(self.cross_modifiers, features, "cross_modifiers")
+        p = sums.grams.shape[1] - len(sums.centre) - 1 - len(self.metrics_)
+        layout = _layout(self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_))
+        ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
+        normal = passes.second_pass(walk, ridges, layout, support)
+        self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
+        self.centre_, self.scale_, self.encoding_scale_, self.slots_ = sums.centre, sums.scale, normal.scale, layout.slots
+        self.theta_ = passes.spread_out(normal.theta, layout.slots, p, layout.q)
+        q = 1 + len(sums.centre)
+        total = np.hstack([sums.grams.sum(axis=0)[:q, :q], control])
+        level = gram.ridge(total, q, self.alpha)
+        level[0] += sums.shift[-len(self.metrics_) :]
+        self.baseline_ = level
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
+        return self._compare(X, treatment, np.zeros((1, len(self.encoding_scale_))))
+
+    def _compare(self, X: Floats, treatment: NDArray[Any], base: Floats) -> tuple[Floats, Floats, Floats]:
+        """Values, baseline and standard errors against ``base`` (1, p) or (n, p), in standard units."""
         _no_missing(X, tuple(self.feature_names_in_))
-        z = standardise(X, self.centre_, self.scale_)
+        every = standardise(X, self.centre_, self.scale_)
+        z = every[self.modifiers_]
         a = self.space_.encode(treatment) / self.encoding_scale_
-        slopes = np.einsum("kp,pqm->qkm", a, self.theta_).reshape(len(self.modifiers_), -1)
-        effect_features = _columns(z, self.modifiers_)
-        values = (effect_features @ slopes).reshape(len(X), len(a), -1)
-        baseline = predict_all(self.baseline_, X).T if isinstance(self.baseline_, list) else z @ self.baseline_
-        return values, baseline, effect_errors(a, effect_features, self.covariance_)
+        baseline = predict_all(self.baseline_, X).T if isinstance(self.baseline_, list) else every.T @ self.baseline_
+        if len(base) == 1:
+            values = (z.T @ _by_feature(a - base, self.theta_)).reshape(len(X), len(a), -1)
+            level = (z.T @ _by_feature(base, self.theta_)) if base.any() else 0.0
+            return values, baseline + level, effect_errors(a - base, z, self.covariance_, self.slots_)
+        slopes = self._slopes(z)
+        level = np.einsum("np,npm->nm", base, slopes)
+        values = np.einsum("kp,npm->nkm", a, slopes, optimize=True) - level[:, None]
+        return values, baseline + level, self._paired_errors(a, base, z)
+
+    def _paired_errors(self, a: Floats, base: Floats, z: Floats) -> Floats:
+        """Standard errors (n, k, m) where each unit has a base of its own, (n, p)."""
+        out = np.empty((len(base), len(a), len(self.covariance_)))
+        for rows in gram.cuts(len(base)):
+            for c, one in enumerate(a):
+                r = gram.written_out(one[:, None] - base[rows].T, z[:, rows], self.slots_)
+                out[rows, c] = np.maximum((self.covariance_ @ r * r).sum(axis=1), 0.0).T
+        return np.sqrt(out)
+
+    def _slopes(self, z: Floats) -> Floats:
+        """Theta z, (n, p, m).   z: (q, n)."""
+        p, q, m = self.theta_.shape
+        return (z.T @ self.theta_.transpose(1, 0, 2).reshape(q, p * m)).reshape(-1, p, m)
+
+    def _based(self, base: Any, rows: int) -> NDArray[Any]:
+        """The base treatments in canonical form, one or one a row."""
+        given, single = np.asarray(base), np.ndim(self.space_.control)
+        checked = self.space_.check(given[None] if given.ndim == single else given)
+        if len(checked) not in (1, rows):
+            raise InputError("base", f"be one treatment, or one for each of the {rows} rows", len(checked))
+        return checked
+
+    def _units(self) -> Floats:
+        """What turns coefficients on standardised columns into those on the columns themselves, (P, P)."""
+        column, feature = self.slots_[:, 0], self.slots_[:, 1]
+        place = self.modifiers_[feature]  # in [1, x]
+        scale = np.where(place > 0, self.scale_[place - 1], 1.0)
+        units = np.diag(1 / scale / self.encoding_scale_[column])
+        for i in np.flatnonzero(place == 0):
+            others = (column == column[i]) & (place > 0)
+            units[i, others] = -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
+        return units
+
+
+def _by_feature(a: Floats, theta: Floats) -> Floats:
+    """a' Theta, (q, k m).   a: (k, p); theta: (p, q, m)."""
+    out: Floats = np.einsum("kp,pqm->qkm", a, theta, optimize=True).reshape(theta.shape[1], -1)
+    return out
 
 
 def _no_missing(X: Floats, features: tuple[str, ...]) -> None:
+    if np.isfinite(X.sum()):  # infinities were refused before, so this is quick and certain
+        return
     missing = np.isnan(X)
     if missing.any():
         row, j = (int(i) for i in np.argwhere(missing)[0])
         raise InputError(f"feature {features[j]!r}", "have no missing value here", "NaN", f"row {row}", "fill it, or use trees")
 
 
-def _positions(modifiers: Sequence[str] | Sequence[int] | None, features: tuple[str, ...]) -> Ints:
+def _positions(chosen: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str) -> Ints:
     """The columns of [1, x] that the effect varies with, (q,)."""
-    if modifiers is None:
+    if chosen is None:
         return np.arange(1 + len(features))
-    wanted = [features.index(name) if name in features else name for name in modifiers]
+    wanted = [features.index(name) if name in features else name for name in chosen]
     for j in wanted:
         if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
-            raise InputError("modifiers", "be features by name or position", repr(j), fix=f"features: {', '.join(features[:20])}")
+            raise InputError(role, "be features by name or position", repr(j), fix=f"features: {', '.join(features[:20])}")
     return np.unique([0, *(1 + int(j) for j in wanted)]).astype(np.int64)
 
 
-def _columns(z: Floats, positions: Ints) -> Floats:
-    """Some columns, or z itself where that is all of them."""
-    return z if len(positions) == z.shape[1] else z[:, positions]
+def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
+    """Which coefficients to learn: products of switches, where a space says which they are, vary with fewer features."""
+    crossed = space.degrees() > 1 if hasattr(space, "degrees") else np.zeros(p, np.bool_)
+    return gram.Layout(np.flatnonzero(~crossed), np.flatnonzero(crossed), len(modifiers), np.searchsorted(modifiers, narrow))
 
 
-def _saturated_cells(space: Space, data: Sample, phi: Floats) -> Ints | None:
-    """The cell of each row where cells say all that the encoding says, else None; refuses treatments that vary too little."""
+def _exact_cells(space: Space, data: Sample, phi: Floats) -> tuple[Ints | None, bool]:
+    """The cell of each row where it says all that the encoding says, else None; and whether each cell has a column of its own."""
     table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
     try:
+        space.cells(data.treatment[:64])  # vectors that are no candidates show at once
         cell = space.cells(data.treatment)
     except UnsupportedSpace:
-        cell = None
-    exact = cell is not None and np.array_equal(table[cell], phi)
-    if exact and phi.shape[1] >= len(table) - 1:
-        return finite_cells(space, data, 2)
-    centre, scale = moments(phi, np.ones(len(phi)))
-    design = standardise(phi, centre, scale)
-    inverse, rank = gram.pseudo_inverse(design.T @ design)
-    if rank < design.shape[1]:
+        return None, False
+    if not np.array_equal(table[cell], phi):
+        return None, False
+    if phi.shape[1] < len(table) - 1:
+        return cell, False
+    return finite_cells(space, data, 2), True
+
+
+def _support(sums: passes.Sums, m: int) -> Floats:
+    """A root of the inverse Gram matrix of [1, phi], (1 + p, 1 + p); refuses treatments that vary too little."""
+    kept = np.r_[0, 1 + len(sums.centre) : sums.grams.shape[1] - m]
+    spread = sums.grams.sum(axis=0)[np.ix_(kept, kept)]
+    unit = 1 / np.sqrt(np.where(np.diag(spread) > 0, np.diag(spread), 1.0))
+    value, vector = np.linalg.eigh(spread * unit[:, None] * unit)
+    seen = value > value[-1] * len(value) * np.finfo(np.float64).eps * 8
+    if not seen.all():
         fix = "log more different treatments, or encode them in fewer numbers"
-        raise InputError("the treatment", f"vary in all {phi.shape[1]} directions of its encoding", rank - 1, fix=fix)
-    leverage = np.einsum("np,pr,nr->n", design, inverse, design)
-    if leverage.max() > 1 - 1e-9:
-        row = int(np.argmax(leverage))
-        raise InputError("a direction of the treatment", "be seen in two or more rows", 1, f"row {row}", "log more of it")
-    return cell if exact else None
+        must = f"vary in all {len(kept) - 1} directions of its encoding"
+        raise InputError("the treatment", must, int(seen.sum()) - 1, fix=fix)
+    root: Floats = unit[:, None] * vector / np.sqrt(value)
+    return root

@@ -157,6 +157,38 @@ def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def best_split(H, q, order, edges, least, criterion, mass, centred, spread):  # type: ignore[no-untyped-def]
+    """The feature and bin whose children score most above their parent, (-1, 0) where none does.   H: (f, B, K q, 2)."""
+    F, B, cells = H.shape[0], H.shape[1], H.shape[2]
+    K, cuts = len(order), np.empty(len(order))
+    n, S, left_n, left_S = np.zeros(cells), np.zeros(cells), np.empty(cells), np.empty(cells)
+    for b in range(B):
+        for c in range(cells):
+            n[c] += H[0, b, c, 0]
+            S[c] += H[0, b, c, 1]
+    here = score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts)
+    gain, best_f, best_b = 0.0, -1, 0
+    for f in range(F):
+        left_n[:] = 0.0
+        left_S[:] = 0.0
+        for b in range(B - 1):
+            moved = False
+            for c in range(cells):
+                if H[f, b, c, 0] != 0:
+                    left_n[c] += H[f, b, c, 0]
+                    left_S[c] += H[f, b, c, 1]
+                    moved = True
+            inside, whole = left_n[:q].sum(), n[:q].sum()
+            if not moved or inside < least or whole - inside < least:
+                continue
+            found = score(left_n, left_S, K, q, order, edges, criterion, mass, centred, spread, cuts)
+            found += score(n - left_n, S - left_S, K, q, order, edges, criterion, mass, centred, spread, cuts)
+            if found - here > gain:
+                gain, best_f, best_b = found - here, f, b
+    return best_f, best_b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least, criterion, mass, centred, spread, seed):  # type: ignore[no-untyped-def]
     """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a leaf.
 
@@ -172,43 +204,14 @@ def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least,
     fill(hist[0], Xb, place, w, wy, packed, unit, rows, features)
     end[0], nodes, stack, top = len(rows), 1, np.zeros(most, np.int64), 1
     free, spare = np.arange(depth + 1, -1, -1), depth + 1  # slots of histograms that are not in use; 0 holds the root's
-    cuts = np.empty(K)
-    all_n, all_S, left_n, left_S = np.empty(K * q), np.empty(K * q), np.empty(K * q), np.empty(K * q)
     while top:
         top -= 1
         v = stack[top]
         H = hist[slot[v]]
         order[v] = np.random.permutation(K)  # noqa: NPY002
-        gain, best_f, best_b = 0.0, -1, 0
+        best_f, best_b = -1, 0
         if level[v] < depth and end[v] - begin[v] >= 2 * least:
-            for c in range(K * q):
-                all_n[c], all_S[c] = 0.0, 0.0
-                for b in range(B):
-                    all_n[c] += H[0, b, c, 0]
-                    all_S[c] += H[0, b, c, 1]
-            here = score(all_n, all_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
-            for f in range(len(features)):
-                left_n[:] = 0.0
-                left_S[:] = 0.0
-                for b in range(B - 1):
-                    moved = False
-                    for c in range(K * q):
-                        if H[f, b, c, 0] != 0:
-                            left_n[c] += H[f, b, c, 0]
-                            left_S[c] += H[f, b, c, 1]
-                            moved = True
-                    if not moved:
-                        continue
-                    inside, whole = 0.0, 0.0
-                    for c in range(q):
-                        inside += left_n[c]
-                        whole += all_n[c]
-                    if inside < least or whole - inside < least:
-                        continue
-                    found = score(left_n, left_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
-                    found += score(all_n - left_n, all_S - left_S, K, q, order[v], edges, criterion, mass, centred, spread, cuts)
-                    if found - here > gain:
-                        gain, best_f, best_b = found - here, f, b
+            best_f, best_b = best_split(H, q, order[v], edges, least, criterion, mass, centred, spread)
         if best_f < 0:
             free[spare] = slot[v]
             spare += 1
