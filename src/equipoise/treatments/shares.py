@@ -31,7 +31,7 @@ class Shares:
     --------
     >>> mix = Shares(["film", "food", "game"], move=0.3)
     >>> mix.candidates().round(3).tolist()[0]
-    [0.533, 0.233, 0.233]
+    [0.633, 0.183, 0.183]
     >>> mix.encode([[1 / 3, 1 / 3, 1 / 3]]).round(3).tolist()
     [[0.0, 0.0]]
     """

@@ -3,13 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from equipoise.core.errors import InputError, UnsupportedSpace  # noqa: E402
 from equipoise.data.dose_response import make_dose_world, mean_level  # noqa: E402
 from equipoise.estimators.deep.base import NetTraining  # noqa: E402
+from equipoise.estimators.deep.dose import ExtrapolationWarning  # noqa: E402
 from equipoise.estimators.deep.drnet import DRNet  # noqa: E402
 from equipoise.estimators.deep.vcnet import VCNet  # noqa: E402
+from equipoise.neural.varying import VaryingNet  # noqa: E402
 from equipoise.treatments import Arms, Dose  # noqa: E402
 
 GRID = np.linspace(0.05, 0.95, 19)
@@ -43,7 +45,28 @@ def test_curves_of_groups_and_what_is_supported():
     whole = (groups == "high").mean() * curves["high"] + (groups == "low").mean() * curves["low"]
     np.testing.assert_allclose(whole, made.curve(world.X, GRID)["all"], atol=1e-9)
     assert made.supported([np.median(world.t)]).all()
-    assert not made.supported([float(world.t.min()) / 2]).any()
+    rare = float(world.t.min()) / 2
+    assert not made.supported([rare]).any()
+    with pytest.warns(ExtrapolationWarning, match="the answer is an extrapolation"):
+        made.effects(world.X[:2], [rare])
+    with pytest.raises(InputError, match=r"groups must have one label a row of X \(500\)"):
+        made.curve(world.X, GRID, groups[:3])
+
+
+class _Still(VaryingNet):
+    """A broken copy: its weights do not vary with the dose."""
+
+    def plain(self, z, t):
+        return super().plain(z, torch.full_like(t, 0.5))
+
+
+class _StillNet(VCNet):
+    def _net(self, features, slots, metrics):
+        return _Still(features, slots, self.width, metrics, self.targeted, self.density, 2)
+
+
+def test_weights_that_do_not_vary_miss_the_curve():
+    assert missed(_StillNet)[0] > 0.2
 
 
 def test_a_dose_outside_the_bounds_is_refused():

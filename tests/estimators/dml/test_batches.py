@@ -102,6 +102,13 @@ def test_a_treatment_outside_the_space_is_named_by_batch_and_row():
         learnt(table.set_column(3, "b", pa.array(values)), 100)
 
 
+def test_a_row_that_is_alone_is_named_by_its_number_in_the_file():
+    table = log()
+    only = pa.array((np.arange(900) == 250).astype(int))
+    with pytest.raises(InputError, match="be seen in two or more rows; got 1 at row 250;"):
+        learnt(table.set_column(3, "b", only), 100, space=Bits(NAMES))
+
+
 def test_batches_that_cannot_be_walked_again_are_refused():
     table = log()
     with pytest.raises(InputError, match="starts again"):

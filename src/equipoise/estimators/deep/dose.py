@@ -6,6 +6,7 @@ A fifth of the rows decides when to stop.  `curve` says the average level at eac
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any
 
@@ -17,7 +18,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.deep.base import NetTraining, canonical
+from equipoise.estimators.deep.base import NetTraining, canonical, split
 from equipoise.estimators.sample import Sample
 from equipoise.neural.inputs import Inputs
 from equipoise.neural.train import train
@@ -25,6 +26,10 @@ from equipoise.neural.varying import DoseNet, levels_at
 
 BINS = 4  # of a feature: curves are learnt from few rows
 RANGE = 0.99  # of the training doses: what lies beyond their middle 99 % is an extrapolation
+
+
+class ExtrapolationWarning(UserWarning):
+    """An answer for a dose that was hardly ever given."""
 
 
 class DoseNetEstimator(EffectEstimator):
@@ -60,8 +65,11 @@ class DoseNetEstimator(EffectEstimator):
     def curve(self, X: Any, doses: Any = None, groups: Any = None) -> dict[Any, Floats]:
         """The average dose-response of groups of rows, label -> (doses, m); "all" where no groups are given."""
         values, asked = self._asked(X, doses)
-        level = self._levels(values, self.space_.dose(asked))
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
+        if labels.shape != (len(values),):
+            raise InputError("groups", f"have one label a row of X ({len(values)})", labels.shape)
+        self._flag(asked)
+        level = self._levels(values, self.space_.dose(asked))
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}
 
     def supported(self, doses: Any) -> NDArray[np.bool_]:
@@ -69,6 +77,17 @@ class DoseNetEstimator(EffectEstimator):
         asked = self.space_.dose(self.space_.check(doses))
         inside: NDArray[np.bool_] = (asked >= self.range_[0]) & (asked <= self.range_[1])
         return inside
+
+    def _flag(self, doses: Any) -> None:
+        """Warn of doses that were hardly ever given."""
+        far = ~self.supported(doses)
+        if far.any():
+            low, high = self.range_
+            named = ", ".join(self.space_.names(np.asarray(doses)[far])[:5])
+            message = (
+                f"{named} lie outside of [{low:.4g}, {high:.4g}], where 99 % of the doses were: the answer is an extrapolation"
+            )
+            warnings.warn(message, ExtrapolationWarning, stacklevel=3)
 
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)
@@ -87,9 +106,9 @@ class DoseNetEstimator(EffectEstimator):
         self.inputs_ = inputs.parts()
         parts = (inputs.positions(X), (t - low) / (high - low), (y - self.scale_["middle"]) / self.scale_["spread"], w)
         columns = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts]
-        draw = np.random.default_rng(self.seed).permutation(len(y))
-        cut = max(1, int(how.held * len(y)))
-        held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (draw[:cut], draw[cut:]))
+        groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        inside, outside = split(np.zeros(len(y), np.int64), how.held, self.seed, groups)
+        held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside))
         net = self._built(X.shape[1], inputs.slots)
 
         def judge() -> torch.Tensor:
@@ -116,6 +135,7 @@ class DoseNetEstimator(EffectEstimator):
         return level
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        self._flag(treatment)
         amounts = np.append(self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment))
         level = self._levels(X, amounts)
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None
