@@ -37,6 +37,21 @@ def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = No
     return mixes
 
 
+def within_bounds(mix: Floats, low: Floats, high: Floats) -> Floats:
+    """The nearest mixes within bounds, (n, K): clip(mix + shift), the shift that makes a row sum to 1.   low, high: (K,).
+
+    >>> within_bounds(np.array([[0.8, 0.1, 0.1]]), np.zeros(3), np.full(3, 0.5)).round(6).tolist()
+    [[0.5, 0.25, 0.25]]
+    """
+    below, above = np.full(len(mix), -2.0), np.full(len(mix), 2.0)
+    for _ in range(60):  # halving [-2, 2] down to rounding
+        middle = (below + above) / 2
+        short = np.clip(mix + middle[:, None], low, high).sum(axis=1) < 1
+        below, above = np.where(short, middle, below), np.where(short, above, middle)
+    nearest: Floats = np.clip(mix + above[:, None], low, high)
+    return nearest
+
+
 @njit(cache=True, nogil=True)
 def _mixes(curves, low, high):  # type: ignore[no-untyped-def]
     """`best_mix` on whole steps of the grid."""

@@ -151,8 +151,11 @@ def test_a_constant_share_is_no_reason_to_stop_and_a_constant_mix_is():
         MDP2Forest(trees=2, space=Shares(3)).fit(X, T[:, 0], treatment=np.full((500, 3), 1 / 3))
 
 
-def test_bounds_of_a_recommendation_need_curves(world):
-    with pytest.raises(InputError, match="use leaf='curve'"):
-        fitted(world).recommend(world.X[:3], high=np.full(6, 0.3))
-    mix = fitted(world, leaf="curve").recommend(world.X[:50], high=np.full(6, 0.3))
+@pytest.mark.parametrize("leaf", ["mdpp", "curve"])
+def test_bounds_and_the_movement_limit_hold(world, leaf):
+    made = fitted(world, leaf=leaf)
+    mix = made.recommend(world.X[:50], high=np.full(6, 0.3))
     assert mix.max() <= 0.3 + 1e-9
+    np.testing.assert_allclose(mix.sum(axis=1), 1, atol=1e-9)
+    near = fitted(world, leaf=leaf, space=Shares(6, move=0.1)).recommend(world.X[:50])
+    assert np.abs(near - 1 / 6).max() <= 0.1 + 1e-9
