@@ -23,7 +23,7 @@ class Shares:
     Parameters
     ----------
     parts : their names, or how many.   control : the mix that is doing nothing; None for equal shares.
-    candidates : "toward" (control moved by ``move``, or 0.1, towards each part), "sample" (``count`` mixes by the seed), or a list.
+    candidates : "toward" (control moved by ``move``, or 0.1, to each part), "sample" (``count`` mixes by the seed), or a list.
     low, high : bounds of every share, numbers or one a part.   move : how far from control a part may go, or None.
     normalise : whether `check` divides rows by their sum instead of refusing those that do not sum to 1.
 
