@@ -11,6 +11,7 @@ defaults; what is chosen (``chosen``) is chosen by validation alone.  Figures, b
     value_*     gain over nobody of the policy "the best arm where its effect is above 0", by inverse propensities, over the
                 metric's standard deviation, mean over metrics, in thousandths; range over seeds
     pehe_*      criteo-like: root PEHE over the standard deviation of the true effect (1: no better than the mean)
+    over_*, error_*   HUM's Qini and root PEHE less those of its ablations and of the rival that validation picks, paired
     hum_*       ablations of HUM: form and weight of the alignment, one control tower, no attention, experts
 
 The quick form samples 20,000 rows of each.  Fits are kept in runs/bench-uplift, so that a run that was stopped goes on.
@@ -141,9 +142,29 @@ def summary(data: str) -> list[dict[str, Any]]:
         if "pehe" in each[0]:
             errors = [f["pehe"] for f in each]
             add("pehe", float(np.mean(errors)), min(errors), max(errors), "sd of the true effect")
+    rows += hum_against(data, found)
     rows.append(
         figure(f"chosen_{data}", 1e3 * float(np.mean([f["test"]["qini"] for f in found[chosen]])), unit=f"qini of {chosen}")
     )
+    return rows
+
+
+def hum_against(data: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """HUM less each of its ablations and less the rival that validation picks: Qini on the same rows, paired; and root PEHE."""
+    rival = max((n for n in found if not n.startswith("hum")), key=lambda n: np.mean([f["validation"]["qini"] for f in found[n]]))
+    rows, hum, n = [], found["hum"], len(SEEDS)
+    for name in (*ABLATIONS, rival):
+        drawn = np.mean(
+            [np.subtract(a["test"]["drawn"], b["test"]["drawn"]) for a, b in zip(hum, found[name], strict=True)], axis=0
+        )
+        value = float(np.mean([a["test"]["qini"] - b["test"]["qini"] for a, b in zip(hum, found[name], strict=True)]))
+        low, high = (1e3 * np.quantile(drawn, [0.025, 0.975])).tolist()
+        rows.append(figure(f"over_{data}_{name}", 1e3 * value, low=low, high=high, unit="HUM's qini less it", against=name, n=n))
+        if "pehe" in hum[0]:
+            gaps = np.array([a["pehe"] - b["pehe"] for a, b in zip(hum, found[name], strict=True)])
+            half = 2.776 * float(gaps.std(ddof=1)) / n**0.5  # Student's 97.5 % point at four degrees of freedom
+            mean, unit = float(gaps.mean()), "HUM's PEHE less it"
+            rows.append(figure(f"error_{data}_{name}", mean, low=mean - half, high=mean + half, unit=unit, against=name, n=n))
     return rows
 
 
