@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from equipoise.data import make_placebo_world as make_placebo_world
     from equipoise.data import make_voucher_world as make_voucher_world
     from equipoise.data import read_log as read_log
+    from equipoise.estimators import HUM as HUM
     from equipoise.estimators import BoostedTrees as BoostedTrees
     from equipoise.estimators import DoseSLearner as DoseSLearner
     from equipoise.estimators import DRLearner as DRLearner
     from equipoise.estimators import LearntPropensity as LearntPropensity
     from equipoise.estimators import LinearDML as LinearDML
+    from equipoise.estimators import MDP2Forest as MDP2Forest
     from equipoise.estimators import RLearner as RLearner
     from equipoise.estimators import SLearner as SLearner
     from equipoise.estimators import TLearner as TLearner
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from equipoise.treatments import Arms as Arms
     from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
+    from equipoise.treatments import Shares as Shares
 
 __version__ = "0.1.0"
 
@@ -103,8 +106,10 @@ FOLDERS = {
         "BoostedTrees",
         "DRLearner",
         "DoseSLearner",
+        "HUM",
         "LearntPropensity",
         "LinearDML",
+        "MDP2Forest",
         "RLearner",
         "SLearner",
         "TLearner",
@@ -134,6 +139,7 @@ FOLDERS = {
         "Arms",
         "Bits",
         "Dose",
+        "Shares",
     ),
 }
 NAMES = {name: folder for folder, names in FOLDERS.items() for name in names}

@@ -10,7 +10,30 @@ if TYPE_CHECKING:
     from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
     from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
     from equipoise.estimators.bootstrapped import Bootstrapped as Bootstrapped
+    from equipoise.estimators.deep.base import NetTraining as NetTraining
+    from equipoise.estimators.deep.bnn import BNN as BNN
+    from equipoise.estimators.deep.cevae import CEVAE as CEVAE
+    from equipoise.estimators.deep.cfrnet import CFRNet as CFRNet
+    from equipoise.estimators.deep.cpm import CPM as CPM
+    from equipoise.estimators.deep.descn import DESCN as DESCN
+    from equipoise.estimators.deep.dose import ExtrapolationWarning as ExtrapolationWarning
+    from equipoise.estimators.deep.dragonnet import DragonNet as DragonNet
+    from equipoise.estimators.deep.drnet import DRNet as DRNet
+    from equipoise.estimators.deep.efin import EFIN as EFIN
+    from equipoise.estimators.deep.euen import EUEN as EUEN
+    from equipoise.estimators.deep.flextenet import FlexTENet as FlexTENet
+    from equipoise.estimators.deep.ganite import GANITE as GANITE
+    from equipoise.estimators.deep.hum import HUM as HUM
+    from equipoise.estimators.deep.m3tn import M3TN as M3TN
+    from equipoise.estimators.deep.s_net import SLearnerNet as SLearnerNet
+    from equipoise.estimators.deep.snet import SNet as SNet
+    from equipoise.estimators.deep.t_net import TLearnerNet as TLearnerNet
+    from equipoise.estimators.deep.tarnet import TARNet as TARNet
+    from equipoise.estimators.deep.vcnet import VCNet as VCNet
+    from equipoise.estimators.deep.x_net import XLearnerNet as XLearnerNet
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
+    from equipoise.estimators.forests.mdp2 import MDP2Forest as MDP2Forest
+    from equipoise.estimators.forests.simplex import best_mix as best_mix
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
     from equipoise.estimators.meta.dr import DRLearner as DRLearner
     from equipoise.estimators.meta.r import RLearner as RLearner
@@ -58,6 +81,29 @@ ESTIMATORS = Registry(
 )
 
 NAMES = {
+    "NetTraining": "equipoise.estimators.deep.base",
+    "BNN": "equipoise.estimators.deep.bnn",
+    "CEVAE": "equipoise.estimators.deep.cevae",
+    "CFRNet": "equipoise.estimators.deep.cfrnet",
+    "CPM": "equipoise.estimators.deep.cpm",
+    "DESCN": "equipoise.estimators.deep.descn",
+    "ExtrapolationWarning": "equipoise.estimators.deep.dose",
+    "DragonNet": "equipoise.estimators.deep.dragonnet",
+    "DRNet": "equipoise.estimators.deep.drnet",
+    "EFIN": "equipoise.estimators.deep.efin",
+    "EUEN": "equipoise.estimators.deep.euen",
+    "FlexTENet": "equipoise.estimators.deep.flextenet",
+    "GANITE": "equipoise.estimators.deep.ganite",
+    "HUM": "equipoise.estimators.deep.hum",
+    "M3TN": "equipoise.estimators.deep.m3tn",
+    "SLearnerNet": "equipoise.estimators.deep.s_net",
+    "SNet": "equipoise.estimators.deep.snet",
+    "TLearnerNet": "equipoise.estimators.deep.t_net",
+    "TARNet": "equipoise.estimators.deep.tarnet",
+    "VCNet": "equipoise.estimators.deep.vcnet",
+    "XLearnerNet": "equipoise.estimators.deep.x_net",
+    "MDP2Forest": "equipoise.estimators.forests.mdp2",
+    "best_mix": "equipoise.estimators.forests.simplex",
     "BoostedTrees": "equipoise.estimators.models",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
