@@ -320,3 +320,56 @@ def average(Xb, feature, at, child, starts, values, out):  # type: ignore[no-unt
                 out[i, c] += values[base + v, c]
         for c in range(out.shape[1]):
             out[i, c] /= trees
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def splines(T, low, wide, out):  # type: ignore[no-untyped-def]
+    """out (n, K b): how far each share reaches into each part of its range, 0 to 1.   low, wide: (K, b)."""
+    K, b = low.shape
+    for i in range(len(T)):
+        for k in range(K):
+            for j in range(b):
+                out[i, k * b + j] = min(1.0, max(0.0, (T[i, k] - low[k, j]) / wide[k, j]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ridges(leaf, rows, T, w, y, low, wide, control, nodes, ridge, most):  # type: ignore[no-untyped-def]
+    """The ridge of each leaf, (nodes, p + 1): coefficients of y on the splines less control's (p,), then the level under control.
+
+    The penalty counts rows: ``ridge`` times a column's mean square.   most: rows of a leaf that are looked at.
+    """
+    p = len(control)
+    found, order = np.zeros((nodes, p + 1)), np.argsort(leaf, kind="mergesort")
+    start = 0
+    for v in range(nodes):
+        end = start
+        while end < len(order) and leaf[order[end]] == v:
+            end += 1
+        m = min(end - start, most)
+        if m >= 2:
+            t, r, z = np.empty((m, T.shape[1])), np.empty(m), np.empty(m)
+            for i in range(m):
+                row = rows[order[start + i]]
+                t[i], r[i], z[i] = T[row], w[row], y[row]
+            B = np.empty((m, p))
+            splines(t, low, wide, B)
+            total = r.sum()
+            middle, mean = np.zeros(p), (r * z).sum() / total
+            for i in range(m):
+                B[i] -= control
+                middle += r[i] * B[i] / total
+            A = np.empty((p, m))
+            for i in range(m):
+                B[i] -= middle
+                for c in range(p):
+                    A[c, i] = B[i, c] * r[i]
+            gram = np.dot(A, B)
+            own = np.diag(gram) / total
+            least = max(1e-12, own.max() * 1e-3)
+            target = np.dot(A, z - mean)
+            for c in range(p):
+                gram[c, c] += ridge * max(own[c], least)
+            found[v, :p] = np.linalg.solve(gram, target)
+            found[v, p] = mean - (middle * found[v, :p]).sum()
+        start = end
+    return found

@@ -175,33 +175,25 @@ class MDP2Forest(EffectEstimator):
         leaf = kernels.leaf_of(Xb, feature, at, child, apart)
         policy, limit = np.zeros((len(feature), T.shape[1])), np.zeros((len(feature), T.shape[1]))
         kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy, limit)
-        return feature, at, child, policy, limit, self._curves(leaf, apart, T, w, y, len(feature))
+        few = (len(feature), self.ridge, CURVED)
+        return feature, at, child, policy, limit, kernels.ridges(leaf, apart, T, w, y, *self._parts(), self._control(), *few)
 
-    def _curves(self, leaf: Any, rows: Any, T: Floats, w: Floats, y: Floats, nodes: int) -> Floats:
-        """The ridge of each leaf, (nodes, K KNOTS + 1): coefficients of the centred splines, then the level under control."""
-        found = np.zeros((nodes, T.shape[1] * KNOTS + 1))
-        control = self._basis(np.asarray(self.space_.control, np.float64)[None])
-        order = np.argsort(leaf, kind="stable")
-        ends = np.searchsorted(leaf[order], np.arange(nodes + 1))
-        for v in range(nodes):
-            inside = rows[order[ends[v] : ends[v + 1]][:CURVED]]
-            if len(inside) < 2:
-                continue
-            B, r = self._basis(T[inside]) - control, w[inside]
-            middle = r @ B / r.sum()
-            A = (B - middle) * r[:, None]
-            mean, gram = float(r @ y[inside] / r.sum()), A.T @ (B - middle)
-            beta = np.linalg.solve(gram + self.ridge * np.diag(_scale(gram, r.sum())), A.T @ (y[inside] - mean))
-            found[v] = np.append(beta, mean - middle @ beta)
-        return found
+    def _parts(self) -> tuple[Floats, Floats]:
+        """Where the parts of each share's range begin and how wide they are, (K, KNOTS) each."""
+        q = self.edges_.shape[1] - 1
+        knots = self.edges_[:, np.linspace(0, q, KNOTS + 1).round().astype(int)]
+        return np.ascontiguousarray(knots[:, :-1]), np.maximum(np.diff(knots, axis=1), 1e-9)
 
     def _basis(self, T: Floats) -> Floats:
         """Linear splines of each share, (n, K KNOTS): how far it reaches into each part of its range."""
-        q = self.edges_.shape[1] - 1
-        knots = self.edges_[:, np.linspace(0, q, KNOTS + 1).round().astype(int)]
-        low, wide = knots[:, :-1], np.maximum(np.diff(knots, axis=1), 1e-9)
-        reach: Floats = np.clip((T[:, :, None] - low) / wide, 0.0, 1.0)
-        return reach.reshape(len(T), -1)
+        out = np.empty((len(T), T.shape[1] * KNOTS))
+        kernels.splines(np.ascontiguousarray(T, np.float64), *self._parts(), out)
+        return out
+
+    def _control(self) -> Floats:
+        """The splines of control, (K KNOTS,)."""
+        row: Floats = self._basis(np.asarray(self.space_.control, np.float64)[None])[0]
+        return row
 
     def _complete(self, X: Floats) -> None:
         """Refuse missing features."""
@@ -243,8 +235,7 @@ class MDP2Forest(EffectEstimator):
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         ask: Any = self.space_
-        control = self._basis(np.asarray(self.space_.control, np.float64)[None])
-        B = self._basis(ask.shares(treatment)) - control  # (k, K KNOTS)
+        B = self._basis(ask.shares(treatment)) - self._control()  # (k, K KNOTS)
         curves = np.stack([self._mean(X, j, "curve") for j in range(len(self.metrics_))], axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
         return values, baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(), None
@@ -259,12 +250,6 @@ def _in_order(data: Sample) -> Sample:
     return replace(
         data, X=data.X[order], y=data.y[order], treatment=data.treatment[order], weight=weight, groups=data.groups[order]
     )
-
-
-def _scale(gram: Floats, rows: float) -> Floats:
-    """What the ridge is measured in, (p,): the mean square of a column, so that it counts rows."""
-    own: Floats = np.diag(gram) / rows
-    return np.maximum(own, max(1e-12, float(own.max()) * 1e-3))
 
 
 def _quantiles(x: Floats, weight: Floats, bins: int) -> Floats:
