@@ -12,12 +12,14 @@
                          replications, two thirds to learn from; CPU time of fit alone, in a process that has fitted before
     tarnet_pehe_ratio    our root PEHE over theirs on the other third, means of the replications; dragonnet_pehe_ratio likewise
 
-One thread everywhere.  Run as a script with a case and a file, this is that peer; it then needs numpy and the peer alone.
+One thread everywhere.  DEVICE=cuda takes all but the peers there, both sides, and records them as nets_cuda.
+Run as a script with a case and a file, this is that peer; it then needs numpy and the peer alone.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import sys
@@ -31,6 +33,7 @@ import numpy as np
 
 FEATURES, BATCH, CANDIDATES, METRICS, WIDTH = 12, 4_096, 2, 2, 16
 REPLICATIONS = range(1, 6)
+DEVICE = os.environ.get("DEVICE", "cpu")
 ROUNDS, LOADED = 5, 20  # batches that the loader is timed on
 Data = dict[str, np.ndarray]
 
@@ -110,8 +113,6 @@ def ours(kind: str) -> Callable[[Data, Data], tuple[float, Any]]:
 
 def ihdp(replication: int) -> tuple[Data, Data]:
     """Two thirds of a replication to learn from, and the rest."""
-    import os
-
     import pyarrow.parquet as pq
 
     home = Path(os.environ.get("EQUIPOISE_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ihdp_npci"
@@ -180,12 +181,27 @@ def world(n: int) -> tuple[Any, Any]:
     u = (16 * rng.random((n, FEATURES))).astype(np.float32)
     rows = Rows(u, rng.integers(0, 1 + CANDIDATES, n), rng.standard_normal((n, METRICS)), np.ones(n))
     torch.set_num_threads(1)
-    return build(HUM(WIDTH)._net, Shape(FEATURES, 16, CANDIDATES, METRICS, WIDTH), 0), rows
+    return build(HUM(WIDTH)._net, Shape(FEATURES, 16, CANDIDATES, METRICS, WIDTH), 0).to(DEVICE), rows
+
+
+def bare_step(net: Any) -> Callable[[Any], None]:
+    """Forward, loss, backward and Adam on a batch that is ready; on a GPU with the same products in bfloat16 as ours."""
+    import torch
+
+    adam = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
+
+    def step(batch: Any) -> None:
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast("cuda", torch.bfloat16, enabled=DEVICE != "cpu"):
+            value = net.loss(*batch)
+        value.backward()
+        adam.step()
+
+    return step
 
 
 def training_costs(n: int) -> list[dict[str, Any]]:
     """Our epoch beside bare steps and a loader of rows."""
-    import torch
     from torch.utils.data import DataLoader, TensorDataset
 
     from benchmarks.record import figure
@@ -194,21 +210,19 @@ def training_costs(n: int) -> list[dict[str, Any]]:
 
     net, rows = world(n)
     steps, parts = n // BATCH, rows.tensors()
-    ready = [[part[s * BATCH : (s + 1) * BATCH] for part in parts] for s in range(steps)]
-    how = Training(1e-3, 1e-3, BATCH, epochs=1)
-    adam = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
-
-    def step(batch: Any) -> None:
-        adam.zero_grad(set_to_none=True)
-        net.loss(*batch).backward()
-        adam.step()
+    ready = [[part[s * BATCH : (s + 1) * BATCH].to(DEVICE) for part in parts] for s in range(steps)]
+    how = Training(1e-3, 1e-3, BATCH, epochs=1, device=DEVICE)
+    step = bare_step(net)
+    step(ready[0])
 
     def loader() -> float:
         feed = iter(DataLoader(TensorDataset(*parts), batch_size=BATCH, shuffle=True))
-        start = time.perf_counter()
-        for _ in range(LOADED):
-            step(next(feed))
-        return (time.perf_counter() - start) * steps / LOADED
+
+        def some() -> None:
+            for _ in range(LOADED):
+                step([part.to(DEVICE) for part in next(feed)])
+
+        return seconds(some) * steps / LOADED
 
     over, speed = [], []
     for _ in range(ROUNDS):
@@ -225,27 +239,18 @@ def training_costs(n: int) -> list[dict[str, Any]]:
 
 def whole_fit(n: int, epochs: int = 10) -> dict[str, Any]:
     """HUM.fit from a matrix of features, beside bare steps."""
-    import torch
-
     from benchmarks.record import figure
     from equipoise.estimators.deep.base import NetTraining
     from equipoise.estimators.deep.hum import HUM
     from equipoise.treatments import Arms
 
     net, rows = world(n)
-    X, how = rows.u.astype(np.float64), NetTraining(epochs=epochs, batch=BATCH, patience=epochs)
+    X, how = rows.u.astype(np.float64), NetTraining(epochs=epochs, batch=BATCH, patience=epochs, device=DEVICE)
     made = HUM(WIDTH, training=how, space=Arms(range(1 + CANDIDATES)))
     mine = seconds(lambda: made.fit(X, rows.y, treatment=rows.arm))
-    adam = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
-    batch = [part[:BATCH] for part in rows.tensors()]
-
-    def step() -> None:
-        adam.zero_grad(set_to_none=True)
-        net.loss(*batch).backward()
-        adam.step()
-
+    step, batch = bare_step(net), [part[:BATCH].to(DEVICE) for part in rows.tensors()]
     steps = int(0.8 * n) // BATCH
-    bare = seconds(lambda: [step() for _ in range(steps)]) * epochs
+    bare = seconds(lambda: [step(batch) for _ in range(steps)]) * epochs
     return figure("hum_fit_over_bare", mine / bare, unit="ratio of wall time", against="bare steps", n=n)
 
 
@@ -262,13 +267,14 @@ def prediction_costs(n: int) -> list[dict[str, Any]]:
     rng, few = np.random.default_rng(0), 20_000
     X, arm = rng.standard_normal((n, FEATURES)), rng.integers(0, 1 + CANDIDATES, few)
     y = X[:few, :METRICS] + rng.standard_normal((few, METRICS))
-    made = HUM(WIDTH, training=NetTraining(epochs=1), space=Arms(range(1 + CANDIDATES))).fit(X[:few], y, treatment=arm)
+    how, space = NetTraining(epochs=1, device=DEVICE), Arms(range(1 + CANDIDATES))
+    made = HUM(WIDTH, training=how, space=space).fit(X[:few], y, treatment=arm)
     made.effects(X[: n // 10])
     before = peak()
     answer = made.effects(X)
     added = peak() - before - (answer.values.nbytes + answer.baseline.nbytes) / 2**20
-    net = build(made._net, Shape(**made.shape_), 0).train(mode=False)
-    ready = torch.rand(n, FEATURES).mul(16).split(BATCH)
+    net = build(made._net, Shape(**made.shape_), 0).train(mode=False).to(DEVICE)
+    ready = torch.rand(n, FEATURES).mul(16).to(DEVICE).split(BATCH)
 
     def bare() -> None:
         with torch.inference_mode():
@@ -285,9 +291,14 @@ def prediction_costs(n: int) -> list[dict[str, Any]]:
 
 
 def seconds(job: Callable[[], Any]) -> float:
-    """The wall time of a job."""
+    """The wall time of a job, and of what it left a GPU to do."""
+    import torch
+
+    wait = torch.cuda.synchronize if DEVICE != "cpu" else int
+    wait()
     start = time.perf_counter()
     job()
+    wait()
     return time.perf_counter() - start
 
 
@@ -296,16 +307,26 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def torch_device() -> str:
+    """The name of the GPU."""
+    import torch
+
+    return f"One {torch.cuda.get_device_name()} and one thread"
+
+
 def main() -> None:
     """Measure and record."""
     from benchmarks.record import full, one_thread, record, versions
 
     one_thread()
     n = 1_000_000 if full() else 200_000
-    rows = [*training_costs(n), whole_fit(n), *prediction_costs(1_000_000), *versus_peers()]
-    form = f"One thread, {ROUNDS} rounds in turn, other work on the machine; median and range."
-    protocol = f"{form}  IHDP replications 1 to 5, every side's own recipe; ours was chosen on replications 11 to 18."
-    print(record("nets", protocol, versions("equipoise", "numpy", "torch"), list(REPLICATIONS), rows))
+    rows = [*training_costs(n), whole_fit(n), *prediction_costs(1_000_000), *([] if DEVICE != "cpu" else versus_peers())]
+    place = "One thread" if DEVICE == "cpu" else torch_device()
+    form = f"{place}, {ROUNDS} rounds in turn, other work on the machine; median and range."
+    apart = "IHDP replications 1 to 5, every side's own recipe; ours was chosen on replications 11 to 18."
+    protocol = f"{form}  {apart}" if DEVICE == "cpu" else f"{form}  Both sides in bfloat16."
+    name = "nets" if DEVICE == "cpu" else f"nets_{DEVICE}"
+    print(record(name, protocol, versions("equipoise", "numpy", "torch"), list(REPLICATIONS) if DEVICE == "cpu" else [0], rows))
     for row in rows:
         print(f"{row['name']:22} {row['value']:.5g}  [{row['low']}, {row['high']}]  {row['unit']}, {row['against']}")
 

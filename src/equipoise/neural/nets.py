@@ -23,6 +23,7 @@ from equipoise.neural.layers import Embed, Flat
 from equipoise.neural.train import Diverged, History, NoGain, Progress, Training, device_of, threads_held, train
 
 CHUNK = 1024  # rows asked at once: always so many, so that a row's answer does not depend on its company
+WIDE = 64 * CHUNK  # the same on a GPU, which a small chunk would leave idle
 FAR = 1e3  # spreads from the middle, beyond which an outcome is the likely cause of a loss that diverges
 N = TypeVar("N", bound="Net")
 Positions = np.ndarray[Any, np.dtype[np.float32]]
@@ -131,7 +132,7 @@ def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | No
         return torch.stack(missed).sum() / len(outside[0])
 
     stop = isinstance(how.stop, NoGain) and len(held.arm) > 0
-    with torch.random.fork_rng(devices=[]):  # for terms that draw: their noise comes from the seed
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # for terms that draw: their noise comes from the seed
         torch.manual_seed(how.seed)
         try:
             return train(net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress)
@@ -158,10 +159,11 @@ def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
     """The levels of rows, (n, 1 + k, m), chunk by chunk: memory does not grow with n but for the answer."""
     place, found = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
     net.to(place).train(mode=False)
-    pad = np.zeros((CHUNK, u.shape[1]), np.float32)
+    chunk = CHUNK if place.type == "cpu" else WIDE
+    pad = np.zeros((chunk, u.shape[1]), np.float32)
     with threads_held(1), torch.inference_mode():
-        for low in range(0, len(u), CHUNK):
-            part = u[low : low + CHUNK]
+        for low in range(0, len(u), chunk):
+            part = u[low : low + chunk]
             pad[: len(part)] = part
             found[low : low + len(part)] = net.levels(torch.from_numpy(pad).to(place))[: len(part)].cpu().numpy()
     return found

@@ -63,7 +63,7 @@ def _fitted(
     def batch_loss(*batch: Tensor) -> Tensor:
         return loss(net(batch[:-1]), batch[-1])
 
-    history = train(net, batch_loss, [*columns, numbers(y)], how, progress=progress)
+    history = train(net, batch_loss, [*columns, numbers(y)], how, progress=progress, mixed=False)
     return net.learnt(), history
 
 

@@ -143,7 +143,7 @@ def fit_cf_mle(
         cell, weight = rows.cell(), rows.weight
         history = train_one(net, LIKELIHOOD, rows.codes, cell, how, weight=weight, judge=judge, progress=progress)
         return StrataModel(net.learnt(), None, history)
-    history = train(net, loss, [*rows.columns(), rows.weights()], how, judge=judge, progress=progress)
+    history = train(net, loss, [*rows.columns(), rows.weights()], how, judge=judge, progress=progress, mixed=False)
     return StrataModel(net.learnt(), None, history)
 
 
@@ -166,12 +166,12 @@ def _fit_joint(
         parts = (rows.codes, rows.cell(), Composite(weights, eta, thr))
         history = train_joint(net.strata, net.propensity, *parts, how, progress)
         return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)
-    weight = torch.tensor(list(weights))[:, None]
+    weight = torch.tensor(list(weights), device=device_of(how.device))[:, None]
 
     def loss(*batch: Tensor) -> Tensor:
         score, g = net(batch[:-2], thr)
         total = composite(score, g, batch[-2], weight)
         return total + eta * ((g - batch[-1]) ** 2).sum() if eta else total
 
-    history = train(net, loss, [*rows.columns(), numbers(rows.t)], how, progress=progress)
+    history = train(net, loss, [*rows.columns(), numbers(rows.t)], how, progress=progress, mixed=False)
     return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)

@@ -118,11 +118,13 @@ def train(
     *,
     judge: Callable[[], Tensor] | None = None,
     progress: Progress | None = None,
+    mixed: bool = True,
 ) -> History:
     """Train a net in place.
 
     loss : ``loss(*batch) -> scalar``, with the columns of a batch in their order.   columns : tensors of n rows.
     judge : ``judge() -> scalar``, a held-out loss after each epoch; the stopping rule then reads it, and the best weights stay.
+    mixed : whether a GPU takes products in bfloat16; not for losses of probabilities, whose logarithms need more digits.
     """
     rows = len(columns[0])
     batch = min(how.batch, rows)
@@ -137,7 +139,7 @@ def train(
         while run.goes_on():
             order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
             taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
-            run.take(_epoch(net, loss, taken, adam, device))
+            run.take(_epoch(net, loss, taken, adam, mixed and device.type == "cuda"))
     return run.finish(time.perf_counter() - start)
 
 
@@ -209,13 +211,13 @@ def _epoch(
     loss: Callable[..., Tensor],
     batches: Sequence[Sequence[Tensor]],
     adam: torch.optim.Optimizer,
-    device: torch.device,
+    half: bool,
 ) -> float:
-    """One pass over the batches; the sum of their losses.   On a GPU products are taken in bfloat16, sums in float32."""
-    total = torch.zeros((), dtype=torch.float64, device=device)
+    """One pass over the batches; the sum of their losses.   half: on a GPU, products in bfloat16, sums in float32."""
+    total = torch.zeros((), dtype=torch.float64, device=batches[0][0].device)
     for batch in zip(*batches, strict=True):
         adam.zero_grad(set_to_none=True)
-        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast("cuda", torch.bfloat16, enabled=half):
             value = loss(*batch)
         torch.autograd.backward(value)
         average(net)

@@ -21,7 +21,7 @@ from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.deep.base import NetTraining, canonical, split
 from equipoise.estimators.sample import Sample
 from equipoise.neural.inputs import Inputs
-from equipoise.neural.train import train
+from equipoise.neural.train import device_of, train
 from equipoise.neural.varying import DoseNet, levels_at
 
 BINS = 4  # of a feature: curves are learnt from few rows
@@ -109,6 +109,7 @@ class DoseNetEstimator(EffectEstimator):
         groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
         inside, outside = split(np.zeros(len(y), np.int64), how.held, self.seed, groups)
         held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside))
+        held = [column.to(device_of(how.device)) for column in held]
         net = self._built(X.shape[1], inputs.slots)
 
         def judge() -> torch.Tensor:

@@ -24,7 +24,7 @@ class CFMLENet(StrataEstimator):
 
     Parameters
     ----------
-    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
+    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.   device : "cpu", "cuda", or "auto" for what there is.
     patience : epochs without a gain on held-out rows before it stops.
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """
@@ -37,12 +37,13 @@ class CFMLENet(StrataEstimator):
         *,
         batch: int = 8192,
         epochs: int = 1000,
+        device: str = "cpu",
         patience: int = 5,
         space: Space | None = None,
         folds: int = 3,
         seed: int = 0,
     ) -> None:
-        self.rank, self.batch, self.epochs, self.patience = rank, batch, epochs, patience
+        self.rank, self.batch, self.epochs, self.patience, self.device = rank, batch, epochs, patience, device
         self.space, self.folds, self.seed = space, folds, seed
 
     def _learn(self, data: StrataSample) -> Held:
@@ -54,7 +55,9 @@ class CFMLENet(StrataEstimator):
         from equipoise.neural.train import NoGain, Training
 
         kept, held = rows.split(HELD, self.seed)
-        how = Training(batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed, decay=0.0)
+        how = Training(
+            batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed, decay=0.0, device=self.device
+        )
         return fit_cf_mle(kept, how, rank=self.rank, held=held)
 
     def _raw(self, X: Floats) -> Floats:

@@ -29,6 +29,7 @@ class CFMTL(StrataEstimator):
     ----------
     weights : of the six cells, in the order above.   eta : of the squared error of the propensity.
     batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative gain is below the tolerance.
+    device : "cpu", "cuda", or "auto" for what there is.
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """
 
@@ -41,13 +42,14 @@ class CFMTL(StrataEstimator):
         *,
         batch: int = 8192,
         epochs: int = 1000,
+        device: str = "cpu",
         tolerance: float = 1e-5,
         space: Space | None = None,
         folds: int = 3,
         seed: int = 0,
     ) -> None:
         self.weights, self.eta = weights, eta
-        self.batch, self.epochs, self.tolerance = batch, epochs, tolerance
+        self.batch, self.epochs, self.tolerance, self.device = batch, epochs, tolerance, device
         self.space, self.folds, self.seed = space, folds, seed
 
     def _learn(self, data: StrataSample) -> Held:
@@ -55,7 +57,9 @@ class CFMTL(StrataEstimator):
             from equipoise.neural.strata import fit_cf_mtl
             from equipoise.neural.train import SlowGains, Training
 
-            how = Training(batch=self.batch, epochs=self.epochs, stop=SlowGains(self.tolerance), seed=self.seed)
+            how = Training(
+                batch=self.batch, epochs=self.epochs, stop=SlowGains(self.tolerance), seed=self.seed, device=self.device
+            )
             return fit_cf_mtl(rows, how, weights=self.weights, eta=self.eta)
 
         self.models_, held = learn_by_fold(data, self.folds, self.seed, learn)

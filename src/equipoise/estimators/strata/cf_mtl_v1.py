@@ -31,13 +31,14 @@ class CFMTLV1(StrataEstimator):
         *,
         batch: int = 8192,
         epochs: int = 1000,
+        device: str = "cpu",
         tolerance: float = 1e-5,
         space: Space | None = None,
         folds: int = 3,
         seed: int = 0,
     ) -> None:
         self.weights, self.space, self.folds, self.seed = weights, space, folds, seed
-        self.batch, self.epochs, self.tolerance = batch, epochs, tolerance
+        self.batch, self.epochs, self.tolerance, self.device = batch, epochs, tolerance, device
 
     def _learn(self, data: StrataSample) -> Held:
         self.models_, held = learn_by_fold(data, self.folds, self.seed, self._net)
@@ -47,7 +48,7 @@ class CFMTLV1(StrataEstimator):
         from equipoise.neural.strata import fit_cf_mtl_v1
         from equipoise.neural.train import SlowGains, Training
 
-        how = Training(batch=self.batch, epochs=self.epochs, seed=self.seed, stop=SlowGains(self.tolerance))
+        how = Training(batch=self.batch, epochs=self.epochs, seed=self.seed, stop=SlowGains(self.tolerance), device=self.device)
         return fit_cf_mtl_v1(rows, how, weights=self.weights)
 
     def _raw(self, X: Floats) -> Floats:
