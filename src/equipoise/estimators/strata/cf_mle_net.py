@@ -24,7 +24,8 @@ class CFMLENet(StrataEstimator):
 
     Parameters
     ----------
-    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.   device : "cpu", "cuda", or "auto" for what there is.
+    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
+    device : "cpu", "cuda", or "auto" for what there is.
     patience : epochs without a gain on held-out rows before it stops.
     space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
     """

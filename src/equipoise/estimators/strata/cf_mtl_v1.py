@@ -31,9 +31,9 @@ class CFMTLV1(StrataEstimator):
         *,
         batch: int = 8192,
         epochs: int = 1000,
-        device: str = "cpu",
         tolerance: float = 1e-5,
         space: Space | None = None,
+        device: str = "cpu",
         folds: int = 3,
         seed: int = 0,
     ) -> None:
