@@ -9,17 +9,21 @@ defaults; what is chosen (``chosen``) is chosen by validation alone.  Figures, b
     qini_*      Qini per head over the metric's standard deviation, mean over arms and metrics, in thousandths; bootstrap interval
     gain_*      its difference from the S-learner on trees, paired: the same test rows, resampled alike (100 draws a seed)
     value_*     gain over nobody of the policy "the best arm where its effect is above 0", by inverse propensities, over the
-                metric's standard deviation, mean over metrics, in thousandths; range over seeds
+                metric's standard deviation, mean over metrics, in thousandths; bootstrap interval
+    worth_*     its difference from the S-learner's, paired as gain_*
     pehe_*      criteo-like: root PEHE over the standard deviation of the true effect (1: no better than the mean)
-    over_*, error_*   HUM's Qini and root PEHE less those of its ablations and of the rival that validation picks, paired
+    over_*, ahead_*, error_*   HUM's Qini, policy value and root PEHE less those of its ablations and of the rival that
+                validation picks, paired
     hum_*       ablations of HUM: form and weight of the alignment, one control tower, no attention, experts
 
-The quick form samples 20,000 rows of each.  Fits are kept in runs/bench-uplift, so that a run that was stopped goes on.
+The quick form samples 20,000 rows of each.  LARGE=1 takes only criteo-like, of 1e6 rows, and some estimators, and records them as
+uplift_large.  Fits are kept in runs/bench-uplift, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +54,31 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "hum_own_experts": {"share_experts": False},
     "hum_one_expert": {"experts": 1},
 }
-DATA = ("hillstrom", "charitable-match", "criteo-like")
+LARGE = ("hum", "hum_no_attention", "hum_one_expert", "s-net", "tarnet", "cfrnet", "bnn", "efin")
+ONLY_LARGE = os.environ.get("LARGE") == "1"
+DATA = ("criteo-like",) if ONLY_LARGE else ("hillstrom", "charitable-match", "criteo-like")
 KEPT = Path("runs/bench-uplift")
 
 
 def rows_of(name: str, seed: int) -> tuple[Any, Any]:
     """The log and, where known, the truth."""
     if name == "criteo-like":
-        return make_criteo_like_world(1_000_000 if full() else QUICK, seed=seed)
+        return make_criteo_like_world(1_000_000 if whole() else QUICK, seed=seed)
     log = fetch_hillstrom() if name == "hillstrom" else fetch_charitable_match()
-    if not full():
+    if not whole():
         log = log.take(np.sort(np.random.default_rng(seed).permutation(len(log))[:QUICK]))
     return log, None
 
 
+def whole() -> bool:
+    """Whether all rows are taken."""
+    return full() or ONLY_LARGE
+
+
 def names() -> list[str]:
     """Every estimator of arms, trees first, and HUM's ablations."""
+    if ONLY_LARGE:
+        return [*TREES, *LARGE]
     nets = [name for name in ESTIMATORS if name not in TREES and name not in SKIPPED]
     arms = [name for name in nets if "Arms" in ESTIMATORS.load(name).takes or "any" in ESTIMATORS.load(name).takes]
     return [*TREES, *arms, *ABLATIONS]
@@ -73,7 +86,7 @@ def names() -> list[str]:
 
 def one(data: str, seed: int, name: str) -> dict[str, Any]:
     """What one estimator says of validation and test rows, judged; read where it is kept."""
-    kept = KEPT / ("full" if full() else "quick") / f"{data}-{seed}-{name}.json"
+    kept = KEPT / ("full" if whole() else "quick") / f"{data}-{seed}-{name}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     log, truth = rows_of(data, seed)
@@ -102,64 +115,52 @@ def judged(effects: Any, log: Any, rows: Any, seed: int) -> dict[str, Any]:
     each = [qini.value(r) / spread[j] for r, (_, j) in zip(ranked, pairs, strict=True)]
     seeds = replicate_seeds(DRAWS, seed)
     drawn = np.mean([np.ravel(replicates(qini, r, seeds)) / spread[j] for r, (_, j) in zip(ranked, pairs, strict=True)], axis=0)
-    values = []
+    gain = np.zeros(len(y))
     for j in range(effects.shape[2]):
         best = effects[:, :, j].argmax(axis=1)
         choice = np.where(effects[np.arange(len(y)), best, j] > 0, best + 1, 0)
-        gain = (choice == cell) * y[:, j] / share[cell] - (cell == 0) * y[:, j] / share[0]
-        values.append(float(gain.mean() / spread[j]))
+        own = (choice == cell) * y[:, j] / share[cell] - (cell == 0) * y[:, j] / share[0]
+        gain += own / spread[j] / effects.shape[2]
     return {
         "qini": float(np.mean(each)),
         "each": [float(x) for x in each],
         "drawn": drawn.tolist(),
-        "value": float(np.mean(values)),
+        "value": float(gain.mean()),
+        "value_drawn": resampled(gain, seed),
     }
+
+
+def resampled(gain: Any, seed: int) -> list[float]:
+    """Means of the same bootstrap samples of test rows for whoever is judged."""
+    rng, n = np.random.default_rng(seed), len(gain)
+    return [float(gain[rng.integers(0, n, n)].mean()) for _ in range(DRAWS)]
 
 
 def summary(data: str) -> list[dict[str, Any]]:
     """The figures of one data set."""
     found = {name: [one(data, seed, name) for seed in SEEDS] for name in names()}
-    rows = []
-    base = np.array([f["test"]["drawn"] for f in found[BASE]]).mean(axis=0)
-    level = float(np.mean([f["test"]["qini"] for f in found[BASE]]))
-    chosen = max(found, key=lambda name: np.mean([f["validation"]["qini"] for f in found[name]]))
+    rows, n = [], len(SEEDS)
     for name, each in found.items():
-        drawn = np.array([f["test"]["drawn"] for f in each]).mean(axis=0)
-        value = float(np.mean([f["test"]["qini"] for f in each]))
-        n = len(each)
-
-        def add(
-            kind: str, value: float, low: float, high: float, unit: str, against: str = "", name: str = name, n: int = n
-        ) -> None:
-            rows.append(figure(f"{kind}_{data}_{name}", value, low=low, high=high, unit=unit, against=against, n=n))
-
-        add("qini", 1e3 * value, *(1e3 * np.quantile(drawn, [0.025, 0.975])).tolist(), "thousandths of a sd")
-        if name != BASE:
-            apart = np.quantile(drawn - base, [0.025, 0.975])
-            add("gain", 1e3 * (value - level), *(1e3 * apart).tolist(), "thousandths of a sd", BASE)
-        values = [1e3 * f["test"]["value"] for f in each]
-        add("value", float(np.mean(values)), min(values), max(values), "thousandths of a sd")
+        for kind, measure, apart in (("qini", "qini", "gain"), ("value", "value", "worth")):
+            rows.append(thousandths(f"{kind}_{data}_{name}", *mean_of(each, measure), "thousandths of a sd"))
+            if name != BASE:
+                rows.append(thousandths(f"{apart}_{data}_{name}", *less(each, found[BASE], measure), "less the base", BASE))
         if "pehe" in each[0]:
             errors = [f["pehe"] for f in each]
-            add("pehe", float(np.mean(errors)), min(errors), max(errors), "sd of the true effect")
-    rows += hum_against(data, found)
-    rows.append(
-        figure(f"chosen_{data}", 1e3 * float(np.mean([f["test"]["qini"] for f in found[chosen]])), unit=f"qini of {chosen}")
-    )
-    return rows
+            low, high, unit = min(errors), max(errors), "sd of the true effect"
+            rows.append(figure(f"pehe_{data}_{name}", float(np.mean(errors)), low=low, high=high, unit=unit, n=n))
+    best = picked(found)
+    rows.append(figure(f"chosen_{data}", 1e3 * mean_of(found[best], "qini")[0], unit=f"qini of {best}"))
+    return rows + hum_against(data, found)
 
 
 def hum_against(data: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """HUM less each of its ablations and less the rival that validation picks: Qini on the same rows, paired; and root PEHE."""
-    rival = max((n for n in found if not n.startswith("hum")), key=lambda n: np.mean([f["validation"]["qini"] for f in found[n]]))
+    """HUM less each of its ablations and less the rival that validation picks, on the same rows."""
+    rival = picked({name: each for name, each in found.items() if not name.startswith("hum")})
     rows, hum, n = [], found["hum"], len(SEEDS)
-    for name in (*ABLATIONS, rival):
-        drawn = np.mean(
-            [np.subtract(a["test"]["drawn"], b["test"]["drawn"]) for a, b in zip(hum, found[name], strict=True)], axis=0
-        )
-        value = float(np.mean([a["test"]["qini"] - b["test"]["qini"] for a, b in zip(hum, found[name], strict=True)]))
-        low, high = (1e3 * np.quantile(drawn, [0.025, 0.975])).tolist()
-        rows.append(figure(f"over_{data}_{name}", 1e3 * value, low=low, high=high, unit="HUM's qini less it", against=name, n=n))
+    for name in [*(n for n in ABLATIONS if n in found), rival]:
+        for kind, measure, unit in (("over", "qini", "HUM's qini less it"), ("ahead", "value", "HUM's policy value less it")):
+            rows.append(thousandths(f"{kind}_{data}_{name}", *less(hum, found[name], measure), unit, name))
         if "pehe" in hum[0]:
             gaps = np.array([a["pehe"] - b["pehe"] for a, b in zip(hum, found[name], strict=True)])
             half = 2.776 * float(gaps.std(ddof=1)) / n**0.5  # Student's 97.5 % point at four degrees of freedom
@@ -168,14 +169,39 @@ def hum_against(data: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[
     return rows
 
 
+def picked(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Who has the best Qini on validation rows."""
+    return max(found, key=lambda name: np.mean([f["validation"]["qini"] for f in found[name]]))
+
+
+def mean_of(each: list[dict[str, Any]], measure: str) -> tuple[float, Any]:
+    """A measure's mean over seeds, and its bootstrap draws."""
+    drawn = "drawn" if measure == "qini" else "value_drawn"
+    tests = [f["test"] for f in each]
+    return float(np.mean([t[measure] for t in tests])), np.mean([t[drawn] for t in tests], axis=0)
+
+
+def less(one: list[dict[str, Any]], other: list[dict[str, Any]], measure: str) -> tuple[float, Any]:
+    """The same of the difference of two, on the same rows and draws."""
+    (a, drawn), (b, others) = mean_of(one, measure), mean_of(other, measure)
+    return a - b, drawn - others
+
+
+def thousandths(name: str, value: float, drawn: Any, unit: str, against: str = "") -> dict[str, Any]:
+    """A figure with its bootstrap interval."""
+    low, high = (1e3 * np.quantile(drawn, [0.025, 0.975])).tolist()
+    return figure(name, 1e3 * value, low=low, high=high, unit=unit, against=against, n=len(SEEDS))
+
+
 def main() -> None:
     """Measure and record."""
     rows = [row for data in DATA for row in summary(data)]
-    form = "all rows, criteo-like of 1e6" if full() else f"{QUICK:,} rows of each data set"
+    form = "all rows, criteo-like of 1e6" if whole() else f"{QUICK:,} rows of each data set"
+    name = "uplift_large" if ONLY_LARGE else "uplift"
     protocol = (
         f"{form}; 60/20/20 by arm, five seeds; defaults; test rows choose nothing.  Published figures: docs/hmum.md, apart."
     )
-    print(record("uplift", protocol, versions("equipoise", "numpy", "torch", "lightgbm"), list(SEEDS), rows))
+    print(record(name, protocol, versions("equipoise", "numpy", "torch", "lightgbm"), list(SEEDS), rows))
     for row in rows:
         print(f"{row['name']:44} {row['value']:.4g}  [{row['low']}, {row['high']}]  {row['unit']}")
 
