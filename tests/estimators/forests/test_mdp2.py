@@ -159,3 +159,51 @@ def test_bounds_and_the_movement_limit_hold(world, leaf):
     np.testing.assert_allclose(mix.sum(axis=1), 1, atol=1e-9)
     near = fitted(world, leaf=leaf, space=Shares(6, move=0.1)).recommend(world.X[:50])
     assert np.abs(near - 1 / 6).max() <= 0.1 + 1e-9
+
+
+def test_a_tree_by_histograms_is_the_tree_by_brute_force():
+    """Every split again from the rows themselves: by curve heterogeneity, sum over shares and bins of n (mean - mean of all)^2."""
+    rng = np.random.default_rng(3)
+    n, K, q, B, least = 600, 3, 4, 6, 25
+    Xb, bins = rng.integers(0, B, (n, 3)).astype(np.uint8), rng.integers(0, q, (n, K))
+    y = rng.standard_normal(n) + 2.0 * (Xb[:, 1] > 2) * (bins[:, 0] - 1.5) + (Xb[:, 0] > 3) * (bins[:, 2] == 1)
+
+    def spread(rows):
+        cells = [(bins[rows, k] == j) for k in range(K) for j in range(q)]
+        return sum(c.sum() * (y[rows][c].mean() - y[rows].mean()) ** 2 for c in cells if c.any())
+
+    def split(rows):
+        best = (0.0, -1, 0)
+        for f in range(3):
+            for b in range(B - 1):
+                left, right = rows[Xb[rows, f] <= b], rows[Xb[rows, f] > b]
+                if min(len(left), len(right)) >= least:
+                    gain = spread(left) + spread(right) - spread(rows)
+                    best = max(best, (gain, f, b), key=lambda found: found[0])
+        return best[1:]
+
+    place = (bins + q * np.arange(K)).astype(np.uint16)
+    edges = np.tile(np.linspace(0, 1, q + 1), (K, 1))
+    settings = (B, 3, least, kernels.CURVE, True, True, 1.0, 0)
+    given = (Xb, place, np.ones(n), y, *kernels.pack(y), np.arange(n, dtype=np.int32), np.arange(3, dtype=np.int32), edges)
+    feature, at, child, _ = kernels.grow(*given, *settings)
+    rows, seen, deepest = {0: np.arange(n)}, 0, {0: 0}
+    for v in range(len(feature)):
+        inside = rows[v]
+        if deepest[v] < 3 and len(inside) >= 2 * least:
+            assert (feature[v], at[v] if feature[v] >= 0 else 0) == split(inside)
+        if feature[v] >= 0:
+            seen += 1
+            low = Xb[inside, feature[v]] <= at[v]
+            for side, part in zip(child[v], (inside[low], inside[~low]), strict=True):
+                rows[side], deepest[side] = part, deepest[v] + 1
+    assert seen >= 5
+
+
+def test_naming_the_shares_in_another_order_gives_the_same_mixes():
+    """The order of visits is drawn by place, so this is said of curves, which do not depend on it."""
+    world, turned = make_shares_standin(3000, seed=2, kind="quad"), np.random.default_rng(0).permutation(10)
+    settings = {"trees": 5, "leaf": "curve", "space": Shares(10), "residual": False}
+    straight = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T).recommend(world.X[:100])
+    other = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T[:, turned]).recommend(world.X[:100])
+    np.testing.assert_allclose(other, straight[:, turned], atol=1e-9)
