@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from equipoise.data.coupon import make_coupon_world as make_coupon_world
     from equipoise.data.criteo import fetch_criteo as fetch_criteo
     from equipoise.data.criteo_like import make_criteo_like_world as make_criteo_like_world
+    from equipoise.data.exposure import make_exposure_world as make_exposure_world
     from equipoise.data.files import read_batches as read_batches
     from equipoise.data.files import read_table as read_table
     from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
@@ -78,6 +79,7 @@ RATINGS = {  # pairs of user and item, for the strata benchmark
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
     "make_criteo_like_world": "equipoise.data.criteo_like",
+    "make_exposure_world": "equipoise.data.exposure",
     "make_short_video_world": "equipoise.data.short_video",
     "make_voucher_world": "equipoise.data.voucher",
     "make_incentive_world": "equipoise.data.incentive",

@@ -162,7 +162,7 @@ def test_bounds_and_the_movement_limit_hold(world, leaf):
 
 
 def test_a_tree_by_histograms_is_the_tree_by_brute_force():
-    """Every split again from the rows themselves: by curve heterogeneity, sum over shares and bins of n (mean - mean of all)^2."""
+    """Every split again from the rows themselves, by the sum over shares and bins of n (mean - mean of all)^2."""
     rng = np.random.default_rng(3)
     n, K, q, B, least = 600, 3, 4, 6, 25
     Xb, bins = rng.integers(0, B, (n, 3)).astype(np.uint8), rng.integers(0, q, (n, K))
