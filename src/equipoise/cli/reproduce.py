@@ -9,6 +9,12 @@ import typer
 
 from equipoise.cli.source import AsJson, Quiet
 
+TABLES = {
+    "strata": "equipoise.pipeline.reproduce.strata:reproduce_strata",
+    "shares": "equipoise.pipeline.reproduce.shares:SHARES",
+    "doses": "equipoise.pipeline.reproduce.doses:DOSES",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -16,14 +22,14 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    what: Annotated[str, typer.Argument(help="Which tables: strata.")],
-    data: Annotated[str, typer.Option("--data", "-d", help="movielens_1m, yelp or kuairec.")] = "movielens_1m",
+    what: Annotated[str, typer.Argument(help="Which tables: strata, shares or doses.")],
+    data: Annotated[str, typer.Option("--data", "-d", help="Which data; default: movielens_1m, or the first simulator.")] = "",
     path: Annotated[Path | None, typer.Option("--path", help="The ratings file; default: found, or downloaded.")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 2020 on.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 2020 on; simulators: from 0 on.")] = 3,
     method: Annotated[list[str], typer.Option("--method", "-m", help="Only this method; repeat. Default: all.")] = [],  # noqa: B006
-    recipe: Annotated[str, typer.Option("--recipe", help="published, text-labels or swapped-losses.")] = "published",
+    recipe: Annotated[str, typer.Option("--recipe", help="strata: published, text-labels or swapped-losses.")] = "published",
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="At most so many epochs a model.")] = 1000,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: runs/reproduce-DATA-RECIPE.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: one of its own in runs/.")] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -31,20 +37,28 @@ def reproduce(
 
     \b
     Writes results.json and results.md.  A run that was stopped goes on where it was: give the same --out.
-    MovieLens 1M takes about five minutes a seed on one core.
+    \b
+      strata   movielens_1m (about five minutes a seed on one core), yelp, kuairec
+      shares   mdp2, standin-quad, standin-gauss: regret of recommended mixes; nets of one share take minutes a seed
+      doses    vcnet: error of dose-response curves, about a minute a seed
     \b
     Examples:
       equipoise reproduce strata --data movielens_1m --seeds 3
       equipoise reproduce strata -d movielens_1m -m CF-OR -m CF-MTL --seeds 1
+      equipoise reproduce shares --data standin-quad -m uniform -m MDP2 --seeds 10
+      equipoise reproduce doses --seeds 10
     """
     from equipoise.cli.show import as_json, progress
     from equipoise.core.registry import Registry
     from equipoise.pipeline.reproduce.strata import FIRST_SEED, Settings
 
-    tables = Registry("published tables", {"strata": "equipoise.pipeline.reproduce.strata:reproduce_strata"})
+    tables = Registry("published tables", TABLES)
     build = tables.load(what)
-    place = out or Path("runs") / f"reproduce-{data}-{recipe}"
-    settings = Settings(data, recipe, tuple(range(FIRST_SEED, FIRST_SEED + seeds)), tuple(method), epochs)
+    simulated = what != "strata"
+    data = data or (build.data[0] if simulated else "movielens_1m")
+    place = out or Path("runs") / (f"reproduce-{what}-{data}" if simulated else f"reproduce-{data}-{recipe}")
+    first = build.first_seed if simulated else FIRST_SEED
+    settings = Settings(data, recipe, tuple(range(first, first + seeds)), tuple(method), epochs)
     with progress(quiet) as report:
         found = build(settings, place, path=path, progress=report)
     if json:

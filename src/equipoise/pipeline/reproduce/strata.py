@@ -18,9 +18,9 @@ from typing import Any
 
 from equipoise.core.errors import InputError
 from equipoise.core.registry import Registry
-from equipoise.core.snapshot import replacing
 from equipoise.neural import require_torch
 from equipoise.pipeline.effects import Progress, silent
+from equipoise.pipeline.reproduce.kept import same_settings, write_text
 
 RATINGS = Registry(
     "rating data",
@@ -61,7 +61,7 @@ def reproduce_strata(
         unknown = [name for name in given if name not in known]
         if unknown:
             raise InputError(f"a {what}", f"be one of {', '.join(known)}", repr(unknown[0]))
-    _same_settings(folder, settings)
+    same_settings(folder, {"data": settings.data, "recipe": settings.recipe, "epochs": settings.epochs})
 
     def read() -> Any:
         return RATINGS.load(settings.data)(path=path) if ratings is None else ratings
@@ -72,8 +72,8 @@ def reproduce_strata(
         results += _one_seed(settings, seed, names, folder / f"seed-{seed}", read, progress)
     progress("seeds", len(settings.seeds), len(settings.seeds))
     found = summary(settings.data, asdict(settings), results)
-    _write_text(folder / "results.json", json.dumps(found, indent=1) + "\n")
-    _write_text(folder / "results.md", as_markdown(found))
+    write_text(folder / "results.json", json.dumps(found, indent=1) + "\n")
+    write_text(folder / "results.md", as_markdown(found))
     return found
 
 
@@ -102,7 +102,7 @@ def _one_seed(
             if fits is None:
                 fits = Fits(Constructed.read(built), seed, folder / "models", settings.epochs, _told(seed, progress))
                 fits.prepare((model for other in names for model in METHODS[other].models), settings.workers)
-            _write_text(file, json.dumps(_result(METHODS[name], seed, fits)) + "\n")
+            write_text(file, json.dumps(_result(METHODS[name], seed, fits)) + "\n")
         results.append(json.loads(file.read_text(encoding="utf-8")))
     progress(f"seed {seed}: methods", len(names), len(names))
     return results
@@ -124,20 +124,3 @@ def _result(method: Any, seed: int, fits: Any) -> dict[str, Any]:
 def _told(seed: int, progress: Progress) -> Callable[[str, int], None]:
     """Epochs of a model have no known end: the bar shows how many were run."""
     return lambda name, epochs: progress(f"seed {seed}: {name}, epochs", epochs, epochs)
-
-
-def _same_settings(folder: Path, settings: Settings) -> None:
-    """Refuse a folder that holds results of other data, another construction or other training."""
-    file = folder / "settings.json"
-    ours = {"data": settings.data, "recipe": settings.recipe, "epochs": settings.epochs}
-    if not file.exists():
-        _write_text(file, json.dumps(ours) + "\n")
-        return
-    held = json.loads(file.read_text(encoding="utf-8"))
-    if held != ours:
-        raise InputError("the folder", f"hold a run of {ours}", str(held), str(folder), "choose another --out, or delete it")
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
