@@ -15,13 +15,12 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.record import figure, one_thread, record, versions
+from benchmarks.record import figure, interval, one_thread, record, versions
 
 one_thread()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from scipy.stats import t as student  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from equipoise.data.dose_response import make_dose_world  # noqa: E402
@@ -37,6 +36,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "drnet_amse": ("drnet", {}, {}),
     "drnet_tr_amse": ("drnet", {"targeted": True}, {}),
     "trees_amse": ("dose-s-learner", {}, {}),
+    "gps_amse": ("gps", {}, {}),
     "dml_amse": ("dml", {}, {"degree": 3}),
 }
 
@@ -84,13 +84,6 @@ def speedup() -> list[float]:
         train(ours, ours.loss, parts, Training(0.01, 0.02, 500, 20, NoGain(30)))
         ratios.append(theirs / (time.perf_counter() - start))
     return ratios
-
-
-def interval(name: str, values: Any, unit: str, against: str = "") -> dict[str, Any]:
-    """The mean over data sets with its 95 % Student interval."""
-    half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    mean = float(values.mean())
-    return figure(name, mean, low=mean - half, high=mean + half, unit=unit, against=against, n=len(values))
 
 
 def main() -> None:

@@ -12,12 +12,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from benchmarks.record import figure, one_thread, record, versions
+from benchmarks.record import interval, one_thread, record, versions
 
 one_thread()
 
 import numpy as np  # noqa: E402
-from scipy.stats import t as student  # noqa: E402
 
 from equipoise.data.shares import make_shares_standin  # noqa: E402
 from equipoise.estimators.forests.mdp2 import MDP2Forest  # noqa: E402
@@ -37,13 +36,6 @@ def regrets(kind: str, seed: int, **settings: Any) -> list[float]:
         part.forests_ = [{**forest, "starts": forest["starts"][: size + 1]} for forest in whole.forests_]
         found.append(new.regret(part.recommend(new.X)))
     return found
-
-
-def interval(name: str, values: Any, unit: str) -> dict[str, Any]:
-    """The mean over seeds with its 95 % Student interval."""
-    n = len(values)
-    half, mean = float(student.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5), float(values.mean())
-    return figure(name, mean, low=mean - half, high=mean + half, unit=unit, n=n)
 
 
 def main() -> None:

@@ -19,12 +19,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.record import figure, one_thread, record, versions
+from benchmarks.record import figure, interval, one_thread, record, versions
 
 one_thread()
 
 import numpy as np  # noqa: E402
-from scipy.stats import t as student  # noqa: E402
 
 from equipoise.data.shares import ShareWorld, make_mdp2_world, make_shares_standin  # noqa: E402
 from equipoise.estimators.forests import kernels  # noqa: E402
@@ -72,13 +71,6 @@ def accuracy() -> list[dict[str, Any]]:
             each = np.array([judged(name, seed, trees=20, **settings) for seed in SEEDS])
             rows.append(interval(f"{name}_mr_{option}", each[:, 0], "regret, 20 trees"))
     return rows
-
-
-def interval(name: str, values: Any, unit: str) -> dict[str, Any]:
-    """The mean over seeds with its 95 % Student interval."""
-    half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    mean = float(values.mean())
-    return figure(name, mean, low=mean - half, high=mean + half, unit=unit, n=len(values))
 
 
 def grown(X: Any, T: Any, y: Any, trees: int, rounds: int, threads: int = 1, **settings: Any) -> float:

@@ -43,7 +43,7 @@ from equipoise.evaluation.resampling import replicate_seeds, replicates  # noqa:
 SEEDS, QUICK, DRAWS = range(5), 20_000, 100
 TREES = ("s-learner", "t-learner", "x-learner", "dr-learner", "r-learner")
 BASE = "s-learner"
-SKIPPED = ("dml", "dose-s-learner")
+SKIPPED = ("dml", "dose-s-learner", "gps")
 ABLATIONS: dict[str, dict[str, Any]] = {
     "hum_no_alignment": {"alignment": "none"},
     "hum_pairwise_kl": {"alignment": "pairwise_kl"},

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.forests.simplex import best_mix as best_mix
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
     from equipoise.estimators.meta.dr import DRLearner as DRLearner
+    from equipoise.estimators.meta.gps import GPS as GPS
     from equipoise.estimators.meta.r import RLearner as RLearner
     from equipoise.estimators.meta.s import SLearner as SLearner
     from equipoise.estimators.meta.t import TLearner as TLearner
@@ -57,6 +58,7 @@ ESTIMATORS = Registry(
         "r-learner": "equipoise.estimators.meta.r:RLearner",
         "dml": "equipoise.estimators.dml.linear:LinearDML",
         "dose-s-learner": "equipoise.estimators.meta.dose_s:DoseSLearner",
+        "gps": "equipoise.estimators.meta.gps:GPS",
         "vcnet": "equipoise.estimators.deep.vcnet:VCNet",
         "drnet": "equipoise.estimators.deep.drnet:DRNet",
         "mdp2": "equipoise.estimators.forests.mdp2:MDP2Forest",
@@ -107,6 +109,7 @@ NAMES = {
     "BoostedTrees": "equipoise.estimators.models",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
+    "GPS": "equipoise.estimators.meta.gps",
     "EffectEstimator": "equipoise.estimators.base",
     "LearntPropensity": "equipoise.estimators.propensity",
     "LinearDML": "equipoise.estimators.dml.linear",

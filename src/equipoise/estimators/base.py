@@ -128,6 +128,14 @@ def as_learnt(X: Any, features: NDArray[Any]) -> Floats:
     return values
 
 
+def complete(X: Floats, features: tuple[str, ...]) -> None:
+    """Refuse missing features, for estimators that cannot use them."""
+    if np.isnan(X).any():
+        row, j = (int(i) for i in np.argwhere(np.isnan(X))[0])
+        fix = "fill it: this estimator takes no missing values"
+        raise InputError(f"feature {str(features[j])!r}", "have no missing value", "nan", f"row {row}", fix)
+
+
 def shares(cell: Ints, cells: int, weight: Floats | None) -> Floats:
     """The observed share of each cell in every row, (n, K)."""
     count = np.bincount(cell, weight, minlength=cells)

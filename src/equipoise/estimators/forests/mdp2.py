@@ -24,7 +24,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
-from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.base import EffectEstimator, complete
 from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.forests import kernels
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
@@ -108,7 +108,7 @@ class MDP2Forest(EffectEstimator):
         if (np.ptp(T, axis=0) == 0).all():
             fix = "log more than one mix"
             raise InputError("the treatments of the rows", "vary", self.space_.names(data.treatment[:1])[0], fix=fix)
-        self._complete(data.X)
+        complete(data.X, data.features)
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         self.knots_ = [_quantiles(data.X[:, j], w, self.bins) for j in range(data.X.shape[1])]
         self.edges_ = _edges(T, w, self.cuts)
@@ -195,16 +195,9 @@ class MDP2Forest(EffectEstimator):
         row: Floats = self._basis(np.asarray(self.space_.control, np.float64)[None])[0]
         return row
 
-    def _complete(self, X: Floats) -> None:
-        """Refuse missing features."""
-        if np.isnan(X).any():
-            row, j = (int(i) for i in np.argwhere(np.isnan(X))[0])
-            fix = "fill it: the forest takes no missing values"
-            raise InputError(f"feature {str(self.feature_names_in_[j])!r}", "have no missing value", "nan", f"row {row}", fix)
-
     def _mean(self, X: Floats, metric: int, part: str) -> Floats:
         """The mean over trees of what the leaves of rows hold."""
-        self._complete(X)
+        complete(X, tuple(self.feature_names_in_))
         forest = self.forests_[metric]
         out = np.empty((len(X), forest[part].shape[1]))
         Xb = _binned(X, self.knots_)

@@ -42,6 +42,7 @@ METHODS = {
     "DR-Net": partial(judged, name="drnet"),
     "DR-Net + TR": partial(judged, name="drnet", targeted=True),
     "GBDT S-learner": partial(judged, name="dose-s-learner"),
+    "GPS": partial(judged, name="gps"),
     "DML, cubic": partial(judged, name="dml", degree=3),
 }
 DOSES = Study(
