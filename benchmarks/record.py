@@ -42,11 +42,10 @@ def figure(
 
 def interval(name: str, values: Any, unit: str, against: str = "") -> dict[str, Any]:
     """The mean over seeds with its 95 % Student interval."""
-    from scipy.stats import t as student
+    from equipoise.pipeline.reproduce.simulated import interval as interval_of
 
-    half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    mean = float(values.mean())
-    return figure(name, mean, low=mean - half, high=mean + half, unit=unit, against=against, n=len(values))
+    mean, low, high = interval_of(values)
+    return figure(name, mean, low=low, high=high, unit=unit, against=against, n=len(values))
 
 
 def versions(*packages: str) -> dict[str, str]:

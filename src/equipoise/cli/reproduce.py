@@ -10,7 +10,7 @@ import typer
 from equipoise.cli.source import AsJson, Quiet
 
 TABLES = {
-    "strata": "equipoise.pipeline.reproduce.strata:reproduce_strata",
+    "strata": "equipoise.pipeline.reproduce.strata:STRATA",
     "shares": "equipoise.pipeline.reproduce.shares:SHARES",
     "doses": "equipoise.pipeline.reproduce.doses:DOSES",
 }
@@ -50,15 +50,13 @@ def reproduce(
     """
     from equipoise.cli.show import as_json, progress
     from equipoise.core.registry import Registry
-    from equipoise.pipeline.reproduce.strata import FIRST_SEED, Settings
+    from equipoise.pipeline.reproduce.strata import Settings
 
     tables = Registry("published tables", TABLES)
     build = tables.load(what)
-    simulated = what != "strata"
-    data = data or (build.data[0] if simulated else "movielens_1m")
-    place = out or Path("runs") / (f"reproduce-{what}-{data}" if simulated else f"reproduce-{data}-{recipe}")
-    first = build.first_seed if simulated else FIRST_SEED
-    settings = Settings(data, recipe, tuple(range(first, first + seeds)), tuple(method), epochs)
+    data = data or build.data[0]
+    place = out or Path("runs") / build.folder(data, recipe)
+    settings = Settings(data, recipe, tuple(range(build.first_seed, build.first_seed + seeds)), tuple(method), epochs)
     with progress(quiet) as report:
         found = build(settings, place, path=path, progress=report)
     if json:

@@ -12,7 +12,7 @@ from equipoise.cli.app import app
 from equipoise.core.errors import InputError
 from equipoise.data.shares import make_mdp2_world
 from equipoise.pipeline.reproduce import doses, shares
-from equipoise.pipeline.reproduce.simulated import interval
+from equipoise.pipeline.reproduce.simulated import Study, interval
 from equipoise.pipeline.reproduce.strata import Settings
 
 
@@ -68,6 +68,19 @@ def test_a_stopped_run_goes_on(small, tmp_path):
     assert len(first["results"]) == 1
     assert again["results"][0]["scores"]["MR"] == 7.0
     assert again["results"][1]["scores"]["MR"] < 1
+
+
+def test_differences_are_of_the_same_seed(tmp_path):
+    """Scores vary a hundred times more from seed to seed than from method to method: unpaired, nothing would be told apart."""
+    level = {0: 5.0, 1: 1.0, 2: 9.0, 3: 3.0}
+    methods = {
+        "ours": lambda data, seed, epochs: {"MR": level[seed]},
+        "other": lambda data, seed, epochs: {"MR": level[seed] + 0.5 + 0.01 * seed},
+    }
+    found = Study("toy", ("toy",), methods, "ours", {}, ())(asked("other", "ours", data="toy", seeds=(0, 1, 2, 3)), tmp_path)
+    apart = found["rows"][0]["MR, more than ours"]
+    np.testing.assert_allclose(apart, interval(np.array([0.5, 0.51, 0.52, 0.53])))
+    assert 0.49 < apart[1] < apart[2] < 0.55
 
 
 def test_an_interval_by_hand():

@@ -25,11 +25,17 @@ from equipoise.neural.train import device_of, train
 from equipoise.neural.varying import DoseNet, levels_at
 
 BINS = 4  # of a feature: curves are learnt from few rows
+EPOCHS = 400
 RANGE = 0.99  # of the training doses: what lies beyond their middle 99 % is an extrapolation
 
 
 class ExtrapolationWarning(UserWarning):
     """An answer for a dose that was hardly ever given."""
+
+
+def usual_training(epochs: int = EPOCHS) -> NetTraining:
+    """How nets of a dose are trained where nothing is said, for so many epochs at most."""
+    return NetTraining(epochs=min(epochs, EPOCHS), batch=512, rate=0.01, decay=0.02, patience=30)
 
 
 class DoseNetEstimator(EffectEstimator):
@@ -93,7 +99,7 @@ class DoseNetEstimator(EffectEstimator):
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
             raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
-        how = self.training or NetTraining(epochs=400, batch=512, rate=0.01, decay=0.02, patience=30)
+        how = self.training or usual_training()
         order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
         self.order_ = canonical(data.X)
         X, y, t = data.X[order][:, self.order_], data.y[order], dose[order]

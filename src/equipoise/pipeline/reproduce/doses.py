@@ -13,7 +13,7 @@ import numpy as np
 
 from equipoise.data.dose_response import make_dose_world
 from equipoise.estimators import ESTIMATORS
-from equipoise.pipeline.reproduce.simulated import Scores, Study
+from equipoise.pipeline.reproduce.simulated import NETS, Scores, Study
 from equipoise.treatments import Dose
 
 ROWS, NEW = 500, 200
@@ -23,10 +23,10 @@ def judged(data: str, seed: int, epochs: int, *, name: str, degree: int = 1, **s
     """One estimator's squared error."""
     world, new = make_dose_world(ROWS, seed=seed), make_dose_world(NEW, seed=5_000 + seed)
     grid = np.sort(new.t)
-    if name in ("vcnet", "drnet"):
-        from equipoise.estimators.deep.base import NetTraining
+    if name in NETS:
+        from equipoise.estimators.deep.dose import usual_training
 
-        settings["training"] = NetTraining(epochs=min(epochs, 400), batch=512, rate=0.01, decay=0.02, patience=30)
+        settings["training"] = usual_training(epochs)
     made = ESTIMATORS.load(name)(space=Dose(0, 1, levels=grid.tolist(), degree=degree), seed=seed, **settings)
     made.fit(world.X, world.y, treatment=world.t)
     with warnings.catch_warnings():  # the published measure asks for every dose of the new rows, rare ones too

@@ -19,7 +19,7 @@ from equipoise.data.shares import ShareWorld, make_mdp2_world, make_shares_stand
 from equipoise.estimators import ESTIMATORS
 from equipoise.estimators.forests.mdp2 import MDP2Forest
 from equipoise.estimators.forests.simplex import best_mix
-from equipoise.pipeline.reproduce.simulated import Method, Scores, Study
+from equipoise.pipeline.reproduce.simulated import NETS, Method, Scores, Study
 from equipoise.treatments import Dose, Shares
 
 WORLDS: dict[str, tuple[Callable[..., ShareWorld], int]] = {
@@ -64,12 +64,11 @@ def forest(data: str, seed: int, epochs: int, **settings: Any) -> Scores:
 def curves(name: str, world: ShareWorld, new: ShareWorld, seed: int, epochs: int, **settings: Any) -> Floats:
     """How the outcome moves with each share alone, (n, K, GRID + 1); beyond the largest share seen it stays as it was there."""
     cls, found = ESTIMATORS.load(name), np.empty((len(new.X), new.T.shape[1], GRID + 1))
-    net = name in ("vcnet", "drnet")
     degree = 3 if name == "dml" else 1
-    if net:
-        from equipoise.estimators.deep.base import NetTraining
+    if name in NETS:
+        from equipoise.estimators.deep.dose import usual_training
 
-        settings["training"] = NetTraining(epochs=min(epochs, 400), batch=512, rate=0.01, decay=0.02, patience=30)
+        settings["training"] = usual_training(epochs)
     for k in range(new.T.shape[1]):
         t = world.T[:, k]
         low, high = np.quantile(t, [0.005, 0.995])

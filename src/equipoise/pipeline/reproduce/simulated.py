@@ -21,6 +21,7 @@ from equipoise.core.errors import InputError
 from equipoise.pipeline.effects import Progress, silent
 from equipoise.pipeline.reproduce.kept import same_settings, write_text
 
+NETS = ("vcnet", "drnet")  # of a dose: they take a most number of epochs
 Scores = dict[str, float]
 Method = Callable[[str, int, int], Scores]  # data, seed, most epochs of a net
 
@@ -41,6 +42,10 @@ class Study:
     notes: tuple[str, ...]
     recipe: str = "published"
     first_seed: int = 0
+
+    def folder(self, data: str, recipe: str) -> str:
+        """Its own folder's name."""
+        return f"reproduce-{self.name}-{data}"
 
     def __call__(self, asked: Any, out: Path, *, path: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
         """Judge every method on every seed and write results.json and results.md."""

@@ -124,3 +124,17 @@ def _result(method: Any, seed: int, fits: Any) -> dict[str, Any]:
 def _told(seed: int, progress: Progress) -> Callable[[str, int], None]:
     """Epochs of a model have no known end: the bar shows how many were run."""
     return lambda name, epochs: progress(f"seed {seed}: {name}, epochs", epochs, epochs)
+
+
+class StrataTables:
+    """The tables of the strata, as the verb asks for them."""
+
+    data, first_seed = tuple(RATINGS), FIRST_SEED
+    __call__ = staticmethod(reproduce_strata)
+
+    def folder(self, data: str, recipe: str) -> str:
+        """Its own folder's name."""
+        return f"reproduce-{data}-{recipe}"
+
+
+STRATA = StrataTables()
