@@ -42,6 +42,21 @@ def is_numeric(column: pa.ChunkedArray) -> bool:
     return any(test(kind) for test in tests)
 
 
+def is_vector(column: pa.ChunkedArray) -> bool:
+    """Whether the values are lists."""
+    kind = column.type
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def vectors(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of lists as a matrix (n, p); where they differ in length, (n,) objects, which every space refuses."""
+    whole = column.combine_chunks()
+    length = np.asarray(pc.list_value_length(whole).to_numpy(zero_copy_only=False))
+    if len(whole) == 0 or (length != length[0]).any():
+        return np.asarray(column.to_numpy())
+    return np.asarray(whole.flatten().to_numpy(zero_copy_only=False)).reshape(len(whole), -1)
+
+
 def decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The same values without a dictionary around them, text as ``string``."""
     if pa.types.is_dictionary(column.type):
@@ -83,7 +98,7 @@ def reads_as_number(column: pa.ChunkedArray) -> Bools:
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The values as ``string``, a vector's numbers joined by spaces; a missing one reads "missing"."""
     column = decoded(column)
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+    if is_vector(column):
         column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)

@@ -45,6 +45,7 @@ class Outcome:
 class Roles:
     """Which column plays which part.
 
+    treatment : the column of labels, amounts or vectors; or the columns of a vector, one a part.
     features : columns that models and the policy may use.
     claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight : survey or sampling weight.
     propensity : one column a cell (control first, then the candidates), or for two cells the column P(treated).
@@ -52,7 +53,7 @@ class Roles:
     group : rows that belong together (a user's requests).   protected : never a feature; audited in the report.
     """
 
-    treatment: str
+    treatment: str | tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     features: tuple[str, ...]
     claimed: str | None = None
@@ -65,9 +66,14 @@ class Roles:
     id: str | None = None
     protected: tuple[str, ...] = ()
 
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The column of the treatment, or those of its parts."""
+        return (self.treatment,) if isinstance(self.treatment, str) else tuple(self.treatment)
+
     def columns(self) -> list[str]:
         """Every column that has a part, each once."""
-        single = (self.treatment, self.claimed, self.cost, self.weight, self.time, self.group, self.id)
+        single = (*self.treatments, self.claimed, self.cost, self.weight, self.time, self.group, self.id)
         outcomes = (outcome.name for outcome in self.outcomes)
         every = (*single, *outcomes, *self.features, *self.propensity, *self.protected)
         return list(dict.fromkeys(name for name in every if name is not None))
@@ -94,9 +100,9 @@ class Log:
         self.table = table.select(roles.columns())
         if len(self) == 0:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
-        self.treatment: NDArray[Any] = space.check(self._plain(roles.treatment))
+        self.treatment: NDArray[Any] = space.check(self._given())
         self.cell_names: tuple[str, ...] = (*space.names([space.control]), *space.names(space.candidates()))
-        least = 2 * len(self.cell_names)
+        least = 2 * len(self.cell_names) if self.treatment.ndim == 1 else 2  # a vector need not be one of the candidates
         if len(self) < least:
             fix = f"two rows of each: {', '.join(self.cell_names[:6])}"
             raise LogError("a log", f"have at least {least} rows", len(self), fix=fix)
@@ -179,13 +185,19 @@ class Log:
             part.__dict__["propensity"] = self.propensity[index]
         return part
 
+    def _given(self) -> NDArray[Any]:
+        """The treatments as the columns have them, (n,) or (n, p)."""
+        if isinstance(self.roles.treatment, str):
+            return self._plain(self.roles.treatment)
+        return np.column_stack([self._plain(name) for name in self.roles.treatment])
+
     def _plain(self, name: str) -> NDArray[Any]:
         column = self.table[name]
         absent = columns.missing(column)
         if absent.any():
             row = int(np.argmax(absent))
             raise LogError(f"column {name!r}", "have no missing value", "null", f"row {row}", "drop the row or fill it")
-        return np.asarray(columns.decoded(column).to_numpy())
+        return columns.vectors(column) if columns.is_vector(column) else np.asarray(columns.decoded(column).to_numpy())
 
 
 def check_columns(roles: Roles, names: Sequence[str]) -> None:
@@ -209,13 +221,15 @@ def _check_roles(roles: Roles) -> None:
         if outcome.better not in ("higher", "lower"):
             raise LogError(f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better))
     metrics = [outcome.name for outcome in roles.outcomes]
-    for what, names in (("outcome", metrics), ("feature", roles.features), ("propensity", roles.propensity)):
+    named = {"outcome": metrics, "feature": roles.features, "propensity": roles.propensity, "treatment": roles.treatments}
+    for what, names in named.items():
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise LogError(f"{what} {twice[0]!r}", "be named once", "twice", fix="take one out")
-    if roles.treatment in (*metrics, roles.claimed, roles.cost, *roles.protected):
-        raise LogError(f"treatment {roles.treatment!r}", "have no other part", "one", fix="take it out of its other role")
-    taken = {roles.treatment, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
+    for name in roles.treatments:
+        if name in (*metrics, roles.claimed, roles.cost, *roles.protected):
+            raise LogError(f"treatment {name!r}", "have no other part", "one", fix="take it out of its other role")
+    taken = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
     taken |= {*metrics, *roles.propensity, *roles.protected}
     for name in roles.features:
         if name in taken:
@@ -243,6 +257,8 @@ def _check_values(log: Log) -> None:
     _check_propensity(log)
     if roles.id:
         _check_ids(log, roles.id)
+    if log.treatment.ndim > 1:  # what was done need not be one of the candidates
+        return
     counts = np.bincount(log.cells, minlength=len(log.cell_names))
     for name, count in zip(log.cell_names, counts, strict=True):
         if count < 2 and name == log.cell_names[0]:

@@ -20,7 +20,7 @@ from equipoise.core.features import to_arrow
 from equipoise.core.log import KINDS, Kind, Log, Outcome, Roles, check_columns
 from equipoise.core.space import Space
 from equipoise.data.files import column_names, read_table
-from equipoise.treatments import Arms
+from equipoise.treatments import Arms, Shares
 
 OutcomeSpec: TypeAlias = Outcome | str | Mapping[str, Any] | None
 MANY_LABELS = 8  # more different labels than this are not listed in an error
@@ -29,7 +29,7 @@ MANY_LABELS = 8  # more different labels than this are not listed in an error
 def read_log(
     source: Any,
     *,
-    treatment: str,
+    treatment: str | Sequence[str],
     outcomes: str | Outcome | Iterable[str | Outcome] | Mapping[str, OutcomeSpec],
     space: Space | None = None,
     features: Sequence[str] | None = None,
@@ -48,7 +48,8 @@ def read_log(
     Parameters
     ----------
     source : the path of a Parquet, CSV or TSV file (.gz allowed), or a pandas, polars or pyarrow frame.
-    treatment : the column of treatments.   space : what they are drawn from; None asks for 0/1 labels, two arms.
+    treatment : the column of treatments; or the columns of a vector, one a part.   space : what they are drawn from; None asks
+        for 0/1 labels, two arms, and takes the columns of a vector for shares of a whole, today's mean being control.
     outcomes : names; or `Outcome` objects; or a table name -> kind, or name -> {kind, better, unit}.  A kind that is not said is
         inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else continuous.
     features : the columns models may use; None takes every column without another part.
@@ -64,7 +65,7 @@ def read_log(
     frame = None if isinstance(source, str | Path) else to_arrow(source)
     found = column_names(source) if frame is None else frame.column_names
     roles = Roles(
-        treatment=treatment,
+        treatment=treatment if isinstance(treatment, str) else tuple(treatment),
         outcomes=tuple(Outcome(name) for name in specs),
         features=(),
         claimed=claimed,
@@ -85,8 +86,7 @@ def read_log(
     if table.num_rows == 0:
         raise LogError("a log", "have rows", 0, str(source) if frame is None else "", "check the file and its filters")
     known = tuple(_outcome(name, spec, table) for name, spec in specs.items())
-    space = _infer_arms(table[treatment], treatment) if space is None else space
-    return Log(table, replace(wanted, outcomes=known), space)
+    return Log(table, replace(wanted, outcomes=known), _inferred(table, wanted) if space is None else space)
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:
@@ -130,6 +130,16 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
     if "kind" not in said:
         said["kind"] = infer_kind(table[name]) if columns.is_numeric(table[name]) else "continuous"
     return Outcome(name, **said)
+
+
+def _inferred(table: pa.Table, roles: Roles) -> Space:
+    """Two arms of one column; shares of a whole of many, control being what was shown on average."""
+    if isinstance(roles.treatment, str):
+        return _infer_arms(table[roles.treatment], roles.treatment)
+    names = roles.treatment
+    mixes = Shares(names).check(np.column_stack([columns.numbers(table[name]) for name in names]))
+    mean = mixes.mean(axis=0)
+    return Shares(names, control=mean / mean.sum())
 
 
 def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:

@@ -5,6 +5,7 @@
     [estimator]  name and params                               (absent: the DR-learner)
     [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group budgets, parity)
     [strata]     who would have bought anyway: the strata of an incentive (absent: not asked)
+    [supply]     how to divide a whole among categories: see `pipeline.supply`
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
@@ -19,26 +20,20 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
 
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Kind
 from equipoise.core.strata import SCHEMES, STRATA
-
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], Strict(strict=False)]
+from equipoise.pipeline.supply.plan import SupplyPlan
+from equipoise.pipeline.tables import Amount, Finite, Names, Positive, Share, Table, wrong
 
 
-def _wrong(must: str) -> PydanticCustomError:
-    return PydanticCustomError("plan", "{must}", {"must": must})
-
-
-def _column_or_columns(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+def _one_or_parts(value: Any) -> Any:
+    """One column, or one for each part of a vector."""
+    if not isinstance(value, str | list) or not value or not all(isinstance(part, str) for part in value):
+        raise wrong("be a column, or a list of columns: one for each part of a vector")
+    return value if isinstance(value, str) else tuple(value)
 
 
 def _outcome_tables(value: Any) -> Any:
@@ -46,7 +41,7 @@ def _outcome_tables(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         value = {name: {} for name in value}
     if not isinstance(value, dict) or not value:
-        raise _wrong('be names, or a table such as {visit = "binary"}')
+        raise wrong('be names, or a table such as {visit = "binary"}')
     return {name: {"kind": spec} if isinstance(spec, str) else spec for name, spec in value.items()}
 
 
@@ -54,7 +49,7 @@ def _design(value: Any) -> Any:
     if value in ("shares", "learn"):
         return value
     if not isinstance(value, list) or not all(isinstance(p, int | float) and 0 < p < 1 for p in value):
-        raise _wrong('be "shares", "learn", or one probability in (0, 1) for control and each candidate')
+        raise wrong('be "shares", "learn", or one probability in (0, 1) for control and each candidate')
     return tuple(float(p) for p in value)
 
 
@@ -65,19 +60,13 @@ def _cost(value: Any) -> Any:
     amounts = value.values() if isinstance(value, dict) else [value]
     good = all(isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a >= 0 for a in amounts)
     if not good or value == {}:
-        raise _wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
+        raise wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
     return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
 
 
 def _label(value: Any) -> Any:
     """The label of a group; whole numbers stand as text, as they do in the log's groups."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-class Table(BaseModel):
-    """A table of the plan: frozen, strict, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class OutcomePlan(Table):
@@ -93,12 +82,12 @@ class LogPlan(Table):
 
     path: str | None = None
     dataset: str | None = None
-    treatment: str | None = None
+    treatment: Annotated[Any, BeforeValidator(_one_or_parts)] = None
     outcomes: Annotated[dict[str, OutcomePlan], BeforeValidator(_outcome_tables)] | None = None
     features: Names | None = None
     claimed: str | None = None
     cost: str | None = None
-    propensity: Annotated[Names, BeforeValidator(_column_or_columns)] = ()
+    propensity: Annotated[Names, BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)] = ()
     design: Annotated[Any, BeforeValidator(_design)] = None
     weight: str | None = None
     time: str | None = None
@@ -110,9 +99,9 @@ class LogPlan(Table):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.dataset is None):
-            raise _wrong('have path = "file" or dataset = "name", one of them')
+            raise wrong('have path = "file" or dataset = "name", one of them')
         if self.path is not None and (self.treatment is None or self.outcomes is None):
-            raise _wrong("name the treatment and the outcomes of the file")
+            raise wrong("name the treatment and the outcomes of the file")
         return self
 
     def roles(self) -> dict[str, Any]:
@@ -137,7 +126,7 @@ class Limit(Table):
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if (self.per_head is None) == (self.total is None):
-            raise _wrong("have per_head or total, one of them")
+            raise wrong("have per_head or total, one of them")
         return self
 
     def head(self, n: int) -> float:
@@ -154,7 +143,7 @@ class Offers(Table):
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if (self.share is None) == (self.total is None):
-            raise _wrong("have share or total, one of them")
+            raise wrong("have share or total, one of them")
         return self
 
     def head(self, n: int) -> float:
@@ -214,9 +203,9 @@ class PolicyPlan(Table):
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
         if self.cost is None and (self.budget is not None or self.group_budgets):
-            raise _wrong("say the cost of an offer, since there is a budget")
+            raise wrong("say the cost of an offer, since there is a budget")
         if self.weights is not None and not any(self.weights.values()):
-            raise _wrong("give some metric a weight other than 0")
+            raise wrong("give some metric a weight other than 0")
         return self
 
 
@@ -226,7 +215,7 @@ def _reward(value: Any) -> Any:
         return value
     good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
     if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):
-        raise _wrong(f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of {', '.join(STRATA)}")
+        raise wrong(f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of {', '.join(STRATA)}")
     return tuple(float(x) for x in value)
 
 
@@ -249,9 +238,9 @@ class StrataPlan(Table):
     @model_validator(mode="after")
     def _amounts(self) -> Self:
         if isinstance(self.reward, str) and None in (self.value, self.cost):
-            raise _wrong(f"say value and cost, which the reward {self.reward!r} is made of")
+            raise wrong(f"say value and cost, which the reward {self.reward!r} is made of")
         if not isinstance(self.reward, str) and (self.value, self.cost) != (None, None):
-            raise _wrong("leave value and cost out, since the reward is five numbers")
+            raise wrong("leave value and cost out, since the reward is five numbers")
         return self
 
 
@@ -281,10 +270,18 @@ class Plan(Table):
     estimator: EstimatorPlan = EstimatorPlan()
     policy: PolicyPlan = PolicyPlan()
     strata: StrataPlan | None = None
+    supply: SupplyPlan | None = None
     report: ReportPlan = ReportPlan()
     run: RunPlan = RunPlan()
     base: Annotated[Path, Field(exclude=True)] = Path()
     text: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="after")
+    def _supply_alone(self) -> Self:
+        strange = set(self.policy.model_fields_set) - {"weights", "floors"} | set(self.model_fields_set) & {"strata", "estimator"}
+        if self.supply is not None and strange:
+            raise wrong("hold [supply] with [policy] weights and floors alone: no costs, no [strata], no [estimator]")
+        return self
 
     def path(self, name: str) -> Path:
         """A path of the plan, relative to the plan's folder."""

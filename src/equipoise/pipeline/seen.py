@@ -18,7 +18,7 @@ from equipoise.core.snapshot import read_snapshot
 
 def fingerprint(log: Log) -> dict[str, str]:
     """The digest of the treatment, of every outcome and of every feature of a log, by name."""
-    names = (log.roles.treatment, *log.metrics, *log.roles.features)
+    names = (*log.roles.treatments, *log.metrics, *log.roles.features)
     return {name: _digest(log, name) for name in names}
 
 
@@ -28,7 +28,7 @@ def refuse_seen(path: Path, log: Log) -> None:
         return
     known = read_snapshot(path).meta.get("seen", {})
     shared = [name for name in known if name in log.table.column_names]
-    if log.roles.treatment not in shared or not set(log.metrics) & set(shared):
+    if not set(log.roles.treatments) <= set(shared) or not set(log.metrics) & set(shared):
         return
     if all(_digest(log, name) == known[name] for name in shared):
         fix = "give a log of other rows, or the effects.parquet of `equipoise run`, which are made out of fold"

@@ -41,7 +41,7 @@ def _dataset(plan: LogPlan, space: Space | None) -> Log:
     if plan.outcomes is not None:
         given["outcomes"] = tuple(_known_outcome(log, name, spec) for name, spec in plan.outcomes.items())
     roles = replace(log.roles, **given)
-    taken = {roles.treatment, roles.claimed, roles.cost, roles.id, roles.group, *roles.protected}
+    taken = {*roles.treatments, roles.claimed, roles.cost, roles.id, roles.group, *roles.protected}
     taken |= {outcome.name for outcome in roles.outcomes}
     if plan.features is None:
         roles = replace(roles, features=tuple(name for name in roles.features if name not in taken))

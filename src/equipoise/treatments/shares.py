@@ -1,6 +1,10 @@
 """Shares: a whole divided among K parts, a vector >= 0 that sums to 1; control is the mix of today.
 
-encode(t) is t - control without the last part, which the others leave no freedom: control is the zero row.
+encode(t), with g = t - control, so that control is the zero row:
+
+    g_1 .. g_(K-1)                 the last part is left out: the others leave it no freedom
+    g_1^d .. g_K^d, d = 2..degree  curves of each part
+    g_k g_l for each pair          parts that crowd each other out, or help each other
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ class Shares:
     candidates : "toward" (control moved by ``move``, or 0.1, to each part), "sample" (``count`` mixes by the seed), or a list.
     low, high : bounds of every share, numbers or one a part.   move : how far from control a part may go, or None.
     normalise : whether `check` divides rows by their sum instead of refusing those that do not sum to 1.
+    degree : of the curves of `encode`.   crosses : pairs of parts whose product it holds.
 
     Examples
     --------
@@ -49,6 +54,8 @@ class Shares:
         count: int = 20,
         seed: int = 0,
         normalise: bool = False,
+        degree: int = 1,
+        crosses: Sequence[Sequence[str]] = (),
     ) -> None:
         self.parts = tuple(f"part{k}" for k in range(parts)) if isinstance(parts, int) else tuple(parts)
         K = len(self.parts)
@@ -61,11 +68,24 @@ class Shares:
         if move is not None and not 0 < move <= 1:
             raise SpaceError("move", "be a share in (0, 1], or None", move)
         self.move, self.count, self.seed, self.normalise = move, int(count), int(seed), bool(normalise)
+        if not isinstance(degree, int) or degree < 1:
+            raise SpaceError("degree", "be a whole number >= 1", repr(degree))
+        self.degree, self.crosses = degree, tuple(tuple(pair) for pair in crosses)
+        self._pairs = self._places(self.crosses)
         given = np.full(K, 1 / K) if control is None else np.asarray(control, np.float64)
         self.control = self._rows(given[None], "control")[0]
         self._listed = candidates if isinstance(candidates, str) else self._rows(np.asarray(candidates, np.float64), "candidates")
         if isinstance(self._listed, str) and self._listed not in WAYS:
             raise SpaceError("candidates", f"be one of {', '.join(WAYS)}, or a list of mixes", repr(candidates))
+
+    def _places(self, crosses: tuple[tuple[str, ...], ...]) -> Ints:
+        """The parts of each pair, (P, 2)."""
+        for pair in crosses:
+            if len(set(pair)) != 2 or len(pair) != 2 or not set(pair) <= set(self.parts):
+                raise SpaceError("a cross", "be two different parts", list(pair), fix=f"parts: {', '.join(self.parts)}")
+        if len({frozenset(pair) for pair in crosses}) < len(crosses):
+            raise SpaceError("crosses", "be different pairs", [list(pair) for pair in crosses], fix="take one out")
+        return np.array([[self.parts.index(part) for part in pair] for pair in crosses], np.int64).reshape(-1, 2)
 
     def _rows(self, t: Floats, what: str) -> Floats:
         if t.ndim != 2 or t.shape[1] != len(self.parts):
@@ -136,8 +156,19 @@ class Shares:
         )
 
     def encode(self, treatment: Any) -> Floats:
-        free: Floats = (self.check(treatment) - self.control)[:, :-1]
-        return free
+        gap = self.check(treatment) - self.control
+        curved = [gap**d for d in range(2, self.degree + 1)]
+        return np.hstack([gap[:, :-1], *curved, gap[:, self._pairs].prod(axis=2)])
+
+    def alone(self, part: int, shares: Floats) -> Floats:
+        """The columns of `encode` that one part alone answers for, at its shares (g,): (g, d).   They add up over the parts."""
+        K, gap = len(self.parts), shares - self.control[part]
+        found = np.zeros((len(gap), K - 1 + K * (self.degree - 1) + len(self._pairs)))
+        if part < K - 1:
+            found[:, part] = gap
+        for d in range(2, self.degree + 1):
+            found[:, K - 1 + K * (d - 2) + part] = gap**d
+        return found
 
     def cells(self, treatment: Any) -> Ints:
         known = np.vstack([self.control, self.candidates()])
@@ -164,6 +195,8 @@ class Shares:
             "count": self.count,
             "seed": self.seed,
             "normalise": self.normalise,
+            "degree": self.degree,
+            "crosses": [list(pair) for pair in self.crosses],
         }
 
     def __repr__(self) -> str:

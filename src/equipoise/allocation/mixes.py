@@ -1,0 +1,281 @@
+"""The best mixes of shares for some clusters at once, under demands that couple them.
+
+    max  sum_c n_c [ sum_k v_ck(s_ck) + sum_p x_cp h_ci h_cj ]     h = s - today, pair p = (i, j)
+    s.t. sum_k s_ck = 1 in every cluster,   s_ck within its grid
+         for each demand:   sum_c n_c sum_k u_ck(s_ck) <= bound    (or in every cluster)
+
+Curves v and u are piecewise linear on a grid.  As a linear program with a weight a grid point it is exact where the curves are
+concave (u convex).  Where an optimum mixes points that are not neighbours, whole numbers make it keep to one piece of that curve
+(SOS2; Beale & Tomlin 1970), so the mix is exact for any curve; the first program's value stays as the bound.  Products of moves
+are made linear around the mix so far and walked along while they gain (Frank & Wolfe 1956), which finds a local best.
+Prices are the duals of the demands: what the objective gains a head for one more unit of the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import block_diag, csr_matrix, hstack, kron, vstack
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import InfeasibleError, InputError
+
+ROUNDS, WALKS = 30, 30  # of keeping curves to one piece; of products made linear
+TINY = 1e-7  # less than this is rounding
+STEPS = np.linspace(0.0, 1.0, 21)[1:]  # tried along a walk
+SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class MixDemand:
+    """A bound on what mixes use.   usage: (C, K, G), of each grid point; each: in every cluster instead of on average."""
+
+    name: str
+    usage: Floats
+    bound: float
+    each: bool = False
+
+
+@dataclass(frozen=True)
+class MixProblem:
+    """What is asked.
+
+    grid : (C, K, G) rising shares that each category may have in each cluster.   worth : (C, K, G), the curves.
+    size : (C,) > 0, the share of units in each cluster.   today : (C, K), within the grid, sums to 1.
+    pairs : (P, 2) categories whose moves multiply.   cross : (C, P), the worth of a product.
+    """
+
+    grid: Floats
+    worth: Floats
+    size: Floats
+    today: Floats
+    demands: Sequence[MixDemand] = ()
+    pairs: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    cross: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Mixes:
+    """The answer.   shares: (C, K); value: the objective a head; bound: no mixes are worth more (None with products).
+
+    used, prices : of each demand, (its rows,).
+    """
+
+    shares: Floats
+    value: float
+    bound: float | None
+    used: list[Floats]
+    prices: list[Floats]
+
+
+def best_mixes(problem: MixProblem) -> Mixes:
+    """The best mixes; `InfeasibleError` where no mix meets the demands.
+
+    >>> grid = np.linspace(0, 1, 11)[None, None].repeat(2, axis=1)
+    >>> hill = np.stack([-(grid[0, 0] - 0.7) ** 2, 0 * grid[0, 1]])[None]
+    >>> best_mixes(MixProblem(grid, hill, np.ones(1), np.full((1, 2), 0.5))).shares.round(6).tolist()
+    [[0.7, 0.3]]
+    """
+    _check(problem)
+    cross = np.zeros((len(problem.size), 0)) if problem.cross is None else problem.cross
+    shares, prices, bound = _additive(problem, problem.worth)
+    if not cross.any():
+        return _answered(problem, cross, shares, prices, bound)
+    best = max((_walked(problem, cross, start) for start in _starts(problem, shares)), key=lambda found: found[0])
+    return _answered(problem, cross, best[1], best[2], None)
+
+
+def _starts(problem: MixProblem, shares: Floats) -> list[Floats]:
+    """Where walks begin: the best without products, and today's mix where it meets the demands."""
+    held = all((used <= d.bound + SLACK).all() for d, used in zip(problem.demands, _used(problem, problem.today), strict=True))
+    return [shares, problem.today] if held else [shares]
+
+
+def _walked(problem: MixProblem, cross: Floats, shares: Floats) -> tuple[float, Floats, list[Floats]]:
+    """From one mix to a local best: its objective, the mix and the prices."""
+    value, prices = _objective(problem, cross, shares), [np.zeros(len(used)) for used in _used(problem, shares)]
+    for _ in range(WALKS):
+        aim, prices, _ = _additive(problem, problem.worth + _slopes(problem, cross, shares))
+        ways = [(1 - step) * shares + step * aim for step in STEPS]
+        worths = [_objective(problem, cross, way) if _held(problem, way) else -np.inf for way in ways]
+        at = int(np.argmax(worths))
+        if worths[at] <= value + SLACK:
+            break
+        value, shares = worths[at], ways[at]
+    return value, shares, prices
+
+
+def _held(problem: MixProblem, shares: Floats) -> bool:
+    return all((used <= d.bound + 1e-7).all() for d, used in zip(problem.demands, _used(problem, shares), strict=True))
+
+
+def _slopes(problem: MixProblem, cross: Floats, shares: Floats) -> Floats:
+    """The products made linear around some mixes, as curves (C, K, G)."""
+    move, slope = shares - problem.today, np.zeros_like(shares)
+    first, second = problem.pairs.T
+    for p in range(len(problem.pairs)):
+        slope[:, first[p]] += cross[:, p] * move[:, second[p]]
+        slope[:, second[p]] += cross[:, p] * move[:, first[p]]
+    curves: Floats = slope[:, :, None] * (problem.grid - problem.today[:, :, None])
+    return curves
+
+
+def _at(grid: Floats, curves: Floats, shares: Floats) -> Floats:
+    """Piecewise linear curves (C, K, G) at shares, (C, K)."""
+    C, K, _ = grid.shape
+    found = [np.interp(shares[c, k], grid[c, k], curves[c, k]) for c in range(C) for k in range(K)]
+    return np.array(found).reshape(C, K)
+
+
+def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:
+    move = shares - problem.today
+    joint = (cross * move[:, problem.pairs].prod(axis=2)).sum(axis=1) if len(problem.pairs) else 0.0
+    return float(problem.size @ (_at(problem.grid, problem.worth, shares).sum(axis=1) + joint))
+
+
+def _used(problem: MixProblem, shares: Floats) -> list[Floats]:
+    """What each demand counts: a head, or in every cluster."""
+    found = []
+    for demand in problem.demands:
+        each = _at(problem.grid, demand.usage, shares).sum(axis=1)
+        found.append(each if demand.each else np.array([problem.size @ each]))
+    return found
+
+
+def _answered(problem: MixProblem, cross: Floats, shares: Floats, prices: list[Floats], bound: float | None) -> Mixes:
+    return Mixes(shares, _objective(problem, cross, shares), bound, _used(problem, shares), prices)
+
+
+def _additive(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats], float]:
+    """The best mixes for additive curves, their prices, and the bound of the first program."""
+    size = problem.size
+    c = -(size[:, None, None] * worth).ravel()
+    rows = _rows(problem)
+    z, found = _solved(c, rows, np.ones(c.shape, np.bool_))
+    bound, loose = -found.fun, np.zeros(worth.shape[:2], np.bool_)
+    for _ in range(ROUNDS):
+        torn = _torn(problem, worth, z.reshape(worth.shape))
+        if not torn.any():
+            break
+        loose |= torn
+        z = _whole(c, rows, loose, worth.shape)
+        z, found = _solved(c, rows, _pieces(z.reshape(worth.shape), loose).ravel())
+    shares = (problem.grid * z.reshape(worth.shape)).sum(axis=2)
+    prices, at = [], 0
+    for demand in problem.demands:
+        many = len(size) if demand.each else 1
+        prices.append(np.maximum(-found.ineqlin.marginals[at : at + many], 0.0))
+        at += many
+    return shares / shares.sum(axis=1, keepdims=True), prices, float(bound)
+
+
+class Rows(NamedTuple):
+    """Equalities and inequalities on the weights of grid points, (C K G,)."""
+
+    one: csr_matrix
+    one_is: Floats
+    less: csr_matrix | None
+    less_is: Floats | None
+
+
+def _rows(problem: MixProblem) -> Rows:
+    """The rows of a problem."""
+    C, K, G = problem.grid.shape
+    weights = kron(csr_matrix(np.eye(C * K)), np.ones((1, G)))
+    whole = block_diag([problem.grid[c].reshape(1, -1) for c in range(C)])
+    one, one_is = vstack([weights, whole]).tocsr(), np.ones(C * K + C)
+    rows, bounds = [], []
+    for demand in problem.demands:
+        if demand.each:
+            rows.append(block_diag([demand.usage[c].reshape(1, -1) for c in range(C)]))
+            bounds += [demand.bound] * C
+        else:
+            rows.append(csr_matrix((problem.size[:, None, None] * demand.usage).reshape(1, -1)))
+            bounds.append(demand.bound)
+    return Rows(one, one_is, vstack(rows).tocsr() if rows else None, np.array(bounds) if rows else None)
+
+
+def _solved(c: Floats, rows: Rows, open_points: Bools) -> tuple[Floats, Any]:
+    """The linear program on the points that are open."""
+    bounds = np.column_stack([np.zeros(len(c)), np.where(open_points, np.inf, 0.0)])  # 1 would take the demands' price
+    found = linprog(c, A_ub=rows.less, b_ub=rows.less_is, A_eq=rows.one, b_eq=rows.one_is, bounds=bounds, method="highs")
+    if found.status != 0:
+        raise _impossible(found.message)
+    return found.x, found
+
+
+def _torn(problem: MixProblem, worth: Floats, z: Floats) -> Bools:
+    """The curves whose weighted points promise more worth, or less usage, than the curve has at their mean, (C, K)."""
+    shares = (problem.grid * z).sum(axis=2)
+    torn: Bools = (worth * z).sum(axis=2) - _at(problem.grid, worth, shares) > TINY
+    for demand in problem.demands:
+        torn |= _at(problem.grid, demand.usage, shares) - (demand.usage * z).sum(axis=2) > TINY
+    return torn
+
+
+def _pieces(z: Floats, loose: Bools) -> Bools:
+    """The points that stay open, (C, K, G): of the curves kept to one piece only its two ends."""
+    open_points = np.ones(z.shape, np.bool_)
+    for c, k in zip(*np.nonzero(loose), strict=True):
+        heaviest = int(np.argmax(z[c, k, :-1] + z[c, k, 1:]))
+        open_points[c, k] = False
+        open_points[c, k, heaviest : heaviest + 2] = True
+    return open_points
+
+
+def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Floats:
+    """The same with whole numbers that keep the loose curves to one piece each."""
+    G = shape[2]
+    curves = np.flatnonzero(loose.ravel())
+    N, B = len(c), len(curves) * (G - 1)
+    pieces = kron(csr_matrix(np.eye(len(curves))), np.ones((1, G - 1)))
+    near = np.zeros((G, G - 1))  # a point may have weight where a piece beside it is taken
+    near[np.arange(G - 1), np.arange(G - 1)] = near[np.arange(1, G), np.arange(G - 1)] = 1.0
+    place = (curves[:, None] * G + np.arange(G)).ravel()
+    weight = csr_matrix((np.ones(len(place)), (np.arange(len(place)), place)), (len(place), N))
+    ties = hstack([weight, -kron(csr_matrix(np.eye(len(curves))), near)])
+    rules = [
+        LinearConstraint(hstack([rows.one, csr_matrix((rows.one.shape[0], B))]), rows.one_is, rows.one_is),
+        LinearConstraint(hstack([csr_matrix((len(curves), N)), pieces]), 1, 1),
+        LinearConstraint(ties, -np.inf, 0),
+    ]
+    if rows.less is not None:
+        rules.append(LinearConstraint(hstack([rows.less, csr_matrix((rows.less.shape[0], B))]), -np.inf, rows.less_is))
+    found = milp(
+        np.r_[c, np.zeros(B)],
+        integrality=np.r_[np.zeros(N), np.ones(B)],
+        bounds=Bounds(0, 1),
+        constraints=rules,
+        options={"mip_rel_gap": 1e-5, "time_limit": 60.0},
+    )
+    if found.x is None:
+        raise _impossible(found.message)
+    weights: Floats = found.x[:N]
+    return weights
+
+
+def _impossible(message: str) -> InfeasibleError:
+    fix = "loosen a floor, an inventory, a joint cap or the movement limit"
+    return InfeasibleError("some mix", "meet all demands at once", message, fix=fix)
+
+
+def _check(problem: MixProblem) -> None:
+    """Refuse shapes that do not fit, and a today's mix that is none."""
+    C, K, G = problem.grid.shape
+    shapes = {
+        "worth": (problem.worth.shape, (C, K, G)),
+        "size": (problem.size.shape, (C,)),
+        "today": (problem.today.shape, (C, K)),
+        **{f"the usage of {d.name!r}": (d.usage.shape, (C, K, G)) for d in problem.demands},
+    }
+    for what, (got, must) in shapes.items():
+        if got != must:
+            raise InputError(what, f"have shape {must}", got)
+    if (np.diff(problem.grid, axis=2) < 0).any():
+        raise InputError("the grid", "rise", "a falling one")
+    if np.abs(problem.today.sum(axis=1) - 1).max() > 1e-6:
+        raise InputError("today's mixes", "sum to 1", problem.today.sum(axis=1).tolist())

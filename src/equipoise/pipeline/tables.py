@@ -1,0 +1,25 @@
+"""What the tables of a plan are made of: closed, strict, frozen, with numbers of the right kind."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], Strict(strict=False)]
+
+
+def wrong(must: str) -> PydanticCustomError:
+    """What a key must be, as a complaint of pydantic that `plan` tells in our grammar."""
+    return PydanticCustomError("plan", "{must}", {"must": must})
+
+
+class Table(BaseModel):
+    """A table of the plan: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
