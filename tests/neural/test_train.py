@@ -51,6 +51,27 @@ def test_it_learns_and_says_when_it_converged():
     assert history.epochs == len(history.losses) < 1000
 
 
+def test_a_batch_of_all_rows_takes_the_steps_of_a_plain_loop_and_smaller_ones_see_other_rows_each_epoch():
+    x = torch.linspace(-1, 1, 64)
+    slope = torch.zeros(1, requires_grad=True)
+    adam = torch.optim.Adam([slope], lr=0.05)
+    for _ in range(30):
+        adam.zero_grad()
+        ((slope * x - 2 * x) ** 2).mean().backward()
+        adam.step()
+    weight, _ = line(Training(rate=0.05, decay=0, batch=64, epochs=30))
+    assert weight == pytest.approx(float(slope.detach()), abs=1e-6)
+    firsts = []
+
+    def seen(x, y):
+        firsts.append(float(x[0]))
+        return (x * net.weight[0, 0] - y).square().mean()
+
+    net = torch.nn.Linear(1, 1)
+    train(net, seen, [x, x], Training(batch=32, epochs=4))
+    assert len(set(firsts)) > 4
+
+
 def test_too_few_epochs_is_not_converged():
     _, history = line(Training(epochs=2, batch=16))
     assert (history.epochs, history.converged) == (2, False)

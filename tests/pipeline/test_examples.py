@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from equipoise.core.errors import DataError
-from equipoise.data import fetch_hillstrom
+from equipoise.data import fetch_hillstrom, make_exposure_world
 from equipoise.pipeline.plan import LogPlan, read_plan
 from equipoise.pipeline.runner import run
+from equipoise.pipeline.supply.run import run_supply
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,3 +70,18 @@ def test_the_strata_of_hillstrom(tmp_path):
     assert shares["coupon_buyer"][0] == pytest.approx(267 / 21_307 - 122 / 21_306, abs=5e-4)
     assert shares["always_buyer"][0] == pytest.approx(122 / 21_306, abs=3e-4)
     assert found["assumptions"][3]["status"] == "note"
+
+
+def test_the_supply_example_on_fewer_users(tmp_path):
+    """The plan as it stands but for its place, its clusters and folds, which 1,500 users are too few for."""
+    world = make_exposure_world(1500, seed=0)
+    pq.write_table(world.log().table, tmp_path / "log.parquet")
+    text = (EXAMPLES / "supply.toml").read_text().replace("../runs/exposure/log.parquet", "log.parquet")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(text.replace("count = 12", "count = 2").replace("folds = 3", "folds = 2"))
+    found = run_supply(read_plan(plan), tmp_path / "out")
+    assert set(found["whole"]) == {"shares", "vector", "binary", "today's mean mix"}
+    assert found["whole"]["shares"]["skips"][0] < 0  # the floor of skips
+    used = {demand["demand"]: demand for demand in found["demands"]}
+    assert len(used) == 21
+    assert all(demand["used"] <= demand["bound"] + 1e-6 for demand in used.values())

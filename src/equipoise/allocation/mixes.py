@@ -28,6 +28,7 @@ ROUNDS, WALKS = 30, 30  # of keeping curves to one piece; of products made linea
 TINY = 1e-7  # less than this is rounding
 STEPS = np.linspace(0.0, 1.0, 21)[1:]  # tried along a walk
 SLACK = 1e-9
+GAP, SECONDS = 1e-3, 60.0  # of the program in whole numbers: what it may leave, and at most so long
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _walked(problem: MixProblem, cross: Floats, shares: Floats) -> tuple[float, 
     """From one mix to a local best: its objective, the mix and the prices."""
     value, prices = _objective(problem, cross, shares), [np.zeros(len(used)) for used in _used(problem, shares)]
     for _ in range(WALKS):
-        aim, prices, _ = _additive(problem, problem.worth + _slopes(problem, cross, shares))
+        aim, prices = _relaxed(problem, problem.worth + _slopes(problem, cross, shares))
         ways = [(1 - step) * shares + step * aim for step in STEPS]
         worths = [_objective(problem, cross, way) if _held(problem, way) else -np.inf for way in ways]
         at = int(np.argmax(worths))
@@ -150,10 +151,15 @@ def _answered(problem: MixProblem, cross: Floats, shares: Floats, prices: list[F
     return Mixes(shares, _objective(problem, cross, shares), bound, _used(problem, shares), prices)
 
 
+def _relaxed(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats]]:
+    """Where the first program points to, and its prices: the aim of a step of a walk."""
+    z, found = _solved(-(problem.size[:, None, None] * worth).ravel(), _rows(problem), np.ones(worth.size, np.bool_))
+    return _shares(problem, z), _prices(problem, found)
+
+
 def _additive(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats], float]:
     """The best mixes for additive curves, their prices, and the bound of the first program."""
-    size = problem.size
-    c = -(size[:, None, None] * worth).ravel()
+    c = -(problem.size[:, None, None] * worth).ravel()
     rows = _rows(problem)
     z, found = _solved(c, rows, np.ones(c.shape, np.bool_))
     bound, loose = -found.fun, np.zeros(worth.shape[:2], np.bool_)
@@ -164,13 +170,24 @@ def _additive(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats],
         loose |= torn
         z = _whole(c, rows, loose, worth.shape)
         z, found = _solved(c, rows, _pieces(z.reshape(worth.shape), loose).ravel())
-    shares = (problem.grid * z.reshape(worth.shape)).sum(axis=2)
+    return _shares(problem, z), _prices(problem, found), float(bound)
+
+
+def _shares(problem: MixProblem, z: Floats) -> Floats:
+    """The mixes that weights of grid points make, (C, K)."""
+    mean = (problem.grid * z.reshape(problem.grid.shape)).sum(axis=2)
+    shares: Floats = mean / mean.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _prices(problem: MixProblem, found: Any) -> list[Floats]:
+    """The duals of the demands."""
     prices, at = [], 0
     for demand in problem.demands:
-        many = len(size) if demand.each else 1
+        many = len(problem.size) if demand.each else 1
         prices.append(np.maximum(-found.ineqlin.marginals[at : at + many], 0.0))
         at += many
-    return shares / shares.sum(axis=1, keepdims=True), prices, float(bound)
+    return prices
 
 
 class Rows(NamedTuple):
@@ -250,7 +267,7 @@ def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Float
         integrality=np.r_[np.zeros(N), np.ones(B)],
         bounds=Bounds(0, 1),
         constraints=rules,
-        options={"mip_rel_gap": 1e-5, "time_limit": 60.0},
+        options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )
     if found.x is None:
         raise _impossible(found.message)

@@ -40,13 +40,13 @@ def reproduce(
     \b
       strata   movielens_1m (about five minutes a seed on one core), yelp, kuairec
       shares   mdp2, standin-quad, standin-gauss: regret of recommended mixes; nets of one share take minutes a seed
-      doses    vcnet: error of dose-response curves, about a minute a seed
+      doses    vcnet, ihdp: error of dose-response curves, seconds a seed; ihdp is found in EQUIPOISE_DATA, or downloaded
     \b
     Examples:
       equipoise reproduce strata --data movielens_1m --seeds 3
       equipoise reproduce strata -d movielens_1m -m CF-OR -m CF-MTL --seeds 1
       equipoise reproduce shares --data standin-quad -m uniform -m MDP2 --seeds 10
-      equipoise reproduce doses --seeds 10
+      equipoise reproduce doses --data ihdp --seeds 10
     """
     from equipoise.cli.show import as_json, progress
     from equipoise.core.registry import Registry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,7 @@ def run(
 
     \b
     Writes a folder: report.html, effects.parquet, assignments.parquet, metrics.json, policy/.
+    A plan with [supply] finds the mix that each cluster of users should see, and writes mixes.parquet instead.
     It is written beside its place and renamed, so it is whole or absent; an earlier run there is replaced.
     \b
     Examples:
@@ -36,11 +37,13 @@ def run(
     from equipoise.cli.show import as_json, progress
     from equipoise.pipeline.plan import read_plan
     from equipoise.pipeline.runner import run as run_plan
+    from equipoise.pipeline.supply.run import run_supply
 
     made = read_plan(plan)
     place = Path(os.path.normpath(out or made.path(made.run.out)))
     with progress(quiet) as report:
-        findings = run_plan(made, place, progress=report, command=f"equipoise run {plan}")
+        job: Any = run_plan if made.supply is None else run_supply
+        findings = job(made, place, progress=report, command=f"equipoise run {plan}")
     if json:
         as_json(findings)
         return

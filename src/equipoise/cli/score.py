@@ -35,6 +35,8 @@ def score(
     With --hold the demands (budget, caps, floors, parity) are met on the units of the file as a whole, so the expected
     spend on them is never above the budget.  Use it where the file holds everybody that the money is for.
 
+    The policy of a plan with [supply] gives each user the mix of their cluster, one column a category.
+
     \b
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
@@ -42,7 +44,15 @@ def score(
     """
     from equipoise.cli.show import as_json, table
     from equipoise.pipeline.score import score_file
+    from equipoise.pipeline.supply.policy import gives_mixes, mix_file
 
+    if gives_mixes(policy):
+        given = mix_file(policy, units, out)
+        if json:
+            as_json({"file": str(out), **given})
+        else:
+            typer.echo(f"{given['units']:,} users with a mix each, written to {out}")
+        return
     made = score_file(policy, units, out, hold=hold)
     if json:
         as_json({"file": str(out), **made})

@@ -34,6 +34,33 @@ folds = 3
 """
 
 
+SUPPLY = """# Made by `equipoise simulate exposure --rows {rows} --seed {seed}`; run it with: equipoise run {plan}
+[log]
+path = "log.parquet"
+treatment = {categories}     # a share of exposure each
+features = {features}
+id = "user"
+
+[log.outcomes]
+minutes = {{ kind = "continuous", unit = "min" }}
+skips = {{ kind = "continuous", better = "lower" }}     # left within 3 seconds
+
+[space]
+kind = "shares"
+parts = {categories}
+move = 0.15                   # no further than this from what a cluster is shown today
+
+[policy]
+weights = {{ minutes = 1.0, skips = 50.0 }}
+floors = [{{ metric = "skips", per_head = 0.0 }}]     # skips may not rise
+
+[supply]
+rivals = ["vector", "binary"]
+inventory = 1.3               # no category may need more than 1.3 times today's exposure
+crowding = {kin}
+"""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("simulate")(simulate)
@@ -56,8 +83,9 @@ def simulate(
 
     \b
     Worlds: coupon (arms x metrics, costs), voucher (a dose of money), incentive (claims and known strata), placebo (no effect),
-    criteo-like (its rates and features).  short-video is a closed loop: a randomised log, HMUM learnt from it, and an A/B
-    test against single strategies, fixed mixes and an oracle, in many worlds; it writes report.html, results.md, results.json.
+    criteo-like (its rates and features).  exposure: what share of twenty video categories users saw, minutes and skips; its plan
+    finds the mixes that clusters of users should see.  short-video is a closed loop: a randomised log, HMUM learnt from it, and
+    an A/B test against single strategies, fixed mixes and an oracle, in many worlds; it writes report.html, results.md and .json.
     \b
     Examples:
       equipoise simulate coupon --rows 20000 --out world
@@ -75,21 +103,42 @@ def simulate(
     from equipoise.cli.show import as_json
     from equipoise.core.errors import InputError
     from equipoise.core.snapshot import replacing
-    from equipoise.data import SIMULATORS
 
-    log, truth = SIMULATORS.load(world)(rows, seed=seed)
+    log, truth, text = _exposures(rows, seed, out) if world == "exposure" else _world(world, rows, seed, out)
     if out.exists():
         raise InputError("the folder", "not be there yet", str(out), fix="choose another place with --out")
     with replacing(out) as folder:
         folder.mkdir()
         pq.write_table(log.table, folder / "log.parquet")
-        pq.write_table(_truth_table(truth), folder / "truth.parquet")
-        text = PLAN.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml", **_plan_parts(log, truth))
+        pq.write_table(truth, folder / "truth.parquet")
         (folder / "plan.toml").write_text(text, encoding="utf-8")
     if json:
         as_json({"folder": str(out), "rows": len(log), "space": log.space.to_json(), "metrics": log.metrics})
     else:
         typer.echo(f"{log!r}\nwritten to {out}; next: equipoise run {out / 'plan.toml'}")
+
+
+def _world(world: str, rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
+    """The log of a simulator, its truth as a table, and the text of a plan."""
+    from equipoise.data import SIMULATORS
+
+    log, truth = SIMULATORS.load(world)(rows, seed=seed)
+    text = PLAN.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml", **_plan_parts(log, truth))
+    return log, _truth_table(truth), text
+
+
+def _exposures(rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
+    """The same of the world of exposures; its truth is what each user likes, and where more of it tires."""
+    import pyarrow as pa
+
+    from equipoise.data.exposure import CATEGORIES, KIN, make_exposure_world
+
+    world = make_exposure_world(rows, seed=seed)
+    log, truth = world.log(), {"kind": world.kind}
+    for name, values in (("interest", world.interest), ("tired", world.tired)):
+        truth |= {f"{name}|{category}": column for category, column in zip(CATEGORIES, values.T, strict=True)}
+    said = {"categories": _value(CATEGORIES), "features": _value(log.roles.features), "kin": _value(KIN)}
+    return log, pa.table(truth), SUPPLY.format(rows=rows, seed=seed, plan=out / "plan.toml", **said)
 
 
 def _loop(loop: Loop, out: Path, json: bool, quiet: bool) -> None:

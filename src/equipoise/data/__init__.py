@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from equipoise.data.coupon import make_coupon_world as make_coupon_world
     from equipoise.data.criteo import fetch_criteo as fetch_criteo
     from equipoise.data.criteo_like import make_criteo_like_world as make_criteo_like_world
+    from equipoise.data.dose_response import make_dose_world as make_dose_world
     from equipoise.data.exposure import make_exposure_world as make_exposure_world
     from equipoise.data.files import read_batches as read_batches
     from equipoise.data.files import read_table as read_table
     from equipoise.data.hillstrom import fetch_hillstrom as fetch_hillstrom
+    from equipoise.data.ihdp_dose import make_ihdp_dose as make_ihdp_dose
     from equipoise.data.incentive import make_incentive_world as make_incentive_world
     from equipoise.data.kuairec import fetch_kuairec as fetch_kuairec
     from equipoise.data.lazada import fetch_lazada as fetch_lazada
@@ -79,6 +81,8 @@ RATINGS = {  # pairs of user and item, for the strata benchmark
 WORLDS = {
     "make_coupon_world": "equipoise.data.coupon",
     "make_criteo_like_world": "equipoise.data.criteo_like",
+    "make_dose_world": "equipoise.data.dose_response",
+    "make_ihdp_dose": "equipoise.data.ihdp_dose",
     "make_exposure_world": "equipoise.data.exposure",
     "make_short_video_world": "equipoise.data.short_video",
     "make_voucher_world": "equipoise.data.voucher",

@@ -9,6 +9,7 @@ x uniform on [0, 1]^6.   Nie, Ye, Liu & Nicolae (2021), ICLR, section 5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,15 +23,16 @@ NOISE = 0.5
 
 @dataclass(frozen=True)
 class DoseWorld:
-    """Rows of the simulation.   X (n, 6); t (n,) in (0, 1); y (n,)."""
+    """Rows of a simulation.   X (n, d); t (n,) in (0, 1); y (n,); level: X (n, d) and doses (k,) -> mu, (n, k)."""
 
     X: Floats
     t: Floats
     y: Floats
+    level: Callable[[Floats, Floats], Floats]
 
     def response(self, doses: Floats) -> Floats:
         """The true average response of these rows at doses, (doses,)."""
-        average: Floats = mean_level(self.X, doses).mean(axis=0)
+        average: Floats = self.level(self.X, doses).mean(axis=0)
         return average
 
 
@@ -50,7 +52,7 @@ def make_dose_world(n: int = 500, *, seed: int = 0) -> DoseWorld:
     linear += np.sin(0.5 * x3) * (1 + np.exp(x4 - 0.5 * x3)) + x3**2 + 2 * np.sin(x4) + 2 * x5 - 6.5
     t = expit(linear + NOISE * rng.standard_normal(n))
     own = np.cos(2 * np.pi * (t - 0.5)) * (t**2 + _bend(X))
-    return DoseWorld(X, t, own + NOISE * rng.standard_normal(n))
+    return DoseWorld(X, t, own + NOISE * rng.standard_normal(n), mean_level)
 
 
 def mean_level(X: Floats, doses: Floats) -> Floats:

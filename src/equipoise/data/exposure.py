@@ -19,9 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.log import Log, Outcome, Roles
+from equipoise.treatments import Shares
 
 CATEGORIES = (
     "film", "food", "game", "life", "outdoor", "beauty", "science", "sports", "music", "dance",
@@ -56,6 +59,18 @@ class ExposureWorld:
     interest: Floats
     tired: Floats
     level: Callable[[Floats], Floats]
+
+    def log(self) -> Log:
+        """What the platform knows: an id, features u1.., a share of each category, minutes and skips."""
+        features = {f"u{j + 1}": column for j, column in enumerate(self.X.T)}
+        shown = dict(zip(CATEGORIES, self.T.T, strict=True))
+        seen = {"user": np.arange(len(self.X)), **features, **shown, **dict(zip(METRICS, self.y.T, strict=True))}
+        minutes, skips = METRICS
+        outcomes = (Outcome(minutes, "continuous", "higher", "min"), Outcome(skips, "continuous", "lower"))
+        mean = self.T.mean(axis=0)
+        return Log(
+            pa.table(seen), Roles(CATEGORIES, outcomes, tuple(features), id="user"), Shares(CATEGORIES, control=mean / mean.sum())
+        )
 
 
 def make_exposure_world(n: int = 20_000, *, seed: int = 0, lean: float = 0.5, mood: float = 0.0) -> ExposureWorld:

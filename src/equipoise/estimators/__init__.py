@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
     from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
     from equipoise.estimators.bootstrapped import Bootstrapped as Bootstrapped
+    from equipoise.estimators.clusters import Clusters as Clusters
+    from equipoise.estimators.curves import dose_curves as dose_curves
     from equipoise.estimators.deep.base import NetTraining as NetTraining
     from equipoise.estimators.deep.bnn import BNN as BNN
     from equipoise.estimators.deep.cevae import CEVAE as CEVAE
@@ -107,6 +109,7 @@ NAMES = {
     "MDP2Forest": "equipoise.estimators.forests.mdp2",
     "best_mix": "equipoise.estimators.forests.simplex",
     "BoostedTrees": "equipoise.estimators.models",
+    "Clusters": "equipoise.estimators.clusters",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
     "GPS": "equipoise.estimators.meta.gps",
@@ -120,6 +123,7 @@ NAMES = {
     "Bootstrapped": "equipoise.estimators.bootstrapped",
     "bootstrap_effects": "equipoise.estimators.bootstrap",
     "bootstrap_interval": "equipoise.estimators.bootstrap",
+    "dose_curves": "equipoise.estimators.curves",
     "estimator_from_parts": "equipoise.estimators.persist",
     "estimator_parts": "equipoise.estimators.persist",
     "load_estimator": "equipoise.estimators.persist",

@@ -134,11 +134,13 @@ def train(
     columns = [column.to(device) for column in columns]
     adam = torch.optim.Adam(net.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     rng = torch.Generator().manual_seed(how.seed)
+    taken: list[Sequence[Tensor]] = []
     start, run = time.perf_counter(), Epochs(net, how, judge, progress)
     with threads_held(how.threads):
         while run.goes_on():
-            order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
-            taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
+            if rows > batch or not taken:  # a batch of all rows is the same in any order
+                order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
+                taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
             run.take(_epoch(net, loss, taken, adam, mixed and device.type == "cuda"))
     return run.finish(time.perf_counter() - start)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline.runner import run as run
     from equipoise.pipeline.score import Scorer as Scorer
     from equipoise.pipeline.score import read_scorer as read_scorer
+    from equipoise.pipeline.supply.run import run_supply as run_supply
 
 NAMES = {
     "HonestPolicy": "equipoise.pipeline.policy",
@@ -29,6 +30,7 @@ NAMES = {
     "read_scorer": "equipoise.pipeline.score",
     "render_report": "equipoise.pipeline.report.page",
     "run": "equipoise.pipeline.runner",
+    "run_supply": "equipoise.pipeline.supply.run",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = [*NAMES]

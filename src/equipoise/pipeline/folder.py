@@ -1,4 +1,4 @@
-"""The run folder: report.html, effects.parquet, assignments.parquet, metrics.json and policy/, whole or absent.
+"""The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet), metrics.json, policy/; whole or absent.
 
 It is written beside its place and renamed.  A folder that is there already is replaced only when it is a run's folder.
 """
@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.pipeline.findings import Findings, plain
+from equipoise.pipeline.supply.findings import KIND as SUPPLY
+from equipoise.pipeline.supply.findings import SupplyFindings
 
 REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = "report.html", "effects.parquet", "assignments.parquet", "metrics.json", "policy"
-OURS = {REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY}
+MIXES = "mixes.parquet"
+OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY}
 
 
 def check_out(out: Path) -> None:
@@ -59,6 +63,18 @@ def write_findings(path: Path, findings: Findings) -> None:
 
 def read_findings(folder: Path | str) -> Findings:
     """The findings of a run folder."""
+    return cast(Findings, _read(folder, Findings.__required_keys__))
+
+
+def read_mix_findings(folder: Path | str) -> SupplyFindings | None:
+    """The findings of a run with [supply]; None where the folder is that of another run."""
+    if _read(folder, frozenset()).get("kind") != SUPPLY:
+        return None
+    return cast(SupplyFindings, _read(folder, SupplyFindings.__required_keys__))
+
+
+def _read(folder: Path | str, needed: Collection[str]) -> dict[str, Any]:
+    """The JSON of a run folder, with all the keys that are needed."""
     file = Path(folder) / METRICS if Path(folder).is_dir() else Path(folder)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -66,7 +82,7 @@ def read_findings(folder: Path | str) -> Findings:
         raise DataError(
             "a run folder", f"have a readable {METRICS}", str(error), str(file), "give the folder of a run"
         ) from error
-    missing = sorted(Findings.__required_keys__ - set(found)) if isinstance(found, dict) else ["everything"]
+    missing = sorted(set(needed) - set(found)) if isinstance(found, dict) else ["everything"]
     if missing:
         raise DataError(f"{METRICS}", "hold all findings", f"none of {', '.join(missing[:4])}", str(file), "run the plan again")
-    return cast(Findings, found)
+    return cast(dict[str, Any], found)

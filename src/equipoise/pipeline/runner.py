@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from equipoise import __version__
 from equipoise.core.checks import balance_table, check_log
+from equipoise.core.errors import PlanError
 from equipoise.core.snapshot import replacing
 from equipoise.evaluation import everybody, random_at_equal_spend
 from equipoise.pipeline import folder as files
@@ -47,6 +48,8 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
 
     The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run is replaced.
     """
+    if plan.supply is not None:
+        raise PlanError("table [supply]", "be run by `run_supply`", "run")
     place = Path(out)
     files.check_out(place)
     report_libraries()  # better missed now than after the fits

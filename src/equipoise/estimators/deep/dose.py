@@ -1,7 +1,8 @@
 """Nets of a dose: what VCNet and DRNet share; a subclass names its net.
 
 Doses are brought to [0, 1] by the bounds of the space, outcomes are standardised, features become positions (`neural.inputs`).
-A fifth of the rows decides when to stop.  `curve` says the average level at each dose for all rows or for groups of them.
+The answer is the mean of a few nets; for each another fifth of the rows decides when to stop, so that nearly all rows teach.
+`curve` says the average level at each dose for all rows or for groups of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
@@ -24,8 +25,8 @@ from equipoise.neural.inputs import Inputs
 from equipoise.neural.train import device_of, train
 from equipoise.neural.varying import DoseNet, levels_at
 
-BINS = 4  # of a feature: curves are learnt from few rows
-EPOCHS = 400
+BINS = 3  # of a feature: curves are learnt from few rows
+EPOCHS, WIDTH = 400, 24
 RANGE = 0.99  # of the training doses: what lies beyond their middle 99 % is an extrapolation
 
 
@@ -35,7 +36,7 @@ class ExtrapolationWarning(UserWarning):
 
 def usual_training(epochs: int = EPOCHS) -> NetTraining:
     """How nets of a dose are trained where nothing is said, for so many epochs at most."""
-    return NetTraining(epochs=min(epochs, EPOCHS), batch=512, rate=0.01, decay=0.02, patience=30)
+    return NetTraining(epochs=min(epochs, EPOCHS), batch=512, rate=0.01, decay=0.01, patience=30)
 
 
 class DoseNetEstimator(EffectEstimator):
@@ -44,7 +45,8 @@ class DoseNetEstimator(EffectEstimator):
     Parameters
     ----------
     width : of the layers.   targeted : whether functional targeted regularisation is used.   density : weight of the dose's
-        log-density.   training : see `NetTraining`; amounts are not learnt as logarithms.
+        log-density.   nets : how many, of which the mean is taken.
+    training : see `NetTraining`; amounts are not learnt as logarithms.
     space : a Dose.   seed : of first weights, batches and the held-out rows.
     """
 
@@ -53,15 +55,16 @@ class DoseNetEstimator(EffectEstimator):
 
     def __init__(
         self,
-        width: int = 48,
+        width: int = WIDTH,
         targeted: bool = False,
         density: float = 0.05,
+        nets: int = 3,
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
         seed: int = 0,
     ) -> None:
-        self.width, self.targeted, self.density = width, targeted, density
+        self.width, self.targeted, self.density, self.nets = width, targeted, density, nets
         self.training, self.space, self.seed = training, space, seed
 
     @abstractmethod
@@ -99,47 +102,60 @@ class DoseNetEstimator(EffectEstimator):
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
             raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
-        how = self.training or usual_training()
+        if not isinstance(self.nets, int | np.integer) or self.nets < 1:
+            raise InputError("nets", "be a whole number >= 1", self.nets)
         order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
         self.order_ = canonical(data.X)
         X, y, t = data.X[order][:, self.order_], data.y[order], dose[order]
         w = np.ones(len(y)) if data.weight is None else data.weight[order] / data.weight.mean()
-        self.range_ = np.quantile(dose, [(1 - RANGE) / 2, (1 + RANGE) / 2])
+        self.range_ = np.quantile(t, [(1 - RANGE) / 2, (1 + RANGE) / 2], weights=w, method="inverted_cdf")
         ends = self.space_.dose(np.append(self.space_.candidates(), [self.space_.control]))
         low, high = min(float(dose.min()), float(ends.min())), max(float(dose.max()), float(ends.max()))
-        self.scale_ = {"low": low, "wide": high - low, "middle": y.mean(axis=0), "spread": y.std(axis=0)}
+        middle = np.average(y, axis=0, weights=w)
+        spread = np.sqrt(np.average((y - middle) ** 2, axis=0, weights=w))
+        self.scale_: dict[str, Any] = {"low": low, "wide": high - low, "middle": middle, "spread": spread}
         inputs = Inputs.learn(X, BINS)
         self.inputs_ = inputs.parts()
-        parts = (inputs.positions(X), (t - low) / (high - low), (y - self.scale_["middle"]) / self.scale_["spread"], w)
+        parts = (inputs.positions(X), (t - low) / (high - low), (y - middle) / spread, w)
         columns = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts]
         groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
-        inside, outside = split(np.zeros(len(y), np.int64), how.held, self.seed, groups)
+        seeds: list[int] = np.random.default_rng(self.seed).integers(2**31, size=self.nets).tolist()
+        found = [self._trained(columns, inputs.slots, groups, seed) for seed in seeds]
+        self.weights_, self.losses_ = [weights for weights, _ in found], [losses for _, losses in found]
+
+    def _trained(
+        self, columns: list[torch.Tensor], slots: int, groups: Ints | None, seed: int
+    ) -> tuple[dict[str, NDArray[Any]], list[float]]:
+        """One net: its weights, and its held-out losses.   columns: positions, doses in [0, 1], outcomes, weights."""
+        how, net = self.training or usual_training(), self._built(columns[0].shape[1], slots, seed)
+        columns = [columns[0], net.told(columns[1]), *columns[2:]]
+        inside, outside = split(np.zeros(len(columns[0]), np.int64), how.held, seed, groups)
         held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside))
-        held = [column.to(device_of(how.device)) for column in held]
-        net = self._built(X.shape[1], inputs.slots)
+        u, told, y, w = (column.to(device_of(how.device)) for column in held)
 
         def judge() -> torch.Tensor:
-            return (held[3][:, None] * (net.level(held[0], held[1]) - held[2]) ** 2).mean()
+            return (w @ (net.answer(net.represent(u), told) - y).square()).mean() / len(y)
 
-        plan = how.plan(len(kept[0]), self.seed)
-        self.losses_ = list(train(net, net.loss, kept, plan, judge=judge).losses)
-        self.weights_ = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
+        losses = train(net, net.loss, kept, how.plan(len(kept[0]), seed), judge=judge, mixed=False).losses
+        return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}, list(losses)
 
-    def _built(self, features: int, slots: int) -> DoseNet:
+    def _built(self, features: int, slots: int, seed: int = 0) -> DoseNet:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(seed)
             return self._net(features, slots, len(self.metrics_))
 
     def _levels(self, X: Floats, doses: Floats) -> Floats:
-        """Levels at doses, (n, doses, m), in the metrics' units."""
+        """Levels at doses, (n, doses, m), in the metrics' units: the mean of the nets."""
         inputs = Inputs(**self.inputs_)
-        net = self._built(X.shape[1], inputs.slots)
-        net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in self.weights_.items()})
-        net = net.double()  # so that a row's answer does not depend on its company
+        net = self._built(X.shape[1], inputs.slots).double()  # so that a row's answer does not depend on its company
         u = torch.from_numpy(inputs.positions(X[:, self.order_]).astype(np.float64))
         scaled = ((doses - self.scale_["low"]) / self.scale_["wide"]).tolist()
-        level: Floats = levels_at(net, u, scaled).numpy() * self.scale_["spread"] + self.scale_["middle"]
-        return level
+        level: Floats = np.zeros((len(X), len(doses), len(self.metrics_)))
+        for weights in self.weights_:
+            net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()})
+            level += levels_at(net, u, scaled).numpy() / len(self.weights_)
+        made: Floats = level * self.scale_["spread"] + self.scale_["middle"]
+        return made
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         self._flag(treatment)

@@ -1,6 +1,6 @@
 """VCNet: the weights of the outcome's layers are splines of the dose.   Nie, Ye, Liu & Nicolae (2021), ICLR.
 
-Q(t, x) = W2(t) elu(W1(t) z(x)),   W(t) = sum_l b_l(t) W_l
+Q(t, x) = W2(t) relu(W1(t) z(x)),   W(t) = sum_l b_l(t) W_l
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 from equipoise.estimators.deep.dose import DoseNetEstimator
 from equipoise.neural.varying import DoseNet, VaryingNet
 
-KNOTS = 2  # inner knots, as published
-
 
 class VCNet(DoseNetEstimator):
     """A net whose weights vary with the dose.  Parameters as `DoseNetEstimator`."""
 
     def _net(self, features: int, slots: int, metrics: int) -> DoseNet:
-        return VaryingNet(features, slots, self.width, metrics, self.targeted, self.density, KNOTS)
+        return VaryingNet(features, slots, self.width, metrics, self.targeted, self.density)

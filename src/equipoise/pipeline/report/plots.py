@@ -328,3 +328,30 @@ def plane(points: Sequence[Spec], units: tuple[Unit, Unit], axes: tuple[str, str
     if joined:
         add_line(plot, [units[0].scaled(x) for x, _ in path], [units[1].scaled(y) for _, y in path])
     return plot
+
+
+def dumbbells(
+    names: Sequence[str], before: Sequence[float], after: Sequence[float], said: Sequence[str], axis: str, name: str
+) -> Plot:
+    """One row a name: a hollow mark where it was and a full one where it goes, joined by a line."""
+    rows = list(range(len(names)))
+    joins: Spec = {"x": [], "y": []}
+    for row, ends in zip(rows, zip(before, after, strict=True), strict=True):
+        joins["x"] += [*ends, None]
+        joins["y"] += [row, row, None]
+    line: Spec = {"type": "scatter", "mode": "lines", **joins, "line": {"color": MUTED, "width": 2}, "hoverinfo": "skip"}
+    points: Spec = {
+        "type": "scatter",
+        "mode": "markers",
+        "y": rows,
+        "hovertext": list(said),
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+    hollow = {"color": PAPER, "size": 9, "line": {"color": RIVAL[0], "width": 2}}
+    full = {"color": CHOSEN[0], "size": 9, "line": {"color": PAPER, "width": 1}}
+    data = [line, {**points, "x": list(before), "marker": hollow}, {**points, "x": list(after), "marker": full}]
+    height = HEAD + 22 * max(len(names), 2)
+    x = _axis(axis, tickformat=".0%", rangemode="tozero", nticks=5, ticks="")
+    told = "; ".join(f"{n} {share(a)} to {share(b)}" for n, a, b in zip(names, before, after, strict=True))
+    return Plot(_spec(data, x, {}, height, (), names), f"{name}: {told}", height, name)

@@ -80,6 +80,11 @@ def made(view: View) -> Section:
     facts: dict[str, Any] = dict(view.findings["made"])
     if isinstance(facts.get("cost"), dict) and "amount" in facts["cost"]:
         facts["cost"] = _cost(view, facts["cost"])
+    return how_made(facts)
+
+
+def how_made(facts: dict[str, Any]) -> Section:
+    """The section of what a run recorded about itself."""
     rows = [[LABELS.get(key, key), _fact(key, fact)] for key, fact in facts.items() if key not in APART and fact is not None]
     blocks: list[Block] = []
     if rows:

@@ -46,9 +46,9 @@ class SupplyPlan(Table):
     way: Way = "shares"
     rivals: tuple[Way, ...] = Field(default=(), strict=False)
     clusters: Literal["none", "kmeans", "sccl"] = "kmeans"
-    count: Annotated[int, Field(ge=2, le=200)] = 6
+    count: Annotated[int, Field(ge=2, le=200)] = 12
     estimator: str | None = None
-    degree: Annotated[int, Field(ge=1, le=5)] = 2
+    degree: Annotated[int, Field(ge=1, le=5)] = 3
     step: Annotated[float, Field(gt=0, le=1)] = 0.3
     inventory: Annotated[Any, BeforeValidator(_inventory)] = None
     together: Annotated[tuple[Together, ...], Strict(strict=False)] = ()

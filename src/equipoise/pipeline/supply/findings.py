@@ -1,0 +1,239 @@
+"""What the job found, as plain JSON: ``metrics.json`` keeps it, the report draws it.
+
+An interval is ``[value, low, high]`` at the run's level, in the metric's unit; shares are of a user's exposure, 0..1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.log import Log
+from equipoise.evaluation.base import critical
+from equipoise.pipeline.findings import Check, Interval
+from equipoise.pipeline.report.words import listed, share
+from equipoise.pipeline.supply.learn import Learnt, Task
+from equipoise.pipeline.supply.rows import Rows
+from equipoise.pipeline.supply.value import Valued
+
+KIND = "supply"
+TYPICAL = 3  # features named for a cluster
+BINDING = 0.999
+EDGE, LEAST_SPREAD = 1e-6, 1e-3
+
+
+class Cluster(TypedDict):
+    """A cluster of users: its share of them, what is typical of it (feature, its mean in standard deviations from all)."""
+
+    name: str
+    share: float
+    typical: list[tuple[str, float]]
+    today: list[float]
+    mix: list[float]
+    edge: list[str]  # categories whose share stands at the edge of what was seen or allowed
+
+
+class Curve(TypedDict):
+    """What one category's share does to a metric in a cluster, the others making room in proportion."""
+
+    cluster: str
+    category: str
+    metric: str
+    shares: list[float]
+    effect: list[float]
+    low: list[float] | None
+    high: list[float] | None
+
+
+class DemandUse(TypedDict):
+    """How far a demand is used: a head, or in the cluster that uses it most; price: of one more unit of its bound."""
+
+    demand: str
+    bound: float
+    used: float
+    price: float
+    binding: bool
+
+
+class Step(TypedDict):
+    """A step of the way: its part, how many rows the weights leave, the gains (none where these are too few)."""
+
+    part: float
+    effective: float
+    values: dict[str, Interval] | None
+
+
+class SupplyFindings(TypedDict):
+    """All of it."""
+
+    kind: str
+    title: str
+    level: float
+    headline: list[str]
+    rows: int
+    features: int
+    metrics: list[dict[str, str]]
+    weights: dict[str, float]
+    categories: list[str]
+    way: str
+    checks: list[Check]
+    clusters: list[Cluster]
+    curves: list[Curve]
+    demands: list[DemandUse]
+    logged: dict[str, float]
+    whole: dict[str, dict[str, Interval]]
+    against: dict[str, dict[str, Interval]]
+    steps: list[Step]
+    risks: list[str]
+    made: dict[str, Any]
+
+
+def clusters_found(task: Task, rows: Rows, learnt: Learnt) -> list[Cluster]:
+    """Every cluster with its mix; with the forest, the mean of its users' mixes."""
+    label, mixes = learnt.labels(rows.X), learnt.mixes(rows.X)
+    middle, scale = rows.X.mean(axis=0), np.maximum(rows.X.std(axis=0), 1e-12)
+    found: list[Cluster] = []
+    for c, reach in enumerate(learnt.reach):
+        inside = label == c
+        z = (rows.X[inside].mean(axis=0) - middle) / scale
+        order = np.argsort(-np.abs(z))[:TYPICAL]
+        mix = mixes[inside].mean(axis=0)
+        grid = reach.grid if learnt.curves is None else learnt.curves[c].reach.grid
+        edge = (np.abs(mix - grid[:, 0]) < EDGE) | (np.abs(mix - grid[:, -1]) < EDGE)
+        edge &= grid[:, -1] > grid[:, 0]
+        typical = [(rows.names[j], float(z[j])) for j in order] if learnt.clusters is not None else []
+        name = f"cluster {c + 1}" if learnt.clusters is not None else "everybody"
+        edges = [] if learnt.forest is not None else [task.space.parts[k] for k in np.flatnonzero(edge)]
+        found.append(
+            {
+                "name": name,
+                "share": float(learnt.size[c]),
+                "typical": typical,
+                "today": reach.today.tolist(),
+                "mix": mix.tolist(),
+                "edge": edges,
+            }
+        )
+    return found
+
+
+def curves_found(task: Task, learnt: Learnt, clusters: list[Cluster], level: float) -> list[Curve]:
+    """Curves of every cluster, category and metric; none with the forest, which has none of the plan's metrics apart."""
+    found: list[Curve] = []
+    for c, curves in enumerate(learnt.curves or ()):
+        for k, category in enumerate(task.space.parts):
+            grid = curves.reach.grid[k]
+            mixes = _making_room(curves.reach.today, k, grid)
+            each = [_along(*pair, mixes[:, i]) for i, pair in enumerate(zip(curves.reach.grid, curves.effect, strict=True))]
+            effect, spread = np.sum(each, axis=0), None
+            if curves.model is not None:
+                phi = curves.model.space.encode(mixes)
+                effect = phi @ curves.model.theta
+                spread = critical(level) * np.sqrt(np.maximum(np.einsum("gp,mpq,gq->gm", phi, curves.model.covariance, phi), 0))
+            for j, outcome in enumerate(task.outcomes):
+                low = None if spread is None else (effect[:, j] - spread[:, j]).tolist()
+                high = None if spread is None else (effect[:, j] + spread[:, j]).tolist()
+                one: Curve = {
+                    "cluster": clusters[c]["name"],
+                    "category": category,
+                    "metric": outcome.name,
+                    "shares": grid.tolist(),
+                    "effect": effect[:, j].tolist(),
+                    "low": low,
+                    "high": high,
+                }
+                found.append(one)
+    return found
+
+
+def _making_room(today: Floats, k: int, grid: Floats) -> Floats:
+    """Mixes (G, K) with one share on a grid, the others scaled to make room."""
+    rest = np.maximum(1 - today[k], 1e-12)
+    mixes = today * ((1 - grid) / rest)[:, None]
+    mixes[:, k] = grid
+    whole: Floats = mixes / mixes.sum(axis=1, keepdims=True)
+    return whole
+
+
+def _along(grid: Floats, effect: Floats, at: Floats) -> Floats:
+    """A curve (G, m) at shares, (n, m)."""
+    return np.column_stack([np.interp(at, grid, column) for column in effect.T])
+
+
+def demands_found(learnt: Learnt) -> list[DemandUse]:
+    """Each demand by how far it is used."""
+    if learnt.answer is None:
+        return []
+    found: list[DemandUse] = []
+    for demand, used, price in zip(learnt.demands, learnt.answer.used, learnt.answer.prices, strict=True):
+        most = float(used.max())
+        close = most >= demand.bound - (1 - BINDING) * max(abs(demand.bound), 1e-3)
+        found.append({"demand": demand.name, "bound": demand.bound, "used": most, "price": float(price.max()), "binding": close})
+    return found
+
+
+def intervals_of(
+    valued: Valued, task: Task, level: float
+) -> tuple[dict[str, dict[str, Interval]], dict[str, dict[str, Interval]]]:
+    """The gains of every way over what was done, and of the chosen way over the others, metric by metric."""
+    names = [outcome.name for outcome in task.outcomes]
+    whole, against = (
+        {way: dict(zip(names, gain.intervals(level), strict=True)) for way, gain in gains.items()}
+        for gains in (valued.whole, valued.against)
+    )
+    return whole, against
+
+
+def steps_found(valued: Valued, task: Task) -> list[Step]:
+    """The steps of the way."""
+    found: list[Step] = []
+    for part, value in valued.steps.items():
+        values = {outcome.name: value.gain[j].interval for j, outcome in enumerate(task.outcomes)}
+        found.append({"part": part, "effective": value.effective, "values": values if value.told else None})
+    return found
+
+
+def checks_found(log: Log, rows: Rows, task: Task) -> list[Check]:
+    """Is the log fit for the question?"""
+    never = [name for name, most in zip(task.space.parts, rows.T.max(axis=0), strict=True) if most == 0]
+    lean = explained(rows)
+    constant = [name for name, spread in zip(rows.names, np.ptp(rows.X, axis=0), strict=True) if spread == 0]
+    vary = np.array([_spread(rows.T[:, k], rows.weight) for k in range(rows.T.shape[1])])
+    least = task.space.parts[int(np.argmin(vary))]
+    return [
+        _check("mixes", True, f"All {len(log):,} mixes are shares >= 0 that sum to 1."),
+        _check(
+            "every category was shown", not never, f"Never shown: {listed(never)}." if never else "Each category has exposure."
+        ),
+        _check(
+            "shares vary",
+            vary.min() >= LEAST_SPREAD,
+            f"{least} varies least: standard deviation {share(vary.min())} of the whole.",
+        ),
+        _check("constant features", not constant, f"The same in every row: {listed(constant)}."),
+        {"name": "how far the log leans", "status": "note", "summary": LEANS.format(share(lean)), "rows": []},
+    ]
+
+
+LEANS = "Features explain {} of who was shown what: so much selection is taken off. What nobody recorded is not."
+
+
+def _check(name: str, good: bool, summary: str) -> Check:
+    return {"name": name, "status": "ok" if good else "warn", "summary": summary, "rows": []}
+
+
+def explained(rows: Rows) -> float:
+    """The share of the variance of mixes that features explain linearly, by a random half on the other."""
+    half = np.arange(len(rows)) % 2 == 0
+    A = np.column_stack([np.ones(len(rows)), (rows.X - rows.X.mean(axis=0)) / np.maximum(rows.X.std(axis=0), 1e-12)])
+    slope = np.linalg.lstsq(A[half], rows.T[half], rcond=None)[0]
+    rest = rows.T[~half] - A[~half] @ slope
+    whole = ((rows.T[~half] - rows.T[half].mean(axis=0)) ** 2).sum()
+    return float(max(1 - (rest**2).sum() / max(whole, 1e-12), 0.0))
+
+
+def _spread(values: Floats, weight: Floats) -> float:
+    mean = np.average(values, weights=weight)
+    return float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
