@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline import read_scorer as read_scorer
     from equipoise.pipeline import render_report as render_report
     from equipoise.pipeline import run as run
+    from equipoise.pipeline import run_supply as run_supply
     from equipoise.treatments import Arms as Arms
     from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
@@ -134,6 +135,7 @@ FOLDERS = {
         "read_scorer",
         "render_report",
         "run",
+        "run_supply",
     ),
     "equipoise.treatments": (
         "Arms",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from equipoise.allocation.constraints import group_budget as group_budget
     from equipoise.allocation.constraints import offers as offers
     from equipoise.allocation.constraints import parity as parity
+    from equipoise.allocation.mixes import MixDemand as MixDemand
+    from equipoise.allocation.mixes import MixProblem as MixProblem
+    from equipoise.allocation.mixes import best_mixes as best_mixes
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
@@ -55,6 +58,9 @@ NAMES = {
     "switched_on": "equipoise.allocation.weights",
     "trade_off": "equipoise.allocation.weights",
     "Churn": "equipoise.allocation.stability",
+    "MixDemand": "equipoise.allocation.mixes",
+    "MixProblem": "equipoise.allocation.mixes",
+    "best_mixes": "equipoise.allocation.mixes",
     "Decisions": "equipoise.allocation.rule",
     "Keep": "equipoise.allocation.stability",
     "OfferPolicy": "equipoise.allocation.tied_offers",

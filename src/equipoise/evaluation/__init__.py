@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.sensitivity import msm_strata as msm_strata
     from equipoise.evaluation.sensitivity import with_direct_gain as with_direct_gain
     from equipoise.evaluation.sensitivity import with_harm as with_harm
+    from equipoise.evaluation.shift import ShiftValue as ShiftValue
+    from equipoise.evaluation.shift import shift_value as shift_value
     from equipoise.evaluation.strata import Audience as Audience
     from equipoise.evaluation.strata import OfferValue as OfferValue
     from equipoise.evaluation.strata import audience as audience
@@ -82,6 +84,7 @@ FILES = {
     "ranked": ("Metric", "Ranking", "rank"),
     "rivals": ("everybody", "random_at_equal_spend", "top_share"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
+    "shift": ("ShiftValue", "shift_value"),
     "strata": ("Audience", "OfferValue", "audience", "offer_curve", "offer_value", "reward_by_segment"),
     "tables": ("TableRow", "ranking_table"),
     "judged": ("pehe", "regret", "true_value"),

@@ -8,7 +8,9 @@ import pytest
 from equipoise.core.errors import InputError
 from equipoise.data.shares import make_mdp2_world, make_shares_standin
 from equipoise.estimators.forests import kernels
-from equipoise.estimators.forests.mdp2 import MDP2Forest
+from equipoise.estimators.forests.mdp2 import MDP2Forest, balance
+from equipoise.estimators.models import BoostedTrees
+from equipoise.estimators.sample import sample
 from equipoise.treatments import Shares
 
 PUBLISHED = {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp"}
@@ -161,6 +163,25 @@ def test_bounds_and_the_movement_limit_hold(world, leaf):
     assert np.abs(near - 1 / 6).max() <= 0.1 + 1e-9
 
 
+def test_balancing_weights_take_off_who_was_given_what():
+    """Mixes follow the first feature with a correlation of .5; with the weights (within 1/10 and 10) less than half as much."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 3))
+    drawn = rng.gamma(3 + 3 * np.column_stack([X[:, 0] > 0, X[:, 0] <= 0, np.zeros(4000)]))
+    T, y = drawn / drawn.sum(axis=1, keepdims=True), X[:, 0] + rng.standard_normal(4000)
+    seen = sample(X, y, Shares(3), T, None, None, None)
+    w = balance(seen, T, BoostedTrees(), np.arange(4000) % 2, 0)
+
+    def follows(weight):
+        x, t = X[:, 0] - np.average(X[:, 0], weights=weight), T[:, 0] - np.average(T[:, 0], weights=weight)
+        return np.average(x * t, weights=weight) / np.sqrt(np.average(x**2, weights=weight) * np.average(t**2, weights=weight))
+
+    assert abs(follows(w)) < 0.5 * follows(np.ones(4000))
+    forest = MDP2Forest(trees=3, space=Shares(3), balanced=True).fit(X, y, treatment=T)
+    assert 400 < forest.effective_ < 3900
+    assert MDP2Forest(trees=3, space=Shares(3)).fit(X, y, treatment=T).effective_ == pytest.approx(4000)
+
+
 def test_a_tree_by_histograms_is_the_tree_by_brute_force():
     """Every split again from the rows themselves, by the sum over shares and bins of n (mean - mean of all)^2."""
     rng = np.random.default_rng(3)
@@ -203,7 +224,7 @@ def test_a_tree_by_histograms_is_the_tree_by_brute_force():
 def test_naming_the_shares_in_another_order_gives_the_same_mixes():
     """The order of visits is drawn by place, so this is said of curves, which do not depend on it."""
     world, turned = make_shares_standin(3000, seed=2, kind="quad"), np.random.default_rng(0).permutation(10)
-    settings = {"trees": 5, "leaf": "curve", "space": Shares(10), "residual": False}
+    settings = {"trees": 5, "leaf": "curve", "space": Shares(10), "residual": False, "criterion": "curve_het"}
     straight = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T).recommend(world.X[:100])
     other = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T[:, turned]).recommend(world.X[:100])
     np.testing.assert_allclose(other, straight[:, turned], atol=1e-9)

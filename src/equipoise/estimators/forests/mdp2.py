@@ -1,6 +1,7 @@
 """MDP2 forest: how to divide a whole among K parts for each unit, by trees that split where the best division differs.
 
     y <- y - m(x), m cross-fitted              without it, who was given what passes for what it did
+    w <- w f(t) / f(t | x), where asked        rows as if mixes had been drawn whatever the user
     trees on subsamples; one order of the shares a node; the CUSUM criterion (`forests.kernels`)
     leaves from rows that did not grow the tree (honest); the policy of a unit is the mean of its leaves', brought to a sum of 1
 
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
@@ -38,6 +39,7 @@ KNOTS = 4  # of the splines of a share
 CURVED = 4_000  # rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
 GRID = 50  # steps of the best mix
 FOLDS = 2
+LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
 
 class MDP2Forest(EffectEstimator):
@@ -49,9 +51,15 @@ class MDP2Forest(EffectEstimator):
     subsample : the share of rows a tree draws, without return.   features : the share of features a tree may use.
     criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the curves vary).
     leaf : "mdpp" (the mean of the leaves' divisions) or "curve" (the best mix of the mean curves).
+    balanced : whether rows are weighed by how much likelier their mix is for anybody than for such a user: a classifier's odds
+        between rows and rows with mixes dealt anew (Arbour, Dimmery & Sondhi 2021, ICML), out of fold, clipped.
     honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken less its cross-fitted mean.
     integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge : of the curves, in rows.
     threads : of the trees; the numbers do not depend on it.   space, seed : as everywhere.
+
+    Attributes
+    ----------
+    effective_ : how many rows of equal weight the rows count for (Kish 1965); with ``balanced`` fewer than there are.
     """
 
     takes = "Shares"
@@ -60,16 +68,17 @@ class MDP2Forest(EffectEstimator):
         self,
         trees: int = 100,
         depth: int = 7,
-        least: int = 20,
+        least: int = 40,
         *,
         bins: int = 32,
         cuts: int = 24,
         subsample: float = 0.63,
         features: float = 1.0,
-        criterion: str = "curve_het",
+        criterion: str = "mdpp_penalised",
         leaf: str = "mdpp",
         honest: bool = False,
         residual: bool = True,
+        balanced: bool = False,
         integral: str = "mass",
         centred: bool = True,
         ridge: float = 5.0,
@@ -79,7 +88,7 @@ class MDP2Forest(EffectEstimator):
     ) -> None:
         self.trees, self.depth, self.least, self.bins, self.cuts = trees, depth, least, bins, cuts
         self.subsample, self.features, self.criterion, self.leaf = subsample, features, criterion, leaf
-        self.honest, self.residual, self.integral, self.centred = honest, residual, integral, centred
+        self.honest, self.residual, self.balanced, self.integral, self.centred = honest, residual, balanced, integral, centred
         self.ridge, self.threads, self.space, self.seed = ridge, threads, space, seed
 
     def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
@@ -118,6 +127,10 @@ class MDP2Forest(EffectEstimator):
         every = TableRows(table, None)
         self.means_ = [learn(model, every, column, data.weight, self.seed) for column in np.ascontiguousarray(data.y.T)]
         y = data.y - held if self.residual else data.y
+        if self.balanced:
+            w = w * balance(data, T, model, fold, self.seed)
+            w /= w.mean()
+        self.effective_ = float(w.sum() ** 2 / (w @ w))
         self.forests_ = [self._grown(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])]
 
     def _check(self, data: Sample) -> None:
@@ -232,6 +245,19 @@ class MDP2Forest(EffectEstimator):
         curves = np.stack([self._mean(X, j, "curve") for j in range(len(self.metrics_))], axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
         return values, baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(), None
+
+
+def balance(data: Sample, T: Floats, model: Any, fold: Ints, seed: int) -> Floats:
+    """f(t) / f(t | x) of each row, (n,), by models of the other folds, within 1 / MOST and MOST."""
+    n = len(T)
+    dealt = T[np.random.default_rng(seed).permutation(n)]
+    both = Table(np.vstack([np.hstack([data.X, T]), np.hstack([data.X, dealt])]), ())
+    weight = None if data.weight is None else np.tile(data.weight, 2)
+    label = Nuisance(None, np.repeat([0.0, 1.0], n)[:, None])
+    chance = cross_fit(model, both, [label], np.tile(fold, 2), weight, seed).held[:n, 0, 0]
+    odds = np.clip(chance, LEAST_ODDS, 1 - LEAST_ODDS)
+    ratio: Floats = np.clip(odds / (1 - odds), 1 / MOST, MOST)
+    return ratio
 
 
 def _in_order(data: Sample) -> Sample:

@@ -39,7 +39,8 @@ class SupplyPlan(Table):
 
     way : "shares" (curves of all shares at once), "doses" (a curve a category), "vector" (all switches up or down at once),
         "binary" (each category up or down by itself), or "forest" (the MDP2 forest: a mix a user).   rivals: other ways to judge.
-    estimator : of "doses" and "binary".   degree: of the curves of "shares".   step: of "binary" and "vector", in today's shares.
+    estimator : of "doses" and "binary"; "dml" where none is named.   degree: of the curves of "shares".
+    step : how far "binary" and "vector" go, in today's shares.
     clusters, count : of users.   inventory, together : limits.   crowding : pairs whose joint effect is learnt.
     """
 

@@ -112,7 +112,7 @@ def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
                 continue
             low, high = min(rows.T[:, k].min(), levels[0]), max(rows.T[:, k].max(), levels[-1])
             space = Dose(low, high, levels=levels.tolist(), control=float(grid[POINTS]), degree=2)
-            model = asked.estimator("dose-s-learner", space)
+            model = asked.estimator("dml", space)
             _fit(model, rows, rows.T[:, k])
             mean = np.average(model.effects(rows.X).values, axis=0, weights=rows.weight)  # (levels but control, m)
             at, whole = np.r_[space.control, space.candidates()], np.vstack([np.zeros(mean.shape[1]), mean])
