@@ -8,7 +8,7 @@ from equipoise.pipeline.report.parts import Block, Bullets, Card, Checked, Check
 from equipoise.pipeline.report.plots import CHOSEN, LINE, OTHER, RIVAL, add_points, curve, dumbbells, forest
 from equipoise.pipeline.report.summary import how_made
 from equipoise.pipeline.report.words import GLUE, MISSING, Unit, listed, number, share
-from equipoise.pipeline.supply.findings import Cluster, Curve, SupplyFindings
+from equipoise.pipeline.supply.findings import Cluster, Curve, GroupMix, SupplyFindings
 from equipoise.pipeline.supply.learn import FOREST
 from equipoise.pipeline.supply.value import TODAY
 from equipoise.pipeline.supply.words import gains_in_words, units_of, weights_in_words
@@ -46,8 +46,8 @@ def _cards(found: SupplyFindings) -> list[Card]:
     return cards
 
 
-def _moved(cluster: Cluster) -> float:
-    """How much of a cluster's exposure goes to another category."""
+def _moved(cluster: Cluster | GroupMix) -> float:
+    """How much of the exposure of a cluster, or a group, goes to another category."""
     return sum(abs(a - b) for a, b in zip(cluster["today"], cluster["mix"], strict=True)) / 2
 
 
@@ -77,7 +77,7 @@ def _clusters(found: SupplyFindings) -> Section:
     return Section("clusters", "Clusters", "Who are the users?", answer, [table])
 
 
-def _moves(found: SupplyFindings, cluster: Cluster, most: int = 3) -> str:
+def _moves(found: SupplyFindings, cluster: Cluster | GroupMix, most: int = 3) -> str:
     """``music 4% to 8%, film 12% to 9%``."""
     moves = zip(found["categories"], cluster["today"], cluster["mix"], strict=True)
     order = sorted(moves, key=lambda move: -abs(move[2] - move[1]))[:most]
@@ -103,8 +103,19 @@ def _mixes(found: SupplyFindings) -> Section:
     blocks: list[Block] = [Figure("Mixes of clusters", reading, plots, twin, keys, note)]
     if edges:
         blocks.append(Bullets("At the edge of what was seen or allowed", edges))
+    blocks += _audit(found)
     answer = f"What the mixes make as large as the limits allow: {weights_in_words(found)}."
     return Section("mixes", "Mixes", "What should each cluster see?", answer, blocks)
+
+
+def _audit(found: SupplyFindings) -> list[Block]:
+    """What the groups of protected columns would see."""
+    if not found["audit"]:
+        return []
+    rows = [[f"{g['column']}: {g['group']}", share(g["share"]), share(_moved(g)), _moves(found, g)] for g in found["audit"]]
+    note = "Mixes never see a protected column: where groups differ, features that they do see make them differ."
+    columns = ["group", "users", "exposure that moves", "largest moves"]
+    return [Table("Groups of protected columns", columns, rows, (0, 3)), Words(note, quiet=True)]
 
 
 def _curves(found: SupplyFindings) -> Section:

@@ -35,6 +35,16 @@ class Cluster(TypedDict):
     edge: list[str]  # categories whose share stands at the edge of what was seen or allowed
 
 
+class GroupMix(TypedDict):
+    """What a group of a protected column is shown today, and would be: features never saw the column."""
+
+    column: str
+    group: str
+    share: float
+    today: list[float]
+    mix: list[float]
+
+
 class Curve(TypedDict):
     """What one category's share does to a metric in a cluster, the others making room in proportion."""
 
@@ -80,6 +90,7 @@ class SupplyFindings(TypedDict):
     way: str
     checks: list[Check]
     clusters: list[Cluster]
+    audit: list[GroupMix]
     curves: list[Curve]
     demands: list[DemandUse]
     logged: dict[str, float]
@@ -116,6 +127,19 @@ def clusters_found(task: Task, rows: Rows, learnt: Learnt) -> list[Cluster]:
                 "edge": edges,
             }
         )
+    return found
+
+
+def audit_found(log: Log, rows: Rows, mixes: Floats) -> list[GroupMix]:
+    """The mean mixes of the groups of every protected column.   mixes: (n, K), recommended."""
+    found: list[GroupMix] = []
+    for column in log.roles.protected:
+        code, labels = log.codes(column)
+        for g, label in enumerate(labels):
+            w = rows.weight * (code == g)
+            today, mix = (w @ shown / w.sum() for shown in (rows.T, mixes))
+            share_of = float(w.sum() / rows.weight.sum())
+            found.append({"column": column, "group": label, "share": share_of, "today": today.tolist(), "mix": mix.tolist()})
     return found
 
 

@@ -18,11 +18,11 @@ from equipoise.estimators import ESTIMATORS, Clusters
 from equipoise.pipeline.effects import Progress, silent
 from equipoise.pipeline.plan import Floor
 from equipoise.pipeline.supply.plan import SupplyPlan
-from equipoise.pipeline.supply.rows import Reach, Rows, reach_of, with_control
+from equipoise.pipeline.supply.rows import Reach, Rows, enough, reach_of, with_control
 from equipoise.pipeline.supply.ways import WAYS, Asked, Curves
 from equipoise.treatments import Shares
 
-FOREST = "forest"
+FOREST, SMALLEST = "forest", 20
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def learn(task: Task, rows: Rows, way: str, clusters: Clusters | None, progress:
     label = np.zeros(len(rows), np.int64) if clusters is None else clusters.predict(rows.X)
     count = 1 if clusters is None else task.plan.count
     parts = [rows.take(np.flatnonzero(label == c)) for c in range(count)]
+    for c, part in enumerate(parts):
+        enough(part, SMALLEST, f"cluster {c + 1}")
     size = np.array([part.weight.sum() for part in parts]) / rows.weight.sum()
     reach = [reach_of(task.space, part) for part in parts]
     if way == FOREST:

@@ -103,6 +103,7 @@ def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, pr
         "way": task.plan.way,
         "checks": make.checks_found(log, rows, task),
         "clusters": clusters,
+        "audit": make.audit_found(log, rows, learnt.mixes(rows.X)),
         "curves": make.curves_found(task, learnt, clusters, level),
         "demands": make.demands_found(learnt),
         "logged": dict(zip(log.metrics, valued.logged.tolist(), strict=True)),
