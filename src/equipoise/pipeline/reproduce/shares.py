@@ -1,6 +1,7 @@
 """`equipoise reproduce shares`: who finds the best mixes, where they are known.
 
-    MR      mean regret of the recommended mixes on new rows        MTSE    their squared distance from the best, summed
+    MR      mean regret of the recommended mixes on new rows
+    MTSE    their squared distance from the best, summed over the shares;   MTSE a share: its mean over them
 
 A method of one dose looks at one share at a time.  Its curves become mixes in two ways: the text's (each share where its own
 curve is highest, then divided by the sum) and the fair one (the exact best mix for the sum of the curves).
@@ -39,7 +40,8 @@ def worlds(data: str, seed: int) -> tuple[ShareWorld, ShareWorld]:
 
 
 def _judged(new: ShareWorld, mix: Floats) -> Scores:
-    return {"MR": new.regret(mix), "MTSE": new.squared_error(mix)}
+    whole = new.squared_error(mix)
+    return {"MR": new.regret(mix), "MTSE": whole, "MTSE a share": whole / mix.shape[1]}
 
 
 def uniform(data: str, seed: int, epochs: int) -> Scores:
