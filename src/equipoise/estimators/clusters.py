@@ -4,24 +4,34 @@
     sccl      on the representation of a net that learns to tell rows apart under corruption and to gather them around centres
               (`neural.contrastive`)                                             Zhang et al. (2021), NAACL
 
-Labels are 0..k-1 by falling size, so that they stay for the eye.
+Labels are 0..k-1 by falling size, so that they stay for the eye.  Fits are the same for any number of threads, and a row is
+answered in float64 one sum at a time: neither its company nor the order of columns by name changes a digit of it.  The order of
+rows and columns in fit does count, as a seed does: first centres and first weights are drawn by place.
 """
 
 from __future__ import annotations
 
+import logging
+import math
+import warnings
 from typing import Any, Self
 
 import numpy as np
+from numba import njit
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import check_seed
 from equipoise.estimators.base import as_learnt, complete
+from equipoise.neural import require_torch
 
+log = logging.getLogger(__name__)
 METHODS = ("kmeans", "sccl")
 STARTS, CHUNK = 10, 65_536
 
@@ -35,8 +45,10 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    sizes_ : (k,) shares of the rows of fit, falling; 0 of a cluster that nobody is in.   labels_ : (n,).
-    centres_ : (k, d), the means of the clusters' features.   seats_ : (k, s), their places in the representation.
+    sizes_ : (k,) shares of the weight of fit, falling; 0 of a cluster that nobody is in.   rows_ : (k,), how many rows.
+    empty_ : the labels of clusters that nobody is in, which is also logged; (0,) mostly.   labels_ : (n,).
+    centres_ : (k, d), the means of the clusters' features in their own units; NaN of an empty one.
+    seats_ : (k, s), their places in the representation.
 
     Examples
     --------
@@ -58,58 +70,123 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             fix = "ask for fewer clusters, or log more"
             raise InputError("k", f"be a whole number from 2 to the number of rows, {len(values)}", self.k, fix=fix)
         complete(values, names)
-        weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-        if weight.shape != (len(values),) or not (np.isfinite(weight) & (weight > 0)).all():
-            raise InputError("sample_weight", f"be {len(values)} finite numbers > 0", weight.shape)
+        weight = _weights(sample_weight, len(values))
         self.feature_names_in_, self.n_features_in_ = np.asarray(names, dtype=object), len(names)
         self.middle_ = np.average(values, axis=0, weights=weight)
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
-        self.scale_ = np.where(spread > 0, spread, 1.0)
-        self.layers_, self.seats_ = self._learnt(self._standard(values), weight)
+        self.scale_ = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)  # of a constant, the spread is what rounding left
+        self.layers_, self.seats_ = self._learnt((values - self.middle_) / self.scale_, weight)
         label = self._nearest(values)
         size = np.bincount(label, weight, minlength=self.k)
         self.seats_ = self.seats_[np.argsort(-size, kind="stable")]
-        self.labels_ = self._nearest(values)
-        self.sizes_ = np.bincount(self.labels_, weight, minlength=self.k) / weight.sum()
-        sums = np.stack([np.bincount(self.labels_, weight * column, minlength=self.k) for column in values.T], axis=1)
-        self.centres_ = sums / np.maximum(self.sizes_[:, None] * weight.sum(), 1e-300)
+        self._describe(values, weight)
         return self
+
+    def _describe(self, values: Floats, weight: Floats) -> None:
+        """Who is in the clusters."""
+        self.labels_ = self._nearest(values)
+        self.rows_ = np.bincount(self.labels_, minlength=self.k)
+        self.empty_ = np.flatnonzero(self.rows_ == 0)
+        if len(self.empty_):
+            log.warning("%d of %d clusters are empty: ask for fewer", len(self.empty_), self.k)
+        size = np.bincount(self.labels_, weight, minlength=self.k)
+        self.sizes_ = size / weight.sum()
+        sums = np.stack([np.bincount(self.labels_, weight * column, minlength=self.k) for column in values.T], axis=1)
+        self.centres_ = np.full(sums.shape, np.nan)
+        np.divide(sums, size[:, None], out=self.centres_, where=size[:, None] > 0)
 
     def predict(self, X: Any) -> Ints:
         """The cluster of each row, (n,) in 0..k-1."""
+        return self._nearest(self._asked(X))
+
+    def distances(self, X: Any) -> Floats:
+        """How far each row is from each seat, (n, k): k-means in standard deviations of features, SCCL in its representation."""
+        return np.sqrt(self._apart(self._asked(X)))
+
+    def _asked(self, X: Any) -> Floats:
         check_is_fitted(self, "seats_")
         values = as_learnt(X, self.feature_names_in_)
         complete(values, tuple(self.feature_names_in_))
-        return self._nearest(values)
+        return values
 
     def _learnt(self, standard: Floats, weight: Floats) -> tuple[list[list[Floats]], Floats]:
         """The layers of a representation, none for k-means, and the seats of the clusters in it."""
         if self.method == "kmeans":
-            return [], KMeans(self.k, n_init=STARTS, random_state=self.seed).fit(standard, sample_weight=weight).cluster_centers_
+            return [], k_means(standard, weight, self.k, self.seed)
+        require_torch()
         from equipoise.neural.contrastive import learn_clusters
 
-        learnt = learn_clusters(standard, weight, self.k, self.seed)
+        learnt = learn_clusters(standard, weight, self.k, self.seed, k_means)
         return [list(layer) for layer in learnt.layers], learnt.centres
 
-    def _standard(self, values: Floats) -> Floats:
-        standard: Floats = (values - self.middle_) / self.scale_
-        return standard
-
     def _nearest(self, values: Floats) -> Ints:
-        """The nearest seat of each row."""
-        found = np.empty(len(values), np.int64)
-        half = (self.seats_**2).sum(axis=1) / 2
+        """The nearest seat of each row; of equals, the first."""
+        found: Ints = self._apart(values).argmin(axis=1)
+        return found
+
+    def _apart(self, values: Floats) -> Floats:
+        """Squared distances (n, k) to the seats."""
+        found = np.empty((len(values), self.k))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
-            e = through(self.layers_, self._standard(values[part]))
-            found[part] = (half - e @ self.seats_.T).argmin(axis=1)
+            e = through(self.layers_, (values[part] - self.middle_) / self.scale_)
+            found[part] = apart(e, np.ascontiguousarray(self.seats_, np.float64))
         return found
 
 
+def k_means(X: Floats, weight: Floats, k: int, seed: int) -> Floats:
+    """Centres (k, d), the best of ten starts.   Fewer distinct rows than k: some centres are alike, their clusters empty."""
+    with threadpool_limits(1), warnings.catch_warnings():  # several threads add in another order
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)  # `empty_` says it
+        centres: Floats = KMeans(k, n_init=STARTS, random_state=seed).fit(X, sample_weight=weight).cluster_centers_
+    return centres
+
+
 def through(layers: list[list[Floats]], x: Floats) -> Floats:
-    """Rows through layers (weight, bias) with ELU between them, in float64."""
+    """Rows (n, d) through layers (weight, bias) with ELU between them, in float64."""
     for place, (weight, bias) in enumerate(layers):
-        x = x @ weight + bias
-        if place < len(layers) - 1:
-            x = np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
+        x = dense(x, np.ascontiguousarray(weight), bias, place < len(layers) - 1)
     return x
+
+
+@njit(cache=True, nogil=True)
+def dense(x, weight, bias, bent):  # type: ignore[no-untyped-def]
+    """bias + x @ weight, (n, b), and ELU where ``bent``; each row summed in one order, which products of matrices do not keep."""
+    made = np.empty((len(x), weight.shape[1]))
+    for i in range(len(x)):
+        made[i] = bias
+        for a in range(x.shape[1]):
+            for b in range(weight.shape[1]):
+                made[i, b] += x[i, a] * weight[a, b]
+        if bent:
+            for b in range(weight.shape[1]):
+                made[i, b] = made[i, b] if made[i, b] > 0 else math.expm1(made[i, b])
+    return made
+
+
+@njit(cache=True, nogil=True)
+def apart(e, seats):  # type: ignore[no-untyped-def]
+    """Squared distances (n, k) of rows (n, s) from seats (k, s)."""
+    found = np.zeros((len(e), len(seats)))
+    for i in range(len(e)):
+        for c in range(len(seats)):
+            for s in range(e.shape[1]):
+                found[i, c] += (e[i, s] - seats[c, s]) ** 2
+    return found
+
+
+def _weights(given: Any, rows: int) -> Floats:
+    """Weights of rows, (n,), ones where none are given."""
+    if given is None:
+        return np.ones(rows)
+    try:
+        weight = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("sample_weight", "be numbers", str(error)) from error
+    if weight.shape != (rows,):
+        raise InputError("sample_weight", f"be one number a row, ({rows},)", weight.shape)
+    good = np.isfinite(weight) & (weight > 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError("sample_weight", "be finite and > 0", weight[row], f"row {row}", "leave out rows that shall not count")
+    return weight

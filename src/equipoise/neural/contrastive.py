@@ -4,27 +4,29 @@
     instance   NT-Xent of the projected views: a row's two views are alike, all other views of the batch are not
     cluster    KL(p || q);  q_ic ~ (1 + |e_i - mu_c|^2)^-1,   p_ic ~ q_ic^2 / sum_i q_ic        Xie, Girshick & Farhadi (2016)
 
-First the instance loss alone; then centres by k-means on the representation e, and both losses together.
+First the instance loss alone; then centres by k-means on the representation e, and both losses together.  Both views are
+corrupted, as in SCCL; SCARF corrupts one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.core.arrays import Floats
 from equipoise.neural.layers import mlp
-from equipoise.neural.train import NoGain, Training, train
+from equipoise.neural.train import NoGain, Training, threads_held, train
 
 WIDTH, SIZE = 64, 16  # of the encoder's layers, of the representation
 CORRUPTED, HEAT, TOGETHER = 0.3, 0.5, 5.0  # share of features; temperature; weight of the cluster loss
-WARM, JOINT, BATCH, RATE = 20, 20, 512, 2e-3
-Weights = dict[str, Floats]
+WARM, JOINT, RATE = 20, 20, 2e-3  # epochs of each part
+STEPS, FEWEST, MOST = 32, 32, 512  # about so many steps an epoch; rows of a batch.  With fewer steps k-means wins on small logs
+Start = Callable[[Floats, Floats, int, int], Floats]  # rows, weights, k, seed -> centres (k, s)
 
 
 class Contrastive(nn.Module):
@@ -87,20 +89,20 @@ class Representation:
     centres: Floats
 
 
-def learn_clusters(X: Floats, weight: Floats, k: int, seed: int) -> Representation:
-    """Learn k clusters of standardised rows (n, d) with weights (n,)."""
+def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -> Representation:
+    """Learn k clusters of standardised rows (n, d) with weights (n,).   start: first centres, of what was learnt by instances."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Contrastive(X.shape[1], k, seed)
     columns = [torch.from_numpy(np.asarray(part, np.float32)) for part in (X, weight / weight.mean())]
-    train(net, net.loss, columns, Training(RATE, 1e-5, BATCH, WARM, NoGain(WARM), seed))
-    with torch.no_grad():
-        warm = net.encoder(columns[0]).numpy()
-    start = KMeans(k, n_init=10, random_state=seed).fit(warm, sample_weight=weight)
-    with torch.no_grad():
-        net.centres.copy_(torch.from_numpy(start.cluster_centers_))
-    net.joint = True
-    train(net, net.loss, columns, Training(RATE, 1e-5, BATCH, JOINT, NoGain(JOINT), seed + 1))
+    batch = int(np.clip(2 ** round(np.log2(len(X) / STEPS)), FEWEST, MOST))
+    with threads_held(1):
+        train(net, net.loss, columns, Training(RATE, 1e-5, batch, WARM, NoGain(WARM), seed))
+        with torch.no_grad():
+            warm = net.encoder(columns[0]).numpy()
+            net.centres.copy_(torch.from_numpy(start(warm, weight, k, seed)))
+        net.joint = True
+        train(net, net.loss, columns, Training(RATE, 1e-5, batch, JOINT, NoGain(JOINT), seed + 1))
     return Representation(_layers(net), net.centres.detach().double().numpy())
 
 

@@ -6,7 +6,9 @@
     leaves from rows that did not grow the tree (honest); the policy of a unit is the mean of its leaves', brought to a sum of 1
 
 Beyond the policy, every leaf has additive curves: the ridge of the outcome on linear splines of the shares.  Averaged over trees
-they say the effect of any mix, and with ``leaf="curve"`` the policy is their best mix, found exactly on a grid.
+they say the effect of any mix.  With ``leaf="curve"`` a leaf's policy is the best mix of its own curves, found exactly on a grid
+within what the leaf has seen, and the policy of a unit the mean of its leaves'.  (The best mix of the mean of the curves would
+jump to an end of the range wherever a mean curve is nearly straight: docs/shares.md.)
 
     Yu, Liu et al. (2022), KDD, "MDP2 forest".   ``integral="width"``, ``centred=False`` and ``residual=False`` give the published
     criterion, which integrates by width and does not centre; what that costs is in docs/shares.md.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,7 @@ SKETCH = 200_000  # rows that quantiles are taken from
 KNOTS = 4  # of the splines of a share
 CURVED = 4_000  # rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
 GRID = 50  # steps of the best mix
+TIE = 1e-6  # of the height of a leaf's curves: among mixes worth the same, the one nearest to what was shown there
 FOLDS = 2
 LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
@@ -50,7 +54,7 @@ class MDP2Forest(EffectEstimator):
     trees, depth, least : how many, how deep, the fewest rows of a leaf.   bins, cuts : of a feature, and of a share.
     subsample : the share of rows a tree draws, without return.   features : the share of features a tree may use.
     criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the curves vary).
-    leaf : "mdpp" (the mean of the leaves' divisions) or "curve" (the best mix of the mean curves).
+    leaf : what divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of its curves).
     balanced : whether rows are weighed by how much likelier their mix is for anybody than for such a user: a classifier's odds
         between rows and rows with mixes dealt anew (Arbour, Dimmery & Sondhi 2021, ICML), out of fold, clipped.
     honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken less its cross-fitted mean.
@@ -100,12 +104,12 @@ class MDP2Forest(EffectEstimator):
         return self._divided(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
-        """How far each share reaches in the leaves of rows, 99 % of each leaf, the mean over trees, (n, K).
+        """How far each share reaches in the leaves of rows, 98 % of each leaf, the mean over trees, (n, K).
 
         A recommended share above it is an extrapolation: dividing by the sum can carry the mean of the cuts there.
         """
         values, _ = self._asked(X, None)
-        return self._mean(values, metric, "limit")
+        return self._mean(values, metric, self.forests_[metric]["limit"])
 
     def _learn(self, data: Sample) -> None:
         ask = getattr(self.space_, "shares", None)
@@ -186,10 +190,11 @@ class MDP2Forest(EffectEstimator):
         settings = (self.bins, self.depth, self.least, code, mass, self.centred, spread, int(rng.integers(2**31)))
         feature, at, child, order = kernels.grow(Xb, place, w, wy, packed, unit, rows, used, self.edges_, *settings)
         leaf = kernels.leaf_of(Xb, feature, at, child, apart)
-        policy, limit = np.zeros((len(feature), T.shape[1])), np.zeros((len(feature), T.shape[1]))
-        kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy, limit)
+        policy = np.zeros((len(feature), T.shape[1]))
+        kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy)
         few = (len(feature), self.ridge, CURVED)
-        return feature, at, child, policy, limit, kernels.ridges(leaf, apart, T, w, y, *self._parts(), self._control(), *few)
+        curve, limit = kernels.ridges(leaf, apart, T, w, y, *self._parts(), self._control(), *few)
+        return feature, at, child, policy, limit, curve
 
     def _parts(self) -> tuple[Floats, Floats]:
         """Where the parts of each share's range begin and how wide they are, (K, KNOTS) each."""
@@ -208,13 +213,13 @@ class MDP2Forest(EffectEstimator):
         row: Floats = self._basis(np.asarray(self.space_.control, np.float64)[None])[0]
         return row
 
-    def _mean(self, X: Floats, metric: int, part: str) -> Floats:
-        """The mean over trees of what the leaves of rows hold."""
+    def _mean(self, X: Floats, metric: int, values: Floats) -> Floats:
+        """The mean over trees of values of nodes, (nodes, c), in the leaves of rows, (n, c)."""
         complete(X, tuple(self.feature_names_in_))
         forest = self.forests_[metric]
-        out = np.empty((len(X), forest[part].shape[1]))
+        out = np.empty((len(X), values.shape[1]))
         Xb = _binned(X, self.knots_)
-        kernels.average(Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], forest[part], out)
+        kernels.average(Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], values, out)
         return out
 
     def _divided(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
@@ -223,26 +228,35 @@ class MDP2Forest(EffectEstimator):
         least, cap = (
             np.broadcast_to(own if side is None else side, K) for own, side in zip(space.bounds(), (low, high), strict=True)
         )
-        if self.leaf == "mdpp":
-            mix = self._mean(X, metric, "policy")
-            divided: Floats = mix / mix.sum(axis=1, keepdims=True)
-            free = (least <= 0).all() and (cap >= 1).all()
-            return divided if free else within_bounds(divided, least, cap)
+        forest = self.forests_[metric]
+        if self.leaf == "curve":
+            return self._mean(X, metric, self._best_of_leaves(forest, least, cap))
+        mix = self._mean(X, metric, forest["policy"])
+        divided: Floats = mix / mix.sum(axis=1, keepdims=True)
+        free = (least <= 0).all() and (cap >= 1).all()
+        return divided if free else within_bounds(divided, least, cap)
+
+    def _best_of_leaves(self, forest: dict[str, Any], least: Floats, cap: Floats) -> Floats:
+        """The best mix of each leaf's curves, (nodes, K), within bounds (K,) and what the leaf has seen; 0 for other nodes."""
+        K = len(cap)
         grid = np.linspace(0, 1, GRID + 1)
-        every = np.repeat(grid[:, None], K, axis=1)
-        beta = self._mean(X, metric, "curve")[:, :-1].reshape(len(X), K, KNOTS)
-        basis = self._basis(every).reshape(GRID + 1, K, KNOTS)
-        curves = np.einsum("nkb,gkb->nkg", beta, basis)
-        limit = self._mean(X, metric, "limit")
-        most = np.maximum(np.minimum(limit, cap), least)
-        short = most.sum(axis=1) < 1 + K / GRID  # no mix stays within what was seen: see `support`
-        most[short] = cap
-        return best_mix(curves, least, most)
+        basis = self._basis(np.repeat(grid[:, None], K, axis=1)).reshape(GRID + 1, K, KNOTS)
+        found: Floats = np.zeros_like(forest["policy"])
+        for start, end in pairwise(forest["starts"]):  # a tree at a time: the curves of a whole forest are large
+            leaf = start + np.flatnonzero(forest["feature"][start:end] < 0)
+            curves = np.einsum("vkb,gkb->vkg", forest["curve"][leaf, :-1].reshape(-1, K, KNOTS), basis)
+            height, seen = np.ptp(curves, axis=(1, 2))[:, None, None], forest["limit"][leaf]
+            curves -= TIE * np.where(height > 0, height, 1.0) * (grid - (seen / seen.sum(axis=1, keepdims=True))[:, :, None]) ** 2
+            most = np.maximum(np.minimum(seen, cap), least)
+            most[most.sum(axis=1) < 1 + K / GRID] = cap  # no mix stays within what was seen: see `support`
+            found[leaf] = best_mix(curves, least, most)
+        return found
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         ask: Any = self.space_
         B = self._basis(ask.shares(treatment)) - self._control()  # (k, K KNOTS)
-        curves = np.stack([self._mean(X, j, "curve") for j in range(len(self.metrics_))], axis=2)  # (n, K KNOTS + 1, m)
+        each = [self._mean(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
+        curves = np.stack(each, axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
         return values, baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(), None
 
