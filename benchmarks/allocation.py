@@ -22,9 +22,9 @@ import numpy as np  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 
 from equipoise.allocation import allocate, budget, cap, floor, group_budget  # noqa: E402
-from equipoise.allocation.exact import one_each, usage_matrix  # noqa: E402
-from equipoise.allocation.problem import Problem  # noqa: E402
 from equipoise.allocation.solve import Allocation, compiled, expand  # noqa: E402
+from equipoise.allocation.solver.exact import one_each, usage_matrix  # noqa: E402
+from equipoise.allocation.solver.problem import Problem  # noqa: E402
 from equipoise.core.effects import Effects  # noqa: E402
 
 DOSES = 10

@@ -28,12 +28,12 @@ import torch  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
-from equipoise.data.dose_response import make_dose_world  # noqa: E402
+from equipoise.data.simulators.dose_response import make_dose_world  # noqa: E402
 from equipoise.estimators.deep.dose import BINS, EPOCHS, WIDTH, usual_training  # noqa: E402
-from equipoise.neural.inputs import Inputs  # noqa: E402
+from equipoise.neural.piecewise_linear import Inputs  # noqa: E402
 from equipoise.neural.train import NoGain, Training, train  # noqa: E402
-from equipoise.neural.varying import CELLS, KNOTS, VaryingNet, levels_at, spline  # noqa: E402
-from equipoise.pipeline.reproduce.doses import METHODS, NEW, ROWS  # noqa: E402
+from equipoise.neural.varying_coefficients import CELLS, KNOTS, VaryingNet, levels_at, spline  # noqa: E402
+from equipoise.reproduce.doses import METHODS, NEW, ROWS  # noqa: E402
 
 SEEDS, ROUNDS, PASSES = range(20), 5, 100
 CASES = {  # figure: method

@@ -18,7 +18,7 @@ one_thread()
 
 import numpy as np  # noqa: E402
 
-from equipoise.data.shares import make_shares_standin  # noqa: E402
+from equipoise.data.simulators.shares import make_shares_standin  # noqa: E402
 from equipoise.estimators.forests.mdp2 import MDP2Forest  # noqa: E402
 from equipoise.treatments import Shares  # noqa: E402
 

@@ -42,7 +42,7 @@ def figure(
 
 def interval(name: str, values: Any, unit: str, against: str = "") -> dict[str, Any]:
     """The mean over seeds with its 95 % Student interval."""
-    from equipoise.pipeline.reproduce.simulated import interval as interval_of
+    from equipoise.reproduce.simulated import interval as interval_of
 
     mean, low, high = interval_of(values)
     return figure(name, mean, low=low, high=high, unit=unit, against=against, n=len(values))

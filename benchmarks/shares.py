@@ -25,7 +25,7 @@ one_thread()
 
 import numpy as np  # noqa: E402
 
-from equipoise.data.shares import ShareWorld, make_mdp2_world, make_shares_standin  # noqa: E402
+from equipoise.data.simulators.shares import ShareWorld, make_mdp2_world, make_shares_standin  # noqa: E402
 from equipoise.estimators.forests import kernels  # noqa: E402
 from equipoise.estimators.forests.mdp2 import MDP2Forest, _binned, _edges, _quantiles  # noqa: E402
 from equipoise.treatments import Shares  # noqa: E402

@@ -16,7 +16,7 @@ from benchmarks.record import figure, full, one_thread, record, versions
 
 one_thread()
 
-from equipoise.pipeline.short_video import HMUM, METRICS, Loop, play  # noqa: E402
+from equipoise.reproduce.closed_loop import HMUM, METRICS, Loop, play  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},

@@ -34,7 +34,7 @@ import torch  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from equipoise.neural.additive import SQUARED, Composite, train_joint, train_one  # noqa: E402
-from equipoise.neural.blocks import Additive, generator  # noqa: E402
+from equipoise.neural.id_nets import Additive, generator  # noqa: E402
 from equipoise.neural.strata import ETA, OFFICIAL, THR, ClaimRows  # noqa: E402
 from equipoise.neural.train import Training  # noqa: E402
 

@@ -26,14 +26,14 @@ one_thread()
 import numpy as np  # noqa: E402
 
 from equipoise.core.folds import fold_ids  # noqa: E402
-from equipoise.data.exposure import CATEGORIES, KIN, ExposureWorld, make_exposure_world  # noqa: E402
-from equipoise.estimators.shift import shifted  # noqa: E402
-from equipoise.pipeline.plan import Floor  # noqa: E402
+from equipoise.data.simulators.exposure import CATEGORIES, KIN, ExposureWorld, make_exposure_world  # noqa: E402
+from equipoise.estimators.density_ratio import shifted  # noqa: E402
+from equipoise.pipeline.plan.schema import Floor  # noqa: E402
+from equipoise.pipeline.plan.supply import SupplyPlan  # noqa: E402
+from equipoise.pipeline.supply import curve_methods as ways  # noqa: E402
 from equipoise.pipeline.supply import value as judged  # noqa: E402
-from equipoise.pipeline.supply import ways  # noqa: E402
-from equipoise.pipeline.supply.learn import Learnt, Task, learn, learn_clusters  # noqa: E402
-from equipoise.pipeline.supply.plan import SupplyPlan  # noqa: E402
-from equipoise.pipeline.supply.rows import Rows  # noqa: E402
+from equipoise.pipeline.supply.exposures import Rows  # noqa: E402
+from equipoise.pipeline.supply.optimise import Learnt, Task, learn, learn_clusters  # noqa: E402
 from equipoise.treatments import Shares  # noqa: E402
 
 SEEDS, MOODS, ROWS, NEW, FOLDS = range(10), range(3), 20_000, 20_000, 3

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "pipeline"))
-from chromium import Chromium  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests"))
+from fixtures.chromium import Chromium  # noqa: E402
 
 WIDTH, HEIGHT, STEP, MARGIN = 1280, 900, 60, 16
 LARGEST = 150 * 1024  # bytes; the picture is kept under version control

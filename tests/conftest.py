@@ -7,6 +7,8 @@ import importlib
 import pyarrow as pa
 import pytest
 
+pytest_plugins = ["fixtures.targeting", "fixtures.supply"]
+
 MAKERS = {
     "pandas": lambda columns: importlib.import_module("pandas").DataFrame(columns),
     "polars": lambda columns: importlib.import_module("polars").DataFrame(columns),

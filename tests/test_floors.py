@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent / "src" / "equipoise"
 FLOORS = [
     {"core"},
     {"treatments", "neural"},
-    {"data", "estimators", "evaluation", "allocation", "ranking"},
-    {"serving", "pipeline"},
+    {"data", "estimators", "evaluation", "allocation"},
+    {"artifacts", "report"},
+    {"pipeline", "reproduce"},
     {"cli"},
 ]
 FLOOR_OF = {folder: level for level, floor in enumerate(FLOORS) for folder in floor}

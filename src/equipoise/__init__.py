@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from equipoise.core.lazy import lazy
+from equipoise.core.version import __version__
 
 if TYPE_CHECKING:
     from equipoise.allocation import allocate as allocate
@@ -59,13 +60,11 @@ if TYPE_CHECKING:
     from equipoise.pipeline import read_scorer as read_scorer
     from equipoise.pipeline import render_report as render_report
     from equipoise.pipeline import run as run
-    from equipoise.pipeline import run_supply as run_supply
     from equipoise.treatments import Arms as Arms
     from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
     from equipoise.treatments import Shares as Shares
 
-__version__ = "0.1.0"
 
 FOLDERS = {
     "equipoise.allocation": (
@@ -135,7 +134,6 @@ FOLDERS = {
         "read_scorer",
         "render_report",
         "run",
-        "run_supply",
     ),
     "equipoise.treatments": (
         "Arms",

@@ -5,8 +5,8 @@ pytest.importorskip("torch")
 
 from equipoise.cli.app import app  # noqa: E402
 from equipoise.core.errors import InputError  # noqa: E402
-from equipoise.data import movielens  # noqa: E402
-from equipoise.data.published import Facts  # noqa: E402
+from equipoise.data.public.published import Facts  # noqa: E402
+from equipoise.data.ratings import movielens  # noqa: E402
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.data.exposure import CATEGORIES
+from equipoise.data.simulators.exposure import CATEGORIES
 
 
 @pytest.fixture

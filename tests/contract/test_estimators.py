@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
+from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.deep.base import NetTraining
-from equipoise.estimators.models import BoostedTrees
-from equipoise.estimators.persist import estimator_parts
+from equipoise.estimators.serialisation import estimator_parts
 from equipoise.treatments import Arms, Bits, Dose, Shares
 
 NAMES = list(ESTIMATORS)

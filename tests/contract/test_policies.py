@@ -10,9 +10,9 @@ import pytest
 
 from equipoise.allocation import POLICIES, budget, cap, decide, group_budget, offers, parity
 from equipoise.allocation.policies import Task
-from equipoise.allocation.problem import Choice
-from equipoise.allocation.rows import compile_rows
 from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solver.compile import compile_rows
+from equipoise.allocation.solver.problem import Choice
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.data import make_incentive_world
 from equipoise.estimators import load_estimator, save_estimator
-from equipoise.estimators.models import BoostedTrees
+from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 
 NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]  # nets of ids have tests of their own

@@ -10,7 +10,7 @@ CODECS = Registry("codec", {"json": "json:dumps", "decoder": "json.decoder:JSOND
 
 def test_loads_by_name_and_names_what_it_loaded():
     assert CODECS.load("json") is json.dumps
-    assert CODECS.name_of(json.JSONDecoder) == "decoder"
+    assert CODECS.find(json.JSONDecoder) == "decoder"
     assert list(CODECS) == ["json", "decoder"]
     assert "json" in CODECS
     assert len(CODECS) == 2
@@ -20,4 +20,5 @@ def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError, match="did you mean 'json'"):
         CODECS.load("jsn")
     with pytest.raises(InputError, match="known: json, decoder"):
-        CODECS.name_of(dict)
+        CODECS.load("xml")
+    assert CODECS.find(dict) is None

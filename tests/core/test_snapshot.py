@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from equipoise.core import snapshot
 from equipoise.core.errors import SnapshotError
 from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
 
@@ -11,10 +12,10 @@ PARTS = {"tree.txt": b"a tree", "arrays/x.npy": b"\x00\x01"}
 def test_what_goes_in_comes_out_under_one_id(tmp_path):
     first = write_snapshot(tmp_path / "a", PARTS, {"budget": 0.1})
     second = write_snapshot(tmp_path / "b", PARTS, {"budget": 0.1})
-    snapshot = read_snapshot(tmp_path / "a")
-    assert snapshot.parts == PARTS
-    assert snapshot.meta == {"budget": 0.1}
-    assert snapshot.id == first == second
+    read = read_snapshot(tmp_path / "a")
+    assert read.parts == PARTS
+    assert read.meta == {"budget": 0.1}
+    assert read.id == first == second
     assert write_snapshot(tmp_path / "c", PARTS, {"budget": 0.2}) != first
 
 
@@ -94,3 +95,50 @@ def test_the_folder_around_a_snapshot_points_to_it(tmp_path):
         read_snapshot(tmp_path / "run")
     with pytest.raises(SnapshotError, match="write it again"):
         read_snapshot(tmp_path / "nowhere")
+
+
+def without_swap(monkeypatch):
+    """As on a system that cannot swap two places in one step."""
+    monkeypatch.setattr(snapshot, "_exchange", lambda one, other: False)
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["one step", "two renames"])
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["Ctrl-C", "full disk"])
+def test_an_accident_at_the_last_rename_loses_nothing(tmp_path, monkeypatch, problem, swaps):
+    place, real = tmp_path / "run", snapshot.os.replace
+    place.mkdir()
+    (place / "metrics.json").write_text("earlier")
+    if not swaps:
+        without_swap(monkeypatch)
+
+    def accident(source, target):
+        if str(target) == str(place):
+            raise problem
+        real(source, target)
+
+    monkeypatch.setattr(snapshot.os, "replace", accident)
+    try:
+        with replacing(place) as beside:
+            beside.mkdir()
+            (beside / "metrics.json").write_text("new")
+    except (KeyboardInterrupt, OSError):
+        assert (place / "metrics.json").read_text() == "earlier"
+    assert (place / "metrics.json").read_text() == ("new" if swaps else "earlier")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["one step", "two renames"])
+def test_a_block_that_wrote_nothing_loses_nothing(tmp_path, monkeypatch, swaps):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    if not swaps:
+        without_swap(monkeypatch)
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "s"):
+        pass
+    assert read_snapshot(tmp_path / "s").parts == PARTS
+
+
+def test_a_folder_replaces_a_folder_without_a_swap(tmp_path, monkeypatch):
+    without_swap(monkeypatch)
+    write_snapshot(tmp_path / "s", PARTS, {})
+    write_snapshot(tmp_path / "s", {"other": b""}, {})
+    assert set(read_snapshot(tmp_path / "s").parts) == {"other"}

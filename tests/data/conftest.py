@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from equipoise.data.fetch import data_homes
+from equipoise.data.public.fetch import data_homes
 
 
 @pytest.fixture

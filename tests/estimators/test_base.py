@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.estimators import ESTIMATORS, DRLearner, SLearner, TLearner
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities, shares
-from equipoise.estimators.sample import sample
+from equipoise.estimators.training_data import sample
 from equipoise.treatments import Arms, Dose
 
 LINE = LinearRegression()

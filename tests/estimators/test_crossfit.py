@@ -8,8 +8,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
 from equipoise.estimators import DRLearner, RLearner, crossfit
+from equipoise.estimators.base_learners import BoostedTrees, Rows, Table
 from equipoise.estimators.crossfit import Nuisance, cell_nuisances, cross_fit, learn_targets
-from equipoise.estimators.models import BoostedTrees, Rows, Table
 
 
 def test_two_folds_by_hand():

@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from equipoise.neural.additive import CROSS_ENTROPY, LIKELIHOOD, SQUARED, Composite, train_joint, train_one  # noqa: E402
-from equipoise.neural.blocks import Additive, generator  # noqa: E402
-from equipoise.neural.elementary import exponentials, logarithms  # noqa: E402
+from equipoise.neural.fast_math import exponentials, logarithms  # noqa: E402
+from equipoise.neural.id_nets import Additive, generator  # noqa: E402
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared  # noqa: E402
 from equipoise.neural.strata import LISTED, OFFICIAL, THR, ClaimRows  # noqa: E402
 from equipoise.neural.train import Training, numbers, train  # noqa: E402

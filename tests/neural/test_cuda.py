@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 if not torch.cuda.is_available():
     pytest.skip("needs a GPU", allow_module_level=True)
 
-from equipoise.data.dose_response import make_dose_world  # noqa: E402
+from equipoise.data.simulators.dose_response import make_dose_world  # noqa: E402
 from equipoise.estimators import ESTIMATORS  # noqa: E402
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining  # noqa: E402
 from equipoise.estimators.deep.dose import DoseNetEstimator  # noqa: E402

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from equipoise.neural.scores import softmax  # noqa: E402
+from equipoise.neural.id_scores import softmax  # noqa: E402
 from equipoise.neural.strata import ClaimRows, fit_cf_mle, fit_cf_mtl, fit_cf_mtl_v1  # noqa: E402
 from equipoise.neural.train import NoGain, Training  # noqa: E402
 

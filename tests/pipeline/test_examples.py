@@ -11,9 +11,9 @@ import pytest
 
 from equipoise.core.errors import DataError
 from equipoise.data import fetch_hillstrom, make_exposure_world
-from equipoise.pipeline.plan import LogPlan, read_plan
-from equipoise.pipeline.runner import run
-from equipoise.pipeline.supply.run import run_supply
+from equipoise.pipeline import run
+from equipoise.pipeline.plan.read import read_plan
+from equipoise.pipeline.plan.schema import LogPlan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -79,7 +79,7 @@ def test_the_supply_example_on_fewer_users(tmp_path):
     text = (EXAMPLES / "supply.toml").read_text().replace("../runs/exposure/log.parquet", "log.parquet")
     plan = tmp_path / "plan.toml"
     plan.write_text(text.replace("count = 12", "count = 2").replace("folds = 3", "folds = 2"))
-    found = run_supply(read_plan(plan), tmp_path / "out")
+    found = run(read_plan(plan), tmp_path / "out")
     assert set(found["whole"]) == {"shares", "vector", "binary", "today's mean mix"}
     assert found["whole"]["shares"]["skips"][0] < 0  # the floor of skips
     used = {demand["demand"]: demand for demand in found["demands"]}

@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from equipoise.allocation.constraints import group_budget as group_budget
     from equipoise.allocation.constraints import offers as offers
     from equipoise.allocation.constraints import parity as parity
-    from equipoise.allocation.mixes import MixDemand as MixDemand
-    from equipoise.allocation.mixes import MixProblem as MixProblem
-    from equipoise.allocation.mixes import best_mixes as best_mixes
+    from equipoise.allocation.ddm import Guard as Guard
+    from equipoise.allocation.ddm import choose_sigma as choose_sigma
+    from equipoise.allocation.ddm import ddm_policy as ddm_policy
+    from equipoise.allocation.ddm import switched_on as switched_on
+    from equipoise.allocation.ddm import trade_off as trade_off
+    from equipoise.allocation.offer_threshold import OfferPolicy as OfferPolicy
+    from equipoise.allocation.offer_threshold import offer_effects as offer_effects
+    from equipoise.allocation.offer_threshold import offer_policy as offer_policy
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
     from equipoise.allocation.rule import decision_of as decision_of
     from equipoise.allocation.rule import scores as scores
+    from equipoise.allocation.share_allocation import MixDemand as MixDemand
+    from equipoise.allocation.share_allocation import MixProblem as MixProblem
+    from equipoise.allocation.share_allocation import best_mixes as best_mixes
     from equipoise.allocation.solve import Allocation as Allocation
     from equipoise.allocation.solve import allocate as allocate
     from equipoise.allocation.solve import budgeted_policy as budgeted_policy
-    from equipoise.allocation.stability import Churn as Churn
-    from equipoise.allocation.stability import Keep as Keep
-    from equipoise.allocation.stability import churn as churn
-    from equipoise.allocation.stability import expected_cost as expected_cost
-    from equipoise.allocation.tied_offers import OfferPolicy as OfferPolicy
-    from equipoise.allocation.tied_offers import offer_effects as offer_effects
-    from equipoise.allocation.tied_offers import offer_policy as offer_policy
-    from equipoise.allocation.weights import Guard as Guard
-    from equipoise.allocation.weights import choose_sigma as choose_sigma
-    from equipoise.allocation.weights import ddm_policy as ddm_policy
-    from equipoise.allocation.weights import switched_on as switched_on
-    from equipoise.allocation.weights import trade_off as trade_off
+    from equipoise.allocation.switching import Churn as Churn
+    from equipoise.allocation.switching import Keep as Keep
+    from equipoise.allocation.switching import churn as churn
+    from equipoise.allocation.switching import expected_cost as expected_cost
 
 POLICIES = Registry(
     "policy",
@@ -52,33 +52,33 @@ POLICIES = Registry(
 
 NAMES = {
     "Allocation": "equipoise.allocation.solve",
-    "Guard": "equipoise.allocation.weights",
-    "choose_sigma": "equipoise.allocation.weights",
-    "ddm_policy": "equipoise.allocation.weights",
-    "switched_on": "equipoise.allocation.weights",
-    "trade_off": "equipoise.allocation.weights",
-    "Churn": "equipoise.allocation.stability",
-    "MixDemand": "equipoise.allocation.mixes",
-    "MixProblem": "equipoise.allocation.mixes",
-    "best_mixes": "equipoise.allocation.mixes",
+    "Guard": "equipoise.allocation.ddm",
+    "choose_sigma": "equipoise.allocation.ddm",
+    "ddm_policy": "equipoise.allocation.ddm",
+    "switched_on": "equipoise.allocation.ddm",
+    "trade_off": "equipoise.allocation.ddm",
+    "Churn": "equipoise.allocation.switching",
+    "MixDemand": "equipoise.allocation.share_allocation",
+    "MixProblem": "equipoise.allocation.share_allocation",
+    "best_mixes": "equipoise.allocation.share_allocation",
     "Decisions": "equipoise.allocation.rule",
-    "Keep": "equipoise.allocation.stability",
-    "OfferPolicy": "equipoise.allocation.tied_offers",
+    "Keep": "equipoise.allocation.switching",
+    "OfferPolicy": "equipoise.allocation.offer_threshold",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.solve",
     "cap": "equipoise.allocation.constraints",
     "ceiling": "equipoise.allocation.constraints",
-    "churn": "equipoise.allocation.stability",
+    "churn": "equipoise.allocation.switching",
     "constraint_from_json": "equipoise.allocation.constraints",
     "decide": "equipoise.allocation.rule",
     "decide_each": "equipoise.allocation.rule",
     "decision_of": "equipoise.allocation.rule",
-    "expected_cost": "equipoise.allocation.stability",
+    "expected_cost": "equipoise.allocation.switching",
     "floor": "equipoise.allocation.constraints",
     "group_budget": "equipoise.allocation.constraints",
-    "offer_effects": "equipoise.allocation.tied_offers",
-    "offer_policy": "equipoise.allocation.tied_offers",
+    "offer_effects": "equipoise.allocation.offer_threshold",
+    "offer_policy": "equipoise.allocation.offer_threshold",
     "offers": "equipoise.allocation.constraints",
     "parity": "equipoise.allocation.constraints",
     "scores": "equipoise.allocation.rule",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,13 @@ class Constraint(Protocol):
 
     def rows(self, groups: Groups) -> tuple[Demand, ...]:
         """The linear rows; a label that no unit has is an error."""
+
+    @property
+    def kind(self) -> str:
+        """What it asks: one of `core.policy.KINDS`."""
+
+    def applies(self, groups: Groups) -> bool:
+        """Whether it counts any of the units; a small group may be absent from a part of them."""
 
     def to_json(self) -> dict[str, Any]:
         """``{"kind": ..., ...}``, read by `constraint_from_json`."""
@@ -53,9 +60,20 @@ class Row:
                     raise InputError(what, f"be a label of column {self.demand.column!r}", repr(label), fix=f"known: {known}")
         return (self.demand,)
 
+    @property
+    def kind(self) -> str:
+        """What it asks."""
+        return self.demand.kind
+
+    def applies(self, groups: Groups) -> bool:
+        """Whether some unit is in a group that the row names."""
+        if self.demand.column is None:
+            return True
+        return bool(np.isin(groups[self.demand.column], [label for label, _ in self.demand.factors]).any())
+
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON."""
-        return {"kind": "row"} | self.demand.to_json()
+        return {"kind": "row", "demand": self.demand.to_json()}
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,7 @@ class Parity:
     column: str
     within: float
     candidate: str | None = None
+    kind: ClassVar[str] = "parity"
 
     def rows(self, groups: Groups) -> tuple[Demand, ...]:
         """With p_g the group's part of the units: share_g - share = (1/n) sum_u x_u ([g(u) = g] / p_g - 1)."""
@@ -75,9 +94,26 @@ class Parity:
             for sign, side in ((1.0, "above"), (-1.0, "below")):
                 name = f"parity of {self.column}: {label} not {side}" + (f" ({self.candidate})" if self.candidate else "")
                 made.append(
-                    Demand(name, "offers", self.within, sign, None, self.candidate, self.column, factors, -1.0, True, "share")
+                    Demand(
+                        name,
+                        "offers",
+                        self.within,
+                        sign,
+                        None,
+                        self.candidate,
+                        self.column,
+                        factors,
+                        -1.0,
+                        per_head=True,
+                        unit="share",
+                        kind=self.kind,
+                    )
                 )
         return tuple(made)
+
+    def applies(self, groups: Groups) -> bool:
+        """Always: it is about all groups."""
+        return True
 
     def to_json(self) -> dict[str, Any]:
         """The constraint as plain JSON."""
@@ -90,19 +126,21 @@ def budget(total: float, *, per_head: bool = False, unit: str = "", name: str = 
     >>> budget(0.5, per_head=True).demand.bound
     0.5
     """
-    return Row(Demand(name, "cost", _at_least_zero(name, total), per_head=per_head, unit=unit))
+    return Row(Demand(name, "cost", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="budget"))
 
 
 def offers(total: float, *, per_head: bool = False, name: str = "offers") -> Row:
     """Treat at most ``total`` units; per head: at most this share of them."""
-    return Row(Demand(name, "offers", _at_least_zero(name, total), per_head=per_head, unit="share" if per_head else "units"))
+    unit = "share" if per_head else "units"
+    return Row(Demand(name, "offers", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="offers"))
 
 
 def cap(candidate: str, total: float, *, per_head: bool = False, name: str | None = None) -> Row:
     """Give ``candidate`` to at most ``total`` units; per head: to at most this share of them."""
     label = name or f"cap on {candidate}"
     bound = _at_least_zero(label, total)
-    return Row(Demand(label, "offers", bound, candidate=candidate, per_head=per_head, unit="share" if per_head else "units"))
+    unit = "share" if per_head else "units"
+    return Row(Demand(label, "offers", bound, candidate=candidate, per_head=per_head, unit=unit, kind="cap"))
 
 
 def floor(metric: str, at_least: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
@@ -110,7 +148,7 @@ def floor(metric: str, at_least: float, *, per_head: bool = False, unit: str = "
     label = name or f"floor of {metric}"
     if not math.isfinite(at_least):
         raise InputError(label, "be a finite number", at_least)
-    return Row(Demand(label, "effect", -float(at_least), -1.0, metric, per_head=per_head, unit=unit))
+    return Row(Demand(label, "effect", -float(at_least), -1.0, metric, per_head=per_head, unit=unit, kind="floor"))
 
 
 def ceiling(metric: str, at_most: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
@@ -118,7 +156,7 @@ def ceiling(metric: str, at_most: float, *, per_head: bool = False, unit: str = 
     label = name or f"ceiling of {metric}"
     if not math.isfinite(at_most):
         raise InputError(label, "be a finite number", at_most)
-    return Row(Demand(label, "effect", float(at_most), 1.0, metric, per_head=per_head, unit=unit))
+    return Row(Demand(label, "effect", float(at_most), 1.0, metric, per_head=per_head, unit=unit, kind="ceiling"))
 
 
 def group_budget(
@@ -128,7 +166,9 @@ def group_budget(
     label = name or f"budget of {column} = {group}"
     bound = _at_least_zero(label, total)
     factors = ((group, 1.0),)
-    return Row(Demand(label, "cost", bound, column=column, factors=factors, other=0.0, per_head=per_head, unit=unit))
+    return Row(
+        Demand(label, "cost", bound, column=column, factors=factors, other=0.0, per_head=per_head, unit=unit, kind="group-budget")
+    )
 
 
 def parity(column: str, within: float, *, candidate: str | None = None) -> Parity:
@@ -144,7 +184,7 @@ def constraint_from_json(made: Mapping[str, Any]) -> Constraint:
     if made["kind"] == "parity":
         return Parity(**parts)
     if made["kind"] == "row":
-        return Row(Demand.from_json(parts))
+        return Row(Demand.from_json(parts.get("demand", parts)))  # version 0.1.0 wrote the demand's own fields
     raise InputError("the kind of a constraint", "be row or parity", repr(made["kind"]))
 
 

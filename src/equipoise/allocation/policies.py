@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.allocation.constraints import Constraint, Groups
-from equipoise.allocation.lot import draw, uniform
-from equipoise.allocation.rows import Rows, compile_rows
+from equipoise.allocation.hashing import draw, uniform
 from equipoise.allocation.rule import check_cost, check_effects, weighted_value
 from equipoise.allocation.solve import budgeted_policy, draft_policy, expand
+from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError

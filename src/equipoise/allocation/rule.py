@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
-from equipoise.allocation.kernels import price_all, weigh
-from equipoise.allocation.lot import draw, uniform
-from equipoise.allocation.rows import Rows, compile_rows
+from equipoise.allocation.hashing import draw, uniform
+from equipoise.allocation.solver.compile import Rows, compile_rows
+from equipoise.allocation.solver.kernels import price_all, weigh
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError

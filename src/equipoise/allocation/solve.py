@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.allocation.bundle import TINY
 from equipoise.allocation.constraints import Constraint, Groups
-from equipoise.allocation.dual import Dual, Stage, solve_dual
-from equipoise.allocation.exact import solve_exactly
-from equipoise.allocation.feasible import infeasible
-from equipoise.allocation.hold import hold
-from equipoise.allocation.mix import mix
-from equipoise.allocation.polish import polish
-from equipoise.allocation.problem import Choice, Problem
-from equipoise.allocation.repair import repair
-from equipoise.allocation.rows import Rows, compile_rows
 from equipoise.allocation.rule import add_keep, check_cost, check_effects, metric_quantities, weighted_value
-from equipoise.allocation.stability import Keep
+from equipoise.allocation.solver.bundle import TINY
+from equipoise.allocation.solver.compile import Rows, compile_rows
+from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
+from equipoise.allocation.solver.exact import solve_exactly
+from equipoise.allocation.solver.infeasible import infeasible
+from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.refine import polish
+from equipoise.allocation.solver.repair import repair
+from equipoise.allocation.solver.ties import mix
+from equipoise.allocation.solver.tighten import hold
+from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError

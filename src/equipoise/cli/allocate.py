@@ -31,7 +31,7 @@ def allocate(
     """
     from equipoise.cli.show import as_json, table
     from equipoise.pipeline.allocate import allocate_plan
-    from equipoise.pipeline.plan import read_plan
+    from equipoise.pipeline.plan.read import read_plan
 
     made = allocate_plan(read_plan(plan), effects, out)
     if json:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from equipoise import __version__
 from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, reproduce, run, score, simulate
+from equipoise.core.version import __version__
 
 ABOUT = """From an experiment log to a budgeted treatment policy, its honest value, and a report.
 

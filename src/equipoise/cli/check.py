@@ -38,7 +38,7 @@ def check(
     """
     from equipoise.cli.show import as_json, table
     from equipoise.core.checks import check_log
-    from equipoise.pipeline.source import open_log
+    from equipoise.pipeline.plan.log import open_log
 
     log = open_log(plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity))
     checks = check_log(log)

@@ -30,10 +30,10 @@ def evaluate(
       equipoise evaluate equipoise-run/effects.parquet plan.toml
       equipoise evaluate model next-experiment.toml
     """
+    from equipoise.artifacts.fingerprint import refuse_seen
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
-    from equipoise.pipeline.seen import refuse_seen
-    from equipoise.pipeline.source import open_log
+    from equipoise.pipeline.plan.log import open_log
 
     plan = plan_of(source)
     log = open_log(plan)

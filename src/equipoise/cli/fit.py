@@ -40,13 +40,13 @@ def fit(
     """
     from dataclasses import replace
 
+    from equipoise.artifacts.fingerprint import fingerprint
+    from equipoise.artifacts.model import write_model
     from equipoise.cli.show import as_json
-    from equipoise.pipeline.effects import fit_model
-    from equipoise.pipeline.model import write_model
-    from equipoise.pipeline.plan import EstimatorPlan
-    from equipoise.pipeline.plugins import make_estimator
-    from equipoise.pipeline.seen import fingerprint
-    from equipoise.pipeline.source import open_log
+    from equipoise.pipeline.plan.estimators import make_estimator
+    from equipoise.pipeline.plan.log import open_log
+    from equipoise.pipeline.plan.schema import EstimatorPlan
+    from equipoise.pipeline.study.cross_fit import fit_model
 
     plan = plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity)
     log = open_log(plan)

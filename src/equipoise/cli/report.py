@@ -29,17 +29,15 @@ def report(
     """
     from equipoise.cli.show import as_json
     from equipoise.core.snapshot import replacing
-    from equipoise.pipeline.folder import REPORT, read_findings, read_mix_findings
-    from equipoise.pipeline.report import render_report
-    from equipoise.pipeline.report.supply import render_supply
+    from equipoise.pipeline.jobs import read_findings, render
+    from equipoise.pipeline.run_folder import REPORT
 
-    mixes = read_mix_findings(folder)
-    findings = mixes or read_findings(folder)
+    findings = read_findings(folder)
     if json:
         as_json(findings)
         return
     place = out or (folder if folder.is_dir() else folder.parent) / REPORT
-    html = render_report(read_findings(folder)) if mixes is None else render_supply(mixes)
+    html = render(findings)
     with replacing(place) as file:
         file.write_text(html, encoding="utf-8")
     typer.echo(str(place))

@@ -10,9 +10,9 @@ import typer
 from equipoise.cli.source import AsJson, Quiet
 
 TABLES = {
-    "strata": "equipoise.pipeline.reproduce.strata:STRATA",
-    "shares": "equipoise.pipeline.reproduce.shares:SHARES",
-    "doses": "equipoise.pipeline.reproduce.doses:DOSES",
+    "strata": "equipoise.reproduce.strata:STRATA",
+    "shares": "equipoise.reproduce.shares:SHARES",
+    "doses": "equipoise.reproduce.doses:DOSES",
 }
 
 
@@ -50,7 +50,7 @@ def reproduce(
     """
     from equipoise.cli.show import as_json, progress
     from equipoise.core.registry import Registry
-    from equipoise.pipeline.reproduce.strata import Settings
+    from equipoise.reproduce.strata import Settings
 
     tables = Registry("published tables", TABLES)
     build = tables.load(what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,15 +35,13 @@ def run(
     import os
 
     from equipoise.cli.show import as_json, progress
-    from equipoise.pipeline.plan import read_plan
-    from equipoise.pipeline.runner import run as run_plan
-    from equipoise.pipeline.supply.run import run_supply
+    from equipoise.pipeline.jobs import run as run_plan
+    from equipoise.pipeline.plan.read import read_plan
 
-    made = read_plan(plan)
-    place = Path(os.path.normpath(out or made.path(made.run.out)))
+    asked = read_plan(plan)
+    place = Path(os.path.normpath(out or asked.path(asked.run.out)))
     with progress(quiet) as report:
-        job: Any = run_plan if made.supply is None else run_supply
-        findings = job(made, place, progress=report, command=f"equipoise run {plan}")
+        findings = run_plan(asked, place, progress=report, command=f"equipoise run {plan}")
     if json:
         as_json(findings)
         return

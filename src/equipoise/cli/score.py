@@ -42,29 +42,26 @@ def score(
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
       equipoise score equipoise-run/policy this-month.parquet --hold
     """
+    from equipoise.artifacts.batch import score_file
     from equipoise.cli.show import as_json, table
-    from equipoise.pipeline.score import score_file
-    from equipoise.pipeline.supply.policy import gives_mixes, mix_file
 
-    if gives_mixes(policy):
-        given = mix_file(policy, units, out)
-        if json:
-            as_json({"file": str(out), **given})
-        else:
-            typer.echo(f"{given['units']:,} users with a mix each, written to {out}")
-        return
-    made = score_file(policy, units, out, hold=hold)
+    summary = score_file(policy, units, out, hold=hold)
     if json:
-        as_json({"file": str(out), **made})
+        as_json({"file": str(out), **summary})
         return
-    table([{"cell": name, "units": count} for name, count in made["cells"].items()], ["cell", "units"])
-    typer.echo(f"{made['units']:,} units, {_spend(made)}, written to {out}")
+    for what in ("cell", "cluster"):
+        counts = summary.get(f"{what}s", {})
+        if counts:
+            table([{what: name, "units": count} for name, count in counts.items()], [what, "units"])
+    typer.echo(f"{summary['units']:,} units{_spend(summary)}, written to {out}")
 
 
-def _spend(made: dict[str, Any]) -> str:
-    """What the units cost, against the budget if there is one."""
-    said, budget = f"expected cost {made['expected_cost']:.4g} per head", made["budget"]
+def _spend(summary: dict[str, Any]) -> str:
+    """What the units cost, against the budget if there is one; nothing where the artifact has no costs."""
+    if "expected_cost" not in summary:
+        return ""
+    cost, budget = f", expected cost {summary['expected_cost']:.4g} per head", summary["budget"]
     if budget is None:
-        return f"{said} (no budget)"
-    over = made["expected_cost"] > budget * (1 + HAIR)
-    return f"{said} (budget {budget:.4g}{': above it; --hold keeps it on these units' if over else ''})"
+        return f"{cost} (no budget)"
+    over = summary["expected_cost"] > budget * (1 + HAIR)
+    return f"{cost} (budget {budget:.4g}{': above it; --hold keeps it on these units' if over else ''})"

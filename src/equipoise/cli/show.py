@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from equipoise.core.progress import Progress
 
 
 def as_json(thing: Any) -> None:
     """Print JSON on stdout; NaN becomes null."""
-    from equipoise.pipeline.findings import plain
+    from equipoise.report.findings import plain
 
     typer.echo(json.dumps(plain(thing), indent=1, ensure_ascii=False, allow_nan=False))
 

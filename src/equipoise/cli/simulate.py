@@ -12,7 +12,7 @@ from equipoise.cli.source import AsJson, Quiet
 if TYPE_CHECKING:
     from equipoise.core.log import Log
     from equipoise.core.truth import Truth
-    from equipoise.pipeline.short_video import Loop
+    from equipoise.reproduce.closed_loop import Loop
 
 PLAN = """# Made by `equipoise simulate {world} --rows {rows} --seed {seed}`; run it with: equipoise run {plan}
 [log]
@@ -93,7 +93,7 @@ def simulate(
       equipoise simulate short-video --worlds 10 --out loop
     """
     if world == "short-video":
-        from equipoise.pipeline.short_video import Loop
+        from equipoise.reproduce.closed_loop import Loop
 
         seeds = tuple(range(seed, seed + worlds))
         _loop(Loop(seeds, 6 * rows, 10 * rows, stage, drift, estimator, target), out, json, quiet)
@@ -131,7 +131,7 @@ def _exposures(rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
     """The same of the world of exposures; its truth is what each user likes, and where more of it tires."""
     import pyarrow as pa
 
-    from equipoise.data.exposure import CATEGORIES, KIN, make_exposure_world
+    from equipoise.data.simulators.exposure import CATEGORIES, KIN, make_exposure_world
 
     world = make_exposure_world(rows, seed=seed)
     log, truth = world.log(), {"kind": world.kind}
@@ -144,8 +144,8 @@ def _exposures(rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
 def _loop(loop: Loop, out: Path, json: bool, quiet: bool) -> None:
     """Play the closed loop, and write what came of it."""
     from equipoise.cli.show import as_json, progress
-    from equipoise.pipeline.report.loop import loop_report
-    from equipoise.pipeline.short_video import as_markdown, play, write_results
+    from equipoise.report.sections.closed_loop import loop_report
+    from equipoise.reproduce.closed_loop import as_markdown, play, write_results
 
     with progress(quiet) as report:
         found = play(loop, report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from equipoise.pipeline.plan import Plan
+    from equipoise.pipeline.plan.schema import Plan
 
 Source = Annotated[str, typer.Argument(help="A plan (.toml), a log (.parquet, .csv), or the name of a dataset.")]
 Treatment = Annotated[str, typer.Option("--treatment", "-t", help="The treatment's column, for a log given as a file.")]
@@ -34,7 +34,7 @@ def plan_of(
 ) -> Plan:
     """The plan of a source: read, or made of the roles on the command line; ``more`` are roles of other names."""
     from equipoise.core.errors import InputError
-    from equipoise.pipeline.plan import make_plan, read_plan
+    from equipoise.pipeline.plan.read import make_plan, read_plan
 
     roles: dict[str, Any] = {"treatment": treatment, "outcomes": outcomes, "features": features, "protected": protected, **more}
     roles = {key: value for key, value in roles.items() if value}

@@ -5,7 +5,6 @@ A Log is immutable and was checked at the door: whoever holds one may trust it. 
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,6 +20,7 @@ from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import LogError
 from equipoise.core.space import Space
+from equipoise.core.suggest import among
 
 Kind = Literal["binary", "count", "amount", "continuous"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -205,9 +205,7 @@ def check_columns(roles: Roles, names: Sequence[str]) -> None:
     for name in roles.columns():
         count = list(names).count(name)
         if count == 0:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=f"{hint}columns: {', '.join(names)}")
+            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=among(name, names, "columns"))
         if count > 1:
             raise LogError(f"column {name!r}", "be there once", f"{count} of them", fix="rename or drop the others")
 

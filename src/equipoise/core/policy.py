@@ -20,6 +20,7 @@ Label = str | int | bool
 FORMAT = 1
 MODES = ("argmax", "each", "random")
 QUANTITIES = ("cost", "offers", "effect")
+KINDS = ("budget", "group-budget", "offers", "cap", "parity", "floor", "ceiling", "row")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Demand:
     candidate : the only candidate that counts; None: all.
     column, factors, other : the group column, the factor of each named label, the factor of every other label.
     unit : of the usage, for reports.
+    kind : what it was asked as, one of `KINDS`; "row" for one that is none of the others.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Demand:
     other: float = 1.0
     per_head: bool = False
     unit: str = ""
+    kind: str = "row"
 
     def __post_init__(self) -> None:
         if not _finite(self.bound):
@@ -57,6 +60,8 @@ class Demand:
             raise InputError(
                 f"demand {self.name!r}", f"count one of {', '.join(QUANTITIES)}", (self.quantity, self.metric), fix=fix
             )
+        if self.kind not in KINDS:
+            raise InputError(f"the kind of demand {self.name!r}", f"be one of {', '.join(KINDS)}", repr(self.kind))
         if self.sign not in (1.0, -1.0):
             raise InputError(f"the sign of demand {self.name!r}", "be 1 or -1", self.sign)
         if not all(_finite(factor) for _, factor in (*self.factors, ("other", self.other))):
@@ -69,7 +74,8 @@ class Demand:
     @classmethod
     def from_json(cls, made: Mapping[str, Any]) -> Demand:
         """The inverse of `to_json`."""
-        return cls(**{**made, "factors": tuple((label, factor) for label, factor in made["factors"])})
+        parts = {**made, "factors": tuple((label, factor) for label, factor in made["factors"])}
+        return cls(**{"kind": _kind_before_0_2(made), **parts})
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,17 @@ class Decision:
     weights: tuple[float, ...]
     prices: tuple[float, ...]
     snapshot: str = ""
+
+
+def _kind_before_0_2(made: Mapping[str, Any]) -> str:
+    """The kind of a row written by version 0.1.0, which kept none: what each constraint made then differs in these fields."""
+    if made["quantity"] == "effect":
+        return "floor" if made["sign"] < 0 else "ceiling"
+    if made["quantity"] == "cost":
+        return "budget" if made["column"] is None else "group-budget"
+    if made["column"] is not None:
+        return "parity" if made["other"] == -1.0 else "row"
+    return "offers" if made["candidate"] is None else "cap"
 
 
 def _finite(number: Any) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 from equipoise.core.errors import InputError
+from equipoise.core.suggest import among
 
 
 class Registry:
@@ -39,16 +39,11 @@ class Registry:
     def load(self, name: str) -> Any:
         """The object registered as ``name``; an unknown name is an error that suggests the nearest."""
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InputError(self.what, "be a registered name", repr(name), fix=f"{hint}known: {', '.join(self._entries)}")
+            raise InputError(self.what, "be a registered name", repr(name), fix=among(name, self._entries))
         module, _, attribute = self._entries[name].partition(":")
         return getattr(import_module(module), attribute)
 
-    def name_of(self, thing: type) -> str:
-        """The name a class is registered under."""
+    def find(self, thing: type) -> str | None:
+        """The name a class is registered under, or None."""
         path = f"{thing.__module__}:{thing.__qualname__}"
-        for name, entry in self._entries.items():
-            if entry == path:
-                return name
-        raise InputError(self.what, "be registered", path, fix=f"known: {', '.join(self._entries)}")
+        return next((name for name, entry in self._entries.items() if entry == path), None)

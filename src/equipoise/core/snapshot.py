@@ -1,12 +1,14 @@
 """Snapshots: immutable folders of files with a manifest of sha256 sums.  Nothing in them is code.
 
-A folder is written beside its place and renamed, so it is whole or absent; a changed, missing or extra byte is refused,
-in the manifest too, which holds the sum of its own content.
+A folder is written beside its place and swapped in, so at every moment the earlier one or the new one is whole there; a changed,
+missing or extra byte is refused, in the manifest too, which holds the sum of its own content.
 The id of a snapshot is the sha256 of its manifest, so equal content has equal id.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +24,7 @@ from equipoise.core.errors import SnapshotError
 
 FORMAT = 1
 MANIFEST, OWN = "manifest.json", "manifest_sha256"
+AT_FDCWD, SWAP = -100, 2  # of renameat2 and renamex_np
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,58 @@ class Snapshot:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not."""
+    """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not.
+
+    What stood at ``path`` stays there, whole, until the new one takes its place in one step; it is on disk before that step.
+    """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
     try:
         beside = shelter / final.name
         yield beside
-        if final.is_dir():
-            os.replace(final, shelter / "old")
-        os.replace(beside, final)
+        _flush(beside)
+        if not (final.is_dir() and _exchange(beside, final)):
+            _replace(beside, final, shelter / "earlier")
     finally:
         shutil.rmtree(shelter, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or every file of a folder, to disk."""
+    for file in [path] if not path.is_dir() else [*path.rglob("*"), path]:
+        handle = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:  # some file systems cannot sync a folder
+            if error.errno not in (errno.EINVAL, errno.EBADF, errno.EACCES):
+                raise
+        finally:
+            os.close(handle)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two places in one step, where the system can."""
+    names = os.fsencode(one), os.fsencode(other)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):  # Linux
+        return bool(libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], SWAP) == 0)
+    if hasattr(libc, "renamex_np"):  # macOS
+        return bool(libc.renamex_np(*names, SWAP) == 0)
+    return False
+
+
+def _replace(new: Path, final: Path, earlier: Path) -> None:
+    """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier``, and comes back when the second one fails."""
+    if not final.is_dir():
+        os.replace(new, final)
+        return
+    os.replace(final, earlier)
+    try:
+        os.replace(new, final)
+    except BaseException:
+        os.rename(earlier, final)
+        raise
 
 
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError
+from equipoise.core.suggest import among, nearest
 
 PARQUET = (".parquet", ".pq")
 DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
@@ -87,8 +87,7 @@ def readable(path: Path | str) -> Path:
         raise DataError("a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it")
     if not file.is_file():
         beside = [other.name for other in file.parent.glob("*")] if file.parent.is_dir() else []
-        near = difflib.get_close_matches(file.name, beside, n=1)
-        raise DataError("a file", "exist", "no such file", str(file), f"did you mean {near[0]!r}?" if near else "check the path")
+        raise DataError("a file", "exist", "no such file", str(file), nearest(file.name, beside) or "check the path")
     if _suffix(file) not in (*PARQUET, *DELIMITERS):
         ends = ", ".join((*PARQUET, *DELIMITERS))
         raise DataError("a file's name", f"end in {ends}", file.name, fix="rename it after what it holds")
@@ -107,11 +106,8 @@ def _known(file: Path, known: list[str], columns: Sequence[str] | None) -> list[
         return known
     for name in columns:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise DataError(
-                f"column {name!r}", "be in the file", "no such column", str(file), f"{hint}columns: {', '.join(known)}"
-            )
+            fix = among(name, known, "columns")
+            raise DataError(f"column {name!r}", "be in the file", "no such column", str(file), fix)
     return list(columns)
 
 

@@ -7,11 +7,11 @@ from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
     from equipoise.estimators.base import EffectEstimator as EffectEstimator
+    from equipoise.estimators.base_learners import BoostedTrees as BoostedTrees
     from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
     from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
     from equipoise.estimators.bootstrapped import Bootstrapped as Bootstrapped
     from equipoise.estimators.clusters import Clusters as Clusters
-    from equipoise.estimators.curves import dose_curves as dose_curves
     from equipoise.estimators.deep.base import NetTraining as NetTraining
     from equipoise.estimators.deep.bnn import BNN as BNN
     from equipoise.estimators.deep.cevae import CEVAE as CEVAE
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from equipoise.estimators.deep.ganite import GANITE as GANITE
     from equipoise.estimators.deep.hum import HUM as HUM
     from equipoise.estimators.deep.m3tn import M3TN as M3TN
-    from equipoise.estimators.deep.s_net import SLearnerNet as SLearnerNet
+    from equipoise.estimators.deep.s_learner_net import SLearnerNet as SLearnerNet
     from equipoise.estimators.deep.snet import SNet as SNet
-    from equipoise.estimators.deep.t_net import TLearnerNet as TLearnerNet
+    from equipoise.estimators.deep.t_learner_net import TLearnerNet as TLearnerNet
     from equipoise.estimators.deep.tarnet import TARNet as TARNet
     from equipoise.estimators.deep.vcnet import VCNet as VCNet
-    from equipoise.estimators.deep.x_net import XLearnerNet as XLearnerNet
+    from equipoise.estimators.deep.x_learner_net import XLearnerNet as XLearnerNet
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
+    from equipoise.estimators.dose_response import dose_curves as dose_curves
     from equipoise.estimators.forests.mdp2 import MDP2Forest as MDP2Forest
     from equipoise.estimators.forests.simplex import best_mix as best_mix
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
@@ -43,12 +44,11 @@ if TYPE_CHECKING:
     from equipoise.estimators.meta.s import SLearner as SLearner
     from equipoise.estimators.meta.t import TLearner as TLearner
     from equipoise.estimators.meta.x import XLearner as XLearner
-    from equipoise.estimators.models import BoostedTrees as BoostedTrees
-    from equipoise.estimators.persist import estimator_from_parts as estimator_from_parts
-    from equipoise.estimators.persist import estimator_parts as estimator_parts
-    from equipoise.estimators.persist import load_estimator as load_estimator
-    from equipoise.estimators.persist import save_estimator as save_estimator
     from equipoise.estimators.propensity import LearntPropensity as LearntPropensity
+    from equipoise.estimators.serialisation import estimator_from_parts as estimator_from_parts
+    from equipoise.estimators.serialisation import estimator_parts as estimator_parts
+    from equipoise.estimators.serialisation import load_estimator as load_estimator
+    from equipoise.estimators.serialisation import save_estimator as save_estimator
 
 ESTIMATORS = Registry(
     "estimator",
@@ -65,9 +65,9 @@ ESTIMATORS = Registry(
         "drnet": "equipoise.estimators.deep.drnet:DRNet",
         "mdp2": "equipoise.estimators.forests.mdp2:MDP2Forest",
         "hum": "equipoise.estimators.deep.hum:HUM",
-        "s-net": "equipoise.estimators.deep.s_net:SLearnerNet",
-        "t-net": "equipoise.estimators.deep.t_net:TLearnerNet",
-        "x-net": "equipoise.estimators.deep.x_net:XLearnerNet",
+        "s-net": "equipoise.estimators.deep.s_learner_net:SLearnerNet",
+        "t-net": "equipoise.estimators.deep.t_learner_net:TLearnerNet",
+        "x-net": "equipoise.estimators.deep.x_learner_net:XLearnerNet",
         "tarnet": "equipoise.estimators.deep.tarnet:TARNet",
         "cfrnet": "equipoise.estimators.deep.cfrnet:CFRNet",
         "bnn": "equipoise.estimators.deep.bnn:BNN",
@@ -100,15 +100,15 @@ NAMES = {
     "GANITE": "equipoise.estimators.deep.ganite",
     "HUM": "equipoise.estimators.deep.hum",
     "M3TN": "equipoise.estimators.deep.m3tn",
-    "SLearnerNet": "equipoise.estimators.deep.s_net",
+    "SLearnerNet": "equipoise.estimators.deep.s_learner_net",
     "SNet": "equipoise.estimators.deep.snet",
-    "TLearnerNet": "equipoise.estimators.deep.t_net",
+    "TLearnerNet": "equipoise.estimators.deep.t_learner_net",
     "TARNet": "equipoise.estimators.deep.tarnet",
     "VCNet": "equipoise.estimators.deep.vcnet",
-    "XLearnerNet": "equipoise.estimators.deep.x_net",
+    "XLearnerNet": "equipoise.estimators.deep.x_learner_net",
     "MDP2Forest": "equipoise.estimators.forests.mdp2",
     "best_mix": "equipoise.estimators.forests.simplex",
-    "BoostedTrees": "equipoise.estimators.models",
+    "BoostedTrees": "equipoise.estimators.base_learners",
     "Clusters": "equipoise.estimators.clusters",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
@@ -123,11 +123,11 @@ NAMES = {
     "Bootstrapped": "equipoise.estimators.bootstrapped",
     "bootstrap_effects": "equipoise.estimators.bootstrap",
     "bootstrap_interval": "equipoise.estimators.bootstrap",
-    "dose_curves": "equipoise.estimators.curves",
-    "estimator_from_parts": "equipoise.estimators.persist",
-    "estimator_parts": "equipoise.estimators.persist",
-    "load_estimator": "equipoise.estimators.persist",
-    "save_estimator": "equipoise.estimators.persist",
+    "dose_curves": "equipoise.estimators.dose_response",
+    "estimator_from_parts": "equipoise.estimators.serialisation",
+    "estimator_parts": "equipoise.estimators.serialisation",
+    "load_estimator": "equipoise.estimators.serialisation",
+    "save_estimator": "equipoise.estimators.serialisation",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = ["ESTIMATORS", *NAMES]

@@ -26,7 +26,7 @@ from equipoise.core.features import matrix
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space
-from equipoise.estimators.sample import Sample, infer_space, sample
+from equipoise.estimators.training_data import Sample, infer_space, sample
 
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 

@@ -22,7 +22,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.features import to_arrow
-from equipoise.estimators.sample import PropensityModel
+from equipoise.estimators.training_data import PropensityModel
 
 Draw = Callable[[np.random.Generator, int], Floats]
 Progress = Callable[[int, int], None]

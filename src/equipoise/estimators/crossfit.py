@@ -18,8 +18,8 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import check_folds, fold_ids
 from equipoise.estimators.base import finite_cells
-from equipoise.estimators.models import Fitted, Rows, Table, base_models, learn, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.base_learners import Fitted, Rows, Table, base_models, learn, predict_all
+from equipoise.estimators.training_data import Sample
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.evaluation.against_truth import pehe as pehe
+    from equipoise.evaluation.against_truth import regret as regret
+    from equipoise.evaluation.against_truth import true_value as true_value
+    from equipoise.evaluation.arms_by_metrics import TableRow as TableRow
+    from equipoise.evaluation.arms_by_metrics import ranking_table as ranking_table
     from equipoise.evaluation.average import AverageEffects as AverageEffects
     from equipoise.evaluation.average import average_effects as average_effects
     from equipoise.evaluation.base import METRICS as METRICS
     from equipoise.evaluation.base import Estimate as Estimate
     from equipoise.evaluation.base import Estimates as Estimates
     from equipoise.evaluation.base import mean_estimates as mean_estimates
+    from equipoise.evaluation.baselines import everybody as everybody
+    from equipoise.evaluation.baselines import random_at_equal_spend as random_at_equal_spend
+    from equipoise.evaluation.baselines import top_share as top_share
     from equipoise.evaluation.bounds import StrataBounds as StrataBounds
     from equipoise.evaluation.bounds import strata_bounds as strata_bounds
     from equipoise.evaluation.bounds import utility_bounds as utility_bounds
@@ -24,50 +32,42 @@ if TYPE_CHECKING:
     from equipoise.evaluation.compare import Comparison as Comparison
     from equipoise.evaluation.compare import compare_policies as compare_policies
     from equipoise.evaluation.compare import compare_rankings as compare_rankings
-    from equipoise.evaluation.compat import auuc_causalml as auuc_causalml
-    from equipoise.evaluation.compat import auuc_causalml_raw as auuc_causalml_raw
-    from equipoise.evaluation.compat import auuc_sklift as auuc_sklift
-    from equipoise.evaluation.compat import qini_causalml as qini_causalml
-    from equipoise.evaluation.compat import qini_causalml_raw as qini_causalml_raw
-    from equipoise.evaluation.compat import qini_sklift as qini_sklift
     from equipoise.evaluation.curves import Curve as Curve
     from equipoise.evaluation.curves import gain_curve as gain_curve
     from equipoise.evaluation.curves import toc_curve as toc_curve
     from equipoise.evaluation.evidence import Evidence as Evidence
     from equipoise.evaluation.evidence import observe as observe
-    from equipoise.evaluation.judged import pehe as pehe
-    from equipoise.evaluation.judged import regret as regret
-    from equipoise.evaluation.judged import true_value as true_value
-    from equipoise.evaluation.order import RankedScores as RankedScores
-    from equipoise.evaluation.order import sort_scores as sort_scores
+    from equipoise.evaluation.off_policy import PolicyValue as PolicyValue
+    from equipoise.evaluation.off_policy import dr as dr
+    from equipoise.evaluation.off_policy import ips as ips
+    from equipoise.evaluation.off_policy import policy_value as policy_value
+    from equipoise.evaluation.off_policy import snips as snips
+    from equipoise.evaluation.other_libraries import auuc_causalml as auuc_causalml
+    from equipoise.evaluation.other_libraries import auuc_causalml_raw as auuc_causalml_raw
+    from equipoise.evaluation.other_libraries import auuc_sklift as auuc_sklift
+    from equipoise.evaluation.other_libraries import qini_causalml as qini_causalml
+    from equipoise.evaluation.other_libraries import qini_causalml_raw as qini_causalml_raw
+    from equipoise.evaluation.other_libraries import qini_sklift as qini_sklift
     from equipoise.evaluation.ranked import Metric as Metric
     from equipoise.evaluation.ranked import Ranking as Ranking
     from equipoise.evaluation.ranked import rank as rank
     from equipoise.evaluation.resampling import bootstrap as bootstrap
-    from equipoise.evaluation.rivals import everybody as everybody
-    from equipoise.evaluation.rivals import random_at_equal_spend as random_at_equal_spend
-    from equipoise.evaluation.rivals import top_share as top_share
     from equipoise.evaluation.sensitivity import msm_strata as msm_strata
     from equipoise.evaluation.sensitivity import with_direct_gain as with_direct_gain
     from equipoise.evaluation.sensitivity import with_harm as with_harm
     from equipoise.evaluation.shift import ShiftValue as ShiftValue
     from equipoise.evaluation.shift import shift_value as shift_value
+    from equipoise.evaluation.sorting import RankedScores as RankedScores
+    from equipoise.evaluation.sorting import sort_scores as sort_scores
     from equipoise.evaluation.strata import Audience as Audience
     from equipoise.evaluation.strata import OfferValue as OfferValue
     from equipoise.evaluation.strata import audience as audience
     from equipoise.evaluation.strata import offer_curve as offer_curve
     from equipoise.evaluation.strata import offer_value as offer_value
     from equipoise.evaluation.strata import reward_by_segment as reward_by_segment
-    from equipoise.evaluation.tables import TableRow as TableRow
-    from equipoise.evaluation.tables import ranking_table as ranking_table
     from equipoise.evaluation.uplift import autoc as autoc
     from equipoise.evaluation.uplift import qini as qini
     from equipoise.evaluation.uplift import qini_rate as qini_rate
-    from equipoise.evaluation.value import PolicyValue as PolicyValue
-    from equipoise.evaluation.value import dr as dr
-    from equipoise.evaluation.value import ips as ips
-    from equipoise.evaluation.value import policy_value as policy_value
-    from equipoise.evaluation.value import snips as snips
 
 FILES = {
     "average": ("AverageEffects", "average_effects"),
@@ -76,18 +76,18 @@ FILES = {
     "resampling": ("bootstrap",),
     "calibration": ("EffectGroup", "LinearPredictor", "best_linear_predictor", "calibration_deciles"),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
-    "compat": ("auuc_causalml", "auuc_causalml_raw", "auuc_sklift", "qini_causalml", "qini_causalml_raw", "qini_sklift"),
+    "other_libraries": ("auuc_causalml", "auuc_causalml_raw", "auuc_sklift", "qini_causalml", "qini_causalml_raw", "qini_sklift"),
     "curves": ("Curve", "gain_curve", "toc_curve"),
     "evidence": ("Evidence", "observe"),
-    "order": ("RankedScores", "sort_scores"),
-    "value": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
+    "sorting": ("RankedScores", "sort_scores"),
+    "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
     "ranked": ("Metric", "Ranking", "rank"),
-    "rivals": ("everybody", "random_at_equal_spend", "top_share"),
+    "baselines": ("everybody", "random_at_equal_spend", "top_share"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
     "shift": ("ShiftValue", "shift_value"),
     "strata": ("Audience", "OfferValue", "audience", "offer_curve", "offer_value", "reward_by_segment"),
-    "tables": ("TableRow", "ranking_table"),
-    "judged": ("pehe", "regret", "true_value"),
+    "arms_by_metrics": ("TableRow", "ranking_table"),
+    "against_truth": ("pehe", "regret", "true_value"),
     "uplift": ("autoc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}

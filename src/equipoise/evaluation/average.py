@@ -13,7 +13,7 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.evaluation.base import Estimates, around, mean_estimates
 from equipoise.evaluation.evidence import Evidence
-from equipoise.evaluation.value import Decisions, Method, dr
+from equipoise.evaluation.off_policy import Decisions, Method, dr
 
 
 @dataclass(frozen=True)

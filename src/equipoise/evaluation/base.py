@@ -25,12 +25,12 @@ METRICS = Registry(
         "qini": "equipoise.evaluation.uplift:qini",
         "autoc": "equipoise.evaluation.uplift:autoc",
         "qini_rate": "equipoise.evaluation.uplift:qini_rate",
-        "qini_sklift": "equipoise.evaluation.compat:qini_sklift",
-        "auuc_sklift": "equipoise.evaluation.compat:auuc_sklift",
-        "qini_causalml": "equipoise.evaluation.compat:qini_causalml",
-        "auuc_causalml": "equipoise.evaluation.compat:auuc_causalml",
-        "qini_causalml_raw": "equipoise.evaluation.compat:qini_causalml_raw",
-        "auuc_causalml_raw": "equipoise.evaluation.compat:auuc_causalml_raw",
+        "qini_sklift": "equipoise.evaluation.other_libraries:qini_sklift",
+        "auuc_sklift": "equipoise.evaluation.other_libraries:auuc_sklift",
+        "qini_causalml": "equipoise.evaluation.other_libraries:qini_causalml",
+        "auuc_causalml": "equipoise.evaluation.other_libraries:auuc_causalml",
+        "qini_causalml_raw": "equipoise.evaluation.other_libraries:qini_causalml_raw",
+        "auuc_causalml_raw": "equipoise.evaluation.other_libraries:auuc_causalml_raw",
     },
 )
 

@@ -12,9 +12,9 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
+from equipoise.evaluation.off_policy import PolicyValue
 from equipoise.evaluation.ranked import Metric, Ranking
 from equipoise.evaluation.resampling import percentile_estimate, replicate_seeds, replicates, resample
-from equipoise.evaluation.value import PolicyValue
 
 
 @dataclass(frozen=True)

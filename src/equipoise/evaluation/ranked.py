@@ -18,7 +18,7 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate, critical, std_errors
 from equipoise.evaluation.evidence import Evidence
-from equipoise.evaluation.order import RankedScores, sort_scores
+from equipoise.evaluation.sorting import RankedScores, sort_scores
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Neural blocks, losses and the one training loop.  Only this folder imports torch, and only when something is trained.
 
-What was learnt is plain arrays (`equipoise.neural.scores`): it predicts, is saved and is loaded without torch.
+What was learnt is plain arrays (`equipoise.neural.id_scores`): it predicts, is saved and is loaded without torch.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A score is z_o = b_o + sum_j h_jo . v_j[code_j].  With P_j = V_j H_j^T, (size_j,
 
 so a step gathers and scatters o numbers a row, where the tables' width would be 64; and one pass over V takes Adam's step and
 makes the next P while a row is at hand.  It is the function, the gradient and the Adam (Kingma & Ba, 2015; decay as an L2
-penalty) of `equipoise.neural.train` on `equipoise.neural.blocks.Additive`; sums are taken in another order.
+penalty) of `equipoise.neural.train` on `equipoise.neural.id_nets.Additive`; sums are taken in another order.
 
 S ids of all columns, stacked; k width; o outputs; B rows of a batch.  Kernels release the lock: fits run side by side on threads.
 """
@@ -23,8 +23,8 @@ import torch
 from numba import njit
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.neural.blocks import Additive
-from equipoise.neural.elementary import FAST, exponentials, logarithms
+from equipoise.neural.fast_math import FAST, exponentials, logarithms
+from equipoise.neural.id_nets import Additive
 from equipoise.neural.train import Epochs, History, Progress, Training
 
 SQUARED, CROSS_ENTROPY, LIKELIHOOD = range(3)

@@ -44,7 +44,7 @@ def times(x: Tensor | Flat, weight: Tensor) -> Tensor:
 
 
 class Embed(nn.Module):
-    """Positions (B, d) to one embedding a feature, (B, d, w), linear in its basis (see `equipoise.neural.inputs`)."""
+    """Positions (B, d) to one embedding a feature, (B, d, w), linear in its basis (see `equipoise.neural.piecewise_linear`)."""
 
     def __init__(self, features: int, slots: int, width: int) -> None:
         super().__init__()

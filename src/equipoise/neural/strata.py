@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.neural.additive import LIKELIHOOD, Composite, train_joint, train_one
-from equipoise.neural.blocks import Additive, Crossed, Product, generator
+from equipoise.neural.id_nets import Additive, Crossed, Product, generator
+from equipoise.neural.id_probability import WIDTH, trained
+from equipoise.neural.id_scores import IdScores
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared
-from equipoise.neural.pairs import WIDTH, trained
-from equipoise.neural.scores import IdScores
 from equipoise.neural.train import History, Progress, SlowGains, Training, device_of, ids, numbers, train
 
 OFFICIAL = (5.0, 1.0, 1.0, 5.0, 5.0, 5.0)  # alpha1, alpha, beta, theta, gamma, rho

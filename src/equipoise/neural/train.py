@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equipoise.core.errors import InputError
-from equipoise.neural.ranks import average, mean, part
+from equipoise.neural.distributed import average, mean, part
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, float], None]  # epochs done, loss of the last

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.policy import POLICY_PART, assignments
 from equipoise.core.errors import InputError
 from equipoise.core.snapshot import replacing
-from equipoise.pipeline import folder as files
-from equipoise.pipeline.chosen import shares
+from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.evaluate import effects_of
-from equipoise.pipeline.plan import Plan
-from equipoise.pipeline.policy import solve
-from equipoise.pipeline.score import POLICY_PART, assignments
-from equipoise.pipeline.source import open_log
-from equipoise.pipeline.study import make_task
+from equipoise.pipeline.findings.profile import shares
+from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.policy import solve
+from equipoise.pipeline.study.study import make_task
 
 
 def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.artifacts.model import read_model
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
 from equipoise.data import read_table
-from equipoise.pipeline.effects import log_folds
-from equipoise.pipeline.insight import averages, rankings
-from equipoise.pipeline.model import read_model
-from equipoise.pipeline.plan import Plan
-from equipoise.pipeline.propensity import design_of
+from equipoise.pipeline.findings.diagnostics import averages, rankings
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.cross_fit import log_folds
+from equipoise.pipeline.study.propensity import design_of
 
 
 def effects_of(path: Path, log: Log) -> Effects:

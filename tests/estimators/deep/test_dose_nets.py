@@ -6,12 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from equipoise.core.errors import InputError, UnsupportedSpace  # noqa: E402
-from equipoise.data.dose_response import make_dose_world  # noqa: E402
+from equipoise.data.simulators.dose_response import make_dose_world  # noqa: E402
 from equipoise.estimators.deep.base import NetTraining  # noqa: E402
 from equipoise.estimators.deep.dose import ExtrapolationWarning  # noqa: E402
 from equipoise.estimators.deep.drnet import DRNet  # noqa: E402
 from equipoise.estimators.deep.vcnet import VCNet  # noqa: E402
-from equipoise.neural.varying import STRATA, StrataNet, VaryingNet  # noqa: E402
+from equipoise.neural.varying_coefficients import STRATA, StrataNet, VaryingNet  # noqa: E402
 from equipoise.treatments import Arms, Dose  # noqa: E402
 
 GRID = np.linspace(0.05, 0.95, 19)

@@ -9,7 +9,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression
 
 from equipoise.core.strata import identify
-from equipoise.data.incentive import _odds, _softmax
+from equipoise.data.simulators.incentive import _odds, _softmax
 from equipoise.estimators.strata import CFDR, CFOR
 
 SIMULATIONS = 40

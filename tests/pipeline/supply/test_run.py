@@ -10,36 +10,37 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from equipoise.artifacts.batch import score_file
+from equipoise.artifacts.mixes import read_mix_policy
 from equipoise.core.errors import InfeasibleError, InputError, PlanError, SnapshotError, SpaceError
-from equipoise.pipeline import read_plan, read_scorer, run, run_supply
-from equipoise.pipeline.supply.policy import mix_file, read_mix_policy
+from equipoise.pipeline import read_plan, read_scorer, run
 
 
-def mixes_of(world, folder):
+def mixes_of(mix_world, folder):
     """The cluster (n,) and the mix (n, K) of every user."""
     table = pq.read_table(folder / "mixes.parquet")
-    return table["cluster"].to_numpy(), np.column_stack([table[part].to_numpy() for part in world.parts])
+    return table["cluster"].to_numpy(), np.column_stack([table[part].to_numpy() for part in mix_world.parts])
 
 
-def miss(world, mixes):
+def miss(mix_world, mixes):
     """The mean squared distance from the best mixes."""
-    return float(((mixes - world.best) ** 2).sum(axis=1).mean())
+    return float(((mixes - mix_world.best) ** 2).sum(axis=1).mean())
 
 
-def test_each_kind_of_user_gets_about_its_best_mix(world, shares):
+def test_each_kind_of_user_gets_about_its_best_mix(mix_world, mix_run):
     """Over the seeds 0 to 5 the squared error of the mixes was .0004 to .0008; that of today's mean mixes is .034 to .037."""
-    found, folder = shares
-    _, mixes = mixes_of(world, folder)
+    found, folder = mix_run
+    _, mixes = mixes_of(mix_world, folder)
     np.testing.assert_allclose(mixes.sum(axis=1), 1)
-    assert miss(world, mixes) < 0.003
+    assert miss(mix_world, mixes) < 0.003
     assert [cluster["name"] for cluster in found["clusters"]] == ["cluster 1", "cluster 2"]
     assert sum(cluster["share"] for cluster in found["clusters"]) == pytest.approx(1)
 
 
-def test_the_value_that_is_told_holds_the_truth(world, shares):
-    found, folder = shares
-    _, mixes = mixes_of(world, folder)
-    true = (world.level(mixes) - world.level(world.T)).mean(axis=0)
+def test_the_value_that_is_told_holds_the_truth(mix_world, mix_run):
+    found, folder = mix_run
+    _, mixes = mixes_of(mix_world, folder)
+    true = (mix_world.level(mixes) - mix_world.level(mix_world.T)).mean(axis=0)
     for metric, gain in zip(("minutes", "skips"), true, strict=True):
         value, low, high = found["whole"]["shares"][metric]
         reach = 1.5 * (high - low) / 2  # the mixes judged were learnt on a half
@@ -49,9 +50,9 @@ def test_the_value_that_is_told_holds_the_truth(world, shares):
     assert set(found["against"]) == {"vector", "binary", "today's mean mix"}
 
 
-def test_curves_have_their_tops_at_the_best_shares(world, shares):
-    found, _ = shares
-    best = np.array([world.best[world.kind == kind][0] for kind in (0, 1)])
+def test_curves_have_their_tops_at_the_best_shares(mix_world, mix_run):
+    found, _ = mix_run
+    best = np.array([mix_world.best[mix_world.kind == kind][0] for kind in (0, 1)])
     for cluster in found["clusters"]:
         kind = 0 if cluster["mix"][0] > cluster["mix"][3] else 1
         film = next(
@@ -64,28 +65,30 @@ def test_curves_have_their_tops_at_the_best_shares(world, shares):
         assert film["effect"][today] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_folder_and_its_policy(world, shares, tmp_path):
-    found, folder = shares
+def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
+    found, folder = mix_run
     assert {file.name for file in folder.iterdir()} == {"report.html", "metrics.json", "mixes.parquet", "policy"}
     assert json.loads((folder / "metrics.json").read_text())["headline"] == found["headline"]
-    label, mixes = mixes_of(world, folder)
-    got = read_mix_policy(folder / "policy").assign(world.table().slice(5, 3))
-    np.testing.assert_allclose(np.column_stack([got[part].to_numpy() for part in world.parts]), mixes[5:8])
+    label, mixes = mixes_of(mix_world, folder)
+    got = read_mix_policy(folder / "policy").assign(mix_world.table().slice(5, 3))
+    np.testing.assert_allclose(np.column_stack([got[part].to_numpy() for part in mix_world.parts]), mixes[5:8])
     assert got["user"].to_pylist() == [5, 6, 7]
     users, out = tmp_path / "users.parquet", tmp_path / "out.parquet"
-    pq.write_table(world.table(), users)
-    made = mix_file(folder / "policy", users, out)
-    assert made == {"units": 1600, "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)}}
-    assert mix_file(folder / "policy", users, out) == made  # its own file may be written again
+    pq.write_table(mix_world.table(), users)
+    made = score_file(folder / "policy", users, out)
+    assert made == {"units": 1600, "held": False, "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)}}
+    assert score_file(folder / "policy", users, out) == made  # its own file may be written again
+    with pytest.raises(InputError, match="--hold must go with a policy of one choice per unit"):
+        score_file(folder / "policy", users, out, hold=True)
     out.write_bytes(b"mine")
     with pytest.raises(InputError, match="another file"):
-        mix_file(folder / "policy", users, out)
+        score_file(folder / "policy", users, out)
     with pytest.raises(SnapshotError, match="be that of a policy"):
         read_scorer(folder / "policy")
 
 
-def test_a_changed_policy_is_refused(shares, tmp_path):
-    shutil.copytree(shares[1] / "policy", tmp_path / "policy")
+def test_a_changed_policy_is_refused(mix_run, tmp_path):
+    shutil.copytree(mix_run[1] / "policy", tmp_path / "policy")
     file = tmp_path / "policy" / "mixes.json"
     file.write_text(file.read_text().replace("film", "firm"))
     with pytest.raises(SnapshotError, match="sha256"):
@@ -93,30 +96,30 @@ def test_a_changed_policy_is_refused(shares, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["binary", "vector", "doses", "forest"])
-def test_every_way_moves_towards_the_best(world, written, way):
-    plan = read_plan(written(supply=f'way = "{way}"\nestimator = "dml"'))
-    found = run_supply(plan, plan.base / "run")
-    label, mixes = mixes_of(world, plan.base / "run")
+def test_every_way_moves_towards_the_best(mix_world, mix_plan, way):
+    plan = read_plan(mix_plan(supply=f'way = "{way}"\nestimator = "dml"'))
+    found = run(plan, plan.base / "run")
+    label, mixes = mixes_of(mix_world, plan.base / "run")
     today = np.array([c["today"] for c in found["clusters"]])[label - 1]
-    assert miss(world, mixes) < 0.8 * miss(world, today)
+    assert miss(mix_world, mixes) < 0.8 * miss(mix_world, today)
     assert (found["curves"] == []) == (way == "forest")
     assert (
         read_mix_policy(plan.base / "run" / "policy")
-        .assign(world.table())
+        .assign(mix_world.table())
         .equals(pq.read_table(plan.base / "run" / "mixes.parquet"))
     )
 
 
-def test_limits_are_kept_and_priced(world, written):
+def test_limits_are_kept_and_priced(mix_world, mix_plan):
     plan = read_plan(
-        written(
+        mix_plan(
             policy='floors = [{ metric = "minutes", per_head = 0.1 }]',
             space="move = 0.2\nlow = 0.05",
             supply='inventory = { news = 0.2 }\ncrowding = [["film", "news"]]\n'
             'together = [{ categories = ["film", "food"], most = 0.55 }]',
         )
     )
-    found = run_supply(plan, plan.base / "run")
+    found = run(plan, plan.base / "run")
     size = np.array([c["share"] for c in found["clusters"]])
     mix, today = (np.array([c[key] for c in found["clusters"]]) for key in ("mix", "today"))
     assert size @ mix[:, 3] <= 0.2 + 1e-6
@@ -130,57 +133,54 @@ def test_limits_are_kept_and_priced(world, written):
     assert "floor of minutes" in used
 
 
-def test_protected_groups_are_audited_and_never_used(world, written):
-    place = written(table=world.table().append_column("region", pa.array(np.where(world.X[:, 0] > 3, "north", "south"))))
+def test_protected_groups_are_audited_and_never_used(mix_world, mix_plan):
+    place = mix_plan(table=mix_world.table().append_column("region", pa.array(np.where(mix_world.X[:, 0] > 3, "north", "south"))))
     place.write_text(place.read_text().replace('id = "user"', 'id = "user"\nprotected = ["region"]'))
-    found = run_supply(read_plan(place), place.parent / "run")
+    found = run(read_plan(place), place.parent / "run")
     groups = {one["group"]: one for one in found["audit"]}
     assert sum(one["share"] for one in groups.values()) == pytest.approx(1)
     assert groups["north"]["mix"][3] > groups["south"]["mix"][3] + 0.2  # the features that tell regions apart tell tastes apart
     assert "region: north" in (place.parent / "run" / "report.html").read_text()
 
 
-def test_one_cluster_for_all(world, written):
-    plan = read_plan(written(supply='clusters = "none"'))
-    found = run_supply(plan, plan.base / "run")
+def test_one_cluster_for_all(mix_world, mix_plan):
+    plan = read_plan(mix_plan(supply='clusters = "none"'))
+    found = run(plan, plan.base / "run")
     assert [cluster["name"] for cluster in found["clusters"]] == ["everybody"]
-    assert (mixes_of(world, plan.base / "run")[0] == 1).all()
+    assert (mixes_of(mix_world, plan.base / "run")[0] == 1).all()
 
 
-def test_the_same_seed_gives_the_same_findings(written):
-    plan = read_plan(written())
-    one, two = (run_supply(plan, plan.base / name) for name in ("one", "two"))
+def test_the_same_seed_gives_the_same_findings(mix_plan):
+    plan = read_plan(mix_plan())
+    one, two = (run(plan, plan.base / name) for name in ("one", "two"))
     for key in ("clusters", "curves", "whole", "steps", "demands"):
         assert one[key] == two[key]
 
 
-def test_bad_plans_and_logs_are_told(world, written):
+def test_bad_plans_and_logs_are_told(mix_world, mix_plan):
     def refused(error, match, **tables):
-        plan = read_plan(written(**tables))
+        plan = read_plan(mix_plan(**tables))
         with pytest.raises(error, match=match):
-            run_supply(plan, plan.base / "run")
+            run(plan, plan.base / "run")
         assert not (plan.base / "run").exists()
 
     refused(PlanError, "did you mean 'film'", supply='crowding = [["films", "news"]]')
     refused(PlanError, "one of minutes, skips", policy='floors = [{ metric = "minute" }]')
     refused(InfeasibleError, "meet all demands", supply="inventory = { film = 0.01, food = 0.01, game = 0.01, news = 0.01 }")
     refused(InfeasibleError, "meet all demands", policy='floors = [{ metric = "minutes", per_head = 100.0 }]')
-    refused(InputError, "at least 2[02] rows", table=world.table().slice(0, 60))
-    torn = world.table().to_pydict()
+    refused(InputError, "at least 2[02] rows", table=mix_world.table().slice(0, 60))
+    torn = mix_world.table().to_pydict()
     torn["film"][4] += 0.5
     refused(SpaceError, "row 4; .*normalise", table=pa.table(torn))
-    blank = world.table().to_pydict()
+    blank = mix_world.table().to_pydict()
     blank["u1"][9] = None
     refused(InputError, "row 9", table=pa.table(blank))
-    plan = read_plan(written())
-    with pytest.raises(PlanError, match="run_supply"):
-        run(plan, plan.base / "run")
 
 
-def test_a_log_of_arms_is_no_log_of_mixes(written, world):
-    plan = written().read_text().replace('treatment = ["film", "food", "game", "news"]', 'treatment = "arm"')
+def test_a_log_of_arms_is_no_log_of_mixes(mix_plan, mix_world):
+    plan = mix_plan().read_text().replace('treatment = ["film", "food", "game", "news"]', 'treatment = "arm"')
     plan = plan.replace('kind = "shares"\nparts = ["film", "food", "game", "news"]', 'kind = "arms"\nlabels = [0, 1]')
-    place = written(table=world.table().append_column("arm", pa.array(np.arange(1600) % 2)))
+    place = mix_plan(table=mix_world.table().append_column("arm", pa.array(np.arange(1600) % 2)))
     place.write_text(plan)
     with pytest.raises(PlanError, match="be shares"):
-        run_supply(read_plan(place), place.parent / "run")
+        run(read_plan(place), place.parent / "run")

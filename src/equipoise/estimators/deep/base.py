@@ -26,9 +26,9 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
-from equipoise.estimators.sample import Sample
-from equipoise.neural.inputs import Inputs
+from equipoise.estimators.training_data import Sample
 from equipoise.neural.nets import Net, Rows, Shape, ask, build, fit, weights_of, with_weights
+from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.train import Diverged, NoGain, Training
 
 MOST_STEPS = 100  # in an epoch, about, where the batch is not said

@@ -20,10 +20,10 @@ from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.deep.base import NetTraining, canonical, split
-from equipoise.estimators.sample import Sample
-from equipoise.neural.inputs import Inputs
+from equipoise.estimators.training_data import Sample
+from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.train import device_of, train
-from equipoise.neural.varying import DoseNet, levels_at
+from equipoise.neural.varying_coefficients import DoseNet, levels_at
 
 BINS = 3  # of a feature: curves are learnt from few rows
 EPOCHS, WIDTH = 400, 24

@@ -8,7 +8,7 @@ A head reads the dose as its place in the head's part, from -1 to 1, and not as 
 from __future__ import annotations
 
 from equipoise.estimators.deep.dose import DoseNetEstimator
-from equipoise.neural.varying import DoseNet, StrataNet
+from equipoise.neural.varying_coefficients import DoseNet, StrataNet
 
 
 class DRNet(DoseNetEstimator):

@@ -6,7 +6,7 @@ Q(t, x) = W2(t) relu(W1(t) z(x)),   W(t) = sum_l b_l(t) W_l
 from __future__ import annotations
 
 from equipoise.estimators.deep.dose import DoseNetEstimator
-from equipoise.neural.varying import DoseNet, VaryingNet
+from equipoise.neural.varying_coefficients import DoseNet, VaryingNet
 
 
 class VCNet(DoseNetEstimator):

@@ -19,7 +19,7 @@ from equipoise.core.features import matrix
 from equipoise.core.folds import check_folds, check_seed
 from equipoise.core.space import Space
 from equipoise.estimators.dml.passes import Part, Sums
-from equipoise.estimators.sample import infer_space
+from equipoise.estimators.training_data import infer_space
 
 
 def row_folds(start: int, rows: int, folds: int, seed: int) -> Ints:

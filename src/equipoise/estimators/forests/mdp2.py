@@ -29,12 +29,12 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
+from equipoise.estimators.base_learners import Rows as TableRows
+from equipoise.estimators.base_learners import Table, default_outcome, learn, predict_all
 from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.forests import kernels
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
-from equipoise.estimators.models import Rows as TableRows
-from equipoise.estimators.models import Table, default_outcome, learn, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
 SKETCH = 200_000  # rows that quantiles are taken from

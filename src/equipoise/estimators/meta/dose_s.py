@@ -18,9 +18,9 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.base_learners import MONOTONE, BoostedTrees, Rows, Table, default_outcome, learn
 from equipoise.estimators.meta.s import answers
-from equipoise.estimators.models import MONOTONE, BoostedTrees, Rows, Table, default_outcome, learn
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 class DoseSLearner(EffectEstimator):

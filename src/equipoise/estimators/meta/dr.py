@@ -17,9 +17,9 @@ from equipoise.core.arrays import Floats
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
+from equipoise.estimators.base_learners import Rows, predict_all
 from equipoise.estimators.crossfit import cell_nuisances, cross_fit, design, learn_each
-from equipoise.estimators.models import Rows, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 class DRLearner(EffectEstimator):

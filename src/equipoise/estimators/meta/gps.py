@@ -20,7 +20,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 class GPS(EffectEstimator):

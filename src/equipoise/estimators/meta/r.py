@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
+from equipoise.estimators.base_learners import Fitted, Rows, predict_all
 from equipoise.estimators.crossfit import Design, Nuisance, cross_fit, design, learn_each, learn_targets
-from equipoise.estimators.models import Fitted, Rows, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:

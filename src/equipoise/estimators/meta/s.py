@@ -16,9 +16,9 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.base_learners import Fitted, Rows, Table, check_model, default_outcome, predict_all
 from equipoise.estimators.crossfit import learn_each
-from equipoise.estimators.models import Fitted, Rows, Table, check_model, default_outcome, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 def answers(models: list[Fitted], X: Floats, codes: Floats) -> Floats:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Floats
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
+from equipoise.estimators.base_learners import Table, check_model, default_outcome, predict_all
 from equipoise.estimators.crossfit import cell_nuisances, learn_targets
-from equipoise.estimators.models import Table, check_model, default_outcome, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 
 class TLearner(EffectEstimator):

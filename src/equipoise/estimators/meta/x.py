@@ -22,9 +22,9 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.base_learners import Rows, Table, base_models, predict_all
 from equipoise.estimators.crossfit import learn_each
-from equipoise.estimators.models import Rows, Table, base_models, predict_all
-from equipoise.estimators.sample import Sample
+from equipoise.estimators.training_data import Sample
 
 PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
 

@@ -25,8 +25,8 @@ from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
 from equipoise.estimators.base import as_learnt
 from equipoise.estimators.propensity import overlap
-from equipoise.estimators.sample import infer_space
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
+from equipoise.estimators.training_data import infer_space
 
 FEWEST = 50  # rows of a bin of the tests
 BINS = 10

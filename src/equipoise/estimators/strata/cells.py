@@ -23,10 +23,10 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.base import propensities
+from equipoise.estimators.base_learners import MANY, SMALL, BoostedTrees, Fitted, Rows, Table, check_model
 from equipoise.estimators.crossfit import Nuisance, cross_fit
-from equipoise.estimators.models import MANY, SMALL, BoostedTrees, Fitted, Rows, Table, check_model
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.estimators.trees import Trees, predict_many
+from equipoise.estimators.tree_scoring import Trees, predict_many
 
 CELLS = 4
 Gradient = Callable[[Floats], tuple[Floats, Floats]]

@@ -14,8 +14,8 @@ from typing import Any
 from equipoise.core.arrays import Floats
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
+from equipoise.estimators.base_learners import Rows, check_model, predict_all
 from equipoise.estimators.crossfit import learn_each
-from equipoise.estimators.models import Rows, check_model, predict_all
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import default_missed, learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample

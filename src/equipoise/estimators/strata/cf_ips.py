@@ -14,8 +14,8 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, ips_signals
+from equipoise.estimators.base_learners import Table, check_model, default_effect, predict_all
 from equipoise.estimators.crossfit import Nuisance, cross_fit
-from equipoise.estimators.models import Table, check_model, default_effect, predict_all
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample

@@ -19,7 +19,7 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, cells_of, dr_signals
-from equipoise.estimators.models import MANY, Rows, Table
+from equipoise.estimators.base_learners import MANY, Rows, Table
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import BoostedClasses, folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample

@@ -18,7 +18,7 @@ from equipoise.estimators.strata.base import Held
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.neural import require_torch
-from equipoise.neural.scores import IdScores, codes_of, softmax
+from equipoise.neural.id_scores import IdScores, codes_of, softmax
 
 Learn = Callable[[Any], Any]  # ClaimRows -> StrataModel
 

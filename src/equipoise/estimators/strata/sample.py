@@ -13,7 +13,7 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.core.strata import CLAIM_CELLS, AssumptionWarning, Claims, claim_cell
 from equipoise.estimators.base import finite_cells
-from equipoise.estimators.sample import Sample, sample
+from equipoise.estimators.training_data import Sample, sample
 
 SHOWN = 5  # rows that an error names
 CELL_WORDS = ("neither claims nor buys", "buys without a claim", "claims and does not buy", "claims and buys")

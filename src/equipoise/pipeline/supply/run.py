@@ -7,43 +7,34 @@ policy/         a snapshot: what gives new users their mixes (`pipeline.supply.p
 
 from __future__ import annotations
 
-import json
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from equipoise import __version__
+from equipoise.artifacts.mixes import MixPolicy, write_mix_policy
 from equipoise.core.features import FeatureMap
 from equipoise.core.log import Log
+from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
-from equipoise.pipeline import folder as files
-from equipoise.pipeline.demands import known_name, weights_of
-from equipoise.pipeline.effects import Progress, silent
-from equipoise.pipeline.findings import plain
-from equipoise.pipeline.plan import Plan
-from equipoise.pipeline.report import report_libraries
-from equipoise.pipeline.report.supply import render_supply
-from equipoise.pipeline.source import open_log
-from equipoise.pipeline.supply import findings as make
-from equipoise.pipeline.supply.findings import SupplyFindings
-from equipoise.pipeline.supply.learn import Learnt, Task, learn, learn_clusters
-from equipoise.pipeline.supply.policy import MixPolicy, write_mix_policy
-from equipoise.pipeline.supply.rows import Rows, check_supply, rows_of
-from equipoise.pipeline.supply.value import value
-from equipoise.pipeline.supply.words import headline_of, risks_of
+from equipoise.pipeline import run_folder as files
+from equipoise.pipeline.job import Job
+from equipoise.pipeline.plan.constraints import known_name, weights_of
+from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.supply import summarise as make
+from equipoise.pipeline.supply.exposures import Rows, check_supply, rows_of
+from equipoise.pipeline.supply.optimise import FOREST, Learnt, Task, learn, learn_clusters
+from equipoise.pipeline.supply.value import TODAY, value
+from equipoise.report.findings_supply import KIND, SupplyFindings
+from equipoise.report.sections.supply import render_supply
+from equipoise.report.sentences_supply import headline_of, risks_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "pyarrow")
 
 
-def run_supply(plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = "") -> SupplyFindings:
+def run_supply(plan: Plan, place: Path, progress: Progress = silent, command: str = "") -> SupplyFindings:
     """Run the job and write its folder, whole or absent; returns the findings."""
-    place = Path(out)
-    files.check_out(place)
-    report_libraries()  # better missed now than after the fits
     started = time.perf_counter()
     log = open_log(plan)
     task = task_of(plan, log)
@@ -56,10 +47,9 @@ def run_supply(plan: Plan, out: Path | str, *, progress: Progress = silent, comm
     with replacing(place) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
-        found["made"] = _made(plan, snapshot, command, time.perf_counter() - started)
+        found["made"] = files.run_facts(plan, PACKAGES, snapshot, command, time.perf_counter() - started)
         files.write_table(beside / files.MIXES, policy.assign(log.table))
-        text = json.dumps(plain(found), indent=1, ensure_ascii=False, allow_nan=False)
-        (beside / files.METRICS).write_text(text + "\n", encoding="utf-8")
+        files.write_findings(beside / files.METRICS, found)
         (beside / files.REPORT).write_text(render_supply(found), encoding="utf-8")
     return found
 
@@ -91,7 +81,7 @@ def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, pr
     whole, against = make.intervals_of(valued, task, level)
     clusters = make.clusters_found(task, rows, learnt)
     found: SupplyFindings = {
-        "kind": make.KIND,
+        "kind": KIND,
         "title": plan.report.title or f"What to show whom: {', '.join(log.metrics)}",
         "level": level,
         "headline": [],
@@ -101,6 +91,8 @@ def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, pr
         "weights": dict(zip(log.metrics, task.weights.tolist(), strict=True)),
         "categories": list(task.space.parts),
         "way": task.plan.way,
+        "individual": task.plan.way == FOREST,
+        "today": TODAY,
         "checks": make.checks_found(log, rows, task),
         "clusters": clusters,
         "audit": make.audit_found(log, rows, learnt.mixes(rows.X)),
@@ -117,16 +109,4 @@ def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, pr
     return found
 
 
-def _made(plan: Plan, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
-    """How the run was made, to make it again."""
-    return {
-        "version": __version__,
-        "command": command,
-        "seed": plan.run.seed,
-        "folds": plan.run.folds,
-        "seconds": round(seconds, 1),
-        "snapshot": snapshot,
-        "plan": plan.text,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
+JOB = Job(run_supply, render_supply, SupplyFindings)

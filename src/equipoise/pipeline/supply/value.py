@@ -22,16 +22,16 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
+from equipoise.core.progress import Progress, silent
 from equipoise.estimators import BoostedTrees
+from equipoise.estimators.base_learners import Table, predict_all
 from equipoise.estimators.crossfit import Nuisance, learn_targets
-from equipoise.estimators.models import Table, predict_all
-from equipoise.estimators.shift import learn_ratio, shifted
+from equipoise.estimators.density_ratio import learn_ratio, shifted
 from equipoise.evaluation.base import critical
 from equipoise.evaluation.shift import ShiftValue, shift_value
-from equipoise.pipeline.effects import Progress, silent
-from equipoise.pipeline.supply.learn import Learnt, Task, learn, learn_clusters
-from equipoise.pipeline.supply.rows import Rows, with_control
-from equipoise.pipeline.supply.ways import LEAST, coefficients
+from equipoise.pipeline.supply.curve_methods import LEAST, coefficients
+from equipoise.pipeline.supply.exposures import Rows, with_control
+from equipoise.pipeline.supply.optimise import Learnt, Task, learn, learn_clusters
 
 DEGREE = 3  # of the judging curves
 PARTS = (0.1, 0.25, 0.5)  # of the way

@@ -1,0 +1,141 @@
+"""The dual: prices >= 0 that make the certified bound g as small as it gets.
+
+g is convex and piecewise linear, and g at its minimum is the linear-programming bound: at most m units are split between
+candidates there.  Three things make it cheap on millions of units:
+
+1. a sample of the units, with bounds in proportion, gives prices that are nearly right;
+2. only units near a tie can still change their choice: the others enter as one constant line, which keeps every cut valid
+   (a fixed choice is never worth more than the best one), so bounds stay certified;
+3. a full pass then confirms the height, or shows which units to look at next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.allocation.solver.bundle import TINY, Cuts, Function, Minimum, bisect, minimise
+from equipoise.allocation.solver.problem import Problem
+from equipoise.core.arrays import Floats
+
+SAMPLE = 20_000  # units; below twice as many the whole problem is used at once
+ROUGH = 1e-5  # relative tolerance on the sample
+CORE = 0.08  # first share of units that may still change
+WIDEST = 1e9  # scaled price at which a demand is taken to have none
+ROUNDS = 30
+
+
+Stage = tuple[str, int, int, float]  # what, units, evaluations, bound
+
+
+@dataclass(frozen=True)
+class Dual:
+    """prices (m,), the bound g(prices), a lower bound of min g, and one line a stage."""
+
+    prices: Floats
+    bound: float
+    low: float
+    trace: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Units in which prices and heights are near 1: price = y * worth / potential usage."""
+
+    worth: float
+    potential: Floats
+
+    def prices(self, y: Floats) -> Floats:
+        """Scaled prices as prices, (m,)."""
+        made: Floats = y * (self.worth / self.potential)
+        return made
+
+    def scaled(self, prices: Floats) -> Floats:
+        """The inverse of `prices`."""
+        made: Floats = prices * (self.potential / self.worth)
+        return made
+
+    def function(self, problem: Problem, worth: float = 0.0, used: Floats | None = None) -> Function:
+        """g of the problem, plus units with a fixed choice of this ``worth`` and usage ``used`` (m,)."""
+        taken = np.zeros(len(problem.rows)) if used is None else used
+
+        def height(y: Floats) -> tuple[float, Floats]:
+            prices = self.prices(y)
+            g, slope, _ = problem.evaluate(prices)
+            g += worth - float(prices @ taken)
+            return g / self.worth, (slope - taken) / self.potential
+
+        return height
+
+
+def solve_dual(
+    problem: Problem, tol: float, *, warm: Floats | None = None, method: str = "level", least: float = -np.inf
+) -> Dual:
+    """Minimise g to a relative ``tol`` by ``method`` "level" or, with one row, "bisect".
+
+    least : no feasible choice is worth less, so a g below it proves that there is none; the search ends there.
+    """
+    m = len(problem.rows)
+    free, _, _ = problem.evaluate(np.zeros(m))
+    if m == 0:
+        return Dual(np.zeros(0), free, free, (("no demand", len(problem), 1, free),))
+    scale = Scale(free if free > 0 else 1.0, problem.potential())
+    y = np.zeros(m) if warm is None else np.maximum(scale.scaled(warm), 0.0)
+    trace: list[Stage] = []
+    n = len(problem)
+    if n < 2 * SAMPLE:
+        found = _widen(scale.function(problem), y, Cuts(), tol, method, least / scale.worth)
+        trace.append(("all", n, found.evaluations, found.height * scale.worth))
+        return Dual(scale.prices(found.y), found.height * scale.worth, found.low * scale.worth, tuple(trace))
+    if warm is None:
+        picked = np.arange(0, n, n // SAMPLE)
+        share = len(picked) / n
+        few = problem.take(picked, share)
+        found = _widen(Scale(scale.worth * share, scale.potential * share).function(few), y, Cuts(), ROUGH, method)
+        trace.append(("sample", len(picked), found.evaluations, found.height * scale.worth))
+        y = found.y
+    return _shrink(problem, scale, y, tol, method, least / scale.worth, trace)
+
+
+def _shrink(problem: Problem, scale: Scale, y: Floats, tol: float, method: str, least: float, trace: list[Stage]) -> Dual:
+    """Full passes and, between them, minimisation over the units near a tie."""
+    n, cuts, share = len(problem), Cuts(), CORE
+    best, at, low = np.inf, y, -np.inf
+    for _ in range(ROUNDS):
+        prices = scale.prices(y)
+        full = problem.choose(prices)
+        height = full.height / scale.worth
+        cuts.add(y, height, (problem.rows.bounds - full.usage) / scale.potential)
+        trace.append(("full pass", n, 1, full.height))
+        share = share / 4 if height < best else min(1.0, share * 8)
+        if height < best:
+            best, at = height, y
+        if best - low <= tol * max(abs(best), TINY) or best < least:
+            break
+        size = int(max(SAMPLE, share * 4 * n))
+        near = np.arange(n) if size >= n else np.sort(np.argpartition(full.margin, size - 1)[:size])
+        core = problem.take(near)
+        g, _, own = core.evaluate(prices)
+        worth = full.height - g + float(prices @ (full.usage - own))
+        found = _widen(scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least)
+        trace.append(("near ties", len(near), found.evaluations, found.height * scale.worth))
+        low, y = max(low, min(found.low, best)), found.y
+        if size >= n:
+            best, at = min((best, at), (found.height, found.y), key=lambda pair: pair[0])
+            break
+    return Dual(scale.prices(at), best * scale.worth, low * scale.worth, tuple(trace))
+
+
+def _widen(function: Function, start: Floats, cuts: Cuts, tol: float, method: str, least: float = -np.inf) -> Minimum:
+    """Minimise over a box that grows while the best point lies on its side."""
+    box, spent = max(10.0, 4.0 * float(start.max())), 0
+    while True:
+        if method == "bisect":
+            found = bisect(function, start, tol=tol, box=box, below=least)
+        else:
+            found = minimise(function, start, cuts, tol=tol, box=box, below=least)
+        spent += found.evaluations
+        if found.y.max() < 0.99 * box or box >= WIDEST or found.height < least:
+            return Minimum(found.y, found.height, found.low, spent)
+        box, start = box * 100, found.y

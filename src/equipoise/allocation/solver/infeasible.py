@@ -1,0 +1,72 @@
+"""Which demands cannot hold together: a certificate, and its rows by name.
+
+Without a value to gain, g is homogeneous; prices with g(prices) < 0 prove that no choice meets the demands (Farkas), since any
+feasible choice would make g >= 0.  The rows with a price in it are in conflict; a row that the proof does without is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.allocation.solver.bundle import Cuts, minimise
+from equipoise.allocation.solver.dual import Scale, solve_dual
+from equipoise.allocation.solver.problem import Problem
+from equipoise.core.errors import InfeasibleError
+
+SURE = -1e-9  # a certificate, as a share of the rows' potential usage
+CLOSE = 1e-7
+
+
+def conflict(problem: Problem) -> list[int]:
+    """The rows that cannot hold together, none of them needless; empty if all hold, were units divisible."""
+    free = replace(problem, value=np.zeros_like(problem.value))
+    rows = _certificate(free, list(range(len(problem.rows))))
+    for r in list(rows):
+        without = _certificate(free, [other for other in rows if other != r]) if r in rows else []
+        rows = without or rows
+    return rows
+
+
+def _certificate(free: Problem, kept: list[int]) -> list[int]:
+    """Rows among ``kept`` whose prices prove that they cannot hold together; empty if they can."""
+    if not kept:
+        return []
+    part = replace(free, rows=free.rows.only(kept))
+    height = Scale(1.0, part.potential()).function(part)
+    start = np.full(len(kept), 1.0 / len(kept))
+    found = minimise(height, start, Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True)
+    if found.height >= SURE:
+        return []
+    return [r for r, y in zip(kept, found.y.tolist(), strict=True) if y > 0]
+
+
+def infeasible(problem: Problem) -> InfeasibleError:
+    """The error that names the rows in conflict and, for a floor, how much of it can be reached."""
+    rows = conflict(problem)
+    demands = problem.rows.demands
+    if not rows:
+        names = " and ".join(repr(d.name) for d, b in zip(demands, problem.rows.bounds, strict=True) if b < 0) or "the demands"
+        return InfeasibleError(
+            names, "leave room for whole units", "no choice that meets every demand was found", fix="loosen one of them a little"
+        )
+    names = " and ".join(repr(demands[r].name) for r in rows)
+    floors = [r for r in rows if demands[r].metric is not None and demands[r].sign < 0]
+    got = "no choice that meets them"
+    if floors:
+        got = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
+    return InfeasibleError(
+        f"demand{'s' if len(rows) > 1 else ''} {names}", "hold together", got, fix="loosen or leave out one of them"
+    )
+
+
+def _reach(problem: Problem, floor: int, others: list[int]) -> str:
+    """How much of a floor can be had under the other rows."""
+    rows, demand = problem.rows, problem.rows.demands[floor]
+    column = problem.columns[rows.quantity[floor] - 2]
+    coefficient = -rows.coefficient[floor][rows.codes]  # (n, k)
+    value = np.ascontiguousarray(coefficient * problem.cube[:, :, column])
+    best = solve_dual(replace(problem, value=value, rows=rows.only(others)), 1e-6).bound
+    under = " with the others" if others else ""
+    return f"at most {best / rows.heads[floor]:.6g} of the {-demand.bound:.6g} asked for {demand.name!r}{under}"

@@ -1,0 +1,99 @@
+"""Polish: branch and bound over the units nearest to a tie, for populations so small that whole units matter.
+
+The linear bound splits up to m units, so the gap of a repaired choice shrinks like m / n: on a hundred units it shows.  The
+nearest ties are then chosen together, the others staying as they are: best bound first, branching on the candidate that is most
+split; each relaxation also offers its whole part, filled up greedily.  The work is limited in nodes, not in seconds, so the
+result is the same on every machine.  Reference: Land and Doig (1960), Econometrica 28.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from equipoise.allocation.solver.exact import one_each, usage_matrix
+from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.repair import Repaired, nearest_ties
+from equipoise.core.arrays import Floats
+
+UNITS = 120
+NODES = 60
+WHOLE = 1e-7  # a share this near to 0 or 1 is whole
+BETTER = 1e-6  # a branch must promise this part of the value more than the best so far
+
+
+def polish(problem: Problem, prices: Floats, made: Repaired) -> Repaired:
+    """The better of the repaired choice and one whose nearest ties are chosen together."""
+    near = nearest_ties(problem.choose(prices).margin, UNITS)
+    core = problem.take(near)
+    worth, own = core.measure(made.choice[near])
+    room = problem.rows.bounds - (made.usage - own)
+    chosen = _Search(core.value, usage_matrix(core), room, worth if made.feasible else -np.inf).run()
+    if chosen is None:
+        return made
+    choice = made.choice.copy()
+    choice[near] = chosen
+    value, usage = problem.measure(choice)
+    if (usage > problem.rows.bounds).any() or (made.feasible and value <= made.value):
+        return made
+    switched = made.switched | (choice != made.choice)
+    return replace(made, choice=choice, value=value, usage=usage, switched=switched, feasible=True)
+
+
+@dataclass
+class _Search:
+    """value (n, k), matrix (m, n * k), room (m,), the best value known."""
+
+    value: Floats
+    matrix: Floats
+    room: Floats
+    best: float
+    choice: Choice | None = None
+
+    def run(self) -> Choice | None:
+        """The best choice found, (n,), if it is better than what was known."""
+        n, k = self.value.shape
+        local = sp.csr_array(one_each(n, k))
+        everything = sp.vstack([sp.csr_array(self.matrix), local], format="csr")
+        limits = np.concatenate([self.room, np.ones(n)])
+        heap: list[tuple[float, int, Floats]] = [(-np.inf, 0, np.tile([0.0, 1.0], (n * k, 1)))]
+        for node in range(1, NODES + 1):
+            if not heap or -heap[0][0] <= self.best + BETTER * abs(self.best):
+                break
+            bounds = heapq.heappop(heap)[2]
+            found = linprog(-self.value.ravel(), A_ub=everything, b_ub=limits, bounds=bounds, method="highs")
+            if found.x is None or -found.fun <= self.best:
+                continue
+            self.offer(found.x)
+            split = np.minimum(found.x, 1.0 - found.x)
+            place = int(split.argmax())
+            if split[place] <= WHOLE:
+                continue
+            for side in (0, 1):
+                child = bounds.copy()
+                child[place] = side
+                heapq.heappush(heap, (float(found.fun), 2 * node + side, child))
+        return self.choice
+
+    def offer(self, shares: Floats) -> None:
+        """Keep the whole part of a relaxation, with what else fits by value, if that is feasible and the best."""
+        n, k = self.value.shape
+        whole = shares.reshape(n, k) > 0.5
+        sure = shares.reshape(n, k) > 1.0 - WHOLE
+        for start in (whole, sure):
+            choice = np.where(start.any(axis=1), start.argmax(axis=1), -1)
+            on = np.flatnonzero(choice >= 0)
+            used = self.matrix[:, on * k + choice[on]].sum(axis=1)
+            for place in np.argsort(-self.value.ravel(), kind="stable"):
+                unit, a = divmod(int(place), k)
+                if self.value[unit, a] > 0 and choice[unit] < 0 and (used + self.matrix[:, place] <= self.room).all():
+                    choice[unit] = a
+                    used = used + self.matrix[:, place]
+            on = np.flatnonzero(choice >= 0)
+            worth = float(self.value[on, choice[on]].sum())
+            if worth > self.best and (used <= self.room).all():
+                self.best, self.choice = worth, choice.astype(np.int16)

@@ -1,0 +1,61 @@
+"""Hold: prices whose choice by the one rule exceeds no row, with no repair, so that a policy keeps its demands by prices alone.
+
+At the dual's minimum the rule may be off by the few units that are split between candidates.  First the prices of the exceeded
+rows are raised, by steps that double; where rows pull against each other and that does not end, the dual is solved again with
+the exceeded rows tightened by what was exceeded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.allocation.solver.dual import Scale, solve_dual
+from equipoise.allocation.solver.problem import Problem
+from equipoise.core.arrays import Floats
+
+FIRST, RAISES = 1e-9, 24  # scaled price of the first step; the last is FIRST * 2 ** RAISES = 0.017
+TIGHTENINGS, GROWTH = 25, 0.3
+TOLERANCE = 1e-9
+
+
+def hold(problem: Problem, prices: Floats) -> Floats:
+    """The prices, changed by little until the choice they make exceeds no row; as they were if none such are found."""
+    raised = _raise(problem, prices)
+    return raised if raised is not None else _tighten(problem, prices)
+
+
+def _over(problem: Problem, prices: Floats) -> Floats:
+    """By how much the choice by prices exceeds each row, (m,)."""
+    _, usage = problem.measure(problem.choose(prices).choice)
+    excess: Floats = np.maximum(usage - problem.rows.bounds, 0.0)
+    return excess
+
+
+def _raise(problem: Problem, prices: Floats) -> Floats | None:
+    """Raise the prices of exceeded rows by steps that double."""
+    worth, _, _ = problem.evaluate(np.zeros(len(prices)))
+    first = Scale(max(worth, 1e-300), problem.potential()).prices(np.full(len(prices), FIRST))
+    raised, step = prices, np.zeros(len(prices))
+    for _ in range(RAISES):
+        over = _over(problem, raised) > 0
+        if not over.any():
+            return raised
+        step = np.where(over, np.maximum(2 * step, first), step)
+        raised = raised + np.where(over, step, 0.0)
+    return None
+
+
+def _tighten(problem: Problem, prices: Floats) -> Floats:
+    """Solve again with exceeded rows tightened."""
+    tight, now = np.zeros(len(prices)), prices
+    least = float(np.minimum(problem.value.min(axis=1), 0.0).sum()) - 1e-9
+    for step in range(TIGHTENINGS):
+        over = _over(problem, now)
+        if not over.any():
+            return now
+        tight = tight + (1 + GROWTH * step) * over
+        narrow = replace(problem, rows=replace(problem.rows, bounds=problem.rows.bounds - tight))
+        now = solve_dual(narrow, TOLERANCE, warm=now, least=least).prices
+    return prices

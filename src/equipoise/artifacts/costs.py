@@ -1,0 +1,138 @@
+"""What an offer costs: the amount, and the amount expected to be paid.
+
+    expected cost_ia = amount_ia * P(claimed | x_i, a)      where an offer is paid only when claimed
+    expected cost_ia = amount_ia                            where it is always paid
+    expected cost_ia = E[cost | x_i, a]                     where the cost is an observed column of the log
+
+P(claimed) and E[cost] are metrics of the one fit, so they too are cross-fitted.  Control costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.core.arrays import Floats
+from equipoise.core.columns import numbers
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError, PlanError, UnsupportedSpace
+from equipoise.core.log import Log
+from equipoise.core.space import Space
+from equipoise.core.suggest import nearest
+
+PLACE = "[policy] cost"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The cost of every offer.
+
+    Attributes
+    ----------
+    amount : (k,), what an offer costs when it is paid; 0 under control.
+    column : a column that multiplies the amounts unit by unit, or None.
+    metric : the metric that says whether it is paid (claimed) or how much (observed cost); None where offers are always paid.
+    probability : whether that metric is a probability.
+    """
+
+    amount: tuple[float, ...]
+    column: str | None = None
+    metric: str | None = None
+    probability: bool = True
+
+    def amounts(self, table: pa.Table) -> Floats:
+        """What each offer costs each unit when it is paid, (n, k) or (1, k)."""
+        amount = np.asarray(self.amount)[None]
+        if self.column is None:
+            return amount
+        if self.column not in table.column_names:
+            fix = f"columns: {', '.join(table.column_names)}"
+            raise InputError(f"cost column {self.column!r}", "be in the table", "no such column", fix=fix)
+        each = numbers(table[self.column])
+        bad = ~(np.isfinite(each) & (each >= 0))
+        if bad.any():
+            row = int(np.argmax(bad))
+            got, fix = f"{each[row]:g}", "mend or drop the row"
+            raise InputError(f"cost column {self.column!r}", "be a finite amount >= 0", got, f"row {row}", fix)
+        return amount * each[:, None]
+
+    def expected(self, effects: Effects, table: pa.Table) -> Floats:
+        """The expected cost of each candidate for each unit, (n, k) >= 0."""
+        amount = np.broadcast_to(self.amounts(table), effects.values.shape[:2])
+        if self.metric is None:
+            return amount.copy()
+        j = effects.metrics.index(self.metric)
+        level = effects.baseline[:, None, j] + effects.values[:, :, j]
+        return amount * np.clip(level, 0.0, 1.0 if self.probability else None)
+
+    def spend_scores(self, scores: Floats, metrics: tuple[str, ...], table: pa.Table) -> Floats:
+        """Unbiased scores of the money spent under each cell, (n, K).   scores: (n, K, m) of the metrics."""
+        spend = np.zeros(scores.shape[:2])
+        paid = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]
+        spend[:, 1:] = self.amounts(table) * paid
+        return spend
+
+    def to_json(self) -> dict[str, Any]:
+        """The costs as plain JSON, to be carried with a policy."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Costs:
+        """The inverse of `to_json`."""
+        return cls(tuple(plain["amount"]), plain["column"], plain["metric"], plain["probability"])
+
+
+def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
+    """The costs that a plan names; without any, every offer counts 1."""
+    names = space.names(space.candidates())
+    ones = (1.0,) * len(names)
+    if cost is None:
+        return Costs(ones)
+    if isinstance(cost, str) and cost == log.roles.cost:
+        if log.roles.claimed is not None:
+            fix = "give the amount of an offer; it is multiplied by P(claimed)"
+            raise PlanError("cost", "be an amount where the log has a claimed column", repr(cost), "[policy]", fix)
+        return Costs(ones, metric=_varying(cost, log), probability=False)
+    if paid == "claimed" and log.roles.claimed is None:
+        raise PlanError('[policy] paid = "claimed"', "go with a claimed column", "none", "[log]", 'add claimed = "column"')
+    metric = None if paid == "always" or log.roles.claimed is None else _varying(log.roles.claimed, log)
+    if isinstance(cost, str) and cost != "dose":
+        made = Costs(ones, column=cost, metric=metric)
+        made.amounts(log.table)
+        return made
+    return Costs(_amounts(cost, space, names), metric=metric)
+
+
+def _varying(name: str, log: Log) -> str:
+    """A column whose mean is to be modelled."""
+    values = log.numbers(name)
+    if values.min() == values.max():
+        fix = 'say paid = "always", or take the role away'
+        raise PlanError(f"column {name!r}", "vary", f"{values[0]:g} in every row", "[log]", fix)
+    return name
+
+
+def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ...]:
+    if isinstance(cost, float):
+        return (cost,) * len(names)
+    if isinstance(cost, dict):
+        return _by_candidate(cost, names)
+    try:
+        return tuple(space.dose(space.candidates()).tolist())
+    except UnsupportedSpace as error:
+        fix = "give a table candidate = amount"
+        raise PlanError("cost = 'dose'", "go with a space of amounts", space.describe(), "[policy]", fix) from error
+
+
+def _by_candidate(cost: dict[str, float], names: tuple[str, ...]) -> tuple[float, ...]:
+    for name in cost:
+        if name not in names:
+            fix = nearest(name, names) or f"candidates: {', '.join(names)}"
+            raise PlanError(f"candidate {name!r}", "be known", cost[name], PLACE, fix)
+    missing = [name for name in names if name not in cost]
+    if missing:
+        raise PlanError(f"the cost of {missing[0]!r}", "be given", "nothing", PLACE, "say 0 for an offer that is free")
+    return tuple(cost[name] for name in names)

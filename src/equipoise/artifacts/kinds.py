@@ -1,0 +1,54 @@
+"""The kinds of what ships: a snapshot says its kind, and the kind says who reads it.  A new kind is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from equipoise.core.errors import SnapshotError
+from equipoise.core.registry import Registry
+from equipoise.core.snapshot import read_snapshot
+
+ARTIFACTS = Registry(
+    "kind of artifact",
+    {
+        "policy": "equipoise.artifacts.policy:read_scorer",
+        "mixes": "equipoise.artifacts.mixes:read_mix_policy",
+    },
+)
+
+
+class Summary(Protocol):
+    """Sums over the batches of a file."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count one more batch."""
+
+    def report(self) -> dict[str, Any]:
+        """The sums as plain JSON."""
+
+
+class Artifact(Protocol):
+    """What assigns units never seen."""
+
+    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The assignments of every batch, one batch each."""
+
+    def rebudget(self, frame: Any) -> pa.Table:
+        """The assignment that meets the demands on the units of a frame as a whole, or an error where it has none to meet."""
+
+    def summary(self) -> Summary:
+        """What to count over a file."""
+
+
+def read_artifact(path: Path | str) -> Artifact:
+    """What a snapshot folder holds, whatever its kind; a changed byte is refused."""
+    kind = read_snapshot(path).meta.get("kind")
+    if kind not in ARTIFACTS:
+        fix = "give the policy/ folder of a run"
+        raise SnapshotError("a snapshot", f"be of a kind that assigns units: {', '.join(ARTIFACTS)}", repr(kind), str(path), fix)
+    artifact: Artifact = ARTIFACTS.load(str(kind))(path)
+    return artifact

@@ -1,0 +1,142 @@
+"""What gives users their mixes: a snapshot of clusters and their mixes, or of the forest that finds each user's own.
+
+raw columns -> feature map -> cluster -> its mix            or  -> forest, within the cluster's bounds -> mix
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from equipoise.artifacts.policy import PLAN_PART
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.features import FeatureMap, matrix, to_arrow
+from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.version import __version__
+from equipoise.estimators import Clusters, estimator_from_parts, estimator_parts
+from equipoise.estimators.base import complete
+
+KIND, MIXES_PART = "mixes", "mixes.json"
+CLUSTERS, FOREST = "clusters", "forest"
+
+
+@dataclass(frozen=True)
+class MixPolicy:
+    """Mixes for users.
+
+    Attributes
+    ----------
+    parts : the K categories.   clusters : None where all users are one.   shares : (C, K), of each cluster.
+    bounds : (2, C, K), the least and largest shares, within which the forest, if there is one, finds each user's own mix.
+    id : the column of user ids, or None.
+    """
+
+    features: FeatureMap
+    parts: tuple[str, ...]
+    clusters: Clusters | None
+    shares: Floats
+    bounds: Floats
+    forest: Any = None
+    id: str | None = None
+
+    def mixes(self, X: Floats) -> tuple[Ints, Floats]:
+        """The cluster (n,) and the mix (n, K) of users."""
+        label = np.zeros(len(X), np.int64) if self.clusters is None else self.clusters.predict(X)
+        if self.forest is None:
+            return label, self.shares[label]
+        found = np.empty((len(X), len(self.parts)))
+        for c in np.unique(label):
+            low, high = self.bounds[:, c]
+            found[label == c] = self.forest.recommend(X[label == c], low=low, high=high)
+        return label, found
+
+    def assign(self, frame: Any, start: int = 0) -> pa.Table:
+        """One row a user of a frame of raw columns: the id or number, the cluster, and a column a category."""
+        table = to_arrow(frame)
+        X, names = matrix(self.features.transform(table))
+        complete(X, names)
+        unit = table[self.id] if self.id in table.column_names else np.arange(start, start + table.num_rows)
+        label, mixes = self.mixes(X)
+        columns = dict(zip(self.parts, mixes.T, strict=True))
+        return pa.table({self.id or "row": unit, "cluster": label + 1, **columns})
+
+    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The mixes of every batch, one batch each; rows without an id column are numbered through."""
+        start = 0
+        for batch in batches:
+            if batch.num_rows:
+                mixes = self.assign(pa.Table.from_batches([batch]), start)
+                start += batch.num_rows
+                yield from mixes.combine_chunks().to_batches()
+
+    def rebudget(self, frame: Any) -> pa.Table:
+        """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes were found."""
+        fix = "leave --hold out, or run the plan again on these users"
+        raise InputError("--hold", "go with a policy of one choice per unit", "a policy of mixes", fix=fix)
+
+    def summary(self) -> ClusterSummary:
+        """How many users of a file are of each cluster."""
+        return ClusterSummary()
+
+
+@dataclass
+class ClusterSummary:
+    """How many users are of each cluster."""
+
+    clusters: dict[str, int] = field(default_factory=dict)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count one more batch."""
+        for item in sorted(pc.value_counts(batch["cluster"]).to_pylist(), key=lambda item: item["values"]):
+            name = f"cluster {item['values']}"
+            self.clusters[name] = self.clusters.get(name, 0) + item["counts"]
+
+    def report(self) -> dict[str, Any]:
+        """The sums as plain JSON."""
+        return {"clusters": self.clusters}
+
+
+def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
+    """Write the snapshot and return its id.   plan : the text of the plan it was made by."""
+    said = {"parts": list(policy.parts), "shares": policy.shares.tolist(), "bounds": policy.bounds.tolist()}
+    parts = {PLAN_PART: plan.encode(), MIXES_PART: (json.dumps(said, indent=1) + "\n").encode()}
+    models: dict[str, Any] = {}
+    for name, model in ((CLUSTERS, policy.clusters), (FOREST, policy.forest)):
+        if model is not None:
+            own, models[name] = estimator_parts(model)
+            parts |= {f"{name}-{part}": data for part, data in own.items()}
+    about = {"kind": KIND, "version": __version__, "models": models, "features": policy.features.to_json(), "id": policy.id}
+    return write_snapshot(path, parts, about)
+
+
+def read_mix_policy(path: Path | str) -> MixPolicy:
+    """The policy of a snapshot folder; a changed byte is refused."""
+    snapshot = read_snapshot(path)
+    meta = snapshot.meta
+    if meta.get("kind") != KIND:
+        fix = "give the policy/ folder of a run with [supply]"
+        raise SnapshotError("a snapshot", "be that of mixes", repr(meta.get("kind")), str(path), fix)
+    said = json.loads(snapshot.parts[MIXES_PART])
+    made = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
+    return MixPolicy(
+        FeatureMap.from_json(meta["features"]),
+        tuple(said["parts"]),
+        made.get(CLUSTERS),
+        np.asarray(said["shares"]),
+        np.asarray(said["bounds"]),
+        made.get(FOREST),
+        meta["id"],
+    )
+
+
+def _model(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:
+    own = {part.removeprefix(f"{name}-"): data for part, data in parts.items() if part.startswith(f"{name}-")}
+    return estimator_from_parts(own, about)

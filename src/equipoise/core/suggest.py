@@ -1,0 +1,60 @@
+"""What to say where a name is unknown: the nearest of the names there are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """``"did you mean 'visit'?"`` for the nearest of ``names``, or ``""`` where none is near.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    names : iterable of str
+        The names there are.
+    cutoff : float, default 0.6
+        The least similarity of a suggestion, in [0, 1].
+
+    Returns
+    -------
+    str
+        The question, or nothing.
+
+    Examples
+    --------
+    >>> nearest("vist", ["visit", "spend"])
+    "did you mean 'visit'?"
+    >>> nearest("age", ["visit", "spend"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def among(name: str, names: Iterable[str], what: str = "known") -> str:
+    """`nearest`, then all the names: ``"did you mean 'visit'? known: visit, spend"``.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    names : iterable of str
+        The names there are.
+    what : str, default "known"
+        What the names are.
+
+    Returns
+    -------
+    str
+        What to say.
+
+    Examples
+    --------
+    >>> among("age", ["visit", "spend"], "columns")
+    'columns: visit, spend'
+    """
+    known = list(names)
+    return f"{nearest(name, known)} {what}: {', '.join(known)}".lstrip()

@@ -1,0 +1,1 @@
+"""Public experiments, read from a folder of data or fetched from their publishers."""

@@ -1,0 +1,102 @@
+"""Thornton (2008): cash vouchers of 0 to 2.84 USD, drawn at random, for coming to learn one's HIV result; Malawi, 4,820 people.
+
+The 2,834 rows that know both the voucher and whether the person came are the experiment.  The data come from the PyPI package
+causaldata (MIT), read as a file, so that nothing of that package is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.core import columns
+from equipoise.core.errors import DataError, MissingExtra
+from equipoise.core.features import to_arrow
+from equipoise.core.log import Log, Outcome
+from equipoise.data.files import read_table
+from equipoise.data.public.fetch import Place, Wish, data_homes, find
+from equipoise.data.public.published import Card, Facts
+from equipoise.data.read import read_log
+from equipoise.treatments import Dose
+
+CARD = Card(
+    name="thornton",
+    title="Cash incentives to learn HIV results",
+    rows=2_834,
+    treatment="tinc: a voucher of 0 (control) to 2.84 USD, 27 amounts",
+    outcomes=("got",),
+    terms="causaldata package: MIT; the data: cite Thornton 2008",
+    citation="Rebecca L. Thornton, The Demand for, and Impact of, Learning HIV Status, American Economic Review 98(5), 2008",
+    address="https://pypi.org/project/causaldata/ (thornton_hiv)",
+    note="Rows without the voucher or the outcome are left out: 2,834 of 4,820 remain.  hiv2004 is protected.",
+)
+KNOWN = ("thornton_incentive/thornton_hiv.parquet", "thornton_hiv.parquet", "thornton_hiv.dta")
+DTA_SHA256 = "add8c0410f44f0561257c0024e768c3036b1183aa58299e47a80a24d17ba4b62"  # in causaldata 0.1.5
+FACTS = Facts(
+    rows=4_820,
+    needs=("villnum", "distvct", "age", "hiv2004"),
+    sums={"got": (2_016, 0), "tinc": (2_866.30, 0.05)},
+)
+# Vouchers were whole 10-kwacha amounts; those of 50, 100, ..., 300 kwacha (0.47 USD each 50) are what a policy chooses from.
+SPACE = Dose(0, 3, levels=[0.47, 0.95, 1.42, 1.89, 2.36, 2.84], unit="USD")
+HIV = {-1: "indeterminate", 0: "negative", 1: "positive"}
+
+
+def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
+    """The log, from the Parquet in a data folder or from the installed package causaldata; offline either way.
+
+    Roles: the dose is ``tinc``; ``got`` is outcome and claim, for only those who came were paid; ``paid`` = tinc * got is the
+    cost.
+    Villages (``villnum``) are the group: vouchers were drawn person by person, but a policy is for villages not yet seen, so
+    rows of one village share a fold and are resampled together.  ``hiv2004`` is protected: audited, never a targeting feature.
+    """
+    table, where = _table(data_home, path)
+    FACTS.check(table, CARD, where)
+    known = np.isfinite(columns.numbers(table["got"])) & np.isfinite(columns.numbers(table["tinc"]))
+    table = table.filter(pa.array(known))
+    paid = columns.numbers(table["tinc"]) * columns.numbers(table["got"])
+    codes = [HIV[int(code)] for code in columns.numbers(table["hiv2004"])]
+    table = table.append_column("paid", pa.array(paid)).set_column(
+        table.column_names.index("hiv2004"), "hiv2004", pa.array(codes, pa.string())
+    )
+    return read_log(
+        table,
+        treatment="tinc",
+        space=SPACE,
+        outcomes=[Outcome("got", "binary")],
+        features=["distvct", "age"],
+        claimed="got",
+        cost="paid",
+        design="shares",
+        group="villnum",
+        protected=["hiv2004"],
+    )
+
+
+def _table(data_home: Place, path: Place) -> tuple[pa.Table, str]:
+    here = any((home / file).exists() for home in data_homes(data_home) for file in KNOWN)
+    packaged = importlib.util.find_spec("causaldata")
+    if path is None and not here:
+        if packaged is None or packaged.origin is None:
+            raise MissingExtra(
+                "the data of Thornton (2008)", "be installed", "no package causaldata", fix="pip install 'equipoise[examples]'"
+            )
+        path = Path(packaged.origin).parent / "thornton_hiv" / "thornton_hiv.dta"
+    file = find(CARD.name, KNOWN, None, Wish(data_home, path))
+    return (_read_stata(file) if file.suffix == ".dta" else read_table(file)), str(file)
+
+
+def _read_stata(file: Path) -> pa.Table:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != DTA_SHA256:
+        raise DataError(f"the file of {CARD.name}", f"have sha256 {DTA_SHA256}", digest, str(file), "install causaldata again")
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        raise MissingExtra("pandas", "be installed to read a .dta file", "no pandas", fix="pip install pandas") from error
+    return to_arrow(pandas.read_stata(file))

@@ -1,0 +1,1 @@
+"""Logs of ratings, and the incentive experiments constructed from them."""

@@ -1,0 +1,39 @@
+"""A placebo world: the coupon world in which no coupon does anything to anybody, so that every effect found is a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from equipoise.core.errors import InputError
+from equipoise.core.log import Log
+from equipoise.core.truth import Truth
+from equipoise.data.simulators.coupon import make_coupon_world
+
+METRICS = ("spend", "visits", "conversion")
+
+
+def make_placebo_world(
+    n: int = 10_000,
+    *,
+    arms: int = 2,
+    metrics: Sequence[str] = METRICS,
+    seed: int = 0,
+    shares: Sequence[float] | None = None,
+    confounding: float = 0.0,
+    tail: float = 1.0,
+) -> tuple[Log, Truth]:
+    """Draw n rows; the arguments are those of `make_coupon_world`.   Margin is no metric here: a claimed coupon costs money.
+
+    Examples
+    --------
+    >>> log, truth = make_placebo_world(1000)
+    >>> float(abs(truth.effects().values).max())
+    0.0
+    """
+    if set(metrics) - set(METRICS):
+        raise InputError(
+            "metrics", f"be some of {', '.join(METRICS)}", list(metrics), fix="coupons cost margin, which is an effect"
+        )
+    return make_coupon_world(
+        n, arms=arms, metrics=metrics, seed=seed, shares=shares, confounding=confounding, tail=tail, strength=0.0
+    )

@@ -1,0 +1,240 @@
+"""Base models: what learns a regression for an estimator, and the one table of features that all of them share.
+
+A base model is `BoostedTrees` (LightGBM; the default) or any scikit-learn regressor or classifier of a 0/1 outcome.  A `Table`
+bins the features once; every model of every fold, arm and metric learns from the same binned rows and is asked about the same X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, Protocol
+
+import lightgbm
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.estimators.tree_scoring import Trees, predict_many
+
+BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
+FEW, MANY = 5_000, 40_000  # rows a cell from which the default models may learn more: measured on simulators with known effects
+SMALL = 100_000  # rows below which a fit on several threads waits for itself, the more so on a busy machine
+MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
+
+
+class Fitted(Protocol):
+    """A learnt regression."""
+
+    def predict(self, X: Floats) -> Floats:
+        """Its mean, (n,)."""
+
+
+class Table:
+    """The features of one fit, (n, d), and their bins, made once for each number of bins asked."""
+
+    def __init__(self, X: Floats, names: Sequence[str]) -> None:
+        self.X, self.names = X, tuple(names)
+        self._binned: dict[tuple[int, int], lightgbm.Dataset] = {}
+
+    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
+        """LightGBM's binned copy of all rows."""
+        if (bins, threads) not in self._binned:
+            settings = _table_settings(bins, threads)
+            blank = np.zeros(len(self.X), np.float32)
+            self._binned[bins, threads] = lightgbm.Dataset(self.X, blank, params=settings, free_raw_data=True).construct()
+        return self._binned[bins, threads]
+
+
+@dataclass
+class Rows:
+    """Some rows of a table, ready for any number of fits: their binned copy is made once."""
+
+    table: Table
+    index: Ints | None  # None: all rows
+    _subsets: dict[tuple[int, int], lightgbm.Dataset] = field(default_factory=dict)
+
+    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
+        """LightGBM's binned copy of these rows."""
+        whole = self.table.binned(bins, threads)
+        if self.index is None:
+            return whole
+        if (bins, threads) not in self._subsets:
+            index: Any = self.index
+            self._subsets[bins, threads] = whole.subset(index, params=_table_settings(bins, threads)).construct()
+        return self._subsets[bins, threads]
+
+    def of(self, column: Any) -> Any:
+        """The part of a column (n,) or matrix (n, ...) that stands in these rows."""
+        return column if self.index is None else column[self.index]
+
+
+def _at_least(value: Any, low: float) -> bool:
+    """Whether a setting is a number that is large enough."""
+    return isinstance(value, Real) and float(value) >= low
+
+
+def _table_settings(bins: int, threads: int) -> dict[str, Any]:
+    """LightGBM's parameters that belong to the data."""
+    return {
+        "max_bin": bins,
+        "bin_construct_sample_cnt": BIN_SAMPLE,
+        "feature_pre_filter": False,
+        "force_row_wise": True,
+        "deterministic": True,
+        "num_threads": threads,
+        "verbosity": -1,
+    }
+
+
+class BoostedTrees(BaseEstimator):  # type: ignore[misc]
+    """Gradient boosted trees on binned features: LightGBM with squared loss.
+
+    Squared loss serves every kind of outcome: the mean of a 0/1 outcome is its probability.  Missing features are sent to the
+    side of each split where they do less harm.
+
+    Parameters
+    ----------
+    trees, learning_rate, leaves : how much it can learn.   bins : how finely it sees a feature, at most 255.
+    least : the fewest rows of a leaf.   shrink : added to the weight of each leaf, in rows (L2).
+    monotone : for each feature "increasing", "decreasing" or None; None for no constraint at all.
+    threads : 0 takes all, but one for a small table, where more would wait for each other; the numbers do not depend on it.
+    """
+
+    def __init__(
+        self,
+        trees: int = 100,
+        learning_rate: float = 0.1,
+        leaves: int = 31,
+        bins: int = 127,
+        least: int = 20,
+        shrink: float = 0.0,
+        monotone: Sequence[str | None] | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.trees, self.learning_rate, self.leaves, self.bins, self.least = trees, learning_rate, leaves, bins, least
+        self.shrink, self.monotone, self.threads = shrink, monotone, threads
+
+    def settings(self, threads: int = 0) -> dict[str, Any]:
+        """LightGBM's parameters."""
+        return _table_settings(self.bins, threads) | {
+            "objective": "l2",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.least,
+            "lambda_l2": self.shrink,
+            "monotone_constraints": [MONOTONE[way] for way in self.monotone] if self.monotone else None,
+        }
+
+    def _check(self) -> None:
+        least = {"trees": 1, "leaves": 2, "bins": 2, "least": 1, "shrink": 0, "threads": 0}
+        for name, low in least.items():
+            if not _at_least(getattr(self, name), low):
+                raise InputError(f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name))
+        if not (_at_least(self.learning_rate, 0) and self.learning_rate > 0):
+            raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
+
+    def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
+        """Learn the target of these rows; both (rows,)."""
+        self._check()
+        threads = self.threads or int(len(rows.table.X) < SMALL)
+        settings = self.settings(threads)
+        data = rows.binned(self.bins, threads)
+        data.params = settings
+        data.set_label(target)
+        data.set_field("weight", weight)  # None clears what an earlier fit set
+        booster = lightgbm.Booster(settings, data)
+        for _ in range(self.trees):
+            if booster.update():
+                break
+        return Trees(booster.model_to_string())
+
+
+class Foreign:
+    """A learnt scikit-learn model: the mean of a regressor, the probability of 1 of a classifier."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def predict(self, X: Floats) -> Floats:
+        """Its mean, (n,)."""
+        if is_classifier(self.model):
+            return np.asarray(self.model.predict_proba(X), np.float64)[:, 1]
+        return np.asarray(self.model.predict(X), np.float64).reshape(len(X))
+
+
+def learn(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0) -> Fitted:
+    """Fit a fresh copy of a base model to rows of a table.   target, weight: (rows,)."""
+    if hasattr(model, "learn"):
+        fitted: Fitted = model.learn(rows, target, weight)
+        return fitted
+    fresh = clone(model)
+    if fresh.get_params().get("random_state", seed) is None:
+        fresh.set_params(random_state=seed)
+    wanted = _classes(target, type(model).__name__) if is_classifier(fresh) else target
+    if weight is None:
+        return Foreign(fresh.fit(rows.of(rows.table.X), wanted))
+    if not has_fit_parameter(fresh, "sample_weight"):
+        raise InputError(f"base model {type(model).__name__}", "take sample_weight", "a fit without it", fix="use one that does")
+    return Foreign(fresh.fit(rows.of(rows.table.X), wanted, sample_weight=weight))
+
+
+def check_model(model: Any, role: str, table: Table, *, classifier: bool = True) -> None:
+    """Whether a base model can do what it is for, before anything is fitted."""
+    if hasattr(model, "learn"):
+        return
+    learns = hasattr(model, "__sklearn_tags__") and not isinstance(model, type)
+    if not learns or not (is_regressor(model) or (classifier and is_classifier(model))):
+        must = "be a regressor or a classifier" if classifier else "be a regressor"
+        raise InputError(role, must, repr(model), fix="take one of scikit-learn, or None for boosted trees")
+    missing = np.isnan(table.X)
+    if missing.any() and not get_tags(model).input_tags.allow_nan:
+        row, j = (int(i) for i in np.argwhere(missing)[0])
+        fix = f"{type(model).__name__} takes no missing values: fill them, or use boosted trees, which do"
+        raise InputError(f"feature {table.names[j]!r}", "have no missing value", "nan", f"row {row}", fix)
+
+
+def default_outcome(rows: float) -> BoostedTrees:
+    """The model of a level, for so many rows a cell: with many, trees that can follow interactions."""
+    if rows >= MANY:
+        return BoostedTrees(learning_rate=0.15, leaves=31)
+    return BoostedTrees(learning_rate=0.1, leaves=8 if rows >= FEW else 4)
+
+
+def default_effect(rows: float) -> BoostedTrees:
+    """The model of an effect, for so many rows a cell: its signal is small beside the noise, so small trees and short steps."""
+    step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
+    return BoostedTrees(learning_rate=step, leaves=8 if rows >= MANY else 4)
+
+
+def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[Any, Any]:
+    """The models of levels and of effects, the defaults in place of None, checked."""
+    rows = len(table.X) / cells
+    outcome = default_outcome(rows) if outcome is None else outcome
+    effect = default_effect(rows) if effect is None else effect
+    check_model(outcome, "outcome", table)
+    check_model(effect, "effect", table, classifier=False)
+    return outcome, effect
+
+
+def predict_all(models: Sequence[Fitted], X: Floats, rows: Ints | None = None) -> Floats:
+    """The predictions of several models that were learnt on one table, (models, n), for all rows of X or those named."""
+    trees = [model for model in models if isinstance(model, Trees)]
+    if len(trees) == len(models):
+        return predict_many(trees, X, rows)
+    some = X if rows is None else X[rows]
+    return np.stack([model.predict(some) for model in models])
+
+
+def _classes(target: Floats, name: str) -> Ints:
+    if not np.isin(target, (0, 1)).all():
+        row = int(np.argmin(np.isin(target, (0, 1))))
+        fix = f"{name} is a classifier: use a regressor for outcomes that are not binary"
+        raise InputError("the outcome", "be 0 or 1 in every row", f"{target[row]:g}", fix=fix)
+    if target.min() == target.max():
+        raise InputError("the outcome", "have both classes in every arm and fold", f"{target[0]:g} only", fix="use a regressor")
+    return target.astype(np.int64)

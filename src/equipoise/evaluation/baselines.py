@@ -1,0 +1,73 @@
+"""Policies to measure a policy against: a share treated by score, one arm for everybody, nobody, the same spend at random.
+
+All are probabilities of cells, (n, K), so `policy_value` judges them like any other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.evaluation.off_policy import decisions
+from equipoise.evaluation.sorting import sort_scores
+
+
+def top_share(score: ArrayLike, share: float) -> Floats:
+    """Treat the top share of units, each with its best candidate, (n, K): the policy a ranking stands for at a budget of offers.
+
+    score : (n, k) predicted effects, or (n,) for one candidate.   share : in 0..1.
+    Units tied at the cut are treated with the probability that fills the share, so the order of rows is of no effect.
+
+    Examples
+    --------
+    >>> top_share([3.0, 1.0, 1.0], 2 / 3)[:, 1].tolist()
+    [1.0, 0.5, 0.5]
+    """
+    if not 0 <= share <= 1:
+        raise InputError("share", "lie in 0..1", share)
+    effect = np.asarray(score, np.float64)
+    effect = effect[:, None] if effect.ndim == 1 else effect
+    if effect.ndim != 2 or effect.size == 0:
+        raise InputError("score", "have shape (n,) or (n, k)", effect.shape)
+    n = len(effect)
+    best = effect.argmax(axis=1)
+    ranked = sort_scores(np.where(np.isnan(effect).any(axis=1), np.nan, effect[np.arange(n), best]))
+    ends = np.flatnonzero(ranked.last) + 1
+    starts = np.r_[0, ends[:-1]]
+    filled = np.clip((share * n - starts) / (ends - starts), 0, 1)
+    treated = np.empty(n)
+    treated[ranked.order] = np.repeat(filled, ends - starts)
+    policy = np.zeros((n, 1 + effect.shape[1]))
+    policy[np.arange(n), 1 + best] = treated
+    policy[:, 0] += 1 - treated
+    return policy
+
+
+def everybody(cell: int, n: int, cells: int) -> Floats:
+    """Give every unit the same cell, (n, K): 0 nobody is treated, 1 + a everybody gets candidate a."""
+    return np.broadcast_to(np.eye(cells)[cell], (n, cells))
+
+
+def random_at_equal_spend(policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None) -> Floats:
+    """Give cells by lot in the policy's shares, scaled so that the expected spend is the policy's, (n, K).
+
+    policy : (n,) choices or (n, K) probabilities.   cost : (n, k) expected cost of each candidate; None: a unit of money an
+    offer.  Where the lot would have to treat more than everybody, it treats everybody.
+    """
+    n = len(policy)
+    candidates = cost.shape[1] if cost is not None else _candidates(policy)
+    made = decisions(policy, n, candidates)
+    given = made.probability if made.probability is not None else np.eye(1 + candidates)[made.cell]
+    w = np.full(n, 1 / n) if weight is None else weight / weight.sum()
+    share = w @ given  # (K,)
+    price = np.ones((n, candidates)) if cost is None else cost
+    spent, by_lot = float(w @ (given[:, 1:] * price).sum(axis=1)), float(w @ price @ share[1:])
+    treated = share[1:] * (spent / by_lot if by_lot > 0 else 1.0)
+    treated = treated / max(treated.sum(), 1.0)
+    return np.broadcast_to(np.r_[1 - treated.sum(), treated], (n, 1 + candidates))
+
+
+def _candidates(policy: Ints | Floats) -> int:
+    return policy.shape[1] - 1 if policy.ndim == 2 else int(policy.max(initial=0)) + 1

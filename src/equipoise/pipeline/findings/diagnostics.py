@@ -1,0 +1,93 @@
+"""What the experiment says before any policy: average effects, and how well predicted effects order and describe the rows.
+
+All is measured by doubly robust scores with cross-fitted levels, and every prediction judged here is out of fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from equipoise.core.arrays import Floats
+from equipoise.core.effects import Effects
+from equipoise.core.log import Log
+from equipoise.evaluation import METRICS, Evidence, average_effects, calibration_deciles, gain_curve, observe, rank
+from equipoise.evaluation import Ranking as Ranked
+from equipoise.report.findings import Average, Decile, Ranking
+
+POINTS = 40  # of a drawn curve
+
+
+def log_evidence(log: Log, effects: Effects, propensity: Floats, sign: Floats | float = 1.0) -> Evidence:
+    """The rows that every judgement stands on, with the log's outcomes times ``sign`` (m,) as metrics."""
+    levels = effects.levels()[:, :, : len(log.metrics)]
+    return observe(
+        log.y * sign, cell=log.cells, propensity=propensity, levels=levels * sign, weight=log.weight, groups=log.groups
+    )
+
+
+def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> list[Average]:
+    """The average effect of every candidate on every metric."""
+    found = average_effects(log_evidence(log, effects, propensity), level=level)
+    return [
+        {
+            "metric": metric,
+            "candidate": candidate,
+            "control": found.control[j].interval,
+            "effect": found.effect[a, j].interval,
+            "p_value": float(found.effect.p_value[a, j]),
+        }
+        for j, metric in enumerate(log.metrics)
+        for a, candidate in enumerate(effects.candidates)
+    ]
+
+
+def rankings(log: Log, effects: Effects, propensity: Floats, level: float, seed: int) -> tuple[list[Ranking], list[Decile]]:
+    """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger predictions rank first.
+
+    Where lower is better the ranking and its curve are of the fall, so that both start with those who gain most.
+    """
+    curves: list[Ranking] = []
+    tenths: list[Decile] = []
+    for metric, candidate, sign, ranking in _ranked(log, effects, propensity):
+        curve = gain_curve(ranking, points=POINTS, level=level, seed=seed)
+        curves.append(
+            {
+                "metric": metric,
+                "candidate": candidate,
+                "qini": METRICS.load("qini")(ranking, level=level).interval,
+                "autoc": METRICS.load("autoc")(ranking, level=level).interval,
+                "share": curve.share.tolist(),
+                "gain": curve.value.tolist(),
+                "gain_low": curve.band_low.tolist(),
+                "gain_high": curve.band_high.tolist(),
+                "random": curve.random.tolist(),
+            }
+        )
+        for group in calibration_deciles(ranking, level=level):
+            tenths.append(
+                {
+                    "metric": metric,
+                    "candidate": candidate,
+                    "decile": group.index,
+                    "predicted": sign * group.predicted,
+                    "observed": _turned(group.observed.interval, sign),
+                    "rows": group.rows,
+                }
+            )
+    return curves, tenths
+
+
+def _ranked(log: Log, effects: Effects, propensity: Floats) -> Iterator[tuple[str, str, float, Ranked]]:
+    """(metric, candidate, sign, ranking) of every pair; a metric where lower is better is turned round first."""
+    sign = np.asarray([outcome.sign for outcome in log.roles.outcomes])
+    rows = log_evidence(log, effects, propensity, sign)
+    for j, metric in enumerate(log.metrics):
+        for a, candidate in enumerate(effects.candidates):
+            yield metric, candidate, float(sign[j]), rank(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j)
+
+
+def _turned(interval: list[float], sign: float) -> list[float]:
+    value, low, high = interval
+    return interval if sign > 0 else [-value, -high, -low]

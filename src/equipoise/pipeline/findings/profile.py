@@ -1,0 +1,91 @@
+"""The chosen policy described: who gets what, also by protected group, and how the treated differ from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.columns import is_text
+from equipoise.core.features import FeatureMap, matrix
+from equipoise.core.log import Log
+from equipoise.pipeline.study.evaluator import Judge
+from equipoise.report.findings import GroupShare
+
+MOST_GROUPS = 12  # a column with more values is cut into quarters, or its rare labels are put together
+PROFILE = 12  # features shown
+
+
+def shares(policy: Floats, names: tuple[str, ...], rows: Ints | None = None) -> dict[str, float]:
+    """The share of units that get each cell.   policy: (n, K)."""
+    mean = policy.mean(axis=0) if rows is None else policy[rows].mean(axis=0)
+    return dict(zip(names, mean.tolist(), strict=True))
+
+
+def group_shares(log: Log, judge: Judge, policy: Floats, expected: Floats, columns: tuple[str, ...]) -> list[GroupShare]:
+    """Who gets what in every group of the audited columns.   expected: (n, k) expected costs."""
+    spend = (policy[:, 1:] * expected).sum(axis=1)
+    gains = judge.gains(policy)
+    found: list[GroupShare] = []
+    for column in columns:
+        codes, labels = audit_groups(log, column)
+        for code, label in enumerate(labels):
+            rows = np.flatnonzero(codes == code)
+            if len(rows) < 2:
+                continue
+            found.append(
+                {
+                    "column": column,
+                    "group": label,
+                    "rows": len(rows),
+                    "shares": shares(policy, log.cell_names, rows),
+                    "spend": float(spend[rows].mean()),
+                    "values": judge.intervals(gains, rows)[0],
+                }
+            )
+    return found
+
+
+def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
+    """The groups of a column as codes (n,) and labels: its values, or quarters of a number, or its commonest labels."""
+    codes, labels = log.codes(column)
+    if len(labels) <= MOST_GROUPS:
+        return codes, labels
+    if not is_text(log.table[column]):
+        return _quarters(log.numbers(column))
+    counts = np.bincount(codes, minlength=len(labels))
+    common = np.sort(np.argsort(-counts, kind="stable")[: MOST_GROUPS - 1])
+    place = np.full(len(labels), MOST_GROUPS - 1)
+    place[common] = np.arange(MOST_GROUPS - 1)
+    return place[codes], [*(labels[i] for i in common), "other"]
+
+
+def _quarters(values: Floats) -> tuple[Ints, list[str]]:
+    cuts = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
+    codes = np.searchsorted(cuts, values, side="left").astype(np.int64)
+    edges = [f"{cut:g}" for cut in cuts]
+    labels = [f"up to {edges[0]}", *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)), f"above {edges[-1]}"]
+    absent = np.isnan(values)
+    if absent.any():
+        codes[absent] = len(labels)
+        labels.append("missing")
+    return codes, labels
+
+
+def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
+    """How those who get an offer differ from those who get none: means of features, the largest standardised difference first."""
+    treated = 1 - policy[:, 0]
+    if not 0 < treated.sum() < len(treated):
+        return []
+    X, names = matrix(FeatureMap().fit(log.features).transform(log.features))
+    rows: list[dict[str, object]] = []
+    for j, name in enumerate(names):
+        known = ~np.isnan(X[:, j])
+        x, w = X[known, j], treated[known]
+        if not 0 < w.sum() < len(w) or np.ptp(x) == 0:
+            continue
+        inside, outside = np.average(x, weights=w), np.average(x, weights=1 - w)
+        spread = np.sqrt((np.average((x - inside) ** 2, weights=w) + np.average((x - outside) ** 2, weights=1 - w)) / 2)
+        if spread > 0:
+            smd = float((inside - outside) / spread)
+            rows.append({"feature": name, "treated": float(inside), "untreated": float(outside), "smd": smd})
+    return sorted(rows, key=lambda row: -abs(float(str(row["smd"]))))[:PROFILE]

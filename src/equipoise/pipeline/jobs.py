@@ -1,0 +1,71 @@
+"""The jobs that a plan can be: each runs a plan into a folder, and draws its findings.  A new job is one line here.
+
+targeting    who gets which candidate                              `pipeline.targeting`
+supply       which mix each cluster of users sees, by [supply]     `pipeline.supply.run`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from equipoise.core.progress import Progress, silent
+from equipoise.core.registry import Registry
+from equipoise.pipeline import run_folder as files
+from equipoise.pipeline.job import Job
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.report.page import report_libraries
+
+JOBS = Registry(
+    "job",
+    {
+        "targeting": "equipoise.pipeline.targeting:JOB",
+        "supply": "equipoise.pipeline.supply.run:JOB",
+    },
+)
+
+
+def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = "") -> Any:
+    """Run a plan and write its folder; returns the findings.
+
+    The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run is replaced.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `read_plan` or `make_plan`.
+    out : path
+        The run folder.
+    progress : callable, optional
+        Called with what is being done, the steps done, and the steps in all.
+    command : str, optional
+        How the run was asked for; the report shows it.
+
+    Returns
+    -------
+    dict
+        The findings, as ``metrics.json`` keeps them: `report.findings.Findings`, or those of the plan's own job.
+    """
+    place = Path(out)
+    files.check_out(place)
+    report_libraries()  # better missed now than after the fits
+    job: Job = JOBS.load(plan.job)
+    return job.run(plan, place, progress, command)
+
+
+def render(findings: Mapping[str, Any]) -> str:
+    """The report of any job's findings, as one HTML page."""
+    return _job_of(findings).render(findings)
+
+
+def read_findings(folder: Path | str) -> dict[str, Any]:
+    """The findings of a run folder, whatever its job; what is missing of them is an error."""
+    findings = files.read_metrics(folder)
+    files.check_findings(findings, _job_of(findings).findings.__required_keys__, folder)  # type: ignore[attr-defined]
+    return findings
+
+
+def _job_of(findings: Mapping[str, Any]) -> Job:
+    job: Job = JOBS.load(str(findings.get("kind", "targeting")))
+    return job

@@ -1,0 +1,1 @@
+"""The TOML plan: its schema, and what each table makes."""

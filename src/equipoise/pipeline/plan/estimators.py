@@ -1,0 +1,50 @@
+"""The estimators that a plan names, made with its settings; every name is checked, and a wrong one says the nearest."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from equipoise.core.errors import PlanError
+from equipoise.core.registry import Registry
+from equipoise.core.space import Space
+from equipoise.core.suggest import among, nearest
+from equipoise.estimators import ESTIMATORS, BoostedTrees
+from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
+from equipoise.pipeline.plan.schema import EstimatorPlan, StrataPlan
+
+CLASSES = "cells"  # the setting of a strata estimator that is a model of classes
+
+
+def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
+    """The estimator of a plan; a setting that is a table makes boosted trees with these settings."""
+    return _registered(ESTIMATORS, "name", plan.name, plan.params, "estimator", space, seed)
+
+
+def make_strata_estimator(plan: StrataPlan, space: Space, seed: int) -> Any:
+    """The estimator of strata of a plan."""
+    return _registered(STRATA_ESTIMATORS, "method", plan.method, plan.params, "strata", space, seed)
+
+
+def _registered(registry: Registry, key: str, name: str, params: dict[str, Any], table: str, space: Space, seed: int) -> Any:
+    if name not in registry:
+        raise PlanError(f"key {key!r}", "be a registered estimator", repr(name), f"[{table}]", among(name, registry))
+    made = registry.load(name)
+    settings = _settings(made, params, f"[{table}.params]")
+    known = inspect.signature(made).parameters
+    if "seed" in known:
+        settings.setdefault("seed", seed)
+    return made(**{**settings, "space": space})
+
+
+def _settings(made: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The settings of an estimator or of its trees, their names checked."""
+    known = [name for name in inspect.signature(made).parameters if name != "space"]
+    settings: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            fix = nearest(name, known) or f"known keys: {', '.join(known)}"
+            raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
+        table, trees = isinstance(value, dict), BoostedClasses if name == CLASSES else BoostedTrees
+        settings[name] = trees(**_settings(trees, value, f"{where} {name}")) if table else value
+    return settings

@@ -1,0 +1,119 @@
+"""Reading a plan: from TOML to a checked `Plan`, with each complaint in our grammar and the nearest key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from equipoise.core.errors import PlanError
+from equipoise.core.suggest import nearest
+from equipoise.pipeline.plan.base import Table
+from equipoise.pipeline.plan.schema import TABLES, Plan
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Read and check a plan file."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError("a plan", "be valid TOML", str(error), str(file), "mend that line") from error
+    except UnicodeDecodeError as error:
+        raise PlanError("a plan", "be a UTF-8 text file", str(error), str(file), "give the .toml file") from error
+    except OSError as error:
+        raise PlanError("a plan", "be a file that can be read", error.strerror or repr(error), str(file)) from error
+    return make_plan(tables, base=file.parent, text=text, where=str(file))
+
+
+def make_plan(tables: dict[str, Any], *, base: Path | str = ".", text: str = "", where: str = "") -> Plan:
+    """A checked plan from its tables, as `tomllib` reads them.
+
+    Examples
+    --------
+    >>> make_plan({"log": {"dataset": "thornton"}}).run.folds
+    3
+    >>> make_plan({"log": {"dataset": "thornton", "protect": ["age"]}})
+    Traceback (most recent call last):
+    equipoise.core.errors.PlanError: key 'protect' must be known; got ['age'] at [log]; did you mean 'protected'?
+    """
+    for name in set(tables) - set(TABLES):
+        _unknown_key((name,), tables[name], list(TABLES), where)
+    try:
+        return Plan.model_validate({**tables, "base": Path(base), "text": text})
+    except ValidationError as error:
+        _explain(error, where)
+        raise
+
+
+def _explain(error: ValidationError, where: str) -> None:
+    """Raise the first of pydantic's complaints in our grammar; unknown keys first, since they explain missing ones."""
+    complaints = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    first = complaints[0]
+    path = tuple(part for part in first["loc"] if part != "tuple[str, ...]")
+    if first["type"] == "extra_forbidden":
+        _unknown_key(path, first["input"], _known_keys(path[:-1]), where)
+    if first["type"] == "missing":
+        raise PlanError(f"key {path[-1]!r}", "be given", "nothing", _place(path[:-1], where), _allowed(path[:-1]))
+    raise PlanError(_key(path), _must(first["type"], first["msg"]), _short(first["input"]), _place(path[:-1], where))
+
+
+def _unknown_key(path: tuple[Any, ...], value: Any, known: list[str], where: str) -> None:
+    fix = nearest(str(path[-1]), known, cutoff=0.5) or f"known keys: {', '.join(known)}"
+    raise PlanError(f"key {path[-1]!r}", "be known", _short(value), _place(path[:-1], where), fix)
+
+
+def _must(kind: str, message: str) -> str:
+    if kind == "plan":
+        return message
+    return "be a table of keys" if kind in ("model_type", "dict_type") else f"be {message.removeprefix('Input should be ')}"
+
+
+def _key(path: tuple[Any, ...]) -> str:
+    if not path:
+        return "the plan"
+    if isinstance(path[-1], int):
+        return f"entry {path[-1] + 1}"
+    return f"table [{'.'.join(map(str, path))}]" if _known_keys(path) else f"key {path[-1]!r}"
+
+
+def _place(path: tuple[Any, ...], where: str) -> str:
+    """``[policy.caps] entry 2, in plan.toml``."""
+    names = ".".join(part for part in path if isinstance(part, str))
+    entry = next((f" entry {part + 1}" for part in path if isinstance(part, int)), "")
+    table = f"[{names}]{entry}" if names else ""
+    return ", in ".join(part for part in (table, where) if part)
+
+
+def _allowed(path: tuple[Any, ...]) -> str:
+    known = _known_keys(path)
+    return f"known keys: {', '.join(known)}" if known else ""
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    """The keys of the table at a path of keys and list positions."""
+    model: Any = Plan
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        if fields is not None and part in fields:
+            model = _inner_table(fields[part].annotation)
+    return [name for name in getattr(model, "model_fields", {}) if name not in ("base", "text")]
+
+
+def _inner_table(annotation: Any) -> Any:
+    """The table inside ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return annotation
+    for part in get_args(annotation):
+        found = _inner_table(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

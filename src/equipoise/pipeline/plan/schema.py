@@ -1,0 +1,293 @@
+"""The plan: one TOML file that says everything about a run, checked to the last key before anything is read.
+
+    [log]        where the rows are, and which column is what
+    [space]      what can be done to a unit                    (absent: the dataset's, or two arms 0 and 1)
+    [estimator]  name and params                               (absent: the DR-learner)
+    [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group budgets, parity)
+    [strata]     who would have bought anyway: the strata of an incentive (absent: not asked)
+    [supply]     how to divide a whole among categories: see `pipeline.supply`
+    [report]     title, currency, confidence level, budgets to compare
+    [run]        folds, seed, bootstrap replicates, where to write
+
+An unknown key or a wrong value is a `PlanError` that names its place and the nearest key.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, Strict, model_validator
+
+from equipoise.core.log import Kind
+from equipoise.core.strata import SCHEMES, STRATA
+from equipoise.pipeline.plan.base import Amount, Finite, Names, Positive, Share, Table, wrong
+from equipoise.pipeline.plan.supply import SupplyPlan
+
+
+def _one_or_parts(value: Any) -> Any:
+    """One column, or one for each part of a vector."""
+    if not isinstance(value, str | list) or not value or not all(isinstance(part, str) for part in value):
+        raise wrong("be a column, or a list of columns: one for each part of a vector")
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _outcome_tables(value: Any) -> Any:
+    """``["visit", ...]`` and ``{visit = "binary"}`` are short for ``{visit = {kind = "binary"}}``."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        value = {name: {} for name in value}
+    if not isinstance(value, dict) or not value:
+        raise wrong('be names, or a table such as {visit = "binary"}')
+    return {name: {"kind": spec} if isinstance(spec, str) else spec for name, spec in value.items()}
+
+
+def _design(value: Any) -> Any:
+    if value in ("shares", "learn"):
+        return value
+    if not isinstance(value, list) or not all(isinstance(p, int | float) and 0 < p < 1 for p in value):
+        raise wrong('be "shares", "learn", or one probability in (0, 1) for control and each candidate')
+    return tuple(float(p) for p in value)
+
+
+def _cost(value: Any) -> Any:
+    """A number for every offer, ``"dose"``, a column, or a table candidate = amount; amounts are >= 0."""
+    if isinstance(value, str):
+        return value
+    amounts = value.values() if isinstance(value, dict) else [value]
+    good = all(isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a >= 0 for a in amounts)
+    if not good or value == {}:
+        raise wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
+    return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+
+
+def _label(value: Any) -> Any:
+    """The label of a group; whole numbers stand as text, as they do in the log's groups."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class OutcomePlan(Table):
+    """One metric."""
+
+    kind: Kind | None = None
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+
+
+class LogPlan(Table):
+    """Where the rows are and which column is what; a role given here replaces the dataset's own."""
+
+    path: str | None = None
+    dataset: str | None = None
+    treatment: Annotated[Any, BeforeValidator(_one_or_parts)] = None
+    outcomes: Annotated[dict[str, OutcomePlan], BeforeValidator(_outcome_tables)] | None = None
+    features: Names | None = None
+    claimed: str | None = None
+    cost: str | None = None
+    propensity: Annotated[Names, BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)] = ()
+    design: Annotated[Any, BeforeValidator(_design)] = None
+    weight: str | None = None
+    time: str | None = None
+    group: str | None = None
+    id: str | None = None
+    protected: Names | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.dataset is None):
+            raise wrong('have path = "file" or dataset = "name", one of them')
+        if self.path is not None and (self.treatment is None or self.outcomes is None):
+            raise wrong("name the treatment and the outcomes of the file")
+        return self
+
+    def roles(self) -> dict[str, Any]:
+        """The roles that the plan names, as keyword arguments for a reader or to replace a dataset's."""
+        names = ("treatment", "features", "claimed", "cost", "propensity", "design", "weight", "time", "group", "id", "protected")
+        return {name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())}
+
+
+class EstimatorPlan(Table):
+    """Which estimator, and its settings."""
+
+    name: str = "dr-learner"
+    params: dict[str, Any] = {}
+
+
+class Limit(Table):
+    """An amount: ``{per_head = 0.5}`` over all units, or ``{total = 1000}`` for the rows of this log."""
+
+    per_head: Amount | None = None
+    total: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.per_head is None) == (self.total is None):
+            raise wrong("have per_head or total, one of them")
+        return self
+
+    def head(self, n: int) -> float:
+        """The amount per head of n units."""
+        return self.per_head if self.per_head is not None else (self.total or 0.0) / n
+
+
+class Offers(Table):
+    """A number of units: ``{share = 0.3}`` of all, or ``{total = 500}`` of this log."""
+
+    share: Share | None = None
+    total: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.share is None) == (self.total is None):
+            raise wrong("have share or total, one of them")
+        return self
+
+    def head(self, n: int) -> float:
+        """The share of n units."""
+        return self.share if self.share is not None else (self.total or 0.0) / n
+
+
+class Cap(Offers):
+    """At most so many units get this candidate."""
+
+    candidate: str
+
+
+class Floor(Table):
+    """The mean effect on a metric, per head of all units, must be at least this."""
+
+    metric: str
+    per_head: Finite = 0.0
+
+
+class GroupBudget(Limit):
+    """A budget of its own for the units of one group; per_head counts the group's heads."""
+
+    column: str
+    group: Annotated[str, BeforeValidator(_label)]
+
+
+class Parity(Table):
+    """The shares of units treated in the groups of a column must lie within so many points of the overall share."""
+
+    column: str
+    within: Share = 0.05
+
+
+class Keep(Table):
+    """Assignments of the policy in force; leaving one costs ``bonus`` in the objective."""
+
+    path: str
+    bonus: Positive
+
+
+class PolicyPlan(Table):
+    """What the policy is for, what it costs, and what it must obey."""
+
+    weights: dict[str, Amount] | None = None
+    cost: Annotated[Any, BeforeValidator(_cost)] = None
+    paid: Literal["always", "claimed"] | None = None
+    lower: Amount = 0.0
+    budget: Limit | None = None
+    offers: Offers | None = None
+    caps: Annotated[tuple[Cap, ...], Strict(strict=False)] = ()
+    floors: Annotated[tuple[Floor, ...], Strict(strict=False)] = ()
+    group_budgets: Annotated[tuple[GroupBudget, ...], Strict(strict=False)] = ()
+    parity: Annotated[tuple[Parity, ...], Strict(strict=False)] = ()
+    keep: Keep | None = None
+
+    @model_validator(mode="after")
+    def _money_needs_cost(self) -> Self:
+        if self.cost is None and (self.budget is not None or self.group_budgets):
+            raise wrong("say the cost of an offer, since there is a budget")
+        if self.weights is not None and not any(self.weights.values()):
+            raise wrong("give some metric a weight other than 0")
+        return self
+
+
+def _reward(value: Any) -> Any:
+    """The name of a scheme, or the worth of an offer to each of the five strata."""
+    if value in tuple(SCHEMES):
+        return value
+    good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):
+        raise wrong(f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of {', '.join(STRATA)}")
+    return tuple(float(x) for x in value)
+
+
+class StrataPlan(Table):
+    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive's cost; caps: see `pipeline.offers`."""
+
+    method: str = "cf-dr"
+    params: dict[str, Any] = {}
+    reward: Annotated[Any, BeforeValidator(_reward)] = "coupon"
+    value: Amount | None = None
+    cost: Amount | None = None
+    outcome: str | None = None
+    candidate: str | None = None
+    claims: Literal["all", "offered"] = "all"
+    offers: Share = 1.0
+    always_buyers: Share | None = None  # of the offered
+    harm: Share | None = None
+    ids: Names | None = None
+
+    @model_validator(mode="after")
+    def _amounts(self) -> Self:
+        if isinstance(self.reward, str) and None in (self.value, self.cost):
+            raise wrong(f"say value and cost, which the reward {self.reward!r} is made of")
+        if not isinstance(self.reward, str) and (self.value, self.cost) != (None, None):
+            raise wrong("leave value and cost out, since the reward is five numbers")
+        return self
+
+
+class ReportPlan(Table):
+    """How the report looks."""
+
+    title: str = ""
+    currency: str = ""
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
+
+
+class RunPlan(Table):
+    """How the run is done."""
+
+    folds: Annotated[int, Field(ge=2, le=50)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+    replicates: Annotated[int, Field(ge=2, le=1000)] = 20
+    out: str = "equipoise-run"
+
+
+class Plan(Table):
+    """The whole plan.  ``base`` is the folder that relative paths start from, ``text`` the file as it was read."""
+
+    log: LogPlan
+    space: dict[str, Any] | None = None
+    estimator: EstimatorPlan = EstimatorPlan()
+    policy: PolicyPlan = PolicyPlan()
+    strata: StrataPlan | None = None
+    supply: SupplyPlan | None = None
+    report: ReportPlan = ReportPlan()
+    run: RunPlan = RunPlan()
+    base: Annotated[Path, Field(exclude=True)] = Path()
+    text: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="after")
+    def _supply_alone(self) -> Self:
+        strange = set(self.policy.model_fields_set) - {"weights", "floors"} | set(self.model_fields_set) & {"strata", "estimator"}
+        if self.supply is not None and strange:
+            raise wrong("hold [supply] with [policy] weights and floors alone: no costs, no [strata], no [estimator]")
+        return self
+
+    @property
+    def job(self) -> str:
+        """The job that the plan asks for: a name of `pipeline.jobs.JOBS`."""
+        return "targeting" if self.supply is None else "supply"
+
+    def path(self, name: str) -> Path:
+        """A path of the plan, relative to the plan's folder."""
+        return self.base / Path(name).expanduser()
+
+
+TABLES = tuple(name for name in Plan.model_fields if name not in ("base", "text"))

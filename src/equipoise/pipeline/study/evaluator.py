@@ -1,0 +1,76 @@
+"""The judge: what any policy is worth, from doubly robust scores of rows whose outcomes no model of theirs has seen.
+
+    value of a policy = mean_i sum_a P_ia (score_iaj - score_i0j)        P: (n, K) probabilities of control and each candidate
+
+Scores are unbiased for each row given cross-fitted levels and the log's propensity, so the value of a policy that was chosen
+without these rows' outcomes is free of the winner's curse, and its interval is that of a mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.artifacts.costs import Costs
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
+from equipoise.core.log import Log
+from equipoise.core.scores import dr_scores
+from equipoise.evaluation import mean_estimates
+from equipoise.report.findings import Interval
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Values of policies on one log.
+
+    Attributes
+    ----------
+    scores : (n, K, m) doubly robust scores of each metric under each cell.
+    spend : (n, K) scores of the money spent under each cell, 0 under control.
+    metrics : the m names.   weight : (n,) or None.   groups : (n,) codes or None.   level : of the intervals.
+    """
+
+    scores: Floats
+    spend: Floats
+    metrics: tuple[str, ...]
+    weight: Floats | None
+    groups: Ints | None
+    level: float
+
+    def gains(self, policy: Floats) -> Floats:
+        """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n, K)."""
+        gain = np.einsum("ik,ikm->im", policy, self.scores) - self.scores[:, 0]
+        return np.column_stack([gain, (policy * self.spend).sum(axis=1)])
+
+    def value(self, policy: Floats, rows: Ints | None = None) -> tuple[dict[str, Interval], Interval]:
+        """The gain over control per head in each metric, and the spend per head; of some rows or of all."""
+        return self.intervals(self.gains(policy), rows)
+
+    def difference(self, policy: Floats, rival: Floats) -> dict[str, Interval]:
+        """The gain of one policy over another per head in each metric, paired row by row."""
+        return self.intervals(self.gains(policy) - self.gains(rival), None)[0]
+
+    def intervals(self, gains: Floats, rows: Ints | None) -> tuple[dict[str, Interval], Interval]:
+        """Means of `gains` (n, m + 1) with intervals: of each metric, and of the spend."""
+        keep = slice(None) if rows is None else rows
+        weight = None if self.weight is None else self.weight[keep]
+        groups = None if self.groups is None else self.groups[keep]
+        found = mean_estimates(gains[keep], weight=weight, groups=groups, level=self.level)
+        values = {name: found[j].interval for j, name in enumerate(self.metrics)}
+        return values, found[len(self.metrics)].interval
+
+
+def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, level: float) -> Judge:
+    """The judge of a log whose effects are cross-fitted.   propensity: (n, K)."""
+    y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
+    scores = dr_scores(y, log.cells, propensity, effects.levels())
+    spend = costs.spend_scores(scores, effects.metrics, log.table)
+    return Judge(scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level)
+
+
+def one_hot(choice: Ints, candidates: int) -> Floats:
+    """A choice (n,), -1 = control, as a policy (n, 1 + k)."""
+    hit: Floats = (choice[:, None] == np.arange(-1, candidates)).astype(np.float64)
+    return hit

@@ -1,0 +1,85 @@
+"""The propensity that judgements stand on: known by the log, or the observed shares, or learnt where the plan asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.features import FeatureMap, matrix
+from equipoise.core.log import Log
+from equipoise.estimators import LearntPropensity
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.report.findings import Check
+
+CLIPPED = 0.01  # a clipped share above this is a warning
+LEARN = "learn"  # the design of a plan that asks for a learnt propensity
+
+
+@dataclass(frozen=True)
+class Design:
+    """How treatment was given.
+
+    Attributes
+    ----------
+    propensity : (n, K), what judgements stand on.
+    model : what estimators are fitted with where the log does not know it: None for the observed shares, or a model that learns.
+    checks : what is to be said about it.
+    """
+
+    propensity: Floats
+    model: LearntPropensity | None
+    checks: list[Check]
+
+
+def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
+    """The design of a plan's log: known, or the observed shares, or learnt where the plan says ``design = "learn"``."""
+    if plan.log.design == LEARN:
+        found, check = learnt_propensity(log, fold, plan.run.seed)
+        return Design(found, LearntPropensity(seed=plan.run.seed), [check, *between(log)])
+    return Design(propensity_of(log), None, between(log))
+
+
+def propensity_of(log: Log) -> Floats:
+    """The probability of each cell in each row, (n, K): what the log knows, else the observed shares."""
+    if log.propensity is not None:
+        return log.propensity
+    share = np.bincount(log.cells, log.weight, minlength=len(log.cell_names))
+    return np.broadcast_to(share / share.sum(), (len(log), len(share)))
+
+
+def between(log: Log) -> list[Check]:
+    """A note where treatments lie between the candidates of a continuum: each row is judged as its nearest candidate."""
+    space = log.space
+    every = np.concatenate([np.asarray([space.control]), space.candidates()])
+    off = np.abs(space.encode(log.treatment) - space.encode(every)[log.cells]).max(axis=1) > 0
+    if not off.any():
+        return []
+    summary = f"{off.mean():.0%} of the rows got a treatment between the candidates; each is judged as the nearest one."
+    return [{"name": "nearest candidate", "status": "note", "summary": summary, "rows": []}]
+
+
+def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
+    """The probability of each cell, (n, K), learnt from the features on the other folds; and how it went."""
+    X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
+    model = LearntPropensity(seed=seed)
+    found: Floats = model.cross_fit(X, log.cells, len(log.cell_names), fold=fold, weight=log.weight)
+    clipped = float(model.clipped_share_.max())
+    rows = [
+        {
+            "arm": name,
+            "least probability": float(model.overlap_["least"][a]),
+            "effective rows": float(model.overlap_["effective_rows"][a]),
+            "clipped share": float(model.clipped_share_[a]),
+            "calibration error": float(model.calibration_error_[a]),
+        }
+        for a, name in enumerate(log.cell_names)
+    ]
+    summary = f"Propensities were learnt from the features; at most {clipped:.1%} of an arm's were clipped at {model.clip:g}."
+    return found, {
+        "name": "learnt propensity",
+        "status": "warn" if clipped > CLIPPED else "note",
+        "summary": summary,
+        "rows": rows,
+    }

@@ -1,0 +1,191 @@
+"""The run: from a plan to a run folder, honest at every step.
+
+study      out-of-fold effects of every row                         `study`
+policy     demands met within folds, judged on held-out outcomes    `policy`, `judge`
+shipped    the model and the prices of one fold                     `score`
+folder     written beside and renamed                               `folder`
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.artifacts.fingerprint import fingerprint
+from equipoise.artifacts.policy import Scorer, assignments, write_scorer
+from equipoise.core.checks import balance_table, check_log
+from equipoise.core.progress import Progress, silent
+from equipoise.core.snapshot import replacing
+from equipoise.evaluation import everybody, random_at_equal_spend
+from equipoise.pipeline import run_folder as files
+from equipoise.pipeline.findings.diagnostics import averages, rankings
+from equipoise.pipeline.findings.drivers import drivers
+from equipoise.pipeline.findings.profile import group_shares, profile, shares
+from equipoise.pipeline.findings.strata import strata_findings
+from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
+from equipoise.pipeline.job import Job
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.cross_fit import fit_model
+from equipoise.pipeline.study.policy import Solved, carried, solve, solve_folds
+from equipoise.pipeline.study.study import Study, make_study
+from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Rival
+from equipoise.report.page import render_report
+from equipoise.report.sentences import headline, risks
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
+PRICED = 0  # the fold whose model and prices are shipped
+
+
+def run_targeting(plan: Plan, place: Path, progress: Progress = silent, command: str = "") -> Findings:
+    """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the findings."""
+    started = time.perf_counter()
+    study = make_study(plan, progress)
+    solved = solve_folds(study.task)
+    findings = findings_of(study, solved, progress)
+    progress("final model", 0, 1)
+    scorer = ship(study)
+    progress("final model", 1, 1)
+    with replacing(place) as beside:
+        beside.mkdir()
+        snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
+        findings["made"] = made(study, snapshot, command, time.perf_counter() - started)
+        _write(beside, study, solved, findings)
+    return findings
+
+
+def ship(study: Study) -> Scorer:
+    """What serves units never seen: the model and the prices of one fold of the study.
+
+    The model never saw the fold's rows, so their effects spread like those of new units and the prices found on them carry the
+    demands over.  A model of all rows has none left to price it: in-sample effects would leave half of a budget unspent, and
+    effects of the other models miss it by a tenth and more.
+    """
+    held = study.fold == PRICED
+    rest = study.log.take(~held)
+    model = replace(fit_model(rest, study.estimator, study.design.model), seen=fingerprint(study.log))
+    return Scorer(model, study.costs, solve(study.task.take(np.flatnonzero(held))).policy, study.log.roles.id)
+
+
+def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:
+    """All that a study and its policy show; `made` is left to the run."""
+    log, effects, level, seed = study.log, study.effects, study.plan.report.level, study.plan.run.seed
+    policy = solved.shares(len(effects.candidates))
+    progress("rankings", 0, 1)
+    curves, tenths = rankings(log, effects, study.design.propensity, level, seed)
+    progress("rankings", 1, 1)
+    budget = study.plan.policy.budget
+    chosen = None if budget is None else budget.head(len(log))
+    signs = {outcome.name: outcome.sign for outcome in log.roles.outcomes}
+    found: Findings = {
+        "title": study.plan.report.title or f"Who gets what: {', '.join(log.metrics)}",
+        "currency": study.plan.report.currency,
+        "level": level,
+        "metrics": [{"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better} for o in log.roles.outcomes],
+        "candidates": list(effects.candidates),
+        "control": log.cell_names[0],
+        "headline": [],
+        "experiment": experiment(study),
+        "averages": averages(log, effects, study.design.propensity, level),
+        "rankings": curves,
+        "deciles": tenths,
+        "drivers": drivers(log, effects, log.metrics, seed),
+        "budget": budget_sweep(study.task, study.judge, study.plan.report.budgets, chosen, progress),
+        "tradeoff": trade_off(study.task, study.judge, solved, signs, progress) if len(log.metrics) > 1 else [],
+        "policy": chosen_policy(study, solved),
+        "rivals": rivals(study, policy),
+        "risks": [],
+        "made": {},
+    }
+    if study.plan.strata is not None:
+        found["strata"] = strata_findings(study, study.plan.strata, policy, progress)
+    found["headline"], found["risks"] = headline(found), risks(found)
+    return found
+
+
+def experiment(study: Study) -> Experiment:
+    """Is the experiment sound?"""
+    log = study.log
+    counts = np.bincount(log.cells, minlength=len(log.cell_names))
+    designed = None if log.propensity is None or log.roles.design == "shares" else log.propensity.mean(axis=0)
+    arms: list[Arm] = [
+        {"name": name, "rows": int(n), "share": float(n / len(log)), "expected": None if designed is None else float(designed[a])}
+        for a, (name, n) in enumerate(zip(log.cell_names, counts, strict=True))
+    ]
+    return {
+        "rows": len(log),
+        "features": len(log.roles.features),
+        "space": log.space.describe(),
+        "arms": arms,
+        "checks": [*check_log(log), *study.design.checks],
+        "balance": balance_table(log),
+    }
+
+
+def chosen_policy(study: Study, solved: Solved) -> Chosen:
+    """The chosen policy: who gets what, what it obeys, and at what price."""
+    log, policy = study.log, solved.shares(len(study.effects.candidates))
+    audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
+    return {
+        "shares": shares(policy, log.cell_names),
+        "weights": study.task.weights,
+        "demands": solved.rows,
+        "gap": solved.gap,
+        "carried": carried(study.task, study.plan.report.level),
+        "groups": group_shares(log, study.judge, policy, study.task.expected, audited),
+        "profile": profile(log, policy),
+    }
+
+
+def rivals(study: Study, policy: Any) -> list[Rival]:
+    """The chosen policy and what it is measured against: nobody, everybody under each candidate, random at equal spend."""
+    n, names = len(study.log), study.log.cell_names
+    policies = [("chosen", "chosen", policy), ("nobody", "control", everybody(0, n, len(names)))]
+    policies += [(f"everybody: {name}", "constant", everybody(a, n, len(names))) for a, name in enumerate(names) if a > 0]
+    policies.append(("random at equal spend", "random", random_at_equal_spend(policy, study.task.expected)))
+    rows: list[Rival] = []
+    for name, kind, probability in policies:
+        values, spend = study.judge.value(probability)
+        rows.append(
+            {
+                "policy": name,
+                "kind": kind,
+                "values": values,
+                "spend": spend,
+                "treated": float(1 - probability[:, 0].mean()),
+                "against_chosen": {} if kind == "chosen" else study.judge.difference(policy, probability),
+            }
+        )
+    return rows
+
+
+def made(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
+    """How the run was made, to make it again."""
+    own = {"rows": len(study.log), "estimator": repr(study.estimator), "cost": study.costs.to_json(), "method": METHOD}
+    return files.run_facts(study.plan, PACKAGES, snapshot, command, seconds) | own
+
+
+METHOD = (
+    "Effects are cross-fitted: each row's come from models that never saw it. The policy is allocated within folds with these "
+    "effects and judged by doubly robust scores of that fold's own outcomes, so its value carries no winner's curse. The shipped "
+    "rule is that of one fold: its model, fitted on the other folds, with the prices found on the fold's rows."
+)
+
+
+def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> None:
+    log = study.log
+    unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
+    name = log.roles.id or "row"
+    table = study.effects.to_table().append_column(name, unit)
+    assigned = assignments(unit, name, solved.choice, solved.score, study.task.expected, log.cell_names)
+    files.write_table(beside / files.EFFECTS, table)
+    files.write_table(beside / files.ASSIGNMENTS, assigned)
+    files.write_findings(beside / files.METRICS, findings)
+    (beside / files.REPORT).write_text(render_report(findings), encoding="utf-8")
+
+
+JOB = Job(run_targeting, render_report, Findings)

@@ -1,0 +1,308 @@
+"""Findings: all that a run found, as plain JSON.  `run` makes them, ``metrics.json`` keeps them, the report draws them.
+
+An interval is ``[value, low, high]`` at the run's confidence level; every amount is in its metric's unit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypedDict
+
+from equipoise.core.checks import Check as Check
+
+Interval = list[float]  # [value, low, high]
+
+
+class Arm(TypedDict):
+    """How many rows one cell (control or a candidate) has."""
+
+    name: str
+    rows: int
+    share: float
+    expected: float | None
+
+
+class Experiment(TypedDict):
+    """Is the experiment sound?"""
+
+    rows: int
+    features: int
+    space: str
+    arms: list[Arm]
+    checks: list[Check]
+    balance: list[dict[str, Any]]  # {"feature", "candidate", "smd"}
+
+
+class Average(TypedDict):
+    """The average effect of one candidate on one metric."""
+
+    metric: str
+    candidate: str
+    control: Interval
+    effect: Interval
+    p_value: float
+
+
+class Ranking(TypedDict):
+    """How well the predicted effects order units: one candidate, one metric; curves per head over the share treated."""
+
+    metric: str
+    candidate: str
+    qini: Interval
+    autoc: Interval
+    share: list[float]
+    gain: list[float]
+    gain_low: list[float]
+    gain_high: list[float]
+    random: list[float]
+
+
+class Decile(TypedDict):
+    """Observed effect among the units of one tenth of predicted effect (1 = largest)."""
+
+    metric: str
+    candidate: str
+    decile: int
+    predicted: float
+    observed: Interval
+    rows: int
+
+
+class Driver(TypedDict):
+    """How much a feature moves the predicted effect (share of the explained variation)."""
+
+    metric: str
+    candidate: str
+    feature: str
+    importance: float
+
+
+class BudgetPoint(TypedDict):
+    """What one budget buys.  budget and spend are per head; values maps a metric to its gain over control per head;
+    price is the gain in the objective that one more unit of spend would buy there."""
+
+    budget: float
+    spend: Interval
+    treated: float
+    values: dict[str, Interval]
+    price: float
+
+
+class TradeOff(TypedDict):
+    """What one choice of metric weights buys."""
+
+    weights: dict[str, float]
+    values: dict[str, Interval]
+    chosen: bool
+
+
+class Rival(TypedDict):
+    """The value of one policy: the chosen one (always the first) or a baseline.   kind: "chosen", "control" (nobody is
+    treated), "constant" (everybody under one candidate) or "random" (as chosen, at random).   Gains over control per head;
+    spend per head."""
+
+    policy: str
+    kind: str
+    values: dict[str, Interval]
+    spend: Interval
+    treated: float
+    against_chosen: dict[str, Interval]  # chosen minus this one, paired; empty for the chosen one
+
+
+class DemandRow(TypedDict):
+    """One demand on the policy, per head: used must be at most (or at least) bound; price is the gain in the objective that
+    one more unit of it would buy.   kind: one of `core.policy.KINDS`; metric: of a floor or ceiling, else null."""
+
+    name: str
+    kind: str
+    metric: str | None
+    rule: str  # "at most" or "at least"
+    bound: float
+    used: float
+    price: float
+    binding: bool
+
+
+class GroupShare(TypedDict):
+    """Who gets what, by a protected column."""
+
+    column: str
+    group: str
+    rows: int
+    shares: dict[str, float]  # control and candidates, sum to 1
+    spend: float
+    values: dict[str, Interval]
+
+
+class Chosen(TypedDict):
+    """The policy.  gap is the certificate: the share of the best possible objective that may be missing (0 = proven best).
+    carried is the spend per head of units that did not set the prices, its interval for a large new population; null without
+    a budget."""
+
+    shares: dict[str, float]
+    weights: dict[str, float]
+    demands: list[DemandRow]
+    gap: float
+    carried: Interval | None
+    groups: list[GroupShare]
+    profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
+
+
+class StratumShare(TypedDict):
+    """How many units are of one stratum: the mean of its doubly robust signals; ``model``: the mean of what the model says."""
+
+    stratum: str
+    share: Interval
+    model: float
+
+
+class Assumed(TypedDict):
+    """One assumption of the strata, and what the data say of it."""
+
+    name: str
+    title: str
+    sentence: str
+    status: str  # "ok", "note" (it cannot be tested) or "warn"
+    found: str
+
+
+class Range(TypedDict):
+    """The least and largest mean share of a stratum when less is assumed: "A5", "A6", "" (neither), or "Lambda 1.5"."""
+
+    assume: str
+    stratum: str
+    low: float
+    high: float
+
+
+class Violation(TypedDict):
+    """The strata when an assumption gives way.   part: 0..1 of the largest violation the data allow; share: that of the units
+    that violate it; reward: per head under the best offers, a lost sale counted once, ``cautious``: counted twice."""
+
+    of: str  # "harm" (A6) or "direct_gain" (A5)
+    part: float
+    share: float
+    coupon_buyer: float
+    always_buyer: float
+    reward: float
+    cautious: float
+
+
+class OfferRule(TypedDict):
+    """The worth of one rule of who gets an offer, per head.
+
+    kind: "best" (by strata), "uncapped" (the same without caps), "plan" (the plan's own policy), "score" (the largest scores),
+    "random" or "everybody".   lower: it is above this with the report's confidence, one-sided;
+    lead: the best offers minus this rule, paired, empty for the best offers."""
+
+    rule: str
+    kind: str
+    offered: float
+    value: Interval
+    lower: float
+    lead: Interval
+
+
+class CapUse(TypedDict):
+    """A cap on strata.   always_buyers: their share among the offered; harm: the largest rate of it, per head of all units.
+    used: as the models say; seen: as the held-out rows show, empty for harm, of which they show only bounds."""
+
+    cap: str
+    bound: float
+    used: float
+    seen: Interval
+    binding: bool
+
+
+class OfferPoint(TypedDict):
+    """The worth of the best offers to at most a share of the units, per head."""
+
+    share: float
+    offered: float
+    value: Interval
+    lower: float
+
+
+class AudienceRow(TypedDict):
+    """One stratum among the units of this log: how many, how many get an offer, what is paid to them, what it brings; totals."""
+
+    rule: str
+    stratum: str
+    units: Interval
+    offered: Interval
+    paid: Interval
+    reward: Interval
+
+
+class SegmentReward(TypedDict):
+    """The reward per head of the best offers in one group."""
+
+    column: str
+    group: str
+    rows: int
+    reward: Interval
+
+
+class StrataFindings(TypedDict):
+    """Who would have bought anyway?   The first of ``rules`` is the best offers by strata."""
+
+    method: str
+    outcome: str
+    claimed: str
+    candidate: str
+    rows: int
+    left_out: int  # rows of other arms
+    unoffered: int  # claims without an offer, not counted
+    scheme: str  # "coupon", "cash", or "" for five numbers
+    reward: list[float]  # the worth of an offer to each stratum
+    cost: float
+    shares: list[StratumShare]
+    assumptions: list[Assumed]
+    restrictions: list[dict[str, Any]]  # as `core.latent.restriction_tests`
+    calibration: list[dict[str, Any]]  # as `core.latent.latent_calibration`
+    share_clipped: float
+    ranges: list[Range]
+    violations: list[Violation]
+    rules: list[OfferRule]
+    caps: list[CapUse]
+    curve: list[OfferPoint]
+    audience: list[AudienceRow]
+    segments: list[SegmentReward]
+
+
+class Asked(TypedDict, total=False):
+    """What only some plans ask for."""
+
+    strata: StrataFindings
+
+
+class Findings(Asked):
+    """Everything."""
+
+    title: str
+    currency: str  # unit of spend, e.g. "USD"; "" when offers are counted
+    level: float  # confidence level of every interval, e.g. 0.95
+    metrics: list[dict[str, str]]  # {"name", "unit", "kind", "better"} as in `core.log.Outcome`
+    candidates: list[str]
+    control: str
+    headline: list[str]  # plain sentences for a manager
+    experiment: Experiment
+    averages: list[Average]
+    rankings: list[Ranking]
+    deciles: list[Decile]
+    drivers: list[Driver]
+    budget: list[BudgetPoint]
+    tradeoff: list[TradeOff]
+    policy: Chosen
+    rivals: list[Rival]
+    risks: list[str]  # plain sentences, the worst first
+    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages
+
+
+def plain(thing: Any) -> Any:
+    """The same with numbers that JSON has: NaN and infinities become null."""
+    if isinstance(thing, dict):
+        return {str(key): plain(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [plain(value) for value in thing]
+    return None if isinstance(thing, float) and not math.isfinite(thing) else thing

@@ -1,0 +1,104 @@
+"""The page: one HTML file with its style, script and plotly.js inside, which asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from equipoise.core.errors import MissingExtra
+from equipoise.report.findings import Findings
+from equipoise.report.parts import Card, Section
+from equipoise.report.sections.budget import buys
+from equipoise.report.sections.experiment import averages, ranks, responds, sound
+from equipoise.report.sections.policy import policy, value
+from equipoise.report.sections.strata import anyway
+from equipoise.report.sections.summary import cards, made
+from equipoise.report.view import View
+
+SECTIONS = (sound, averages, responds, ranks, buys, policy, value, made)
+
+
+def render_report(findings: Findings) -> str:
+    """The report of a run as one self-contained HTML page.
+
+    Parameters
+    ----------
+    findings : what a run found; see `equipoise.report.findings`.
+    """
+    view = View(findings)
+    return render_page(findings, cards(view), sections(view))
+
+
+def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Section]) -> str:
+    """A page of sections.   head: its title, its headline (sentences), the level of its intervals, and what it was made with."""
+    environment, plotly_js = report_libraries()
+    template = environment.from_string(_resource("template.html.j2"))
+    script = _resource("page.js")
+    page: str = template.render(
+        findings=head,
+        cards=cards,
+        sections=sections,
+        style=_resource("style.css"),
+        script=script,
+        allowed=f"{_fingerprint(plotly_js)} {_fingerprint(script)}",
+        plotly_js=plotly_js,
+        spec_json=spec_json,
+    )
+    return page
+
+
+def sections(view: View) -> list[Section]:
+    """The sections of a report in order; that of the strata stands before the last, where the run asked for them."""
+    every = [make(view) for make in SECTIONS]
+    if "strata" in view.findings:
+        every.insert(-1, anyway(view))
+    return every
+
+
+def spec_json(spec: dict[str, Any]) -> str:
+    """A drawing as JSON that may stand inside a script element.
+
+    Examples
+    --------
+    >>> spec_json({"x": [1.5, float("nan")], "text": "</script>"})
+    '{"x":[1.5,null],"text":"\\\\u003c/script\\\\u003e"}'
+    """
+    text = json.dumps(_finite(spec), allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(x: Any) -> Any:
+    """x with None for every number that is not finite, and shorter floats."""
+    if isinstance(x, dict):
+        return {key: _finite(part) for key, part in x.items()}
+    if isinstance(x, list | tuple):
+        return [_finite(part) for part in x]
+    if isinstance(x, float):
+        return float(f"{x:.6g}") if math.isfinite(x) else None
+    return x
+
+
+def _fingerprint(script: str) -> str:
+    """A script as a page's security policy names it: with these two allowed, no other script can run."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+def _resource(name: str) -> str:
+    return files("equipoise.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def report_libraries() -> tuple[Any, str]:
+    """Jinja's environment with every value escaped, and plotly.js; `MissingExtra` where they are not installed."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        fix = 'pip install "equipoise[report]"'
+        raise MissingExtra("the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix) from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment, get_plotlyjs()

@@ -1,0 +1,127 @@
+"""The headline (plain sentences and big numbers) and section 8: how the report was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.report.formatting import MISSING, known, number, real, seconds, share
+from equipoise.report.parts import Block, Card, Code, Section, Table, Words
+from equipoise.report.view import View, shares_in_words
+
+LABELS = {
+    "version": "Equipoise",
+    "seed": "seed",
+    "estimator": "estimator",
+    "folds": "folds",
+    "rows": "rows",
+    "seconds": "time taken",
+    "snapshot": "policy snapshot",
+    "python": "Python",
+    "cost": "cost of an offer",
+}
+APART = ("plan", "packages", "command", "method")  # what has a box of its own
+PEOPLE = 1000
+PROVEN = 1e-9  # a gap below this is rounding
+
+
+def cards(view: View) -> list[Card]:
+    """Value gained, spend, share treated, certificate."""
+    return [_gained(view), *_spent(view), _treated(view), _certificate(view)]
+
+
+def _gained(view: View) -> Card:
+    if view.chosen is None or not view.metrics:
+        return Card("Gained per head", MISSING, "", ["the policy's value was not measured"])
+    values = [(name, view.chosen["values"][name]) for name in view.metrics if name in view.chosen["values"]]
+    (name, first), rest = values[0], values[1:]
+    unit = view.units[name]
+    notes = [f"{view.interval} {unit.span(first)}"] if known(first) else []
+    if unit.level == "%":
+        notes.append(f"{number(PEOPLE * real(first[0]), 0, plus=True)} for every {PEOPLE:,} people")
+    notes += [f"{view.units[m].effect(i)} {m} ({view.units[m].span(i)})" for m, i in rest]
+    return Card(f"Gain in {name} per head", unit.bare(first), unit.change.strip(), notes)
+
+
+def _spent(view: View) -> list[Card]:
+    if view.chosen is None:
+        return []
+    spend = view.chosen["spend"]
+    binding = [row["name"] for row in view.findings["policy"]["demands"] if row["binding"]]
+    notes = [f"held back by: {', '.join(binding)}"] if binding else ["no demand holds it back"]
+    return [Card("Spend per head", number(spend[0]), view.spend.axis, notes)]
+
+
+def _treated(view: View) -> Card:
+    shares = view.findings["policy"]["shares"]
+    treated = 1.0 - real(shares.get(view.control, 0.0))
+    given = {name: shares.get(name, 0.0) for name in view.candidates}
+    others = f"the others get {view.control}" if treated < 1 else f"nobody gets {view.control}"
+    return Card("People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", others])
+
+
+def _certificate(view: View) -> Card:
+    gap = real(view.findings["policy"]["gap"])
+    if gap != gap:
+        return Card("Certificate", MISSING, "", ["no bound on what is missing was computed"])
+    if gap <= PROVEN:
+        return Card("Certificate", "optimal", "", ["no policy of this kind can do better on the predicted effects"])
+    return Card(
+        "Certificate", f"{100 * (1 - gap):.{_nines(gap)}f}%", "", ["at least this much of the best possible predicted value"]
+    )
+
+
+def _nines(gap: float) -> int:
+    """Decimals that tell 1 - gap from 1, rounding down."""
+    return next((digits for digits in range(1, 7) if 100 * gap >= 10.0**-digits), 6)
+
+
+def made(view: View) -> Section:
+    """8. How was this made?"""
+    facts: dict[str, Any] = dict(view.findings["made"])
+    if isinstance(facts.get("cost"), dict) and "amount" in facts["cost"]:
+        facts["cost"] = _cost(view, facts["cost"])
+    return how_made(facts)
+
+
+def how_made(facts: dict[str, Any]) -> Section:
+    """The section of what a run recorded about itself."""
+    rows = [[LABELS.get(key, key), _fact(key, fact)] for key, fact in facts.items() if key not in APART and fact is not None]
+    blocks: list[Block] = []
+    if rows:
+        blocks.append(Table("The run", ["what", "value"], rows, (0, 1)))
+    if facts.get("method"):
+        blocks.insert(0, Words(str(facts["method"])))
+    if facts.get("command"):
+        blocks.append(Code("Make it again", str(facts["command"])))
+    if facts.get("plan"):
+        blocks.append(Code("The plan", str(facts["plan"])))
+    if facts.get("packages"):
+        packages = sorted(dict(facts["packages"]).items())
+        blocks.append(Code("Versions of packages", "\n".join(f"{name}=={version}" for name, version in packages), folded=True))
+    if not blocks:
+        blocks.append(Words("Nothing was recorded about the run.", quiet=True))
+    answer = "The same plan, data, seed and versions give the same numbers."
+    return Section("made", "How it was made", "How was this made?", answer, blocks)
+
+
+def _cost(view: View, cost: dict[str, Any]) -> str:
+    """``mail 0.05, coupon 1; paid when claimed``: the amount of each offer, and when it is paid."""
+    each = ", ".join(f"{name} {number(a)}" for name, a in zip(view.candidates, cost["amount"], strict=False))
+    times = f", times the column {cost['column']}" if cost.get("column") else ""
+    if not cost.get("metric"):
+        return f"{each}{times}; always paid"
+    return f"{each}{times}; paid when {cost['metric']}" if cost["probability"] else f"as observed in the column {cost['metric']}"
+
+
+def _fact(key: str, fact: Any) -> str:
+    if key == "seconds":
+        return seconds(fact)
+    if isinstance(fact, dict):
+        return "; ".join(f"{name} {_fact('', part)}" for name, part in fact.items() if part is not None)
+    if isinstance(fact, list | tuple):
+        return ", ".join(_fact("", part) for part in fact)
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if not isinstance(fact, int | float):
+        return str(fact)
+    return str(fact) if key == "seed" else number(fact)

@@ -1,0 +1,114 @@
+"""`equipoise reproduce shares` and `doses`: methods judged on simulators whose truth is known, over many seeds.
+
+    (data, method, seed) -> scores, each in a file -> means with Student intervals, and paired differences from our method
+
+Every score is the smaller the better.  A run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from equipoise.core.errors import InputError
+from equipoise.core.progress import Progress, silent
+from equipoise.reproduce.checkpoint import same_settings, write_text
+
+NETS = ("vcnet", "drnet")  # of a dose: they take a most number of epochs
+Scores = dict[str, float]
+Method = Callable[[str, int, int], Scores]  # data, seed, most epochs of a net
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table.
+
+    name : of the verb.   data : names of the simulators, the first by default.   methods : by name.   ours : the one that the
+    others are compared with.   published : (data, method) -> what was measured with the published code, as text.
+    """
+
+    name: str
+    data: tuple[str, ...]
+    methods: Mapping[str, Method]
+    ours: str
+    published: Mapping[tuple[str, str], str]
+    notes: tuple[str, ...]
+    recipe: str = "published"
+    first_seed: int = 0
+
+    def folder(self, data: str, recipe: str) -> str:
+        """Its own folder's name."""
+        return f"reproduce-{self.name}-{data}"
+
+    def __call__(self, asked: Any, out: Path, *, path: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
+        """Judge every method on every seed and write results.json and results.md."""
+        names = asked.methods or tuple(self.methods)
+        for what, given, known in (("method", names, self.methods), ("simulator", (asked.data,), self.data)):
+            unknown = [name for name in given if name not in known]
+            if unknown:
+                raise InputError(f"a {what} of {self.name}", f"be one of {', '.join(known)}", repr(unknown[0]))
+        if path is not None or asked.recipe != self.recipe:
+            raise InputError("path and recipe", "be left out", (path, asked.recipe), fix=f"{self.name} are simulated")
+        same_settings(out, {"data": asked.data, "epochs": asked.epochs})
+        results = []
+        for place, name in enumerate(names):
+            for done, seed in enumerate(asked.seeds):
+                progress(f"{name}: seeds", done, len(asked.seeds))
+                file = out / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}.json"
+                if not file.exists():
+                    write_text(file, json.dumps(self.methods[name](asked.data, seed, asked.epochs)) + "\n")
+                results.append({"method": name, "seed": seed, "scores": json.loads(file.read_text(encoding="utf-8"))})
+            progress(f"{name}: seeds", len(asked.seeds), len(asked.seeds))
+            progress("methods", place + 1, len(names))
+        found = self._summary(asked.data, names, results)
+        write_text(out / "results.json", json.dumps(found, indent=1) + "\n")
+        write_text(out / "results.md", as_markdown(found))
+        return found
+
+    def _summary(self, data: str, names: Sequence[str], results: list[dict[str, Any]]) -> dict[str, Any]:
+        by = {name: [one["scores"] for one in results if one["method"] == name] for name in names}
+        rows = []
+        for name, each in by.items():
+            row: dict[str, Any] = {"method": name, "seeds": len(each), "published": self.published.get((data, name))}
+            for score in each[0]:
+                values = np.array([one[score] for one in each])
+                row[score] = interval(values)
+                if name != self.ours and self.ours in by:
+                    row[f"{score}, more than ours"] = interval(values - [one[score] for one in by[self.ours]])
+            rows.append(row)
+        return {"what": self.name, "data": data, "ours": self.ours, "rows": rows, "notes": list(self.notes), "results": results}
+
+
+def interval(values: Any) -> list[float | None]:
+    """The mean with its 95 % Student interval, without one where there is a single value."""
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return [mean, None, None]
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5)
+    return [mean, mean - half, mean + half]
+
+
+def as_markdown(found: dict[str, Any]) -> str:
+    """The table with its notes."""
+    columns = [key for key in max(found["rows"], key=len) if key not in ("method", "seeds", "published")]
+    head = ["method", *columns, "published code, measured", "seeds"]
+    lines = [f"### {found['what']}: {found['data']}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in found["rows"]:
+        cells = [row["method"], *(_cell(row.get(key)) for key in columns), row["published"] or "", str(row["seeds"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    notes = (f"Smaller is better; mean over seeds, 95 % Student interval; differences are paired with {found['ours']}.",)
+    return "\n".join([*lines, "", *(f"- {note}" for note in (*notes, *found["notes"]))]) + "\n"
+
+
+def _cell(value: Sequence[float | None] | None) -> str:
+    if value is None:
+        return ""
+    mean, low, high = value
+    return f"{mean:.4g}" if low is None else f"{mean:.4g} [{low:.4g}, {high:.4g}]"

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from equipoise.allocation import budget, budgeted_policy, decide, decision_of, offers
+from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solver.ties import mix
+from equipoise.allocation.solver.tighten import hold
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+from equipoise.core.policy import Policy
+
+
+def tied(n: int, kinds: int = 1) -> Effects:
+    """n units of so many kinds; units of a kind are the same."""
+    values = 1.0 + (np.arange(n) % kinds)[:, None, None] + np.zeros((n, 1, 1))
+    return Effects(values, np.zeros((n, 1)), ("mail",), ("spend",))
+
+
+def test_equal_units_share_the_offers_by_lot():
+    problem = compiled(np.ones((4, 1)), expand([offers(1)], {}), ("mail",), None, None, {})
+    mixed = mix(problem, np.array([1.0]), hold(problem, np.array([1.0])))
+    assert mixed.share == 0.25
+    assert mixed.value == 1.0
+    assert mixed.usage.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("kinds", [1, 3])
+def test_the_budget_reaches_units_never_seen_though_all_tie(kinds):
+    policy, made = budgeted_policy(
+        tied(3000, kinds), weights={"spend": 1.0}, constraints=[budget(0.3, per_head=True)], cost=[1.0]
+    )
+    fresh = decide(policy, tied(30_000, kinds), cost=[1.0], units=np.arange(30_000) + 10**9)
+    spent = float((fresh.choice >= 0).mean())
+    assert spent == pytest.approx(0.3, abs=0.012)  # four standard errors of a lot
+    assert made.carried_usage[0] == pytest.approx(0.3 * 3000)
+    assert made.carried_value == pytest.approx(made.value, rel=1e-3)
+
+
+def test_a_unit_keeps_its_lot_alone_and_in_a_crowd():
+    effects, ids = tied(200), np.array([f"user {i}" for i in range(200)])
+    policy, _ = budgeted_policy(effects, weights={"spend": 1.0}, constraints=[offers(60)])
+    crowd = decide(policy, effects, units=ids)
+    alone = [int(decide(policy, effects.take([i]), units=ids[[i]]).choice[0]) for i in range(200)]
+    assert crowd.choice.tolist() == alone
+    assert np.allclose(crowd.probability, np.where(crowd.choice >= 0, policy.low_share, 1 - policy.low_share))
+    assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
+
+
+def test_the_record_of_a_decision_holds_the_prices_that_made_it():
+    policy, _ = budgeted_policy(tied(40), weights={"spend": 1.0}, constraints=[offers(10)])
+    made = decide(policy, tied(40), units=np.arange(40))
+    prices = [decision_of(policy, made, row).prices for row in range(40)]
+    assert prices == [policy.low_prices if choice >= 0 else policy.prices for choice in made.choice]
+    assert len(set(prices)) == 2
+
+
+def test_a_lot_needs_ids():
+    policy, _ = budgeted_policy(tied(20), weights={"spend": 1.0}, constraints=[offers(5)])
+    with pytest.raises(InputError, match="splits ties by lot"):
+        decide(policy, tied(20))
+
+
+def test_units_that_differ_need_no_lot():
+    rng = np.random.default_rng(0)
+    effects = Effects(rng.gamma(2.0, 1.0, (2000, 2, 1)), np.zeros((2000, 1)), ("a", "b"), ("spend",))
+    policy, _ = budgeted_policy(effects, weights={"spend": 1.0}, constraints=[budget(500.0)], cost=[1.0, 2.0])
+    assert policy.low_share == 0

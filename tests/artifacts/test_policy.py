@@ -1,0 +1,199 @@
+"""Units never seen: one rule, the same answers, and the budget per head carries over."""
+
+from __future__ import annotations
+
+import resource
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+import pytest
+from fixtures.targeting import BUDGET
+
+from equipoise.artifacts.batch import score_batches, score_file
+from equipoise.artifacts.model import read_model, write_model
+from equipoise.artifacts.policy import read_scorer
+from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
+from equipoise.data import make_coupon_world
+from equipoise.estimators import BoostedTrees, TLearner
+from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.study.cross_fit import cross_fit, log_folds
+from equipoise.pipeline.study.evaluator import make_judge
+from equipoise.pipeline.study.policy import solve
+from equipoise.pipeline.study.propensity import Design
+from equipoise.pipeline.study.study import Study, make_task
+from equipoise.pipeline.targeting import ship
+
+
+@pytest.fixture(scope="module")
+def strangers():
+    """Units that no model saw, with their truth."""
+    return make_coupon_world(4000, metrics=("conversion", "visits"), seed=99)
+
+
+def test_new_units_keep_the_budget_per_head(ran, strangers):
+    log, truth = strangers
+    made = read_scorer(ran.out / "policy").assign(log.table)
+    planned = made["expected_cost"].to_numpy().mean()
+    assert planned == pytest.approx(BUDGET, rel=0.1)  # over 10 seeds of strangers: within 4 %
+    names = ["none", "coupon-1", "coupon-2"]
+    choice = np.asarray([names.index(name) - 1 for name in made["chosen"].to_pylist()])
+    assert truth.spend(choice).mean() == pytest.approx(BUDGET, rel=0.2)
+
+
+def close_study(seed: int) -> Study:
+    """A study with a budget of 0.5 per head, whose models fit their 1,000 rows far too closely."""
+    log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
+    close = TLearner(BoostedTrees(trees=40, least=5), space=log.space)
+    plan = make_plan({"log": {"dataset": "-"}, "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}}})
+    fold = log_folds(log, 5, 0)
+    effects = cross_fit(log, close, fold)
+    task, costs = make_task(plan, log, effects, fold)
+    judge = make_judge(log, effects, log.propensity, costs, 0.95)
+    design = Design(log.propensity, None, [])
+    return Study(plan, log, fold, close, effects, design, costs, task, judge)
+
+
+def spent_by_strangers(seed: int) -> float:
+    """Spend per head of new units under the policy of such a study."""
+    strangers, _ = make_coupon_world(4000, metrics=("conversion",), seed=1000 + seed)
+    return ship(close_study(seed)).assign(strangers.table)["expected_cost"].to_numpy().mean()
+
+
+def test_the_model_that_ships_never_saw_the_rows_that_price_it():
+    study = close_study(0)
+    held = np.flatnonzero(study.fold == 0)
+    shipped = ship(study)
+    assert shipped.policy == solve(study.task.take(held)).policy
+    assert np.array_equal(shipped.model.effects(study.log.take(held).table).values, study.effects.values[held])
+
+
+def test_prices_are_those_of_units_no_model_saw():
+    spent = np.mean([spent_by_strangers(seed) for seed in range(3)])
+    assert 0.4 < spent < 0.6  # single seeds: 0.42 to 0.56; with prices of in-sample effects: 0.26 to 0.32
+
+
+def test_batches_rows_and_files_agree(ran, strangers, tmp_path):
+    log, _ = strangers
+    whole = read_scorer(ran.out / "policy").assign(log.table)
+    parts = pa.Table.from_batches(score_batches(ran.out / "policy", log.table.to_batches(max_chunksize=333)))
+    assert parts.equals(whole.combine_chunks())
+    one = read_scorer(ran.out / "policy").assign(log.table.slice(7, 1))
+    assert one.to_pylist() == whole.slice(7, 1).to_pylist()
+    pq.write_table(log.table, tmp_path / "units.parquet")
+    made = score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet")
+    assert made["units"] == len(log)
+    assert sum(made["cells"].values()) == len(log)
+    assert pq.read_table(tmp_path / "made.parquet").equals(whole)
+
+
+def test_units_without_an_id_are_numbered_through(ran, strangers):
+    log, _ = strangers
+    table = log.table.drop_columns(["user"])
+    made = pa.Table.from_batches(read_scorer(ran.out / "policy").batches(table.to_batches(max_chunksize=1500)))
+    assert made["user"].to_pylist() == list(range(len(log)))
+
+
+def test_a_changed_byte_is_refused(ran, tmp_path):
+    import shutil
+
+    folder = tmp_path / "policy"
+    shutil.copytree(ran.out / "policy", folder)
+    part = folder / "policy.json"
+    part.write_text(part.read_text().replace("0.", "9.", 1))
+    with pytest.raises(SnapshotError, match="sha256"):
+        read_scorer(folder)
+
+
+def test_a_snapshot_of_something_else_is_refused(ran, tmp_path):
+    write_model(tmp_path / "model", read_model(ran.out / "policy"))
+    with pytest.raises(SnapshotError, match="policy"):
+        read_scorer(tmp_path / "model")
+
+
+def test_a_missing_feature_is_named_and_nothing_is_written(ran, strangers, tmp_path):
+    log, _ = strangers
+    pq.write_table(log.table.drop_columns(["city"]), tmp_path / "units.parquet")
+    with pytest.raises(EquipoiseError, match="'city'"):
+        score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["units.parquet"]
+
+
+def test_a_file_without_rows_is_refused(ran, strangers, tmp_path):
+    log, _ = strangers
+    pq.write_table(log.table.slice(0, 0), tmp_path / "units.parquet")
+    with pytest.raises(EquipoiseError, match="have rows"):
+        score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet")
+
+
+def test_hold_keeps_the_budget_on_these_units(ran, strangers, tmp_path):
+    scorer, table = read_scorer(ran.out / "policy"), strangers[0].table
+    for start in range(0, 4000, 500):  # the fixed prices spend 0.393 to 0.460 per head of these
+        made = scorer.rebudget(table.slice(start, 500))
+        spent = made["expected_cost"].to_numpy().mean()
+        assert 0.98 * BUDGET < spent <= BUDGET * (1 + 1e-9)
+    whole, fixed = scorer.rebudget(table), scorer.assign(table)
+    assert whole.schema == fixed.schema
+    assert np.mean(np.array(whole["chosen"]) == np.array(fixed["chosen"])) > 0.9  # 0.96: the same rule at nearly the same prices
+    pq.write_table(table, tmp_path / "units.parquet")
+    sums = score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet", hold=True)
+    assert pq.read_table(tmp_path / "made.parquet").equals(whole)
+    assert (sums["budget"], sums["held"]) == (BUDGET, True)
+    assert sums["expected_cost"] <= BUDGET * (1 + 1e-9)
+
+
+def test_the_file_to_write_may_replace_only_units_scored_earlier(ran, strangers, tmp_path):
+    units, out, policy = tmp_path / "units.parquet", tmp_path / "made.parquet", ran.out / "policy"
+    pq.write_table(strangers[0].table.slice(0, 50), units)
+    (tmp_path / "link.parquet").symlink_to(units)
+    (tmp_path / "plan.toml").write_text("[log]")
+    pq.write_table(strangers[0].table, tmp_path / "log.parquet")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    wrong = {
+        units: "differ from that of the units",
+        tmp_path / "." / "units.parquet": "differ from that of the units",
+        tmp_path / "link.parquet": "differ from that of the units",
+        tmp_path: "a folder",
+        tmp_path / "plan.toml": "scored earlier",
+        tmp_path / "log.parquet": "scored earlier",
+        ran.out / "assignments.parquet": "scored earlier",
+        policy / "made.parquet": "outside the policy's snapshot",
+    }
+    for place, said in wrong.items():
+        with pytest.raises(InputError, match=said):
+            score_file(policy, units, place)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    for _ in range(2):  # the second call replaces the file of the first
+        assert score_file(policy, units, out)["units"] == 50
+
+
+def test_a_run_folder_is_no_policy_but_has_one(ran):
+    with pytest.raises(SnapshotError, match=f"did you mean '{ran.out / 'policy'}'"):
+        read_scorer(ran.out)
+
+
+def test_text_in_a_numeric_feature_is_named(ran, strangers, tmp_path):
+    table = strangers[0].table.slice(0, 20)
+    place = table.column_names.index("age")
+    text = pa.array(["old", *map(str, table["age"].to_pylist()[1:])])
+    pcsv.write_csv(table.set_column(place, "age", text), tmp_path / "units.csv")
+    for hold in (False, True):
+        with pytest.raises(InputError, match="'age' must be numbers as in fit; got string, e.g. old"):
+            score_file(ran.out / "policy", tmp_path / "units.csv", tmp_path / "made.parquet", hold=hold)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["units.csv"]
+
+
+def test_a_full_disk_leaves_the_earlier_file(ran, strangers, tmp_path):
+    units, out = tmp_path / "units.parquet", tmp_path / "made.parquet"
+    pq.write_table(strangers[0].table, units)
+    score_file(ran.out / "policy", units, out)
+    before, (soft, hard) = out.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        with pytest.raises(OSError, match="File too large"):
+            score_file(ran.out / "policy", units, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert out.read_bytes() == before
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["made.parquet", "units.parquet"]

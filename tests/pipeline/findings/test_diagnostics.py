@@ -1,0 +1,57 @@
+"""Averages, rankings and deciles: their signs where lower is better, and agreement with evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.core.log import Log, Outcome
+from equipoise.data import make_coupon_world
+from equipoise.evaluation import METRICS, observe, rank
+from equipoise.pipeline.findings.diagnostics import averages, rankings
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_coupon_world(4000, arms=2, metrics=("conversion",), seed=4)
+
+
+def turned(log: Log) -> Log:
+    """The same log with the metric said to be bad."""
+    from dataclasses import replace
+
+    return Log(log.table, replace(log.roles, outcomes=(Outcome("conversion", "binary", better="lower"),)), log.space)
+
+
+def test_agrees_with_evaluation(world):
+    log, truth = world
+    effects = truth.effects()
+    curves, tenths = rankings(log, effects, truth.propensity, 0.9, 0)
+    rows = observe(log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels())
+    ranking = rank(effects.values[:, 0, 0], rows)
+    assert curves[0]["qini"] == METRICS.load("qini")(ranking, level=0.9).interval
+    assert curves[0]["gain"][-1] == pytest.approx(averages(log, effects, truth.propensity, 0.9)[0]["effect"][0])
+    assert [tenth["decile"] for tenth in tenths] == list(range(1, 11))
+    assert sum(tenth["rows"] for tenth in tenths) == len(log)
+
+
+def test_where_lower_is_better_the_first_tenth_falls_most(world):
+    log, truth = world
+    effects = truth.effects()
+    curves, tenths = rankings(turned(log), effects, truth.propensity, 0.95, 0)
+    predicted = [tenth["predicted"] for tenth in tenths]
+    assert predicted == sorted(predicted)
+    assert all(tenth["observed"][1] < tenth["observed"][0] < tenth["observed"][2] for tenth in tenths)
+    up, _ = rankings(log, effects, truth.propensity, 0.95, 0)
+    assert curves[0]["gain"][-1] == pytest.approx(-up[0]["gain"][-1])
+    assert curves[0]["qini"][0] == pytest.approx(up[0]["qini"][0])  # the same order from the other end
+
+
+def test_true_effects_rank_and_noise_does_not(world):
+    log, truth = world
+    effects = truth.effects()
+    noise = effects.take(np.random.default_rng(0).permutation(len(log)))
+    good, _ = rankings(log, effects, truth.propensity, 0.95, 0)
+    bad, _ = rankings(log, noise, truth.propensity, 0.95, 0)
+    assert good[0]["qini"][1] > 0
+    assert bad[0]["qini"][1] < 0 < bad[0]["qini"][2]

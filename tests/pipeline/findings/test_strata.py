@@ -1,0 +1,226 @@
+"""What the strata of a study say: the truth of a world where every stratum is known, and the identities between the parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, NEVER_BUYER
+from equipoise.data import make_incentive_world
+from equipoise.data.simulators.incentive import FEATURES
+from equipoise.evaluation.bounds import TYPES
+from equipoise.pipeline import run
+from equipoise.pipeline.findings.strata import BEST, FREE, PLAN, offer_rules, strata_findings, type_reward
+from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.policy import solve_folds
+from equipoise.pipeline.study.strata import learn_strata, make_case
+from equipoise.pipeline.study.strata_targeting import within_folds
+from equipoise.pipeline.study.study import Study, make_study
+from equipoise.report import render_report
+from equipoise.report.findings import plain
+
+CELLS = {"kind": "arms", "labels": ["no offer", "offer"]}
+TREES = {"outcome": {"trees": 20, "leaves": 4}, "effect": {"trees": 10, "leaves": 4}}
+
+
+def plan_of(folder: Path, log: Any, strata: dict[str, Any] | None = None, **more: Any) -> Plan:
+    """A plan for the incentive world, its log written beside."""
+    pq.write_table(log.table, folder / "log.parquet")
+    tables: dict[str, Any] = {
+        "log": {
+            "path": "log.parquet",
+            "treatment": "arm",
+            "outcomes": {"bought": "binary"},
+            "features": list(FEATURES[:5]),
+            "protected": ["x5"],
+            "claimed": "claimed",
+            "propensity": "p(offer)",
+            **more,
+        },
+        "space": CELLS,
+        "estimator": {"name": "t-learner", "params": {"outcome": TREES["outcome"]}},
+        "policy": {"offers": {"share": 0.4}},
+        "strata": {"value": 1.0, "cost": 0.4, "offers": 0.5, **(strata or {})},
+    }
+    return make_plan(tables, base=folder)
+
+
+def studied(folder: Path, seed: int, rows: int = 3000, strata: dict[str, Any] | None = None, **world: Any) -> tuple[Any, ...]:
+    """A study, its findings on strata, and the truth."""
+    log, truth = make_incentive_world(rows, seed=seed, **world)
+    plan = plan_of(folder, log, strata)
+    study = make_study(plan)
+    solved = solve_folds(study.task)
+    return study, strata_findings(study, plan.strata, solved.shares(1)), truth
+
+
+def case_of(study: Study) -> Any:
+    return learn_strata(study.plan, make_case(study.plan.strata, study.log), study.fold, study.design.propensity)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Any, ...]:
+    return studied(tmp_path_factory.mktemp("incentive"), seed=3, confounding=0.5)
+
+
+def test_thresholds_stay_within_folds_by_hand():
+    score = np.array([0.9, 0.8, 0.2, 0.1, -0.1, -0.2])
+    fold = np.array([0, 0, 1, 1, 0, 1])
+    assert within_folds(score, 1 / 3, fold).tolist() == [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    assert within_folds(score, 1.0, fold).tolist() == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_the_worth_of_types_by_hand(whole):
+    case = make_case(whole[0].plan.strata, whole[0].log)
+    worth = dict(zip(TYPES, type_reward(case, 1.0), strict=True))
+    assert worth["coupon_buyer"] == 1.0
+    assert worth["always_buyer"] == -0.4
+    assert worth["harm"] == pytest.approx(-1.4)  # a coupon is paid for purchases only
+    assert worth["direct_gain"] == pytest.approx(1.4)
+    assert type_reward(case, 2.0)[TYPES.index("harm")] == pytest.approx(-2.8)
+
+
+def test_the_parts_fit_together(whole):
+    _, found, _ = whole
+    assert sum(row["share"][0] for row in found["shares"]) == pytest.approx(1, abs=1e-9)
+    rules = {row["rule"]: row for row in found["rules"]}
+    assert found["rules"][0]["rule"] == BEST
+    for rule in (BEST, PLAN):
+        rows = [row for row in found["audience"] if row["rule"] == rule]
+        assert sum(row["reward"][0] for row in rows) == pytest.approx(found["rows"] * rules[rule]["value"][0])
+        assert sum(row["offered"][0] for row in rows) == pytest.approx(found["rows"] * rules[rule]["offered"])
+        assert rows[ALWAYS_BUYER]["paid"][0] == pytest.approx(-rows[ALWAYS_BUYER]["reward"][0])
+        assert rows[NEVER_BUYER]["paid"] == [0.0, 0.0, 0.0]
+    half = next(point for point in found["curve"] if point["share"] == 0.5)
+    assert half["value"] == pytest.approx(rules[BEST]["value"])
+    assert half["lower"] > half["value"][1]  # one-sided against two-sided
+    groups = [row for row in found["segments"] if row["column"] == "x5"]
+    mean = np.average([row["reward"][0] for row in groups], weights=[row["rows"] for row in groups])
+    assert mean == pytest.approx(rules[BEST]["value"][0])
+
+
+def test_the_reward_as_profit_does_not_move_with_the_violations(whole):
+    _, found, _ = whole
+    harm = [row for row in found["violations"] if row["of"] == "harm"]
+    direct = [row for row in found["violations"] if row["of"] == "direct_gain"]
+    assert np.ptp([row["reward"] for row in found["violations"]]) < 1e-9
+    assert all(np.diff([row["cautious"] for row in harm]) < 0)
+    assert all(np.diff([row["always_buyer"] for row in harm]) < 0)
+    assert all(np.diff([row["always_buyer"] for row in direct]) > 0)
+    ends = {(row["assume"], row["stratum"]): (row["low"], row["high"]) for row in found["ranges"]}
+    assert ends["A5", "harm"] == pytest.approx((harm[0]["share"], harm[-1]["share"]))
+    assert ends["A6", "direct_gain"] == pytest.approx((direct[0]["share"], direct[-1]["share"]))
+    assert not any(row["assume"].startswith("Lambda") for row in found["ranges"])  # the propensities are known
+
+
+def test_shares_and_values_recover_the_truth(tmp_path):
+    """Over seeds 0..11 at 3,000 rows the largest |z| of the 5 shares and of the worth of 6 rules was 3.0; 4 is allowed."""
+    for seed in (0, 1):
+        study, found, truth = studied(tmp_path, seed, confounding=0.5)
+        true = truth.strata()
+        for s, row in enumerate(found["shares"]):
+            value, low, high = row["share"]
+            assert abs(value - true[:, s].mean()) < 4 * (high - low) / 3.92
+        rules = offer_rules(case_of(study))
+        assert set(rules) == {row["rule"] for row in found["rules"]} - {PLAN}
+        for row in found["rules"]:
+            if row["rule"] in rules:
+                value, low, high = row["value"]
+                worth = float((rules[row["rule"]] * (true @ found["reward"])).mean())
+                assert abs(value - worth) < 4 * (high - low) / 3.92
+        # over the same seeds the best offers by strata are worth 78 % to 85 % of the best there are
+        best = np.sort(true @ found["reward"])[::-1][: len(true) // 2].clip(0).sum() / len(true)
+        assert (rules[BEST] * (true @ found["reward"])).mean() > 0.7 * best
+        # lots do surely worse in 11 of the 12 seeds, these two among them
+        assert next(row["lead"][1] for row in found["rules"] if row["kind"] == "random") > 0
+
+
+def test_a_violation_is_found_named_and_told(tmp_path):
+    """z of the lowest bin with direct effects of 0.9 was below -9.9 over seeds 0..7; without any above -0.9 over seeds 0..11."""
+    _, found, _ = studied(tmp_path, 0, confounding=0.5, direct=0.9)
+    status = {row["name"]: row for row in found["assumptions"]}
+    assert status["A5"]["status"] == "warn"
+    assert "the offer alone makes some buy" in status["A5"]["found"]
+    _, fine, _ = studied(tmp_path, 0, confounding=0.5)
+    assert [row["status"] for row in fine["assumptions"]] == ["note", "ok", "ok", "ok", "ok", "ok"]
+
+
+def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_path):
+    log, _ = make_incentive_world(1500, seed=1, confounding=0.5, logged=False)
+    table = log.table.drop_columns(["p(offer)"]) if "p(offer)" in log.table.column_names else log.table
+    pq.write_table(table, tmp_path / "log.parquet")
+    tables = {
+        "log": {
+            "path": "log.parquet",
+            "treatment": "arm",
+            "outcomes": {"bought": "binary"},
+            "features": list(FEATURES),
+            "claimed": "claimed",
+            "design": "learn",
+        },
+        "space": CELLS,
+        "estimator": {"name": "t-learner", "params": {"outcome": TREES["outcome"]}},
+        "strata": {"reward": [0, 0, 0, 1.0, -1.0]},
+    }
+    study = make_study(make_plan(tables, base=tmp_path))
+    found = strata_findings(study, study.plan.strata, np.tile([0.0, 1.0], (1500, 1)))
+    wide = {row["assume"]: row["high"] - row["low"] for row in found["ranges"] if row["stratum"] == "always_buyer"}
+    assert 0 < wide["Lambda 1.25"] < wide["Lambda 1.5"] < wide["Lambda 2"]
+    assert found["assumptions"][1]["status"] == "note"
+    assert found["scheme"] == ""
+    assert {row["rule"] for row in found["rules"]} == {BEST, "at random, as many offers", "everybody", PLAN}
+
+
+def test_a_run_carries_the_strata_to_metrics_json_and_to_the_report(tmp_path):
+    log, _ = make_incentive_world(1200, seed=5, confounding=0.0)
+    found = run(plan_of(tmp_path, log), tmp_path / "out")
+    kept = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert kept["strata"] == json.loads(json.dumps(plain(found["strata"])))
+    assert "Who would have bought anyway?" in (tmp_path / "out" / "report.html").read_text()
+    assert "would have bought anyway and take it." in found["headline"][-1]
+    assert render_report(kept) == (tmp_path / "out" / "report.html").read_text()
+    shares = [row["share"][0] for row in found["strata"]["shares"]]
+    assert shares[COUPON_BUYER] > 0.1
+
+
+CAPS = {"always_buyers": 0.12, "harm": 0.03}
+
+
+def test_caps_hold_and_say_what_they_cost(tmp_path):
+    """Of the offered, 15.8 % to 18.0 % are in truth always-buyers without the cap of 12 %, 11.5 % to 13.7 % with it (seeds 0..3).
+
+    With the predicted shares as they are in place of those levelled on the other folds it is 14.2 % to 16.7 %.
+    """
+    study, found, truth = studied(tmp_path, 1, confounding=0.5, strata=CAPS)
+    rules, true = offer_rules(case_of(study)), truth.strata()
+    shares = {name: np.average(true[:, ALWAYS_BUYER], weights=rules[name]) for name in (BEST, FREE)}
+    assert shares[BEST] < 0.14 < 0.15 < shares[FREE]
+    uses = {row["cap"]: row for row in found["caps"]}
+    assert uses["always_buyers"]["used"] <= CAPS["always_buyers"] + 1e-9
+    assert uses["harm"]["used"] <= CAPS["harm"] + 1e-9
+    assert uses["always_buyers"]["seen"][1] < CAPS["always_buyers"] < uses["always_buyers"]["seen"][2]
+    assert any(row["binding"] for row in found["caps"])
+    free = next(row for row in found["rules"] if row["rule"] == FREE)
+    assert free["lead"][0] < 0  # a cap costs reward
+    half = next(point for point in found["curve"] if point["share"] == 0.5)
+    assert half["value"] == pytest.approx(found["rules"][0]["value"])
+
+
+def test_a_cap_that_is_not_reached_changes_nothing(tmp_path, whole):
+    _, found, _ = studied(tmp_path, 3, confounding=0.5, strata={"always_buyers": 0.9})
+    assert found["rules"][0]["value"] == pytest.approx(whole[1]["rules"][0]["value"])
+    assert not found["caps"][0]["binding"]
+
+
+def test_caps_are_told_in_the_report(tmp_path):
+    log, _ = make_incentive_world(1200, seed=5, confounding=0.0)
+    run(plan_of(tmp_path, log, CAPS), tmp_path / "out")
+    told = (tmp_path / "out" / "report.html").read_text()
+    assert "Caps on whom the offers reach" in told
+    assert "People who buy anyway and take the offer are, among those offered, at most 12%" in told

@@ -1,0 +1,77 @@
+"""Demands of a plan as constraints: per head, the right way round, and names checked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from equipoise.core.errors import PlanError
+from equipoise.core.log import Outcome
+from equipoise.data import read_log
+from equipoise.pipeline.plan.constraints import constraints_of, groups_of, weights_of
+from equipoise.pipeline.plan.read import make_plan
+
+N = 8
+LOG = read_log(
+    pa.table({"t": [0, 1] * 4, "sales": np.arange(N) * 1.0, "churn": [0, 1, 1, 0] * 2, "x": range(N), "town": list("aabbbbbb")}),
+    treatment="t",
+    outcomes=[Outcome("sales", "amount", unit="USD"), Outcome("churn", "binary", better="lower")],
+    features=["x"],
+    protected=["town"],
+)
+
+
+def plan(**policy):
+    return make_plan({"log": {"dataset": "-"}, "policy": policy}).policy
+
+
+def demands(**policy) -> list:
+    asked = plan(**policy)
+    groups = groups_of(asked, LOG)
+    return [demand for constraint in constraints_of(asked, LOG, groups, "USD") for demand in constraint.rows(groups)]
+
+
+def test_a_metric_counts_in_the_direction_that_is_better():
+    assert weights_of(plan(weights={"sales": 2.0, "churn": 3.0}), LOG) == {"sales": 2.0, "churn": -3.0}
+    assert weights_of(plan(), LOG) == {"sales": 1.0, "churn": 0.0}
+
+
+def test_totals_are_per_head_of_the_units_they_count():
+    budget, offers, cap, group = demands(
+        cost=1.0,
+        budget={"total": 4},
+        offers={"total": 2},
+        caps=[{"candidate": "1", "share": 0.2}],
+        group_budgets=[{"column": "town", "group": "a", "total": 1}],
+    )
+    assert [d.bound for d in (budget, offers, cap, group)] == [0.5, 0.25, 0.2, 0.5]
+    assert all(d.per_head for d in (budget, offers, cap, group))
+    assert cap.candidate == "1"
+    assert (group.column, group.factors, group.other) == ("town", (("a", 1.0),), 0.0)
+
+
+def test_a_floor_is_at_least_and_at_most_where_lower_is_better():
+    sales, churn = demands(floors=[{"metric": "sales", "per_head": 0.3}, {"metric": "churn", "per_head": 0.1}])
+    assert (sales.sign, sales.bound, sales.metric) == (-1.0, -0.3, "sales")
+    assert (churn.sign, churn.bound, churn.metric, churn.name) == (1.0, 0.1, "churn", "ceiling of churn")
+
+
+def test_parity_is_two_rows_a_group():
+    rows = demands(parity=[{"column": "town", "within": 0.1}])
+    assert [row.bound for row in rows] == [0.1] * 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "text"),
+    [
+        ({"weights": {"sale": 1.0}}, "did you mean 'sales'"),
+        ({"floors": [{"metric": "chrn"}]}, "did you mean 'churn'"),
+        ({"caps": [{"candidate": "2", "share": 0.1}]}, "be one of 1"),
+        ({"parity": [{"column": "twon"}]}, "did you mean 'town'"),
+        ({"cost": 1.0, "group_budgets": [{"column": "town", "group": "c", "total": 1}]}, "be one of a, b"),
+    ],
+)
+def test_names_that_nobody_knows(policy, text):
+    with pytest.raises(PlanError, match=text):
+        (weights_of(plan(**policy), LOG), demands(**policy))

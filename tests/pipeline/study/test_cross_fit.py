@@ -1,0 +1,96 @@
+"""Cross-fitted effects: no row's effects may come from a model that saw the row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.base import BaseEstimator
+
+from equipoise.core.effects import Effects
+from equipoise.core.log import Log, Outcome, Roles
+from equipoise.data import make_coupon_world, read_log
+from equipoise.estimators import BoostedTrees, TLearner
+from equipoise.pipeline.study.cross_fit import cross_fit, cross_fit_effects, extra_metrics, fit_model, log_folds
+from equipoise.treatments import Arms
+
+
+class Memory(BaseEstimator):
+    """Says 1 for a row whose first feature it saw in fit, else 0."""
+
+    def __init__(self, space=None):
+        self.space = space
+
+    def fit(self, X, y, *, treatment, propensity=None, sample_weight=None, groups=None):
+        self.seen_ = set(X.column(0).to_pylist())
+        self.metrics_ = tuple(y.column_names)
+        return self
+
+    def effects(self, X, candidates=None):
+        hit = np.array([float(x in self.seen_) for x in X.column(0).to_pylist()])
+        m = len(self.metrics_)
+        values = np.repeat(hit[:, None, None], m, axis=2)
+        return Effects(values, np.zeros((len(hit), m)), self.space.names(self.space.candidates()), self.metrics_)
+
+
+def toy(n=12, **roles) -> Log:
+    table = {
+        "t": np.arange(n) % 2,
+        "y": np.arange(n, dtype=float),
+        "x": np.arange(n) * 10.0,
+        "took": (np.arange(n) % 4 == 1).astype(int),
+        "user": np.arange(n) // 3,
+    }
+    return read_log(table, treatment="t", outcomes={"y": "amount"}, features=["x"], **roles)
+
+
+def test_no_model_saw_the_row_it_speaks_of():
+    log = toy()
+    assert (cross_fit_effects(log, Memory(), folds=3).values == 0).all()
+    in_sample = fit_model(log, Memory()).effects(log.features)
+    assert (in_sample.values == 1).all()
+
+
+def test_no_model_saw_the_cluster_it_speaks_of():
+    log = toy(group="user")
+    fold = log_folds(log, 3, seed=0)
+    assert all(len(set(fold[log.groups == g])) == 1 for g in range(4))
+    assert not np.array_equal(fold, log_folds(toy(), 3, seed=0))
+
+
+def test_effects_stand_in_the_order_of_the_log():
+    log, _ = make_coupon_world(600, seed=3)
+    trees = TLearner(BoostedTrees(trees=5))
+    fold = log_folds(log, 2, 0)
+    found = cross_fit(log, trees, fold)
+    for f in (0, 1):
+        model = fit_model(log.take(fold != f), trees)
+        rows = np.flatnonzero(fold == f)
+        assert np.array_equal(found.values[rows], model.effects(log.features.take(pa.array(rows))).values)
+
+
+def test_what_a_cost_needs_is_a_metric_of_the_same_fit():
+    assert extra_metrics(toy()) == ()
+    assert extra_metrics(toy(claimed="took")) == ("took",)
+    assert cross_fit_effects(toy(claimed="took"), Memory(), folds=2).metrics == ("y", "took")
+
+
+def test_a_claim_that_is_an_outcome_is_fitted_once():
+    table = {"t": [0, 1] * 4, "y": [0, 1, 0, 0, 1, 1, 0, 1], "x": range(8)}
+    roles = Roles("t", (Outcome("y", "binary"),), ("x",), claimed="y")
+    assert extra_metrics(Log(pa.table({k: list(v) for k, v in table.items()}), roles, Arms())) == ()
+
+
+def test_same_seed_same_effects_and_inputs_stay():
+    log, _ = make_coupon_world(500, seed=1)
+    before = log.table
+    one, two = (cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), folds=2, seed=7) for _ in range(2))
+    assert np.array_equal(one.values, two.values)
+    assert log.table.equals(before)
+
+
+def test_an_arm_too_small_for_its_folds_is_named():
+    table = {"t": ["none"] * 10 + ["mail"] * 2, "y": np.arange(12.0), "x": np.arange(12.0)}
+    log = read_log(table, treatment="t", outcomes={"y": "amount"}, space=Arms(["none", "mail"]))
+    with pytest.raises(ValueError, match="mail"):
+        cross_fit_effects(log, TLearner(BoostedTrees(trees=2, least=1)), folds=12)

@@ -1,0 +1,46 @@
+"""How treatment was given: known, observed, learnt; and said where rows lie between candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.data import load_thornton, make_coupon_world, make_voucher_world
+from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.study.cross_fit import log_folds
+from equipoise.pipeline.study.propensity import between, design_of, learnt_propensity, propensity_of
+
+
+def test_the_logs_own_propensity_comes_first():
+    log, truth = make_coupon_world(500, confounding=1.0, seed=0)
+    assert np.allclose(propensity_of(log), truth.propensity)
+
+
+def test_else_the_observed_shares():
+    log, _ = make_coupon_world(500, logged=False, seed=0)
+    assert log.propensity is None
+    assert np.allclose(propensity_of(log)[0], np.bincount(log.cells) / 500)
+
+
+def test_learnt_where_the_plan_asks_and_closer_to_the_truth_than_shares():
+    log, truth = make_coupon_world(4000, confounding=1.0, logged=False, seed=1)
+    plan = make_plan({"log": {"dataset": "-", "design": "learn"}})
+    found = design_of(plan, log, log_folds(log, 3, 0))
+    assert found.model is not None
+    assert [check["name"] for check in found.checks] == ["learnt propensity"]
+    shares = propensity_of(log)
+    assert np.abs(found.propensity - truth.propensity).mean() < 0.5 * np.abs(shares - truth.propensity).mean()
+
+
+def test_a_learnt_propensity_says_how_it_went():
+    log, _ = make_coupon_world(900, seed=2)
+    found, check = learnt_propensity(log, log_folds(log, 3, 0), 0)
+    assert np.allclose(found.sum(axis=1), 1)
+    assert [row["arm"] for row in check["rows"]] == list(log.cell_names)
+    assert check["status"] == "note"
+
+
+def test_rows_between_candidates_are_said():
+    assert between(make_coupon_world(100, seed=0)[0]) == []
+    assert between(make_voucher_world(100, seed=0)[0]) == []
+    assert "nearest" in between(make_voucher_world(100, continuous=True, seed=0)[0])[0]["summary"]
+    assert between(load_thornton())[0]["status"] == "note"
