@@ -1,1 +1,3 @@
-"""Benchmarks: one file each, `python -m benchmarks NAME`; results as JSON in `results/`, from which the docs' tables are made."""
+"""Benchmarks: one file each, `python -m benchmarks NAME`; results as JSON in `results/`, from which
+the docs' tables are made.
+"""

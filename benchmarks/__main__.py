@@ -15,7 +15,10 @@ def main() -> int:
     wanted = sys.argv[1:]
     unknown = [name for name in wanted if name not in NAMES]
     if unknown or not wanted:
-        print(f"usage: make bench NAME=...   (FULL=1 for the whole form)\nbenchmarks: {', '.join(NAMES)}")
+        print(
+            "usage: make bench NAME=...   (FULL=1 for the whole form)\nbenchmarks:"
+            f" {', '.join(NAMES)}"
+        )
         return 2
     for name in wanted:
         runpy.run_module(f"benchmarks.{name}", run_name="__main__")

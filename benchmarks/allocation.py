@@ -1,8 +1,10 @@
-"""Allocation: time, memory and certified gap of our allocator, and HiGHS's interior point on the same instance.
+"""Allocation: time, memory and certified gap of our allocator, and HiGHS's interior point on the
+same instance.
 
-An instance: n units, k doses, saturating response of heavy-tailed sensitivity, expected costs, two guarded metrics, three groups.
-10 rows: a budget, caps on the four most wanted doses, two metric floors, a budget for each group.  All times are CPU seconds of
-one thread after the kernels are compiled.  Memory is the peak of the process over what it had before the instance was made, as a
+An instance: n units, k doses, saturating response of heavy-tailed sensitivity, expected costs, two
+guarded metrics, three groups. 10 rows: a budget, caps on the four most wanted doses, two metric
+floors, a budget for each group.  All times are CPU seconds of one thread after the kernels are
+compiled.  Memory is the peak of the process over what it had before the instance was made, as a
 multiple of the instance's own arrays.  FULL=1 adds seeds.
 """
 
@@ -44,18 +46,36 @@ class Instance:
 
     def allocate(self, tol: float = 1e-6) -> Allocation:
         """Our answer."""
-        return allocate(self.value, self.demands, cost=self.cost, effects=self.effects, groups={"group": self.group}, tol=tol)
+        return allocate(
+            self.value,
+            self.demands,
+            cost=self.cost,
+            effects=self.effects,
+            groups={"group": self.group},
+            tol=tol,
+        )
 
     def nbytes(self) -> int:
         """The bytes of its arrays."""
         return (
-            self.value.nbytes + self.cost.nbytes + self.effects.values.nbytes + self.effects.baseline.nbytes + self.group.nbytes
+            self.value.nbytes
+            + self.cost.nbytes
+            + self.effects.values.nbytes
+            + self.effects.baseline.nbytes
+            + self.group.nbytes
         )
 
     def problem(self) -> Problem:
         """The compiled rows, for a solver of linear programs."""
         groups = {"group": self.group}
-        return compiled(self.value, expand(self.demands, groups), self.effects.candidates, self.cost, self.effects, groups)
+        return compiled(
+            self.value,
+            expand(self.demands, groups),
+            self.effects.candidates,
+            self.cost,
+            self.effects,
+            groups,
+        )
 
 
 def make(n: int, k: int, seed: int) -> Instance:
@@ -81,7 +101,9 @@ def make(n: int, k: int, seed: int) -> Instance:
         *(floor(metric, 0.0) for metric in ("plays", "visits")),
         *(group_budget("group", g, share * total) for g, share in enumerate(GROUP_SHARES)),
     ]
-    return Instance(value, cost, Effects(guarded, np.zeros((n, 2)), names, ("plays", "visits")), group, demands)
+    return Instance(
+        value, cost, Effects(guarded, np.zeros((n, 2)), names, ("plays", "visits")), group, demands
+    )
 
 
 def peak() -> int:
@@ -91,11 +113,15 @@ def peak() -> int:
 
 def excess(made: Allocation) -> float:
     """By how much the worst row is exceeded, relative to its bound; 0 if none is."""
-    return float(np.maximum(made.usage - made.bounds, 0.0).max() / max(1.0, np.abs(made.bounds).max()))
+    return float(
+        np.maximum(made.usage - made.bounds, 0.0).max() / max(1.0, np.abs(made.bounds).max())
+    )
 
 
 def highs_seconds(instance: Instance) -> tuple[float, float]:
-    """CPU seconds and optimum of HiGHS's interior point without crossover, one thread; building the model is not counted."""
+    """CPU seconds and optimum of HiGHS's interior point without crossover, one thread; building the
+    model is not counted.
+    """
     problem = instance.problem()
     n, k = problem.value.shape
     matrix = sp.vstack([sp.csr_array(usage_matrix(problem)), one_each(n, k)], format="csc")
@@ -106,9 +132,18 @@ def highs_seconds(instance: Instance) -> tuple[float, float]:
     lp.row_lower_ = np.full(matrix.shape[0], -highspy.kHighsInf)
     lp.row_upper_ = np.concatenate([problem.rows.bounds, np.ones(n)])
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
+    )
     solver = highspy.Highs()
-    for option, value in {"output_flag": False, "threads": 1, "solver": "ipm", "run_crossover": "off"}.items():
+    for option, value in {
+        "output_flag": False,
+        "threads": 1,
+        "solver": "ipm",
+        "run_crossover": "off",
+    }.items():
         solver.setOptionValue(option, value)
     solver.passModel(lp)
     start = time.process_time()
@@ -138,20 +173,40 @@ def main() -> int:
 
     def spread(name: str, values: np.ndarray, unit: str, against: str = "") -> dict:
         low, high = float(values.min()), float(values.max())
-        return figure(name, float(np.median(values)), low=low, high=high, unit=unit, against=against, n=LARGE)
+        return figure(
+            name, float(np.median(values)), low=low, high=high, unit=unit, against=against, n=LARGE
+        )
 
     figures = [
         spread("alloc_cpu_1e6", seconds, "CPU s"),
         figure("alloc_gap", float(gaps.max()), unit="share of the bound", n=LARGE),
         figure("alloc_violation", float(over.max()), unit="share of the bound", n=LARGE),
         figure("alloc_memory_ratio", float(memory[0]), unit="peak / data", n=LARGE),
-        figure("alloc_speedup_highs", theirs / mine, unit="times", against="HiGHS interior point, no crossover", n=MIDDLE),
+        figure(
+            "alloc_speedup_highs",
+            theirs / mine,
+            unit="times",
+            against="HiGHS interior point, no crossover",
+            n=MIDDLE,
+        ),
         figure("alloc_cpu_1e5", mine, unit="CPU s", n=MIDDLE),
         figure("alloc_highs_cpu_1e5", theirs, unit="CPU s", n=MIDDLE),
         figure("alloc_gap_1e5", ours[0][1].gap, unit="share of the bound", n=MIDDLE),
-        figure("alloc_bound_difference_highs", bound_error, unit="share of the bound", against="HiGHS interior point", n=MIDDLE),
+        figure(
+            "alloc_bound_difference_highs",
+            bound_error,
+            unit="share of the bound",
+            against="HiGHS interior point",
+            n=MIDDLE,
+        ),
     ]
-    path = record("allocation", (__doc__ or "").strip(), versions("numpy", "scipy", "numba", "highspy"), seeds, figures)
+    path = record(
+        "allocation",
+        (__doc__ or "").strip(),
+        versions("numpy", "scipy", "numba", "highspy"),
+        seeds,
+        figures,
+    )
     for line in figures:
         print(f"{line['name']:30s} {line['value']:.6g} {line['unit']}")
     print(path)

@@ -1,12 +1,14 @@
-"""Do our 95 % intervals hold what they promise?  Simulated experiments with known truth, and a world where nothing works.
+"""Do our 95 % intervals hold what they promise?  Simulated experiments with known truth, and a
+world where nothing works.
 
-Each run draws an experiment of 4,000 rows (three unequal arms; spend with a heavy tail, visits, conversion), fits one linear
-model an arm and metric on it, and judges the scores and the policy of these models on another 4,000 rows.  The truth is that of
-300,000 further units.
+Each run draws an experiment of 4,000 rows (three unequal arms; spend with a heavy tail, visits,
+conversion), fits one linear model an arm and metric on it, and judges the scores and the policy of
+these models on another 4,000 rows.  The truth is that of 300,000 further units.
 
-Figures: coverage_ate, coverage_policy_value, coverage_qini: the share of intervals that hold the truth, over runs, arms and
-metrics (low, high: of the worst and best arm and metric).  placebo_reject: the share of claims (average effect, Qini, gain of
-the policy) whose interval excludes 0 in a world without effects (low, high: of the rarest and commonest claim).
+Figures: coverage_ate, coverage_policy_value, coverage_qini: the share of intervals that hold the
+truth, over runs, arms and metrics (low, high: of the worst and best arm and metric).
+placebo_reject: the share of claims (average effect, Qini, gain of the policy) whose interval
+excludes 0 in a world without effects (low, high: of the rarest and commonest claim).
 """
 
 from __future__ import annotations
@@ -24,11 +26,19 @@ import numpy as np  # noqa: E402
 from equipoise.core.features import FeatureMap, matrix  # noqa: E402
 from equipoise.core.log import Log  # noqa: E402
 from equipoise.data import make_coupon_world, make_placebo_world  # noqa: E402
-from equipoise.evaluation import Evidence, average_effects, observe, policy_value, qini, rank  # noqa: E402
+from equipoise.evaluation import (  # noqa: E402
+    Evidence,
+    average_effects,
+    observe,
+    policy_value,
+    qini,
+    rank,
+)
 
 ROWS, CROWD = 4_000, 300_000
 SHARES = (0.5, 0.3, 0.2)
-Claims = dict[str, list[tuple[str, float, float, float]]]  # kind of claim -> (arm and metric, low, high, truth)
+# kind of claim -> (arm and metric, low, high, truth)
+Claims = dict[str, list[tuple[str, float, float, float]]]
 
 
 def design(log: Log, levels: FeatureMap) -> np.ndarray:
@@ -42,12 +52,18 @@ def fit(log: Log, x: np.ndarray) -> np.ndarray:
     beta = []
     for cell in range(len(SHARES)):
         rows = log.cells == cell
-        beta.append(np.linalg.solve(x[rows].T @ x[rows] + np.eye(x.shape[1]), x[rows].T @ log.y[rows]))
+        beta.append(
+            np.linalg.solve(x[rows].T @ x[rows] + np.eye(x.shape[1]), x[rows].T @ log.y[rows])
+        )
     return np.stack(beta)
 
 
-def judge(seed: int, world: Callable[..., Any]) -> tuple[Evidence, np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """(rows to judge on, predicted effects (n, k, m), choice (n,), model of effects for other design rows)."""
+def judge(
+    seed: int, world: Callable[..., Any]
+) -> tuple[Evidence, np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """(rows to judge on, predicted effects (n, k, m), choice (n,), model of effects for other
+    design rows).
+    """
     train, _ = world(ROWS, arms=3, shares=SHARES, seed=2 * seed + 1)
     test, _ = world(ROWS, arms=3, shares=SHARES, seed=2 * seed + 2)
     coding = FeatureMap().fit(train.features)
@@ -58,7 +74,9 @@ def judge(seed: int, world: Callable[..., Any]) -> tuple[Evidence, np.ndarray, n
         return levels[:, 1:] - levels[:, :1]
 
     x = design(test, coding)
-    rows = observe(test.y, cell=test.cells, propensity=SHARES, levels=np.einsum("id,adm->iam", x, beta))
+    rows = observe(
+        test.y, cell=test.cells, propensity=SHARES, levels=np.einsum("id,adm->iam", x, beta)
+    )
     return rows, effects(x), choose(effects(x)), effects
 
 
@@ -88,13 +106,24 @@ def claims(seed: int, world: Callable[..., Any], crowd: tuple[np.ndarray, np.nda
     predicted = model(x)
     for j in range(rows.y.shape[1]):
         true = float(decided[:, j].mean())
-        found["policy_value"].append((f"{j}", value.estimates.low[j], value.estimates.high[j], true))
-        found["gain"].append((f"{j}", over_control.low[j], over_control.high[j], true - float(levels[:, 0, j].mean())))
+        found["policy_value"].append(
+            (f"{j}", value.estimates.low[j], value.estimates.high[j], true)
+        )
+        found["gain"].append(
+            (
+                f"{j}",
+                over_control.low[j],
+                over_control.high[j],
+                true - float(levels[:, 0, j].mean()),
+            )
+        )
         for a in range(rows.candidates):
             one = average[a, j]
             found["ate"].append((f"{a} {j}", one.low, one.high, float(gain[:, a, j].mean())))
             ranked = qini(rank(effects[:, a, j], rows, candidate=a, metric=j))
-            found["qini"].append((f"{a} {j}", ranked.low, ranked.high, true_qini(predicted[:, a, j], gain[:, a, j])))
+            found["qini"].append(
+                (f"{a} {j}", ranked.low, ranked.high, true_qini(predicted[:, a, j], gain[:, a, j]))
+            )
     return found
 
 
@@ -112,7 +141,9 @@ def gathered(world: Callable[..., Any], runs: int) -> Claims:
 def shares(
     made: list[tuple[str, float, float, float]], holds: Callable[[float, float, float], bool]
 ) -> tuple[float, float, float]:
-    """(share over all, least and largest share of an arm and metric) of the claims for which ``holds(low, high, truth)``."""
+    """(share over all, least and largest share of an arm and metric) of the claims for which
+    ``holds(low, high, truth)``.
+    """
     cases: dict[str, list[bool]] = defaultdict(list)
     for name, low, high, true in made:
         cases[name].append(holds(low, high, true))
@@ -127,14 +158,38 @@ def main() -> None:
     figures = []
     for kind in ("ate", "policy_value", "qini", "gain"):
         share, low, high = shares(held[kind], lambda low, high, true: low <= true <= high)
-        figures.append(figure(f"coverage_{kind}", share, low=low, high=high, unit="share of intervals", against="0.95", n=runs))
+        figures.append(
+            figure(
+                f"coverage_{kind}",
+                share,
+                low=low,
+                high=high,
+                unit="share of intervals",
+                against="0.95",
+                n=runs,
+            )
+        )
     placebo = gathered(make_placebo_world, runs)
-    rejected = {kind: shares(placebo[kind], lambda low, high, true: low > 0 or high < 0)[0] for kind in ("ate", "qini", "gain")}
+    rejected = {
+        kind: shares(placebo[kind], lambda low, high, true: low > 0 or high < 0)[0]
+        for kind in ("ate", "qini", "gain")
+    }
     least, most = min(rejected.values()), max(rejected.values())
     mean = float(np.mean(list(rejected.values())))
-    figures.append(figure("placebo_reject", mean, low=least, high=most, unit="share of claims", against="0.05", n=runs))
+    figures.append(
+        figure(
+            "placebo_reject",
+            mean,
+            low=least,
+            high=most,
+            unit="share of claims",
+            against="0.05",
+            n=runs,
+        )
+    )
     protocol = (
-        f"{runs} experiments of {ROWS:,} rows judged on as many others, three arms, three metrics; truth from {CROWD:,} units."
+        f"{runs} experiments of {ROWS:,} rows judged on as many others, three arms, three metrics;"
+        f" truth from {CROWD:,} units."
     )
     print(record("coverage", protocol, versions("equipoise", "numpy"), range(runs), figures))
     for one in figures:

@@ -1,19 +1,24 @@
-"""Linear double machine learning: CPU time, memory and error beside EconML's LinearDML; coverage; ten million rows from a file.
+"""Linear double machine learning: CPU time, memory and error beside EconML's LinearDML; coverage;
+ten million rows from a file.
 
-Beside EconML: 100,000 rows, 20 features, 10 switches that are on or off in any combination and follow the features; the effect of
-each switch is linear in all features (210 coefficients), the level is not.  Both sides: ridge nuisances, one thread, fit and the
-effects of 10 candidates on 20,000 new rows.  EconML: two folds, its quickest, and no standard errors (inference=None); beside it
-with the HC1 standard errors that ours always has (`_errors`).  Ours: our defaults, five folds.  Each case is a process of its own
-that first fits 2,000 rows, so that imports and compilation do not count.  All cases of a seed see the same data, in turns, three
-times over; the quickest of the three counts, for the machine is shared.  Memory is the highest resident set of the process over
-what it had when the data were loaded.  The error is the root of the mean squared error of the 10 effects.
+Beside EconML: 100,000 rows, 20 features, 10 switches that are on or off in any combination and
+follow the features; the effect of each switch is linear in all features (210 coefficients), the
+level is not.  Both sides: ridge nuisances, one thread, fit and the effects of 10 candidates on
+20,000 new rows.  EconML: two folds, its quickest, and no standard errors (inference=None); beside
+it with the HC1 standard errors that ours always has (`_errors`).  Ours: our defaults, five folds.
+Each case is a process of its own that first fits 2,000 rows, so that imports and compilation do not
+count.  All cases of a seed see the same data, in turns, three times over; the quickest of the three
+counts, for the machine is shared.  Memory is the highest resident set of the process over what it
+had when the data were loaded.  The error is the root of the mean squared error of the 10 effects.
 
-coverage_dml: 200 experiments of 2,000 rows, three switches that follow the features, an interaction, uneven noise, a level that
-is no line; the share of 95 % intervals that hold the true effect, over 7 vectors and 3 units (range: of the worst and the best).
-coverage_dml_unresidualised: the same where neither side is residualised, which must fail.
+coverage_dml: 200 experiments of 2,000 rows, three switches that follow the features, an
+interaction, uneven noise, a level that is no line; the share of 95 % intervals that hold the true
+effect, over 7 vectors and 3 units (range: of the worst and the best). coverage_dml_unresidualised:
+the same where neither side is residualised, which must fail.
 
-dml_1e7: 10,000,000 rows with 20 features and 10 switches are written to Parquet in pieces, then learnt from by `fit_batches` in a
-process of its own; rss is its highest resident set, imports included, beside that of 1,000,000 rows.
+dml_1e7: 10,000,000 rows with 20 features and 10 switches are written to Parquet in pieces, then
+learnt from by `fit_batches` in a process of its own; rss is its highest resident set, imports
+included, beside that of 1,000,000 rows.
 """
 
 from __future__ import annotations
@@ -38,7 +43,9 @@ Data = dict[str, np.ndarray]
 
 
 def experiment(n: int, seed: int) -> Data:
-    """X (n, 20) normal, t (n, 10) switches, y (n,), tau (n, 10); the coefficients are the same for every seed."""
+    """X (n, 20) normal, t (n, 10) switches, y (n,), tau (n, 10); the coefficients are the same for
+    every seed.
+    """
     theta = 0.3 * np.random.default_rng(0).standard_normal((1 + FEATURES, SWITCHES))
     rng = np.random.default_rng(1 + seed)
     X = rng.standard_normal((n, FEATURES))
@@ -86,7 +93,9 @@ def resident(key: str) -> float:
 
 
 def measure(case: str, folder: Path) -> dict[str, Any]:
-    """Run one case in this process: CPU seconds, growth of memory (MB), error, and the package's version."""
+    """Run one case in this process: CPU seconds, growth of memory (MB), error, and the package's
+    version.
+    """
     train, new = (dict(np.load(folder / f"{part}.npz")) for part in ("train", "new"))
     effects = {"ours": ours, "econml": econml, "econml_errors": econml_errors}[case]
     effects(*({key: column[:WARM_ROWS] for key, column in data.items()} for data in (train, new)))
@@ -110,7 +119,11 @@ def one_seed(seed: int) -> dict[str, dict[str, Any]]:
                 runs[case].append(peers.run(CASES[case], Path(__file__), case, folder))
     found = {case: min(each, key=lambda run: float(run["cpu"])) for case, each in runs.items()}
     for case, run in found.items():
-        print(f"seed {seed}  {case:13s}" + "  {cpu:6.2f} s  {rss:5.0f} MB  error {error:.4f}".format(**run), flush=True)
+        print(
+            f"seed {seed}  {case:13s}"
+            + "  {cpu:6.2f} s  {rss:5.0f} MB  error {error:.4f}".format(**run),
+            flush=True,
+        )
     return found
 
 
@@ -128,12 +141,25 @@ def beside_econml() -> tuple[list[dict[str, Any]], dict[str, str]]:
     for name, part, peer, power in ratios:
         each = np.array([run[peer][part] / run["ours"][part] for run in runs]) ** float(power)
         low, high = float(each.min()), float(each.max())
-        figures.append(figure(name, float(np.median(each)), low=low, high=high, unit="x", against="econml", n=ROWS))
+        figures.append(
+            figure(
+                name, float(np.median(each)), low=low, high=high, unit="x", against="econml", n=ROWS
+            )
+        )
     for part, unit in (("cpu", "CPU s"), ("rss", "MB"), ("error", "RMSE")):
         for case in CASES:
             values = [run[case][part] for run in runs]
             name = f"dml_{case}_{part}"
-            figures.append(figure(name, float(np.median(values)), low=min(values), high=max(values), unit=unit, n=ROWS))
+            figures.append(
+                figure(
+                    name,
+                    float(np.median(values)),
+                    low=min(values),
+                    high=max(values),
+                    unit=unit,
+                    n=ROWS,
+                )
+            )
     return figures, {CASES[case]: run["version"] for case, run in runs[0].items()}
 
 
@@ -144,12 +170,18 @@ UNITS = np.array([[0.0, 0.0, 0.0], [0.5, -0.2, 0.3], [-1.0, 1.0, 0.0]])
 
 
 def switched(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X (n, 3), t (n, 3), y (n,): the effect of switch j is THETA[j] in [1, feature OWN[j]]; CROSS of the first two together."""
+    """X (n, 3), t (n, 3), y (n,): the effect of switch j is THETA[j] in [1, feature OWN[j]]; CROSS
+    of the first two together.
+    """
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (n, 3))
     t = (rng.random((n, 3)) < 0.5 + 0.35 * X[:, OWN] * [1, 0, -1]).astype(np.int64)
     gain = (t * (THETA[:, 0] + X[:, OWN] * THETA[:, 1])).sum(axis=1) + CROSS * t[:, 0] * t[:, 1]
-    return X, t, 3 * X[:, 0] + np.sin(3 * X[:, 1]) + gain + rng.standard_normal(n) * (0.5 + np.abs(X[:, 2]))
+    return (
+        X,
+        t,
+        3 * X[:, 0] + np.sin(3 * X[:, 1]) + gain + rng.standard_normal(n) * (0.5 + np.abs(X[:, 2])),
+    )
 
 
 def coverage(name: str, learner: Callable[[Any], Any]) -> dict[str, Any]:
@@ -159,7 +191,9 @@ def coverage(name: str, learner: Callable[[Any], Any]) -> dict[str, Any]:
 
     space = Bits(3, "all", crosses=2)
     vectors = space.candidates()
-    truth = (THETA[:, 0] + UNITS[:, OWN] * THETA[:, 1]) @ vectors.T + CROSS * vectors[:, 0] * vectors[:, 1]
+    truth = (THETA[:, 0] + UNITS[:, OWN] * THETA[:, 1]) @ vectors.T + CROSS * vectors[
+        :, 0
+    ] * vectors[:, 1]
     held = []
     for seed in range(EXPERIMENTS):
         X, t, y = switched(2000, seed)
@@ -167,7 +201,15 @@ def coverage(name: str, learner: Callable[[Any], Any]) -> dict[str, Any]:
         held.append(np.abs(effects.values[:, :, 0] - truth) < 1.959964 * effects.std_error[:, :, 0])
     each = np.mean(held, axis=0)
     low, high = float(each.min()), float(each.max())
-    return figure(name, float(each.mean()), low=low, high=high, unit="share of intervals", against="0.95", n=EXPERIMENTS)
+    return figure(
+        name,
+        float(each.mean()),
+        low=low,
+        high=high,
+        unit="share of intervals",
+        against="0.95",
+        n=EXPERIMENTS,
+    )
 
 
 # ten million rows
@@ -184,7 +226,9 @@ def write(path: Path, rows: int) -> None:
         columns = {f"x{j}": data["X"][:, j].astype(np.float32) for j in range(FEATURES)}
         columns |= {f"t{j}": data["t"][:, j].astype(np.int8) for j in range(SWITCHES)}
         table = pa.table(columns | {"y": data["y"].astype(np.float32)})
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="none", use_dictionary=False)
+        writer = writer or pq.ParquetWriter(
+            path, table.schema, compression="none", use_dictionary=False
+        )
         writer.write_table(table)
     if writer is not None:
         writer.close()
@@ -198,7 +242,9 @@ def stream(path: Path) -> dict[str, Any]:
     new = experiment(NEW_ROWS, 10_000_000)
     start = time.process_time()
     model = LinearDML(space=Bits([f"t{j}" for j in range(SWITCHES)]))
-    model.fit_batches(lambda: read_batches(path), treatment=[f"t{j}" for j in range(SWITCHES)], outcomes="y")
+    model.fit_batches(
+        lambda: read_batches(path), treatment=[f"t{j}" for j in range(SWITCHES)], outcomes="y"
+    )
     cpu, peak = time.process_time() - start, resident("VmHWM")
     effects = model.effects(new["X"].astype(np.float32), np.eye(SWITCHES, dtype=np.int64))
     gap = effects.values[:, :, 0] - new["tau"]
@@ -223,7 +269,10 @@ def from_file() -> list[dict[str, Any]]:
         figures.append(figure(f"{name}_error", found[name]["error"], unit="RMSE", n=rows))
         figures.append(figure(f"{name}_file_mb", megabytes, unit="MB", n=rows))
     growth = found["dml_1e7"]["rss"] / found["dml_1e6"]["rss"]
-    return [*figures, figure("dml_rss_growth", growth, unit="x", against="a tenth of the rows", n=LARGE)]
+    return [
+        *figures,
+        figure("dml_rss_growth", growth, unit="x", against="a tenth of the rows", n=LARGE),
+    ]
 
 
 def main() -> None:
@@ -236,7 +285,9 @@ def main() -> None:
     figures, packages = beside_econml()
     figures.append(coverage("coverage_dml", lambda space: LinearDML(space=space)))
     blind = DummyRegressor()
-    figures.append(coverage("coverage_dml_unresidualised", lambda space: LinearDML(blind, blind, space=space)))
+    figures.append(
+        coverage("coverage_dml_unresidualised", lambda space: LinearDML(blind, blind, space=space))
+    )
     figures += from_file()
     record("dml", str(__doc__), versions("equipoise", "numpy") | packages, list(SEEDS), figures)
     for one in figures:

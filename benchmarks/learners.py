@@ -1,15 +1,19 @@
 """Learners: CPU time, memory and error of fit + predict, beside causalml, econml and metalearners.
 
-A randomised experiment of 200,000 rows and 20 features with a known, nonlinear effect; everybody on LightGBM and one thread.
+A randomised experiment of 200,000 rows and 20 features with a known, nonlinear effect; everybody on
+LightGBM and one thread.
 
-    peers   200 trees of 31 leaves, learning rate 0.05, 255 bins, 3 folds where they can be set; propensity known or a prior
+    peers   200 trees of 31 leaves, learning rate 0.05, 255 bins, 3 folds where they can be set;
+    propensity known or a prior
     ours    our defaults (``_dr``, ``_x``), and the peers' very settings (``_dr_same``, ``_x_same``)
 
-Each case is a process of its own.  It first fits 600 rows, so that imports and compilation do not count.  All cases of a seed see
-the same data and run one after the other, in an order that turns with the seed; a speed-up is the quickest peer's CPU time of the
-seed over ours.  PEHE is the root of the mean squared error of the effect on 50,000 new rows.
+Each case is a process of its own.  It first fits 600 rows, so that imports and compilation do not
+count.  All cases of a seed see the same data and run one after the other, in an order that turns
+with the seed; a speed-up is the quickest peer's CPU time of the seed over ours.  PEHE is the root
+of the mean squared error of the effect on 50,000 new rows.
 
-Run as a script with a case and a folder, this file is that case: it then needs only numpy and the package it measures.
+Run as a script with a case and a folder, this file is that case: it then needs only numpy and the
+package it measures.
 """
 
 from __future__ import annotations
@@ -28,16 +32,26 @@ import numpy as np
 
 ROWS, NEW_ROWS, WARM_ROWS = 200_000, 50_000, 600
 SEEDS = range(5)
-BOOSTING = {"n_estimators": 200, "num_leaves": 31, "learning_rate": 0.05, "n_jobs": 1, "verbose": -1}
+BOOSTING = {
+    "n_estimators": 200,
+    "num_leaves": 31,
+    "learning_rate": 0.05,
+    "n_jobs": 1,
+    "verbose": -1,
+}
 FOLDS = 3
 Data = dict[str, np.ndarray]
 
 
 def experiment(n: int, seed: int) -> Data:
-    """X (n, 20) normal; y = level + w tau + noise, each of unit size; w (n,) a fair coin; tau (n,)."""
+    """X (n, 20) normal; y = level + w tau + noise, each of unit size; w (n,) a fair coin; tau
+    (n,).
+    """
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 20))
-    level = np.sin(np.pi * X[:, 0] * X[:, 1] / 2) + 0.5 * (X[:, 2] - 0.5) ** 2 + X[:, 3] + 0.5 * X[:, 4]
+    level = (
+        np.sin(np.pi * X[:, 0] * X[:, 1] / 2) + 0.5 * (X[:, 2] - 0.5) ** 2 + X[:, 3] + 0.5 * X[:, 4]
+    )
     tau = 0.3 + 0.8 * np.tanh(2 * X[:, 1]) + 0.6 * (X[:, 2] > 0) * X[:, 3] - 0.4 * np.abs(X[:, 5])
     w = rng.integers(0, 2, n)
     return {"X": X, "w": w, "y": level + tau * w + rng.standard_normal(n), "tau": tau}
@@ -69,7 +83,13 @@ def econml(name: str) -> Callable[[Data, Data], Any]:
         if name == "x-learner":
             model = XLearner(models=trees, propensity_model=prior)
         else:
-            model = DRLearner(model_propensity=prior, model_regression=trees, model_final=trees, cv=FOLDS, random_state=0)
+            model = DRLearner(
+                model_propensity=prior,
+                model_regression=trees,
+                model_final=trees,
+                cv=FOLDS,
+                random_state=0,
+            )
         return model.fit(train["y"], train["w"], X=train["X"]).const_marginal_effect(new["X"])
 
     return fit_predict
@@ -120,7 +140,8 @@ def metalearners(name: str) -> Callable[[Data, Data], Any]:
     return fit_predict
 
 
-CASES: dict[str, tuple[str, Callable[[], Callable[[Data, Data], Any]]]] = {  # case -> the environment it needs, how it is made
+# case -> the environment it needs, how it is made
+CASES: dict[str, tuple[str, Callable[[], Callable[[Data, Data], Any]]]] = {
     "ours_dr": ("equipoise", lambda: ours("dr-learner", same=False)),
     "ours_x": ("equipoise", lambda: ours("x-learner", same=False)),
     "ours_dr_same": ("equipoise", lambda: ours("dr-learner", same=True)),
@@ -135,15 +156,23 @@ CASES: dict[str, tuple[str, Callable[[], Callable[[Data, Data], Any]]]] = {  # c
     "metalearners_dr": ("metalearners", lambda: metalearners("dr-learner")),
     "metalearners_x": ("metalearners", lambda: metalearners("x-learner")),
 }
-ALWAYS = [case for case in CASES if not case.startswith("metalearners") and case not in ("ours_s", "ours_t", "ours_r")]
+ALWAYS = [
+    case
+    for case in CASES
+    if not case.startswith("metalearners") and case not in ("ours_s", "ours_t", "ours_r")
+]
 
 
 def measure(case: str, folder: Path) -> dict[str, Any]:
-    """Run one case in this process: CPU seconds, peak memory (MB), PEHE, and the package's version."""
+    """Run one case in this process: CPU seconds, peak memory (MB), PEHE, and the package's
+    version.
+    """
     package, make = CASES[case]
     train, new = (dict(np.load(folder / f"{part}.npz")) for part in ("train", "new"))
     fit_predict = make()
-    fit_predict(*({key: column[:WARM_ROWS] for key, column in data.items()} for data in (train, new)))
+    fit_predict(
+        *({key: column[:WARM_ROWS] for key, column in data.items()} for data in (train, new))
+    )
     start = time.process_time()
     found = np.asarray(fit_predict(train, new), np.float64).reshape(len(new["tau"]), -1)[:, -1]
     cpu = time.process_time() - start
@@ -163,7 +192,11 @@ def one_seed(seed: int, cases: list[str]) -> dict[str, dict[str, Any]]:
         found = {}
         for case in cases[turn:] + cases[:turn]:
             found[case] = peers.run(CASES[case][0], Path(__file__), case, folder)
-            print(f"seed {seed}  {case:16s}" + "  {cpu:6.2f} s  {rss:5.0f} MB  PEHE {pehe:.4f}".format(**found[case]), flush=True)
+            print(
+                f"seed {seed}  {case:16s}"
+                + "  {cpu:6.2f} s  {rss:5.0f} MB  PEHE {pehe:.4f}".format(**found[case]),
+                flush=True,
+            )
     return found
 
 
@@ -172,13 +205,23 @@ def compare(runs: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     from benchmarks.record import figure
 
     def ratio(name: str, case: str, kind: str, part: str, speed: bool) -> dict[str, Any]:
-        rivals = [min(run[c][part] for c in run if not c.startswith("ours") and c.endswith(kind)) for run in runs]
+        rivals = [
+            min(run[c][part] for c in run if not c.startswith("ours") and c.endswith(kind))
+            for run in runs
+        ]
         mine = [run[case][part] for run in runs]
         each = np.asarray(rivals) / mine if speed else np.asarray(mine) / rivals
-        against = (
-            f"the best of {', '.join(sorted({c for run in runs for c in run if not c.startswith('ours') and c.endswith(kind)}))}"
+        others = {c for run in runs for c in run if not c.startswith("ours") and c.endswith(kind)}
+        against = f"the best of {', '.join(sorted(others))}"
+        return figure(
+            name,
+            float(np.median(each)),
+            low=each.min(),
+            high=each.max(),
+            unit="x",
+            against=against,
+            n=ROWS,
         )
-        return figure(name, float(np.median(each)), low=each.min(), high=each.max(), unit="x", against=against, n=ROWS)
 
     figures = [
         ratio("dr_speedup", "ours_dr", "_dr", "cpu", speed=True),
@@ -194,20 +237,37 @@ def compare(runs: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
             values = [run[case][part] for run in runs if case in run]
             if values:
                 figures.append(
-                    figure(f"{case}_{part}", float(np.median(values)), low=min(values), high=max(values), unit=unit, n=ROWS)
+                    figure(
+                        f"{case}_{part}",
+                        float(np.median(values)),
+                        low=min(values),
+                        high=max(values),
+                        unit=unit,
+                        n=ROWS,
+                    )
                 )
     return figures
 
 
 def main() -> None:
-    """Measure and record.   Quick: metalearners, never the quickest, and our other learners on the first seed only."""
+    """Measure and record.   Quick: metalearners, never the quickest, and our other learners on the
+    first seed only.
+    """
     from benchmarks.record import full, record, versions
 
     runs = [one_seed(seed, list(CASES) if seed == 0 or full() else ALWAYS) for seed in SEEDS]
     figures = compare(runs)
     packages = {CASES[case][0]: run["version"] for case, run in runs[0].items()}
-    form = "full form" if full() else "quick form: metalearners and our S, T, R on the first seed only"
-    record("learners", f"{__doc__}\n{form}", versions("equipoise", "lightgbm", "numpy") | packages, list(SEEDS), figures)
+    form = (
+        "full form" if full() else "quick form: metalearners and our S, T, R on the first seed only"
+    )
+    record(
+        "learners",
+        f"{__doc__}\n{form}",
+        versions("equipoise", "lightgbm", "numpy") | packages,
+        list(SEEDS),
+        figures,
+    )
     for one in figures[:7]:
         print(f"{one['name']:18s} {one['value']:6.2f}  [{one['low']:.2f}, {one['high']:.2f}]")
 

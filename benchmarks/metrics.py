@@ -1,7 +1,9 @@
-"""Our Qini with interval and curve against scikit-uplift's and causalml's Qini, and our compatibility metrics against theirs.
+"""Our Qini with interval and curve against scikit-uplift's and causalml's Qini, and our
+compatibility metrics against theirs.
 
-Figures: qini_speedup_best_peer, qini_over_argsort (n = 1e7, one thread; every round times each contender once, in turn, each in a
-process that holds its data); compat_max_diff over 20 random cases: ties, weights, unequal arms, negative effects, amounts.
+Figures: qini_speedup_best_peer, qini_over_argsort (n = 1e7, one thread; every round times each
+contender once, in turn, each in a process that holds its data); compat_max_diff over 20 random
+cases: ties, weights, unequal arms, negative effects, amounts.
 """
 
 from __future__ import annotations
@@ -38,20 +40,27 @@ else:
     import pandas as pd
     from causalml.metrics import auuc_score, qini_score
 def load(score, t, y):
-    return (y, score, t) if peer == "scikit-uplift" else (pd.DataFrame({"y": y, "w": t, "m": score}),)
+    if peer == "scikit-uplift":
+        return y, score, t
+    return (pd.DataFrame({"y": y, "w": t, "m": score}),)
 def headline(data):
-    return float(qini_auc_score(*data)) if peer == "scikit-uplift" else float(qini_score(*data).iloc[0])
+    if peer == "scikit-uplift":
+        return float(qini_auc_score(*data))
+    return float(qini_score(*data).iloc[0])
 def every(data):
     if peer == "scikit-uplift":
-        return {"qini_sklift": float(qini_auc_score(*data)), "auuc_sklift": float(uplift_auc_score(*data))}
+        found = qini_auc_score(*data), uplift_auc_score(*data)
+        return {"qini_sklift": float(found[0]), "auuc_sklift": float(found[1])}
     return {name + end: float(score(*data, normalize=not end).iloc[0])
-            for name, score in (("qini_causalml", qini_score), ("auuc_causalml", auuc_score)) for end in ("", "_raw")}
+            for name, score in (("qini_causalml", qini_score), ("auuc_causalml", auuc_score))
+            for end in ("", "_raw")}
 for line in sys.stdin:
     job = json.loads(line)
     if "n" in job:
         r = np.random.default_rng(job["seed"])
         s, t = r.standard_normal(job["n"]), r.integers(0, 2, job["n"])
-        data = load(s, t, (r.random(job["n"]) < 1 / (1 + np.exp(1.5 - .3 * s * t))).astype(np.int64))
+        y = r.random(job["n"]) < 1 / (1 + np.exp(1.5 - .3 * s * t))
+        data = load(s, t, y.astype(np.int64))
         answer = 0
     elif "version" in job:
         answer = version(job["version"])
@@ -70,7 +79,9 @@ class Peer:
 
     def __init__(self, name: str) -> None:
         command, pipe = [python_of(name), "-c", WORKER, name], subprocess.PIPE
-        self.process = subprocess.Popen(command, env=os.environ | ONE_THREAD, stdin=pipe, stdout=pipe, text=True)
+        self.process = subprocess.Popen(
+            command, env=os.environ | ONE_THREAD, stdin=pipe, stdout=pipe, text=True
+        )
 
     def ask(self, **job: Any) -> Any:
         """The answer to a job."""
@@ -120,7 +131,9 @@ def timings(peers: dict[str, Peer], n: int, rounds: int) -> dict[str, list[float
 
 
 def case(seed: int) -> dict[str, Any]:
-    """A random case.  Ties and weights go only where the original defines them: scikit-uplift, a weight being rows repeated."""
+    """A random case.  Ties and weights go only where the original defines them: scikit-uplift, a
+    weight being rows repeated.
+    """
     r = np.random.default_rng(seed)
     ties, weights, continuous = seed % 4 == 1, seed % 4 == 2, seed % 4 == 3
     score, t = r.standard_normal(ROWS), (r.random(ROWS) < r.choice([0.1, 0.5, 0.9])).astype(int)
@@ -130,20 +143,36 @@ def case(seed: int) -> dict[str, Any]:
         "t": t,
         "y": y if continuous else (y > 0.3).astype(int),
         "weight": r.integers(1, 5, ROWS) if weights else np.ones(ROWS, int),
-        "peers": {"scikit-uplift"} if ties or weights else {"causalml"} if continuous else {"scikit-uplift", "causalml"},
+        "peers": (
+            {"scikit-uplift"}
+            if ties or weights
+            else {"causalml"}
+            if continuous
+            else {"scikit-uplift", "causalml"}
+        ),
     }
 
 
 def differences(peers: dict[str, Peer]) -> list[float]:
-    """Ours less theirs for every metric of every case; relative where the value is above 1 in size."""
+    """Ours less theirs for every metric of every case; relative where the value is above 1 in
+    size.
+    """
     found = []
     for seed in range(CASES):
         one = case(seed)
-        ranking = rank(one["score"], observe(one["y"], cell=one["t"], propensity=[0.5, 0.5], weight=one["weight"]))
+        ranking = rank(
+            one["score"],
+            observe(one["y"], cell=one["t"], propensity=[0.5, 0.5], weight=one["weight"]),
+        )
         again = np.repeat(np.arange(ROWS), one["weight"])
         for name in one["peers"]:
-            theirs = peers[name].ask(case=[one[part][again].tolist() for part in ("score", "t", "y")])
-            found += [abs(METRICS.load(m).value(ranking) - value) / max(1.0, abs(value)) for m, value in theirs.items()]
+            theirs = peers[name].ask(
+                case=[one[part][again].tolist() for part in ("score", "t", "y")]
+            )
+            found += [
+                abs(METRICS.load(m).value(ranking) - value) / max(1.0, abs(value))
+                for m, value in theirs.items()
+            ]
     return found
 
 
@@ -151,7 +180,9 @@ def ratio(name: str, above: list[float], below: list[float], **more: Any) -> dic
     """The ratio of medians, with the range of the rounds' own ratios."""
     by_round = [a / b for a, b in zip(above, below, strict=True)]
     value = statistics.median(above) / statistics.median(below)
-    return figure(name, value, low=min(by_round), high=max(by_round), unit="ratio of CPU time", **more)
+    return figure(
+        name, value, low=min(by_round), high=max(by_round), unit="ratio of CPU time", **more
+    )
 
 
 def main() -> None:
@@ -166,17 +197,46 @@ def main() -> None:
     best = min(peers, key=lambda name: statistics.median(times[name]))
     rows = [
         ratio("qini_speedup_best_peer", times[best], times["equipoise"], against=best, n=SIZE),
-        ratio("qini_over_argsort", times["equipoise"], times["argsort"], against="numpy.argsort of the scores", n=SIZE),
-        figure("compat_max_diff", max(gaps), unit="absolute, relative above 1", against="scikit-uplift, causalml", n=len(gaps)),
+        ratio(
+            "qini_over_argsort",
+            times["equipoise"],
+            times["argsort"],
+            against="numpy.argsort of the scores",
+            n=SIZE,
+        ),
+        figure(
+            "compat_max_diff",
+            max(gaps),
+            unit="absolute, relative above 1",
+            against="scikit-uplift, causalml",
+            n=len(gaps),
+        ),
     ]
     for name, taken in times.items():
-        rows.append(figure(f"seconds_{name}", statistics.median(taken), low=min(taken), high=max(taken), unit="CPU s", n=SIZE))
+        rows.append(
+            figure(
+                f"seconds_{name}",
+                statistics.median(taken),
+                low=min(taken),
+                high=max(taken),
+                unit="CPU s",
+                n=SIZE,
+            )
+        )
     protocol = (
-        f"n = {SIZE:,} binary outcomes, continuous scores, CPU time on one thread, {rounds} rounds after a warm one. "
-        "Ours: check, sort, Qini with interval, gain curve of 200 points with bands; the peers: the Qini alone. "
-        f"Compatibility: {CASES} cases of {ROWS} rows."
+        f"n = {SIZE:,} binary outcomes, continuous scores, CPU time on one thread, {rounds} rounds"
+        " after a warm one. Ours: check, sort, Qini with interval, gain curve of 200 points with"
+        f" bands; the peers: the Qini alone. Compatibility: {CASES} cases of {ROWS} rows."
     )
-    print(record("metrics", protocol, versions("equipoise", "numpy", "numba") | theirs, [SEED, *range(CASES)], rows))
+    print(
+        record(
+            "metrics",
+            protocol,
+            versions("equipoise", "numpy", "numba") | theirs,
+            [SEED, *range(CASES)],
+            rows,
+        )
+    )
     for row in rows:
         print(f"{row['name']:28} {row['value']:.4g}  [{row['low']}, {row['high']}]  {row['unit']}")
 

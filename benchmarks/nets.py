@@ -1,19 +1,30 @@
-"""Nets: what our training and prediction cost beside the bare arithmetic, a loader of rows, CATENets and causalml.
+"""Nets: what our training and prediction cost beside the bare arithmetic, a loader of rows,
+CATENets and causalml.
 
-    hum_over_bare        HUM on 1e6 rows (FULL=1; else 2e5), 12 features, 2 candidates, 2 metrics, batches of 4,096: an epoch of
-                         our fit over as many bare steps (forward, loss, backward, Adam) on batches that are ready
-    hum_fit_over_bare    the whole of HUM.fit, ten epochs: features encoded, outcomes scaled, a fifth held out and judged every
+    hum_over_bare        HUM on 1e6 rows (FULL=1; else 2e5), 12 features, 2 candidates, 2 metrics,
+    batches of 4,096: an epoch of
+                         our fit over as many bare steps (forward, loss, backward, Adam) on batches
+                         that are ready
+    hum_fit_over_bare    the whole of HUM.fit, ten epochs: features encoded, outcomes scaled, a
+    fifth held out and judged every
                          epoch, levels calibrated; over as many bare steps.  Once
-    hum_speedup_loader   the same epoch by a torch DataLoader of rows, timed on its first batches and scaled to all, over ours
-    predict_over_bare    effects of 1e6 rows, 2 arms, 2 metrics, from features to the metrics' units, over the bare forward
+    hum_speedup_loader   the same epoch by a torch DataLoader of rows, timed on its first batches
+    and scaled to all, over ours
+    predict_over_bare    effects of 1e6 rows, 2 arms, 2 metrics, from features to the metrics'
+    units, over the bare forward
     predict_added_mb     memory that prediction of all rows adds, but for the answer itself
-    tarnet_speedup       CATENets' TARNet (torch) and causalml's DragonNet (TensorFlow), each with its own training recipe, over
-    dragonnet_speedup    ours with the very layers: three of 200, heads of two of 100, on features as they are.  IHDP, five
-                         replications, two thirds to learn from; CPU time of fit alone, in a process that has fitted before
-    tarnet_pehe_ratio    our root PEHE over theirs on the other third, means of the replications; dragonnet_pehe_ratio likewise
+    tarnet_speedup       CATENets' TARNet (torch) and causalml's DragonNet (TensorFlow), each with
+    its own training recipe, over
+    dragonnet_speedup    ours with the very layers: three of 200, heads of two of 100, on features
+    as they are.  IHDP, five
+                         replications, two thirds to learn from; CPU time of fit alone, in a process
+                         that has fitted before
+    tarnet_pehe_ratio    our root PEHE over theirs on the other third, means of the replications;
+    dragonnet_pehe_ratio likewise
 
-One thread everywhere.  DEVICE=cuda takes all but the peers there, both sides, and records them as nets_cuda.
-Run as a script with a case and a file, this is that peer; it then needs numpy and the peer alone.
+One thread everywhere.  DEVICE=cuda takes all but the peers there, both sides, and records them as
+nets_cuda. Run as a script with a case and a file, this is that peer; it then needs numpy and the
+peer alone.
 """
 
 from __future__ import annotations
@@ -44,7 +55,13 @@ def catenets(train: Data, new: Data) -> tuple[float, Any]:
     from catenets.models.torch import TARNet
 
     torch.set_num_threads(1)
-    settings = {"n_layers_r": 3, "n_units_r": 200, "n_layers_out": 2, "n_units_out": 100, "batch_norm": False}
+    settings = {
+        "n_layers_r": 3,
+        "n_units_r": 200,
+        "n_layers_out": 2,
+        "n_units_out": 100,
+        "batch_norm": False,
+    }
     model = TARNet(train["X"].shape[1], **settings)
     start = time.process_time()
     model.fit(train["X"], train["y"], train["w"])
@@ -102,7 +119,8 @@ def ours(kind: str) -> Callable[[Data, Data], tuple[float, Any]]:
         rows = Rows(X, w, ((train["y"] - middle) / spread)[:, None], np.ones(len(w)))
         keep, held = split(w, 0.2, 0, None)
         net = build({"tarnet": Two, "dragonnet": Dragon}[kind], Shape(X.shape[1], 1, 1, 1, 1), 0)
-        how = NetTraining(epochs=150, batch=512, rate=2e-3, decay=1e-2, patience=20)  # chosen on replications 11 to 18
+        # chosen on replications 11 to 18
+        how = NetTraining(epochs=150, batch=512, rate=2e-3, decay=1e-2, patience=20)
         fit(net, rows.take(keep), rows.take(held), how.plan(len(keep), 0))
         seconds = time.process_time() - start
         level = ask(net, new["X"].astype(np.float32))[:, :, 0] * spread
@@ -115,7 +133,10 @@ def ihdp(replication: int) -> tuple[Data, Data]:
     """Two thirds of a replication to learn from, and the rest."""
     import pyarrow.parquet as pq
 
-    home = Path(os.environ.get("EQUIPOISE_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ihdp_npci"
+    home = (
+        Path(os.environ.get("EQUIPOISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+        / "ihdp_npci"
+    )
     covariates = pq.read_table(home / "covariates.parquet")
     X = np.column_stack([covariates[f"x{j}"].to_numpy().astype(float) for j in range(1, 26)])
     every = pq.read_table(home / "replications.parquet", filters=[("rep", "=", replication)])
@@ -123,10 +144,15 @@ def ihdp(replication: int) -> tuple[Data, Data]:
     order = np.random.default_rng(replication).permutation(len(X))
     cut = 2 * len(X) // 3
     made = {"X": X, "w": column["t"], "y": column["y"], "tau": column["mu1"] - column["mu0"]}
-    return {k: v[order[:cut]] for k, v in made.items()}, {k: v[order[cut:]] for k, v in made.items()}
+    return {k: v[order[:cut]] for k, v in made.items()}, {
+        k: v[order[cut:]] for k, v in made.items()
+    }
 
 
-CASES: dict[str, Callable[[Data, Data], tuple[float, Any]]] = {"catenets": catenets, "causalml-tf": causalml}
+CASES: dict[str, Callable[[Data, Data], tuple[float, Any]]] = {
+    "catenets": catenets,
+    "causalml-tf": causalml,
+}
 
 
 def peer(case: str, folder: Path) -> None:
@@ -153,18 +179,35 @@ def versus_peers() -> list[dict[str, Any]]:
             for name, part in zip(("train", "new"), ihdp(replication), strict=True):
                 np.savez(folder / f"{replication}-{name}.npz", **part)
         for net, other in (("tarnet", "catenets"), ("dragonnet", "causalml-tf")):
-            mine, theirs = (run(e, Path(__file__), c, made) for e, c in (("equipoise", f"ours-{net}"), (other, other)))
+            mine, theirs = (
+                run(e, Path(__file__), c, made)
+                for e, c in (("equipoise", f"ours-{net}"), (other, other))
+            )
             speed = [b[0] / a[0] for a, b in zip(mine, theirs, strict=True)]
             errors = [[pair[1] for pair in one] for one in (mine, theirs)]
             ratios = [a / b for a, b in zip(*errors, strict=True)]
             unit, n = "ratio of CPU time, fit", len(speed)
             rows.append(
-                figure(f"{net}_speedup", statistics.median(speed), low=min(speed), high=max(speed), unit=unit, against=other, n=n)
+                figure(
+                    f"{net}_speedup",
+                    statistics.median(speed),
+                    low=min(speed),
+                    high=max(speed),
+                    unit=unit,
+                    against=other,
+                    n=n,
+                )
             )
             mean = statistics.mean(errors[0]) / statistics.mean(errors[1])
             rows.append(
                 figure(
-                    f"{net}_pehe_ratio", mean, low=min(ratios), high=max(ratios), unit="ratio of root PEHE", against=other, n=n
+                    f"{net}_pehe_ratio",
+                    mean,
+                    low=min(ratios),
+                    high=max(ratios),
+                    unit="ratio of root PEHE",
+                    against=other,
+                    n=n,
                 )
             )
     return rows
@@ -179,13 +222,20 @@ def world(n: int) -> tuple[Any, Any]:
 
     rng = np.random.default_rng(0)
     u = (16 * rng.random((n, FEATURES))).astype(np.float32)
-    rows = Rows(u, rng.integers(0, 1 + CANDIDATES, n), rng.standard_normal((n, METRICS)), np.ones(n))
+    rows = Rows(
+        u, rng.integers(0, 1 + CANDIDATES, n), rng.standard_normal((n, METRICS)), np.ones(n)
+    )
     torch.set_num_threads(1)
-    return build(HUM(WIDTH)._net, Shape(FEATURES, 16, CANDIDATES, METRICS, WIDTH), 0).to(DEVICE), rows
+    return (
+        build(HUM(WIDTH)._net, Shape(FEATURES, 16, CANDIDATES, METRICS, WIDTH), 0).to(DEVICE),
+        rows,
+    )
 
 
 def bare_step(net: Any) -> Callable[[Any], None]:
-    """Forward, loss, backward and Adam on a batch that is ready; on a GPU with the same products in bfloat16 as ours."""
+    """Forward, loss, backward and Adam on a batch that is ready; on a GPU with the same products in
+    bfloat16 as ours.
+    """
     import torch
 
     adam = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
@@ -230,9 +280,20 @@ def training_costs(n: int) -> list[dict[str, Any]]:
         bare = seconds(lambda: [step(batch) for batch in ready])
         over.append(mine / bare)
         speed.append(loader() / mine)
-    made = {"hum_over_bare": (over, "bare steps"), "hum_speedup_loader": (speed, "a DataLoader of rows")}
+    made = {
+        "hum_over_bare": (over, "bare steps"),
+        "hum_speedup_loader": (speed, "a DataLoader of rows"),
+    }
     return [
-        figure(name, statistics.median(r), low=min(r), high=max(r), unit="ratio of wall time", against=against, n=n)
+        figure(
+            name,
+            statistics.median(r),
+            low=min(r),
+            high=max(r),
+            unit="ratio of wall time",
+            against=against,
+            n=n,
+        )
         for name, (r, against) in made.items()
     ]
 
@@ -245,17 +306,24 @@ def whole_fit(n: int, epochs: int = 10) -> dict[str, Any]:
     from equipoise.treatments import Arms
 
     net, rows = world(n)
-    X, how = rows.u.astype(np.float64), NetTraining(epochs=epochs, batch=BATCH, patience=epochs, device=DEVICE)
+    X, how = (
+        rows.u.astype(np.float64),
+        NetTraining(epochs=epochs, batch=BATCH, patience=epochs, device=DEVICE),
+    )
     made = HUM(WIDTH, training=how, space=Arms(range(1 + CANDIDATES)))
     mine = seconds(lambda: made.fit(X, rows.y, treatment=rows.arm))
     step, batch = bare_step(net), [part[:BATCH].to(DEVICE) for part in rows.tensors()]
     steps = int(0.8 * n) // BATCH
     bare = seconds(lambda: [step(batch) for _ in range(steps)]) * epochs
-    return figure("hum_fit_over_bare", mine / bare, unit="ratio of wall time", against="bare steps", n=n)
+    return figure(
+        "hum_fit_over_bare", mine / bare, unit="ratio of wall time", against="bare steps", n=n
+    )
 
 
 def prediction_costs(n: int) -> list[dict[str, Any]]:
-    """Effects of n rows, from features to units of the metrics, beside the bare forward; and the memory that asking adds."""
+    """Effects of n rows, from features to units of the metrics, beside the bare forward; and the
+    memory that asking adds.
+    """
     import torch
 
     from benchmarks.record import figure
@@ -285,8 +353,22 @@ def prediction_costs(n: int) -> list[dict[str, Any]]:
     low, high = min(ratios), max(ratios)
     unit, against = "ratio of wall time", "bare forward"
     return [
-        figure("predict_over_bare", statistics.median(ratios), low=low, high=high, unit=unit, against=against, n=n),
-        figure("predict_added_mb", max(added, 0.0), unit="MB beyond the answer", against="a tenth of the rows", n=n),
+        figure(
+            "predict_over_bare",
+            statistics.median(ratios),
+            low=low,
+            high=high,
+            unit=unit,
+            against=against,
+            n=n,
+        ),
+        figure(
+            "predict_added_mb",
+            max(added, 0.0),
+            unit="MB beyond the answer",
+            against="a tenth of the rows",
+            n=n,
+        ),
     ]
 
 
@@ -320,15 +402,34 @@ def main() -> None:
 
     one_thread()
     n = 1_000_000 if full() else 200_000
-    rows = [*training_costs(n), whole_fit(n), *prediction_costs(1_000_000), *([] if DEVICE != "cpu" else versus_peers())]
+    rows = [
+        *training_costs(n),
+        whole_fit(n),
+        *prediction_costs(1_000_000),
+        *([] if DEVICE != "cpu" else versus_peers()),
+    ]
     place = "One thread" if DEVICE == "cpu" else torch_device()
     form = f"{place}, {ROUNDS} rounds in turn, other work on the machine; median and range."
-    apart = "IHDP replications 1 to 5, every side's own recipe; ours was chosen on replications 11 to 18."
+    apart = (
+        "IHDP replications 1 to 5, every side's own recipe; ours was chosen on replications 11"
+        " to 18."
+    )
     protocol = f"{form}  {apart}" if DEVICE == "cpu" else f"{form}  Both sides in bfloat16."
     name = "nets" if DEVICE == "cpu" else f"nets_{DEVICE}"
-    print(record(name, protocol, versions("equipoise", "numpy", "torch"), list(REPLICATIONS) if DEVICE == "cpu" else [0], rows))
+    print(
+        record(
+            name,
+            protocol,
+            versions("equipoise", "numpy", "torch"),
+            list(REPLICATIONS) if DEVICE == "cpu" else [0],
+            rows,
+        )
+    )
     for row in rows:
-        print(f"{row['name']:22} {row['value']:.5g}  [{row['low']}, {row['high']}]  {row['unit']}, {row['against']}")
+        print(
+            f"{row['name']:22} {row['value']:.5g}  [{row['low']}, {row['high']}]  {row['unit']},"
+            f" {row['against']}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The peers: each in an environment of its own under .peers/, made on first use; a script runs there and prints one JSON line."""
+"""The peers: each in an environment of its own under .peers/, made on first use; a script runs
+there and prints one JSON line.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,20 @@ PEERS = {
 }
 ONE_THREAD = {
     name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "LOKY_MAX_CPU_COUNT",
+    )
 }
 
 
 def python_of(peer: str) -> str:
-    """The interpreter that has the peer; "equipoise" is the one that runs now.  Installing takes minutes, once."""
+    """The interpreter that has the peer; "equipoise" is the one that runs now.  Installing takes
+    minutes, once.
+    """
     if peer == "equipoise":
         return sys.executable
     home, wanted = HOME / peer, "\n".join(PEERS[peer])
@@ -40,7 +50,9 @@ def python_of(peer: str) -> str:
 
 
 def run(peer: str, script: Path, *arguments: str) -> dict[str, Any]:
-    """Run a script in the peer's environment, in a process and thread of its own, and read the last line it prints as JSON."""
+    """Run a script in the peer's environment, in a process and thread of its own, and read the last
+    line it prints as JSON.
+    """
     command = [python_of(peer), "-W", "ignore", str(script), *arguments]
     done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True)
     if done.returncode:

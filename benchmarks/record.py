@@ -1,4 +1,6 @@
-"""Write what a benchmark measured: benchmarks/results/<name>.json, from which the tables in docs/ are generated."""
+"""Write what a benchmark measured: benchmarks/results/<name>.json, from which the tables in docs/
+are generated.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,16 @@ def full() -> bool:
 
 
 def one_thread() -> None:
-    """Hold every numeric library of this process, and of those it starts, to one thread.  Call it before they are imported."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+    """Hold every numeric library of this process, and of those it starts, to one thread.  Call it
+    before they are imported.
+    """
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "LOKY_MAX_CPU_COUNT",
+    ):
         os.environ[name] = "1"
 
 
@@ -36,8 +46,18 @@ def figure(
     against: str = "",
     n: int | None = None,
 ) -> dict[str, Any]:
-    """One figure: its value with its range over runs or seeds, its unit, what it is measured against, and at which size."""
-    return {"name": name, "value": value, "low": low, "high": high, "unit": unit, "against": against, "n": n}
+    """One figure: its value with its range over runs or seeds, its unit, what it is measured
+    against, and at which size.
+    """
+    return {
+        "name": name,
+        "value": value,
+        "low": low,
+        "high": high,
+        "unit": unit,
+        "against": against,
+        "n": n,
+    }
 
 
 def interval(name: str, values: Any, unit: str, against: str = "") -> dict[str, Any]:
@@ -50,12 +70,26 @@ def interval(name: str, values: Any, unit: str, against: str = "") -> dict[str, 
 
 def versions(*packages: str) -> dict[str, str]:
     """The versions that were measured: Python, the machine's kind, and the packages named."""
-    return {"python": platform.python_version(), "machine": platform.machine()} | {p: metadata.version(p) for p in packages}
+    return {"python": platform.python_version(), "machine": platform.machine()} | {
+        p: metadata.version(p) for p in packages
+    }
 
 
-def record(name: str, protocol: str, versions: dict[str, str], seeds: Sequence[int], figures: Sequence[dict[str, Any]]) -> Path:
+def record(
+    name: str,
+    protocol: str,
+    versions: dict[str, str],
+    seeds: Sequence[int],
+    figures: Sequence[dict[str, Any]],
+) -> Path:
     """Write one benchmark's figures; an interrupted run leaves the old file as it was."""
-    result = {"name": name, "protocol": protocol, "versions": versions, "seeds": list(seeds), "figures": list(figures)}
+    result = {
+        "name": name,
+        "protocol": protocol,
+        "versions": versions,
+        "seeds": list(seeds),
+        "figures": list(figures),
+    }
     path = RESULTS / f"{name}.json"
     with replacing(path) as beside:
         beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

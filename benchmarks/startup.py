@@ -1,6 +1,8 @@
-"""What a newcomer waits for: `import equipoise`, `equipoise -h`, and the main job on real data after installation.
+"""What a newcomer waits for: `import equipoise`, `equipoise -h`, and the main job on real data
+after installation.
 
-Figures: import_s, import_heavy (heavy packages loaded by the import), help_s, main_job_s: wall seconds, median of runs.
+Figures: import_s, import_heavy (heavy packages loaded by the import), help_s, main_job_s: wall
+seconds, median of runs.
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ def over_bare_python() -> list[float]:
 def main() -> None:
     """Measure and record."""
     probe = f"import sys, equipoise; print(sum(m in sys.modules for m in {HEAVY}))"
-    heavy = int(subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout)
+    heavy = int(
+        subprocess.run(
+            [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+        ).stdout
+    )
     with tempfile.TemporaryDirectory() as folder:
         job = seconds([EQUIPOISE, "run", "examples/voucher.toml", "--out", f"{folder}/run"], JOBS)
     rows = []
@@ -50,10 +56,21 @@ def main() -> None:
         ("main_job_s", job, ""),
     ]:
         rows.append(
-            figure(name, statistics.median(times), low=min(times), high=max(times), unit="wall s", against=against, n=len(times))
+            figure(
+                name,
+                statistics.median(times),
+                low=min(times),
+                high=max(times),
+                unit="wall s",
+                against=against,
+                n=len(times),
+            )
         )
     rows.append(figure("import_heavy", heavy, unit="packages", against=", ".join(HEAVY)))
-    protocol = "Each command as a whole process, after one warm run; median, and the range over runs (n runs)."
+    protocol = (
+        "Each command as a whole process, after one warm run; median, and the range over runs (n"
+        " runs)."
+    )
     print(record("startup", protocol, versions("equipoise"), [], rows))
 
 

@@ -1,17 +1,22 @@
-"""The strata table's training: our steps against the published arithmetic, side by side, and what MovieLens 1M gives.
+"""The strata table's training: our steps against the published arithmetic, side by side, and what
+MovieLens 1M gives.
 
-A step is forward, loss, backward and Adam on a batch of 8,192 pairs of 6,040 users and 3,952 items, embeddings of 64.  Published:
-gather both embeddings, concatenate, a linear layer; six cross-entropies one by one; three Adams; rows indexed from arrays, batch
-by batch.  Ours: `equipoise.neural`, with its loop.  Both run in turn, in this process, on one thread; the losses must agree.
+A step is forward, loss, backward and Adam on a batch of 8,192 pairs of 6,040 users and 3,952 items,
+embeddings of 64.  Published: gather both embeddings, concatenate, a linear layer; six
+cross-entropies one by one; three Adams; rows indexed from arrays, batch by batch.  Ours:
+`equipoise.neural`, with its loop.  Both run in turn, in this process, on one thread; the losses
+must agree.
 
-Figures: strata_one_step_speedup (a step of each net together), strata_step_speedup_nuisance and _joint, step_ms_*;
-strata_two_fits_speedup, of two fits side by side.  strata_step_speedup is the whole table on two cores: the steps that its
-published methods took here, at these times a step; the published code fits every model once a scheme, that is twice, one after
-the other, and is given a second thread where that helps it (published_two_threads, how much).
-It and the others need a folder that `equipoise reproduce strata` wrote (STRATA_RUN=..., default
-runs/reproduce-movielens_1m-published): ml1m_max_rel_diff (without the row of CF-MTL-v1), ml1m_max_rel_diff_coupon,
-ml1m_best_reward, ml1m_best_minus_cfmtl, ml1m_v1_reward, ml1m_table_minutes; and, of --recipe swapped-losses
-(STRATA_RUN_SWAPPED=...): ml1m_v1_reward_swapped, ml1m_v1_max_rel_diff_swapped (without "w/o both").
+Figures: strata_one_step_speedup (a step of each net together), strata_step_speedup_nuisance and
+_joint, step_ms_*; strata_two_fits_speedup, of two fits side by side.  strata_step_speedup is the
+whole table on two cores: the steps that its published methods took here, at these times a step; the
+published code fits every model once a scheme, that is twice, one after the other, and is given a
+second thread where that helps it (published_two_threads, how much). It and the others need a folder
+that `equipoise reproduce strata` wrote (STRATA_RUN=..., default
+runs/reproduce-movielens_1m-published): ml1m_max_rel_diff (without the row of CF-MTL-v1),
+ml1m_max_rel_diff_coupon, ml1m_best_reward, ml1m_best_minus_cfmtl, ml1m_v1_reward,
+ml1m_table_minutes; and, of --recipe swapped-losses (STRATA_RUN_SWAPPED=...):
+ml1m_v1_reward_swapped, ml1m_v1_max_rel_diff_swapped (without "w/o both").
 """
 
 from __future__ import annotations
@@ -54,11 +59,16 @@ def world(rows: int, seed: int = 0) -> ClaimRows:
 
 
 class Wide(torch.nn.Module):
-    """The published arithmetic: gather, concatenate, one linear layer.   start: a net of ours, to start from the same point."""
+    """The published arithmetic: gather, concatenate, one linear layer.   start: a net of ours, to
+    start from the same point.
+    """
 
     def __init__(self, start: Additive) -> None:
         super().__init__()
-        self.W, self.H = (torch.nn.Embedding.from_pretrained(t.detach().clone(), freeze=False) for t in start.tables)
+        self.W, self.H = (
+            torch.nn.Embedding.from_pretrained(t.detach().clone(), freeze=False)
+            for t in start.tables
+        )
         self.linear = torch.nn.Linear(2 * WIDTH, start.bias.shape[0])
         with torch.no_grad():
             self.linear.weight.copy_(torch.cat(list(start.heads), dim=1))
@@ -91,7 +101,11 @@ def published_nuisance(rows: ClaimRows, steps: int) -> float:
 def published_joint(rows: ClaimRows, steps: int) -> float:
     """Some steps of CF-MTL; the sum of their losses."""
     strata, propensity = (Wide(net) for net in nets())
-    groups = [[strata.W.weight, strata.H.weight], strata.linear.parameters(), propensity.parameters()]
+    groups = [
+        [strata.W.weight, strata.H.weight],
+        strata.linear.parameters(),
+        propensity.parameters(),
+    ]
     adams = [torch.optim.Adam(group, lr=RATE, weight_decay=DECAY) for group in groups]
     total = 0.0
     for x, t, c, y in batches(rows, steps, rows.t, rows.c, rows.y):
@@ -109,7 +123,9 @@ def published_joint(rows: ClaimRows, steps: int) -> float:
         ]
         loss = ETA * torch.nn.MSELoss(reduction="sum")(g, torch.Tensor(t))
         for weight, p, z in zip(OFFICIAL, cells, seen, strict=True):
-            loss = loss + weight * functional.binary_cross_entropy((p + 1e-6).clamp(max=1), torch.Tensor(z), reduction="sum")
+            loss = loss + weight * functional.binary_cross_entropy(
+                (p + 1e-6).clamp(max=1), torch.Tensor(z), reduction="sum"
+            )
         for adam in adams:
             adam.zero_grad()
         loss.backward()
@@ -120,7 +136,9 @@ def published_joint(rows: ClaimRows, steps: int) -> float:
 
 
 def batches(rows: ClaimRows, steps: int, *columns: np.ndarray) -> Any:
-    """Batches as the published code makes them: a shuffle of an epoch's rows, then fancy indexing of each array."""
+    """Batches as the published code makes them: a shuffle of an epoch's rows, then fancy indexing
+    of each array.
+    """
     order = np.arange(len(rows.t))
     np.random.default_rng(0).shuffle(order)
     floats = [column.astype(float) for column in columns]
@@ -139,29 +157,39 @@ def our_nuisance(rows: ClaimRows, steps: int) -> float:
 def our_joint(rows: ClaimRows, steps: int) -> float:
     """The same by our kernel, one epoch of so many steps."""
     part = rows.take(np.arange(steps * BATCH))
-    return train_joint(*nets(), part.codes, part.cell(), Composite(OFFICIAL, ETA, THR), HOW).losses[0]
+    return train_joint(*nets(), part.codes, part.cell(), Composite(OFFICIAL, ETA, THR), HOW).losses[
+        0
+    ]
 
 
 def side_by_side(rows: ClaimRows, rounds: int) -> float:
-    """How much sooner two joint fits are done on two threads than one after the other: the median ratio."""
+    """How much sooner two joint fits are done on two threads than one after the other: the median
+    ratio.
+    """
     ratios = []
     for _ in range(rounds):
         after = seconds(lambda: [our_joint(rows, STEPS) for _ in range(2)])
         with ThreadPoolExecutor(2) as pool:
-            beside = seconds(lambda pool=pool: list(pool.map(our_joint, (rows, rows), (STEPS, STEPS))))
+            beside = seconds(
+                lambda pool=pool: list(pool.map(our_joint, (rows, rows), (STEPS, STEPS)))
+            )
         ratios.append(after / beside)
     return statistics.median(ratios)
 
 
 def second_thread(rows: ClaimRows, rounds: int) -> float:
-    """How much sooner the published joint steps are done on two threads than on one: the median ratio, at least 1."""
+    """How much sooner the published joint steps are done on two threads than on one: the median
+    ratio, at least 1.
+    """
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for threads, found in times.items():
             torch.set_num_threads(threads)
             found.append(seconds(lambda: published_joint(rows, STEPS)))
     torch.set_num_threads(1)
-    return max(1.0, statistics.median(one / two for one, two in zip(times[1], times[2], strict=True)))
+    return max(
+        1.0, statistics.median(one / two for one, two in zip(times[1], times[2], strict=True))
+    )
 
 
 def seconds(job: Callable[[], Any]) -> float:
@@ -186,7 +214,10 @@ def speedups(rounds: int) -> list[dict[str, Any]]:
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
     for _ in range(rounds):
         for name, (published, ours) in jobs.items():
-            pair = seconds(lambda job=published: job(rows, STEPS)), seconds(lambda job=ours: job(rows, STEPS))
+            pair = (
+                seconds(lambda job=published: job(rows, STEPS)),
+                seconds(lambda job=ours: job(rows, STEPS)),
+            )
             times[name].append(pair)
     found = []
     for name, pairs in times.items():
@@ -205,9 +236,19 @@ def speedups(rounds: int) -> list[dict[str, Any]]:
         for who, place in (("published", 0), ("ours", 1)):
             taken = [1e3 * pair[place] / STEPS for pair in pairs]
             found.append(
-                figure(f"step_ms_{name}_{who}", statistics.median(taken), low=min(taken), high=max(taken), unit="ms", n=BATCH)
+                figure(
+                    f"step_ms_{name}_{who}",
+                    statistics.median(taken),
+                    low=min(taken),
+                    high=max(taken),
+                    unit="ms",
+                    n=BATCH,
+                )
             )
-    both = [sum(pairs[k][0] for pairs in times.values()) / sum(pairs[k][1] for pairs in times.values()) for k in range(rounds)]
+    both = [
+        sum(pairs[k][0] for pairs in times.values()) / sum(pairs[k][1] for pairs in times.values())
+        for k in range(rounds)
+    ]
     head = figure(
         "strata_one_step_speedup",
         statistics.median(both),
@@ -217,22 +258,50 @@ def speedups(rounds: int) -> list[dict[str, Any]]:
         against="the published arithmetic, one step of each net",
         n=BATCH,
     )
-    two = figure("strata_two_fits_speedup", side_by_side(rows, rounds), unit="ratio of wall time", against="one after the other")
-    return [head, *found, two, figure("published_two_threads", second_thread(rows, rounds), unit="ratio", against="one thread")]
+    two = figure(
+        "strata_two_fits_speedup",
+        side_by_side(rows, rounds),
+        unit="ratio of wall time",
+        against="one after the other",
+    )
+    return [
+        head,
+        *found,
+        two,
+        figure(
+            "published_two_threads", second_thread(rows, rounds), unit="ratio", against="one thread"
+        ),
+    ]
 
 
 def run_figures(run: dict[str, Any], step_ms: dict[str, float]) -> list[dict[str, Any]]:
-    """What a reproduction's results.json says.   step_ms: milliseconds by the names of `speedups`."""
+    """What a reproduction's results.json says.   step_ms: milliseconds by the names of
+    `speedups`.
+    """
     rows = {(row["scheme"], row["method"]): row for row in run["rows"]}
     seeds = run["settings"]["seeds"]
-    gaps = {key: abs(row["relative"]) for key, row in rows.items() if row["relative"] is not None and VARIANT not in key[1]}
+    gaps = {
+        key: abs(row["relative"])
+        for key, row in rows.items()
+        if row["relative"] is not None and VARIANT not in key[1]
+    }
     coupon = {method: row for (scheme, method), row in rows.items() if scheme == "coupon"}
     gains = [gain["coupon"] for gain in run["gains"]]
-    per_seed = {(seed["seed"], name): model for seed in run["results"] for name, model in seed["models"].items()}
+    per_seed = {
+        (seed["seed"], name): model
+        for seed in run["results"]
+        for name, model in seed["models"].items()
+    }
     minutes = sum(model["seconds"] for model in per_seed.values()) / 60 / len(seeds)
     n, pairs = len(seeds), "pairs of MovieLens 1M"
     return [
-        figure("ml1m_max_rel_diff", max(gaps.values()), unit="share of the reward", against="the published table", n=n),
+        figure(
+            "ml1m_max_rel_diff",
+            max(gaps.values()),
+            unit="share of the reward",
+            against="the published table",
+            n=n,
+        ),
         figure(
             "ml1m_max_rel_diff_coupon",
             max(gap for (scheme, _), gap in gaps.items() if scheme == "coupon"),
@@ -255,35 +324,64 @@ def run_figures(run: dict[str, Any], step_ms: dict[str, float]) -> list[dict[str
         figure("ml1m_table_minutes", minutes, unit="minutes of training a seed, one thread", n=n),
         figure(
             "strata_step_speedup",
-            table_speedup(per_seed, step_ms) * step_ms["strata_two_fits_speedup"] / step_ms["published_two_threads"],
+            table_speedup(per_seed, step_ms)
+            * step_ms["strata_two_fits_speedup"]
+            / step_ms["published_two_threads"],
             unit="ratio of wall time, worked out from steps and epochs",
             against="the table by the published arithmetic on two cores",
         ),
         figure(
-            "strata_step_speedup_one_core", table_speedup(per_seed, step_ms), unit="the same on one core", against="published"
+            "strata_step_speedup_one_core",
+            table_speedup(per_seed, step_ms),
+            unit="the same on one core",
+            against="published",
         ),
     ]
 
 
 def variant_figures(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """What CF-MTL-v1 gives on data constructed with its losses.   Without both terms a reward is one of chance: left out."""
-    rows = [row for row in run["rows"] if row["method"].startswith(VARIANT) and "both" not in row["method"]]
+    """What CF-MTL-v1 gives on data constructed with its losses.   Without both terms a reward is
+    one of chance: left out.
+    """
+    rows = [
+        row
+        for row in run["rows"]
+        if row["method"].startswith(VARIANT) and "both" not in row["method"]
+    ]
     gap = max(abs(row["relative"]) for row in rows)
     n = len(run["settings"]["seeds"])
     whole = next(row for row in rows if (row["method"], row["scheme"]) == (VARIANT, "coupon"))
     return [
         reward("ml1m_v1_reward_swapped", whole, "77,640", n),
-        figure("ml1m_v1_max_rel_diff_swapped", gap, unit="share of the reward", against="the published tables", n=n),
+        figure(
+            "ml1m_v1_max_rel_diff_swapped",
+            gap,
+            unit="share of the reward",
+            against="the published tables",
+            n=n,
+        ),
     ]
 
 
 def reward(name: str, row: dict[str, Any], against: str, n: int) -> dict[str, Any]:
     """A coupon reward with its range over seeds."""
-    return figure(name, row["reward"], low=row["least"], high=row["most"], unit="coupon reward", against=against, n=n)
+    return figure(
+        name,
+        row["reward"],
+        low=row["least"],
+        high=row["most"],
+        unit="coupon reward",
+        against=against,
+        n=n,
+    )
 
 
-def table_speedup(models: dict[tuple[int, str], dict[str, Any]], step_ms: dict[str, float]) -> float:
-    """Times of all epochs of the published methods' models, theirs fitted once a scheme, over ours."""
+def table_speedup(
+    models: dict[tuple[int, str], dict[str, Any]], step_ms: dict[str, float]
+) -> float:
+    """Times of all epochs of the published methods' models, theirs fitted once a scheme, over
+    ours.
+    """
     epochs = {"joint": 0.0, "nuisance": 0.0}
     for (_, name), model in models.items():
         if not name.startswith("cf-mle") and name != "c1y1":
@@ -296,7 +394,10 @@ def main() -> None:
     """Measure and record."""
     rounds = 15 if full() else 7
     rows = speedups(rounds)
-    folders = (os.environ.get(f"STRATA_RUN{end}", f"runs/reproduce-movielens_1m-{kind}") for end, kind in RUNS)
+    folders = (
+        os.environ.get(f"STRATA_RUN{end}", f"runs/reproduce-movielens_1m-{kind}")
+        for end, kind in RUNS
+    )
     published, swapped = (Path(folder) / "results.json" for folder in folders)
     seeds: list[int] = []
     if published.exists():
@@ -306,8 +407,9 @@ def main() -> None:
     if swapped.exists():
         rows += variant_figures(json.loads(swapped.read_text(encoding="utf-8")))
     protocol = (
-        f"Steps: batches of {BATCH:,}, {STEPS} steps, {rounds} rounds in turn, one thread, other work on the machine; median and "
-        "range. Rewards: the published protocol, converged by its stopping rule (see docs/strata.md)."
+        f"Steps: batches of {BATCH:,}, {STEPS} steps, {rounds} rounds in turn, one thread, other"
+        " work on the machine; median and range. Rewards: the published protocol, converged by its"
+        " stopping rule (see docs/strata.md)."
     )
     print(record("strata", protocol, versions("equipoise", "numpy", "torch"), seeds, rows))
     for row in rows:

@@ -1,14 +1,21 @@
-"""Strata by signals: bias and coverage of CF-DR with nuisances right and wrong, errors, and its time on 1e6 rows.
+"""Strata by signals: bias and coverage of CF-DR with nuisances right and wrong, errors, and its
+time on 1e6 rows.
 
-The incentive world: confounded offers, 5 % overlap, known strata.  An oracle knows q and m0; wrong outcome models say the same to
-everybody; a wrong propensity says one half to everybody.  Each simulation has its own rows.
+The incentive world: confounded offers, 5 % overlap, known strata.  An oracle knows q and m0; wrong
+outcome models say the same to everybody; a wrong propensity says one half to everybody.  Each
+simulation has its own rows.
 
-    max_z_*         largest |z| over the strata of mean signal against mean stratum, pooled over simulations (N(0, 1) if unbiased)
-    coverage_cfdr   share of the 95 % intervals of the mean coupon reward of an offer to everybody that cover its true value in
-                    the population; CF-DR with boosted trees (or, q_wrong, with constant outcome models) and the known propensity
+    max_z_*         largest |z| over the strata of mean signal against mean stratum, pooled over
+    simulations (N(0, 1) if unbiased)
+    coverage_cfdr   share of the 95 % intervals of the mean coupon reward of an offer to everybody
+    that cover its true value in
+                    the population; CF-DR with boosted trees (or, q_wrong, with constant outcome
+                    models) and the known propensity
     rmse_*          root mean squared error of strata on 20,000 new rows, learnt from 20,000
-    cfdr_fit_ratio  CPU time of CF-DR on 1e6 rows over that of the fits it needs, called straight on LightGBM's binned rows
-                    (3 of the claim cells, 3 of the level, 5 of what these missed); best of the runs of each, one thread
+    cfdr_fit_ratio  CPU time of CF-DR on 1e6 rows over that of the fits it needs, called straight on
+    LightGBM's binned rows
+                    (3 of the claim cells, 3 of the level, 5 of what these missed); best of the runs
+                    of each, one thread
 """
 
 from __future__ import annotations
@@ -47,7 +54,9 @@ class World:
     def fit(self, estimator: Any, propensity: Any = None) -> Any:
         """The estimator, fitted."""
         g = self.g if propensity is None else propensity
-        return estimator.fit(self.X, self.y, treatment=self.treatment, claimed=self.claimed, propensity=g)
+        return estimator.fit(
+            self.X, self.y, treatment=self.treatment, claimed=self.claimed, propensity=g
+        )
 
     def signals(self, q: Any, m0: Any, g: Any) -> Any:
         """Doubly robust signals by given nuisances."""
@@ -62,12 +71,18 @@ def z_of(gap: Any) -> Any:
 
 def biases() -> list[dict[str, Any]]:
     """|z| of the signals with nuisances right and wrong."""
-    z: dict[str, list[Any]] = {name: [] for name in ("both_right", "q_wrong", "g_wrong", "both_wrong")}
+    z: dict[str, list[Any]] = {
+        name: [] for name in ("both_right", "q_wrong", "g_wrong", "both_wrong")
+    }
     for seed in range(SIMULATIONS):
         world = World(ROWS, seed)
         right, half = cells_of(world.strata), np.full(ROWS, 0.5)
         wrong = (np.full((ROWS, 4), 0.25), np.full(ROWS, 0.9))
-        cases = {"both_right": (*right, world.g), "q_wrong": (*wrong, world.g), "g_wrong": (*right, half)}
+        cases = {
+            "both_right": (*right, world.g),
+            "q_wrong": (*wrong, world.g),
+            "g_wrong": (*right, half),
+        }
         for name, nuisances in (cases | {"both_wrong": (*wrong, half)}).items():
             z[name].append(z_of(world.signals(*nuisances) - world.strata))
     found = []
@@ -78,7 +93,9 @@ def biases() -> list[dict[str, Any]]:
 
 
 def coverage() -> list[dict[str, Any]]:
-    """Whether intervals of the mean reward cover the population's; CF-DR learns its outcome models, or is given wrong ones."""
+    """Whether intervals of the mean reward cover the population's; CF-DR learns its outcome models,
+    or is given wrong ones.
+    """
     population = float(np.mean(World(2 * LARGE, 12345).strata @ REWARD))
     constant = CFDR(DummyClassifier(), DummyRegressor(strategy="constant", constant=0.9))
     found = []
@@ -90,7 +107,17 @@ def coverage() -> list[dict[str, Any]]:
             inside.append(value.low <= population <= value.high)
         share = 100 * float(np.mean(inside))
         reach = 100 * 1.96 * float(np.std(inside)) / np.sqrt(SIMULATIONS)
-        found.append(figure(name, share, low=share - reach, high=share + reach, unit="%", against="95", n=SIMULATIONS))
+        found.append(
+            figure(
+                name,
+                share,
+                low=share - reach,
+                high=share + reach,
+                unit="%",
+                against="95",
+                n=SIMULATIONS,
+            )
+        )
     return found
 
 
@@ -103,22 +130,43 @@ def errors() -> list[dict[str, Any]]:
         for seed in SEEDS:
             fitted = World(NEW_ROWS, seed).fit(STRATA_ESTIMATORS.load(name)())
             runs.append(float(np.sqrt(np.mean((fitted.strata(new.X) - new.strata) ** 2))))
-        found.append(figure(f"rmse_{name}", float(np.mean(runs)), low=min(runs), high=max(runs), unit="RMSE", n=NEW_ROWS))
+        found.append(
+            figure(
+                f"rmse_{name}",
+                float(np.mean(runs)),
+                low=min(runs),
+                high=max(runs),
+                unit="RMSE",
+                n=NEW_ROWS,
+            )
+        )
     return found
 
 
 def straight(world: World, folds: int = 3) -> float:
-    """CPU seconds of the fits that CF-DR needs, on LightGBM's own binned rows and with nothing around them."""
+    """CPU seconds of the fits that CF-DR needs, on LightGBM's own binned rows and with nothing
+    around them.
+    """
     start = time.process_time()
     n, offered = len(world.y), world.treatment == 1
-    cells, level, missed = default_classes(float(offered.sum())), default_level(float((~offered).sum())), default_missed()
+    cells, level, missed = (
+        default_classes(float(offered.sum())),
+        default_level(float((~offered).sum())),
+        default_missed(),
+    )
     settings = cells.settings(1)
     whole = lightgbm.Dataset(world.X, np.zeros(n), params=settings).construct()
     fold = np.arange(n) % folds
     code = 2 * world.claimed + world.y
     psi = world.signals(np.full((n, 4), 0.25), np.full(n, 0.5), world.g)
     for f in range(folds):
-        _train(whole, np.flatnonzero(offered & (fold != f)), code, settings | {"objective": "multiclass", "num_class": 4}, 100)
+        _train(
+            whole,
+            np.flatnonzero(offered & (fold != f)),
+            code,
+            settings | {"objective": "multiclass", "num_class": 4},
+            100,
+        )
         _train(whole, np.flatnonzero(~offered & (fold != f)), world.y, level.settings(1), 100)
     for column in psi.T:
         _train(whole, None, column, missed.settings(1), 50)
@@ -148,7 +196,9 @@ def speed() -> list[dict[str, Any]]:
     return [
         figure("cfdr_fit_ratio", ratio, unit="x", against="the fits it needs", n=LARGE),
         figure("cfdr_seconds", min(ours), low=min(ours), high=max(ours), unit="CPU s", n=LARGE),
-        figure("cfdr_fits_seconds", min(bare), low=min(bare), high=max(bare), unit="CPU s", n=LARGE),
+        figure(
+            "cfdr_fits_seconds", min(bare), low=min(bare), high=max(bare), unit="CPU s", n=LARGE
+        ),
     ]
 
 
@@ -159,7 +209,13 @@ def main() -> None:
         found = part()
         figures += found
         print(*(f"{one['name']} {one['value']:.4g}" for one in found), sep="\n", flush=True)
-    record("strata_signals", str(__doc__), versions("equipoise", "numpy", "lightgbm"), list(SEEDS), figures)
+    record(
+        "strata_signals",
+        str(__doc__),
+        versions("equipoise", "numpy", "lightgbm"),
+        list(SEEDS),
+        figures,
+    )
 
 
 if __name__ == "__main__":

@@ -1,23 +1,34 @@
-"""Uplift: every net and every learner on boosted trees, on two real experiments and a world whose truth is known.
+"""Uplift: every net and every learner on boosted trees, on two real experiments and a world whose
+truth is known.
 
-    hillstrom    3 arms x 3 metrics (visit, conversion, spend)       charitable-match   4 arms x 2 metrics (gave, dollars)
+    hillstrom    3 arms x 3 metrics (visit, conversion, spend)       charitable-match   4 arms x 2
+    metrics (gave, dollars)
     criteo-like  2 arms x 2 metrics (visit, conversion), n = 1e6 with FULL=1
 
-Rows are drawn anew for each of five seeds: 60 % to learn from, 20 % for validation, 20 % to judge.  Every estimator has its
-defaults; what is chosen (``chosen``) is chosen by validation alone.  Figures, by data set and estimator, means over seeds:
+Rows are drawn anew for each of five seeds: 60 % to learn from, 20 % for validation, 20 % to judge.
+Every estimator has its
+defaults; what is chosen (``chosen``) is chosen by validation alone.  Figures, by data set and
+estimator, means over seeds:
 
-    qini_*      Qini per head over the metric's standard deviation, mean over arms and metrics, in thousandths; bootstrap interval
-    gain_*      its difference from the S-learner on trees, paired: the same test rows, resampled alike (100 draws a seed)
-    value_*     gain over nobody of the policy "the best arm where its effect is above 0", by inverse propensities, over the
+    qini_*      Qini per head over the metric's standard deviation, mean over arms and metrics, in
+    thousandths; bootstrap interval
+    gain_*      its difference from the S-learner on trees, paired: the same test rows, resampled
+    alike (100 draws a seed)
+    value_*     gain over nobody of the policy "the best arm where its effect is above 0", by
+    inverse propensities, over the
                 metric's standard deviation, mean over metrics, in thousandths; bootstrap interval
     worth_*     its difference from the S-learner's, paired as gain_*
-    pehe_*      criteo-like: root PEHE over the standard deviation of the true effect (1: no better than the mean)
-    over_*, ahead_*, error_*   HUM's Qini, policy value and root PEHE less those of its ablations and of the rival that
+    pehe_*      criteo-like: root PEHE over the standard deviation of the true effect (1: no better
+    than the mean)
+    over_*, ahead_*, error_*   HUM's Qini, policy value and root PEHE less those of its ablations
+    and of the rival that
                 validation picks, paired
-    hum_*       ablations of HUM: form and weight of the alignment, one control tower, no attention, experts
+    hum_*       ablations of HUM: form and weight of the alignment, one control tower, no attention,
+    experts
 
-The quick form samples 20,000 rows of each.  LARGE=1 takes only criteo-like, of 1e6 rows, and some estimators, and records them as
-uplift_large.  Fits are kept in runs/bench-uplift, so that a run that was stopped goes on.
+The quick form samples 20,000 rows of each.  LARGE=1 takes only criteo-like, of 1e6 rows, and some
+estimators, and records them as uplift_large.  Fits are kept in runs/bench-uplift, so that a run
+that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +46,11 @@ one_thread()
 
 from equipoise.core.features import FeatureMap, matrix  # noqa: E402
 from equipoise.core.folds import fold_ids  # noqa: E402
-from equipoise.data import fetch_charitable_match, fetch_hillstrom, make_criteo_like_world  # noqa: E402
+from equipoise.data import (  # noqa: E402
+    fetch_charitable_match,
+    fetch_hillstrom,
+    make_criteo_like_world,
+)
 from equipoise.estimators import ESTIMATORS  # noqa: E402
 from equipoise.evaluation import observe, pehe, qini, rank  # noqa: E402
 from equipoise.evaluation.resampling import replicate_seeds, replicates  # noqa: E402
@@ -80,7 +95,11 @@ def names() -> list[str]:
     if ONLY_LARGE:
         return [*TREES, *LARGE]
     nets = [name for name in ESTIMATORS if name not in TREES and name not in SKIPPED]
-    arms = [name for name in nets if "Arms" in ESTIMATORS.load(name).takes or "any" in ESTIMATORS.load(name).takes]
+    arms = [
+        name
+        for name in nets
+        if "Arms" in ESTIMATORS.load(name).takes or "any" in ESTIMATORS.load(name).takes
+    ]
     return [*TREES, *arms, *ABLATIONS]
 
 
@@ -93,13 +112,20 @@ def one(data: str, seed: int, name: str) -> dict[str, Any]:
     X, _ = matrix(FeatureMap().fit_transform(log.features))
     part = fold_ids(len(log), 5, seed, strata=log.cells)  # 0 judges, 1 validates
     learn = part > 1
-    made = ESTIMATORS.load("hum" if name in ABLATIONS else name)(space=log.space, seed=seed, **ABLATIONS.get(name, {}))
+    made = ESTIMATORS.load("hum" if name in ABLATIONS else name)(
+        space=log.space, seed=seed, **ABLATIONS.get(name, {})
+    )
     made.fit(X[learn], log.y[learn], treatment=log.treatment[learn])
     found = {"test": judged(made.effects(X[part == 0]).values, log, part == 0, seed)}
     found["validation"] = judged(made.effects(X[part == 1]).values, log, part == 1, seed)
     if truth is not None:
         there = truth.take(part == 0)
-        found["pehe"] = float((pehe(made.effects(X[part == 0]).values, truth=there) / there.effects().values.std(axis=0)).mean())
+        found["pehe"] = float(
+            (
+                pehe(made.effects(X[part == 0]).values, truth=there)
+                / there.effects().values.std(axis=0)
+            ).mean()
+        )
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(found), encoding="utf-8")
     return found
@@ -114,7 +140,13 @@ def judged(effects: Any, log: Any, rows: Any, seed: int) -> dict[str, Any]:
     ranked = [rank(effects[:, a, j], evidence, candidate=a, metric=j) for a, j in pairs]
     each = [qini.value(r) / spread[j] for r, (_, j) in zip(ranked, pairs, strict=True)]
     seeds = replicate_seeds(DRAWS, seed)
-    drawn = np.mean([np.ravel(replicates(qini, r, seeds)) / spread[j] for r, (_, j) in zip(ranked, pairs, strict=True)], axis=0)
+    drawn = np.mean(
+        [
+            np.ravel(replicates(qini, r, seeds)) / spread[j]
+            for r, (_, j) in zip(ranked, pairs, strict=True)
+        ],
+        axis=0,
+    )
     gain = np.zeros(len(y))
     for j in range(effects.shape[2]):
         best = effects[:, :, j].argmax(axis=1)
@@ -142,15 +174,35 @@ def summary(data: str) -> list[dict[str, Any]]:
     rows, n = [], len(SEEDS)
     for name, each in found.items():
         for kind, measure, apart in (("qini", "qini", "gain"), ("value", "value", "worth")):
-            rows.append(thousandths(f"{kind}_{data}_{name}", *mean_of(each, measure), "thousandths of a sd"))
+            rows.append(
+                thousandths(f"{kind}_{data}_{name}", *mean_of(each, measure), "thousandths of a sd")
+            )
             if name != BASE:
-                rows.append(thousandths(f"{apart}_{data}_{name}", *less(each, found[BASE], measure), "less the base", BASE))
+                rows.append(
+                    thousandths(
+                        f"{apart}_{data}_{name}",
+                        *less(each, found[BASE], measure),
+                        "less the base",
+                        BASE,
+                    )
+                )
         if "pehe" in each[0]:
             errors = [f["pehe"] for f in each]
             low, high, unit = min(errors), max(errors), "sd of the true effect"
-            rows.append(figure(f"pehe_{data}_{name}", float(np.mean(errors)), low=low, high=high, unit=unit, n=n))
+            rows.append(
+                figure(
+                    f"pehe_{data}_{name}",
+                    float(np.mean(errors)),
+                    low=low,
+                    high=high,
+                    unit=unit,
+                    n=n,
+                )
+            )
     best = picked(found)
-    rows.append(figure(f"chosen_{data}", 1e3 * mean_of(found[best], "qini")[0], unit=f"qini of {best}"))
+    rows.append(
+        figure(f"chosen_{data}", 1e3 * mean_of(found[best], "qini")[0], unit=f"qini of {best}")
+    )
     return rows + hum_against(data, found)
 
 
@@ -159,13 +211,29 @@ def hum_against(data: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[
     rival = picked({name: each for name, each in found.items() if not name.startswith("hum")})
     rows, hum, n = [], found["hum"], len(SEEDS)
     for name in [*(n for n in ABLATIONS if n in found), rival]:
-        for kind, measure, unit in (("over", "qini", "HUM's qini less it"), ("ahead", "value", "HUM's policy value less it")):
-            rows.append(thousandths(f"{kind}_{data}_{name}", *less(hum, found[name], measure), unit, name))
+        for kind, measure, unit in (
+            ("over", "qini", "HUM's qini less it"),
+            ("ahead", "value", "HUM's policy value less it"),
+        ):
+            rows.append(
+                thousandths(f"{kind}_{data}_{name}", *less(hum, found[name], measure), unit, name)
+            )
         if "pehe" in hum[0]:
             gaps = np.array([a["pehe"] - b["pehe"] for a, b in zip(hum, found[name], strict=True)])
-            half = 2.776 * float(gaps.std(ddof=1)) / n**0.5  # Student's 97.5 % point at four degrees of freedom
+            # Student's 97.5 % point at four degrees of freedom
+            half = 2.776 * float(gaps.std(ddof=1)) / n**0.5
             mean, unit = float(gaps.mean()), "HUM's PEHE less it"
-            rows.append(figure(f"error_{data}_{name}", mean, low=mean - half, high=mean + half, unit=unit, against=name, n=n))
+            rows.append(
+                figure(
+                    f"error_{data}_{name}",
+                    mean,
+                    low=mean - half,
+                    high=mean + half,
+                    unit=unit,
+                    against=name,
+                    n=n,
+                )
+            )
     return rows
 
 
@@ -187,7 +255,9 @@ def less(one: list[dict[str, Any]], other: list[dict[str, Any]], measure: str) -
     return a - b, drawn - others
 
 
-def thousandths(name: str, value: float, drawn: Any, unit: str, against: str = "") -> dict[str, Any]:
+def thousandths(
+    name: str, value: float, drawn: Any, unit: str, against: str = ""
+) -> dict[str, Any]:
     """A figure with its bootstrap interval."""
     low, high = (1e3 * np.quantile(drawn, [0.025, 0.975])).tolist()
     return figure(name, 1e3 * value, low=low, high=high, unit=unit, against=against, n=len(SEEDS))
@@ -199,9 +269,14 @@ def main() -> None:
     form = "all rows, criteo-like of 1e6" if whole() else f"{QUICK:,} rows of each data set"
     name = "uplift_large" if ONLY_LARGE else "uplift"
     protocol = (
-        f"{form}; 60/20/20 by arm, five seeds; defaults; test rows choose nothing.  Published figures: docs/hmum.md, apart."
+        f"{form}; 60/20/20 by arm, five seeds; defaults; test rows choose nothing.  Published"
+        " figures: docs/hmum.md, apart."
     )
-    print(record(name, protocol, versions("equipoise", "numpy", "torch", "lightgbm"), list(SEEDS), rows))
+    print(
+        record(
+            name, protocol, versions("equipoise", "numpy", "torch", "lightgbm"), list(SEEDS), rows
+        )
+    )
     for row in rows:
         print(f"{row['name']:44} {row['value']:.4g}  [{row['low']}, {row['high']}]  {row['unit']}")
 

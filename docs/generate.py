@@ -1,4 +1,5 @@
-"""Rebuild what is generated in README.md and docs/: benchmark tables, real outputs of the examples, the report's picture.
+"""Rebuild what is generated in README.md and docs/: benchmark tables, real outputs of the examples,
+the report's picture.
 
 A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end -->``.  Kinds:
 
@@ -8,8 +9,8 @@ A generated part stands between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end 
     code FILE        a file, as a code block
     output FILE      what `python FILE` prints, or what `equipoise run FILE` says of a plan
 
-The picture docs/report.png is taken from the run of examples/voucher.toml.  `--check` only compares the parts that need no run
-and fails where one is stale; the tests call it.
+The picture docs/report.png is taken from the run of examples/voucher.toml.  `--check` only compares
+the parts that need no run and fails where one is stale; the tests call it.
 """
 
 from __future__ import annotations
@@ -51,13 +52,18 @@ def table(figures: list[dict[str, Any]]) -> str:
     for f in figures:
         spread = "" if f["low"] is None else f"{number(f['low'])} to {number(f['high'])}"
         size = "" if f["n"] is None else f"{f['n']:,}"
-        rows.append(f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} | {size} |")
+        rows.append(
+            f"| `{f['name']}` | {number(f['value'])} | {spread} | {f['unit']} | {f['against']} |"
+            f" {size} |"
+        )
     return "\n".join(rows) + "\n"
 
 
 def result(name: str) -> dict[str, Any]:
     """What one benchmark recorded."""
-    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        (ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8")
+    )
     return found
 
 
@@ -70,7 +76,10 @@ def bench(name: str) -> str:
     """The table of one benchmark's results, with how it was made."""
     made = result(name)
     versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
-    return f"{table(made['figures'])}\n{made['protocol']}\nSeeds: {ranges(made['seeds'])}.  Versions: {versions}.\n"
+    return (
+        f"{table(made['figures'])}\n{made['protocol']}\nSeeds: {ranges(made['seeds'])}.  Versions:"
+        f" {versions}.\n"
+    )
 
 
 def grid(name: str) -> str:
@@ -85,7 +94,10 @@ def grid(name: str) -> str:
             spread = "" if f["low"] is None else f" [{number(f['low'])}, {number(f['high'])}]"
             cells.setdefault(who, {})[kind] = f"{number(f['value'])}{spread}"
     rows = [f"| | {' | '.join(kinds)} |", "|---" * (1 + len(kinds)) + "|"]
-    rows += [f"| `{who}` | {' | '.join(row.get(kind, '') for kind in kinds)} |" for who, row in cells.items()]
+    rows += [
+        f"| `{who}` | {' | '.join(row.get(kind, '') for kind in kinds)} |"
+        for who, row in cells.items()
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -98,7 +110,11 @@ def code(name: str) -> str:
 def output(name: str) -> str:
     """What running an example prints."""
     plan = name.endswith(".toml")
-    command = [str(Path(sys.executable).with_name("equipoise")), "run", name] if plan else [sys.executable, name]
+    command = (
+        [str(Path(sys.executable).with_name("equipoise")), "run", name]
+        if plan
+        else [sys.executable, name]
+    )
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return f"```text\n{done.stdout.rstrip()}\n```\n"
 

@@ -1,4 +1,5 @@
-"""A picture of a run's report, as the README shows it: its first screen, or one section or figure by its id.
+"""A picture of a run's report, as the README shows it: its first screen, or one section or figure
+by its id.
 
 python docs/make_picture.py RUN_FOLDER docs/report.png
 python docs/make_picture.py RUN_FOLDER docs/budget.png figure-5-1
@@ -23,7 +24,10 @@ def make_picture(run: Path, out: Path, part: str = "") -> Path:
         browser.open(run / "report.html" if run.is_dir() else run, WIDTH, HEIGHT)
         x, y, width, height = 0, 0, WIDTH, HEIGHT
         if part:
-            box = browser.ask(f"document.getElementById({part!r}).closest('section, figure').getBoundingClientRect().toJSON()")
+            box = browser.ask(
+                f"document.getElementById({part!r}).closest('section,"
+                " figure').getBoundingClientRect().toJSON()"
+            )
             x, y, width, height = (round(box[side]) for side in ("x", "y", "width", "height"))
             x, y, width, height = x - MARGIN, y - MARGIN, width + 2 * MARGIN, height + 2 * MARGIN
         browser.picture(out, (x, y, width, height))

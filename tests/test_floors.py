@@ -1,4 +1,6 @@
-"""The drawing against the code: imports between folders go down only, and folders on one floor never import each other."""
+"""The drawing against the code: imports between folders go down only, and folders on one floor
+never import each other.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ FLOOR_OF = {folder: level for level, floor in enumerate(FLOORS) for folder in fl
 
 
 def imported(file: Path) -> Iterator[tuple[str, int]]:
-    """The folders of equipoise that a file imports, with line numbers; strings in registries count as imports too."""
+    """The folders of equipoise that a file imports, with line numbers; strings in registries count
+    as imports too.
+    """
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -32,7 +36,9 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             if node.level:
                 yield "a relative import", node.lineno
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+        elif (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value
+        ):
             names = [node.value.split(":")[0]]
         for name in names:
             parts = name.split(".")
@@ -52,13 +58,17 @@ def wrong_ways(folder: str, file: Path) -> list[str]:
 
 
 def test_every_folder_has_a_floor():
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("__")}
+    folders = {
+        path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("__")
+    }
     assert folders <= set(FLOOR_OF)
 
 
 @pytest.mark.parametrize("folder", sorted(FLOOR_OF))
 def test_imports_go_down(folder):
-    bad = [line for file in sorted((ROOT / folder).rglob("*.py")) for line in wrong_ways(folder, file)]
+    bad = [
+        line for file in sorted((ROOT / folder).rglob("*.py")) for line in wrong_ways(folder, file)
+    ]
     assert not bad, "\n".join(bad)
 
 

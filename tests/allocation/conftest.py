@@ -12,7 +12,9 @@ from equipoise.core.effects import Effects
 
 @dataclass(frozen=True)
 class Market:
-    """effects (n, 3, 2) on "sales" and "plays", with std errors; cost (n, 3); groups {"city": n labels}."""
+    """effects (n, 3, 2) on "sales" and "plays", with std errors; cost (n, 3); groups {"city": n
+    labels}.
+    """
 
     effects: Effects
     cost: np.ndarray
@@ -23,7 +25,11 @@ class Market:
         return self.effects.metric("sales")
 
     def take(self, rows):
-        return Market(self.effects.take(rows), self.cost[rows], {c: labels[rows] for c, labels in self.groups.items()})
+        return Market(
+            self.effects.take(rows),
+            self.cost[rows],
+            {c: labels[rows] for c, labels in self.groups.items()},
+        )
 
 
 @pytest.fixture
@@ -37,7 +43,13 @@ def market():
         plays = rng.normal(0.05, 0.4, (n, 3))
         cost = np.array([0.5, 1.0, 2.0]) * rng.uniform(0.5, 1.5, (n, 1))
         values = np.stack([sales, plays], axis=2)
-        effects = Effects(values, np.ones((n, 2)), ("small", "medium", "large"), ("sales", "plays"), 0.1 + 0.1 * np.abs(values))
+        effects = Effects(
+            values,
+            np.ones((n, 2)),
+            ("small", "medium", "large"),
+            ("sales", "plays"),
+            0.1 + 0.1 * np.abs(values),
+        )
         return Market(effects, cost, {"city": np.where(rng.random(n) < 0.3, "north", "south")})
 
     return make

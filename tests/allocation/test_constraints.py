@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from equipoise.allocation import budget, cap, constraint_from_json, floor, group_budget, offers, parity
+from equipoise.allocation import (
+    budget,
+    cap,
+    constraint_from_json,
+    floor,
+    group_budget,
+    offers,
+    parity,
+)
 from equipoise.core.errors import InputError
 
 GROUPS = {"city": np.array(["n", "n", "n", "s"])}
@@ -18,7 +26,9 @@ def test_a_floor_is_kept_as_minus_usage_at_most_minus_floor():
 
 def test_parity_by_hand():
     rows = parity("city", 0.1).rows(GROUPS)
-    assert [row.name for row in rows] == [f"parity of city: {g} not {side}" for g in "ns" for side in ("above", "below")]
+    assert [row.name for row in rows] == [
+        f"parity of city: {g} not {side}" for g in "ns" for side in ("above", "below")
+    ]
     assert rows[0].factors == (("n", 4 / 3 - 1),)
     assert rows[2].factors == (("s", 3.0),)
     assert {(row.other, row.bound, row.per_head) for row in rows} == {(-1.0, 0.1, True)}
@@ -27,10 +37,14 @@ def test_parity_by_hand():
 @pytest.mark.parametrize(
     "made",
     [
-        budget(0.1 + 0.2, per_head=True, unit="USD"), offers(7), cap("a", 0.3, per_head=True), floor("plays", -0.5),
-        group_budget("city", "n", 5.0), parity("city", 0.05, candidate="a"),
+        budget(0.1 + 0.2, per_head=True, unit="USD"),
+        offers(7),
+        cap("a", 0.3, per_head=True),
+        floor("plays", -0.5),
+        group_budget("city", "n", 5.0),
+        parity("city", 0.05, candidate="a"),
     ],
-)  # fmt: skip
+)
 def test_json_round_trip(made):
     assert constraint_from_json(json.loads(json.dumps(made.to_json()))) == made
 
@@ -40,7 +54,10 @@ def test_an_unknown_kind_is_refused():
         constraint_from_json({"kind": "sum"})
 
 
-@pytest.mark.parametrize("make", [budget, offers, lambda total: cap("a", total), lambda total: group_budget("city", "n", total)])
+@pytest.mark.parametrize(
+    "make",
+    [budget, offers, lambda total: cap("a", total), lambda total: group_budget("city", "n", total)],
+)
 @pytest.mark.parametrize("total", [-1.0, float("nan"), float("inf")])
 def test_a_negative_or_missing_total_is_refused(make, total):
     with pytest.raises(InputError, match=r"must be a finite number >= 0; got (-1|nan|inf)"):

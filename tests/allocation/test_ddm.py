@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.allocation import Guard, choose_sigma, ddm_policy, decide_each, switched_on, trade_off
+from equipoise.allocation import (
+    Guard,
+    choose_sigma,
+    ddm_policy,
+    decide_each,
+    switched_on,
+    trade_off,
+)
 from equipoise.allocation.ddm import check_weights
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
@@ -13,7 +20,13 @@ def effects(n=200, seed=0, error=None) -> Effects:
     rng = np.random.default_rng(seed)
     base = rng.uniform(0.5, 3, (n, 2))
     values = 0.1 * rng.standard_normal((n, 2, 2))
-    return Effects(values, base, ("s1", "s2"), ("time", "views"), None if error is None else np.full((n, 2, 2), error))
+    return Effects(
+        values,
+        base,
+        ("s1", "s2"),
+        ("time", "views"),
+        None if error is None else np.full((n, 2, 2), error),
+    )
 
 
 def weights(n=200, seed=1):
@@ -22,7 +35,12 @@ def weights(n=200, seed=1):
 
 
 def test_one_request_by_hand():
-    said = Effects(np.array([[[0.2, -0.3], [-0.1, 0.6]]]), np.array([[2.0, 0.5]]), ("s1", "s2"), ("time", "views"))
+    said = Effects(
+        np.array([[[0.2, -0.3], [-0.1, 0.6]]]),
+        np.array([[2.0, 0.5]]),
+        ("s1", "s2"),
+        ("time", "views"),
+    )
     guard = Guard((1.0, 1.0))  # 0.5 is floored at 1
     phi = trade_off(ddm_policy(said), said, guard, np.array([[0.75, 0.25]]))
     np.testing.assert_allclose(phi, [[0.75 * 0.1 - 0.25 * 0.3, 0.75 * -0.05 + 0.25 * 0.6]])
@@ -34,7 +52,9 @@ def test_a_batch_and_a_row_give_the_same_bits():
     """Offline a batch, online a request: the same function, to the last bit."""
     said, w, guard = effects(), weights(), Guard((0.7, 0.7))
     phi = trade_off(ddm_policy(said), said, guard, w)
-    rows = [trade_off(ddm_policy(said), said.take([i]), guard, w[i : i + 1]) for i in range(len(said))]
+    rows = [
+        trade_off(ddm_policy(said), said.take([i]), guard, w[i : i + 1]) for i in range(len(said))
+    ]
     assert phi.tobytes() == np.concatenate(rows).tobytes()
     on = decide_each(ddm_policy(said, sigma=0.01), guard.relative(said), weights=w)
     np.testing.assert_array_equal(on, switched_on(phi, 0.01))
@@ -43,7 +63,11 @@ def test_a_batch_and_a_row_give_the_same_bits():
 def test_modes():
     phi = np.array([[0.3, 0.2], [-0.1, 0.1], [-0.2, -0.3]])
     assert switched_on(phi, 0.0).tolist() == [[True, True], [False, True], [False, False]]
-    assert switched_on(phi, 0.0, "argmax").tolist() == [[True, False], [False, True], [False, False]]
+    assert switched_on(phi, 0.0, "argmax").tolist() == [
+        [True, False],
+        [False, True],
+        [False, False],
+    ]
 
 
 def test_what_is_uncertain_is_not_switched_on():
@@ -57,7 +81,9 @@ def test_what_is_uncertain_is_not_switched_on():
 def test_a_floor_comes_from_training_rows():
     base = np.column_stack([np.arange(1.0, 101), np.arange(101.0, 201)])
     assert Guard.learn(base, 0.5).floor == pytest.approx((50.5, 150.5))
-    with pytest.raises(InputError, match=r"the floor of metric 0 must be > 0; got 0.0; .*larger quantile"):
+    with pytest.raises(
+        InputError, match=r"the floor of metric 0 must be > 0; got 0.0; .*larger quantile"
+    ):
         Guard.learn(np.zeros((5, 1)))
 
 
@@ -81,7 +107,9 @@ def test_weights_are_positive_and_sum_to_one(given, said):
 
 
 def test_sigma_keeps_noise_off():
-    """Noise of no effect that costs a little when on: sigma rises until only what is worth it is on."""
+    """Noise of no effect that costs a little when on: sigma rises until only what is worth it is
+    on.
+    """
     rng = np.random.default_rng(0)
     phi = rng.normal(0, 0.1, (4000, 1))
     gains = np.where(phi > 0.15, 0.2, -0.05)[:, :, None] * np.ones((1, 1, 2))
@@ -90,7 +118,9 @@ def test_sigma_keeps_noise_off():
 
 
 def test_weights_of_a_request_beat_fixed_ones():
-    """Each strategy serves one metric; requests are about one metric each.   Turned round, the weights lose."""
+    """Each strategy serves one metric; requests are about one metric each.   Turned round, the
+    weights lose.
+    """
     rng = np.random.default_rng(0)
     about = rng.integers(0, 2, 2000)
     base = np.where(np.arange(2) == about[:, None], 10.0, 1.0)

@@ -9,7 +9,9 @@ from equipoise.core.policy import Policy
 
 
 def lot(*shares, seed=0):
-    return Policy(tuple("abc")[: len(shares)], "none", ("y",), (1.0,), mode="random", shares=shares, seed=seed)
+    return Policy(
+        tuple("abc")[: len(shares)], "none", ("y",), (1.0,), mode="random", shares=shares, seed=seed
+    )
 
 
 def test_nobody_and_everybody_need_no_ids():
@@ -24,7 +26,11 @@ def test_a_number_depends_on_the_id_alone():
 
 
 def test_numbers_are_uniform_and_streams_independent():
-    one, two, other = uniform(np.arange(40_000), 0), uniform(np.arange(40_000), 0, 1), uniform(np.arange(40_000), 1)
+    one, two, other = (
+        uniform(np.arange(40_000), 0),
+        uniform(np.arange(40_000), 0, 1),
+        uniform(np.arange(40_000), 1),
+    )
     for numbers in (one, two, other):
         counts = np.bincount((numbers * 20).astype(int), minlength=20)
         assert ((counts - 2000) ** 2 / 2000).sum() < 50  # chi-square, 19 df: P(> 50) = 1e-4

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from equipoise.allocation import budget, budgeted_policy, ceiling, decide, offer_effects, offer_policy
+from equipoise.allocation import (
+    budget,
+    budgeted_policy,
+    ceiling,
+    decide,
+    offer_effects,
+    offer_policy,
+)
 from equipoise.core.errors import InputError
 from equipoise.core.strata import COUPON, cells_of
 from equipoise.data import make_incentive_world
@@ -59,12 +66,21 @@ def relaxed(reward, rows, bounds):
 
 
 def test_money_and_caps_on_strata_in_one_policy():
-    """Spend, always-buyers and harm held together; the value is the linear program's but for less than three units' reward."""
+    """Spend, always-buyers and harm held together; the value is the linear program's but for less
+    than three units' reward.
+    """
     strata, reward, spend = plan()
-    harm = strata_bounds(*cells_of(strata), assume=("A5",)).of("harm")[1]  # the most that the data leave of it
+    # the most that the data leave of it
+    harm = strata_bounds(*cells_of(strata), assume=("A5",)).of("harm")[1]
     effects = offer_effects(reward, {"always_buyer": strata[:, 4], "harm": harm})
-    demands = [budget(16.0), ceiling("always_buyer", 0.012, per_head=True), ceiling("harm", 0.006, per_head=True)]
-    policy, made = budgeted_policy(effects, weights={"reward": 1.0}, constraints=demands, cost=spend[:, None])
+    demands = [
+        budget(16.0),
+        ceiling("always_buyer", 0.012, per_head=True),
+        ceiling("harm", 0.006, per_head=True),
+    ]
+    policy, made = budgeted_policy(
+        effects, weights={"reward": 1.0}, constraints=demands, cost=spend[:, None]
+    )
     best = relaxed(reward, [spend, strata[:, 4], harm], [16.0, 0.012 * 400, 0.006 * 400])
     chosen = made.choice == 0
     assert best - 3 * reward.max() < reward[chosen].sum() <= best + EXACT
@@ -75,15 +91,24 @@ def test_money_and_caps_on_strata_in_one_policy():
     assert sum(line["binding"] for line in made.report()) >= 2
     carried = decide(policy, effects, cost=spend[:, None]).choice == 0
     assert strata[carried, 4].sum() / 400 <= 0.012 + EXACT
-    free = budgeted_policy(effects, weights={"reward": 1.0}, constraints=demands[:1], cost=spend[:, None])[1].choice == 0
+    free = (
+        budgeted_policy(
+            effects, weights={"reward": 1.0}, constraints=demands[:1], cost=spend[:, None]
+        )[1].choice
+        == 0
+    )
     assert strata[free, 4].sum() / 400 > 0.014
 
 
 def test_a_cap_on_the_mix_of_offers():
-    """At most 15 % of the offered may be always-buyers: a metric p - 0.15 whose sum must not exceed 0."""
+    """At most 15 % of the offered may be always-buyers: a metric p - 0.15 whose sum must not exceed
+    0.
+    """
     strata, reward, spend = plan()
     effects = offer_effects(reward, {"over": strata[:, 4] - 0.15})
-    made = budgeted_policy(effects, weights={"reward": 1.0}, constraints=[ceiling("over", 0.0)], cost=spend[:, None])[1]
+    made = budgeted_policy(
+        effects, weights={"reward": 1.0}, constraints=[ceiling("over", 0.0)], cost=spend[:, None]
+    )[1]
     offered = made.choice == 0
     assert offered.any()
     assert strata[offered, 4].mean() <= 0.15 + EXACT

@@ -15,14 +15,17 @@ EFFECTS = Effects(VALUES, np.zeros((3, 1)), ("a", "b"), ("y",))
 def choose(make, *constraints, units=None, **options):
     task = Task(EFFECTS, {"y": 1.0}, constraints, cost=[2.0, 1.0], units=units)
     policy = make(task, **options)
-    return policy, decide(policy, EFFECTS, units=np.arange(3) if units is None else units).choice.tolist()
+    return policy, decide(
+        policy, EFFECTS, units=np.arange(3) if units is None else units
+    ).choice.tolist()
 
 
 def test_three_units_by_hand():
     assert choose(argmax)[1] == [0, 1, -1]
     assert choose(threshold)[1] == [0, 1, -1]
     assert choose(threshold, offers(1))[1] == [0, -1, -1]
-    assert choose(threshold, budget(1.0))[1] == [-1, -1, -1]  # the best unit costs 2; the order is by worth, not by price
+    # the best unit costs 2; the order is by worth, not by price
+    assert choose(threshold, budget(1.0))[1] == [-1, -1, -1]
     assert choose(none)[1] == [-1, -1, -1]
     assert choose(single, candidate="b")[1] == [1, 1, 1]
     assert choose(single)[1] == [0, 0, 0]  # 3 + 1 - 1 against 1 + 2 - 2
@@ -38,7 +41,9 @@ def test_units_of_equal_worth_go_together():
 def test_a_lot_is_as_large_as_the_demands_allow(market):
     shop, ids = market(5000), np.array([f"user-{i}" for i in range(5000)])
     for make in (single, random):
-        policy = make(Task(shop.effects, {"sales": 1.0}, [budget(700.0)], shop.cost, units=ids, seed=3))
+        policy = make(
+            Task(shop.effects, {"sales": 1.0}, [budget(700.0)], shop.cost, units=ids, seed=3)
+        )
         choice = decide(policy, shop.effects, units=ids).choice
         on = np.flatnonzero(choice >= 0)
         assert 700.0 - 3.0 < shop.cost[on, choice[on]].sum() <= 700.0

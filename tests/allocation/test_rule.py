@@ -6,13 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equipoise.allocation import budget, budgeted_policy, decide, decide_each, decision_of, floor, parity, scores
+from equipoise.allocation import (
+    budget,
+    budgeted_policy,
+    decide,
+    decide_each,
+    decision_of,
+    floor,
+    parity,
+    scores,
+)
 from equipoise.allocation.solve import Keep
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 
-ONE = Effects(np.array([[[2.0, 1.0], [3.0, -1.0]]]), np.zeros((1, 2)), ("a", "b"), ("sales", "plays"), np.full((1, 2, 2), 0.5))
+ONE = Effects(
+    np.array([[[2.0, 1.0], [3.0, -1.0]]]),
+    np.zeros((1, 2)),
+    ("a", "b"),
+    ("sales", "plays"),
+    np.full((1, 2, 2), 0.5),
+)
 BUDGET, FLOOR = Demand("budget", "cost", 1.0), Demand("floor", "effect", 0.0, -1.0, metric="plays")
 POLICY = Policy(("a", "b"), "none", ("sales", "plays"), (1.0, 0.5), (BUDGET, FLOOR), (0.5, 2.0))
 
@@ -21,7 +36,11 @@ def test_the_score_by_hand():
     # a: 2 + 0.5 - 0.5 * 4 + 2 * 1;  b: 3 - 0.5 - 0.5 * 1 + 2 * -1
     assert scores(POLICY, ONE, cost=[4.0, 1.0]).tolist() == [[2.5, 0.0]]
     made = decide(POLICY, ONE, cost=[[4.0, 1.0]])
-    assert (made.choice.tolist(), made.score.tolist(), made.probability.tolist()) == ([0], [2.5], [1.0])
+    assert (made.choice.tolist(), made.score.tolist(), made.probability.tolist()) == (
+        [0],
+        [2.5],
+        [1.0],
+    )
     assert decision_of(POLICY, made, 0, "id").candidate == "a"
 
 
@@ -50,8 +69,13 @@ def test_keep_holds_units_where_they_were():
 
 def test_weights_of_a_segment_and_of_a_request():
     two = ONE.take([0, 0])
-    policy = replace(POLICY, demands=(), prices=(), segment="city", segment_weights=(("n", (0.0, 1.0)),))
-    assert scores(policy, two, groups={"city": np.array(["n", "s"])}).tolist() == [[1.0, -1.0], [2.5, 2.5]]
+    policy = replace(
+        POLICY, demands=(), prices=(), segment="city", segment_weights=(("n", (0.0, 1.0)),)
+    )
+    assert scores(policy, two, groups={"city": np.array(["n", "s"])}).tolist() == [
+        [1.0, -1.0],
+        [2.5, 2.5],
+    ]
     assert scores(policy, ONE, weights=np.array([[0.0, 2.0]])).tolist() == [[2.0, -2.0]]
 
 
@@ -67,11 +91,18 @@ def test_each_candidate_on_its_own():
 def test_the_kernel_is_the_formula_bit_for_bit(market):
     shop = market(50)
     policy, _ = budgeted_policy(
-        shop.effects, weights={"sales": 0.7, "plays": -0.2}, constraints=[budget(10.0), floor("plays", 1.0)], cost=shop.cost
+        shop.effects,
+        weights={"sales": 0.7, "plays": -0.2},
+        constraints=[budget(10.0), floor("plays", 1.0)],
+        cost=shop.cost,
     )
     value = 0.7 * shop.effects.values[:, :, 0]
     value = value + -0.2 * shop.effects.values[:, :, 1]
-    want = value - policy.prices[0] * shop.cost - (policy.prices[1] * -1.0) * shop.effects.values[:, :, 1]
+    want = (
+        value
+        - policy.prices[0] * shop.cost
+        - (policy.prices[1] * -1.0) * shop.effects.values[:, :, 1]
+    )
     assert scores(policy, shop.effects, cost=shop.cost).tobytes() == want.tobytes()
 
 
@@ -82,25 +113,46 @@ def test_batch_part_and_single_row_give_the_same_bits_after_json(market):
     kept = Keep(before, 0.05)
     weights = {"sales": 1.0}
     policy, _ = budgeted_policy(
-        shop.effects, weights=weights, constraints=demands, cost=shop.cost, groups=shop.groups, lower=0.3, keep=kept
+        shop.effects,
+        weights=weights,
+        constraints=demands,
+        cost=shop.cost,
+        groups=shop.groups,
+        lower=0.3,
+        keep=kept,
     )
     policy = Policy.from_json(json.loads(json.dumps(policy.to_json())))
     ids = np.arange(120)
-    whole = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups, previous=before, units=ids)
+    whole = decide(
+        policy, shop.effects, cost=shop.cost, groups=shop.groups, previous=before, units=ids
+    )
     for size in (1, 7):
         parts = []
         for start in range(0, 120, size):
             part = shop.take(np.arange(start, min(120, start + size)))
             now, some = before[start : start + size], ids[start : start + size]
-            parts.append(decide(policy, part.effects, cost=part.cost, groups=part.groups, previous=now, units=some))
+            parts.append(
+                decide(
+                    policy,
+                    part.effects,
+                    cost=part.cost,
+                    groups=part.groups,
+                    previous=now,
+                    units=some,
+                )
+            )
         assert np.concatenate([p.score for p in parts]).tobytes() == whole.score.tobytes()
         assert np.concatenate([p.choice for p in parts]).tolist() == whole.choice.tolist()
 
 
 def test_the_order_of_metrics_is_of_no_effect(market):
     shop = market(20)
-    policy = Policy(shop.effects.candidates, "none", ("sales", "plays"), (1.0, 0.5), (FLOOR,), (0.1,))
-    other = replace(shop.effects, values=shop.effects.values[:, :, ::-1].copy(), metrics=("plays", "sales"))
+    policy = Policy(
+        shop.effects.candidates, "none", ("sales", "plays"), (1.0, 0.5), (FLOOR,), (0.1,)
+    )
+    other = replace(
+        shop.effects, values=shop.effects.values[:, :, ::-1].copy(), metrics=("plays", "sales")
+    )
     assert scores(policy, shop.effects).tobytes() == scores(policy, other).tobytes()
 
 
@@ -108,7 +160,9 @@ def test_bad_input_names_the_place():
     bad = replace(ONE, values=np.array([[[2.0, 1.0], [np.nan, -1.0]]]))
     with pytest.raises(InputError, match="effects must be finite; got nan at row 0, candidate 1"):
         scores(POLICY, bad, cost=[1.0, 1.0])
-    with pytest.raises(InputError, match="cost must be finite and >= 0; got -1.0 at row 0, candidate 1"):
+    with pytest.raises(
+        InputError, match="cost must be finite and >= 0; got -1.0 at row 0, candidate 1"
+    ):
         scores(POLICY, ONE, cost=[1.0, -1.0])
     with pytest.raises(InputError, match="cost must be finite and >= 0; got nan"):
         scores(POLICY, ONE, cost=[np.nan, 1.0])

@@ -1,4 +1,6 @@
-"""Mixes of clusters: exact on small problems by trying every mix of a grid, prices, products, bad input."""
+"""Mixes of clusters: exact on small problems by trying every mix of a grid, prices, products, bad
+input.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ def test_a_demand_in_every_cluster_holds_in_every_cluster():
     rising = np.stack([GRID, np.zeros(11)])
     usage = np.zeros((2, 2, 11))
     usage[:, 0] = GRID
-    found = best_mixes(problem(np.stack([rising, 3 * rising]), [MixDemand("cap", usage, 0.3, each=True)]))
+    found = best_mixes(
+        problem(np.stack([rising, 3 * rising]), [MixDemand("cap", usage, 0.3, each=True)])
+    )
     np.testing.assert_allclose(found.shares[:, 0], 0.3)
     np.testing.assert_allclose(found.prices[0], [0.5, 1.5])
 
@@ -83,7 +87,9 @@ def test_a_demand_in_every_cluster_holds_in_every_cluster():
 @pytest.mark.parametrize("seed", range(5))
 def test_products_find_the_best_of_a_grid_or_nearly(seed):
     rng = np.random.default_rng(seed)
-    curves = -np.stack([rng.uniform(1, 3) * (GRID - top) ** 2 for top in rng.uniform(0.2, 0.8, 3)])[None]
+    curves = -np.stack([rng.uniform(1, 3) * (GRID - top) ** 2 for top in rng.uniform(0.2, 0.8, 3)])[
+        None
+    ]
     cross, pairs = np.array([[-2.0]]), np.array([[0, 1]])
     found = best_mixes(problem(curves, pairs=pairs, cross=cross))
 
@@ -99,7 +105,9 @@ def test_crowding_keeps_kin_apart():
     curves = np.stack([-((GRID - 0.5) ** 2)] * 2 + [-((GRID - 0.4) ** 2)])[None]
     today = np.array([[0.1, 0.1, 0.8]])
     alone = best_mixes(replace(problem(curves), today=today)).shares[0]
-    crowded = best_mixes(replace(problem(curves, pairs=np.array([[0, 1]]), cross=np.array([[-3.0]])), today=today)).shares[0]
+    crowded = best_mixes(
+        replace(problem(curves, pairs=np.array([[0, 1]]), cross=np.array([[-3.0]])), today=today)
+    ).shares[0]
     assert crowded[:2].prod() < alone[:2].prod() - 0.01
 
 
@@ -109,7 +117,9 @@ def test_bad_input_is_told():
     with pytest.raises(InfeasibleError, match="meet all demands"):
         best_mixes(problem(flat, [MixDemand("none", usage, 0.5)]))
     with pytest.raises(InputError, match="worth"):
-        best_mixes(MixProblem(np.zeros((1, 2, 11)), np.zeros((1, 2, 10)), np.ones(1), np.full((1, 2), 0.5)))
+        best_mixes(
+            MixProblem(np.zeros((1, 2, 11)), np.zeros((1, 2, 10)), np.ones(1), np.full((1, 2), 0.5))
+        )
     with pytest.raises(InputError, match="rise"):
         best_mixes(MixProblem(np.zeros((1, 2, 11)) - GRID, flat, np.ones(1), np.full((1, 2), 0.5)))
     with pytest.raises(InputError, match="sum to 1"):

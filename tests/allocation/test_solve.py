@@ -19,29 +19,39 @@ from equipoise.allocation import (
     group_budget,
     offers,
     parity,
-)  # fmt: skip
+)
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 
 ALL = [
-    budget(0.2, per_head=True, unit="USD"), cap("large", 0.05, per_head=True), floor("plays", 0.06, per_head=True),
-    group_budget("city", "north", 0.15, per_head=True), parity("city", 0.02), offers(0.4, per_head=True),
-]  # fmt: skip
+    budget(0.2, per_head=True, unit="USD"),
+    cap("large", 0.05, per_head=True),
+    floor("plays", 0.06, per_head=True),
+    group_budget("city", "north", 0.15, per_head=True),
+    parity("city", 0.02),
+    offers(0.4, per_head=True),
+]
 
 
 def everything(shop, **options):
-    return allocate(shop.value, ALL, cost=shop.cost, effects=shop.effects, groups=shop.groups, **options)
+    return allocate(
+        shop.value, ALL, cost=shop.cost, effects=shop.effects, groups=shop.groups, **options
+    )
 
 
 def check(shop, made):
-    """That usages are what the choice uses, counted here by plain sums, and no demand is exceeded."""
+    """That usages are what the choice uses, counted here by plain sums, and no demand is
+    exceeded.
+    """
     on = np.flatnonzero(made.choice >= 0)
     arm, cost = made.choice[on], shop.cost[on, made.choice[on]]
     north, n = shop.groups["city"] == "north", len(shop.cost)
     by_name = dict(zip((d.name for d in made.demands), made.usage, strict=True))
     assert by_name["budget"] == math.fsum(cost) <= 0.2 * n
     assert by_name["cap on large"] == (arm == 2).sum() <= 0.05 * n
-    assert -by_name["floor of plays"] == pytest.approx(shop.effects.metric("plays")[on, arm].sum(), abs=1e-9)
+    assert -by_name["floor of plays"] == pytest.approx(
+        shop.effects.metric("plays")[on, arm].sum(), abs=1e-9
+    )
     assert -by_name["floor of plays"] >= 0.06 * n
     assert by_name["budget of city = north"] == math.fsum(cost[north[on]]) <= 0.15 * north.sum()
     treated = made.choice >= 0
@@ -61,12 +71,22 @@ def test_two_units_by_hand():
 
 def test_no_demand_is_argmax():
     made = allocate([[1.0, 2.0], [-1.0, -2.0]], [])
-    assert (made.choice.tolist(), made.value, made.gap, made.status) == ([1, -1], 2.0, 0.0, "optimal")
+    assert (made.choice.tolist(), made.value, made.gap, made.status) == (
+        [1, -1],
+        2.0,
+        0.0,
+        "optimal",
+    )
 
 
 def test_a_budget_larger_than_needed_has_slack_and_no_price():
     made = allocate([[1.0], [2.0]], [budget(10.0)], cost=[1.0])
-    assert (made.choice.tolist(), made.prices.tolist(), made.slack.tolist(), made.gap) == ([0, 0], [0.0], [8.0], 0.0)
+    assert (made.choice.tolist(), made.prices.tolist(), made.slack.tolist(), made.gap) == (
+        [0, 0],
+        [0.0],
+        [8.0],
+        0.0,
+    )
     assert made.report()[0]["binding"] is False
 
 
@@ -90,11 +110,24 @@ def test_every_kind_of_demand_at_once(market, seed):
     check(shop, made)
     assert made.bound == pytest.approx(everything(shop, method="highs").bound, rel=1e-7)
     assert made.gap < 8e-4  # worst of 20 seeds: 5.0e-4
-    assert made.value == math.fsum(shop.value[np.flatnonzero(made.choice >= 0), made.choice[made.choice >= 0]])
+    assert made.value == math.fsum(
+        shop.value[np.flatnonzero(made.choice >= 0), made.choice[made.choice >= 0]]
+    )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(n=st.integers(1, 60), seed=st.integers(0, 99), money=st.floats(0, 1), most=st.integers(0, 30), least=st.floats(-0.3, 0.1))
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(
+    n=st.integers(1, 60),
+    seed=st.integers(0, 99),
+    money=st.floats(0, 1),
+    most=st.integers(0, 30),
+    least=st.floats(-0.3, 0.1),
+)
 def test_any_small_problem(market, n, seed, money, most, least):
     shop = market(n, seed)
     demands = [budget(money * n), cap("medium", most), floor("plays", least * n)]
@@ -114,7 +147,8 @@ def test_any_small_problem(market, n, seed, money, most, least):
 def test_prices_are_marginal_values(market):
     shop = market(4000)
     at, more = (allocate(shop.value, [budget(total)], cost=shop.cost) for total in (600.0, 606.0))
-    assert (more.bound - at.bound) / 6.0 == pytest.approx(at.prices[0], rel=0.01)  # worst of 20 seeds: 0.003
+    # worst of 20 seeds: 0.003
+    assert (more.bound - at.bound) / 6.0 == pytest.approx(at.prices[0], rel=0.01)
 
 
 def test_the_order_of_units_is_of_no_effect_on_bound_and_hardly_on_value(market):
@@ -142,24 +176,34 @@ def test_warm_prices_lead_to_the_same_bound(market):
 
 
 def test_prices_carry_the_budget_to_new_units(market):
-    # half of a population sets the prices, the other half is decided unit by unit.  Over 20 seeds, as parts of the bound:
-    # spend 0.969..1.018, capped candidate 0.944..1.037, floor 0.948..1.037
+    # half of a population sets the prices, the other half is decided unit by unit.  Over 20 seeds,
+    # as parts of the bound: spend 0.969..1.018, capped candidate 0.944..1.037, floor 0.948..1.037
     for seed in range(3):
         shop = market(40_000, seed)
         old, new = shop.take(np.arange(20_000)), shop.take(np.arange(20_000, 40_000))
-        demands = [budget(0.2, per_head=True), cap("small", 0.12, per_head=True), floor("plays", 0.09, per_head=True)]
-        policy, made = budgeted_policy(old.effects, weights={"sales": 1.0}, constraints=demands, cost=old.cost)
+        demands = [
+            budget(0.2, per_head=True),
+            cap("small", 0.12, per_head=True),
+            floor("plays", 0.09, per_head=True),
+        ]
+        policy, made = budgeted_policy(
+            old.effects, weights={"sales": 1.0}, constraints=demands, cost=old.cost
+        )
         assert (made.prices > 0).all()
         choice = decide(policy, new.effects, cost=new.cost).choice
         on = np.flatnonzero(choice >= 0)
         assert new.cost[on, choice[on]].sum() / 20_000 == pytest.approx(0.2, rel=0.05)
         assert (choice == 0).mean() == pytest.approx(0.12, rel=0.1)
-        assert new.effects.metric("plays")[on, choice[on]].sum() / 20_000 == pytest.approx(0.09, rel=0.1)
+        assert new.effects.metric("plays")[on, choice[on]].sum() / 20_000 == pytest.approx(
+            0.09, rel=0.1
+        )
 
 
 def test_the_rule_by_prices_holds_every_demand_where_it_was_solved(market):
     shop = market(3000, 1)
-    policy, made = budgeted_policy(shop.effects, weights={"sales": 1.0}, constraints=ALL, cost=shop.cost, groups=shop.groups)
+    policy, made = budgeted_policy(
+        shop.effects, weights={"sales": 1.0}, constraints=ALL, cost=shop.cost, groups=shop.groups
+    )
     by_rule = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups)
     assert (made.carried_usage <= made.bounds).all()
     on = np.flatnonzero(by_rule.choice >= 0)
@@ -175,7 +219,9 @@ def test_parity_holds_and_costs_value(market):
     free = allocate(value, [offers(900)], groups=shop.groups)
     fair = allocate(value, [offers(900), parity("city", 0.01)], groups=shop.groups)
     north = shop.groups["city"] == "north"
-    apart, near = (abs((m.choice[north] >= 0).mean() - (m.choice >= 0).mean()) for m in (free, fair))
+    apart, near = (
+        abs((m.choice[north] >= 0).mean() - (m.choice >= 0).mean()) for m in (free, fair)
+    )
     assert apart > 0.1
     assert near <= 0.01 + 1e-12
     assert fair.value < free.value
@@ -212,15 +258,28 @@ def test_a_metric_where_less_is_better_has_a_negative_weight():
 
 def test_the_report_speaks_as_the_demand_was_asked():
     effects = Effects(np.array([[[2.0]], [[4.0]]]), np.zeros((2, 1)), ("a",), ("plays",))
-    demands = [floor("plays", 1.0, per_head=True, unit="plays"), budget(3.0, unit="USD"), parity("g", 1.0)]
-    made = allocate([[1.0], [2.0]], demands, cost=[1.0], effects=effects, groups={"g": np.array([1, 2])})
+    demands = [
+        floor("plays", 1.0, per_head=True, unit="plays"),
+        budget(3.0, unit="USD"),
+        parity("g", 1.0),
+    ]
+    made = allocate(
+        [[1.0], [2.0]], demands, cost=[1.0], effects=effects, groups={"g": np.array([1, 2])}
+    )
     lines = made.report()
     assert {k: lines[0][k] for k in ("name", "unit", "rule", "bound", "used")} == {
-        "name": "floor of plays", "unit": "plays", "rule": "at least", "bound": 1.0, "used": 3.0,
-    }  # fmt: skip
+        "name": "floor of plays",
+        "unit": "plays",
+        "rule": "at least",
+        "bound": 1.0,
+        "used": 3.0,
+    }
     assert {k: lines[1][k] for k in ("rule", "bound", "used", "price")} == {
-        "rule": "at most", "bound": 3.0, "used": 2.0, "price": 0.0,
-    }  # fmt: skip
+        "rule": "at most",
+        "bound": 3.0,
+        "used": 2.0,
+        "price": 0.0,
+    }
     assert [line["used"] for line in lines[2:]] == [0.0] * 4
 
 
@@ -234,11 +293,15 @@ def test_bad_input_names_the_place():
         allocate(np.zeros((0, 2)), [])
     with pytest.raises(InputError, match="cost must be given for demand 'budget'"):
         allocate(ok, [budget(1.0)])
-    with pytest.raises(InputError, match="cost must be finite and >= 0; got -1.0 at row 0, candidate 0"):
+    with pytest.raises(
+        InputError, match="cost must be finite and >= 0; got -1.0 at row 0, candidate 0"
+    ):
         allocate(ok, [budget(1.0)], cost=[-1.0, 1.0])
     with pytest.raises(InputError, match="the candidate of demand 'cap on c' must be one of a, b"):
         allocate(ok, [cap("c", 1)], candidates=("a", "b"))
-    with pytest.raises(InputError, match="the metric of demand 'floor of x' must be one of those given"):
+    with pytest.raises(
+        InputError, match="the metric of demand 'floor of x' must be one of those given"
+    ):
         allocate(ok, [floor("x", 1)])
     with pytest.raises(InputError, match="candidates must be 2 names"):
         allocate(ok, [], candidates=("a",))

@@ -25,29 +25,41 @@ ARMS = Arms(["none", "mail", "call"])
 
 def log(**roles):
     return read_log(
-        pa.table({k: list(v) for k, v in TABLE.items()}), treatment="t", outcomes={"y": "amount"}, space=ARMS, **roles
+        pa.table({k: list(v) for k, v in TABLE.items()}),
+        treatment="t",
+        outcomes={"y": "amount"},
+        space=ARMS,
+        **roles,
     )
 
 
 def effects_of(baseline: float, change: list[float]) -> Effects:
-    """One unit, two candidates; metric y does nothing, metric took is claimed with probability baseline + change."""
+    """One unit, two candidates; metric y does nothing, metric took is claimed with probability
+    baseline + change.
+    """
     values = np.array([[[0.0, change[0]], [0.0, change[1]]]])
     return Effects(values, np.array([[0.0, baseline]]), ("mail", "call"), ("y", "took"))
 
 
 def test_expected_cost_is_amount_times_the_chance_of_a_claim():
     costs = make_costs({"mail": 2.0, "call": 3.0}, None, ARMS, log(claimed="took"))
-    assert costs.expected(effects_of(0.1, [0.4, 0.2]), log().table.slice(0, 1)).round(12).tolist() == [[1.0, 0.9]]
+    assert costs.expected(effects_of(0.1, [0.4, 0.2]), log().table.slice(0, 1)).round(
+        12
+    ).tolist() == [[1.0, 0.9]]
 
 
 def test_a_chance_stays_between_0_and_1():
     costs = make_costs({"mail": 2.0, "call": 3.0}, None, ARMS, log(claimed="took"))
-    assert costs.expected(effects_of(0.5, [0.9, -0.7]), log().table.slice(0, 1)).tolist() == [[2.0, 0.0]]
+    assert costs.expected(effects_of(0.5, [0.9, -0.7]), log().table.slice(0, 1)).tolist() == [
+        [2.0, 0.0]
+    ]
 
 
 def test_an_offer_that_is_always_paid_costs_its_amount():
     costs = make_costs(1.5, "always", ARMS, log(claimed="took"))
-    assert costs.expected(effects_of(0.1, [0.4, 0.2]), log().table.slice(0, 1)).tolist() == [[1.5, 1.5]]
+    assert costs.expected(effects_of(0.1, [0.4, 0.2]), log().table.slice(0, 1)).tolist() == [
+        [1.5, 1.5]
+    ]
 
 
 def test_without_a_cost_every_offer_counts_one():
@@ -63,20 +75,26 @@ def test_an_observed_cost_is_modelled():
 def test_a_column_of_amounts_differs_by_unit():
     costs = make_costs("fee", None, ARMS, log())
     effects = Effects(np.zeros((9, 2, 1)), np.zeros((9, 1)), ("mail", "call"), ("y",))
-    assert np.allclose(costs.expected(effects, log().table), np.repeat(np.arange(9)[:, None] / 10, 2, axis=1))
+    assert np.allclose(
+        costs.expected(effects, log().table), np.repeat(np.arange(9)[:, None] / 10, 2, axis=1)
+    )
 
 
 def test_the_dose_is_its_own_cost():
     space = Dose(0, 2, levels=[0.5, 2])
     table = {"d": [0.0, 0.5, 2, 0, 0.5, 2], "y": [0.0, 1, 2, 0, 1, 1], "x": range(6)}
-    dosed = read_log(pa.table({k: list(v) for k, v in table.items()}), treatment="d", outcomes="y", space=space)
+    dosed = read_log(
+        pa.table({k: list(v) for k, v in table.items()}), treatment="d", outcomes="y", space=space
+    )
     assert make_costs("dose", None, space, dosed).amount == (0.5, 2.0)
 
 
 def test_spend_is_scored_like_any_outcome_and_control_costs_nothing():
     costs = Costs((2.0, 3.0), metric="took")
     scores = np.array([[[0, 0.3], [0, 0.5], [0, 1.4]]])  # (1, K, m)
-    assert costs.spend_scores(scores, ("y", "took"), log().table).round(12).tolist() == [[0.0, 1.0, 4.2]]
+    assert costs.spend_scores(scores, ("y", "took"), log().table).round(12).tolist() == [
+        [0.0, 1.0, 4.2]
+    ]
 
 
 def test_json_and_back():
@@ -103,7 +121,9 @@ def test_a_bad_amount_names_its_row():
     bad = {**TABLE, "fee": [0.1] * 4 + [-1.0] + [0.1] * 4}
     table = pa.table({k: list(v) for k, v in bad.items()})
     with pytest.raises(InputError, match="row 4"):
-        make_costs("fee", None, ARMS, read_log(table, treatment="t", outcomes={"y": "amount"}, space=ARMS))
+        make_costs(
+            "fee", None, ARMS, read_log(table, treatment="t", outcomes={"y": "amount"}, space=ARMS)
+        )
 
 
 def test_paid_when_claimed_needs_claims():

@@ -46,7 +46,12 @@ def close_study(seed: int) -> Study:
     """A study with a budget of 0.5 per head, whose models fit their 1,000 rows far too closely."""
     log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
     close = TLearner(BoostedTrees(trees=40, least=5), space=log.space)
-    plan = make_plan({"log": {"dataset": "-"}, "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}}})
+    plan = make_plan(
+        {
+            "log": {"dataset": "-"},
+            "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}},
+        }
+    )
     fold = log_folds(log, 5, 0)
     effects = cross_fit(log, close, fold)
     task, costs = make_task(plan, log, effects, fold)
@@ -66,18 +71,23 @@ def test_the_model_that_ships_never_saw_the_rows_that_price_it():
     held = np.flatnonzero(study.fold == 0)
     shipped = ship(study)
     assert shipped.policy == solve(study.task.take(held)).policy
-    assert np.array_equal(shipped.model.effects(study.log.take(held).table).values, study.effects.values[held])
+    assert np.array_equal(
+        shipped.model.effects(study.log.take(held).table).values, study.effects.values[held]
+    )
 
 
 def test_prices_are_those_of_units_no_model_saw():
     spent = np.mean([spent_by_strangers(seed) for seed in range(3)])
-    assert 0.4 < spent < 0.6  # single seeds: 0.42 to 0.56; with prices of in-sample effects: 0.26 to 0.32
+    # single seeds: 0.42 to 0.56; with prices of in-sample effects: 0.26 to 0.32
+    assert 0.4 < spent < 0.6
 
 
 def test_batches_rows_and_files_agree(ran, strangers, tmp_path):
     log, _ = strangers
     whole = read_scorer(ran.out / "policy").assign(log.table)
-    parts = pa.Table.from_batches(score_batches(ran.out / "policy", log.table.to_batches(max_chunksize=333)))
+    parts = pa.Table.from_batches(
+        score_batches(ran.out / "policy", log.table.to_batches(max_chunksize=333))
+    )
     assert parts.equals(whole.combine_chunks())
     one = read_scorer(ran.out / "policy").assign(log.table.slice(7, 1))
     assert one.to_pylist() == whole.slice(7, 1).to_pylist()
@@ -91,7 +101,9 @@ def test_batches_rows_and_files_agree(ran, strangers, tmp_path):
 def test_units_without_an_id_are_numbered_through(ran, strangers):
     log, _ = strangers
     table = log.table.drop_columns(["user"])
-    made = pa.Table.from_batches(read_scorer(ran.out / "policy").batches(table.to_batches(max_chunksize=1500)))
+    made = pa.Table.from_batches(
+        read_scorer(ran.out / "policy").batches(table.to_batches(max_chunksize=1500))
+    )
     assert made["user"].to_pylist() == list(range(len(log)))
 
 
@@ -135,9 +147,12 @@ def test_hold_keeps_the_budget_on_these_units(ran, strangers, tmp_path):
         assert 0.98 * BUDGET < spent <= BUDGET * (1 + 1e-9)
     whole, fixed = scorer.rebudget(table), scorer.assign(table)
     assert whole.schema == fixed.schema
-    assert np.mean(np.array(whole["chosen"]) == np.array(fixed["chosen"])) > 0.9  # 0.96: the same rule at nearly the same prices
+    # 0.96: the same rule at nearly the same prices
+    assert np.mean(np.array(whole["chosen"]) == np.array(fixed["chosen"])) > 0.9
     pq.write_table(table, tmp_path / "units.parquet")
-    sums = score_file(ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet", hold=True)
+    sums = score_file(
+        ran.out / "policy", tmp_path / "units.parquet", tmp_path / "made.parquet", hold=True
+    )
     assert pq.read_table(tmp_path / "made.parquet").equals(whole)
     assert (sums["budget"], sums["held"]) == (BUDGET, True)
     assert sums["expected_cost"] <= BUDGET * (1 + 1e-9)
@@ -179,8 +194,12 @@ def test_text_in_a_numeric_feature_is_named(ran, strangers, tmp_path):
     text = pa.array(["old", *map(str, table["age"].to_pylist()[1:])])
     pcsv.write_csv(table.set_column(place, "age", text), tmp_path / "units.csv")
     for hold in (False, True):
-        with pytest.raises(InputError, match="'age' must be numbers as in fit; got string, e.g. old"):
-            score_file(ran.out / "policy", tmp_path / "units.csv", tmp_path / "made.parquet", hold=hold)
+        with pytest.raises(
+            InputError, match="'age' must be numbers as in fit; got string, e.g. old"
+        ):
+            score_file(
+                ran.out / "policy", tmp_path / "units.csv", tmp_path / "made.parquet", hold=hold
+            )
     assert [entry.name for entry in tmp_path.iterdir()] == ["units.csv"]
 
 

@@ -1,4 +1,6 @@
-"""The demands of a shipped policy on other units: the budget per head, parity by their own shares, groups that are absent."""
+"""The demands of a shipped policy on other units: the budget per head, parity by their own shares,
+groups that are absent.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,22 @@ def units(values):
 
 def shipped(values, constraints, groups=None):
     effects, cost = units(values), np.ones((len(values), 1))
-    made, _ = budgeted_policy(effects, weights={"y": 1.0}, constraints=constraints, cost=cost, groups=groups, control="none")
+    made, _ = budgeted_policy(
+        effects,
+        weights={"y": 1.0},
+        constraints=constraints,
+        cost=cost,
+        groups=groups,
+        control="none",
+    )
     return made
 
 
 def test_the_budget_is_that_of_these_units_by_hand():
     policy = shipped([1.0, 2.0, 3.0, 4.0], [budget(0.5, per_head=True)])
-    choice, score = rebudgeted(policy, units([5.0, 7.0, 6.0, 8.0]), np.ones((4, 1)), {}, np.arange(4))
+    choice, score = rebudgeted(
+        policy, units([5.0, 7.0, 6.0, 8.0]), np.ones((4, 1)), {}, np.arange(4)
+    )
     assert choice.tolist() == [-1, 0, -1, 0]  # at the shipped price all four would be treated
     assert score.argmax() == 3
 
@@ -35,7 +46,9 @@ def test_the_budget_is_that_of_these_units_by_hand():
 def test_parity_is_by_the_shares_of_these_units():
     rng = np.random.default_rng(0)
     old, new = np.repeat(["a", "b"], [60, 40]), np.repeat(["a", "b"], [20, 80])
-    policy = shipped(rng.random(100), [budget(0.4, per_head=True), parity("town", 0.05)], {"town": old})
+    policy = shipped(
+        rng.random(100), [budget(0.4, per_head=True), parity("town", 0.05)], {"town": old}
+    )
     values = rng.random(100) + (new == "a")
     choice, _ = rebudgeted(policy, units(values), np.ones((100, 1)), {"town": new}, np.arange(100))
     treated = choice >= 0
@@ -47,10 +60,14 @@ def test_parity_is_by_the_shares_of_these_units():
 def test_a_group_that_is_absent_asks_nothing():
     towns = np.array(["a", "a", "b", "b"])
     policy = shipped(
-        [1.0, 2.0, 3.0, 4.0], [budget(0.5, per_head=True), group_budget("town", "b", 0.5, per_head=True)], {"town": towns}
+        [1.0, 2.0, 3.0, 4.0],
+        [budget(0.5, per_head=True), group_budget("town", "b", 0.5, per_head=True)],
+        {"town": towns},
     )
     groups = {"town": np.array(["a", "a"])}
-    assert rebudgeted(policy, units([1.0, 2.0]), np.ones((2, 1)), groups, np.arange(2))[0].tolist() == [-1, 0]
+    assert rebudgeted(policy, units([1.0, 2.0]), np.ones((2, 1)), groups, np.arange(2))[
+        0
+    ].tolist() == [-1, 0]
 
 
 def test_demands_that_these_units_cannot_meet_are_refused():

@@ -1,4 +1,6 @@
-"""Bad input at the command line: one clear line by the grammar, exit code 2, no traceback, nothing left behind."""
+"""Bad input at the command line: one clear line by the grammar, exit code 2, no traceback, nothing
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -74,12 +76,32 @@ def test_the_good_log_runs(equipoise, tmp_path):
 
 
 TABLES = {
-    "unknown column": ({k: v for k, v in GOOD.items() if k != "age"}, "column 'age'", "no such column"),
+    "unknown column": (
+        {k: v for k, v in GOOD.items() if k != "age"},
+        "column 'age'",
+        "no such column",
+    ),
     "outside the space": (with_value("arm", 4, "letter"), "'letter'", "row 4"),
-    "control missing": ({**GOOD, "arm": ["mail", "call"] * (N // 2)}, "'none'", "at least two rows"),
-    "an arm with no rows": ({**GOOD, "arm": ["none", "mail"] * (N // 2)}, "'call'", "at least two rows"),
-    "an arm with one row": ({**GOOD, "arm": ["none", "mail"] * (N // 2 - 1) + ["none", "call"]}, "'call'", "got 1"),
-    "outcomes all equal": ({**GOOD, "sales": [2.0] * N}, "outcome 'sales' must vary", "2 in every row"),
+    "control missing": (
+        {**GOOD, "arm": ["mail", "call"] * (N // 2)},
+        "'none'",
+        "at least two rows",
+    ),
+    "an arm with no rows": (
+        {**GOOD, "arm": ["none", "mail"] * (N // 2)},
+        "'call'",
+        "at least two rows",
+    ),
+    "an arm with one row": (
+        {**GOOD, "arm": ["none", "mail"] * (N // 2 - 1) + ["none", "call"]},
+        "'call'",
+        "got 1",
+    ),
+    "outcomes all equal": (
+        {**GOOD, "sales": [2.0] * N},
+        "outcome 'sales' must vary",
+        "2 in every row",
+    ),
     "one class only": ({**GOOD, "bought": [1] * N}, "outcome 'bought' must vary"),
     "inf in a feature": (with_value("age", 9, np.inf), "'age'", "finite", "row 9"),
     "NaN in an outcome": (with_value("sales", 5, np.nan), "'sales'", "row 5"),
@@ -112,18 +134,33 @@ def test_zero_rows(equipoise, tmp_path):
 
 
 def test_one_row(equipoise, tmp_path):
-    refused(equipoise, write(tmp_path, {name: list(values)[:1] for name, values in GOOD.items()}), "at least 6 rows; got 1")
+    refused(
+        equipoise,
+        write(tmp_path, {name: list(values)[:1] for name, values in GOOD.items()}),
+        "at least 6 rows; got 1",
+    )
 
 
 def test_a_missing_feature_is_fine(equipoise, tmp_path):
-    said = equipoise("run", write(tmp_path, with_value("age", 9, np.nan)), "--out", tmp_path / "out")
+    said = equipoise(
+        "run", write(tmp_path, with_value("age", 9, np.nan)), "--out", tmp_path / "out"
+    )
     assert (said.code, said.err) == (0, "")
 
 
-@pytest.mark.parametrize(("weight", "got"), [(0.0, "got 0"), (-2.0, "got -2"), (np.nan, "got nan"), (np.inf, "got inf")])
+@pytest.mark.parametrize(
+    ("weight", "got"), [(0.0, "got 0"), (-2.0, "got -2"), (np.nan, "got nan"), (np.inf, "got inf")]
+)
 def test_a_weight_that_is_none(equipoise, tmp_path, weight, got):
     plan = PLAN.replace('id = "id"', 'id = "id"\nweight = "w"')
-    refused(equipoise, write(tmp_path, {**GOOD, "w": [1.0] * (N - 1) + [weight]}, plan=plan), "'w'", "> 0", got, f"row {N - 1}")
+    refused(
+        equipoise,
+        write(tmp_path, {**GOOD, "w": [1.0] * (N - 1) + [weight]}, plan=plan),
+        "'w'",
+        "> 0",
+        got,
+        f"row {N - 1}",
+    )
 
 
 COSTS = {"negative": "-1.0", "no number": "nan", "endless": "inf"}
@@ -131,7 +168,12 @@ COSTS = {"negative": "-1.0", "no number": "nan", "endless": "inf"}
 
 @pytest.mark.parametrize("what", COSTS)
 def test_a_cost_in_the_plan_that_is_none(equipoise, tmp_path, what):
-    refused(equipoise, write(tmp_path, plan=PLAN.replace("mail = 1.0", f"mail = {COSTS[what]}")), "'cost'", "amount >= 0")
+    refused(
+        equipoise,
+        write(tmp_path, plan=PLAN.replace("mail = 1.0", f"mail = {COSTS[what]}")),
+        "'cost'",
+        "amount >= 0",
+    )
 
 
 @pytest.mark.parametrize("data", ["a,b\n1,2\n".encode("utf-16"), bytes(range(256)) * 9])
@@ -156,12 +198,28 @@ def test_a_full_disk_under_fit(equipoise, tmp_path, monkeypatch):
 
 
 POLICIES = {
-    "a negative total": ("budget = { total = -5 }", "'total'", "greater than or equal to 0", "[policy.budget]"),
+    "a negative total": (
+        "budget = { total = -5 }",
+        "'total'",
+        "greater than or equal to 0",
+        "[policy.budget]",
+    ),
     "an endless budget": ("budget = { per_head = inf }", "'per_head'", "finite"),
-    "a negative budget": ("budget = { per_head = -1 }", "'per_head'", "greater than or equal to 0", "[policy.budget]"),
+    "a negative budget": (
+        "budget = { per_head = -1 }",
+        "'per_head'",
+        "greater than or equal to 0",
+        "[policy.budget]",
+    ),
     "a budget that is no number": ("budget = { per_head = nan }", "'per_head'", "finite"),
-    "a floor that cannot hold": ('floors = [{ metric = "sales", per_head = 99.0 }]', "floor of sales"),
-    "demands in conflict": ('budget = { per_head = 0 }\nfloors = [{ metric = "sales", per_head = 0.01 }]', "floor of sales"),
+    "a floor that cannot hold": (
+        'floors = [{ metric = "sales", per_head = 99.0 }]',
+        "floor of sales",
+    ),
+    "demands in conflict": (
+        'budget = { per_head = 0 }\nfloors = [{ metric = "sales", per_head = 0.01 }]',
+        "floor of sales",
+    ),
     "a metric nobody knows": ("weights = { sails = 1.0 }", "did you mean 'sales'"),
     "a typo": ("bugdet = { per_head = 1 }", "'bugdet'", "did you mean 'budget'", "[policy]"),
 }
@@ -175,7 +233,12 @@ def test_bad_demands(equipoise, tmp_path, what):
 
 @pytest.mark.parametrize("budget", [0, 1e9])
 def test_budgets_at_the_ends_are_fine(equipoise, tmp_path, budget):
-    said = equipoise("run", write(tmp_path, policy=f"budget = {{ per_head = {budget} }}"), "--out", tmp_path / "out")
+    said = equipoise(
+        "run",
+        write(tmp_path, policy=f"budget = {{ per_head = {budget} }}"),
+        "--out",
+        tmp_path / "out",
+    )
     assert said.code == 0
     assert ("offer to 0% of people" in said.out) == (budget == 0)
 
@@ -186,12 +249,16 @@ def csv_plan(folder, text: str):
 
 
 def good_csv(folder) -> str:
-    pcsv.write_csv(pa.table({name: list(values) for name, values in GOOD.items()}), folder / "good.csv")
+    pcsv.write_csv(
+        pa.table({name: list(values) for name, values in GOOD.items()}), folder / "good.csv"
+    )
     return (folder / "good.csv").read_text().replace('"', "")
 
 
 def test_a_csv_with_another_delimiter(equipoise, tmp_path):
-    refused(equipoise, csv_plan(tmp_path, good_csv(tmp_path).replace(",", ";")), "commas", "semicolons")
+    refused(
+        equipoise, csv_plan(tmp_path, good_csv(tmp_path).replace(",", ";")), "commas", "semicolons"
+    )
 
 
 def test_a_csv_with_a_broken_line(equipoise, tmp_path):
@@ -219,7 +286,13 @@ def test_a_snapshot_with_a_changed_byte(equipoise, tmp_path):
     assert equipoise("run", plan, "--out", tmp_path / "out").code == 0
     part = tmp_path / "out" / "policy" / "policy.json"
     part.write_bytes(part.read_bytes().replace(b"mail", b"nail", 1))
-    said = equipoise("score", tmp_path / "out" / "policy", tmp_path / "log.parquet", "--out", tmp_path / "made.parquet")
+    said = equipoise(
+        "score",
+        tmp_path / "out" / "policy",
+        tmp_path / "log.parquet",
+        "--out",
+        tmp_path / "made.parquet",
+    )
     assert said.code == 2
     assert "'policy.json'" in said.line
     assert "sha256" in said.line

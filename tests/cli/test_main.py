@@ -11,7 +11,18 @@ import pytest
 import equipoise as package
 from equipoise.core.errors import InputError
 
-VERBS = ["run", "check", "fit", "evaluate", "allocate", "score", "report", "simulate", "datasets", "estimators"]
+VERBS = [
+    "run",
+    "check",
+    "fit",
+    "evaluate",
+    "allocate",
+    "score",
+    "report",
+    "simulate",
+    "datasets",
+    "estimators",
+]
 
 
 def test_help_names_every_verb_and_shows_examples(equipoise):
@@ -34,7 +45,9 @@ def test_version(equipoise):
     assert equipoise("--version").out.strip() == package.__version__
 
 
-@pytest.mark.parametrize("arguments", [["rnu"], ["run"], ["run", "--nonsense"], ["simulate", "--rows", "few"]])
+@pytest.mark.parametrize(
+    "arguments", [["rnu"], ["run"], ["run", "--nonsense"], ["simulate", "--rows", "few"]]
+)
 def test_wrong_use_is_code_2(equipoise, arguments):
     said = equipoise(*arguments)
     assert said.code == 2
@@ -45,7 +58,11 @@ def test_wrong_use_is_code_2(equipoise, arguments):
     ("error", "code", "text"),
     [
         (InputError("budget", "be >= 0", -1), 2, "equipoise: budget must be >= 0; got -1"),
-        (OSError(28, "No space left on device", "report.html"), 2, "report.html: No space left on device"),
+        (
+            OSError(28, "No space left on device", "report.html"),
+            2,
+            "report.html: No space left on device",
+        ),
         (PermissionError(13, "Permission denied", "out"), 2, "out: Permission denied"),
         (MemoryError(), 2, "not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
@@ -97,7 +114,9 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(name, number):
 
 
 def test_an_interrupt_after_the_work_changes_nothing():
-    late = "import atexit, os, signal\natexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+    late = (
+        "import atexit, os, signal\natexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+    )
     code = late + "from equipoise.cli.main import main\nmain(['--version'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -37,7 +37,10 @@ def test_prints_the_tables_and_writes_them(file, tmp_path):
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert "| Naive |" in done.stdout
-    assert sorted(path.name for path in (tmp_path / "out").glob("results.*")) == ["results.json", "results.md"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("results.*")) == [
+        "results.json",
+        "results.md",
+    ]
 
 
 def test_unknown_tables_are_told():

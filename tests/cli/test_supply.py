@@ -14,11 +14,17 @@ from equipoise.data.simulators.exposure import CATEGORIES
 @pytest.fixture
 def made(equipoise, tmp_path):
     """The folder of a small world whose plan asks for two clusters and no products."""
-    said = equipoise("simulate", "exposure", "--rows", 1200, "--seed", 3, "--out", tmp_path / "world")
+    said = equipoise(
+        "simulate", "exposure", "--rows", 1200, "--seed", 3, "--out", tmp_path / "world"
+    )
     assert said.code == 0
     assert "next: equipoise run" in said.out
     plan = tmp_path / "world" / "plan.toml"
-    text = plan.read_text().split("crowding")[0].replace('rivals = ["vector", "binary"]', "count = 2\ndegree = 2")
+    text = (
+        plan.read_text()
+        .split("crowding")[0]
+        .replace('rivals = ["vector", "binary"]', "count = 2\ndegree = 2")
+    )
     plan.write_text(f"{text}\n[run]\nfolds = 2\n")
     return tmp_path / "world"
 
@@ -34,7 +40,9 @@ def test_from_a_simulated_log_to_mixes_for_new_users(equipoise, made):
     assert again.code == 0, again.err
     assert (made / "again.html").read_text() == (made / "run" / "report.html").read_text()
     out = made / "users.parquet"
-    scored = equipoise("score", made / "run" / "policy", made / "log.parquet", "--out", out, "--json")
+    scored = equipoise(
+        "score", made / "run" / "policy", made / "log.parquet", "--out", out, "--json"
+    )
     assert json.loads(scored.out)["units"] == 1200
     mixes = np.column_stack([pq.read_table(out)[name].to_numpy() for name in CATEGORIES])
     np.testing.assert_allclose(mixes.sum(axis=1), 1)
@@ -44,8 +52,16 @@ def test_bad_plans_say_what_to_do(equipoise, made):
     text = (made / "plan.toml").read_text()
     for was, now, line in (
         ("inventory = 1.3", "inventory = -1", "inventory"),
-        ("count = 2", "count = 2\nway = 'tree'", "'binary', 'vector', 'doses', 'shares' or 'forest'"),
-        ("[policy]", "[policy]\noffers = { share = 0.1 }", "[supply] with [policy] weights and floors alone"),
+        (
+            "count = 2",
+            "count = 2\nway = 'tree'",
+            "'binary', 'vector', 'doses', 'shares' or 'forest'",
+        ),
+        (
+            "[policy]",
+            "[policy]\noffers = { share = 0.1 }",
+            "[supply] with [policy] weights and floors alone",
+        ),
         ("move = 0.15", "mov = 0.15", "known settings"),
     ):
         (made / "bad.toml").write_text(text.replace(was, now))

@@ -42,10 +42,17 @@ def made(world):
 
 
 def test_simulate_writes_a_world_that_runs(world, made):
-    assert {entry.name for entry in world.iterdir()} == {"log.parquet", "truth.parquet", "plan.toml", "run"}
+    assert {entry.name for entry in world.iterdir()} == {
+        "log.parquet",
+        "truth.parquet",
+        "plan.toml",
+        "run",
+    }
     log, truth = make_coupon_world(900, seed=3)
     assert pq.read_table(world / "log.parquet").equals(log.table)
-    assert pq.read_table(world / "truth.parquet")["spend|coupon-1"].to_numpy() == pytest.approx(truth.levels[:, 1, 0])
+    assert pq.read_table(world / "truth.parquet")["spend|coupon-1"].to_numpy() == pytest.approx(
+        truth.levels[:, 1, 0]
+    )
     assert (made / "report.html").exists()
 
 
@@ -77,17 +84,30 @@ def test_check_fails_with_code_1(equipoise, tmp_path):
     log, _ = make_coupon_world(3000, seed=0)
     biased = log.table.filter(pq_mask(log))
     pq.write_table(biased, tmp_path / "log.parquet")
-    arguments = ["check", tmp_path / "log.parquet", "-t", "arm", "-y", "visits", "--arms", "none,coupon-1,coupon-2"]
+    arguments = [
+        "check",
+        tmp_path / "log.parquet",
+        "-t",
+        "arm",
+        "-y",
+        "visits",
+        "--arms",
+        "none,coupon-1,coupon-2",
+    ]
     (tmp_path / "plan.toml").write_text(
-        '[log]\npath = "log.parquet"\ntreatment = "arm"\noutcomes = ["visits"]\ndesign = [0.3333333, 0.3333333, 0.3333334]\n'
-        '[space]\nkind = "arms"\nlabels = ["none", "coupon-1", "coupon-2"]\n'
+        '[log]\npath = "log.parquet"\ntreatment = "arm"\noutcomes = ["visits"]\ndesign ='
+        ' [0.3333333, 0.3333333, 0.3333334]\n[space]\nkind = "arms"\nlabels = ["none", "coupon-1",'
+        ' "coupon-2"]\n'
     )
     said = equipoise("check", tmp_path / "plan.toml", "--json")
     assert said.code == 1
-    failed = [check["name"] for check in json.loads(said.out)["checks"] if check["status"] == "fail"]
+    failed = [
+        check["name"] for check in json.loads(said.out)["checks"] if check["status"] == "fail"
+    ]
     assert failed == ["sample ratio"]
     assert "FAIL" in equipoise("check", tmp_path / "plan.toml").out
-    assert equipoise(*arguments).code == 0  # without a design there is nothing to hold the sizes against
+    # without a design there is nothing to hold the sizes against
+    assert equipoise(*arguments).code == 0
 
 
 def pq_mask(log):
@@ -133,7 +153,9 @@ def test_check_takes_id_group_and_propensity(equipoise, tmp_path):
 
 def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     plan = world / "plan.toml"
-    said = equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json")
+    said = equipoise(
+        "fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json"
+    )
     assert said.code == 0
     assert "trees=5" in json.loads(said.out)["estimator"]
     assert equipoise("simulate", "--rows", 900, "--seed", 4, "--out", tmp_path / "fresh").code == 0
@@ -141,24 +163,37 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
     assert len(judged["rankings"]) == 2 * 3
     assert "qini" in equipoise("evaluate", tmp_path / "model", fresh).out
-    assert " yes" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "shown").out  # the budget binds
-    made = json.loads(equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out)
+    assert (
+        " yes" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "shown").out
+    )  # the budget binds
+    made = json.loads(
+        equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out
+    )
     budget = made["demands"][0]
     assert budget["used"] <= budget["bound"]
-    assert {entry.name for entry in (tmp_path / "who").iterdir()} == {"assignments.parquet", "policy.json"}
-    assert "must not be there yet" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who").line
+    assert {entry.name for entry in (tmp_path / "who").iterdir()} == {
+        "assignments.parquet",
+        "policy.json",
+    }
+    assert (
+        "must not be there yet"
+        in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who").line
+    )
 
 
 def test_evaluate_refuses_the_rows_that_the_model_was_fitted_on(equipoise, world, tmp_path):
     plan = world / "plan.toml"
-    assert equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}").code == 0
+    assert (
+        equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}").code == 0
+    )
     said = equipoise("evaluate", tmp_path / "model", plan)
     assert said.code == 2
     assert said.out == ""
     assert "rows that the model was not fitted on" in said.line
     pq.write_table(pq.read_table(world / "log.parquet").slice(0, 450), tmp_path / "log.parquet")
     (tmp_path / "plan.toml").write_text(plan.read_text())
-    assert equipoise("evaluate", tmp_path / "model", tmp_path / "plan.toml").code == 0  # only the same whole log is known
+    # only the same whole log is known
+    assert equipoise("evaluate", tmp_path / "model", tmp_path / "plan.toml").code == 0
 
 
 def test_evaluate_takes_the_effects_of_a_run(equipoise, world, made):
@@ -177,9 +212,20 @@ def test_evaluate_refuses_effects_of_other_rows(equipoise, world, made, tmp_path
 
 
 def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
-    wrong = [("folds", "name=value"), ("fold=3", "known"), ("outcome={tres=3}", "did you mean 'trees'")]
-    wrong += [("seed=abc", "seed must be a whole number >= 0; got 'abc'"), ("seed=-1", "got -1"), ("seed=1.5", "got 1.5")]
-    wrong += [("outcome=3", "outcome must be a regressor or a classifier; got 3"), ("outcome=ridge", "got 'ridge'")]
+    wrong = [
+        ("folds", "name=value"),
+        ("fold=3", "known"),
+        ("outcome={tres=3}", "did you mean 'trees'"),
+    ]
+    wrong += [
+        ("seed=abc", "seed must be a whole number >= 0; got 'abc'"),
+        ("seed=-1", "got -1"),
+        ("seed=1.5", "got 1.5"),
+    ]
+    wrong += [
+        ("outcome=3", "outcome must be a regressor or a classifier; got 3"),
+        ("outcome=ridge", "got 'ridge'"),
+    ]
     for setting, text in wrong:
         said = equipoise("fit", world / "plan.toml", "--out", tmp_path / "model", "--set", setting)
         assert said.code == 2
@@ -188,18 +234,27 @@ def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
 
 
 def test_score_assigns_strangers(equipoise, made, world, tmp_path):
-    said = equipoise("score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet", "--json")
+    said = equipoise(
+        "score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet", "--json"
+    )
     found = json.loads(said.out)
     assert found["units"] == sum(found["cells"].values()) == 900
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 900
-    assert "per head" in equipoise("score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet").out
+    assert (
+        "per head"
+        in equipoise(
+            "score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet"
+        ).out
+    )
 
 
 def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path):
     few, out = tmp_path / "few.parquet", tmp_path / "a.parquet"
     pq.write_table(pq.read_table(world / "log.parquet").slice(0, 300), few)
     fixed = json.loads(equipoise("score", made / "policy", few, "--out", out, "--json").out)
-    held = json.loads(equipoise("score", made / "policy", few, "--out", out, "--hold", "--json").out)
+    held = json.loads(
+        equipoise("score", made / "policy", few, "--out", out, "--hold", "--json").out
+    )
     assert (fixed["held"], held["held"]) == (False, True)
     assert held["expected_cost"] <= held["budget"] * (1 + 1e-9)
     said = equipoise("score", made / "policy", few, "--out", out, "--hold").out
@@ -209,7 +264,9 @@ def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path
     assert "never above the budget" in text
 
 
-def test_score_suggests_the_policy_of_a_run_and_spares_other_files(equipoise, made, world, tmp_path):
+def test_score_suggests_the_policy_of_a_run_and_spares_other_files(
+    equipoise, made, world, tmp_path
+):
     said = equipoise("score", made, world / "log.parquet", "--out", tmp_path / "a.parquet")
     assert said.code == 2
     assert f"did you mean '{made / 'policy'}'" in said.line
@@ -231,7 +288,9 @@ def test_report_is_drawn_again(equipoise, made, tmp_path):
 def test_estimators_are_listed_without_the_extra_that_some_need(equipoise, monkeypatch):
     def load(self, name):
         if name == "hum":
-            raise MissingExtra("torch", "be installed", "no torch", fix="pip install 'equipoise[deep]'")
+            raise MissingExtra(
+                "torch", "be installed", "no torch", fix="pip install 'equipoise[deep]'"
+            )
         return known(self, name)
 
     known = Registry.load

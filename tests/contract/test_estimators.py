@@ -1,4 +1,6 @@
-"""The contract of every registered estimator.  A new one is one file and one registry line, and is then held to all of this."""
+"""The contract of every registered estimator.  A new one is one file and one registry line, and is
+then held to all of this.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,16 @@ every_estimator = pytest.mark.parametrize("name", NAMES)
 
 
 def world(n=700, effect=(1.0, 2.0), seed=0, noise=0.5):
-    """X (n, 3), y (n, 2), cells (n,): candidates have a constant effect on the first metric and a fifth of it on the second."""
+    """X (n, 3), y (n, 2), cells (n,): candidates have a constant effect on the first metric and a
+    fifth of it on the second.
+    """
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 3)).astype(np.float32).astype(np.float64)
     cell = rng.permutation(np.arange(n) % 3)
     shift = np.asarray([0.0, *effect])[cell]
-    y = np.column_stack([X[:, 0] + shift, 0.2 * X[:, 1] + 0.2 * shift]) + noise * rng.normal(size=(n, 2))
+    y = np.column_stack([X[:, 0] + shift, 0.2 * X[:, 1] + 0.2 * shift]) + noise * rng.normal(
+        size=(n, 2)
+    )
     return X, y.astype(np.float32).astype(np.float64), cell
 
 
@@ -55,7 +61,10 @@ def home(name):
     """The first space that the estimator serves."""
     X, y, cell = world(90)
     for space in SPACES:
-        _, refused = attempt(lambda space=space: made(name, space).fit(X, y, treatment=labels(space, cell)), UnsupportedSpace)
+        _, refused = attempt(
+            lambda space=space: made(name, space).fit(X, y, treatment=labels(space, cell)),
+            UnsupportedSpace,
+        )
         if not refused:
             return space
     return pytest.fail(f"{name} serves no space")
@@ -72,7 +81,12 @@ def attempt(action, refusal):
 def made(name, space, trees=TREES):
     """The estimator with small trees wherever its default base model is large ones."""
     estimator = ESTIMATORS.load(name)(space=SPACES[space])
-    quick = {"outcome": trees, "effect": trees, "width": 8, "training": NetTraining(epochs=30, batch=128, rate=0.01)}
+    quick = {
+        "outcome": trees,
+        "effect": trees,
+        "width": 8,
+        "training": NetTraining(epochs=30, batch=128, rate=0.01),
+    }
     slots = {key: model for key, model in quick.items() if key in estimator.get_params(deep=False)}
     return estimator if name in NO_TREES else estimator.set_params(**slots)
 
@@ -85,7 +99,9 @@ def fresh(name):
 def fitted(name):
     X, y, cell = world()
     return fresh(name).fit(
-        pd.DataFrame(X, columns=FEATURES), pd.DataFrame(y, columns=METRICS), treatment=labels(home(name), cell)
+        pd.DataFrame(X, columns=FEATURES),
+        pd.DataFrame(y, columns=METRICS),
+        treatment=labels(home(name), cell),
     )
 
 
@@ -124,14 +140,20 @@ def test_clone_is_unfitted_and_equal(name):
     copy = clone(fitted(name))
     with pytest.raises((NotFittedError, InputError)):
         copy.effects(world()[0])
-    identical(copy.fit(**arguments(name)).effects(world()[0]), fresh(name).fit(**arguments(name)).effects(world()[0]))
+    identical(
+        copy.fit(**arguments(name)).effects(world()[0]),
+        fresh(name).fit(**arguments(name)).effects(world()[0]),
+    )
 
 
 @every_estimator
 @pytest.mark.parametrize("space", SPACES)
 def test_a_space_works_or_is_refused_by_name(name, space):
     X, y, cell = world()
-    effects, error = attempt(lambda: made(name, space).fit(X, y, treatment=labels(space, cell)).effects(X), UnsupportedSpace)
+    effects, error = attempt(
+        lambda: made(name, space).fit(X, y, treatment=labels(space, cell)).effects(X),
+        UnsupportedSpace,
+    )
     if error:
         assert "space" in str(error)
         assert error.fix
@@ -147,7 +169,13 @@ def test_a_space_works_or_is_refused_by_name(name, space):
 def test_inputs_are_not_changed(name):
     X, y, cell = world()
     weight, propensity = np.full(len(X), 2.0), np.full((len(X), 3), 1 / 3)
-    parts = {"X": X, "y": y, "treatment": labels(home(name), cell), "sample_weight": weight, "propensity": propensity}
+    parts = {
+        "X": X,
+        "y": y,
+        "treatment": labels(home(name), cell),
+        "sample_weight": weight,
+        "propensity": propensity,
+    }
     before = {key: value.copy() for key, value in parts.items()}
     for value in parts.values():
         value.flags.writeable = False
@@ -168,13 +196,17 @@ def test_same_seed_same_numbers_whatever_the_threads(name):
 
 @every_estimator
 def test_the_order_of_rows_does_not_matter(name):
-    # Folds follow the position of rows, and of groups where given: with one group a row the folds are the same rows again.
-    # What remains is the order of floating-point sums.
+    # Folds follow the position of rows, and of groups where given: with one group a row the folds
+    # are the same rows again. What remains is the order of floating-point sums.
     X, y, cell = world()
     units, order = np.arange(len(X)), np.random.default_rng(1).permutation(len(X))
     treatment = labels(home(name), cell)
     straight = fresh(name).fit(X, y, treatment=treatment, groups=units).effects(X)
-    mixed = fresh(name).fit(X[order], y[order], treatment=treatment[order], groups=units[order]).effects(X)
+    mixed = (
+        fresh(name)
+        .fit(X[order], y[order], treatment=treatment[order], groups=units[order])
+        .effects(X)
+    )
     same(straight, mixed, rtol=1e-6, atol=1e-8)
 
 
@@ -182,7 +214,9 @@ def test_the_order_of_rows_does_not_matter(name):
 def test_the_order_of_rows_asked_does_not_matter(name):
     X = world()[0]
     order = np.random.default_rng(1).permutation(len(X))
-    same(fitted(name).effects(X).take(order), fitted(name).effects(X[order]), rtol=1e-12, atol=1e-14)
+    same(
+        fitted(name).effects(X).take(order), fitted(name).effects(X[order]), rtol=1e-12, atol=1e-14
+    )
 
 
 @every_estimator
@@ -208,7 +242,9 @@ def test_effects_is_pure(name):
 def test_float32_and_float64_agree(name):
     X, y, cell = world()
     wide = fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X)
-    narrow = fresh(name).fit(X.astype(np.float32), y.astype(np.float32), treatment=labels(home(name), cell))
+    narrow = fresh(name).fit(
+        X.astype(np.float32), y.astype(np.float32), treatment=labels(home(name), cell)
+    )
     identical(wide, narrow.effects(X.astype(np.float32)))
 
 
@@ -221,7 +257,11 @@ def test_one_row_is_answered_like_many(name):
 @every_estimator
 def test_weights_of_one_are_no_weights(name):
     plain = fresh(name).fit(**arguments(name)).effects(world()[0])
-    weighted = fresh(name).fit(**arguments(name), sample_weight=np.ones(len(world()[0]))).effects(world()[0])
+    weighted = (
+        fresh(name)
+        .fit(**arguments(name), sample_weight=np.ones(len(world()[0])))
+        .effects(world()[0])
+    )
     same(plain, weighted, rtol=1e-6, atol=1e-8)
 
 
@@ -258,17 +298,21 @@ def test_saved_and_loaded_answers_bit_for_bit(name, tmp_path):
 
 @every_estimator
 def test_finds_a_constant_effect_on_every_metric_and_arm(name):
-    # largest errors of 20 seeds: effects 0.14 (0.33 by the S-learner, whose trees shrink towards no effect), baseline 0.21
+    # largest errors of 20 seeds: effects 0.14 (0.33 by the S-learner, whose trees shrink towards no
+    # effect), baseline 0.21
     effects = fitted(name).effects(world()[0])
     np.testing.assert_allclose(effects.values.mean(axis=0), [[1.0, 0.2], [2.0, 0.4]], atol=0.4)
-    np.testing.assert_allclose(effects.baseline.mean(axis=0), world()[1][world()[2] == 0].mean(axis=0), atol=0.3)
+    np.testing.assert_allclose(
+        effects.baseline.mean(axis=0), world()[1][world()[2] == 0].mean(axis=0), atol=0.3
+    )
 
 
 @every_estimator
 def test_finds_nothing_on_a_placebo(name):
     X, y, cell = world(effect=(0.0, 0.0))
     effects = fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X)
-    np.testing.assert_allclose(effects.values.mean(axis=0), np.zeros((2, 2)), atol=0.2)  # largest of 20 seeds: 0.14
+    # largest of 20 seeds: 0.14
+    np.testing.assert_allclose(effects.values.mean(axis=0), np.zeros((2, 2)), atol=0.2)
 
 
 # scikit-learn
@@ -294,7 +338,9 @@ def test_frames_keep_their_names(name, frame):
     X, y, cell = world()
     features = frame({key: X[:, j] for j, key in enumerate(FEATURES)})
     outcomes = frame({key: y[:, j] for j, key in enumerate(METRICS)})
-    effects = fresh(name).fit(features, outcomes, treatment=labels(home(name), cell)).effects(features)
+    effects = (
+        fresh(name).fit(features, outcomes, treatment=labels(home(name), cell)).effects(features)
+    )
     assert effects.metrics == METRICS
     identical(effects, fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X))
 
@@ -411,5 +457,7 @@ def test_the_space_must_be_said_unless_labels_are_0_and_1(name):
     estimator = fresh(name).set_params(space=None)
     with pytest.raises(InputError, match=r"space=Arms"):
         estimator.fit(X, y, treatment=np.asarray(["none", "mens", "womens"])[cell])
-    effects, refused = attempt(lambda: estimator.fit(X, y, treatment=(cell > 0).astype(int)).effects(X), UnsupportedSpace)
+    effects, refused = attempt(
+        lambda: estimator.fit(X, y, treatment=(cell > 0).astype(int)).effects(X), UnsupportedSpace
+    )
     assert refused or effects.candidates == ("1",)

@@ -1,4 +1,6 @@
-"""The contract of every registered policy.  A new one is one function and one registry line, and is then held to all of this."""
+"""The contract of every registered policy.  A new one is one function and one registry line, and is
+then held to all of this.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +28,41 @@ N = 250
 def world(n=N, seed=0):
     """effects (n, 3, 2), cost (n, 3), groups, ids."""
     rng = np.random.default_rng(seed)
-    values = rng.lognormal(0, 0.6, (n, 1, 1)) * np.array([[[0.5, 0.1], [1.0, 0.0], [1.4, -0.2]]]) + rng.normal(0, 0.3, (n, 3, 2))
+    values = rng.lognormal(0, 0.6, (n, 1, 1)) * np.array(
+        [[[0.5, 0.1], [1.0, 0.0], [1.4, -0.2]]]
+    ) + rng.normal(0, 0.3, (n, 3, 2))
     effects = Effects(values, np.ones((n, 2)), ("small", "medium", "large"), ("sales", "plays"))
     cost = np.array([0.5, 1.0, 2.0]) * rng.uniform(0.5, 1.5, (n, 1))
-    return effects, cost, {"city": rng.choice(["north", "south"], n)}, np.array([f"u{i}" for i in range(n)])
+    return (
+        effects,
+        cost,
+        {"city": rng.choice(["north", "south"], n)},
+        np.array([f"u{i}" for i in range(n)]),
+    )
 
 
 def made(name, seed=0, constraints=None):
     """The policy on the world, under demands that it must hold."""
     effects, cost, groups, ids = world(seed=seed)
     if constraints is None:
-        constraints = [budget(0.2, per_head=True), cap("large", 12), group_budget("city", "north", 14.0), offers(90)]
+        constraints = [
+            budget(0.2, per_head=True),
+            cap("large", 12),
+            group_budget("city", "north", 14.0),
+            offers(90),
+        ]
         constraints += [] if name in {"threshold", "single", "random"} else [parity("city", 0.03)]
-    return POLICIES.load(name)(Task(effects, {"sales": 1.0, "plays": 0.3}, constraints, cost, groups, ids, "none")), constraints
+    return POLICIES.load(name)(
+        Task(effects, {"sales": 1.0, "plays": 0.3}, constraints, cost, groups, ids, "none")
+    ), constraints
 
 
 def chosen(policy, rows=slice(None), seed=0) -> Choice:
     effects, cost, groups, ids = world(seed=seed)
     labels = {column: values[rows] for column, values in groups.items()}
-    return decide(policy, effects.take(rows), cost=cost[rows], groups=labels, units=ids[rows]).choice
+    return decide(
+        policy, effects.take(rows), cost=cost[rows], groups=labels, units=ids[rows]
+    ).choice
 
 
 @every_policy
@@ -62,7 +80,9 @@ def test_it_is_a_policy_and_chooses_among_the_candidates(name):
 def test_no_demand_is_exceeded_where_it_was_made(name, seed):
     policy, constraints = made(name, seed)
     effects, cost, groups, _ = world(seed=seed)
-    problem = compiled(np.zeros((N, 3)), expand(constraints, groups), effects.candidates, cost, effects, groups)
+    problem = compiled(
+        np.zeros((N, 3)), expand(constraints, groups), effects.candidates, cost, effects, groups
+    )
     _, usage = problem.measure(chosen(policy, seed=seed).astype(np.int16))
     assert (usage <= problem.rows.bounds).all()
 
@@ -124,9 +144,18 @@ def test_effects_that_are_no_numbers_are_refused_with_the_row(name):
 @every_policy
 def test_one_unit_works(name):
     effects, cost, groups, ids = world()
-    task = Task(effects.take([0]), {"sales": 1.0}, [offers(1)], cost[:1], {"city": groups["city"][:1]}, ids[:1])
+    task = Task(
+        effects.take([0]),
+        {"sales": 1.0},
+        [offers(1)],
+        cost[:1],
+        {"city": groups["city"][:1]},
+        ids[:1],
+    )
     policy = POLICIES.load(name)(task)
-    assert decide(policy, task.effects, cost=task.cost, groups=task.groups, units=task.units).choice.shape == (1,)
+    assert decide(
+        policy, task.effects, cost=task.cost, groups=task.groups, units=task.units
+    ).choice.shape == (1,)
 
 
 def flipped(rows):
@@ -136,8 +165,12 @@ def flipped(rows):
 
 def test_the_contract_sees_demands_of_the_wrong_sign():
     effects, cost, groups, _ = world()
-    rows = compile_rows(expand([budget(40.0)], groups), effects.candidates, effects.metrics, groups, N, True)
-    problem = compiled(np.zeros((N, 3)), expand([budget(40.0)], groups), effects.candidates, cost, effects, groups)
+    rows = compile_rows(
+        expand([budget(40.0)], groups), effects.candidates, effects.metrics, groups, N, True
+    )
+    problem = compiled(
+        np.zeros((N, 3)), expand([budget(40.0)], groups), effects.candidates, cost, effects, groups
+    )
     everybody = np.zeros(N, np.int16)
     assert (problem.measure(everybody)[1] > rows.bounds).any()
     assert (replace(problem, rows=flipped(rows)).measure(everybody)[1] <= rows.bounds).all()

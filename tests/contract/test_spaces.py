@@ -26,7 +26,9 @@ class Switches:
         good = np.isin(t, (0, 1)).all(axis=1)
         if not good.all():
             row = int(np.argmin(good))
-            raise SpaceError("treatment", "be 0 or 1 in every switch", t[row].tolist(), f"row {row}")
+            raise SpaceError(
+                "treatment", "be 0 or 1 in every switch", t[row].tolist(), f"row {row}"
+            )
         return t.astype(np.int64)
 
     def candidates(self):
@@ -39,10 +41,20 @@ class Switches:
         return self.check(treatment).astype(np.float64)
 
     def cells(self, treatment):
-        raise UnsupportedSpace("this estimator's space", "have cells", "Switches", fix="use an estimator that needs no cells")
+        raise UnsupportedSpace(
+            "this estimator's space",
+            "have cells",
+            "Switches",
+            fix="use an estimator that needs no cells",
+        )
 
     def dose(self, treatment):
-        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Switches", fix="use one for vectors")
+        raise UnsupportedSpace(
+            "this estimator's space",
+            "be an interval of amounts",
+            "Switches",
+            fix="use one for vectors",
+        )
 
     def describe(self):
         return f"{self.switches} switches"
@@ -53,8 +65,18 @@ class Switches:
 
 # Examples of each registered space, and a value outside each.  A new space adds its line here.
 EXAMPLES = {
-    "arms": [Arms(), Arms(["none", "mens", "womens"]), Arms([3, 1, 2], control=2), Arms(["b", "a"], control="a")],
-    "dose": [Dose(), Dose(0, 3, levels=[0.5, 2], unit="USD"), Dose(-1, 1, levels=4, control=0, degree=3), Dose(1, 2, levels=1)],
+    "arms": [
+        Arms(),
+        Arms(["none", "mens", "womens"]),
+        Arms([3, 1, 2], control=2),
+        Arms(["b", "a"], control="a"),
+    ],
+    "dose": [
+        Dose(),
+        Dose(0, 3, levels=[0.5, 2], unit="USD"),
+        Dose(-1, 1, levels=4, control=0, degree=3),
+        Dose(1, 2, levels=1),
+    ],
 }
 EXAMPLES["shares"] = [
     Shares(),
@@ -62,10 +84,27 @@ EXAMPLES["shares"] = [
     Shares(3, candidates=[[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], high=0.7),
     Shares(4, candidates="sample", count=5, seed=2),
 ]
-EXAMPLES["bits"] = [Bits(3), Bits(["mail", "push"], "all", crosses=2), Bits(6, 9, seed=1), Bits(2, [[1, 1]]), Bits(70, 4)]
-OUTSIDE = {"arms": [9, "lamp"], "dose": [9.5, np.nan, np.inf], "bits": [9, "lamp", [0, 2]], "shares": ["lamp"]}
-REGISTERED = [pytest.param(space, id=f"{kind}{i}") for kind in SPACES for i, space in enumerate(EXAMPLES[kind])]
-every_space = pytest.mark.parametrize("space", [*REGISTERED, pytest.param(Switches(), id="switches")])
+EXAMPLES["bits"] = [
+    Bits(3),
+    Bits(["mail", "push"], "all", crosses=2),
+    Bits(6, 9, seed=1),
+    Bits(2, [[1, 1]]),
+    Bits(70, 4),
+]
+OUTSIDE = {
+    "arms": [9, "lamp"],
+    "dose": [9.5, np.nan, np.inf],
+    "bits": [9, "lamp", [0, 2]],
+    "shares": ["lamp"],
+}
+REGISTERED = [
+    pytest.param(space, id=f"{kind}{i}")
+    for kind in SPACES
+    for i, space in enumerate(EXAMPLES[kind])
+]
+every_space = pytest.mark.parametrize(
+    "space", [*REGISTERED, pytest.param(Switches(), id="switches")]
+)
 every_registered = pytest.mark.parametrize("space", REGISTERED)
 
 
@@ -179,7 +218,10 @@ def test_a_table_is_no_column_of_treatments(space):
         space.check(logged(space)[:, None])
 
 
-@pytest.mark.parametrize("spec", [{}, {"kind": "lamp"}, {"kind": "arms", "colour": 1}, {"kind": "dose", "low": 3, "high": 1}])
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"kind": "lamp"}, {"kind": "arms", "colour": 1}, {"kind": "dose", "low": 3, "high": 1}],
+)
 def test_a_bad_description_is_refused(spec):
     with pytest.raises(ValueError, match="must"):
         space_from_json(spec)

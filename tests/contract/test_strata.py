@@ -1,4 +1,6 @@
-"""What every registered estimator of strata does.  A new one is a line in the registry, and is then held to all of this."""
+"""What every registered estimator of strata does.  A new one is a line in the registry, and is then
+held to all of this.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,13 @@ from equipoise.estimators import load_estimator, save_estimator
 from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 
-NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]  # nets of ids have tests of their own
+# nets of ids have tests of their own
+NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]
 FEATURES = [f"x{j}" for j in range(6)]
-CLASSES, TREES = BoostedClasses(trees=15, leaves=4, threads=1), BoostedTrees(trees=15, leaves=4, threads=1)
+CLASSES, TREES = (
+    BoostedClasses(trees=15, leaves=4, threads=1),
+    BoostedTrees(trees=15, leaves=4, threads=1),
+)
 SMALL = {"cells": CLASSES, "outcome": TREES, "effect": TREES, "model": CLASSES}
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
@@ -29,14 +35,20 @@ every_estimator = pytest.mark.parametrize("name", NAMES)
 @cache
 def world(n=900, seed=0):
     log, truth = make_incentive_world(n, seed=seed)
-    X = np.column_stack([log.numbers(name) for name in FEATURES]).astype(np.float32).astype(np.float64)
+    X = (
+        np.column_stack([log.numbers(name) for name in FEATURES])
+        .astype(np.float32)
+        .astype(np.float64)
+    )
     parts = {"X": X, "y": log.y[:, 0], "treatment": log.cells, "claimed": log.numbers("claimed")}
     return parts | {"propensity": log.propensity[:, 1]}, truth.strata()
 
 
 def made(name):
     estimator = STRATA_ESTIMATORS.load(name)()
-    return estimator.set_params(**{key: model for key, model in SMALL.items() if key in estimator.get_params(deep=False)})
+    return estimator.set_params(
+        **{key: model for key, model in SMALL.items() if key in estimator.get_params(deep=False)}
+    )
 
 
 def fitted(name, **changed):
@@ -153,10 +165,16 @@ def test_weights_groups_and_labels(name):
 
     labels = np.where(world()[0]["treatment"] == 1, "coupon", "none")
     estimator = made(name).set_params(space=Arms(["none", "coupon"]))
-    given = world()[0] | {"treatment": labels, "sample_weight": np.ones(900), "groups": np.arange(900) // 3}
+    given = world()[0] | {
+        "treatment": labels,
+        "sample_weight": np.ones(900),
+        "groups": np.arange(900) // 3,
+    }
     estimator.fit(given.pop("X"), given.pop("y"), **given)
     np.testing.assert_allclose(
-        estimator.strata(world()[0]["X"]).mean(axis=0), once(name).strata(world()[0]["X"]).mean(axis=0), atol=0.1
+        estimator.strata(world()[0]["X"]).mean(axis=0),
+        once(name).strata(world()[0]["X"]).mean(axis=0),
+        atol=0.1,
     )
 
 
@@ -180,7 +198,10 @@ def test_a_pipeline_routes(name):
 
 @every_estimator
 def test_too_few_rows_for_the_folds(name):
-    few = {key: value[:4] for key, value in world()[0].items()} | {"treatment": np.array([0, 1, 1, 1]), "claimed": np.zeros(4)}
+    few = {key: value[:4] for key, value in world()[0].items()} | {
+        "treatment": np.array([0, 1, 1, 1]),
+        "claimed": np.zeros(4),
+    }
     few["y"] = np.array([0, 1, 0, 1.0])
     with pytest.raises(InputError, match="rows of treatment '0' must be at least 3; got 1"):
         fitted(name, **few)
@@ -188,7 +209,9 @@ def test_too_few_rows_for_the_folds(name):
 
 @every_estimator
 def test_better_than_nothing(name):
-    """Root mean squared error over the strata's spread, on 8,000 rows with small trees, 3 seeds: at most 0.70."""
+    """Root mean squared error over the strata's spread, on 8,000 rows with small trees, 3 seeds: at
+    most 0.70.
+    """
     given, _ = world(8000, 2)
     new, strata = world(2000, 3)
     estimator = made(name)

@@ -13,7 +13,9 @@ Y = Outcome("y", "continuous")
 def log_of(cells, columns=None, arms=2, outcomes=(Y,), **roles):
     n = len(cells)
     table = {"arm": np.asarray(cells), "y": np.arange(n, dtype=float)} | (columns or {})
-    return Log(pa.table(table), Roles("arm", outcomes, **({"features": ()} | roles)), Arms(range(arms)))
+    return Log(
+        pa.table(table), Roles("arm", outcomes, **({"features": ()} | roles)), Arms(range(arms))
+    )
 
 
 def check(log, name):
@@ -38,7 +40,9 @@ def test_sample_ratio_is_pearsons_where_all_rows_have_one_design(counts):
 
 
 def test_sample_ratio_with_propensities_row_by_row():
-    """Under the logged propensities 5 % of logs fall below p = 0.05: six seeds gave 16 to 29 of 400, at most 1 below 0.001."""
+    """Under the logged propensities 5 % of logs fall below p = 0.05: six seeds gave 16 to 29 of
+    400, at most 1 below 0.001.
+    """
     rng = np.random.default_rng(0)
     low = fails = 0
     for _ in range(400):
@@ -65,15 +69,23 @@ def test_sample_ratio_says_when_there_is_no_design():
 def test_groups_that_were_assigned_whole_count_once():
     team = np.repeat(np.arange(100), 50)
     arm = (np.arange(100) % 2)[team]
-    log = log_of(np.r_[arm, np.ones(400, int)], {"team": np.r_[team, np.full(400, 1)]}, group="team", design=(0.5, 0.5))
-    assert sample_ratio(log)["status"] == "ok"  # 50 against 50 teams, though 2,500 against 2,900 rows
+    log = log_of(
+        np.r_[arm, np.ones(400, int)],
+        {"team": np.r_[team, np.full(400, 1)]},
+        group="team",
+        design=(0.5, 0.5),
+    )
+    # 50 against 50 teams, though 2,500 against 2,900 rows
+    assert sample_ratio(log)["status"] == "ok"
     found = check(log, "groups")
     assert found["rows"][0]["treated_whole"]
     assert found["rows"][0]["groups"] == 100
 
 
 def test_smd_by_hand():
-    log = log_of([0, 0, 1, 1], {"x": [0.0, 2.0, 1.0, 3.0], "same": [1.0] * 4}, features=("x", "same"))
+    log = log_of(
+        [0, 0, 1, 1], {"x": [0.0, 2.0, 1.0, 3.0], "same": [1.0] * 4}, features=("x", "same")
+    )
     rows = {row["feature"]: row for row in balance_table(log)}
     assert rows["x"]["smd"] == pytest.approx(1.0)  # means 1 and 2, both variances 1
     assert rows["x"]["z"] == pytest.approx(1.0)  # 1 / sqrt(1/2 + 1/2)
@@ -83,7 +95,10 @@ def test_smd_by_hand():
 
 def test_balance_by_level_and_without_missing_values():
     columns = {"city": ["n", "s", "s", "s"], "x": [0.0, None, 0.0, 2.0]}
-    rows = {row["feature"]: row["smd"] for row in balance_table(log_of([0, 0, 1, 1], columns, features=("city", "x")))}
+    rows = {
+        row["feature"]: row["smd"]
+        for row in balance_table(log_of([0, 0, 1, 1], columns, features=("city", "x")))
+    }
     assert set(rows) == {"city=n", "city=s", "x"}
     assert rows["city=s"] == pytest.approx(0.5 / np.sqrt(0.125))
     assert rows["x"] == pytest.approx(1 / np.sqrt(0.5))
@@ -108,7 +123,12 @@ def test_chance_in_a_small_arm_is_a_note():
     rng = np.random.default_rng(3)
     arm = np.r_[np.zeros(2000, int), np.ones(30, int)]
     found = check(
-        log_of(arm, {f"x{j}": rng.standard_normal(2030) for j in range(20)}, features=[f"x{j}" for j in range(20)]), "balance"
+        log_of(
+            arm,
+            {f"x{j}": rng.standard_normal(2030) for j in range(20)},
+            features=[f"x{j}" for j in range(20)],
+        ),
+        "balance",
     )
     assert found["status"] == "note"
     assert len(found["rows"]) == 10
@@ -124,7 +144,9 @@ def test_missing_values_that_depend_on_the_arm():
     want = chi2_contingency([[200, 0], [150, 50]], correction=False).pvalue
     assert row["p_value"] == pytest.approx(want)
     even = np.where(np.arange(400) % 4 == 0, np.nan, 1.0 + np.arange(400))
-    assert check(log_of(arm, {"age": even}, features=("age",)), "missing values")["status"] == "note"
+    assert (
+        check(log_of(arm, {"age": even}, features=("age",)), "missing values")["status"] == "note"
+    )
 
 
 def test_constant_features():
@@ -137,13 +159,18 @@ def test_constant_features():
 def test_text_that_is_numbers_but_for_a_value():
     age = [str(i % 7) for i in range(50)]
     cells = [0, 1] * 25
-    assert check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")["status"] == "ok"  # codes, as text
+    assert (
+        check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")["status"] == "ok"
+    )  # codes, as text
     age[31] = "n.n."
     found = check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")
     assert found["status"] == "warn"
     assert "age is numbers but for 1 of its values, as 'n.n.' at row 31" in found["summary"]
     half = [str(i) if i % 2 else "x" for i in range(50)]
-    assert check(log_of(cells, {"age": half}, features=("age",)), "kinds of features")["status"] == "ok"
+    assert (
+        check(log_of(cells, {"age": half}, features=("age",)), "kinds of features")["status"]
+        == "ok"
+    )
 
 
 def test_a_text_of_its_own_in_nearly_every_row_looks_like_an_id():
@@ -151,9 +178,16 @@ def test_a_text_of_its_own_in_nearly_every_row_looks_like_an_id():
     found = check(log_of([0, 1] * 25, {"user": user}, features=("user",)), "kinds of features")
     assert found["status"] == "warn"
     assert "user has a value of its own" in found["summary"]
-    assert check(log_of([0, 1] * 25, {"user": user}, id="user"), "kinds of features")["status"] == "ok"
+    assert (
+        check(log_of([0, 1] * 25, {"user": user}, id="user"), "kinds of features")["status"] == "ok"
+    )
     town = [f"t{i % 10}" for i in range(50)]
-    assert check(log_of([0, 1] * 25, {"town": town}, features=("town",)), "kinds of features")["status"] == "ok"
+    assert (
+        check(log_of([0, 1] * 25, {"town": town}, features=("town",)), "kinds of features")[
+            "status"
+        ]
+        == "ok"
+    )
 
 
 def test_overlap():
@@ -207,8 +241,15 @@ def test_few_cases_and_one_large_row():
 def test_a_protected_column_that_the_features_give_away():
     rng = np.random.default_rng(0)
     x = rng.standard_normal(500)
-    columns = {"x": x, "sex": np.where(x > 0, "f", "m"), "age": x * 10 + 40, "luck": rng.choice(["a", "b"], 500)}
-    log = log_of(rng.integers(0, 2, 500), columns, features=("x",), protected=("sex", "age", "luck"))
+    columns = {
+        "x": x,
+        "sex": np.where(x > 0, "f", "m"),
+        "age": x * 10 + 40,
+        "luck": rng.choice(["a", "b"], 500),
+    }
+    log = log_of(
+        rng.integers(0, 2, 500), columns, features=("x",), protected=("sex", "age", "luck")
+    )
     found = check(log, "protected columns")
     assert found["status"] == "warn"
     assert "age, sex" in found["summary"]

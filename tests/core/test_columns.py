@@ -43,8 +43,16 @@ def test_a_dictionary_is_its_values():
 def test_text_of_every_type(kind):
     plain = column(["a", None], kind)
     view = kind == pa.string_view()
-    encoded = pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array(["a"], kind)) if view else None
-    every = [plain, pa.chunked_array([encoded])] if view else [plain, column(["a", None], kind, encoded=True)]
+    encoded = (
+        pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array(["a"], kind))
+        if view
+        else None
+    )
+    every = (
+        [plain, pa.chunked_array([encoded])]
+        if view
+        else [plain, column(["a", None], kind, encoded=True)]
+    )
     for each in every:
         assert columns.is_text(each)
         assert columns.text(each).to_pylist() == ["a", "missing"]
@@ -53,9 +61,14 @@ def test_text_of_every_type(kind):
             columns.numbers(each)
 
 
-@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)])
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)]
+)
 def test_a_vector_reads_as_its_numbers(kind):
-    assert columns.text(pa.chunked_array([pa.array([[0, 1], None], kind)])).to_pylist() == ["0 1", "missing"]
+    assert columns.text(pa.chunked_array([pa.array([[0, 1], None], kind)])).to_pylist() == [
+        "0 1",
+        "missing",
+    ]
 
 
 def test_nan_reads_missing_as_text():

@@ -8,7 +8,9 @@ from equipoise.core.errors import InputError
 
 def two_units(std_error=None):
     values = np.array([[[1.0, 0.1], [2.0, -0.2]], [[0.0, 0.3], [4.0, 0.4]]])  # (2, 2, 2)
-    return Effects(values, np.array([[10.0, 0.5], [1.0, 0.0]]), ("mail", "call"), ("spend", "visit"), std_error)
+    return Effects(
+        values, np.array([[10.0, 0.5], [1.0, 0.0]]), ("mail", "call"), ("spend", "visit"), std_error
+    )
 
 
 def test_names_reach_the_right_numbers():
@@ -37,7 +39,9 @@ def test_lower_bound_needs_an_error():
         two_units().lower(1)
 
 
-@pytest.mark.parametrize("error", [None, np.arange(8.0).reshape(2, 2, 2)], ids=["no error", "error"])
+@pytest.mark.parametrize(
+    "error", [None, np.arange(8.0).reshape(2, 2, 2)], ids=["no error", "error"]
+)
 def test_through_parquet_and_back(tmp_path, error):
     effects = two_units(error)
     pq.write_table(effects.to_table(), tmp_path / "effects.parquet")

@@ -13,7 +13,11 @@ def test_the_grammar():
 
 
 def every_error():
-    return [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, EquipoiseError)]
+    return [
+        thing
+        for thing in vars(errors).values()
+        if isinstance(thing, type) and issubclass(thing, EquipoiseError)
+    ]
 
 
 @pytest.mark.parametrize("kind", every_error())

@@ -20,12 +20,17 @@ def test_three_rows_by_hand(frame):
     assert made.column_names == ["zip=a", "zip=b", "zip=missing", "age", "new"]
     values, names = matrix(made)
     assert list(names) == made.column_names
-    np.testing.assert_array_equal(values, [[0, 1, 0, 31, 1], [1, 0, 0, np.nan, 0], [0, 0, 1, 18, 1]])
+    np.testing.assert_array_equal(
+        values, [[0, 1, 0, 31, 1], [1, 0, 0, np.nan, 0], [0, 0, 1, 18, 1]]
+    )
 
 
 def test_a_level_never_seen_is_all_zeros_or_a_missing_rank():
     few = FeatureMap().fit({"zip": ["a", "b"]})
-    assert few.transform({"zip": ["c", "a"]}).to_pydict() == {"zip=a": [0.0, 1.0], "zip=b": [0.0, 0.0]}
+    assert few.transform({"zip": ["c", "a"]}).to_pydict() == {
+        "zip=a": [0.0, 1.0],
+        "zip=b": [0.0, 0.0],
+    }
     levels = [f"l{i:02}" for i in range(ONE_HOT_LIMIT + 1)]
     many = FeatureMap().fit({"zip": [*levels, "l05"]})
     got = many.transform({"zip": ["l05", "l00", "new"]})["zip"].to_numpy()

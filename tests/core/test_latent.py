@@ -22,7 +22,9 @@ def test_means_by_hand():
 def test_weights_count_like_copies_and_clusters_like_one():
     rng = np.random.default_rng(0)
     values, bins = rng.normal(size=(60, 2)), np.arange(60) % 3
-    twice = bin_means(np.repeat(values, 2, axis=0), np.repeat(bins, 2), groups=np.repeat(np.arange(60), 2))
+    twice = bin_means(
+        np.repeat(values, 2, axis=0), np.repeat(bins, 2), groups=np.repeat(np.arange(60), 2)
+    )
     once = bin_means(values, bins)
     np.testing.assert_allclose(twice.mean, once.mean)
     np.testing.assert_allclose(twice.std_error, once.std_error)
@@ -39,7 +41,11 @@ def noisy(n, shift, seed):
 
 def test_valid_signals_pass_at_the_promised_rate():
     """1 % of false alarms are allowed in both tests together; 200 draws gave none."""
-    alarms = [test["violated"] for seed in range(50) for test in restriction_tests(*noisy(1000, 0.0, seed))]
+    alarms = [
+        test["violated"]
+        for seed in range(50)
+        for test in restriction_tests(*noisy(1000, 0.0, seed))
+    ]
     assert np.mean(alarms) <= 0.03
 
 
@@ -53,7 +59,9 @@ def test_a_negative_stratum_names_its_assumption(stratum, assumption):
 
 
 def test_calibration_sees_a_shift():
-    """Largest of 50 |z| where right: 2.3, worst of 20 seeds 3.3; smallest z of a stratum that is off by 0.2: 6.9."""
+    """Largest of 50 |z| where right: 2.3, worst of 20 seeds 3.3; smallest z of a stratum that is
+    off by 0.2: 6.9.
+    """
     right = latent_calibration(*noisy(20_000, 0.0, 1))
     assert max(abs(z) for one in right for z in one["z"]) < 4.2
     off = latent_calibration(*noisy(20_000, np.array([0, 0, 0, 0.2, 0]), 1))

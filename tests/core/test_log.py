@@ -59,8 +59,12 @@ def test_booleans_and_categories_are_as_good(frame):
 def test_propensity_by_every_road():
     np.testing.assert_array_equal(log_of(design=(0.25, 0.75)).propensity, [[0.25, 0.75]] * 4)
     column = {"p": [0.5, 0.6, 0.7, 0.8], "q": [0.5, 0.4, 0.3, 0.2]}
-    np.testing.assert_allclose(log_of(column, propensity=("p",)).propensity, np.c_[1 - np.array(column["p"]), column["p"]])
-    np.testing.assert_allclose(log_of(column, propensity=("q", "p")).propensity, np.c_[column["q"], column["p"]])
+    np.testing.assert_allclose(
+        log_of(column, propensity=("p",)).propensity, np.c_[1 - np.array(column["p"]), column["p"]]
+    )
+    np.testing.assert_allclose(
+        log_of(column, propensity=("q", "p")).propensity, np.c_[column["q"], column["p"]]
+    )
     np.testing.assert_array_equal(log_of(design="shares").propensity, [[0.5, 0.5]] * 4)
     weighed = log_of({"w": [3.0, 1.0, 3.0, 1.0]}, design="shares", weight="w")
     np.testing.assert_array_equal(weighed.propensity, [[0.75, 0.25]] * 4)
@@ -188,7 +192,9 @@ def test_no_rows():
 
 
 def test_a_column_that_is_there_twice():
-    table = pa.table([pa.array([0, 1]), pa.array([0, 1]), pa.array([0, 1])], names=["arm", "y", "y"])
+    table = pa.table(
+        [pa.array([0, 1]), pa.array([0, 1]), pa.array([0, 1])], names=["arm", "y", "y"]
+    )
     with pytest.raises(LogError, match="be there once"):
         Log(table, Roles("arm", (Outcome("y"),), ()), Arms())
 

@@ -12,12 +12,27 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 
 BUDGET = Demand("budget", "cost", 0.1 + 0.2, per_head=True, unit="USD")
-CITY = Demand("city", "offers", 5, column="city", factors=(("north", 1.5), (3, -0.25), (True, 0.0)), other=-1.0)
+CITY = Demand(
+    "city",
+    "offers",
+    5,
+    column="city",
+    factors=(("north", 1.5), (3, -0.25), (True, 0.0)),
+    other=-1.0,
+)
 FLOOR = Demand("floor", "effect", -1 / 3, -1.0, metric="plays", candidate="a")
 POLICY = Policy(
-    ("a", "b"), "none", ("sales", "plays"), (1.0, -1 / 7), (BUDGET, CITY, FLOOR), (np.pi, 0.0, 1e-300), lower=1.64, keep=0.1,
-    segment="city", segment_weights=(("north", (2.0, 0.1)),),
-)  # fmt: skip
+    ("a", "b"),
+    "none",
+    ("sales", "plays"),
+    (1.0, -1 / 7),
+    (BUDGET, CITY, FLOOR),
+    (np.pi, 0.0, 1e-300),
+    lower=1.64,
+    keep=0.1,
+    segment="city",
+    segment_weights=(("north", (2.0, 0.1)),),
+)
 
 
 def test_json_keeps_every_bit():
@@ -45,7 +60,10 @@ def test_a_lot_round_trips():
         ({"keep": -1.0}, "keep must be a finite number >= 0"),
         ({"threshold": float("inf")}, "threshold must be a finite number"),
         ({"mode": "random", "shares": (0.6, 0.6)}, "shares must be numbers >= 0"),
-        ({"metrics": ("sales", "visits")}, "the metric of demand 'floor' must be one of sales, visits"),
+        (
+            {"metrics": ("sales", "visits")},
+            "the metric of demand 'floor' must be one of sales, visits",
+        ),
         ({"candidates": ("b", "c")}, "the candidate of demand 'floor' must be one of b, c"),
         ({"segment_weights": (("north", (2.0,)),)}, "weights must be finite, one for each metric"),
     ],
@@ -76,6 +94,11 @@ def test_a_wrong_demand_is_refused(change, says):
 
 
 def test_the_nouns_are_light():
-    code = "import sys, equipoise.core.policy, equipoise.allocation; print([m for m in ('numba', 'scipy') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys, equipoise.core.policy, equipoise.allocation; print([m for m in ('numba',"
+        " 'scipy') if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.strip() == "[]"

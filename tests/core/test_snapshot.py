@@ -103,7 +103,11 @@ def without_swap(monkeypatch):
 
 
 @pytest.mark.parametrize("swaps", [True, False], ids=["one step", "two renames"])
-@pytest.mark.parametrize("problem", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["Ctrl-C", "full disk"])
+@pytest.mark.parametrize(
+    "problem",
+    [KeyboardInterrupt(), OSError(28, "No space left on device")],
+    ids=["Ctrl-C", "full disk"],
+)
 def test_an_accident_at_the_last_rename_loses_nothing(tmp_path, monkeypatch, problem, swaps):
     place, real = tmp_path / "run", snapshot.os.replace
     place.mkdir()

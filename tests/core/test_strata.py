@@ -1,4 +1,6 @@
-"""Exact checks: expectations are sums over the 16 cells of (offered, type), so nothing here is a draw."""
+"""Exact checks: expectations are sums over the 16 cells of (offered, type), so nothing here is a
+draw.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,20 @@ import pytest
 
 from equipoise.core import strata
 from equipoise.core.errors import InputError
-from equipoise.core.strata import CASH, COUPON, SCHEMES, Claims, Scheme, cells_of, dr_signals, identify, ips_signals
+from equipoise.core.strata import (
+    CASH,
+    COUPON,
+    SCHEMES,
+    Claims,
+    Scheme,
+    cells_of,
+    dr_signals,
+    identify,
+    ips_signals,
+)
 
-TYPES = [(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 1)]  # (C(1), Y(0), Y(1)) of the five strata
+# (C(1), Y(0), Y(1)) of the five strata
+TYPES = [(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 1)]
 EXACT = 1e-9
 
 
@@ -33,7 +46,9 @@ def wrong(n=500, seed=1):
 
 
 def expected(signal, p, g, said):
-    """E[signal | x], (n, 5): the sum over offer and type.   said: the propensity that the signal believes."""
+    """E[signal | x], (n, 5): the sum over offer and type.   said: the propensity that the signal
+    believes.
+    """
     total = np.zeros_like(p)
     for (share, (c, without, with_offer)), t in product(zip(p.T, TYPES, strict=True), (0, 1)):
         full = np.ones(len(p), np.int64)
@@ -86,7 +101,12 @@ def test_ips_is_exact_if_the_propensity_is():
 def test_dr_signals_sum_to_one_in_every_row():
     rng = np.random.default_rng(3)
     offered = rng.integers(0, 2, 100)
-    rows = Claims(offered, offered * rng.integers(0, 2, 100), rng.integers(0, 2, 100), rng.uniform(0.2, 0.8, 100))
+    rows = Claims(
+        offered,
+        offered * rng.integers(0, 2, 100),
+        rng.integers(0, 2, 100),
+        rng.uniform(0.2, 0.8, 100),
+    )
     bad_q, bad_m0, _ = wrong(100)
     np.testing.assert_allclose(dr_signals(rows, bad_q, bad_m0).sum(axis=1), 1, atol=EXACT)
     np.testing.assert_allclose(ips_signals(rows).sum(axis=1), offered / rows.propensity, atol=EXACT)
@@ -95,7 +115,9 @@ def test_dr_signals_sum_to_one_in_every_row():
 def test_product_of_marginals_is_another_thing():
     p, q, m0, _ = world()
     claims, buys = q[:, 2] + q[:, 3], q[:, 1] + q[:, 3]
-    product_q = np.column_stack([(1 - claims) * (1 - buys), (1 - claims) * buys, claims * (1 - buys), claims * buys])
+    product_q = np.column_stack(
+        [(1 - claims) * (1 - buys), (1 - claims) * buys, claims * (1 - buys), claims * buys]
+    )
     off = np.abs(identify(product_q, m0) - p).mean(axis=0)
     assert off[strata.COUPON_BUYER] < EXACT
     assert (np.delete(off, strata.COUPON_BUYER) > 0.03).all()
@@ -109,7 +131,9 @@ def test_reward_is_profit_uplift(scheme):
     np.testing.assert_allclose(p @ scheme.reward(gain, cost), direct, atol=EXACT)
     by_outcome = np.zeros(len(p))
     for share, (c, without, with_offer) in zip(p.T, TYPES, strict=True):
-        one = scheme.profit(np.array([with_offer, without]), np.array([c, 0]), margin=gain + cost, cost=cost)
+        one = scheme.profit(
+            np.array([with_offer, without]), np.array([c, 0]), margin=gain + cost, cost=cost
+        )
         by_outcome += share * (one[0] - one[1])
     np.testing.assert_allclose(by_outcome, direct, atol=EXACT)
 
@@ -139,7 +163,10 @@ def test_projection_is_the_nearest_point():
     np.testing.assert_allclose(near.sum(axis=1), 1, atol=EXACT)
     assert (near >= 0).all()
     rivals = rng.dirichlet(np.ones(5) * 0.3, (4000, 1))  # (rivals, 1, 5)
-    assert (((values - near) ** 2).sum(axis=1) <= ((values - rivals) ** 2).sum(axis=2).min(axis=0) + EXACT).all()
+    assert (
+        ((values - near) ** 2).sum(axis=1)
+        <= ((values - rivals) ** 2).sum(axis=2).min(axis=0) + EXACT
+    ).all()
     inside = rng.dirichlet(np.ones(5), 20)
     np.testing.assert_allclose(strata.project_simplex(inside), inside, atol=EXACT)
 

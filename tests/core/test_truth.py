@@ -5,7 +5,13 @@ from equipoise.core.errors import InputError
 from equipoise.core.truth import Truth
 
 LEVELS = np.array([[[1.0], [3.0], [0.0]], [[2.0], [2.0], [5.0]]])  # 2 units, 3 cells, 1 metric
-TRUTH = Truth(LEVELS, np.full((2, 3), 1 / 3), np.array([[1.0, 2.0], [3.0, 4.0]]), ("spend",), ("none", "a", "b"))
+TRUTH = Truth(
+    LEVELS,
+    np.full((2, 3), 1 / 3),
+    np.array([[1.0, 2.0], [3.0, 4.0]]),
+    ("spend",),
+    ("none", "a", "b"),
+)
 
 
 def test_two_units_by_hand():

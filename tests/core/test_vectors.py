@@ -1,4 +1,6 @@
-"""Logs whose treatment is a vector: columns of parts, or a column of lists; it need not be one of the candidates."""
+"""Logs whose treatment is a vector: columns of parts, or a column of lists; it need not be one of
+the candidates.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ MIX = RNG.dirichlet([2.0, 1.0, 1.0], 50)
 
 def frame(mix=MIX):
     parts = dict(zip(("film", "food", "game"), mix.T, strict=True))
-    return pa.table({**parts, "minutes": RNG.normal(size=len(mix)), "age": RNG.normal(size=len(mix))})
+    return pa.table(
+        {**parts, "minutes": RNG.normal(size=len(mix)), "age": RNG.normal(size=len(mix))}
+    )
 
 
 def test_columns_of_parts_are_shares_of_a_whole():
@@ -28,8 +32,12 @@ def test_columns_of_parts_are_shares_of_a_whole():
 
 
 def test_a_column_of_lists_is_a_vector_too():
-    table = frame().append_column("mix", pa.array(MIX.tolist())).drop_columns(["film", "food", "game"])
-    log = read_log(table, treatment="mix", outcomes="minutes", space=Shares(["film", "food", "game"]))
+    table = (
+        frame().append_column("mix", pa.array(MIX.tolist())).drop_columns(["film", "food", "game"])
+    )
+    log = read_log(
+        table, treatment="mix", outcomes="minutes", space=Shares(["film", "food", "game"])
+    )
     np.testing.assert_allclose(log.treatment, MIX)
     torn = table.set_column(2, "mix", pa.array([[1.0], *MIX.tolist()[1:]]))
     with pytest.raises(SpaceError):
@@ -42,12 +50,17 @@ def test_bad_vectors_name_the_row_and_the_way_out():
     with pytest.raises(SpaceError, match=r"row 7; .*normalise=True"):
         read_log(frame(bad), treatment=["film", "food", "game"], outcomes="minutes")
     log = read_log(
-        frame(bad), treatment=["film", "food", "game"], outcomes="minutes", space=Shares(["film", "food", "game"], normalise=True)
+        frame(bad),
+        treatment=["film", "food", "game"],
+        outcomes="minutes",
+        space=Shares(["film", "food", "game"], normalise=True),
     )
     np.testing.assert_allclose(log.treatment.sum(axis=1), 1)
     with pytest.raises(LogError, match="named once"):
         read_log(frame(), treatment=["film", "film", "game"], outcomes="minutes", space=Shares(3))
     with pytest.raises(LogError, match="no other part"):
-        read_log(frame(), treatment=["film", "food", "minutes"], outcomes="minutes", space=Shares(3))
+        read_log(
+            frame(), treatment=["film", "food", "minutes"], outcomes="minutes", space=Shares(3)
+        )
     with pytest.raises(LogError, match="did you mean 'film'"):
         read_log(frame(), treatment=["filn", "food", "game"], outcomes="minutes")

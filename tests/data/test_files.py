@@ -48,7 +48,10 @@ def test_a_folder_named_like_a_partition_adds_no_column(tmp_path):
 
 
 def test_empty_cells_are_missing(write):
-    assert read_table(write("log.csv", b"a,b\n1,\n,y\n")).to_pydict() == {"a": [1, None], "b": [None, "y"]}
+    assert read_table(write("log.csv", b"a,b\n1,\n,y\n")).to_pydict() == {
+        "a": [1, None],
+        "b": [None, "y"],
+    }
 
 
 @pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
@@ -65,15 +68,39 @@ def test_batches_are_the_table_in_pieces(tmp_path, name):
 
 BAD = {
     "UTF-16": ("log.csv", "a,b\n1,2\n".encode("utf-16"), "be UTF-8 text; got UTF-16"),
-    "UTF-16 without a mark": ("log.csv", "a,b\n1,2\n".encode("utf-16-le"), "be UTF-8 text; got other bytes"),
+    "UTF-16 without a mark": (
+        "log.csv",
+        "a,b\n1,2\n".encode("utf-16-le"),
+        "be UTF-8 text; got other bytes",
+    ),
     "bytes of anything": ("log.csv", bytes(range(256)) * 9, "be UTF-8 text; got other bytes"),
     "control characters": ("log.csv", b"a,\x1b[2Jb\n1,2\n", "be UTF-8 text; got other bytes"),
-    "a header in Latin-1": ("log.csv", "gr\xf6\xdfe,b\n1,2\n".encode("latin-1"), "be UTF-8 text; got other bytes"),
-    "a Parquet named so": ("log.tsv", b"PAR1\x15\x04\x15\x00\xffPAR1", "be UTF-8 text; got other bytes"),
-    "wrong delimiter": ("log.csv", b"a;b;c\n1;2;3\n", "got one column, 'a;b;c'.*separated by semicolons"),
+    "a header in Latin-1": (
+        "log.csv",
+        "gr\xf6\xdfe,b\n1,2\n".encode("latin-1"),
+        "be UTF-8 text; got other bytes",
+    ),
+    "a Parquet named so": (
+        "log.tsv",
+        b"PAR1\x15\x04\x15\x00\xffPAR1",
+        "be UTF-8 text; got other bytes",
+    ),
+    "wrong delimiter": (
+        "log.csv",
+        b"a;b;c\n1;2;3\n",
+        "got one column, 'a;b;c'.*separated by semicolons",
+    ),
     "tabs in a csv": ("log.csv", b"a\tb\n1\t2\n", "separated by tabs"),
-    "commas in a tsv": ("log.tsv", b"a,b\n1,2\n", "be separated by tabs; got one column.*seems to be separated by commas"),
-    "a row too long": ("log.csv", b"a,b\n1,2\n3,4,5\n6,7\n", "2 columns as its header has; got 3, '3,4,5' at .*row 3"),
+    "commas in a tsv": (
+        "log.tsv",
+        b"a,b\n1,2\n",
+        "be separated by tabs; got one column.*seems to be separated by commas",
+    ),
+    "a row too long": (
+        "log.csv",
+        b"a,b\n1,2\n3,4,5\n6,7\n",
+        "2 columns as its header has; got 3, '3,4,5' at .*row 3",
+    ),
     "a row too short": ("log.csv", b"a,b\n1,2\n3\n6,7\n", "got 1, '3' at .*row 3"),
     "a broken row of other bytes": ("log.csv", b"a,b\n1,2\n3,\xe9\x99,5\n", "got 3, .*row 3"),
     "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "close every quote"),
@@ -81,7 +108,11 @@ BAD = {
     "blank lines": ("log.csv", b"\n\n", "whole CSV"),
     "a column twice": ("log.csv", b"a,a\n1,2\n", "column 'a' must be there once"),
     "not UTF-8": ("log.csv", "a,b\n1,café\n".encode("latin-1"), "column 'b' must be UTF-8"),
-    "a truncated gz": ("log.csv.gz", gzip.compress(bytes(range(256)) * 500)[:200], "Truncated|whole CSV"),
+    "a truncated gz": (
+        "log.csv.gz",
+        gzip.compress(bytes(range(256)) * 500)[:200],
+        "Truncated|whole CSV",
+    ),
     "no gz at all": ("log.csv.gz", b"a,b\n1,2\n", "whole CSV|header check"),
     "no Parquet at all": ("log.parquet", b"a,b\n1,2\n", "whole Parquet"),
     "an unknown suffix": ("log.xlsx", b"PK", "end in .parquet"),

@@ -23,7 +23,12 @@ METRICS = ["spend", "visits", "bought", "change"]
 
 def test_four_rows_by_hand(frame):
     log = read_log(frame(COLUMNS), treatment="treated", outcomes=METRICS)
-    assert [outcome.kind for outcome in log.roles.outcomes] == ["amount", "count", "binary", "continuous"]
+    assert [outcome.kind for outcome in log.roles.outcomes] == [
+        "amount",
+        "count",
+        "binary",
+        "continuous",
+    ]
     assert log.roles.features == ("age", "zip")
     assert log.space == Arms((0, 1))
     assert log.y[1].tolist() == [2.5, 3, 1, 0]
@@ -33,7 +38,9 @@ def test_four_rows_by_hand(frame):
 def test_a_file_is_the_frame(tmp_path, frame, name):
     if name == "log.csv":
         rows = zip(*COLUMNS.values(), strict=True)
-        (tmp_path / name).write_text("\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]) + "\n")
+        (tmp_path / name).write_text(
+            "\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]) + "\n"
+        )
     else:
         pq.write_table(pa.table(COLUMNS), tmp_path / name)
     one = read_log(tmp_path / name, treatment="treated", outcomes=METRICS, design=(0.5, 0.5))
@@ -49,9 +56,17 @@ def test_outcomes_by_every_road(frame):
 
     assert kinds("visits") == (Outcome("visits", "count"),)
     assert kinds(Outcome("visits", "amount")) == (Outcome("visits", "amount"),)
-    assert kinds(["spend", Outcome("visits", better="lower")]) == (Outcome("spend", "amount"), Outcome("visits", better="lower"))
-    assert kinds({"visits": "amount", "spend": None}) == (Outcome("visits", "amount"), Outcome("spend", "amount"))
-    assert kinds({"visits": {"better": "lower", "unit": "a week"}}) == (Outcome("visits", "count", "lower", "a week"),)
+    assert kinds(["spend", Outcome("visits", better="lower")]) == (
+        Outcome("spend", "amount"),
+        Outcome("visits", better="lower"),
+    )
+    assert kinds({"visits": "amount", "spend": None}) == (
+        Outcome("visits", "amount"),
+        Outcome("spend", "amount"),
+    )
+    assert kinds({"visits": {"better": "lower", "unit": "a week"}}) == (
+        Outcome("visits", "count", "lower", "a week"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,13 @@ def test_kinds(values, kind):
 
 
 def test_other_roles_are_no_features(frame):
-    columns = COLUMNS | {"cost": [0.0, 1, 0, 1], "took": [0, 1, 0, 1], "p": [0.5] * 4, "q": [0.5] * 4, "u": [1, 2, 3, 4]}
+    columns = COLUMNS | {
+        "cost": [0.0, 1, 0, 1],
+        "took": [0, 1, 0, 1],
+        "p": [0.5] * 4,
+        "q": [0.5] * 4,
+        "u": [1, 2, 3, 4],
+    }
     log = read_log(
         frame(columns),
         treatment="treated",
@@ -89,20 +110,29 @@ def test_other_roles_are_no_features(frame):
 
 def test_only_named_columns_are_read(tmp_path):
     pq.write_table(pa.table(COLUMNS), tmp_path / "log.parquet")
-    log = read_log(tmp_path / "log.parquet", treatment="treated", outcomes="spend", features=["age"])
+    log = read_log(
+        tmp_path / "log.parquet", treatment="treated", outcomes="spend", features=["age"]
+    )
     assert log.table.column_names == ["treated", "spend", "age"]
 
 
 def test_booleans_are_two_arms(frame):
     columns = COLUMNS | {"treated": [False, True, False, True]}
-    assert read_log(frame(columns), treatment="treated", outcomes="spend").cells.tolist() == [0, 1, 0, 1]
+    assert read_log(frame(columns), treatment="treated", outcomes="spend").cells.tolist() == [
+        0,
+        1,
+        0,
+        1,
+    ]
 
 
 def test_text_arms_are_said(frame):
     columns = COLUMNS | {"treated": ["mail", "none", "mail", "none"]}
     with pytest.raises(LogError, match=r"space=Arms\(\['mail', 'none'\], control='none'\)"):
         read_log(frame(columns), treatment="treated", outcomes="spend")
-    log = read_log(frame(columns), treatment="treated", outcomes="spend", space=Arms(["none", "mail"]))
+    log = read_log(
+        frame(columns), treatment="treated", outcomes="spend", space=Arms(["none", "mail"])
+    )
     assert log.cells.tolist() == [1, 0, 1, 0]
 
 
@@ -126,7 +156,10 @@ def test_many_labels_are_not_all_listed():
 
 def test_a_dose(frame):
     log = read_log(
-        frame(COLUMNS | {"treated": [0.0, 1.0, 0.0, 0.9]}), treatment="treated", outcomes="spend", space=Dose(0, 1, [1])
+        frame(COLUMNS | {"treated": [0.0, 1.0, 0.0, 0.9]}),
+        treatment="treated",
+        outcomes="spend",
+        space=Dose(0, 1, [1]),
     )
     assert log.cells.tolist() == [0, 1, 0, 1]
 
@@ -139,7 +172,10 @@ BAD = {
     "outcome twice": ({"outcomes": ["spend", "spend"]}, "named once"),
     "text outcome": ({"outcomes": "zip"}, "be numbers; got 'a' at row 0"),
     "unknown kind": ({"outcomes": {"spend": "money"}}, "be one of binary"),
-    "unknown word about an outcome": ({"outcomes": {"spend": {"kinds": "amount"}}}, "kind, better and unit"),
+    "unknown word about an outcome": (
+        {"outcomes": {"spend": {"kinds": "amount"}}},
+        "kind, better and unit",
+    ),
     "no outcome": ({"outcomes": []}, "at least one outcome"),
 }
 
@@ -154,17 +190,29 @@ def test_bad_arguments(frame, case):
 
 def test_null_treatments_name_their_row(frame):
     with pytest.raises(LogError, match="'treated' must have no missing value; got null at row 2"):
-        read_log(frame(COLUMNS | {"treated": [0, 1, None, 1]}), treatment="treated", outcomes="spend")
+        read_log(
+            frame(COLUMNS | {"treated": [0, 1, None, 1]}), treatment="treated", outcomes="spend"
+        )
 
 
 def test_one_arm_only(frame):
-    with pytest.raises(LogError, match="control '0' must have at least two rows; got 0; effects are measured against control"):
+    with pytest.raises(
+        LogError,
+        match=(
+            "control '0' must have at least two rows; got 0; effects are measured against control"
+        ),
+    ):
         read_log(frame(COLUMNS | {"treated": [1, 1, 1, 1]}), treatment="treated", outcomes="spend")
 
 
 def test_a_label_outside_the_space(frame):
     with pytest.raises(SpaceError, match="row 1"):
-        read_log(frame(COLUMNS | {"treated": [0, 7, 0, 1]}), treatment="treated", outcomes="spend", space=Arms((0, 1)))
+        read_log(
+            frame(COLUMNS | {"treated": [0, 7, 0, 1]}),
+            treatment="treated",
+            outcomes="spend",
+            space=Arms((0, 1)),
+        )
 
 
 def test_zero_rows(tmp_path):

@@ -9,14 +9,17 @@ import pytest
 
 
 def make_experiment(n=4000, arms=2, seed=0, shares=None, confounded=False, noise=1.0):
-    """X (n, 4), two metrics, cells (n,), propensity (n, K), tau (n, k, 2): metric 1 is minus half of metric 0 in effect.
+    """X (n, 4), two metrics, cells (n,), propensity (n, K), tau (n, k, 2): metric 1 is minus half
+    of metric 0 in effect.
 
     tau_a = a (1 + x1) / 2; the level is 2 x0.  Confounded: P(control) falls with x0.
     """
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (n, 4))
     tau = np.arange(1, arms)[None, :] * (1 + X[:, [1]]) / 2
-    e = np.broadcast_to(np.full(arms, 1 / arms) if shares is None else np.asarray(shares, float), (n, arms)).copy()
+    e = np.broadcast_to(
+        np.full(arms, 1 / arms) if shares is None else np.asarray(shares, float), (n, arms)
+    ).copy()
     if confounded:
         e[:, 0] = 1 / (1 + np.exp(2 * X[:, 0]))
         e[:, 1:] = ((1 - e[:, 0]) / (arms - 1))[:, None]

@@ -41,8 +41,16 @@ def test_a_subclass_gets_names_and_axes(experiment):
     assert fitted.feature_names_in_.tolist() == ["a", "b", "c", "d"]
     assert fitted.n_features_in_ == 4
     got = fitted.effects(world.X[:3])
-    assert (got.candidates, got.metrics, got.values.shape) == (("1",), ("spend", "visit"), (3, 1, 2))
-    assert fitted.outcomes(world.X[:3]).tolist() == fitted.predict(world.X[:3]).tolist() == np.ones((3, 1, 2)).tolist()
+    assert (got.candidates, got.metrics, got.values.shape) == (
+        ("1",),
+        ("spend", "visit"),
+        (3, 1, 2),
+    )
+    assert (
+        fitted.outcomes(world.X[:3]).tolist()
+        == fitted.predict(world.X[:3]).tolist()
+        == np.ones((3, 1, 2)).tolist()
+    )
 
 
 def test_columns_are_found_by_name(experiment):
@@ -52,21 +60,28 @@ def test_columns_are_found_by_name(experiment):
     wanted = fitted.effects(X).values
     np.testing.assert_array_equal(fitted.effects(X[["d", "b", "a", "c"]]).values, wanted)
     np.testing.assert_array_equal(fitted.effects(world.X).values, wanted)
-    with pytest.raises(InputError, match=r"have the features of fit; got unknown \['z'\]; fit saw a, b, c, d"):
+    with pytest.raises(
+        InputError, match=r"have the features of fit; got unknown \['z'\]; fit saw a, b, c, d"
+    ):
         fitted.effects(X.rename(columns={"d": "z"}))
     with pytest.raises(InputError, match="have the 4 features of fit; got 3"):
         fitted.effects(X[["a", "b", "c"]])
 
 
 def test_a_space_that_cannot_answer_is_refused_with_what_is_taken():
-    with pytest.raises(UnsupportedSpace, match="space of DoseSLearner must be an interval of amounts: Dose; got 2 arms"):
+    with pytest.raises(
+        UnsupportedSpace,
+        match="space of DoseSLearner must be an interval of amounts: Dose; got 2 arms",
+    ):
         ESTIMATORS.load("dose-s-learner")().fit(np.eye(4), [1, 2, 3, 4], treatment=[0, 1, 0, 1])
 
 
 def test_any_treatment_of_the_space_may_be_asked(experiment):
     world = experiment(300, arms=3)
     names = np.array(["none", "a", "b"])
-    fitted = TLearner(LINE, space=Arms(["none", "a", "b"])).fit(world.X, world.y, treatment=names[world.cell])
+    fitted = TLearner(LINE, space=Arms(["none", "a", "b"])).fit(
+        world.X, world.y, treatment=names[world.cell]
+    )
     every = fitted.effects(world.X)
     asked = fitted.effects(world.X, candidates=["b", "none", "b"])
     assert asked.candidates == ("b", "none", "b")
@@ -101,7 +116,11 @@ def test_propensities_known_learnt_or_shares():
 
 
 @pytest.mark.parametrize(
-    ("cell", "got"), [([0, 0, 2, 2], "'b' must be at least 2; got 0"), ([0, 1, 2, 0], "'b' must be at least 2; got 1")]
+    ("cell", "got"),
+    [
+        ([0, 0, 2, 2], "'b' must be at least 2; got 0"),
+        ([0, 1, 2, 0], "'b' must be at least 2; got 1"),
+    ],
 )
 def test_a_thin_cell_is_named(cell, got):
     names = np.array(["none", "b", "c"])
@@ -127,7 +146,9 @@ def test_score_prefers_the_truth(experiment):
 
 def test_pipeline_by_step_name(experiment):
     world = experiment(600)
-    pipe = make_pipeline(StandardScaler(), TLearner(LINE)).fit(world.X, world.y, tlearner__treatment=world.cell)
+    pipe = make_pipeline(StandardScaler(), TLearner(LINE)).fit(
+        world.X, world.y, tlearner__treatment=world.cell
+    )
     plain = TLearner(LINE).fit(world.X, world.y, treatment=world.cell)
     np.testing.assert_allclose(pipe.predict(world.X), plain.predict(world.X))
 
@@ -137,12 +158,16 @@ def test_metadata_is_routed_without_being_asked(experiment):
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), SLearner(LINE))
         pipe.fit(world.X, world.y, treatment=world.cell, sample_weight=np.ones(600))
-        search = GridSearchCV(DRLearner(LINE, LINE), {"folds": [2, 3]}, cv=2).fit(world.X, world.y, treatment=world.cell)
+        search = GridSearchCV(DRLearner(LINE, LINE), {"folds": [2, 3]}, cv=2).fit(
+            world.X, world.y, treatment=world.cell
+        )
     assert pipe.predict(world.X).shape == (600, 1, 2)
     assert np.isfinite(search.best_score_)
 
 
-@pytest.mark.parametrize(("cells", "fix"), [([0, 1, 1, 1], "it is control"), ([0, 0, 0, 1], "drop it from the space")])
+@pytest.mark.parametrize(
+    ("cells", "fix"), [([0, 1, 1, 1], "it is control"), ([0, 0, 0, 1], "drop it from the space")]
+)
 def test_control_cannot_be_dropped(cells, fix):
     given = sample(np.arange(4.0)[:, None], np.arange(4.0), Arms([0, 1]), np.asarray(cells))
     with pytest.raises(InputError, match=fix):

@@ -10,7 +10,14 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
-from equipoise.estimators.base_learners import BoostedTrees, Rows, Table, check_model, learn, predict_all
+from equipoise.estimators.base_learners import (
+    BoostedTrees,
+    Rows,
+    Table,
+    check_model,
+    learn,
+    predict_all,
+)
 
 
 def table(n=500, seed=0):
@@ -35,11 +42,17 @@ def test_the_table_is_binned_once(monkeypatch):
     made = []
     build = lightgbm.Dataset.__init__
     monkeypatch.setattr(
-        lightgbm.Dataset, "__init__", lambda self, data, *a, **k: (made.append(data is not None), build(self, data, *a, **k))[1]
+        lightgbm.Dataset,
+        "__init__",
+        lambda self, data, *a, **k: (made.append(data is not None), build(self, data, *a, **k))[1],
     )
     for index in (None, np.arange(100), np.arange(100, 400)):
         learn(BoostedTrees(trees=3), Rows(features, index), y if index is None else y[index])
-        learn(BoostedTrees(trees=3, leaves=4), Rows(features, index), -y if index is None else y[index])
+        learn(
+            BoostedTrees(trees=3, leaves=4),
+            Rows(features, index),
+            -y if index is None else y[index],
+        )
     assert sum(made) == 1  # subsets are made of it without data
 
 
@@ -55,14 +68,19 @@ def test_weights_count_and_are_forgotten():
 
 def test_threads_do_not_change_the_numbers():
     features, y = table(3000)
-    one, two = (learn(BoostedTrees(trees=20, threads=t), Rows(features, None), y).predict(features.X) for t in (1, 2))
+    one, two = (
+        learn(BoostedTrees(trees=20, threads=t), Rows(features, None), y).predict(features.X)
+        for t in (1, 2)
+    )
     np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize(("way", "sign"), [("increasing", 1), ("decreasing", -1)])
 def test_monotone(way, sign):
     features, y = table()
-    model = learn(BoostedTrees(trees=30, monotone=[way, None, None]), Rows(features, None), sign * y)
+    model = learn(
+        BoostedTrees(trees=30, monotone=[way, None, None]), Rows(features, None), sign * y
+    )
     line = np.zeros((50, 3))
     line[:, 0] = np.linspace(-3, 3, 50)
     assert (sign * np.diff(model.predict(line)) >= 0).all()
@@ -73,7 +91,9 @@ def test_foreign_models_see_their_rows_only():
     features, y = table()
     index = np.arange(7)
     ours = learn(LinearRegression(), Rows(features, index), y[index])
-    np.testing.assert_array_equal(ours.predict(features.X), LinearRegression().fit(features.X[:7], y[:7]).predict(features.X))
+    np.testing.assert_array_equal(
+        ours.predict(features.X), LinearRegression().fit(features.X[:7], y[:7]).predict(features.X)
+    )
     assert predict_all([ours, ours], features.X, index).shape == (2, 7)
 
 
@@ -110,7 +130,9 @@ def test_missing_features_are_refused_by_models_that_cannot_and_named():
     features.X[3, 1] = np.nan
     for able in (BoostedTrees(), HistGradientBoostingRegressor(), DecisionTreeRegressor()):
         check_model(able, "outcome", features)
-    with pytest.raises(InputError, match="feature 'b' must have no missing value; got nan at row 3"):
+    with pytest.raises(
+        InputError, match="feature 'b' must have no missing value; got nan at row 3"
+    ):
         check_model(LinearRegression(), "outcome", features)
 
 

@@ -9,7 +9,13 @@ from sklearn.linear_model import LinearRegression
 
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
-from equipoise.estimators import LearntPropensity, LinearDML, TLearner, bootstrap_effects, bootstrap_interval
+from equipoise.estimators import (
+    LearntPropensity,
+    LinearDML,
+    TLearner,
+    bootstrap_effects,
+    bootstrap_interval,
+)
 from equipoise.estimators.bootstrap import Rows, exponential_weights, multinomial_counts
 
 
@@ -19,7 +25,9 @@ class MeanDifference(BaseEstimator):
     def fit(self, X, y, *, treatment, propensity=None, sample_weight=None, groups=None):
         y, t = np.asarray(y), np.asarray(treatment)
         w = np.ones(len(y)) if sample_weight is None else sample_weight
-        self.effect_ = np.average(y[t == 1], weights=w[t == 1]) - np.average(y[t == 0], weights=w[t == 0])
+        self.effect_ = np.average(y[t == 1], weights=w[t == 1]) - np.average(
+            y[t == 0], weights=w[t == 0]
+        )
         return self
 
     def effects(self, X, candidates=None):
@@ -48,7 +56,9 @@ def test_weights_and_counts_have_mean_one():
 
 def test_rows_of_weight_zero_leave_and_parts_stay_aligned():
     frame = pd.DataFrame({"a": [1, 2, 3]})
-    part = Rows(frame, pa.table({"y": [1, 2, 3]}), np.array(["u", "v", "w"])).reweighted(np.array([0.0, 2.0, 1.0]))
+    part = Rows(frame, pa.table({"y": [1, 2, 3]}), np.array(["u", "v", "w"])).reweighted(
+        np.array([0.0, 2.0, 1.0])
+    )
     assert part.X["a"].to_pylist() == [2, 3]
     assert part.y["y"].to_pylist() == [2, 3]
     assert part.treatment.tolist() == ["v", "w"]
@@ -71,10 +81,15 @@ def test_std_error_is_the_spread_of_the_replicates():
 
 def test_the_interval_is_of_the_same_replicates():
     X, y, t, _ = experiment(100)
-    bounds = bootstrap_interval(MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=400, level=0.6827)
-    error = bootstrap_effects(MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=400).std_error
+    bounds = bootstrap_interval(
+        MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=400, level=0.6827
+    )
+    error = bootstrap_effects(
+        MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=400
+    ).std_error
     assert bounds.low.shape == (1, 1, 1)
-    np.testing.assert_allclose((bounds.high - bounds.low) / 2, error, rtol=0.1)  # a normal distribution's +- 1 deviation
+    # a normal distribution's +- 1 deviation
+    np.testing.assert_allclose((bounds.high - bounds.low) / 2, error, rtol=0.1)
 
 
 def test_groups_of_one_row_are_units():
@@ -87,7 +102,9 @@ def test_groups_of_one_row_are_units():
 def test_weights_given_multiply_the_drawn():
     X, y, t, _ = experiment(80)
     plain = bootstrap_effects(MeanDifference(), X, y, treatment=t, replicates=5)
-    scaled = bootstrap_effects(MeanDifference(), X, y, treatment=t, sample_weight=np.full(80, 7.0), replicates=5)
+    scaled = bootstrap_effects(
+        MeanDifference(), X, y, treatment=t, sample_weight=np.full(80, 7.0), replicates=5
+    )
     np.testing.assert_allclose(plain.std_error, scaled.std_error, rtol=1e-12)
 
 
@@ -97,16 +114,24 @@ def test_weights_given_multiply_the_drawn():
 @pytest.mark.parametrize("draw", [exponential_weights, multinomial_counts])
 def test_units_give_the_textbook_error(draw):
     X, y, t, _ = experiment(2000)
-    found = bootstrap_effects(MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=300, draw=draw).std_error.item()
+    found = bootstrap_effects(
+        MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=300, draw=draw
+    ).std_error.item()
     textbook = np.sqrt(y[t == 1].var() / 1000 + y[t == 0].var() / 1000)
-    assert found == pytest.approx(textbook, rel=0.15)  # 300 replicates know it to 4 %; worst of 10 seeds: 9 %
+    # 300 replicates know it to 4 %; worst of 10 seeds: 9 %
+    assert found == pytest.approx(textbook, rel=0.15)
 
 
 def test_clusters_give_a_larger_error_where_rows_repeat():
     X, y, t, group = experiment(500, cluster=4)
-    rows = bootstrap_effects(MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=200).std_error.item()
-    clusters = bootstrap_effects(MeanDifference(), X, y, treatment=t, groups=group, X_new=X[:1], replicates=200).std_error.item()
-    assert clusters / rows == pytest.approx(2, rel=0.25)  # four rows that repeat one: sqrt(4); worst of 10 seeds: 9 %
+    rows = bootstrap_effects(
+        MeanDifference(), X, y, treatment=t, X_new=X[:1], replicates=200
+    ).std_error.item()
+    clusters = bootstrap_effects(
+        MeanDifference(), X, y, treatment=t, groups=group, X_new=X[:1], replicates=200
+    ).std_error.item()
+    # four rows that repeat one: sqrt(4); worst of 10 seeds: 9 %
+    assert clusters / rows == pytest.approx(2, rel=0.25)
 
 
 def test_agrees_with_the_sandwich():
@@ -144,7 +169,10 @@ def test_serves_frames_a_learnt_propensity_and_a_progress_bar():
 def test_same_seed_same_numbers_and_the_estimator_stays_unfitted():
     X, y, t, _ = experiment(100)
     est = MeanDifference()
-    one, two, other = (bootstrap_effects(est, X, y, treatment=t, replicates=4, seed=seed).std_error for seed in (1, 1, 2))
+    one, two, other = (
+        bootstrap_effects(est, X, y, treatment=t, replicates=4, seed=seed).std_error
+        for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, two)
     assert (one != other).all()
     assert not hasattr(est, "effect_")

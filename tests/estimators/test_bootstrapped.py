@@ -7,7 +7,14 @@ import pytest
 from sklearn.base import clone
 
 from equipoise.data import make_coupon_world
-from equipoise.estimators import BoostedTrees, Bootstrapped, TLearner, bootstrap_effects, load_estimator, save_estimator
+from equipoise.estimators import (
+    BoostedTrees,
+    Bootstrapped,
+    TLearner,
+    bootstrap_effects,
+    load_estimator,
+    save_estimator,
+)
 
 TREES = BoostedTrees(trees=5, leaves=4)
 

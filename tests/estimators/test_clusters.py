@@ -1,4 +1,6 @@
-"""Clusters find kinds of users that are known, in any order of rows and columns, and survive being saved; bad input is told."""
+"""Clusters find kinds of users that are known, in any order of rows and columns, and survive being
+saved; bad input is told.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +30,27 @@ def fitted(world):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_kinds_are_found(world, fitted, method):
-    """Least of the seeds 200 to 207: .858 by k-means, .924 by SCCL; by the features shuffled apart, at most .001."""
+    """Least of the seeds 200 to 207: .858 by k-means, .924 by SCCL; by the features shuffled apart,
+    at most .001.
+    """
     new = make_exposure_world(2000, seed=201)
-    assert adjusted_rand_score(new.kind, fitted[method].predict(new.X)) > {"kmeans": 0.8, "sccl": 0.88}[method]
-    torn = np.column_stack([np.random.default_rng(j).permutation(column) for j, column in enumerate(world.X.T)])
+    assert (
+        adjusted_rand_score(new.kind, fitted[method].predict(new.X))
+        > {"kmeans": 0.8, "sccl": 0.88}[method]
+    )
+    torn = np.column_stack(
+        [np.random.default_rng(j).permutation(column) for j, column in enumerate(world.X.T)]
+    )
     assert adjusted_rand_score(world.kind, Clusters(method, 6).fit(torn).labels_) < 0.05
 
 
 def test_sccl_beats_kmeans_where_the_kinds_are_known(world, fitted):
-    """By .029 to .082 over the seeds 200 to 207; with batches of 512 whatever the rows it lost by .046 (seeds 120 to 122)."""
-    score = {method: adjusted_rand_score(world.kind, model.labels_) for method, model in fitted.items()}
+    """By .029 to .082 over the seeds 200 to 207; with batches of 512 whatever the rows it lost by
+    .046 (seeds 120 to 122).
+    """
+    score = {
+        method: adjusted_rand_score(world.kind, model.labels_) for method, model in fitted.items()
+    }
     assert score["sccl"] > score["kmeans"] + 0.01
 
 
@@ -45,7 +58,9 @@ def blobs(n, seed, gap):
     """Five kinds, equally far apart, that eight features tell among forty that say nothing."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, 5, n)
-    return np.column_stack([gap * hadamard(8)[kind] + rng.standard_normal((n, 8)), rng.standard_normal((n, 40))]), kind
+    return np.column_stack(
+        [gap * hadamard(8)[kind] + rng.standard_normal((n, 8)), rng.standard_normal((n, 40))]
+    ), kind
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -61,13 +76,23 @@ def test_two_clusters_by_hand():
     model = Clusters(k=2).fit(X)  # deviation: sqrt(0.4 * 0.6) * 4 = 1.96
     assert model.labels_.tolist() == [1, 0, 0, 1, 0]
     assert model.centres_.tolist() == [[4.0], [0.0]]
-    assert (model.rows_.tolist(), model.sizes_.tolist(), model.empty_.tolist()) == ([3, 2], [0.6, 0.4], [])
-    np.testing.assert_allclose(model.distances([[4.0], [3.0]]), np.array([[0, 4], [1, 3]]) / (4 * np.sqrt(0.24)), atol=1e-12)
+    assert (model.rows_.tolist(), model.sizes_.tolist(), model.empty_.tolist()) == (
+        [3, 2],
+        [0.6, 0.4],
+        [],
+    )
+    np.testing.assert_allclose(
+        model.distances([[4.0], [3.0]]),
+        np.array([[0, 4], [1, 3]]) / (4 * np.sqrt(0.24)),
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_neither_threads_nor_company_change_a_digit(world, fitted, method):
-    """Seats differed in their last digits at two threads while k-means took as many as there were."""
+    """Seats differed in their last digits at two threads while k-means took as many as there
+    were.
+    """
     with threadpool_limits(2):
         again = Clusters(method, 6, seed=0).fit(world.X)
     np.testing.assert_array_equal(again.seats_, fitted[method].seats_)
@@ -86,7 +111,9 @@ def test_empty_clusters_are_told(caplog):
 
 
 def test_a_constant_feature_tells_nobody_apart():
-    """0.1 seven times has a mean that is not 0.1: a scale of 1e-17 would send another value to the end of the world."""
+    """0.1 seven times has a mean that is not 0.1: a scale of 1e-17 would send another value to the
+    end of the world.
+    """
     X = np.column_stack([[0.0, 0.1, 0.2, 9.0, 9.1, 9.2, 9.3], np.full(7, 0.1)])
     model = Clusters(k=2).fit(X)
     assert model.distances([[9.0, 0.1 + 1e-9]]).max() < 10
@@ -107,7 +134,8 @@ def test_saved_and_loaded_it_says_the_same(world, fitted, method, tmp_path):
     loaded = load_estimator(tmp_path / "clusters")
     np.testing.assert_array_equal(loaded.distances(world.X), fitted[method].distances(world.X))
     np.testing.assert_array_equal(loaded.predict(world.X), fitted[method].labels_)
-    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} <= {".json", ".npy"}  # no code, no pickle
+    # no code, no pickle
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} <= {".json", ".npy"}
 
 
 def test_columns_may_come_in_any_order_and_rows_alone(world):
@@ -119,7 +147,10 @@ def test_columns_may_come_in_any_order_and_rows_alone(world):
 
 
 def test_weights_count_like_repeated_rows():
-    X = np.r_[np.random.default_rng(0).normal(size=(50, 2)), np.random.default_rng(1).normal(size=(50, 2)) + 6]
+    X = np.r_[
+        np.random.default_rng(0).normal(size=(50, 2)),
+        np.random.default_rng(1).normal(size=(50, 2)) + 6,
+    ]
     weight = np.r_[np.ones(50), 3 * np.ones(50)]
     model = Clusters(k=2).fit(X, sample_weight=weight)
     np.testing.assert_allclose(model.sizes_, [0.75, 0.25])
@@ -140,7 +171,11 @@ def test_bad_input_is_told(world):
         Clusters(k=2).fit(world.X[:50]).predict(world.X[:5, :3])
     with pytest.raises(InputError, match="feature 'x1' .* at row 3"):
         Clusters(k=2).fit(world.X[:50]).predict(bad)
-    for weight, said in (([1] * 49 + [0], "row 49"), ([1] * 49, "one number a row"), (["a"] * 50, "be numbers")):
+    for weight, said in (
+        ([1] * 49 + [0], "row 49"),
+        ([1] * 49, "one number a row"),
+        (["a"] * 50, "be numbers"),
+    ):
         with pytest.raises(InputError, match=said):
             Clusters(k=2).fit(world.X[:50], sample_weight=weight)
     with pytest.raises(InputError, match="features of fit"):

@@ -18,11 +18,15 @@ def test_two_folds_by_hand():
     fold = np.array([0, 0, 1, 1])
     held = cross_fit(DummyRegressor(), features, [Nuisance(None, y)], fold).held
     assert held[:, 0].tolist() == [[7, 70], [7, 70], [2, 20], [2, 20]]
-    cells = cross_fit(DummyRegressor(), features, cell_nuisances(y, np.array([0, 1, 0, 1]), 2), fold).held
+    cells = cross_fit(
+        DummyRegressor(), features, cell_nuisances(y, np.array([0, 1, 0, 1]), 2), fold
+    ).held
     assert cells[:, :, 0].tolist() == [[5, 9], [5, 9], [1, 3], [1, 3]]
 
 
-@pytest.mark.parametrize("model", [LinearRegression(), BoostedTrees(trees=5)], ids=["foreign", "trees"])
+@pytest.mark.parametrize(
+    "model", [LinearRegression(), BoostedTrees(trees=5)], ids=["foreign", "trees"]
+)
 def test_it_is_the_plain_loop_over_folds(model):
     rng = np.random.default_rng(0)
     X, y, fold = rng.normal(size=(300, 3)), rng.normal(size=(300, 2)), np.arange(300) % 3
@@ -37,10 +41,14 @@ def test_it_is_the_plain_loop_over_folds(model):
 
 
 def memory_of_noise(rows):
-    """How well a model that remembers predicts pure noise: the correlation of its held-out predictions with the outcome."""
+    """How well a model that remembers predicts pure noise: the correlation of its held-out
+    predictions with the outcome.
+    """
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(2000, 2)), rng.normal(size=(2000, 1))
-    held = cross_fit(DecisionTreeRegressor(), Table(X, "ab"), [Nuisance(rows, y)], np.arange(2000) % 3).held
+    held = cross_fit(
+        DecisionTreeRegressor(), Table(X, "ab"), [Nuisance(rows, y)], np.arange(2000) % 3
+    ).held
     return float(np.corrcoef(held[:, 0, 0], y[:, 0])[0, 1])
 
 
@@ -59,7 +67,12 @@ def test_the_leak_test_sees_a_leak(monkeypatch):
 def test_a_fold_without_an_arm_is_an_error():
     features, y = Table(np.zeros((4, 1)), ("a",)), np.arange(4.0)[:, None]
     with pytest.raises(InputError, match="training rows of a fold must hold every arm"):
-        cross_fit(DummyRegressor(), features, cell_nuisances(y, np.array([0, 0, 1, 1]), 2), np.array([0, 0, 1, 1]))
+        cross_fit(
+            DummyRegressor(),
+            features,
+            cell_nuisances(y, np.array([0, 0, 1, 1]), 2),
+            np.array([0, 0, 1, 1]),
+        )
 
 
 @pytest.mark.parametrize("learner", [DRLearner, RLearner])

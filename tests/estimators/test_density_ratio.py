@@ -1,4 +1,6 @@
-"""The ratio of a proportional shift against its formula where mixes are Dirichlet, and without the number that makes it so."""
+"""The ratio of a proportional shift against its formula where mixes are Dirichlet, and without the
+number that makes it so.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ FACTOR = np.array([1.3, 0.9, 0.7, 1.1, 1.0])
 
 
 def logged(n, seed):
-    """Features, mixes drawn from a Dirichlet whose mean follows the first feature, and its parameters."""
+    """Features, mixes drawn from a Dirichlet whose mean follows the first feature, and its
+    parameters.
+    """
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 2))
     weight = np.exp(0.3 * X[:, :1] * np.array([1.0, -1, 0, 0, 0]))
@@ -23,7 +27,9 @@ def logged(n, seed):
 
 def exact(T, alpha):
     """prod_k r_k^-alpha_k (sum_k t_k / r_k)^-(sum alpha)."""
-    return np.exp(-(alpha * np.log(FACTOR)).sum(axis=1) - alpha.sum(axis=1) * np.log((T / FACTOR).sum(axis=1)))
+    return np.exp(
+        -(alpha * np.log(FACTOR)).sum(axis=1) - alpha.sum(axis=1) * np.log((T / FACTOR).sum(axis=1))
+    )
 
 
 def agreement(seed):

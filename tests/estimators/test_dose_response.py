@@ -1,4 +1,6 @@
-"""Bands of dose curves: coverage where both models are right, no bias where one is, and what is flagged or refused."""
+"""Bands of dose curves: coverage where both models are right, no bias where one is, and what is
+flagged or refused.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Straight(EffectEstimator):
         self.right, self.space, self.seed = right, space, seed
 
     def _columns(self, X, t):
-        return np.column_stack([np.ones(len(t)), t, t**2, *([X, X[:, 0] * t] if self.right else [])])
+        return np.column_stack(
+            [np.ones(len(t)), t, t**2, *([X, X[:, 0] * t] if self.right else [])]
+        )
 
     def _learn(self, data):
         root = np.sqrt(np.ones(len(data)) if data.weight is None else data.weight)[:, None]
@@ -53,21 +57,41 @@ def found(seed, right=True, n=500, **more):
 
 
 def test_intervals_and_bands_cover():
-    """150 logs.  0.95 of 450 intervals and 150 bands; their shares move by 0.013 and 0.018 from run to run of seeds."""
+    """150 logs.  0.95 of 450 intervals and 150 bands; their shares move by 0.013 and 0.018 from run
+    to run of seeds.
+    """
     made = [found(seed) for seed in range(150)]
     inside = np.mean([(one.low[0, :, 0] <= TRUTH) & (one.high[0, :, 0] >= TRUTH) for one in made])
-    whole = np.mean([((one.band_low[0, :, 0] <= TRUTH) & (one.band_high[0, :, 0] >= TRUTH)).all() for one in made])
+    whole = np.mean(
+        [
+            ((one.band_low[0, :, 0] <= TRUTH) & (one.band_high[0, :, 0] >= TRUTH)).all()
+            for one in made
+        ]
+    )
     assert 0.91 < inside < 0.985
     assert 0.90 < whole < 0.995
-    spread, said = np.std([one.mean[0, :, 0] for one in made], axis=0), np.mean([one.std_error[0, :, 0] for one in made], axis=0)
+    spread, said = (
+        np.std([one.mean[0, :, 0] for one in made], axis=0),
+        np.mean([one.std_error[0, :, 0] for one in made], axis=0),
+    )
     np.testing.assert_allclose(said, spread, rtol=0.25)
 
 
-def test_a_wrong_outcome_model_is_made_good_by_the_density_and_not_without_the_residual_part(monkeypatch):
-    """The mean over 60 logs of 2,000 rows misses by 0.02 at most; without the residual part by 1.7."""
-    bias = np.mean([found(seed, right=False, n=2000).mean[0, :, 0] for seed in range(60)], axis=0) - TRUTH
+def test_a_wrong_outcome_model_is_made_good_by_the_density_and_not_without_the_residual_part(
+    monkeypatch,
+):
+    """The mean over 60 logs of 2,000 rows misses by 0.02 at most; without the residual part by
+    1.7.
+    """
+    bias = (
+        np.mean([found(seed, right=False, n=2000).mean[0, :, 0] for seed in range(60)], axis=0)
+        - TRUTH
+    )
     monkeypatch.setattr(curves, "LARGEST", 0.0)
-    broken = np.mean([found(seed, right=False, n=2000).mean[0, :, 0] for seed in range(10)], axis=0) - TRUTH
+    broken = (
+        np.mean([found(seed, right=False, n=2000).mean[0, :, 0] for seed in range(10)], axis=0)
+        - TRUTH
+    )
     assert np.abs(bias).max() < 0.1
     assert np.abs(broken).max() > 1
 
@@ -75,7 +99,11 @@ def test_a_wrong_outcome_model_is_made_good_by_the_density_and_not_without_the_r
 def test_a_known_density_needs_no_model():
     X, t, y = world(0, 4000)
     known = dose_curves(
-        Straight(False, space=SPACE), X, y, treatment=t, density=lambda x, dose: norm.pdf(dose, 0.5 + 0.5 * x[:, 0], 0.7)
+        Straight(False, space=SPACE),
+        X,
+        y,
+        treatment=t,
+        density=lambda x, dose: norm.pdf(dose, 0.5 + 0.5 * x[:, 0], 0.7),
     )
     assert (np.abs(known.mean - TRUTH[:, None]) < 4 * known.std_error).all()
 
@@ -114,7 +142,12 @@ def test_a_group_has_the_curve_of_its_own_rows():
 def test_weights_speak_of_the_population_that_they_make():
     X, t, y = world(3, 4000)
     made = dose_curves(
-        Straight(space=SPACE), X, y, treatment=t, sample_weight=np.where(X[:, 0] > 0, 3.0, 1.0), density=LinearRegression()
+        Straight(space=SPACE),
+        X,
+        y,
+        treatment=t,
+        sample_weight=np.where(X[:, 0] > 0, 3.0, 1.0),
+        density=LinearRegression(),
     )
     want = TRUTH + (0.75 - 0.25) * np.sqrt(2 / np.pi) * (1 + SPACE.levels)
     assert (np.abs(made.mean[0, :, 0] - want) < 4 * made.std_error[0, :, 0]).all()
@@ -125,7 +158,9 @@ def test_rows_of_one_unit_are_one_observation():
     X, t, y = world(4, 800)
     again, settings = np.repeat(np.arange(800), 3), {"density": LinearRegression(), "folds": 2}
     once = dose_curves(Straight(space=SPACE), X, y, treatment=t, **settings)
-    thrice = dose_curves(Straight(space=SPACE), X[again], y[again], treatment=t[again], units=again, **settings)
+    thrice = dose_curves(
+        Straight(space=SPACE), X[again], y[again], treatment=t[again], units=again, **settings
+    )
     naive = dose_curves(Straight(space=SPACE), X[again], y[again], treatment=t[again], **settings)
     ratio = [(other.std_error / once.std_error).mean() for other in (thrice, naive)]
     assert 0.8 < ratio[0] < 1.25
@@ -158,7 +193,10 @@ def test_few_amounts_are_means_of_cells():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"groups": np.r_[["few"] * 20, ["many"] * 480]}, "the rows of group 'few' must be at least 50; got 20"),
+        (
+            {"groups": np.r_[["few"] * 20, ["many"] * 480]},
+            "the rows of group 'few' must be at least 50; got 20",
+        ),
         ({"groups": np.zeros(3)}, r"groups must have one label a row of X \(500\)"),
         ({"level": 1.0}, "level must lie strictly between 0 and 1"),
         ({"density": "normal"}, "density must be a regressor"),

@@ -1,4 +1,6 @@
-"""Pooling over groups: less error than bare estimates, honest posteriors, and the two ends of no and of endless spread."""
+"""Pooling over groups: less error than bare estimates, honest posteriors, and the two ends of no
+and of endless spread.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def drawn(seed, C=40, noise=1.0):
 
 
 def test_the_error_falls_and_posteriors_are_honest():
-    """Over 20 draws the squared error falls from 1.18 to .38; intervals of 95 % hold 88 %, since the prior is estimated too."""
+    """Over 20 draws the squared error falls from 1.18 to .38; intervals of 95 % hold 88 %, since
+    the prior is estimated too.
+    """
     before, after, inside = [], [], []
     for seed in range(20):
         true, seen, V = drawn(seed)
@@ -32,7 +36,9 @@ def test_the_error_falls_and_posteriors_are_honest():
 
 
 def test_the_priors_of_blocks_are_their_own():
-    """One prior for slopes and curvatures, a broken copy, doubles the error or more in each of 20 draws."""
+    """One prior for slopes and curvatures, a broken copy, doubles the error or more in each of 20
+    draws.
+    """
     true, seen, V = drawn(3)
     mean, _ = pooled(seen, V, BLOCKS)
     torn, _ = pooled(seen, V, [np.arange(5)])

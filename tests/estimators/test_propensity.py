@@ -26,7 +26,9 @@ def follows(n, seed, strength=1.0):
 
 def test_log_odds_by_hand():
     np.testing.assert_allclose(kernel.log_odds(np.array([[0.25, 0.75]])), [[np.log(3)]])
-    np.testing.assert_allclose(kernel.log_odds(np.array([[0.5, -0.2]])), [[np.log(kernel.SCORE_FLOOR / 0.5)]])
+    np.testing.assert_allclose(
+        kernel.log_odds(np.array([[0.5, -0.2]])), [[np.log(kernel.SCORE_FLOOR / 0.5)]]
+    )
 
 
 def test_calibration_by_hand():
@@ -136,7 +138,9 @@ def test_an_estimator_that_asks_for_it_is_unconfounded():
     X = rng.normal(size=(4000, 2))
     t = (rng.random(4000) < 1 / (1 + np.exp(-1.5 * X[:, 0]))).astype(int)
     y = 3 * (X[:, 0] > 0) + t + 0.5 * rng.normal(size=4000)
-    learnt = DRLearner().fit(X, y, treatment=t, propensity=LearntPropensity()).effects(X).values.mean()
+    learnt = (
+        DRLearner().fit(X, y, treatment=t, propensity=LearntPropensity()).effects(X).values.mean()
+    )
     assert abs(learnt - 1) < 0.1  # worst of 5 seeds: 0.024
 
 

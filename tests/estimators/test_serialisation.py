@@ -84,7 +84,11 @@ ARRAYS = [
 def test_arrays_keep_bits_type_and_order(value):
     found = carried(value)
     np.testing.assert_array_equal(found, value)
-    assert (found.dtype, found.shape, found.flags.f_contiguous) == (value.dtype, value.shape, value.flags.f_contiguous)
+    assert (found.dtype, found.shape, found.flags.f_contiguous) == (
+        value.dtype,
+        value.shape,
+        value.flags.f_contiguous,
+    )
 
 
 def test_numpy_numbers_nan_and_spaces_survive():
@@ -140,7 +144,9 @@ def test_scikit_learn_models_answer_bit_for_bit(model, tmp_path):
 
 def test_standard_errors_and_parameters_survive(tmp_path):
     X, y, t = experiment()
-    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1]), modifiers=[0, 2], folds=3, seed=9).fit(X, y, treatment=t)
+    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1]), modifiers=[0, 2], folds=3, seed=9).fit(
+        X, y, treatment=t
+    )
     save_estimator(est, tmp_path / "model")
     loaded = load_estimator(tmp_path / "model")
     np.testing.assert_array_equal(loaded.effects(X).std_error, est.effects(X).std_error)
@@ -153,12 +159,17 @@ def test_a_propensity_survives():
     for model in (None, LogisticRegression()):
         learnt = LearntPropensity(model).fit(X, t, 2)
         np.testing.assert_array_equal(again(learnt).predict(X), learnt.predict(X))
-        np.testing.assert_array_equal(again(learnt).overlap_["effective_rows"], learnt.overlap_["effective_rows"])
+        np.testing.assert_array_equal(
+            again(learnt).overlap_["effective_rows"], learnt.overlap_["effective_rows"]
+        )
 
 
 def test_equal_models_have_equal_ids(tmp_path):
     X, y, t = experiment()
-    one, two = (save_estimator(SLearner(seed=3).fit(X, y, treatment=t), tmp_path / name) for name in ("a", "b"))
+    one, two = (
+        save_estimator(SLearner(seed=3).fit(X, y, treatment=t), tmp_path / name)
+        for name in ("a", "b")
+    )
     assert one == two
 
 
@@ -189,7 +200,12 @@ def test_what_cannot_be_saved_is_named_by_its_path():
 
 
 @pytest.mark.parametrize(
-    "path", ["os:system", "equipoise.core.snapshot:write_snapshot", "equipoise.estimators.serialisation:import_module"]
+    "path",
+    [
+        "os:system",
+        "equipoise.core.snapshot:write_snapshot",
+        "equipoise.estimators.serialisation:import_module",
+    ],
 )
 def test_no_other_class_is_ever_made(path):
     meta = {"format": 1, "estimator": {"$object": path, "arguments": {}}}

@@ -17,7 +17,15 @@ ARMS = Arms([0, 1])
 
 
 def test_parts_and_names():
-    got = sample(pd.DataFrame(X, columns=["age", "visits"]), Y, ARMS, T, [0.25] * 4, [1, 2, 3, 4], ["u", "v", "u", "w"])
+    got = sample(
+        pd.DataFrame(X, columns=["age", "visits"]),
+        Y,
+        ARMS,
+        T,
+        [0.25] * 4,
+        [1, 2, 3, 4],
+        ["u", "v", "u", "w"],
+    )
     assert got.features == ("age", "visits")
     assert got.metrics == ("y",)
     assert got.y.shape == (4, 1)
@@ -54,7 +62,10 @@ def test_outcomes_of_every_kind(y, names):
     ("changed", "message"),
     [
         ({"y": [0, 1, np.nan, 1]}, "outcome 'y' must be finite; got nan at row 2"),
-        ({"y": pd.DataFrame({"a": Y, "b": [1, 2, 3, np.inf]})}, "outcome 'b' must be finite; got inf at row 3"),
+        (
+            {"y": pd.DataFrame({"a": Y, "b": [1, 2, 3, np.inf]})},
+            "outcome 'b' must be finite; got inf at row 3",
+        ),
         ({"y": [7, 7, 7, 7]}, "outcome 'y' must vary; got 7 in every row"),
         ({"y": ["a", "b", "c", "d"]}, "y must be numbers"),
         ({"y": np.zeros((4, 1, 1))}, "y must have shape"),
@@ -63,11 +74,20 @@ def test_outcomes_of_every_kind(y, names):
         ({"X": np.where(X == 5, np.inf, X)}, "feature 'x1' must be finite; got inf at row 2"),
         ({"treatment": [0, 1, 2, 1]}, "treatment must be one of .* at row 2"),
         ({"treatment": [0, 1, 0]}, "treatment must have one entry a row"),
-        ({"propensity": [0.5, 0.5, 1.0, 0.5]}, "propensity must lie strictly between 0 and 1; got 0.0 at row 2, cell 0"),
-        ({"propensity": np.array([[0.5, 0.5], [0.5, 0.4]] * 2)}, "propensities must sum to 1; got 0.9 at row 1"),
+        (
+            {"propensity": [0.5, 0.5, 1.0, 0.5]},
+            "propensity must lie strictly between 0 and 1; got 0.0 at row 2, cell 0",
+        ),
+        (
+            {"propensity": np.array([[0.5, 0.5], [0.5, 0.4]] * 2)},
+            "propensities must sum to 1; got 0.9 at row 1",
+        ),
         ({"propensity": np.full((4, 3), 1 / 3)}, r"propensity must have shape \(n, 2\)"),
         ({"propensity": np.full((3, 2), 0.5)}, "propensity must have one entry a row"),
-        ({"sample_weight": [1, -1, 1, 1]}, "sample_weight must be one finite number > 0 a row; got -1.0 at row 1"),
+        (
+            {"sample_weight": [1, -1, 1, 1]},
+            "sample_weight must be one finite number > 0 a row; got -1.0 at row 1",
+        ),
         ({"sample_weight": [1, 1]}, "sample_weight must have one entry"),
         ({"groups": [[1], [2], [3], [4]]}, "groups must be one label a row"),
     ],

@@ -8,8 +8,21 @@ import pytest
 from equipoise.evaluation import observe
 
 
-def make_trial(seed, n=400, *, cells=2, effect=0.5, ties=False, binary=False, weighted=False, grouped=False, share=None):
-    """(score (n, k), checked rows, true gain (n, k)): unequal arms, one feature, the score is the true effect."""
+def make_trial(
+    seed,
+    n=400,
+    *,
+    cells=2,
+    effect=0.5,
+    ties=False,
+    binary=False,
+    weighted=False,
+    grouped=False,
+    share=None,
+):
+    """(score (n, k), checked rows, true gain (n, k)): unequal arms, one feature, the score is the
+    true effect.
+    """
     rng = np.random.default_rng(seed)
     design = np.full(cells, 1 / cells) if share is None else np.array([1 - share, share])
     cell = rng.choice(cells, n, p=design)
@@ -27,7 +40,9 @@ def make_trial(seed, n=400, *, cells=2, effect=0.5, ties=False, binary=False, we
         y[:4] = [0, 1, 0, 1]
         cell[:4] = [0, 0, 1, 1]
     weight = rng.integers(1, 4, n).astype(np.float64) if weighted else None
-    rows = observe(y, cell=cell, propensity=design, weight=weight, groups=groups if grouped else None)
+    rows = observe(
+        y, cell=cell, propensity=design, weight=weight, groups=groups if grouped else None
+    )
     return gain, rows, gain
 
 

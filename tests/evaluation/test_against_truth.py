@@ -12,7 +12,9 @@ TRUTH = Truth(LEVELS, np.full((2, 3), 1 / 3), np.ones((2, 2)), ("y",), ("none", 
 
 
 def test_two_units_by_hand():
-    assert pehe([[[1.0], [-1.0]], [[3.0], [3.0]]], truth=TRUTH) == pytest.approx(np.array([[np.sqrt(2)], [0.0]]))
+    assert pehe([[[1.0], [-1.0]], [[3.0], [3.0]]], truth=TRUTH) == pytest.approx(
+        np.array([[np.sqrt(2)], [0.0]])
+    )
     assert true_value([-1, 1], truth=TRUTH).tolist() == [1.5]
     assert regret([-1, 1], truth=TRUTH) == 0.5
     assert regret([0, 1], truth=TRUTH) == 0

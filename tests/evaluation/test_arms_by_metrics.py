@@ -10,7 +10,8 @@ from equipoise.evaluation import METRICS, observe, qini, rank, ranking_table
 def world(seed=0, n=600):
     rng = np.random.default_rng(seed)
     x, cell = rng.standard_normal(n), np.arange(n) % 3
-    effects = np.stack([np.stack([x, -x], axis=1), np.stack([2 * x, 0 * x], axis=1)], axis=1)  # (n, 2, 2)
+    # (n, 2, 2)
+    effects = np.stack([np.stack([x, -x], axis=1), np.stack([2 * x, 0 * x], axis=1)], axis=1)
     levels = np.concatenate([np.zeros((n, 1, 2)), effects], axis=1)
     y = levels[np.arange(n), cell] + rng.standard_normal((n, 2))
     return effects, observe(y, cell=cell, propensity=[1 / 3, 1 / 3, 1 / 3])
@@ -29,7 +30,11 @@ def test_one_row_a_candidate_outcome_and_metric():
 
 def test_every_cell_is_the_metric_of_its_own_ranking():
     effects, rows = world()
-    for row, (a, j) in zip(ranking_table(effects, rows, metrics=["qini"]), [(0, 0), (0, 1), (1, 0), (1, 1)], strict=True):
+    for row, (a, j) in zip(
+        ranking_table(effects, rows, metrics=["qini"]),
+        [(0, 0), (0, 1), (1, 0), (1, 1)],
+        strict=True,
+    ):
         alone = observe(rows.y[:, j], cell=rows.cell, propensity=rows.propensity[0])
         assert row.estimate == qini(rank(effects[:, a, j], alone, candidate=a))
 

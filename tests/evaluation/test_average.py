@@ -22,10 +22,11 @@ def test_is_the_difference_in_means_with_its_two_sample_error(method):
     rng = np.random.default_rng(0)
     cell = rng.integers(0, 2, 500)
     y = 3 + cell * 0.5 + rng.standard_normal(500) * (1 + cell)
-    share = np.bincount(cell) / 500  # the observed shares, as a randomised experiment is usually judged
-    found = average_effects(observe(y, cell=cell, propensity=share), **({} if method is None else {"method": method})).effect[
-        0, 0
-    ]
+    # the observed shares, as a randomised experiment is usually judged
+    share = np.bincount(cell) / 500
+    found = average_effects(
+        observe(y, cell=cell, propensity=share), **({} if method is None else {"method": method})
+    ).effect[0, 0]
     treated, control = y[cell == 1], y[cell == 0]
     assert found.value == pytest.approx(treated.mean() - control.mean())
     error = np.sqrt(treated.var() / len(treated) + control.var() / len(control))
@@ -36,7 +37,9 @@ def test_is_the_difference_in_means_with_its_two_sample_error(method):
 def test_every_arm_and_metric_at_once():
     rng = np.random.default_rng(1)
     cell = rng.choice(3, 30_000, p=[0.6, 0.3, 0.1])
-    y = np.stack([np.array([1.0, 1.2, 1.5])[cell], np.array([0.0, -1.0, 3.0])[cell]], axis=1) + rng.standard_normal((30_000, 2))
+    y = np.stack(
+        [np.array([1.0, 1.2, 1.5])[cell], np.array([0.0, -1.0, 3.0])[cell]], axis=1
+    ) + rng.standard_normal((30_000, 2))
     found = average_effects(observe(y, cell=cell, propensity=[0.6, 0.3, 0.1])).effect
     true = np.array([[0.2, -1.0], [0.5, 3.0]])
     assert found.value.shape == found.p_value.shape == (2, 2)
@@ -50,7 +53,9 @@ def test_confounding_that_the_propensity_knows_is_taken_out():
     e = 1 / (1 + np.exp(-x))
     cell = (rng.random(20_000) < e).astype(int)
     y = 2 * x + cell + rng.standard_normal(20_000)
-    found = average_effects(observe(y, cell=cell, propensity=np.column_stack([1 - e, e]))).effect[0, 0]
+    found = average_effects(observe(y, cell=cell, propensity=np.column_stack([1 - e, e]))).effect[
+        0, 0
+    ]
     assert abs(y[cell == 1].mean() - y[cell == 0].mean() - 1) > 1
     assert abs(found.value - 1) < 4 * found.std_error
 

@@ -1,4 +1,6 @@
-"""Estimates: means with intervals, by hand and against textbook formulas; the folder stays light to import."""
+"""Estimates: means with intervals, by hand and against textbook formulas; the folder stays light to
+import.
+"""
 
 import subprocess
 import sys
@@ -14,7 +16,9 @@ def test_three_rows_by_hand():
     found = mean_estimates(np.array([[1.0], [2.0], [3.0]]))[0]
     assert found.value == 2
     assert found.std_error == pytest.approx(1 / np.sqrt(3))  # sd 1 over sqrt(3)
-    assert found.interval == pytest.approx([2, 2 - 1.959964 / np.sqrt(3), 2 + 1.959964 / np.sqrt(3)])
+    assert found.interval == pytest.approx(
+        [2, 2 - 1.959964 / np.sqrt(3), 2 + 1.959964 / np.sqrt(3)]
+    )
     assert found.excludes_zero
 
 
@@ -49,6 +53,9 @@ def test_bad_input():
 
 def test_importing_the_folder_and_its_registry_loads_nothing_heavy():
     heavy = ("numba", "scipy.stats", "lightgbm")
-    code = f"import sys; from equipoise.evaluation import METRICS; print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        f"import sys; from equipoise.evaluation import METRICS; print([m for m in {heavy} if m in"
+        " sys.modules])"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

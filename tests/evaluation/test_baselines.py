@@ -30,7 +30,8 @@ def test_everybody_and_nobody():
 def test_by_lot_spends_what_the_policy_spends():
     rng = np.random.default_rng(2)
     cost = rng.uniform(1, 3, (500, 2))
-    choice = np.where(cost.min(axis=1) < 1.5, cost.argmin(axis=1), -1)  # the cheap ones: more offers than a lot could pay for
+    # the cheap ones: more offers than a lot could pay for
+    choice = np.where(cost.min(axis=1) < 1.5, cost.argmin(axis=1), -1)
     spend = np.where(choice >= 0, cost[np.arange(500), np.maximum(choice, 0)], 0).mean()
     lot = random_at_equal_spend(choice, cost)
     assert (lot[:, 1:] * cost).sum(axis=1).mean() == pytest.approx(spend)
@@ -42,7 +43,8 @@ def test_by_lot_never_treats_more_than_everybody():
     cost = np.array([[1.0], [9.0]])
     assert random_at_equal_spend(np.array([-1, 0]), cost)[0].tolist() == pytest.approx([0.1, 0.9])
     assert random_at_equal_spend(np.array([0, 0]), cost)[0].tolist() == [0, 1]
-    dear = np.array([[10.0, 1.0], [1.0, 10.0]])  # the policy gives each unit its dear arm: no lot can spend as much
+    # the policy gives each unit its dear arm: no lot can spend as much
+    dear = np.array([[10.0, 1.0], [1.0, 10.0]])
     assert random_at_equal_spend(np.array([0, 1]), dear)[0].tolist() == [0, 0.5, 0.5]
 
 

@@ -41,8 +41,12 @@ def test_bounds_are_the_linear_programs(which):
     for row in range(len(q)):
         for kind in range(len(TYPES)):
             one = (np.arange(8) == kind).astype(float)
-            assert found.low[row, kind] == pytest.approx(program(q[row], m0[row], which, one, 1), abs=1e-9)
-            assert found.high[row, kind] == pytest.approx(program(q[row], m0[row], which, one, -1), abs=1e-9)
+            assert found.low[row, kind] == pytest.approx(
+                program(q[row], m0[row], which, one, 1), abs=1e-9
+            )
+            assert found.high[row, kind] == pytest.approx(
+                program(q[row], m0[row], which, one, -1), abs=1e-9
+            )
 
 
 @every_set
@@ -53,7 +57,9 @@ def test_utilities_are_the_linear_programs(which):
         low, high = utility_bounds(q, m0, utility, assume=ASSUMED[which])
         for row in range(len(q)):
             assert low[row] == pytest.approx(program(q[row], m0[row], which, utility, 1), abs=1e-9)
-            assert high[row] == pytest.approx(program(q[row], m0[row], which, utility, -1), abs=1e-9)
+            assert high[row] == pytest.approx(
+                program(q[row], m0[row], which, utility, -1), abs=1e-9
+            )
 
 
 @every_set

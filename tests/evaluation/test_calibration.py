@@ -4,13 +4,20 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import average_effects, best_linear_predictor, calibration_deciles, observe, rank
+from equipoise.evaluation import (
+    average_effects,
+    best_linear_predictor,
+    calibration_deciles,
+    observe,
+    rank,
+)
 
 HALF = [0.5, 0.5]
 
 
 def test_two_bins_of_four_rows_by_hand():
-    rows = observe([3, 1, 2, 2], cell=[1, 0, 1, 0], propensity=HALF)  # means 2.5 and 1.5: gains 2, 2, 0, 0
+    # means 2.5 and 1.5: gains 2, 2, 0, 0
+    rows = observe([3, 1, 2, 2], cell=[1, 0, 1, 0], propensity=HALF)
     top, rest = calibration_deciles(rank([9, 7, 2, 0], rows), bins=2)
     assert (top.index, top.predicted, top.observed.value, top.rows) == (1, 8, 2, 2)
     assert (rest.index, rest.predicted, rest.observed.value, rest.rows) == (2, 1, 0, 2)
@@ -26,7 +33,9 @@ def test_the_bins_share_out_the_average_effect(trial):
     parts = np.split(rows.weight[order], np.cumsum([one.rows for one in bins])[:-1])
     mass = np.array([part.sum() for part in parts]) / rows.weight.sum()
     assert mass == pytest.approx(np.full(10, 0.1), abs=3 / 1003)
-    assert mass @ [one.observed.value for one in bins] == pytest.approx(average_effects(rows).effect[0, 0].value)
+    assert mass @ [one.observed.value for one in bins] == pytest.approx(
+        average_effects(rows).effect[0, 0].value
+    )
 
 
 def test_ties_stay_together(trial):
@@ -45,7 +54,9 @@ def test_true_effects_are_calibrated_and_exaggerated_ones_are_not(trial):
         assert twice.slope.value == pytest.approx(right.slope.value / 2)
         assert twice.slope.high < 1
         observed = [
-            one for one in calibration_deciles(rank(score[:, 0], rows)) if one.observed.low < one.predicted < one.observed.high
+            one
+            for one in calibration_deciles(rank(score[:, 0], rows))
+            if one.observed.low < one.predicted < one.observed.high
         ]
         assert len(observed) >= 6  # of 10; least of 20 seeds: 8
 
@@ -62,7 +73,9 @@ def test_slope_is_least_squares_with_robust_errors(trial):
     design = np.column_stack([np.ones(len(s)), s - np.average(s, weights=w)])
     bread = np.linalg.inv(design.T @ (w[:, None] * design))
     beta = bread @ design.T @ (w * gain)
-    meat = (design * (w * (gain - design @ beta))[:, None]).T @ (design * (w * (gain - design @ beta))[:, None])
+    meat = (design * (w * (gain - design @ beta))[:, None]).T @ (
+        design * (w * (gain - design @ beta))[:, None]
+    )
     slope = best_linear_predictor(rank(s, rows)).slope
     assert slope.value == pytest.approx(beta[1])
     assert slope.std_error == pytest.approx(np.sqrt((bread @ meat @ bread)[1, 1]), rel=2e-3)

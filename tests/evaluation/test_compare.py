@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import autoc, compare_policies, compare_rankings, observe, policy_value, qini, rank
+from equipoise.evaluation import (
+    autoc,
+    compare_policies,
+    compare_rankings,
+    observe,
+    policy_value,
+    qini,
+    rank,
+)
 
 
 def test_a_ranking_against_itself_is_a_draw(trial):
@@ -18,7 +26,9 @@ def test_a_ranking_against_itself_is_a_draw(trial):
 def test_truth_beats_noise_and_the_statement_says_so(trial):
     score, rows, _ = trial(2, n=2000)
     noise = np.random.default_rng(0).standard_normal(2000)
-    found = compare_rankings(rank(noise, rows), rank(score[:, 0], rows), autoc, names=("noise", "truth"))
+    found = compare_rankings(
+        rank(noise, rows), rank(score[:, 0], rows), autoc, names=("noise", "truth")
+    )
     assert found.winner == "truth"
     assert str(found).startswith("autoc: noise - truth = -")
     assert str(found).endswith("; truth wins")
@@ -28,7 +38,12 @@ def test_pairing_narrows_the_difference_of_like_scores(trial):
     score, rows, _ = trial(3, n=2000)
     near = score[:, 0] + 0.05 * np.random.default_rng(1).standard_normal(2000)
     error = qini(rank(near, rows)).std_error
-    assert compare_rankings(rank(score[:, 0], rows), rank(near, rows), qini, draws=200).difference.std_error < error / 2
+    assert (
+        compare_rankings(
+            rank(score[:, 0], rows), rank(near, rows), qini, draws=200
+        ).difference.std_error
+        < error / 2
+    )
 
 
 def test_clusters_are_drawn_whole():
@@ -51,24 +66,34 @@ def test_policies_are_compared_like_their_means(trial):
     paired = aimed.minus(nobody)[0]
     assert found.winner == "aimed"
     assert found.difference.value == pytest.approx(paired.value)
-    assert found.difference.std_error == pytest.approx(paired.std_error, rel=0.08)  # 1000 draws know it to 2.2 %
-    assert compare_policies(aimed, nobody, better=-1.0, names=("aimed", "nobody")).winner == "nobody"
+    # 1000 draws know it to 2.2 %
+    assert found.difference.std_error == pytest.approx(paired.std_error, rel=0.08)
+    assert (
+        compare_policies(aimed, nobody, better=-1.0, names=("aimed", "nobody")).winner == "nobody"
+    )
 
 
 def test_same_seed_same_numbers(trial):
     score, rows, _ = trial(6)
     noise = rank(np.random.default_rng(0).standard_normal(len(rows)), rows)
-    first, second, other = (compare_rankings(rank(score[:, 0], rows), noise, qini, draws=50, seed=s) for s in (1, 1, 2))
+    first, second, other = (
+        compare_rankings(rank(score[:, 0], rows), noise, qini, draws=50, seed=s) for s in (1, 1, 2)
+    )
     assert first == second != other
 
 
 def test_no_winner_on_noise_more_often_than_the_level_allows(trial):
-    """Two meaningless scores: a winner in about 5 of 100 worlds; over 20 blocks of 100 the most was 8."""
+    """Two meaningless scores: a winner in about 5 of 100 worlds; over 20 blocks of 100 the most was
+    8.
+    """
     wins = 0
     for seed in range(100):
         _, rows, _ = trial(seed, n=300)
         noise = np.random.default_rng(seed).standard_normal((2, 300))
-        wins += compare_rankings(rank(noise[0], rows), rank(noise[1], rows), qini, draws=200).winner is not None
+        wins += (
+            compare_rankings(rank(noise[0], rows), rank(noise[1], rows), qini, draws=200).winner
+            is not None
+        )
     assert wins <= 14
 
 
@@ -78,6 +103,8 @@ def test_other_rows_are_refused(trial):
     with pytest.raises(InputError, match="same rows"):
         compare_rankings(rank(score[:, 0], rows), rank(other[:, 0], more), qini)
     with pytest.raises(InputError, match="same rows"):
-        compare_policies(policy_value(np.zeros(400, int), rows), policy_value(np.zeros(500, int), more))
+        compare_policies(
+            policy_value(np.zeros(400, int), rows), policy_value(np.zeros(500, int), more)
+        )
     with pytest.raises(InputError, match="draws must be a whole number >= 2"):
         compare_rankings(rank(score[:, 0], rows), rank(score[:, 0], rows), qini, draws=1)

@@ -22,7 +22,9 @@ def test_tied_rows_are_one_step():
     assert gain_curve(rank([1, 1, 0, 0], rows)).share.tolist() == [0, 0.5, 1]
 
 
-@pytest.mark.parametrize("kind", [{}, {"ties": True}, {"weighted": True}, {"grouped": True}], ids=str)
+@pytest.mark.parametrize(
+    "kind", [{}, {"ties": True}, {"weighted": True}, {"grouped": True}], ids=str
+)
 def test_thinned_curve_lies_on_the_full_one(trial, kind):
     score, rows, _ = trial(1, n=1000, **kind)
     ranking = rank(score[:, 0], rows)
@@ -37,7 +39,9 @@ def test_the_area_over_the_random_line_is_the_qini(trial):
     score, rows, _ = trial(2, n=500, weighted=True)
     ranking = rank(score[:, 0], rows)
     curve = gain_curve(ranking, points=5000)
-    assert np.trapezoid(curve.value - curve.random, curve.share) == pytest.approx(qini(ranking).value)
+    assert np.trapezoid(curve.value - curve.random, curve.share) == pytest.approx(
+        qini(ranking).value
+    )
 
 
 @pytest.mark.parametrize("kind", [{}, {"weighted": True}, {"grouped": True}], ids=str)
@@ -56,7 +60,9 @@ def test_bands_agree_with_the_bootstrap(trial, kind):
     draws = []
     for seed in replicate_seeds(400, 1):
         weight = resample(unit, ranking.weight, seed)
-        share, gain = (np.r_[0, np.cumsum(part)] / weight.sum() for part in (weight, weight * ranking.gain))
+        share, gain = (
+            np.r_[0, np.cumsum(part)] / weight.sum() for part in (weight, weight * ranking.gain)
+        )
         draws.append(np.interp(curve.share, share, gain))
     error = (curve.high - curve.low)[1:] / 2 / 1.96
     assert error == pytest.approx(np.std(draws, axis=0)[1:], rel=0.15)  # worst of 10 seeds: 11.4 %

@@ -21,14 +21,21 @@ def test_without_levels_the_mean_gain_is_the_difference_of_weighted_means():
     cell, y, w = (rng.random(50) < e).astype(int), rng.standard_normal(50), rng.uniform(1, 2, 50)
     rows = observe(y, cell=cell, propensity=np.column_stack([1 - e, e]), weight=w)
     mass = w / np.where(cell == 1, e, 1 - e)
-    want = np.average(y[cell == 1], weights=mass[cell == 1]) - np.average(y[cell == 0], weights=mass[cell == 0])
-    # AIPW with a constant model is Hajek's difference once the weighted residuals of every cell sum to 0, as they do
+    want = np.average(y[cell == 1], weights=mass[cell == 1]) - np.average(
+        y[cell == 0], weights=mass[cell == 0]
+    )
+    # AIPW with a constant model is Hajek's difference once the weighted residuals of every cell sum
+    # to 0, as they do
     assert np.average(rows.gain(0, 0), weights=w) == pytest.approx(want)
 
 
 def test_gains_agree_with_the_scores_of_every_cell():
     rng = np.random.default_rng(1)
-    levels, y, cell = rng.standard_normal((30, 3, 2)), rng.standard_normal((30, 2)), np.arange(30) % 3
+    levels, y, cell = (
+        rng.standard_normal((30, 3, 2)),
+        rng.standard_normal((30, 2)),
+        np.arange(30) % 3,
+    )
     e = rng.dirichlet([5, 5, 5], 30)
     scores = dr_scores(y, cell, e, levels)
     rows = observe(y, cell=cell, propensity=e, levels=levels)
@@ -40,7 +47,10 @@ def test_gains_agree_with_the_scores_of_every_cell():
 def test_a_fixed_design_is_one_row_however_it_is_given():
     whole = observe(Y, cell=CELL, propensity=np.broadcast_to(HALF, (4, 2)))
     assert whole.propensity.shape == (1, 2)
-    assert whole.gain(0, 0).tolist() == observe(Y, cell=CELL, propensity=np.full((4, 2), 0.5)).gain(0, 0).tolist()
+    assert (
+        whole.gain(0, 0).tolist()
+        == observe(Y, cell=CELL, propensity=np.full((4, 2), 0.5)).gain(0, 0).tolist()
+    )
 
 
 def test_inputs_are_left_as_they_were():
@@ -63,16 +73,28 @@ def test_inputs_are_left_as_they_were():
         ({"cell": [1, 1, 1, 1]}, "every cell must have rows; got none in cell 0"),
         ({"cell": [0, 0, 0, 0]}, "every cell must have rows; got none in cell 1"),
         ({"propensity": [0.0, 1.0]}, "strictly between 0 and 1; got 0.0 at row 0, cell 0"),
-        ({"propensity": [[0.5, 0.5]] * 3 + [[0.0, 1.0]]}, "strictly between 0 and 1; got 0.0 at row 3, cell 0"),
-        ({"propensity": [[0.5, 0.5]] * 3 + [[np.nan, 0.5]]}, "strictly between 0 and 1; got nan at row 3"),
+        (
+            {"propensity": [[0.5, 0.5]] * 3 + [[0.0, 1.0]]},
+            "strictly between 0 and 1; got 0.0 at row 3, cell 0",
+        ),
+        (
+            {"propensity": [[0.5, 0.5]] * 3 + [[np.nan, 0.5]]},
+            "strictly between 0 and 1; got nan at row 3",
+        ),
         ({"propensity": [[0.5, 0.5]] * 3 + [[0.5, 0.4]]}, "sum to 1; got 0.9 at row 3"),
         ({"propensity": [[0.5, 0.5]] * 3}, "propensity must have shape"),
         ({"weight": [1.0, 1.0, 0.0, 1.0]}, "weight must be a finite number > 0; got 0.0 at row 2"),
-        ({"weight": [1.0, 1.0, 1.0, np.inf]}, "weight must be a finite number > 0; got inf at row 3"),
+        (
+            {"weight": [1.0, 1.0, 1.0, np.inf]},
+            "weight must be a finite number > 0; got inf at row 3",
+        ),
         ({"weight": [1.0]}, "weight must be one number a row"),
         ({"groups": [1, 2]}, "groups must be one label a row"),
         ({"levels": [[1.0, 2.0]] * 3}, "levels must have shape"),
-        ({"levels": [[1.0, 2.0]] * 3 + [[1.0, np.nan]]}, "levels must be finite; got nan at row 3, cell 1"),
+        (
+            {"levels": [[1.0, 2.0]] * 3 + [[1.0, np.nan]]},
+            "levels must be finite; got nan at row 3, cell 1",
+        ),
     ],
 )
 def test_what_is_refused(change, message):

@@ -5,14 +5,24 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.core.scores import dr_scores
-from equipoise.evaluation import average_effects, dr, ips, mean_estimates, observe, policy_value, snips
+from equipoise.evaluation import (
+    average_effects,
+    dr,
+    ips,
+    mean_estimates,
+    observe,
+    policy_value,
+    snips,
+)
 
 METHODS = [dr, ips, snips]
 HALF = [0.5, 0.5]
 
 
 def bandit(seed, n=4000):
-    """(rows without levels, rows with levels, true levels (n, 3, 2)): three cells, two metrics, unequal known propensities."""
+    """(rows without levels, rows with levels, true levels (n, 3, 2)): three cells, two metrics,
+    unequal known propensities.
+    """
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 2))
     raw = np.exp(0.5 * x @ rng.standard_normal((2, 3)) * 0.5)
@@ -21,7 +31,11 @@ def bandit(seed, n=4000):
     effect = np.stack([np.zeros(n), x[:, 0], 0.3 + 0.5 * x[:, 1]], axis=1)
     levels = np.stack([2 + x[:, :1] + effect, 1 - 0.5 * effect], axis=2)
     y = levels[np.arange(n), cell] + rng.standard_normal((n, 2))
-    return observe(y, cell=cell, propensity=e), observe(y, cell=cell, propensity=e, levels=levels), levels
+    return (
+        observe(y, cell=cell, propensity=e),
+        observe(y, cell=cell, propensity=e, levels=levels),
+        levels,
+    )
 
 
 def test_four_rows_by_hand():
@@ -30,7 +44,8 @@ def test_four_rows_by_hand():
     assert policy_value(policy, rows, method=ips).rows[:, 0].tolist() == [6, 0, 0, 2]
     assert policy_value(policy, rows, method=ips).estimates.value.tolist() == [2]
     assert policy_value(policy, rows, method=snips).estimates.value.tolist() == [2]
-    # dr with the cells' means 1.5 (treated) and .5 (control): 1.5 + 2 (3 - 1.5), 1.5, .5, .5 + 2 (1 - .5)
+    # dr with the cells' means 1.5 (treated) and .5 (control): 1.5 + 2 (3 - 1.5), 1.5, .5, .5 + 2 (1
+    # - .5)
     assert policy_value(policy, rows, method=dr).rows[:, 0].tolist() == [4.5, 1.5, 0.5, 1.5]
 
 
@@ -54,7 +69,8 @@ def test_the_policy_of_the_experiment_has_the_mean_outcome(method):
     rows, _, _ = bandit(2, n=500)
     value = policy_value(rows.propensity, rows, method=method).estimates.value
     want = rows.y.mean(axis=0)
-    assert value == pytest.approx(want, abs=0.2 if method is dr else 1e-9)  # dr moves rows towards its means
+    # dr moves rows towards its means
+    assert value == pytest.approx(want, abs=0.2 if method is dr else 1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda f: f.__name__)
@@ -65,20 +81,28 @@ def test_finds_the_true_value_of_a_policy_that_targets(method, with_levels):
         choice = (levels[:, :, 0]).argmax(axis=1) - 1
         found = policy_value(choice, modelled if with_levels else plain, method=method)
         true = levels[np.arange(len(levels)), choice + 1].mean(axis=0)
-        assert (np.abs(found.estimates.value - true) < 4 * found.estimates.std_error).all()  # worst of 20 seeds: 2.4
+        # worst of 20 seeds: 2.4
+        assert (np.abs(found.estimates.value - true) < 4 * found.estimates.std_error).all()
 
 
 def test_a_model_of_the_levels_narrows_the_interval():
     plain, modelled, levels = bandit(3)
     choice = levels[:, :, 0].argmax(axis=1) - 1
-    errors = [policy_value(choice, plain, method=ips), policy_value(choice, plain), policy_value(choice, modelled)]
+    errors = [
+        policy_value(choice, plain, method=ips),
+        policy_value(choice, plain),
+        policy_value(choice, modelled),
+    ]
     widths = [one.estimates.std_error[0] for one in errors]
     assert widths[0] > widths[1] > widths[2]
 
 
 def test_a_gain_is_paired():
     _, rows, _ = bandit(4)
-    everybody, nobody = policy_value(np.zeros(4000, int), rows), policy_value(np.full(4000, -1), rows)
+    everybody, nobody = (
+        policy_value(np.zeros(4000, int), rows),
+        policy_value(np.full(4000, -1), rows),
+    )
     gain = everybody.minus(nobody)
     assert gain.value == pytest.approx(everybody.estimates.value - nobody.estimates.value)
     assert gain.value == pytest.approx(average_effects(rows).effect.value[0])
@@ -88,7 +112,9 @@ def test_a_gain_is_paired():
 def test_clusters_count_once_in_a_gain():
     rows, _, _ = bandit(8, n=200)
     choice, copies = np.arange(200) % 3 - 1, np.repeat(np.arange(200), 3)
-    many = observe(rows.y[copies], cell=rows.cell[copies], propensity=rows.propensity[copies], groups=copies)
+    many = observe(
+        rows.y[copies], cell=rows.cell[copies], propensity=rows.propensity[copies], groups=copies
+    )
     once = policy_value(choice, rows).minus(policy_value(np.zeros(200, int), rows))
     thrice = policy_value(choice[copies], many).minus(policy_value(np.zeros(600, int), many))
     assert thrice.std_error == pytest.approx(once.std_error)
@@ -96,8 +122,11 @@ def test_clusters_count_once_in_a_gain():
 
 def test_snips_of_one_arm_for_all_is_its_mean_with_the_mean_s_error():
     rng = np.random.default_rng(9)
-    cell, y = (rng.random(900) < 0.2).astype(int), rng.standard_normal(900)  # far from the design's half
-    found = policy_value(np.zeros(900, int), observe(y, cell=cell, propensity=HALF), method=snips).estimates[0]
+    # far from the design's half
+    cell, y = (rng.random(900) < 0.2).astype(int), rng.standard_normal(900)
+    found = policy_value(
+        np.zeros(900, int), observe(y, cell=cell, propensity=HALF), method=snips
+    ).estimates[0]
     treated = y[cell == 1]
     assert found.value == pytest.approx(treated.mean())
     assert found.std_error == pytest.approx(treated.std() / np.sqrt(len(treated)), rel=2e-3)
@@ -109,7 +138,12 @@ def test_folds_are_pooled_by_their_rows():
     whole = policy_value(choice, rows)
     parts = []
     for part in (slice(0, 150), slice(150, 400)):
-        fold = observe(rows.y[part], cell=rows.cell[part], propensity=rows.propensity[part], levels=rows.levels[part])
+        fold = observe(
+            rows.y[part],
+            cell=rows.cell[part],
+            propensity=rows.propensity[part],
+            levels=rows.levels[part],
+        )
         parts.append(policy_value(choice[part], fold).rows)
     assert mean_estimates(np.concatenate(parts)).value == pytest.approx(whole.estimates.value)
 
@@ -121,8 +155,13 @@ def test_whole_weights_are_rows_repeated(method):
     again = np.repeat(np.arange(100), times)
     choice = np.arange(100) % 3 - 1
     weighted = observe(plain.y, cell=plain.cell, propensity=plain.propensity, weight=times)
-    repeated = observe(plain.y[again], cell=plain.cell[again], propensity=plain.propensity[again], groups=again)
-    first, second = policy_value(choice, weighted, method=method), policy_value(choice[again], repeated, method=method)
+    repeated = observe(
+        plain.y[again], cell=plain.cell[again], propensity=plain.propensity[again], groups=again
+    )
+    first, second = (
+        policy_value(choice, weighted, method=method),
+        policy_value(choice[again], repeated, method=method),
+    )
     assert first.estimates.value == pytest.approx(second.estimates.value)
     assert first.estimates.std_error == pytest.approx(second.estimates.std_error)
 

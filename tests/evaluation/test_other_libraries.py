@@ -1,4 +1,6 @@
-"""The metrics of scikit-uplift and causalml against their formulas written out as loops over rows."""
+"""The metrics of scikit-uplift and causalml against their formulas written out as loops over
+rows.
+"""
 
 import numpy as np
 import pytest
@@ -30,7 +32,12 @@ def sklift_points(score, y, t, kind):
             means = [sum(part) / len(part) if part else 0.0 for part in (treated, control)]
             points.append((len(top), len(top) * (means[0] - means[1])))
         else:
-            points.append((len(top), sum(treated) - sum(control) * (len(treated) / len(control) if control else 0.0)))
+            points.append(
+                (
+                    len(top),
+                    sum(treated) - sum(control) * (len(treated) / len(control) if control else 0.0),
+                )
+            )
     return points
 
 
@@ -52,7 +59,9 @@ def sklift_score(score, y, t, kind):
 
 
 def causalml_curve(score, y, t, kind):
-    """gain(k) or qini(k) for k = 0..N; where it is 0/0 the lift (or qini) is interpolated from 0."""
+    """gain(k) or qini(k) for k = 0..N; where it is 0/0 the lift (or qini) is interpolated from
+    0.
+    """
     order = sorted(range(len(y)), key=lambda i: -score[i])
     raw = [0.0]
     for k in range(1, len(y) + 1):
@@ -81,7 +90,10 @@ def case(seed, *, ties=False, binary=True, effect=0.2, n=60, share=0.5):
 
 
 CASES = [
-    {"seed": seed, "effect": effect, "share": share} for seed in range(4) for effect in (0.4, -0.4) for share in (0.5, 0.1, 0.9)
+    {"seed": seed, "effect": effect, "share": share}
+    for seed in range(4)
+    for effect in (0.4, -0.4)
+    for share in (0.5, 0.1, 0.9)
 ]
 
 
@@ -91,7 +103,9 @@ def test_sklift_by_its_formulas(setting, ties):
     score, y, t = case(**setting, ties=ties)
     ranking = ranking_of(score, y, t)
     assert qini_sklift(ranking).value == pytest.approx(sklift_score(score, y, t, "qini"), abs=1e-9)
-    assert auuc_sklift(ranking).value == pytest.approx(sklift_score(score, y, t, "uplift"), abs=1e-9)
+    assert auuc_sklift(ranking).value == pytest.approx(
+        sklift_score(score, y, t, "uplift"), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -101,7 +115,10 @@ def test_causalml_by_its_formulas(setting, binary):
     ranking = ranking_of(score, y, t)
     gain, curve = (np.array(causalml_curve(score, y, t, kind)) for kind in ("gain", "qini"))
     want = {auuc_causalml_raw: gain.mean(), auuc_causalml: (gain / abs(gain[-1])).mean()}
-    want |= {qini_causalml_raw: curve.mean() - curve[-1] / 2, qini_causalml: (curve.mean() - curve[-1] / 2) / abs(curve[-1])}
+    want |= {
+        qini_causalml_raw: curve.mean() - curve[-1] / 2,
+        qini_causalml: (curve.mean() - curve[-1] / 2) / abs(curve[-1]),
+    }
     for metric, value in want.items():
         assert metric(ranking).value == pytest.approx(value, rel=1e-9, abs=1e-9), metric.name
 
@@ -109,7 +126,8 @@ def test_causalml_by_its_formulas(setting, binary):
 def test_both_arms_met_late_by_hand():
     """Two treated rows come first: before the first control row, causalml draws a line from 0."""
     ranking = ranking_of([4, 3, 2, 1], [1, 1, 0, 0], [1, 1, 0, 0])
-    # lift: nan, nan, 1, 1 -> 0, 1/3, 2/3, 1, 1;   gain = k lift;   qini: nan, nan, 2, 2 -> 0, 2/3, 4/3, 2, 2
+    # lift: nan, nan, 1, 1 -> 0, 1/3, 2/3, 1, 1;   gain = k lift;   qini: nan, nan, 2, 2 -> 0, 2/3,
+    # 4/3, 2, 2
     assert auuc_causalml_raw(ranking).value == pytest.approx((1 / 3 + 4 / 3 + 3 + 4) / 5)
     assert qini_causalml_raw(ranking).value == pytest.approx((2 / 3 + 4 / 3 + 2 + 2) / 5 - 1)
 
@@ -125,7 +143,9 @@ def test_only_rows_of_the_two_arms_count():
 
 
 def test_ties_of_causalml_do_not_depend_on_the_file():
-    """A file sorted by outcome gets causalml's own score to 5.8 on a constant score; nothing is ranked, so ours stays 0."""
+    """A file sorted by outcome gets causalml's own score to 5.8 on a constant score; nothing is
+    ranked, so ours stays 0.
+    """
     y, t = np.repeat([1.0, 0.0], 50), np.tile([1, 0], 50)
     t[:10] = 1
     assert qini_causalml_raw(ranking_of(np.zeros(100), y, t)).value == pytest.approx(0, abs=1e-9)
@@ -146,7 +166,10 @@ def test_one_class_only_is_refused_where_nothing_can_be_perfect():
 
 def test_causalml_refuses_to_divide_by_an_average_effect_of_zero():
     ranking = ranking_of([3, 2, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0])
-    for metric, name in ((qini_causalml, "qini_causalml_raw"), (auuc_causalml, "auuc_causalml_raw")):
+    for metric, name in (
+        (qini_causalml, "qini_causalml_raw"),
+        (auuc_causalml, "auuc_causalml_raw"),
+    ):
         with pytest.raises(InputError, match=f"not be 0; got an average effect of 0; use {name}"):
             metric(ranking)
 

@@ -11,7 +11,8 @@ from equipoise.evaluation.resampling import replicate_seeds, resample
 def test_counts_are_poisson_one():
     counts = resample(np.arange(200_000), np.ones(200_000), replicate_seeds(2, 0)[0])
     shares = np.bincount(counts.astype(int), minlength=8)[:5] / 200_000
-    assert shares == pytest.approx(np.exp(-1) / np.array([1, 1, 2, 6, 24]), abs=0.005)  # three standard errors are .0033
+    # three standard errors are .0033
+    assert shares == pytest.approx(np.exp(-1) / np.array([1, 1, 2, 6, 24]), abs=0.005)
     assert counts.mean() == pytest.approx(counts.var(), abs=0.02)
 
 
@@ -22,7 +23,9 @@ def test_a_unit_counts_alike_wherever_it_stands():
 
 
 def test_replicates_are_independent():
-    first, second = (resample(np.arange(50_000), np.ones(50_000), seed) for seed in replicate_seeds(2, 2))
+    first, second = (
+        resample(np.arange(50_000), np.ones(50_000), seed) for seed in replicate_seeds(2, 2)
+    )
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
     assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.02
 
@@ -36,10 +39,17 @@ def test_any_metric_gets_an_interval(trial):
 
 def test_clusters_count_as_one():
     copies = np.repeat(np.arange(50), 3)
-    rows = observe(np.arange(50.0)[copies], cell=np.arange(50)[copies] % 2, propensity=[0.5, 0.5], groups=copies)
+    rows = observe(
+        np.arange(50.0)[copies],
+        cell=np.arange(50)[copies] % 2,
+        propensity=[0.5, 0.5],
+        groups=copies,
+    )
     once = observe(np.arange(50.0), cell=np.arange(50) % 2, propensity=[0.5, 0.5])
     many = bootstrap(qini, rank(np.arange(50.0)[copies], rows), draws=50)
-    assert many.interval == pytest.approx(bootstrap(qini, rank(np.arange(50.0), once), draws=50).interval)
+    assert many.interval == pytest.approx(
+        bootstrap(qini, rank(np.arange(50.0), once), draws=50).interval
+    )
 
 
 def test_draws_below_two_are_refused(trial):

@@ -22,7 +22,8 @@ def test_msm_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("vary", "assume", "violation"), [(with_harm, ("A5",), "harm"), (with_direct_gain, ("A6",), "direct_gain")]
+    ("vary", "assume", "violation"),
+    [(with_harm, ("A5",), "harm"), (with_direct_gain, ("A6",), "direct_gain")],
 )
 def test_parts_run_from_end_to_end(vary, assume, violation):
     _, q, m0 = law()
@@ -37,7 +38,10 @@ def test_parts_run_from_end_to_end(vary, assume, violation):
     np.testing.assert_allclose(vary(q, m0, 0.0)[:, :5], identify(q, m0), atol=1e-12)
 
 
-@pytest.mark.parametrize(("vary", "knobs", "kind"), [(with_harm, {"harm": 0.5}, 5), (with_direct_gain, {"direct": 0.3}, 6)])
+@pytest.mark.parametrize(
+    ("vary", "knobs", "kind"),
+    [(with_harm, {"harm": 0.5}, 5), (with_direct_gain, {"direct": 0.3}, 6)],
+)
 def test_the_true_part_gives_the_true_types(vary, knobs, kind):
     truth, q, m0 = law(**knobs)
     least, most = vary(q, m0, 0.0)[:, kind], vary(q, m0, 1.0)[:, kind]
@@ -61,7 +65,9 @@ def test_bounds_widen_with_the_factor():
 
 
 def test_covers_a_hidden_confounder_of_its_strength():
-    """A hidden half of the units is offered with other odds and has other strata; its odds ratio is the factor."""
+    """A hidden half of the units is offered with other odds and has other strata; its odds ratio is
+    the factor.
+    """
     rng = np.random.default_rng(0)
     for _ in range(50):
         p, g = rng.dirichlet(np.ones(5), 2), rng.uniform(0.2, 0.8, 2)  # of the two halves

@@ -1,4 +1,6 @@
-"""The value of a step: right where either model is right, wrong where both are; it covers; few rows are not believed."""
+"""The value of a step: right where either model is right, wrong where both are; it covers; few rows
+are not believed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ STEP = 0.3
 
 
 def drawn(seed, n=2000):
-    """A dose that is normal around x, an outcome that bends with it, and the exact ratio of a step up."""
+    """A dose that is normal around x, an outcome that bends with it, and the exact ratio of a step
+    up.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n)
     t = x + rng.normal(size=n)
@@ -68,7 +72,12 @@ def test_few_effective_rows_are_not_believed():
 
 def test_weights_and_groups_are_those_of_means():
     _, _, y, ratio = drawn(1, 400)
-    twice = shift_value(np.repeat(y, 2, axis=0), np.repeat(y, 2, axis=0), np.repeat(y + 1, 2, axis=0), np.repeat(ratio, 2))
+    twice = shift_value(
+        np.repeat(y, 2, axis=0),
+        np.repeat(y, 2, axis=0),
+        np.repeat(y + 1, 2, axis=0),
+        np.repeat(ratio, 2),
+    )
     once = shift_value(y, y, y + 1, ratio, weight=np.full(400, 2.0))
     np.testing.assert_allclose(once.gain.value, twice.gain.value)
     assert shift_value(y, y * 0, y, ratio, groups=np.arange(400) // 2).gain.std_error[0] > 0

@@ -42,11 +42,22 @@ def test_minus_zero_ties_with_zero():
         lambda r, n: r.standard_normal(n).astype(np.float32),
         lambda r, n: r.integers(-5, 5, n),
         lambda r, n: 1 + 1e-15 * r.integers(0, 9, n),  # apart by the last bits only
-        lambda r, n: np.r_[-1e308, 1 + 1e-15 * r.integers(0, 50, n - 1)],  # and one far away, so that those bits are cut
+        # and one far away, so that those bits are cut
+        lambda r, n: np.r_[-1e308, 1 + 1e-15 * r.integers(0, 50, n - 1)],
         lambda r, n: r.standard_normal(n) * 10.0 ** r.integers(-300, 300, n),
         lambda r, n: r.choice([np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324], n),
     ],
-    ids=["normal", "ties", "constant", "float32", "integers", "last bits", "last bits cut", "all scales", "extremes"],
+    ids=[
+        "normal",
+        "ties",
+        "constant",
+        "float32",
+        "integers",
+        "last bits",
+        "last bits cut",
+        "all scales",
+        "extremes",
+    ],
 )
 def test_agrees_with_a_stable_sort_of_the_floats(make, n):
     assert same(make(np.random.default_rng(n), n))

@@ -12,10 +12,17 @@ REWARD = COUPON.reward(1, 0.4)
 
 
 def judged(n=4000, seed=0):
-    """Strata (n, 5), and signals of them with the right propensity and outcome models that are halfway to the mean."""
+    """Strata (n, 5), and signals of them with the right propensity and outcome models that are
+    halfway to the mean.
+    """
     log, truth = make_incentive_world(n, seed=seed)
     p = truth.strata()
-    rows = Claims(log.cells, log.numbers("claimed").astype(int), log.y[:, 0].astype(int), truth.propensity[:, 1])
+    rows = Claims(
+        log.cells,
+        log.numbers("claimed").astype(int),
+        log.y[:, 0].astype(int),
+        truth.propensity[:, 1],
+    )
     return p, dr_signals(rows, *cells_of((p + p.mean(axis=0)) / 2))
 
 
@@ -29,7 +36,9 @@ def test_two_rows_by_hand():
 
 
 def test_value_and_lower_bound_cover():
-    """Of 400 worlds 95.5 % of the intervals cover the truth and 95.5 % of the bounds lie below it; 88 of 100 is 3 sd off."""
+    """Of 400 worlds 95.5 % of the intervals cover the truth and 95.5 % of the bounds lie below it;
+    88 of 100 is 3 sd off.
+    """
     inside, below = [], []
     for seed in range(100):
         p, signals = judged(1000, seed)
@@ -45,9 +54,15 @@ def test_curve_is_the_value_of_its_rule():
     p, signals = judged()
     score = p @ REWARD
     for point in offer_curve(score, signals, REWARD, shares=[0.0, 0.1, 0.4, 1.0]):
-        chance = np.where(score > point.gamma, 1.0, np.where((score == point.gamma) & (point.gamma > 0), point.tie, 0.0))
+        chance = np.where(
+            score > point.gamma,
+            1.0,
+            np.where((score == point.gamma) & (point.gamma > 0), point.tie, 0.0),
+        )
         assert point.offered == pytest.approx(min(point.share, (score > 0).mean()))
-        assert point.value.value == pytest.approx(offer_value(chance, signals, REWARD).estimate.value)
+        assert point.value.value == pytest.approx(
+            offer_value(chance, signals, REWARD).estimate.value
+        )
     assert len(offer_curve(score, signals, REWARD)) == 20
 
 
@@ -55,7 +70,13 @@ def test_audience_adds_up():
     p, signals = judged()
     offered = (p @ REWARD > 0.1).astype(float)
     table = audience(offered, signals, COUPON, gain=1, cost=0.4)
-    assert [line.stratum for line in table] == ["never_buyer", "never_taker", "coupon_taker", "coupon_buyer", "always_buyer"]
+    assert [line.stratum for line in table] == [
+        "never_buyer",
+        "never_taker",
+        "coupon_taker",
+        "coupon_buyer",
+        "always_buyer",
+    ]
     assert sum(line.units.value for line in table) == pytest.approx(4000)
     assert sum(line.offered.value for line in table) == pytest.approx(offered.sum())
     total = 4000 * offer_value(offered, signals, REWARD).estimate.value
@@ -87,13 +108,18 @@ def test_segments_average_to_the_whole():
 def test_groups_widen_the_interval_of_copies():
     p, signals = judged(500)
     once = offer_value(np.ones(500), signals, REWARD).estimate
-    twice = offer_value(np.ones(1000), np.repeat(signals, 2, axis=0), REWARD, groups=np.repeat(np.arange(500), 2)).estimate
+    twice = offer_value(
+        np.ones(1000), np.repeat(signals, 2, axis=0), REWARD, groups=np.repeat(np.arange(500), 2)
+    ).estimate
     assert twice.std_error == pytest.approx(once.std_error)
 
 
 @pytest.mark.parametrize(
     ("offered", "message"),
-    [(np.array([0.5, 1.5]), "offered must be a probability; got 1.5 at row 1"), (np.ones(3), "one probability a row")],
+    [
+        (np.array([0.5, 1.5]), "offered must be a probability; got 1.5 at row 1"),
+        (np.ones(3), "one probability a row"),
+    ],
 )
 def test_bad_offers(offered, message):
     with pytest.raises(InputError, match=message):

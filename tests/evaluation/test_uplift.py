@@ -10,7 +10,9 @@ HALF = [0.5, 0.5]
 
 
 def brute(score, gain, weight):
-    """(qini, autoc, qini_rate) by their definitions, one loop over ranks; ties share their weighted mean gain."""
+    """(qini, autoc, qini_rate) by their definitions, one loop over ranks; ties share their weighted
+    mean gain.
+    """
     order = np.argsort(-score, kind="stable")
     s, g, w = score[order], gain[order].copy(), weight[order].copy()
     for value in np.unique(s):
@@ -26,9 +28,13 @@ def brute(score, gain, weight):
 def test_four_rows_by_hand():
     rows = observe([1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=HALF)
     # gains 1.5, .5, -.5, .5, so G = .375, .5, .375, .5 at shares 1/4..1
-    assert qini(rank([4, 3, 2, 1], rows)).value == pytest.approx(0.25 * (0.1875 + 0.4375 + 0.4375 + 0.4375) - 0.25)
+    assert qini(rank([4, 3, 2, 1], rows)).value == pytest.approx(
+        0.25 * (0.1875 + 0.4375 + 0.4375 + 0.4375) - 0.25
+    )
     assert autoc(rank([4, 3, 2, 1], rows)).value == pytest.approx((1.5 + 1.0 + 0.5 + 0.5) / 4 - 0.5)
-    assert qini_rate(rank([4, 3, 2, 1], rows)).value == pytest.approx((0.375 + 0.5 + 0.375 + 0.5 - 0.5 * 2.5) / 4)
+    assert qini_rate(rank([4, 3, 2, 1], rows)).value == pytest.approx(
+        (0.375 + 0.5 + 0.375 + 0.5 - 0.5 * 2.5) / 4
+    )
 
 
 def test_a_good_order_is_positive_and_its_reverse_negative(trial):
@@ -54,8 +60,12 @@ def test_whole_weights_are_rows_repeated(trial, name):
     score, rows, _ = trial(3, n=120, ties=True, weighted=True, binary=True)
     again = np.repeat(np.arange(120), rows.weight.astype(int))
     repeated = observe(rows.y[again], cell=rows.cell[again], propensity=HALF)
-    tolerance = 0.01 if name in ("autoc", "qini_rate") else 1e-9  # those two sum over ranks, of which there are then more
-    got, want = (METRICS.load(name).value(r) for r in (rank(score[:, 0], rows), rank(score[again, 0], repeated)))
+    # those two sum over ranks, of which there are then more
+    tolerance = 0.01 if name in ("autoc", "qini_rate") else 1e-9
+    got, want = (
+        METRICS.load(name).value(r)
+        for r in (rank(score[:, 0], rows), rank(score[again, 0], repeated))
+    )
     assert got == pytest.approx(want, abs=tolerance)
 
 
@@ -63,7 +73,9 @@ def test_whole_weights_are_rows_repeated(trial, name):
 def test_the_order_of_rows_and_the_scale_of_scores_are_of_no_effect(trial, name):
     score, rows, _ = trial(4, ties=True, binary=True, weighted=True)
     shuffled = np.random.default_rng(0).permutation(len(rows))
-    moved = observe(rows.y[shuffled], cell=rows.cell[shuffled], propensity=HALF, weight=rows.weight[shuffled])
+    moved = observe(
+        rows.y[shuffled], cell=rows.cell[shuffled], propensity=HALF, weight=rows.weight[shuffled]
+    )
     metric = METRICS.load(name)
     first = metric(rank(score[:, 0], rows))
     for other in (rank(score[shuffled, 0], moved), rank(np.exp(score[:, 0]), rows)):
@@ -88,21 +100,27 @@ def test_adding_a_constant_to_the_outcome_is_of_no_effect(trial):
 
 
 def test_the_average_effect_is_no_divisor(trial):
-    """Unlike qini_causalml, which grows without bound: the same ranking quality is the same number at any average effect."""
+    """Unlike qini_causalml, which grows without bound: the same ranking quality is the same number
+    at any average effect.
+    """
     values = []
     for effect in (0.3, 0.003, -0.3):
         score, rows, _ = trial(7, n=20_000, effect=effect)
         values.append(qini(rank(score[:, 0], rows)).value)
-    assert np.ptp(values) < 1e-9 * abs(values[0])  # the outcome moves by a constant in the treated arm alone
+    # the outcome moves by a constant in the treated arm alone
+    assert np.ptp(values) < 1e-9 * abs(values[0])
 
 
 @pytest.mark.parametrize("metric", [qini, autoc], ids=lambda m: m.name)
 @pytest.mark.parametrize("kind", ["plain", "ties", "weighted", "grouped"])
 def test_standard_error_agrees_with_the_bootstrap(trial, metric, kind):
     score, rows, _ = trial(8, n=3000, **({} if kind == "plain" else {kind: True}))
-    ranking = rank(score[:, 0] + np.random.default_rng(1).standard_normal(3000).round(kind == "ties"), rows)
+    ranking = rank(
+        score[:, 0] + np.random.default_rng(1).standard_normal(3000).round(kind == "ties"), rows
+    )
     by_draws = bootstrap(metric, ranking, draws=400, seed=1).std_error
-    assert metric(ranking).std_error == pytest.approx(by_draws, rel=0.15)  # 400 draws know it to 3.5 %; worst of 20 seeds: 11.6 %
+    # 400 draws know it to 3.5 %; worst of 20 seeds: 11.6 %
+    assert metric(ranking).std_error == pytest.approx(by_draws, rel=0.15)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -115,7 +133,8 @@ def test_influence_is_what_one_more_unit_of_weight_does(trial, metric, ties):
         heavier = ranking.weight.copy()
         heavier[p] += step
         change = (metric.value(ranking.reweighted(heavier)) - value) / step * ranking.weight.sum()
-        assert change == pytest.approx(psi[p], abs=0.06 if metric is autoc else 2e-3)  # autoc sums over ranks: off by 1 / rank
+        # autoc sums over ranks: off by 1 / rank
+        assert change == pytest.approx(psi[p], abs=0.06 if metric is autoc else 2e-3)
     assert ranking.weight @ psi == pytest.approx(0, abs=1e-9)
 
 
@@ -126,7 +145,9 @@ def test_clusters_widen_the_interval():
     copies = np.repeat(np.arange(300), 4)
     clustered = observe(y[copies], cell=cell[copies], propensity=HALF, groups=copies)
     once = observe(y, cell=cell, propensity=HALF)
-    assert qini(rank(x[copies], clustered)).interval == pytest.approx(qini(rank(x, once)).interval, rel=1e-9)
+    assert qini(rank(x[copies], clustered)).interval == pytest.approx(
+        qini(rank(x, once)).interval, rel=1e-9
+    )
 
 
 def test_finds_the_truth_with_many_arms_and_unequal_shares(trial):

@@ -1,4 +1,6 @@
-"""The compiled steps against the graph of tensors: the same losses and the same nets, to float32."""
+"""The compiled steps against the graph of tensors: the same losses and the same nets, to
+float32.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from equipoise.neural.additive import CROSS_ENTROPY, LIKELIHOOD, SQUARED, Composite, train_joint, train_one  # noqa: E402
+from equipoise.neural.additive import (  # noqa: E402
+    CROSS_ENTROPY,
+    LIKELIHOOD,
+    SQUARED,
+    Composite,
+    train_joint,
+    train_one,
+)
 from equipoise.neural.fast_math import exponentials, logarithms  # noqa: E402
 from equipoise.neural.id_nets import Additive, generator  # noqa: E402
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared  # noqa: E402
@@ -41,7 +50,9 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> None:
 def test_one_output(kind, loss):
     data, (ours, theirs) = rows(), pair(1)
     target = numbers(data.y)
-    told = train(theirs, lambda u, i, y: loss(theirs([u, i]), y), [*data.columns()[:2], target], HOW)
+    told = train(
+        theirs, lambda u, i, y: loss(theirs([u, i]), y), [*data.columns()[:2], target], HOW
+    )
     got = train_one(ours, kind, data.codes, data.y, HOW)
     np.testing.assert_allclose(got.losses, told.losses, rtol=2e-6)
     same(ours, theirs)
@@ -78,7 +89,9 @@ def test_fits_side_by_side_give_the_same_bytes():
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda net: train_one(net, LIKELIHOOD, data.codes, data.cell(), HOW), nets))
     for net in nets:
-        assert all(torch.equal(a, b) for a, b in zip(net.parameters(), alone.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(net.parameters(), alone.parameters(), strict=True)
+        )
 
 
 def test_elementary_functions_in_float32():
@@ -87,4 +100,6 @@ def test_elementary_functions_in_float32():
     exponentials(found, bits)
     np.testing.assert_allclose(found, np.exp(x.astype(np.float64)), rtol=5e-7)
     for y in np.geomspace(1e-37, 1e30, 200, dtype=np.float32):
-        assert logarithms(np.array([y]), bits) == pytest.approx(max(np.log(float(y)), -100), rel=5e-7, abs=5e-7)
+        assert logarithms(np.array([y]), bits) == pytest.approx(
+            max(np.log(float(y)), -100), rel=5e-7, abs=5e-7
+        )

@@ -1,4 +1,6 @@
-"""The losses of contrastive clustering against scalar loops by the formulas; views; one seed, one net; what each loss is for."""
+"""The losses of contrastive clustering against scalar loops by the formulas; views; one seed, one
+net; what each loss is for.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from sklearn.metrics import adjusted_rand_score
 from equipoise.data import make_exposure_world
 from equipoise.estimators.clusters import k_means, through
 from equipoise.neural import contrastive
-from equipoise.neural.contrastive import Contrastive, assignment, cluster_loss, learn_clusters, nt_xent
+from equipoise.neural.contrastive import (
+    Contrastive,
+    assignment,
+    cluster_loss,
+    learn_clusters,
+    nt_xent,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -24,20 +32,41 @@ def test_nt_xent_is_the_formula():
     total = 0.0
     for i in range(8):
         partner = (i + 4) % 8
-        over = sum(math.exp(float(views[i] @ views[j]) / contrastive.HEAT) for j in range(8) if j != i)
-        total -= float(weight[i % 4]) * math.log(math.exp(float(views[i] @ views[partner]) / contrastive.HEAT) / over)
-    assert math.isclose(float(nt_xent(first, second, weight)), total / (2 * float(weight.sum())), rel_tol=1e-9)
+        over = sum(
+            math.exp(float(views[i] @ views[j]) / contrastive.HEAT) for j in range(8) if j != i
+        )
+        total -= float(weight[i % 4]) * math.log(
+            math.exp(float(views[i] @ views[partner]) / contrastive.HEAT) / over
+        )
+    assert math.isclose(
+        float(nt_xent(first, second, weight)), total / (2 * float(weight.sum())), rel_tol=1e-9
+    )
 
 
 def test_assignment_and_cluster_loss_are_the_formulas():
-    e, centres = torch.from_numpy(RNG.normal(size=(5, 2))), torch.from_numpy(RNG.normal(size=(3, 2)))
+    e, centres = (
+        torch.from_numpy(RNG.normal(size=(5, 2))),
+        torch.from_numpy(RNG.normal(size=(3, 2))),
+    )
     q = assignment(e, centres).numpy()
-    near = np.array([[1 / (1 + sum((a - b) ** 2 for a, b in zip(row, centre, strict=True))) for centre in centres] for row in e])
+    near = np.array(
+        [
+            [
+                1 / (1 + sum((a - b) ** 2 for a, b in zip(row, centre, strict=True)))
+                for centre in centres
+            ]
+            for row in e
+        ]
+    )
     np.testing.assert_allclose(q, near / near.sum(axis=1, keepdims=True))
     p = q**2 / q.sum(axis=0)
     p /= p.sum(axis=1, keepdims=True)
     want = (p * np.log(p / q)).sum(axis=1).mean()
-    assert math.isclose(float(cluster_loss(torch.from_numpy(q), torch.ones(5, dtype=torch.float64))), want, rel_tol=1e-9)
+    assert math.isclose(
+        float(cluster_loss(torch.from_numpy(q), torch.ones(5, dtype=torch.float64))),
+        want,
+        rel_tol=1e-9,
+    )
 
 
 def test_a_view_keeps_each_column_and_changes_about_the_share():
@@ -50,10 +79,15 @@ def test_a_view_keeps_each_column_and_changes_about_the_share():
 
 def test_rows_of_weight_two_are_rows_twice():
     """In the share f that p divides by, and in the mean over rows."""
-    q = assignment(torch.from_numpy(RNG.normal(size=(4, 2))), torch.from_numpy(RNG.normal(size=(3, 2))))
+    q = assignment(
+        torch.from_numpy(RNG.normal(size=(4, 2))), torch.from_numpy(RNG.normal(size=(3, 2)))
+    )
     weight = torch.tensor([2.0, 1.0, 1.0, 2.0], dtype=torch.float64)
     twice = torch.cat([q, q[[0, 3]]])
-    assert math.isclose(float(cluster_loss(q, weight)), float(cluster_loss(twice, torch.ones(6, dtype=torch.float64))))
+    assert math.isclose(
+        float(cluster_loss(q, weight)),
+        float(cluster_loss(twice, torch.ones(6, dtype=torch.float64))),
+    )
 
 
 def test_the_same_seed_learns_the_same_on_any_threads():
@@ -83,7 +117,9 @@ def whole(worlds):
 
 
 def found(X, kind, again=False):
-    """How well the kinds are found; again: k-means once more on what was learnt, so that no seat is out of date."""
+    """How well the kinds are found; again: k-means once more on what was learnt, so that no seat is
+    out of date.
+    """
     learnt = learn_clusters(X, np.ones(len(X)), 6, 0, k_means)
     e = through([list(layer) for layer in learnt.layers], X)
     seats = k_means(e, np.ones(len(X)), 6, 0) if again else learnt.centres
@@ -91,12 +127,18 @@ def found(X, kind, again=False):
 
 
 def test_without_the_cluster_loss_kinds_are_found_worse(worlds, whole, monkeypatch):
-    """By .012 to .090 in one of the seeds 200 to 207, by .030 or more in the mean of any three in a row."""
+    """By .012 to .090 in one of the seeds 200 to 207, by .030 or more in the mean of any three in a
+    row.
+    """
     monkeypatch.setattr(contrastive, "TOGETHER", 0.0)
     assert np.mean(whole) - np.mean([found(*world, again=True) for world in worlds]) > 0.015
 
 
 def test_with_views_of_other_rows_as_partners_kinds_are_found_worse(worlds, whole, monkeypatch):
     """By .174 to .431 over the seeds 200 to 207."""
-    monkeypatch.setattr(contrastive, "nt_xent", lambda first, second, weight: nt_xent(first, second.roll(1, 0), weight))
+    monkeypatch.setattr(
+        contrastive,
+        "nt_xent",
+        lambda first, second, weight: nt_xent(first, second.roll(1, 0), weight),
+    )
     assert found(*worlds[0]) < whole[0] - 0.1

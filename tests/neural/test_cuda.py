@@ -1,4 +1,6 @@
-"""On a GPU nets learn what they learn on the CPU: products in bfloat16 change digits, not answers.  Skipped without one."""
+"""On a GPU nets learn what they learn on the CPU: products in bfloat16 change digits, not answers.
+Skipped without one.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_a_net_learns_the_same(name):
     X, t, y, tau = world()
     far = {}
     for device in BOTH:
-        made = LOADED[name](training=NetTraining(epochs=30, device=device), space=Arms([0, 1])).fit(X, y, treatment=t)
+        made = LOADED[name](training=NetTraining(epochs=30, device=device), space=Arms([0, 1])).fit(
+            X, y, treatment=t
+        )
         far[device] = np.sqrt(((made.effects(X).values[:, 0] - tau) ** 2).mean())
     assert far["cuda"] < 1.15 * far["cpu"] + 0.1, far
 
@@ -43,7 +47,9 @@ def test_a_net_learns_the_same(name):
 @pytest.mark.parametrize("name", NETS)
 def test_an_answer_does_not_depend_on_the_company(name):
     X, t, y, _ = world(1500)
-    made = LOADED[name](training=NetTraining(epochs=2, device="cuda"), space=Arms([0, 1])).fit(X, y, treatment=t)
+    made = LOADED[name](training=NetTraining(epochs=2, device="cuda"), space=Arms([0, 1])).fit(
+        X, y, treatment=t
+    )
     assert np.array_equal(made.effects(X).values[7:9], made.effects(X[7:9]).values)
 
 
@@ -53,14 +59,18 @@ def test_a_net_of_a_dose_learns_the_same(name, targeted):
     world, far = make_dose_world(500, seed=0), {}
     for device in BOTH:
         how = NetTraining(epochs=60, batch=512, rate=0.01, decay=0.02, patience=30, device=device)
-        made = LOADED[name](targeted=targeted, training=how, space=Dose(0, 1, levels=np.linspace(0, 1, 11).tolist()))
+        made = LOADED[name](
+            targeted=targeted, training=how, space=Dose(0, 1, levels=np.linspace(0, 1, 11).tolist())
+        )
         made.fit(world.X, world.y, treatment=world.t)
         far[device] = made.effects(world.X, [0.3, 0.5, 0.7]).values
     gap = np.abs(far["cuda"] - far["cpu"]).mean() / far["cpu"].std()
     assert gap < 0.5
 
 
-@pytest.mark.parametrize("fit", [fit_cf_mtl, fit_cf_mtl_v1, fit_cf_mle, lambda rows, how: fit_cf_mle(rows, how, rank=4)])
+@pytest.mark.parametrize(
+    "fit", [fit_cf_mtl, fit_cf_mtl_v1, fit_cf_mle, lambda rows, how: fit_cf_mle(rows, how, rank=4)]
+)
 def test_a_net_of_ids_learns_the_same(fit):
     rng = np.random.default_rng(0)
     n, sizes = 20_000, (40, 30)
@@ -69,5 +79,10 @@ def test_a_net_of_ids_learns_the_same(fit):
     claimed = t * (rng.random(n) < 0.2 + 0.6 * (codes[:, 0] / 40))
     y = (rng.random(n) < 0.1 + 0.5 * codes[:, 1] / 30 + 0.3 * claimed).astype(int)
     rows = ClaimRows(codes, sizes, t, claimed, y)
-    found = [fit(rows, Training(epochs=40, stop=SlowGains(1e-4), batch=2048, device=device)).scores(codes) for device in BOTH]
+    found = [
+        fit(rows, Training(epochs=40, stop=SlowGains(1e-4), batch=2048, device=device)).scores(
+            codes
+        )
+        for device in BOTH
+    ]
     assert np.abs(found[0] - found[1]).mean() < 0.01

@@ -23,7 +23,8 @@ from equipoise.treatments import Arms
 rng = np.random.default_rng(0)
 X, t = rng.normal(size=(1500, 4)), rng.integers(0, 3, 1500)
 y = X[:, :2] + 0.5 * (t[:, None] > 0) * X[:, 2:] + rng.normal(size=(1500, 2))
-made = HUM(8, training=NetTraining(epochs=4, batch=128), space=Arms([0, 1, 2])).fit(X, y, treatment=t)
+made = HUM(8, training=NetTraining(epochs=4, batch=128), space=Arms([0, 1, 2]))
+made.fit(X, y, treatment=t)
 np.save(sys.argv[1], made.effects(X).values)
 """
 
@@ -33,7 +34,12 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     script.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     for count, start in (("1", [sys.executable]), ("2", [*launcher, "2"])):
-        done = subprocess.run([*start, str(script), str(tmp_path / count)], capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [*start, str(script), str(tmp_path / count)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         found[count] = np.load(tmp_path / f"{count}.npy")
     np.testing.assert_allclose(found["2"], found["1"], rtol=0, atol=1e-5)

@@ -18,8 +18,12 @@ def columns(codes):
 
 
 def published(net, codes):
-    """The same function by the published arithmetic: gather the embeddings, concatenate, one linear layer."""
-    wide = torch.cat([table[code.long()] for table, code in zip(net.tables, columns(codes), strict=True)], dim=1)
+    """The same function by the published arithmetic: gather the embeddings, concatenate, one linear
+    layer.
+    """
+    wide = torch.cat(
+        [table[code.long()] for table, code in zip(net.tables, columns(codes), strict=True)], dim=1
+    )
     return torch.nn.functional.linear(wide, torch.cat(list(net.heads), dim=1), net.bias).T
 
 
@@ -45,11 +49,18 @@ def test_product_by_hand():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda r: Additive(SIZES, 4, 3, r), lambda r: Product(SIZES, 4, r), lambda r: Crossed(SIZES, 4, 2, 3, r)]
+    "make",
+    [
+        lambda r: Additive(SIZES, 4, 3, r),
+        lambda r: Product(SIZES, 4, r),
+        lambda r: Crossed(SIZES, 4, 2, 3, r),
+    ],
 )
 def test_what_was_learnt_says_the_same_without_torch(make):
     net, codes = make(generator(3)), rows()
-    np.testing.assert_allclose(net.learnt()(codes), net(columns(codes)).detach().numpy().T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        net.learnt()(codes), net(columns(codes)).detach().numpy().T, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_same_seed_same_net():

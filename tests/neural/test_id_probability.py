@@ -31,7 +31,8 @@ def test_only_a_product_sees_an_interaction():
     codes, p, y = world(interaction=3.0)
     how = Training(batch=1024, epochs=30, seed=1)
     errors = [
-        np.abs(fit_pairs(net, cross_entropy, codes, y, SIZES, how).predict(codes) - p).mean() for net in (additive, product)
+        np.abs(fit_pairs(net, cross_entropy, codes, y, SIZES, how).predict(codes) - p).mean()
+        for net in (additive, product)
     ]
     assert errors[1] < 0.2 * errors[0]  # worst of 5 seeds: 0.11
 

@@ -18,7 +18,10 @@ def test_an_unseen_id_is_met_by_the_mean_of_the_known():
     table = with_unseen(np.array([[1.0], [5.0]]))
     assert table.tolist() == [[1.0], [5.0], [3.0]]
     known = np.array([3, 7])
-    assert IdScores(np.zeros(1), (table,))(codes_of(np.array([7, 8]), known)[:, None]).tolist() == [[5.0], [3.0]]
+    assert IdScores(np.zeros(1), (table,))(codes_of(np.array([7, 8]), known)[:, None]).tolist() == [
+        [5.0],
+        [3.0],
+    ]
 
 
 def test_arrays_come_back():

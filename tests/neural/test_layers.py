@@ -20,12 +20,19 @@ def test_an_embedding_is_piecewise_linear_in_the_position():
     embed = Embed(2, 3, 4)
     u = torch.tensor([[0.0, 1.5], [3.0, 9.0]])
     basis = torch.tensor([[[0, 0, 0], [1, 0.5, 0]], [[1, 1, 1], [1, 1, 1.0]]])
-    want = torch.stack([torch.stack([basis[i, j] @ embed.weight[j] + embed.bias[j] for j in range(2)]) for i in range(2)])
+    want = torch.stack(
+        [
+            torch.stack([basis[i, j] @ embed.weight[j] + embed.bias[j] for j in range(2)])
+            for i in range(2)
+        ]
+    )
     close(embed(u), want)
 
 
 @pytest.mark.parametrize(
-    "layers", [mlp(12, (5,), 2), Grouped(3, 12, 5), Towers(3, 12, (5,), 2)], ids=["mlp", "grouped", "towers"]
+    "layers",
+    [mlp(12, (5,), 2), Grouped(3, 12, 5), Towers(3, 12, (5,), 2)],
+    ids=["mlp", "grouped", "towers"],
 )
 def test_a_layer_on_the_basis_is_the_layer_on_the_embeddings(layers):
     """The same answer, and the same gradient of every parameter."""
@@ -39,17 +46,24 @@ def test_a_layer_on_the_basis_is_the_layer_on_the_embeddings(layers):
 
 
 def test_a_weighed_sum_by_hand_and_its_gradients_by_differences():
-    share, x = torch.tensor([[[0.5, 1.0]], [[2.0, 0.0]]]), torch.tensor([[[1.0, 3.0]], [[10.0, 20.0]]])
+    share, x = (
+        torch.tensor([[[0.5, 1.0]], [[2.0, 0.0]]]),
+        torch.tensor([[[1.0, 3.0]], [[10.0, 20.0]]]),
+    )
     assert weighed(share, x).tolist() == [[[20.5, 41.5]], [[1.0, 3.0]]]
     rng = torch.Generator().manual_seed(0)
-    parts = [torch.rand(3, 4, n, generator=rng, dtype=torch.float64).requires_grad_() for n in (2, 5)]
+    parts = [
+        torch.rand(3, 4, n, generator=rng, dtype=torch.float64).requires_grad_() for n in (2, 5)
+    ]
     assert torch.autograd.gradcheck(weighed, parts)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_grouped_layer_is_a_layer_a_group(shared):
     layer, x = Grouped(3, 5, 2), torch.randn(7, 5) if shared else torch.randn(3, 7, 5)
-    want = torch.stack([(x if shared else x[g]) @ layer.weight[g] + layer.bias[g] for g in range(3)])
+    want = torch.stack(
+        [(x if shared else x[g]) @ layer.weight[g] + layer.bias[g] for g in range(3)]
+    )
     close(layer(x), want)
 
 
@@ -64,7 +78,10 @@ def test_target_attention_by_its_formula():
     look, e = TargetAttention(2, 4), torch.randn(5, 3, 4)
     for k in range(2):
         for i in range(5):
-            score = torch.stack([look.query[k] @ (look.key.weight @ e[i, j]) for j in range(3)]) / 4**0.5
+            score = (
+                torch.stack([look.query[k] @ (look.key.weight @ e[i, j]) for j in range(3)])
+                / 4**0.5
+            )
             share = torch.softmax(score, dim=0)
             close(look.shares(e)[:, i, k], share)
             close(look(e)[k, i], sum(share[j] * look.value(e[i, j]) for j in range(3)))
@@ -72,19 +89,32 @@ def test_target_attention_by_its_formula():
 
 def test_self_attention_by_its_formula():
     mix, e = SelfAttention(4), torch.randn(2, 3, 4)
-    score = torch.stack([torch.stack([mix.query(e[0, i]) @ mix.key(e[0, j]) for j in range(3)]) for i in range(3)]) / 2
+    score = (
+        torch.stack(
+            [
+                torch.stack([mix.query(e[0, i]) @ mix.key(e[0, j]) for j in range(3)])
+                for i in range(3)
+            ]
+        )
+        / 2
+    )
     close(mix(e)[0], torch.softmax(score, dim=1) @ mix.value(e[0]))
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_experts_are_mixed_by_a_gate_a_group(shared):
-    experts, x, f = Experts(2, 5, 3, 4, gate=6, shared=shared), torch.randn(7, 5), torch.randn(2, 7, 6)
+    experts, x, f = (
+        Experts(2, 5, 3, 4, gate=6, shared=shared),
+        torch.randn(7, 5),
+        torch.randn(2, 7, 6),
+    )
     gates = torch.softmax(experts.gates(f), dim=-1)
     for g in range(2):
         want = sum(
             gates[g, :, m, None]
             * torch.nn.functional.elu(
-                x @ experts.bodies.weight[m if shared else 3 * g + m] + experts.bodies.bias[m if shared else 3 * g + m]
+                x @ experts.bodies.weight[m if shared else 3 * g + m]
+                + experts.bodies.bias[m if shared else 3 * g + m]
             )
             for m in range(3)
         )

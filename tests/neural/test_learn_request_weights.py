@@ -58,7 +58,9 @@ def test_saved_and_loaded_without_code(learnt, tmp_path):
 
 
 def test_weights_by_policy_value_lift_both_metrics():
-    """Of the strategies each serves one metric; rewarded by the worst metric, the weights serve each where it counts."""
+    """Of the strategies each serves one metric; rewarded by the worst metric, the weights serve
+    each where it counts.
+    """
     X, _, level = requests()
     delta = np.tile(np.array([[0.1, -0.1], [-0.1, 0.1]]), (len(X), 1, 1))
     gain = delta * (level / level.mean(axis=0))[:, None]
@@ -71,7 +73,9 @@ def test_weights_by_policy_value_lift_both_metrics():
 def test_a_share_needs_outcomes_that_are_not_negative():
     X, y, _ = requests(20)
     y[4, 1] = -1
-    with pytest.raises(InputError, match="outcome 'views' must be >= 0 to have a share; got -1.0 at row 4"):
+    with pytest.raises(
+        InputError, match="outcome 'views' must be >= 0 to have a share; got -1.0 at row 4"
+    ):
         learn_shares(X, y, METRICS)
 
 

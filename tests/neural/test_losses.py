@@ -4,9 +4,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from equipoise.core.strata import cells_of  # noqa: E402
-from equipoise.neural.losses import composite, cross_entropy, likelihood, saturating_cross_entropy, squared  # noqa: E402
+from equipoise.neural.losses import (  # noqa: E402
+    composite,
+    cross_entropy,
+    likelihood,
+    saturating_cross_entropy,
+    squared,
+)
 
-SCORE = torch.tensor([[0.2, -0.4], [0.0, 0.3], [1.0, 0.1], [-0.5, 0.9], [0.4, 0.0]], dtype=torch.float64)  # (5, 2)
+SCORE = torch.tensor(
+    [[0.2, -0.4], [0.0, 0.3], [1.0, 0.1], [-0.5, 0.9], [0.4, 0.0]], dtype=torch.float64
+)  # (5, 2)
 
 
 def law():
@@ -27,7 +35,9 @@ def test_composite_is_the_sum_of_six_binary_cross_entropies(cell):
     p = law() + 1e-6
     seen = np.arange(6)[:, None] == cell
     by_hand = -(weight.numpy() * np.where(seen, np.log(p), np.log(1 - p))).sum()
-    got = composite(SCORE, torch.tensor([0.3, 0.6], dtype=torch.float64), torch.tensor([cell, cell]), weight)
+    got = composite(
+        SCORE, torch.tensor([0.3, 0.6], dtype=torch.float64), torch.tensor([cell, cell]), weight
+    )
     assert float(got) == pytest.approx(by_hand, rel=1e-9)
 
 
@@ -43,7 +53,9 @@ def test_likelihood_is_that_of_claim_and_outcome_given_the_offer(cell):
 def test_a_propensity_of_one_and_a_sure_stratum_stay_finite():
     sure = torch.tensor([[100.0], [0.0], [0.0], [0.0], [0.0]])
     for cell in range(6):
-        assert torch.isfinite(composite(sure, torch.ones(1), torch.tensor([cell]), torch.ones(6, 1)))
+        assert torch.isfinite(
+            composite(sure, torch.ones(1), torch.tensor([cell]), torch.ones(6, 1))
+        )
 
 
 def test_binary_losses_by_hand():

@@ -11,7 +11,13 @@ def test_a_number_lies_between_its_quantiles():
     X = np.linspace(0, 1, 1001)[:, None]
     inputs = Inputs.learn(X, bins=4)
     assert inputs.knots[0].tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert inputs.positions(np.array([[0.0], [0.125], [0.5], [9.0], [-9.0]]))[:, 0].tolist() == [0, 0.5, 2, 4, 0]
+    assert inputs.positions(np.array([[0.0], [0.125], [0.5], [9.0], [-9.0]]))[:, 0].tolist() == [
+        0,
+        0.5,
+        2,
+        4,
+        0,
+    ]
 
 
 def test_a_long_tail_does_not_press_the_others_together():
@@ -24,7 +30,9 @@ def test_a_long_tail_does_not_press_the_others_together():
 def test_few_values_have_a_knot_each_and_others_are_read_between_or_as_the_nearest():
     X = np.array([[3.0], [7.0], [7.0], [20.0]])
     inputs = Inputs.learn(X)
-    assert inputs.positions(np.array([[3.0], [7.0], [20.0], [5.0], [-1.0], [99.0]]))[:, 0].tolist() == [0, 1, 2, 0.5, 0, 2]
+    assert inputs.positions(np.array([[3.0], [7.0], [20.0], [5.0], [-1.0], [99.0]]))[
+        :, 0
+    ].tolist() == [0, 1, 2, 0.5, 0, 2]
     assert inputs.slots == 2
 
 
@@ -34,26 +42,42 @@ def test_missing_has_a_place_of_its_own_where_it_was_seen():
     assert inputs.positions(np.array([[NAN], [5.0]]))[:, 0].tolist() == [2, 1]
     assert inputs.slots == 2
     never = Inputs.learn(np.array([[0.0], [1.0], [1.0], [1.0]]))
-    assert never.positions(np.array([[NAN]]))[:, 0].tolist() == [0.75]  # the mean of the basis, and so of the two answers
-    assert Inputs.learn(np.arange(101.0)[:, None], bins=4).positions(np.array([[NAN]]))[:, 0].tolist() == [2]
+    # the mean of the basis, and so of the two answers
+    assert never.positions(np.array([[NAN]]))[:, 0].tolist() == [0.75]
+    assert Inputs.learn(np.arange(101.0)[:, None], bins=4).positions(np.array([[NAN]]))[
+        :, 0
+    ].tolist() == [2]
 
 
 def test_every_position_that_can_be_asked_was_trained_on():
     """A slot that no training row reached would answer with its first, random weights."""
     rng = np.random.default_rng(0)
-    X = np.column_stack([rng.integers(0, 3, 500), rng.normal(size=500), rng.integers(0, 2, 500)]).astype(float)
+    X = np.column_stack(
+        [rng.integers(0, 3, 500), rng.normal(size=500), rng.integers(0, 2, 500)]
+    ).astype(float)
     X[:9, 2] = NAN
     inputs = Inputs.learn(X)
-    asked = inputs.positions(np.array([[NAN, NAN, NAN], [-9.0, -9.0, -9.0], [9.0, 9.0, 9.0], [1.5, 0.5, 0.5]]))
+    asked = inputs.positions(
+        np.array([[NAN, NAN, NAN], [-9.0, -9.0, -9.0], [9.0, 9.0, 9.0], [1.5, 0.5, 0.5]])
+    )
     assert (asked <= inputs.positions(X).max(axis=0)).all()
     assert (asked >= 0).all()
 
 
 def test_positions_are_those_of_linear_interpolation():
     rng = np.random.default_rng(0)
-    X = np.column_stack([rng.normal(size=400), rng.integers(0, 5, 400), rng.exponential(size=400) * (rng.random(400) > 0.5)])
+    X = np.column_stack(
+        [
+            rng.normal(size=400),
+            rng.integers(0, 5, 400),
+            rng.exponential(size=400) * (rng.random(400) > 0.5),
+        ]
+    )
     inputs, new = Inputs.learn(X), 3 * rng.normal(size=(300, 3))
-    want = [np.interp(x, knots, np.arange(len(knots))) for x, knots in zip(new.T, inputs.knots, strict=True)]
+    want = [
+        np.interp(x, knots, np.arange(len(knots)))
+        for x, knots in zip(new.T, inputs.knots, strict=True)
+    ]
     np.testing.assert_allclose(inputs.positions(new), np.transpose(want), atol=1e-6)
 
 

@@ -14,7 +14,9 @@ HOW = Training(batch=2048, epochs=40, seed=1)
 
 
 def world(n=40_000, seed=0):
-    """Rows of ids whose strata f (n, 5) are additive on the logit scale; the offer depends on the ids."""
+    """Rows of ids whose strata f (n, 5) are additive on the logit scale; the offer depends on the
+    ids.
+    """
     rng = np.random.default_rng(seed)
     tables = [rng.normal(size=(size, 5)) for size in SIZES]
     lean = [rng.normal(size=size) for size in SIZES]
@@ -32,7 +34,9 @@ def test_cells_of_rows_by_hand():
     assert ClaimRows(np.zeros((6, 2), int), (1, 1), t, c, y).cell().tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("fit", [fit_cf_mtl, fit_cf_mtl_v1, fit_cf_mle], ids=["cf-mtl", "cf-mtl-v1", "cf-mle"])
+@pytest.mark.parametrize(
+    "fit", [fit_cf_mtl, fit_cf_mtl_v1, fit_cf_mle], ids=["cf-mtl", "cf-mtl-v1", "cf-mle"]
+)
 def test_recovers_the_strata(fit):
     rows, f = world()
     found = softmax(fit(rows, HOW).scores(rows.codes))
@@ -66,7 +70,9 @@ def test_held_out_rows_stop_it():
     rows, f = world()
     kept, held = rows.split(10, seed=0)
     assert (len(kept.t), len(held.t)) == (36_000, 4_000)
-    model = fit_cf_mle(kept, Training(batch=2048, seed=1, decay=0, stop=NoGain(2)), rank=2, held=held)
+    model = fit_cf_mle(
+        kept, Training(batch=2048, seed=1, decay=0, stop=NoGain(2)), rank=2, held=held
+    )
     assert model.history.converged
     assert np.abs(softmax(model.scores(rows.codes)) - f).mean() < 0.05
 

@@ -13,7 +13,9 @@ def line(how, n=64, **more):
     net = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         net.weight.zero_()
-    history = train(net, lambda x, y: ((net(x[:, None])[:, 0] - y) ** 2).mean(), [x, 2 * x], how, **more)
+    history = train(
+        net, lambda x, y: ((net(x[:, None])[:, 0] - y) ** 2).mean(), [x, 2 * x], how, **more
+    )
     return float(net.weight.detach()), history
 
 
@@ -30,7 +32,8 @@ def published_rule(losses, tolerance):
 
 
 def test_the_seventh_slow_epoch_stops_and_fast_ones_between_do_not_help():
-    losses = [10.0, 10.0, 9.0, 9.0, 9.0, 8.0, 8.0, 8.0, 8.0, 7.0, 7.0, 6.0]  # slow: 2, 4, 5, 7, 8, 9, 11
+    # slow: 2, 4, 5, 7, 8, 9, 11
+    losses = [10.0, 10.0, 9.0, 9.0, 9.0, 8.0, 8.0, 8.0, 8.0, 7.0, 7.0, 6.0]
     rule = SlowGains(1e-3)
     assert [rule(losses[: k + 1]) for k in range(11)] == [False] * 10 + [True]
 
@@ -51,7 +54,7 @@ def test_it_learns_and_says_when_it_converged():
     assert history.epochs == len(history.losses) < 1000
 
 
-def test_a_batch_of_all_rows_takes_the_steps_of_a_plain_loop_and_smaller_ones_see_other_rows_each_epoch():
+def test_a_batch_of_all_rows_takes_the_steps_of_a_plain_loop_and_smaller_ones_shuffle():
     x = torch.linspace(-1, 1, 64)
     slope = torch.zeros(1, requires_grad=True)
     adam = torch.optim.Adam([slope], lr=0.05)
@@ -86,7 +89,9 @@ def test_a_judge_keeps_the_best_weights():
 
     weights = []
     how = Training(rate=0.1, decay=0, batch=64, stop=NoGain(2))
-    weight, history = line(how, judge=judge, progress=lambda epochs, loss: weights.append((epochs, loss)))
+    weight, history = line(
+        how, judge=judge, progress=lambda epochs, loss: weights.append((epochs, loss))
+    )
     assert history.losses == (3.0, 1.0, 2.0, 2.0)
     assert weights == [(1, 3.0), (2, 1.0), (3, 2.0), (4, 2.0)]
     two_epochs, _ = line(Training(rate=0.1, decay=0, batch=64, epochs=2))
@@ -117,8 +122,15 @@ def test_bad_settings_and_diverging_losses_are_told():
     with pytest.raises(InputError, match="epochs and threads"):
         Training(epochs=0)
     net = torch.nn.Linear(1, 1)
-    with pytest.raises(InputError, match="the loss of Linear must stay finite; got nan at epoch 1; lower the rate"):
-        train(net, lambda x: (net(x[:, None]) * float("nan")).sum(), [torch.ones(4)], Training(epochs=1))
+    with pytest.raises(
+        InputError, match="the loss of Linear must stay finite; got nan at epoch 1; lower the rate"
+    ):
+        train(
+            net,
+            lambda x: (net(x[:, None]) * float("nan")).sum(),
+            [torch.ones(4)],
+            Training(epochs=1),
+        )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

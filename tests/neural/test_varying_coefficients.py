@@ -6,7 +6,14 @@ from scipy.interpolate import BSpline
 
 torch = pytest.importorskip("torch")
 
-from equipoise.neural.varying_coefficients import CELLS, Heads, StrataNet, VaryingNet, levels_at, spline  # noqa: E402
+from equipoise.neural.varying_coefficients import (  # noqa: E402
+    CELLS,
+    Heads,
+    StrataNet,
+    VaryingNet,
+    levels_at,
+    spline,
+)
 
 
 def test_splines_are_scipys():
@@ -38,7 +45,10 @@ def test_heads_by_their_formula_with_their_gradients():
     heads = Heads(3, 5, 2, 4, 6).double()
     for bias in (heads.below, heads.above):
         torch.nn.init.normal_(bias)
-    z, told = torch.randn(7, 3, dtype=torch.float64, requires_grad=True), torch.rand(7, 6, dtype=torch.float64)
+    z, told = (
+        torch.randn(7, 3, dtype=torch.float64, requires_grad=True),
+        torch.rand(7, 6, dtype=torch.float64),
+    )
     made, want = heads(z, told), by_hand(heads, z, told, 4)
     np.testing.assert_allclose(made.detach(), want.detach(), atol=1e-12)
     leaves, slope = [z, *heads.parameters()], torch.randn(7, 2, dtype=torch.float64)
@@ -50,11 +60,18 @@ def test_heads_by_their_formula_with_their_gradients():
 def test_a_head_a_part_with_the_dose_beside_its_input():
     net, z = StrataNet(3, 4, 8, 1, False, 0.1).double(), torch.randn(2, 8, dtype=torch.float64)
     torch.nn.init.normal_(net.heads.below)
-    t = torch.tensor([0.25, 1.0], dtype=torch.float64)  # a quarter into the second part; the end of the fifth
+    # a quarter into the second part; the end of the fifth
+    t = torch.tensor([0.25, 1.0], dtype=torch.float64)
     for row, part, place in ((0, 1, -0.5), (1, 4, 1.0)):
         first = net.heads.first.view(8, 5, 8)[:, part]
-        hidden = torch.relu(z[row] @ first + net.heads.below[part] + place * net.heads.below[5 + part])
-        want = hidden @ net.heads.last[:, part] + net.heads.above[part] + place * net.heads.above[5 + part]
+        hidden = torch.relu(
+            z[row] @ first + net.heads.below[part] + place * net.heads.below[5 + part]
+        )
+        want = (
+            hidden @ net.heads.last[:, part]
+            + net.heads.above[part]
+            + place * net.heads.above[5 + part]
+        )
         assert float(net.plain(z, net.told(t))[row].detach()) == pytest.approx(float(want.detach()))
 
 
@@ -68,11 +85,19 @@ def test_the_density_integrates_to_one_and_the_dose_reaches_the_level(made):
     first, second = (net.level(u, torch.full((6,), t)) for t in (0.1, 0.9))
     assert float((first - second).detach().abs().max()) > 1e-3
     net.loss(u, net.told(torch.rand(6)), torch.randn(6, 2), torch.ones(6)).backward()
-    assert [name for name, p in net.named_parameters() if p.grad is None or float(p.grad.abs().sum()) == 0] == []
+    assert [
+        name
+        for name, p in net.named_parameters()
+        if p.grad is None or float(p.grad.abs().sum()) == 0
+    ] == []
 
 
 def test_the_loss_by_its_formula_and_levels_row_by_row():
-    net, u, t = VaryingNet(3, 4, 8, 2, True, 0.3).double(), torch.rand(6, 3).double() * 4, torch.rand(6).double()
+    net, u, t = (
+        VaryingNet(3, 4, 8, 2, True, 0.3).double(),
+        torch.rand(6, 3).double() * 4,
+        torch.rand(6).double(),
+    )
     torch.nn.init.normal_(net.eps)
     y, weight, told = torch.randn(6, 2).double(), torch.rand(6).double(), net.told(t)
     z = net.represent(u)
@@ -84,5 +109,7 @@ def test_the_loss_by_its_formula_and_levels_row_by_row():
     level = levels_at(net, u, [0.2, 0.7], chunk=4)
     for place, dose in enumerate((0.2, 0.7)):
         np.testing.assert_allclose(
-            level[:, place], net.level(u, torch.full((6,), dose, dtype=torch.float64)).detach(), atol=1e-12
+            level[:, place],
+            net.level(u, torch.full((6,), dose, dtype=torch.float64)).detach(),
+            atol=1e-12,
         )

@@ -1,4 +1,6 @@
-"""The examples run as they stand, and their figures are what the data's publishers lead us to expect."""
+"""The examples run as they stand, and their figures are what the data's publishers lead us to
+expect.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,19 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_the_voucher_example(tmp_path):
     found = run(read_plan(EXAMPLES / "voucher.toml"), tmp_path / "out")
     assert found["experiment"]["rows"] == 2834
-    assert {average["candidate"]: average["effect"][0] for average in found["averages"]}["0.95 USD"] == pytest.approx(
-        0.43, abs=0.05
-    )
+    assert {average["candidate"]: average["effect"][0] for average in found["averages"]}[
+        "0.95 USD"
+    ] == pytest.approx(0.43, abs=0.05)
     budget = found["policy"]["demands"][0]
     assert budget["used"] <= budget["bound"] == pytest.approx(0.60)
     chosen = found["rivals"][0]
     assert chosen["values"]["got"][1] > 0.25  # anything at all makes people come
     assert chosen["spend"][1] < 0.60 < 1.05 * chosen["spend"][2]
-    assert {group["group"] for group in found["policy"]["groups"]} == {"negative", "positive", "indeterminate"}
+    assert {group["group"] for group in found["policy"]["groups"]} == {
+        "negative",
+        "positive",
+        "indeterminate",
+    }
 
 
 def test_the_hillstrom_example_on_fewer_rows(tmp_path):
@@ -49,15 +55,25 @@ def test_the_hillstrom_example_on_fewer_rows(tmp_path):
 
 
 def test_the_quickstart(tmp_path):
-    done = subprocess.run([sys.executable, EXAMPLES / "quickstart.py"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "quickstart.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
     assert "more of 100 people come" in done.stdout
     assert done.stderr == ""
-    lines = [line for line in (EXAMPLES / "quickstart.py").read_text().splitlines()[1:] if line.strip()]
+    lines = [
+        line for line in (EXAMPLES / "quickstart.py").read_text().splitlines()[1:] if line.strip()
+    ]
     assert len(lines) <= 10
 
 
 def test_the_strata_of_hillstrom(tmp_path):
-    """Shares are of all 42,613 rows of two arms; no one buys without a visit, so never-takers are none."""
+    """Shares are of all 42,613 rows of two arms; no one buys without a visit, so never-takers are
+    none.
+    """
     try:
         fetch_hillstrom(download_if_missing=False)
     except DataError:
@@ -73,10 +89,16 @@ def test_the_strata_of_hillstrom(tmp_path):
 
 
 def test_the_supply_example_on_fewer_users(tmp_path):
-    """The plan as it stands but for its place, its clusters and folds, which 1,500 users are too few for."""
+    """The plan as it stands but for its place, its clusters and folds, which 1,500 users are too
+    few for.
+    """
     world = make_exposure_world(1500, seed=0)
     pq.write_table(world.log().table, tmp_path / "log.parquet")
-    text = (EXAMPLES / "supply.toml").read_text().replace("../runs/exposure/log.parquet", "log.parquet")
+    text = (
+        (EXAMPLES / "supply.toml")
+        .read_text()
+        .replace("../runs/exposure/log.parquet", "log.parquet")
+    )
     plan = tmp_path / "plan.toml"
     plan.write_text(text.replace("count = 12", "count = 2").replace("folds = 3", "folds = 2"))
     found = run(read_plan(plan), tmp_path / "out")

@@ -1,4 +1,6 @@
-"""The run folder is whole or absent: whatever happens in mid-run, nothing half-written stays and an earlier run survives."""
+"""The run folder is whole or absent: whatever happens in mid-run, nothing half-written stays and an
+earlier run survives.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ main(["run", {plan!r}, "--out", {out!r}])
 def run_with(accident: str, world, out) -> subprocess.CompletedProcess:
     plan = str(world.folder / "plan.toml")
     script = SCRIPT.format(accident=textwrap.dedent(accident), plan=plan, out=str(out))
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.mark.parametrize("what", ACCIDENTS)

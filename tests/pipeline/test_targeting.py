@@ -32,7 +32,11 @@ FILES = {"report.html", "effects.parquet", "assignments.parquet", "metrics.json"
 
 def test_the_folder_holds_all_and_nothing_else(ran):
     assert {entry.name for entry in ran.out.iterdir()} == FILES
-    assert {entry.name for entry in ran.world.folder.iterdir()} == {"log.parquet", "plan.toml", "run"}
+    assert {entry.name for entry in ran.world.folder.iterdir()} == {
+        "log.parquet",
+        "plan.toml",
+        "run",
+    }
     assert (ran.out / "report.html").read_text().lower().startswith("<!doctype html>")
 
 
@@ -45,7 +49,9 @@ def test_findings_are_whole_and_are_what_metrics_json_holds(ran):
 
 def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp_path):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    monkeypatch.setattr("equipoise.pipeline.targeting.make_study", lambda *_: pytest.fail("fitted first"))
+    monkeypatch.setattr(
+        "equipoise.pipeline.targeting.make_study", lambda *_: pytest.fail("fitted first")
+    )
     with pytest.raises(MissingExtra, match="equipoise"):
         run(ran.world.plan, tmp_path / "out")
     assert not list(tmp_path.iterdir())
@@ -84,12 +90,20 @@ def test_more_budget_buys_no_less_by_the_model(ran):
     assert BUDGET in budgets
     assert points[0]["treated"] == 0
     assert points[0]["values"]["conversion"] == [0, 0, 0]
-    assert all(a["price"] >= b["price"] - 1e-9 for a, b in zip(points[1:], points[2:], strict=False))
+    assert all(
+        a["price"] >= b["price"] - 1e-9 for a, b in zip(points[1:], points[2:], strict=False)
+    )
 
 
 def test_rivals_stand_beside_the_chosen_policy(ran):
     names = [rival["policy"] for rival in ran.findings["rivals"]]
-    assert names == ["chosen", "nobody", "everybody: coupon-1", "everybody: coupon-2", "random at equal spend"]
+    assert names == [
+        "chosen",
+        "nobody",
+        "everybody: coupon-1",
+        "everybody: coupon-2",
+        "random at equal spend",
+    ]
     chosen, nobody, *_ = ran.findings["rivals"]
     assert nobody["values"]["conversion"] == [0, 0, 0]
     assert nobody["against_chosen"] == chosen["values"]
@@ -97,7 +111,10 @@ def test_rivals_stand_beside_the_chosen_policy(ran):
 
 def test_protected_groups_are_audited_and_never_used(ran):
     assert {group["column"] for group in ran.findings["policy"]["groups"]} == {"gender"}
-    assert all(sum(group["shares"].values()) == pytest.approx(1) for group in ran.findings["policy"]["groups"])
+    assert all(
+        sum(group["shares"].values()) == pytest.approx(1)
+        for group in ran.findings["policy"]["groups"]
+    )
     used = {driver["feature"] for driver in ran.findings["drivers"]}
     assert used <= set(ran.world.plan.log.features)
 
@@ -110,7 +127,9 @@ def test_same_plan_same_numbers(ran, tmp_path):
 
 
 def honest_and_naive(seed: int) -> tuple[list[float], list[float]]:
-    """The value of the best unbudgeted policy where nothing has an effect: from out-of-fold and from in-sample effects."""
+    """The value of the best unbudgeted policy where nothing has an effect: from out-of-fold and
+    from in-sample effects.
+    """
     log, _ = make_placebo_world(600, arms=3, metrics=("conversion",), seed=seed)
     trees = TLearner(BoostedTrees(trees=30, leaves=8, least=10))
     in_sample = fit_model(log, trees.set_params(space=log.space)).effects(log.features)
@@ -122,7 +141,8 @@ def honest_and_naive(seed: int) -> tuple[list[float], list[float]]:
 
 
 def test_the_value_is_unbiased_where_nothing_works_and_the_naive_one_is_not():
-    found = np.asarray([honest_and_naive(seed) for seed in range(12)])  # (seeds, 2, [value, low, high])
+    # (seeds, 2, [value, low, high])
+    found = np.asarray([honest_and_naive(seed) for seed in range(12)])
     value, error = found[:, :, 0], (found[:, :, 2] - found[:, :, 1]) / 3.92
     honest, naive = (value / error).sum(axis=0) / np.sqrt(len(found))  # each is N(0, 1) if unbiased
     assert abs(honest) < 3
@@ -133,7 +153,9 @@ def covers(seed: int) -> list[bool]:
     """Whether the intervals of value and spend of one small experiment hold the truth."""
     log, truth = make_coupon_world(800, metrics=("conversion",), seed=seed)
     effects = cross_fit_effects(log, TLearner(BoostedTrees(trees=20, leaves=8)), seed=seed)
-    found = honest_policy(log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, seed=seed)
+    found = honest_policy(
+        log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, seed=seed
+    )
     gain = truth.outcomes(found.choice)[:, 0].mean() - truth.levels[:, 0, 0].mean()
     pairs = [(found.values["conversion"], gain), (found.spend, truth.spend(found.choice).mean())]
     return [low <= true <= high for (_, low, high), true in pairs]
@@ -145,7 +167,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_a_budget_larger_than_needed_has_no_price(world, tmp_path):
-    plan = world.plan.model_copy(update={"policy": make_plan(policy(budget={"per_head": 50.0})).policy})
+    plan = world.plan.model_copy(
+        update={"policy": make_plan(policy(budget={"per_head": 50.0})).policy}
+    )
     found = run(plan, tmp_path / "rich")
     row = found["policy"]["demands"][0]
     assert row["price"] == 0
@@ -163,12 +187,24 @@ def policy(**change) -> dict:
     ("change", "error", "text"),
     [
         ({"budget": {"per_head": 0}}, None, "0%"),
-        ({"weights": {"convesion": 1.0}}, PlanError, "one of conversion, visits.*did you mean 'conversion'"),
+        (
+            {"weights": {"convesion": 1.0}},
+            PlanError,
+            "one of conversion, visits.*did you mean 'conversion'",
+        ),
         ({"caps": [{"candidate": "coupon-3", "share": 0.1}]}, PlanError, "coupon-1, coupon-2"),
         ({"cost": {"coupon-1": 2.0}}, PlanError, "cost of 'coupon-2'"),
-        ({"group_budgets": [{"column": "gender", "group": "m", "per_head": 1.0}]}, PlanError, "one of"),
+        (
+            {"group_budgets": [{"column": "gender", "group": "m", "per_head": 1.0}]},
+            PlanError,
+            "one of",
+        ),
         ({"parity": [{"column": "gendr"}]}, PlanError, "did you mean 'gender'"),
-        ({"floors": [{"metric": "conversion", "per_head": 5.0}]}, InputError, "floor of conversion"),
+        (
+            {"floors": [{"metric": "conversion", "per_head": 5.0}]},
+            InputError,
+            "floor of conversion",
+        ),
     ],
 )
 def test_demands_that_cannot_be(world, tmp_path, change, error, text):
@@ -194,9 +230,13 @@ def test_a_folder_of_others_is_left_alone(ran, tmp_path):
 
 def test_a_learnt_propensity_is_reported(tmp_path):
     small = make_world(tmp_path, rows=900)
-    plan = small.plan.model_copy(update={"log": small.plan.log.model_copy(update={"design": "learn"})})
+    plan = small.plan.model_copy(
+        update={"log": small.plan.log.model_copy(update={"design": "learn"})}
+    )
     found = run(plan, tmp_path / "out")
-    check = next(check for check in found["experiment"]["checks"] if check["name"] == "learnt propensity")
+    check = next(
+        check for check in found["experiment"]["checks"] if check["name"] == "learnt propensity"
+    )
     assert [row["arm"] for row in check["rows"]] == ["none", "coupon-1", "coupon-2"]
 
 
@@ -204,13 +244,19 @@ def test_leaving_the_policy_in_force_has_a_price(ran, tmp_path):
     keep = f'[policy.keep]\npath = "{ran.out / "assignments.parquet"}"\nbonus = 1000.0\n'
     stay = make_world(tmp_path, extra=keep.replace("[policy.keep]", "\n[policy.keep]"))
     run(stay.plan, tmp_path / "out")
-    before, after = (pq.read_table(folder / "assignments.parquet")["chosen"] for folder in (ran.out, tmp_path / "out"))
+    before, after = (
+        pq.read_table(folder / "assignments.parquet")["chosen"]
+        for folder in (ran.out, tmp_path / "out")
+    )
     assert np.mean(np.asarray(before.to_pylist()) == np.asarray(after.to_pylist())) > 0.99
 
 
 def test_the_lower_confidence_mode_shuns_what_is_not_sure(ran, tmp_path):
     plan = ran.world.plan.model_copy(update={"policy": make_plan(policy(lower=2.0)).policy})
-    careful = run(plan.model_copy(update={"run": plan.run.model_copy(update={"replicates": 5})}), tmp_path / "out")
+    careful = run(
+        plan.model_copy(update={"run": plan.run.model_copy(update={"replicates": 5})}),
+        tmp_path / "out",
+    )
     bold = run(plan.model_copy(update={"policy": make_plan(policy()).policy}), tmp_path / "bold")
     assert careful["rivals"][0]["treated"] < 0.7 * bold["rivals"][0]["treated"]
     assert "Bootstrapped" in careful["made"]["estimator"]
@@ -220,10 +266,17 @@ def test_the_lower_confidence_mode_shuns_what_is_not_sure(ran, tmp_path):
 
 def test_settings_of_estimators_are_checked():
     space = Arms(["a", "b"])
-    plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"outcome": {"tres": 3}}}})
+    plan = make_plan(
+        {
+            "log": {"dataset": "-"},
+            "estimator": {"name": "dr-learner", "params": {"outcome": {"tres": 3}}},
+        }
+    )
     with pytest.raises(PlanError, match="did you mean 'trees'"):
         make_estimator(plan.estimator, space, 0)
-    plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"fold": 3}}})
+    plan = make_plan(
+        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"fold": 3}}}
+    )
     with pytest.raises(PlanError, match="did you mean 'folds'"):
         make_estimator(plan.estimator, space, 0)
     plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-lerner"}})

@@ -1,4 +1,6 @@
-"""The report: numbers and words by hand, drawings that plotly accepts, and the whole page in a real browser."""
+"""The report: numbers and words by hand, drawings that plotly accepts, and the whole page in a real
+browser.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
 from equipoise.report.view import View, gets_in_words, weights_in_words
 
-EXAMPLES = {"arms": arms_findings, "dose": dose_findings, "bare": bare_findings, "strata": strata_findings}
+EXAMPLES = {
+    "arms": arms_findings,
+    "dose": dose_findings,
+    "bare": bare_findings,
+    "strata": strata_findings,
+}
 NASTY = "<script>window.hacked = 1</script>"
 NASTIER = "</script><img src=x onerror='window.hacked = 1'>{{ 7 * 7 }}<b>bold</b> &amp; %{x}"
 
@@ -76,21 +83,44 @@ def test_the_interval_decides_the_decimals():
     spend = unit_of({"name": "spend", "kind": "amount", "unit": "USD"})
     assert spend.effect([-1234.5, -1400, -1100]) == "\u22121,234\u00a0USD"
     assert spend.span([1.0, None, None]) == "\u2013"
-    assert spend.effect([-0.00001, -0.1, 0.1]) == "0.00\u00a0USD"  # no sign on what rounds to nothing
+    # no sign on what rounds to nothing
+    assert spend.effect([-0.00001, -0.1, 0.1]) == "0.00\u00a0USD"
 
 
 def test_words():
-    assert [share(x) for x in (0.5, 0.0312, 0.0, 1.0, 0.0004, 0.996)] == ["50%", "3.1%", "0%", "100%", "<0.1%", "99.6%"]
-    assert [listed(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
+    assert [share(x) for x in (0.5, 0.0312, 0.0, 1.0, 0.0004, 0.996)] == [
+        "50%",
+        "3.1%",
+        "0%",
+        "100%",
+        "<0.1%",
+        "99.6%",
+    ]
+    assert [listed(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "none",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
     assert [plural(1, "arm"), plural(2000, "arm")] == ["1 arm", "2,000 arms"]
     assert [seconds(8.21), seconds(200)] == ["8.2 s", "3 min 20 s"]
-    assert gets_in_words({"none": 0.5, "a": 0.3, "b": 0.2, "c": 0.0}) == "50% get none, 30% a and 20% b"
-    assert weights_in_words({"visit": 1.0, "spend": 0.0, "got": 0.5}).replace("\u00a0", " ") == "1 \u00d7 visit + 0.5 \u00d7 got"
+    assert (
+        gets_in_words({"none": 0.5, "a": 0.3, "b": 0.2, "c": 0.0})
+        == "50% get none, 30% a and 20% b"
+    )
+    assert (
+        weights_in_words({"visit": 1.0, "spend": 0.0, "got": 0.5}).replace("\u00a0", " ")
+        == "1 \u00d7 visit + 0.5 \u00d7 got"
+    )
 
 
 def test_levels_take_a_ramp_and_arms_take_symbols():
     arms = marks_of(["a", "b", "c"])
-    assert len({symbol for _, symbol in arms.values()}) == len({colour for colour, _ in arms.values()}) == 3
+    assert (
+        len({symbol for _, symbol in arms.values()})
+        == len({colour for colour, _ in arms.values()})
+        == 3
+    )
     levels = marks_of(["1 USD", "2 USD", "3 USD"])
     assert {symbol for _, symbol in levels.values()} == {"circle"}
     assert levels["1 USD"][0] == "#414487"
@@ -136,7 +166,9 @@ def test_a_metric_where_lower_is_better_is_bought_down():
 )
 def test_balance_is_judged_against_chance(smd, z, said):
     findings = arms_findings()
-    findings["experiment"]["balance"] = [{"feature": "age", "candidate": "Mens E-Mail", "smd": smd, "z": z}]
+    findings["experiment"]["balance"] = [
+        {"feature": "age", "candidate": "Mens E-Mail", "smd": smd, "z": z}
+    ]
     figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
     assert said in figure.title
     assert figure.plots[0].spec["data"][0]["x"] == [smd]
@@ -148,7 +180,9 @@ def test_a_trade_off_within_the_intervals_is_none():
 
     def title() -> str:
         return next(
-            b.title for b in buys(View(findings)).blocks if isinstance(b, Figure) and b.title.startswith(("From", "Betw"))
+            b.title
+            for b in buys(View(findings)).blocks
+            if isinstance(b, Figure) and b.title.startswith(("From", "Betw"))
         )
 
     assert title().startswith("From end to end, +0.3\u00a0USD of spend costs 1.2\u00a0pp of visit")
@@ -163,7 +197,12 @@ def test_the_heading_names_the_largest_gap_between_groups():
     group = {"column": "sex", "spend": 0.1, "values": {}}
     shares = [("f", 500, 0.2), ("m", 500, 0.5), ("x", 10, 0.9)]
     findings["policy"]["groups"] = [
-        {**group, "group": g, "rows": n, "shares": {"No E-Mail": 0.1, "Mens E-Mail": a, "Womens E-Mail": 0.9 - a}}
+        {
+            **group,
+            "group": g,
+            "rows": n,
+            "shares": {"No E-Mail": 0.1, "Mens E-Mail": a, "Womens E-Mail": 0.9 - a},
+        }
         for g, n, a in shares
     ]
     titles = [b.title for b in policy(View(findings)).blocks if isinstance(b, Figure)]
@@ -172,7 +211,9 @@ def test_the_heading_names_the_largest_gap_between_groups():
 
 def test_how_the_budget_is_carried_is_said_in_one_sentence():
     findings = arms_findings()
-    said = [b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)]
+    said = [
+        b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)
+    ]
     assert said == [
         "At prices set without them, people spend 0.0421 USD per head; for a large new population, "
         "the 95% interval of its spend is 0.0382 to 0.0460 per head."
@@ -184,8 +225,14 @@ def test_how_the_budget_is_carried_is_said_in_one_sentence():
 def test_whom_the_policy_beats_and_at_what_spend():
     answer = value(View(arms_findings())).answer.replace("\u00a0", " ")
     assert "beats \u201cnobody\u201d and \u201crandom at equal spend\u201d" in answer
-    assert "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which spends 0.1 USD per head)" in answer
-    assert "falls short of \u201ceverybody: Mens E-Mail\u201d (which spends 0.1 USD per head)" in answer
+    assert (
+        "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which spends 0.1 USD per"
+        " head)" in answer
+    )
+    assert (
+        "falls short of \u201ceverybody: Mens E-Mail\u201d (which spends 0.1 USD per head)"
+        in answer
+    )
 
 
 def test_cards_by_hand():
@@ -212,7 +259,12 @@ def test_what_is_more_than_a_page_can_carry_goes_to_the_table():
 def test_the_worst_check_comes_first_and_keeps_its_evidence():
     findings = arms_findings()
     findings["experiment"]["checks"].append(
-        {"name": "sample ratio", "status": "fail", "summary": "!", "rows": [{"arm": "a", "rows": 3}]}
+        {
+            "name": "sample ratio",
+            "status": "fail",
+            "summary": "!",
+            "rows": [{"arm": "a", "rows": 3}],
+        }
     )
     checklist = sound(View(findings)).blocks[1]
     assert checklist.checks[0].status == "fail"
@@ -222,15 +274,23 @@ def test_the_worst_check_comes_first_and_keeps_its_evidence():
 def test_the_strata_in_words_by_hand():
     findings = strata_findings()
     section = anyway(View(findings))
-    assert section.answer.startswith("In this experiment 21.4% of people buy only with the offer, 20.6% would have")
+    assert section.answer.startswith(
+        "In this experiment 21.4% of people buy only with the offer, 20.6% would have"
+    )
     assert "22,000 rows of other arms are left out" in section.answer
     assert "would do it when offered" in section.answer
     figures = [block for block in section.blocks if isinstance(block, Figure)]
-    assert figures[0].title == "21.4% of people buy only with the offer; 20.6% would have bought anyway and take it too"
+    assert (
+        figures[0].title
+        == "21.4% of people buy only with the offer; 20.6% would have bought anyway and take it too"
+    )
     assert figures[1].title == "Offers to the best 40% of people bring +0.105\u00a0USD per head"
     told = next(block for block in section.blocks if isinstance(block, Bullets)).items
     # 42,000 people, 20.6 % always-buyers, 0.4 x 0.7 of them offered, 0.4 USD each
-    assert "about 2,423 (2,173 to 2,673) people who would have bought anyway take the offer; 969\u00a0USD is paid" in told[0]
+    assert (
+        "about 2,423 (2,173 to 2,673) people who would have bought anyway take the offer;"
+        " 969\u00a0USD is paid" in told[0]
+    )
     checks = next(block for block in section.blocks if isinstance(block, Checklist)).checks
     assert [check.status for check in checks] == ["warn", "note", "ok", "ok", "ok", "ok"]
     assert checks[0].name == "A6: no harm"
@@ -247,7 +307,13 @@ def test_the_strata_stand_in_the_report_only_where_they_were_asked_for():
 
 def drawings(findings: Any) -> list[Plot]:
     view = View(findings)
-    return [plot for section in sections(view) for block in section.blocks if isinstance(block, Figure) for plot in block.plots]
+    return [
+        plot
+        for section in sections(view)
+        for block in section.blocks
+        if isinstance(block, Figure)
+        for plot in block.plots
+    ]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -255,7 +321,8 @@ def test_plotly_knows_every_key_of_every_drawing(name):
     import plotly.graph_objects as go
 
     for plot in drawings(EXAMPLES[name]()):
-        go.Figure(data=plot.spec["data"], layout=plot.spec["layout"])  # raises on an unknown key or a wrong value
+        # raises on an unknown key or a wrong value
+        go.Figure(data=plot.spec["data"], layout=plot.spec["layout"])
 
 
 def test_effects_stand_where_they_belong():
@@ -273,7 +340,10 @@ def test_an_interval_that_holds_zero_is_hollow():
     findings = arms_findings()
     findings["averages"][0]["effect"] = [0.01, -0.01, 0.03]
     visit = next(p for p in drawings(findings) if p.name == "visit")
-    assert [trace["marker"]["color"].startswith("var") for trace in visit.spec["data"]] == [True, False]
+    assert [trace["marker"]["color"].startswith("var") for trace in visit.spec["data"]] == [
+        True,
+        False,
+    ]
 
 
 def test_shares_of_a_bar_add_up():
@@ -308,9 +378,16 @@ def test_prose_is_in_the_page():
     findings = arms_findings()
     page = render_report(findings)
     sections = [make(View(findings)) for make in SECTIONS]
-    for sentence in [*findings["headline"], *findings["risks"], *(s.title for s in sections), *(s.answer for s in sections)]:
+    for sentence in [
+        *findings["headline"],
+        *findings["risks"],
+        *(s.title for s in sections),
+        *(s.answer for s in sections),
+    ]:
         assert str(escape(sentence)) in page
-    assert [sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)] == [4, 1]
+    assert [
+        sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)
+    ] == [4, 1]
 
 
 def test_every_missing_part_is_said_to_be_missing():
@@ -364,7 +441,9 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
 
 
 def test_importing_the_report_loads_neither_plotly_nor_jinja():
-    code = "import sys, equipoise.report; print([m for m in ('plotly', 'jinja2') if m in sys.modules])"
+    code = (
+        "import sys, equipoise.report; print([m for m in ('plotly', 'jinja2') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -384,8 +463,12 @@ def chromium() -> Iterator[Chromium]:
         yield browser
 
 
-def opened(chromium: Chromium, folder: Path, page: str, width: int, dark: bool = False) -> list[str]:
-    """All that is wrong with a page at a width: what the audit finds, console errors, and requests that leave the file."""
+def opened(
+    chromium: Chromium, folder: Path, page: str, width: int, dark: bool = False
+) -> list[str]:
+    """All that is wrong with a page at a width: what the audit finds, console errors, and requests
+    that leave the file.
+    """
     file = folder / "report.html"
     file.write_text(page, encoding="utf-8")
     chromium.open(file, width, dark=dark)
@@ -411,22 +494,33 @@ def test_the_page_is_drawn_and_readable(chromium, tmp_path, name, width, dark):
 def test_the_page_follows_its_window(chromium, tmp_path):
     assert opened(chromium, tmp_path, render_report(dose_findings()), 1280) == []
     chromium.resize(400)
-    chromium.wait("[...document.querySelectorAll('.plot')].every(box => box.layout.width <= box.clientWidth)")
+    chromium.wait(
+        "[...document.querySelectorAll('.plot')].every(box => box.layout.width <= box.clientWidth)"
+    )
     assert chromium.ask(AUDIT) == []
 
 
 def test_names_that_look_like_html_are_text(chromium, tmp_path):
     assert opened(chromium, tmp_path, render_report(hostile_findings()), 1280) == []
     assert chromium.ask("window.hacked") is None
-    assert chromium.ask("document.querySelectorAll('img, main b b, main td b, .plot b').length") == 0
+    assert (
+        chromium.ask("document.querySelectorAll('img, main b b, main td b, .plot b').length") == 0
+    )
     assert chromium.ask("document.querySelector('h1').textContent") == NASTIER
-    drawn = chromium.ask("[...document.querySelectorAll('.plot svg text')].map(text => text.textContent).join(' ')")
+    drawn = chromium.ask(
+        "[...document.querySelectorAll('.plot svg text')].map(text => text.textContent).join(' ')"
+    )
     assert "<script>window" in drawn
 
 
 def test_a_script_that_is_not_ours_cannot_run(chromium, tmp_path):
     intruder = "<img src='data:,' onerror='window.hacked = 1'><script>window.hacked = 1</script>"
-    wrong = opened(chromium, tmp_path, render_report(bare_findings()).replace("</main>", f"{intruder}</main>"), 1280)
+    wrong = opened(
+        chromium,
+        tmp_path,
+        render_report(bare_findings()).replace("</main>", f"{intruder}</main>"),
+        1280,
+    )
     assert "Content Security Policy" in "".join(wrong)
     assert chromium.ask("window.hacked") is None
 
@@ -435,7 +529,9 @@ def test_the_audit_sees_what_is_wrong(chromium, tmp_path):
     page = re.sub(r"<meta http-equiv.*?>", "", render_report(bare_findings()))
     broken = page.replace("</main>", "<p style='width: 3000px; font-size: 9px'>tiny</p></main>")
     broken = broken.replace(
-        "</body>", "<script>console.error('said'); undefinedFunction();</script><img src='http://127.0.0.1:9/x.png'></body>"
+        "</body>",
+        "<script>console.error('said'); undefinedFunction();</script><img"
+        " src='http://127.0.0.1:9/x.png'></body>",
     )
     wrong = "\n".join(opened(chromium, tmp_path, broken, 400))
     for sign in (

@@ -1,4 +1,6 @@
-"""Findings in sentences: a winner is named only where the interval excludes 0, and harm is said first."""
+"""Findings in sentences: a winner is named only where the interval excludes 0, and harm is said
+first.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,18 @@ def found(ran):
 
 def test_the_headline_tells_what_and_how_sure(found):
     chosen = found["rivals"][0]
-    chosen["values"]["conversion"], chosen["treated"], chosen["spend"] = [0.05, 0.02, 0.08], 0.25, [0.4, 0.3, 0.5]
+    chosen["values"]["conversion"], chosen["treated"], chosen["spend"] = (
+        [0.05, 0.02, 0.08],
+        0.25,
+        [0.4, 0.3, 0.5],
+    )
     first, second, *_ = headline(found)
     assert first == "The policy makes an offer to 25% of people and spends 0.4 USD per head."
-    assert second == "It changes “conversion” by +5 percentage points per head against none (95% interval +2 to +8)."
+    assert (
+        second
+        == "It changes “conversion” by +5 percentage points per head against none (95% interval +2"
+        " to +8)."
+    )
     chosen["values"]["conversion"] = [0.05, -0.02, 0.12]
     assert "chance alone" in headline(found)[1]
 
@@ -36,7 +46,10 @@ def test_a_winner_only_where_the_interval_excludes_0(found):
     lot["against_chosen"]["conversion"] = [0.02, 0.01, 0.03]
     assert "2 percentage points more than the same offers given by lot" in headline(found)[-1]
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
-    assert "by lot at equal spend may do as well (difference: 95% interval -1 to +5)" in headline(found)[-1]
+    assert (
+        "by lot at equal spend may do as well (difference: 95% interval -1 to +5)"
+        in headline(found)[-1]
+    )
 
 
 def test_failed_checks_and_harm_come_first(found):
@@ -59,7 +72,10 @@ def test_more_spend_than_planned_is_said(found):
 
 def test_a_budget_that_new_people_may_overspend_is_said(found):
     found["policy"]["carried"] = [0.4, 0.33, 0.47]
-    said = "At fixed prices, one new population may spend up to 0.47 USD per head, where the budget is 0.4; "
+    said = (
+        "At fixed prices, one new population may spend up to 0.47 USD per head, where the budget is"
+        " 0.4; "
+    )
     assert any(text.startswith(said) and "--hold" in text for text in risks(found))
     for spend in ([0.4, 0.39, 0.415], None):  # within 5 % of it; without a budget
         found["policy"]["carried"] = spend

@@ -1,4 +1,6 @@
-"""The report of the job: what it says, its plots against plotly, and the page in a real browser, with hostile names too."""
+"""The report of the job: what it says, its plots against plotly, and the page in a real browser,
+with hostile names too.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def complaints(chromium, folder, page, width, dark=False):
     file = folder / "report.html"
     file.write_text(page, encoding="utf-8")
     chromium.open(file, width, dark=dark)
-    own = [line for line in chromium.ask(AUDIT) if not line.endswith("sections")]  # the report of a run has others
+    # the report of a run has others
+    own = [line for line in chromium.ask(AUDIT) if not line.endswith("sections")]
     return [*own, *chromium.complaints, *chromium.outside]
 
 

@@ -15,7 +15,9 @@ def ratings():
     keys = rng.choice(3_000, 1_200, replace=False)
     u, i = keys // 50, keys % 50
     p = 1 / (1 + np.exp(-(rng.normal(size=60)[u] + rng.normal(size=50)[i])))
-    return Ratings("taste", np.column_stack([u, i]), (rng.random(len(u)) < p).astype(np.int64), (60, 50))
+    return Ratings(
+        "taste", np.column_stack([u, i]), (rng.random(len(u)) < p).astype(np.int64), (60, 50)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,16 @@ pytest.importorskip("torch")
 from equipoise.cli.app import app  # noqa: E402
 from equipoise.core.errors import InputError  # noqa: E402
 from equipoise.data.simulators.short_video import ShortVideoWorld  # noqa: E402
-from equipoise.reproduce.closed_loop import Loop, area, fixed_rule, hypervolume_gain, interval, lift, oracle_rule, play  # noqa: E402
+from equipoise.reproduce.closed_loop import (
+    Loop,
+    area,
+    fixed_rule,
+    hypervolume_gain,
+    interval,
+    lift,
+    oracle_rule,
+    play,
+)  # noqa: E402
 
 SMALL = Loop(worlds=(100, 101), log=9000, test=9000, estimator="x-learner")
 
@@ -42,7 +51,9 @@ def test_no_rule_of_fixed_weights_beats_the_oracle_where_truth_is_known():
 
 
 def test_area_and_gain_by_hand():
-    assert area(np.array([[2.0, 1.0], [1.0, 3.0], [0.5, 0.5]]), np.zeros(2)) == pytest.approx(2 * 1 + 1 * 2)
+    assert area(np.array([[2.0, 1.0], [1.0, 3.0], [0.5, 0.5]]), np.zeros(2)) == pytest.approx(
+        2 * 1 + 1 * 2
+    )
     lifts = {"none": [0.0, 0.0], "fixed 0": [0.0, 2.0], "fixed 1": [2.0, 0.0], "HMUM": [1.0, 1.0]}
     with pytest.raises(ZeroDivisionError):
         hypervolume_gain(lifts)
@@ -59,12 +70,16 @@ def test_an_interval_over_worlds():
 def test_fixed_weights_at_the_ends_serve_one_metric():
     from equipoise.core.effects import Effects
 
-    said = Effects(np.array([[[1.0, -1.0], [-1.0, 1.0]]]), np.ones((1, 2)), ("s1", "s2"), ("time", "views"))
+    said = Effects(
+        np.array([[[1.0, -1.0], [-1.0, 1.0]]]), np.ones((1, 2)), ("s1", "s2"), ("time", "views")
+    )
     assert fixed_rule(said, 1.0).tolist() == [[True, False]]
     assert fixed_rule(said, 0.0).tolist() == [[False, True]]
 
 
-@pytest.mark.parametrize("bad", [{"stage": "page"}, {"target": "clicks"}, {"worlds": (1,)}, {"drift": 2.0}])
+@pytest.mark.parametrize(
+    "bad", [{"stage": "page"}, {"target": "clicks"}, {"worlds": (1,)}, {"drift": 2.0}]
+)
 def test_bad_settings_are_told(bad):
     with pytest.raises(InputError, match="must be"):
         play(Loop(**{"worlds": (0, 1), **bad}))

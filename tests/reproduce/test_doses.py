@@ -27,5 +27,9 @@ def test_both_worlds_are_judged():
     except DataError:
         pytest.skip("no covariates of IHDP in the data folders")
     assert (len(learnt.t), len(new.t)) == (471, 276)
-    assert judged("ihdp", 0, 1, name="dose-s-learner")["AMSE"] < 0.5 < judged("ihdp", 0, 1, name="dml", degree=3)["AMSE"]
+    assert (
+        judged("ihdp", 0, 1, name="dose-s-learner")["AMSE"]
+        < 0.5
+        < judged("ihdp", 0, 1, name="dml", degree=3)["AMSE"]
+    )
     assert doses.DOSES.data == ("vcnet", "ihdp")

@@ -1,4 +1,6 @@
-"""Efficient policy learning: its coefficients are doubly robust, and its tree finds the best mixes where shares are few."""
+"""Efficient policy learning: its coefficients are doubly robust, and its tree finds the best mixes
+where shares are few.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_its_tree_finds_the_mixes():
 
 
 def test_the_coefficients_need_no_right_first_model(monkeypatch):
-    """The gain by mean coefficients is right though the ridge is crushed; without the correction it is 0."""
+    """The gain by mean coefficients is right though the ridge is crushed; without the correction it
+    is 0.
+    """
     monkeypatch.setattr(efficient, "RIDGE", 1e9)
     X, T, y, best = world(1, 8000)
     move = features(np.array([[0.6, 0.2, 0.2]])) - features(np.array([[0.2, 0.2, 0.6]]))

@@ -17,7 +17,9 @@ def test_every_model_is_fitted_kept_and_read(data, tmp_path):
     said.clear()
     again = Fits(data, 1, tmp_path, epochs=2, report=fits.report)
     for name in MODELS:
-        np.testing.assert_array_equal(again(name).scores(data.test_pairs), fits(name).scores(data.test_pairs))
+        np.testing.assert_array_equal(
+            again(name).scores(data.test_pairs), fits(name).scores(data.test_pairs)
+        )
     assert said == []
 
 
@@ -39,5 +41,7 @@ def test_a_seed_of_its_own_for_every_model(data, tmp_path):
 
 def test_a_broken_file_is_told(data, tmp_path):
     (tmp_path / "c1.npz").write_text("no")
-    with pytest.raises(DataError, match=r"a fitted model must be readable; .* at .*c1.npz; delete it and run again"):
+    with pytest.raises(
+        DataError, match=r"a fitted model must be readable; .* at .*c1.npz; delete it and run again"
+    ):
         Fits(data, 1, tmp_path)("c1")

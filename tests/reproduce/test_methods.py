@@ -17,7 +17,9 @@ class Fixed:
         self.data = data
 
     def probability(self, name, pairs):
-        return np.full(len(pairs), {"y1": Y1, "y0": Y0, "c1": C1}[name[:2]] if name != "c1y1" else PAID)
+        return np.full(
+            len(pairs), {"y1": Y1, "y0": Y0, "c1": C1}[name[:2]] if name != "c1y1" else PAID
+        )
 
     def strata(self, name, pairs):
         return np.tile([0.1, 0.2, 0.3, 0.25, 0.15], (len(pairs), 1))
@@ -26,7 +28,10 @@ class Fixed:
 BY_HAND = {
     "Naive": (Y1 - 0.4, Y1 - 0.4),
     "OR": (1.4 * (Y1 - Y0) - 0.4, 1.4 * (Y1 - Y0) - 0.4),
-    "CF-OR": ((Y1 - Y0) - 0.4 * (Y0 - 0.3 * Y1), (Y1 - Y0) - 0.4 * (Y0 - 0.3 * Y1) - 0.4 * C1 * (1 - Y1)),
+    "CF-OR": (
+        (Y1 - Y0) - 0.4 * (Y0 - 0.3 * Y1),
+        (Y1 - Y0) - 0.4 * (Y0 - 0.3 * Y1) - 0.4 * C1 * (1 - Y1),
+    ),
     "CF-MTL": (0.25 - 0.4 * 0.15, 0.25 - 0.4 * 0.45),
     "profit uplift": (1.4 * (Y1 - Y0) - 0.4 * PAID, 1.4 * (Y1 - Y0) - 0.4 * C1),
 }
@@ -67,5 +72,7 @@ def test_a_method_gains_nothing_over_itself_and_what_the_counts_differ_over_anot
     naive, uplift = METHODS["Naive"], METHODS["OR"]
     assert gain_over(naive, naive, fits)["coupon"] == (0.0, 0.0, 0.0)
     middle, low, high = gain_over(naive, uplift, fits)["coupon"]
-    assert middle == pytest.approx(judged(naive, fits)["coupon"]["reward"] - judged(uplift, fits)["coupon"]["reward"])
+    assert middle == pytest.approx(
+        judged(naive, fits)["coupon"]["reward"] - judged(uplift, fits)["coupon"]["reward"]
+    )
     assert low < middle < high

@@ -15,8 +15,18 @@ def test_offers_go_to_the_best_within_the_budget_and_to_none_of_no_worth():
 
 def test_whom_a_policy_meets_by_hand():
     stratum = np.array([0, 1, 2, 2, 3, 3, 3, 4])
-    assert met(stratum, COUPON) == {"positive": 3, "negative": 1, "neutral": 4, "reward": pytest.approx(3 - 0.4)}
-    assert met(stratum, CASH) == {"positive": 3, "negative": 3, "neutral": 2, "reward": pytest.approx(3 - 1.2)}
+    assert met(stratum, COUPON) == {
+        "positive": 3,
+        "negative": 1,
+        "neutral": 4,
+        "reward": pytest.approx(3 - 0.4),
+    }
+    assert met(stratum, CASH) == {
+        "positive": 3,
+        "negative": 3,
+        "neutral": 2,
+        "reward": pytest.approx(3 - 1.2),
+    }
 
 
 @pytest.mark.parametrize("data", ROWS)

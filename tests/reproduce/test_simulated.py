@@ -41,19 +41,24 @@ def test_known_mixes_have_their_known_regret_and_ours_is_compared_pairwise(small
 
 
 def test_curves_of_one_share_become_mixes_in_two_ways(small, tmp_path):
-    found = shares.SHARES(asked("uniform", "GBDT S-learner, fair", "GBDT S-learner, the text's"), tmp_path)
+    found = shares.SHARES(
+        asked("uniform", "GBDT S-learner, fair", "GBDT S-learner, the text's"), tmp_path
+    )
     base, fair, text = (row["MR"][0] for row in found["rows"])
     assert fair < base
     assert text < base
     world, new = shares.worlds("mdp2", 0)
     curves = shares.curves("dml", world, new, 0, 1000)
     assert curves.shape == (300, 6, shares.GRID + 1)
-    assert np.ptp(curves[:, :, -1] - curves[:, :, -2]) == 0  # nobody saw such shares: the curve stays as it was
+    # nobody saw such shares: the curve stays as it was
+    assert np.ptp(curves[:, :, -1] - curves[:, :, -2]) == 0
 
 
 def test_a_net_of_one_dose_takes_its_place_in_both_tables(small, tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    found = shares.SHARES(asked("VC-Net, fair", "DR-Net + TR, the text's", seeds=(0,), epochs=1), tmp_path / "a")
+    found = shares.SHARES(
+        asked("VC-Net, fair", "DR-Net + TR, the text's", seeds=(0,), epochs=1), tmp_path / "a"
+    )
     assert all(0 < row["MR"][0] < 0.3 and row["MR"][1] is None for row in found["rows"])
     monkeypatch.setattr(doses, "ROWS", 100)
     found = doses.DOSES(asked("VC-Net", "GBDT S-learner", data="vcnet", epochs=2), tmp_path / "b")
@@ -71,13 +76,17 @@ def test_a_stopped_run_goes_on(small, tmp_path):
 
 
 def test_differences_are_of_the_same_seed(tmp_path):
-    """Scores vary a hundred times more from seed to seed than from method to method: unpaired, nothing would be told apart."""
+    """Scores vary a hundred times more from seed to seed than from method to method: unpaired,
+    nothing would be told apart.
+    """
     level = {0: 5.0, 1: 1.0, 2: 9.0, 3: 3.0}
     methods = {
         "ours": lambda data, seed, epochs: {"MR": level[seed]},
         "other": lambda data, seed, epochs: {"MR": level[seed] + 0.5 + 0.01 * seed},
     }
-    found = Study("toy", ("toy",), methods, "ours", {}, ())(asked("other", "ours", data="toy", seeds=(0, 1, 2, 3)), tmp_path)
+    found = Study("toy", ("toy",), methods, "ours", {}, ())(
+        asked("other", "ours", data="toy", seeds=(0, 1, 2, 3)), tmp_path
+    )
     apart = found["rows"][0]["MR, more than ours"]
     np.testing.assert_allclose(apart, interval(np.array([0.5, 0.51, 0.52, 0.53])))
     assert 0.49 < apart[1] < apart[2] < 0.55
@@ -93,7 +102,10 @@ def test_an_interval_by_hand():
     [
         (asked("OLS"), "a method of shares must be one of uniform, logged"),
         (asked("uniform", data="news"), "a simulator of shares must be one of mdp2, standin-quad"),
-        (Settings("mdp2", "swapped-losses", (0,), ("uniform",)), "path and recipe must be left out"),
+        (
+            Settings("mdp2", "swapped-losses", (0,), ("uniform",)),
+            "path and recipe must be left out",
+        ),
     ],
 )
 def test_bad_input(given, said, tmp_path):
@@ -110,7 +122,9 @@ def test_a_folder_of_other_settings_is_refused(small, tmp_path):
 
 def test_the_verb(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["reproduce", "shares", "-m", "uniform", "--seeds", "2", "--quiet"])
+    done = CliRunner().invoke(
+        app, ["reproduce", "shares", "-m", "uniform", "--seeds", "2", "--quiet"]
+    )
     assert done.exit_code == 0, done.output
     assert "| uniform | 0.0475" in done.stdout
     assert (tmp_path / "runs" / "reproduce-shares-mdp2" / "results.json").exists()

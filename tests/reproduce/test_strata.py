@@ -13,7 +13,9 @@ FEW = Settings(seeds=(1, 2), methods=("Naive", "CF-OR", "CF-MTL", "CF-MLE, known
 
 def test_tables_are_written_and_say_what_was_done(ratings, tmp_path):
     said = []
-    found = reproduce_strata(FEW, tmp_path, ratings=ratings, progress=lambda *step: said.append(step))
+    found = reproduce_strata(
+        FEW, tmp_path, ratings=ratings, progress=lambda *step: said.append(step)
+    )
     assert json.loads((tmp_path / "results.json").read_text())["rows"] == found["rows"]
     row = next(row for row in found["rows"] if (row["method"], row["scheme"]) == ("CF-OR", "cash"))
     assert row["seeds"] == [1, 2]
@@ -45,7 +47,11 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(ratings, tmp_path, mon
         reproduce_strata(FEW, tmp_path / "cut", ratings=ratings)
     assert not (tmp_path / "cut" / "results.json").exists()
     done.clear()
-    monkeypatch.setattr(methods, "judged", lambda method, fits: done.append((fits.seed, method.name)) or judged(method, fits))
+    monkeypatch.setattr(
+        methods,
+        "judged",
+        lambda method, fits: done.append((fits.seed, method.name)) or judged(method, fits),
+    )
     again = reproduce_strata(FEW, tmp_path / "cut", ratings=ratings)
     assert done == [(2, "CF-OR"), (2, "CF-MTL"), (2, "CF-MLE, known g")]
     drop = ("seconds",)
@@ -57,8 +63,13 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(ratings, tmp_path, mon
 def test_bad_input(ratings, tmp_path):
     with pytest.raises(InputError, match="a method must be one of Naive, .*; got 'naif'"):
         reproduce_strata(Settings(methods=("naif",)), tmp_path, ratings=ratings)
-    with pytest.raises(InputError, match="a recipe must be one of published, text-labels, swapped-losses"):
+    with pytest.raises(
+        InputError, match="a recipe must be one of published, text-labels, swapped-losses"
+    ):
         reproduce_strata(Settings(recipe="none"), tmp_path, ratings=ratings)
     reproduce_strata(Settings(methods=("Naive",), epochs=1, seeds=(1,)), tmp_path, ratings=ratings)
-    with pytest.raises(InputError, match="the folder must hold a run of .*'recipe': 'text-labels'.*choose another --out"):
+    with pytest.raises(
+        InputError,
+        match="the folder must hold a run of .*'recipe': 'text-labels'.*choose another --out",
+    ):
         reproduce_strata(Settings(recipe="text-labels", epochs=1), tmp_path, ratings=ratings)

@@ -1,4 +1,6 @@
-"""Snapshots written by earlier versions load, score and replay as they did on the day they were written."""
+"""Snapshots written by earlier versions load, score and replay as they did on the day they were
+written.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ def test_units_are_assigned_as_they_were(written, tmp_path, name, hold):
     if hold and name == "mixes":
         pytest.skip("mixes have no demands to hold")
     score_file(folder / "policy", folder / "units.parquet", out, hold=hold)
-    now, then = pq.read_table(out), pq.read_table(folder / f"{'held' if hold else 'scored'}.parquet")
+    now, then = (
+        pq.read_table(out),
+        pq.read_table(folder / f"{'held' if hold else 'scored'}.parquet"),
+    )
     assert now.column_names == then.column_names
     for column in then.column_names:
         values = then[column].to_numpy(zero_copy_only=False)
@@ -44,11 +49,16 @@ def test_units_are_assigned_as_they_were(written, tmp_path, name, hold):
 
 
 def test_decisions_replay(written):
-    scorer, units = read_scorer(written / "coupons" / "policy"), pq.read_table(written / "coupons" / "units.parquet")
+    scorer, units = (
+        read_scorer(written / "coupons" / "policy"),
+        pq.read_table(written / "coupons" / "units.parquet"),
+    )
     effects = scorer.model.effects(units)
     labels = {"city": np.array(units["city"].to_pylist(), np.str_)}
     ids = np.array([str(user) for user in units["user"].to_pylist()])
-    choice = decide(scorer.policy, effects, cost=scorer.costs.expected(effects, units), groups=labels, units=ids)
+    choice = decide(
+        scorer.policy, effects, cost=scorer.costs.expected(effects, units), groups=labels, units=ids
+    )
     for row, then in enumerate(json.loads((written / "coupons" / "decisions.json").read_text())):
         now = decision_of(scorer.policy, choice, row)
         assert (now.candidate, now.probability) == (then["candidate"], then["probability"])
@@ -65,8 +75,13 @@ def test_estimators_answer_as_they_did(written, name):
     estimator, X = load_estimator(written / "estimators" / name), np.array(then["X"])
     answer = {"mdp2": "recommend", "cf-dr": "strata"}.get(name)
     now = estimator.effects(X).values if answer is None else getattr(estimator, answer)(X)
-    np.testing.assert_allclose(now, then["effects"][name], rtol=1e-6 if name == "tarnet" else 1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        now, then["effects"][name], rtol=1e-6 if name == "tarnet" else 1e-12, atol=1e-12
+    )
 
 
 def test_all_that_was_written_is_read(written):
-    assert sorted(entry.name for entry in (written / "estimators").iterdir() if entry.is_dir()) == ESTIMATORS
+    assert (
+        sorted(entry.name for entry in (written / "estimators").iterdir() if entry.is_dir())
+        == ESTIMATORS
+    )

@@ -24,7 +24,10 @@ def test_structured_candidates_are_singles_pairs_all_but_one_and_all():
 def test_all_candidates_only_when_asked_and_when_they_are_few():
     every = Bits(12, "all").candidates()
     assert len(np.unique(every, axis=0)) == 4095
-    with pytest.raises(SpaceError, match=r'candidates="all" must be at most 4,095; got 2\^13 - 1 = 8,191; ask for a sample'):
+    with pytest.raises(
+        SpaceError,
+        match=r'candidates="all" must be at most 4,095; got 2\^13 - 1 = 8,191; ask for a sample',
+    ):
         Bits(13, "all")
 
 
@@ -54,7 +57,10 @@ def test_vectors_may_be_listed_with_control_and_twice():
 
 def test_crosses_follow_the_switches():
     space = Bits(3, crosses=3)
-    assert space.encode([[1, 1, 0], [1, 1, 1]]).tolist() == [[1, 1, 0, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1]]
+    assert space.encode([[1, 1, 0], [1, 1, 1]]).tolist() == [
+        [1, 1, 0, 1, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1, 1],
+    ]
     assert space.degrees().tolist() == [1, 1, 1, 2, 2, 2, 3]
     assert Bits(3).degrees().tolist() == [1, 1, 1]
 
@@ -77,7 +83,10 @@ def test_cells_of_other_vectors_are_refused_by_row():
         ([[0, 0, 1], [0, 2, 0]], "switch 'push' must be 0 or 1; got 2 at row 1"),
         ([[0, np.nan, 1]], "switch 'push' .*nan at row 0"),
         ([["a", "b", "c"]], "switch 'mail' .* at row 0"),
-        (np.array([[1, 0, 0], [1, 0]], object), r"vector of 3 switches a row; got \[1, 0\] at row 1"),
+        (
+            np.array([[1, 0, 0], [1, 0]], object),
+            r"vector of 3 switches a row; got \[1, 0\] at row 1",
+        ),
         (np.array([[1, 0, 0], None], object), "vector of 3 switches a row; got None at row 1"),
         ([1, 0, 0], r"shape \(3,\)"),
         ([[1, 0]], r"shape \(1, 2\)"),
@@ -134,8 +143,16 @@ def test_bits_have_no_amount():
 
 def test_a_log_holds_vectors():
     t = np.array([[0, 0], [1, 0], [0, 1], [1, 1]] * 3)
-    table = pa.table({"shown": pa.array(t.tolist()), "age": np.arange(12.0), "spend": np.arange(12.0) % 5})
-    log = read_log(table, treatment="shown", outcomes="spend", space=Bits(["film", "game"], "all"), design="shares")
+    table = pa.table(
+        {"shown": pa.array(t.tolist()), "age": np.arange(12.0), "spend": np.arange(12.0) % 5}
+    )
+    log = read_log(
+        table,
+        treatment="shown",
+        outcomes="spend",
+        space=Bits(["film", "game"], "all"),
+        design="shares",
+    )
     assert log.cells.tolist() == [0, 1, 2, 3] * 3
     assert log.cell_names == ("none", "film", "game", "film+game")
     duplicates = next(check for check in check_log(log) if "duplicate" in check["name"])

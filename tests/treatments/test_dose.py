@@ -23,13 +23,16 @@ def test_encode_is_a_polynomial_around_control():
 def test_waves_of_fixed_frequency_follow_the_powers():
     encoded = Dose(0, 4, waves=[1, 0.5]).encode([0, 1, 4])
     np.testing.assert_allclose(encoded[0], 0, atol=0)
-    np.testing.assert_allclose(encoded[1], [1, 1, np.sqrt(0.5), -1, np.sqrt(0.5) - 1], atol=1e-15)  # a quarter and an eighth turn
+    # a quarter and an eighth turn
+    np.testing.assert_allclose(encoded[1], [1, 1, np.sqrt(0.5), -1, np.sqrt(0.5) - 1], atol=1e-15)
     np.testing.assert_allclose(encoded[2], [4, 0, 0, 0, -2], atol=1e-15)
     assert Dose(0, 4, degree=0, waves=[1], control=2).encode([2, 3]).shape == (2, 2)
     assert not Dose(0, 4, degree=0, waves=[1], control=2).encode([2]).any()
 
 
-@pytest.mark.parametrize(("values", "row"), [([0.5, 2.0], 1), ([-0.1], 0), ([0.2, np.nan], 1), ([np.inf], 0)])
+@pytest.mark.parametrize(
+    ("values", "row"), [([0.5, 2.0], 1), ([-0.1], 0), ([0.2, np.nan], 1), ([np.inf], 0)]
+)
 def test_an_amount_outside_is_named_with_its_row(values, row):
     with pytest.raises(SpaceError, match=f"row {row}"):
         Dose(0, 1).check(values)

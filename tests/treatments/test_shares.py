@@ -9,7 +9,11 @@ from equipoise.treatments import Shares
 
 def test_candidates_move_towards_each_part_by_hand():
     mix = Shares(["a", "b", "c"], control=[0.5, 0.3, 0.2], move=0.2)
-    want = [[0.7, 0.18, 0.12], [0.5 - 0.2 * 5 / 7, 0.5, 0.2 - 0.2 * 2 / 7], [0.5 - 0.2 * 5 / 8, 0.3 - 0.2 * 3 / 8, 0.4]]
+    want = [
+        [0.7, 0.18, 0.12],
+        [0.5 - 0.2 * 5 / 7, 0.5, 0.2 - 0.2 * 2 / 7],
+        [0.5 - 0.2 * 5 / 8, 0.3 - 0.2 * 3 / 8, 0.4],
+    ]
     np.testing.assert_allclose(mix.candidates(), want)
 
 
@@ -31,7 +35,10 @@ def test_the_nearest_known_mix_is_a_cell():
 @pytest.mark.parametrize(
     ("t", "said"),
     [
-        ([[0.5, 0.5], [0.5, 0.6]], r"treatment must sum to 1; got 1.1 at row 1; Shares\(..., normalise=True\)"),
+        (
+            [[0.5, 0.5], [0.5, 0.6]],
+            r"treatment must sum to 1; got 1.1 at row 1; Shares\(..., normalise=True\)",
+        ),
         ([[0.5, 0.5], [-0.1, 1.1]], "treatment must be shares >= 0; .* at row 1"),
         ([[0.5, np.nan]], "be shares >= 0"),
         ([[0.2, 0.3, 0.5]], "have 2 shares a row"),

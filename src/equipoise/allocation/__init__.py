@@ -1,4 +1,6 @@
-"""Allocation: who gets what within budgets, caps, floors and fair shares; and the rule that decides alike offline and online."""
+"""Allocation: who gets what within budgets, caps, floors and fair shares; and the rule that decides
+alike offline and online.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -8,7 +8,8 @@
     group_budget    sum of cost in a group <= total
     parity          |share treated in a group - share treated overall| <= within, for every group
 
-With ``per_head=True`` the number is per unit (of the group, for a group budget), so the same demand serves any number of units.
+With ``per_head=True`` the number is per unit (of the group, for a group budget), so the same demand
+serves any number of units.
 """
 
 from __future__ import annotations
@@ -57,7 +58,12 @@ class Row:
             for label, _ in self.demand.factors:
                 if label not in known:
                     what = f"the group of demand {self.demand.name!r}"
-                    raise InputError(what, f"be a label of column {self.demand.column!r}", repr(label), fix=f"known: {known}")
+                    raise InputError(
+                        what,
+                        f"be a label of column {self.demand.column!r}",
+                        repr(label),
+                        fix=f"known: {known}",
+                    )
         return (self.demand,)
 
     @property
@@ -69,7 +75,9 @@ class Row:
         """Whether some unit is in a group that the row names."""
         if self.demand.column is None:
             return True
-        return bool(np.isin(groups[self.demand.column], [label for label, _ in self.demand.factors]).any())
+        return bool(
+            np.isin(groups[self.demand.column], [label for label, _ in self.demand.factors]).any()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON."""
@@ -78,7 +86,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Parity:
-    """Two rows a group: its share treated may differ from the overall share by at most ``within`` (0..1)."""
+    """Two rows a group: its share treated may differ from the overall share by at most ``within``
+    (0..1).
+    """
 
     column: str
     within: float
@@ -86,13 +96,19 @@ class Parity:
     kind: ClassVar[str] = "parity"
 
     def rows(self, groups: Groups) -> tuple[Demand, ...]:
-        """With p_g the group's part of the units: share_g - share = (1/n) sum_u x_u ([g(u) = g] / p_g - 1)."""
-        labels, counts = np.unique(groups_of(groups, self.column, f"parity of {self.column}"), return_counts=True)
+        """With p_g the group's part of the units: share_g - share = (1/n) sum_u x_u ([g(u) = g] /
+        p_g - 1).
+        """
+        labels, counts = np.unique(
+            groups_of(groups, self.column, f"parity of {self.column}"), return_counts=True
+        )
         made = []
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             factors = ((label, counts.sum() / count - 1.0),)
             for sign, side in ((1.0, "above"), (-1.0, "below")):
-                name = f"parity of {self.column}: {label} not {side}" + (f" ({self.candidate})" if self.candidate else "")
+                name = f"parity of {self.column}: {label} not {side}" + (
+                    f" ({self.candidate})" if self.candidate else ""
+                )
                 made.append(
                     Demand(
                         name,
@@ -126,13 +142,21 @@ def budget(total: float, *, per_head: bool = False, unit: str = "", name: str = 
     >>> budget(0.5, per_head=True).demand.bound
     0.5
     """
-    return Row(Demand(name, "cost", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="budget"))
+    return Row(
+        Demand(
+            name, "cost", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="budget"
+        )
+    )
 
 
 def offers(total: float, *, per_head: bool = False, name: str = "offers") -> Row:
     """Treat at most ``total`` units; per head: at most this share of them."""
     unit = "share" if per_head else "units"
-    return Row(Demand(name, "offers", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="offers"))
+    return Row(
+        Demand(
+            name, "offers", _at_least_zero(name, total), per_head=per_head, unit=unit, kind="offers"
+        )
+    )
 
 
 def cap(candidate: str, total: float, *, per_head: bool = False, name: str | None = None) -> Row:
@@ -140,39 +164,91 @@ def cap(candidate: str, total: float, *, per_head: bool = False, name: str | Non
     label = name or f"cap on {candidate}"
     bound = _at_least_zero(label, total)
     unit = "share" if per_head else "units"
-    return Row(Demand(label, "offers", bound, candidate=candidate, per_head=per_head, unit=unit, kind="cap"))
+    return Row(
+        Demand(
+            label, "offers", bound, candidate=candidate, per_head=per_head, unit=unit, kind="cap"
+        )
+    )
 
 
-def floor(metric: str, at_least: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
-    """The effects on ``metric``, summed over the units, must come to ``at_least`` (negative: it may fall by so much)."""
+def floor(
+    metric: str, at_least: float, *, per_head: bool = False, unit: str = "", name: str | None = None
+) -> Row:
+    """The effects on ``metric``, summed over the units, must come to ``at_least`` (negative: it may
+    fall by so much).
+    """
     label = name or f"floor of {metric}"
     if not math.isfinite(at_least):
         raise InputError(label, "be a finite number", at_least)
-    return Row(Demand(label, "effect", -float(at_least), -1.0, metric, per_head=per_head, unit=unit, kind="floor"))
+    return Row(
+        Demand(
+            label,
+            "effect",
+            -float(at_least),
+            -1.0,
+            metric,
+            per_head=per_head,
+            unit=unit,
+            kind="floor",
+        )
+    )
 
 
-def ceiling(metric: str, at_most: float, *, per_head: bool = False, unit: str = "", name: str | None = None) -> Row:
+def ceiling(
+    metric: str, at_most: float, *, per_head: bool = False, unit: str = "", name: str | None = None
+) -> Row:
     """The effects on ``metric``, summed over the units, must not exceed ``at_most``."""
     label = name or f"ceiling of {metric}"
     if not math.isfinite(at_most):
         raise InputError(label, "be a finite number", at_most)
-    return Row(Demand(label, "effect", float(at_most), 1.0, metric, per_head=per_head, unit=unit, kind="ceiling"))
+    return Row(
+        Demand(
+            label,
+            "effect",
+            float(at_most),
+            1.0,
+            metric,
+            per_head=per_head,
+            unit=unit,
+            kind="ceiling",
+        )
+    )
 
 
 def group_budget(
-    column: str, group: Label, total: float, *, per_head: bool = False, unit: str = "", name: str | None = None
+    column: str,
+    group: Label,
+    total: float,
+    *,
+    per_head: bool = False,
+    unit: str = "",
+    name: str | None = None,
 ) -> Row:
-    """Spend at most ``total`` on the units whose ``column`` is ``group``; per head: of these units."""
+    """Spend at most ``total`` on the units whose ``column`` is ``group``; per head: of these
+    units.
+    """
     label = name or f"budget of {column} = {group}"
     bound = _at_least_zero(label, total)
     factors = ((group, 1.0),)
     return Row(
-        Demand(label, "cost", bound, column=column, factors=factors, other=0.0, per_head=per_head, unit=unit, kind="group-budget")
+        Demand(
+            label,
+            "cost",
+            bound,
+            column=column,
+            factors=factors,
+            other=0.0,
+            per_head=per_head,
+            unit=unit,
+            kind="group-budget",
+        )
     )
 
 
 def parity(column: str, within: float, *, candidate: str | None = None) -> Parity:
-    """The share treated (or given ``candidate``) of every group of ``column`` lies within ``within`` of the overall share."""
+    """The share treated (or given ``candidate``) of every group of ``column`` lies within
+    ``within`` of the overall share.
+    """
     if not 0 <= within <= 1:
         raise InputError(f"parity of {column}", "be a share in 0..1", within)
     return Parity(column, float(within), candidate)
@@ -184,7 +260,8 @@ def constraint_from_json(made: Mapping[str, Any]) -> Constraint:
     if made["kind"] == "parity":
         return Parity(**parts)
     if made["kind"] == "row":
-        return Row(Demand.from_json(parts.get("demand", parts)))  # version 0.1.0 wrote the demand's own fields
+        # version 0.1.0 wrote the demand's own fields
+        return Row(Demand.from_json(parts.get("demand", parts)))
     raise InputError("the kind of a constraint", "be row or parity", repr(made["kind"]))
 
 
@@ -192,12 +269,21 @@ def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:
     """The labels of each unit in a group column, (n,)."""
     if column not in groups:
         known = ", ".join(groups) or "none were given"
-        raise InputError(f"the groups for {who!r}", f"have column {column!r}", known, fix="pass groups={column: labels}")
+        raise InputError(
+            f"the groups for {who!r}",
+            f"have column {column!r}",
+            known,
+            fix="pass groups={column: labels}",
+        )
     labels = np.asarray(groups[column])
     if labels.dtype == object and any(label is None for label in set(labels.tolist())):
         row = labels.tolist().index(None)
         raise InputError(
-            f"group column {column!r}", "have no missing label", None, f"row {row}", "give the unknown a label of their own"
+            f"group column {column!r}",
+            "have no missing label",
+            None,
+            f"row {row}",
+            "give the unknown a label of their own",
         )
     return labels
 
@@ -210,5 +296,10 @@ def labels_of(groups: Groups, column: str, who: str) -> list[Any]:
 
 def _at_least_zero(name: str, total: float) -> float:
     if not (math.isfinite(total) and total >= 0):
-        raise InputError(name, "be a finite number >= 0", total, fix="0 treats nobody; leave the demand out to have no limit")
+        raise InputError(
+            name,
+            "be a finite number >= 0",
+            total,
+            fix="0 treats nobody; leave the demand out to have no limit",
+        )
     return float(total)

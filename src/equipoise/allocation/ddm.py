@@ -1,14 +1,19 @@
-"""Trading metrics off request by request (DDM): relative effects, weights that sum to 1, and a threshold; before the one rule.
+"""Trading metrics off request by request (DDM): relative effects, weights that sum to 1, and a
+threshold; before the one rule.
 
-    delta_ikr = effect_ikr / y0*_ir           y0*: control's level, floored at a small quantile of the training rows' levels
+    delta_ikr = effect_ikr / y0*_ir           y0*: control's level, floored at a small quantile of
+    the training rows' levels
     phi_ik    = sum_r w_ir delta_ikr          w_ir > 0, sum_r w_ir = 1
-    strategy k is on where phi_ik > sigma     mode "each": strategies on their own; "argmax": the best one
+    strategy k is on where phi_ik > sigma     mode "each": strategies on their own; "argmax": the
+    best one
 
-What `trade_off` makes is Effects in relative units and a Policy: `decide_each` and `decide` take them with the weights of each
-request, so budgets and guardrails compose through the policy's prices, and offline and online give the same bits.  With ``lower``
-> 0 an effect enters less so many standard errors, and noise alone switches nothing on.
+What `trade_off` makes is Effects in relative units and a Policy: `decide_each` and `decide` take
+them with the weights of each request, so budgets and guardrails compose through the policy's
+prices, and offline and online give the same bits.  With ``lower`` > 0 an effect enters less so many
+standard errors, and noise alone switches nothing on.
 
-    Zhai et al. (2025), HMUM, "dynamic decision-making module"; the floor, sigma's choice and the lower bound are ours.
+    Zhai et al. (2025), HMUM, "dynamic decision-making module"; the floor, sigma's choice and the
+    lower bound are ours.
 
 n requests, k strategies, m metrics.
 """
@@ -32,7 +37,9 @@ ROUNDING = 1e-6  # by which weights may miss a sum of 1
 
 @dataclass(frozen=True)
 class Guard:
-    """The least denominators.   floor: (m,) > 0, in the metrics' units; quantile: of the training rows they are."""
+    """The least denominators.   floor: (m,) > 0, in the metrics' units; quantile: of the training
+    rows they are.
+    """
 
     floor: tuple[float, ...]
     quantile: float = QUANTILE
@@ -49,7 +56,10 @@ class Guard:
         found = np.quantile(baseline, quantile, axis=0)
         if not (found > 0).all():
             j = int(np.argmin(found))
-            fix = "a relative effect needs a metric that is above 0: take a larger quantile, or shift the metric"
+            fix = (
+                "a relative effect needs a metric that is above 0: take a larger quantile, or shift"
+                " the metric"
+            )
             raise InputError(f"the floor of metric {j}", "be > 0", float(found[j]), fix=fix)
         return cls(tuple(found.tolist()), quantile)
 
@@ -59,16 +69,34 @@ class Guard:
         return share
 
     def relative(self, effects: Effects) -> Effects:
-        """The effects over the floored control levels, with their standard errors; a baseline of 1."""
+        """The effects over the floored control levels, with their standard errors; a baseline of
+        1.
+        """
         under = np.maximum(effects.baseline, np.asarray(self.floor))
         error = None if effects.std_error is None else effects.std_error / under[:, None]
-        return replace(effects, values=effects.relative(self.floor), baseline=np.ones_like(effects.baseline), std_error=error)
+        return replace(
+            effects,
+            values=effects.relative(self.floor),
+            baseline=np.ones_like(effects.baseline),
+            std_error=error,
+        )
 
 
-def ddm_policy(effects: Effects, *, sigma: float = 0.0, mode: str = "each", lower: float = 0.0, control: str = "none") -> Policy:
-    """The rule for relative effects of these names; equal weights until a request brings its own."""
+def ddm_policy(
+    effects: Effects,
+    *,
+    sigma: float = 0.0,
+    mode: str = "each",
+    lower: float = 0.0,
+    control: str = "none",
+) -> Policy:
+    """The rule for relative effects of these names; equal weights until a request brings its
+    own.
+    """
     equal = (1.0 / len(effects.metrics),) * len(effects.metrics)
-    return Policy(effects.candidates, control, effects.metrics, equal, threshold=sigma, mode=mode, lower=lower)
+    return Policy(
+        effects.candidates, control, effects.metrics, equal, threshold=sigma, mode=mode, lower=lower
+    )
 
 
 def check_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
@@ -79,7 +107,13 @@ def check_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
     good = (w > 0).all(axis=1) & (np.abs(w.sum(axis=1) - 1) <= ROUNDING)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError("weights", "be > 0 and sum to 1", w[row].tolist(), f"row {row}", "divide them by their sum")
+        raise InputError(
+            "weights",
+            "be > 0 and sum to 1",
+            w[row].tolist(),
+            f"row {row}",
+            "divide them by their sum",
+        )
     return w
 
 
@@ -102,9 +136,14 @@ def switched_on(phi: Floats, sigma: float, mode: str = "each") -> Bools:
 def choose_sigma(phi: Floats, gains: Floats, candidates: Sequence[float] | None = None) -> float:
     """The threshold under which the worst metric gains most on validation rows.
 
-    phi : (n, k).   gains : (n, k, m), unbiased relative effects of each strategy, such as doubly robust scores over means.
+    phi : (n, k).   gains : (n, k, m), unbiased relative effects of each strategy, such as doubly
+        robust scores over means.
     candidates : by default quantiles of phi, 0 among them; the lowest of equals.
     """
-    tried = np.unique(np.r_[0.0, np.quantile(phi, np.linspace(0, 1, 41))]) if candidates is None else np.unique(candidates)
+    tried = (
+        np.unique(np.r_[0.0, np.quantile(phi, np.linspace(0, 1, 41))])
+        if candidates is None
+        else np.unique(candidates)
+    )
     worth = [((phi > sigma)[:, :, None] * gains).sum(axis=1).mean(axis=0).min() for sigma in tried]
     return float(tried[int(np.argmax(worth))])

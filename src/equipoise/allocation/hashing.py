@@ -1,6 +1,8 @@
-"""The lot: a uniform number for every unit from its id and a seed, so that a draw needs no state and no order of rows.
+"""The lot: a uniform number for every unit from its id and a seed, so that a draw needs no state
+and no order of rows.
 
-splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators") as a hash of 64-bit words.
+splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators") as a hash
+of 64-bit words.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def _mix(x: Words) -> Words:
 
 
 def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
-    """A number in [0, 1) for each unit id, (n,): whole numbers or text.  Streams of one seed are independent.
+    """A number in [0, 1) for each unit id, (n,): whole numbers or text.  Streams of one seed are
+    independent.
 
     >>> uniform(["ann", "bob"], 0).tolist() == [uniform(["ann"], 0)[0], uniform(["bob"], 0)[0]]
     True
@@ -32,7 +35,9 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
     ids = np.asarray(units)
     start = _mix(_mix(np.full(1, seed, np.uint64)) + np.uint64(stream))
     if ids.ndim != 1 or ids.dtype.kind not in "iubUOT":
-        raise InputError("units", "be one id a unit, whole numbers or text", f"{ids.dtype} of shape {ids.shape}")
+        raise InputError(
+            "units", "be one id a unit, whole numbers or text", f"{ids.dtype} of shape {ids.shape}"
+        )
     if ids.dtype.kind in "iub":
         mixed = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
     else:
@@ -46,7 +51,9 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
 
 
 def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:
-    """The choice of each unit under a policy of mode "random", (n,): who is treated by one stream, with what by another."""
+    """The choice of each unit under a policy of mode "random", (n,): who is treated by one stream,
+    with what by another.
+    """
     shares = np.asarray(policy.shares)
     total = float(shares.sum())
     if total == 0:
@@ -54,7 +61,9 @@ def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:
     if total == 1 and (shares == 1).any():
         return np.full(n, int(shares.argmax()))
     if units is None:
-        raise InputError("units", "be given to a policy that draws lots", None, fix="pass units=, one id a unit")
+        raise InputError(
+            "units", "be given to a policy that draws lots", None, fix="pass units=, one id a unit"
+        )
     if np.shape(units) != (n,):
         raise InputError("units", f"be one id a unit, {n}", np.shape(units))
     which = np.searchsorted(np.cumsum(shares) / total, uniform(units, policy.seed, 1), side="right")

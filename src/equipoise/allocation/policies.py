@@ -1,9 +1,12 @@
-"""Policies to choose from and to compare with.  Each is one function of a `Task`, and one line in `POLICIES`.
+"""Policies to choose from and to compare with.  Each is one function of a `Task`, and one line in
+`POLICIES`.
 
     budgeted    the most worth within the demands, by prices
     argmax      the best candidate of each unit if it is worth anything; demands are not looked at
-    threshold   the best candidate of each unit, for the units with the most worth, as many as the demands allow
-    single      one candidate for everybody, or for a lot of the units where the demands do not allow all
+    threshold   the best candidate of each unit, for the units with the most worth, as many as the
+    demands allow
+    single      one candidate for everybody, or for a lot of the units where the demands do not
+    allow all
     random      every candidate equally likely, for a lot of the units as large as the demands allow
     none        control for everybody
 
@@ -36,8 +39,10 @@ ROUNDING = 1e-12  # of a running sum: so near to a bound the sum is taken exactl
 class Task:
     """What a policy is made from.
 
-    effects : of the units.   weights : metric -> worth.   constraints : the demands.   cost : (n, k) or (k,).
-    groups : column -> (n,) labels.   units : (n,) ids that lots are drawn by, by default the row numbers.   control : its name.
+    effects : of the units.   weights : metric -> worth.   constraints : the demands.   cost : (n,
+        k) or (k,).
+    groups : column -> (n,) labels.   units : (n,) ids that lots are drawn by, by default the row
+        numbers.   control : its name.
     """
 
     effects: Effects
@@ -78,7 +83,9 @@ def argmax(task: Task) -> Policy:
 
 
 def threshold(task: Task) -> Policy:
-    """The candidate of most worth where that exceeds a threshold, the lowest >= 0 that the demands allow."""
+    """The candidate of most worth where that exceeds a threshold, the lowest >= 0 that the demands
+    allow.
+    """
     draft = task.draft()
     value = weighted_value(draft, task.effects, task.groups)
     want = value.argmax(axis=1)
@@ -105,7 +112,9 @@ def single(task: Task, candidate: str | None = None) -> Policy:
 
 
 def random(task: Task) -> Policy:
-    """Candidates by lot.  With a budget of what another policy spends it is its peer at equal spend."""
+    """Candidates by lot.  With a budget of what another policy spends it is its peer at equal
+    spend.
+    """
     draft = task.draft()
     every = np.ones(len(task.effects.candidates), bool)
     want = draw(_lot(draft, every, 1.0, task.seed), len(task.effects), task.ids())
@@ -135,25 +144,39 @@ def _share(key: Floats, order: Ints, count: int) -> float:
 
 
 def _longest(task: Task, want: Ints, key: Floats) -> tuple[int, Ints]:
-    """How many of the units in order of ``key`` (n,) can get what they ``want`` (n,) so that every demand holds, and the order.
+    """How many of the units in order of ``key`` (n,) can get what they ``want`` (n,) so that every
+    demand holds, and the order.
 
     Units of equal key go together.  The order ends before the units that want control.
     """
     effects, groups = task.effects, task.groups
     n = len(want)
     demands = expand(task.constraints, groups)
-    rows = compile_rows(demands, effects.candidates, effects.metrics, groups, n, task.cost is not None)
+    rows = compile_rows(
+        demands, effects.candidates, effects.metrics, groups, n, task.cost is not None
+    )
     order = np.argsort(key, kind="stable")
     order = order[want[order] >= 0]
-    each = _usage(rows, effects, check_cost(task.cost, effects.values.shape[:2]), order, want[order])
+    each = _usage(
+        rows, effects, check_cost(task.cost, effects.values.shape[:2]), order, want[order]
+    )
     running = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(each, axis=1)], axis=1)
     spare = ROUNDING * np.abs(running).max(axis=1, initial=0.0)
-    together = np.r_[False, key[order][1:] == key[order][:-1], False] if len(order) else np.zeros(1, bool)
+    together = (
+        np.r_[False, key[order][1:] == key[order][:-1], False] if len(order) else np.zeros(1, bool)
+    )
     nearly = (running <= (rows.bounds + spare)[:, None]).all(axis=0) & ~together
     for count in np.flatnonzero(nearly)[::-1].tolist():
-        if all(math.fsum(used) <= bound for used, bound in zip(each[:, :count].tolist(), rows.bounds, strict=True)):
+        if all(
+            math.fsum(used) <= bound
+            for used, bound in zip(each[:, :count].tolist(), rows.bounds, strict=True)
+        ):
             return count, order
-    names = [d.name for d, least, b in zip(demands, running.min(axis=1), rows.bounds, strict=True) if least > b]
+    names = [
+        d.name
+        for d, least, b in zip(demands, running.min(axis=1), rows.bounds, strict=True)
+        if least > b
+    ]
     raise InfeasibleError(
         " and ".join(map(repr, names or [d.name for d in demands])),
         "hold for some share of the units",

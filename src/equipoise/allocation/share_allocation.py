@@ -4,11 +4,13 @@
     s.t. sum_k s_ck = 1 in every cluster,   s_ck within its grid
          for each demand:   sum_c n_c sum_k u_ck(s_ck) <= bound    (or in every cluster)
 
-Curves v and u are piecewise linear on a grid.  As a linear program with a weight a grid point it is exact where the curves are
-concave (u convex).  Where an optimum mixes points that are not neighbours, whole numbers make it keep to one piece of that curve
-(SOS2; Beale & Tomlin 1970), so the mix is exact for any curve; the first program's value stays as the bound.  Products of moves
-are made linear around the mix so far and walked along while they gain (Frank & Wolfe 1956), which finds a local best.
-Prices are the duals of the demands: what the objective gains a head for one more unit of the bound.
+Curves v and u are piecewise linear on a grid.  As a linear program with a weight a grid point it is
+exact where the curves are concave (u convex).  Where an optimum mixes points that are not
+neighbours, whole numbers make it keep to one piece of that curve (SOS2; Beale & Tomlin 1970), so
+the mix is exact for any curve; the first program's value stays as the bound.  Products of moves are
+made linear around the mix so far and walked along while they gain (Frank & Wolfe 1956), which finds
+a local best. Prices are the duals of the demands: what the objective gains a head for one more unit
+of the bound.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ GAP, SECONDS = 1e-3, 60.0  # of the program in whole numbers: what it may leave,
 
 @dataclass(frozen=True)
 class MixDemand:
-    """A bound on what mixes use.   usage: (C, K, G), of each grid point; each: in every cluster instead of on average."""
+    """A bound on what mixes use.   usage: (C, K, G), of each grid point; each: in every cluster
+    instead of on average.
+    """
 
     name: str
     usage: Floats
@@ -45,8 +49,10 @@ class MixDemand:
 class MixProblem:
     """What is asked.
 
-    grid : (C, K, G) rising shares that each category may have in each cluster.   worth : (C, K, G), the curves.
-    size : (C,) > 0, the share of units in each cluster.   today : (C, K), within the grid, sums to 1.
+    grid : (C, K, G) rising shares that each category may have in each cluster.   worth : (C, K, G),
+        the curves.
+    size : (C,) > 0, the share of units in each cluster.   today : (C, K), within the grid, sums to
+        1.
     pairs : (P, 2) categories whose moves multiply.   cross : (C, P), the worth of a product.
     """
 
@@ -61,7 +67,8 @@ class MixProblem:
 
 @dataclass(frozen=True)
 class Mixes:
-    """The answer.   shares: (C, K); value: the objective a head; bound: no mixes are worth more (None with products).
+    """The answer.   shares: (C, K); value: the objective a head; bound: no mixes are worth more
+    (None with products).
 
     used, prices : of each demand, (its rows,).
     """
@@ -78,7 +85,8 @@ def best_mixes(problem: MixProblem) -> Mixes:
 
     >>> grid = np.linspace(0, 1, 11)[None, None].repeat(2, axis=1)
     >>> hill = np.stack([-(grid[0, 0] - 0.7) ** 2, 0 * grid[0, 1]])[None]
-    >>> best_mixes(MixProblem(grid, hill, np.ones(1), np.full((1, 2), 0.5))).shares.round(6).tolist()
+    >>> problem = MixProblem(grid, hill, np.ones(1), np.full((1, 2), 0.5))
+    >>> best_mixes(problem).shares.round(6).tolist()
     [[0.7, 0.3]]
     """
     _check(problem)
@@ -86,23 +94,36 @@ def best_mixes(problem: MixProblem) -> Mixes:
     shares, prices, bound = _additive(problem, problem.worth)
     if not cross.any():
         return _answered(problem, cross, shares, prices, bound)
-    best = max((_walked(problem, cross, start) for start in _starts(problem, shares)), key=lambda found: found[0])
+    best = max(
+        (_walked(problem, cross, start) for start in _starts(problem, shares)),
+        key=lambda found: found[0],
+    )
     return _answered(problem, cross, best[1], best[2], None)
 
 
 def _starts(problem: MixProblem, shares: Floats) -> list[Floats]:
     """Where walks begin: the best without products, and today's mix where it meets the demands."""
-    held = all((used <= d.bound + SLACK).all() for d, used in zip(problem.demands, _used(problem, problem.today), strict=True))
+    held = all(
+        (used <= d.bound + SLACK).all()
+        for d, used in zip(problem.demands, _used(problem, problem.today), strict=True)
+    )
     return [shares, problem.today] if held else [shares]
 
 
-def _walked(problem: MixProblem, cross: Floats, shares: Floats) -> tuple[float, Floats, list[Floats]]:
+def _walked(
+    problem: MixProblem, cross: Floats, shares: Floats
+) -> tuple[float, Floats, list[Floats]]:
     """From one mix to a local best: its objective, the mix and the prices."""
-    value, prices = _objective(problem, cross, shares), [np.zeros(len(used)) for used in _used(problem, shares)]
+    value, prices = (
+        _objective(problem, cross, shares),
+        [np.zeros(len(used)) for used in _used(problem, shares)],
+    )
     for _ in range(WALKS):
         aim, prices = _relaxed(problem, problem.worth + _slopes(problem, cross, shares))
         ways = [(1 - step) * shares + step * aim for step in STEPS]
-        worths = [_objective(problem, cross, way) if _held(problem, way) else -np.inf for way in ways]
+        worths = [
+            _objective(problem, cross, way) if _held(problem, way) else -np.inf for way in ways
+        ]
         at = int(np.argmax(worths))
         if worths[at] <= value + SLACK:
             break
@@ -111,7 +132,10 @@ def _walked(problem: MixProblem, cross: Floats, shares: Floats) -> tuple[float, 
 
 
 def _held(problem: MixProblem, shares: Floats) -> bool:
-    return all((used <= d.bound + 1e-7).all() for d, used in zip(problem.demands, _used(problem, shares), strict=True))
+    return all(
+        (used <= d.bound + 1e-7).all()
+        for d, used in zip(problem.demands, _used(problem, shares), strict=True)
+    )
 
 
 def _slopes(problem: MixProblem, cross: Floats, shares: Floats) -> Floats:
@@ -147,13 +171,19 @@ def _used(problem: MixProblem, shares: Floats) -> list[Floats]:
     return found
 
 
-def _answered(problem: MixProblem, cross: Floats, shares: Floats, prices: list[Floats], bound: float | None) -> Mixes:
+def _answered(
+    problem: MixProblem, cross: Floats, shares: Floats, prices: list[Floats], bound: float | None
+) -> Mixes:
     return Mixes(shares, _objective(problem, cross, shares), bound, _used(problem, shares), prices)
 
 
 def _relaxed(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats]]:
     """Where the first program points to, and its prices: the aim of a step of a walk."""
-    z, found = _solved(-(problem.size[:, None, None] * worth).ravel(), _rows(problem), np.ones(worth.size, np.bool_))
+    z, found = _solved(
+        -(problem.size[:, None, None] * worth).ravel(),
+        _rows(problem),
+        np.ones(worth.size, np.bool_),
+    )
     return _shares(problem, z), _prices(problem, found)
 
 
@@ -213,20 +243,33 @@ def _rows(problem: MixProblem) -> Rows:
         else:
             rows.append(csr_matrix((problem.size[:, None, None] * demand.usage).reshape(1, -1)))
             bounds.append(demand.bound)
-    return Rows(one, one_is, vstack(rows).tocsr() if rows else None, np.array(bounds) if rows else None)
+    return Rows(
+        one, one_is, vstack(rows).tocsr() if rows else None, np.array(bounds) if rows else None
+    )
 
 
 def _solved(c: Floats, rows: Rows, open_points: Bools) -> tuple[Floats, Any]:
     """The linear program on the points that are open."""
-    bounds = np.column_stack([np.zeros(len(c)), np.where(open_points, np.inf, 0.0)])  # 1 would take the demands' price
-    found = linprog(c, A_ub=rows.less, b_ub=rows.less_is, A_eq=rows.one, b_eq=rows.one_is, bounds=bounds, method="highs")
+    # 1 would take the demands' price
+    bounds = np.column_stack([np.zeros(len(c)), np.where(open_points, np.inf, 0.0)])
+    found = linprog(
+        c,
+        A_ub=rows.less,
+        b_ub=rows.less_is,
+        A_eq=rows.one,
+        b_eq=rows.one_is,
+        bounds=bounds,
+        method="highs",
+    )
     if found.status != 0:
         raise _impossible(found.message)
     return found.x, found
 
 
 def _torn(problem: MixProblem, worth: Floats, z: Floats) -> Bools:
-    """The curves whose weighted points promise more worth, or less usage, than the curve has at their mean, (C, K)."""
+    """The curves whose weighted points promise more worth, or less usage, than the curve has at
+    their mean, (C, K).
+    """
     shares = (problem.grid * z).sum(axis=2)
     torn: Bools = (worth * z).sum(axis=2) - _at(problem.grid, worth, shares) > TINY
     for demand in problem.demands:
@@ -256,12 +299,18 @@ def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Float
     weight = csr_matrix((np.ones(len(place)), (np.arange(len(place)), place)), (len(place), N))
     ties = hstack([weight, -kron(csr_matrix(np.eye(len(curves))), near)])
     rules = [
-        LinearConstraint(hstack([rows.one, csr_matrix((rows.one.shape[0], B))]), rows.one_is, rows.one_is),
+        LinearConstraint(
+            hstack([rows.one, csr_matrix((rows.one.shape[0], B))]), rows.one_is, rows.one_is
+        ),
         LinearConstraint(hstack([csr_matrix((len(curves), N)), pieces]), 1, 1),
         LinearConstraint(ties, -np.inf, 0),
     ]
     if rows.less is not None:
-        rules.append(LinearConstraint(hstack([rows.less, csr_matrix((rows.less.shape[0], B))]), -np.inf, rows.less_is))
+        rules.append(
+            LinearConstraint(
+                hstack([rows.less, csr_matrix((rows.less.shape[0], B))]), -np.inf, rows.less_is
+            )
+        )
     found = milp(
         np.r_[c, np.zeros(B)],
         integrality=np.r_[np.zeros(N), np.ones(B)],

@@ -1,10 +1,13 @@
-"""Allocate: at most one candidate a unit, the most worth, no demand exceeded; and the policy that its prices make.
+"""Allocate: at most one candidate a unit, the most worth, no demand exceeded; and the policy that
+its prices make.
 
     maximise sum_u value[u, x_u]  subject to usage_r(x) <= bound_r
-    prices = argmin g (the dual) -> choice by the one decision rule -> repair -> certificate gap = (g(prices) - value) / g(prices)
+    prices = argmin g (the dual) -> choice by the one decision rule -> repair -> certificate gap =
+    (g(prices) - value) / g(prices)
 
-Price r is the marginal value of demand r: what one more unit of its bound would add.  Value and effects must not come from the
-rows that the models were fitted on, or the best-looking units are the luckiest (the winner's curse): pass cross-fitted effects.
+Price r is the marginal value of demand r: what one more unit of its bound would add.  Value and
+effects must not come from the rows that the models were fitted on, or the best-looking units are
+the luckiest (the winner's curse): pass cross-fitted effects.
 """
 
 from __future__ import annotations
@@ -17,7 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.allocation.constraints import Constraint, Groups
-from equipoise.allocation.rule import add_keep, check_cost, check_effects, metric_quantities, weighted_value
+from equipoise.allocation.rule import (
+    add_keep,
+    check_cost,
+    check_effects,
+    metric_quantities,
+    weighted_value,
+)
 from equipoise.allocation.solver.bundle import TINY
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
@@ -37,7 +46,9 @@ from equipoise.core.policy import Demand, Policy
 METHODS = ("auto", "bisect", "level", "highs")
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
-CARRIED = 0.95  # below this part of the value, one price vector does not carry the choice, and ties are split by lot
+# below this part of the value, one price vector does not carry the choice, and ties are split by
+# lot
+CARRIED = 0.95
 
 
 @dataclass(frozen=True)
@@ -47,10 +58,13 @@ class Allocation:
     Attributes
     ----------
     choice : (n,), -1 control, a candidate a.   prices : (m,).   demands : their rows.
-    value : the worth of the choice (with keep bonuses).   bound : no choice is worth more.   gap : (bound - value) / |bound|.
-    usage, bounds, slack : (m,), totals in the form usage <= bound.   heads : (m,), what makes them per head; 1 for totals.
+    value : the worth of the choice (with keep bonuses).   bound : no choice is worth more.   gap :
+        (bound - value) / |bound|.
+    usage, bounds, slack : (m,), totals in the form usage <= bound.   heads : (m,), what makes them
+        per head; 1 for totals.
     repaired : units that got something else than the rule by prices gives them.
-    carried_value, carried_usage : what the policy's rule makes of these units, in expectation where it draws lots.
+    carried_value, carried_usage : what the policy's rule makes of these units, in expectation where
+        it draws lots.
     status : "optimal" (gap <= tol) or "feasible".   trace : one line a stage of the dual.
     """
 
@@ -71,7 +85,9 @@ class Allocation:
     trace: tuple[Stage, ...]
 
     def report(self) -> list[dict[str, Any]]:
-        """One line a demand, in the words and unit it was asked in: a floor as "at least", per head where it was so."""
+        """One line a demand, in the words and unit it was asked in: a floor as "at least", per head
+        where it was so.
+        """
         lines = []
         for r, demand in enumerate(self.demands):
             floor = demand.sign < 0 and demand.metric is not None
@@ -103,9 +119,12 @@ def allocate(
 ) -> Allocation:
     """Choose for every unit.
 
-    value : (n, k), worth of each candidate over control.   cost : (n, k) or (k,).   effects : for rows that count a metric.
-    groups : column -> (n,) labels.   candidates : k names, by default those of the effects, else "0", "1", ...
-    warm : (m,) prices to start from.   method : "auto", "bisect" (one row), "level", or "highs" (the oracle, small n).
+    value : (n, k), worth of each candidate over control.   cost : (n, k) or (k,).   effects : for
+        rows that count a metric.
+    groups : column -> (n,) labels.   candidates : k names, by default those of the effects, else
+        "0", "1", ...
+    warm : (m,) prices to start from.   method : "auto", "bisect" (one row), "level", or "highs"
+        (the oracle, small n).
 
     Examples
     --------
@@ -114,7 +133,9 @@ def allocate(
     >>> made.choice.tolist(), made.value
     ([0, -1, 0], 5.0)
     """
-    worth = np.array(value, np.float64, order="C") if keep else np.ascontiguousarray(value, np.float64)
+    worth = (
+        np.array(value, np.float64, order="C") if keep else np.ascontiguousarray(value, np.float64)
+    )
     if worth.ndim != 2 or worth.size == 0:
         raise InputError("value", "have shape (n, k) with n, k >= 1", worth.shape)
     n, k = worth.shape
@@ -124,7 +145,11 @@ def allocate(
     if effects is not None:
         check_effects(effects)
         if effects.values.shape[:2] != (n, k):
-            raise InputError("effects", f"be of the value's units and candidates, {(n, k)}", effects.values.shape[:2])
+            raise InputError(
+                "effects",
+                f"be of the value's units and candidates, {(n, k)}",
+                effects.values.shape[:2],
+            )
     names = tuple(candidates or (effects.candidates if effects is not None else map(str, range(k))))
     if len(names) != k:
         raise InputError("candidates", f"be {k} names, one a column of value", names)
@@ -153,12 +178,15 @@ def budgeted_policy(
 
     weights : metric -> worth of one unit of it; the sign says which way is better.
     lower : z >= 0, for effects less z standard errors.
-    The policy's prices are the dual's, raised by the least that keeps the rule by prices within every demand on these units;
-    where ties then leave much unused, a share of the units gets lower prices by lot (`mix`).
+    The policy's prices are the dual's, raised by the least that keeps the rule by prices within
+    every demand on these units; where ties then leave much unused, a share of the units gets lower
+    prices by lot (`mix`).
     """
     groups = groups or {}
     check_effects(effects)
-    draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, keep.bonus if keep else 0.0)
+    draft = draft_policy(
+        effects, weights, expand(constraints, groups), control, lower, keep.bonus if keep else 0.0
+    )
     worth = weighted_value(draft, effects, groups)
     add_keep(worth, draft.keep, keep.previous if keep else None)
     problem = compiled(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
@@ -169,22 +197,44 @@ def budgeted_policy(
     if carried < CARRIED * made.value:
         mixed = mix(problem, made.prices, prices)
         carried, usage = mixed.value, mixed.usage
-        policy = replace(policy, low_prices=tuple(mixed.prices.tolist()), low_share=mixed.share) if mixed.share else policy
+        policy = (
+            replace(policy, low_prices=tuple(mixed.prices.tolist()), low_share=mixed.share)
+            if mixed.share
+            else policy
+        )
     return policy, replace(made, carried_value=carried, carried_usage=usage)
 
 
 def draft_policy(
-    effects: Effects, weights: Mapping[str, float], demands: Sequence[Demand], control: str, lower: float = 0.0, keep: float = 0.0
+    effects: Effects,
+    weights: Mapping[str, float],
+    demands: Sequence[Demand],
+    control: str,
+    lower: float = 0.0,
+    keep: float = 0.0,
 ) -> Policy:
-    """A policy with its weights and demands, all prices 0.  Metrics that a demand counts are carried with weight 0."""
+    """A policy with its weights and demands, all prices 0.  Metrics that a demand counts are
+    carried with weight 0.
+    """
     for name in weights:
         if name not in effects.metrics:
-            raise InputError("weights", f"name metrics among {', '.join(effects.metrics)}", repr(name))
+            raise InputError(
+                "weights", f"name metrics among {', '.join(effects.metrics)}", repr(name)
+            )
     counted = {demand.metric for demand in demands} | set(weights)
     metrics = tuple(name for name in effects.metrics if name in counted)
     worth = tuple(float(weights.get(name, 0.0)) for name in metrics)
     prices = (0.0,) * len(demands)
-    return Policy(effects.candidates, control, metrics, worth, tuple(demands), prices, lower=float(lower), keep=float(keep))
+    return Policy(
+        effects.candidates,
+        control,
+        metrics,
+        worth,
+        tuple(demands),
+        prices,
+        lower=float(lower),
+        keep=float(keep),
+    )
 
 
 def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, ...]:
@@ -193,7 +243,9 @@ def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, .
     names = [demand.name for demand in demands]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError("the names of demands", "be different", twice, fix="give name= to one of them")
+        raise InputError(
+            "the names of demands", "be different", twice, fix="give name= to one of them"
+        )
     return demands
 
 
@@ -219,7 +271,9 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
     """Dual, repair, certificate."""
     m = len(problem.rows)
     if method not in METHODS or (method == "bisect" and m != 1):
-        raise InputError("method", f"be one of {', '.join(METHODS)}; bisect for one row", (method, f"{m} rows"))
+        raise InputError(
+            "method", f"be one of {', '.join(METHODS)}; bisect for one row", (method, f"{m} rows")
+        )
     if not tol > 0:
         raise InputError("tol", "be > 0", tol)
     start = None if warm is None else np.asarray(warm, np.float64)
@@ -231,7 +285,13 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
         dual = solve_exactly(problem)
     else:
         inner = "bisect" if method == "bisect" or (method == "auto" and m == 1) else "level"
-        dual = solve_dual(problem, DUAL_SHARE * tol, warm=start, method=inner, least=least - 1e-9 * abs(least) - 1e-300)
+        dual = solve_dual(
+            problem,
+            DUAL_SHARE * tol,
+            warm=start,
+            method=inner,
+            least=least - 1e-9 * abs(least) - 1e-300,
+        )
     if dual is None or dual.bound < least - 1e-9 * abs(least):
         raise infeasible(problem)
     by_prices = problem.choose(dual.prices)

@@ -1,6 +1,7 @@
 """Churn: how much a new policy changes for the units, and the bonus that makes it change less.
 
-The bonus rho is worth added to leaving a unit where it was: value[u, previous_u] += rho (for control: every candidate -= rho).
+The bonus rho is worth added to leaving a unit where it was: value[u, previous_u] += rho (for
+control: every candidate -= rho).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class Keep:
 
 @dataclass(frozen=True)
 class Churn:
-    """share : of the units with a previous choice that change.   moved : sum of |cost now - cost before| over them, in money."""
+    """share : of the units with a previous choice that change.   moved : sum of |cost now - cost
+    before| over them, in money.
+    """
 
     share: float
     moved: float
@@ -58,8 +61,11 @@ def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> C
     return Churn(float((before[known] != now[known]).mean()), moved, len(known))
 
 
-def expected_cost(cost: ArrayLike, p_claimed: ArrayLike) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The cost of an offer that is paid only when claimed, (n, k).   cost : (k,) or (n, k).   p_claimed : (n, k), probabilities.
+def expected_cost(
+    cost: ArrayLike, p_claimed: ArrayLike
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The cost of an offer that is paid only when claimed, (n, k).   cost : (k,) or (n, k).
+    p_claimed : (n, k), probabilities.
 
     >>> expected_cost([2.0, 4.0], [[0.5, 0.25]]).tolist()
     [[1.0, 1.0]]
@@ -67,6 +73,8 @@ def expected_cost(cost: ArrayLike, p_claimed: ArrayLike) -> np.ndarray[tuple[int
     p = np.asarray(p_claimed, np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         where = np.unravel_index(int(np.argmin((p >= 0) & (p <= 1))), p.shape)
-        raise InputError("P(claimed)", "lie in 0..1", p[where], f"row {where[0]}", "clip or calibrate it")
+        raise InputError(
+            "P(claimed)", "lie in 0..1", p[where], f"row {where[0]}", "clip or calibrate it"
+        )
     made: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(cost, np.float64) * p
     return made

@@ -1,4 +1,6 @@
-"""A file of units through any artifact: one loop over record batches, so that size is bounded by disk, not memory."""
+"""A file of units through any artifact: one loop over record batches, so that size is bounded by
+disk, not memory.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from equipoise.data import read_batches
 MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 
 
-def score_file(policy: Path | str, units: Path | str, out: Path | str, *, hold: bool = False) -> dict[str, Any]:
+def score_file(
+    policy: Path | str, units: Path | str, out: Path | str, *, hold: bool = False
+) -> dict[str, Any]:
     """Assign the units of a file and write the assignments as Parquet, whole or not at all.
 
     Parameters
@@ -29,30 +33,40 @@ def score_file(policy: Path | str, units: Path | str, out: Path | str, *, hold: 
     out : path
         The Parquet file to write; only an earlier one is replaced.
     hold : bool, default False
-        Meet the policy's demands on these units as a whole, in memory; else its fixed prices decide, batch by batch.
+        Meet the policy's demands on these units as a whole, in memory; else its fixed prices
+        decide, batch by batch.
 
     Returns
     -------
     dict
-        ``units``, ``held`` and the sums of the artifact: the cost and the cells of a policy, the clusters of mixes.
+        ``units``, ``held`` and the sums of the artifact: the cost and the cells of a policy, the
+        clusters of mixes.
     """
     artifact = read_artifact(policy)
     check_out(Path(out), Path(units), Path(policy))
     summary, count = artifact.summary(), 0
     with replacing(out) as file:
         writer = None
-        for batch in _on_the_whole(artifact, units) if hold else artifact.batches(read_batches(units)):
-            writer = writer or pq.ParquetWriter(file, batch.schema.with_metadata(MARK), compression="zstd")
+        for batch in (
+            _on_the_whole(artifact, units) if hold else artifact.batches(read_batches(units))
+        ):
+            writer = writer or pq.ParquetWriter(
+                file, batch.schema.with_metadata(MARK), compression="zstd"
+            )
             writer.write_batch(batch.replace_schema_metadata(MARK))
             count += batch.num_rows
             summary.add(batch)
         if writer is None:
-            raise DataError("a file of units", "have rows", 0, str(units), "check the file and its filters")
+            raise DataError(
+                "a file of units", "have rows", 0, str(units), "check the file and its filters"
+            )
         writer.close()
     return {"units": count, "held": hold, **summary.report()}
 
 
-def score_batches(policy: Path | str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def score_batches(
+    policy: Path | str, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     """Assign units by the artifact of a snapshot folder, batch by batch."""
     return read_artifact(policy).batches(batches)
 
@@ -65,16 +79,30 @@ def _on_the_whole(artifact: Artifact, units: Path | str) -> Iterator[pa.RecordBa
 
 
 def check_out(out: Path, units: Path, policy: Path) -> None:
-    """Refuse to write over the units, into the snapshot, or over anything but an earlier file of scored units."""
+    """Refuse to write over the units, into the snapshot, or over anything but an earlier file of
+    scored units.
+    """
     fix = "choose another file with --out"
     if out.is_dir():
         raise InputError("the file to write", "be a file", "a folder", str(out), fix)
-    if out.resolve() == units.resolve() or (out.exists() and units.exists() and out.samefile(units)):
-        raise InputError("the file to write", "differ from that of the units", "the same", str(out), fix)
+    if out.resolve() == units.resolve() or (
+        out.exists() and units.exists() and out.samefile(units)
+    ):
+        raise InputError(
+            "the file to write", "differ from that of the units", "the same", str(out), fix
+        )
     if out.resolve().is_relative_to(policy.resolve()):
-        raise InputError("the file to write", "lie outside the policy's snapshot", "a place in it", str(out), fix)
+        raise InputError(
+            "the file to write", "lie outside the policy's snapshot", "a place in it", str(out), fix
+        )
     if out.exists() and not _is_scored(out):
-        raise InputError("the file to write", "be new, or one of units scored earlier", "another file", str(out), fix)
+        raise InputError(
+            "the file to write",
+            "be new, or one of units scored earlier",
+            "another file",
+            str(out),
+            fix,
+        )
 
 
 def _is_scored(file: Path) -> bool:

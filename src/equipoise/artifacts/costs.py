@@ -2,9 +2,11 @@
 
     expected cost_ia = amount_ia * P(claimed | x_i, a)      where an offer is paid only when claimed
     expected cost_ia = amount_ia                            where it is always paid
-    expected cost_ia = E[cost | x_i, a]                     where the cost is an observed column of the log
+    expected cost_ia = E[cost | x_i, a]                     where the cost is an observed column of
+    the log
 
-P(claimed) and E[cost] are metrics of the one fit, so they too are cross-fitted.  Control costs nothing.
+P(claimed) and E[cost] are metrics of the one fit, so they too are cross-fitted.  Control costs
+nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Costs:
     ----------
     amount : (k,), what an offer costs when it is paid; 0 under control.
     column : a column that multiplies the amounts unit by unit, or None.
-    metric : the metric that says whether it is paid (claimed) or how much (observed cost); None where offers are always paid.
+    metric : the metric that says whether it is paid (claimed) or how much (observed cost); None
+        where offers are always paid.
     probability : whether that metric is a probability.
     """
 
@@ -50,13 +53,17 @@ class Costs:
             return amount
         if self.column not in table.column_names:
             fix = f"columns: {', '.join(table.column_names)}"
-            raise InputError(f"cost column {self.column!r}", "be in the table", "no such column", fix=fix)
+            raise InputError(
+                f"cost column {self.column!r}", "be in the table", "no such column", fix=fix
+            )
         each = numbers(table[self.column])
         bad = ~(np.isfinite(each) & (each >= 0))
         if bad.any():
             row = int(np.argmax(bad))
             got, fix = f"{each[row]:g}", "mend or drop the row"
-            raise InputError(f"cost column {self.column!r}", "be a finite amount >= 0", got, f"row {row}", fix)
+            raise InputError(
+                f"cost column {self.column!r}", "be a finite amount >= 0", got, f"row {row}", fix
+            )
         return amount * each[:, None]
 
     def expected(self, effects: Effects, table: pa.Table) -> Floats:
@@ -69,7 +76,9 @@ class Costs:
         return amount * np.clip(level, 0.0, 1.0 if self.probability else None)
 
     def spend_scores(self, scores: Floats, metrics: tuple[str, ...], table: pa.Table) -> Floats:
-        """Unbiased scores of the money spent under each cell, (n, K).   scores: (n, K, m) of the metrics."""
+        """Unbiased scores of the money spent under each cell, (n, K).   scores: (n, K, m) of the
+        metrics.
+        """
         spend = np.zeros(scores.shape[:2])
         paid = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]
         spend[:, 1:] = self.amounts(table) * paid
@@ -94,11 +103,25 @@ def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
     if isinstance(cost, str) and cost == log.roles.cost:
         if log.roles.claimed is not None:
             fix = "give the amount of an offer; it is multiplied by P(claimed)"
-            raise PlanError("cost", "be an amount where the log has a claimed column", repr(cost), "[policy]", fix)
+            raise PlanError(
+                "cost",
+                "be an amount where the log has a claimed column",
+                repr(cost),
+                "[policy]",
+                fix,
+            )
         return Costs(ones, metric=_varying(cost, log), probability=False)
     if paid == "claimed" and log.roles.claimed is None:
-        raise PlanError('[policy] paid = "claimed"', "go with a claimed column", "none", "[log]", 'add claimed = "column"')
-    metric = None if paid == "always" or log.roles.claimed is None else _varying(log.roles.claimed, log)
+        raise PlanError(
+            '[policy] paid = "claimed"',
+            "go with a claimed column",
+            "none",
+            "[log]",
+            'add claimed = "column"',
+        )
+    metric = (
+        None if paid == "always" or log.roles.claimed is None else _varying(log.roles.claimed, log)
+    )
     if isinstance(cost, str) and cost != "dose":
         made = Costs(ones, column=cost, metric=metric)
         made.amounts(log.table)
@@ -124,7 +147,9 @@ def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ..
         return tuple(space.dose(space.candidates()).tolist())
     except UnsupportedSpace as error:
         fix = "give a table candidate = amount"
-        raise PlanError("cost = 'dose'", "go with a space of amounts", space.describe(), "[policy]", fix) from error
+        raise PlanError(
+            "cost = 'dose'", "go with a space of amounts", space.describe(), "[policy]", fix
+        ) from error
 
 
 def _by_candidate(cost: dict[str, float], names: tuple[str, ...]) -> tuple[float, ...]:
@@ -134,5 +159,11 @@ def _by_candidate(cost: dict[str, float], names: tuple[str, ...]) -> tuple[float
             raise PlanError(f"candidate {name!r}", "be known", cost[name], PLACE, fix)
     missing = [name for name in names if name not in cost]
     if missing:
-        raise PlanError(f"the cost of {missing[0]!r}", "be given", "nothing", PLACE, "say 0 for an offer that is free")
+        raise PlanError(
+            f"the cost of {missing[0]!r}",
+            "be given",
+            "nothing",
+            PLACE,
+            "say 0 for an offer that is free",
+        )
     return tuple(cost[name] for name in names)

@@ -1,8 +1,10 @@
-"""Which rows a model was fitted on: a digest of each column, so that it is never judged on the same log.
+"""Which rows a model was fitted on: a digest of each column, so that it is never judged on the same
+log.
 
     digest = sha256 of the column's values in the order of the log
 
-A log counts as the same one when every column that both know has the same digest, the treatment and an outcome among them.
+A log counts as the same one when every column that both know has the same digest, the treatment and
+an outcome among them.
 """
 
 from __future__ import annotations
@@ -31,13 +33,20 @@ def refuse_seen(path: Path, log: Log) -> None:
     if not set(log.roles.treatments) <= set(shared) or not set(log.metrics) & set(shared):
         return
     if all(_digest(log, name) == known[name] for name in shared):
-        fix = "give a log of other rows, or the effects.parquet of `equipoise run`, which are made out of fold"
-        must, got = "be of rows that the model was not fitted on", f"the {len(log):,} rows of its own fit"
+        fix = (
+            "give a log of other rows, or the effects.parquet of `equipoise run`, which are made"
+            " out of fold"
+        )
+        must, got = (
+            "be of rows that the model was not fitted on",
+            f"the {len(log):,} rows of its own fit",
+        )
         raise InputError("a log to judge a model", must, got, str(path), fix)
 
 
 def _digest(log: Log, name: str) -> str:
     if columns.is_numeric(log.table[name]):
-        return hashlib.sha256((log.numbers(name) + 0.0).tobytes()).hexdigest()  # + 0.0 makes -0.0 the same as 0.0
+        # + 0.0 makes -0.0 the same as 0.0
+        return hashlib.sha256((log.numbers(name) + 0.0).tobytes()).hexdigest()
     codes, labels = log.codes(name)
     return hashlib.sha256(codes.tobytes() + "\0".join(labels).encode()).hexdigest()

@@ -1,4 +1,6 @@
-"""The kinds of what ships: a snapshot says its kind, and the kind says who reads it.  A new kind is one line here."""
+"""The kinds of what ships: a snapshot says its kind, and the kind says who reads it.  A new kind is
+one line here.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Artifact(Protocol):
         """The assignments of every batch, one batch each."""
 
     def rebudget(self, frame: Any) -> pa.Table:
-        """The assignment that meets the demands on the units of a frame as a whole, or an error where it has none to meet."""
+        """The assignment that meets the demands on the units of a frame as a whole, or an error
+        where it has none to meet.
+        """
 
     def summary(self) -> Summary:
         """What to count over a file."""
@@ -49,6 +53,12 @@ def read_artifact(path: Path | str) -> Artifact:
     kind = read_snapshot(path).meta.get("kind")
     if kind not in ARTIFACTS:
         fix = "give the policy/ folder of a run"
-        raise SnapshotError("a snapshot", f"be of a kind that assigns units: {', '.join(ARTIFACTS)}", repr(kind), str(path), fix)
+        raise SnapshotError(
+            "a snapshot",
+            f"be of a kind that assigns units: {', '.join(ARTIFACTS)}",
+            repr(kind),
+            str(path),
+            fix,
+        )
     artifact: Artifact = ARTIFACTS.load(str(kind))(path)
     return artifact

@@ -1,6 +1,8 @@
-"""What gives users their mixes: a snapshot of clusters and their mixes, or of the forest that finds each user's own.
+"""What gives users their mixes: a snapshot of clusters and their mixes, or of the forest that finds
+each user's own.
 
-raw columns -> feature map -> cluster -> its mix            or  -> forest, within the cluster's bounds -> mix
+raw columns -> feature map -> cluster -> its mix            or  -> forest, within the cluster's
+bounds -> mix
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ class MixPolicy:
 
     Attributes
     ----------
-    parts : the K categories.   clusters : None where all users are one.   shares : (C, K), of each cluster.
-    bounds : (2, C, K), the least and largest shares, within which the forest, if there is one, finds each user's own mix.
+    parts : the K categories.   clusters : None where all users are one.   shares : (C, K), of each
+        cluster.
+    bounds : (2, C, K), the least and largest shares, within which the forest, if there is one,
+        finds each user's own mix.
     id : the column of user ids, or None.
     """
 
@@ -59,17 +63,25 @@ class MixPolicy:
         return label, found
 
     def assign(self, frame: Any, start: int = 0) -> pa.Table:
-        """One row a user of a frame of raw columns: the id or number, the cluster, and a column a category."""
+        """One row a user of a frame of raw columns: the id or number, the cluster, and a column a
+        category.
+        """
         table = to_arrow(frame)
         X, names = matrix(self.features.transform(table))
         complete(X, names)
-        unit = table[self.id] if self.id in table.column_names else np.arange(start, start + table.num_rows)
+        unit = (
+            table[self.id]
+            if self.id in table.column_names
+            else np.arange(start, start + table.num_rows)
+        )
         label, mixes = self.mixes(X)
         columns = dict(zip(self.parts, mixes.T, strict=True))
         return pa.table({self.id or "row": unit, "cluster": label + 1, **columns})
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The mixes of every batch, one batch each; rows without an id column are numbered through."""
+        """The mixes of every batch, one batch each; rows without an id column are numbered
+        through.
+        """
         start = 0
         for batch in batches:
             if batch.num_rows:
@@ -78,9 +90,13 @@ class MixPolicy:
                 yield from mixes.combine_chunks().to_batches()
 
     def rebudget(self, frame: Any) -> pa.Table:
-        """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes were found."""
+        """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes
+        were found.
+        """
         fix = "leave --hold out, or run the plan again on these users"
-        raise InputError("--hold", "go with a policy of one choice per unit", "a policy of mixes", fix=fix)
+        raise InputError(
+            "--hold", "go with a policy of one choice per unit", "a policy of mixes", fix=fix
+        )
 
     def summary(self) -> ClusterSummary:
         """How many users of a file are of each cluster."""
@@ -95,7 +111,9 @@ class ClusterSummary:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count one more batch."""
-        for item in sorted(pc.value_counts(batch["cluster"]).to_pylist(), key=lambda item: item["values"]):
+        for item in sorted(
+            pc.value_counts(batch["cluster"]).to_pylist(), key=lambda item: item["values"]
+        ):
             name = f"cluster {item['values']}"
             self.clusters[name] = self.clusters.get(name, 0) + item["counts"]
 
@@ -106,14 +124,24 @@ class ClusterSummary:
 
 def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
     """Write the snapshot and return its id.   plan : the text of the plan it was made by."""
-    said = {"parts": list(policy.parts), "shares": policy.shares.tolist(), "bounds": policy.bounds.tolist()}
+    said = {
+        "parts": list(policy.parts),
+        "shares": policy.shares.tolist(),
+        "bounds": policy.bounds.tolist(),
+    }
     parts = {PLAN_PART: plan.encode(), MIXES_PART: (json.dumps(said, indent=1) + "\n").encode()}
     models: dict[str, Any] = {}
     for name, model in ((CLUSTERS, policy.clusters), (FOREST, policy.forest)):
         if model is not None:
             own, models[name] = estimator_parts(model)
             parts |= {f"{name}-{part}": data for part, data in own.items()}
-    about = {"kind": KIND, "version": __version__, "models": models, "features": policy.features.to_json(), "id": policy.id}
+    about = {
+        "kind": KIND,
+        "version": __version__,
+        "models": models,
+        "features": policy.features.to_json(),
+        "id": policy.id,
+    }
     return write_snapshot(path, parts, about)
 
 
@@ -123,7 +151,9 @@ def read_mix_policy(path: Path | str) -> MixPolicy:
     meta = snapshot.meta
     if meta.get("kind") != KIND:
         fix = "give the policy/ folder of a run with [supply]"
-        raise SnapshotError("a snapshot", "be that of mixes", repr(meta.get("kind")), str(path), fix)
+        raise SnapshotError(
+            "a snapshot", "be that of mixes", repr(meta.get("kind")), str(path), fix
+        )
     said = json.loads(snapshot.parts[MIXES_PART])
     made = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
     return MixPolicy(
@@ -138,5 +168,9 @@ def read_mix_policy(path: Path | str) -> MixPolicy:
 
 
 def _model(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:
-    own = {part.removeprefix(f"{name}-"): data for part, data in parts.items() if part.startswith(f"{name}-")}
+    own = {
+        part.removeprefix(f"{name}-"): data
+        for part, data in parts.items()
+        if part.startswith(f"{name}-")
+    }
     return estimator_from_parts(own, about)

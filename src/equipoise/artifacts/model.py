@@ -21,7 +21,8 @@ KIND = "model"
 class Model:
     """A fitted estimator with the feature map that makes its numbers of columns.
 
-    seen : the digests of the columns it was fitted on, by `fingerprint`; empty where they were not kept.
+    seen : the digests of the columns it was fitted on, by `fingerprint`; empty where they were not
+        kept.
     """
 
     features: FeatureMap
@@ -36,7 +37,12 @@ class Model:
 def write_model(path: Path | str, model: Model) -> str:
     """Write a model and return the snapshot's id."""
     parts, meta = estimator_parts(model.estimator)
-    about = {"kind": KIND, "version": __version__, "estimator": meta, "features": model.features.to_json()}
+    about = {
+        "kind": KIND,
+        "version": __version__,
+        "estimator": meta,
+        "features": model.features.to_json(),
+    }
     about["seen"] = dict(model.seen)
     return write_snapshot(path, parts, about)
 
@@ -45,7 +51,12 @@ def read_model(path: Path | str) -> Model:
     """The model of a snapshot folder, or of a policy's; a changed byte is refused."""
     snapshot = read_snapshot(path)
     if not {"estimator", "features"} <= set(snapshot.meta):
-        got, fix = repr(snapshot.meta.get("kind")), "give a folder written by `equipoise fit`, or the policy/ folder of a run"
+        got, fix = (
+            repr(snapshot.meta.get("kind")),
+            "give a folder written by `equipoise fit`, or the policy/ folder of a run",
+        )
         raise SnapshotError("a snapshot", "hold a model", got, str(path), fix)
     estimator = estimator_from_parts(snapshot.parts, snapshot.meta["estimator"])
-    return Model(FeatureMap.from_json(snapshot.meta["features"]), estimator, snapshot.meta.get("seen", {}))
+    return Model(
+        FeatureMap.from_json(snapshot.meta["features"]), estimator, snapshot.meta.get("seen", {})
+    )

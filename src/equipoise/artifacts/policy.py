@@ -1,9 +1,12 @@
-"""Score units never seen: a policy's snapshot walks over record batches, so that size is bounded by disk, not memory.
+"""Score units never seen: a policy's snapshot walks over record batches, so that size is bounded by
+disk, not memory.
 
-    raw columns -> feature map -> estimator -> effects, expected costs -> the one decision rule with the shipped prices -> choice
+    raw columns -> feature map -> estimator -> effects, expected costs -> the one decision rule with
+    the shipped prices -> choice
 
-Fixed prices carry the budget on average; `Scorer.rebudget` meets the demands on the given units as a whole instead, in memory.
-The snapshot holds the estimator's parts, the feature map, the rule and the costs as JSON, and the plan; nothing in it is code.
+Fixed prices carry the budget on average; `Scorer.rebudget` meets the demands on the given units as
+a whole instead, in memory. The snapshot holds the estimator's parts, the feature map, the rule and
+the costs as JSON, and the plan; nothing in it is code.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model, the costs and the rule: everything that assigns a unit.   id : the column of unit ids, or None."""
+    """A model, the costs and the rule: everything that assigns a unit.   id : the column of unit
+    ids, or None.
+    """
 
     model: Model
     costs: Costs
@@ -51,7 +56,9 @@ class Scorer:
         return self._assign(table, np.arange(table.num_rows))
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The assignments of every batch, one batch each; rows without an id column are numbered through."""
+        """The assignments of every batch, one batch each; rows without an id column are numbered
+        through.
+        """
         start = 0
         for batch in batches:
             if batch.num_rows == 0:
@@ -62,7 +69,9 @@ class Scorer:
             yield from made.combine_chunks().to_batches()
 
     def rebudget(self, frame: Any) -> pa.Table:
-        """The assignment that meets the policy's demands on the units of a frame as a whole: no more is expected to be spent."""
+        """The assignment that meets the policy's demands on the units of a frame as a whole: no
+        more is expected to be spent.
+        """
         table = to_arrow(frame)
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, np.arange(table.num_rows))
@@ -71,7 +80,9 @@ class Scorer:
 
     def budget(self) -> float | None:
         """What may be spent per head; None without a budget."""
-        return next((demand.bound for demand in self.policy.demands if demand.kind == "budget"), None)
+        return next(
+            (demand.bound for demand in self.policy.demands if demand.kind == "budget"), None
+        )
 
     def summary(self) -> AssignmentSummary:
         """The cost and the cells of a file."""
@@ -85,17 +96,30 @@ class Scorer:
         return self._table(unit, made.choice, made.score, expected)
 
     def _facts(self, table: pa.Table) -> tuple[Effects, Floats, dict[str, Any]]:
-        """What the rule is applied to: the effects, the expected costs (n, k), and the labels of the columns it names."""
+        """What the rule is applied to: the effects, the expected costs (n, k), and the labels of
+        the columns it names.
+        """
         effects = self.model.effects(table)
-        named = dict.fromkeys(demand.column for demand in self.policy.demands if demand.column is not None)
-        groups = {name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named}
+        named = dict.fromkeys(
+            demand.column for demand in self.policy.demands if demand.column is not None
+        )
+        groups = {
+            name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named
+        }
         return effects, self.costs.expected(effects, table), groups
 
     def _unit(self, table: pa.Table, numbers: Ints) -> Any:
         return table[self.id] if self.id in table.column_names else numbers
 
     def _table(self, unit: Any, choice: Ints, score: Floats, expected: Floats) -> pa.Table:
-        return assignments(unit, self.id or "row", choice, score, expected, (self.policy.control, *self.policy.candidates))
+        return assignments(
+            unit,
+            self.id or "row",
+            choice,
+            score,
+            expected,
+            (self.policy.control, *self.policy.candidates),
+        )
 
 
 @dataclass
@@ -120,22 +144,40 @@ class AssignmentSummary:
 
 
 def _ids(unit: Any) -> Any:
-    """Ids that lots are drawn by, (n,): row numbers as they are, an id column as text, whatever its type."""
-    return unit if isinstance(unit, np.ndarray) else np.asarray(columns.text(unit).to_pylist(), dtype=np.str_)
+    """Ids that lots are drawn by, (n,): row numbers as they are, an id column as text, whatever its
+    type.
+    """
+    return (
+        unit
+        if isinstance(unit, np.ndarray)
+        else np.asarray(columns.text(unit).to_pylist(), dtype=np.str_)
+    )
 
 
-def assignments(unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]) -> pa.Table:
-    """One row a unit: its id or number, the cell chosen, the score of the best candidate, the expected cost of the choice."""
+def assignments(
+    unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]
+) -> pa.Table:
+    """One row a unit: its id or number, the cell chosen, the score of the best candidate, the
+    expected cost of the choice.
+    """
     cost = np.where(choice >= 0, expected[np.arange(len(choice)), np.maximum(choice, 0)], 0.0)
-    chosen = pa.DictionaryArray.from_arrays(pa.array((choice + 1).astype(np.int32)), pa.array(cells)).dictionary_decode()
+    chosen = pa.DictionaryArray.from_arrays(
+        pa.array((choice + 1).astype(np.int32)), pa.array(cells)
+    ).dictionary_decode()
     return pa.table({name: unit, "chosen": chosen, "score": score, "expected_cost": cost})
 
 
 def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
-    """Write the snapshot of a policy and return its id.   plan : the text of the plan it was made by."""
+    """Write the snapshot of a policy and return its id.   plan : the text of the plan it was made
+    by.
+    """
     parts, meta = estimator_parts(scorer.model.estimator)
     policy = scorer.policy.to_json()
-    parts = {**parts, PLAN_PART: plan.encode(), POLICY_PART: (json.dumps(policy, indent=1) + "\n").encode()}
+    parts = {
+        **parts,
+        PLAN_PART: plan.encode(),
+        POLICY_PART: (json.dumps(policy, indent=1) + "\n").encode(),
+    }
     about = {
         "kind": KIND,
         "version": __version__,
@@ -155,8 +197,18 @@ def read_scorer(path: Path | str) -> Scorer:
     meta = snapshot.meta
     if meta.get("kind") != KIND:
         raise SnapshotError(
-            "a snapshot", "be that of a policy", repr(meta.get("kind")), str(path), "give the policy/ folder of a run"
+            "a snapshot",
+            "be that of a policy",
+            repr(meta.get("kind")),
+            str(path),
+            "give the policy/ folder of a run",
         )
-    parts = {name: data for name, data in snapshot.parts.items() if name not in (PLAN_PART, POLICY_PART)}
-    model = Model(FeatureMap.from_json(meta["features"]), estimator_from_parts(parts, meta["estimator"]))
-    return Scorer(model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"])
+    parts = {
+        name: data for name, data in snapshot.parts.items() if name not in (PLAN_PART, POLICY_PART)
+    }
+    model = Model(
+        FeatureMap.from_json(meta["features"]), estimator_from_parts(parts, meta["estimator"])
+    )
+    return Scorer(
+        model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"]
+    )

@@ -1,6 +1,7 @@
 """A shipped policy's demands met on the given units as a whole, in place of its fixed prices.
 
-Fixed prices decide unit by unit and carry a budget on average; solving again on the units themselves keeps it in expected cost.
+Fixed prices decide unit by unit and carry a budget on average; solving again on the units
+themselves keeps it in expected cost.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from equipoise.core.effects import Effects
 from equipoise.core.policy import Policy
 
 
-def rebudgeted(policy: Policy, effects: Effects, expected: Floats, groups: Groups, units: Ints) -> tuple[Ints, Floats]:
-    """The choices that meet the demands of a policy on these n units: choice (n,), and the score of the best candidate (n,).
+def rebudgeted(
+    policy: Policy, effects: Effects, expected: Floats, groups: Groups, units: Ints
+) -> tuple[Ints, Floats]:
+    """The choices that meet the demands of a policy on these n units: choice (n,), and the score of
+    the best candidate (n,).
 
-    expected : (n, k) expected costs.   groups : column -> (n,) labels.   units : (n,), what a lot is drawn by.
+    expected : (n, k) expected costs.   groups : column -> (n,) labels.   units : (n,), what a lot
+        is drawn by.
     """
     asked = demands_on(policy, groups)
     price = dict(zip((demand.name for demand in policy.demands), policy.prices, strict=True))
@@ -34,17 +39,24 @@ def rebudgeted(policy: Policy, effects: Effects, expected: Floats, groups: Group
         lower=policy.lower,
         warm=np.array([price.get(demand.name, 0.0) for demand in expand(asked, groups)]),
     )
-    score = decide(replace(solved, seed=policy.seed), effects, cost=expected, groups=groups, units=units).score
+    score = decide(
+        replace(solved, seed=policy.seed), effects, cost=expected, groups=groups, units=units
+    ).score
     return made.choice.astype(np.int64), score
 
 
 def demands_on(policy: Policy, groups: Groups) -> list[Constraint]:
-    """The demands as constraints on units with these groups: parity by their own shares, nothing on a group that is absent."""
+    """The demands as constraints on units with these groups: parity by their own shares, nothing on
+    a group that is absent.
+    """
     made: list[Constraint] = []
     for demand in policy.demands:
         if demand.kind == "parity":
             whole = Parity(str(demand.column), demand.bound, demand.candidate)
             made += [] if whole in made else [whole]
-        elif demand.column is None or np.isin(groups[demand.column], [label for label, _ in demand.factors]).any():
+        elif (
+            demand.column is None
+            or np.isin(groups[demand.column], [label for label, _ in demand.factors]).any()
+        ):
             made.append(Row(demand))
     return made

@@ -16,12 +16,20 @@ def register(app: typer.Typer) -> None:
 
 
 def allocate(
-    effects: Annotated[Path, typer.Argument(help="An effects.parquet, or the snapshot folder of a model.")],
-    plan: Annotated[Path, typer.Argument(help="The plan whose [log] the effects are of and whose [policy] is asked.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")] = Path("allocation"),
+    effects: Annotated[
+        Path, typer.Argument(help="An effects.parquet, or the snapshot folder of a model.")
+    ],
+    plan: Annotated[
+        Path,
+        typer.Argument(help="The plan whose [log] the effects are of and whose [policy] is asked."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")
+    ] = Path("allocation"),
     json: AsJson = False,
 ) -> None:
-    """Meet the demands of a plan with given effects; writes assignments.parquet and policy.json (the rule and its prices).
+    """Meet the demands of a plan with given effects; writes assignments.parquet and policy.json
+    (the rule and its prices).
 
     \b
     No outcome is used here, so the policy's value is not judged: `equipoise run` does both.
@@ -37,7 +45,10 @@ def allocate(
     if json:
         as_json(made)
         return
-    table([{"cell": name, "share": share} for name, share in made["shares"].items()], ["cell", "share"])
+    table(
+        [{"cell": name, "share": share} for name, share in made["shares"].items()],
+        ["cell", "share"],
+    )
     if made["demands"]:
         table(made["demands"], ["name", "bound", "used", "price", "binding"], "Demands, per head")
     typer.echo(f"gap {made['gap']:.2g}; written to {out}")

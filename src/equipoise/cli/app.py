@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli import allocate, check, datasets, estimators, evaluate, fit, report, reproduce, run, score, simulate
+from equipoise.cli import (
+    allocate,
+    check,
+    datasets,
+    estimators,
+    evaluate,
+    fit,
+    report,
+    reproduce,
+    run,
+    score,
+    simulate,
+)
 from equipoise.core.version import __version__
 
 ABOUT = """From an experiment log to a budgeted treatment policy, its honest value, and a report.
@@ -31,7 +43,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, check, fit, evaluate, allocate, score, report, simulate, reproduce, datasets, estimators):
+for verb in (
+    run,
+    check,
+    fit,
+    evaluate,
+    allocate,
+    score,
+    report,
+    simulate,
+    reproduce,
+    datasets,
+    estimators,
+):
     verb.register(app)
 
 
@@ -44,9 +68,14 @@ def _version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_version, is_eager=True
+        ),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say on stderr what is being done.")
+    ] = False,
 ) -> None:
     """Hold the options that come before the verb."""
     if verbose:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from equipoise.cli.source import Arms, AsJson, Features, Group, Id, Outcomes, Propensity, Protected, Source, Treatment, plan_of
+from equipoise.cli.source import (
+    Arms,
+    AsJson,
+    Features,
+    Group,
+    Id,
+    Outcomes,
+    Propensity,
+    Protected,
+    Source,
+    Treatment,
+    plan_of,
+)
 
 MARKS = {"ok": "ok", "note": "note", "warn": "WARN", "fail": "FAIL"}
 
@@ -40,12 +52,27 @@ def check(
     from equipoise.core.checks import check_log
     from equipoise.pipeline.plan.log import open_log
 
-    log = open_log(plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity))
+    log = open_log(
+        plan_of(
+            source,
+            treatment,
+            outcome,
+            feature,
+            protected,
+            arms,
+            id=id,
+            group=group,
+            propensity=propensity,
+        )
+    )
     checks = check_log(log)
     if json:
         as_json({"log": repr(log), "checks": checks})
     else:
         typer.echo(repr(log))
-        table([{**found, "status": MARKS[found["status"]]} for found in checks], ["status", "name", "summary"])
+        table(
+            [{**found, "status": MARKS[found["status"]]} for found in checks],
+            ["status", "name", "summary"],
+        )
     if any(found["status"] == "fail" for found in checks):
         raise typer.Exit(1)

@@ -17,14 +17,16 @@ def register(app: typer.Typer) -> None:
 
 
 def datasets(
-    name: Annotated[str, typer.Argument(help="Show the whole card of this one, and whether its file is here.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Show the whole card of this one, and whether its file is here.")
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """List the public experiments: rows, treatment, outcomes, terms.
 
     \b
-    Files are looked for under $EQUIPOISE_DATA, then in the user's cache; what is missing is downloaded when first used.
-    \b
+    Files are looked for under $EQUIPOISE_DATA, then in the user's cache; what is missing is
+    downloaded when first used. \b
     Examples:
       equipoise datasets
       equipoise datasets hillstrom
@@ -46,7 +48,10 @@ def datasets(
     if json:
         as_json(card)
     else:
-        table([{"field": key, "value": str(value)} for key, value in card.items() if value], ["field", "value"])
+        table(
+            [{"field": key, "value": str(value)} for key, value in card.items() if value],
+            ["field", "value"],
+        )
 
 
 def _here(name: str) -> str:
@@ -59,7 +64,11 @@ def _here(name: str) -> str:
     if CARDS.load(name).rows > LARGE:
         return "a large file: it is looked for when it is first used"
     load = DATASETS.load(name)
-    offline = {"download_if_missing": False} if "download_if_missing" in inspect.signature(load).parameters else {}
+    offline = (
+        {"download_if_missing": False}
+        if "download_if_missing" in inspect.signature(load).parameters
+        else {}
+    )
     try:
         return repr(load(**offline))
     except EquipoiseError as error:

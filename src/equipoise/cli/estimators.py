@@ -33,7 +33,10 @@ def estimators(
 
     if name:
         settings = inspect.signature(ESTIMATORS.load(name)).parameters.values()
-        rows = [{"setting": p.name, "default": "" if p.default is p.empty else repr(p.default)} for p in settings]
+        rows = [
+            {"setting": p.name, "default": "" if p.default is p.empty else repr(p.default)}
+            for p in settings
+        ]
         as_json(rows) if json else table(rows, ["setting", "default"])
         return
     rows = []
@@ -43,5 +46,11 @@ def estimators(
         except MissingExtra as error:
             rows.append({"name": known, "takes": "-", "what": f"not installed: {error.fix}"})
             continue
-        rows.append({"name": known, "takes": made.takes, "what": (inspect.getdoc(made) or "").splitlines()[0]})
+        rows.append(
+            {
+                "name": known,
+                "takes": made.takes,
+                "what": (inspect.getdoc(made) or "").splitlines()[0],
+            }
+        )
     as_json(rows) if json else table(rows, ["name", "takes", "what"])

@@ -16,16 +16,19 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    effects: Annotated[Path, typer.Argument(help="An effects.parquet, or the snapshot folder of a model or a policy.")],
+    effects: Annotated[
+        Path,
+        typer.Argument(help="An effects.parquet, or the snapshot folder of a model or a policy."),
+    ],
     source: Source,
     json: AsJson = False,
 ) -> None:
-    """Judge predicted effects on a log: average effects, Qini and AUTOC of every arm and metric, with intervals.
+    """Judge predicted effects on a log: average effects, Qini and AUTOC of every arm and metric,
+    with intervals.
 
     \b
-    Rows that the model was fitted on make it look better than it is: that log is refused, so give other rows, or effects made
-    out of fold, as those of a run are.
-    \b
+    Rows that the model was fitted on make it look better than it is: that log is refused, so give
+    other rows, or effects made out of fold, as those of a run are. \b
     Examples:
       equipoise evaluate equipoise-run/effects.parquet plan.toml
       equipoise evaluate model next-experiment.toml

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from equipoise.cli.source import Arms, AsJson, Features, Group, Id, Outcomes, Propensity, Protected, Source, Treatment, plan_of
+from equipoise.cli.source import (
+    Arms,
+    AsJson,
+    Features,
+    Group,
+    Id,
+    Outcomes,
+    Propensity,
+    Protected,
+    Source,
+    Treatment,
+    plan_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,8 +29,12 @@ def register(app: typer.Typer) -> None:
 
 def fit(
     source: Source,
-    estimator: Annotated[str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")] = "",
-    setting: Annotated[list[str], typer.Option("--set", "-s", help="A setting, as folds=5; repeat.")] = [],  # noqa: B006
+    estimator: Annotated[
+        str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")
+    ] = "",
+    setting: Annotated[
+        list[str], typer.Option("--set", "-s", help="A setting, as folds=5; repeat.")
+    ] = [],  # noqa: B006
     treatment: Treatment = "",
     outcome: Outcomes = [],  # noqa: B006
     feature: Features = [],  # noqa: B006
@@ -27,7 +43,9 @@ def fit(
     id: Id = "",
     group: Group = "",
     propensity: Propensity = [],  # noqa: B006
-    out: Annotated[Path, typer.Option("--out", "-o", help="The snapshot folder to write.")] = Path("model"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The snapshot folder to write.")] = Path(
+        "model"
+    ),
     json: AsJson = False,
 ) -> None:
     """Fit an estimator on all rows of a log and write it as a snapshot.
@@ -48,17 +66,40 @@ def fit(
     from equipoise.pipeline.plan.schema import EstimatorPlan
     from equipoise.pipeline.study.cross_fit import fit_model
 
-    plan = plan_of(source, treatment, outcome, feature, protected, arms, id=id, group=group, propensity=propensity)
+    plan = plan_of(
+        source,
+        treatment,
+        outcome,
+        feature,
+        protected,
+        arms,
+        id=id,
+        group=group,
+        propensity=propensity,
+    )
     log = open_log(plan)
     same = estimator in ("", plan.estimator.name)
     params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
-    chosen = make_estimator(EstimatorPlan(name=estimator or plan.estimator.name, params=params), log.space, plan.run.seed)
+    chosen = make_estimator(
+        EstimatorPlan(name=estimator or plan.estimator.name, params=params),
+        log.space,
+        plan.run.seed,
+    )
     model = replace(fit_model(log, chosen), seen=fingerprint(log))
     snapshot = write_model(out, model)
     if json:
-        as_json({"folder": str(out), "snapshot": snapshot, "estimator": repr(model.estimator), "rows": len(log)})
+        as_json(
+            {
+                "folder": str(out),
+                "snapshot": snapshot,
+                "estimator": repr(model.estimator),
+                "rows": len(log),
+            }
+        )
     else:
-        typer.echo(f"{model.estimator!r}\nfitted on {log!r}\nwritten to {out} (snapshot {snapshot[:12]})")
+        typer.echo(
+            f"{model.estimator!r}\nfitted on {log!r}\nwritten to {out} (snapshot {snapshot[:12]})"
+        )
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -69,7 +110,9 @@ def _setting(text: str) -> tuple[str, Any]:
 
     name, given, value = text.partition("=")
     if not given:
-        raise InputError("a setting", "be written name=value", repr(text), fix="for example --set folds=5")
+        raise InputError(
+            "a setting", "be written name=value", repr(text), fix="for example --set folds=5"
+        )
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,9 +1,11 @@
-"""The front door: signals first, then the verbs; the one place where errors become a line on stderr and an exit code.
+"""The front door: signals first, then the verbs; the one place where errors become a line on stderr
+and an exit code.
 
-0  done        1  a check of the log failed        2  wrong input, file or plan        130  interrupted (Ctrl-C)
+0  done        1  a check of the log failed        2  wrong input, file or plan        130
+interrupted (Ctrl-C)
 
-Nothing but the standard library is imported before the signals are caught, so an early Ctrl-C is no traceback either; when
-the work is done they are ignored, so a late one does not undo the exit code.
+Nothing but the standard library is imported before the signals are caught, so an early Ctrl-C is no
+traceback either; when the work is done they are ignored, so a late one does not undo the exit code.
 """
 
 from __future__ import annotations

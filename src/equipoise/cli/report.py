@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder, or its metrics.json.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; by default beside the findings.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write; by default beside the findings."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Draw report.html again from the findings of a run.

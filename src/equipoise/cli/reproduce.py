@@ -23,24 +23,46 @@ def register(app: typer.Typer) -> None:
 
 def reproduce(
     what: Annotated[str, typer.Argument(help="Which tables: strata, shares or doses.")],
-    data: Annotated[str, typer.Option("--data", "-d", help="Which data; default: movielens_1m, or the first simulator.")] = "",
-    path: Annotated[Path | None, typer.Option("--path", help="The ratings file; default: found, or downloaded.")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 2020 on; simulators: from 0 on.")] = 3,
-    method: Annotated[list[str], typer.Option("--method", "-m", help="Only this method; repeat. Default: all.")] = [],  # noqa: B006
-    recipe: Annotated[str, typer.Option("--recipe", help="strata: published, text-labels or swapped-losses.")] = "published",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="At most so many epochs a model.")] = 1000,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: one of its own in runs/.")] = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", "-d", help="Which data; default: movielens_1m, or the first simulator."
+        ),
+    ] = "",
+    path: Annotated[
+        Path | None, typer.Option("--path", help="The ratings file; default: found, or downloaded.")
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=1, help="How many seeds, from 2020 on; simulators: from 0 on."),
+    ] = 3,
+    method: Annotated[
+        list[str], typer.Option("--method", "-m", help="Only this method; repeat. Default: all.")
+    ] = [],  # noqa: B006
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="strata: published, text-labels or swapped-losses.")
+    ] = "published",
+    epochs: Annotated[
+        int, typer.Option("--epochs", min=1, help="At most so many epochs a model.")
+    ] = 1000,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The folder; default: one of its own in runs/."),
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build published tables again: our figures beside the published ones, with notes on the protocol.
+    """Build published tables again: our figures beside the published ones, with notes on the
+    protocol.
 
     \b
-    Writes results.json and results.md.  A run that was stopped goes on where it was: give the same --out.
-    \b
+    Writes results.json and results.md.  A run that was stopped goes on where it was: give the same
+    --out. \b
       strata   movielens_1m (about five minutes a seed on one core), yelp, kuairec
-      shares   mdp2, standin-quad, standin-gauss: regret of recommended mixes; nets of one share take minutes a seed
-      doses    vcnet, ihdp: error of dose-response curves, seconds a seed; ihdp is found in EQUIPOISE_DATA, or downloaded
+      shares   mdp2, standin-quad, standin-gauss: regret of recommended mixes; nets of one share
+      take minutes a seed
+      doses    vcnet, ihdp: error of dose-response curves, seconds a seed; ihdp is found in
+      EQUIPOISE_DATA, or downloaded
     \b
     Examples:
       equipoise reproduce strata --data movielens_1m --seeds 3
@@ -56,7 +78,13 @@ def reproduce(
     build = tables.load(what)
     data = data or build.data[0]
     place = out or Path("runs") / build.folder(data, recipe)
-    settings = Settings(data, recipe, tuple(range(build.first_seed, build.first_seed + seeds)), tuple(method), epochs)
+    settings = Settings(
+        data,
+        recipe,
+        tuple(range(build.first_seed, build.first_seed + seeds)),
+        tuple(method),
+        epochs,
+    )
     with progress(quiet) as report:
         found = build(settings, place, path=path, progress=report)
     if json:

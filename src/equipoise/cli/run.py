@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 
 def run(
     plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder; by default as the plan says.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The run folder; by default as the plan says."),
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -25,9 +28,9 @@ def run(
 
     \b
     Writes a folder: report.html, effects.parquet, assignments.parquet, metrics.json, policy/.
-    A plan with [supply] finds the mix that each cluster of users should see, and writes mixes.parquet instead.
-    It is written beside its place and renamed, so it is whole or absent; an earlier run there is replaced.
-    \b
+    A plan with [supply] finds the mix that each cluster of users should see, and writes
+    mixes.parquet instead. It is written beside its place and renamed, so it is whole or absent; an
+    earlier run there is replaced. \b
     Examples:
       equipoise run examples/voucher.toml
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json

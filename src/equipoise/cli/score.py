@@ -19,23 +19,33 @@ def register(app: typer.Typer) -> None:
 
 def score(
     policy: Annotated[Path, typer.Argument(help="The policy/ folder of a run.")],
-    units: Annotated[Path, typer.Argument(help="The units: a .parquet or .csv with the features' columns.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")] = Path("assignments.parquet"),
+    units: Annotated[
+        Path, typer.Argument(help="The units: a .parquet or .csv with the features' columns.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")] = Path(
+        "assignments.parquet"
+    ),
     hold: Annotated[
-        bool, typer.Option("--hold", help="Meet the demands on these units as a whole; all are read at once.")
+        bool,
+        typer.Option(
+            "--hold", help="Meet the demands on these units as a whole; all are read at once."
+        ),
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Assign units never seen by the policy of a run.
 
-    Without --hold the policy's fixed prices decide, unit by unit and batch by batch.  The budget per head then holds on
-    average, and spend on one file may be above it (the report says by how much).  Use it where units arrive one after
-    another, or where a unit's choice must not depend on who else is in the file.
+    Without --hold the policy's fixed prices decide, unit by unit and batch by batch.  The budget
+    per head then holds on average, and spend on one file may be above it (the report says by how
+    much).  Use it where units arrive one after another, or where a unit's choice must not depend on
+    who else is in the file.
 
-    With --hold the demands (budget, caps, floors, parity) are met on the units of the file as a whole, so the expected
-    spend on them is never above the budget.  Use it where the file holds everybody that the money is for.
+    With --hold the demands (budget, caps, floors, parity) are met on the units of the file as a
+    whole, so the expected spend on them is never above the budget.  Use it where the file holds
+    everybody that the money is for.
 
-    The policy of a plan with [supply] gives each user the mix of their cluster, one column a category.
+    The policy of a plan with [supply] gives each user the mix of their cluster, one column a
+    category.
 
     \b
     Example:
@@ -57,11 +67,16 @@ def score(
 
 
 def _spend(summary: dict[str, Any]) -> str:
-    """What the units cost, against the budget if there is one; nothing where the artifact has no costs."""
+    """What the units cost, against the budget if there is one; nothing where the artifact has no
+    costs.
+    """
     if "expected_cost" not in summary:
         return ""
     cost, budget = f", expected cost {summary['expected_cost']:.4g} per head", summary["budget"]
     if budget is None:
         return f"{cost} (no budget)"
     over = summary["expected_cost"] > budget * (1 + HAIR)
-    return f"{cost} (budget {budget:.4g}{': above it; --hold keeps it on these units' if over else ''})"
+    return (
+        f"{cost} (budget"
+        f" {budget:.4g}{': above it; --hold keeps it on these units' if over else ''})"
+    )

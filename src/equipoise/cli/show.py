@@ -26,9 +26,13 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str 
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    made = Table(
+        title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False
+    )
     for name in columns:
-        numeric = all(isinstance(row.get(name), int | float) or row.get(name) is None for row in rows)
+        numeric = all(
+            isinstance(row.get(name), int | float) or row.get(name) is None for row in rows
+        )
         made.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
         made.add_row(*(_cell(row.get(name)) for name in columns))
@@ -54,7 +58,12 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     tasks: dict[str, TaskID] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
         def report(what: str, done: int, total: int) -> None:
@@ -70,4 +79,10 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )

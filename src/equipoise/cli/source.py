@@ -1,4 +1,6 @@
-"""Where a verb's log comes from: a plan, a file with roles on the command line, or a dataset by name."""
+"""Where a verb's log comes from: a plan, a file with roles on the command line, or a dataset by
+name.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,36 @@ import typer
 if TYPE_CHECKING:
     from equipoise.pipeline.plan.schema import Plan
 
-Source = Annotated[str, typer.Argument(help="A plan (.toml), a log (.parquet, .csv), or the name of a dataset.")]
-Treatment = Annotated[str, typer.Option("--treatment", "-t", help="The treatment's column, for a log given as a file.")]
-Outcomes = Annotated[list[str], typer.Option("--outcome", "-y", help="An outcome's column; repeat for more.")]
-Features = Annotated[list[str], typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others.")]
-Protected = Annotated[list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")]
+Source = Annotated[
+    str, typer.Argument(help="A plan (.toml), a log (.parquet, .csv), or the name of a dataset.")
+]
+Treatment = Annotated[
+    str,
+    typer.Option("--treatment", "-t", help="The treatment's column, for a log given as a file."),
+]
+Outcomes = Annotated[
+    list[str], typer.Option("--outcome", "-y", help="An outcome's column; repeat for more.")
+]
+Features = Annotated[
+    list[str],
+    typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others."),
+]
+Protected = Annotated[
+    list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")
+]
 Id = Annotated[str, typer.Option("--id", help="The column that names each unit once.")]
-Group = Annotated[str, typer.Option("--group", help="The column of rows that belong together, as a user's visits.")]
-Propensity = Annotated[list[str], typer.Option("--propensity", help="P(cell) columns, control first; repeat.")]
+Group = Annotated[
+    str,
+    typer.Option("--group", help="The column of rows that belong together, as a user's visits."),
+]
+Propensity = Annotated[
+    list[str], typer.Option("--propensity", help="P(cell) columns, control first; repeat.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Arms = Annotated[str, typer.Option("--arms", help="The arms, control first, with commas: none,mens,womens.")]
+Arms = Annotated[
+    str, typer.Option("--arms", help="The arms, control first, with commas: none,mens,womens.")
+]
 
 
 def plan_of(
@@ -32,17 +53,29 @@ def plan_of(
     arms: str = "",
     **more: str | list[str],
 ) -> Plan:
-    """The plan of a source: read, or made of the roles on the command line; ``more`` are roles of other names."""
+    """The plan of a source: read, or made of the roles on the command line; ``more`` are roles of
+    other names.
+    """
     from equipoise.core.errors import InputError
     from equipoise.pipeline.plan.read import make_plan, read_plan
 
-    roles: dict[str, Any] = {"treatment": treatment, "outcomes": outcomes, "features": features, "protected": protected, **more}
+    roles: dict[str, Any] = {
+        "treatment": treatment,
+        "outcomes": outcomes,
+        "features": features,
+        "protected": protected,
+        **more,
+    }
     roles = {key: value for key, value in roles.items() if value}
     if source.endswith(".toml"):
         if roles or arms:
             said = ", ".join([*roles, *(["arms"] if arms else [])])
             raise InputError(
-                "the roles of a plan", "be said in its [log] and [space]", said, "the command line", "change the plan"
+                "the roles of a plan",
+                "be said in its [log] and [space]",
+                said,
+                "the command line",
+                "change the plan",
             )
         return read_plan(source)
     tables: dict[str, Any] = {"log": {}}
@@ -50,12 +83,17 @@ def plan_of(
     if Path(source).suffix or Path(source).exists():
         if not treatment or not outcomes:
             fix = "give a plan (.toml), or add -t COLUMN and -y COLUMN where the verb takes them"
-            raise InputError("a log file", "come with --treatment and --outcome", "none", source, fix)
+            raise InputError(
+                "a log file", "come with --treatment and --outcome", "none", source, fix
+            )
         log["path"] = str(Path(source).absolute())
     else:
         log["dataset"] = source
     log |= roles
     if arms:
         labels: list[Any] = [label.strip() for label in arms.split(",")]
-        tables["space"] = {"kind": "arms", "labels": [int(a) for a in labels] if all(map(str.isdecimal, labels)) else labels}
+        tables["space"] = {
+            "kind": "arms",
+            "labels": [int(a) for a in labels] if all(map(str.isdecimal, labels)) else labels,
+        }
     return make_plan(tables, where="the command line")

@@ -1,4 +1,6 @@
-"""The array types that signatures name.  Shapes stand in docstrings; n units, k candidates, m metrics."""
+"""The array types that signatures name.  Shapes stand in docstrings; n units, k candidates, m
+metrics.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,16 @@
 """Is the experiment sound?  Checks that run on every log and stand in its report.
 
-    sample ratio   chi2 = d' V^-1 d,  d_a = N_a - sum_i e_ia,  V = sum_i (diag(e_i) - e_i e_i'), df = K - 1; with one design
-                   for all rows this is Pearson's chi-square.  p < 0.001 fails (Fabijan et al., KDD 2019).
-    balance        SMD_a = (mean_a - mean_0) / sqrt((var_a + var_0) / 2), weighted by 1 / e where the log knows row by row e;
+    sample ratio   chi2 = d' V^-1 d,  d_a = N_a - sum_i e_ia,  V = sum_i (diag(e_i) - e_i e_i'), df
+    = K - 1; with one design
+                   for all rows this is Pearson's chi-square.  p < 0.001 fails (Fabijan et al., KDD
+                   2019).
+    balance        SMD_a = (mean_a - mean_0) / sqrt((var_a + var_0) / 2), weighted by 1 / e where
+    the log knows row by row e;
                    |SMD| > 0.1 that chance does not explain (|z| > 3) warns (Austin 2009).
     missing        chi-square of missing or not against the cells; p < 0.01 / columns warns.
 
-A check is {"name", "status": "ok" | "note" | "warn" | "fail", "summary", "rows"}.  K = 1 + k cells, control first.
+A check is {"name", "status": "ok" | "note" | "warn" | "fail", "summary", "rows"}.  K = 1 + k cells,
+control first.
 """
 
 from __future__ import annotations
@@ -60,9 +64,11 @@ def check_log(log: Log) -> list[Check]:
 
 
 def balance_table(log: Log) -> list[dict[str, Any]]:
-    """The standardised mean difference of every feature, text by level, between each candidate and control.
+    """The standardised mean difference of every feature, text by level, between each candidate and
+    control.
 
-    Rows are {"feature", "candidate", "smd", "z"}, z being the SMD over its standard error under balance.
+    Rows are {"feature", "candidate", "smd", "z"}, z being the SMD over its standard error under
+    balance.
     """
     return _balance_rows(log, _numeric_features(log))
 
@@ -72,23 +78,41 @@ def sample_ratio(log: Log) -> Check:
     name = "sample ratio"
     drawn = _drawn_units(log)
     counts = np.bincount(log.cells[drawn], minlength=len(log.cell_names))
-    known = None if log.roles.design == "shares" or log.propensity is None else log.propensity[drawn]
+    known = (
+        None if log.roles.design == "shares" or log.propensity is None else log.propensity[drawn]
+    )
     if known is None:
         why = "taken from the log itself" if log.roles.design == "shares" else "not known"
-        rows = [{"cell": cell, "rows": int(count)} for cell, count in zip(log.cell_names, counts, strict=True)]
-        return _check(name, "note", f"The design is {why}, so the sizes of the arms cannot be held against it.", rows)
+        rows = [
+            {"cell": cell, "rows": int(count)}
+            for cell, count in zip(log.cell_names, counts, strict=True)
+        ]
+        return _check(
+            name,
+            "note",
+            f"The design is {why}, so the sizes of the arms cannot be held against it.",
+            rows,
+        )
     expected = known.sum(axis=0)
     gap = (counts - expected)[1:]
     spread = (np.diag(expected) - known.T @ known)[1:, 1:]
     chi2 = float(gap @ np.linalg.solve(spread, gap))
     p = float(chdtrc(len(gap), chi2))
     rows = [
-        {"cell": cell, "rows": int(got), "expected": round(float(want), 1), "difference": round(float(got / want - 1), 5)}
+        {
+            "cell": cell,
+            "rows": int(got),
+            "expected": round(float(want), 1),
+            "difference": round(float(got / want - 1), 5),
+        }
         for cell, got, want in zip(log.cell_names, counts, expected, strict=True)
     ]
     status = "fail" if p < RATIO_FAILS else "warn" if p < RATIO_WARNS else "ok"
     verdict = {
-        "fail": "The arms do not have the sizes the design promised: rows were lost or added after assignment; find out why",
+        "fail": (
+            "The arms do not have the sizes the design promised: rows were lost or added after"
+            " assignment; find out why"
+        ),
         "warn": "The arms' sizes are a little off the design",
         "ok": "The arms have the sizes the design promised",
     }[status]
@@ -96,7 +120,9 @@ def sample_ratio(log: Log) -> Check:
 
 
 def _drawn_units(log: Log) -> Ints:
-    """The rows that were assigned one by one: all, or the first of each group where whole groups were assigned."""
+    """The rows that were assigned one by one: all, or the first of each group where whole groups
+    were assigned.
+    """
     if log.groups is None or not _treated_whole(log):
         return np.arange(len(log))
     return np.unique(log.groups, return_index=True)[1].astype(np.int64)
@@ -120,30 +146,51 @@ def missing_values(log: Log) -> Check:
         if not absent.any():
             continue
         p = _independence(absent, log)
-        share = np.bincount(log.cells, absent, minlength=len(log.cell_names)) / np.bincount(log.cells)
+        share = np.bincount(log.cells, absent, minlength=len(log.cell_names)) / np.bincount(
+            log.cells
+        )
         by_cell = {cell: round(float(s), 5) for cell, s in zip(log.cell_names, share, strict=True)}
-        rows.append({"column": name, "missing": round(float(absent.mean()), 5), **by_cell, "p_value": p})
+        rows.append(
+            {"column": name, "missing": round(float(absent.mean()), 5), **by_cell, "p_value": p}
+        )
         if p < RATIO_WARNS / len(every):
             uneven.append(name)
     if uneven:
-        summary = f"Missing values of {', '.join(uneven)} depend on the arm: they may follow from the treatment."
+        summary = (
+            f"Missing values of {', '.join(uneven)} depend on the arm: they may follow from the"
+            " treatment."
+        )
         return _check("missing values", "warn", summary, rows)
     if rows:
-        return _check("missing values", "note", f"{len(rows)} columns have missing values, alike in every arm.", rows)
+        return _check(
+            "missing values",
+            "note",
+            f"{len(rows)} columns have missing values, alike in every arm.",
+            rows,
+        )
     return _check("missing values", "ok", "No value is missing.")
 
 
 def constant_features(log: Log) -> Check:
     """Features that say nothing."""
-    flat = [name for name in log.roles.features if len(columns.decoded(log.table[name]).unique()) <= 1]
+    flat = [
+        name for name in log.roles.features if len(columns.decoded(log.table[name]).unique()) <= 1
+    ]
     rows = [{"feature": name, "value": str(log.table[name][0])} for name in flat]
     if flat:
-        return _check("constant features", "warn", f"{', '.join(flat)}: the same in every row; leave them out.", rows)
+        return _check(
+            "constant features",
+            "warn",
+            f"{', '.join(flat)}: the same in every row; leave them out.",
+            rows,
+        )
     return _check("constant features", "ok", "Every feature varies.")
 
 
 def kinds(log: Log) -> Check:
-    """Text features that look like something else: numbers but for a few values, or a name for each row."""
+    """Text features that look like something else: numbers but for a few values, or a name for each
+    row.
+    """
     rows, worries = [], []
     for name in log.roles.features:
         column = log.table[name]
@@ -154,13 +201,27 @@ def kinds(log: Log) -> Check:
         levels, values = len(column.drop_null().unique()), int(known.sum())
         if 0 < strange.sum() <= (1 - MOSTLY) * values:
             row = int(np.argmax(strange))
-            worries.append(f"{name} is numbers but for {strange.sum():,} of its values, as {column[row].as_py()!r} at row {row}")
-            rows.append({"feature": name, "looks_like": "numbers", "values": values, "strange": int(strange.sum()), "row": row})
+            worries.append(
+                f"{name} is numbers but for {strange.sum():,} of its values, as"
+                f" {column[row].as_py()!r} at row {row}"
+            )
+            rows.append(
+                {
+                    "feature": name,
+                    "looks_like": "numbers",
+                    "values": values,
+                    "strange": int(strange.sum()),
+                    "row": row,
+                }
+            )
         elif levels >= MOSTLY * len(log) and levels > FEW_EVENTS:
             worries.append(f"{name} has a value of its own in nearly every row: is it the id?")
             rows.append({"feature": name, "looks_like": "id", "values": values, "levels": levels})
     if worries:
-        fix = "Mend the values, or give the column its own role (id, group), or leave it out of the features."
+        fix = (
+            "Mend the values, or give the column its own role (id, group), or leave it out of the"
+            " features."
+        )
         return _check("kinds of features", "warn", f"{'; '.join(worries)}. {fix}", rows)
     return _check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
 
@@ -168,22 +229,39 @@ def kinds(log: Log) -> Check:
 def overlap(log: Log) -> Check:
     """Could every unit have got every treatment?"""
     if log.propensity is None:
-        summary = "Propensities are not known; they have to be learnt, and the answer rests on all confounders being logged."
+        summary = (
+            "Propensities are not known; they have to be learnt, and the answer rests on all"
+            " confounders being logged."
+        )
         return _check("overlap", "note", summary)
     if not log.roles.propensity:
-        rows = [{"cell": cell, "propensity": float(e)} for cell, e in zip(log.cell_names, log.propensity[0], strict=True)]
-        return _check("overlap", "ok", "Every unit could get every treatment: the design is the same for all.", rows)
+        rows = [
+            {"cell": cell, "propensity": float(e)}
+            for cell, e in zip(log.cell_names, log.propensity[0], strict=True)
+        ]
+        return _check(
+            "overlap",
+            "ok",
+            "Every unit could get every treatment: the design is the same for all.",
+            rows,
+        )
     own = 1 / log.propensity[np.arange(len(log)), log.cells]
     total, squares = np.bincount(log.cells, own), np.bincount(log.cells, own**2)
     rows = [
-        {"cell": cell, "least": float(e.min()), "most": float(e.max()), "effective_rows": round(float(size))}
+        {
+            "cell": cell,
+            "least": float(e.min()),
+            "most": float(e.max()),
+            "effective_rows": round(float(size)),
+        }
         for cell, e, size in zip(log.cell_names, log.propensity.T, total**2 / squares, strict=True)
     ]
     least = float(log.propensity.min())
     if least < OVERLAP_LIMIT:
         thin = int((log.propensity < OVERLAP_LIMIT).any(axis=1).sum())
         summary = (
-            f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their weights will rule the figures."
+            f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their"
+            " weights will rule the figures."
         )
         return _check("overlap", "warn", summary, rows)
     return _check("overlap", "ok", f"The smallest logged propensity is {least:.3g}.", rows)
@@ -197,8 +275,16 @@ def duplicates(log: Log) -> Check:
     again = len(log) - len(np.unique(_row_hashes(log, names)))
     if not again:
         return _check("duplicates", "ok", "No row repeats another.")
-    summary = f"{again:,} rows repeat another. Without an id nobody can say whether they are genuine; they were kept."
-    return _check("duplicates", "note", summary, [{"repeated_rows": again, "share": round(again / len(log), 5)}])
+    summary = (
+        f"{again:,} rows repeat another. Without an id nobody can say whether they are genuine;"
+        " they were kept."
+    )
+    return _check(
+        "duplicates",
+        "note",
+        summary,
+        [{"repeated_rows": again, "share": round(again / len(log), 5)}],
+    )
 
 
 def outcomes(log: Log) -> Check:
@@ -207,7 +293,12 @@ def outcomes(log: Log) -> Check:
     for j, outcome in enumerate(log.roles.outcomes):
         y = log.y[:, j]
         total = float(np.abs(y).sum())
-        row: dict[str, Any] = {"outcome": outcome.name, "kind": outcome.kind, "mean": float(y.mean()), "sd": float(y.std())}
+        row: dict[str, Any] = {
+            "outcome": outcome.name,
+            "kind": outcome.kind,
+            "mean": float(y.mean()),
+            "sd": float(y.std()),
+        }
         row |= {"zeros": float((y == 0).mean()), "least": float(y.min()), "most": float(y.max())}
         row["largest_row_share"] = float(np.abs(y).max() / total) if total else 0.0
         rows.append(row)
@@ -216,12 +307,17 @@ def outcomes(log: Log) -> Check:
             rare = np.minimum(events, np.bincount(log.cells) - events)
             if rare.min() < FEW_EVENTS:
                 cell = log.cell_names[int(rare.argmin())]
-                worries.append(f"{outcome.name} has only {int(rare.min())} cases of its rarer value under {cell}")
+                worries.append(
+                    f"{outcome.name} has only {int(rare.min())} cases of its rarer value under"
+                    f" {cell}"
+                )
         elif row["largest_row_share"] > ONE_ROW_LIMIT and len(log) > FEW_EVENTS / ONE_ROW_LIMIT:
             worries.append(f"one row holds {row['largest_row_share']:.1%} of all {outcome.name}")
     if worries:
         return _check("outcomes", "warn", f"Few cases or large ones: {'; '.join(worries)}.", rows)
-    return _check("outcomes", "ok", "Every metric lies within its kind; no single row rules one.", rows)
+    return _check(
+        "outcomes", "ok", "Every metric lies within its kind; no single row rules one.", rows
+    )
 
 
 def groups(log: Log) -> Check:
@@ -236,7 +332,10 @@ def groups(log: Log) -> Check:
         "most_rows": int(sizes.max()),
         "treated_whole": whole,
     }
-    summary = f"{len(sizes):,} groups by {log.roles.group}, up to {sizes.max():,} rows each; intervals must count groups."
+    summary = (
+        f"{len(sizes):,} groups by {log.roles.group}, up to {sizes.max():,} rows each; intervals"
+        " must count groups."
+    )
     if whole:
         summary += " Whole groups were treated alike."
     return _check("groups", "warn" if len(sizes) < 2 * FEW_EVENTS else "note", summary, [row])
@@ -249,15 +348,25 @@ def _balance(log: Log, numbers: dict[str, Floats]) -> Check:
     large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
     beyond_chance = [row for row in large if abs(row["z"]) > SMD_SIGMAS]
     weighted = " after weighting by the logged propensities" if log.roles.propensity else ""
-    worst = f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']}, {rows[0]['candidate']})"
+    worst = (
+        f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']},"
+        f" {rows[0]['candidate']})"
+    )
     if beyond_chance:
-        summary = f"{len(beyond_chance)} differences between arms exceed {SMD_LIMIT}{weighted}; {worst}."
+        summary = (
+            f"{len(beyond_chance)} differences between arms exceed {SMD_LIMIT}{weighted}; {worst}."
+        )
         return _check("balance", "warn", summary, rows[:WORST])
     if large:
         return _check(
-            "balance", "note", f"Differences above {SMD_LIMIT} are within chance in small arms{weighted}; {worst}.", rows[:WORST]
+            "balance",
+            "note",
+            f"Differences above {SMD_LIMIT} are within chance in small arms{weighted}; {worst}.",
+            rows[:WORST],
         )
-    return _check("balance", "ok", f"Features are alike in all arms{weighted}; {worst}.", rows[:WORST])
+    return _check(
+        "balance", "ok", f"Features are alike in all arms{weighted}; {worst}.", rows[:WORST]
+    )
 
 
 def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
@@ -275,14 +384,18 @@ def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
 
 
 def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Floats]:
-    """The SMD of each candidate against control and its z, both (k,).   x, weight: (n,); missing values of x do not count."""
+    """The SMD of each candidate against control and its z, both (k,).   x, weight: (n,); missing
+    values of x do not count.
+    """
     known = np.isfinite(x)
     centre = x[known].mean() if known.any() else 0.0
     x, cell, weight = x[known] - centre, cell[known], weight[known]
     total = np.bincount(cell, weight, minlength=cells)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(cell, weight * x, minlength=cells) / total
-        variance = np.maximum(np.bincount(cell, weight * x * x, minlength=cells) / total - mean**2, 0)
+        variance = np.maximum(
+            np.bincount(cell, weight * x * x, minlength=cells) / total - mean**2, 0
+        )
         size = total**2 / np.bincount(cell, weight**2, minlength=cells)
         smd = (mean[1:] - mean[0]) / np.sqrt((variance[1:] + variance[0]) / 2)
         z = smd / np.sqrt(1 / size[1:] + 1 / size[0])
@@ -290,31 +403,46 @@ def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Flo
 
 
 def _proxies(log: Log, numbers: dict[str, Floats]) -> Check:
-    """Do the features give a protected column away?  R2 of a linear fit, on a sample of large logs."""
+    """Do the features give a protected column away?  R2 of a linear fit, on a sample of large
+    logs.
+    """
     name = "protected columns"
     if not log.roles.protected:
-        return _check(name, "note", "No protected column was named, so who gets what is not audited by group.")
+        return _check(
+            name, "note", "No protected column was named, so who gets what is not audited by group."
+        )
     step = max(1, len(log) // PROXY_ROWS)
-    design = np.column_stack([np.ones(len(log))[::step], *(_filled(x[::step]) for x in numbers.values())])
+    design = np.column_stack(
+        [np.ones(len(log))[::step], *(_filled(x[::step]) for x in numbers.values())]
+    )
     rows: list[dict[str, Any]] = []
     for column in log.roles.protected:
         for level, target in _targets(log, column):
-            rows.append({"column": column, "level": level, "r2": round(_r2(design, target[::step]), 4)})
+            rows.append(
+                {"column": column, "level": level, "r2": round(_r2(design, target[::step]), 4)}
+            )
     given_away = sorted({row["column"] for row in rows if row["r2"] > PROXY_LIMIT})
     if given_away:
         summary = (
-            f"The features nearly give {', '.join(given_away)} away: leaving a column out does not make a policy blind to it."
+            f"The features nearly give {', '.join(given_away)} away: leaving a column out does not"
+            " make a policy blind to it."
         )
         return _check(name, "warn", summary, rows)
-    return _check(name, "ok", "No protected column can be read off the features by a linear rule.", rows)
+    return _check(
+        name, "ok", "No protected column can be read off the features by a linear rule.", rows
+    )
 
 
 def _targets(log: Log, column: str) -> list[tuple[str, Floats]]:
-    """A protected column as numbers to be explained: itself where it is a number of many values, else one indicator a level."""
+    """A protected column as numbers to be explained: itself where it is a number of many values,
+    else one indicator a level.
+    """
     codes, labels = log.codes(column)
     if columns.is_numeric(log.table[column]) and len(labels) > LEVELS_LIMIT:
         return [("", _filled(log.numbers(column)))]
-    return [(label, (codes == i).astype(np.float64)) for i, label in enumerate(labels[:LEVELS_LIMIT])]
+    return [
+        (label, (codes == i).astype(np.float64)) for i, label in enumerate(labels[:LEVELS_LIMIT])
+    ]
 
 
 def _r2(design: Floats, target: Floats) -> float:
@@ -355,7 +483,8 @@ def _row_hashes(log: Log, names: list[str]) -> Ints:
     mixed = np.zeros(len(log), np.uint64)
     for name in names:
         if columns.is_numeric(log.table[name]):
-            bits = (columns.numbers(log.table[name]) + 0.0).view(np.uint64)  # + 0.0 makes -0.0 the same as 0.0
+            # + 0.0 makes -0.0 the same as 0.0
+            bits = (columns.numbers(log.table[name]) + 0.0).view(np.uint64)
         else:
             bits = log.codes(name)[0].astype(np.uint64)
         mixed = _stir((mixed ^ bits) + np.uint64(0x9E3779B97F4A7C15))

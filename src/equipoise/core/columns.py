@@ -1,6 +1,7 @@
 """One Arrow column at a time: as numbers, as text, and which of its values are missing.
 
-Missing is null or NaN; both are the same thing here.  A dictionary counts as the type of its values.
+Missing is null or NaN; both are the same thing here.  A dictionary counts as the type of its
+values.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def value_type(column: pa.ChunkedArray) -> pa.DataType:
 def is_text(column: pa.ChunkedArray) -> bool:
     """Whether the values are text."""
     kind = value_type(column)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def is_numeric(column: pa.ChunkedArray) -> bool:
@@ -45,11 +48,15 @@ def is_numeric(column: pa.ChunkedArray) -> bool:
 def is_vector(column: pa.ChunkedArray) -> bool:
     """Whether the values are lists."""
     kind = column.type
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
 
 
 def vectors(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column of lists as a matrix (n, p); where they differ in length, (n,) objects, which every space refuses."""
+    """A column of lists as a matrix (n, p); where they differ in length, (n,) objects, which every
+    space refuses.
+    """
     whole = column.combine_chunks()
     length = np.asarray(pc.list_value_length(whole).to_numpy(zero_copy_only=False))
     if len(whole) == 0 or (length != length[0]).any():
@@ -61,19 +68,25 @@ def decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The same values without a dictionary around them, text as ``string``."""
     if pa.types.is_dictionary(column.type):
         chunks = [_decoded_chunk(chunk) for chunk in column.chunks]
-        column = pa.chunked_array(chunks, value_type(column) if not is_text(column) else pa.string())
+        column = pa.chunked_array(
+            chunks, value_type(column) if not is_text(column) else pa.string()
+        )
     return pc.cast(column, pa.string()) if is_text(column) else column
 
 
 def _decoded_chunk(chunk: pa.DictionaryArray) -> pa.Array:
     kind = chunk.type.value_type
-    values = chunk.dictionary.cast(pa.string()) if pa.types.is_string_view(kind) else chunk.dictionary
+    values = (
+        chunk.dictionary.cast(pa.string()) if pa.types.is_string_view(kind) else chunk.dictionary
+    )
     out = values.take(chunk.indices)
     return out.cast(pa.string()) if pa.types.is_large_string(kind) else out
 
 
 def numbers(column: pa.ChunkedArray) -> Floats:
-    """The values as float64, (n,), missing as NaN; times as microseconds.   Text and nested values are a TypeError."""
+    """The values as float64, (n,), missing as NaN; times as microseconds.   Text and nested values
+    are a TypeError.
+    """
     if not is_numeric(column):
         raise TypeError(f"{value_type(column)} is not a number")
     column = decoded(column)
@@ -91,12 +104,16 @@ def numbers(column: pa.ChunkedArray) -> Floats:
 
 def reads_as_number(column: pa.ChunkedArray) -> Bools:
     """Where a text reads like a number or is missing, (n,)."""
-    found = pc.match_substring_regex(decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$").fill_null(True)
+    found = pc.match_substring_regex(
+        decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+    ).fill_null(True)
     return np.asarray(found.to_numpy(), np.bool_)
 
 
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values as ``string``, a vector's numbers joined by spaces; a missing one reads "missing"."""
+    """The values as ``string``, a vector's numbers joined by spaces; a missing one reads
+    "missing".
+    """
     column = decoded(column)
     if is_vector(column):
         column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")

@@ -1,4 +1,6 @@
-"""Effects: what an estimator says.  Axes: n units, k candidate treatments (control not among them), m metrics."""
+"""Effects: what an estimator says.  Axes: n units, k candidate treatments (control not among them),
+m metrics.
+"""
 
 from __future__ import annotations
 
@@ -52,31 +54,49 @@ class Effects:
 
     def levels(self) -> Floats:
         """The expected level of each metric under control and each candidate, (n, 1 + k, m)."""
-        return np.concatenate([self.baseline[:, None], self.baseline[:, None] + self.values], axis=1)
+        return np.concatenate(
+            [self.baseline[:, None], self.baseline[:, None] + self.values], axis=1
+        )
 
     def relative(self, floor: float | Sequence[float]) -> Floats:
-        """The relative change values / baseline, (n, k, m), with the denominator floored (HMUM's delta).
+        """The relative change values / baseline, (n, k, m), with the denominator floored (HMUM's
+        delta).
 
-        ``floor`` > 0 is in each metric's unit, one number or one a metric; a small quantile of the baseline is a good choice.
+        ``floor`` > 0 is in each metric's unit, one number or one a metric; a small quantile of the
+        baseline is a good choice.
         """
         least = np.broadcast_to(np.asarray(floor, np.float64), (len(self.metrics),))
         if not (least > 0).all():
-            raise InputError("floor", "be > 0 for every metric", floor, fix="try a small quantile of the baseline")
+            raise InputError(
+                "floor",
+                "be > 0 for every metric",
+                floor,
+                fix="try a small quantile of the baseline",
+            )
         return self.values / np.maximum(self.baseline, least)[:, None]
 
     def lower(self, z: float) -> Floats:
         """values - z * std_error, (n, k, m): what the effects are with more certainty."""
         if self.std_error is None:
-            raise InputError("effects", "have a std_error", None, fix="use an estimator that gives one, or bootstrap it")
+            raise InputError(
+                "effects",
+                "have a std_error",
+                None,
+                fix="use an estimator that gives one, or bootstrap it",
+            )
         return self.values - z * self.std_error
 
     def take(self, rows: Any) -> Effects:
         """The effects of some units, in the order asked."""
         error = None if self.std_error is None else self.std_error[rows]
-        return replace(self, values=self.values[rows], baseline=self.baseline[rows], std_error=error)
+        return replace(
+            self, values=self.values[rows], baseline=self.baseline[rows], std_error=error
+        )
 
     def to_table(self) -> pa.Table:
-        """One row a unit; columns ``metric|baseline``, ``metric|candidate`` and ``metric|candidate|se``."""
+        """One row a unit; columns ``metric|baseline``, ``metric|candidate`` and
+        ``metric|candidate|se``.
+        """
         columns: dict[str, Any] = {}
         for j, metric in enumerate(self.metrics):
             columns[f"{metric}|baseline"] = self.baseline[:, j]
@@ -86,7 +106,10 @@ class Effects:
                     columns[f"{metric}|{candidate}|se"] = self.std_error[:, a, j]
         table = pa.table(columns)
         return table.replace_schema_metadata(
-            {"equipoise.candidates": "\x1f".join(self.candidates), "equipoise.metrics": "\x1f".join(self.metrics)}
+            {
+                "equipoise.candidates": "\x1f".join(self.candidates),
+                "equipoise.metrics": "\x1f".join(self.metrics),
+            }
         )
 
     @classmethod
@@ -94,16 +117,22 @@ class Effects:
         """The inverse of `to_table`."""
         meta = table.schema.metadata or {}
         if b"equipoise.metrics" not in meta:
-            raise InputError("an effects table", "be written by Effects.to_table", table.column_names[:5])
+            raise InputError(
+                "an effects table", "be written by Effects.to_table", table.column_names[:5]
+            )
         candidates = tuple(meta[b"equipoise.candidates"].decode().split("\x1f"))
         metrics = tuple(meta[b"equipoise.metrics"].decode().split("\x1f"))
 
         def cube(pattern: str) -> Floats:
-            return np.stack([[table[pattern.format(j, a)].to_numpy() for j in metrics] for a in candidates]).transpose(2, 0, 1)
+            return np.stack(
+                [[table[pattern.format(j, a)].to_numpy() for j in metrics] for a in candidates]
+            ).transpose(2, 0, 1)
 
         baseline = np.stack([table[f"{j}|baseline"].to_numpy() for j in metrics], axis=1)
         known = f"{metrics[0]}|{candidates[0]}|se" in table.column_names
-        return cls(cube("{0}|{1}"), baseline, candidates, metrics, cube("{0}|{1}|se") if known else None)
+        return cls(
+            cube("{0}|{1}"), baseline, candidates, metrics, cube("{0}|{1}|se") if known else None
+        )
 
 
 def _index(what: str, names: tuple[str, ...], name: str) -> int:

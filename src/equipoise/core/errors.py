@@ -11,7 +11,8 @@
     |-- SnapshotError               a snapshot was changed, is half-written, or of another version
     `-- MissingExtra(ImportError)   an optional dependency is not installed
 
-The grammar, enforced by the constructor: *what* must *be what*; got *value* at *where*; *what to do*.
+The grammar, enforced by the constructor: *what* must *be what*; got *value* at *where*; *what to
+do*.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""From columns to numbers: frames in, a float64 matrix (n, d) out, with names and without surprises.
+"""From columns to numbers: frames in, a float64 matrix (n, d) out, with names and without
+surprises.
 
-`FeatureMap` learns how text columns become numbers on one log and does the same on every later one; it is data (JSON), not code.
+`FeatureMap` learns how text columns become numbers on one log and does the same on every later one;
+it is data (JSON), not code.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 
-ONE_HOT_LIMIT = 12  # a text column with more levels becomes one column of frequency ranks, which trees split as well
+# a text column with more levels becomes one column of frequency ranks, which trees split as well
+ONE_HOT_LIMIT = 12
 
 
 def to_arrow(frame: Any) -> pa.Table:
-    """A pandas, polars, pyarrow (or any narwhals) frame, a dict of columns, or numbers (n, d) (named x0, x1, ...), as a Table."""
+    """A pandas, polars, pyarrow (or any narwhals) frame, a dict of columns, or numbers (n, d)
+    (named x0, x1, ...), as a Table.
+    """
     if isinstance(frame, pa.Table):
         return frame
     try:
@@ -35,7 +40,9 @@ def to_arrow(frame: Any) -> pa.Table:
         return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
         fix = "one type and one length a column, each name once"
-        raise InputError("a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix) from error
+        raise InputError(
+            "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
+        ) from error
 
 
 def _eager(frame: Any) -> pa.Table:
@@ -64,7 +71,13 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
             values[:, j] = _column(table[name], name)
     if np.isinf(values).any():
         row, j = (int(i) for i in np.argwhere(np.isinf(values))[0])
-        raise InputError(f"feature {names[j]!r}", "be finite", values[row, j], f"row {row}", "mend it, or leave it missing")
+        raise InputError(
+            f"feature {names[j]!r}",
+            "be finite",
+            values[row, j],
+            f"row {row}",
+            "mend it, or leave it missing",
+        )
     return values, names
 
 
@@ -72,10 +85,15 @@ def _as_floats(X: Any) -> Floats:
     try:
         values = np.ascontiguousarray(X, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError("X", "be numbers", str(error), fix="FeatureMap makes numbers of text columns") from error
+        raise InputError(
+            "X", "be numbers", str(error), fix="FeatureMap makes numbers of text columns"
+        ) from error
     if np.ndim(X) != 2:
         raise InputError(
-            "X", "be two-dimensional (n, d)", f"shape {np.shape(X)}", fix="reshape(-1, 1) makes one feature of a vector"
+            "X",
+            "be two-dimensional (n, d)",
+            f"shape {np.shape(X)}",
+            fix="reshape(-1, 1) makes one feature of a vector",
         )
     return values
 
@@ -90,8 +108,9 @@ def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Flo
 class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Learn how to make numbers of columns, then do the same for ever.
 
-    Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes one 0/1 column a level, text of
-    more levels its frequency rank.  A level never seen in fit is all zeros, or NaN as a rank.
+    Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes
+    one 0/1 column a level, text of more levels its frequency rank.  A level never seen in fit is
+    all zeros, or NaN as a rank.
 
     Examples
     --------
@@ -119,16 +138,24 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name in self.columns_:
             if name not in table.column_names:
                 raise InputError(
-                    f"feature {name!r}", "be in the frame", "no such column", fix=f"columns: {', '.join(table.column_names)}"
+                    f"feature {name!r}",
+                    "be in the frame",
+                    "no such column",
+                    fix=f"columns: {', '.join(table.column_names)}",
                 )
             if name not in self.levels_:
                 made[name] = _column(table[name], name, "be numbers as in fit")
                 continue
-            code = pc.index_in(columns.text(table[name]), value_set=pa.array(self.levels_[name], pa.string())).to_numpy()
+            code = pc.index_in(
+                columns.text(table[name]), value_set=pa.array(self.levels_[name], pa.string())
+            ).to_numpy()
             if len(self.levels_[name]) > ONE_HOT_LIMIT:
                 made[name] = np.asarray(code, np.float64)
             else:
-                made |= {f"{name}={level}": (code == i).astype(np.float64) for i, level in enumerate(self.levels_[name])}
+                made |= {
+                    f"{name}={level}": (code == i).astype(np.float64)
+                    for i, level in enumerate(self.levels_[name])
+                }
         return pa.table(made)
 
     def to_json(self) -> dict[str, Any]:
@@ -145,7 +172,12 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _levels(column: pa.ChunkedArray) -> list[str]:
-    counts = Counter({str(item["values"]): item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()})
+    counts = Counter(
+        {
+            str(item["values"]): item["counts"]
+            for item in pc.value_counts(columns.text(column)).to_pylist()
+        }
+    )
     if len(counts) <= ONE_HOT_LIMIT:
         return sorted(counts)
     return sorted(counts, key=lambda level: (-counts[level], level))

@@ -1,4 +1,6 @@
-"""Folds: which rows a model may not see.  Rows of one group (a user's requests) always share a fold."""
+"""Folds: which rows a model may not see.  Rows of one group (a user's requests) always share a
+fold.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ def check_seed(seed: Any) -> None:
         raise InputError("seed", "be a whole number >= 0", repr(seed))
 
 
-def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None) -> Ints:
-    """The fold of each row, (n,) in 0..folds-1: equal in size and, without groups, equal within every stratum.
+def fold_ids(
+    n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None
+) -> Ints:
+    """The fold of each row, (n,) in 0..folds-1: equal in size and, without groups, equal within
+    every stratum.
 
     strata : (n,) codes, usually the treatment's cells, so that each fold has each arm.
     groups : (n,) codes of the clusters that must not be torn apart; strata are then not balanced.
@@ -33,7 +38,10 @@ def fold_ids(n: int, folds: int, seed: int, *, strata: Ints | None = None, group
     units = n if groups is None else int(groups.max()) + 1
     if units < folds:
         raise InputError(
-            "the number of rows (or groups)", f"be at least the number of folds, {folds}", units, fix="use fewer folds"
+            "the number of rows (or groups)",
+            f"be at least the number of folds, {folds}",
+            units,
+            fix="use fewer folds",
         )
     rng = np.random.default_rng(seed)
     if groups is not None:

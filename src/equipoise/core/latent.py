@@ -1,6 +1,8 @@
-"""What signals say of latent strata: no row shows its stratum, but the mean of its signal is right, so means over bins are tests.
+"""What signals say of latent strata: no row shows its stratum, but the mean of its signal is right,
+so means over bins are tests.
 
-    restriction    in every bin of x   E[psi_0111] >= 0  (A5, exclusion)   and   E[psi_0101] >= 0  (A6, no harm)
+    restriction    in every bin of x   E[psi_0111] >= 0  (A5, exclusion)   and   E[psi_0101] >= 0
+    (A6, no harm)
     calibration    in every bin of p_s  E[psi_s] = E[p_s]
 
 Bins must come from models that did not see their rows, and so must the nuisances of the signals.
@@ -20,7 +22,12 @@ from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, STRATA
 
 ALPHA = 0.01  # the chance of a false alarm over all bins of both restrictions
 RESTRICTIONS = (
-    (ALWAYS_BUYER, "A5", "q01 <= m0", "units that did not claim bought more than control: the offer alone makes some buy"),
+    (
+        ALWAYS_BUYER,
+        "A5",
+        "q01 <= m0",
+        "units that did not claim bought more than control: the offer alone makes some buy",
+    ),
     (
         COUPON_BUYER,
         "A6",
@@ -31,28 +38,41 @@ RESTRICTIONS = (
 
 
 def equal_bins(score: Floats, bins: int) -> Ints:
-    """The bin of each row, (n,) in 0..bins-1, by rank of its score; equal scores share a bin, so some bins may be empty."""
+    """The bin of each row, (n,) in 0..bins-1, by rank of its score; equal scores share a bin, so
+    some bins may be empty.
+    """
     order = np.sort(score)
-    middle = (np.searchsorted(order, score, "left") + np.searchsorted(order, score, "right")) / (2 * len(score))
+    middle = (np.searchsorted(order, score, "left") + np.searchsorted(order, score, "right")) / (
+        2 * len(score)
+    )
     return np.minimum((middle * bins).astype(np.int64), bins - 1)
 
 
 @dataclass(frozen=True)
 class BinMeans:
-    """Weighted means of bins: rows, mean and std_error, each (b,) or (b, m); bins with fewer than two rows are left out."""
+    """Weighted means of bins: rows, mean and std_error, each (b,) or (b, m); bins with fewer than
+    two rows are left out.
+    """
 
     rows: Ints
     mean: Floats
     std_error: Floats
 
 
-def bin_means(values: Floats, bin_of: Ints, weight: Floats | None = None, groups: Ints | None = None) -> BinMeans:
-    """Means of values (n, m) by bin (n,), with standard errors over rows, or over groups (n,) of rows."""
+def bin_means(
+    values: Floats, bin_of: Ints, weight: Floats | None = None, groups: Ints | None = None
+) -> BinMeans:
+    """Means of values (n, m) by bin (n,), with standard errors over rows, or over groups (n,) of
+    rows.
+    """
     w = np.ones(len(values)) if weight is None else weight
     rows = np.bincount(bin_of)
     mass = np.bincount(bin_of, w)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.stack([np.bincount(bin_of, w * column) for column in values.T], axis=1) / mass[:, None]
+        mean = (
+            np.stack([np.bincount(bin_of, w * column) for column in values.T], axis=1)
+            / mass[:, None]
+        )
     influence = w[:, None] * (values - mean[bin_of])
     unit_bin = bin_of
     if groups is not None:
@@ -60,45 +80,81 @@ def bin_means(values: Floats, bin_of: Ints, weight: Floats | None = None, groups
         influence = np.stack([np.bincount(unit_of, column) for column in influence.T], axis=1)
         unit_bin = unit // (int(groups.max()) + 1)
     units = np.bincount(unit_bin, minlength=len(rows))
-    square = np.stack([np.bincount(unit_bin, column, minlength=len(rows)) for column in (influence**2).T], axis=1)
+    square = np.stack(
+        [np.bincount(unit_bin, column, minlength=len(rows)) for column in (influence**2).T], axis=1
+    )
     kept = units >= 2
     error = np.sqrt(square[kept] * (units[kept] / (units[kept] - 1))[:, None]) / mass[kept][:, None]
     return BinMeans(rows[kept], mean[kept], error)
 
 
 def restriction_tests(
-    strata: Floats, signals: Floats, *, bins: int = 10, weight: Floats | None = None, groups: Ints | None = None
+    strata: Floats,
+    signals: Floats,
+    *,
+    bins: int = 10,
+    weight: Floats | None = None,
+    groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
     """Both testable restrictions, one plain dict each.
 
     strata : (n, 5) held-out estimates that make the bins.   signals : (n, 5).
-    z : (b,), mean over standard error of each bin, from the bin with the smallest estimate up; far below 0 speaks against the
-    assumption.   critical : the z below which ``violated`` is set, at most `ALPHA` of false alarms over both tests together.
+    z : (b,), mean over standard error of each bin, from the bin with the smallest estimate up; far
+        below 0 speaks against the
+    assumption.   critical : the z below which ``violated`` is set, at most `ALPHA` of false alarms
+    over both tests together.
     """
     critical = float(ndtri(ALPHA / (2 * bins)))
     tests = []
     for stratum, assumption, restriction, meaning in RESTRICTIONS:
-        found = bin_means(signals[:, [stratum]], equal_bins(strata[:, stratum], bins), weight, groups)
+        found = bin_means(
+            signals[:, [stratum]], equal_bins(strata[:, stratum], bins), weight, groups
+        )
         mean, error = found.mean[:, 0], found.std_error[:, 0]
         z = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
         least = float(z.min()) if len(z) else 0.0
-        part = {"assumption": assumption, "restriction": restriction, "stratum": STRATA[stratum], "meaning": meaning}
-        part |= {"z": z.tolist(), "mean": mean.tolist(), "std_error": error.tolist(), "rows": found.rows.tolist()}
+        part = {
+            "assumption": assumption,
+            "restriction": restriction,
+            "stratum": STRATA[stratum],
+            "meaning": meaning,
+        }
+        part |= {
+            "z": z.tolist(),
+            "mean": mean.tolist(),
+            "std_error": error.tolist(),
+            "rows": found.rows.tolist(),
+        }
         tests.append(part | {"least_z": least, "critical": critical, "violated": least < critical})
     return tests
 
 
 def latent_calibration(
-    strata: Floats, signals: Floats, *, bins: int = 10, weight: Floats | None = None, groups: Ints | None = None
+    strata: Floats,
+    signals: Floats,
+    *,
+    bins: int = 10,
+    weight: Floats | None = None,
+    groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
-    """Said against seen for each stratum: bins of its estimate, (n, 5), against the signals' means; z is of their difference."""
+    """Said against seen for each stratum: bins of its estimate, (n, 5), against the signals' means;
+    z is of their difference.
+    """
     table = []
     for s, name in enumerate(STRATA):
         both = np.column_stack([strata[:, s], signals[:, s], signals[:, s] - strata[:, s]])
         found = bin_means(both, equal_bins(strata[:, s], bins), weight, groups)
         gap, error = found.mean[:, 2], found.std_error[:, 2]
         z = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
-        part = {"stratum": name, "said": found.mean[:, 0].tolist(), "seen": found.mean[:, 1].tolist()}
-        part |= {"std_error": found.std_error[:, 1].tolist(), "z": z.tolist(), "rows": found.rows.tolist()}
+        part = {
+            "stratum": name,
+            "said": found.mean[:, 0].tolist(),
+            "seen": found.mean[:, 1].tolist(),
+        }
+        part |= {
+            "std_error": found.std_error[:, 1].tolist(),
+            "z": z.tolist(),
+            "rows": found.rows.tolist(),
+        }
         table.append(part | {"error": float(np.average(np.abs(gap), weights=found.rows))})
     return table

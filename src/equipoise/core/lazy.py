@@ -7,8 +7,11 @@ from importlib import import_module
 from typing import Any
 
 
-def lazy(package: str, names: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The ``__getattr__`` and ``__dir__`` of a package whose public ``names`` map to the modules that hold them.
+def lazy(
+    package: str, names: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The ``__getattr__`` and ``__dir__`` of a package whose public ``names`` map to the modules
+    that hold them.
 
     Examples
     --------

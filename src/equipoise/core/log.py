@@ -1,6 +1,7 @@
 """Log: what happened.  One row = one unit when it was decided on; roles say what each column is.
 
-A Log is immutable and was checked at the door: whoever holds one may trust it.  `equipoise.data` makes one of files and frames.
+A Log is immutable and was checked at the door: whoever holds one may trust it.  `equipoise.data`
+makes one of files and frames.
 """
 
 from __future__ import annotations
@@ -47,10 +48,14 @@ class Roles:
 
     treatment : the column of labels, amounts or vectors; or the columns of a vector, one a part.
     features : columns that models and the policy may use.
-    claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight : survey or sampling weight.
-    propensity : one column a cell (control first, then the candidates), or for two cells the column P(treated).
-    design : the same as known constants, one a cell; the text "shares" takes the observed shares of a randomised experiment.
-    group : rows that belong together (a user's requests).   protected : never a feature; audited in the report.
+    claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight :
+        survey or sampling weight.
+    propensity : one column a cell (control first, then the candidates), or for two cells the column
+        P(treated).
+    design : the same as known constants, one a cell; the text "shares" takes the observed shares of
+        a randomised experiment.
+    group : rows that belong together (a user's requests).   protected : never a feature; audited in
+        the report.
     """
 
     treatment: str | tuple[str, ...]
@@ -73,7 +78,15 @@ class Roles:
 
     def columns(self) -> list[str]:
         """Every column that has a part, each once."""
-        single = (*self.treatments, self.claimed, self.cost, self.weight, self.time, self.group, self.id)
+        single = (
+            *self.treatments,
+            self.claimed,
+            self.cost,
+            self.weight,
+            self.time,
+            self.group,
+            self.id,
+        )
         outcomes = (outcome.name for outcome in self.outcomes)
         every = (*single, *outcomes, *self.features, *self.propensity, *self.protected)
         return list(dict.fromkeys(name for name in every if name is not None))
@@ -88,9 +101,10 @@ class Log:
     roles : which column is what.
     space : the treatment space.
 
-    Raises `LogError` (or `SpaceError`) naming column and row where a rule is broken: an unknown column, no rows, a treatment
-    outside the space, an outcome outside its kind or the same in every row, a number that is not finite, a negative cost or
-    weight, a propensity outside (0, 1), a duplicate id, a protected column among the features, a cell with fewer than two rows.
+    Raises `LogError` (or `SpaceError`) naming column and row where a rule is broken: an unknown
+    column, no rows, a treatment outside the space, an outcome outside its kind or the same in every
+    row, a number that is not finite, a negative cost or weight, a propensity outside (0, 1), a
+    duplicate id, a protected column among the features, a cell with fewer than two rows.
     """
 
     def __init__(self, table: pa.Table, roles: Roles, space: Space) -> None:
@@ -101,8 +115,12 @@ class Log:
         if len(self) == 0:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
         self.treatment: NDArray[Any] = space.check(self._given())
-        self.cell_names: tuple[str, ...] = (*space.names([space.control]), *space.names(space.candidates()))
-        least = 2 * len(self.cell_names) if self.treatment.ndim == 1 else 2  # a vector need not be one of the candidates
+        self.cell_names: tuple[str, ...] = (
+            *space.names([space.control]),
+            *space.names(space.candidates()),
+        )
+        # a vector need not be one of the candidates
+        least = 2 * len(self.cell_names) if self.treatment.ndim == 1 else 2
         if len(self) < least:
             fix = f"two rows of each: {', '.join(self.cell_names[:6])}"
             raise LogError("a log", f"have at least {least} rows", len(self), fix=fix)
@@ -113,7 +131,10 @@ class Log:
 
     def __repr__(self) -> str:
         metrics = ", ".join(self.metrics)
-        return f"Log({len(self):,} rows, {len(self.roles.features)} features, metrics {metrics}; {self.space.describe()})"
+        return (
+            f"Log({len(self):,} rows, {len(self.roles.features)} features, metrics {metrics};"
+            f" {self.space.describe()})"
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -137,7 +158,9 @@ class Log:
 
     @cached_property
     def propensity(self) -> Floats | None:
-        """The logged probability of each cell, (n, 1 + k), or None where the log does not know it."""
+        """The logged probability of each cell, (n, 1 + k), or None where the log does not know
+        it.
+        """
         if self.roles.propensity:
             known = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
             return np.column_stack([1 - known[:, 0], known[:, 0]]) if known.shape[1] == 1 else known
@@ -146,7 +169,9 @@ class Log:
         if self.roles.design == "shares":
             share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
             return np.broadcast_to(share / share.sum(), (len(self), len(share)))
-        return np.broadcast_to(np.asarray(self.roles.design, np.float64), (len(self), len(self.roles.design)))
+        return np.broadcast_to(
+            np.asarray(self.roles.design, np.float64), (len(self), len(self.roles.design))
+        )
 
     @cached_property
     def weight(self) -> Floats | None:
@@ -159,7 +184,9 @@ class Log:
         return None if self.roles.group is None else self.codes(self.roles.group)[0]
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64, (n,); missing values are NaN.   Text is refused, also where it reads like numbers."""
+        """A column as float64, (n,); missing values are NaN.   Text is refused, also where it reads
+        like numbers.
+        """
         column = self.table[name]
         if not columns.is_numeric(column):
             raise _not_numbers(name, column)
@@ -175,13 +202,16 @@ class Log:
         return rank[encoded.indices.to_numpy()], [labels[i] for i in order]
 
     def take(self, rows: Any) -> Log:
-        """Some of the rows, in the order asked, as a log of their own (checked rows are not checked again)."""
+        """Some of the rows, in the order asked, as a log of their own (checked rows are not checked
+        again).
+        """
         part = object.__new__(Log)
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
         part.roles, part.space, part.cell_names = self.roles, self.space, self.cell_names
         part.table, part.treatment = self.table.take(pa.array(index)), self.treatment[index]
-        if self.roles.design == "shares" and self.propensity is not None:  # the whole experiment's shares, not the part's
+        # the whole experiment's shares, not the part's
+        if self.roles.design == "shares" and self.propensity is not None:
             part.__dict__["propensity"] = self.propensity[index]
         return part
 
@@ -196,18 +226,40 @@ class Log:
         absent = columns.missing(column)
         if absent.any():
             row = int(np.argmax(absent))
-            raise LogError(f"column {name!r}", "have no missing value", "null", f"row {row}", "drop the row or fill it")
-        return columns.vectors(column) if columns.is_vector(column) else np.asarray(columns.decoded(column).to_numpy())
+            raise LogError(
+                f"column {name!r}",
+                "have no missing value",
+                "null",
+                f"row {row}",
+                "drop the row or fill it",
+            )
+        return (
+            columns.vectors(column)
+            if columns.is_vector(column)
+            else np.asarray(columns.decoded(column).to_numpy())
+        )
 
 
 def check_columns(roles: Roles, names: Sequence[str]) -> None:
-    """Every column that has a part is among ``names``, once; an unknown one is an error that suggests the nearest."""
+    """Every column that has a part is among ``names``, once; an unknown one is an error that
+    suggests the nearest.
+    """
     for name in roles.columns():
         count = list(names).count(name)
         if count == 0:
-            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=among(name, names, "columns"))
+            raise LogError(
+                f"column {name!r}",
+                "be in the log",
+                "no such column",
+                fix=among(name, names, "columns"),
+            )
         if count > 1:
-            raise LogError(f"column {name!r}", "be there once", f"{count} of them", fix="rename or drop the others")
+            raise LogError(
+                f"column {name!r}",
+                "be there once",
+                f"{count} of them",
+                fix="rename or drop the others",
+            )
 
 
 def _check_roles(roles: Roles) -> None:
@@ -215,27 +267,49 @@ def _check_roles(roles: Roles) -> None:
         raise LogError("a log", "have at least one outcome", "none", fix="name the metrics")
     for outcome in roles.outcomes:
         if outcome.kind not in KINDS:
-            raise LogError(f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind))
+            raise LogError(
+                f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind)
+            )
         if outcome.better not in ("higher", "lower"):
-            raise LogError(f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better))
+            raise LogError(
+                f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
+            )
     metrics = [outcome.name for outcome in roles.outcomes]
-    named = {"outcome": metrics, "feature": roles.features, "propensity": roles.propensity, "treatment": roles.treatments}
+    named = {
+        "outcome": metrics,
+        "feature": roles.features,
+        "propensity": roles.propensity,
+        "treatment": roles.treatments,
+    }
     for what, names in named.items():
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise LogError(f"{what} {twice[0]!r}", "be named once", "twice", fix="take one out")
     for name in roles.treatments:
         if name in (*metrics, roles.claimed, roles.cost, *roles.protected):
-            raise LogError(f"treatment {name!r}", "have no other part", "one", fix="take it out of its other role")
+            raise LogError(
+                f"treatment {name!r}",
+                "have no other part",
+                "one",
+                fix="take it out of its other role",
+            )
     taken = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
     taken |= {*metrics, *roles.propensity, *roles.protected}
     for name in roles.features:
         if name in taken:
             raise LogError(
-                f"feature {name!r}", "have no other part", "one", fix="take it out of the features, or out of its other role"
+                f"feature {name!r}",
+                "have no other part",
+                "one",
+                fix="take it out of the features, or out of its other role",
             )
     if roles.design is not None and roles.propensity:
-        raise LogError("design", "be left out where propensity columns are named", roles.design, fix="keep one of the two")
+        raise LogError(
+            "design",
+            "be left out where propensity columns are named",
+            roles.design,
+            fix="keep one of the two",
+        )
     if isinstance(roles.design, str) and roles.design != "shares":
         raise LogError("design", 'be "shares" or one probability a cell', repr(roles.design))
 
@@ -263,22 +337,45 @@ def _check_values(log: Log) -> None:
             fix = "effects are measured against control: log it, or say another control"
             raise LogError(f"control {name!r}", "have at least two rows", int(count), fix=fix)
         if count < 2:
-            raise LogError(f"treatment {name!r}", "have at least two rows", int(count), fix="drop it from the space, or log it")
+            raise LogError(
+                f"treatment {name!r}",
+                "have at least two rows",
+                int(count),
+                fix="drop it from the space, or log it",
+            )
 
 
 def _not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
-    """The error for a column of text, naming the first value that does not even read like a number."""
+    """The error for a column of text, naming the first value that does not even read like a
+    number.
+    """
     if not columns.is_text(column):
-        return LogError(f"column {name!r}", "be numbers", str(column.type), fix="make one column of each number in it")
+        return LogError(
+            f"column {name!r}",
+            "be numbers",
+            str(column.type),
+            fix="make one column of each number in it",
+        )
     row = int(np.argmin(columns.reads_as_number(column))) if len(column) else 0
     got = repr(column[row].as_py()) if len(column) else "text"
-    return LogError(f"column {name!r}", "be numbers", got, f"row {row}", "mend the value, and store numbers as numbers")
+    return LogError(
+        f"column {name!r}",
+        "be numbers",
+        got,
+        f"row {row}",
+        "mend the value, and store numbers as numbers",
+    )
 
 
 def _check_feature(log: Log, name: str) -> None:
     column = log.table[name]
     if not columns.is_text(column) and not columns.is_numeric(column):
-        raise LogError(f"feature {name!r}", "be numbers, text, true/false or times", str(column.type), fix="leave it out")
+        raise LogError(
+            f"feature {name!r}",
+            "be numbers, text, true/false or times",
+            str(column.type),
+            fix="leave it out",
+        )
     if pa.types.is_floating(columns.value_type(column)):
         _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
 
@@ -286,7 +383,10 @@ def _check_feature(log: Log, name: str) -> None:
 def _check_outcome(log: Log, outcome: Outcome) -> None:
     rules = {
         "binary": (lambda v: (v == 0) | (v == 1), "be 0 or 1"),
-        "count": (lambda v: np.isfinite(v) & (v >= 0) & (v == np.floor(v)), "be a whole number >= 0"),
+        "count": (
+            lambda v: np.isfinite(v) & (v >= 0) & (v == np.floor(v)),
+            "be a whole number >= 0",
+        ),
         "amount": (lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0"),
         "continuous": (np.isfinite, "be finite"),
     }
@@ -294,7 +394,12 @@ def _check_outcome(log: Log, outcome: Outcome) -> None:
     _require(log, outcome.name, rule, must)
     values = log.numbers(outcome.name)
     if values.min() == values.max():
-        raise LogError(f"outcome {outcome.name!r}", "vary", f"{values[0]:g} in every row", fix="take it out of the metrics")
+        raise LogError(
+            f"outcome {outcome.name!r}",
+            "vary",
+            f"{values[0]:g} in every row",
+            fix="take it out of the metrics",
+        )
 
 
 def _check_propensity(log: Log) -> None:
@@ -303,24 +408,44 @@ def _check_propensity(log: Log) -> None:
         _require(log, name, lambda v: (v > 0) & (v < 1), "lie strictly between 0 and 1")
     if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
         raise LogError(
-            "propensity", f"be one column a cell ({cells})", len(roles.propensity), fix=f"cells: {', '.join(log.cell_names)}"
+            "propensity",
+            f"be one column a cell ({cells})",
+            len(roles.propensity),
+            fix=f"cells: {', '.join(log.cell_names)}",
         )
     known = log.propensity
     if known is None or roles.design == "shares":
         return
-    if roles.design is not None and (known.shape[1] != cells or not ((known > 0) & (known < 1)).all()):
-        raise LogError("design", f"be {cells} probabilities in (0, 1)", roles.design, fix=f"cells: {', '.join(log.cell_names)}")
+    if roles.design is not None and (
+        known.shape[1] != cells or not ((known > 0) & (known < 1)).all()
+    ):
+        raise LogError(
+            "design",
+            f"be {cells} probabilities in (0, 1)",
+            roles.design,
+            fix=f"cells: {', '.join(log.cell_names)}",
+        )
     total = known.sum(axis=1)
     if not np.allclose(total, 1, atol=1e-6):
         row = int(np.argmax(np.abs(total - 1)))
-        raise LogError("propensities", "sum to 1", f"{total[row]:g}", f"row {row}", "give one probability a cell, control first")
+        raise LogError(
+            "propensities",
+            "sum to 1",
+            f"{total[row]:g}",
+            f"row {row}",
+            "give one probability a cell, control first",
+        )
 
 
 def _check_ids(log: Log, name: str) -> None:
     absent = columns.missing(log.table[name])
     if absent.any():
         raise LogError(
-            f"id {name!r}", "have no missing value", "null", f"row {int(np.argmax(absent))}", "drop the row or fill it"
+            f"id {name!r}",
+            "have no missing value",
+            "null",
+            f"row {int(np.argmax(absent))}",
+            "drop the row or fill it",
         )
     if pc.count_distinct(log.table[name]).as_py() < len(log):
         codes, labels = log.codes(name)
@@ -336,7 +461,9 @@ def _require(log: Log, name: str, rule: Any, must: str) -> None:
         good = rule(values)
     if not good.all():
         row = int(np.argmin(good))
-        raise LogError(f"column {name!r}", must, f"{values[row]:g}", f"row {row}", "mend or drop the row")
+        raise LogError(
+            f"column {name!r}", must, f"{values[row]:g}", f"row {row}", "mend or drop the row"
+        )
 
 
 def roles_to_json(roles: Roles) -> dict[str, Any]:

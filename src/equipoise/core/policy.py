@@ -1,10 +1,13 @@
-"""Policy: what an allocator says.  Demand: one row of what it must obey.  Decision: what happened to one unit.
+"""Policy: what an allocator says.  Demand: one row of what it must obey.  Decision: what happened
+to one unit.
 
     score_ia = sum_j w_ij effect_iaj - sum_r price_r usage_ria
-    usage_ria = sign_r quantity_ia [a in arms_r] factor_r(group of i)        quantity: cost, offers (1) or an effect
+    usage_ria = sign_r quantity_ia [a in arms_r] factor_r(group of i)        quantity: cost, offers
+    (1) or an effect
 
-A demand is symbolic: it names quantities, candidates and groups, never rows of a table, so its price serves units never seen.
-Everything is numbers and names; JSON keeps every float to the last bit.
+A demand is symbolic: it names quantities, candidates and groups, never rows of a table, so its
+price serves units never seen. Everything is numbers and names; JSON keeps every float to the last
+bit.
 """
 
 from __future__ import annotations
@@ -31,10 +34,12 @@ class Demand:
     ----------
     name : what reports call it.
     quantity : "cost", "offers" (1 an offer) or "effect" (of ``metric``).
-    bound : right-hand side, in the row's unit; with ``per_head`` per unit that the row counts (factor other than 0).
+    bound : right-hand side, in the row's unit; with ``per_head`` per unit that the row counts
+        (factor other than 0).
     sign : 1, or -1 for "at least" (a floor is kept as -usage <= -floor).
     candidate : the only candidate that counts; None: all.
-    column, factors, other : the group column, the factor of each named label, the factor of every other label.
+    column, factors, other : the group column, the factor of each named label, the factor of every
+        other label.
     unit : of the usage, for reports.
     kind : what it was asked as, one of `KINDS`; "row" for one that is none of the others.
     """
@@ -55,17 +60,28 @@ class Demand:
     def __post_init__(self) -> None:
         if not _finite(self.bound):
             raise InputError(f"the bound of demand {self.name!r}", "be a finite number", self.bound)
-        if self.quantity not in QUANTITIES or (self.quantity == "effect") != (self.metric is not None):
+        if self.quantity not in QUANTITIES or (self.quantity == "effect") != (
+            self.metric is not None
+        ):
             fix = "an effect names its metric, cost and offers name none"
             raise InputError(
-                f"demand {self.name!r}", f"count one of {', '.join(QUANTITIES)}", (self.quantity, self.metric), fix=fix
+                f"demand {self.name!r}",
+                f"count one of {', '.join(QUANTITIES)}",
+                (self.quantity, self.metric),
+                fix=fix,
             )
         if self.kind not in KINDS:
-            raise InputError(f"the kind of demand {self.name!r}", f"be one of {', '.join(KINDS)}", repr(self.kind))
+            raise InputError(
+                f"the kind of demand {self.name!r}",
+                f"be one of {', '.join(KINDS)}",
+                repr(self.kind),
+            )
         if self.sign not in (1.0, -1.0):
             raise InputError(f"the sign of demand {self.name!r}", "be 1 or -1", self.sign)
         if not all(_finite(factor) for _, factor in (*self.factors, ("other", self.other))):
-            raise InputError(f"the factors of demand {self.name!r}", "be finite numbers", dict(self.factors))
+            raise InputError(
+                f"the factors of demand {self.name!r}", "be finite numbers", dict(self.factors)
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON."""
@@ -84,15 +100,18 @@ class Policy:
 
     Attributes
     ----------
-    candidates, control, metrics : names; effects given to the rule must have these candidates and at least these metrics.
+    candidates, control, metrics : names; effects given to the rule must have these candidates and
+        at least these metrics.
     weights : (m,), the worth of one unit of each metric; the sign says which way is better.
-    segment, segment_weights : a column whose listed labels have weights of their own; other labels keep ``weights``.
-    demands, prices : rows and their prices >= 0, in worth per unit of usage.
+    segment, segment_weights : a column whose listed labels have weights of their own; other labels
+        keep ``weights``. demands, prices : rows and their prices >= 0, in worth per unit of usage.
     threshold : a candidate must score more than this, or the unit stays under control.
-    mode : "argmax" (the best candidate), "each" (every candidate whose score is high enough, on its own) or "random" (by lot).
+    mode : "argmax" (the best candidate), "each" (every candidate whose score is high enough, on its
+        own) or "random" (by lot).
     lower : z >= 0; effects enter as effect - z * std_error in the direction that hurts.
     keep : bonus >= 0, in worth, for leaving a unit where it was yesterday.
-    low_prices, low_share : lower prices, and the share of units that are drawn by lot to get them; where many units tie, no one
+    low_prices, low_share : lower prices, and the share of units that are drawn by lot to get them;
+        where many units tie, no one
         price vector uses what the demands allow.  () and 0 where there are none.
     shares : (k,), probability of each candidate, for "random".   seed : of the lots.
     """
@@ -118,52 +137,97 @@ class Policy:
         if self.mode not in MODES:
             raise InputError("mode", f"be one of {', '.join(MODES)}", repr(self.mode))
         if not self.candidates or self.control in self.candidates:
-            raise InputError("candidates", "be one or more names, control not among them", self.candidates)
+            raise InputError(
+                "candidates", "be one or more names, control not among them", self.candidates
+            )
         tables = [self.weights, *(weights for _, weights in self.segment_weights)]
-        if any(len(weights) != len(self.metrics) or not all(map(_finite, weights)) for weights in tables):
-            raise InputError("weights", f"be finite, one for each metric of {', '.join(self.metrics)}", tables)
-        if len(self.prices) != len(self.demands) or not all(_finite(price) and price >= 0 for price in self.prices):
+        if any(
+            len(weights) != len(self.metrics) or not all(map(_finite, weights))
+            for weights in tables
+        ):
+            raise InputError(
+                "weights", f"be finite, one for each metric of {', '.join(self.metrics)}", tables
+            )
+        if len(self.prices) != len(self.demands) or not all(
+            _finite(price) and price >= 0 for price in self.prices
+        ):
             raise InputError("prices", "be finite numbers >= 0, one a demand", self.prices)
         low = self.low_prices if self.low_share else self.prices
-        if not 0 <= self.low_share <= 1 or len(low) != len(self.demands) or not all(_finite(p) and p >= 0 for p in low):
-            raise InputError("low prices", "be finite numbers >= 0, one a demand, for a share in [0, 1]", (low, self.low_share))
+        if (
+            not 0 <= self.low_share <= 1
+            or len(low) != len(self.demands)
+            or not all(_finite(p) and p >= 0 for p in low)
+        ):
+            raise InputError(
+                "low prices",
+                "be finite numbers >= 0, one a demand, for a share in [0, 1]",
+                (low, self.low_share),
+            )
         for name in ("threshold", "lower", "keep"):
-            if not _finite(getattr(self, name)) or (name != "threshold" and getattr(self, name) < 0):
-                raise InputError(name, "be a finite number" + (" >= 0" if name != "threshold" else ""), getattr(self, name))
+            if not _finite(getattr(self, name)) or (
+                name != "threshold" and getattr(self, name) < 0
+            ):
+                raise InputError(
+                    name,
+                    "be a finite number" + (" >= 0" if name != "threshold" else ""),
+                    getattr(self, name),
+                )
         if self.mode == "random":
             self._check_shares()
         self._check_names()
 
     def _check_shares(self) -> None:
-        right = len(self.shares) == len(self.candidates) and all(_finite(share) and share >= 0 for share in self.shares)
+        right = len(self.shares) == len(self.candidates) and all(
+            _finite(share) and share >= 0 for share in self.shares
+        )
         if not right or sum(self.shares) > 1 + 1e-9:
-            raise InputError("shares", "be numbers >= 0, one a candidate, with a sum <= 1", self.shares)
+            raise InputError(
+                "shares", "be numbers >= 0, one a candidate, with a sum <= 1", self.shares
+            )
 
     def _check_names(self) -> None:
         for demand in self.demands:
             if demand.candidate is not None and demand.candidate not in self.candidates:
                 raise InputError(
-                    f"the candidate of demand {demand.name!r}", f"be one of {', '.join(self.candidates)}", demand.candidate
+                    f"the candidate of demand {demand.name!r}",
+                    f"be one of {', '.join(self.candidates)}",
+                    demand.candidate,
                 )
             if demand.metric is not None and demand.metric not in self.metrics:
-                raise InputError(f"the metric of demand {demand.name!r}", f"be one of {', '.join(self.metrics)}", demand.metric)
+                raise InputError(
+                    f"the metric of demand {demand.name!r}",
+                    f"be one of {', '.join(self.metrics)}",
+                    demand.metric,
+                )
 
     def to_json(self) -> dict[str, Any]:
         """The policy as plain JSON; ``json.dumps`` keeps every float exactly."""
         segments = [[label, list(weights)] for label, weights in self.segment_weights]
-        made = asdict(self) | {"demands": [demand.to_json() for demand in self.demands], "segment_weights": segments}
+        made = asdict(self) | {
+            "demands": [demand.to_json() for demand in self.demands],
+            "segment_weights": segments,
+        }
         return {"format": FORMAT} | made
 
     @classmethod
     def from_json(cls, made: Mapping[str, Any]) -> Policy:
         """The inverse of `to_json`."""
         if made.get("format") != FORMAT:
-            raise InputError("the policy's format", f"be {FORMAT}", made.get("format"), fix="use the version that wrote it")
+            raise InputError(
+                "the policy's format",
+                f"be {FORMAT}",
+                made.get("format"),
+                fix="use the version that wrote it",
+            )
         parts: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in made.items() if name != "format"
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in made.items()
+            if name != "format"
         }
         parts["demands"] = tuple(Demand.from_json(demand) for demand in made["demands"])
-        parts["segment_weights"] = tuple((label, tuple(weights)) for label, weights in made["segment_weights"])
+        parts["segment_weights"] = tuple(
+            (label, tuple(weights)) for label, weights in made["segment_weights"]
+        )
         return cls(**parts)
 
 
@@ -171,7 +235,8 @@ class Policy:
 class Decision:
     """What was decided for one unit, and all that is needed to replay it.
 
-    ``score`` is that of the candidate chosen, or of the best one where control was; ``probability`` that of the choice.
+    ``score`` is that of the candidate chosen, or of the best one where control was; ``probability``
+    that of the choice.
     """
 
     candidate: str
@@ -183,7 +248,9 @@ class Decision:
 
 
 def _kind_before_0_2(made: Mapping[str, Any]) -> str:
-    """The kind of a row written by version 0.1.0, which kept none: what each constraint made then differs in these fields."""
+    """The kind of a row written by version 0.1.0, which kept none: what each constraint made then
+    differs in these fields.
+    """
     if made["quantity"] == "effect":
         return "floor" if made["sign"] < 0 else "ceiling"
     if made["quantity"] == "cost":

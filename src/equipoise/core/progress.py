@@ -1,4 +1,6 @@
-"""How long work tells its progress: a callback of what is being done, steps done and steps in all."""
+"""How long work tells its progress: a callback of what is being done, steps done and steps in
+all.
+"""
 
 from __future__ import annotations
 

@@ -37,9 +37,13 @@ class Registry:
         return name in self._entries
 
     def load(self, name: str) -> Any:
-        """The object registered as ``name``; an unknown name is an error that suggests the nearest."""
+        """The object registered as ``name``; an unknown name is an error that suggests the
+        nearest.
+        """
         if name not in self._entries:
-            raise InputError(self.what, "be a registered name", repr(name), fix=among(name, self._entries))
+            raise InputError(
+                self.what, "be a registered name", repr(name), fix=among(name, self._entries)
+            )
         module, _, attribute = self._entries[name].partition(":")
         return getattr(import_module(module), attribute)
 

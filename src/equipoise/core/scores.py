@@ -1,6 +1,7 @@
 """Unbiased scores of every cell's mean outcome, from one row of the experiment each.
 
-Cells are control and the k candidates: K = 1 + k.   y (n,) or (n, m); cell (n,) in 0..K-1; propensity (n, K) > 0.
+Cells are control and the k candidates: K = 1 + k.   y (n,) or (n, m); cell (n,) in 0..K-1;
+propensity (n, K) > 0.
 
     ips   1{cell = a} y / e_a                        Horvitz & Thompson (1952)
     dr    mu_a + 1{cell = a} (y - mu_a) / e_a        Robins, Rotnitzky & Zhao (1994)
@@ -14,7 +15,9 @@ from equipoise.core.arrays import Floats, Ints
 
 
 def dr_scores(y: Floats, cell: Ints, propensity: Floats, levels: Floats) -> Floats:
-    """Doubly robust scores, (n, K, m).   y: (n, m); levels: (n, K, m), the outcome model's mean of each cell."""
+    """Doubly robust scores, (n, K, m).   y: (n, m); levels: (n, K, m), the outcome model's mean of
+    each cell.
+    """
     scores = levels.copy()
     row = np.arange(len(cell))
     factual = levels[row, cell]  # (n, m)

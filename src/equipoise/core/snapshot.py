@@ -1,8 +1,9 @@
 """Snapshots: immutable folders of files with a manifest of sha256 sums.  Nothing in them is code.
 
-A folder is written beside its place and swapped in, so at every moment the earlier one or the new one is whole there; a changed,
-missing or extra byte is refused, in the manifest too, which holds the sum of its own content.
-The id of a snapshot is the sha256 of its manifest, so equal content has equal id.
+A folder is written beside its place and swapped in, so at every moment the earlier one or the new
+one is whole there; a changed, missing or extra byte is refused, in the manifest too, which holds
+the sum of its own content. The id of a snapshot is the sha256 of its manifest, so equal content has
+equal id.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ class Snapshot:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not.
+    """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends
+    well, and vanishes when not.
 
-    What stood at ``path`` stays there, whole, until the new one takes its place in one step; it is on disk before that step.
+    What stood at ``path`` stays there, whole, until the new one takes its place in one step; it is
+    on disk before that step.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,9 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _replace(new: Path, final: Path, earlier: Path) -> None:
-    """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier``, and comes back when the second one fails."""
+    """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier``, and comes back when
+    the second one fails.
+    """
     if not final.is_dir():
         os.replace(new, final)
         return
@@ -93,7 +98,9 @@ def _replace(new: Path, final: Path, earlier: Path) -> None:
 
 
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
-    """Write a snapshot folder and return its id.  Part names may hold one level of folders: ``"model/tree.txt"``."""
+    """Write a snapshot folder and return its id.  Part names may hold one level of folders:
+    ``"model/tree.txt"``.
+    """
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
     content = {"format": FORMAT, "meta": dict(meta), "sha256": sums}
     manifest = _dump({**content, OWN: hashlib.sha256(_dump(content)).hexdigest()})
@@ -120,16 +127,37 @@ def read_snapshot(path: Path | str) -> Snapshot:
     except (OSError, ValueError, KeyError, TypeError) as error:
         inside = next(iter(sorted(folder.glob(f"*/{MANIFEST}"))), None)
         fix = f"did you mean {str(inside.parent)!r}?" if inside else "write it again"
-        raise SnapshotError("a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), fix) from error
+        raise SnapshotError(
+            "a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), fix
+        ) from error
     if version != FORMAT:
-        raise SnapshotError("a snapshot's format", f"be {FORMAT}", version, str(folder), "use the version that wrote it")
+        raise SnapshotError(
+            "a snapshot's format",
+            f"be {FORMAT}",
+            version,
+            str(folder),
+            "use the version that wrote it",
+        )
     own = manifest.pop(OWN, None)
     if own != hashlib.sha256(_dump(manifest)).hexdigest() or raw != _dump({**manifest, OWN: own}):
-        raise SnapshotError(MANIFEST, f"have the sha256 of its {OWN}", "other bytes", str(folder), "restore it: it was changed")
+        raise SnapshotError(
+            MANIFEST,
+            f"have the sha256 of its {OWN}",
+            "other bytes",
+            str(folder),
+            "restore it: it was changed",
+        )
     parts = {name: _verified(folder, name, want) for name, want in sums.items()}
-    found = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
+    found = {
+        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()
+    } - {MANIFEST}
     if found != set(sums):
-        raise SnapshotError("a snapshot", "hold just the files of its manifest", sorted(found ^ set(sums)), str(folder))
+        raise SnapshotError(
+            "a snapshot",
+            "hold just the files of its manifest",
+            sorted(found ^ set(sums)),
+            str(folder),
+        )
     return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)
 
 
@@ -140,10 +168,16 @@ def _verified(folder: Path, name: str, want: str) -> bytes:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise SnapshotError(f"part {name!r}", "be readable", repr(error), str(folder), "restore it") from error
+        raise SnapshotError(
+            f"part {name!r}", "be readable", repr(error), str(folder), "restore it"
+        ) from error
     got = hashlib.sha256(data).hexdigest()
     if got != want:
         raise SnapshotError(
-            f"part {name!r}", f"have sha256 {want[:12]}...", f"{got[:12]}...", str(folder), "restore the file: it was changed"
+            f"part {name!r}",
+            f"have sha256 {want[:12]}...",
+            f"{got[:12]}...",
+            str(folder),
+            "restore the file: it was changed",
         )
     return data

@@ -1,6 +1,8 @@
-"""Strata: how a unit would answer an incentive, what the experiment says of them, and what each is worth.
+"""Strata: how a unit would answer an incentive, what the experiment says of them, and what each is
+worth.
 
-A unit's type is (C(0), C(1), Y(0), Y(1)): claim and purchase without and with the offer.  Under A4-A6 five types exist:
+A unit's type is (C(0), C(1), Y(0), Y(1)): claim and purchase without and with the offer.  Under
+A4-A6 five types exist:
 
     never_buyer 0000   never_taker 0011   coupon_taker 0100   coupon_buyer 0101   always_buyer 0111
 
@@ -8,12 +10,14 @@ With q_cy = P(C=c, Y=y | offered, x) and m0 = P(Y=1 | not offered, x) they are j
 
     p_0000 = q00    p_0011 = q01    p_0100 = q10    p_0101 = q01 + q11 - m0    p_0111 = m0 - q01
 
-and A5, A6 imply q01 <= m0 <= q01 + q11.  A signal of a row has these probabilities as its mean given x (t offered, g = P(t=1|x)):
+and A5, A6 imply q01 <= m0 <= q01 + q11.  A signal of a row has these probabilities as its mean
+given x (t offered, g = P(t=1|x)):
 
     ips   q_cy <- t 1{C=c, Y=y} / g                 m0 <- (1-t) Y / (1-g)
     dr    q_cy <- q_cy + t (1{C=c, Y=y} - q_cy) / g m0 <- m0 + (1-t) (Y - m0) / (1-g)
 
-    Li et al. (2023), KDD, doi 10.1145/3580305.3599550; Angrist, Imbens & Rubin (1996); Robins, Rotnitzky & Zhao (1994).
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550; Angrist, Imbens & Rubin (1996); Robins,
+    Rotnitzky & Zhao (1994).
 
 n units.  Columns of (n, 5): the order of `STRATA`; of (n, 4): q00, q01, q10, q11.
 """
@@ -39,7 +43,9 @@ class AssumptionWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Assumption:
-    """One thing that the strata rest on.   sentence: in plain words; test: what the data can say against it, or ""."""
+    """One thing that the strata rest on.   sentence: in plain words; test: what the data can say
+    against it, or "".
+    """
 
     name: str
     title: str
@@ -48,16 +54,33 @@ class Assumption:
 
 
 ASSUMPTIONS = (
-    Assumption("A1", "consistency", "What one unit is offered does not change what another does, and an offer is one thing."),
     Assumption(
-        "A2", "no hidden confounding", "Given the features, who was offered has nothing to do with how units would answer."
+        "A1",
+        "consistency",
+        "What one unit is offered does not change what another does, and an offer is one thing.",
     ),
-    Assumption("A3", "overlap", "Every kind of unit could have been offered, and could have been left out.", "propensities"),
-    Assumption("A4", "no claim without offer", "A unit that gets no offer cannot claim it.", "claims in the control arm"),
+    Assumption(
+        "A2",
+        "no hidden confounding",
+        "Given the features, who was offered has nothing to do with how units would answer.",
+    ),
+    Assumption(
+        "A3",
+        "overlap",
+        "Every kind of unit could have been offered, and could have been left out.",
+        "propensities",
+    ),
+    Assumption(
+        "A4",
+        "no claim without offer",
+        "A unit that gets no offer cannot claim it.",
+        "claims in the control arm",
+    ),
     Assumption(
         "A5",
         "exclusion",
-        "An offer that is not claimed changes nothing: seeing it alone makes nobody buy, or stop buying.",
+        "An offer that is not claimed changes nothing: seeing it alone makes nobody buy, or stop"
+        " buying.",
         "q01 <= m0",
     ),
     Assumption("A6", "no harm", "Claiming never makes a unit stop buying.", "m0 <= q01 + q11"),
@@ -66,7 +89,9 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True)
 class Claims:
-    """What was seen: offered (0/1), claimed (0/1), y (0/1) and the probability of the offer in (0, 1), each (n,)."""
+    """What was seen: offered (0/1), claimed (0/1), y (0/1) and the probability of the offer in (0,
+    1), each (n,).
+    """
 
     offered: Ints
     claimed: Ints
@@ -75,7 +100,9 @@ class Claims:
 
     def cells(self) -> Floats:
         """1{C=c, Y=y}, (n, 4)."""
-        seen: Floats = (claim_cell(self.claimed, self.y)[:, None] == np.arange(4)).astype(np.float64)
+        seen: Floats = (claim_cell(self.claimed, self.y)[:, None] == np.arange(4)).astype(
+            np.float64
+        )
         return seen
 
     def __len__(self) -> int:
@@ -88,7 +115,8 @@ def claim_cell(claimed: Ints, y: Ints) -> Ints:
 
 
 def identify(q: Floats, m0: Floats) -> Floats:
-    """The five strata, (n, 5), of the claim cells when offered, (n, 4), and the outcome when not, (n,).
+    """The five strata, (n, 5), of the claim cells when offered, (n, 4), and the outcome when not,
+    (n,).
 
     >>> identify(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25])).round(6).tolist()
     [[0.4, 0.1, 0.2, 0.15, 0.15]]
@@ -111,7 +139,8 @@ def cell_signals(rows: Claims, q: Floats, m0: Floats) -> tuple[Floats, Floats]:
 def dr_signals(rows: Claims, q: Floats, m0: Floats) -> Floats:
     """Doubly robust signals of the strata, (n, 5).
 
-    Their mean given x misses the strata by (q^ - q)(g^ - g)/g^ and (m0^ - m0)(g - g^)/(1 - g^): by nothing if either is right.
+    Their mean given x misses the strata by (q^ - q)(g^ - g)/g^ and (m0^ - m0)(g - g^)/(1 - g^): by
+    nothing if either is right.
     """
     return identify(*cell_signals(rows, q, m0))
 
@@ -136,7 +165,8 @@ def project_simplex(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Scheme:
-    """When an incentive is paid: in which claim cells (q00, q01, q10, q11) of an offered unit, 0 or 1 each.
+    """When an incentive is paid: in which claim cells (q00, q01, q10, q11) of an offered unit, 0 or
+    1 each.
 
     >>> COUPON.reward(gain=1, cost=0.4).tolist(), CASH.reward(gain=1, cost=0.4).tolist()
     ([0.0, 0.0, 0.0, 1.0, -0.4], [0.0, 0.0, -0.4, 1.0, -0.4])
@@ -146,7 +176,9 @@ class Scheme:
     paid: tuple[int, int, int, int]
 
     def reward(self, gain: float, cost: float) -> Floats:
-        """The worth of an offer to each stratum, (5,).   cost: of the incentive; gain: of a coupon buyer, net of that cost."""
+        """The worth of an offer to each stratum, (5,).   cost: of the incentive; gain: of a coupon
+        buyer, net of that cost.
+        """
         worth = -self.spend(cost)
         _amounts(gain=gain)
         worth[COUPON_BUYER] = gain
@@ -158,12 +190,16 @@ class Scheme:
         return cost * np.array([*self.paid, self.paid[3]], np.float64)
 
     def profit(self, y: Ints, claimed: Ints, *, margin: float, cost: float) -> Floats:
-        """margin Y - cost 1{paid}, (n,): the outcome whose uplift is the reward, for margin = gain + cost, without any strata."""
+        """margin Y - cost 1{paid}, (n,): the outcome whose uplift is the reward, for margin = gain
+        + cost, without any strata.
+        """
         _amounts(margin=margin, cost=cost)
         return margin * y - cost * np.asarray(self.paid)[claim_cell(claimed, y)]
 
     def profit_uplift(self, q: Floats, m0: Floats, *, margin: float, cost: float) -> Floats:
-        """The expected profit uplift of an offer, (n,), of q (n, 4) and m0 (n,), or of their signals.   It needs A1-A3 only."""
+        """The expected profit uplift of an offer, (n,), of q (n, 4) and m0 (n,), or of their
+        signals.   It needs A1-A3 only.
+        """
         _amounts(margin=margin, cost=cost)
         return margin * (q[:, 1] + q[:, 3] - m0) - cost * (q @ np.asarray(self.paid, np.float64))
 
@@ -177,17 +213,26 @@ def check_reward(reward: Sequence[float] | Floats) -> Floats:
     """A reward vector as (5,) finite numbers."""
     values = np.asarray(reward, np.float64)
     if values.shape != (5,) or not np.isfinite(values).all():
-        raise InputError("a reward", "be five finite numbers", reward, fix=f"one a stratum: {', '.join(STRATA)}")
+        raise InputError(
+            "a reward", "be five finite numbers", reward, fix=f"one a stratum: {', '.join(STRATA)}"
+        )
     return values
 
 
 def offer_threshold(reward: Floats, share: float) -> tuple[float, float]:
-    """The threshold gamma >= 0 and tie share d of the best offers to at most ``share`` of the units.   reward: (n,).
+    """The threshold gamma >= 0 and tie share d of the best offers to at most ``share`` of the
+    units.   reward: (n,).
 
-    Offer where reward > gamma, and with probability d where reward = gamma > 0: it maximises the mean reward of the offered.
+    Offer where reward > gamma, and with probability d where reward = gamma > 0: it maximises the
+    mean reward of the offered.
     """
     if not 0 <= share <= 1:
-        raise InputError("a budget of offers", "be a share in 0..1", share, fix="0.4 offers to at most 40 % of the units")
+        raise InputError(
+            "a budget of offers",
+            "be a share in 0..1",
+            share,
+            fix="0.4 offers to at most 40 % of the units",
+        )
     values = np.asarray(reward, np.float64)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise InputError("reward", "be one finite number a unit", f"shape {values.shape}")
@@ -206,12 +251,16 @@ def offer_chance(reward: Floats, gamma: float, tie: float) -> Floats:
 
 
 def naive_reward(offered: Floats, *, gain: float, cost: float) -> Floats:
-    """gain y1 - cost, (n,): a baseline that counts every purchase as the incentive's.   offered: P(Y=1 | offered, x)."""
+    """gain y1 - cost, (n,): a baseline that counts every purchase as the incentive's.   offered:
+    P(Y=1 | offered, x).
+    """
     return gain * offered - cost
 
 
 def uplift_reward(offered: Floats, m0: Floats, *, gain: float, cost: float) -> Floats:
-    """(gain + cost)(y1 - m0) - cost, (n,): the classical uplift reward, which charges the incentive to every unit offered."""
+    """(gain + cost)(y1 - m0) - cost, (n,): the classical uplift reward, which charges the incentive
+    to every unit offered.
+    """
     return (gain + cost) * (offered - m0) - cost
 
 

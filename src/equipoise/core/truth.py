@@ -49,7 +49,9 @@ class Truth:
         return Effects(self.levels[:, 1:] - base[:, None], base, self.cells[1:], self.metrics)
 
     def outcomes(self, choice: Ints) -> Floats:
-        """The expected metrics of each unit under a choice, (n, m).   choice: (n,), -1 = control, a = candidate a."""
+        """The expected metrics of each unit under a choice, (n, m).   choice: (n,), -1 = control, a
+        = candidate a.
+        """
         chosen: Floats = self.levels[np.arange(len(self)), np.asarray(choice) + 1]
         return chosen
 
@@ -61,4 +63,6 @@ class Truth:
 
     def take(self, rows: Any) -> Truth:
         """The truth of some units, in the order asked."""
-        return replace(self, levels=self.levels[rows], propensity=self.propensity[rows], cost=self.cost[rows])
+        return replace(
+            self, levels=self.levels[rows], propensity=self.propensity[rows], cost=self.cost[rows]
+        )

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from equipoise.data.ratings.yelp import fetch_yelp as fetch_yelp
     from equipoise.data.read import read_log as read_log
     from equipoise.data.simulators.coupon import make_coupon_world as make_coupon_world
-    from equipoise.data.simulators.criteo_like import make_criteo_like_world as make_criteo_like_world
+    from equipoise.data.simulators.criteo_like import (
+        make_criteo_like_world as make_criteo_like_world,
+    )
     from equipoise.data.simulators.dose_response import make_dose_world as make_dose_world
     from equipoise.data.simulators.exposure import make_exposure_world as make_exposure_world
     from equipoise.data.simulators.ihdp_dose import make_ihdp_dose as make_ihdp_dose
     from equipoise.data.simulators.incentive import make_incentive_world as make_incentive_world
     from equipoise.data.simulators.placebo import make_placebo_world as make_placebo_world
-    from equipoise.data.simulators.short_video import make_short_video_world as make_short_video_world
+    from equipoise.data.simulators.short_video import (
+        make_short_video_world as make_short_video_world,
+    )
     from equipoise.data.simulators.voucher import make_voucher_world as make_voucher_world
 
 DATASETS = Registry(
@@ -64,7 +68,11 @@ SIMULATORS = Registry(
     },
 )
 
-READERS = {"read_log": "equipoise.data.read", "read_table": "equipoise.data.files", "read_batches": "equipoise.data.files"}
+READERS = {
+    "read_log": "equipoise.data.read",
+    "read_table": "equipoise.data.files",
+    "read_batches": "equipoise.data.files",
+}
 LOADERS = {
     "load_thornton": "equipoise.data.public.thornton",
     "fetch_hillstrom": "equipoise.data.public.hillstrom",
@@ -93,5 +101,12 @@ __getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
 __all__ += ["read_log", "read_table", "read_batches"]
 __all__ += [*WORLDS]
-__all__ += ["load_thornton", "fetch_hillstrom", "fetch_charitable_match", "fetch_criteo", "fetch_lazada", "fetch_x5"]
+__all__ += [
+    "load_thornton",
+    "fetch_hillstrom",
+    "fetch_charitable_match",
+    "fetch_criteo",
+    "fetch_lazada",
+    "fetch_x5",
+]
 __all__ += ["fetch_movielens_1m", "fetch_kuairec", "fetch_yelp"]

@@ -1,4 +1,5 @@
-"""One table file as Arrow: Parquet, CSV and TSV (also gzipped), whole or by record batches, with errors a person can act on.
+"""One table file as Arrow: Parquet, CSV and TSV (also gzipped), whole or by record batches, with
+errors a person can act on.
 
 Every failure is a `DataError` that names the file, the row where there is one, and what to do.
 """
@@ -41,41 +42,68 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def _check_text(file: Path, table: pa.Table) -> None:
-    """Text is UTF-8, and a quote that was opened was closed (or else the last value swallowed the end of the file)."""
+    """Text is UTF-8, and a quote that was opened was closed (or else the last value swallowed the
+    end of the file).
+    """
     for name in table.column_names:
         if pa.types.is_binary(table[name].type):
-            raise DataError(f"column {name!r}", "be UTF-8 text", "other bytes", str(file), "save the file as UTF-8")
+            raise DataError(
+                f"column {name!r}",
+                "be UTF-8 text",
+                "other bytes",
+                str(file),
+                "save the file as UTF-8",
+            )
         if table.num_rows and pa.types.is_string(table[name].type):
             last = table[name][-1].as_py() or ""
             if last.endswith("\n"):
                 where = f"{file}, row {table.num_rows + 1}"
-                raise DataError(f"column {name!r}", "close every quote", repr(last[:40]), where, "mend that line")
+                raise DataError(
+                    f"column {name!r}",
+                    "close every quote",
+                    repr(last[:40]),
+                    where,
+                    "mend that line",
+                )
 
 
-def read_batches(path: Path | str, columns: Sequence[str] | None = None, batch_size: int = BATCH) -> Iterator[pa.RecordBatch]:
-    """The rows of a file in record batches of at most ``batch_size`` rows, so that memory does not grow with the file."""
+def read_batches(
+    path: Path | str, columns: Sequence[str] | None = None, batch_size: int = BATCH
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in record batches of at most ``batch_size`` rows, so that memory does not
+    grow with the file.
+    """
     file = readable(path)
     wanted = _known(file, column_names(file), columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
-            parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)  # else every byte read is held until the end
+            # else every byte read is held until the end
+            parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
             yield from parquet.iter_batches(batch_size=batch_size, columns=wanted)
             return
         reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
         with pcsv.open_csv(file, reading, _parsing(file), _converting(wanted)) as stream:
             for block in stream:
-                yield from (block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size))
+                yield from (
+                    block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size)
+                )
 
 
 def column_names(path: Path | str) -> list[str]:
-    """The names of a file's columns, each there once; a header in one piece means that the delimiter is another."""
+    """The names of a file's columns, each there once; a header in one piece means that the
+    delimiter is another.
+    """
     file = readable(path)
     with _explained(file):
         names = pq.read_schema(file).names if _suffix(file) in PARQUET else _header(file)
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise DataError(
-            f"column {twice[0]!r}", "be there once", f"{names.count(twice[0])} of them", str(file), "rename the others"
+            f"column {twice[0]!r}",
+            "be there once",
+            f"{names.count(twice[0])} of them",
+            str(file),
+            "rename the others",
         )
     return list(names)
 
@@ -84,13 +112,23 @@ def readable(path: Path | str) -> Path:
     """The path of a file that is there, is not empty, and has a suffix we read."""
     file = Path(path).expanduser()
     if file.is_dir():
-        raise DataError("a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it")
+        raise DataError(
+            "a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it"
+        )
     if not file.is_file():
         beside = [other.name for other in file.parent.glob("*")] if file.parent.is_dir() else []
-        raise DataError("a file", "exist", "no such file", str(file), nearest(file.name, beside) or "check the path")
+        raise DataError(
+            "a file",
+            "exist",
+            "no such file",
+            str(file),
+            nearest(file.name, beside) or "check the path",
+        )
     if _suffix(file) not in (*PARQUET, *DELIMITERS):
         ends = ", ".join((*PARQUET, *DELIMITERS))
-        raise DataError("a file's name", f"end in {ends}", file.name, fix="rename it after what it holds")
+        raise DataError(
+            "a file's name", f"end in {ends}", file.name, fix="rename it after what it holds"
+        )
     if file.stat().st_size == 0:
         raise DataError("a file", "have rows", "0 bytes", str(file), "write it again")
     return file
@@ -116,12 +154,16 @@ def _parsing(file: Path) -> pcsv.ParseOptions:
 
 
 def _converting(columns: list[str]) -> pcsv.ConvertOptions:
-    return pcsv.ConvertOptions(include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False)
+    return pcsv.ConvertOptions(
+        include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False
+    )
 
 
 def _header(file: Path) -> list[str]:
     delimiter = DELIMITERS[_suffix(file)]
-    with pa.input_stream(str(file), compression="detect" if file.suffix == ".gz" else None) as stream:
+    with pa.input_stream(
+        str(file), compression="detect" if file.suffix == ".gz" else None
+    ) as stream:
         start = stream.read(2**16)
     line = _first_line(file, start)
     rival = max(RIVALS, key=line.count)
@@ -131,7 +173,8 @@ def _header(file: Path) -> list[str]:
             f"be separated by {RIVALS[delimiter]}",
             f"one column, {line[:60]!r}",
             f"{file}, row 1",
-            f"it seems to be separated by {RIVALS[rival]}: save it with commas as .csv, or with tabs as .tsv",
+            f"it seems to be separated by {RIVALS[rival]}: save it with commas as .csv, or with"
+            " tabs as .tsv",
         )
     return next(csv.reader([line], delimiter=delimiter), [])
 
@@ -140,13 +183,22 @@ def _first_line(file: Path, start: bytes) -> str:
     """The first line that is not empty; bytes that are no UTF-8 text are refused, never shown."""
     line = next(iter(start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").splitlines()), b"")
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(line)  # a character cut in two at the end is no error
+        # a character cut in two at the end is no error
+        text = codecs.getincrementaldecoder("utf-8")().decode(line)
     except UnicodeDecodeError:
         text = "\0"
     if b"\0" in start or any(ord(c) < 32 and c != "\t" for c in text):
-        got = "UTF-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "other bytes"
+        got = (
+            "UTF-16"
+            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            else "other bytes"
+        )
         raise DataError(
-            f"a {_suffix(file)} file", "be UTF-8 text", got, str(file), "save it as UTF-8, or name it after what it is"
+            f"a {_suffix(file)} file",
+            "be UTF-8 text",
+            got,
+            str(file),
+            "save it as UTF-8, or name it after what it is",
         )
     return text
 
@@ -158,7 +210,9 @@ def _explained(file: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
         if isinstance(error, PermissionError):
-            raise DataError("a file", "be readable by you", "no permission", str(file), "change its mode") from error
+            raise DataError(
+                "a file", "be readable by you", "no permission", str(file), "change its mode"
+            ) from error
         if _suffix(file) in PARQUET:
             fix = "copy it again: it is truncated, changed, or no Parquet file"
             raise DataError("a file", "be whole Parquet", _short(error), str(file), fix) from error
@@ -171,16 +225,32 @@ def _csv_error(file: Path, error: Exception) -> DataError:
         must = f"have {broken.expected_columns} columns as its header has"
         got = f"{broken.actual_columns}, {broken.text[:60]!r}"
         return DataError(
-            "a row", must, got, f"{file}, row {broken.number}", "mend or delete that line; quote text with delimiters"
+            "a row",
+            must,
+            got,
+            f"{file}, row {broken.number}",
+            "mend or delete that line; quote text with delimiters",
         )
-    found = re.search(r"column '?(?P<column>[^:']+)'?: (?:Row #(?P<row>\d+): )?.*?conversion error to (?P<kind>\w+)", str(error))
+    found = re.search(
+        r"column '?(?P<column>[^:']+)'?: (?:Row #(?P<row>\d+): )?.*?conversion error to"
+        r" (?P<kind>\w+)",
+        str(error),
+    )
     if found:
         where = f"{file}, row {found['row']}" if found["row"] else str(file)
         value = re.search(r"invalid value '([^']*)'", str(error))
         got = repr(value[1]) if value else _short(error)
         fix = "mend the value, or write the log as Parquet, which keeps types"
-        return DataError(f"column {found['column']!r}", f"be {found['kind']} throughout", got, where, fix)
-    return DataError("a file", "be a whole CSV file", _short(error), str(file), "write it again, as UTF-8 text, or as Parquet")
+        return DataError(
+            f"column {found['column']!r}", f"be {found['kind']} throughout", got, where, fix
+        )
+    return DataError(
+        "a file",
+        "be a whole CSV file",
+        _short(error),
+        str(file),
+        "write it again, as UTF-8 text, or as Parquet",
+    )
 
 
 def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
@@ -194,7 +264,8 @@ def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
     parsing = _parsing(file)
     parsing.invalid_row_handler = note
     try:
-        reading = pcsv.ReadOptions(use_threads=False, encoding="latin-1")  # reads any bytes, so that the row can be shown
+        # reads any bytes, so that the row can be shown
+        reading = pcsv.ReadOptions(use_threads=False, encoding="latin-1")
         with pcsv.open_csv(file, reading, parsing) as stream:
             for _ in stream:
                 if found:

@@ -1,7 +1,8 @@
 """Logs in: a file or a frame, and what each column is, become a `Log`.
 
-What is not said is inferred where that is safe: the kind of an outcome from its values, the features as every column without
-another part, two arms from 0/1 labels.  Any other treatment must be said, and the error shows how.
+What is not said is inferred where that is safe: the kind of an outcome from its values, the
+features as every column without another part, two arms from 0/1 labels.  Any other treatment must
+be said, and the error shows how.
 """
 
 from __future__ import annotations
@@ -47,11 +48,16 @@ def read_log(
 
     Parameters
     ----------
-    source : the path of a Parquet, CSV or TSV file (.gz allowed), or a pandas, polars or pyarrow frame.
-    treatment : the column of treatments; or the columns of a vector, one a part.   space : what they are drawn from; None asks
-        for 0/1 labels, two arms, and takes the columns of a vector for shares of a whole, today's mean being control.
-    outcomes : names; or `Outcome` objects; or a table name -> kind, or name -> {kind, better, unit}.  A kind that is not said is
-        inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else continuous.
+    source : the path of a Parquet, CSV or TSV file (.gz allowed), or a pandas, polars or pyarrow
+        frame.
+    treatment : the column of treatments; or the columns of a vector, one a part.   space : what
+        they are drawn from; None asks
+        for 0/1 labels, two arms, and takes the columns of a vector for shares of a whole, today's
+        mean being control.
+    outcomes : names; or `Outcome` objects; or a table name -> kind, or name -> {kind, better,
+        unit}.  A kind that is not said is
+        inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else
+        continuous.
     features : the columns models may use; None takes every column without another part.
     The other roles are those of `Roles`.
 
@@ -71,7 +77,9 @@ def read_log(
         claimed=claimed,
         cost=cost,
         propensity=_names(propensity),
-        design=design if design is None or isinstance(design, str) else tuple(float(p) for p in design),
+        design=(
+            design if design is None or isinstance(design, str) else tuple(float(p) for p in design)
+        ),
         weight=weight,
         time=time,
         group=group,
@@ -79,14 +87,26 @@ def read_log(
         protected=_names(protected),
     )
     taken = set(roles.columns())
-    chosen = tuple(name for name in found if name not in taken) if features is None else _names(features)
+    chosen = (
+        tuple(name for name in found if name not in taken) if features is None else _names(features)
+    )
     wanted = replace(roles, features=chosen)
     check_columns(wanted, found)
-    table = read_table(source, wanted.columns()) if frame is None else frame.select(wanted.columns())
+    table = (
+        read_table(source, wanted.columns()) if frame is None else frame.select(wanted.columns())
+    )
     if table.num_rows == 0:
-        raise LogError("a log", "have rows", 0, str(source) if frame is None else "", "check the file and its filters")
+        raise LogError(
+            "a log",
+            "have rows",
+            0,
+            str(source) if frame is None else "",
+            "check the file and its filters",
+        )
     known = tuple(_outcome(name, spec, table) for name, spec in specs.items())
-    return Log(table, replace(wanted, outcomes=known), _inferred(table, wanted) if space is None else space)
+    return Log(
+        table, replace(wanted, outcomes=known), _inferred(table, wanted) if space is None else space
+    )
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:
@@ -126,14 +146,21 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
         said = {key: value for key, value in spec.items() if value is not None}
     strange = set(said) - {"kind", "better", "unit"}
     if strange:
-        raise LogError(f"outcome {name!r}", "be told by kind, better and unit", sorted(strange), fix=f"kinds: {', '.join(KINDS)}")
+        raise LogError(
+            f"outcome {name!r}",
+            "be told by kind, better and unit",
+            sorted(strange),
+            fix=f"kinds: {', '.join(KINDS)}",
+        )
     if "kind" not in said:
         said["kind"] = infer_kind(table[name]) if columns.is_numeric(table[name]) else "continuous"
     return Outcome(name, **said)
 
 
 def _inferred(table: pa.Table, roles: Roles) -> Space:
-    """Two arms of one column; shares of a whole of many, control being what was shown on average."""
+    """Two arms of one column; shares of a whole of many, control being what was shown on
+    average.
+    """
     if isinstance(roles.treatment, str):
         return _infer_arms(table[roles.treatment], roles.treatment)
     names = roles.treatment
@@ -147,7 +174,11 @@ def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
     absent = columns.missing(column)
     if absent.any():
         raise LogError(
-            f"treatment {name!r}", "have no missing value", "null", f"row {int(np.argmax(absent))}", "drop the row or fill it"
+            f"treatment {name!r}",
+            "have no missing value",
+            "null",
+            f"row {int(np.argmax(absent))}",
+            "drop the row or fill it",
         )
     if columns.is_numeric(column):
         labels = np.unique(columns.numbers(column)).tolist()
@@ -157,13 +188,26 @@ def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
     else:
         shown = sorted(columns.text(column).unique().to_pylist())
     few = len(shown) <= MANY_LABELS
-    listed = ", ".join(repr(label) for label in shown[:MANY_LABELS]) + ("" if few else f", ... ({len(shown)} labels)")
-    control = next((label for label in shown if str(label).lower().startswith(("no", "control", "0"))), shown[0])
+    listed = ", ".join(repr(label) for label in shown[:MANY_LABELS]) + (
+        "" if few else f", ... ({len(shown)} labels)"
+    )
+    control = next(
+        (label for label in shown if str(label).lower().startswith(("no", "control", "0"))),
+        shown[0],
+    )
     first = ",".join(map(str, [control, *(label for label in shown if label != control)]))
     said = f"--arms {first} on the command line, [space] in a plan"
     fix = f"say which is control: space=Arms([{listed}], control={control!r}), or {said}"
     if columns.is_numeric(column) and (not few or any(isinstance(label, float) for label in shown)):
-        fix = f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g}, levels=[...]), or [space] in a plan"
+        fix = (
+            f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g},"
+            " levels=[...]), or [space] in a plan"
+        )
     elif not few:
         fix = 'list the arms: space=Arms([...], control="..."), or --arms control,...'
-    raise LogError(f"the space of {name!r}", "be said where labels are not 0 and 1", f"labels {listed}", fix=fix)
+    raise LogError(
+        f"the space of {name!r}",
+        "be said where labels are not 0 and 1",
+        f"labels {listed}",
+        fix=fix,
+    )

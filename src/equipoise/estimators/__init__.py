@@ -1,4 +1,6 @@
-"""Estimators of the effect of every candidate on every metric.  A new one is one file and one line here."""
+"""Estimators of the effect of every candidate on every metric.  A new one is one file and one line
+here.
+"""
 
 from typing import TYPE_CHECKING
 

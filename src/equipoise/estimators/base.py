@@ -1,11 +1,15 @@
-"""EffectEstimator: the base of all estimators.  It checks at the door, names the axes, and leaves the learning to the subclass.
+"""EffectEstimator: the base of all estimators.  It checks at the door, names the axes, and leaves
+the learning to the subclass.
 
-A subclass stores its arguments in ``__init__`` (``space`` and ``seed`` among them) and writes two methods:
+A subclass stores its arguments in ``__init__`` (``space`` and ``seed`` among them) and writes two
+methods:
 
     _learn(sample)          learn from a checked `Sample`; what is learnt ends in ``_``
-    _answer(X, treatment)   values (n, k, m), baseline (n, m), std_error (n, k, m) or None, for k treatments of the space
+    _answer(X, treatment)   values (n, k, m), baseline (n, m), std_error (n, k, m) or None, for k
+    treatments of the space
 
-What is learnt is plain: numbers, text, arrays, lists and dicts of these, and models, so that it can be saved without code.
+What is learnt is plain: numbers, text, arrays, lists and dicts of these, and models, so that it can
+be saved without code.
 """
 
 from __future__ import annotations
@@ -41,17 +45,28 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
     takes = "any space"  # which spaces it serves, for the error of one that it does not
 
     def fit(
-        self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        treatment: Any,
+        propensity: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Learn the effect of every candidate on every metric.
 
         Parameters
         ----------
-        X : (n, d) array or frame of numbers.   y : (n,) or (n, m) array or frame, one column a metric.
+        X : (n, d) array or frame of numbers.   y : (n,) or (n, m) array or frame, one column a
+            metric.
         treatment : (n,) or (n, p), labels or amounts of ``space``.
-        propensity : (n, K) known probabilities of the cells, control first; None takes the observed shares, which is right
-            for a randomised experiment with one share for all; a model such as `LearntPropensity` learns them.
-        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart by folds.
+        propensity : (n, K) known probabilities of the cells, control first; None takes the observed
+            shares, which is right
+            for a randomised experiment with one share for all; a model such as `LearntPropensity`
+            learns them.
+        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart
+            by folds.
         """
         check_seed(getattr(self, "seed", 0))
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
@@ -63,13 +78,16 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
             self._learn(checked)
         except UnsupportedSpace as error:
             what = f"the space of {type(self).__name__}"
-            raise UnsupportedSpace(what, f"be {self.takes}", self.space_.describe(), fix=error.fix) from error
+            raise UnsupportedSpace(
+                what, f"be {self.takes}", self.space_.describe(), fix=error.fix
+            ) from error
         return self
 
     def effects(self, X: Any, candidates: Any = None) -> Effects:
         """The effect of every candidate against control, for every row of X.
 
-        candidates : treatments of the space, (k,) or (k, p); by default those of ``space.candidates()``.
+        candidates : treatments of the space, (k,) or (k, p); by default those of
+            ``space.candidates()``.
         """
         values, asked = self._asked(X, candidates)
         effect, baseline, error = self._answer(values, asked)
@@ -83,10 +101,14 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
         """The values of `effects`, (n, k, m), for tools of scikit-learn that call ``predict``."""
         return self.effects(X).values
 
-    def score(self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None) -> float:
-        """Minus the mean squared distance to unbiased inverse-propensity scores of the effects, in variances of each metric.
+    def score(
+        self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Minus the mean squared distance to unbiased inverse-propensity scores of the effects, in
+        variances of each metric.
 
-        Higher is better; its expectation is highest for the true effects.  It is noisy: use it on many rows, paired.
+        Higher is better; its expectation is highest for the true effects.  It is noisy: use it on
+        many rows, paired.
         """
         held = sample(X, y, self.space_, treatment, propensity, sample_weight)
         cell = self.space_.cells(held.treatment)
@@ -104,7 +126,9 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
-        """Effects (n, k, m) of k treatments against control, the level under control (n, m), and standard errors or None."""
+        """Effects (n, k, m) of k treatments against control, the level under control (n, m), and
+        standard errors or None.
+        """
 
     def _asked(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
@@ -121,10 +145,19 @@ def as_learnt(X: Any, features: NDArray[Any]) -> Floats:
     if values.shape[1] != len(learnt):
         raise InputError("X", f"have the {len(learnt)} features of fit", values.shape[1])
     if set(names) == set(learnt):
-        return values if names == learnt else np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
+        return (
+            values
+            if names == learnt
+            else np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
+        )
     if not all(name == f"x{j}" for j, name in enumerate(names)):
         strange = sorted(set(names) - set(learnt))
-        raise InputError("X", "have the features of fit", f"unknown {strange[:5]}", fix=f"fit saw {', '.join(learnt[:8])}")
+        raise InputError(
+            "X",
+            "have the features of fit",
+            f"unknown {strange[:5]}",
+            fix=f"fit saw {', '.join(learnt[:8])}",
+        )
     return values
 
 
@@ -133,7 +166,9 @@ def complete(X: Floats, features: tuple[str, ...]) -> None:
     if np.isnan(X).any():
         row, j = (int(i) for i in np.argwhere(np.isnan(X))[0])
         fix = "fill it: this estimator takes no missing values"
-        raise InputError(f"feature {str(features[j])!r}", "have no missing value", "nan", f"row {row}", fix)
+        raise InputError(
+            f"feature {str(features[j])!r}", "have no missing value", "nan", f"row {row}", fix
+        )
 
 
 def shares(cell: Ints, cells: int, weight: Floats | None) -> Floats:
@@ -143,7 +178,9 @@ def shares(cell: Ints, cells: int, weight: Floats | None) -> Floats:
 
 
 def propensities(data: Sample, cell: Ints, cells: int, fold: Ints) -> Floats:
-    """The probability of each cell in every row, (n, K): as known, as learnt across folds, or the observed shares."""
+    """The probability of each cell in every row, (n, K): as known, as learnt across folds, or the
+    observed shares.
+    """
     if data.propensity is None:
         return shares(cell, cells, data.weight)
     if isinstance(data.propensity, np.ndarray):
@@ -152,7 +189,9 @@ def propensities(data: Sample, cell: Ints, cells: int, fold: Ints) -> Floats:
 
 
 def by_cell(cell: Ints, effect: Callable[[int], Floats], shape: tuple[int, ...]) -> Floats:
-    """The effects (n, k, m) of treatments in cells (k,).   Each candidate is asked once, ``effect(a) -> (n, m)``; control: 0."""
+    """The effects (n, k, m) of treatments in cells (k,).   Each candidate is asked once,
+    ``effect(a) -> (n, m)``; control: 0.
+    """
     values = np.zeros((shape[0], len(cell), shape[1]))
     for asked in np.unique(cell[cell > 0]):
         values[:, cell == asked] = effect(int(asked) - 1)[:, None]
@@ -166,7 +205,11 @@ def finite_cells(space: Space, data: Sample, least: int) -> Ints:
     count = np.bincount(cell, minlength=len(names))
     if count.min() < least:
         a = int(np.argmin(count))
-        fix = "drop it from the space, merge it, or use fewer folds" if a else "it is control: log more of it, or use fewer folds"
+        fix = (
+            "drop it from the space, merge it, or use fewer folds"
+            if a
+            else "it is control: log more of it, or use fewer folds"
+        )
         what = f"the rows of treatment {names[a]!r}"
         raise InputError(what, f"be at least {least}", int(count[a]), fix=fix)
     return cell

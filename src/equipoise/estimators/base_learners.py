@@ -1,7 +1,9 @@
-"""Base models: what learns a regression for an estimator, and the one table of features that all of them share.
+"""Base models: what learns a regression for an estimator, and the one table of features that all of
+them share.
 
-A base model is `BoostedTrees` (LightGBM; the default) or any scikit-learn regressor or classifier of a 0/1 outcome.  A `Table`
-bins the features once; every model of every fold, arm and metric learns from the same binned rows and is asked about the same X.
+A base model is `BoostedTrees` (LightGBM; the default) or any scikit-learn regressor or classifier
+of a 0/1 outcome.  A `Table` bins the features once; every model of every fold, arm and metric
+learns from the same binned rows and is asked about the same X.
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ from equipoise.core.errors import InputError
 from equipoise.estimators.tree_scoring import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
-FEW, MANY = 5_000, 40_000  # rows a cell from which the default models may learn more: measured on simulators with known effects
-SMALL = 100_000  # rows below which a fit on several threads waits for itself, the more so on a busy machine
+# rows a cell from which the default models may learn more: measured on simulators with known
+# effects
+FEW, MANY = 5_000, 40_000
+# rows below which a fit on several threads waits for itself, the more so on a busy machine
+SMALL = 100_000
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
 
@@ -46,7 +51,9 @@ class Table:
         if (bins, threads) not in self._binned:
             settings = _table_settings(bins, threads)
             blank = np.zeros(len(self.X), np.float32)
-            self._binned[bins, threads] = lightgbm.Dataset(self.X, blank, params=settings, free_raw_data=True).construct()
+            self._binned[bins, threads] = lightgbm.Dataset(
+                self.X, blank, params=settings, free_raw_data=True
+            ).construct()
         return self._binned[bins, threads]
 
 
@@ -65,7 +72,9 @@ class Rows:
             return whole
         if (bins, threads) not in self._subsets:
             index: Any = self.index
-            self._subsets[bins, threads] = whole.subset(index, params=_table_settings(bins, threads)).construct()
+            self._subsets[bins, threads] = whole.subset(
+                index, params=_table_settings(bins, threads)
+            ).construct()
         return self._subsets[bins, threads]
 
     def of(self, column: Any) -> Any:
@@ -94,15 +103,17 @@ def _table_settings(bins: int, threads: int) -> dict[str, Any]:
 class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     """Gradient boosted trees on binned features: LightGBM with squared loss.
 
-    Squared loss serves every kind of outcome: the mean of a 0/1 outcome is its probability.  Missing features are sent to the
-    side of each split where they do less harm.
+    Squared loss serves every kind of outcome: the mean of a 0/1 outcome is its probability.
+    Missing features are sent to the side of each split where they do less harm.
 
     Parameters
     ----------
-    trees, learning_rate, leaves : how much it can learn.   bins : how finely it sees a feature, at most 255.
+    trees, learning_rate, leaves : how much it can learn.   bins : how finely it sees a feature, at
+        most 255.
     least : the fewest rows of a leaf.   shrink : added to the weight of each leaf, in rows (L2).
     monotone : for each feature "increasing", "decreasing" or None; None for no constraint at all.
-    threads : 0 takes all, but one for a small table, where more would wait for each other; the numbers do not depend on it.
+    threads : 0 takes all, but one for a small table, where more would wait for each other; the
+        numbers do not depend on it.
     """
 
     def __init__(
@@ -116,7 +127,13 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         monotone: Sequence[str | None] | None = None,
         threads: int = 0,
     ) -> None:
-        self.trees, self.learning_rate, self.leaves, self.bins, self.least = trees, learning_rate, leaves, bins, least
+        self.trees, self.learning_rate, self.leaves, self.bins, self.least = (
+            trees,
+            learning_rate,
+            leaves,
+            bins,
+            least,
+        )
         self.shrink, self.monotone, self.threads = shrink, monotone, threads
 
     def settings(self, threads: int = 0) -> dict[str, Any]:
@@ -127,14 +144,18 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.least,
             "lambda_l2": self.shrink,
-            "monotone_constraints": [MONOTONE[way] for way in self.monotone] if self.monotone else None,
+            "monotone_constraints": (
+                [MONOTONE[way] for way in self.monotone] if self.monotone else None
+            ),
         }
 
     def _check(self) -> None:
         least = {"trees": 1, "leaves": 2, "bins": 2, "least": 1, "shrink": 0, "threads": 0}
         for name, low in least.items():
             if not _at_least(getattr(self, name), low):
-                raise InputError(f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name))
+                raise InputError(
+                    f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name)
+                )
         if not (_at_least(self.learning_rate, 0) and self.learning_rate > 0):
             raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
 
@@ -155,7 +176,9 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
 
 
 class Foreign:
-    """A learnt scikit-learn model: the mean of a regressor, the probability of 1 of a classifier."""
+    """A learnt scikit-learn model: the mean of a regressor, the probability of 1 of a
+    classifier.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -167,7 +190,9 @@ class Foreign:
         return np.asarray(self.model.predict(X), np.float64).reshape(len(X))
 
 
-def learn(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0) -> Fitted:
+def learn(
+    model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
+) -> Fitted:
     """Fit a fresh copy of a base model to rows of a table.   target, weight: (rows,)."""
     if hasattr(model, "learn"):
         fitted: Fitted = model.learn(rows, target, weight)
@@ -179,7 +204,12 @@ def learn(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, 
     if weight is None:
         return Foreign(fresh.fit(rows.of(rows.table.X), wanted))
     if not has_fit_parameter(fresh, "sample_weight"):
-        raise InputError(f"base model {type(model).__name__}", "take sample_weight", "a fit without it", fix="use one that does")
+        raise InputError(
+            f"base model {type(model).__name__}",
+            "take sample_weight",
+            "a fit without it",
+            fix="use one that does",
+        )
     return Foreign(fresh.fit(rows.of(rows.table.X), wanted, sample_weight=weight))
 
 
@@ -190,23 +220,34 @@ def check_model(model: Any, role: str, table: Table, *, classifier: bool = True)
     learns = hasattr(model, "__sklearn_tags__") and not isinstance(model, type)
     if not learns or not (is_regressor(model) or (classifier and is_classifier(model))):
         must = "be a regressor or a classifier" if classifier else "be a regressor"
-        raise InputError(role, must, repr(model), fix="take one of scikit-learn, or None for boosted trees")
+        raise InputError(
+            role, must, repr(model), fix="take one of scikit-learn, or None for boosted trees"
+        )
     missing = np.isnan(table.X)
     if missing.any() and not get_tags(model).input_tags.allow_nan:
         row, j = (int(i) for i in np.argwhere(missing)[0])
-        fix = f"{type(model).__name__} takes no missing values: fill them, or use boosted trees, which do"
-        raise InputError(f"feature {table.names[j]!r}", "have no missing value", "nan", f"row {row}", fix)
+        fix = (
+            f"{type(model).__name__} takes no missing values: fill them, or use boosted trees,"
+            " which do"
+        )
+        raise InputError(
+            f"feature {table.names[j]!r}", "have no missing value", "nan", f"row {row}", fix
+        )
 
 
 def default_outcome(rows: float) -> BoostedTrees:
-    """The model of a level, for so many rows a cell: with many, trees that can follow interactions."""
+    """The model of a level, for so many rows a cell: with many, trees that can follow
+    interactions.
+    """
     if rows >= MANY:
         return BoostedTrees(learning_rate=0.15, leaves=31)
     return BoostedTrees(learning_rate=0.1, leaves=8 if rows >= FEW else 4)
 
 
 def default_effect(rows: float) -> BoostedTrees:
-    """The model of an effect, for so many rows a cell: its signal is small beside the noise, so small trees and short steps."""
+    """The model of an effect, for so many rows a cell: its signal is small beside the noise, so
+    small trees and short steps.
+    """
     step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
     return BoostedTrees(learning_rate=step, leaves=8 if rows >= MANY else 4)
 
@@ -222,7 +263,9 @@ def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[An
 
 
 def predict_all(models: Sequence[Fitted], X: Floats, rows: Ints | None = None) -> Floats:
-    """The predictions of several models that were learnt on one table, (models, n), for all rows of X or those named."""
+    """The predictions of several models that were learnt on one table, (models, n), for all rows of
+    X or those named.
+    """
     trees = [model for model in models if isinstance(model, Trees)]
     if len(trees) == len(models):
         return predict_many(trees, X, rows)
@@ -236,5 +279,10 @@ def _classes(target: Floats, name: str) -> Ints:
         fix = f"{name} is a classifier: use a regressor for outcomes that are not binary"
         raise InputError("the outcome", "be 0 or 1 in every row", f"{target[row]:g}", fix=fix)
     if target.min() == target.max():
-        raise InputError("the outcome", "have both classes in every arm and fold", f"{target[0]:g} only", fix="use a regressor")
+        raise InputError(
+            "the outcome",
+            "have both classes in every arm and fold",
+            f"{target[0]:g} only",
+            fix="use a regressor",
+        )
     return target.astype(np.int64)

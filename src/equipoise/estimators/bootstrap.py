@@ -1,12 +1,15 @@
 """Bootstrap standard errors and intervals for any estimator, by units or by clusters.
 
-Replicate b gives unit (or cluster) u the random weight v_bu and fits a clone of the estimator with weights w_i v_b,u(i); the
-spread of its effects over the replicates is their sampling error.
+Replicate b gives unit (or cluster) u the random weight v_bu and fits a clone of the estimator with
+weights w_i v_b,u(i); the spread of its effects over the replicates is their sampling error.
 
-    exponential_weights   v ~ Exp(1): the Bayesian bootstrap (Rubin 1981).  Every row stays, so no arm can vanish.
-    multinomial_counts    v = how often u is drawn with replacement (Efron 1979).  Rows not drawn leave the replicate.
+    exponential_weights   v ~ Exp(1): the Bayesian bootstrap (Rubin 1981).  Every row stays, so no
+    arm can vanish.
+    multinomial_counts    v = how often u is drawn with replacement (Efron 1979).  Rows not drawn
+    leave the replicate.
 
-Weights, not copies of rows, because a copied row would stand in two folds at once and cross-fitting would leak.
+Weights, not copies of rows, because a copied row would stand in two folds at once and cross-fitting
+would leak.
 """
 
 from __future__ import annotations
@@ -65,21 +68,26 @@ def bootstrap_effects(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Effects:
-    """The effects of the estimator fitted on all rows, with the standard deviation over replicates as std_error.
+    """The effects of the estimator fitted on all rows, with the standard deviation over replicates
+    as std_error.
 
     Parameters
     ----------
     estimator : any estimator; it is cloned, never fitted itself.
-    X, y, treatment, propensity, sample_weight, groups : as for its ``fit``; whole ``groups`` are drawn where they are given.
+    X, y, treatment, propensity, sample_weight, groups : as for its ``fit``; whole ``groups`` are
+        drawn where they are given.
     X_new : the units to speak of, by default X; ``candidates`` as for ``effects``.
-    draw : `exponential_weights`, `multinomial_counts` or a function of (rng, number of units) of your own.
+    draw : `exponential_weights`, `multinomial_counts` or a function of (rng, number of units) of
+        your own.
     progress : called with (done, replicates) after each replicate.
     """
     rows = Rows(X, y, treatment, propensity, sample_weight, groups)
     new = X if X_new is None else X_new
     whole: Effects = rows.fit(estimator).effects(new, candidates)
     mean, square = np.zeros_like(whole.values), np.zeros_like(whole.values)
-    for count, fitted in enumerate(replicate_fits(estimator, rows, replicates, draw, seed, progress), start=1):
+    for count, fitted in enumerate(
+        replicate_fits(estimator, rows, replicates, draw, seed, progress), start=1
+    ):
         values = fitted.effects(new, candidates).values
         step = values - mean  # Welford's running variance: one replicate in memory at a time
         mean += step / count
@@ -103,7 +111,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile bounds of every effect; all replicates stand in memory, (replicates, n, k, m).
 
-    rows : treatment and, where known, propensity, sample_weight and groups; these and the rest as for `bootstrap_effects`.
+    rows : treatment and, where known, propensity, sample_weight and groups; these and the rest as
+        for `bootstrap_effects`.
     """
     if not 0 < level < 1:
         raise InputError("level", "lie strictly between 0 and 1", level)
@@ -127,15 +136,24 @@ class Rows:
 
     def fit(self, estimator: Any) -> Any:
         """A clone of the estimator, fitted on these rows."""
-        propensity = clone(self.propensity) if isinstance(self.propensity, PropensityModel) else self.propensity
-        known = {"propensity": propensity, "sample_weight": self.sample_weight, "groups": self.groups}
+        propensity = (
+            clone(self.propensity)
+            if isinstance(self.propensity, PropensityModel)
+            else self.propensity
+        )
+        known = {
+            "propensity": propensity,
+            "sample_weight": self.sample_weight,
+            "groups": self.groups,
+        }
         return clone(estimator).fit(self.X, self.y, treatment=self.treatment, **known)
 
     def reweighted(self, weight: Floats) -> Rows:
         """The rows whose weight is not 0, with that weight.   weight: (n,)."""
         kept = np.flatnonzero(weight)
         X, y, treatment, propensity, groups = (
-            _take(part, kept) for part in (self.X, self.y, self.treatment, self.propensity, self.groups)
+            _take(part, kept)
+            for part in (self.X, self.y, self.treatment, self.propensity, self.groups)
         )
         return Rows(X, y, treatment, propensity, weight[kept], groups)
 
@@ -145,9 +163,18 @@ def replicate_fits(
 ) -> Iterator[Any]:
     """The fitted estimator of each replicate, one after the other."""
     if replicates < 2:
-        raise InputError("replicates", "be a whole number >= 2", replicates, fix="50 give a standard error, 200 an interval")
+        raise InputError(
+            "replicates",
+            "be a whole number >= 2",
+            replicates,
+            fix="50 give a standard error, 200 an interval",
+        )
     n = len(np.asarray(rows.treatment))
-    unit = np.arange(n) if rows.groups is None else np.unique(np.asarray(rows.groups), return_inverse=True)[1]
+    unit = (
+        np.arange(n)
+        if rows.groups is None
+        else np.unique(np.asarray(rows.groups), return_inverse=True)[1]
+    )
     base = np.ones(n) if rows.sample_weight is None else np.asarray(rows.sample_weight, np.float64)
     rng = np.random.default_rng(seed)
     for done in range(1, replicates + 1):
@@ -157,7 +184,9 @@ def replicate_fits(
 
 
 def _take(part: Any, rows: Ints) -> Any:
-    """Some rows of an array, a column or a frame; a model of the propensity, or nothing, as it is."""
+    """Some rows of an array, a column or a frame; a model of the propensity, or nothing, as it
+    is.
+    """
     if part is None or isinstance(part, PropensityModel):
         return part
     if isinstance(part, dict) or hasattr(part, "columns"):

@@ -1,4 +1,5 @@
-"""Bootstrapped: any estimator with a bootstrap standard error, also for units it never saw, because it keeps its replicates.
+"""Bootstrapped: any estimator with a bootstrap standard error, also for units it never saw, because
+it keeps its replicates.
 
 `bootstrap_effects` says the same of given units without keeping anything.
 """
@@ -18,11 +19,13 @@ from equipoise.estimators.bootstrap import Rows, exponential_weights, replicate_
 
 
 class Bootstrapped(BaseEstimator):  # type: ignore[misc]
-    """The effects of ``estimator`` fitted on all rows; their std_error is the standard deviation over its replicates.
+    """The effects of ``estimator`` fitted on all rows; their std_error is the standard deviation
+    over its replicates.
 
     Parameters
     ----------
-    estimator : any estimator; it is cloned.   replicates : fits with random weights, of units or of whole groups.
+    estimator : any estimator; it is cloned.   replicates : fits with random weights, of units or of
+        whole groups.
     seed : of the weights.
     """
 
@@ -36,12 +39,23 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         return found
 
     def fit(
-        self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        treatment: Any,
+        propensity: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Learn from all rows, and from every replicate of them; arguments as for the estimator."""
         rows = Rows(X, y, treatment, propensity, sample_weight, groups)
         self.whole_ = rows.fit(self.estimator)
-        self.fits_ = list(replicate_fits(self.estimator, rows, self.replicates, exponential_weights, self.seed, None))
+        self.fits_ = list(
+            replicate_fits(
+                self.estimator, rows, self.replicates, exponential_weights, self.seed, None
+            )
+        )
         return self
 
     def effects(self, X: Any, candidates: Any = None) -> Effects:

@@ -1,12 +1,15 @@
 """Clusters of users, by k-means or by deep contrastive clustering (SCCL).
 
     kmeans    on standardised features: scikit-learn's, ten starts               Lloyd (1982)
-    sccl      on the representation of a net that learns to tell rows apart under corruption and to gather them around centres
-              (`neural.contrastive`)                                             Zhang et al. (2021), NAACL
+    sccl      on the representation of a net that learns to tell rows apart under corruption and to
+    gather them around centres
+              (`neural.contrastive`)                                             Zhang et al.
+              (2021), NAACL
 
-Labels are 0..k-1 by falling size, so that they stay for the eye.  Fits are the same for any number of threads, and a row is
-answered in float64 one sum at a time: neither its company nor the order of columns by name changes a digit of it.  The order of
-rows and columns in fit does count, as a seed does: first centres and first weights are drawn by place.
+Labels are 0..k-1 by falling size, so that they stay for the eye.  Fits are the same for any number
+of threads, and a row is answered in float64 one sum at a time: neither its company nor the order of
+columns by name changes a digit of it.  The order of rows and columns in fit does count, as a seed
+does: first centres and first weights are drawn by place.
 """
 
 from __future__ import annotations
@@ -45,8 +48,10 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    sizes_ : (k,) shares of the weight of fit, falling; 0 of a cluster that nobody is in.   rows_ : (k,), how many rows.
-    empty_ : the labels of clusters that nobody is in, which is also logged; (0,) mostly.   labels_ : (n,).
+    sizes_ : (k,) shares of the weight of fit, falling; 0 of a cluster that nobody is in.   rows_ :
+        (k,), how many rows.
+    empty_ : the labels of clusters that nobody is in, which is also logged; (0,) mostly.   labels_
+        : (n,).
     centres_ : (k, d), the means of the clusters' features in their own units; NaN of an empty one.
     seats_ : (k, s), their places in the representation.
 
@@ -66,15 +71,25 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         values, names = matrix(X)
         if self.method not in METHODS:
             raise InputError("method", f"be one of {', '.join(METHODS)}", repr(self.method))
-        if isinstance(self.k, bool) or not isinstance(self.k, int | np.integer) or not 2 <= self.k <= len(values):
+        if (
+            isinstance(self.k, bool)
+            or not isinstance(self.k, int | np.integer)
+            or not 2 <= self.k <= len(values)
+        ):
             fix = "ask for fewer clusters, or log more"
-            raise InputError("k", f"be a whole number from 2 to the number of rows, {len(values)}", self.k, fix=fix)
+            raise InputError(
+                "k",
+                f"be a whole number from 2 to the number of rows, {len(values)}",
+                self.k,
+                fix=fix,
+            )
         complete(values, names)
         weight = _weights(sample_weight, len(values))
         self.feature_names_in_, self.n_features_in_ = np.asarray(names, dtype=object), len(names)
         self.middle_ = np.average(values, axis=0, weights=weight)
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
-        self.scale_ = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)  # of a constant, the spread is what rounding left
+        # of a constant, the spread is what rounding left
+        self.scale_ = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)
         self.layers_, self.seats_ = self._learnt((values - self.middle_) / self.scale_, weight)
         label = self._nearest(values)
         size = np.bincount(label, weight, minlength=self.k)
@@ -91,7 +106,10 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             log.warning("%d of %d clusters are empty: ask for fewer", len(self.empty_), self.k)
         size = np.bincount(self.labels_, weight, minlength=self.k)
         self.sizes_ = size / weight.sum()
-        sums = np.stack([np.bincount(self.labels_, weight * column, minlength=self.k) for column in values.T], axis=1)
+        sums = np.stack(
+            [np.bincount(self.labels_, weight * column, minlength=self.k) for column in values.T],
+            axis=1,
+        )
         self.centres_ = np.full(sums.shape, np.nan)
         np.divide(sums, size[:, None], out=self.centres_, where=size[:, None] > 0)
 
@@ -100,7 +118,9 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return self._nearest(self._asked(X))
 
     def distances(self, X: Any) -> Floats:
-        """How far each row is from each seat, (n, k): k-means in standard deviations of features, SCCL in its representation."""
+        """How far each row is from each seat, (n, k): k-means in standard deviations of features,
+        SCCL in its representation.
+        """
         return np.sqrt(self._apart(self._asked(X)))
 
     def _asked(self, X: Any) -> Floats:
@@ -135,10 +155,17 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def k_means(X: Floats, weight: Floats, k: int, seed: int) -> Floats:
-    """Centres (k, d), the best of ten starts.   Fewer distinct rows than k: some centres are alike, their clusters empty."""
+    """Centres (k, d), the best of ten starts.   Fewer distinct rows than k: some centres are alike,
+    their clusters empty.
+    """
     with threadpool_limits(1), warnings.catch_warnings():  # several threads add in another order
-        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)  # `empty_` says it
-        centres: Floats = KMeans(k, n_init=STARTS, random_state=seed).fit(X, sample_weight=weight).cluster_centers_
+        # `empty_` says it
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
+        centres: Floats = (
+            KMeans(k, n_init=STARTS, random_state=seed)
+            .fit(X, sample_weight=weight)
+            .cluster_centers_
+        )
     return centres
 
 
@@ -151,7 +178,9 @@ def through(layers: list[list[Floats]], x: Floats) -> Floats:
 
 @njit(cache=True, nogil=True)
 def dense(x, weight, bias, bent):  # type: ignore[no-untyped-def]
-    """bias + x @ weight, (n, b), and ELU where ``bent``; each row summed in one order, which products of matrices do not keep."""
+    """bias + x @ weight, (n, b), and ELU where ``bent``; each row summed in one order, which
+    products of matrices do not keep.
+    """
     made = np.empty((len(x), weight.shape[1]))
     for i in range(len(x)):
         made[i] = bias
@@ -188,5 +217,11 @@ def _weights(given: Any, rows: int) -> Floats:
     good = np.isfinite(weight) & (weight > 0)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError("sample_weight", "be finite and > 0", weight[row], f"row {row}", "leave out rows that shall not count")
+        raise InputError(
+            "sample_weight",
+            "be finite and > 0",
+            weight[row],
+            f"row {row}",
+            "leave out rows that shall not count",
+        )
     return weight

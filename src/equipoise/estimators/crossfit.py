@@ -2,8 +2,9 @@
 
     Chernozhukov et al. (2018), Double/debiased machine learning, Econometrics Journal 21.
 
-A `Nuisance` says from which rows a regression learns, and what.  `cross_fit` learns it once a fold, on the rows of the other
-folds, and predicts the fold's rows, also those that it never learns from: so the level of an arm is there for every row.
+A `Nuisance` says from which rows a regression learns, and what.  `cross_fit` learns it once a fold,
+on the rows of the other folds, and predicts the fold's rows, also those that it never learns from:
+so the level of an arm is there for every row.
 """
 
 from __future__ import annotations
@@ -45,15 +46,24 @@ class CrossFit:
 
 
 def cross_fit(
-    model: Any, table: Table, nuisances: Sequence[Nuisance], fold: Ints, weight: Floats | None = None, seed: int = 0
+    model: Any,
+    table: Table,
+    nuisances: Sequence[Nuisance],
+    fold: Ints,
+    weight: Floats | None = None,
+    seed: int = 0,
 ) -> CrossFit:
-    """Learn every nuisance and target across folds.   fold, weight: (n,); all nuisances have the same number m of targets."""
+    """Learn every nuisance and target across folds.   fold, weight: (n,); all nuisances have the
+    same number m of targets.
+    """
     n, m = nuisances[0].target.shape
     held = np.empty((n, len(nuisances), m))
     models: list[list[list[Fitted]]] = []
     for f in range(int(fold.max()) + 1):
         inside = fold != f
-        models.append([learn_targets(model, table, nuisance, inside, weight, seed) for nuisance in nuisances])
+        models.append(
+            [learn_targets(model, table, nuisance, inside, weight, seed) for nuisance in nuisances]
+        )
         rows = np.flatnonzero(~inside)
         flat = [one for targets in models[-1] for one in targets]
         held[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
@@ -61,20 +71,34 @@ def cross_fit(
 
 
 def learn_targets(
-    model: Any, table: Table, nuisance: Nuisance, inside: Bools | None = None, weight: Floats | None = None, seed: int = 0
+    model: Any,
+    table: Table,
+    nuisance: Nuisance,
+    inside: Bools | None = None,
+    weight: Floats | None = None,
+    seed: int = 0,
 ) -> list[Fitted]:
     """Learn each target of a nuisance, m models, from its rows that are ``inside`` (n,)."""
     masks = [mask for mask in (nuisance.rows, inside) if mask is not None]
     rows = Rows(table, np.flatnonzero(np.logical_and.reduce(masks)) if masks else None)
     if rows.index is not None and len(rows.index) == 0:
         raise InputError(
-            "the training rows of a fold", "hold every arm", "an arm with none", fix="use fewer folds or more groups"
+            "the training rows of a fold",
+            "hold every arm",
+            "an arm with none",
+            fix="use fewer folds or more groups",
         )
-    return learn_each(model, rows, rows.of(nuisance.target), None if weight is None else rows.of(weight), seed)
+    return learn_each(
+        model, rows, rows.of(nuisance.target), None if weight is None else rows.of(weight), seed
+    )
 
 
-def learn_each(model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0) -> list[Fitted]:
-    """Learn each column of ``target`` from the same rows: m models.   target: (rows, m); weight: (rows,)."""
+def learn_each(
+    model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
+) -> list[Fitted]:
+    """Learn each column of ``target`` from the same rows: m models.   target: (rows, m); weight:
+    (rows,).
+    """
     return [learn(model, rows, column, weight, seed) for column in np.ascontiguousarray(target.T)]
 
 
@@ -84,7 +108,8 @@ class Design:
 
     Attributes
     ----------
-    table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold : (n,).
+    table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold :
+        (n,).
     """
 
     table: Table
@@ -96,7 +121,9 @@ class Design:
 
 
 def design(learner: Any, data: Sample) -> Design:
-    """Check and prepare for a learner that has ``outcome``, ``effect``, ``folds``, ``seed`` and a space with finite cells."""
+    """Check and prepare for a learner that has ``outcome``, ``effect``, ``folds``, ``seed`` and a
+    space with finite cells.
+    """
     check_folds(learner.folds)
     table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
     outcome, effect = base_models(learner.outcome, learner.effect, table, cells)

@@ -1,14 +1,17 @@
-"""How much likelier rows are after a proportional shift of their shares: the weights of a policy that moves mixes a step.
+"""How much likelier rows are after a proportional shift of their shares: the weights of a policy
+that moves mixes a step.
 
-    d(t) = t r / sum_k t_k r_k        r (K,) > 0: raise or lower each category by a factor, then divide by the sum
+    d(t) = t r / sum_k t_k r_k        r (K,) > 0: raise or lower each category by a factor, then
+    divide by the sum
     ratio(t, x) = density of d(T) at t given x / density of T at t given x
 
-A classifier that tells shifted rows from logged ones gives the ratio as odds (Qin 1998; Diaz et al. 2021, arXiv:2006.01366).
-Where mixes are Dirichlet the log of the ratio is linear in one number,
+A classifier that tells shifted rows from logged ones gives the ratio as odds (Qin 1998; Diaz et al.
+2021, arXiv:2006.01366). Where mixes are Dirichlet the log of the ratio is linear in one number,
 
     N(t) = log sum_k t_k / r_k
 
-and in the features that their mean follows: a logistic regression on N, x and N x is then the truth, whatever K.
+and in the features that their mean follows: a logistic regression on N, x and N x is then the
+truth, whatever K.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ def shifted(T: Floats, factor: Floats) -> Floats:
 
 
 def learn_ratio(X: Floats, T: Floats, factor: Floats, weight: Floats) -> Weigh:
-    """Learn the ratio on logged rows: a function of other rows' (X, T, factor), of mean 1 on the rows that it learnt from."""
+    """Learn the ratio on logged rows: a function of other rows' (X, T, factor), of mean 1 on the
+    rows that it learnt from.
+    """
     both = np.vstack([_facts(X, T, factor), _facts(X, shifted(T, factor), factor)])
     after = np.repeat([0, 1], len(X))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=500))

@@ -1,18 +1,22 @@
-"""Average dose-response curves with bands, for any estimator of a dose: over all rows, and over groups of them.
+"""Average dose-response curves with bands, for any estimator of a dose: over all rows, and over
+groups of them.
 
-    xi_i = r_i (y_i - mu(x_i, t_i)) + m(t_i)       r_i = p(t_i) / pi(t_i | x_i),   p, m: means over x of pi(t | x) and of mu(x, t)
+    xi_i = r_i (y_i - mu(x_i, t_i)) + m(t_i)       r_i = p(t_i) / pi(t_i | x_i),   p, m: means over
+    x of pi(t | x) and of mu(x, t)
     curve(t) = b(t)' beta,   beta the least squares of xi on splines b of the dose
 
-It is right where the estimator's levels mu are, or where the density pi of the dose is.  Both are learnt on the rows of the other
-folds; p and m are means over a fold's own rows, and those of a group over the group's.  With D = sum w b b', row i moves beta by
+It is right where the estimator's levels mu are, or where the density pi of the dose is.  Both are
+learnt on the rows of the other folds; p and m are means over a fold's own rows, and those of a
+group over the group's.  With D = sum w b b', row i moves beta by
 
     D^-1 w_i [ b_i (xi_i - b_i' beta) + sum_j w_j b_j a_ij / sum_j w_j ],
-    a_ij = mu(x_i, t_j) - m(t_j) + (y_j - mu_j) (pi(t_j | x_i) - p(t_j)) / pi_j       what a row does to the averages p and m
+    a_ij = mu(x_i, t_j) - m(t_j) + (y_j - mu_j) (pi(t_j | x_i) - p(t_j)) / pi_j       what a row
+    does to the averages p and m
 
 which gives its standard error.
 
-    Kennedy, Ma, McHugh & Small (2017), JRSS-B 79, "Non-parametric methods for doubly robust estimation of continuous treatment
-    effects".
+    Kennedy, Ma, McHugh & Small (2017), JRSS-B 79, "Non-parametric methods for doubly robust
+    estimation of continuous treatment effects".
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ from equipoise.estimators.base_learners import Table, check_model, default_outco
 from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.training_data import Sample, sample
 
-POINTS = 41  # of the grid on which a row's levels and density are kept; between them they are joined linearly
+# of the grid on which a row's levels and density are kept; between them they are joined linearly
+POINTS = 41
 LARGEST = 20.0  # the most that r counts a row
 LEAST_ROWS = 50  # of a group
 LEAST_EFFECTIVE = 10.0  # as many rows must speak of a dose
@@ -52,9 +57,11 @@ class DoseCurves:
     Attributes
     ----------
     doses : (k,).   groups : the g labels, "all" first.   metrics : the m names.
-    mean, std_error, low, high : (g, k, m), an interval at each dose.   band_low, band_high : a band that holds the whole curve.
+    mean, std_error, low, high : (g, k, m), an interval at each dose.   band_low, band_high : a band
+        that holds the whole curve.
     effective : (g, k), how many rows of equal weight would say as much (Kish).
-    supported : (g, k), False where a dose lies beyond the middle 99 % of those given, or fewer than ten such rows speak of it:
+    supported : (g, k), False where a dose lies beyond the middle 99 % of those given, or fewer than
+        ten such rows speak of it:
         the answer is then an extrapolation.
     """
 
@@ -92,26 +99,47 @@ def dose_curves(
     ----------
     estimator : any of a Dose, with its ``space``; it is cloned, never fitted itself.
     X, y, treatment, sample_weight : as for its ``fit``.
-    doses : amounts (k,) to speak of; by default the candidates of the space.   groups : (n,) labels, each of which gets a curve.
-    units : (n,) labels of rows that hang together: never torn apart by folds, one observation for the standard errors.
-    density : how likely a dose was: a function of (X (n, d), doses (n,)) -> (n,) where the design is known; or a base model that
-        learns the dose's mean and spread, with a kernel density of what is left; None for boosted trees.
+    doses : amounts (k,) to speak of; by default the candidates of the space.   groups : (n,)
+        labels, each of which gets a curve.
+    units : (n,) labels of rows that hang together: never torn apart by folds, one observation for
+        the standard errors.
+    density : how likely a dose was: a function of (X (n, d), doses (n,)) -> (n,) where the design
+        is known; or a base model that
+        learns the dose's mean and spread, with a kernel density of what is left; None for boosted
+        trees.
     """
     if not 0 < level < 1:
-        raise InputError("level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals")
+        raise InputError(
+            "level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals"
+        )
     space = estimator.space
     if space is None:
-        raise InputError("the estimator's space", "be said", None, fix="give it space=Dose(low, high)")
+        raise InputError(
+            "the estimator's space", "be said", None, fix="give it space=Dose(low, high)"
+        )
     data = sample(X, y, space, treatment, None, sample_weight, units)
-    dose, asked = space.dose(data.treatment), space.dose(space.check(space.candidates() if doses is None else doses))
+    dose, asked = (
+        space.dose(data.treatment),
+        space.dose(space.check(space.candidates() if doses is None else doses)),
+    )
     if dose.min() == dose.max():
-        raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
+        raise InputError(
+            "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
+        )
     labels, members = _members(groups, len(data))
     fold = fold_ids(len(data), folds, seed, groups=data.groups)
     grid = np.linspace(dose.min(), dose.max(), POINTS)
     likely = _density(density, data, dose, fold, seed)
     wide = np.stack([likely(np.full(len(dose), t)) for t in grid], axis=1)
-    pieces = Pieces(data, dose, fold, _levels(estimator, data, fold, grid), wide, likely(dose), _hats(dose, grid))
+    pieces = Pieces(
+        data,
+        dose,
+        fold,
+        _levels(estimator, data, fold, grid),
+        wide,
+        likely(dose),
+        _hats(dose, grid),
+    )
     found = [_curve(pieces, rows, asked, level, seed) for rows in members]
     parts = (np.stack(part) for part in zip(*found, strict=True))
     return DoseCurves(asked, labels, data.metrics, *parts)
@@ -119,7 +147,8 @@ def dose_curves(
 
 @dataclass(frozen=True)
 class Pieces:
-    """What the curves are made of, row by row.   mu (n, G, m) and pi (n, G) on the grid; own (n,): pi at the row's own dose.
+    """What the curves are made of, row by row.   mu (n, G, m) and pi (n, G) on the grid; own (n,):
+    pi at the row's own dose.
 
     hats : (n, G), the weights that join the grid linearly at the row's own dose.
     """
@@ -143,9 +172,15 @@ def _members(groups: Any, n: int) -> tuple[tuple[Any, ...], list[Ints]]:
     labels, code, count = np.unique(given, return_inverse=True, return_counts=True)
     if count.min() < LEAST_ROWS:
         few = int(np.argmin(count))
-        what, fix = f"the rows of group {labels[few].item()!r}", "merge it with another, or leave it out"
+        what, fix = (
+            f"the rows of group {labels[few].item()!r}",
+            "merge it with another, or leave it out",
+        )
         raise InputError(what, f"be at least {LEAST_ROWS}", int(count[few]), fix=fix)
-    return ("all", *labels.tolist()), [np.arange(n), *(np.flatnonzero(code == g) for g in range(len(labels)))]
+    return ("all", *labels.tolist()), [
+        np.arange(n),
+        *(np.flatnonzero(code == g) for g in range(len(labels))),
+    ]
 
 
 def _levels(estimator: Any, data: Sample, fold: Ints, grid: Floats) -> Floats:
@@ -155,15 +190,21 @@ def _levels(estimator: Any, data: Sample, fold: Ints, grid: Floats) -> Floats:
         inside, held = fold != f, fold == f
         known = {"sample_weight": data.weight, "groups": data.groups}
         given = {name: part[inside] for name, part in known.items() if part is not None}
-        fitted = clone(estimator).fit(data.X[inside], data.y[inside], treatment=data.treatment[inside], **given)
+        fitted = clone(estimator).fit(
+            data.X[inside], data.y[inside], treatment=data.treatment[inside], **given
+        )
         with warnings.catch_warnings():  # of rare doses, which the curves flag themselves
             warnings.simplefilter("ignore", UserWarning)
             levels[held] = fitted.outcomes(data.X[held], grid)
     return levels
 
 
-def _density(density: Any, data: Sample, dose: Floats, fold: Ints, seed: int) -> Callable[[Floats], Floats]:
-    """A function of doses (n,), one a row, to their densities (n,): as known, or learnt without the row's fold."""
+def _density(
+    density: Any, data: Sample, dose: Floats, fold: Ints, seed: int
+) -> Callable[[Floats], Floats]:
+    """A function of doses (n,), one a row, to their densities (n,): as known, or learnt without the
+    row's fold.
+    """
     if callable(density):
         return lambda t: np.asarray(density(data.X, t), np.float64)
     table = Table(data.X, data.features)
@@ -171,14 +212,19 @@ def _density(density: Any, data: Sample, dose: Floats, fold: Ints, seed: int) ->
     check_model(model, "density", table, classifier=False)
 
     def held(target: Floats) -> Floats:
-        return cross_fit(model, table, [Nuisance(None, target[:, None])], fold, data.weight, seed).held[:, 0, 0]
+        return cross_fit(
+            model, table, [Nuisance(None, target[:, None])], fold, data.weight, seed
+        ).held[:, 0, 0]
 
     middle = held(dose)
     square = (dose - middle) ** 2
     usual = np.average(square, weights=data.weight)
     spread = np.sqrt(np.clip(held(square), usual / 10, usual * 10))
     left = (dose - middle) / spread
-    kernels = [_kernel(left[fold != f], None if data.weight is None else data.weight[fold != f]) for f in range(fold.max() + 1)]
+    kernels = [
+        _kernel(left[fold != f], None if data.weight is None else data.weight[fold != f])
+        for f in range(fold.max() + 1)
+    ]
 
     def at(t: Floats) -> Floats:
         found, far = np.empty(len(t)), (t - middle) / spread
@@ -191,12 +237,26 @@ def _density(density: Any, data: Sample, dose: Floats, fold: Ints, seed: int) ->
 
 
 def _kernel(z: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
-    """Places and heights of a normal kernel density of z, by Silverman's rule, with the spread of z itself."""
+    """Places and heights of a normal kernel density of z, by Silverman's rule, with the spread of z
+    itself.
+    """
     centre, spread = z.mean(), z.std()
-    reach = 0.9 * min(spread, np.subtract(*np.quantile(z, [0.75, 0.25])) / 1.34 or spread) * len(z) ** -0.2
+    reach = (
+        0.9
+        * min(spread, np.subtract(*np.quantile(z, [0.75, 0.25])) / 1.34 or spread)
+        * len(z) ** -0.2
+    )
     drawn = centre + (z - centre) * spread / np.hypot(spread, reach)  # the kernel widens it again
-    count, edges = np.histogram(drawn, CELLS, (drawn.min() - 4 * reach, drawn.max() + 4 * reach), weights=weight, density=True)
-    return (edges[1:] + edges[:-1]) / 2, gaussian_filter1d(count, reach / (edges[1] - edges[0]), mode="constant")
+    count, edges = np.histogram(
+        drawn,
+        CELLS,
+        (drawn.min() - 4 * reach, drawn.max() + 4 * reach),
+        weights=weight,
+        density=True,
+    )
+    return (edges[1:] + edges[:-1]) / 2, gaussian_filter1d(
+        count, reach / (edges[1] - edges[0]), mode="constant"
+    )
 
 
 def _hats(t: Floats, grid: Floats) -> Floats:
@@ -207,7 +267,9 @@ def _hats(t: Floats, grid: Floats) -> Floats:
 
 
 def _splines(dose: Floats) -> Callable[[Floats], Floats]:
-    """A basis of splines with knots at quantiles of doses: a function of t (n,) -> (n, p), which ends where the doses do."""
+    """A basis of splines with knots at quantiles of doses: a function of t (n,) -> (n, p), which
+    ends where the doses do.
+    """
     low, high, values = dose.min(), dose.max(), len(np.unique(dose))
     degree = min(DEGREE, values - 1)
     inner = min(MOST_KNOTS, round(len(dose) ** 0.25), values - degree - 1)
@@ -232,10 +294,14 @@ def _curve(pieces: Pieces, rows: Ints, asked: Floats, level: float, seed: int) -
         xi[part], ratio[part], moved[part] = _fold(pieces, rows[part], w[part], B[part])
     root = np.linalg.pinv(B.T @ (w[:, None] * B), hermitian=True)
     beta = root @ (B.T @ (w[:, None] * xi))  # (p, m)
-    influence = np.einsum("pq,nqm->npm", root, (w[:, None] * B)[:, :, None] * (xi - B @ beta)[:, None] + moved)
+    influence = np.einsum(
+        "pq,nqm->npm", root, (w[:, None] * B)[:, :, None] * (xi - B @ beta)[:, None] + moved
+    )
     if pieces.data.groups is not None:
         code = np.unique(pieces.data.groups[rows], return_inverse=True)[1]
-        influence = np.stack([np.bincount(code, column) for column in influence.reshape(len(rows), -1).T], axis=1)
+        influence = np.stack(
+            [np.bincount(code, column) for column in influence.reshape(len(rows), -1).T], axis=1
+        )
         influence = influence.reshape(-1, *beta.shape)
     small = len(influence) / max(len(influence) - len(beta), 1)
     covariance = small * np.einsum("npm,nqm->mpq", influence, influence)
@@ -251,9 +317,12 @@ def _curve(pieces: Pieces, rows: Ints, asked: Floats, level: float, seed: int) -
 
 
 def _fold(pieces: Pieces, rows: Ints, w: Floats, B: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of a fold's rows: xi (n, m), r (n,), and what each does to the averages, (n, p, m).   B: (n, p)."""
+    """Of a fold's rows: xi (n, m), r (n,), and what each does to the averages, (n, p, m).   B: (n,
+    p).
+    """
     hats, mu, pi, own = pieces.hats[rows], pieces.mu[rows], pieces.pi[rows], pieces.own[rows]
-    usual, average = np.average(pi, axis=0, weights=w), np.average(mu, axis=0, weights=w)  # (G,), (G, m)
+    # (G,), (G, m)
+    usual, average = np.average(pi, axis=0, weights=w), np.average(mu, axis=0, weights=w)
     expected = hats @ usual
     ratio = np.minimum(expected / np.maximum(own, 1e-300), LARGEST)
     miss = pieces.data.y[rows] - np.einsum("ng,ngm->nm", hats, mu)
@@ -261,14 +330,18 @@ def _fold(pieces: Pieces, rows: Ints, w: Floats, B: Floats) -> tuple[Floats, Flo
     share = w / w.sum()
     through = (w[:, None] * B).T @ hats  # (p, G)
     moved = np.einsum("pg,ngm->npm", through, mu - average)
-    slope = (w * np.divide(ratio, expected, out=np.zeros(len(w)), where=expected > 0))[:, None] * miss  # of w xi by p(t)
+    slope = (w * np.divide(ratio, expected, out=np.zeros(len(w)), where=expected > 0))[
+        :, None
+    ] * miss  # of w xi by p(t)
     for j in range(xi.shape[1]):
         moved[:, :, j] += (pi - usual) @ ((slope[:, j, None] * B).T @ hats).T
     return xi, ratio, share[:, None, None] * moved
 
 
 def _largest(A: Floats, covariance: Floats, level: float, least: float, seed: int) -> float:
-    """How many standard errors the whole curve stays within, with probability ``level``; no fewer than at one dose."""
+    """How many standard errors the whole curve stays within, with probability ``level``; no fewer
+    than at one dose.
+    """
     values, vectors = np.linalg.eigh(covariance)
     path = A @ (vectors * np.sqrt(np.maximum(values, 0)))  # (k, p)
     size = np.linalg.norm(path, axis=1)

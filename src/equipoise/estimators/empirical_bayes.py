@@ -1,10 +1,15 @@
-"""Estimates of many groups, each drawn towards what all of them show: empirical Bayes with normal priors.
+"""Estimates of many groups, each drawn towards what all of them show: empirical Bayes with normal
+priors.
 
-    theta_c ~ N(mu, diag tau^2),  theta_hat_c | theta_c ~ N(theta_c, V_c)      c = 1..C groups of p coefficients
-    posterior mean   mu + T (V_c + T)^-1 (theta_hat_c - mu),   T = diag tau^2;    posterior covariance  T - T (V_c + T)^-1 T
+    theta_c ~ N(mu, diag tau^2),  theta_hat_c | theta_c ~ N(theta_c, V_c)      c = 1..C groups of p
+    coefficients
+    posterior mean   mu + T (V_c + T)^-1 (theta_hat_c - mu),   T = diag tau^2;    posterior
+    covariance  T - T (V_c + T)^-1 T
 
-mu and tau^2 are the same for the coefficients of a block (slopes, curvatures, ...), found by moments of the block's estimates
-over all groups with weights 1 / (v + tau^2), again and again until they stay.     Morris (1983), JASA 78; Paule & Mandel (1982)
+mu and tau^2 are the same for the coefficients of a block (slopes, curvatures, ...), found by
+moments of the block's estimates
+over all groups with weights 1 / (v + tau^2), again and again until they stay.     Morris (1983),
+JASA 78; Paule & Mandel (1982)
 """
 
 from __future__ import annotations
@@ -33,7 +38,8 @@ def pooled(theta: Floats, covariance: Floats, blocks: Sequence[Ints]) -> tuple[F
     for block in blocks:
         mu[block], tau[block] = _prior(theta[:, block].ravel(), own[:, block].ravel())
     T = np.diag(tau)
-    gain = np.linalg.solve(covariance + T, np.broadcast_to(T, covariance.shape)).transpose(0, 2, 1)  # T (V + T)^-1
+    # T (V + T)^-1
+    gain = np.linalg.solve(covariance + T, np.broadcast_to(T, covariance.shape)).transpose(0, 2, 1)
     mean: Floats = mu + np.einsum("cpq,cq->cp", gain, theta - mu)
     return mean, T - gain @ T
 

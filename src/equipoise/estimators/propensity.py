@@ -1,16 +1,22 @@
-"""LearntPropensity: the probability of each cell where the design is not known, cross-fitted, calibrated, clipped in the open.
+"""LearntPropensity: the probability of each cell where the design is not known, cross-fitted,
+calibrated, clipped in the open.
 
-A known design is always better: the logged propensity, or the shares of a randomised experiment, is what every estimator uses
-unless a model is asked for by ``fit(..., propensity=LearntPropensity())``.
+A known design is always better: the logged propensity, or the shares of a randomised experiment, is
+what every estimator uses unless a model is asked for by ``fit(...,
+propensity=LearntPropensity())``.
 
-    1. out of fold   s_ia = the probability of cell a against the rest, by a model that never saw the fold of row i
-    2. calibrated    p_i = softmax(b + B log(s_i,1.. / s_i,0)), a multinomial logistic regression learnt on the other folds
+    1. out of fold   s_ia = the probability of cell a against the rest, by a model that never saw
+    the fold of row i
+    2. calibrated    p_i = softmax(b + B log(s_i,1.. / s_i,0)), a multinomial logistic regression
+    learnt on the other folds
                      (Platt 1999; Kull et al. 2019, arXiv:1910.12656)
-    3. clipped       p < clip becomes clip and the other cells of the row give up the difference; `clipped_share_` counts it
+    3. clipped       p < clip becomes clip and the other cells of the row give up the difference;
+    `clipped_share_` counts it
 
-Step 2 is parametric on purpose.  Where treatment was randomised the scores are noise: its slopes go to 0 and its answer to the
-shares.  Isotonic regression follows the noise there (root mean squared error 0.025 against 0.009 at 5,000 rows) and says 0 and
-1 in its tails, which is where a weight 1 / p hurts most.
+Step 2 is parametric on purpose.  Where treatment was randomised the scores are noise: its slopes go
+to 0 and its answer to the shares.  Isotonic regression follows the noise there (root mean squared
+error 0.025 against 0.009 at 5,000 rows) and says 0 and 1 in its tails, which is where a weight 1 /
+p hurts most.
 """
 
 from __future__ import annotations
@@ -43,20 +49,25 @@ def log_odds(scores: Floats) -> Floats:
 
 
 def fit_calibration(scores: Floats, cell: Ints, weight: Floats | None) -> Floats:
-    """[b, B] of softmax(b + B log-odds), (K, K), control's row being 0.   scores: (n, K); cell: (n,)."""
+    """[b, B] of softmax(b + B log-odds), (K, K), control's row being 0.   scores: (n, K); cell:
+    (n,).
+    """
     logistic = LogisticRegression(max_iter=1000).fit(log_odds(scores), cell, sample_weight=weight)
     rows = np.column_stack([logistic.intercept_, logistic.coef_])
     return np.vstack([np.zeros(rows.shape[1]), rows]) if len(rows) == 1 else rows - rows[0]
 
 
 def calibrate(scores: Floats, calibration: Floats) -> Floats:
-    """Calibrated cell probabilities, (n, K).   scores: (n, K); calibration: (K, K) of `fit_calibration`."""
+    """Calibrated cell probabilities, (n, K).   scores: (n, K); calibration: (K, K) of
+    `fit_calibration`.
+    """
     p: Floats = softmax(calibration[:, 0] + log_odds(scores) @ calibration[:, 1:].T, axis=1)
     return p
 
 
 def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
-    """Probabilities >= least that sum to 1, (n, K), and the share of rows in which each cell was below, (K,).
+    """Probabilities >= least that sum to 1, (n, K), and the share of rows in which each cell was
+    below, (K,).
 
     >>> clip_cells(np.array([[0.005, 0.495, 0.5]]), 0.01)[0].round(4).tolist()
     [[0.01, 0.4925, 0.4975]]
@@ -76,18 +87,29 @@ def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
 
 
 def overlap(p: Floats, cell: Ints) -> dict[str, Floats]:
-    """How well the cells overlap: each one's least, 1 % and median probability, and the effective rows of its weights, (K,) each.
+    """How well the cells overlap: each one's least, 1 % and median probability, and the effective
+    rows of its weights, (K,) each.
 
-    p: (n, K); cell: (n,).  Effective rows are Kish's (sum w)^2 / sum w^2 of w = 1 / p over the rows of the cell.
+    p: (n, K); cell: (n,).  Effective rows are Kish's (sum w)^2 / sum w^2 of w = 1 / p over the rows
+    of the cell.
     """
     inverse = np.where(cell[:, None] == np.arange(p.shape[1]), 1 / p, 0.0)
-    effective = inverse.sum(axis=0) ** 2 / np.maximum(np.square(inverse).sum(axis=0), np.finfo(np.float64).tiny)
+    effective = inverse.sum(axis=0) ** 2 / np.maximum(
+        np.square(inverse).sum(axis=0), np.finfo(np.float64).tiny
+    )
     percent, median = np.quantile(p, [0.01, 0.5], axis=0)
-    return {"least": p.min(axis=0), "percent_1": percent, "median": median, "effective_rows": effective}
+    return {
+        "least": p.min(axis=0),
+        "percent_1": percent,
+        "median": median,
+        "effective_rows": effective,
+    }
 
 
 def calibration_error(p: Floats, cell: Ints, bins: int = 10) -> Floats:
-    """Mean distance between what was said and what happened over ``bins`` equal groups of rows by p, (K,)."""
+    """Mean distance between what was said and what happened over ``bins`` equal groups of rows by
+    p, (K,).
+    """
     error = np.empty(p.shape[1])
     for a, said in enumerate(p.T):
         order = np.argsort(said, kind="stable")
@@ -97,7 +119,9 @@ def calibration_error(p: Floats, cell: Ints, bins: int = 10) -> Floats:
 
 
 def one_against_rest(cell: Ints, cells: int) -> Nuisance:
-    """The regressions of 1{cell = a} for every cell, or for the candidate alone where there is but one."""
+    """The regressions of 1{cell = a} for every cell, or for the candidate alone where there is but
+    one.
+    """
     asked = np.arange(cells) if cells > 2 else np.asarray([1])
     return Nuisance(None, (cell[:, None] == asked).astype(np.float64))
 
@@ -115,10 +139,18 @@ def _present(cell: Ints, cells: int, fold: Ints) -> None:
     for f in range(int(fold.max()) + 1):
         count = np.bincount(cell[fold != f], minlength=cells)
         if len(count) > cells:
-            raise InputError("cells", f"lie in 0..{cells - 1}", int(cell.max()), f"row {int(np.argmax(cell))}")
+            raise InputError(
+                "cells", f"lie in 0..{cells - 1}", int(cell.max()), f"row {int(np.argmax(cell))}"
+            )
         if count.min() == 0:
             a = int(np.argmin(count))
-            raise InputError(f"cell {a}", "have rows outside every fold", 0, f"fold {f}", "use fewer folds, or drop the cell")
+            raise InputError(
+                f"cell {a}",
+                "have rows outside every fold",
+                0,
+                f"fold {f}",
+                "use fewer folds, or drop the cell",
+            )
 
 
 class LearntPropensity(BaseEstimator):  # type: ignore[misc]
@@ -126,8 +158,10 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : a scikit-learn classifier or regressor of 0/1, or `BoostedTrees`; None is a small one of these.
-    folds : of cross-fitting.   seed : of the folds and the model.   clip : the least probability that is given out.
+    model : a scikit-learn classifier or regressor of 0/1, or `BoostedTrees`; None is a small one of
+        these.
+    folds : of cross-fitting.   seed : of the folds and the model.   clip : the least probability
+        that is given out.
 
     Attributes
     ----------
@@ -145,18 +179,26 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    def __init__(self, model: Any = None, folds: int = 5, seed: int = 0, clip: float = 0.01) -> None:
+    def __init__(
+        self, model: Any = None, folds: int = 5, seed: int = 0, clip: float = 0.01
+    ) -> None:
         self.model = model
         self.folds = folds
         self.seed = seed
         self.clip = clip
 
     def fit_predict(
-        self, X: Any, cells: Any, n_cells: int, groups: Ints | None = None, sample_weight: Floats | None = None
+        self,
+        X: Any,
+        cells: Any,
+        n_cells: int,
+        groups: Ints | None = None,
+        sample_weight: Floats | None = None,
     ) -> Floats:
         """Learn, and give the cross-fitted probabilities of the rows themselves, (n, K).
 
-        X : (n, d) array or frame.   cells : (n,) in 0..n_cells-1.   groups : (n,) codes of clusters that share a fold.
+        X : (n, d) array or frame.   cells : (n,) in 0..n_cells-1.   groups : (n,) codes of clusters
+            that share a fold.
         """
         values, names = matrix(X)
         cell = np.asarray(cells, np.int64)
@@ -164,18 +206,33 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         fold = fold_ids(len(values), self.folds, self.seed, strata=cell, groups=groups)
         return self.cross_fit(values, cell, n_cells, fold=fold, weight=sample_weight)
 
-    def fit(self, X: Any, cells: Any, n_cells: int, groups: Ints | None = None, sample_weight: Floats | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        cells: Any,
+        n_cells: int,
+        groups: Ints | None = None,
+        sample_weight: Floats | None = None,
+    ) -> Self:
         """Learn; arguments as `fit_predict`."""
         self.fit_predict(X, cells, n_cells, groups, sample_weight)
         return self
 
-    def cross_fit(self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None) -> Floats:
-        """The same on given folds, (n, K): what the estimators call.   X: (n, d); cell, fold, weight: (n,)."""
+    def cross_fit(
+        self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None
+    ) -> Floats:
+        """The same on given folds, (n, K): what the estimators call.   X: (n, d); cell, fold,
+        weight: (n,).
+        """
         if not 0 <= self.clip * cells < 1:
             raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix="0.01 is usual")
         _present(cell, cells, fold)
         table = Table(X, [f"x{j}" for j in range(X.shape[1])])
-        model = BoostedTrees(trees=100, learning_rate=0.05, leaves=15, least=50) if self.model is None else self.model
+        model = (
+            BoostedTrees(trees=100, learning_rate=0.05, leaves=15, least=50)
+            if self.model is None
+            else self.model
+        )
         check_model(model, "a propensity's model", table)
         learnt = cross_fit(model, table, [one_against_rest(cell, cells)], fold, weight, self.seed)
         self.models_ = [nuisances[0] for nuisances in learnt.models]
@@ -183,17 +240,27 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         p = np.empty_like(scores)
         for f in range(int(fold.max()) + 1):
             other, held = fold != f, fold == f
-            p[held] = calibrate(scores[held], fit_calibration(scores[other], cell[other], _part(weight, other)))
+            p[held] = calibrate(
+                scores[held], fit_calibration(scores[other], cell[other], _part(weight, other))
+            )
         self.calibration_ = fit_calibration(scores, cell, weight)
         clipped, self.clipped_share_ = clip_cells(p, self.clip)
         self.overlap_, self.calibration_error_ = overlap(clipped, cell), calibration_error(p, cell)
         level = logging.WARNING if self.clipped_share_.max() > LOUD else logging.INFO
-        LOG.log(level, "propensities below %g were clipped in shares %s of the rows", self.clip, self.clipped_share_.tolist())
+        LOG.log(
+            level,
+            "propensities below %g were clipped in shares %s of the rows",
+            self.clip,
+            self.clipped_share_.tolist(),
+        )
         return clipped
 
     def predict(self, X: Any) -> Floats:
         """The probability of each cell for new rows, (n, K): the mean over the folds' models."""
         check_is_fitted(self, "models_")
         values, _ = matrix(X)
-        said = [calibrate(_with_control(predict_all(models, values).T), self.calibration_) for models in self.models_]
+        said = [
+            calibrate(_with_control(predict_all(models, values).T), self.calibration_)
+            for models in self.models_
+        ]
         return clip_cells(np.mean(said, axis=0), self.clip)[0]

@@ -1,16 +1,20 @@
 """Save and load any estimator, without code of its own and without pickle.
 
-The constructor's arguments and the learnt attributes (names ending in ``_``) are walked and written as one JSON tree beside
+The constructor's arguments and the learnt attributes (names ending in ``_``) are walked and written
+as one JSON tree beside
 binary parts:
 
     numbers, text, lists, dicts     JSON, long text .txt      spaces                  their own JSON
-    arrays                          .npy, no pickles in it    LightGBM boosters       LightGBM's text model
-    estimators, and objects whose   the same walk again       scikit-learn models     .skops (extra "sklearn-models")
+    arrays                          .npy, no pickles in it    LightGBM boosters       LightGBM's
+    text model
+    estimators, and objects whose   the same walk again       scikit-learn models     .skops (extra
+    "sklearn-models")
       attributes are their
       constructor's arguments
 
-Loading makes objects of these kinds only: classes by registered name (`serialised_names`), spaces by registry, and in .skops
-parts the types of `TRUSTED` and those the caller adds.  What is loaded answers bit for bit like what was saved.
+Loading makes objects of these kinds only: classes by registered name (`serialised_names`), spaces
+by registry, and in .skops parts the types of `TRUSTED` and those the caller adds.  What is loaded
+answers bit for bit like what was saved.
 """
 
 from __future__ import annotations
@@ -55,7 +59,8 @@ def save_estimator(estimator: Any, folder: Path | str) -> str:
 def load_estimator(folder: Path | str, trusted: Sequence[str] = ()) -> Any:
     """The estimator that `save_estimator` wrote; a changed byte is refused.
 
-    trusted : further types that scikit-learn models may be made of, e.g. ``"xgboost.sklearn.XGBRegressor"``.
+    trusted : further types that scikit-learn models may be made of, e.g.
+        ``"xgboost.sklearn.XGBRegressor"``.
     """
     snapshot = read_snapshot(folder)
     return estimator_from_parts(snapshot.parts, snapshot.meta, trusted)
@@ -64,16 +69,28 @@ def load_estimator(folder: Path | str, trusted: Sequence[str] = ()) -> Any:
 def estimator_parts(estimator: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A fitted estimator as named bytes and JSON."""
     if not any(_is_learnt(name) for name in vars(estimator)):
-        raise InputError(type(estimator).__name__, "be fitted before it is saved", "no learnt attribute", fix="call fit first")
+        raise InputError(
+            type(estimator).__name__,
+            "be fitted before it is saved",
+            "no learnt attribute",
+            fix="call fit first",
+        )
     writer = _Writer()
     tree = writer.plain(estimator, type(estimator).__name__)
     return writer.parts, {"estimator": tree, "format": FORMAT}
 
 
-def estimator_from_parts(parts: Mapping[str, bytes], meta: Mapping[str, Any], trusted: Sequence[str] = ()) -> Any:
+def estimator_from_parts(
+    parts: Mapping[str, bytes], meta: Mapping[str, Any], trusted: Sequence[str] = ()
+) -> Any:
     """The inverse of `estimator_parts`."""
     if meta.get("format") != FORMAT or "estimator" not in meta:
-        raise SnapshotError("an estimator's format", f"be {FORMAT}", meta.get("format"), fix="use the version that wrote it")
+        raise SnapshotError(
+            "an estimator's format",
+            f"be {FORMAT}",
+            meta.get("format"),
+            fix="use the version that wrote it",
+        )
     return _Reader(parts, trusted).thing(meta["estimator"])
 
 
@@ -90,7 +107,8 @@ class _Writer:
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
-        self._known: dict[int, tuple[Any, dict[str, Any]]] = {}  # an object met twice is written once
+        # an object met twice is written once
+        self._known: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def plain(self, thing: Any, where: str) -> Any:
         """The JSON of one thing; ``where`` is its path, for errors."""
@@ -105,7 +123,12 @@ class _Writer:
         if isinstance(thing, tuple):
             return {"$tuple": [self.plain(item, f"{where}[{i}]") for i, item in enumerate(thing)]}
         if isinstance(thing, dict):
-            return {"$dict": [[self.plain(key, where), self.plain(item, f"{where}[{key!r}]")] for key, item in thing.items()]}
+            return {
+                "$dict": [
+                    [self.plain(key, where), self.plain(item, f"{where}[{key!r}]")]
+                    for key, item in thing.items()
+                ]
+            }
         if id(thing) not in self._known:
             self._known[id(thing)] = (thing, self._object(thing, where))
         return self._known[id(thing)][1]
@@ -114,7 +137,10 @@ class _Writer:
         if isinstance(thing, np.generic):
             return {"$scalar": self._array(np.asarray(thing))}
         if isinstance(thing, np.ndarray) and thing.dtype.kind == "O":
-            return {"$objects": [self.plain(item, where) for item in thing.ravel().tolist()], "shape": list(thing.shape)}
+            return {
+                "$objects": [self.plain(item, where) for item in thing.ravel().tolist()],
+                "shape": list(thing.shape),
+            }
         if isinstance(thing, np.ndarray):
             return {"$array": self._array(thing)}
         kind = getattr(thing, "kind", None)
@@ -131,14 +157,18 @@ class _Writer:
         if name is not None and all(hasattr(thing, key) for key in _arguments(type(thing))):
             return {
                 "$object": name,
-                "arguments": self._each({key: getattr(thing, key) for key in _arguments(type(thing))}, where),
+                "arguments": self._each(
+                    {key: getattr(thing, key) for key in _arguments(type(thing))}, where
+                ),
             }
         if type(thing).__module__.startswith("lightgbm.") and hasattr(thing, "model_to_string"):
             return {"$booster": self._part("boosters", "txt", thing.model_to_string().encode())}
         if isinstance(thing, BaseEstimator):
             return {"$sklearn": self._part("models", "skops", _skops().dumps(thing))}
         fix = "keep arrays, numbers, text, spaces, boosters or scikit-learn models"
-        raise InputError(where, "be something that can be saved without code", type(thing).__name__, fix=fix)
+        raise InputError(
+            where, "be something that can be saved without code", type(thing).__name__, fix=fix
+        )
 
     def _each(self, items: Mapping[str, Any], where: str) -> dict[str, Any]:
         return {name: self.plain(value, f"{where}.{name}") for name, value in sorted(items.items())}
@@ -164,7 +194,9 @@ class _Reader:
             "$float": lambda node: float(node["$float"]),
             "$text": lambda node: self._bytes(node["$text"]).decode(),
             "$tuple": lambda node: tuple(self.thing(item) for item in node["$tuple"]),
-            "$dict": lambda node: {self.thing(key): self.thing(item) for key, item in node["$dict"]},
+            "$dict": lambda node: {
+                self.thing(key): self.thing(item) for key, item in node["$dict"]
+            },
             "$scalar": lambda node: self._array(node["$scalar"])[()],
             "$array": lambda node: self._array(node["$array"]),
             "$objects": self._objects,
@@ -184,7 +216,9 @@ class _Reader:
         for key, make in self._makers.items():
             if key in node:
                 return make(node)
-        raise SnapshotError("a node of an estimator", f"be one of {', '.join(self._makers)}", sorted(node))
+        raise SnapshotError(
+            "a node of an estimator", f"be one of {', '.join(self._makers)}", sorted(node)
+        )
 
     def _each(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.thing(node) for name, node in nodes.items()}
@@ -202,14 +236,21 @@ class _Reader:
 
     def _bytes(self, name: str) -> bytes:
         if name not in self._parts:
-            raise SnapshotError(f"part {name!r}", "be in the snapshot", sorted(self._parts)[:5], fix="write it again")
+            raise SnapshotError(
+                f"part {name!r}",
+                "be in the snapshot",
+                sorted(self._parts)[:5],
+                fix="write it again",
+            )
         return self._parts[name]
 
     def _array(self, name: str) -> Any:
         try:
             return np.load(io.BytesIO(self._bytes(name)), allow_pickle=False)
         except ValueError as error:
-            raise SnapshotError(f"part {name!r}", "be an array of numbers or text", str(error), fix="write it again") from error
+            raise SnapshotError(
+                f"part {name!r}", "be an array of numbers or text", str(error), fix="write it again"
+            ) from error
 
     def _booster(self, name: str) -> Any:
         from lightgbm import Booster
@@ -223,7 +264,9 @@ class _Reader:
         strange = sorted(set(skops.get_untrusted_types(data=data)) - set(self._trusted))
         if strange:
             fix = f"if you trust them: load_estimator(folder, trusted={strange})"
-            raise SnapshotError("a scikit-learn model", "be made of trusted types", ", ".join(strange), name, fix)
+            raise SnapshotError(
+                "a scikit-learn model", "be made of trusted types", ", ".join(strange), name, fix
+            )
         if name not in self._made:
             self._made[name] = skops.loads(data, trusted=self._trusted)
         return self._made[name]
@@ -233,7 +276,9 @@ def _class_of(name: str) -> Any:
     """A class by its registered name; nothing else is ever imported."""
     cls = registered_class(name)
     if cls is None:
-        raise SnapshotError("a saved class", "be a registered name", repr(name), fix="do not load this file")
+        raise SnapshotError(
+            "a saved class", "be a registered name", repr(name), fix="do not load this file"
+        )
     return cls
 
 
@@ -242,4 +287,6 @@ def _skops() -> Any:
         return import_module("skops.io")
     except ImportError as error:
         fix = 'pip install "equipoise[sklearn-models]"'
-        raise MissingExtra("skops", "be installed to save or load scikit-learn models", "no such module", fix=fix) from error
+        raise MissingExtra(
+            "skops", "be installed to save or load scikit-learn models", "no such module", fix=fix
+        ) from error

@@ -1,7 +1,8 @@
-"""The names that saved estimators are made of.  A snapshot names registered names, never a file, so that files may move.
+"""The names that saved estimators are made of.  A snapshot names registered names, never a file, so
+that files may move.
 
-A class that can be part of a saved estimator is one line in `PARTS`, beside the registries of estimators.  `BEFORE_0_2`
-leads from the module paths that version 0.1.0 wrote to today's names.
+A class that can be part of a saved estimator is one line in `PARTS`, beside the registries of
+estimators.  `BEFORE_0_2` leads from the module paths that version 0.1.0 wrote to today's names.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ HOUSE = "equipoise.estimators."
 _OLD_MODULES = {
     "models": ("boosted-trees:BoostedTrees", "sklearn-model:Foreign"),
     "trees": ("trees:Trees",),
-    "strata.cells": ("boosted-classes:BoostedClasses", "softmax:Softmax", "sklearn-classes:ForeignClasses"),
+    "strata.cells": (
+        "boosted-classes:BoostedClasses",
+        "softmax:Softmax",
+        "sklearn-classes:ForeignClasses",
+    ),
     "propensity": ("learnt-propensity:LearntPropensity",),
     "bootstrapped": ("bootstrapped:Bootstrapped",),
     "clusters": ("clusters:Clusters",),
@@ -73,12 +78,16 @@ _OLD_MODULES = {
     "strata.cf_mle_net": ("cf-mle-net:CFMLENet",),
 }
 BEFORE_0_2 = {
-    f"{HOUSE}{module}:{pair.split(':')[1]}": pair.split(":")[0] for module, pairs in _OLD_MODULES.items() for pair in pairs
+    f"{HOUSE}{module}:{pair.split(':')[1]}": pair.split(":")[0]
+    for module, pairs in _OLD_MODULES.items()
+    for pair in pairs
 }
 
 
 def registered_name(thing: object) -> str | None:
-    """The name a class of this folder is registered under; None for a class of another place, or one that is not registered."""
+    """The name a class of this folder is registered under; None for a class of another place, or
+    one that is not registered.
+    """
     cls = type(thing)
     if not cls.__module__.startswith(HOUSE):
         return None
@@ -86,7 +95,9 @@ def registered_name(thing: object) -> str | None:
 
 
 def registered_class(name: str) -> type | None:
-    """The class of a registered name, or of what version 0.1.0 wrote for it, or None; nothing else is imported."""
+    """The class of a registered name, or of what version 0.1.0 wrote for it, or None; nothing else
+    is imported.
+    """
     known = BEFORE_0_2.get(name, name)
     for registry in REGISTRIES:
         if known in registry:

@@ -1,7 +1,8 @@
 """Sample: what an estimator learns from, checked once at the door.
 
-n units, d features, m metrics, K = 1 + k cells.  Whoever holds a Sample may trust it: numbers are finite (features may be NaN),
-every metric varies, every treatment lies in the space, propensities lie in (0, 1) and sum to 1.
+n units, d features, m metrics, K = 1 + k cells.  Whoever holds a Sample may trust it: numbers are
+finite (features may be NaN), every metric varies, every treatment lies in the space, propensities
+lie in (0, 1) and sum to 1.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
 
 @runtime_checkable
 class PropensityModel(Protocol):
-    """What `fit(propensity=...)` takes where the design is not known: a model that learns it, never on the rows it predicts."""
+    """What `fit(propensity=...)` takes where the design is not known: a model that learns it, never
+    on the rows it predicts.
+    """
 
-    def cross_fit(self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None) -> Floats:
-        """The probability of each cell, (n, K); the rows of a fold are predicted by models that did not see it."""
+    def cross_fit(
+        self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None
+    ) -> Floats:
+        """The probability of each cell, (n, K); the rows of a fold are predicted by models that did
+        not see it.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,8 @@ class Sample:
 
     Attributes
     ----------
-    X : (n, d), NaN where missing.   y : (n, m).   treatment : canonical values of the space, (n,) or (n, p).
+    X : (n, d), NaN where missing.   y : (n, m).   treatment : canonical values of the space, (n,)
+        or (n, p).
     propensity : (n, K) probabilities, or a model that learns them, or None for the observed shares.
     weight : (n,) > 0 or None.   groups : (n,) codes of clusters or None.
     features, metrics : the names of the columns of X and y.
@@ -55,7 +63,13 @@ class Sample:
 
 
 def sample(
-    X: Any, y: Any, space: Space, treatment: Any, propensity: Any = None, sample_weight: Any = None, groups: Any = None
+    X: Any,
+    y: Any,
+    space: Space,
+    treatment: Any,
+    propensity: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
 ) -> Sample:
     """Check everything that `fit` was given and name its parts."""
     values, features = matrix(X)
@@ -69,7 +83,13 @@ def sample(
     known: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
         known = _propensity(propensity, 1 + len(space.candidates()))
-    named = {"y": levels, "treatment": canonical, "propensity": known, "sample_weight": weight, "groups": codes}
+    named = {
+        "y": levels,
+        "treatment": canonical,
+        "propensity": known,
+        "sample_weight": weight,
+        "groups": codes,
+    }
     for name, part in named.items():
         if isinstance(part, np.ndarray) and len(part) != n:
             raise InputError(name, f"have one entry a row of X ({n})", len(part))
@@ -86,7 +106,10 @@ def infer_space(treatment: Any) -> Space:
         "space",
         "be given unless the treatment is 0 or 1",
         f"None, with labels like {', '.join(seen)}",
-        fix='say space=Arms(["none", "mens", "womens"]) with control first, or space=Dose(0, 3) for amounts',
+        fix=(
+            'say space=Arms(["none", "mens", "womens"]) with control first, or space=Dose(0, 3) for'
+            " amounts"
+        ),
     )
 
 
@@ -95,12 +118,16 @@ def outcomes(y: Any) -> tuple[Floats, tuple[str, ...]]:
     names: tuple[str, ...] | None = None
     if isinstance(y, np.ndarray | list | tuple):
         values = np.asarray(y)
-    elif getattr(y, "ndim", 0) == 1 or hasattr(y, "chunks") or hasattr(y, "implode"):  # a series of any library
+    # a series of any library
+    elif getattr(y, "ndim", 0) == 1 or hasattr(y, "chunks") or hasattr(y, "implode"):
         label = getattr(y, "name", None)
         values, names = np.asarray(y), (str(label),) if label else None
     else:
         table = to_arrow(y)
-        values, names = np.column_stack([column.to_numpy() for column in table.columns]), tuple(table.column_names)
+        values, names = (
+            np.column_stack([column.to_numpy() for column in table.columns]),
+            tuple(table.column_names),
+        )
     try:
         values = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
@@ -108,7 +135,9 @@ def outcomes(y: Any) -> tuple[Floats, tuple[str, ...]]:
     if values.ndim not in (1, 2) or values.size == 0:
         raise InputError("y", "have shape (n,) or (n, m)", f"shape {values.shape}")
     values = values.reshape(len(values), -1)
-    names = names or (("y",) if values.shape[1] == 1 else tuple(f"y{j}" for j in range(values.shape[1])))
+    names = names or (
+        ("y",) if values.shape[1] == 1 else tuple(f"y{j}" for j in range(values.shape[1]))
+    )
     _check_outcomes(values, names)
     return values, names
 
@@ -117,11 +146,22 @@ def _check_outcomes(values: Floats, names: tuple[str, ...]) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         row, j = (int(i) for i in np.argwhere(bad)[0])
-        raise InputError(f"outcome {names[j]!r}", "be finite", values[row, j], f"row {row}", "mend or drop the row")
+        raise InputError(
+            f"outcome {names[j]!r}",
+            "be finite",
+            values[row, j],
+            f"row {row}",
+            "mend or drop the row",
+        )
     constant = values.max(axis=0) == values.min(axis=0)
     if constant.any():
         j = int(np.argmax(constant))
-        raise InputError(f"outcome {names[j]!r}", "vary", f"{values[0, j]:g} in every row", fix="take it out of the metrics")
+        raise InputError(
+            f"outcome {names[j]!r}",
+            "vary",
+            f"{values[0, j]:g} in every row",
+            fix="take it out of the metrics",
+        )
 
 
 def _weights(given: Any) -> Floats:
@@ -129,7 +169,13 @@ def _weights(given: Any) -> Floats:
     good = np.isfinite(weight) & (weight > 0)
     if weight.ndim != 1 or not good.all():
         row = int(np.argmin(good)) if weight.ndim == 1 else 0
-        raise InputError("sample_weight", "be one finite number > 0 a row", weight[row], f"row {row}", "drop rows of weight 0")
+        raise InputError(
+            "sample_weight",
+            "be one finite number > 0 a row",
+            weight[row],
+            f"row {row}",
+            "drop rows of weight 0",
+        )
     return weight
 
 
@@ -142,19 +188,33 @@ def _codes(given: Any) -> Ints:
 
 def _propensity(given: Any, cells: int) -> Floats:
     """Probabilities (n, K), control first; (n,) is P(treated) of two cells."""
-    e = np.asarray(given, np.float64) if isinstance(given, np.ndarray | list) or hasattr(given, "dtype") else matrix(given)[0]
+    e = (
+        np.asarray(given, np.float64)
+        if isinstance(given, np.ndarray | list) or hasattr(given, "dtype")
+        else matrix(given)[0]
+    )
     if e.ndim == 1 and cells == 2:
         e = np.column_stack([1 - e, e])
     if e.ndim != 2 or e.shape[1] != cells:
         fix = "give one column a cell: control first, then the candidates in the space's order"
-        raise InputError("propensity", f"have shape (n, {cells})", f"shape {np.shape(given)}", fix=fix)
+        raise InputError(
+            "propensity", f"have shape (n, {cells})", f"shape {np.shape(given)}", fix=fix
+        )
     good = (e > 0) & (e < 1)
     if not good.all():
         row, a = (int(i) for i in np.argwhere(~good)[0])
         fix = "drop rows that could get one treatment only"
-        raise InputError("propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix)
+        raise InputError(
+            "propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix
+        )
     total = e.sum(axis=1)
     if np.abs(total - 1).max() > SUM_TOLERANCE:
         row = int(np.argmax(np.abs(total - 1)))
-        raise InputError("propensities", "sum to 1", f"{total[row]:g}", f"row {row}", "give the probability of every cell")
+        raise InputError(
+            "propensities",
+            "sum to 1",
+            f"{total[row]:g}",
+            f"row {row}",
+            "give the probability of every cell",
+        )
     return e

@@ -1,12 +1,13 @@
 """Trees: a boosted ensemble as flat arrays, scored without LightGBM.
 
-A tree of at most 32 leaves is scored by bits: leaves are numbered from left to right; a node that sends a row to the right clears
-the bits of its left leaves; the lowest bit left is the row's leaf.  So a node is one pass over a block of rows, without branches.
+A tree of at most 32 leaves is scored by bits: leaves are numbered from left to right; a node that
+sends a row to the right clears the bits of its left leaves; the lowest bit left is the row's leaf.
+So a node is one pass over a block of rows, without branches.
 
     Lucchese, Nardini, Orlando, Perego, Tonellotto & Venturini (2015): QuickScorer, SIGIR.
 
-Features are coded once a block by the thresholds of all models asked, so that models of one table share the coding.  The sums are
-those of LightGBM, term by term in its order.
+Features are coded once a block by the thresholds of all models asked, so that models of one table
+share the coding.  The sums are those of LightGBM, term by term in its order.
 """
 
 from __future__ import annotations
@@ -48,9 +49,19 @@ def _code(X: Floats, rows: Ints, feature: Ints, as_zero: Bools, edges: Floats, c
 
 @njit(cache=True, nogil=True)
 def _add_trees(
-    code: Codes, node_of: Ints, slot: Ints, bound: Codes, top: Codes, mask: Words, leaf: Floats, bits: Words, total: Floats
+    code: Codes,
+    node_of: Ints,
+    slot: Ints,
+    bound: Codes,
+    top: Codes,
+    mask: Words,
+    leaf: Floats,
+    bits: Words,
+    total: Floats,
 ) -> None:
-    """Add every tree's leaf value to ``total`` (block,).   node_of: (trees + 1,) offsets of nodes; leaf: (trees, 32)."""
+    """Add every tree's leaf value to ``total`` (block,).   node_of: (trees + 1,) offsets of nodes;
+    leaf: (trees, 32).
+    """
     n = len(total)
     full = np.uint32(0xFFFFFFFF)
     for tree in range(len(node_of) - 1):
@@ -78,12 +89,17 @@ def _masks(left: Ints, right: Ints, node_of: Ints, leaf_of: Ints, mask: Words, o
             continue
         begin = np.zeros(node_of[tree + 1] - start, np.int64)
         stack[0], size = 0, 1
-        while size:  # a node is met twice: before its left leaves, and (as -1 - node - BITS) after them
+        # a node is met twice: before its left leaves, and (as -1 - node - BITS) after them
+        while size:
             size -= 1
             item = stack[size]
             if item >= 0:
                 begin[item] = place
-                stack[size], stack[size + 1], stack[size + 2] = right[start + item], -1 - BITS - item, left[start + item]
+                stack[size], stack[size + 1], stack[size + 2] = (
+                    right[start + item],
+                    -1 - BITS - item,
+                    left[start + item],
+                )
                 size += 3
             elif item < -BITS:
                 node = -1 - BITS - item
@@ -134,7 +150,8 @@ class Trees:
     Attributes
     ----------
     node_of, leaf_of : (trees + 1,) where each tree's nodes and leaves start.
-    feature, threshold, kind, left, right : (nodes,); a child < 0 is the leaf -1 - child.   leaf : (leaves,) values.
+    feature, threshold, kind, left, right : (nodes,); a child < 0 is the leaf -1 - child.   leaf :
+        (leaves,) values.
     """
 
     def __init__(self, text: str) -> None:
@@ -152,16 +169,29 @@ class Trees:
         self.node_of: Ints = self.leaf_of - np.arange(len(leaves))
         self.threshold: Floats = np.array(fields["threshold"], np.float64)
         self.leaf: Floats = np.array(fields["leaf_value"], np.float64)
-        self.feature, self.kind, self.left, self.right = (np.array(fields[name], np.int64) for name in whole)
+        self.feature, self.kind, self.left, self.right = (
+            np.array(fields[name], np.int64) for name in whole
+        )
         if not self._whole():
             got = f"{len(leaves) - 1} trees, {len(self.threshold)} thresholds"
-            raise SnapshotError("a model's text", "be LightGBM's, with numerical splits", got, fix="save the model again")
+            raise SnapshotError(
+                "a model's text",
+                "be LightGBM's, with numerical splits",
+                got,
+                fix="save the model again",
+            )
 
     def _whole(self) -> bool:
-        """Whether every node and leaf has one parent that comes before it, so that each walk ends in a leaf."""
+        """Whether every node and leaf has one parent that comes before it, so that each walk ends
+        in a leaf.
+        """
         nodes, leaves = int(self.node_of[-1]), int(self.leaf_of[-1])
         parts = (self.feature, self.threshold, self.kind, self.left, self.right)
-        if len(self.leaf_of) == 1 or any(len(part) != nodes for part in parts) or len(self.leaf) != leaves:
+        if (
+            len(self.leaf_of) == 1
+            or any(len(part) != nodes for part in parts)
+            or len(self.leaf) != leaves
+        ):
             return False
         tree = np.repeat(np.arange(len(self.node_of) - 1), np.diff(self.node_of))
         parent = np.tile(np.arange(nodes), 2)
@@ -175,7 +205,9 @@ class Trees:
             (self.feature >= 0).all()
             and (node > parent[inner]).all()
             and np.array_equal(np.sort(np.concatenate([node, roots])), np.arange(nodes))
-            and np.array_equal(np.sort(np.concatenate([leaf, self.leaf_of[single]])), np.arange(leaves))
+            and np.array_equal(
+                np.sort(np.concatenate([leaf, self.leaf_of[single]])), np.arange(leaves)
+            )
             and (leaf < self.leaf_of[start[~inner] + 1]).all()
             and (node < self.node_of[start[inner] + 1]).all()
         )
@@ -192,7 +224,9 @@ class Trees:
 
     @cached_property
     def bits(self) -> tuple[Words, Floats]:
-        """The mask of each node, (nodes,), and the leaf values where the bits find them, (trees, 32)."""
+        """The mask of each node, (nodes,), and the leaf values where the bits find them, (trees,
+        32).
+        """
         mask = np.empty(len(self.feature), np.uint32)
         order = np.empty(len(self.leaf), np.int64)
         _masks(self.left, self.right, self.node_of, self.leaf_of, mask, order)
@@ -203,7 +237,9 @@ class Trees:
 
 
 def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -> Floats:
-    """The sums of several ensembles that were learnt on one table, (models, n), for all rows of X or those named."""
+    """The sums of several ensembles that were learnt on one table, (models, n), for all rows of X
+    or those named.
+    """
     rows = np.arange(len(X)) if rows is None else rows
     out = np.zeros((len(models), len(rows)))
     feature = np.unique(np.concatenate([model.feature for model in models]))
@@ -249,20 +285,28 @@ def _cuts(models: Sequence[Trees], feature: Ints) -> list[Floats]:
 
 
 def _as_zero(models: Sequence[Trees], feature: Ints) -> Bools:
-    """Whether a missing value counts as 0: LightGBM's rule for a feature that had none missing when it learnt."""
+    """Whether a missing value counts as 0: LightGBM's rule for a feature that had none missing when
+    it learnt.
+    """
     column = np.concatenate([model.feature for model in models])
     kind = np.concatenate([model.kind for model in models])
     learnt = np.unique(column[kind >> MISSING_SHIFT == MISSING_NAN])
     return ~np.isin(feature, learnt)
 
 
-def _table(model: Trees, feature: Ints, cuts: list[Floats]) -> tuple[Ints, Ints, Codes, Codes, Words, Floats]:
-    """What `_add_trees` reads of a model: offsets, each node's feature slot, code bound, last code to the right, mask; leaves."""
+def _table(
+    model: Trees, feature: Ints, cuts: list[Floats]
+) -> tuple[Ints, Ints, Codes, Codes, Words, Floats]:
+    """What `_add_trees` reads of a model: offsets, each node's feature slot, code bound, last code
+    to the right, mask; leaves.
+    """
     slot = np.searchsorted(feature, model.feature)
     bound = np.empty(len(slot), np.uint8)
     for j in range(len(feature)):
         bound[slot == j] = np.searchsorted(cuts[j], model.threshold[slot == j])
     keeps_left = model.kind & DEFAULT_LEFT > 0
-    top = np.where(keeps_left & (model.kind >> MISSING_SHIFT == MISSING_NAN), 254, 255).astype(np.uint8)
+    top = np.where(keeps_left & (model.kind >> MISSING_SHIFT == MISSING_NAN), 254, 255).astype(
+        np.uint8
+    )
     mask, leaf = model.bits
     return model.node_of, slot, bound, top, mask, leaf

@@ -1,4 +1,5 @@
-"""Judging effects and policies on rows of an experiment: pure functions on arrays, every claim with its interval.
+"""Judging effects and policies on rows of an experiment: pure functions on arrays, every claim with
+its interval.
 
 A ranking metric is one object and one line in `METRICS`.
 """
@@ -74,9 +75,21 @@ FILES = {
     "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
     "bounds": ("StrataBounds", "strata_bounds", "utility_bounds"),
     "resampling": ("bootstrap",),
-    "calibration": ("EffectGroup", "LinearPredictor", "best_linear_predictor", "calibration_deciles"),
+    "calibration": (
+        "EffectGroup",
+        "LinearPredictor",
+        "best_linear_predictor",
+        "calibration_deciles",
+    ),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
-    "other_libraries": ("auuc_causalml", "auuc_causalml_raw", "auuc_sklift", "qini_causalml", "qini_causalml_raw", "qini_sklift"),
+    "other_libraries": (
+        "auuc_causalml",
+        "auuc_causalml_raw",
+        "auuc_sklift",
+        "qini_causalml",
+        "qini_causalml_raw",
+        "qini_sklift",
+    ),
     "curves": ("Curve", "gain_curve", "toc_curve"),
     "evidence": ("Evidence", "observe"),
     "sorting": ("RankedScores", "sort_scores"),
@@ -85,7 +98,14 @@ FILES = {
     "baselines": ("everybody", "random_at_equal_spend", "top_share"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
     "shift": ("ShiftValue", "shift_value"),
-    "strata": ("Audience", "OfferValue", "audience", "offer_curve", "offer_value", "reward_by_segment"),
+    "strata": (
+        "Audience",
+        "OfferValue",
+        "audience",
+        "offer_curve",
+        "offer_value",
+        "reward_by_segment",
+    ),
     "arms_by_metrics": ("TableRow", "ranking_table"),
     "against_truth": ("pehe", "regret", "true_value"),
     "uplift": ("autoc", "qini", "qini_rate"),

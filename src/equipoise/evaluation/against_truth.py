@@ -13,15 +13,21 @@ from equipoise.evaluation.off_policy import decisions
 
 
 def pehe(effects: Any, *, truth: Truth) -> Floats:
-    """Precision in estimating heterogeneous effects (Hill 2011): the root mean squared error of effects (n, k, m), as (k, m)."""
+    """Precision in estimating heterogeneous effects (Hill 2011): the root mean squared error of
+    effects (n, k, m), as (k, m).
+    """
     values, real = np.asarray(effects, np.float64), truth.effects().values
     if values.shape != real.shape:
-        raise InputError("effects", f"have the truth's shape (n, k, m) = {real.shape}", values.shape)
+        raise InputError(
+            "effects", f"have the truth's shape (n, k, m) = {real.shape}", values.shape
+        )
     return np.asarray(np.sqrt(np.mean((values - real) ** 2, axis=0)))
 
 
 def true_value(policy: Any, *, truth: Truth) -> Floats:
-    """The true mean of every metric, (m,), if the policy decided: choices (n,) or probabilities (n, K)."""
+    """The true mean of every metric, (m,), if the policy decided: choices (n,) or probabilities (n,
+    K).
+    """
     made = decisions(policy, len(truth), len(truth.cells) - 1)
     return np.asarray(made.mean_level(truth.levels).mean(axis=0))
 

@@ -1,4 +1,5 @@
-"""Arms x metrics: how well predicted effects rank units, for every candidate, outcome and ranking metric in one loop.
+"""Arms x metrics: how well predicted effects rank units, for every candidate, outcome and ranking
+metric in one loop.
 
 One sort of a predicted effect serves all its ranking metrics; the rows were checked once.
 """
@@ -47,11 +48,17 @@ def ranking_table(
     arms = [f"candidate {a}" for a in range(shape[1])] if candidates is None else list(candidates)
     names = [f"y{j}" for j in range(shape[2])] if outcomes is None else list(outcomes)
     if (len(arms), len(names)) != shape[1:]:
-        raise InputError("names", f"be {shape[1]} candidates and {shape[2]} outcomes", f"{len(arms)} and {len(names)}")
+        raise InputError(
+            "names",
+            f"be {shape[1]} candidates and {shape[2]} outcomes",
+            f"{len(arms)} and {len(names)}",
+        )
     judged: list[Metric] = [METRICS.load(name) for name in metrics]
     table = []
     for a, arm in enumerate(arms):
         for j, name in enumerate(names):
             ranking = rank(values[:, a, j], rows, candidate=a, metric=j)
-            table += [TableRow(arm, name, metric.name, metric(ranking, level=level)) for metric in judged]
+            table += [
+                TableRow(arm, name, metric.name, metric(ranking, level=level)) for metric in judged
+            ]
     return table

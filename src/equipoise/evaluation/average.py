@@ -1,7 +1,7 @@
 """Average effects of every candidate on every metric, with intervals and p-values.
 
-By doubly robust row values (AIPW; Robins, Rotnitzky & Zhao 1994), which without a model of the levels is the difference of
-weighted means (Hajek); by `snips` it is that difference in any case.
+By doubly robust row values (AIPW; Robins, Rotnitzky & Zhao 1994), which without a model of the
+levels is the difference of weighted means (Hajek); by `snips` it is that difference in any case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from equipoise.evaluation.off_policy import Decisions, Method, dr
 
 @dataclass(frozen=True)
 class AverageEffects:
-    """control: the mean level under control, (m,).   effect: the mean change under each candidate, (k, m)."""
+    """control: the mean level under control, (m,).   effect: the mean change under each candidate,
+    (k, m).
+    """
 
     control: Estimates
     effect: Estimates
@@ -43,5 +45,9 @@ def average_effects(rows: Evidence, *, method: Method = dr, level: float = 0.95)
         mean_estimates(values(1 + a) - control, weight=rows.weight, groups=rows.groups, level=level)
         for a in range(rows.candidates)
     ]
-    effect = around(np.stack([one.value for one in found]), np.stack([one.std_error for one in found]), level)
-    return AverageEffects(mean_estimates(control, weight=rows.weight, groups=rows.groups, level=level), effect)
+    effect = around(
+        np.stack([one.value for one in found]), np.stack([one.std_error for one in found]), level
+    )
+    return AverageEffects(
+        mean_estimates(control, weight=rows.weight, groups=rows.groups, level=level), effect
+    )

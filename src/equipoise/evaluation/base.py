@@ -4,7 +4,8 @@ An estimate that is a weighted mean of independent influence values psi has
 
     std_error^2 = sum_g (sum_{i in g} w_i psi_i)^2 / (sum w)^2 * G / (G - 1)
 
-with every row a group of its own, or rows of one cluster together; its interval is value +- z std_error.
+with every row a group of its own, or rows of one cluster together; its interval is value +- z
+std_error.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ METRICS = Registry(
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number with its standard error and interval; the last three are NaN where no interval was asked for."""
+    """One number with its standard error and interval; the last three are NaN where no interval was
+    asked for.
+    """
 
     value: float
     std_error: float
@@ -62,7 +65,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Numbers of any shape with standard errors and intervals; indexing one gives its `Estimate`."""
+    """Numbers of any shape with standard errors and intervals; indexing one gives its
+    `Estimate`.
+    """
 
     value: Floats
     std_error: Floats
@@ -70,7 +75,9 @@ class Estimates:
     high: Floats
 
     def __getitem__(self, index: int | tuple[int, ...]) -> Estimate:
-        return Estimate(*(float(part[index]) for part in (self.value, self.std_error, self.low, self.high)))
+        return Estimate(
+            *(float(part[index]) for part in (self.value, self.std_error, self.low, self.high))
+        )
 
     def __len__(self) -> int:
         return len(self.value)
@@ -82,19 +89,25 @@ class Estimates:
 
 
 def _p_values(value: Floats, std_error: Floats) -> Floats:
-    ratio = np.divide(np.abs(value), std_error, out=np.where(value == 0, 0.0, np.inf), where=std_error != 0)
+    ratio = np.divide(
+        np.abs(value), std_error, out=np.where(value == 0, 0.0, np.inf), where=std_error != 0
+    )
     return np.asarray(2 * ndtr(-ratio))
 
 
 def critical(level: float) -> float:
     """The two-sided normal critical value: 1.96 at level 0.95."""
     if not 0 < level < 1:
-        raise InputError("level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals")
+        raise InputError(
+            "level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals"
+        )
     return float(ndtri(0.5 + level / 2))
 
 
 def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) -> Floats:
-    """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,); groups: (n,) codes or None."""
+    """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,);
+    groups: (n,) codes or None.
+    """
     square = np.empty(influence.shape[1])
     for j, part in enumerate(influence.T):
         sums = weight * part if groups is None else np.bincount(groups, weight * part)
@@ -109,8 +122,12 @@ def small_sample(n: int, groups: Ints | None) -> float:
     return units / max(units - 1, 1)
 
 
-def mean_estimates(rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95) -> Estimates:
-    """Weighted means (m,) of row values (n, m) with intervals: what pools the `rows` of several folds into one answer."""
+def mean_estimates(
+    rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95
+) -> Estimates:
+    """Weighted means (m,) of row values (n, m) with intervals: what pools the `rows` of several
+    folds into one answer.
+    """
     if rows.ndim != 2 or len(rows) < 2:
         raise InputError("rows", "have shape (n, m) with n >= 2", rows.shape)
     w = np.ones(len(rows)) if weight is None else weight

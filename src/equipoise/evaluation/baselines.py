@@ -1,4 +1,5 @@
-"""Policies to measure a policy against: a share treated by score, one arm for everybody, nobody, the same spend at random.
+"""Policies to measure a policy against: a share treated by score, one arm for everybody, nobody,
+the same spend at random.
 
 All are probabilities of cells, (n, K), so `policy_value` judges them like any other.
 """
@@ -15,10 +16,12 @@ from equipoise.evaluation.sorting import sort_scores
 
 
 def top_share(score: ArrayLike, share: float) -> Floats:
-    """Treat the top share of units, each with its best candidate, (n, K): the policy a ranking stands for at a budget of offers.
+    """Treat the top share of units, each with its best candidate, (n, K): the policy a ranking
+    stands for at a budget of offers.
 
     score : (n, k) predicted effects, or (n,) for one candidate.   share : in 0..1.
-    Units tied at the cut are treated with the probability that fills the share, so the order of rows is of no effect.
+    Units tied at the cut are treated with the probability that fills the share, so the order of
+    rows is of no effect.
 
     Examples
     --------
@@ -46,15 +49,21 @@ def top_share(score: ArrayLike, share: float) -> Floats:
 
 
 def everybody(cell: int, n: int, cells: int) -> Floats:
-    """Give every unit the same cell, (n, K): 0 nobody is treated, 1 + a everybody gets candidate a."""
+    """Give every unit the same cell, (n, K): 0 nobody is treated, 1 + a everybody gets candidate
+    a.
+    """
     return np.broadcast_to(np.eye(cells)[cell], (n, cells))
 
 
-def random_at_equal_spend(policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None) -> Floats:
-    """Give cells by lot in the policy's shares, scaled so that the expected spend is the policy's, (n, K).
+def random_at_equal_spend(
+    policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None
+) -> Floats:
+    """Give cells by lot in the policy's shares, scaled so that the expected spend is the policy's,
+    (n, K).
 
-    policy : (n,) choices or (n, K) probabilities.   cost : (n, k) expected cost of each candidate; None: a unit of money an
-    offer.  Where the lot would have to treat more than everybody, it treats everybody.
+    policy : (n,) choices or (n, K) probabilities.   cost : (n, k) expected cost of each candidate;
+        None: a unit of money an offer.  Where the lot would have to treat more than everybody, it
+        treats everybody.
     """
     n = len(policy)
     candidates = cost.shape[1] if cost is not None else _candidates(policy)

@@ -1,17 +1,20 @@
 """What remains of the strata without A5 (exclusion) or A6 (no harm): sharp bounds, unit by unit.
 
-A claim cell (c, y) of an offered unit mixes those who would also buy without the offer and those who would not.  Let
+A claim cell (c, y) of an offered unit mixes those who would also buy without the offer and those
+who would not.  Let
 
     x_cy = P(C(1)=c, Y(0)=1, Y(1)=y)      0 <= x_cy <= q_cy      sum x_cy = m0
 
-A5 says x_00 = 0 and x_01 = q01; A6 says x_00 = 0 and x_10 = 0 (for everybody, claiming or not).  Every type is x_cy or
-q_cy - x_cy, so each ranges over
+A5 says x_00 = 0 and x_01 = q01; A6 says x_00 = 0 and x_10 = 0 (for everybody, claiming or not).
+Every type is x_cy or q_cy - x_cy, so each ranges over
 
     max(lo_cy, m0 - sum of the others' hi) <= x_cy <= min(hi_cy, m0 - sum of the others' lo)
 
-and any utility of types, linear in x, is largest where x fills up in the order of its gains: a knapsack of four items.
+and any utility of types, linear in x, is largest where x fills up in the order of its gains: a
+knapsack of four items.
 
-    Kallus (2022), What's the Harm?, arXiv:2205.10327; Li & Pearl (2019), IJCAI.    A1-A4 hold throughout.
+    Kallus (2022), What's the Harm?, arXiv:2205.10327; Li & Pearl (2019), IJCAI.    A1-A4 hold
+    throughout.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from equipoise.core.arrays import Bools, Floats
 from equipoise.core.errors import InputError
 from equipoise.core.strata import STRATA
 
-TYPES = (*STRATA, "harm", "direct_gain", "direct_loss")  # C(1), Y(0), Y(1): 000 011 100 101 111 110 001 010
+# C(1), Y(0), Y(1): 000 011 100 101 111 110 001 010
+TYPES = (*STRATA, "harm", "direct_gain", "direct_loss")
 CELL_OF = np.array([0, 1, 2, 3, 3, 2, 1, 0])  # the claim cell that each type shows when offered
 BUYS_ALONE = np.array([0, 1, 0, 0, 1, 1, 0, 1], np.bool_)  # whether it would buy without the offer
 ROUNDING = 1e-9  # probabilities may miss each other by so much and still be compatible
@@ -36,7 +40,8 @@ BOTH = ("A5", "A6")
 class StrataBounds:
     """The least and the largest probability of each of `TYPES`.
 
-    low, high : (n, 8).   compatible : (n,), whether q and m0 can be under the assumptions; where not, low may exceed high.
+    low, high : (n, 8).   compatible : (n,), whether q and m0 can be under the assumptions; where
+        not, low may exceed high.
     """
 
     low: Floats
@@ -51,7 +56,8 @@ class StrataBounds:
 
 
 def strata_bounds(q: Floats, m0: Floats, *, assume: Collection[str] = BOTH) -> StrataBounds:
-    """Sharp bounds of the types.   q: (n, 4), m0: (n,); assume: some of "A5" and "A6", () for neither.
+    """Sharp bounds of the types.   q: (n, 4), m0: (n,); assume: some of "A5" and "A6", () for
+    neither.
 
     >>> found = strata_bounds(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]), assume=("A5",))
     >>> [side.round(6).tolist() for side in found.of("always_buyer")]
@@ -67,25 +73,43 @@ def strata_bounds(q: Floats, m0: Floats, *, assume: Collection[str] = BOTH) -> S
     return StrataBounds(down, up, compatible)
 
 
-def utility_bounds(q: Floats, m0: Floats, utility: Floats, *, assume: Collection[str] = BOTH) -> tuple[Floats, Floats]:
-    """Sharp bounds of the expected utility of an offer, (n,) each.   utility: (8,), one a type of `TYPES`.
+def utility_bounds(
+    q: Floats, m0: Floats, utility: Floats, *, assume: Collection[str] = BOTH
+) -> tuple[Floats, Floats]:
+    """Sharp bounds of the expected utility of an offer, (n,) each.   utility: (8,), one a type of
+    `TYPES`.
 
-    A reward that is a profit needs none of this: it is the uplift of profit, whatever the types (`Scheme.profit_uplift`).
+    A reward that is a profit needs none of this: it is the uplift of profit, whatever the types
+    (`Scheme.profit_uplift`).
     """
     worth = np.asarray(utility, np.float64)
     if worth.shape != (len(TYPES),) or not np.isfinite(worth).all():
-        raise InputError("utility", f"be {len(TYPES)} finite numbers", utility, fix=f"one a type: {', '.join(TYPES)}")
+        raise InputError(
+            "utility",
+            f"be {len(TYPES)} finite numbers",
+            utility,
+            fix=f"one a type: {', '.join(TYPES)}",
+        )
     low, high = _box(q, assume)
     alone, not_alone = np.zeros(4), np.zeros(4)
-    alone[CELL_OF[BUYS_ALONE]], not_alone[CELL_OF[~BUYS_ALONE]] = worth[BUYS_ALONE], worth[~BUYS_ALONE]
+    alone[CELL_OF[BUYS_ALONE]], not_alone[CELL_OF[~BUYS_ALONE]] = (
+        worth[BUYS_ALONE],
+        worth[~BUYS_ALONE],
+    )
     gain = alone - not_alone
     fixed = q @ not_alone + low @ gain
     room, left = high - low, np.maximum(m0 - low.sum(axis=1), 0.0)
-    return fixed + _fill(room, left, gain, np.argsort(gain)), fixed + _fill(room, left, gain, np.argsort(-gain))
+    return fixed + _fill(room, left, gain, np.argsort(gain)), fixed + _fill(
+        room, left, gain, np.argsort(-gain)
+    )
 
 
-def _fill(room: Floats, left: Floats, gain: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
-    """What filling the cells in an order brings, (n,).   room: (n, 4), left: (n,), gain and order: (4,)."""
+def _fill(
+    room: Floats, left: Floats, gain: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]]
+) -> Floats:
+    """What filling the cells in an order brings, (n,).   room: (n, 4), left: (n,), gain and order:
+    (4,).
+    """
     before = np.cumsum(room[:, order], axis=1) - room[:, order]
     filled = np.clip(left[:, None] - before, 0.0, room[:, order])
     brought: Floats = filled @ gain[order]
@@ -96,7 +120,9 @@ def _box(q: Floats, assume: Collection[str]) -> tuple[Floats, Floats]:
     """The range of each x_cy before they must sum to m0, (n, 4) each."""
     strange = set(assume) - set(BOTH)
     if strange or isinstance(assume, str):
-        raise InputError("assume", "hold A5, A6, both or neither", assume, fix='e.g. assume=("A5",)')
+        raise InputError(
+            "assume", "hold A5, A6, both or neither", assume, fix='e.g. assume=("A5",)'
+        )
     low, high = np.zeros_like(q), q.copy()
     if assume:
         high[:, 0] = 0.0

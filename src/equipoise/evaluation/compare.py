@@ -1,6 +1,7 @@
 """Paired bootstrap comparison of two rankings or two policies on the same rows.
 
-Both are resampled alike, so that what they share cancels.  A winner is named only if the interval of the difference excludes 0.
+Both are resampled alike, so that what they share cancels.  A winner is named only if the interval
+of the difference excludes 0.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.off_policy import PolicyValue
 from equipoise.evaluation.ranked import Metric, Ranking
-from equipoise.evaluation.resampling import percentile_estimate, replicate_seeds, replicates, resample
+from equipoise.evaluation.resampling import (
+    percentile_estimate,
+    replicate_seeds,
+    replicates,
+    resample,
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,12 @@ class Comparison:
     def __str__(self) -> str:
         value, low, high = self.difference.interval
         measured = (
-            f"{self.what}: {self.names[0]} - {self.names[1]} = {value:.4g} ({self.level:.0%} interval {low:.4g} to {high:.4g})"
+            f"{self.what}: {self.names[0]} - {self.names[1]} = {value:.4g} ({self.level:.0%}"
+            f" interval {low:.4g} to {high:.4g})"
         )
-        return f"{measured}; {'no winner: the interval holds 0' if self.winner is None else f'{self.winner} wins'}"
+        if self.winner is None:
+            return f"{measured}; no winner: the interval holds 0"
+        return f"{measured}; {self.winner} wins"
 
 
 def compare_rankings(
@@ -53,12 +62,21 @@ def compare_rankings(
     level: float = 0.95,
 ) -> Comparison:
     """Which of two scores ranks the same rows better by ``metric``?"""
-    if len(first) != len(second) or (first.candidate, first.metric) != (second.candidate, second.metric):
-        raise InputError("two rankings", "be of the same rows, candidate and metric", f"{len(first)} and {len(second)} rows")
+    if len(first) != len(second) or (first.candidate, first.metric) != (
+        second.candidate,
+        second.metric,
+    ):
+        raise InputError(
+            "two rankings",
+            "be of the same rows, candidate and metric",
+            f"{len(first)} and {len(second)} rows",
+        )
     seeds = replicate_seeds(draws, seed)
     values = metric.value(first), metric.value(second)
     spread = replicates(metric, first, seeds) - replicates(metric, second, seeds)
-    return Comparison(metric.name, names, values, percentile_estimate(values[0] - values[1], spread, level), level)
+    return Comparison(
+        metric.name, names, values, percentile_estimate(values[0] - values[1], spread, level), level
+    )
 
 
 def compare_policies(
@@ -72,12 +90,20 @@ def compare_policies(
     seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
-    """Which of two policies, valued on the same rows, is better on one metric?   better: +1 where higher is better, else -1."""
+    """Which of two policies, valued on the same rows, is better on one metric?   better: +1 where
+    higher is better, else -1.
+    """
     if first.rows.shape != second.rows.shape:
-        raise InputError("two policies", "be valued on the same rows and metrics", f"{first.rows.shape} and {second.rows.shape}")
+        raise InputError(
+            "two policies",
+            "be valued on the same rows and metrics",
+            f"{first.rows.shape} and {second.rows.shape}",
+        )
     pair = better * np.stack([first.rows[:, metric], second.rows[:, metric]], axis=1)
     unit = np.arange(len(pair)) if first.groups is None else first.groups
-    spread = np.array([_difference(pair, resample(unit, first.weight, s)) for s in replicate_seeds(draws, seed)])
+    spread = np.array(
+        [_difference(pair, resample(unit, first.weight, s)) for s in replicate_seeds(draws, seed)]
+    )
     values = first.weight @ pair / first.weight.sum()
     estimate = percentile_estimate(float(values[0] - values[1]), spread, level)
     return Comparison("policy value", names, (float(values[0]), float(values[1])), estimate, level)

@@ -1,11 +1,13 @@
 """Curves with bands: what treating the top share of units brings.
 
-    G(q) = gain of treating the top q instead of nobody, per head of population      TOC(q) = G(q) / q - G(1)
+    G(q) = gain of treating the top q instead of nobody, per head of population      TOC(q) = G(q) /
+    q - G(1)
 
-At each of at most 200 points the influence value of a unit is (gain_i - m) 1{i in the top q} - (G(q) - m q), where m is the
-gain of units at the cut, taken from the curve's slope.  Points are nested, so their whole covariance follows from second
-moments of the pieces between them: it gives the pointwise bands, and the uniform ones by the quantile of the largest of so many
-correlated normals.
+At each of at most 200 points the influence value of a unit is (gain_i - m) 1{i in the top q} -
+(G(q) - m q), where m is the gain of units at the cut, taken from the curve's slope.  Points are
+nested, so their whole covariance follows from second moments of the pieces between them: it gives
+the pointwise bands, and the uniform ones by the quantile of the largest of so many correlated
+normals.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Curve:
     Attributes
     ----------
     share : from 0 to 1.   value : the curve.   random : what a random order brings.
-    low, high : at each point the interval.   band_low, band_high : the band that holds the whole curve.
+    low, high : at each point the interval.   band_low, band_high : the band that holds the whole
+        curve.
     """
 
     share: Floats
@@ -47,7 +50,14 @@ class Curve:
 def gain_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
     """G(q): gain per head of population over the share treated."""
     share, gain, covariance = _curve(ranking, points)
-    return _banded(np.r_[0, share], np.r_[0, gain], np.pad(covariance, ((1, 0), (1, 0))), level, seed, share[-1:] * gain[-1])
+    return _banded(
+        np.r_[0, share],
+        np.r_[0, gain],
+        np.pad(covariance, ((1, 0), (1, 0))),
+        level,
+        seed,
+        share[-1:] * gain[-1],
+    )
 
 
 def toc_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
@@ -55,28 +65,49 @@ def toc_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed:
     share, gain, covariance = _curve(ranking, points)
     scale = np.diag(1 / share)
     scale[:, -1] -= 1
-    return _banded(share, gain / share - gain[-1], scale @ covariance @ scale.T, level, seed, np.zeros(1))
+    return _banded(
+        share, gain / share - gain[-1], scale @ covariance @ scale.T, level, seed, np.zeros(1)
+    )
 
 
-def _banded(share: Floats, value: Floats, covariance: Floats, level: float, seed: int, at_all: Floats) -> Curve:
+def _banded(
+    share: Floats, value: Floats, covariance: Floats, level: float, seed: int, at_all: Floats
+) -> Curve:
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
-    pointwise, uniform = critical(level) * error, _sup_critical(covariance, error, level, seed) * error
-    return Curve(share, value, value - pointwise, value + pointwise, value - uniform, value + uniform, share * at_all)
+    pointwise, uniform = (
+        critical(level) * error,
+        _sup_critical(covariance, error, level, seed) * error,
+    )
+    return Curve(
+        share,
+        value,
+        value - pointwise,
+        value + pointwise,
+        value - uniform,
+        value + uniform,
+        share * at_all,
+    )
 
 
 def _sup_critical(covariance: Floats, error: Floats, level: float, seed: int) -> float:
-    """The level's quantile of max_j |Z_j| for normal Z with this covariance, no less than the pointwise one."""
+    """The level's quantile of max_j |Z_j| for normal Z with this covariance, no less than the
+    pointwise one.
+    """
     known = error > error.max() * 1e-9
     if not known.any():
         return critical(level)
-    values, vectors = np.linalg.eigh(covariance[np.ix_(known, known)] / np.outer(error[known], error[known]))
+    values, vectors = np.linalg.eigh(
+        covariance[np.ix_(known, known)] / np.outer(error[known], error[known])
+    )
     root = vectors * np.sqrt(np.maximum(values, 0))
     draws = np.random.default_rng(seed).standard_normal((SUP_DRAWS, len(root))) @ root.T
     return max(critical(level), float(np.quantile(np.abs(draws).max(axis=1), level)))
 
 
 def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
-    """(share (p,), G (p,), covariance of G (p, p)) at the ends of p <= points pieces of about equal weight."""
+    """(share (p,), G (p,), covariance of G (p, p)) at the ends of p <= points pieces of about equal
+    weight.
+    """
     if points < 1:
         raise InputError("points", "be a whole number >= 1", points, fix="200 draw a smooth curve")
     total = float(ranking.weight.sum())
@@ -86,13 +117,17 @@ def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
     second = [np.diag(part) for part in pieces.T[2:]] if alone else _second_moments(ranking, ends)
     share, gain = held / total, brought / total
     share[-1] = 1.0
-    covariance = _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+    covariance = (
+        _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+    )
     return share, gain, covariance * small_sample(len(ranking), ranking.group)
 
 
 @numba.njit(cache=True)
 def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
-    """Cut the ranks into pieces that end with ties -> (ends (p,), sums (p, 5) of w g, w, (w g)^2, w g w, w w over each piece)."""
+    """Cut the ranks into pieces that end with ties -> (ends (p,), sums (p, 5) of w g, w, (w g)^2, w
+    g w, w w over each piece).
+    """
     ends, sums = np.empty(points, np.int64), np.empty((points, 5))
     held, piece, target, bound = 0.0, 0, 1, total / points
     g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -106,7 +141,13 @@ def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
         w2 += w * w
         if last[i] and (i + 1 == len(gain) or (held >= bound and target < points)):
             ends[piece] = i + 1
-            sums[piece, 0], sums[piece, 1], sums[piece, 2], sums[piece, 3], sums[piece, 4] = g1, w1, g2, gw, w2
+            sums[piece, 0], sums[piece, 1], sums[piece, 2], sums[piece, 3], sums[piece, 4] = (
+                g1,
+                w1,
+                g2,
+                gw,
+                w2,
+            )
             g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
             piece += 1
             target = max(target, int(held / total * points)) + 1
@@ -115,7 +156,9 @@ def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
 
 
 def _second_moments(ranking: Ranking, ends: Ints) -> list[Floats]:
-    """Sums over clusters of A_j A_k, A_j B_k, B_j B_k, each (p, p), where A_j, B_j are a cluster's w g and w in piece j."""
+    """Sums over clusters of A_j A_k, A_j B_k, B_j B_k, each (p, p), where A_j, B_j are a cluster's
+    w g and w in piece j.
+    """
     piece = np.repeat(np.arange(len(ends)), np.diff(np.r_[0, ends]))
     group = np.asarray(ranking.group)
     place, shape = (group, piece), (int(group.max()) + 1, len(ends))
@@ -125,9 +168,11 @@ def _second_moments(ranking: Ranking, ends: Ints) -> list[Floats]:
 
 
 def _covariance(share: Floats, gain: Floats, top: list[Floats]) -> Floats:
-    """The covariance of G at the points, times total^2.   top: the second moments of sums over the top pieces, (p, p) each.
+    """The covariance of G at the points, times total^2.   top: the second moments of sums over the
+    top pieces, (p, p) each.
 
-    The influence of a cluster at point j is A_j - m_j B_j - c_j B, with B its whole weight and c_j = G_j - m_j q_j.
+    The influence of a cluster at point j is A_j - m_j B_j - c_j B, with B its whole weight and c_j
+    = G_j - m_j q_j.
     """
     m = _slopes(share, gain)
     c = gain - m * share

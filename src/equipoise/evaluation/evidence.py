@@ -1,12 +1,15 @@
-"""Evidence: the experiment's rows that a judgement stands on, checked once at the door; and the scores made of them.
+"""Evidence: the experiment's rows that a judgement stands on, checked once at the door; and the
+scores made of them.
 
-n units, K = 1 + k cells (0 is control), m metrics.  The score of candidate a against control on one metric,
+n units, K = 1 + k cells (0 is control), m metrics.  The score of candidate a against control on one
+metric,
 
     gain_i = mu_ia - mu_i0 + 1{c_i = a} (y_i - mu_ia) / e_ia - 1{c_i = 0} (y_i - mu_i0) / e_i0,
 
-has the effect of a as its mean given x wherever the propensity e is right (Robins, Rotnitzky & Zhao 1994).  All rows serve all
-candidates.  mu are the cross-fitted levels of an outcome model; without one they are the cells' weighted means (Hajek), which
-takes the outcome's level out of the score's variance.
+has the effect of a as its mean given x wherever the propensity e is right (Robins, Rotnitzky & Zhao
+1994).  All rows serve all candidates.  mu are the cross-fitted levels of an outcome model; without
+one they are the cells' weighted means (Hajek), which takes the outcome's level out of the score's
+variance.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Evidence:
 
     Attributes
     ----------
-    y : (n, m).   cell : (n,).   weight : (n,), ones where none was given.   groups : (n,) codes or None.
+    y : (n, m).   cell : (n,).   weight : (n,), ones where none was given.   groups : (n,) codes or
+        None.
     propensity : (n, K), or (1, K) for a design that is the same for every row.
     levels : (n, K, m), or (1, K, m) where the cells' means stand in for a model.
     """
@@ -53,7 +57,11 @@ class Evidence:
     def logged_propensity(self) -> Floats:
         """The probability of the cell that each row was given, (n,)."""
         fixed = len(self.propensity) == 1
-        return self.propensity[0][self.cell] if fixed else self.propensity[np.arange(len(self)), self.cell]
+        return (
+            self.propensity[0][self.cell]
+            if fixed
+            else self.propensity[np.arange(len(self)), self.cell]
+        )
 
     def logged_level(self) -> Floats:
         """The modelled level of the cell that each row was given, (n, m)."""
@@ -63,24 +71,46 @@ class Evidence:
     def gain(self, candidate: int, metric: int) -> Floats:
         """The score of one candidate against control on one metric, (n,)."""
         if not 0 <= candidate < self.candidates:
-            raise InputError("candidate", f"lie in 0..{self.candidates - 1}", candidate, fix="control is not a candidate")
+            raise InputError(
+                "candidate",
+                f"lie in 0..{self.candidates - 1}",
+                candidate,
+                fix="control is not a candidate",
+            )
         gain = np.empty(len(self))
-        y, levels = np.ascontiguousarray(self.y[:, metric]), np.ascontiguousarray(self.levels[:, :, metric])
+        y, levels = (
+            np.ascontiguousarray(self.y[:, metric]),
+            np.ascontiguousarray(self.levels[:, :, metric]),
+        )
         if len(levels) == len(self.propensity) == 1:
             slope = np.zeros(1 + self.candidates)
-            slope[0], slope[1 + candidate] = -1 / self.propensity[0, 0], 1 / self.propensity[0, 1 + candidate]
-            _fixed_gains(y, self.cell, slope, levels[0], levels[0, 1 + candidate] - levels[0, 0], gain)
+            slope[0], slope[1 + candidate] = (
+                -1 / self.propensity[0, 0],
+                1 / self.propensity[0, 1 + candidate],
+            )
+            _fixed_gains(
+                y, self.cell, slope, levels[0], levels[0, 1 + candidate] - levels[0, 0], gain
+            )
         else:
             _gains(y, self.cell, self.propensity, levels, 1 + candidate, gain)
         return gain
 
 
-def observe(y: Any, *, cell: Any, propensity: Any, levels: Any = None, weight: Any = None, groups: Any = None) -> Evidence:
+def observe(
+    y: Any,
+    *,
+    cell: Any,
+    propensity: Any,
+    levels: Any = None,
+    weight: Any = None,
+    groups: Any = None,
+) -> Evidence:
     """Check the rows that judgements stand on: the one door of this folder.
 
     y : (n,) or (n, m).   cell : (n,) codes, 0 control, 1 + a candidate a.
     propensity : (n, K), or (K,) where the design is the same for every row.
-    levels : (n, K, m), or (n, K) for one metric; cross-fitted, so that no row's level was learnt from that row.
+    levels : (n, K, m), or (n, K) for one metric; cross-fitted, so that no row's level was learnt
+        from that row.
     weight : (n,) > 0.   groups : (n,) labels of clusters.
 
     Examples
@@ -114,7 +144,9 @@ def _outcomes(y: Any) -> Floats:
     values = values.reshape(len(values), -1)
     if not np.isfinite(values).all():
         row, j = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise InputError("y", "be finite", values[row, j], f"row {row}, metric {j}", "mend or drop the row")
+        raise InputError(
+            "y", "be finite", values[row, j], f"row {row}, metric {j}", "mend or drop the row"
+        )
     return np.ascontiguousarray(values)
 
 
@@ -125,28 +157,47 @@ def _propensities(propensity: Any, n: int) -> Floats:
     elif e.ndim == 2 and len(e) == n and e.shape[1] >= 2:
         e = e[:1] if e.strides[0] == 0 else e
     else:
-        fix = "give one column a cell, control first; or one probability a cell where the design is fixed"
+        fix = (
+            "give one column a cell, control first; or one probability a cell where the design is"
+            " fixed"
+        )
         raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
     good = (e > 0) & (e < 1)
     if not good.all():
         row, a = (int(i) for i in np.argwhere(~good)[0])
         fix = "drop the rows that could get one treatment only"
-        raise InputError("propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix)
+        raise InputError(
+            "propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix
+        )
     off = np.abs(e.sum(axis=1) - 1)
     if off.max() > SUM_TOLERANCE:
         row = int(np.argmax(off))
-        raise InputError("propensities", "sum to 1", e[row].sum(), f"row {row}", "give the probability of every cell")
+        raise InputError(
+            "propensities",
+            "sum to 1",
+            e[row].sum(),
+            f"row {row}",
+            "give the probability of every cell",
+        )
     return np.ascontiguousarray(e)
 
 
 def _cells(cell: Any, n: int, cells: int) -> Ints:
     given = np.asarray(cell)
     if given.shape != (n,) or given.dtype.kind not in "iub":
-        raise InputError("cell", f"be one whole number a row of y, ({n},)", f"{given.dtype} {given.shape}")
+        raise InputError(
+            "cell", f"be one whole number a row of y, ({n},)", f"{given.dtype} {given.shape}"
+        )
     c = np.ascontiguousarray(given, np.int64)
     if c.min() < 0 or c.max() >= cells:
         row = int(np.argmax((c < 0) | (c >= cells)))
-        raise InputError("cell", f"lie in 0..{cells - 1}", c[row], f"row {row}", "0 is control, 1 + a is candidate a")
+        raise InputError(
+            "cell",
+            f"lie in 0..{cells - 1}",
+            c[row],
+            f"row {row}",
+            "0 is control, 1 + a is candidate a",
+        )
     return c
 
 
@@ -157,7 +208,9 @@ def _weights(weight: Any, n: int) -> Floats:
     good = np.isfinite(w) & (w > 0)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError("weight", "be a finite number > 0", w[row], f"row {row}", "drop rows of weight 0")
+        raise InputError(
+            "weight", "be a finite number > 0", w[row], f"row {row}", "drop rows of weight 0"
+        )
     return w
 
 
@@ -174,7 +227,9 @@ def _levels(levels: Any, shape: tuple[int, int, int]) -> Floats:
 
 @numba.njit(cache=True)
 def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def]
-    """By cell: mass (K,) := sum w / e, mean (K, m) := sum w y / e over it, or 0.   inverse: 1 / e, (n or 1, K)."""
+    """By cell: mass (K,) := sum w / e, mean (K, m) := sum w y / e over it, or 0.   inverse: 1 / e,
+    (n or 1, K).
+    """
     step = 1 if len(inverse) > 1 else 0
     for i in range(len(y)):
         a = cell[i]
@@ -189,7 +244,9 @@ def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def
 
 @numba.njit(cache=True)
 def _fixed_gains(y, cell, slope, mean, rest, gain):  # type: ignore[no-untyped-def]
-    """gain (n,) := rest + slope (y - mean) of each row's cell: `_gains` where design and levels are the same for every row."""
+    """gain (n,) := rest + slope (y - mean) of each row's cell: `_gains` where design and levels are
+    the same for every row.
+    """
     for i in range(len(y)):
         a = cell[i]
         gain[i] = rest + slope[a] * (y[i] - mean[a])

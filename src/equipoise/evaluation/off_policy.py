@@ -1,14 +1,20 @@
-"""The value of a policy: what the mean outcome would be if it decided, judged on rows of an experiment.
+"""The value of a policy: what the mean outcome would be if it decided, judged on rows of an
+experiment.
 
-pi_ia is the probability with which the policy gives cell a to unit i, e_ia that of the experiment, c_i the cell that was given.
+pi_ia is the probability with which the policy gives cell a to unit i, e_ia that of the experiment,
+c_i the cell that was given.
 
-    ips     mean of pi_ic y_i / e_ic                                                 Horvitz & Thompson (1952)
-    snips   mean of (pi_ic / e_ic) y_i over mean of pi_ic / e_ic                     Swaminathan & Joachims (2015)
-    dr      mean of sum_a pi_ia mu_ia + pi_ic (y_i - mu_ic) / e_ic                   Dudik, Langford & Li (2011)
+    ips     mean of pi_ic y_i / e_ic                                                 Horvitz &
+    Thompson (1952)
+    snips   mean of (pi_ic / e_ic) y_i over mean of pi_ic / e_ic                     Swaminathan &
+    Joachims (2015)
+    dr      mean of sum_a pi_ia mu_ia + pi_ic (y_i - mu_ic) / e_ic                   Dudik, Langford
+    & Li (2011)
 
-Each method gives row values whose weighted mean is the value and whose spread is its influence: the difference of two policies
-on the same rows is the mean of the rows' differences, and folds are pooled by putting their rows together (`mean_estimates`).
-A policy and its levels must not have been learnt from the rows that judge it.
+Each method gives row values whose weighted mean is the value and whose spread is its influence: the
+difference of two policies on the same rows is the mean of the rows' differences, and folds are
+pooled by putting their rows together (`mean_estimates`). A policy and its levels must not have been
+learnt from the rows that judge it.
 """
 
 from __future__ import annotations
@@ -29,7 +35,9 @@ Method = Callable[["Decisions", Evidence], Floats]
 
 @dataclass(frozen=True)
 class Decisions:
-    """A policy's decisions: its cell for each unit, (n,), and where it draws lots the probabilities of the cells, (n, K)."""
+    """A policy's decisions: its cell for each unit, (n,), and where it draws lots the probabilities
+    of the cells, (n, K).
+    """
 
     cell: Ints
     probability: Floats | None = None
@@ -46,12 +54,18 @@ class Decisions:
             rows = np.zeros(1, np.int64) if len(levels) == 1 else np.arange(len(levels))
             return np.asarray(levels[rows, self.cell])
         return np.asarray(
-            np.einsum("ia,iam->im", self.probability, np.broadcast_to(levels, (len(self.probability), *levels.shape[1:])))
+            np.einsum(
+                "ia,iam->im",
+                self.probability,
+                np.broadcast_to(levels, (len(self.probability), *levels.shape[1:])),
+            )
         )
 
 
 def dr(policy: Decisions, rows: Evidence) -> Floats:
-    """Doubly robust row values, (n, m); without a model of the levels, the cells' means stand in."""
+    """Doubly robust row values, (n, m); without a model of the levels, the cells' means stand
+    in.
+    """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     return policy.mean_level(rows.levels) + ratio[:, None] * (rows.y - rows.logged_level())
 
@@ -80,7 +94,8 @@ class PolicyValue:
     Attributes
     ----------
     estimates : the value per head, (m,), with intervals.
-    rows : (n, m) row values, whose weighted mean is the value.   weight : (n,).   groups : (n,) codes or None.
+    rows : (n, m) row values, whose weighted mean is the value.   weight : (n,).   groups : (n,)
+        codes or None.
     """
 
     estimates: Estimates
@@ -94,10 +109,14 @@ class PolicyValue:
         if self.rows.shape != other.rows.shape:
             shapes = f"{self.rows.shape} and {other.rows.shape}"
             raise InputError("two policies", "be valued on the same rows and metrics", shapes)
-        return mean_estimates(self.rows - other.rows, weight=self.weight, groups=self.groups, level=self.level)
+        return mean_estimates(
+            self.rows - other.rows, weight=self.weight, groups=self.groups, level=self.level
+        )
 
 
-def policy_value(policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95) -> PolicyValue:
+def policy_value(
+    policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95
+) -> PolicyValue:
     """The mean of every metric if the policy decided.
 
     policy : (n,) whole numbers, -1 control, a candidate a; or (n, K) probabilities of the cells.
@@ -124,7 +143,9 @@ def decisions(policy: Any, n: int, candidates: int) -> Decisions:
         if not good.all():
             row = int(np.argmin(good))
             fix = "-1 is control, a is candidate a"
-            raise InputError("a choice", f"lie in -1..{candidates - 1}", choice[row], f"row {row}", fix)
+            raise InputError(
+                "a choice", f"lie in -1..{candidates - 1}", choice[row], f"row {row}", fix
+            )
         return Decisions(choice + 1)
     if given.shape != (n, candidates + 1) or given.dtype.kind not in "fiu":
         must = f"be ({n},) whole numbers or ({n}, {candidates + 1}) probabilities"
@@ -133,5 +154,10 @@ def decisions(policy: Any, n: int, candidates: int) -> Decisions:
     good = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError("a policy's probabilities", "be >= 0 and sum to 1", probability[row].tolist(), f"row {row}")
+        raise InputError(
+            "a policy's probabilities",
+            "be >= 0 and sum to 1",
+            probability[row].tolist(),
+            f"row {row}",
+        )
     return Decisions(probability.argmax(axis=1), probability)

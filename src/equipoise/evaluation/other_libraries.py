@@ -1,18 +1,23 @@
-"""The metrics of scikit-uplift and causalml, by their own definitions, for comparing with figures published elsewhere.
+"""The metrics of scikit-uplift and causalml, by their own definitions, for comparing with figures
+published elsewhere.
 
-Rows of control and the candidate stand from the largest score to the smallest.  Of the first k rows: n_t, n_c their numbers,
-Y_t, Y_c their outcomes' sums; N, N_t at the end.
+Rows of control and the candidate stand from the largest score to the smallest.  Of the first k
+rows: n_t, n_c their numbers, Y_t, Y_c their outcomes' sums; N, N_t at the end.
 
     sklift    uplift(k) = k (Y_t / n_t - Y_c / n_c), 0 where a count is 0
               qini(k) = Y_t - Y_c n_t / n_c, where n_t / n_c := 0 while there is no control
-              score = (A - A_line) / (A_perfect - A_line), areas by trapezoid over one point a distinct score
-              perfect order: qini by y t - y (1 - t); uplift by 2 1{y = t} + (y if control responders > treated others else t)
-    causalml  gain(k) = k (Y_t / n_t - Y_c / n_c);   qini(k) = Y_t - Y_c n_t / n_c;   before both arms are met, lift (qini) is
-              interpolated from 0.   auuc = mean_k gain(k), k = 0..N;   qini = mean_k qini(k) - qini(N) / 2
-              normalised: divided by |gain(N)|, |qini(N)|, so it grows without bound as the average effect nears 0
+              score = (A - A_line) / (A_perfect - A_line), areas by trapezoid over one point a
+              distinct score perfect order: qini by y t - y (1 - t); uplift by 2 1{y = t} + (y if
+              control responders > treated others else t)
+    causalml  gain(k) = k (Y_t / n_t - Y_c / n_c);   qini(k) = Y_t - Y_c n_t / n_c;   before both
+    arms are met, lift (qini) is
+              interpolated from 0.   auuc = mean_k gain(k), k = 0..N;   qini = mean_k qini(k) -
+              qini(N) / 2 normalised: divided by |gain(N)|, |qini(N)|, so it grows without bound as
+              the average effect nears 0
 
-A weight counts as that many equal rows.  causalml leaves the order of ties to an unstable sort; here its curves are straight
-over ties.  No interval is known for these; `bootstrap` gives one.  For decisions use `qini` or `autoc`.
+A weight counts as that many equal rows.  causalml leaves the order of ties to an unstable sort;
+here its curves are straight over ties.  No interval is known for these; `bootstrap` gives one.  For
+decisions use `qini` or `autoc`.
 """
 
 from __future__ import annotations
@@ -29,7 +34,9 @@ from equipoise.evaluation.ranked import Metric, Ranking
 
 @numba.njit(cache=True)
 def _tie_counts(outcome, arm, weight, last):  # type: ignore[no-untyped-def]
-    """Cumulative (n_t, n_c, Y_t, Y_c) at the end of every tie that has rows of the two arms, (4, g)."""
+    """Cumulative (n_t, n_c, Y_t, Y_c) at the end of every tie that has rows of the two arms, (4,
+    g).
+    """
     ends = np.empty((4, len(last)))
     n_t, n_c, y_t, y_c, g, met = 0.0, 0.0, 0.0, 0.0, 0, False
     for p in range(len(last)):
@@ -54,7 +61,9 @@ def _counts(r: Ranking) -> Floats:
 
 def _over(numerator: Floats, denominator: Floats) -> Floats:
     """The quotient, 0 where the denominator is."""
-    return np.asarray(np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0))
+    return np.asarray(
+        np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)
+    )
 
 
 def _sklift_uplift(ends: Floats) -> Floats:
@@ -80,9 +89,18 @@ def _square(r: Ranking) -> Floats:
     if not binary.all():
         got = y[np.argmin(binary)]
         row = int(r.ranked.order[np.flatnonzero(used)[np.argmin(binary)]])
-        fix = "its perfect curve counts responders, which an amount does not have; use qini or autoc"
-        raise InputError("the outcome of a sklift metric", "be 0 or 1", f"{got:g}", f"row {row}", fix)
-    return np.asarray(np.bincount(2 * r.arm[used] + y.astype(np.int64), r.weight[used], minlength=4).reshape(2, 2), np.float64)
+        fix = (
+            "its perfect curve counts responders, which an amount does not have; use qini or autoc"
+        )
+        raise InputError(
+            "the outcome of a sklift metric", "be 0 or 1", f"{got:g}", f"row {row}", fix
+        )
+    return np.asarray(
+        np.bincount(2 * r.arm[used] + y.astype(np.int64), r.weight[used], minlength=4).reshape(
+            2, 2
+        ),
+        np.float64,
+    )
 
 
 UNIT = np.array(
@@ -91,7 +109,9 @@ UNIT = np.array(
 
 
 def _perfect(square: Floats, order: list[list[tuple[int, int]]]) -> Floats:
-    """Cumulative (n_t, n_c, Y_t, Y_c), (4, g), when the cells (arm, y) of the square come in this order, some tied."""
+    """Cumulative (n_t, n_c, Y_t, Y_c), (4, g), when the cells (arm, y) of the square come in this
+    order, some tied.
+    """
     steps = np.array([np.sum([square[cell] * UNIT[cell] for cell in tie], axis=0) for tie in order])
     met = steps[:, 0] + steps[:, 1] > 0
     return np.ascontiguousarray(np.cumsum(steps[met], axis=0).T)
@@ -115,7 +135,12 @@ def _ratio(actual: Floats, perfect: Floats, curve: Callable[[Floats], Floats]) -
     best = _area(k_perfect, curve(perfect)) - line
     if best == 0:
         fix = "both arms need responders and others; use qini or autoc"
-        raise InputError("the perfect curve of a sklift metric", "lie above the random line", "no area between them", fix=fix)
+        raise InputError(
+            "the perfect curve of a sklift metric",
+            "lie above the random line",
+            "no area between them",
+            fix=fix,
+        )
     return float((_area(k, curve(actual)) - line) / best)
 
 
@@ -131,13 +156,20 @@ def _both_met(ends: Floats) -> tuple[Floats, Floats]:
     """The counts and k at the ties from which both arms have rows, (4, g) and (g,)."""
     both = (ends[0] > 0) & (ends[1] > 0)
     if not both.any():
-        raise InputError("candidate and control", "both have rows", "rows of one arm", fix="evaluate on rows of both arms")
+        raise InputError(
+            "candidate and control",
+            "both have rows",
+            "rows of one arm",
+            fix="evaluate on rows of both arms",
+        )
     met = ends[:, both]
     return met, met[0] + met[1]
 
 
 def _sum_over_rows(k: Floats, curve: Floats) -> float:
-    """Sum over rows 1..N of a curve that is straight from (0, 0) and between its points (k, curve)."""
+    """Sum over rows 1..N of a curve that is straight from (0, 0) and between its points (k,
+    curve).
+    """
     size, before = np.diff(k, prepend=0.0), np.r_[0.0, curve[:-1]]
     return float(np.sum(size * before + (size + 1) / 2 * (curve - before)))
 
@@ -147,7 +179,8 @@ def _causalml_gain(r: Ranking) -> tuple[float, float]:
     (n_t, n_c, y_t, y_c), k = _both_met(_counts(r))
     lift = y_t / n_t - y_c / n_c
     gain = k * lift
-    before = lift[0] * (k[0] + 1) * (2 * k[0] + 1) / 6  # the lift rises straight from 0, so the gain is a parabola
+    # the lift rises straight from 0, so the gain is a parabola
+    before = lift[0] * (k[0] + 1) * (2 * k[0] + 1) / 6
     inner = _sum_over_rows(k, gain) - gain[0] * (k[0] + 1) / 2
     return (before + inner) / (k[-1] + 1), float(gain[-1])
 
@@ -170,13 +203,27 @@ def _normalised(name: str, area: float, end: float) -> float:
 
 
 SKLIFT = "(A - A_line) / (A_perfect - A_line)"
-qini_sklift = Metric("qini_sklift", f"{SKLIFT}, qini(k) = Y_t - Y_c n_t / n_c", "ratio", _qini_sklift)
-auuc_sklift = Metric("auuc_sklift", f"{SKLIFT}, uplift(k) = k (Y_t / n_t - Y_c / n_c)", "ratio", _auuc_sklift)
-qini_causalml_raw = Metric("qini_causalml_raw", "mean_k qini(k) - qini(N) / 2", "total", lambda r: _causalml_qini(r)[0])
-auuc_causalml_raw = Metric("auuc_causalml_raw", "mean_k gain(k)", "total", lambda r: _causalml_gain(r)[0])
+qini_sklift = Metric(
+    "qini_sklift", f"{SKLIFT}, qini(k) = Y_t - Y_c n_t / n_c", "ratio", _qini_sklift
+)
+auuc_sklift = Metric(
+    "auuc_sklift", f"{SKLIFT}, uplift(k) = k (Y_t / n_t - Y_c / n_c)", "ratio", _auuc_sklift
+)
+qini_causalml_raw = Metric(
+    "qini_causalml_raw", "mean_k qini(k) - qini(N) / 2", "total", lambda r: _causalml_qini(r)[0]
+)
+auuc_causalml_raw = Metric(
+    "auuc_causalml_raw", "mean_k gain(k)", "total", lambda r: _causalml_gain(r)[0]
+)
 qini_causalml = Metric(
-    "qini_causalml", "qini_causalml_raw / |qini(N)|", "ratio", lambda r: _normalised("qini_causalml", *_causalml_qini(r))
+    "qini_causalml",
+    "qini_causalml_raw / |qini(N)|",
+    "ratio",
+    lambda r: _normalised("qini_causalml", *_causalml_qini(r)),
 )
 auuc_causalml = Metric(
-    "auuc_causalml", "auuc_causalml_raw / |gain(N)|", "ratio", lambda r: _normalised("auuc_causalml", *_causalml_gain(r))
+    "auuc_causalml",
+    "auuc_causalml_raw / |gain(N)|",
+    "ratio",
+    lambda r: _normalised("auuc_causalml", *_causalml_gain(r)),
 )

@@ -1,7 +1,8 @@
-"""Ranking: one candidate, one metric, rows from the largest score to the smallest.  What every ranking metric and curve reads.
+"""Ranking: one candidate, one metric, rows from the largest score to the smallest.  What every
+ranking metric and curve reads.
 
-`rank` sorts once; columns in ranked order are gathered when a metric first asks for them.  A bootstrap replicate is
-the same ranking with other weights (`reweighted`): nothing is sorted again.
+`rank` sorts once; columns in ranked order are gathered when a metric first asks for them.  A
+bootstrap replicate is the same ranking with other weights (`reweighted`): nothing is sorted again.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Ranking:
 
 
 def rank(score: ArrayLike, rows: Evidence, *, candidate: int = 0, metric: int = 0) -> Ranking:
-    """Rank rows by a score (n,), the predicted effect of ``candidate``, for judging it on one metric of y.
+    """Rank rows by a score (n,), the predicted effect of ``candidate``, for judging it on one
+    metric of y.
 
     Examples
     --------
@@ -91,7 +93,12 @@ def rank(score: ArrayLike, rows: Evidence, *, candidate: int = 0, metric: int = 
     if len(ranked) != len(rows):
         raise InputError("score", f"have one entry a row of y ({len(rows)})", len(ranked))
     if not 0 <= candidate < rows.candidates:
-        raise InputError("candidate", f"lie in 0..{rows.candidates - 1}", candidate, fix="control is not a candidate")
+        raise InputError(
+            "candidate",
+            f"lie in 0..{rows.candidates - 1}",
+            candidate,
+            fix="control is not a candidate",
+        )
     if not 0 <= metric < rows.y.shape[1]:
         raise InputError("metric", f"lie in 0..{rows.y.shape[1] - 1}", metric)
     return Ranking(np.asarray(score, np.float64), ranked, rows, candidate, metric)
@@ -103,9 +110,11 @@ class Metric:
 
     Attributes
     ----------
-    name : its name in `METRICS`.   formula : its definition in a line.   unit : "outcome" (per head), "total" or "ratio".
+    name : its name in `METRICS`.   formula : its definition in a line.   unit : "outcome" (per
+        head), "total" or "ratio".
     value : the number of a ranking.
-    influence : the number with its centred influence values (n,) in ranked order, or None where none are known: `bootstrap` then
+    influence : the number with its centred influence values (n,) in ranked order, or None where
+        none are known: `bootstrap` then
         gives the interval.
     """
 

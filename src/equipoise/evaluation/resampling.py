@@ -1,8 +1,9 @@
-"""Bootstrap by weights on the sorted order: each unit counts Poisson(1) times, and nothing is sorted again.
+"""Bootstrap by weights on the sorted order: each unit counts Poisson(1) times, and nothing is
+sorted again.
 
-The count of a unit in a replicate is a hash (splitmix64; Steele, Lea & Flood 2014) of the replicate's seed and the unit's
-number, so two rankings of the same rows are resampled alike: differences between them are paired.  Units are rows, or clusters
-where the log has them.
+The count of a unit in a replicate is a hash (splitmix64; Steele, Lea & Flood 2014) of the
+replicate's seed and the unit's number, so two rankings of the same rows are resampled alike:
+differences between them are paired.  Units are rows, or clusters where the log has them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,21 @@ from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.ranked import Metric, Ranking
 
-STRIDE, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-POISSON = np.cumsum([exp(-1) / factorial(count) for count in range(16)])  # P(count <= 0, 1, ...); what is beyond is below 2^-44
+STRIDE, MIX_1, MIX_2 = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)
+# P(count <= 0, 1, ...); what is beyond is below 2^-44
+POISSON = np.cumsum([exp(-1) / factorial(count) for count in range(16)])
 UNIFORM = 2.0**-53
 
 
 @numba.njit(cache=True)
 def _counted(unit, weight, seed, out):  # type: ignore[no-untyped-def]
-    """out (n,) := weight times the Poisson(1) count of each row's unit in the replicate ``seed``."""
+    """out (n,) := weight times the Poisson(1) count of each row's unit in the replicate
+    ``seed``.
+    """
     for p in range(len(unit)):
         x = seed + (np.uint64(unit[p]) + np.uint64(1)) * STRIDE
         x = (x ^ (x >> np.uint64(30))) * MIX_1
@@ -40,12 +48,16 @@ def _counted(unit, weight, seed, out):  # type: ignore[no-untyped-def]
 def replicate_seeds(draws: int, seed: int) -> NDArray[np.uint64]:
     """The seed of each replicate, (draws,)."""
     if draws < 2:
-        raise InputError("draws", "be a whole number >= 2", draws, fix="200 or more give a steady interval")
+        raise InputError(
+            "draws", "be a whole number >= 2", draws, fix="200 or more give a steady interval"
+        )
     return np.random.default_rng(seed).integers(0, 2**64, draws, dtype=np.uint64)
 
 
 def resample(unit: Ints, weight: Floats, seed: np.uint64) -> Floats:
-    """Weights (n,) of one replicate.   unit: (n,) the number of each row's unit, the same in whatever order the rows stand."""
+    """Weights (n,) of one replicate.   unit: (n,) the number of each row's unit, the same in
+    whatever order the rows stand.
+    """
     out = np.empty(len(unit))
     _counted(unit, weight, seed, out)
     return out
@@ -54,7 +66,9 @@ def resample(unit: Ints, weight: Floats, seed: np.uint64) -> Floats:
 def replicates(metric: Metric, ranking: Ranking, seeds: NDArray[np.uint64]) -> Floats:
     """The metric's value in each replicate, (draws,)."""
     unit = ranking.ranked.order if ranking.group is None else ranking.group
-    return np.array([metric.value(ranking.reweighted(resample(unit, ranking.weight, seed))) for seed in seeds])
+    return np.array(
+        [metric.value(ranking.reweighted(resample(unit, ranking.weight, seed))) for seed in seeds]
+    )
 
 
 def percentile_estimate(value: float, draws: Floats, level: float) -> Estimate:
@@ -63,6 +77,12 @@ def percentile_estimate(value: float, draws: Floats, level: float) -> Estimate:
     return Estimate(value, float(draws.std(ddof=1)), float(low), float(high))
 
 
-def bootstrap(metric: Metric, ranking: Ranking, *, draws: int = 200, seed: int = 0, level: float = 0.95) -> Estimate:
-    """A ranking metric with its bootstrap interval: for metrics without influence values, or to check those that have them."""
-    return percentile_estimate(metric.value(ranking), replicates(metric, ranking, replicate_seeds(draws, seed)), level)
+def bootstrap(
+    metric: Metric, ranking: Ranking, *, draws: int = 200, seed: int = 0, level: float = 0.95
+) -> Estimate:
+    """A ranking metric with its bootstrap interval: for metrics without influence values, or to
+    check those that have them.
+    """
+    return percentile_estimate(
+        metric.value(ranking), replicates(metric, ranking, replicate_seeds(draws, seed)), level
+    )

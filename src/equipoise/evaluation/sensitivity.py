@@ -1,10 +1,14 @@
-"""How much the strata move when an assumption gives way by so much: harm h, direct effects e, hidden confounding Lambda.
+"""How much the strata move when an assumption gives way by so much: harm h, direct effects e,
+hidden confounding Lambda.
 
-    h = P(0110), without A6     p_0100 = q10 - h      p_0101 = q01 + q11 - m0 + h     p_0111 = m0 - q01 - h
-    e = P(0001), without A5     p_0011 = q01 - e      p_0101 = q01 + q11 - m0 - e     p_0111 = m0 - q01 + e
+    h = P(0110), without A6     p_0100 = q10 - h      p_0101 = q01 + q11 - m0 + h     p_0111 = m0 -
+    q01 - h
+    e = P(0001), without A5     p_0011 = q01 - e      p_0101 = q01 + q11 - m0 - e     p_0111 = m0 -
+    q01 + e
 
-each within its sharp range of the unit.  Without A2, the marginal sensitivity model lets a unit's odds of the arm it got, given
-what is hidden, be off by a factor of at most Lambda.  Then P(Z(t)=1 | x), with p = P(Z=1 | arm t, x) and w = P(arm t | x), is in
+each within its sharp range of the unit.  Without A2, the marginal sensitivity model lets a unit's
+odds of the arm it got, given what is hidden, be off by a factor of at most Lambda.  Then P(Z(t)=1 |
+x), with p = P(Z=1 | arm t, x) and w = P(arm t | x), is in
 
     w p + (1 - w) [max(p / L, 1 - L (1 - p)),  min(L p, 1 - (1 - p) / L)]
 
@@ -22,7 +26,9 @@ from equipoise.evaluation.bounds import TYPES, strata_bounds
 
 
 def with_harm(q: Floats, m0: Floats, part: float | Floats) -> Floats:
-    """The types, (n, 8), where harm takes ``part`` of its range: 0 the least that the data allow, 1 the most (A5 holds)."""
+    """The types, (n, 8), where harm takes ``part`` of its range: 0 the least that the data allow, 1
+    the most (A5 holds).
+    """
     low, high = strata_bounds(q, m0, assume=("A5",)).of("harm")
     h = low + _part(part) * (high - low)
     always = m0 - q[:, 1] - h
@@ -30,14 +36,17 @@ def with_harm(q: Floats, m0: Floats, part: float | Floats) -> Floats:
 
 
 def with_direct_gain(q: Floats, m0: Floats, part: float | Floats) -> Floats:
-    """The types, (n, 8), where purchases by mere exposure take ``part`` of their range, 0..1 (A6 holds for everybody)."""
+    """The types, (n, 8), where purchases by mere exposure take ``part`` of their range, 0..1 (A6
+    holds for everybody).
+    """
     low, high = strata_bounds(q, m0, assume=("A6",)).of("direct_gain")
     e = low + _part(part) * (high - low)
     return _types(q, q[:, 1] - e, q[:, 2], m0 - q[:, 1] + e, direct_gain=e)
 
 
 def msm_interval(p: Floats, own: Floats, factor: float) -> tuple[Floats, Floats]:
-    """The range of P(Z(t)=1 | x), (n,) each, under hidden confounding of at most ``factor`` >= 1.   p, own: (n,).
+    """The range of P(Z(t)=1 | x), (n,) each, under hidden confounding of at most ``factor`` >= 1.
+    p, own: (n,).
 
     own : the probability of the arm t itself.
 
@@ -45,19 +54,27 @@ def msm_interval(p: Floats, own: Floats, factor: float) -> tuple[Floats, Floats]
     [0.3, 0.55]
     """
     if not (np.isfinite(factor) and factor >= 1):
-        raise InputError("factor", "be a finite number >= 1", factor, fix="1 is no hidden confounding, 2 is a lot")
+        raise InputError(
+            "factor",
+            "be a finite number >= 1",
+            factor,
+            fix="1 is no hidden confounding, 2 is a lot",
+        )
     low = np.maximum(p / factor, 1 - factor * (1 - p))
     high = np.minimum(factor * p, 1 - (1 - p) / factor)
     return own * p + (1 - own) * low, own * p + (1 - own) * high
 
 
 def msm_strata(q: Floats, m0: Floats, propensity: Floats, factor: float) -> tuple[Floats, Floats]:
-    """Bounds of the five strata, (n, 5) each, under hidden confounding (A5 and A6 hold).   propensity: (n,), P(offered | x).
+    """Bounds of the five strata, (n, 5) each, under hidden confounding (A5 and A6 hold).
+    propensity: (n,), P(offered | x).
 
     The bounds hold for each stratum; all five need not reach theirs together.
     """
     buys, never_taker = q[:, 1] + q[:, 3], q[:, 1]
-    ends = [msm_interval(part, propensity, factor) for part in (q[:, 0], never_taker, q[:, 2], buys)]
+    ends = [
+        msm_interval(part, propensity, factor) for part in (q[:, 0], never_taker, q[:, 2], buys)
+    ]
     low0, high0 = msm_interval(m0, 1 - propensity, factor)
     (down, up), (taker_down, taker_up) = ends[3], ends[1]
     low = [ends[0][0], taker_down, ends[2][0], down - high0, low0 - taker_up]
@@ -65,10 +82,14 @@ def msm_strata(q: Floats, m0: Floats, propensity: Floats, factor: float) -> tupl
     return np.maximum(np.column_stack(low), 0.0), np.minimum(np.column_stack(high), 1.0)
 
 
-def _types(q: Floats, never_taker: Floats, taker: Floats, always: Floats, **violations: Floats) -> Floats:
+def _types(
+    q: Floats, never_taker: Floats, taker: Floats, always: Floats, **violations: Floats
+) -> Floats:
     """The eight types of their parts, (n, 8)."""
     types = np.zeros((len(q), len(TYPES)))
-    types[:, : len(STRATA)] = np.column_stack([q[:, 0], never_taker, taker, q[:, 3] - always, always])
+    types[:, : len(STRATA)] = np.column_stack(
+        [q[:, 0], never_taker, taker, q[:, 3] - always, always]
+    )
     for name, share in violations.items():
         types[:, TYPES.index(name)] = share
     return types
@@ -76,5 +97,7 @@ def _types(q: Floats, never_taker: Floats, taker: Floats, always: Floats, **viol
 
 def _part(part: float | Floats) -> float | Floats:
     if not ((np.asarray(part) >= 0) & (np.asarray(part) <= 1)).all():
-        raise InputError("part", "lie in 0..1", part, fix="0 is the least that the data allow, 1 the most")
+        raise InputError(
+            "part", "lie in 0..1", part, fix="0 is the least that the data allow, 1 the most"
+        )
     return part

@@ -1,10 +1,13 @@
-"""The value of moving treatments a step, without an experiment: modified treatment policies, doubly robust.
+"""The value of moving treatments a step, without an experiment: modified treatment policies, doubly
+robust.
 
-    psi_i = mu(x_i, d(t_i)) - y_i + ratio(t_i, x_i) (y_i - mu(x_i, t_i))        its mean is the gain of d over what was done
+    psi_i = mu(x_i, d(t_i)) - y_i + ratio(t_i, x_i) (y_i - mu(x_i, t_i))        its mean is the gain
+    of d over what was done
 
-A policy that gives everybody a fixed dose or mix is hardly ever seen in a log; one that moves what was given by a step is.
-Haneuse & Rotnitzky (2013), Stat. Med. 32;  Diaz & van der Laan (2012), Biometrics 68.
-mu and ratio must not have been learnt from the rows that judge; nothing unrecorded may drive both treatment and outcome.
+A policy that gives everybody a fixed dose or mix is hardly ever seen in a log; one that moves what
+was given by a step is. Haneuse & Rotnitzky (2013), Stat. Med. 32;  Diaz & van der Laan (2012),
+Biometrics 68. mu and ratio must not have been learnt from the rows that judge; nothing unrecorded
+may drive both treatment and outcome.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ LEAST_SHARE, LEAST_ROWS = 0.1, 200  # of rows that the weights leave
 
 @dataclass(frozen=True)
 class ShiftValue:
-    """The gain a head on each metric.   effective: how many rows the weights leave (Kish 1965), as a share of all.
+    """The gain a head on each metric.   effective: how many rows the weights leave (Kish 1965), as
+    a share of all.
 
     told : whether they are enough to believe the intervals.
     """
@@ -44,7 +48,8 @@ def shift_value(
 ) -> ShiftValue:
     """The gain of moving every row's treatment.
 
-    y, before, after : (n, m) outcomes, and their expected levels at the treatment given and at the moved one.   ratio: (n,) >= 0.
+    y, before, after : (n, m) outcomes, and their expected levels at the treatment given and at the
+        moved one.   ratio: (n,) >= 0.
 
     >>> y = np.array([[1.0], [2.0], [3.0]])
     >>> shift_value(y, y, y + 0.5, np.ones(3)).gain.value.tolist()
@@ -52,13 +57,21 @@ def shift_value(
     """
     n = len(y)
     if before.shape != y.shape or after.shape != y.shape or ratio.shape != (n,):
-        raise InputError("levels and ratio", f"have shapes {y.shape} and {(n,)}", (before.shape, after.shape, ratio.shape))
+        raise InputError(
+            "levels and ratio",
+            f"have shapes {y.shape} and {(n,)}",
+            (before.shape, after.shape, ratio.shape),
+        )
     if not (np.isfinite(ratio) & (ratio >= 0)).all():
         row = int(np.argmin(np.isfinite(ratio) & (ratio >= 0)))
         raise InputError("the ratio", "be a finite number >= 0", ratio[row], f"row {row}")
     w = np.ones(n) if weight is None else weight
     mass = w * ratio
-    effective = float(mass.sum() ** 2 / (mass**2).sum() * (w**2).sum() / w.sum() ** 2) if mass.any() else 0.0
+    effective = (
+        float(mass.sum() ** 2 / (mass**2).sum() * (w**2).sum() / w.sum() ** 2)
+        if mass.any()
+        else 0.0
+    )
     rows = after - y + (ratio / (mass.sum() / w.sum() or 1.0))[:, None] * (y - before)
     gain = mean_estimates(rows, weight=w, groups=groups, level=level)
     return ShiftValue(gain, effective, effective >= LEAST_SHARE and effective * n >= LEAST_ROWS)

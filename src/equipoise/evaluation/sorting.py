@@ -1,9 +1,10 @@
 """One sort for every metric, curve and bootstrap replicate.
 
-A float64 has an order-preserving image among the unsigned integers.  The image (its common low bits and its offset taken off)
-goes into the high bits of one uint64 and the row number into the low bits, so that a plain sort of integers, several times
-cheaper than an argsort, gives the order and the ties.  Where the image is too wide for the bits that are left, its last bits
-are cut for the sort, and the few runs that then look equal are settled by their scores: order and ties are exact.
+A float64 has an order-preserving image among the unsigned integers.  The image (its common low bits
+and its offset taken off) goes into the high bits of one uint64 and the row number into the low
+bits, so that a plain sort of integers, several times cheaper than an argsort, gives the order and
+the ties.  Where the image is too wide for the bits that are left, its last bits are cut for the
+sort, and the few runs that then look equal are settled by their scores: order and ties are exact.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def sort_scores(score: ArrayLike) -> RankedScores:
     ([1, 0, 2], [True, False, True])
     """
     if np.ndim(score) != 1 or np.size(score) == 0:
-        raise InputError("score", "be one number a row, at least one row", f"an array of shape {np.shape(score)}")
+        raise InputError(
+            "score", "be one number a row, at least one row", f"an array of shape {np.shape(score)}"
+        )
     values = np.ascontiguousarray(score, np.float64)
     key = np.empty(len(values), np.uint64)
     nan, low, high, spread = _descending_image(values, key)
@@ -80,14 +83,18 @@ def _descending_image(score: Floats, key: NDArray[np.uint64]) -> tuple[int, int,
 
 @numba.njit(cache=True)
 def _gather(values, order, out):  # type: ignore[no-untyped-def]
-    """out (n,) := values[order]; an unsigned index needs no test for counting from the end, which makes this twice as fast."""
+    """out (n,) := values[order]; an unsigned index needs no test for counting from the end, which
+    makes this twice as fast.
+    """
     for p in range(len(order)):
         out[p] = values[order[p]]
 
 
 @numba.njit(cache=True)
 def _image(score, bits, key):  # type: ignore[no-untyped-def]
-    """Fill key (n,) with images that fall as scores rise -> (row of a NaN or -1, least, largest, bits in which they differ)."""
+    """Fill key (n,) with images that fall as scores rise -> (row of a NaN or -1, least, largest,
+    bits in which they differ).
+    """
     nan = -1
     low, high, spread = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0), np.uint64(0)
     first = np.uint64(0)
@@ -115,7 +122,9 @@ def _pack(key, low, drop, row_bits):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _unpack(key, row_bits, last):  # type: ignore[no-untyped-def]
-    """Sorted keys (n,) := their row numbers, in place; last (n,) := whether each is the last of equal images."""
+    """Sorted keys (n,) := their row numbers, in place; last (n,) := whether each is the last of
+    equal images.
+    """
     mask = (np.uint64(1) << row_bits) - np.uint64(1)
     here = key[0] >> row_bits
     for p in range(len(key) - 1):
@@ -129,7 +138,9 @@ def _unpack(key, row_bits, last):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _settle(score, order, last):  # type: ignore[no-untyped-def]
-    """Order every run of equal images by score, largest first, then row; mark the true ends of ties."""
+    """Order every run of equal images by score, largest first, then row; mark the true ends of
+    ties.
+    """
     start = 0
     for p in range(len(order)):
         if not last[p]:

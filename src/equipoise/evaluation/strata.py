@@ -1,11 +1,13 @@
 """What offers are worth, and to whom they go, judged by the signals of strata.
 
-With pi_i the probability that the policy offers unit i the incentive, psi_i the signals of its strata (n, 5) and r a reward (5,),
+With pi_i the probability that the policy offers unit i the incentive, psi_i the signals of its
+strata (n, 5) and r a reward (5,),
 
     value = mean of pi_i (r . psi_i)           offers to stratum s = n mean of pi_i psi_is
 
-A policy, and the nuisances of the signals, must not have been learnt from the rows that judge it.  A signal is not a probability
-(it may be -1 or 3), only its means are: so every number here is a mean, with an interval.
+A policy, and the nuisances of the signals, must not have been learnt from the rows that judge it.
+A signal is not a probability (it may be -1 or 3), only its means are: so every number here is a
+mean, with an interval.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ from equipoise.evaluation.base import Estimate, Estimates, mean_estimates
 
 @dataclass(frozen=True)
 class OfferValue:
-    """The worth of offers per unit.   estimate: with a two-sided interval; lower: the value is above it with that confidence.
+    """The worth of offers per unit.   estimate: with a two-sided interval; lower: the value is
+    above it with that confidence.
 
-    rows : (n,), whose mean is the value: the difference of two policies is the mean of their rows' difference.
+    rows : (n,), whose mean is the value: the difference of two policies is the mean of their rows'
+        difference.
     """
 
     estimate: Estimate
@@ -37,7 +41,9 @@ class OfferValue:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The value of the best offers to at most a share of the units.   gamma, tie: the rule; offered: the share that got one."""
+    """The value of the best offers to at most a share of the units.   gamma, tie: the rule;
+    offered: the share that got one.
+    """
 
     share: float
     offered: float
@@ -48,7 +54,9 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Audience:
-    """One stratum of the units: how many there are, how many of them get an offer, what is paid to them, and what it brings."""
+    """One stratum of the units: how many there are, how many of them get an offer, what is paid to
+    them, and what it brings.
+    """
 
     stratum: str
     units: Estimate
@@ -65,17 +73,33 @@ class Audience:
 
 
 SENTENCES = {
-    "never_buyer": "About {units} would buy in no case; {offered} of them get an offer, which costs {paid}.",
-    "never_taker": "About {units} buy anyway and ignore the offer; {offered} of them get one, which costs {paid}.",
-    "coupon_taker": "About {units} would take the offer and not buy; {offered} of them get one, which costs {paid}.",
-    "coupon_buyer": "About {units} buy only with the offer; {offered} of them get one, and {paid} is paid to them.",
-    "always_buyer": "About {units} buy anyway and take what they are given; {offered} of them get an offer, and {paid} is paid "
-    "for purchases that would have come without it.",
+    "never_buyer": (
+        "About {units} would buy in no case; {offered} of them get an offer, which costs {paid}."
+    ),
+    "never_taker": (
+        "About {units} buy anyway and ignore the offer; {offered} of them get one, which costs"
+        " {paid}."
+    ),
+    "coupon_taker": (
+        "About {units} would take the offer and not buy; {offered} of them get one, which costs"
+        " {paid}."
+    ),
+    "coupon_buyer": (
+        "About {units} buy only with the offer; {offered} of them get one, and {paid} is paid to"
+        " them."
+    ),
+    "always_buyer": (
+        "About {units} buy anyway and take what they are given; {offered} of them get an offer, and"
+        " {paid} is paid for purchases that would have come without it."
+    ),
 }
 
 
 def _count(estimate: Estimate) -> str:
-    return f"{max(estimate.value, 0):,.0f} ({max(estimate.low, 0):,.0f} to {max(estimate.high, 0):,.0f})"
+    return (
+        f"{max(estimate.value, 0):,.0f} ({max(estimate.low, 0):,.0f} to"
+        f" {max(estimate.high, 0):,.0f})"
+    )
 
 
 def offer_value(
@@ -87,7 +111,8 @@ def offer_value(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> OfferValue:
-    """The mean reward of a policy.   offered: (n,) probabilities; signals: (n, 5); reward: (5,), e.g. ``COUPON.reward(1, 0.4)``.
+    """The mean reward of a policy.   offered: (n,) probabilities; signals: (n, 5); reward: (5,),
+    e.g. ``COUPON.reward(1, 0.4)``.
 
     >>> signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
     >>> round(offer_value(np.array([1.0, 1.0]), signals, [0, 0, 0, 1, -0.4]).estimate.value, 6)
@@ -108,7 +133,8 @@ def offer_curve(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> list[CurvePoint]:
-    """Reward against the budget of offers.   score: (n,), the reward expected of each unit, learnt from other rows.
+    """Reward against the budget of offers.   score: (n,), the reward expected of each unit, learnt
+    from other rows.
 
     shares : the budgets, in 0..1; None for 5 %, 10 %, ..., 100 %.
     """
@@ -117,8 +143,12 @@ def offer_curve(
     for share in np.linspace(0.05, 1, 20).tolist() if shares is None else shares:
         gamma, tie = offer_threshold(score, share)
         chance = offer_chance(score, gamma, tie)
-        value = mean_estimates((chance * worth)[:, None], weight=weight, groups=groups, level=level)[0]
-        points.append(CurvePoint(float(share), float(np.average(chance, weights=weight)), gamma, tie, value))
+        value = mean_estimates(
+            (chance * worth)[:, None], weight=weight, groups=groups, level=level
+        )[0]
+        points.append(
+            CurvePoint(float(share), float(np.average(chance, weights=weight)), gamma, tie, value)
+        )
     return points
 
 
@@ -133,9 +163,11 @@ def audience(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> list[Audience]:
-    """Who the offers go to, stratum by stratum, in totals of these n units.   offered: (n,); signals: (n, 5).
+    """Who the offers go to, stratum by stratum, in totals of these n units.   offered: (n,);
+    signals: (n, 5).
 
-    gain, cost : as in `Scheme.reward`.   The always-buyers' line says what is paid for purchases that would have come anyway.
+    gain, cost : as in `Scheme.reward`.   The always-buyers' line says what is paid for purchases
+        that would have come anyway.
     """
     n, chance = len(signals), _chances(offered, signals)
     there = mean_estimates(signals, weight=weight, groups=groups, level=level)
@@ -143,16 +175,27 @@ def audience(
     paid, worth = scheme.spend(cost), scheme.reward(gain, cost)
     return [
         Audience(
-            name, _times(there, s, n), _times(reached, s, n), _times(reached, s, n * paid[s]), _times(reached, s, n * worth[s])
+            name,
+            _times(there, s, n),
+            _times(reached, s, n),
+            _times(reached, s, n * paid[s]),
+            _times(reached, s, n * worth[s]),
         )
         for s, name in enumerate(STRATA)
     ]
 
 
 def reward_by_segment(
-    rows: Floats, segment: Any, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95
+    rows: Floats,
+    segment: Any,
+    *,
+    weight: Floats | None = None,
+    groups: Ints | None = None,
+    level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """The mean of row values, such as those of `OfferValue`, in every segment.   rows: (n,); segment: (n,) labels."""
+    """The mean of row values, such as those of `OfferValue`, in every segment.   rows: (n,);
+    segment: (n,) labels.
+    """
     labels = np.asarray(segment)
     if labels.shape != rows.shape:
         raise InputError("segment", f"be one label a row {rows.shape}", labels.shape)
@@ -160,10 +203,17 @@ def reward_by_segment(
     for label in np.unique(labels):
         inside = labels == label
         if inside.sum() < 2:
-            raise InputError(f"segment {label}", "have at least two rows", int(inside.sum()), fix="merge it with another")
+            raise InputError(
+                f"segment {label}",
+                "have at least two rows",
+                int(inside.sum()),
+                fix="merge it with another",
+            )
         part = None if groups is None else groups[inside]
         mass = None if weight is None else weight[inside]
-        found[str(label)] = mean_estimates(rows[inside][:, None], weight=mass, groups=part, level=level)[0]
+        found[str(label)] = mean_estimates(
+            rows[inside][:, None], weight=mass, groups=part, level=level
+        )[0]
     return found
 
 

@@ -1,18 +1,23 @@
-"""Ranking metrics of ours and grf's: qini, autoc, qini_rate.  Per head, in the outcome's unit, never divided by |ATE|.
+"""Ranking metrics of ours and grf's: qini, autoc, qini_rate.  Per head, in the outcome's unit,
+never divided by |ATE|.
 
-Rows stand from the largest score to the smallest; tied rows share what they bring, as on average over the orders of the ties.
-gain_i is the doubly robust score of `equipoise.evaluation.evidence`, q the share of weight treated, tau the mean gain.
+Rows stand from the largest score to the smallest; tied rows share what they bring, as on average
+over the orders of the ties. gain_i is the doubly robust score of `equipoise.evaluation.evidence`, q
+the share of weight treated, tau the mean gain.
 
     G(q)      = gain of treating the top q instead of nobody, per head of population
     TOC(q)    = G(q) / q - tau
-    qini      = integral over q of G(q) - q tau = cov(gain, F(score))             area over the random line
-    autoc     = 1/n sum_i TOC(i/n)                                                Yadlowsky et al., JASA 2025, arXiv:2111.07966
+    qini      = integral over q of G(q) - q tau = cov(gain, F(score))             area over the
+    random line
+    autoc     = 1/n sum_i TOC(i/n)                                                Yadlowsky et al.,
+    JASA 2025, arXiv:2111.07966
     qini_rate = 1/n sum_i (i/n) TOC(i/n)                                          the same
 
 Influence values, with F the mid-distribution of the score and R its share from the top:
 
     qini   psi_i = gain_i (F_i - 1/2) + G_mid(R_i) - 2 qini - tau / 2
-    autoc  psi_i = gain_i (L_i - 1) - K_i + tau - autoc,   L_i = int_{R_i}^1 dr / r,   K_i = int_{R_i}^1 E[gain | r] dr / r
+    autoc  psi_i = gain_i (L_i - 1) - K_i + tau - autoc,   L_i = int_{R_i}^1 dr / r,   K_i =
+    int_{R_i}^1 E[gain | r] dr / r
 
 and qini_rate tends to qini, so it shares its influence values.
 """
@@ -72,7 +77,9 @@ def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _harmonic(above, b, rows):  # type: ignore[no-untyped-def]
-    """Sum of b/rows over the weight reached by each of the ties: the discrete integral of dr / r over them."""
+    """Sum of b/rows over the weight reached by each of the ties: the discrete integral of dr / r
+    over them.
+    """
     each, h = b / rows, 0.0
     for step in range(1, rows + 1):
         h += each / (above + each * step)
@@ -81,7 +88,9 @@ def _harmonic(above, b, rows):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _rates(gain, weight, last):  # type: ignore[no-untyped-def]
-    """grf's sums over ranks -> (autoc, qini_rate); the ties' gain is their mean on each of their ranks."""
+    """grf's sums over ranks -> (autoc, qini_rate); the ties' gain is their mean on each of their
+    ranks.
+    """
     total, above, brought, plain, linear, start = weight.sum(), 0.0, 0.0, 0.0, 0.0, 0
     while start < len(gain):
         end, b, s = _tie_sums(gain, weight, last, start)
@@ -98,7 +107,9 @@ def _rates(gain, weight, last):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
-    """Weighted mean of the share of weight reached at each rank; ties of unequal weight share theirs."""
+    """Weighted mean of the share of weight reached at each rank; ties of unequal weight share
+    theirs.
+    """
     above, mean, start = 0.0, 0.0, 0
     while start < len(weight):
         end, b, _ = _tie_sums(weight, weight, last, start)
@@ -110,7 +121,9 @@ def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
-    """Fill psi (n,) -> autoc; backwards from the smallest score, so that both integrals grow as they go."""
+    """Fill psi (n,) -> autoc; backwards from the smallest score, so that both integrals grow as
+    they go.
+    """
     autoc = _rates(gain, weight, last)[0]
     total, tau = weight.sum(), np.dot(weight, gain) / weight.sum()
     below, later, cost, end = 0.0, 0.0, 0.0, len(gain)

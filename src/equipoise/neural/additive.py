@@ -1,14 +1,18 @@
-"""Training of additive nets of ids on the CPU: each step is three passes over the ids, compiled, in place of a graph of tensors.
+"""Training of additive nets of ids on the CPU: each step is three passes over the ids, compiled, in
+place of a graph of tensors.
 
-A score is z_o = b_o + sum_j h_jo . v_j[code_j].  With P_j = V_j H_j^T, (size_j, o), and G_j the scores' gradients summed by code,
+A score is z_o = b_o + sum_j h_jo . v_j[code_j].  With P_j = V_j H_j^T, (size_j, o), and G_j the
+scores' gradients summed by code,
 
     z = b + sum_j P_j[code_j]      dV_j = G_j H_j      dH_j = G_j^T V_j      db = sum G_1
 
-so a step gathers and scatters o numbers a row, where the tables' width would be 64; and one pass over V takes Adam's step and
-makes the next P while a row is at hand.  It is the function, the gradient and the Adam (Kingma & Ba, 2015; decay as an L2
-penalty) of `equipoise.neural.train` on `equipoise.neural.id_nets.Additive`; sums are taken in another order.
+so a step gathers and scatters o numbers a row, where the tables' width would be 64; and one pass
+over V takes Adam's step and makes the next P while a row is at hand.  It is the function, the
+gradient and the Adam (Kingma & Ba, 2015; decay as an L2 penalty) of `equipoise.neural.train` on
+`equipoise.neural.id_nets.Additive`; sums are taken in another order.
 
-S ids of all columns, stacked; k width; o outputs; B rows of a batch.  Kernels release the lock: fits run side by side on threads.
+S ids of all columns, stacked; k width; o outputs; B rows of a batch.  Kernels release the lock:
+fits run side by side on threads.
 """
 
 from __future__ import annotations
@@ -45,7 +49,9 @@ class _State:
         sizes = [len(table) for table in net.tables]
         self.start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         moments = [np.zeros_like(part) for part in (self.V, self.V, self.H, self.H, self.b, self.b)]
-        P = np.concatenate([_plain(t) @ _plain(h).T for t, h in zip(net.tables, net.heads, strict=True)])  # (S, o)
+        P = np.concatenate(
+            [_plain(t) @ _plain(h).T for t, h in zip(net.tables, net.heads, strict=True)]
+        )  # (S, o)
         self.arrays = (self.V, self.H, self.b, *moments, P, np.zeros_like(P), self.start)
 
     def back(self) -> None:
@@ -59,7 +65,9 @@ class _State:
 
 @dataclass(frozen=True)
 class Composite:
-    """The weighted cross-entropies of six cells.   weight: (6,); eta: of the propensity's squared error; thr: its least value."""
+    """The weighted cross-entropies of six cells.   weight: (6,); eta: of the propensity's squared
+    error; thr: its least value.
+    """
 
     weight: Sequence[float]
     eta: float
@@ -77,10 +85,14 @@ def train_one(
     judge: Callable[[], torch.Tensor] | None = None,
     progress: Progress | None = None,
 ) -> History:
-    """Train a net on ``SQUARED`` or ``CROSS_ENTROPY`` of target (n,), or on the ``LIKELIHOOD`` of cells 0..5, weighted (n,)."""
+    """Train a net on ``SQUARED`` or ``CROSS_ENTROPY`` of target (n,), or on the ``LIKELIHOOD`` of
+    cells 0..5, weighted (n,).
+    """
     state = _State(net)
     place, y = _places(codes, state), np.ascontiguousarray(target, np.float32)
-    each = np.ones(len(y), np.float32) if weight is None else np.ascontiguousarray(weight, np.float32)
+    each = (
+        np.ones(len(y), np.float32) if weight is None else np.ascontiguousarray(weight, np.float32)
+    )
     batch = min(how.batch, len(y))
 
     def epoch(order: Ints, done: int) -> float:
@@ -99,7 +111,9 @@ def train_joint(
     how: Training,
     progress: Progress | None = None,
 ) -> History:
-    """Train strata (five outputs) and propensity (one) together on the composite of the cells, 0..5, offered in 0..3."""
+    """Train strata (five outputs) and propensity (one) together on the composite of the cells,
+    0..5, offered in 0..3.
+    """
     states = [_State(strata), _State(propensity)]
     place, batch = _places(codes, states[0]), min(how.batch, len(cell))
     cells = np.ascontiguousarray(cell, np.int32)
@@ -207,7 +221,9 @@ def scatter(state, place, z):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def adam(state, z, t, rate, decay):  # type: ignore[no-untyped-def]
-    """One step of Adam on every part, and P anew.   z: (B, o), the scores' gradients; t: steps, this one counted."""
+    """One step of Adam on every part, and P anew.   z: (B, o), the scores' gradients; t: steps,
+    this one counted.
+    """
     V, H, b, mV, vV, mH, vH, mb, vb, P, G, start = state
     o, k = H.shape[1], H.shape[2]
     size = np.float32(rate / (1 - 0.9**t))
@@ -239,7 +255,9 @@ def adam(state, z, t, rate, decay):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def table_step(V, mV, vV, P, G, old, new, low, high, size, root, shrink):  # type: ignore[no-untyped-def]
-    """Adam on the rows low..high of V, with heads ``old`` (o, k) in the gradient and ``new`` (o, k) in P."""
+    """Adam on the rows low..high of V, with heads ``old`` (o, k) in the gradient and ``new`` (o, k)
+    in P.
+    """
     o, k = old.shape
     grad = np.empty(k, np.float32)
     for v in range(low, high):
@@ -263,7 +281,9 @@ def table_step(V, mV, vV, P, G, old, new, low, high, size, root, shrink):  # typ
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def binary_gradient(z, y, kind):  # type: ignore[no-untyped-def]
-    """z (B, 1): scores in, the mean loss's gradient out; the loss.   kind: squared error of the sigmoid, or cross-entropy."""
+    """z (B, 1): scores in, the mean loss's gradient out; the loss.   kind: squared error of the
+    sigmoid, or cross-entropy.
+    """
     total, each = 0.0, np.float32(1 / len(y))
     for i in range(len(y)):
         s, target = z[i, 0], y[i]
@@ -279,7 +299,9 @@ def binary_gradient(z, y, kind):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def likelihood_gradient(z, y, weight):  # type: ignore[no-untyped-def]
-    """z (B, 5): scores in, gradient out; minus the weighted mean log-likelihood of the cells y (B,) in 0..5."""
+    """z (B, 5): scores in, gradient out; minus the weighted mean log-likelihood of the cells y (B,)
+    in 0..5.
+    """
     total = 0.0
     f = np.empty(5, np.float32)
     for i in range(len(y)):
@@ -298,7 +320,9 @@ def likelihood_gradient(z, y, weight):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, inline="always")
 def shows(stratum, cell):  # type: ignore[no-untyped-def]
-    """Whether a stratum shows a cell: 0-3 are 2 c + y when offered, 4 bought without an offer, 5 did not."""
+    """Whether a stratum shows a cell: 0-3 are 2 c + y when offered, 4 bought without an offer, 5
+    did not.
+    """
     if cell < 3:
         return stratum == cell
     if cell == 3:
@@ -322,16 +346,24 @@ def softmax_row(z, i, f):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped-def]
-    """z (B, 5), s (B, 1): scores in, gradients out; the sum of the six weighted cross-entropies and of eta (g - t)^2.
+    """z (B, 5), s (B, 1): scores in, gradients out; the sum of the six weighted cross-entropies and
+    of eta (g - t)^2.
 
     Rows go in blocks: exponentials of a block, its gradients, then the logarithms of its loss.
     """
     total, one = 0.0, np.float32(1)
-    E, L, bits = np.empty((6, BLOCK), np.float32), np.empty((6, BLOCK), np.float32), np.empty(BLOCK, np.int32)
+    E, L, bits = (
+        np.empty((6, BLOCK), np.float32),
+        np.empty((6, BLOCK), np.float32),
+        np.empty(BLOCK, np.int32),
+    )
     for low in range(0, len(cell), BLOCK):
         n = min(BLOCK, len(cell) - low)
         for i in range(n):
-            top = max(max(max(z[low + i, 0], z[low + i, 1]), max(z[low + i, 2], z[low + i, 3])), z[low + i, 4])
+            top = max(
+                max(max(z[low + i, 0], z[low + i, 1]), max(z[low + i, 2], z[low + i, 3])),
+                z[low + i, 4],
+            )
             for q in range(5):
                 E[q, i] = z[low + i, q] - top
             E[5, i] = -s[low + i, 0]
@@ -340,7 +372,13 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
         for i in range(n):
             seen = cell[low + i]
             part = one / (E[0, i] + E[1, i] + E[2, i] + E[3, i] + E[4, i])
-            a, b, c, d, e = E[0, i] * part, E[1, i] * part, E[2, i] * part, E[3, i] * part, E[4, i] * part
+            a, b, c, d, e = (
+                E[0, i] * part,
+                E[1, i] * part,
+                E[2, i] * part,
+                E[3, i] * part,
+                E[4, i] * part,
+            )
             raw = one / (one + E[5, i])
             g = max(raw, thr)
             h = one - g
@@ -350,14 +388,24 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
             s3, L[3, i] = cross((d + e) * g, seen == 3, weight[3])
             s4, L[4, i] = cross((b + e) * h, seen == 4, weight[4])
             s5, L[5, i] = cross((a + c + d) * h, seen == 5, weight[5])
-            da, db, dc, dd, de = s0 * g + s5 * h, s1 * g + s4 * h, s2 * g + s5 * h, s3 * g + s5 * h, s3 * g + s4 * h
+            da, db, dc, dd, de = (
+                s0 * g + s5 * h,
+                s1 * g + s4 * h,
+                s2 * g + s5 * h,
+                s3 * g + s5 * h,
+                s3 * g + s4 * h,
+            )
             dg = s0 * a + s1 * b + s2 * c + s3 * (d + e) - s4 * (b + e) - s5 * (a + c + d)
             miss = g - (one if seen < 4 else np.float32(0))
             total += eta * miss * miss
             dg += np.float32(2) * eta * miss
             s[low + i, 0] = dg * raw * (one - raw) if raw >= thr else np.float32(0)
             inner = da * a + db * b + dc * c + dd * d + de * e
-            z[low + i, 0], z[low + i, 1], z[low + i, 2] = a * (da - inner), b * (db - inner), c * (dc - inner)
+            z[low + i, 0], z[low + i, 1], z[low + i, 2] = (
+                a * (da - inner),
+                b * (db - inner),
+                c * (dc - inner),
+            )
             z[low + i, 3], z[low + i, 4] = d * (dd - inner), e * (de - inner)
         for q in range(6):
             total -= weight[q] * logarithms(L[q, :n], bits)
@@ -366,7 +414,9 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, inline="always")
 def cross(p, seen, weight):  # type: ignore[no-untyped-def]
-    """Of one cell's probability: the slope of its weighted cross-entropy, and the number whose -log it is."""
+    """Of one cell's probability: the slope of its weighted cross-entropy, and the number whose -log
+    it is.
+    """
     one = np.float32(1)
     q = min(p + NUDGE, one)
     slope = -weight / q if seen else weight * q / max((one - q) * q, np.float32(1e-12))

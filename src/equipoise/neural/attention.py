@@ -1,4 +1,5 @@
-"""Attention over the embeddings of features.   Vaswani et al. (2017), NeurIPS; the target as the query: Zhou et al. (2018), KDD.
+"""Attention over the embeddings of features.   Vaswani et al. (2017), NeurIPS; the target as the
+query: Zhou et al. (2018), KDD.
 
     a_kj = softmax_j (q_k . W e_j / sqrt w)         f_k = sum_j a_kj V e_j
 
@@ -14,7 +15,9 @@ from equipoise.neural.layers import weighed
 
 
 class TargetAttention(nn.Module):
-    """Each of G treatments looks at the features in its own way: embeddings (B, d, w) to (G, B, w)."""
+    """Each of G treatments looks at the features in its own way: embeddings (B, d, w) to (G, B,
+    w).
+    """
 
     def __init__(self, groups: int, width: int) -> None:
         super().__init__()
@@ -23,13 +26,16 @@ class TargetAttention(nn.Module):
 
     def shares(self, e: Tensor) -> Tensor:
         """The attention of every treatment to every feature, (d, B, G); sums to 1 over features."""
-        towards = self.query @ self.key.weight / self.query.shape[1] ** 0.5  # (G, w): q_k W, once for all rows
-        return torch.softmax(e.transpose(0, 1) @ towards.T, dim=0)  # features first, as embeddings lie in memory
+        # (G, w): q_k W, once for all rows
+        towards = self.query @ self.key.weight / self.query.shape[1] ** 0.5
+        # features first, as embeddings lie in memory
+        return torch.softmax(e.transpose(0, 1) @ towards.T, dim=0)
 
     def forward(self, e: Tensor) -> Tensor:
         """(G, B, w)."""
         looked = weighed(self.shares(e), e.transpose(0, 1))
-        mixed: Tensor = self.value(looked)  # the value map is linear, and attention sums to 1: V sum_j a_kj e_j
+        # the value map is linear, and attention sums to 1: V sum_j a_kj e_j
+        mixed: Tensor = self.value(looked)
         return mixed
 
 
@@ -42,7 +48,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, e: Tensor) -> Tensor:
         """(B, d, w)."""
-        towards = self.query.weight.T @ self.key.weight / e.shape[-1] ** 0.5  # (w, w): (Q e_i) . (K e_j) by one product
+        # (w, w): (Q e_i) . (K e_j) by one product
+        towards = self.query.weight.T @ self.key.weight / e.shape[-1] ** 0.5
         share = torch.softmax(e @ towards @ e.transpose(1, 2), dim=-1)
         mixed: Tensor = self.value(share @ e)
         return mixed

@@ -1,10 +1,15 @@
-"""How far the representations of two arms lie apart: terms that a net makes small so that arms can be compared.
+"""How far the representations of two arms lie apart: terms that a net makes small so that arms can
+be compared.
 
-    mmd_linear   |mean_t - mean_c|^2                                        Johansson, Shalit & Sontag (2016), ICML
-    mmd_rbf      mean k(t,t) + mean k(c,c) - 2 mean k(t,c), k Gaussian       Gretton et al. (2012), JMLR
-    wasserstein  the entropic transport cost between the two samples        Cuturi (2013), NeurIPS; Shalit et al. (2017), ICML
+    mmd_linear   |mean_t - mean_c|^2                                        Johansson, Shalit &
+    Sontag (2016), ICML
+    mmd_rbf      mean k(t,t) + mean k(c,c) - 2 mean k(t,c), k Gaussian       Gretton et al. (2012),
+    JMLR
+    wasserstein  the entropic transport cost between the two samples        Cuturi (2013), NeurIPS;
+    Shalit et al. (2017), ICML
 
-Equal samples give 0, whatever the share of an arm; every one has a gradient in both samples.   (B, w) each; an empty one gives 0.
+Equal samples give 0, whatever the share of an arm; every one has a gradient in both samples.   (B,
+w) each; an empty one gives 0.
 """
 
 from __future__ import annotations
@@ -28,17 +33,25 @@ def mmd_linear(treated: Tensor, control: Tensor) -> Tensor:
 
 
 def mmd_rbf(treated: Tensor, control: Tensor) -> Tensor:
-    """The squared maximum mean discrepancy under a Gaussian kernel as wide as the median distance."""
+    """The squared maximum mean discrepancy under a Gaussian kernel as wide as the median
+    distance.
+    """
     a, b = treated[:MOST], control[:MOST]
     if min(len(a), len(b)) == 0:
         return treated.new_zeros(())
     ab, aa, bb = (_squared(x, y) for x, y in ((a, b), (a, a), (b, b)))
     wide = ab.detach().median().clamp_min(1e-12)
-    return torch.exp(-aa / wide).mean() + torch.exp(-bb / wide).mean() - 2 * torch.exp(-ab / wide).mean()
+    return (
+        torch.exp(-aa / wide).mean()
+        + torch.exp(-bb / wide).mean()
+        - 2 * torch.exp(-ab / wide).mean()
+    )
 
 
 def wasserstein(treated: Tensor, control: Tensor) -> Tensor:
-    """Sinkhorn's divergence: the entropic cost between the samples, less half that of each with itself, so equal ones give 0."""
+    """Sinkhorn's divergence: the entropic cost between the samples, less half that of each with
+    itself, so equal ones give 0.
+    """
     a, b = treated[:MOST], control[:MOST]
     if min(len(a), len(b)) == 0:
         return treated.new_zeros(())
@@ -47,10 +60,15 @@ def wasserstein(treated: Tensor, control: Tensor) -> Tensor:
 
 
 def _cost(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    """sum P_ij |a_i - b_j|^2 with the plan P of Sinkhorn's rounds, itself held fixed in the gradient."""
+    """sum P_ij |a_i - b_j|^2 with the plan P of Sinkhorn's rounds, itself held fixed in the
+    gradient.
+    """
     cost = _squared(a, b)
     kernel = (-SHARP * cost.detach() / scale).double()
-    left, right = torch.zeros(len(a), 1, dtype=kernel.dtype), torch.zeros(1, len(b), dtype=kernel.dtype)
+    left, right = (
+        torch.zeros(len(a), 1, dtype=kernel.dtype),
+        torch.zeros(1, len(b), dtype=kernel.dtype),
+    )
     left, right = left.to(a.device), right.to(a.device)
     for _ in range(ROUNDS):
         left = -math.log(len(a)) - torch.logsumexp(kernel + right, dim=1, keepdim=True)

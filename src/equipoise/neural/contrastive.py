@@ -1,11 +1,15 @@
-"""Deep contrastive clustering of rows: SCCL (Zhang et al. 2021, NAACL) carried from text to numbers.
+"""Deep contrastive clustering of rows: SCCL (Zhang et al. 2021, NAACL) carried from text to
+numbers.
 
-    views      a row twice, each time with a share of its features taken from other rows (SCARF: Bahri et al. 2022, ICLR)
-    instance   NT-Xent of the projected views: a row's two views are alike, all other views of the batch are not
-    cluster    KL(p || q);  q_ic ~ (1 + |e_i - mu_c|^2)^-1,   p_ic ~ q_ic^2 / sum_i q_ic        Xie, Girshick & Farhadi (2016)
+    views      a row twice, each time with a share of its features taken from other rows (SCARF:
+    Bahri et al. 2022, ICLR)
+    instance   NT-Xent of the projected views: a row's two views are alike, all other views of the
+    batch are not
+    cluster    KL(p || q);  q_ic ~ (1 + |e_i - mu_c|^2)^-1,   p_ic ~ q_ic^2 / sum_i q_ic        Xie,
+    Girshick & Farhadi (2016)
 
-First the instance loss alone; then centres by k-means on the representation e, and both losses together.  Both views are
-corrupted, as in SCCL; SCARF corrupts one.
+First the instance loss alone; then centres by k-means on the representation e, and both losses
+together.  Both views are corrupted, as in SCCL; SCARF corrupts one.
 """
 
 from __future__ import annotations
@@ -23,14 +27,18 @@ from equipoise.neural.layers import mlp
 from equipoise.neural.train import NoGain, Training, threads_held, train
 
 WIDTH, SIZE = 64, 16  # of the encoder's layers, of the representation
-CORRUPTED, HEAT, TOGETHER = 0.3, 0.5, 5.0  # share of features; temperature; weight of the cluster loss
+# share of features; temperature; weight of the cluster loss
+CORRUPTED, HEAT, TOGETHER = 0.3, 0.5, 5.0
 WARM, JOINT, RATE = 20, 20, 2e-3  # epochs of each part
-STEPS, FEWEST, MOST = 32, 32, 512  # about so many steps an epoch; rows of a batch.  With fewer steps k-means wins on small logs
+# about so many steps an epoch; rows of a batch.  With fewer steps k-means wins on small logs
+STEPS, FEWEST, MOST = 32, 32, 512
 Start = Callable[[Floats, Floats, int, int], Floats]  # rows, weights, k, seed -> centres (k, s)
 
 
 class Contrastive(nn.Module):
-    """Encoder, projection head and centres, for d features and k clusters.   seed: of the corruption."""
+    """Encoder, projection head and centres, for d features and k clusters.   seed: of the
+    corruption.
+    """
 
     def __init__(self, features: int, k: int, seed: int) -> None:
         super().__init__()
@@ -42,10 +50,14 @@ class Contrastive(nn.Module):
 
     def loss(self, x: Tensor, weight: Tensor) -> Tensor:
         """Of a batch (B, d) with weights (B,)."""
-        first, second = (functional.normalize(self.head(self.encoder(self.view(x))), dim=1) for _ in range(2))
+        first, second = (
+            functional.normalize(self.head(self.encoder(self.view(x))), dim=1) for _ in range(2)
+        )
         total = nt_xent(first, second, weight)
         if self.joint:
-            total = total + TOGETHER * cluster_loss(assignment(self.encoder(x), self.centres), weight)
+            total = total + TOGETHER * cluster_loss(
+                assignment(self.encoder(x), self.centres), weight
+            )
         return total
 
     def view(self, x: Tensor) -> Tensor:
@@ -56,7 +68,9 @@ class Contrastive(nn.Module):
 
 
 def nt_xent(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
-    """The normalised, temperature-scaled cross entropy of two views (B, s) of unit length.   Chen et al. (2020), ICML, eq. 1."""
+    """The normalised, temperature-scaled cross entropy of two views (B, s) of unit length.   Chen
+    et al. (2020), ICML, eq. 1.
+    """
     both, B = torch.cat([first, second]), len(first)
     alike = both @ both.T / HEAT
     alike.fill_diagonal_(-torch.inf)
@@ -90,11 +104,15 @@ class Representation:
 
 
 def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -> Representation:
-    """Learn k clusters of standardised rows (n, d) with weights (n,).   start: first centres, of what was learnt by instances."""
+    """Learn k clusters of standardised rows (n, d) with weights (n,).   start: first centres, of
+    what was learnt by instances.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Contrastive(X.shape[1], k, seed)
-    columns = [torch.from_numpy(np.asarray(part, np.float32)) for part in (X, weight / weight.mean())]
+    columns = [
+        torch.from_numpy(np.asarray(part, np.float32)) for part in (X, weight / weight.mean())
+    ]
     batch = int(np.clip(2 ** round(np.log2(len(X) / STEPS)), FEWEST, MOST))
     with threads_held(1):
         train(net, net.loss, columns, Training(RATE, 1e-5, batch, WARM, NoGain(WARM), seed))
@@ -108,4 +126,10 @@ def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -
 
 def _layers(net: Contrastive) -> list[tuple[Floats, Floats]]:
     found = [layer for layer in net.encoder.modules() if isinstance(layer, nn.Linear)]
-    return [(layer.weight.detach().double().numpy().T.copy(), layer.bias.detach().double().numpy().copy()) for layer in found]
+    return [
+        (
+            layer.weight.detach().double().numpy().T.copy(),
+            layer.bias.detach().double().numpy().copy(),
+        )
+        for layer in found
+    ]

@@ -1,9 +1,11 @@
-"""Several processes on one training, by torch's own launcher: each takes its part of every batch, and gradients are averaged.
+"""Several processes on one training, by torch's own launcher: each takes its part of every batch,
+and gradients are averaged.
 
     torchrun --nproc-per-node 2 train.py
 
-Every process starts from the same weights and draws the same permutation, so that two processes do the steps of one, to rounding.
-That holds for a loss that is a mean over rows; a term that compares rows with each other sees those of its own process only.
+Every process starts from the same weights and draws the same permutation, so that two processes do
+the steps of one, to rounding. That holds for a loss that is a mean over rows; a term that compares
+rows with each other sees those of its own process only.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from equipoise.core.errors import InputError
 
 
 def joined() -> tuple[int, int]:
-    """The place of this process and how many there are, (0, 1) without a launcher.   The first call joins the others."""
+    """The place of this process and how many there are, (0, 1) without a launcher.   The first call
+    joins the others.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or not distributed.is_available():
         return 0, 1
@@ -34,7 +38,12 @@ def part(order: torch.Tensor, steps: int, batch: int) -> tuple[torch.Tensor, int
     if size == 1:
         return order, batch
     if batch % size:
-        raise InputError("batch", f"be a multiple of the {size} processes", batch, fix="choose another batch or fewer processes")
+        raise InputError(
+            "batch",
+            f"be a multiple of the {size} processes",
+            batch,
+            fix="choose another batch or fewer processes",
+        )
     return order.view(steps, batch)[:, rank::size].reshape(-1), batch // size
 
 
@@ -54,7 +63,11 @@ def mean(total: float) -> float:
     _, size = joined()
     if size == 1:
         return total
-    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if distributed.get_backend() == "nccl" else "cpu"
+    device = (
+        f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        if distributed.get_backend() == "nccl"
+        else "cpu"
+    )
     held = torch.tensor([total], dtype=torch.float64, device=device)
     distributed.all_reduce(held)
     return float(held) / size

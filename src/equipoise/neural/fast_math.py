@@ -1,6 +1,8 @@
-"""Exponentials and logarithms of float32 arrays in loops that a compiler turns into vector code: right to a few ulps.
+"""Exponentials and logarithms of float32 arrays in loops that a compiler turns into vector code:
+right to a few ulps.
 
-exp x = 2^k exp(r),  k the whole number nearest to x log2 e        log x = e log 2 + log m,  log m = 2 artanh((m - 1) / (m + 1))
+exp x = 2^k exp(r),  k the whole number nearest to x log2 e        log x = e log 2 + log m,  log m =
+2 artanh((m - 1) / (m + 1))
 
 Muller (2016), Elementary Functions, 3rd ed., chapters 3 and 5.
 """
@@ -15,7 +17,9 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be vectorised; a NaN s
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def exponentials(x, bits):  # type: ignore[no-untyped-def]
-    """x (n,) becomes exp(x): 2^k of the nearest whole k, times a polynomial of what is left.   bits: (>= n,) to work in."""
+    """x (n,) becomes exp(x): 2^k of the nearest whole k, times a polynomial of what is left.
+    bits: (>= n,) to work in.
+    """
     for i in range(len(x)):
         v = min(max(x[i], np.float32(-87)), np.float32(88))
         k = np.int32(np.floor(v * np.float32(1.44269504) + np.float32(0.5)))
@@ -34,7 +38,9 @@ def exponentials(x, bits):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def logarithms(x, bits):  # type: ignore[no-untyped-def]
-    """The sum of log x of positive x (n,), none below -100: the exponent, and a series of the mantissa.   bits: as above."""
+    """The sum of log x of positive x (n,), none below -100: the exponent, and a series of the
+    mantissa.   bits: as above.
+    """
     total, mantissa = np.float64(0), bits.view(np.float32)
     for i in range(len(x)):
         mantissa[i] = x[i]

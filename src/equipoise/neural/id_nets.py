@@ -1,11 +1,15 @@
-"""Nets of ids: each id has an embedding; a score is a linear head on the embeddings, or their product.
+"""Nets of ids: each id has an embedding; a score is a linear head on the embeddings, or their
+product.
 
-    Additive   score = b + sum_j V_j w_j[code_j]              He et al. (2017) "NCF" with one linear layer on the concatenation
+    Additive   score = b + sum_j V_j w_j[code_j]              He et al. (2017) "NCF" with one linear
+    layer on the concatenation
     Product    score = sum_k prod_j w_jk[code_j]              matrix factorisation
-    Crossed    Additive + M (prod_j f_j[code_j])              additive, with an interaction of low rank
+    Crossed    Additive + M (prod_j f_j[code_j])              additive, with an interaction of low
+    rank
 
-An additive head is evaluated as V_j w_j for every id first, then one gather as wide as the outputs (5, say) and not as the
-embedding (64): the same function and the same gradient, with a fraction of the memory traffic.
+An additive head is evaluated as V_j w_j for every id first, then one gather as wide as the outputs
+(5, say) and not as the embedding (64): the same function and the same gradient, with a fraction of
+the memory traffic.
 
 Scores are (o, batch): outputs first, so that reductions over outputs run along memory.
 """
@@ -26,7 +30,9 @@ Columns = Sequence[Tensor]  # one (batch,) tensor of codes an id column
 class Additive(nn.Module):
     """A linear head on the embeddings of p id columns."""
 
-    def __init__(self, sizes: Sequence[int], width: int, outputs: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, sizes: Sequence[int], width: int, outputs: int, rng: torch.Generator
+    ) -> None:
         super().__init__()
         self.tables = nn.ParameterList(torch.randn(size, width, generator=rng) for size in sizes)
         bound = (width * len(sizes)) ** -0.5
@@ -43,7 +49,9 @@ class Additive(nn.Module):
     def learnt(self) -> IdScores:
         """As plain arrays."""
         pairs = zip(self.tables, self.heads, strict=True)
-        return IdScores(_array(self.bias), tuple(with_unseen(_array(table @ head.T)) for table, head in pairs))
+        return IdScores(
+            _array(self.bias), tuple(with_unseen(_array(table @ head.T)) for table, head in pairs)
+        )
 
 
 class Product(nn.Module):
@@ -60,16 +68,25 @@ class Product(nn.Module):
     def learnt(self) -> IdScores:
         """As plain arrays."""
         width = self.tables[0].shape[1]
-        return IdScores(np.zeros(1), (), tuple(with_unseen(_array(table)) for table in self.tables), np.ones((1, width)))
+        return IdScores(
+            np.zeros(1),
+            (),
+            tuple(with_unseen(_array(table)) for table in self.tables),
+            np.ones((1, width)),
+        )
 
 
 class Crossed(nn.Module):
     """An additive head and an interaction of rank ``rank`` that starts at nothing."""
 
-    def __init__(self, sizes: Sequence[int], width: int, rank: int, outputs: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, sizes: Sequence[int], width: int, rank: int, outputs: int, rng: torch.Generator
+    ) -> None:
         super().__init__()
         self.additive = Additive(sizes, width, outputs, rng)
-        self.factors = nn.ParameterList(0.1 * torch.randn(size, rank, generator=rng) for size in sizes)
+        self.factors = nn.ParameterList(
+            0.1 * torch.randn(size, rank, generator=rng) for size in sizes
+        )
         self.mix = nn.Parameter(_uniform((outputs, rank), rank**-0.5, rng))
 
     def forward(self, codes: Columns) -> Tensor:
@@ -80,7 +97,12 @@ class Crossed(nn.Module):
     def learnt(self) -> IdScores:
         """As plain arrays."""
         base = self.additive.learnt()
-        return IdScores(base.bias, base.tables, tuple(with_unseen(_array(f)) for f in self.factors), _array(self.mix))
+        return IdScores(
+            base.bias,
+            base.tables,
+            tuple(with_unseen(_array(f)) for f in self.factors),
+            _array(self.mix),
+        )
 
 
 def generator(seed: int) -> torch.Generator:

@@ -1,4 +1,6 @@
-"""One probability for rows of ids, P(y = 1 | ids), by a net trained on one loss: the nuisance models of incentive strata."""
+"""One probability for rows of ids, P(y = 1 | ids), by a net trained on one loss: the nuisance
+models of incentive strata.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,18 @@ from equipoise.neural.train import History, Progress, Training, ids, numbers, tr
 Net = Callable[[Sequence[int], int], "Additive | Product"]  # sizes, seed
 Loss = Callable[[Tensor, Tensor], Tensor]
 WIDTH = 64  # of an embedding, as published
-KINDS: dict[Loss, int] = {squared: SQUARED, cross_entropy: CROSS_ENTROPY}  # those whose gradient is compiled
+# those whose gradient is compiled
+KINDS: dict[Loss, int] = {squared: SQUARED, cross_entropy: CROSS_ENTROPY}
 
-__all__ = ["PairModel", "additive", "cross_entropy", "fit_pairs", "product", "saturating_cross_entropy", "squared"]
+__all__ = [
+    "PairModel",
+    "additive",
+    "cross_entropy",
+    "fit_pairs",
+    "product",
+    "saturating_cross_entropy",
+    "squared",
+]
 
 
 @dataclass(frozen=True)
@@ -45,15 +56,28 @@ def product(sizes: Sequence[int], seed: int) -> Product:
 
 
 def fit_pairs(
-    net: Net, loss: Loss, codes: Ints, y: Floats, sizes: Sequence[int], how: Training, progress: Progress | None = None
+    net: Net,
+    loss: Loss,
+    codes: Ints,
+    y: Floats,
+    sizes: Sequence[int],
+    how: Training,
+    progress: Progress | None = None,
 ) -> PairModel:
-    """Fit a net on rows of codes (n, p) and targets y (n,), which may lie outside [0, 1] for the squared loss."""
+    """Fit a net on rows of codes (n, p) and targets y (n,), which may lie outside [0, 1] for the
+    squared loss.
+    """
     made = net(sizes, how.seed)
     return PairModel(*_fitted(made, loss, codes, y, how, progress))
 
 
 def _fitted(
-    net: Additive | Product, loss: Loss, codes: Ints, y: Floats, how: Training, progress: Progress | None
+    net: Additive | Product,
+    loss: Loss,
+    codes: Ints,
+    y: Floats,
+    how: Training,
+    progress: Progress | None,
 ) -> tuple[IdScores, History]:
     if isinstance(net, Additive) and loss in KINDS and how.device == "cpu":
         history = train_one(net, KINDS[loss], codes, y, how, progress=progress)
@@ -67,7 +91,9 @@ def _fitted(
     return net.learnt(), history
 
 
-def trained(net: Additive | Product, loss: Loss, codes: Ints, y: Floats, how: Training) -> nn.Module:
+def trained(
+    net: Additive | Product, loss: Loss, codes: Ints, y: Floats, how: Training
+) -> nn.Module:
     """Train a net that another will go on with."""
     _fitted(net, loss, codes, y, how, None)
     return net

@@ -1,8 +1,10 @@
-"""What a net of ids has learnt, as plain arrays: it predicts without torch and is saved without code.
+"""What a net of ids has learnt, as plain arrays: it predicts without torch and is saved without
+code.
 
     score_io = b_o + sum_j table_j[code_ij, o] + sum_r mix_or prod_j factor_j[code_ij, r]
 
-Ids become codes 0..size-1; any other id is the unseen bucket, code = size, whose row is the mean of the rows that were learnt.
+Ids become codes 0..size-1; any other id is the unseen bucket, code = size, whose row is the mean of
+the rows that were learnt.
 
 n rows, p id columns, o outputs, r factors.
 """
@@ -24,7 +26,8 @@ CHUNK = 1 << 18  # rows whose factors are gathered at once
 class IdScores:
     """The function above.
 
-    bias : (o,).   tables : p arrays (size_j + 1, o).   factors : p arrays (size_j + 1, r), or none.   mix : (o, r).
+    bias : (o,).   tables : p arrays (size_j + 1, o).   factors : p arrays (size_j + 1, r), or none.
+        mix : (o, r).
     """
 
     bias: Floats
@@ -52,7 +55,12 @@ class IdScores:
 
     def arrays(self) -> dict[str, Any]:
         """What was learnt, as arrays by name."""
-        return {"bias": self.bias, "tables": list(self.tables), "factors": list(self.factors), "mix": self.mix}
+        return {
+            "bias": self.bias,
+            "tables": list(self.tables),
+            "factors": list(self.factors),
+            "mix": self.mix,
+        }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Any]) -> IdScores:
@@ -67,7 +75,8 @@ def with_unseen(table: NDArray[Any]) -> Floats:
 
 
 def codes_of(values: NDArray[Any], known: NDArray[Any]) -> Ints:
-    """The place of each value, (n,), among the sorted ``known`` ids; len(known), the unseen bucket, for any other.
+    """The place of each value, (n,), among the sorted ``known`` ids; len(known), the unseen bucket,
+    for any other.
 
     >>> codes_of(np.array([7, 3, 5]), np.array([3, 7])).tolist()
     [1, 0, 2]

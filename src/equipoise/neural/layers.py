@@ -1,4 +1,5 @@
-"""Layers of nets of effects: features embedded, grouped layers (one for each arm or metric, in one product), towers, experts.
+"""Layers of nets of effects: features embedded, grouped layers (one for each arm or metric, in one
+product), towers, experts.
 
 B rows of a batch, d features, S slots, w width, G groups.
 """
@@ -15,10 +16,11 @@ from torch.nn import functional
 
 
 class Flat:
-    """All embeddings of rows side by side, (B, d w), not multiplied out: a linear layer on them is one on their basis.
+    """All embeddings of rows side by side, (B, d w), not multiplied out: a linear layer on them is
+    one on their basis.
 
-    It is the same function with the same gradients, and one product of B rows with d S numbers in place of two, the first of
-    which fills memory with B d w numbers.
+    It is the same function with the same gradients, and one product of B rows with d S numbers in
+    place of two, the first of which fills memory with B d w numbers.
     """
 
     def __init__(self, basis: Tensor, weight: Tensor, bias: Tensor) -> None:
@@ -44,7 +46,9 @@ def times(x: Tensor | Flat, weight: Tensor) -> Tensor:
 
 
 class Embed(nn.Module):
-    """Positions (B, d) to one embedding a feature, (B, d, w), linear in its basis (see `equipoise.neural.piecewise_linear`)."""
+    """Positions (B, d) to one embedding a feature, (B, d, w), linear in its basis (see
+    `equipoise.neural.piecewise_linear`).
+    """
 
     def __init__(self, features: int, slots: int, width: int) -> None:
         super().__init__()
@@ -96,7 +100,9 @@ class Towers(nn.Module):
     def __init__(self, groups: int, inside: int, hidden: Sequence[int], out: int) -> None:
         super().__init__()
         widths = [inside, *hidden]
-        self.layers = nn.ModuleList(Grouped(groups, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(
+            Grouped(groups, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
         self.end = Grouped(groups, widths[-1], out)
 
     @property
@@ -126,25 +132,44 @@ def mlp(inside: int, hidden: Sequence[int], out: int | None = None) -> nn.Sequen
 
 
 class Experts(nn.Module):
-    """M experts mixed by a gate a group: sum_e softmax(W_g f)_e p_e, (G, B, out).   Ma et al. (2018), KDD, "MMoE".
+    """M experts mixed by a gate a group: sum_e softmax(W_g f)_e p_e, (G, B, out).   Ma et al.
+    (2018), KDD, "MMoE".
 
-    f : (B, in) for all groups or (G, B, in) for each, read by gates, and by experts of their own where ``shared`` is False.
+    f : (B, in) for all groups or (G, B, in) for each, read by gates, and by experts of their own
+        where ``shared`` is False.
     """
 
-    def __init__(self, groups: int, inside: int, experts: int, out: int, gate: int | None = None, *, shared: bool = True) -> None:
+    def __init__(
+        self,
+        groups: int,
+        inside: int,
+        experts: int,
+        out: int,
+        gate: int | None = None,
+        *,
+        shared: bool = True,
+    ) -> None:
         super().__init__()
         self.groups, self.experts, self.shared = groups, experts, shared
         self.bodies = Grouped(experts if shared else experts * groups, inside, out)
         self.gates = Grouped(groups, gate or inside, experts)
 
     def forward(self, x: Tensor, f: Tensor) -> Tensor:
-        """x: what experts see, (B, in), or (G, B, in) for experts of each group; f: what gates see."""
+        """x: what experts see, (B, in), or (G, B, in) for experts of each group; f: what gates
+        see.
+        """
         share = torch.softmax(self.gates(f), dim=-1)  # (G, B, M)
         if self.shared:
             return weighed(share.permute(2, 1, 0), functional.elu(self.bodies(x)))
-        each = x if isinstance(x, Flat) or x.dim() == 2 else x.repeat_interleave(self.experts, dim=0)
-        bodies = functional.elu(self.bodies(each)).view(*share.shape[::2], *share.shape[1:2], -1)  # (G, M, B, out)
-        mixed = weighed(share.permute(2, 0, 1).reshape(self.experts, -1, 1), bodies.transpose(0, 1).flatten(1, 2))
+        each = (
+            x if isinstance(x, Flat) or x.dim() == 2 else x.repeat_interleave(self.experts, dim=0)
+        )
+        # (G, M, B, out)
+        bodies = functional.elu(self.bodies(each)).view(*share.shape[::2], *share.shape[1:2], -1)
+        mixed = weighed(
+            share.permute(2, 0, 1).reshape(self.experts, -1, 1),
+            bodies.transpose(0, 1).flatten(1, 2),
+        )
         return mixed.view(*share.shape[:2], -1)
 
 
@@ -155,7 +180,9 @@ def weighed(share: Tensor, x: Tensor) -> Tensor:
 
 
 class _Weighed(torch.autograd.Function):
-    """Block by block of m, so that what is worked on stays near: several times faster than a product of many small matrices."""
+    """Block by block of m, so that what is worked on stays near: several times faster than a
+    product of many small matrices.
+    """
 
     @staticmethod
     def forward(ctx: Any, share: Tensor, x: Tensor) -> Tensor:
@@ -171,7 +198,12 @@ class _Weighed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
         share, x = ctx.saved_tensors
-        to_share, to_x, held, ones = torch.empty_like(share), torch.empty_like(x), torch.empty_like(x[0]), x.new_ones(x.shape[2])
+        to_share, to_x, held, ones = (
+            torch.empty_like(share),
+            torch.empty_like(x),
+            torch.empty_like(x[0]),
+            x.new_ones(x.shape[2]),
+        )
         for part, row, share_out, x_out in zip(share, x, to_share, to_x, strict=True):
             for g, s in enumerate(slope):
                 torch.mul(row, s, out=held)

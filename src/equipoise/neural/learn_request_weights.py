@@ -1,11 +1,16 @@
 """How the weights of a request are learnt.
 
-    shares         w_i near the realised shares of the request's outcomes: s_ir = q_ir / sum_r q_ir, q the outcome over its mean;
-                   loss = - sum_r s_ir log w_ir, least at E[s | x]: the metric that this request is about weighs more
-    policy value   the worst metric gains most: - softmin_r of mean_i sum_k sigmoid((phi_ik - sigma) / t) gain_ikr,
-                   gain an unbiased relative effect (a doubly robust score over the metric's mean), phi the rule's own
+    shares         w_i near the realised shares of the request's outcomes: s_ir = q_ir / sum_r q_ir,
+    q the outcome over its mean;
+                   loss = - sum_r s_ir log w_ir, least at E[s | x]: the metric that this request is
+                   about weighs more
+    policy value   the worst metric gains most: - softmin_r of mean_i sum_k sigmoid((phi_ik - sigma)
+    / t) gain_ikr,
+                   gain an unbiased relative effect (a doubly robust score over the metric's mean),
+                   phi the rule's own
 
-The text leaves the target of its weights open; the first is our default.   n requests, k strategies, m metrics.
+The text leaves the target of its weights open; the first is our default.   n requests, k
+strategies, m metrics.
 """
 
 from __future__ import annotations
@@ -46,13 +51,23 @@ class _Weights(nn.Module):
 
 
 def learn_shares(
-    X: Floats, y: Floats, metrics: Sequence[str], *, seed: int = 0, epochs: int = 60, progress: Progress | None = None
+    X: Floats,
+    y: Floats,
+    metrics: Sequence[str],
+    *,
+    seed: int = 0,
+    epochs: int = 60,
+    progress: Progress | None = None,
 ) -> Weigher:
-    """Weights that foretell the shares of outcomes.   X: (n, d) features of requests; y: (n, m) outcomes >= 0 under control."""
+    """Weights that foretell the shares of outcomes.   X: (n, d) features of requests; y: (n, m)
+    outcomes >= 0 under control.
+    """
     if (y < 0).any():
         row, j = (int(i) for i in np.argwhere(y < 0)[0])
         fix = "shift the metric, or learn by policy value"
-        raise InputError(f"outcome {metrics[j]!r}", "be >= 0 to have a share", y[row, j], f"row {row}", fix)
+        raise InputError(
+            f"outcome {metrics[j]!r}", "be >= 0 to have a share", y[row, j], f"row {row}", fix
+        )
     relative = y / y.mean(axis=0)
     total = relative.sum(axis=1, keepdims=True)
     share = np.where(total > 0, relative / np.where(total > 0, total, 1.0), 1 / y.shape[1])
@@ -75,7 +90,9 @@ def learn_policy_value(
     epochs: int = 60,
     progress: Progress | None = None,
 ) -> Weigher:
-    """Weights whose rule gains most in its worst metric.   delta, gain: (n, k, m), predicted and unbiased relative effects."""
+    """Weights whose rule gains most in its worst metric.   delta, gain: (n, k, m), predicted and
+    unbiased relative effects.
+    """
 
     def loss(net: _Weights, u: Tensor, d: Tensor, g: Tensor) -> Tensor:
         phi = torch.einsum("bkm,bm->bk", d, net(u).exp())
@@ -100,7 +117,10 @@ def _learn(
     cut = max(1, len(X) // 5)
     u = inputs.positions(X)
     columns = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in (u, *parts)]
-    held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (order[:cut], order[cut:]))
+    held, kept = (
+        [column[torch.from_numpy(rows)] for column in columns]
+        for rows in (order[:cut], order[cut:])
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _Weights(X.shape[1], inputs.slots, len(metrics))

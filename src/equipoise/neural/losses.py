@@ -1,12 +1,16 @@
-"""Losses of one batch: of a binary score, and of the six cells (t, c, y) that five strata and a propensity give.
+"""Losses of one batch: of a binary score, and of the six cells (t, c, y) that five strata and a
+propensity give.
 
-    six cells   g f_0000 | g f_0011 | g f_0100 | g (f_0101 + f_0111) | (1-g)(f_0011 + f_0111) | (1-g)(f_0000 + f_0100 + f_0101)
+    six cells   g f_0000 | g f_0011 | g f_0100 | g (f_0101 + f_0111) | (1-g)(f_0011 + f_0111) |
+    (1-g)(f_0000 + f_0100 + f_0101)
 
-`composite` sums a weighted binary cross-entropy of each cell against the rest (Li et al., 2023).  `likelihood` is the exact one:
+`composite` sums a weighted binary cross-entropy of each cell against the rest (Li et al., 2023).
+`likelihood` is the exact one:
 
     -log P(t, c, y | x) = -log P(t | x) - t log q_cy(f) - (1-t) log m0_y(f)
 
-whose strata part holds no propensity at all.  Scores of the strata are (5, batch), in the order of `core.strata.STRATA`.
+whose strata part holds no propensity at all.  Scores of the strata are (5, batch), in the order of
+`core.strata.STRATA`.
 """
 
 from __future__ import annotations
@@ -29,12 +33,16 @@ def cross_entropy(score: Tensor, y: Tensor) -> Tensor:
 
 
 def saturating_cross_entropy(score: Tensor, y: Tensor) -> Tensor:
-    """Mean binary cross-entropy of the rounded probability, as published: a score beyond 17 or so no longer learns."""
+    """Mean binary cross-entropy of the rounded probability, as published: a score beyond 17 or so
+    no longer learns.
+    """
     return functional.binary_cross_entropy(torch.sigmoid(score[0]), y)
 
 
 def composite(score: Tensor, g: Tensor, cell: Tensor, weight: Tensor) -> Tensor:
-    """The weighted sum of six cross-entropies.   g: (batch,) propensity; cell: (batch,) in 0..5; weight: (6, 1)."""
+    """The weighted sum of six cross-entropies.   g: (batch,) propensity; cell: (batch,) in 0..5;
+    weight: (6, 1).
+    """
     f = torch.softmax(score, dim=0)
     offered, held = f * g, f * (1 - g)
     both = offered[3] + offered[4]
@@ -42,11 +50,15 @@ def composite(score: Tensor, g: Tensor, cell: Tensor, weight: Tensor) -> Tensor:
     left = held[0] + held[2] + held[3]
     p = torch.stack([offered[0], offered[1], offered[2], both, bought, left])
     seen = (cell == torch.arange(6, dtype=cell.dtype, device=cell.device)[:, None]).to(p.dtype)
-    return functional.binary_cross_entropy((p + NUDGE).clamp(max=1.0), seen, weight=weight.expand_as(p), reduction="sum")
+    return functional.binary_cross_entropy(
+        (p + NUDGE).clamp(max=1.0), seen, weight=weight.expand_as(p), reduction="sum"
+    )
 
 
 def likelihood(score: Tensor, cell: Tensor, weight: Tensor) -> Tensor:
-    """Minus the weighted mean log-likelihood of claim and outcome given the offer.   cell: (batch,) in 0..5; weight: (batch,)."""
+    """Minus the weighted mean log-likelihood of claim and outcome given the offer.   cell: (batch,)
+    in 0..5; weight: (batch,).
+    """
     p = torch.log_softmax(score, dim=0)
     both = torch.logaddexp(p[3], p[4])
     bought = torch.logaddexp(p[1], p[4])

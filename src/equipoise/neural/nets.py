@@ -1,11 +1,13 @@
 """Nets of effects: what all share, how one is trained on a log, and how it is asked.
 
-A net says the expected outcome of each row under control and every candidate, `levels` (B, 1 + k, m), on the scale it learns on.
+A net says the expected outcome of each row under control and every candidate, `levels` (B, 1 + k,
+m), on the scale it learns on.
 The base gives it the embedding of the features and the factual loss:
 
     loss = mean over rows and metrics of w_i (level of the row's own arm - y)^2
 
-Parts of a net may be trained on other terms; what decides when to stop is always the factual loss of held-out rows.
+Parts of a net may be trained on other terms; what decides when to stop is always the factual loss
+of held-out rows.
 """
 
 from __future__ import annotations
@@ -20,18 +22,31 @@ from torch import Tensor, nn
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.neural.layers import Embed, Flat
-from equipoise.neural.train import Diverged, History, NoGain, Progress, Training, device_of, threads_held, train
+from equipoise.neural.train import (
+    Diverged,
+    History,
+    NoGain,
+    Progress,
+    Training,
+    device_of,
+    threads_held,
+    train,
+)
 
-CHUNK = 1024  # rows asked at once: always so many, so that a row's answer does not depend on its company
+# rows asked at once: always so many, so that a row's answer does not depend on its company
+CHUNK = 1024
 WIDE = 64 * CHUNK  # the same on a GPU, which a small chunk would leave idle
-FAR = 1e3  # spreads from the middle, beyond which an outcome is the likely cause of a loss that diverges
+# spreads from the middle, beyond which an outcome is the likely cause of a loss that diverges
+FAR = 1e3
 N = TypeVar("N", bound="Net")
 Positions = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a net is made for.   features d, slots S of each, candidates k (control not among them), metrics m, width w."""
+    """What a net is made for.   features d, slots S of each, candidates k (control not among them),
+    metrics m, width w.
+    """
 
     features: int
     slots: int
@@ -51,7 +66,9 @@ class Shape:
 
 
 class Net(nn.Module):
-    """Base of the nets; a subclass makes its parts and writes `levels`, and `loss` where it has terms of its own."""
+    """Base of the nets; a subclass makes its parts and writes `levels`, and `loss` where it has
+    terms of its own.
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -91,7 +108,9 @@ def own(levels: Tensor, arm: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from.   u: (n, d) positions; arm: (n,); y: (n, m), scaled; weight: (n,); metrics: their names, for errors."""
+    """Rows to learn from.   u: (n, d) positions; arm: (n,); y: (n, m), scaled; weight: (n,);
+    metrics: their names, for errors.
+    """
 
     u: Positions
     arm: Ints
@@ -101,7 +120,12 @@ class Rows:
 
     def tensors(self) -> list[Tensor]:
         """As tensors."""
-        parts = (self.u, self.arm.astype(np.int64), self.y.astype(np.float32), self.weight.astype(np.float32))
+        parts = (
+            self.u,
+            self.arm.astype(np.int64),
+            self.y.astype(np.float32),
+            self.weight.astype(np.float32),
+        )
         return [torch.from_numpy(np.ascontiguousarray(part)) for part in parts]
 
     def take(self, rows: Ints) -> Rows:
@@ -116,10 +140,14 @@ def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
         return make(shape)
 
 
-def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | None = None) -> History:
-    """Train on rows until the factual loss of held-out rows has not improved for a while; the best weights stay.
+def fit(
+    net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | None = None
+) -> History:
+    """Train on rows until the factual loss of held-out rows has not improved for a while; the best
+    weights stay.
 
-    A loss that is no longer finite raises `Diverged`, which names the metric, where one did it, and the likely cause.
+    A loss that is no longer finite raises `Diverged`, which names the metric, where one did it, and
+    the likely cause.
     """
     device = device_of(how.device)
     outside = [part.to(device) for part in held.tensors()]
@@ -132,31 +160,50 @@ def fit(net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | No
         return torch.stack(missed).sum() / len(outside[0])
 
     stop = isinstance(how.stop, NoGain) and len(held.arm) > 0
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # for terms that draw: their noise comes from the seed
+    # for terms that draw: their noise comes from the seed
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(how.seed)
         try:
-            return train(net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress)
+            return train(
+                net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress
+            )
         except Diverged as error:
             raise _explained(error, rows, held) from error
 
 
 def _explained(error: Diverged, rows: Rows, held: Rows) -> Diverged:
-    """The same with the metrics it concerns and the likely cause: outcomes far from the others, or else the rate."""
+    """The same with the metrics it concerns and the likely cause: outcomes far from the others, or
+    else the rate.
+    """
     far = np.abs(np.concatenate([rows.y, held.y])).max(axis=0)
     j = int(np.argmax(far))
     names = [repr(name) for name in rows.metrics] or [str(i) for i in range(len(far))]
     if far[j] > FAR:
-        which, fix = names[j], f"an outcome lies {far[j]:.3g} spreads of control away: mend it, cap it, or drop the row"
+        which, fix = (
+            names[j],
+            (
+                f"an outcome lies {far[j]:.3g} spreads of control away: mend it, cap it, or drop"
+                " the row"
+            ),
+        )
     else:
         which, fix = ", ".join(names), "lower the rate"
-    kept = f"the weights of epoch {error.epoch - 1} at the latest are kept" if error.kept else "no weights are kept"
-    told = Diverged(f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {kept}")
+    kept = (
+        f"the weights of epoch {error.epoch - 1} at the latest are kept"
+        if error.kept
+        else "no weights are kept"
+    )
+    told = Diverged(
+        f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {kept}"
+    )
     told.epoch, told.kept, told.net = error.epoch, error.kept, error.net
     return told
 
 
 def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
-    """The levels of rows, (n, 1 + k, m), chunk by chunk: memory does not grow with n but for the answer."""
+    """The levels of rows, (n, 1 + k, m), chunk by chunk: memory does not grow with n but for the
+    answer.
+    """
     place, found = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
     net.to(place).train(mode=False)
     chunk = CHUNK if place.type == "cpu" else WIDE
@@ -165,7 +212,9 @@ def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
         for low in range(0, len(u), chunk):
             part = u[low : low + chunk]
             pad[: len(part)] = part
-            found[low : low + len(part)] = net.levels(torch.from_numpy(pad).to(place))[: len(part)].cpu().numpy()
+            found[low : low + len(part)] = (
+                net.levels(torch.from_numpy(pad).to(place))[: len(part)].cpu().numpy()
+            )
     return found
 
 
@@ -176,5 +225,7 @@ def weights_of(net: Net) -> dict[str, Any]:
 
 def with_weights(net: Net, weights: dict[str, Any]) -> Net:
     """A net with learnt weights."""
-    net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()})
+    net.load_state_dict(
+        {name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()}
+    )
     return net

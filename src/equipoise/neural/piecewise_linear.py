@@ -1,14 +1,20 @@
-"""Features for nets: each becomes one number, its position, whose piecewise-linear basis a net embeds.
+"""Features for nets: each becomes one number, its position, whose piecewise-linear basis a net
+embeds.
 
-    position u in 0..T:  linear between knots, which are the values where there are few, else T + 1 quantiles of training rows
+    position u in 0..T:  linear between knots, which are the values where there are few, else T + 1
+    quantiles of training rows
     basis_s(u) = clip(u - s, 0, 1),   s = 0..S-1
 
-so a net that is linear in the basis is piecewise linear in a number, and free at every one of few values.  A missing value,
-which is also how a category never seen in fit arrives (`core.features.FeatureMap`), has a position of its own, T + 1, where
-training rows missed some; else it is read at the mean position, which for a 0/1 column is the mean answer of its two.  A number
-beyond the knots is read as the nearest.   No bucket is cut by maxima: one long tail would press the others together.
+so a net that is linear in the basis is piecewise linear in a number, and free at every one of few
+values.  A missing value, which is also how a category never seen in fit arrives
+(`core.features.FeatureMap`), has a position of its own, T + 1, where training rows missed some;
+else it is read at the mean position, which for a 0/1 column is the mean answer of its two.  A
+number
+beyond the knots is read as the nearest.   No bucket is cut by maxima: one long tail would press the
+others together.
 
-    Gorishniy, Rubachev & Babenko (2022), On Embeddings for Numerical Features in Tabular Deep Learning, NeurIPS.
+    Gorishniy, Rubachev & Babenko (2022), On Embeddings for Numerical Features in Tabular Deep
+    Learning, NeurIPS.
 """
 
 from __future__ import annotations
@@ -28,7 +34,9 @@ Positions = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True)
 class Inputs:
-    """How d features become positions.   knots : d arrays, increasing.   absent : (d,), the position of a missing value."""
+    """How d features become positions.   knots : d arrays, increasing.   absent : (d,), the
+    position of a missing value.
+    """
 
     knots: list[Floats]
     absent: list[float]
@@ -43,7 +51,10 @@ class Inputs:
     @property
     def slots(self) -> int:
         """S, the length of the basis."""
-        ends = (max(len(knots) - 1, absent) for knots, absent in zip(self.knots, self.absent, strict=True))
+        ends = (
+            max(len(knots) - 1, absent)
+            for knots, absent in zip(self.knots, self.absent, strict=True)
+        )
         return max(1, int(np.ceil(max(ends))))
 
     def positions(self, X: Floats) -> Positions:
@@ -53,7 +64,13 @@ class Inputs:
         for row, knots in zip(table, self.knots, strict=True):
             row[: len(knots)] = knots
         made = np.empty(X.shape, np.float32)
-        place(np.asarray(X, np.float64), table, np.array([len(k) for k in self.knots]), np.array(self.absent, np.float64), made)
+        place(
+            np.asarray(X, np.float64),
+            table,
+            np.array([len(k) for k in self.knots]),
+            np.array(self.absent, np.float64),
+            made,
+        )
         return made
 
     def parts(self) -> dict[str, Any]:
@@ -63,7 +80,9 @@ class Inputs:
 
 @njit(cache=True, nogil=True)
 def place(X, table, size, absent, made):  # type: ignore[no-untyped-def]
-    """made (n, d): the positions of X.   table: (d, T + 1) knots, then infinity; size, absent: (d,).   Few knots: counted."""
+    """made (n, d): the positions of X.   table: (d, T + 1) knots, then infinity; size, absent:
+    (d,).   Few knots: counted.
+    """
     for i in range(len(X)):
         for j in range(X.shape[1]):
             x = X[i, j]
@@ -86,7 +105,9 @@ def _column(x: Floats, part: Floats, bins: int) -> tuple[Floats, float]:
     if len(seen) == 0:
         return np.zeros(1), 1.0
     values = np.unique(seen)
-    knots = values if len(values) <= FEW else np.unique(np.quantile(seen, np.linspace(0, 1, bins + 1)))
+    knots = (
+        values if len(values) <= FEW else np.unique(np.quantile(seen, np.linspace(0, 1, bins + 1)))
+    )
     if np.isnan(x).any():
         return knots, float(len(knots))
     return knots, float(np.interp(seen, knots, np.arange(len(knots), dtype=np.float64)).mean())

@@ -1,10 +1,14 @@
-"""Nets of the five strata of rows of ids: CF-MTL, its variant with pre-trained parts, and structural likelihood.
+"""Nets of the five strata of rows of ids: CF-MTL, its variant with pre-trained parts, and
+structural likelihood.
 
-    cf-mtl      f and g from scratch, loss = composite(f, g) + eta sum (g - t)^2         Li et al. (2023)
-    cf-mtl-v1   g pre-trained on t, the embeddings of f as a matrix factorisation of y; then both go on under the composite alone
+    cf-mtl      f and g from scratch, loss = composite(f, g) + eta sum (g - t)^2         Li et al.
+    (2023)
+    cf-mtl-v1   g pre-trained on t, the embeddings of f as a matrix factorisation of y; then both go
+    on under the composite alone
     cf-mle      f under the exact likelihood; a propensity takes part only as a weight, if at all
 
-g is clipped to [thr, 1] before both losses.  Rows of ids are codes (n, p); t, c, y are (n,) of 0 and 1.
+g is clipped to [thr, 1] before both losses.  Rows of ids are codes (n, p); t, c, y are (n,) of 0
+and 1.
 """
 
 from __future__ import annotations
@@ -23,7 +27,16 @@ from equipoise.neural.id_nets import Additive, Crossed, Product, generator
 from equipoise.neural.id_probability import WIDTH, trained
 from equipoise.neural.id_scores import IdScores
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared
-from equipoise.neural.train import History, Progress, SlowGains, Training, device_of, ids, numbers, train
+from equipoise.neural.train import (
+    History,
+    Progress,
+    SlowGains,
+    Training,
+    device_of,
+    ids,
+    numbers,
+    train,
+)
 
 OFFICIAL = (5.0, 1.0, 1.0, 5.0, 5.0, 5.0)  # alpha1, alpha, beta, theta, gamma, rho
 LISTED = (1.0, 1.0, 1.0, 5.0, 10.0, 10.0)  # those of the variant's listing
@@ -33,7 +46,9 @@ PRETRAIN_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class ClaimRows:
-    """Rows to learn from.   codes: (n, p) of ids; sizes: how many of each; t, c, y: (n,); weight: (n,), or None for 1."""
+    """Rows to learn from.   codes: (n, p) of ids; sizes: how many of each; t, c, y: (n,); weight:
+    (n,), or None for 1.
+    """
 
     codes: Ints
     sizes: tuple[int, ...]
@@ -43,17 +58,23 @@ class ClaimRows:
     weight: Floats | None = None
 
     def cell(self) -> Ints:
-        """The cell of each row, (n,): 0-3 are 2 c + y when offered, 4 bought without an offer, 5 did not."""
+        """The cell of each row, (n,): 0-3 are 2 c + y when offered, 4 bought without an offer, 5
+        did not.
+        """
         cell: Ints = np.where(self.t == 1, 2 * self.c + self.y, np.where(self.y == 1, 4, 5))
         return cell
 
     def take(self, rows: Any) -> ClaimRows:
         """Some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
-        return ClaimRows(self.codes[rows], self.sizes, self.t[rows], self.c[rows], self.y[rows], weight)
+        return ClaimRows(
+            self.codes[rows], self.sizes, self.t[rows], self.c[rows], self.y[rows], weight
+        )
 
     def split(self, one_in: int, seed: int) -> tuple[ClaimRows, ClaimRows]:
-        """The rows without a random part of them, and that part: one row in so many, at least one."""
+        """The rows without a random part of them, and that part: one row in so many, at least
+        one.
+        """
         order = np.random.default_rng(seed).permutation(len(self.t))
         held = max(1, len(order) // one_in)
         return self.take(order[held:]), self.take(order[:held])
@@ -70,7 +91,9 @@ class ClaimRows:
 
 @dataclass(frozen=True)
 class StrataModel:
-    """Fitted strata.   scores: (n, 5) of rows of codes; propensity: one score, or None where none was learnt."""
+    """Fitted strata.   scores: (n, 5) of rows of codes; propensity: one score, or None where none
+    was learnt.
+    """
 
     scores: IdScores
     propensity: IdScores | None
@@ -98,7 +121,9 @@ def fit_cf_mtl(
     thr: float = THR,
     progress: Progress | None = None,
 ) -> StrataModel:
-    """CF-MTL: strata and propensity from scratch.   weights: of the six cells; eta: of the propensity's squared error."""
+    """CF-MTL: strata and propensity from scratch.   weights: of the six cells; eta: of the
+    propensity's squared error.
+    """
     rng = generator(how.seed)
     net = _Joint(Additive(rows.sizes, WIDTH, 5, rng), Additive(rows.sizes, WIDTH, 1, rng))
     return _fit_joint(net, rows, how, weights, eta, thr, progress)
@@ -112,7 +137,9 @@ def fit_cf_mtl_v1(
     thr: float = THR,
     progress: Progress | None = None,
 ) -> StrataModel:
-    """The variant: propensity pre-trained by cross-entropy, embeddings by matrix factorisation of y with squared error."""
+    """The variant: propensity pre-trained by cross-entropy, embeddings by matrix factorisation of y
+    with squared error.
+    """
     rng = generator(how.seed)
     before = replace(how, stop=SlowGains(PRETRAIN_TOLERANCE))
     propensity = Additive(rows.sizes, WIDTH, 1, rng)
@@ -125,12 +152,19 @@ def fit_cf_mtl_v1(
 
 
 def fit_cf_mle(
-    rows: ClaimRows, how: Training, *, rank: int = 0, held: ClaimRows | None = None, progress: Progress | None = None
+    rows: ClaimRows,
+    how: Training,
+    *,
+    rank: int = 0,
+    held: ClaimRows | None = None,
+    progress: Progress | None = None,
 ) -> StrataModel:
     """Structural maximum likelihood, weighted where the rows are.
 
-    Weights of 1 / P(own arm) make it the likelihood of a trial: what the assignment depended on need not be in the net.
-    rank : of an interaction between the ids; 0 is additive.   held : rows whose likelihood decides when to stop.
+    Weights of 1 / P(own arm) make it the likelihood of a trial: what the assignment depended on
+    need not be in the net.
+    rank : of an interaction between the ids; 0 is additive.   held : rows whose likelihood decides
+        when to stop.
     """
     rng = generator(how.seed)
     net = Crossed(rows.sizes, WIDTH, rank, 5, rng) if rank else Additive(rows.sizes, WIDTH, 5, rng)
@@ -141,9 +175,19 @@ def fit_cf_mle(
     judge = None if held is None else _held_out(net, held, how.device)
     if isinstance(net, Additive) and how.device == "cpu":
         cell, weight = rows.cell(), rows.weight
-        history = train_one(net, LIKELIHOOD, rows.codes, cell, how, weight=weight, judge=judge, progress=progress)
+        history = train_one(
+            net, LIKELIHOOD, rows.codes, cell, how, weight=weight, judge=judge, progress=progress
+        )
         return StrataModel(net.learnt(), None, history)
-    history = train(net, loss, [*rows.columns(), rows.weights()], how, judge=judge, progress=progress, mixed=False)
+    history = train(
+        net,
+        loss,
+        [*rows.columns(), rows.weights()],
+        how,
+        judge=judge,
+        progress=progress,
+        mixed=False,
+    )
     return StrataModel(net.learnt(), None, history)
 
 
@@ -173,5 +217,7 @@ def _fit_joint(
         total = composite(score, g, batch[-2], weight)
         return total + eta * ((g - batch[-1]) ** 2).sum() if eta else total
 
-    history = train(net, loss, [*rows.columns(), numbers(rows.t)], how, progress=progress, mixed=False)
+    history = train(
+        net, loss, [*rows.columns(), numbers(rows.t)], how, progress=progress, mixed=False
+    )
     return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)

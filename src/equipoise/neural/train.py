@@ -1,9 +1,12 @@
-"""The one training loop: tensors that stay on the device, sliced into batches; Adam; a stopping rule; same seed, same numbers.
+"""The one training loop: tensors that stay on the device, sliced into batches; Adam; a stopping
+rule; same seed, same numbers.
 
-There is no loader of rows: an epoch draws one permutation, orders every column by it once, and takes slices.
+There is no loader of rows: an epoch draws one permutation, orders every column by it once, and
+takes slices.
 
-`SlowGains` is the rule of Li et al. (2023): it counts epochs whose relative gain is below a tolerance, never forgets one, and
-stops at the seventh.  `NoGain` stops when a held-out loss has not improved for some epochs, and the best weights are restored.
+`SlowGains` is the rule of Li et al. (2023): it counts epochs whose relative gain is below a
+tolerance, never forgets one, and stops at the seventh.  `NoGain` stops when a held-out loss has not
+improved for some epochs, and the best weights are restored.
 """
 
 from __future__ import annotations
@@ -67,8 +70,10 @@ class NoGain:
 class Training:
     """How to train.
 
-    rate, decay : of Adam, the decay as an L2 penalty.   batch : rows a step; the last rows, too few for one, are left out.
-    epochs : at most so many.   device : "cpu", "cuda", or "auto" for what there is.   threads : on the CPU; sums depend on it.
+    rate, decay : of Adam, the decay as an L2 penalty.   batch : rows a step; the last rows, too few
+        for one, are left out.
+    epochs : at most so many.   device : "cpu", "cuda", or "auto" for what there is.   threads : on
+        the CPU; sums depend on it.
     """
 
     rate: float = 0.01
@@ -81,16 +86,24 @@ class Training:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name, value, least in (("rate", self.rate, 0), ("decay", self.decay, 0), ("batch", self.batch, 1)):
+        for name, value, least in (
+            ("rate", self.rate, 0),
+            ("decay", self.decay, 0),
+            ("batch", self.batch, 1),
+        ):
             if not (np.isfinite(value) and value >= least):
                 raise InputError(name, f"be a number >= {least}", value)
         if self.epochs < 1 or self.threads < 1:
-            raise InputError("epochs and threads", "be whole numbers >= 1", (self.epochs, self.threads))
+            raise InputError(
+                "epochs and threads", "be whole numbers >= 1", (self.epochs, self.threads)
+            )
 
 
 @dataclass(frozen=True)
 class History:
-    """What training did.   losses: one an epoch, held-out where a judge was given; converged: whether the rule said stop."""
+    """What training did.   losses: one an epoch, held-out where a judge was given; converged:
+    whether the rule said stop.
+    """
 
     losses: tuple[float, ...]
     seconds: float
@@ -103,7 +116,9 @@ class History:
 
 
 class Diverged(InputError):
-    """A loss is no longer finite.   epoch: the first where it is not; kept: whether ``net`` has the best weights before it."""
+    """A loss is no longer finite.   epoch: the first where it is not; kept: whether ``net`` has the
+    best weights before it.
+    """
 
     epoch = 0
     kept = False
@@ -122,9 +137,12 @@ def train(
 ) -> History:
     """Train a net in place.
 
-    loss : ``loss(*batch) -> scalar``, with the columns of a batch in their order.   columns : tensors of n rows.
-    judge : ``judge() -> scalar``, a held-out loss after each epoch; the stopping rule then reads it, and the best weights stay.
-    mixed : whether a GPU takes products in bfloat16; not for losses of probabilities, whose logarithms need more digits.
+    loss : ``loss(*batch) -> scalar``, with the columns of a batch in their order.   columns :
+        tensors of n rows.
+    judge : ``judge() -> scalar``, a held-out loss after each epoch; the stopping rule then reads
+        it, and the best weights stay.
+    mixed : whether a GPU takes products in bfloat16; not for losses of probabilities, whose
+        logarithms need more digits.
     """
     rows = len(columns[0])
     batch = min(how.batch, rows)
@@ -139,17 +157,28 @@ def train(
     with threads_held(how.threads):
         while run.goes_on():
             if rows > batch or not taken:  # a batch of all rows is the same in any order
-                order, mine = part(torch.randperm(rows, generator=rng)[: steps * batch], steps, batch)
-                taken = [torch.split(column.index_select(0, order.to(device)), mine) for column in columns]
+                order, mine = part(
+                    torch.randperm(rows, generator=rng)[: steps * batch], steps, batch
+                )
+                taken = [
+                    torch.split(column.index_select(0, order.to(device)), mine)
+                    for column in columns
+                ]
             run.take(_epoch(net, loss, taken, adam, mixed and device.type == "cuda"))
     return run.finish(time.perf_counter() - start)
 
 
 class Epochs:
-    """The losses of the epochs so far: whether to go on, and the best weights where a judge decides."""
+    """The losses of the epochs so far: whether to go on, and the best weights where a judge
+    decides.
+    """
 
     def __init__(
-        self, net: nn.Module, how: Training, judge: Callable[[], Tensor] | None = None, progress: Progress | None = None
+        self,
+        net: nn.Module,
+        how: Training,
+        judge: Callable[[], Tensor] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.net, self.how, self.judge, self.progress = net, how, judge, progress
         self.name = type(net).__name__.lstrip("_")
@@ -166,12 +195,23 @@ class Epochs:
         self.losses.append(_judged(self.judge) if self.judge else total)
         if not np.isfinite(self.losses[-1]):
             self._restore()
-            fix = "lower the rate, or look for outcomes far from the others; the best weights so far are kept"
-            error = Diverged(f"the loss of {self.name}", "stay finite", self.losses[-1], f"epoch {len(self.losses)}", fix)
+            fix = (
+                "lower the rate, or look for outcomes far from the others; the best weights so far"
+                " are kept"
+            )
+            error = Diverged(
+                f"the loss of {self.name}",
+                "stay finite",
+                self.losses[-1],
+                f"epoch {len(self.losses)}",
+                fix,
+            )
             error.epoch, error.kept, error.net = len(self.losses), bool(self.kept), self.net
             raise error
         if self.judge and self.losses[-1] == min(self.losses):
-            self.kept = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+            self.kept = {
+                name: value.detach().clone() for name, value in self.net.state_dict().items()
+            }
         if self.progress is not None:
             self.progress(len(self.losses), self.losses[-1])
         self.enough = self.how.stop(self.losses)
@@ -194,7 +234,9 @@ def device_of(name: str) -> torch.device:
         place = int(os.environ.get("LOCAL_RANK", "0"))  # several processes have a GPU each
         return torch.device("cuda", place) if torch.cuda.is_available() else torch.device("cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("device", "be there", name, fix="use device='cpu', or 'auto' for what there is")
+        raise InputError(
+            "device", "be there", name, fix="use device='cpu', or 'auto' for what there is"
+        )
     return torch.device(name)
 
 
@@ -215,7 +257,9 @@ def _epoch(
     adam: torch.optim.Optimizer,
     half: bool,
 ) -> float:
-    """One pass over the batches; the sum of their losses.   half: on a GPU, products in bfloat16, sums in float32."""
+    """One pass over the batches; the sum of their losses.   half: on a GPU, products in bfloat16,
+    sums in float32.
+    """
     total = torch.zeros((), dtype=torch.float64, device=batches[0][0].device)
     for batch in zip(*batches, strict=True):
         adam.zero_grad(set_to_none=True)

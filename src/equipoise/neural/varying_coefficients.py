@@ -1,14 +1,19 @@
-"""Nets of a dose t in [0, 1]: layers whose weights vary with it, heads for parts of its range, and a density of it.
+"""Nets of a dose t in [0, 1]: layers whose weights vary with it, heads for parts of its range, and
+a density of it.
 
-    spline     b_l(t), l = 1..L: B-splines on uniform inner knots, the span of truncated powers but better conditioned
-    varying    out = sum_l b_l(t) (W_l x + c_l)                          Nie et al. (2021), ICLR, "VCNet"
-    stratum    a head for each of five equal parts of [0, 1], the dose beside every input     Schwab et al. (2020), "DRNet"
-               A head is told where the dose lies in its part, from -1 to 1: the same functions as of t itself, but a slope within
-               a part is learnt as soon as a step between parts.
+    spline     b_l(t), l = 1..L: B-splines on uniform inner knots, the span of truncated powers but
+    better conditioned
+    varying    out = sum_l b_l(t) (W_l x + c_l)                          Nie et al. (2021), ICLR,
+    "VCNet"
+    stratum    a head for each of five equal parts of [0, 1], the dose beside every input     Schwab
+    et al. (2020), "DRNet"
+               A head is told where the dose lies in its part, from -1 to 1: the same functions as
+               of t itself, but a slope within a part is learnt as soon as a step between parts.
     density    pi(t | z): a softmax over a grid of [0, 1], joined linearly, over its area
     targeted   Q + eps(t) / pi(t | x), eps a spline: the functional targeted regularisation of VCNet
 
-All that a net needs of a dose are these bases side by side, `DoseNet.told`: they are made once a fit, not once a step.
+All that a net needs of a dose are these bases side by side, `DoseNet.told`: they are made once a
+fit, not once a step.
 
 B rows, w width, L basis functions, m metrics, p numbers told of a dose.
 """
@@ -25,13 +30,15 @@ from torch.nn import functional
 
 from equipoise.neural.train import threads_held
 
-STRATA, CELLS, LEAST = 5, 10, 0.01  # heads of DRNet, cells of the density's grid, the least density that divides
+# heads of DRNet, cells of the density's grid, the least density that divides
+STRATA, CELLS, LEAST = 5, 10, 0.01
 DEGREE, KNOTS = 2, 2  # of VCNet's weights, as published
 BEND = CELLS + DEGREE + 1  # splines of eps
 
 
 def spline(t: Tensor, knots: int, degree: int = DEGREE) -> Tensor:
-    """B-splines with so many inner knots, (B, knots + degree + 1); they sum to 1.   Cox and de Boor's recursion.
+    """B-splines with so many inner knots, (B, knots + degree + 1); they sum to 1.   Cox and de
+    Boor's recursion.
 
     >>> spline(torch.tensor([0.0, 1.0]), 2).sum(dim=1).tolist()
     [1.0, 1.0]
@@ -39,21 +46,29 @@ def spline(t: Tensor, knots: int, degree: int = DEGREE) -> Tensor:
     inner = torch.linspace(0, 1, knots + 2, dtype=t.dtype, device=t.device)
     grid = torch.cat([inner[:1].repeat(degree), inner, inner[-1:].repeat(degree)])
     x = t.clamp(0, 1)[:, None]
-    at = torch.searchsorted(inner, t.clamp(0, 1).contiguous(), right=True).clamp(1, knots + 1) - 1 + degree
+    at = (
+        torch.searchsorted(inner, t.clamp(0, 1).contiguous(), right=True).clamp(1, knots + 1)
+        - 1
+        + degree
+    )
     basis = functional.one_hot(at, len(grid) - 1).to(t.dtype)
     for step in range(1, degree + 1):
         left, right = grid[: -step - 1], grid[step + 1 :]
         up, down = grid[step:-1] - left, right - grid[1:-step]
         rise = torch.where(up > 0, (x - left) / up.clamp_min(1e-12), torch.zeros((), dtype=t.dtype))
-        fall = torch.where(down > 0, (right - x) / down.clamp_min(1e-12), torch.zeros((), dtype=t.dtype))
+        fall = torch.where(
+            down > 0, (right - x) / down.clamp_min(1e-12), torch.zeros((), dtype=t.dtype)
+        )
         basis = rise * basis[:, :-1] + fall * basis[:, 1:]
     return basis
 
 
 class Heads(nn.Module):
-    """Two layers whose weights vary with the dose, (B, in) and what is told of doses (B, L + more) to (B, out).
+    """Two layers whose weights vary with the dose, (B, in) and what is told of doses (B, L + more)
+    to (B, out).
 
-    Weights are mixed by the first L of the numbers told, which are the basis; constants by all of them.
+    Weights are mixed by the first L of the numbers told, which are the basis; constants by all of
+    them.
     """
 
     def __init__(self, inside: int, width: int, out: int, bases: int, told: int) -> None:
@@ -71,14 +86,31 @@ class Heads(nn.Module):
 
 
 class _TwoLayers(torch.autograd.Function):
-    """Both layers as one step of autograd in place of twenty: with few rows it is steps that take time.   told: held fixed."""
+    """Both layers as one step of autograd in place of twenty: with few rows it is steps that take
+    time.   told: held fixed.
+    """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, told: Tensor, first: Tensor, below: Tensor, last: Tensor, above: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, z: Tensor, told: Tensor, first: Tensor, below: Tensor, last: Tensor, above: Tensor
+    ) -> Tensor:
         basis = told[:, : first.shape[1] // below.shape[1], None]
-        hidden = (z @ first).view(len(z), basis.shape[1], -1).mul_(basis).sum(dim=1).addmm_(told, below).relu_()
+        hidden = (
+            (z @ first)
+            .view(len(z), basis.shape[1], -1)
+            .mul_(basis)
+            .sum(dim=1)
+            .addmm_(told, below)
+            .relu_()
+        )
         ctx.save_for_backward(z, told, basis, hidden, first, last)
-        return (hidden @ last).view(len(z), basis.shape[1], -1).mul_(basis).sum(dim=1).addmm_(told, above)
+        return (
+            (hidden @ last)
+            .view(len(z), basis.shape[1], -1)
+            .mul_(basis)
+            .sum(dim=1)
+            .addmm_(told, above)
+        )
 
     @staticmethod
     @once_differentiable
@@ -91,16 +123,22 @@ class _TwoLayers(torch.autograd.Function):
 
 
 class DoseNet(nn.Module):
-    """A trunk on features' bases, the density of the dose, eps, and heads that vary with the dose as a subclass says."""
+    """A trunk on features' bases, the density of the dose, eps, and heads that vary with the dose
+    as a subclass says.
+    """
 
     mixed: int  # how many of `bases` mix weights
     slot: Tensor
     area: Tensor
 
-    def __init__(self, features: int, slots: int, width: int, metrics: int, targeted: bool, density: float) -> None:
+    def __init__(
+        self, features: int, slots: int, width: int, metrics: int, targeted: bool, density: float
+    ) -> None:
         super().__init__()
         self.targeted, self.density_weight = targeted, density
-        self.trunk = nn.Sequential(nn.Linear(features * slots, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        self.trunk = nn.Sequential(
+            nn.Linear(features * slots, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+        )
         self.grid = nn.Linear(width, CELLS + 1)
         self.heads = Heads(width, width, metrics, self.mixed, self.bases(torch.zeros(1)).shape[1])
         self.eps = nn.Parameter(torch.zeros(BEND, metrics))
@@ -109,12 +147,16 @@ class DoseNet(nn.Module):
         self.register_buffer("slot", torch.arange(slots, dtype=torch.float32), persistent=False)
 
     def represent(self, u: Tensor) -> Tensor:
-        """(B, w) of positions (B, d), piecewise linear in each (see `neural.piecewise_linear`) before the first bend."""
+        """(B, w) of positions (B, d), piecewise linear in each (see `neural.piecewise_linear`)
+        before the first bend.
+        """
         z: Tensor = self.trunk((u[:, :, None] - self.slot).clamp_(0.0, 1.0).flatten(1))
         return z
 
     def told(self, t: Tensor) -> Tensor:
-        """Doses (B,) as the net reads them, (B, p): the bases of the density, of eps, and of the heads."""
+        """Doses (B,) as the net reads them, (B, p): the bases of the density, of eps, and of the
+        heads.
+        """
         return torch.cat([spline(t, CELLS - 1, 1), spline(t, CELLS), self.bases(t)], dim=1)
 
     def bases(self, t: Tensor) -> Tensor:
@@ -145,10 +187,14 @@ class DoseNet(nn.Module):
         return told[:, CELLS + 1 : CELLS + 1 + BEND] @ self.eps / pi.clamp_min(LEAST)[:, None]
 
     def loss(self, u: Tensor, told: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Squared error, less so much of the log-density, plus the targeted term, in which the density is held fixed."""
+        """Squared error, less so much of the log-density, plus the targeted term, in which the
+        density is held fixed.
+        """
         z = self.represent(u)
         pi, miss = self.density(z, told), self.plain(z, told) - y
-        total = (weight @ miss.square()).mean() - self.density_weight * (weight @ torch.log(pi + 1e-6))
+        total = (weight @ miss.square()).mean() - self.density_weight * (
+            weight @ torch.log(pi + 1e-6)
+        )
         if self.targeted:
             total = total + (weight @ (miss + self._shift(pi.detach(), told)).square()).mean()
         return total / len(y)
@@ -167,8 +213,8 @@ class VaryingNet(DoseNet):
 class StrataNet(DoseNet):
     """DRNet: a head of two layers for each part of the range, with the dose beside every input.
 
-    Weights mixed by the indicator of the dose's part are a head a part; a constant that also has the dose's place in that part is
-    a layer with the dose beside its inputs.
+    Weights mixed by the indicator of the dose's part are a head a part; a constant that also has
+    the dose's place in that part is a layer with the dose beside its inputs.
     """
 
     mixed = STRATA
@@ -182,7 +228,9 @@ class StrataNet(DoseNet):
 
 
 def levels_at(net: DoseNet, u: Tensor, doses: Sequence[float], chunk: int = 4096) -> Tensor:
-    """Levels of rows at each dose, (n, doses, m), chunk by chunk; on one thread, which for nets this small is the quickest."""
+    """Levels of rows at each dose, (n, doses, m), chunk by chunk; on one thread, which for nets
+    this small is the quickest.
+    """
     net.train(mode=False)
     with threads_held(1), torch.inference_mode():
         told = net.told(torch.tensor(doses, dtype=u.dtype, device=u.device))

@@ -1,4 +1,6 @@
-"""From a plan to a run: honest effects, a budgeted policy, its value, a report, and a snapshot that can be served."""
+"""From a plan to a run: honest effects, a budgeted policy, its value, a report, and a snapshot that
+can be served.
+"""
 
 from typing import TYPE_CHECKING
 

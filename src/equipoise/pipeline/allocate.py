@@ -1,4 +1,6 @@
-"""Allocate alone: given effects and the demands of a plan become assignments and a rule, with no outcome used."""
+"""Allocate alone: given effects and the demands of a plan become assignments and a rule, with no
+outcome used.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,31 @@ from equipoise.pipeline.study.study import make_task
 
 
 def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
-    """Meet the demands of a plan's [policy] on all rows of its log; writes a folder and returns it in figures."""
+    """Meet the demands of a plan's [policy] on all rows of its log; writes a folder and returns it
+    in figures.
+    """
     if out.exists():
-        raise InputError("the folder", "not be there yet", str(out), fix="choose another place with --out")
+        raise InputError(
+            "the folder", "not be there yet", str(out), fix="choose another place with --out"
+        )
     log = open_log(plan)
     task, _ = make_task(plan, log, effects_of(effects, log), np.zeros(len(log), np.int64))
     solved = solve(task)
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
-    table = assignments(unit, log.roles.id or "row", solved.choice, solved.score, task.expected, log.cell_names)
+    table = assignments(
+        unit, log.roles.id or "row", solved.choice, solved.score, task.expected, log.cell_names
+    )
     with replacing(out) as folder:
         folder.mkdir()
         files.write_table(folder / files.ASSIGNMENTS, table)
-        (folder / POLICY_PART).write_text(json.dumps(solved.policy.to_json(), indent=1) + "\n", encoding="utf-8")
+        (folder / POLICY_PART).write_text(
+            json.dumps(solved.policy.to_json(), indent=1) + "\n", encoding="utf-8"
+        )
     found = shares(solved.shares(len(log.cell_names) - 1), log.cell_names)
-    return {"folder": str(out), "units": len(log), "shares": found, "demands": solved.rows, "gap": solved.gap}
+    return {
+        "folder": str(out),
+        "units": len(log),
+        "shares": found,
+        "demands": solved.rows,
+        "gap": solved.gap,
+    }

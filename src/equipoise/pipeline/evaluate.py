@@ -20,20 +20,37 @@ from equipoise.pipeline.study.propensity import design_of
 
 
 def effects_of(path: Path, log: Log) -> Effects:
-    """The effects of a log's rows: from a Parquet file written by a run, or by a model's snapshot; the log's metrics first."""
-    found = read_model(path).effects(log.features) if path.is_dir() else Effects.from_table(read_table(path))
+    """The effects of a log's rows: from a Parquet file written by a run, or by a model's snapshot;
+    the log's metrics first.
+    """
+    found = (
+        read_model(path).effects(log.features)
+        if path.is_dir()
+        else Effects.from_table(read_table(path))
+    )
     if len(found) != len(log):
-        raise InputError("effects", f"have one row a row of the log ({len(log):,})", f"{len(found):,}", str(path))
+        raise InputError(
+            "effects", f"have one row a row of the log ({len(log):,})", f"{len(found):,}", str(path)
+        )
     if found.candidates != log.cell_names[1:]:
-        raise InputError("the effects' candidates", f"be {', '.join(log.cell_names[1:])}", ", ".join(found.candidates), str(path))
+        raise InputError(
+            "the effects' candidates",
+            f"be {', '.join(log.cell_names[1:])}",
+            ", ".join(found.candidates),
+            str(path),
+        )
     missing = [name for name in log.metrics if name not in found.metrics]
     if missing:
-        raise InputError("effects", f"know the metric {missing[0]!r}", ", ".join(found.metrics), str(path))
+        raise InputError(
+            "effects", f"know the metric {missing[0]!r}", ", ".join(found.metrics), str(path)
+        )
     others = [name for name in found.metrics if name not in log.metrics]
     order = [found.metrics.index(name) for name in (*log.metrics, *others)]
     error = None if found.std_error is None else found.std_error[:, :, order]
     values, baseline = np.ascontiguousarray(found.values[:, :, order]), found.baseline[:, order]
-    return replace(found, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error)
+    return replace(
+        found, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error
+    )
 
 
 def evaluate_effects(plan: Plan, log: Log, effects: Effects) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Job:
 
     Attributes
     ----------
-    run : (plan, folder, progress) -> findings; fills a folder that is not there yet.   render : findings -> HTML.
+    run : (plan, folder, progress) -> findings; fills a folder that is not there yet.   render :
+        findings -> HTML.
     findings : the typed dict of its findings, whose keys a ``metrics.json`` must have.
     """
 

@@ -1,4 +1,5 @@
-"""The jobs that a plan can be: each runs a plan into a folder, and draws its findings.  A new job is one line here.
+"""The jobs that a plan can be: each runs a plan into a folder, and draws its findings.  A new job
+is one line here.
 
 targeting    who gets which candidate                              `pipeline.targeting`
 supply       which mix each cluster of users sees, by [supply]     `pipeline.supply.run`
@@ -29,7 +30,8 @@ JOBS = Registry(
 def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = "") -> Any:
     """Run a plan and write its folder; returns the findings.
 
-    The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run is replaced.
+    The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run
+    is replaced.
 
     Parameters
     ----------
@@ -45,7 +47,8 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
     Returns
     -------
     dict
-        The findings, as ``metrics.json`` keeps them: `report.findings.Findings`, or those of the plan's own job.
+        The findings, as ``metrics.json`` keeps them: `report.findings.Findings`, or those of the
+        plan's own job.
     """
     place = Path(out)
     files.check_out(place)

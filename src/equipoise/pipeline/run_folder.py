@@ -1,6 +1,8 @@
-"""The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet), metrics.json, policy/; whole or absent.
+"""The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet),
+metrics.json, policy/; whole or absent.
 
-It is written beside its place and renamed.  A folder that is there already is replaced only when it is a run's folder.
+It is written beside its place and renamed.  A folder that is there already is replaced only when it
+is a run's folder.
 """
 
 from __future__ import annotations
@@ -21,36 +23,54 @@ from equipoise.core.version import __version__
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.findings import plain
 
-REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = "report.html", "effects.parquet", "assignments.parquet", "metrics.json", "policy"
+REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
+    "report.html",
+    "effects.parquet",
+    "assignments.parquet",
+    "metrics.json",
+    "policy",
+)
 MIXES = "mixes.parquet"
 OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY}
 
 
 def check_out(out: Path) -> None:
-    """Refuse a place that cannot be written to, or that is neither free, nor empty, nor a run's folder."""
+    """Refuse a place that cannot be written to, or that is neither free, nor empty, nor a run's
+    folder.
+    """
     _check_writable(out)
     if not out.exists():
         return
     if not out.is_dir():
-        raise InputError("the run folder", "be a folder", "a file", str(out), "choose another place with --out")
+        raise InputError(
+            "the run folder", "be a folder", "a file", str(out), "choose another place with --out"
+        )
     found = {entry.name for entry in out.iterdir()}
     if found and not (METRICS in found and found <= OURS):
         strange = sorted(found - OURS)[:3] or sorted(found)[:3]
         fix = "choose another place with --out, or move these files away"
         raise InputError(
-            "the run folder", "be new, empty or of an earlier run", f"other files: {', '.join(strange)}", str(out), fix
+            "the run folder",
+            "be new, empty or of an earlier run",
+            f"other files: {', '.join(strange)}",
+            str(out),
+            fix,
         )
 
 
 def _check_writable(out: Path) -> None:
-    """Try the nearest folder that is there already, so that a long run does not end without a place."""
+    """Try the nearest folder that is there already, so that a long run does not end without a
+    place.
+    """
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=".equipoise.", dir=parent):
             pass
     except OSError as error:
         fix = "choose another place with --out"
-        raise InputError("the run folder's place", "be writable", error.strerror or repr(error), str(parent), fix) from error
+        raise InputError(
+            "the run folder's place", "be writable", error.strerror or repr(error), str(parent), fix
+        ) from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -60,10 +80,15 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def write_findings(path: Path, findings: Mapping[str, Any]) -> None:
     """Findings as JSON; a number that is not finite is null."""
-    path.write_text(json.dumps(plain(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(plain(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        encoding="utf-8",
+    )
 
 
-def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str, seconds: float) -> dict[str, Any]:
+def run_facts(
+    plan: Plan, packages: Collection[str], snapshot: str, command: str, seconds: float
+) -> dict[str, Any]:
     """How a run was made, to make it again."""
     return {
         "version": __version__,
@@ -85,7 +110,9 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
         metrics = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         fix = "give the folder of a run"
-        raise DataError("a run folder", f"have a readable {METRICS}", str(error), str(file), fix) from error
+        raise DataError(
+            "a run folder", f"have a readable {METRICS}", str(error), str(file), fix
+        ) from error
     check_findings(metrics, (), folder)
     return cast(dict[str, Any], metrics)
 

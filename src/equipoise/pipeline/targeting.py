@@ -41,8 +41,12 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 PRICED = 0  # the fold whose model and prices are shipped
 
 
-def run_targeting(plan: Plan, place: Path, progress: Progress = silent, command: str = "") -> Findings:
-    """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the findings."""
+def run_targeting(
+    plan: Plan, place: Path, progress: Progress = silent, command: str = ""
+) -> Findings:
+    """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the
+    findings.
+    """
     started = time.perf_counter()
     study = make_study(plan, progress)
     solved = solve_folds(study.task)
@@ -61,19 +65,29 @@ def run_targeting(plan: Plan, place: Path, progress: Progress = silent, command:
 def ship(study: Study) -> Scorer:
     """What serves units never seen: the model and the prices of one fold of the study.
 
-    The model never saw the fold's rows, so their effects spread like those of new units and the prices found on them carry the
-    demands over.  A model of all rows has none left to price it: in-sample effects would leave half of a budget unspent, and
-    effects of the other models miss it by a tenth and more.
+    The model never saw the fold's rows, so their effects spread like those of new units and the
+    prices found on them carry the demands over.  A model of all rows has none left to price it:
+    in-sample effects would leave half of a budget unspent, and effects of the other models miss it
+    by a tenth and more.
     """
     held = study.fold == PRICED
     rest = study.log.take(~held)
-    model = replace(fit_model(rest, study.estimator, study.design.model), seen=fingerprint(study.log))
-    return Scorer(model, study.costs, solve(study.task.take(np.flatnonzero(held))).policy, study.log.roles.id)
+    model = replace(
+        fit_model(rest, study.estimator, study.design.model), seen=fingerprint(study.log)
+    )
+    return Scorer(
+        model, study.costs, solve(study.task.take(np.flatnonzero(held))).policy, study.log.roles.id
+    )
 
 
 def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:
     """All that a study and its policy show; `made` is left to the run."""
-    log, effects, level, seed = study.log, study.effects, study.plan.report.level, study.plan.run.seed
+    log, effects, level, seed = (
+        study.log,
+        study.effects,
+        study.plan.report.level,
+        study.plan.run.seed,
+    )
     policy = solved.shares(len(effects.candidates))
     progress("rankings", 0, 1)
     curves, tenths = rankings(log, effects, study.design.propensity, level, seed)
@@ -85,7 +99,10 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "title": study.plan.report.title or f"Who gets what: {', '.join(log.metrics)}",
         "currency": study.plan.report.currency,
         "level": level,
-        "metrics": [{"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better} for o in log.roles.outcomes],
+        "metrics": [
+            {"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better}
+            for o in log.roles.outcomes
+        ],
         "candidates": list(effects.candidates),
         "control": log.cell_names[0],
         "headline": [],
@@ -94,8 +111,14 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "rankings": curves,
         "deciles": tenths,
         "drivers": drivers(log, effects, log.metrics, seed),
-        "budget": budget_sweep(study.task, study.judge, study.plan.report.budgets, chosen, progress),
-        "tradeoff": trade_off(study.task, study.judge, solved, signs, progress) if len(log.metrics) > 1 else [],
+        "budget": budget_sweep(
+            study.task, study.judge, study.plan.report.budgets, chosen, progress
+        ),
+        "tradeoff": (
+            trade_off(study.task, study.judge, solved, signs, progress)
+            if len(log.metrics) > 1
+            else []
+        ),
         "policy": chosen_policy(study, solved),
         "rivals": rivals(study, policy),
         "risks": [],
@@ -111,9 +134,18 @@ def experiment(study: Study) -> Experiment:
     """Is the experiment sound?"""
     log = study.log
     counts = np.bincount(log.cells, minlength=len(log.cell_names))
-    designed = None if log.propensity is None or log.roles.design == "shares" else log.propensity.mean(axis=0)
+    designed = (
+        None
+        if log.propensity is None or log.roles.design == "shares"
+        else log.propensity.mean(axis=0)
+    )
     arms: list[Arm] = [
-        {"name": name, "rows": int(n), "share": float(n / len(log)), "expected": None if designed is None else float(designed[a])}
+        {
+            "name": name,
+            "rows": int(n),
+            "share": float(n / len(log)),
+            "expected": None if designed is None else float(designed[a]),
+        }
         for a, (name, n) in enumerate(zip(log.cell_names, counts, strict=True))
     ]
     return {
@@ -142,11 +174,19 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
 
 
 def rivals(study: Study, policy: Any) -> list[Rival]:
-    """The chosen policy and what it is measured against: nobody, everybody under each candidate, random at equal spend."""
+    """The chosen policy and what it is measured against: nobody, everybody under each candidate,
+    random at equal spend.
+    """
     n, names = len(study.log), study.log.cell_names
     policies = [("chosen", "chosen", policy), ("nobody", "control", everybody(0, n, len(names)))]
-    policies += [(f"everybody: {name}", "constant", everybody(a, n, len(names))) for a, name in enumerate(names) if a > 0]
-    policies.append(("random at equal spend", "random", random_at_equal_spend(policy, study.task.expected)))
+    policies += [
+        (f"everybody: {name}", "constant", everybody(a, n, len(names)))
+        for a, name in enumerate(names)
+        if a > 0
+    ]
+    policies.append(
+        ("random at equal spend", "random", random_at_equal_spend(policy, study.task.expected))
+    )
     rows: list[Rival] = []
     for name, kind, probability in policies:
         values, spend = study.judge.value(probability)
@@ -157,7 +197,9 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
                 "values": values,
                 "spend": spend,
                 "treated": float(1 - probability[:, 0].mean()),
-                "against_chosen": {} if kind == "chosen" else study.judge.difference(policy, probability),
+                "against_chosen": (
+                    {} if kind == "chosen" else study.judge.difference(policy, probability)
+                ),
             }
         )
     return rows
@@ -165,14 +207,20 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
 
 def made(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
     """How the run was made, to make it again."""
-    own = {"rows": len(study.log), "estimator": repr(study.estimator), "cost": study.costs.to_json(), "method": METHOD}
+    own = {
+        "rows": len(study.log),
+        "estimator": repr(study.estimator),
+        "cost": study.costs.to_json(),
+        "method": METHOD,
+    }
     return files.run_facts(study.plan, PACKAGES, snapshot, command, seconds) | own
 
 
 METHOD = (
-    "Effects are cross-fitted: each row's come from models that never saw it. The policy is allocated within folds with these "
-    "effects and judged by doubly robust scores of that fold's own outcomes, so its value carries no winner's curse. The shipped "
-    "rule is that of one fold: its model, fitted on the other folds, with the prices found on the fold's rows."
+    "Effects are cross-fitted: each row's come from models that never saw it. The policy is"
+    " allocated within folds with these effects and judged by doubly robust scores of that fold's"
+    " own outcomes, so its value carries no winner's curse. The shipped rule is that of one fold:"
+    " its model, fitted on the other folds, with the prices found on the fold's rows."
 )
 
 
@@ -181,7 +229,9 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
     name = log.roles.id or "row"
     table = study.effects.to_table().append_column(name, unit)
-    assigned = assignments(unit, name, solved.choice, solved.score, study.task.expected, log.cell_names)
+    assigned = assignments(
+        unit, name, solved.choice, solved.score, study.task.expected, log.cell_names
+    )
     files.write_table(beside / files.EFFECTS, table)
     files.write_table(beside / files.ASSIGNMENTS, assigned)
     files.write_findings(beside / files.METRICS, findings)

@@ -1,7 +1,7 @@
 """The report of a run, for a manager and for a scientist: one HTML page that opens offline.
 
-words -> numbers for people;  parts -> what a page is made of;  plots -> drawings;  view -> what sections ask of the findings;
-evidence, decision, summary -> the sections;  page -> the HTML.
+words -> numbers for people;  parts -> what a page is made of;  plots -> drawings;  view -> what
+sections ask of the findings; evidence, decision, summary -> the sections;  page -> the HTML.
 """
 
 from equipoise.report.page import render_report, report_libraries, spec_json

@@ -1,6 +1,8 @@
-"""Findings: all that a run found, as plain JSON.  `run` makes them, ``metrics.json`` keeps them, the report draws them.
+"""Findings: all that a run found, as plain JSON.  `run` makes them, ``metrics.json`` keeps them,
+the report draws them.
 
-An interval is ``[value, low, high]`` at the run's confidence level; every amount is in its metric's unit.
+An interval is ``[value, low, high]`` at the run's confidence level; every amount is in its metric's
+unit.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Average(TypedDict):
 
 
 class Ranking(TypedDict):
-    """How well the predicted effects order units: one candidate, one metric; curves per head over the share treated."""
+    """How well the predicted effects order units: one candidate, one metric; curves per head over
+    the share treated.
+    """
 
     metric: str
     candidate: str
@@ -78,7 +82,8 @@ class Driver(TypedDict):
 
 
 class BudgetPoint(TypedDict):
-    """What one budget buys.  budget and spend are per head; values maps a metric to its gain over control per head;
+    """What one budget buys.  budget and spend are per head; values maps a metric to its gain over
+    control per head;
     price is the gain in the objective that one more unit of spend would buy there."""
 
     budget: float
@@ -97,8 +102,10 @@ class TradeOff(TypedDict):
 
 
 class Rival(TypedDict):
-    """The value of one policy: the chosen one (always the first) or a baseline.   kind: "chosen", "control" (nobody is
-    treated), "constant" (everybody under one candidate) or "random" (as chosen, at random).   Gains over control per head;
+    """The value of one policy: the chosen one (always the first) or a baseline.   kind: "chosen",
+    "control" (nobody is
+    treated), "constant" (everybody under one candidate) or "random" (as chosen, at random).   Gains
+    over control per head;
     spend per head."""
 
     policy: str
@@ -110,8 +117,11 @@ class Rival(TypedDict):
 
 
 class DemandRow(TypedDict):
-    """One demand on the policy, per head: used must be at most (or at least) bound; price is the gain in the objective that
-    one more unit of it would buy.   kind: one of `core.policy.KINDS`; metric: of a floor or ceiling, else null."""
+    """One demand on the policy, per head: used must be at most (or at least) bound; price is the
+    gain in the objective that
+    one more unit of it would buy.   kind: one of `core.policy.KINDS`; metric: of a floor or
+    ceiling, else null.
+    """
 
     name: str
     kind: str
@@ -135,8 +145,9 @@ class GroupShare(TypedDict):
 
 
 class Chosen(TypedDict):
-    """The policy.  gap is the certificate: the share of the best possible objective that may be missing (0 = proven best).
-    carried is the spend per head of units that did not set the prices, its interval for a large new population; null without
+    """The policy.  gap is the certificate: the share of the best possible objective that may be
+    missing (0 = proven best). carried is the spend per head of units that did not set the prices,
+    its interval for a large new population; null without
     a budget."""
 
     shares: dict[str, float]
@@ -149,7 +160,9 @@ class Chosen(TypedDict):
 
 
 class StratumShare(TypedDict):
-    """How many units are of one stratum: the mean of its doubly robust signals; ``model``: the mean of what the model says."""
+    """How many units are of one stratum: the mean of its doubly robust signals; ``model``: the mean
+    of what the model says.
+    """
 
     stratum: str
     share: Interval
@@ -167,7 +180,9 @@ class Assumed(TypedDict):
 
 
 class Range(TypedDict):
-    """The least and largest mean share of a stratum when less is assumed: "A5", "A6", "" (neither), or "Lambda 1.5"."""
+    """The least and largest mean share of a stratum when less is assumed: "A5", "A6", "" (neither),
+    or "Lambda 1.5".
+    """
 
     assume: str
     stratum: str
@@ -176,8 +191,11 @@ class Range(TypedDict):
 
 
 class Violation(TypedDict):
-    """The strata when an assumption gives way.   part: 0..1 of the largest violation the data allow; share: that of the units
-    that violate it; reward: per head under the best offers, a lost sale counted once, ``cautious``: counted twice."""
+    """The strata when an assumption gives way.   part: 0..1 of the largest violation the data
+    allow; share: that of the units
+    that violate it; reward: per head under the best offers, a lost sale counted once, ``cautious``:
+    counted twice.
+    """
 
     of: str  # "harm" (A6) or "direct_gain" (A5)
     part: float
@@ -191,7 +209,8 @@ class Violation(TypedDict):
 class OfferRule(TypedDict):
     """The worth of one rule of who gets an offer, per head.
 
-    kind: "best" (by strata), "uncapped" (the same without caps), "plan" (the plan's own policy), "score" (the largest scores),
+    kind: "best" (by strata), "uncapped" (the same without caps), "plan" (the plan's own policy),
+    "score" (the largest scores),
     "random" or "everybody".   lower: it is above this with the report's confidence, one-sided;
     lead: the best offers minus this rule, paired, empty for the best offers."""
 
@@ -204,8 +223,11 @@ class OfferRule(TypedDict):
 
 
 class CapUse(TypedDict):
-    """A cap on strata.   always_buyers: their share among the offered; harm: the largest rate of it, per head of all units.
-    used: as the models say; seen: as the held-out rows show, empty for harm, of which they show only bounds."""
+    """A cap on strata.   always_buyers: their share among the offered; harm: the largest rate of
+    it, per head of all units.
+    used: as the models say; seen: as the held-out rows show, empty for harm, of which they show
+    only bounds.
+    """
 
     cap: str
     bound: float
@@ -224,7 +246,9 @@ class OfferPoint(TypedDict):
 
 
 class AudienceRow(TypedDict):
-    """One stratum among the units of this log: how many, how many get an offer, what is paid to them, what it brings; totals."""
+    """One stratum among the units of this log: how many, how many get an offer, what is paid to
+    them, what it brings; totals.
+    """
 
     rule: str
     stratum: str
@@ -296,7 +320,9 @@ class Findings(Asked):
     policy: Chosen
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
-    made: dict[str, Any]  # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python, packages
+    # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python,
+    # packages
+    made: dict[str, Any]
 
 
 def plain(thing: Any) -> Any:

@@ -1,6 +1,8 @@
-"""The findings of a job with [supply], as plain JSON: ``metrics.json`` keeps them, the report draws them.
+"""The findings of a job with [supply], as plain JSON: ``metrics.json`` keeps them, the report draws
+them.
 
-An interval is ``[value, low, high]`` at the run's level, in the metric's unit; shares are of a user's exposure, 0..1.
+An interval is ``[value, low, high]`` at the run's level, in the metric's unit; shares are of a
+user's exposure, 0..1.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ KIND = "supply"
 
 
 class Cluster(TypedDict):
-    """A cluster of users: its share of them, what is typical of it (feature, its mean in standard deviations from all)."""
+    """A cluster of users: its share of them, what is typical of it (feature, its mean in standard
+    deviations from all).
+    """
 
     name: str
     share: float
@@ -24,7 +28,9 @@ class Cluster(TypedDict):
 
 
 class GroupMix(TypedDict):
-    """What a group of a protected column is shown today, and would be: features never saw the column."""
+    """What a group of a protected column is shown today, and would be: features never saw the
+    column.
+    """
 
     column: str
     group: str
@@ -34,7 +40,9 @@ class GroupMix(TypedDict):
 
 
 class Curve(TypedDict):
-    """What one category's share does to a metric in a cluster, the others making room in proportion."""
+    """What one category's share does to a metric in a cluster, the others making room in
+    proportion.
+    """
 
     cluster: str
     category: str
@@ -46,7 +54,9 @@ class Curve(TypedDict):
 
 
 class DemandUse(TypedDict):
-    """How far a demand is used: a head, or in the cluster that uses it most; price: of one more unit of its bound."""
+    """How far a demand is used: a head, or in the cluster that uses it most; price: of one more
+    unit of its bound.
+    """
 
     demand: str
     bound: float
@@ -56,7 +66,9 @@ class DemandUse(TypedDict):
 
 
 class Step(TypedDict):
-    """A step of the way: its part, how many rows the weights leave, the gains (none where these are too few)."""
+    """A step of the way: its part, how many rows the weights leave, the gains (none where these are
+    too few).
+    """
 
     part: float
     effective: float

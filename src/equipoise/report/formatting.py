@@ -1,7 +1,9 @@
-"""Numbers and words for people: thousands separators, as many digits as the interval supports, percent for binary metrics.
+"""Numbers and words for people: thousands separators, as many digits as the interval supports,
+percent for binary metrics.
 
-A metric of kind "binary" is shown in percent, its effects in percentage points (pp); every other metric in its own unit.
-Two significant digits of an interval's half-width decide how many decimals its value gets.
+A metric of kind "binary" is shown in percent, its effects in percentage points (pp); every other
+metric in its own unit. Two significant digits of an interval's half-width decide how many decimals
+its value gets.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def decimals(spread: float, significant: int = 2) -> int:
 
 
 def number(x: Any, digits: int | None = None, plus: bool = False) -> str:
-    """A number with thousands separators; up to three significant digits unless told; ``plus`` writes the sign always.
+    """A number with thousands separators; up to three significant digits unless told; ``plus``
+    writes the sign always.
 
     Examples
     --------
@@ -53,11 +56,13 @@ def number(x: Any, digits: int | None = None, plus: bool = False) -> str:
 
 
 def share(x: Any) -> str:
-    """A share as percent: one decimal near 0 and 1, none between; only nothing is 0 % and only all is 100 %.
+    """A share as percent: one decimal near 0 and 1, none between; only nothing is 0 % and only all
+    is 100 %.
 
     Examples
     --------
-    >>> share(0.384), share(0.0512), share(0.0), share(1), share(0.00003), share(0.996), share(0.99999)
+    >>> shares = 0.384, 0.0512, 0.0, 1, 0.00003, 0.996, 0.99999
+    >>> tuple(share(part) for part in shares)
     ('38%', '5.1%', '0%', '100%', '<0.1%', '99.6%', '>99.9%')
     """
     percent = 100 * real(x)
@@ -73,7 +78,13 @@ def share(x: Any) -> str:
 def listed(items: Iterable[str]) -> str:
     """``a, b and c``."""
     every = list(items)
-    return every[0] if len(every) == 1 else ", ".join(every[:-1]) + " and " + every[-1] if every else "none"
+    return (
+        every[0]
+        if len(every) == 1
+        else ", ".join(every[:-1]) + " and " + every[-1]
+        if every
+        else "none"
+    )
 
 
 def plural(n: int, noun: str, many: str = "") -> str:

@@ -1,4 +1,6 @@
-"""The page: one HTML file with its style, script and plotly.js inside, which asks the network for nothing."""
+"""The page: one HTML file with its style, script and plotly.js inside, which asks the network for
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def render_report(findings: Findings) -> str:
 
 
 def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Section]) -> str:
-    """A page of sections.   head: its title, its headline (sentences), the level of its intervals, and what it was made with."""
+    """A page of sections.   head: its title, its headline (sentences), the level of its intervals,
+    and what it was made with.
+    """
     environment, plotly_js = report_libraries()
     template = environment.from_string(_resource("template.html.j2"))
     script = _resource("page.js")
@@ -53,7 +57,9 @@ def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Secti
 
 
 def sections(view: View) -> list[Section]:
-    """The sections of a report in order; that of the strata stands before the last, where the run asked for them."""
+    """The sections of a report in order; that of the strata stands before the last, where the run
+    asked for them.
+    """
     every = [make(view) for make in SECTIONS]
     if "strata" in view.findings:
         every.insert(-1, anyway(view))
@@ -84,7 +90,9 @@ def _finite(x: Any) -> Any:
 
 
 def _fingerprint(script: str) -> str:
-    """A script as a page's security policy names it: with these two allowed, no other script can run."""
+    """A script as a page's security policy names it: with these two allowed, no other script can
+    run.
+    """
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
@@ -93,12 +101,18 @@ def _resource(name: str) -> str:
 
 
 def report_libraries() -> tuple[Any, str]:
-    """Jinja's environment with every value escaped, and plotly.js; `MissingExtra` where they are not installed."""
+    """Jinja's environment with every value escaped, and plotly.js; `MissingExtra` where they are
+    not installed.
+    """
     try:
         from jinja2 import Environment, StrictUndefined
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         fix = 'pip install "equipoise[report]"'
-        raise MissingExtra("the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix) from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        raise MissingExtra(
+            "the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix
+        ) from error
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment, get_plotlyjs()

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first column heads the rows.  ``text`` names the columns that are words (others are aligned as numbers)."""
+    """A table; the first column heads the rows.  ``text`` names the columns that are words (others
+    are aligned as numbers).
+    """
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -22,7 +24,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """One drawing.  ``spec`` is plotly's {"data", "layout"}; ``label`` says in words what it shows; ``name`` heads its panel."""
+    """One drawing.  ``spec`` is plotly's {"data", "layout"}; ``label`` says in words what it shows;
+    ``name`` heads its panel.
+    """
 
     spec: dict[str, Any]
     label: str
@@ -33,7 +37,9 @@ class Plot:
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: a mark ("circle", "square", ..., "line", "dots", "band", "bar"), its colour and its meaning."""
+    """One entry of a legend: a mark ("circle", "square", ..., "line", "dots", "band", "bar"), its
+    colour and its meaning.
+    """
 
     mark: str
     colour: str
@@ -42,7 +48,9 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """Plots under one finding: the title says it, ``reading`` says how to read it, ``twin`` tells the same in a table."""
+    """Plots under one finding: the title says it, ``reading`` says how to read it, ``twin`` tells
+    the same in a table.
+    """
 
     kind: ClassVar[str] = "figure"
     title: str
@@ -54,7 +62,9 @@ class Figure:
 
     @property
     def columns(self) -> int:
-        """How many plots stand side by side where there is room: no row is left with a hole, if that can be."""
+        """How many plots stand side by side where there is room: no row is left with a hole, if
+        that can be.
+        """
         narrow = sum(not plot.wide for plot in self.plots)
         return 3 if narrow and narrow % 3 == 0 else min(narrow, 2) or 1
 

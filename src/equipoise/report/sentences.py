@@ -16,19 +16,36 @@ def headline(found: Findings) -> list[str]:
     """What a manager takes away."""
     chosen = found["rivals"][0]
     if chosen["treated"] == 0:
-        return [_what_it_does(found, chosen), f"Everybody gets {found['control']}, so no metric changes."]
+        return [
+            _what_it_does(found, chosen),
+            f"Everybody gets {found['control']}, so no metric changes.",
+        ]
     said = [_what_it_does(found, chosen)]
-    said += [_gain(found, metric["name"], chosen["values"][metric["name"]]) for metric in found["metrics"]]
+    said += [
+        _gain(found, metric["name"], chosen["values"][metric["name"]])
+        for metric in found["metrics"]
+    ]
     return said + _against(found) + _anyway(found)
 
 
 def risks(found: Findings) -> list[str]:
     """What would go wrong, the worst first."""
     checks = found["experiment"]["checks"]
-    said = [f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"]
-    said += _overspent(found) + _harm(found) + _floors(found) + _carried(found) + _no_better(found) + _uncertain(found)
+    said = [
+        f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"
+    ]
+    said += (
+        _overspent(found)
+        + _harm(found)
+        + _floors(found)
+        + _carried(found)
+        + _no_better(found)
+        + _uncertain(found)
+    )
     said += _assumptions(found)
-    said += [f"The check '{c['name']}' warns: {c['summary']}" for c in checks if c["status"] == "warn"]
+    said += [
+        f"The check '{c['name']}' warns: {c['summary']}" for c in checks if c["status"] == "warn"
+    ]
     return said + _small_arms(found) + _gap(found)
 
 
@@ -57,11 +74,16 @@ def _what_it_does(found: Findings, chosen: Rival) -> str:
 def _gain(found: Findings, metric: str, gain: Interval) -> str:
     doubt = "" if _apart(gain) else "; chance alone could make that"
     by = change(found, metric, gain[0])
-    return f"It changes “{metric}” by {by} per head against {found['control']} ({_span(found, metric, gain)}){doubt}."
+    return (
+        f"It changes “{metric}” by {by} per head against {found['control']}"
+        f" ({_span(found, metric, gain)}){doubt}."
+    )
 
 
 def _against(found: Findings) -> list[str]:
-    """How it compares with lots at equal spend; a winner is named only where the interval excludes 0."""
+    """How it compares with lots at equal spend; a winner is named only where the interval excludes
+    0.
+    """
     main, said = _main_metric(found), []
     for rival in found["rivals"][1:]:
         if rival["kind"] == "random":
@@ -69,8 +91,14 @@ def _against(found: Findings) -> list[str]:
             by = change(found, main, abs(lead[0]), plus=False)
             more = "more" if lead[0] > 0 else "less"
             span = _span(found, main, lead)
-            apart = f"On “{main}” that is {by} {more} than the same offers given by lot at equal spend ({span})."
-            alike = f"On “{main}” the same offers given by lot at equal spend may do as well (difference: {span})."
+            apart = (
+                f"On “{main}” that is {by} {more} than the same offers given by lot at equal spend"
+                f" ({span})."
+            )
+            alike = (
+                f"On “{main}” the same offers given by lot at equal spend may do as well"
+                f" (difference: {span})."
+            )
             said.append(apart if _apart(lead) else alike)
     return said
 
@@ -80,19 +108,26 @@ def _anyway(found: Findings) -> list[str]:
     asked = found.get("strata")
     if asked is None:
         return []
-    rows = [row for row in asked["audience"] if row["rule"] == asked["audience"][-1]["rule"]]  # the plan's own policy
+    # the plan's own policy
+    rows = [row for row in asked["audience"] if row["rule"] == asked["audience"][-1]["rule"]]
     offers = sum(row["offered"][0] for row in rows)
     always = next(row["offered"][0] for row in rows if row["stratum"] == STRATA[ALWAYS_BUYER])
     if not offers > 0:
         return []
-    return [f"About {max(always / offers, 0):.1%} of those it offers {asked['candidate']} would have bought anyway and take it."]
+    return [
+        f"About {max(always / offers, 0):.1%} of those it offers {asked['candidate']} would have"
+        " bought anyway and take it."
+    ]
 
 
 def _assumptions(found: Findings) -> list[str]:
     """Assumptions of the strata that the data speak against."""
     asked = found.get("strata")
     rows = [] if asked is None else [row for row in asked["assumptions"] if row["status"] == "warn"]
-    return [f"The strata rest on {row['name']} ({row['title']}), which fails: {row['found']}" for row in rows]
+    return [
+        f"The strata rest on {row['name']} ({row['title']}), which fails: {row['found']}"
+        for row in rows
+    ]
 
 
 def _overspent(found: Findings) -> list[str]:
@@ -102,7 +137,10 @@ def _overspent(found: Findings) -> list[str]:
     if not bounds or spend[1] <= bounds[0]:
         return []
     measured, bound = _number(spend[0]), _number(bounds[0])
-    return [f"Spend measured on held-out rows, {measured} {found['currency']} per head, is above the budget of {bound}."]
+    return [
+        f"Spend measured on held-out rows, {measured} {found['currency']} per head, is above the"
+        f" budget of {bound}."
+    ]
 
 
 def _carried(found: Findings) -> list[str]:
@@ -112,7 +150,10 @@ def _carried(found: Findings) -> list[str]:
     if spend is None or not bounds or spend[2] <= OVER * bounds[0]:
         return []
     high, bound = f"{_number(spend[2])} {found['currency'] or 'offers'}", _number(bounds[0])
-    lead = f"At fixed prices, one new population may spend up to {high} per head, where the budget is {bound}"
+    lead = (
+        f"At fixed prices, one new population may spend up to {high} per head, where the budget is"
+        f" {bound}"
+    )
     return [f"{lead}; `equipoise score --hold` keeps the budget on the units of a file."]
 
 
@@ -126,12 +167,19 @@ def _harm(found: Findings) -> list[str]:
             if sign * gain[0] < 0 and group["shares"].get(found["control"], 0.0) < 1:
                 verb = "loses" if _apart(gain) else "may lose"
                 by = change(found, metric["name"], gain[0])
-                said.append((not _apart(gain), f"{_name(group)} {verb} on “{metric['name']}”: {by} per head."))
+                said.append(
+                    (
+                        not _apart(gain),
+                        f"{_name(group)} {verb} on “{metric['name']}”: {by} per head.",
+                    )
+                )
     return [text for _, text in sorted(said, key=lambda item: item[0])]
 
 
 def _floors(found: Findings) -> list[str]:
-    """Guardrails that hold by the model but are not sure on held-out rows: floors, and ceilings where lower is better."""
+    """Guardrails that hold by the model but are not sure on held-out rows: floors, and ceilings
+    where lower is better.
+    """
     values, said = found["rivals"][0]["values"], []
     for row in found["policy"]["demands"]:
         if row["metric"] is None:
@@ -139,18 +187,31 @@ def _floors(found: Findings) -> list[str]:
         is_floor = row["kind"] == "floor"
         worst = values[row["metric"]][1 if is_floor else 2]
         if (worst < row["bound"]) if is_floor else (worst > row["bound"]):
-            bound, reach = change(found, row["metric"], row["bound"]), change(found, row["metric"], worst)
-            doubt = f"on held-out rows the change may be as {'low' if is_floor else 'high'} as {reach}"
-            said.append(f"The {row['kind']} of “{row['metric']}”, {bound}, holds by the model; {doubt}.")
+            bound, reach = (
+                change(found, row["metric"], row["bound"]),
+                change(found, row["metric"], worst),
+            )
+            doubt = (
+                f"on held-out rows the change may be as {'low' if is_floor else 'high'} as {reach}"
+            )
+            said.append(
+                f"The {row['kind']} of “{row['metric']}”, {bound}, holds by the model; {doubt}."
+            )
     return said
 
 
 def _no_better(found: Findings) -> list[str]:
-    """Simple policies that spend no more and that the chosen one does not surely beat on the metric that matters most."""
+    """Simple policies that spend no more and that the chosen one does not surely beat on the metric
+    that matters most.
+    """
     main, most = _main_metric(found), DEARER * found["rivals"][0]["spend"][0]
     alike = [r for r in found["rivals"][1:] if r["treated"] > 0 and r["spend"][0] <= most]
     rivals = [r["policy"] for r in alike if not _apart(r["against_chosen"][main])]
-    return [f"On “{main}” the chosen policy is not surely different from: {'; '.join(rivals)}."] if rivals else []
+    return (
+        [f"On “{main}” the chosen policy is not surely different from: {'; '.join(rivals)}."]
+        if rivals
+        else []
+    )
 
 
 def _uncertain(found: Findings) -> list[str]:
@@ -167,12 +228,18 @@ def _uncertain(found: Findings) -> list[str]:
 
 def _small_arms(found: Findings) -> list[str]:
     small = [arm["name"] for arm in found["experiment"]["arms"] if arm["rows"] < FEW]
-    return [f"Fewer than {FEW} rows had {', '.join(small)}: effects there lean on the model."] if small else []
+    return (
+        [f"Fewer than {FEW} rows had {', '.join(small)}: effects there lean on the model."]
+        if small
+        else []
+    )
 
 
 def _gap(found: Findings) -> list[str]:
     gap = found["policy"]["gap"]
-    return [f"The allocation may miss {gap:.1%} of the best possible objective."] if gap > GAP else []
+    return (
+        [f"The allocation may miss {gap:.1%} of the best possible objective."] if gap > GAP else []
+    )
 
 
 def _name(group: GroupShare) -> str:

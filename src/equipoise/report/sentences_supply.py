@@ -16,7 +16,10 @@ def gains_in_words(found: SupplyFindings, gains: dict[str, Interval]) -> str:
     """``minutes by +9.7 (+8.1 to +10.8) and skips by ...``, of the metrics that are weighed."""
     units = units_of(found)
     names = [name for name, weight in found["weights"].items() if weight]
-    return listed(f"{name} by {units[name].effect(gains[name])} ({units[name].span(gains[name])})" for name in names)
+    return listed(
+        f"{name} by {units[name].effect(gains[name])} ({units[name].span(gains[name])})"
+        for name in names
+    )
 
 
 def headline_of(found: SupplyFindings) -> list[str]:
@@ -24,37 +27,60 @@ def headline_of(found: SupplyFindings) -> list[str]:
     C = len(found["clusters"])
     who = "each user" if found["individual"] else f"{C} clusters of users" if C > 1 else "all users"
     told = [
-        f"Mixes for {who}, shown instead of today's, would change {gains_in_words(found, found['whole'][found['way']])} a user."
+        f"Mixes for {who}, shown instead of today's, would change"
+        f" {gains_in_words(found, found['whole'][found['way']])} a user."
     ]
     told.append(
-        f"Of that, {gains_in_words(found, found['against'][found['today']])} is more than showing everybody today's mean mix."
+        f"Of that, {gains_in_words(found, found['against'][found['today']])} is more than showing"
+        " everybody today's mean mix."
     )
-    vouched = [(step["part"], step["values"]) for step in found["steps"] if step["values"] is not None]
+    vouched = [
+        (step["part"], step["values"]) for step in found["steps"] if step["values"] is not None
+    ]
     if vouched:
         part, values = vouched[-1]
         change = gains_in_words(found, values or {})
-        told.append(f"The log itself vouches for {share(part)} of the way, by factors on each user's own mix: {change}.")
+        told.append(
+            f"The log itself vouches for {share(part)} of the way, by factors on each user's own"
+            f" mix: {change}."
+        )
     return told
 
 
 def risks_of(found: SupplyFindings) -> list[str]:
     """What could be wrong."""
-    told = ["Nothing unrecorded may drive both what users were shown and what they did; an A/B test of one step would tell."]
-    edges, every = sum(len(cluster["edge"]) for cluster in found["clusters"]), len(found["clusters"]) * len(found["categories"])
+    told = [
+        "Nothing unrecorded may drive both what users were shown and what they did; an A/B test of"
+        " one step would tell."
+    ]
+    edges, every = (
+        sum(len(cluster["edge"]) for cluster in found["clusters"]),
+        len(found["clusters"]) * len(found["categories"]),
+    )
     if edges:
         told.append(
-            f"{edges} of {every} recommended shares stand at the edge of what was seen or allowed: what lies beyond is unknown."
+            f"{edges} of {every} recommended shares stand at the edge of what was seen or allowed:"
+            " what lies beyond is unknown."
         )
     refused = [share(step["part"]) for step in found["steps"] if step["values"] is None]
     if refused:
         told.append(
-            f"Too few rows resemble a move of {listed(refused)} of the way to say its value without the form of the curves."
+            f"Too few rows resemble a move of {listed(refused)} of the way to say its value without"
+            " the form of the curves."
         )
-    torn = [f"{check['name']}: {check['summary']}" for check in found["checks"] if check["status"] == "warn"]
+    torn = [
+        f"{check['name']}: {check['summary']}"
+        for check in found["checks"]
+        if check["status"] == "warn"
+    ]
     return told + torn
 
 
 def weights_in_words(found: SupplyFindings) -> str:
     """``1 x minutes - 50 x skips``."""
-    said = [f"{number(weight)}{GLUE}\u00d7{GLUE}{name}" for name, weight in found["weights"].items() if weight]
+    said = [
+        f"{number(weight)}{GLUE}\u00d7{GLUE}{name}"
+        for name, weight in found["weights"].items()
+        if weight
+    ]
     return " + ".join(said)

@@ -1,4 +1,6 @@
-"""What every section asks of the findings: units, marks, the main metric, the chosen policy, and which panels fit on a page."""
+"""What every section asks of the findings: units, marks, the main metric, the chosen policy, and
+which panels fit on a page.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from equipoise.report.findings import Findings, Rival
-from equipoise.report.formatting import GLUE, Unit, known, listed, money, number, one, share, unit_of
+from equipoise.report.formatting import (
+    GLUE,
+    Unit,
+    known,
+    listed,
+    money,
+    number,
+    one,
+    share,
+    unit_of,
+)
 from equipoise.report.parts import Key
 from equipoise.report.plots import CONTROL, Mark, marks_of
 
@@ -20,8 +32,12 @@ class View:
         self.findings = findings
         self.candidates = list(findings["candidates"])
         self.control = findings["control"]
-        self.units: dict[str, Unit] = {metric["name"]: unit_of(metric) for metric in findings["metrics"]}
-        self.lower = {metric["name"] for metric in findings["metrics"] if metric.get("better") == "lower"}
+        self.units: dict[str, Unit] = {
+            metric["name"]: unit_of(metric) for metric in findings["metrics"]
+        }
+        self.lower = {
+            metric["name"] for metric in findings["metrics"] if metric.get("better") == "lower"
+        }
         self.marks: dict[str, Mark] = marks_of(self.candidates)
         self.spend = money(findings["currency"])
         self.interval = f"{100 * findings['level']:g}% interval"
@@ -50,10 +66,15 @@ class View:
         return sorted(self.candidates, key=lambda name: -shares.get(name, 0.0))
 
     def panels(self, items: Iterable[Any]) -> tuple[list[Any], int]:
-        """Items of a (metric, candidate) each that are drawn, in reading order, and how many are left to the table."""
+        """Items of a (metric, candidate) each that are drawn, in reading order, and how many are
+        left to the table.
+        """
         rank = {name: place for place, name in enumerate(self.ordered())}
         metric = {name: place for place, name in enumerate(self.metrics)}
-        every = sorted(items, key=lambda item: (metric.get(item["metric"], 99), rank.get(item["candidate"], 99)))
+        every = sorted(
+            items,
+            key=lambda item: (metric.get(item["metric"], 99), rank.get(item["candidate"], 99)),
+        )
         kept = every[:MOST_PANELS]
         place = {name: i for i, name in enumerate(self.candidates)}
         across = len(self.metrics) % 3 == 0  # a row of panels then holds one candidate's metrics
@@ -76,7 +97,10 @@ class View:
 
     def bar_keys(self) -> list[Key]:
         """The legend of stacked bars, control first."""
-        return [Key("bar", CONTROL, self.control), *(Key("bar", self.mark(name)[0], name) for name in self.candidates)]
+        return [
+            Key("bar", CONTROL, self.control),
+            *(Key("bar", self.mark(name)[0], name) for name in self.candidates),
+        ]
 
     def best_is(self, metric: str) -> str:
         """The unit of a metric, with an arrow to where it is better."""
@@ -85,7 +109,10 @@ class View:
 
     def per_spend(self, price: float) -> str:
         """A price in words: what one more unit of spend per head buys."""
-        return f"{self.price_unit()[1].effect([price, None, None])} per {one(self.findings['currency'])}"
+        return (
+            f"{self.price_unit()[1].effect([price, None, None])} per"
+            f" {one(self.findings['currency'])}"
+        )
 
     def price_unit(self) -> tuple[str, Unit]:
         """What a price counts (the metric, or the weighted sum) and its unit."""
@@ -120,11 +147,28 @@ def shares_in_words(shares: dict[str, float], most: int = 4) -> str:
 def gets_in_words(shares: dict[str, float], most: int = 4) -> str:
     """``58% get control, 26% mens and 16% womens``."""
     order = sorted((name for name in shares if shares[name] > 0), key=lambda name: -shares[name])
-    said = [f"{share(shares[name])} {'get ' if i == 0 else ''}{name}" for i, name in enumerate(order[:most])]
+    said = [
+        f"{share(shares[name])} {'get ' if i == 0 else ''}{name}"
+        for i, name in enumerate(order[:most])
+    ]
     rest = order[most:]
-    return listed(said + ([f"{share(sum(shares[name] for name in rest))} one of {len(rest)} others"] if rest else []))
+    return listed(
+        said
+        + (
+            [f"{share(sum(shares[name] for name in rest))} one of {len(rest)} others"]
+            if rest
+            else []
+        )
+    )
 
 
 def weights_in_words(weights: dict[str, float]) -> str:
     """``1 x visit + 0.2 x spend``."""
-    return " + ".join(f"{number(weight)}{GLUE}\u00d7{GLUE}{name}" for name, weight in weights.items() if weight) or "none"
+    return (
+        " + ".join(
+            f"{number(weight)}{GLUE}\u00d7{GLUE}{name}"
+            for name, weight in weights.items()
+            if weight
+        )
+        or "none"
+    )

@@ -1,1 +1,3 @@
-"""Published tables, built again: the same data, methods and rules, our figures beside the published ones."""
+"""Published tables, built again: the same data, methods and rules, our figures beside the published
+ones.
+"""

@@ -1,4 +1,6 @@
-"""A folder of results in which a stopped run goes on: files written beside their place and renamed, settings that stay."""
+"""A folder of results in which a stopped run goes on: files written beside their place and renamed,
+settings that stay.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ def same_settings(folder: Path, ours: dict[str, Any]) -> None:
         return
     held = json.loads(file.read_text(encoding="utf-8"))
     if held != ours:
-        raise InputError("the folder", f"hold a run of {ours}", str(held), str(folder), "choose another --out, or delete it")
+        raise InputError(
+            "the folder",
+            f"hold a run of {ours}",
+            str(held),
+            str(folder),
+            "choose another --out, or delete it",
+        )
 
 
 def write_text(path: Path, text: str) -> None:

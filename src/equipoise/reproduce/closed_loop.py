@@ -1,13 +1,17 @@
-"""The closed loop of HMUM on worlds whose truth is known: a randomised log, effects and weights learnt from it, an A/B test.
+"""The closed loop of HMUM on worlds whose truth is known: a randomised log, effects and weights
+learnt from it, an A/B test.
 
-    log        none, s1, s2 at random        effects   by users' features alone: they are made offline
+    log        none, s1, s2 at random        effects   by users' features alone: they are made
+    offline
     weights    by the request's context, which only the moment of the request knows
-    A/B test   new requests under each policy, by their expected outcomes: none, s1, s2, the fixed mix of both, rules of fixed
-               weights (the trade-off curve), HMUM (weights of the request), and an oracle that knows levels and effects
+    A/B test   new requests under each policy, by their expected outcomes: none, s1, s2, the fixed
+    mix of both, rules of fixed
+               weights (the trade-off curve), HMUM (weights of the request), and an oracle that
+               knows levels and effects
 
-A lift is the change of the metric's total over none.  The gain in hypervolume is the area that HMUM's point adds to what the
-points of fixed weights (and none) dominate, above the corner of their least lifts, as a share of that area.  Intervals are over
-worlds.
+A lift is the change of the metric's total over none.  The gain in hypervolume is the area that
+HMUM's point adds to what the points of fixed weights (and none) dominate, above the corner of their
+least lifts, as a share of that area.  Intervals are over worlds.
 """
 
 from __future__ import annotations
@@ -40,7 +44,9 @@ VALID = 5  # one request in so many chooses sigma
 
 @dataclass(frozen=True)
 class Loop:
-    """What is played.   worlds: seeds; log, test: requests a world; stage: "ranking" or "edge"; drift: 0..1 after the log."""
+    """What is played.   worlds: seeds; log, test: requests a world; stage: "ranking" or "edge";
+    drift: 0..1 after the log.
+    """
 
     worlds: tuple[int, ...] = tuple(range(10))
     log: int = 60_000
@@ -58,16 +64,23 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         must = f"be one of {', '.join(NOISE)}, and one of {', '.join(TARGETS)}"
         raise InputError("stage and target", must, (loop.stage, loop.target))
     if len(loop.worlds) < 2 or not 0 <= loop.drift <= 1:
-        raise InputError("worlds and drift", "be 2 or more, and a share", (len(loop.worlds), loop.drift))
+        raise InputError(
+            "worlds and drift", "be 2 or more, and a share", (len(loop.worlds), loop.drift)
+        )
     played = []
     for place, seed in enumerate(loop.worlds):
         progress("worlds", place, len(loop.worlds))
         played.append(one_world(loop, seed))
     progress("worlds", len(loop.worlds), len(loop.worlds))
-    lifts = np.stack([np.array(list(world["lifts"].values())) for world in played])  # (worlds, policies, 2)
+    # (worlds, policies, 2)
+    lifts = np.stack([np.array(list(world["lifts"].values())) for world in played])
     names = list(played[0]["lifts"])
     rows = [
-        {"policy": name, "kind": _kind(name), **{m: interval(lifts[:, p, j]) for j, m in enumerate(METRICS)}}
+        {
+            "policy": name,
+            "kind": _kind(name),
+            **{m: interval(lifts[:, p, j]) for j, m in enumerate(METRICS)},
+        }
         for p, name in enumerate(names)
     ]
     gains = np.array([hypervolume_gain(world["lifts"]) for world in played])
@@ -98,7 +111,12 @@ def one_world(loop: Loop, seed: int) -> dict[str, Any]:
     said = model.effects(new.user)
     said = Effects(said.values, said.baseline, SETS[1:3], METRICS)
     phi = trade_off(ddm_policy(said), said, guard, weigher(new.context))
-    on = {"none": _everywhere(new, 0, 0), "s1": _everywhere(new, 1, 0), "s2": _everywhere(new, 0, 1), MIX: _everywhere(new, 1, 1)}
+    on = {
+        "none": _everywhere(new, 0, 0),
+        "s1": _everywhere(new, 1, 0),
+        "s2": _everywhere(new, 0, 1),
+        MIX: _everywhere(new, 1, 1),
+    }
     for name, w in zip(FIXED_NAMES, FIXED, strict=True):
         on[name] = fixed_rule(said, w)
     on[HMUM] = switched_on(phi, sigma)
@@ -126,7 +144,9 @@ def learn_weights(
         control = (arm == 0) & ~held
         weigher = learn_shares(past.context[control], y[control], METRICS, seed=seed)
     else:
-        weigher = learn_policy_value(past.context[~held], delta[~held], gains[~held], METRICS, seed=seed)
+        weigher = learn_policy_value(
+            past.context[~held], delta[~held], gains[~held], METRICS, seed=seed
+        )
     if not loop.tuned:
         return weigher, 0.0
     phi = trade_off(ddm_policy(known), known, guard, weigher(past.context))
@@ -134,7 +154,9 @@ def learn_weights(
 
 
 def relative_gains(known: Effects, arm: Floats, y: Floats) -> Floats:
-    """Doubly robust scores of the effects over the metrics' control means, (n, k, m); an arm has a third of the requests."""
+    """Doubly robust scores of the effects over the metrics' control means, (n, k, m); an arm has a
+    third of the requests.
+    """
     level = known.levels()
     hit = (arm[:, None] == np.arange(level.shape[1]))[:, :, None]
     score = level + 3 * hit * (y[:, None] - level)
@@ -143,14 +165,18 @@ def relative_gains(known: Effects, arm: Floats, y: Floats) -> Floats:
 
 
 def fixed_rule(said: Effects, time: float) -> Bools:
-    """Each strategy on its own where the weighted effects, over the metrics' means, are above 0: the best of fixed weights."""
+    """Each strategy on its own where the weighted effects, over the metrics' means, are above 0:
+    the best of fixed weights.
+    """
     worth = said.values / said.baseline.mean(axis=0) @ np.array([time, 1 - time])
     on: Bools = worth > 0
     return on
 
 
 def oracle_rule(new: Requests) -> Bools:
-    """Of the four sets the one of most relative gain, both metrics alike, by the true levels of the request."""
+    """Of the four sets the one of most relative gain, both metrics alike, by the true levels of the
+    request.
+    """
     worth = ((new.levels - new.levels[:, :1]) / new.levels[:, 0].mean(axis=0)).sum(axis=2)
     best = worth.argmax(axis=1)
     return np.column_stack([best % 2 == 1, best >= 2])
@@ -196,7 +222,9 @@ def area(points: Floats, corner: Floats) -> float:
 
 def interval(values: Floats, level: float = 0.95) -> list[float]:
     """The mean over worlds with its Student interval."""
-    half = float(student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+    half = float(
+        student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    )
     mean = float(values.mean())
     return [mean, mean - half, mean + half]
 
@@ -204,10 +232,19 @@ def interval(values: Floats, level: float = 0.95) -> list[float]:
 def as_markdown(found: dict[str, Any]) -> str:
     """The table of the A/B test."""
     s = found["settings"]
-    head = f"### {len(s['worlds'])} worlds, {s['stage']} stage, {s['estimator']}, weights by {s['target']}, drift {s['drift']:g}"
+    head = (
+        f"### {len(s['worlds'])} worlds, {s['stage']} stage, {s['estimator']}, weights by"
+        f" {s['target']}, drift {s['drift']:g}"
+    )
     rows = ["| policy | time | views |", "|---|---|---|"]
-    rows += [f"| {row['policy']} | {percent(row['time'])} | {percent(row['views'])} |" for row in found["rows"]]
-    gain = f"Beyond the curve of fixed weights: {percent(found['hypervolume_gain'])} of its hypervolume."
+    rows += [
+        f"| {row['policy']} | {percent(row['time'])} | {percent(row['views'])} |"
+        for row in found["rows"]
+    ]
+    gain = (
+        f"Beyond the curve of fixed weights: {percent(found['hypervolume_gain'])} of its"
+        " hypervolume."
+    )
     return "\n".join([head, "", *rows, "", gain, ""])
 
 

@@ -1,4 +1,5 @@
-"""`equipoise reproduce doses`: who finds the average dose-response, on VCNet's simulation and on the covariates of IHDP.
+"""`equipoise reproduce doses`: who finds the average dose-response, on VCNet's simulation and on
+the covariates of IHDP.
 
 AMSE    mean over the doses of new rows of (average level - true average)^2
 """
@@ -27,7 +28,9 @@ def worlds(data: str, seed: int) -> tuple[DoseWorld, DoseWorld]:
     return make_dose_world(ROWS, seed=seed), make_dose_world(NEW, seed=5_000 + seed)
 
 
-def judged(data: str, seed: int, epochs: int, *, name: str, degree: int = 1, **settings: Any) -> Scores:
+def judged(
+    data: str, seed: int, epochs: int, *, name: str, degree: int = 1, **settings: Any
+) -> Scores:
     """One estimator's squared error."""
     world, new = worlds(data, seed)
     grid = np.sort(new.t)
@@ -35,9 +38,12 @@ def judged(data: str, seed: int, epochs: int, *, name: str, degree: int = 1, **s
         from equipoise.estimators.deep.dose import usual_training
 
         settings["training"] = usual_training(epochs)
-    made = ESTIMATORS.load(name)(space=Dose(0, 1, levels=grid.tolist(), degree=degree), seed=seed, **settings)
+    made = ESTIMATORS.load(name)(
+        space=Dose(0, 1, levels=grid.tolist(), degree=degree), seed=seed, **settings
+    )
     made.fit(world.X, world.y, treatment=world.t)
-    with warnings.catch_warnings():  # the published measure asks for every dose of the new rows, rare ones too
+    # the published measure asks for every dose of the new rows, rare ones too
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         effects = made.effects(new.X)
     curve = (effects.baseline[:, None, 0] + effects.values[:, :, 0]).mean(axis=0)
@@ -60,10 +66,16 @@ DOSES = Study(
     ("vcnet", "ihdp"),
     METHODS,
     "VC-Net",
-    {("vcnet", "VC-Net"): ".0150", ("vcnet", "VC-Net + TR"): ".0155", ("vcnet", "DR-Net + TR"): ".0335"},
+    {
+        ("vcnet", "VC-Net"): ".0150",
+        ("vcnet", "VC-Net + TR"): ".0155",
+        ("vcnet", "DR-Net + TR"): ".0335",
+    },
     (
         "Rows: vcnet 500, and 200 new ones; ihdp 471, and the 276 others.",
-        "The published code was measured on one data set of vcnet, 800 epochs; nets here take at most 400, and are three where "
-        "nothing is said.",
+        (
+            "The published code was measured on one data set of vcnet, 800 epochs; nets here take"
+            " at most 400, and are three where nothing is said."
+        ),
     ),
 )

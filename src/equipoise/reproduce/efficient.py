@@ -1,12 +1,15 @@
-"""Efficient policy learning with continuous actions: Demirer, Syrgkanis, Lewis & Chernozhukov (2019), NeurIPS.
+"""Efficient policy learning with continuous actions: Demirer, Syrgkanis, Lewis & Chernozhukov
+(2019), NeurIPS.
 
     y = <theta(x), phi(t)> + e
-    theta_i = theta^(x_i) + Sigma^(x_i)^-1 phi(t_i) (y_i - <theta^(x_i), phi(t_i)>),   Sigma(x) = E[phi phi' | x]    doubly robust
+    theta_i = theta^(x_i) + Sigma^(x_i)^-1 phi(t_i) (y_i - <theta^(x_i), phi(t_i)>),   Sigma(x) =
+    E[phi phi' | x]    doubly robust
     policy    the one of a class that makes sum_i <theta_i, phi(pi(x_i))> largest
 
-The paper leaves open what phi, the nuisances and the class are.  Here phi is 1, t_k and t_k^2; theta^ is a ridge on phi times
-[1, x, x^2]; Sigma^ is a mean within cells of x by k-means; both come from the other half of the rows; the class is trees with a
-mix a leaf, grown greedily by what the best mixes of both sides are worth.
+The paper leaves open what phi, the nuisances and the class are.  Here phi is 1, t_k and t_k^2;
+theta^ is a ridge on phi times [1, x, x^2]; Sigma^ is a mean within cells of x by k-means; both come
+from the other half of the rows; the class is trees with a mix a leaf, grown greedily by what the
+best mixes of both sides are worth.
 """
 
 from __future__ import annotations
@@ -69,12 +72,16 @@ def doubly_robust(X: Floats, phi: Floats, y: Floats, seed: int) -> Floats:
     for f in range(2):
         there, here = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         rows = (scaled[there, :, None] * wide[there, None]).reshape(len(there), -1)
-        slopes = Ridge(RIDGE, fit_intercept=False).fit(rows, y[there]).coef_.reshape(phi.shape[1], -1)
+        slopes = (
+            Ridge(RIDGE, fit_intercept=False).fit(rows, y[there]).coef_.reshape(phi.shape[1], -1)
+        )
         theta = wide[here] @ slopes.T
         cells = KMeans(CELLS, n_init=2, random_state=seed).fit(z[there])
         inverse = _inverses(scaled[there], cells.labels_)[cells.predict(z[here])]
         miss = y[here] - (theta * scaled[here]).sum(axis=1)
-        found[here] = (theta + np.einsum("npq,nq->np", inverse, scaled[here]) * miss[:, None]) / scale
+        found[here] = (
+            theta + np.einsum("npq,nq->np", inverse, scaled[here]) * miss[:, None]
+        ) / scale
     return found
 
 
@@ -84,7 +91,11 @@ def _inverses(phi: Floats, cell: Ints) -> Floats:
     found = []
     for c in range(CELLS):
         part = phi[cell == c]
-        found.append(np.linalg.pinv((part.T @ part + LEAST * whole) / (len(part) + LEAST), rcond=1e-8, hermitian=True))
+        found.append(
+            np.linalg.pinv(
+                (part.T @ part + LEAST * whole) / (len(part) + LEAST), rcond=1e-8, hermitian=True
+            )
+        )
     return np.stack(found)
 
 
@@ -93,7 +104,11 @@ def _grown(X: Floats, theta: Floats, reach: tuple[Floats, Floats], depth: int) -
     mix, worth = _best(theta.sum(axis=0)[None], reach)
     if depth == 0 or len(X) < 2 * LEAST:
         return Node(mix[0])
-    cuts = [(j, at) for j in range(X.shape[1]) for at in np.unique(np.quantile(X[:, j], np.linspace(0.05, 0.95, CUTS)))]
+    cuts = [
+        (j, at)
+        for j in range(X.shape[1])
+        for at in np.unique(np.quantile(X[:, j], np.linspace(0.05, 0.95, CUTS)))
+    ]
     sides = np.stack([X[:, j] <= at for j, at in cuts])
     sums = sides.astype(np.float64) @ theta
     gains = _best(sums, reach)[1] + _best(theta.sum(axis=0) - sums, reach)[1] - worth[0]

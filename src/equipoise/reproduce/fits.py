@@ -1,12 +1,17 @@
-"""The models of the strata table, each fitted once a seed and kept in a file, so that a run that was stopped goes on from there.
+"""The models of the strata table, each fitted once a seed and kept in a file, so that a run that
+was stopped goes on from there.
 
-    y1-or, y0-or     P(Y=1 | T=t), on the rows of an arm       ps   P(T=1)     c1   P(C=1 | T=1)     c1y1   P(C=1, Y=1 | T=1)
-    y1-ips, y0-ips   regressions of T Y / g, (1-T) Y / (1-g)   y1-dr, y0-dr   of the doubly robust outcomes; g in [0.1, 0.9]
+    y1-or, y0-or     P(Y=1 | T=t), on the rows of an arm       ps   P(T=1)     c1   P(C=1 | T=1)
+    c1y1   P(C=1, Y=1 | T=1)
+    y1-ips, y0-ips   regressions of T Y / g, (1-T) Y / (1-g)   y1-dr, y0-dr   of the doubly robust
+    outcomes; g in [0.1, 0.9]
     cf-mtl, cf-mtl-v1, cf-mle and their ablations              nets of the five strata
-    cf-mle-design    ours: likelihood weighted by the known g; its rank is chosen by the reward on held-out rows
+    cf-mle-design    ours: likelihood weighted by the known g; its rank is chosen by the reward on
+    held-out rows
 
-The first are the estimators of the published code: outcomes in-sample, a sigmoid regressed by squared error on outcomes that may
-lie beyond [0, 1].  They live here only; those of the theory are in `equipoise.estimators.strata`.
+The first are the estimators of the published code: outcomes in-sample, a sigmoid regressed by
+squared error on outcomes that may lie beyond [0, 1].  They live here only; those of the theory are
+in `equipoise.estimators.strata`.
 """
 
 from __future__ import annotations
@@ -28,7 +33,15 @@ from equipoise.core.strata import COUPON, Claims, cells_of, dr_signals
 from equipoise.data.ratings.constructed import Constructed
 from equipoise.neural.id_probability import PairModel, additive, fit_pairs, squared
 from equipoise.neural.id_scores import IdScores, sigmoid, softmax
-from equipoise.neural.strata import LISTED, OFFICIAL, ClaimRows, StrataModel, fit_cf_mle, fit_cf_mtl, fit_cf_mtl_v1
+from equipoise.neural.strata import (
+    LISTED,
+    OFFICIAL,
+    ClaimRows,
+    StrataModel,
+    fit_cf_mle,
+    fit_cf_mtl,
+    fit_cf_mtl_v1,
+)
 from equipoise.neural.train import History, NoGain, SlowGains, Training
 from equipoise.reproduce.offer_rules import COST, chosen
 
@@ -40,7 +53,9 @@ Report = Callable[[str, int], None]  # what is being fitted, epochs done
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was fitted.   scores: its arrays; epochs, converged: of its training; seconds: of the whole fit."""
+    """A model that was fitted.   scores: its arrays; epochs, converged: of its training; seconds:
+    of the whole fit.
+    """
 
     scores: IdScores
     epochs: int
@@ -51,11 +66,25 @@ class Fitted:
 class Fits:
     """The models of one seed, fitted when asked for and kept in ``folder``.
 
-    data : to learn from.   seed : of all of them.   epochs : at most so many each.   report : is told of every epoch.
+    data : to learn from.   seed : of all of them.   epochs : at most so many each.   report : is
+        told of every epoch.
     """
 
-    def __init__(self, data: Constructed, seed: int, folder: Path, epochs: int = 1000, report: Report | None = None) -> None:
-        self.data, self.seed, self.folder, self.epochs, self.report = data, seed, folder, epochs, report
+    def __init__(
+        self,
+        data: Constructed,
+        seed: int,
+        folder: Path,
+        epochs: int = 1000,
+        report: Report | None = None,
+    ) -> None:
+        self.data, self.seed, self.folder, self.epochs, self.report = (
+            data,
+            seed,
+            folder,
+            epochs,
+            report,
+        )
 
     def __call__(self, name: str) -> Fitted:
         """The model of that name: read from its file, or fitted and written."""
@@ -64,11 +93,18 @@ class Fits:
             start = time.perf_counter()
             model = MODELS[name](self, name)
             history: History = model.history
-            _write(path, Fitted(model.scores, history.epochs, time.perf_counter() - start, history.converged))
+            _write(
+                path,
+                Fitted(
+                    model.scores, history.epochs, time.perf_counter() - start, history.converged
+                ),
+            )
         return _read(path)
 
     def prepare(self, names: Iterable[str], workers: int) -> None:
-        """Fit models side by side, so many at once: first those that need no other, the longest first."""
+        """Fit models side by side, so many at once: first those that need no other, the longest
+        first.
+        """
         wanted = {part for name in names for part in (*NEEDS.get(name, ()), name)}
         alone = sorted(wanted - set(NEEDS), key=lambda name: (not name.startswith("cf-"), name))
         with ThreadPoolExecutor(workers) as pool:
@@ -136,22 +172,31 @@ def _strata(fit: Callable[..., StrataModel], fits: Fits, name: str) -> StrataMod
 
 
 def _design(fits: Fits, name: str) -> StrataModel:
-    """Weighted likelihood at each rank, stopped by held-out rows; the one whose policy is worth most there, by signals."""
+    """Weighted likelihood at each rank, stopped by held-out rows; the one whose policy is worth
+    most there, by signals.
+    """
     g = np.clip(fits.data.g, *DESIGN_CLIP)
     chance = np.where(fits.data.t == 1, g, 1 - g)
     kept, held = replace(fits.rows(), weight=1 / chance).split(HELD_OUT, fits.seed)
     g_held = g[_held_rows(fits)]
     how = replace(fits.how(name, JOINT), stop=NoGain(PATIENCE), decay=0.0)
-    models = [fit_cf_mle(kept, how, rank=rank, held=held, progress=fits.told(f"{name}, rank {rank}")) for rank in RANKS]
+    models = [
+        fit_cf_mle(kept, how, rank=rank, held=held, progress=fits.told(f"{name}, rank {rank}"))
+        for rank in RANKS
+    ]
     return max(models, key=lambda model: _worth(softmax(model.scores(held.codes)), held, g_held))
 
 
 def _held_rows(fits: Fits) -> Ints:
-    return np.random.default_rng(fits.seed).permutation(len(fits.data.t))[: max(1, len(fits.data.t) // HELD_OUT)]
+    return np.random.default_rng(fits.seed).permutation(len(fits.data.t))[
+        : max(1, len(fits.data.t) // HELD_OUT)
+    ]
 
 
 def _worth(strata: Floats, held: ClaimRows, g: Floats) -> float:
-    """The estimated coupon reward of the policy that strata (n, 5) make for held-out rows, a row."""
+    """The estimated coupon reward of the policy that strata (n, 5) make for held-out rows, a
+    row.
+    """
     worth = COUPON.reward(1.0, COST)
     signal = dr_signals(Claims(held.t, held.c, held.y, g), *cells_of(strata))
     return float((signal @ worth)[chosen(strata @ worth)].sum() / len(strata))
@@ -175,8 +220,16 @@ MODELS: dict[str, Callable[[Fits, str], Any]] = {
     "cf-mle": partial(_strata, fit_cf_mle),
     "cf-mle-design": _design,
 }
-for _kind, _fit, _weights in (("cf-mtl", fit_cf_mtl, OFFICIAL), ("cf-mtl-v1", fit_cf_mtl_v1, LISTED)):
-    for _end, _terms in (("", ()), ("-no-001", (L001,)), ("-no-000", (L000,)), ("-no-both", (L001, L000))):
+for _kind, _fit, _weights in (
+    ("cf-mtl", fit_cf_mtl, OFFICIAL),
+    ("cf-mtl-v1", fit_cf_mtl_v1, LISTED),
+):
+    for _end, _terms in (
+        ("", ()),
+        ("-no-001", (L001,)),
+        ("-no-000", (L000,)),
+        ("-no-both", (L001, L000)),
+    ):
         MODELS[_kind + _end] = partial(_strata, partial(_fit, weights=_without(_weights, *_terms)))
 
 
@@ -205,6 +258,13 @@ def _read(path: Path) -> Fitted:
         tables = tuple(arrays[name] for name in sorted(arrays) if name.startswith("table-"))
         factors = tuple(arrays[name] for name in sorted(arrays) if name.startswith("factor-"))
         epochs, seconds, converged = arrays["training"].tolist()
-        return Fitted(IdScores(arrays["bias"], tables, factors, arrays["mix"]), int(epochs), seconds, bool(converged))
+        return Fitted(
+            IdScores(arrays["bias"], tables, factors, arrays["mix"]),
+            int(epochs),
+            seconds,
+            bool(converged),
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise DataError("a fitted model", "be readable", repr(error)[:100], str(path), "delete it and run again") from error
+        raise DataError(
+            "a fitted model", "be readable", repr(error)[:100], str(path), "delete it and run again"
+        ) from error

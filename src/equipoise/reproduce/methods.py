@@ -1,10 +1,13 @@
-"""The methods of the strata table, as rewards of an offer to each test pair, and the table's own count of what a policy meets.
+"""The methods of the strata table, as rewards of an offer to each test pair, and the table's own
+count of what a policy meets.
 
 Naive   y1 - C            OR, IPS, DR   (1 + C)(y1 - y0) - C, whatever the scheme
 CF-x    with the claim c1 and the outcome taken as independent, as the published code does:
-        p_0000 = (1-c1)(1-y1)  p_0011 = (1-c1) y1  p_0100 = c1 (1-y1)  p_0111 = y0 - (1-c1) y1  p_0101 = c1 y1 - p_0111
+        p_0000 = (1-c1)(1-y1)  p_0011 = (1-c1) y1  p_0100 = c1 (1-y1)  p_0111 = y0 - (1-c1) y1
+        p_0101 = c1 y1 - p_0111
 CF-MTL, CF-MTL-v1, CF-MLE   the strata of a net, times the worth of each
-CF-MLE, known g             the same, of the likelihood weighted by the known probability of an offer
+CF-MLE, known g             the same, of the likelihood weighted by the known probability of an
+offer
 profit  (1 + C)(y1 - y0) - C P(paid)      the uplift of profit: no strata at all
 """
 
@@ -96,7 +99,11 @@ TABLE = (
 ABLATION = tuple(
     _net(f"{name}{end}", name.lower() + model)
     for name in ("CF-MTL", "CF-MTL-v1")
-    for end, model in ((" w/o L_001", "-no-001"), (" w/o L_000", "-no-000"), (" w/o both", "-no-both"))
+    for end, model in (
+        (" w/o L_001", "-no-001"),
+        (" w/o L_000", "-no-000"),
+        (" w/o both", "-no-both"),
+    )
 )
 METHODS = {method.name: method for method in (*TABLE, *ABLATION)}
 
@@ -105,7 +112,9 @@ BEST, RIVAL = "CF-MLE, known g", "CF-MTL"
 
 
 def gain_over(method: Method, rival: Method, fits: Fits) -> dict[str, tuple[float, float, float]]:
-    """What a method's policy earns above a rival's on the same test pairs: (gain, low, high) at 95 %, for each scheme."""
+    """What a method's policy earns above a rival's on the same test pairs: (gain, low, high) at 95
+    %, for each scheme.
+    """
     d = fits.data
     found = {}
     for name, scheme in SCHEMES.items():
@@ -122,5 +131,6 @@ def judged(method: Method, fits: Fits) -> dict[str, dict[str, float]]:
     """What a method's policy meets among the test pairs, for each scheme."""
     d = fits.data
     return {
-        name: met(d.test_stratum[chosen(method.reward(fits, d.test_pairs, scheme))], scheme) for name, scheme in SCHEMES.items()
+        name: met(d.test_stratum[chosen(method.reward(fits, d.test_pairs, scheme))], scheme)
+        for name, scheme in SCHEMES.items()
     }

@@ -1,6 +1,8 @@
-"""What was published of incentive strata: table 4 and the ablations (tables 5, 6) of the source text, as printed.
+"""What was published of incentive strata: table 4 and the ablations (tables 5, 6) of the source
+text, as printed.
 
-Every row: positive, negative, neutral, reward, for the schemes coupon and cash.  Ablations: rewards of (coupon, cash).
+Every row: positive, negative, neutral, reward, for the schemes coupon and cash.  Ablations: rewards
+of (coupon, cash).
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """`equipoise reproduce shares`: who finds the best mixes, where they are known.
 
     MR      mean regret of the recommended mixes on new rows
-    MTSE    their squared distance from the best, summed over the shares;   MTSE a share: its mean over them
+    MTSE    their squared distance from the best, summed over the shares;   MTSE a share: its mean
+    over them
 
-A method of one dose looks at one share at a time.  Its curves become mixes in two ways: the text's (each share where its own
-curve is highest, then divided by the sum) and the fair one (the exact best mix for the sum of the curves).
+A method of one dose looks at one share at a time.  Its curves become mixes in two ways: the text's
+(each share where its own curve is highest, then divided by the sum) and the fair one (the exact
+best mix for the sum of the curves).
 """
 
 from __future__ import annotations
@@ -30,7 +32,13 @@ WORLDS: dict[str, tuple[Callable[..., ShareWorld], int]] = {
     "standin-gauss": (partial(make_shares_standin, kind="gauss"), 30_000),
 }
 NEW, GRID, TREES = 2_000, 20, {"mdp2": 20}
-PUBLISHED: dict[str, Any] = {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp", "trees": 20}
+PUBLISHED: dict[str, Any] = {
+    "integral": "width",
+    "centred": False,
+    "residual": False,
+    "criterion": "mdpp",
+    "trees": 20,
+}
 
 
 def worlds(data: str, seed: int) -> tuple[ShareWorld, ShareWorld]:
@@ -64,8 +72,12 @@ def forest(data: str, seed: int, epochs: int, **settings: Any) -> Scores:
     return _judged(new, made.fit(world.X, world.y, treatment=world.T).recommend(new.X))
 
 
-def curves(name: str, world: ShareWorld, new: ShareWorld, seed: int, epochs: int, **settings: Any) -> Floats:
-    """How the outcome moves with each share alone, (n, K, GRID + 1); beyond the largest share seen it stays as it was there."""
+def curves(
+    name: str, world: ShareWorld, new: ShareWorld, seed: int, epochs: int, **settings: Any
+) -> Floats:
+    """How the outcome moves with each share alone, (n, K, GRID + 1); beyond the largest share seen
+    it stays as it was there.
+    """
     cls, found = ESTIMATORS.load(name), np.empty((len(new.X), new.T.shape[1], GRID + 1))
     degree = 3 if name == "dml" else 1
     if name in NETS:
@@ -77,14 +89,22 @@ def curves(name: str, world: ShareWorld, new: ShareWorld, seed: int, epochs: int
         low, high = np.quantile(t, [0.005, 0.995])
         asked = np.clip(np.linspace(0, 1, GRID + 1), low, high)
         levels = np.unique(asked)[1:]
-        space = Dose(float(t.min()), float(t.max()), levels=levels.tolist(), control=float(low), degree=degree)
+        space = Dose(
+            float(t.min()),
+            float(t.max()),
+            levels=levels.tolist(),
+            control=float(low),
+            degree=degree,
+        )
         made = cls(space=space, seed=seed, **settings).fit(world.X, world.y, treatment=t)
         effect = np.column_stack([np.zeros(len(new.X)), made.effects(new.X).values[:, :, 0]])
         found[:, k] = effect[:, np.searchsorted(np.r_[low, levels], asked)]
     return found
 
 
-def by_curves(data: str, seed: int, epochs: int, *, name: str, fair: bool, **settings: Any) -> Scores:
+def by_curves(
+    data: str, seed: int, epochs: int, *, name: str, fair: bool, **settings: Any
+) -> Scores:
     """A method of one dose, share by share."""
     world, new = worlds(data, seed)
     found = curves(name, world, new, seed, epochs, **settings)
@@ -117,19 +137,39 @@ METHODS: dict[str, Method] = {
     "MDP2": forest,
     "MDP2, curves": partial(forest, leaf="curve"),
     "efficient policy": efficient,
-    **{f"{who}, {way}": partial(by_curves, fair=fair, **how) for who, how in ALONE.items() for way, fair in WAYS.items()},
+    **{
+        f"{who}, {way}": partial(by_curves, fair=fair, **how)
+        for who, how in ALONE.items()
+        for way, fair in WAYS.items()
+    },
 }
 SHARES = Study(
     "shares",
     tuple(WORLDS),
     METHODS,
     "MDP2",
-    {("mdp2", "published criterion"): ".0331 / .0664", ("mdp2", "uniform"): ".0475 / .0883", ("mdp2", "logged"): ".0730 / .1436"},
+    {
+        ("mdp2", "published criterion"): ".0331 / .0664",
+        ("mdp2", "uniform"): ".0475 / .0883",
+        ("mdp2", "logged"): ".0730 / .1436",
+    },
     (
-        "Rows: 5,000 (mdp2, 20 trees) or 30,000, logged with a leaning towards what is good (standin); 2,000 new ones.",
-        "The published criterion is ours with integral='width', neither centred nor residual; its code was measured once.",
-        "DML is cubic in one share; nets take at most 400 epochs.  OCMD is not identified, so it does not stand here.",
-        "Efficient policy: Demirer et al. (2019), which leaves the form of the response and the class open: here quadratic in "
-        "each share, and trees of depth 4 with a mix a leaf (`pipeline/reproduce/efficient.py`).",
+        (
+            "Rows: 5,000 (mdp2, 20 trees) or 30,000, logged with a leaning towards what is good"
+            " (standin); 2,000 new ones."
+        ),
+        (
+            "The published criterion is ours with integral='width', neither centred nor residual;"
+            " its code was measured once."
+        ),
+        (
+            "DML is cubic in one share; nets take at most 400 epochs.  OCMD is not identified, so"
+            " it does not stand here."
+        ),
+        (
+            "Efficient policy: Demirer et al. (2019), which leaves the form of the response and the"
+            " class open: here quadratic in each share, and trees of depth 4 with a mix a leaf"
+            " (`pipeline/reproduce/efficient.py`)."
+        ),
     ),
 )

@@ -1,6 +1,8 @@
-"""`equipoise reproduce shares` and `doses`: methods judged on simulators whose truth is known, over many seeds.
+"""`equipoise reproduce shares` and `doses`: methods judged on simulators whose truth is known, over
+many seeds.
 
-    (data, method, seed) -> scores, each in a file -> means with Student intervals, and paired differences from our method
+    (data, method, seed) -> scores, each in a file -> means with Student intervals, and paired
+    differences from our method
 
 Every score is the smaller the better.  A run that was stopped goes on where it was.
 """
@@ -30,8 +32,10 @@ Method = Callable[[str, int, int], Scores]  # data, seed, most epochs of a net
 class Study:
     """A table.
 
-    name : of the verb.   data : names of the simulators, the first by default.   methods : by name.   ours : the one that the
-    others are compared with.   published : (data, method) -> what was measured with the published code, as text.
+    name : of the verb.   data : names of the simulators, the first by default.   methods : by name.
+        ours : the one that the
+    others are compared with.   published : (data, method) -> what was measured with the published
+    code, as text.
     """
 
     name: str
@@ -47,15 +51,27 @@ class Study:
         """Its own folder's name."""
         return f"reproduce-{self.name}-{data}"
 
-    def __call__(self, asked: Any, out: Path, *, path: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
+    def __call__(
+        self, asked: Any, out: Path, *, path: Path | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
         """Judge every method on every seed and write results.json and results.md."""
         names = asked.methods or tuple(self.methods)
-        for what, given, known in (("method", names, self.methods), ("simulator", (asked.data,), self.data)):
+        for what, given, known in (
+            ("method", names, self.methods),
+            ("simulator", (asked.data,), self.data),
+        ):
             unknown = [name for name in given if name not in known]
             if unknown:
-                raise InputError(f"a {what} of {self.name}", f"be one of {', '.join(known)}", repr(unknown[0]))
+                raise InputError(
+                    f"a {what} of {self.name}", f"be one of {', '.join(known)}", repr(unknown[0])
+                )
         if path is not None or asked.recipe != self.recipe:
-            raise InputError("path and recipe", "be left out", (path, asked.recipe), fix=f"{self.name} are simulated")
+            raise InputError(
+                "path and recipe",
+                "be left out",
+                (path, asked.recipe),
+                fix=f"{self.name} are simulated",
+            )
         same_settings(out, {"data": asked.data, "epochs": asked.epochs})
         results = []
         for place, name in enumerate(names):
@@ -63,8 +79,16 @@ class Study:
                 progress(f"{name}: seeds", done, len(asked.seeds))
                 file = out / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}.json"
                 if not file.exists():
-                    write_text(file, json.dumps(self.methods[name](asked.data, seed, asked.epochs)) + "\n")
-                results.append({"method": name, "seed": seed, "scores": json.loads(file.read_text(encoding="utf-8"))})
+                    write_text(
+                        file, json.dumps(self.methods[name](asked.data, seed, asked.epochs)) + "\n"
+                    )
+                results.append(
+                    {
+                        "method": name,
+                        "seed": seed,
+                        "scores": json.loads(file.read_text(encoding="utf-8")),
+                    }
+                )
             progress(f"{name}: seeds", len(asked.seeds), len(asked.seeds))
             progress("methods", place + 1, len(names))
         found = self._summary(asked.data, names, results)
@@ -72,18 +96,33 @@ class Study:
         write_text(out / "results.md", as_markdown(found))
         return found
 
-    def _summary(self, data: str, names: Sequence[str], results: list[dict[str, Any]]) -> dict[str, Any]:
+    def _summary(
+        self, data: str, names: Sequence[str], results: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         by = {name: [one["scores"] for one in results if one["method"] == name] for name in names}
         rows = []
         for name, each in by.items():
-            row: dict[str, Any] = {"method": name, "seeds": len(each), "published": self.published.get((data, name))}
+            row: dict[str, Any] = {
+                "method": name,
+                "seeds": len(each),
+                "published": self.published.get((data, name)),
+            }
             for score in each[0]:
                 values = np.array([one[score] for one in each])
                 row[score] = interval(values)
                 if name != self.ours and self.ours in by:
-                    row[f"{score}, more than ours"] = interval(values - [one[score] for one in by[self.ours]])
+                    row[f"{score}, more than ours"] = interval(
+                        values - [one[score] for one in by[self.ours]]
+                    )
             rows.append(row)
-        return {"what": self.name, "data": data, "ours": self.ours, "rows": rows, "notes": list(self.notes), "results": results}
+        return {
+            "what": self.name,
+            "data": data,
+            "ours": self.ours,
+            "rows": rows,
+            "notes": list(self.notes),
+            "results": results,
+        }
 
 
 def interval(values: Any) -> list[float | None]:
@@ -97,13 +136,30 @@ def interval(values: Any) -> list[float | None]:
 
 def as_markdown(found: dict[str, Any]) -> str:
     """The table with its notes."""
-    columns = [key for key in max(found["rows"], key=len) if key not in ("method", "seeds", "published")]
+    columns = [
+        key for key in max(found["rows"], key=len) if key not in ("method", "seeds", "published")
+    ]
     head = ["method", *columns, "published code, measured", "seeds"]
-    lines = [f"### {found['what']}: {found['data']}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines = [
+        f"### {found['what']}: {found['data']}",
+        "",
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+    ]
     for row in found["rows"]:
-        cells = [row["method"], *(_cell(row.get(key)) for key in columns), row["published"] or "", str(row["seeds"])]
+        cells = [
+            row["method"],
+            *(_cell(row.get(key)) for key in columns),
+            row["published"] or "",
+            str(row["seeds"]),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
-    notes = (f"Smaller is better; mean over seeds, 95 % Student interval; differences are paired with {found['ours']}.",)
+    notes = (
+        (
+            "Smaller is better; mean over seeds, 95 % Student interval; differences are paired"
+            f" with {found['ours']}."
+        ),
+    )
     return "\n".join([*lines, "", *(f"- {note}" for note in (*notes, *found["notes"]))]) + "\n"
 
 

@@ -1,9 +1,11 @@
 """`equipoise reproduce strata`: build the published tables of incentive strata again.
 
-    data (official file) -> construction, one a seed -> models, each in a file -> policies -> results.json and results.md
+    data (official file) -> construction, one a seed -> models, each in a file -> policies ->
+    results.json and results.md
 
-Every model and every (seed, method) result is written beside its place and renamed as soon as it is there, so a run that was
-stopped goes on where it was.  A run of other settings does not mix with it: they are part of the folder's settings.json.
+Every model and every (seed, method) result is written beside its place and renamed as soon as it is
+there, so a run that was stopped goes on where it was.  A run of other settings does not mix with
+it: they are part of the folder's settings.json.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ FIRST_SEED = 2020  # of the published code
 
 @dataclass(frozen=True)
 class Settings:
-    """What is reproduced.   recipe: of `equipoise.data.ratings.constructed`; methods: () is all; workers: fits at once."""
+    """What is reproduced.   recipe: of `equipoise.data.ratings.constructed`; methods: () is all;
+    workers: fits at once.
+    """
 
     data: str = "movielens_1m"
     recipe: str = "published"
@@ -47,9 +51,16 @@ class Settings:
 
 
 def reproduce_strata(
-    settings: Settings, out: Path | str, *, path: Path | str | None = None, ratings: Any = None, progress: Progress = silent
+    settings: Settings,
+    out: Path | str,
+    *,
+    path: Path | str | None = None,
+    ratings: Any = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Build the tables and write them to ``out``: results.json, results.md.   path: of the ratings; ratings: already read."""
+    """Build the tables and write them to ``out``: results.json, results.md.   path: of the ratings;
+    ratings: already read.
+    """
     require_torch()
     from equipoise.data.ratings.constructed import RECIPES
     from equipoise.reproduce.methods import METHODS
@@ -61,7 +72,9 @@ def reproduce_strata(
         unknown = [name for name in given if name not in known]
         if unknown:
             raise InputError(f"a {what}", f"be one of {', '.join(known)}", repr(unknown[0]))
-    same_settings(folder, {"data": settings.data, "recipe": settings.recipe, "epochs": settings.epochs})
+    same_settings(
+        folder, {"data": settings.data, "recipe": settings.recipe, "epochs": settings.epochs}
+    )
 
     def read() -> Any:
         return RATINGS.load(settings.data)(path=path) if ratings is None else ratings
@@ -78,7 +91,12 @@ def reproduce_strata(
 
 
 def _one_seed(
-    settings: Settings, seed: int, names: Sequence[str], folder: Path, read: Callable[[], Any], progress: Progress
+    settings: Settings,
+    seed: int,
+    names: Sequence[str],
+    folder: Path,
+    read: Callable[[], Any],
+    progress: Progress,
 ) -> list[dict[str, Any]]:
     """The results of every method, read where they are there."""
     from equipoise.data.ratings.constructed import RECIPES, Constructed, construct
@@ -100,8 +118,16 @@ def _one_seed(
         file = folder / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.json"
         if not file.exists():
             if fits is None:
-                fits = Fits(Constructed.read(built), seed, folder / "models", settings.epochs, _told(seed, progress))
-                fits.prepare((model for other in names for model in METHODS[other].models), settings.workers)
+                fits = Fits(
+                    Constructed.read(built),
+                    seed,
+                    folder / "models",
+                    settings.epochs,
+                    _told(seed, progress),
+                )
+                fits.prepare(
+                    (model for other in names for model in METHODS[other].models), settings.workers
+                )
             write_text(file, json.dumps(_result(METHODS[name], seed, fits)) + "\n")
         results.append(json.loads(file.read_text(encoding="utf-8")))
     progress(f"seed {seed}: methods", len(names), len(names))
@@ -109,13 +135,16 @@ def _one_seed(
 
 
 def _result(method: Any, seed: int, fits: Any) -> dict[str, Any]:
-    """One row of the table, with how its models were trained, and the gain of our best method over the text's."""
+    """One row of the table, with how its models were trained, and the gain of our best method over
+    the text's.
+    """
     from equipoise.reproduce.methods import BEST, METHODS, RIVAL, gain_over, judged
 
     figures = judged(method, fits)
     models = {name: fits(name) for name in method.models}
     training = {
-        name: {"epochs": one.epochs, "seconds": round(one.seconds, 1), "converged": one.converged} for name, one in models.items()
+        name: {"epochs": one.epochs, "seconds": round(one.seconds, 1), "converged": one.converged}
+        for name, one in models.items()
     }
     gain = {"gain": gain_over(method, METHODS[RIVAL], fits)} if method.name == BEST else {}
     return {"method": method.name, "seed": seed, "schemes": figures, "models": training, **gain}

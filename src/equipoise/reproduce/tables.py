@@ -1,6 +1,8 @@
-"""Our figures beside the published ones: means over seeds with their range, as JSON and as Markdown.
+"""Our figures beside the published ones: means over seeds with their range, as JSON and as
+Markdown.
 
-The headline is the largest |ours / published - 1| of a reward, over schemes and the methods that were measured on the same data.
+The headline is the largest |ours / published - 1| of a reward, over schemes and the methods that
+were measured on the same data.
 """
 
 from __future__ import annotations
@@ -14,37 +16,67 @@ from equipoise.reproduce.methods import BEST, RIVAL
 from equipoise.reproduce.published import COLUMNS, ROWS, published_reward
 
 SCHEMES = ("coupon", "cash")
-VARIANT, VARIANT_RECIPE = "CF-MTL-v1", "swapped-losses"  # its rows were measured on data constructed like this
+# its rows were measured on data constructed like this
+VARIANT, VARIANT_RECIPE = "CF-MTL-v1", "swapped-losses"
 NOTES = (
-    "Published: one run of the source text (its table 4). Ours: the mean over seeds, the range in brackets.",
-    "Data: liked is a rating > 3; 0.8 n unrated pairs; coupon buyers and never buyers are the halves with the higher score, as "
-    "the code has it (its text says the opposite, which does not give the table).",
-    "Offers: at most 40 % of the test pairs, none of reward <= 0; an incentive costs 0.4 of a coupon buyer's gain.",
-    "Training: Adam, rate 0.01, decay 1e-5, batches of 8192 (2048 for the assignment), until seven epochs in all gained less "
-    "than 1e-4 (nuisances) or 1e-5 (construction, nets of strata), relatively; random streams are our own.",
-    "The printed rows of CF-MTL-v1 are reached on data constructed with the losses that it changes (--recipe swapped-losses: "
-    "cross-entropy for the labels, squared error for the assignment), the others on the published construction: the source "
-    "text's table compares methods across two data sets.",
-    "OR, IPS, DR and CF-OR, CF-IPS, CF-DR are those of the published code: claim and outcome independent, nuisances in-sample.",
-    "CF-MLE, known g knows the probability of each offer, as a platform that logs it does; the other methods learn it or go "
-    "without. Its rank is chosen by the doubly robust reward on a tenth of the rows to learn from.",
+    (
+        "Published: one run of the source text (its table 4). Ours: the mean over seeds, the range"
+        " in brackets."
+    ),
+    (
+        "Data: liked is a rating > 3; 0.8 n unrated pairs; coupon buyers and never buyers are the"
+        " halves with the higher score, as the code has it (its text says the opposite, which does"
+        " not give the table)."
+    ),
+    (
+        "Offers: at most 40 % of the test pairs, none of reward <= 0; an incentive costs 0.4 of a"
+        " coupon buyer's gain."
+    ),
+    (
+        "Training: Adam, rate 0.01, decay 1e-5, batches of 8192 (2048 for the assignment), until"
+        " seven epochs in all gained less than 1e-4 (nuisances) or 1e-5 (construction, nets of"
+        " strata), relatively; random streams are our own."
+    ),
+    (
+        "The printed rows of CF-MTL-v1 are reached on data constructed with the losses that it"
+        " changes (--recipe swapped-losses: cross-entropy for the labels, squared error for the"
+        " assignment), the others on the published construction: the source text's table compares"
+        " methods across two data sets."
+    ),
+    (
+        "OR, IPS, DR and CF-OR, CF-IPS, CF-DR are those of the published code: claim and outcome"
+        " independent, nuisances in-sample."
+    ),
+    (
+        "CF-MLE, known g knows the probability of each offer, as a platform that logs it does; the"
+        " other methods learn it or go without. Its rank is chosen by the doubly robust reward on a"
+        " tenth of the rows to learn from."
+    ),
     "CF-MLE and profit uplift are ours and have no published row.",
 )
 
 
-def summary(data: str, settings: dict[str, Any], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(
+    data: str, settings: dict[str, Any], results: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """Every method's figures over seeds, beside the published reward, and the headline figures."""
     names = list(dict.fromkeys(result["method"] for result in results))
     rows = [_row(data, name, scheme, results) for scheme in SCHEMES for name in names]
     swapped = settings.get("recipe") == VARIANT_RECIPE
-    gaps = [abs(row["relative"]) for row in rows if row["relative"] is not None and row["method"].startswith(VARIANT) == swapped]
+    gaps = [
+        abs(row["relative"])
+        for row in rows
+        if row["relative"] is not None and row["method"].startswith(VARIANT) == swapped
+    ]
     return {
         "data": data,
         "settings": settings,
         "notes": list(NOTES),
         "rows": rows,
         "max_rel_diff": max(gaps) if gaps else None,
-        "gains": [{"seed": result["seed"], **result["gain"]} for result in results if "gain" in result],
+        "gains": [
+            {"seed": result["seed"], **result["gain"]} for result in results if "gain" in result
+        ],
         "results": list(results),
     }
 
@@ -64,8 +96,14 @@ def _row(data: str, name: str, scheme: str, results: Sequence[dict[str, Any]]) -
         "published": known,
         "relative": None if known is None else reward / known - 1,
         "epochs": [sum(model["epochs"] for model in result["models"].values()) for result in ours],
-        "seconds": float(np.mean([sum(model["seconds"] for model in result["models"].values()) for result in ours])),
-        "converged": all(model["converged"] for result in ours for model in result["models"].values()),
+        "seconds": float(
+            np.mean(
+                [sum(model["seconds"] for model in result["models"].values()) for result in ours]
+            )
+        ),
+        "converged": all(
+            model["converged"] for result in ours for model in result["models"].values()
+        ),
     }
 
 
@@ -74,24 +112,47 @@ def as_markdown(found: dict[str, Any]) -> str:
     lines = []
     for scheme in SCHEMES:
         rows = [row for row in found["rows"] if row["scheme"] == scheme]
-        lines += [f"### {found['data']}, {scheme}", "", *_table(found["data"], [r for r in rows if "w/o" not in r["method"]]), ""]
+        lines += [
+            f"### {found['data']}, {scheme}",
+            "",
+            *_table(found["data"], [r for r in rows if "w/o" not in r["method"]]),
+            "",
+        ]
         cut = [row for row in rows if "w/o" in row["method"]]
         if cut:
-            lines += [f"### {found['data']}, {scheme}: losses left out", "", *_table(found["data"], cut), ""]
+            lines += [
+                f"### {found['data']}, {scheme}: losses left out",
+                "",
+                *_table(found["data"], cut),
+                "",
+            ]
     gap = found["max_rel_diff"]
     if gap is not None:
-        which = f"of {VARIANT}" if found["settings"].get("recipe") == VARIANT_RECIPE else f"{VARIANT} left out"
+        which = (
+            f"of {VARIANT}"
+            if found["settings"].get("recipe") == VARIANT_RECIPE
+            else f"{VARIANT} left out"
+        )
         lines += [f"Largest relative difference from a published reward, {which}: {gap:.1%}.", ""]
     for gain in found["gains"]:
         middle, low, high = gain["coupon"]
-        lines += [f"Seed {gain['seed']}: {BEST} earns {middle:,.0f} [{low:,.0f}, {high:,.0f}] more than {RIVAL} (coupon).", ""]
+        lines += [
+            (
+                f"Seed {gain['seed']}: {BEST} earns {middle:,.0f} [{low:,.0f}, {high:,.0f}] more"
+                f" than {RIVAL} (coupon)."
+            ),
+            "",
+        ]
     lines += [f"- {note}" for note in found["notes"]]
     return "\n".join(lines) + "\n"
 
 
 def _table(data: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
-        "| method | positive / negative / neutral | reward | published | difference | seeds | seconds |",
+        (
+            "| method | positive / negative / neutral | reward | published | difference | seeds |"
+            " seconds |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -104,6 +165,7 @@ def _table(data: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         spread = f"{row['reward']:,.0f} [{row['least']:,.0f}, {row['most']:,.0f}]"
         late = "" if row["converged"] else ", not converged"
         lines.append(
-            f"| {row['method']} | {counts} | {spread} | {beside} | {off} | {len(row['seeds'])}{late} | {row['seconds']:.0f} |"
+            f"| {row['method']} | {counts} | {spread} | {beside} | {off} |"
+            f" {len(row['seeds'])}{late} | {row['seconds']:.0f} |"
         )
     return lines

@@ -34,15 +34,32 @@ class Arms:
 
     kind = "arms"
 
-    def __init__(self, labels: Sequence[str] | Sequence[int] = (0, 1), control: str | int | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str] | Sequence[int] = (0, 1), control: str | int | None = None
+    ) -> None:
         plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if len(plain) < 2 or len(set(plain)) < len(plain):
-            raise SpaceError("arms", "be two or more different labels", plain, fix="list each arm once, control among them")
+            raise SpaceError(
+                "arms",
+                "be two or more different labels",
+                plain,
+                fix="list each arm once, control among them",
+            )
         if len({type(label) for label in plain}) > 1 or not isinstance(plain[0], str | int):
-            raise SpaceError("arms", "be all text or all whole numbers", plain, fix="write them as they stand in the log")
+            raise SpaceError(
+                "arms",
+                "be all text or all whole numbers",
+                plain,
+                fix="write them as they stand in the log",
+            )
         first = plain[0] if control is None else control
         if first not in plain:
-            raise SpaceError("control", f"be one of the arms {plain}", repr(first), fix="name the arm that does nothing")
+            raise SpaceError(
+                "control",
+                f"be one of the arms {plain}",
+                repr(first),
+                fix="name the arm that does nothing",
+            )
         self.labels = (first, *(label for label in plain if label != first))
 
     @property
@@ -55,14 +72,20 @@ class Arms:
             raise SpaceError("treatment", "be one label a row", f"an array of shape {t.shape}")
         want = np.asarray(self.labels)
         if want.dtype.kind == "U":
-            known = np.isin(t.astype(object), self.labels) if t.dtype.kind == "O" else np.isin(t, want)
+            known = (
+                np.isin(t.astype(object), self.labels) if t.dtype.kind == "O" else np.isin(t, want)
+            )
         else:
             t = _whole(t)
             known = np.isin(t, want)
         if not known.all():
             row = int(np.argmin(known))
             raise SpaceError(
-                "treatment", f"be one of {list(self.labels)}", repr(t[row]), f"row {row}", "add the arm or drop the rows"
+                "treatment",
+                f"be one of {list(self.labels)}",
+                repr(t[row]),
+                f"row {row}",
+                "add the arm or drop the rows",
             )
         return t.astype(want.dtype)
 
@@ -73,7 +96,9 @@ class Arms:
         return tuple(str(label) for label in self.check(treatment))
 
     def encode(self, treatment: Any) -> Floats:
-        hit: Floats = (self.cells(treatment)[:, None] == np.arange(1, len(self.labels))).astype(np.float64)
+        hit: Floats = (self.cells(treatment)[:, None] == np.arange(1, len(self.labels))).astype(
+            np.float64
+        )
         return hit
 
     def cells(self, treatment: Any) -> Ints:
@@ -83,11 +108,17 @@ class Arms:
 
     def dose(self, treatment: Any) -> Floats:
         raise UnsupportedSpace(
-            "this estimator's space", "be an interval of amounts", "Arms", fix="use Dose, or an estimator for arms"
+            "this estimator's space",
+            "be an interval of amounts",
+            "Arms",
+            fix="use Dose, or an estimator for arms",
         )
 
     def describe(self) -> str:
-        return f"{len(self.labels)} arms: {', '.join(map(str, self.labels))}; control is {self.control}"
+        return (
+            f"{len(self.labels)} arms: {', '.join(map(str, self.labels))}; control is"
+            f" {self.control}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "labels": list(self.labels)}

@@ -1,4 +1,6 @@
-"""The registry of spaces.  A new space is one file and one line here; `tests/contract/test_spaces.py` then checks it."""
+"""The registry of spaces.  A new space is one file and one line here;
+`tests/contract/test_spaces.py` then checks it.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,15 @@ SPACES = Registry(
 def space_from_json(spec: dict[str, Any]) -> Space:
     """The space that `to_json` described; also the form it has in a plan."""
     if "kind" not in spec:
-        raise SpaceError("a space", "say its kind", spec, fix=f"add kind = one of {', '.join(SPACES)}")
+        raise SpaceError(
+            "a space", "say its kind", spec, fix=f"add kind = one of {', '.join(SPACES)}"
+        )
     cls = SPACES.load(spec["kind"])
     arguments = {key: value for key, value in spec.items() if key != "kind"}
     try:
         space: Space = cls(**arguments)
     except TypeError as error:
-        raise SpaceError(f"space {spec['kind']!r}", "have known settings", sorted(arguments), fix=str(error)) from error
+        raise SpaceError(
+            f"space {spec['kind']!r}", "have known settings", sorted(arguments), fix=str(error)
+        ) from error
     return space

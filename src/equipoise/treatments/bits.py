@@ -1,10 +1,13 @@
-"""Bits: k switches that are on or off in any combination, such as categories shown or left out; control is all off.
+"""Bits: k switches that are on or off in any combination, such as categories shown or left out;
+control is all off.
 
-encode(t) is the vector itself, followed with ``crosses = 2`` by the products of two different switches, and so on:
+encode(t) is the vector itself, followed with ``crosses = 2`` by the products of two different
+switches, and so on:
 
     phi(t) = (t_1, ..., t_k,  t_1 t_2, t_1 t_3, ..., t_(k-1) t_k,  ...)
 
-There are 2^k - 1 candidates; a policy gets all of them only when asked, else a list with structure, or a sample.
+There are 2^k - 1 candidates; a policy gets all of them only when asked, else a list with structure,
+or a sample.
 """
 
 from __future__ import annotations
@@ -30,9 +33,11 @@ class Bits:
     Parameters
     ----------
     switches : their names, or how many there are (then named s1, s2, ...).
-    candidates : what a policy may choose from.  ``"structured"``: each switch alone, each pair, all but one, all on;
-        ``"singles"``; ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole number asks for so many
-        different vectors, drawn evenly by ``seed``; or the vectors themselves, (k, switches), of which control is left out.
+    candidates : what a policy may choose from.  ``"structured"``: each switch alone, each pair, all
+        but one, all on;
+        ``"singles"``; ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole
+        number asks for so many different vectors, drawn evenly by ``seed``; or the vectors
+        themselves, (k, switches), of which control is left out.
     crosses : how many switches at most are multiplied by one column of `encode`; 1 is none.
     seed : of the sample.
 
@@ -57,11 +62,17 @@ class Bits:
         self.switches = _names(switches)
         k = len(self.switches)
         if not _whole(crosses) or not 1 <= crosses <= k:
-            raise SpaceError("crosses", f"be a whole number from 1 to the number of switches, {k}", repr(crosses))
+            raise SpaceError(
+                "crosses", f"be a whole number from 1 to the number of switches, {k}", repr(crosses)
+            )
         if not _whole(seed) or seed < 0:
             raise SpaceError("seed", "be a whole number >= 0", repr(seed))
         self.crosses, self.seed = int(crosses), int(seed)
-        self._products = [list(group) for size in range(2, self.crosses + 1) for group in combinations(range(k), size)]
+        self._products = [
+            list(group)
+            for size in range(2, self.crosses + 1)
+            for group in combinations(range(k), size)
+        ]
         self._listed = self._list(candidates)
         self._asked = candidates if isinstance(candidates, str | int) else self._listed.tolist()
         code = _codes(self._listed)
@@ -78,7 +89,9 @@ class Bits:
         if t.ndim == 1 and t.dtype.kind == "O":
             t = _stacked(t, k)
         if t.ndim != 2 or t.shape[1] != k:
-            raise SpaceError("treatment", f"be one vector of {k} switches a row", f"an array of shape {t.shape}")
+            raise SpaceError(
+                "treatment", f"be one vector of {k} switches a row", f"an array of shape {t.shape}"
+            )
         good = (t == 0) | (t == 1)
         if not good.all():
             row, j = (int(i) for i in np.argwhere(~good)[0])
@@ -99,8 +112,12 @@ class Bits:
         return np.column_stack([t, *(t[:, group].prod(axis=1) for group in self._products)])
 
     def degrees(self) -> Ints:
-        """How many switches each column of `encode` multiplies, (d,): what is more than 1 is a cross."""
-        return np.array([1] * len(self.switches) + [len(group) for group in self._products], np.int64)
+        """How many switches each column of `encode` multiplies, (d,): what is more than 1 is a
+        cross.
+        """
+        return np.array(
+            [1] * len(self.switches) + [len(group) for group in self._products], np.int64
+        )
 
     def cells(self, treatment: Any) -> Ints:
         t = self.check(treatment)
@@ -110,18 +127,32 @@ class Bits:
         strange = on & (self._sorted[place] != code)
         if strange.any():
             row = int(np.argmax(strange))
-            fix = 'list what was logged as candidates, or candidates="all"; dml and s-learner need no cells'
-            raise UnsupportedSpace("each vector", "be control or a candidate", repr(self._name(t[row] > 0)), f"row {row}", fix)
+            fix = (
+                'list what was logged as candidates, or candidates="all"; dml and s-learner need no'
+                " cells"
+            )
+            raise UnsupportedSpace(
+                "each vector",
+                "be control or a candidate",
+                repr(self._name(t[row] > 0)),
+                f"row {row}",
+                fix,
+            )
         return np.where(on, 1 + self._order[place], 0).astype(np.int64)
 
     def dose(self, treatment: Any) -> Floats:
         fix = "use Dose, or an estimator for vectors"
-        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Bits", fix=fix)
+        raise UnsupportedSpace(
+            "this estimator's space", "be an interval of amounts", "Bits", fix=fix
+        )
 
     def describe(self) -> str:
         crossed = f", products of up to {self.crosses}" if self.crosses > 1 else ""
         many = f"{len(self._listed)} candidates" if len(self._listed) > 1 else "1 candidate"
-        return f"{len(self.switches)} switches{crossed}: {', '.join(self.switches)}; {many}; control is {CONTROL}"
+        return (
+            f"{len(self.switches)} switches{crossed}: {', '.join(self.switches)}; {many}; control"
+            f" is {CONTROL}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -133,7 +164,9 @@ class Bits:
         }
 
     def __repr__(self) -> str:
-        asked = self._asked if isinstance(self._asked, str | int) else f"{len(self._listed)} vectors"
+        asked = (
+            self._asked if isinstance(self._asked, str | int) else f"{len(self._listed)} vectors"
+        )
         return f"Bits({list(self.switches)}, candidates={asked!r}, crosses={self.crosses})"
 
     def __eq__(self, other: object) -> bool:
@@ -157,7 +190,9 @@ class Bits:
         if isinstance(asked, str):
             if asked not in KINDS:
                 must = f"be {', '.join(map(repr, KINDS))}, a whole number, or vectors"
-                raise SpaceError("candidates", must, repr(asked), fix="see the documentation of Bits")
+                raise SpaceError(
+                    "candidates", must, repr(asked), fix="see the documentation of Bits"
+                )
             return _every(k) if asked == "all" else _structured(k, asked)
         if _whole(asked):
             return _sampled(k, int(asked), self.seed)
@@ -166,7 +201,9 @@ class Bits:
         vectors = vectors[first]
         vectors = vectors[vectors.any(axis=1)]
         if not 1 <= len(vectors) <= MOST:
-            raise SpaceError("candidates", f"be 1 to {MOST:,} vectors that are not control", len(vectors))
+            raise SpaceError(
+                "candidates", f"be 1 to {MOST:,} vectors that are not control", len(vectors)
+            )
         return vectors
 
 
@@ -181,11 +218,21 @@ def _names(switches: Any) -> tuple[str, ...]:
         return tuple(f"s{j}" for j in range(1, int(switches) + 1))
     names = tuple(str(name) for name in switches)
     if isinstance(switches, str) or not names or len(set(names)) < len(names):
-        raise SpaceError("switches", "be one or more different names", repr(switches), fix='e.g. Bits(["mail", "push"])')
+        raise SpaceError(
+            "switches",
+            "be one or more different names",
+            repr(switches),
+            fix='e.g. Bits(["mail", "push"])',
+        )
     for name in names:
         if not name or "+" in name or name in (CONTROL, ALL) or name.startswith(BUT):
             fix = "call it otherwise: a combination is named by its switches, joined by +"
-            raise SpaceError("a switch's name", f"be text without +, not {CONTROL!r} or {ALL!r}", repr(name), fix=fix)
+            raise SpaceError(
+                "a switch's name",
+                f"be text without +, not {CONTROL!r} or {ALL!r}",
+                repr(name),
+                fix=fix,
+            )
     return names
 
 
@@ -194,7 +241,9 @@ def _stacked(rows: NDArray[Any], k: int) -> NDArray[Any]:
     fits = np.fromiter((np.shape(vector) == (k,) for vector in rows), np.bool_, len(rows))
     if not fits.all():
         row = int(np.argmin(fits))
-        raise SpaceError("treatment", f"be one vector of {k} switches a row", repr(rows[row]), f"row {row}")
+        raise SpaceError(
+            "treatment", f"be one vector of {k} switches a row", repr(rows[row]), f"row {row}"
+        )
     return np.concatenate(rows.tolist()).reshape(-1, k) if len(rows) else np.empty((0, k), np.int64)
 
 
@@ -209,7 +258,9 @@ def _codes(t: Ints) -> NDArray[Any]:
 def _every(k: int) -> Ints:
     if 2**k - 1 > MOST:
         fix = 'ask for a sample (candidates=500), "structured", or the vectors that matter'
-        raise SpaceError('candidates="all"', f"be at most {MOST:,}", f"2^{k} - 1 = {2**k - 1:,}", fix=fix)
+        raise SpaceError(
+            'candidates="all"', f"be at most {MOST:,}", f"2^{k} - 1 = {2**k - 1:,}", fix=fix
+        )
     return _decoded(np.arange(1, 2**k), k)
 
 
@@ -231,17 +282,25 @@ def _structured(k: int, asked: str) -> Ints:
     vectors = vectors[vectors.any(axis=1)]
     if len(vectors) > MOST:
         fix = 'ask for "singles", or for a sample (candidates=500)'
-        raise SpaceError(f"candidates={asked!r}", f"be at most {MOST:,}", f"{len(vectors):,} of {k} switches", fix=fix)
+        raise SpaceError(
+            f"candidates={asked!r}",
+            f"be at most {MOST:,}",
+            f"{len(vectors):,} of {k} switches",
+            fix=fix,
+        )
     return vectors
 
 
 def _sampled(k: int, wanted: int, seed: int) -> Ints:
-    """Different vectors, each as likely as any other; all of them where no more are wanted than there are."""
+    """Different vectors, each as likely as any other; all of them where no more are wanted than
+    there are.
+    """
     if not 1 <= wanted <= MOST:
         raise SpaceError("the number of candidates", f"be from 1 to {MOST:,}", wanted)
     rng = np.random.default_rng(seed)
     if k < 24:  # few enough for a permutation of all
         return _decoded(1 + rng.permutation(2**k - 1)[:wanted].astype(np.int64), k)
-    vectors = rng.integers(2, size=(wanted + 64, k))  # of 2^24 or more, so hardly one comes twice, never 64
+    # of 2^24 or more, so hardly one comes twice, never 64
+    vectors = rng.integers(2, size=(wanted + 64, k))
     vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
     return vectors[vectors.any(axis=1)][:wanted]

@@ -1,11 +1,14 @@
 """Dose: an interval of amounts, of which finitely many levels are candidates.
 
-encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero row.  Waves of fixed
-frequencies f (in turns over the interval) may follow, each as two columns, because a sine of unknown phase is a sum of both:
+encode(t) is the polynomial (t - c, ..., (t - c)^degree) around control c, so control is the zero
+row.  Waves of fixed
+frequencies f (in turns over the interval) may follow, each as two columns, because a sine of
+unknown phase is a sum of both:
 
     sin(2 pi f (t - c) / (high - low)),   cos(2 pi f (t - c) / (high - low)) - 1
 
-With the frequencies fixed the response is linear in phi, so that a model linear in phi can tell its coefficients.
+With the frequencies fixed the response is linear in phi, so that a model linear in phi can tell its
+coefficients.
 """
 
 from __future__ import annotations
@@ -27,10 +30,12 @@ class Dose:
     Parameters
     ----------
     low, high : the bounds of the interval, in ``unit``.
-    levels : the amounts a policy may choose from; a whole number asks for so many equal steps above control.
+    levels : the amounts a policy may choose from; a whole number asks for so many equal steps above
+        control.
     control : the amount that is doing nothing; by default ``low``.
     unit : the unit of the amounts, e.g. ``"USD"``.
-    degree : the degree of `encode`'s polynomial.   waves : the frequencies that follow it, > 0; with some the degree may be 0.
+    degree : the degree of `encode`'s polynomial.   waves : the frequencies that follow it, > 0;
+        with some the degree may be 0.
 
     Examples
     --------
@@ -59,31 +64,59 @@ class Dose:
         if not np.isfinite([self.low, self.high]).all() or self.low >= self.high:
             raise SpaceError("a dose's bounds", "be numbers with low < high", f"[{low}, {high}]")
         if not self.low <= self.control <= self.high:
-            raise SpaceError("control", f"lie in [{low:g}, {high:g}]", control, fix="name the amount that is doing nothing")
+            raise SpaceError(
+                "control",
+                f"lie in [{low:g}, {high:g}]",
+                control,
+                fix="name the amount that is doing nothing",
+            )
         if not all(0 < f < np.inf for f in self.waves) or len(set(self.waves)) < len(self.waves):
-            raise SpaceError("waves", "be different frequencies > 0", list(waves), fix="1 is one turn from low to high")
+            raise SpaceError(
+                "waves",
+                "be different frequencies > 0",
+                list(waves),
+                fix="1 is one turn from low to high",
+            )
         if self.degree < (0 if self.waves else 1):
             raise SpaceError("degree", "be a whole number >= 1, or 0 with waves", degree)
         steps = (
-            np.linspace(self.control, self.high, levels + 1)[1:] if isinstance(levels, int) else np.asarray(levels, np.float64)
+            np.linspace(self.control, self.high, levels + 1)[1:]
+            if isinstance(levels, int)
+            else np.asarray(levels, np.float64)
         )
         steps = np.unique(steps[steps != self.control])
-        if steps.size == 0 or not np.isfinite(steps).all() or steps[0] < self.low or steps[-1] > self.high:
-            raise SpaceError("levels", f"be amounts in [{low:g}, {high:g}] other than control", levels)
+        if (
+            steps.size == 0
+            or not np.isfinite(steps).all()
+            or steps[0] < self.low
+            or steps[-1] > self.high
+        ):
+            raise SpaceError(
+                "levels", f"be amounts in [{low:g}, {high:g}] other than control", levels
+            )
         self.levels = steps
 
     def check(self, treatment: Any) -> Floats:
         try:
             t = np.asarray(treatment, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise SpaceError("treatment", "be a number", str(error), fix="a dose is an amount; use Arms for labels") from error
+            raise SpaceError(
+                "treatment",
+                "be a number",
+                str(error),
+                fix="a dose is an amount; use Arms for labels",
+            ) from error
         if t.ndim != 1:
             raise SpaceError("treatment", "be one amount a row", f"an array of shape {t.shape}")
         good = (t >= self.low) & (t <= self.high)
         if not good.all():
             row = int(np.argmin(good))
             raise SpaceError(
-                "treatment", f"lie in [{self.low:g}, {self.high:g}]", t[row], f"row {row}", "widen the interval or drop the rows"
+                "treatment",
+                f"lie in [{self.low:g}, {self.high:g}]",
+                t[row],
+                f"row {row}",
+                "widen the interval or drop the rows",
             )
         return t
 
@@ -129,10 +162,23 @@ class Dose:
         }
 
     def __repr__(self) -> str:
-        return f"Dose({self.low:g}, {self.high:g}, levels={self.levels.tolist()}, control={self.control:g}, unit={self.unit!r})"
+        return (
+            f"Dose({self.low:g}, {self.high:g}, levels={self.levels.tolist()},"
+            f" control={self.control:g}, unit={self.unit!r})"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dose) and self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash((self.low, self.high, self.control, self.unit, self.degree, self.waves, self.levels.tobytes()))
+        return hash(
+            (
+                self.low,
+                self.high,
+                self.control,
+                self.unit,
+                self.degree,
+                self.waves,
+                self.levels.tobytes(),
+            )
+        )

@@ -26,10 +26,14 @@ class Shares:
 
     Parameters
     ----------
-    parts : their names, or how many.   control : the mix that is doing nothing; None for equal shares.
-    candidates : "toward" (control moved by ``move``, or 0.1, to each part), "sample" (``count`` mixes by the seed), or a list.
-    low, high : bounds of every share, numbers or one a part.   move : how far from control a part may go, or None.
-    normalise : whether `check` divides rows by their sum instead of refusing those that do not sum to 1.
+    parts : their names, or how many.   control : the mix that is doing nothing; None for equal
+        shares.
+    candidates : "toward" (control moved by ``move``, or 0.1, to each part), "sample" (``count``
+        mixes by the seed), or a list.
+    low, high : bounds of every share, numbers or one a part.   move : how far from control a part
+        may go, or None.
+    normalise : whether `check` divides rows by their sum instead of refusing those that do not sum
+        to 1.
     degree : of the curves of `encode`.   crosses : pairs of parts whose product it holds.
 
     Examples
@@ -57,48 +61,94 @@ class Shares:
         degree: int = 1,
         crosses: Sequence[Sequence[str]] = (),
     ) -> None:
-        self.parts = tuple(f"part{k}" for k in range(parts)) if isinstance(parts, int) else tuple(parts)
+        self.parts = (
+            tuple(f"part{k}" for k in range(parts)) if isinstance(parts, int) else tuple(parts)
+        )
         K = len(self.parts)
         if K < 2 or len(set(self.parts)) < K:
-            raise SpaceError("parts", "be two or more different names", list(self.parts), fix="one part is always the whole")
-        self.low, self.high = (np.broadcast_to(np.asarray(side, np.float64), (K,)).copy() for side in (low, high))
-        if not ((self.low >= 0) & (self.low <= self.high) & (self.high <= 1)).all() or self.low.sum() > 1 or self.high.sum() < 1:
+            raise SpaceError(
+                "parts",
+                "be two or more different names",
+                list(self.parts),
+                fix="one part is always the whole",
+            )
+        self.low, self.high = (
+            np.broadcast_to(np.asarray(side, np.float64), (K,)).copy() for side in (low, high)
+        )
+        if (
+            not ((self.low >= 0) & (self.low <= self.high) & (self.high <= 1)).all()
+            or self.low.sum() > 1
+            or self.high.sum() < 1
+        ):
             got = (self.low.tolist(), self.high.tolist())
-            raise SpaceError("bounds of shares", "lie in [0, 1] with low <= high and leave a sum of 1", got)
+            raise SpaceError(
+                "bounds of shares", "lie in [0, 1] with low <= high and leave a sum of 1", got
+            )
         if move is not None and not 0 < move <= 1:
             raise SpaceError("move", "be a share in (0, 1], or None", move)
-        self.move, self.count, self.seed, self.normalise = move, int(count), int(seed), bool(normalise)
+        self.move, self.count, self.seed, self.normalise = (
+            move,
+            int(count),
+            int(seed),
+            bool(normalise),
+        )
         if not isinstance(degree, int) or degree < 1:
             raise SpaceError("degree", "be a whole number >= 1", repr(degree))
         self.degree, self.crosses = degree, tuple(tuple(pair) for pair in crosses)
         self._pairs = self._places(self.crosses)
         given = np.full(K, 1 / K) if control is None else np.asarray(control, np.float64)
         self.control = self._rows(given[None], "control")[0]
-        self._listed = candidates if isinstance(candidates, str) else self._rows(np.asarray(candidates, np.float64), "candidates")
+        self._listed = (
+            candidates
+            if isinstance(candidates, str)
+            else self._rows(np.asarray(candidates, np.float64), "candidates")
+        )
         if isinstance(self._listed, str) and self._listed not in WAYS:
-            raise SpaceError("candidates", f"be one of {', '.join(WAYS)}, or a list of mixes", repr(candidates))
+            raise SpaceError(
+                "candidates", f"be one of {', '.join(WAYS)}, or a list of mixes", repr(candidates)
+            )
 
     def _places(self, crosses: tuple[tuple[str, ...], ...]) -> Ints:
         """The parts of each pair, (P, 2)."""
         for pair in crosses:
             if len(set(pair)) != 2 or len(pair) != 2 or not set(pair) <= set(self.parts):
-                raise SpaceError("a cross", "be two different parts", list(pair), fix=f"parts: {', '.join(self.parts)}")
+                raise SpaceError(
+                    "a cross",
+                    "be two different parts",
+                    list(pair),
+                    fix=f"parts: {', '.join(self.parts)}",
+                )
         if len({frozenset(pair) for pair in crosses}) < len(crosses):
-            raise SpaceError("crosses", "be different pairs", [list(pair) for pair in crosses], fix="take one out")
-        return np.array([[self.parts.index(part) for part in pair] for pair in crosses], np.int64).reshape(-1, 2)
+            raise SpaceError(
+                "crosses",
+                "be different pairs",
+                [list(pair) for pair in crosses],
+                fix="take one out",
+            )
+        return np.array(
+            [[self.parts.index(part) for part in pair] for pair in crosses], np.int64
+        ).reshape(-1, 2)
 
     def _rows(self, t: Floats, what: str) -> Floats:
         if t.ndim != 2 or t.shape[1] != len(self.parts):
-            raise SpaceError(what, f"have {len(self.parts)} shares a row", f"an array of shape {t.shape}")
+            raise SpaceError(
+                what, f"have {len(self.parts)} shares a row", f"an array of shape {t.shape}"
+            )
         good = np.isfinite(t).all(axis=1) & (t >= 0).all(axis=1)
         if not good.all():
             row = int(np.argmin(good))
-            raise SpaceError(what, "be shares >= 0", t[row].tolist(), f"row {row}", "drop the row, or mend it")
+            raise SpaceError(
+                what, "be shares >= 0", t[row].tolist(), f"row {row}", "drop the row, or mend it"
+            )
         total = t.sum(axis=1)
         off = total == 0 if self.normalise else np.abs(total - 1) > SUM_TOLERANCE
         if off.any():
             row = int(np.argmax(off))
-            fix = "a row of nothing has no mix" if self.normalise else "Shares(..., normalise=True) divides rows by their sum"
+            fix = (
+                "a row of nothing has no mix"
+                if self.normalise
+                else "Shares(..., normalise=True) divides rows by their sum"
+            )
             raise SpaceError(what, "sum to 1", float(total[row]), f"row {row}", fix)
         if not self.normalise:
             return t
@@ -110,7 +160,9 @@ class Shares:
         try:
             t = np.asarray(treatment, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise SpaceError("treatment", "be numbers", str(error), fix="one column a part") from error
+            raise SpaceError(
+                "treatment", "be numbers", str(error), fix="one column a part"
+            ) from error
         return self._rows(t, "treatment")
 
     def shares(self, treatment: Any) -> Floats:
@@ -118,10 +170,14 @@ class Shares:
         return self.check(treatment)
 
     def bounds(self) -> tuple[Floats, Floats]:
-        """The least and the largest share of each part, (K,) each: no further than ``move`` from control."""
+        """The least and the largest share of each part, (K,) each: no further than ``move`` from
+        control.
+        """
         if self.move is None:
             return self.low.copy(), self.high.copy()
-        return np.maximum(self.low, self.control - self.move), np.minimum(self.high, self.control + self.move)
+        return np.maximum(self.low, self.control - self.move), np.minimum(
+            self.high, self.control + self.move
+        )
 
     def candidates(self) -> Floats:
         if not isinstance(self._listed, str):
@@ -152,7 +208,8 @@ class Shares:
 
     def names(self, treatment: Any) -> tuple[str, ...]:
         return tuple(
-            " ".join(f"{p} {100 * s:.4g}%" for p, s in zip(self.parts, row, strict=True)) for row in self.check(treatment)
+            " ".join(f"{p} {100 * s:.4g}%" for p, s in zip(self.parts, row, strict=True))
+            for row in self.check(treatment)
         )
 
     def encode(self, treatment: Any) -> Floats:
@@ -161,7 +218,9 @@ class Shares:
         return np.hstack([gap[:, :-1], *curved, gap[:, self._pairs].prod(axis=2)])
 
     def alone(self, part: int, shares: Floats) -> Floats:
-        """The columns of `encode` that one part alone answers for, at its shares (g,): (g, d).   They add up over the parts."""
+        """The columns of `encode` that one part alone answers for, at its shares (g,): (g, d).
+        They add up over the parts.
+        """
         K, gap = len(self.parts), shares - self.control[part]
         found = np.zeros((len(gap), K - 1 + K * (self.degree - 1) + len(self._pairs)))
         if part < K - 1:
@@ -172,15 +231,20 @@ class Shares:
 
     def cells(self, treatment: Any) -> Ints:
         known = np.vstack([self.control, self.candidates()])
-        far = ((self.check(treatment)[:, None] - known) ** 2).sum(axis=2)  # a mix counts as the nearest one that a policy knows
+        # a mix counts as the nearest one that a policy knows
+        far = ((self.check(treatment)[:, None] - known) ** 2).sum(axis=2)
         near: Ints = far.argmin(axis=1).astype(np.int64)
         return near
 
     def dose(self, treatment: Any) -> Floats:
-        raise UnsupportedSpace("this estimator's space", "be an interval of amounts", "Shares", fix="use mdp2 or dml")
+        raise UnsupportedSpace(
+            "this estimator's space", "be an interval of amounts", "Shares", fix="use mdp2 or dml"
+        )
 
     def describe(self) -> str:
-        mix = ", ".join(f"{part} {share:.3g}" for part, share in zip(self.parts, self.control, strict=True))
+        mix = ", ".join(
+            f"{part} {share:.3g}" for part, share in zip(self.parts, self.control, strict=True)
+        )
         return f"shares of {len(self.parts)} parts; control is {mix}"
 
     def to_json(self) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from equipoise.allocation.solver.bundle import Cuts, bisect, minimise
 
 
 def piecewise(seed, lines=40, m=4):
-    """A random convex piecewise-linear function over y >= 0 and its minimum over the box y <= 10, by HiGHS."""
+    """A random convex piecewise-linear function over y >= 0 and its minimum over the box y <= 10,
+    by HiGHS.
+    """
     rng = np.random.default_rng(seed)
     slopes, constants = rng.normal(size=(lines, m)) + 0.2, rng.normal(size=lines)
 

@@ -25,7 +25,9 @@ def compiled(demands=DEMANDS, groups=GROUPS):
 def dense(rows, cost, cube):
     """The usage of every unit and candidate of every row, (m, n, k), by the definition."""
     quantities = [np.ones_like(cost), cost, *(cube[:, :, column] for column in rows.columns)]
-    return np.array([rows.coefficient[r][rows.codes] * quantities[q] for r, q in enumerate(rows.quantity)])
+    return np.array(
+        [rows.coefficient[r][rows.codes] * quantities[q] for r, q in enumerate(rows.quantity)]
+    )
 
 
 def test_usages_by_hand():
@@ -58,9 +60,13 @@ def test_tables_and_sums_are_the_dense_usage(monkeypatch):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(InputError, match="the candidate of demand 'cap' must be one of a, b; got 'c'"):
+    with pytest.raises(
+        InputError, match="the candidate of demand 'cap' must be one of a, b; got 'c'"
+    ):
         compiled([Demand("cap", "offers", 1.0, candidate="c")])
-    with pytest.raises(InputError, match="the metric of demand 'f' must be one of sales, plays; got 'x'"):
+    with pytest.raises(
+        InputError, match="the metric of demand 'f' must be one of sales, plays; got 'x'"
+    ):
         compiled([Demand("f", "effect", 1.0, metric="x")])
     with pytest.raises(InputError, match="the groups for 'north' must have column 'city'; got age"):
         compiled(groups={"age": GROUPS["age"]})

@@ -11,9 +11,18 @@ from equipoise.allocation.solver.exact import solve_exactly
 
 def make(shop, rows):
     n = len(shop.cost)
-    demands = [budget(0.3 * n), cap("medium", 0.1 * n), floor("plays", 0.08 * n), group_budget("city", "north", 0.05 * n)]
-    demands = expand([*demands, parity("city", 0.02), cap("small", 0.2 * n), cap("large", 0.15 * n)], shop.groups)[:rows]
-    return compiled(shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups)
+    demands = [
+        budget(0.3 * n),
+        cap("medium", 0.1 * n),
+        floor("plays", 0.08 * n),
+        group_budget("city", "north", 0.05 * n),
+    ]
+    demands = expand(
+        [*demands, parity("city", 0.02), cap("small", 0.2 * n), cap("large", 0.15 * n)], shop.groups
+    )[:rows]
+    return compiled(
+        shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
+    )
 
 
 def test_one_unit_by_hand(market):
@@ -64,7 +73,9 @@ def test_a_warm_start_is_quicker(market):
 
 
 def test_a_tiny_budget_has_a_high_price(market):
-    problem = compiled(np.array([[1000.0], [1.0]]), expand([budget(1e-6)], {}), ("a",), [1e-3], None, {})
+    problem = compiled(
+        np.array([[1000.0], [1.0]]), expand([budget(1e-6)], {}), ("a",), [1e-3], None, {}
+    )
     found = dual.solve_dual(problem, 1e-9)
     assert found.prices[0] == pytest.approx(1e6, rel=1e-6)
     assert found.bound == pytest.approx(1.0, rel=1e-6)

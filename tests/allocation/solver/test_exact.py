@@ -19,7 +19,9 @@ def test_half_a_unit_by_hand():
 
 def test_the_two_ways_agree(market):
     shop = market(500)
-    ours, theirs = (allocate(shop.value, [budget(90.0)], cost=shop.cost, method=m) for m in ("auto", "highs"))
+    ours, theirs = (
+        allocate(shop.value, [budget(90.0)], cost=shop.cost, method=m) for m in ("auto", "highs")
+    )
     assert ours.bound == pytest.approx(theirs.bound, rel=1e-8)
     assert ours.value == pytest.approx(theirs.value, rel=1e-4)
 

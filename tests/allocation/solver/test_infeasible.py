@@ -20,23 +20,34 @@ def plays(values):
 
 def test_a_floor_that_no_one_can_reach_is_named_with_what_can_be_reached():
     with pytest.raises(InfeasibleError) as error:
-        allocate([[1.0], [1.0]], [floor("plays", 7.0), budget(1.0)], cost=[0.0], effects=plays([[2.0], [3.0]]))
-    assert str(error.value) == (
-        "demand 'floor of plays' must hold together; got at most 5 of the 7 asked for 'floor of plays'; "
-        "loosen or leave out one of them"
+        allocate(
+            [[1.0], [1.0]],
+            [floor("plays", 7.0), budget(1.0)],
+            cost=[0.0],
+            effects=plays([[2.0], [3.0]]),
+        )
+    assert (
+        str(error.value)
+        == "demand 'floor of plays' must hold together; got at most 5 of the 7 asked for 'floor of"
+        " plays'; loosen or leave out one of them"
     )
 
 
 def test_a_floor_and_a_budget_that_fight_are_both_named_and_no_other():
     demands = [offers(2), floor("plays", 4.0), budget(1.0), cap("a", 2)]
-    text = "demands 'floor of plays' and 'budget' must hold together; got at most 3 of the 4 asked for 'floor of plays' with"
+    text = (
+        "demands 'floor of plays' and 'budget' must hold together; got at most 3 of the 4 asked for"
+        " 'floor of plays' with"
+    )
     with pytest.raises(InfeasibleError, match=text):
         allocate([[1.0], [1.0]], demands, cost=[1.0], effects=plays([[2.0], [3.0]]))
 
 
 def test_a_floor_per_head_is_reported_per_head():
     with pytest.raises(InfeasibleError, match="at most 2.5 of the 4 asked"):
-        allocate([[1.0], [1.0]], [floor("plays", 4.0, per_head=True)], effects=plays([[2.0], [3.0]]))
+        allocate(
+            [[1.0], [1.0]], [floor("plays", 4.0, per_head=True)], effects=plays([[2.0], [3.0]])
+        )
 
 
 def test_demands_that_hold_for_halves_of_units_only():
@@ -56,7 +67,9 @@ def test_it_is_infeasible_when_highs_says_so(market, seed):
     rng = np.random.default_rng(seed)
     demands = [budget(rng.uniform(0, 20)), floor("plays", rng.uniform(0, 25)), parity("city", 0.05)]
     rows = expand(demands, shop.groups)
-    problem = compiled(shop.value.copy(), rows, shop.effects.candidates, shop.cost, shop.effects, shop.groups)
+    problem = compiled(
+        shop.value.copy(), rows, shop.effects.candidates, shop.cost, shop.effects, shop.groups
+    )
     exact = solve_exactly(problem)
     found = conflict(problem)
     assert bool(found) == (exact is None)

@@ -14,9 +14,25 @@ from equipoise.allocation.solver.exact import usage_matrix
 def problem(market):
     def make(n=300, seed=0):
         shop = market(n, seed)
-        demands = [budget(0.2 * n), cap("small", n // 5), floor("plays", 1.0), group_budget("city", "north", 0.05 * n)]
+        demands = [
+            budget(0.2 * n),
+            cap("small", n // 5),
+            floor("plays", 1.0),
+            group_budget("city", "north", 0.05 * n),
+        ]
         demands = expand(demands, shop.groups)
-        return shop, demands, compiled(shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups)
+        return (
+            shop,
+            demands,
+            compiled(
+                shop.value.copy(),
+                demands,
+                shop.effects.candidates,
+                shop.cost,
+                shop.effects,
+                shop.groups,
+            ),
+        )
 
     return make
 
@@ -45,7 +61,9 @@ def test_the_pass_is_the_definition(problem):
 def test_prices_choose_as_the_rule_does(problem):
     shop, demands, made = problem(2000, 3)
     draft = draft_policy(shop.effects, {"sales": 1.0}, demands, "none")
-    policy = type(draft)(draft.candidates, "none", draft.metrics, draft.weights, demands, tuple(PRICES))
+    policy = type(draft)(
+        draft.candidates, "none", draft.metrics, draft.weights, demands, tuple(PRICES)
+    )
     by_rule = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups).choice
     assert (made.choose(PRICES).choice == by_rule).all()
 

@@ -39,6 +39,8 @@ def test_a_handful_of_units_gets_the_best_choice_of_all(market, seed):
 def test_a_choice_that_exceeds_is_mended():
     problem = compiled(np.array([[3.0], [2.0]]), expand([offers(1)], {}), ("a",), None, None, {})
     both = np.zeros(2, np.int16)
-    made = polish(problem, np.array([2.5]), Repaired(both, 5.0, np.array([2.0]), np.zeros(2, bool), False))
+    made = polish(
+        problem, np.array([2.5]), Repaired(both, 5.0, np.array([2.0]), np.zeros(2, bool), False)
+    )
     assert (made.choice.tolist(), made.value, made.feasible) == ([0, -1], 3.0, True)
     assert both.tolist() == [0, 0]

@@ -22,12 +22,15 @@ def test_too_many_are_mended_and_too_few_filled():
 
 
 def test_ties_are_cut_where_the_offers_end():
-    made = repair(problem_of(np.ones((50_000, 1)), [offers(20_000)]), np.array([1.0]), 20_000.0, 1e-9)
+    made = repair(
+        problem_of(np.ones((50_000, 1)), [offers(20_000)]), np.array([1.0]), 20_000.0, 1e-9
+    )
     assert (made.value, made.usage.tolist()) == (20_000.0, [20_000.0])
 
 
 def test_the_same_cents_a_thousand_times_fill_the_budget():
-    problem = problem_of(np.ones((2000, 1)), [budget(100.0)], [0.1])  # in doubles 1000 * 0.1 summed one by one is not 100
+    # in doubles 1000 * 0.1 summed one by one is not 100
+    problem = problem_of(np.ones((2000, 1)), [budget(100.0)], [0.1])
     made = repair(problem, np.array([10.0]), 1000.0, 1e-9)
     assert (made.value, made.usage.tolist()) == (1000.0, [100.0])
 
@@ -42,8 +45,19 @@ def test_a_pair_is_traded_where_no_switch_fits_alone():
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_is_exceeded_and_little_is_lost(market, seed):
     shop = market(3000, seed)
-    demands = expand([budget(800.0), cap("large", 150), floor("plays", 250.0), parity("city", 0.01), offers(1200)], shop.groups)
-    problem = compiled(shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups)
+    demands = expand(
+        [
+            budget(800.0),
+            cap("large", 150),
+            floor("plays", 250.0),
+            parity("city", 0.01),
+            offers(1200),
+        ],
+        shop.groups,
+    )
+    problem = compiled(
+        shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
+    )
     found = solve_dual(problem, 1e-8)
     made = repair(problem, found.prices, found.bound, 1e-6)
     assert made.feasible

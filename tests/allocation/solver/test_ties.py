@@ -31,7 +31,10 @@ def test_equal_units_share_the_offers_by_lot():
 @pytest.mark.parametrize("kinds", [1, 3])
 def test_the_budget_reaches_units_never_seen_though_all_tie(kinds):
     policy, made = budgeted_policy(
-        tied(3000, kinds), weights={"spend": 1.0}, constraints=[budget(0.3, per_head=True)], cost=[1.0]
+        tied(3000, kinds),
+        weights={"spend": 1.0},
+        constraints=[budget(0.3, per_head=True)],
+        cost=[1.0],
     )
     fresh = decide(policy, tied(30_000, kinds), cost=[1.0], units=np.arange(30_000) + 10**9)
     spent = float((fresh.choice >= 0).mean())
@@ -46,7 +49,9 @@ def test_a_unit_keeps_its_lot_alone_and_in_a_crowd():
     crowd = decide(policy, effects, units=ids)
     alone = [int(decide(policy, effects.take([i]), units=ids[[i]]).choice[0]) for i in range(200)]
     assert crowd.choice.tolist() == alone
-    assert np.allclose(crowd.probability, np.where(crowd.choice >= 0, policy.low_share, 1 - policy.low_share))
+    assert np.allclose(
+        crowd.probability, np.where(crowd.choice >= 0, policy.low_share, 1 - policy.low_share)
+    )
     assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
 
 
@@ -66,6 +71,10 @@ def test_a_lot_needs_ids():
 
 def test_units_that_differ_need_no_lot():
     rng = np.random.default_rng(0)
-    effects = Effects(rng.gamma(2.0, 1.0, (2000, 2, 1)), np.zeros((2000, 1)), ("a", "b"), ("spend",))
-    policy, _ = budgeted_policy(effects, weights={"spend": 1.0}, constraints=[budget(500.0)], cost=[1.0, 2.0])
+    effects = Effects(
+        rng.gamma(2.0, 1.0, (2000, 2, 1)), np.zeros((2000, 1)), ("a", "b"), ("spend",)
+    )
+    policy, _ = budgeted_policy(
+        effects, weights={"spend": 1.0}, constraints=[budget(500.0)], cost=[1.0, 2.0]
+    )
     assert policy.low_share == 0

@@ -15,10 +15,15 @@ PREVIEW = "criteo_preview/criteo_preview.parquet"
 def small(n=4000, seed=0):
     """Rows in the published format."""
     rng = np.random.default_rng(seed)
-    labels = {"treatment": rng.random(n) < 0.85, "conversion": rng.random(n) < 0.05, "visit": rng.random(n) < 0.3}
+    labels = {
+        "treatment": rng.random(n) < 0.85,
+        "conversion": rng.random(n) < 0.05,
+        "visit": rng.random(n) < 0.3,
+    }
     labels["exposure"] = labels["treatment"] & (rng.random(n) < 0.1)
     return pa.table(
-        {f"f{j}": rng.standard_normal(n) for j in range(12)} | {name: values.astype(int) for name, values in labels.items()}
+        {f"f{j}": rng.standard_normal(n) for j in range(12)}
+        | {name: values.astype(int) for name, values in labels.items()}
     )
 
 
@@ -39,7 +44,9 @@ def test_real_rows_parse(published):
 
 def test_the_format_becomes_a_log(file, monkeypatch):
     table = small()
-    counts = {"treatment": {str(t): int((table["treatment"].to_numpy() == t).sum()) for t in (0, 1)}}
+    counts = {
+        "treatment": {str(t): int((table["treatment"].to_numpy() == t).sum()) for t in (0, 1)}
+    }
     monkeypatch.setattr(criteo, "FACTS", replace(criteo.FACTS, rows=4000, counts=counts, sums={}))
     log = criteo.fetch_criteo(path=file)
     assert log.metrics == ("visit", "conversion")
@@ -62,7 +69,9 @@ def test_the_preview_lacks_the_visits(published):
 
 
 def test_published_figures_agree_with_each_other():
-    """The profile of the full set prints a conversion rate for each of three splits; the treated share is 85 %."""
+    """The profile of the full set prints a conversion rate for each of three splits; the treated
+    share is 85 %.
+    """
     treated = criteo.FACTS.counts["treatment"]["1"]
     assert sum(criteo.FACTS.counts["treatment"].values()) == criteo.FACTS.rows
     assert treated / criteo.FACTS.rows == pytest.approx(0.85, abs=1e-6)

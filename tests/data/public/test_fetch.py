@@ -36,7 +36,10 @@ def test_a_download_is_verified_and_told_of(tmp_path, checksum):
     told = []
     target = tmp_path / "x" / "log.csv"
     got = download(
-        source(checksum), target, progress=lambda done, total: told.append((done, total)), opener=server(DATA, len(DATA))
+        source(checksum),
+        target,
+        progress=lambda done, total: told.append((done, total)),
+        opener=server(DATA, len(DATA)),
     )
     assert got == target
     assert target.read_bytes() == DATA
@@ -48,10 +51,14 @@ def test_one_file_of_a_zip(tmp_path):
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("folder/log.csv", DATA)
         archive.writestr("folder/other.csv", b"")
-    download(source(member="folder/log.csv"), tmp_path / "log.csv", opener=server(packed.getvalue()))
+    download(
+        source(member="folder/log.csv"), tmp_path / "log.csv", opener=server(packed.getvalue())
+    )
     assert (tmp_path / "log.csv").read_bytes() == DATA
     with pytest.raises(DataError, match="missing.csv"):
-        download(source(member="missing.csv"), tmp_path / "other.csv", opener=server(packed.getvalue()))
+        download(
+            source(member="missing.csv"), tmp_path / "other.csv", opener=server(packed.getvalue())
+        )
 
 
 def no_net(request, timeout):

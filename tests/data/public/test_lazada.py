@@ -13,14 +13,23 @@ from equipoise.data.public import lazada
 def file(tmp_path):
     """Rows in the published format: data_id, label, is_treat, f0 ... f82."""
     rng = np.random.default_rng(0)
-    labels = {"data_id": np.arange(600), "label": rng.integers(0, 2, 600), "is_treat": np.repeat([0, 1], 300)}
-    pcsv.write_csv(pa.table(labels | {f"f{j}": rng.standard_normal(600) for j in range(83)}), tmp_path / "full_testset.csv")
+    labels = {
+        "data_id": np.arange(600),
+        "label": rng.integers(0, 2, 600),
+        "is_treat": np.repeat([0, 1], 300),
+    }
+    pcsv.write_csv(
+        pa.table(labels | {f"f{j}": rng.standard_normal(600) for j in range(83)}),
+        tmp_path / "full_testset.csv",
+    )
     return tmp_path / "full_testset.csv"
 
 
 @pytest.mark.parametrize(("part", "design"), [("test", "shares"), ("train", None)])
 def test_the_format_becomes_a_log(file, monkeypatch, part, design):
-    facts = replace(lazada.FACTS[part], rows=600, counts={"is_treat": {"0": 300, "1": 300}}, sums={})
+    facts = replace(
+        lazada.FACTS[part], rows=600, counts={"is_treat": {"0": 300, "1": 300}}, sums={}
+    )
     monkeypatch.setitem(lazada.FACTS, part, facts)
     log = lazada.fetch_lazada(part=part, path=file)
     assert len(log.roles.features) == 83

@@ -7,7 +7,13 @@ from equipoise.data.public.published import Card, Facts
 
 CARD = Card("toy", "Toy", 4, "t", ("y",), "none", "nobody", "https://example.org")
 TABLE = pa.table({"t": ["a", "b", "b", None], "y": [1.0, 2.0, 3.5, None], "x": [1, 2, 3, 4]})
-FACTS = Facts(4, ("x",), counts={"t": {"a": 1, "b": 2, "missing": 1}}, sums={"y": (6.5, 0)}, means={"x": (2.5, 0.01)})
+FACTS = Facts(
+    4,
+    ("x",),
+    counts={"t": {"a": 1, "b": 2, "missing": 1}},
+    sums={"y": (6.5, 0)},
+    means={"x": (2.5, 0.01)},
+)
 
 
 def test_the_right_file_passes():
@@ -18,8 +24,14 @@ def test_the_right_file_passes():
 WRONG = {
     "a row less": (TABLE.slice(1), "have 4 rows; got 3 at toy.csv"),
     "a column less": (TABLE.drop_columns(["x"]), "have the columns x, t, y; got no column 'x'"),
-    "another arm": (TABLE.set_column(0, "t", [["a", "a", "b", None]]), "in 't' the rows a: 1, b: 2, missing: 1; got a: 2, b: 1"),
-    "another sum": (TABLE.set_column(1, "y", [[1.0, 2.0, 3.6, None]]), "sum of 'y' of 6.5; got 6.6"),
+    "another arm": (
+        TABLE.set_column(0, "t", [["a", "a", "b", None]]),
+        "in 't' the rows a: 1, b: 2, missing: 1; got a: 2, b: 1",
+    ),
+    "another sum": (
+        TABLE.set_column(1, "y", [[1.0, 2.0, 3.6, None]]),
+        "sum of 'y' of 6.5; got 6.6",
+    ),
     "another mean": (TABLE.set_column(2, "x", [[1, 2, 3, 5]]), "mean of 'x' of 2.5; got 2.75"),
 }
 

@@ -23,7 +23,9 @@ def taste(users=60, items=50, share=0.3, seed=0):
     keys = rng.choice(users * items, int(share * users * items), replace=False)
     u, i = keys // items, keys % items
     p = 1 / (1 + np.exp(-(rng.normal(size=users)[u] + rng.normal(size=items)[i])))
-    return Ratings("taste", np.column_stack([u, i]), (rng.random(len(u)) < p).astype(np.int64), (users, items))
+    return Ratings(
+        "taste", np.column_stack([u, i]), (rng.random(len(u)) < p).astype(np.int64), (users, items)
+    )
 
 
 def test_strata_of_six_pairs_by_hand():
@@ -31,9 +33,23 @@ def test_strata_of_six_pairs_by_hand():
     rated = np.array([True, True, True, False, False, True])
     liked = np.array([1, 1, 0, 0, 0, 0])
     got = strata_of(score, rated, liked, PUBLISHED)
-    assert got.tolist() == [COUPON_BUYER, ALWAYS_BUYER, COUPON_TAKER, NEVER_TAKER, NEVER_BUYER, COUPON_TAKER]
+    assert got.tolist() == [
+        COUPON_BUYER,
+        ALWAYS_BUYER,
+        COUPON_TAKER,
+        NEVER_TAKER,
+        NEVER_BUYER,
+        COUPON_TAKER,
+    ]
     other = strata_of(score, rated, liked, TEXT_LABELS)
-    assert other.tolist() == [ALWAYS_BUYER, COUPON_BUYER, COUPON_TAKER, NEVER_BUYER, NEVER_TAKER, COUPON_TAKER]
+    assert other.tolist() == [
+        ALWAYS_BUYER,
+        COUPON_BUYER,
+        COUPON_TAKER,
+        NEVER_BUYER,
+        NEVER_TAKER,
+        COUPON_TAKER,
+    ]
 
 
 def test_what_each_stratum_shows():
@@ -65,7 +81,11 @@ def test_the_benchmark_is_what_was_published(recipe):
 
 def test_same_seed_same_data_and_it_comes_back_from_its_file(tmp_path):
     ratings = taste()
-    made, again, other = construct(ratings, seed=1), construct(ratings, seed=1), construct(ratings, seed=2)
+    made, again, other = (
+        construct(ratings, seed=1),
+        construct(ratings, seed=1),
+        construct(ratings, seed=2),
+    )
     made.write(tmp_path / "made.npz")
     read = Constructed.read(tmp_path / "made.npz")
     for name, value in vars(made).items():

@@ -11,7 +11,11 @@ HEAD = "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_
 def test_the_publishers_format(tmp_path, monkeypatch):
     monkeypatch.setattr(kuairec, "FACTS", Facts(rows=3, needs=kuairec.NAMES))
     file = tmp_path / "small_matrix.csv"
-    rows = ["14,148,4381,6067,2020-07-05 05:27:48.378,20200705,1593898068.378,0.722", "14,183,1,2,,,,0.6", "19,148,1,2,,,,0.61"]
+    rows = [
+        "14,148,4381,6067,2020-07-05 05:27:48.378,20200705,1593898068.378,0.722",
+        "14,183,1,2,,,,0.6",
+        "19,148,1,2,,,,0.61",
+    ]
     file.write_text(HEAD + "\n".join(rows) + "\n")
     ratings = fetch_kuairec(path=file)
     assert ratings.pairs.tolist() == [[0, 0], [0, 1], [1, 0]]

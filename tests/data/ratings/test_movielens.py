@@ -14,7 +14,11 @@ LINES = "1::1193::5::978300760\n1::661::3::978302109\n3::914::4::978301968\n"
 @pytest.fixture
 def three_rows(monkeypatch):
     """The loader expects three rows in place of the published million."""
-    monkeypatch.setattr(movielens, "FACTS", Facts(rows=3, needs=movielens.NAMES[:2], counts={"rating": {"3": 1, "4": 1, "5": 1}}))
+    monkeypatch.setattr(
+        movielens,
+        "FACTS",
+        Facts(rows=3, needs=movielens.NAMES[:2], counts={"rating": {"3": 1, "4": 1, "5": 1}}),
+    )
 
 
 def test_the_publishers_format(tmp_path, three_rows):
@@ -30,7 +34,9 @@ def test_parquet_is_the_same(tmp_path, three_rows):
     columns = {"user_id": [1, 1, 3], "movie_id": [1193, 661, 914], "rating": [5, 3, 4]}
     pq.write_table(pa.table(columns), tmp_path / "ratings.parquet")
     (tmp_path / "ratings.dat").write_text(LINES)
-    one, other = (fetch_movielens_1m(path=tmp_path / name) for name in ("ratings.parquet", "ratings.dat"))
+    one, other = (
+        fetch_movielens_1m(path=tmp_path / name) for name in ("ratings.parquet", "ratings.dat")
+    )
     np.testing.assert_array_equal(one.pairs, other.pairs)
     np.testing.assert_array_equal(one.liked, other.liked)
 
@@ -46,10 +52,16 @@ def test_an_id_that_is_no_number_names_its_row(tmp_path, monkeypatch):
     monkeypatch.setattr(movielens, "FACTS", Facts(rows=2))
     file = tmp_path / "ratings.dat"
     file.write_text("1::2::3::4\n1.5::2::3::4\n")
-    with pytest.raises(DataError, match=r"column 'user_id' must hold whole numbers >= 0; got 1.5 at .*row 1"):
+    with pytest.raises(
+        DataError, match=r"column 'user_id' must hold whole numbers >= 0; got 1.5 at .*row 1"
+    ):
         fetch_movielens_1m(path=file)
 
 
 def test_published_facts(published):
     ratings = fetch_movielens_1m(path=published(KNOWN[0]))
-    assert (len(ratings), ratings.sizes, int(ratings.liked.sum())) == (1_000_209, (6_040, 3_952), 575_281)
+    assert (len(ratings), ratings.sizes, int(ratings.liked.sum())) == (
+        1_000_209,
+        (6_040, 3_952),
+        575_281,
+    )

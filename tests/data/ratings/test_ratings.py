@@ -47,7 +47,9 @@ def test_a_sample_has_the_share_asked_and_dense_ids():
 def test_lines_of_another_format_are_told(tmp_path):
     file = tmp_path / "ratings.dat"
     file.write_text("1;2;3;4\n")
-    with pytest.raises(DataError, match=r"a line must be a::b; got '1;2;3;4\\n' at .*ratings.dat, row 1"):
+    with pytest.raises(
+        DataError, match=r"a line must be a::b; got '1;2;3;4\\n' at .*ratings.dat, row 1"
+    ):
         table_of(file, ("a", "b"), "::")
     file.write_text("1::2\n1::2::3\n")
     with pytest.raises(DataError, match="a file must hold a::b"):

@@ -25,11 +25,17 @@ def test_rows_follow_the_formulas_up_to_noise_of_a_half():
     lean = np.array([leaning(*x[:5]) for x in world.X.tolist()])
     noise = np.log(world.t / (1 - world.t)) - lean
     rows = zip(world.X.tolist(), world.t.tolist(), strict=True)
-    mu = [cos(2 * pi * (t - 0.5)) * (t**2 + 4 * max(x[0], x[5]) ** 3 / (1 + 2 * x[2] ** 2) * sin(x[3])) for x, t in rows]
+    mu = [
+        cos(2 * pi * (t - 0.5))
+        * (t**2 + 4 * max(x[0], x[5]) ** 3 / (1 + 2 * x[2] ** 2) * sin(x[3]))
+        for x, t in rows
+    ]
     for left in (noise, world.y - mu):
         assert abs(left.mean()) < 4 * 0.5 / 4_000**0.5
         assert left.std() == pytest.approx(0.5, rel=0.05)
-    assert world.response(np.array([0.3])) == pytest.approx(world.level(world.X, np.array([0.3])).mean())
+    assert world.response(np.array([0.3])) == pytest.approx(
+        world.level(world.X, np.array([0.3])).mean()
+    )
 
 
 def test_no_rows_are_refused():

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.data.simulators.exposure import BASE, CATEGORIES, CROWD, KIN, PAIRS, RISE, make_exposure_world
+from equipoise.data.simulators.exposure import (
+    BASE,
+    CATEGORIES,
+    CROWD,
+    KIN,
+    PAIRS,
+    RISE,
+    make_exposure_world,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +55,22 @@ def test_a_category_alone_is_a_hill_by_hand(world):
     np.testing.assert_allclose(more[:, 1], 1.3 * at[:, 1] + 0.3 * 0.09 * world.tired[:, k])
 
 
-@pytest.mark.parametrize(("pair", "kin"), [(KIN[0], True), (KIN[5], True), (("film", "game"), False)])
+@pytest.mark.parametrize(
+    ("pair", "kin"), [(KIN[0], True), (KIN[5], True), (("film", "game"), False)]
+)
 def test_kin_crowd_each_other_out(world, pair, kin):
-    one, two, both = (world.level(only(world, **s))[:, 0] for s in ({pair[0]: 0.5}, {pair[1]: 0.5}, dict.fromkeys(pair, 0.5)))
+    one, two, both = (
+        world.level(only(world, **s))[:, 0]
+        for s in ({pair[0]: 0.5}, {pair[1]: 0.5}, dict.fromkeys(pair, 0.5))
+    )
     lost = one + two - BASE - both
     a = world.interest[:, [CATEGORIES.index(name) for name in pair]]
-    full = np.minimum(0.5 / world.tired[:, [CATEGORIES.index(name) for name in pair]], 1).prod(axis=1)
-    np.testing.assert_allclose(lost, CROWD * full * np.sqrt(a.prod(axis=1)) if kin else 0.0, atol=1e-9)
+    full = np.minimum(0.5 / world.tired[:, [CATEGORIES.index(name) for name in pair]], 1).prod(
+        axis=1
+    )
+    np.testing.assert_allclose(
+        lost, CROWD * full * np.sqrt(a.prod(axis=1)) if kin else 0.0, atol=1e-9
+    )
 
 
 def test_what_a_user_likes_is_shown_where_the_log_leans():

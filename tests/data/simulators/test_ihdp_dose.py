@@ -36,7 +36,9 @@ def leaning(x, centre):
 
 def level(x, t, centre):
     own = sum(x[j] for j in (3, 6, 7, 8, 9, 10, 11, 12, 13, 14)) / 10
-    height = 1.5 * tanh(5 * (own - centre)) + 0.5 * exp(0.2 * (x[0] - x[5])) / (0.1 + min(x[1], x[2], x[4]))
+    height = 1.5 * tanh(5 * (own - centre)) + 0.5 * exp(0.2 * (x[0] - x[5])) / (
+        0.1 + min(x[1], x[2], x[4])
+    )
     return sin(3 * pi * t) / (1.2 - t) * height
 
 
@@ -44,7 +46,9 @@ def test_rows_follow_the_formulas(table, published):
     rows, centre = scalar(table)
     learnt, new = make_ihdp_dose(path=published(KNOWN[0]), seed=2)
     assert (learnt.X.shape, new.X.shape) == ((471, 25), (276, 25))
-    X, t, y = (np.concatenate([getattr(part, name) for part in (learnt, new)]) for name in ("X", "t", "y"))
+    X, t, y = (
+        np.concatenate([getattr(part, name) for part in (learnt, new)]) for name in ("X", "t", "y")
+    )
     np.testing.assert_allclose(np.sort(X.sum(axis=1)), np.sort(np.sum(rows, axis=1)))
     np.testing.assert_allclose(np.sort(X, axis=0), np.sort(rows, axis=0))
     noise = np.log(t / (1 - t)) / 2 - [leaning(x, centre) for x in X.tolist()]
@@ -61,7 +65,9 @@ def test_the_publishers_csv_gives_the_same_and_another_file_is_refused(table, pu
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["", *table.column_names])  # the publisher's first column counts rows
-        writer.writerows([i, *row] for i, row in enumerate(zip(*table.to_pydict().values(), strict=True)))
+        writer.writerows(
+            [i, *row] for i, row in enumerate(zip(*table.to_pydict().values(), strict=True))
+        )
     one, other = (make_ihdp_dose(path=path, seed=1)[0] for path in (published(KNOWN[0]), file))
     np.testing.assert_array_equal(one.X, other.X)
     np.testing.assert_array_equal(one.y, other.y)

@@ -11,8 +11,12 @@ from equipoise.data.simulators.incentive import TYPES, _odds, offer_probability
 
 def test_law_of_one_unit_by_hand():
     x = np.array([[1.0, 2.0, 0.5, 0.0, -1.0, 9.0]])
-    np.testing.assert_allclose(_odds(x), [[0.2 - 0.9 + 1.6, -0.4 + 1.6 - 0.25, 0.35, 0.2 - 0.5, 0.1 + 0.8 + 1.4]])
-    np.testing.assert_allclose(offer_probability(x, 1.0, 0.05), [0.05 + 0.9 / (1 + np.exp(-(0.7 + 0.3)))])
+    np.testing.assert_allclose(
+        _odds(x), [[0.2 - 0.9 + 1.6, -0.4 + 1.6 - 0.25, 0.35, 0.2 - 0.5, 0.1 + 0.8 + 1.4]]
+    )
+    np.testing.assert_allclose(
+        offer_probability(x, 1.0, 0.05), [0.05 + 0.9 / (1 + np.exp(-(0.7 + 0.3)))]
+    )
 
 
 def test_strata_are_what_the_formulas_find():
@@ -28,7 +32,9 @@ def test_what_is_drawn_has_the_law():
     q, m0 = truth.claim_cells()
     t, g = log.cells, truth.propensity[:, 1]
     cell = (2 * log.numbers("claimed") + log.y[:, 0])[:, None] == np.arange(4)
-    gaps = np.column_stack([(t / g)[:, None] * (cell - q), (1 - t) / (1 - g) * (log.y[:, 0] - m0), t - g])
+    gaps = np.column_stack(
+        [(t / g)[:, None] * (cell - q), (1 - t) / (1 - g) * (log.y[:, 0] - m0), t - g]
+    )
     z = gaps.mean(axis=0) / (gaps.std(axis=0) / np.sqrt(len(gaps)))
     assert np.abs(z).max() < 4
     assert not (log.numbers("claimed")[t == 0]).any()
@@ -36,7 +42,9 @@ def test_what_is_drawn_has_the_law():
 
 def test_published_means():
     _, truth = make_incentive_world(200_000, seed=5)
-    np.testing.assert_allclose(truth.strata().mean(axis=0), [0.302, 0.111, 0.168, 0.213, 0.206], atol=0.003)
+    np.testing.assert_allclose(
+        truth.strata().mean(axis=0), [0.302, 0.111, 0.168, 0.213, 0.206], atol=0.003
+    )
 
 
 @pytest.mark.parametrize(("knob", "kind"), [("harm", 5), ("direct", 6), ("direct_loss", 7)])
@@ -56,7 +64,12 @@ def test_without_confounding_it_is_an_experiment():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"), [({"n": 5}, "n must"), ({"overlap": 0.5}, "overlap must"), ({"harm": 1.5}, "harm must be a fraction")]
+    ("knobs", "message"),
+    [
+        ({"n": 5}, "n must"),
+        ({"overlap": 0.5}, "overlap must"),
+        ({"harm": 1.5}, "harm must be a fraction"),
+    ],
 )
 def test_bad_knobs(knobs, message):
     with pytest.raises(InputError, match=message):

@@ -30,7 +30,10 @@ def test_the_stand_in_by_its_uniform_regret(kind, uniform):
 
 
 def test_options_of_the_public_world():
-    plain, more = make_mdp2_world(5000, seed=3), make_mdp2_world(5000, seed=3, noise=0.05, base=True, confounded=True)
+    plain, more = (
+        make_mdp2_world(5000, seed=3),
+        make_mdp2_world(5000, seed=3, noise=0.05, base=True, confounded=True),
+    )
     assert np.corrcoef(plain.X[:, 6], ((plain.T - plain.best) ** 2).sum(axis=1))[0, 1] > -0.05
     assert np.corrcoef(more.X[:, 6], ((more.T - more.best) ** 2).sum(axis=1))[0, 1] < -0.3
     assert np.std(more.y - more.level(more.T)) == pytest.approx(0.05, rel=0.05)

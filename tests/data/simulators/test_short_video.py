@@ -19,7 +19,11 @@ def test_outcomes_are_as_expected_on_average():
 def test_strategies_conflict_on_average_over_the_prior():
     lifts = []
     for seed in range(30):
-        levels = ShortVideoWorld.draw(seed).requests(20_000, np.random.default_rng(seed)).levels.sum(axis=0)
+        levels = (
+            ShortVideoWorld.draw(seed)
+            .requests(20_000, np.random.default_rng(seed))
+            .levels.sum(axis=0)
+        )
         lifts.append(levels[1:] / levels[0] - 1)
     s1, s2, both = np.mean(lifts, axis=0)
     assert s1[0] > 0.01 > -0.01 > s1[1]
@@ -44,7 +48,11 @@ def test_drift_turns_the_tastes():
     still, turned = (world.requests(5000, np.random.default_rng(0), drift=d) for d in (0.0, 1.0))
     np.testing.assert_array_equal(still.user, turned.user)
     assert (
-        np.corrcoef(still.levels[:, 1, 0] / still.levels[:, 0, 0], turned.levels[:, 1, 0] / turned.levels[:, 0, 0])[0, 1] < 0.7
+        np.corrcoef(
+            still.levels[:, 1, 0] / still.levels[:, 0, 0],
+            turned.levels[:, 1, 0] / turned.levels[:, 0, 0],
+        )[0, 1]
+        < 0.7
     )  # 1 without drift
 
 

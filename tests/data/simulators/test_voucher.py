@@ -14,7 +14,9 @@ def test_means_costs_and_shares_are_those_of_the_truth():
         error = (log.y[hit] - truth.levels[hit, cell]).mean(axis=0)
         assert (np.abs(error) < 4.5 * log.y[hit].std(axis=0) / np.sqrt(hit.sum())).all()
         if cell:
-            assert log.numbers("paid")[hit].mean() == pytest.approx(truth.cost[hit, cell - 1].mean(), abs=0.05)
+            assert log.numbers("paid")[hit].mean() == pytest.approx(
+                truth.cost[hit, cell - 1].mean(), abs=0.05
+            )
     assert truth.cells == log.cell_names
 
 
@@ -37,7 +39,9 @@ def test_same_seed_same_numbers():
     assert make_voucher_world(300, seed=1)[0].table.equals(make_voucher_world(300, seed=1)[0].table)
 
 
-@pytest.mark.parametrize("given", [{"levels": ()}, {"levels": (0.0, 1.0)}, {"control": 0.0}, {"control": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{"levels": ()}, {"levels": (0.0, 1.0)}, {"control": 0.0}, {"control": 1.0}], ids=str
+)
 def test_bad_settings(given):
     with pytest.raises(InputError):
         make_voucher_world(100, **given)

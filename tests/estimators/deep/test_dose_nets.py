@@ -19,14 +19,18 @@ GRID = np.linspace(0.05, 0.95, 19)
 
 def missed(cls, seed=0, **settings):
     world = make_dose_world(500, seed=seed)
-    made = cls(space=Dose(0, 1, levels=GRID.tolist()), **settings).fit(world.X, world.y, treatment=world.t)
+    made = cls(space=Dose(0, 1, levels=GRID.tolist()), **settings).fit(
+        world.X, world.y, treatment=world.t
+    )
     curve = made.curve(world.X, GRID)["all"][:, 0]
     return ((curve - world.response(GRID)) ** 2).mean(), made, world
 
 
 @pytest.mark.parametrize(("cls", "most"), [(VCNet, 0.02), (DRNet, 0.03)])
 def test_the_average_curve_is_found(cls, most):
-    """Squared errors over seeds 100..109: VCNet 0.002 to 0.011, DRNet 0.005 to 0.017; saying the mean misses by 0.4."""
+    """Squared errors over seeds 100..109: VCNet 0.002 to 0.011, DRNet 0.005 to 0.017; saying the
+    mean misses by 0.4.
+    """
     error, _, world = missed(cls)
     assert error < most < 0.3 < np.var(world.response(GRID))
 

@@ -1,4 +1,6 @@
-"""What reference implementations of these nets get wrong, one by one; and what a net must do with hard outcomes."""
+"""What reference implementations of these nets get wrong, one by one; and what a net must do with
+hard outcomes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ torch = pytest.importorskip("torch")
 from equipoise.core.errors import InputError  # noqa: E402
 from equipoise.data import make_coupon_world  # noqa: E402
 from equipoise.estimators import ESTIMATORS  # noqa: E402
-from equipoise.estimators.deep.base import DeepEstimator, NetTraining, learn_scale, scaled, split, unscaled  # noqa: E402
+from equipoise.estimators.deep.base import (  # noqa: E402
+    DeepEstimator,
+    NetTraining,
+    learn_scale,
+    scaled,
+    split,
+    unscaled,
+)
 from equipoise.estimators.deep.hum import ALIGNMENTS, HUM, alignment  # noqa: E402
 from equipoise.estimators.deep.snet import crowding  # noqa: E402
 from equipoise.estimators.deep.tarnet import TARNet, TwoHeads  # noqa: E402
@@ -29,7 +38,12 @@ def net_of(name: str, **settings) -> Net:
 def batch(n: int = 48, arm: int | None = None) -> tuple[torch.Tensor, ...]:
     rng = torch.Generator().manual_seed(1)
     arms = torch.arange(n) % 3 if arm is None else torch.full((n,), arm)
-    return torch.rand(n, 3, generator=rng) * 4, arms, torch.randn(n, 2, generator=rng), torch.ones(n)
+    return (
+        torch.rand(n, 3, generator=rng) * 4,
+        arms,
+        torch.randn(n, 2, generator=rng),
+        torch.ones(n),
+    )
 
 
 def touched(net: Net, *rows: torch.Tensor) -> dict[str, float]:
@@ -37,7 +51,10 @@ def touched(net: Net, *rows: torch.Tensor) -> dict[str, float]:
     torch.manual_seed(0)
     net.zero_grad()
     net.loss(*rows).backward()
-    return {name: 0.0 if p.grad is None else float(p.grad.abs().sum()) for name, p in net.named_parameters()}
+    return {
+        name: 0.0 if p.grad is None else float(p.grad.abs().sum())
+        for name, p in net.named_parameters()
+    }
 
 
 @every_net
@@ -45,7 +62,10 @@ def test_the_treatment_reaches_the_levels_and_the_loss(name):
     net, (u, arm, y, weight) = net_of(name), batch()
     level = net.levels(u)
     assert level.shape == (48, 3, 2)
-    assert all(float((level[:, a] - level[:, b]).detach().abs().max()) > 1e-4 for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert all(
+        float((level[:, a] - level[:, b]).detach().abs().max()) > 1e-4
+        for a, b in ((0, 1), (0, 2), (1, 2))
+    )
     torch.manual_seed(0)
     first = float(net.loss(u, arm, y, weight).detach())
     torch.manual_seed(0)
@@ -76,7 +96,9 @@ def test_levels_are_deterministic_and_a_row_does_not_see_the_others(name):
 @pytest.mark.parametrize("distance", ["mmd", "mmd-rbf", "wasserstein"])
 def test_the_balance_term_moves_the_representation(distance):
     """Once computed on detached numbers, it left CFRNet a TARNet."""
-    without, with_term = (touched(net_of("cfrnet", balance=b, distance=distance), *batch()) for b in (0.0, 100.0))
+    without, with_term = (
+        touched(net_of("cfrnet", balance=b, distance=distance), *batch()) for b in (0.0, 100.0)
+    )
     assert with_term["embed.weight"] > 1.5 * without["embed.weight"]
     assert with_term["heads.end.weight"] == pytest.approx(without["heads.end.weight"], rel=1e-5)
 
@@ -98,7 +120,9 @@ def test_treated_rows_leave_control_alone_unless_asked(name):
 
 
 def test_ganite_trains_each_net_by_its_own_loss():
-    """The discriminator learns to tell and not to be fooled, whatever the generator's weight on fooling it."""
+    """The discriminator learns to tell and not to be fooled, whatever the generator's weight on
+    fooling it.
+    """
     calm, keen = (touched(net_of("ganite", adversary=a), *batch()) for a in (0.0, 50.0))
     for key, value in calm.items():
         if key.startswith("generator"):
@@ -118,7 +142,8 @@ def test_targeted_regularisation_reaches_the_answer():
 
 
 def test_shared_inputs_are_penalised_by_hand():
-    weight = torch.tensor([[[1.0, -1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]])  # two views of two inputs, two wide
+    # two views of two inputs, two wide
+    weight = torch.tensor([[[1.0, -1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]])
     assert float(crowding(weight)) == pytest.approx(1 * 2 + 0 * 1)
 
 
@@ -131,7 +156,9 @@ def test_a_row_trains_its_own_branch_of_hum_and_a_control_row_all():
     net.zero_grad()
     net.loss(*batch(arm=0)).backward()
     assert float(net.base.weight.grad.abs().sum(dim=(1, 2)).min()) > 0
-    assert net.treated.end.weight.grad is None or float(net.treated.end.weight.grad.abs().sum()) == 0
+    assert (
+        net.treated.end.weight.grad is None or float(net.treated.end.weight.grad.abs().sum()) == 0
+    )
 
 
 @pytest.mark.parametrize("kind", ALIGNMENTS)
@@ -139,7 +166,10 @@ def test_alignment_is_nothing_for_equal_branches_and_moves_unequal_ones(kind):
     c = torch.randn(1, 16, 8).repeat(3, 1, 1)
     base = torch.randn(1, 16, 2).repeat(3, 1, 1)
     assert float(alignment(kind, c, base)) == pytest.approx(0, abs=1e-6)
-    apart = (c + torch.randn(3, 16, 8)).requires_grad_(), (base + torch.randn(3, 16, 2)).requires_grad_()
+    apart = (
+        (c + torch.randn(3, 16, 8)).requires_grad_(),
+        (base + torch.randn(3, 16, 2)).requires_grad_(),
+    )
     value = alignment(kind, *apart)
     if kind == "none":
         assert float(value) == 0
@@ -178,13 +208,17 @@ QUICK = NetTraining(epochs=25, batch=128, rate=0.01)
 
 
 def fitted(log, cls=TARNet, **more):
-    X = np.column_stack([log.numbers(name) for name in ("sensitivity", "recency", "orders", "basket")])
+    X = np.column_stack(
+        [log.numbers(name) for name in ("sensitivity", "recency", "orders", "basket")]
+    )
     made = cls(8, training=QUICK, space=log.space, **more).fit(X, log.y, treatment=log.treatment)
     return made, made.effects(X)
 
 
 def test_amounts_come_back_in_their_unit_with_the_mean_of_every_arm():
-    """Zero-inflated, heavy-tailed spend: learnt as a logarithm, its mean level in each arm is the mean outcome there."""
+    """Zero-inflated, heavy-tailed spend: learnt as a logarithm, its mean level in each arm is the
+    mean outcome there.
+    """
     log, _ = make_coupon_world(3000, metrics=("spend",), tail=1.5, seed=0)
     made, effects = fitted(log)
     assert made.scale_["log"].tolist() == [True]
@@ -196,7 +230,9 @@ def test_amounts_come_back_in_their_unit_with_the_mean_of_every_arm():
 
 @pytest.mark.parametrize("name", ["tarnet", "cevae"])
 def test_levels_are_calibrated_arm_by_arm(name):
-    """What an arm's rows show on average is what they are said to show, whatever the net has learnt, here next to nothing."""
+    """What an arm's rows show on average is what they are said to show, whatever the net has
+    learnt, here next to nothing.
+    """
     log, _ = make_coupon_world(900, metrics=("visits",), seed=0)
     X = np.column_stack([log.numbers("sensitivity"), log.numbers("recency")])
     weight = np.random.default_rng(0).uniform(0.5, 2, 900)
@@ -204,7 +240,10 @@ def test_levels_are_calibrated_arm_by_arm(name):
     level = made.fit(X, log.y, treatment=log.treatment, sample_weight=weight).effects(X).levels()
     for a in range(3):
         inside = log.cells == a
-        seen, said = (np.average(part[inside], weights=weight[inside]) for part in (log.y[:, 0], level[:, a, 0]))
+        seen, said = (
+            np.average(part[inside], weights=weight[inside])
+            for part in (log.y[:, 0], level[:, a, 0])
+        )
         assert said == pytest.approx(seen, rel=1e-5)
 
 
@@ -212,7 +251,8 @@ def test_the_unit_of_an_amount_is_of_no_effect():
     log, _ = make_coupon_world(900, metrics=("spend",), tail=1.5, seed=0)
     X = np.column_stack([log.numbers("sensitivity"), log.numbers("recency")])
     one, other = (
-        TARNet(8, training=QUICK, space=log.space).fit(X, log.y * unit, treatment=log.treatment) for unit in (1, 1024.0)
+        TARNet(8, training=QUICK, space=log.space).fit(X, log.y * unit, treatment=log.treatment)
+        for unit in (1, 1024.0)
     )
     assert one.scale_["log"].all()
     np.testing.assert_allclose(other.effects(X).values, 1024 * one.effects(X).values, rtol=1e-6)
@@ -220,7 +260,9 @@ def test_the_unit_of_an_amount_is_of_no_effect():
 
 def test_scaling_is_undone():
     rng = np.random.default_rng(0)
-    y = np.column_stack([rng.normal(5, 2, 400), rng.lognormal(1, 1.5, 400), rng.integers(0, 2, 400)])
+    y = np.column_stack(
+        [rng.normal(5, 2, 400), rng.lognormal(1, 1.5, 400), rng.integers(0, 2, 400)]
+    )
     scale = learn_scale(y, np.arange(400) % 2, amounts=True)
     assert scale["log"].tolist() == [False, True, False]
     scale |= {"factor": np.ones((2, 3)), "shift": np.zeros((2, 3))}
@@ -256,7 +298,10 @@ def test_a_loss_that_diverges_is_told():
     rng = np.random.default_rng(0)
     X, cell = rng.normal(size=(300, 2)), np.arange(300) % 2
     y = X[:, 0] + cell
-    with pytest.raises(InputError, match=r"the loss of TwoHeads on 'y' must stay finite; got .* at epoch \d+; lower the rate"):
+    with pytest.raises(
+        InputError,
+        match=r"the loss of TwoHeads on 'y' must stay finite; got .* at epoch \d+; lower the rate",
+    ):
         TARNet(8, training=NetTraining(epochs=20, batch=64, rate=1e18)).fit(X, y, treatment=cell)
 
 
@@ -279,10 +324,17 @@ def test_what_was_good_before_a_loss_diverged_is_kept():
     rng = np.random.default_rng(0)
     X, cell = rng.normal(size=(320, 2)), np.arange(320) % 2
     y = np.column_stack([X[:, 0], X[:, 1] + 2.0 * cell])
-    sound, broken = TARNet(8, training=NetTraining(epochs=2, batch=128)), _BreaksNet(8, training=NetTraining(epochs=9, batch=128))
-    with pytest.raises(InputError, match=r"_?Breaks on 'y0', 'y1' must stay finite; got nan at epoch 3; .* kept"):
+    sound, broken = (
+        TARNet(8, training=NetTraining(epochs=2, batch=128)),
+        _BreaksNet(8, training=NetTraining(epochs=9, batch=128)),
+    )
+    with pytest.raises(
+        InputError, match=r"_?Breaks on 'y0', 'y1' must stay finite; got nan at epoch 3; .* kept"
+    ):
         broken.fit(X, y, treatment=cell)
-    np.testing.assert_array_equal(broken.effects(X).values, sound.fit(X, y, treatment=cell).effects(X).values)
+    np.testing.assert_array_equal(
+        broken.effects(X).values, sound.fit(X, y, treatment=cell).effects(X).values
+    )
 
 
 def test_an_outcome_far_from_all_others_is_named_where_it_breaks_the_loss():
@@ -290,7 +342,12 @@ def test_an_outcome_far_from_all_others_is_named_where_it_breaks_the_loss():
     X, cell = rng.normal(size=(320, 2)), np.arange(320) % 2
     y = np.column_stack([X[:, 0], X[:, 1] + 2.0 * cell])
     y[5, 1] = 1e30  # of the treated
-    with pytest.raises(InputError, match=r"on 'y1' must stay finite; .* at epoch 1; an outcome lies .* spreads of control away"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"on 'y1' must stay finite; .* at epoch 1; an outcome lies .* spreads of control away"
+        ),
+    ):
         TARNet(8, training=NetTraining(epochs=5, batch=64)).fit(X, y, treatment=cell)
 
 
@@ -318,13 +375,21 @@ class _BlindNet(TARNet):
 
 @pytest.mark.parametrize("cls", [TARNet, HUM])
 def test_heterogeneous_effects_are_found_and_a_blind_copy_finds_none(cls):
-    """Correlation with the truth, seeds 0..4: TARNet 0.97 to 0.98, HUM 0.96 to 0.99; the blind copy: the same for all."""
+    """Correlation with the truth, seeds 0..4: TARNet 0.97 to 0.98, HUM 0.96 to 0.99; the blind
+    copy: the same for all.
+    """
     rng = np.random.default_rng(0)
     X, cell = rng.normal(size=(3000, 3)), rng.integers(0, 3, 3000)
     tau = np.column_stack([1 + X[:, 1], np.where(X[:, 0] > 0, -1.0, 1.0)])
-    y = X[:, 2] + np.where(cell > 0, tau[np.arange(3000), np.maximum(cell - 1, 0)], 0) + 0.5 * rng.normal(size=3000)
+    y = (
+        X[:, 2]
+        + np.where(cell > 0, tau[np.arange(3000), np.maximum(cell - 1, 0)], 0)
+        + 0.5 * rng.normal(size=3000)
+    )
     space = Arms([0, 1, 2])
-    found = cls(16, training=QUICK, space=space).fit(X, y, treatment=cell).effects(X).values[:, :, 0]
+    found = (
+        cls(16, training=QUICK, space=space).fit(X, y, treatment=cell).effects(X).values[:, :, 0]
+    )
     for a in range(2):
         assert np.corrcoef(found[:, a], tau[:, a])[0, 1] > 0.85
     blind = _BlindNet(16, training=QUICK, space=space).fit(X, y, treatment=cell).effects(X).values

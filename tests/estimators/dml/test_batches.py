@@ -18,7 +18,12 @@ def log(n=900, seed=0):
     rng = np.random.default_rng(seed)
     X, t = rng.normal(size=(n, 2)), rng.integers(2, size=(n, 3))
     y = X[:, 0] + t @ [1.0, -1.0, 0.5] + t[:, 0] * X[:, 1] + rng.normal(size=n)
-    columns = {"age": X[:, 0], "visits": X[:, 1], **{name: t[:, j] for j, name in enumerate(NAMES)}, "spend": y}
+    columns = {
+        "age": X[:, 0],
+        "visits": X[:, 1],
+        **{name: t[:, j] for j, name in enumerate(NAMES)},
+        "spend": y,
+    }
     return pa.table({**columns, "clicks": rng.poisson(2.0, n), "w": rng.exponential(size=n) + 0.1})
 
 
@@ -28,19 +33,29 @@ def walk(table, size):
 
 def learnt(table, size=200, space=None, **given):
     parts = {"treatment": NAMES, "outcomes": ["spend", "clicks"], "weight": "w"} | given
-    return LinearDML(space=space or Bits(NAMES, crosses=2), folds=3, seed=4).fit_batches(walk(table, size), **parts)
+    return LinearDML(space=space or Bits(NAMES, crosses=2), folds=3, seed=4).fit_batches(
+        walk(table, size), **parts
+    )
 
 
 def frames(table):
-    return table.select(["age", "visits"]), table.select(["spend", "clicks"]), np.column_stack([table[name] for name in NAMES])
+    return (
+        table.select(["age", "visits"]),
+        table.select(["spend", "clicks"]),
+        np.column_stack([table[name] for name in NAMES]),
+    )
 
 
 @pytest.mark.parametrize("size", [900, 200, 7])
 def test_batches_give_what_all_rows_at_once_give(size, monkeypatch):
     table = log()
     X, y, t = frames(table)
-    monkeypatch.setattr(linear, "fold_ids", lambda n, folds, seed, **_: row_folds(0, n, folds, seed))
-    whole = LinearDML(space=Bits(NAMES, crosses=2), folds=3, seed=4).fit(X, y, treatment=t, sample_weight=table["w"].to_numpy())
+    monkeypatch.setattr(
+        linear, "fold_ids", lambda n, folds, seed, **_: row_folds(0, n, folds, seed)
+    )
+    whole = LinearDML(space=Bits(NAMES, crosses=2), folds=3, seed=4).fit(
+        X, y, treatment=t, sample_weight=table["w"].to_numpy()
+    )
     parts = learnt(table, size)
     one, other = whole.effects(X), parts.effects(X)
     np.testing.assert_allclose(other.values, one.values, rtol=1e-9, atol=1e-11)
@@ -55,13 +70,20 @@ def test_a_list_column_and_labels_and_doses_serve():
     vectors = pa.array(frames(table)[2].tolist())
     named = table.drop_columns(NAMES).append_column("vector", vectors)
     np.testing.assert_array_equal(
-        learnt(named, treatment="vector").effects(frames(table)[0]).values, learnt(table).effects(frames(table)[0]).values
+        learnt(named, treatment="vector").effects(frames(table)[0]).values,
+        learnt(table).effects(frames(table)[0]).values,
     )
-    arms = table.drop_columns(NAMES).append_column("arm", pa.array(rng.choice(["none", "mail"], 900)).dictionary_encode())
-    assert learnt(arms, space=Arms(["none", "mail"]), treatment="arm").effects(frames(table)[0]).candidates == ("mail",)
+    arms = table.drop_columns(NAMES).append_column(
+        "arm", pa.array(rng.choice(["none", "mail"], 900)).dictionary_encode()
+    )
+    assert learnt(arms, space=Arms(["none", "mail"]), treatment="arm").effects(
+        frames(table)[0]
+    ).candidates == ("mail",)
     doses = table.drop_columns(NAMES).append_column("dose", pa.array(rng.random(900)))
     assert learnt(doses, space=Dose(0, 1, degree=2), treatment="dose").theta_.shape == (2, 3, 2)
-    plain = LinearDML().fit_batches(walk(table, 100), treatment="a", outcomes="spend", features=["age"])
+    plain = LinearDML().fit_batches(
+        walk(table, 100), treatment="a", outcomes="spend", features=["age"]
+    )
     assert plain.feature_names_in_.tolist() == ["age"]
 
 
@@ -80,7 +102,10 @@ def test_folds_follow_the_number_of_a_row_and_are_even():
         (
             "age",
             np.nan,
-            "feature 'age' must be a finite number, not missing; got nan at row 50 of batch 2, which starts at row 200",
+            (
+                "feature 'age' must be a finite number, not missing; got nan at row 50 of batch 2,"
+                " which starts at row 200"
+            ),
         ),
         ("spend", np.inf, "outcome 'spend' must be finite.* at row 50 of batch 2"),
         ("w", 0.0, "weight 'w' must be a finite number > 0; got 0.0 at row 50 of batch 2"),
@@ -112,10 +137,14 @@ def test_a_row_that_is_alone_is_named_by_its_number_in_the_file():
 def test_batches_that_cannot_be_walked_again_are_refused():
     table = log()
     with pytest.raises(InputError, match="starts again"):
-        LinearDML(space=Bits(NAMES)).fit_batches(iter(table.to_batches()), treatment=NAMES, outcomes="spend")
+        LinearDML(space=Bits(NAMES)).fit_batches(
+            iter(table.to_batches()), treatment=NAMES, outcomes="spend"
+        )
     once = iter([table.to_batches(), table.to_batches(), [], []])
     with pytest.raises(InputError, match="same 900 rows each time; got 0"):
-        LinearDML(space=Bits(NAMES)).fit_batches(lambda: next(once), treatment=NAMES, outcomes="spend")
+        LinearDML(space=Bits(NAMES)).fit_batches(
+            lambda: next(once), treatment=NAMES, outcomes="spend"
+        )
     with pytest.raises(InputError, match="batches must have rows"):
         LinearDML(space=Bits(NAMES)).fit_batches(lambda: [], treatment=NAMES, outcomes="spend")
 
@@ -138,11 +167,15 @@ def test_text_constants_and_models_are_refused():
     table = log()
     with pytest.raises(InputError, match="feature 'zip' must be numbers; got string"):
         learnt(table.append_column("zip", pa.array(["x"] * 900)))
-    flat = table.set_column(table.column_names.index("clicks"), "clicks", pa.array(np.full(900, 3.1)))
+    flat = table.set_column(
+        table.column_names.index("clicks"), "clicks", pa.array(np.full(900, 3.1))
+    )
     with pytest.raises(InputError, match="outcome 'clicks' must vary; got 3.1 in every row"):
         learnt(flat)
     with pytest.raises(InputError, match="None to learn from batches"):
-        LinearDML(Ridge(), space=Bits(NAMES)).fit_batches(walk(table, 9), treatment=NAMES, outcomes="spend")
+        LinearDML(Ridge(), space=Bits(NAMES)).fit_batches(
+            walk(table, 9), treatment=NAMES, outcomes="spend"
+        )
     gone = table.append_column("arm", pa.array([0, 1] * 450, mask=np.arange(900) == 3))
     with pytest.raises(InputError, match="null at row 3"):
         learnt(gone, space=Arms(), treatment="arm")

@@ -31,7 +31,9 @@ def test_gram_of_one_row_by_hand():
     assert sums.grams()[0].tolist() == [[2.0, 6.0], [6.0, 18.0]]
 
 
-@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 2), (5, 4, 3, (0, 2)), (1, 1), (4, 3), (5, 4, 5)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(5, 4), (5, 4, 2), (5, 4, 3, (0, 2)), (1, 1), (4, 3), (5, 4, 5)], ids=str
+)
 def test_gram_and_moment_equal_those_of_the_rows_written_out(rows, shape):
     t, z, weights = rows
     t, z = t[: shape[0]], z[: shape[1]]
@@ -43,7 +45,9 @@ def test_gram_and_moment_equal_those_of_the_rows_written_out(rows, shape):
         sums.add(t[:, cut], z[:, cut], np.ascontiguousarray(weights[:, cut]))
     for found, weight in zip(sums.grams(), weights, strict=True):
         np.testing.assert_allclose(found, r.T @ (r * weight[:, None]), rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(gram.moment(t, z, weights, plan), r.T @ weights.T, rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(
+        gram.moment(t, z, weights, plan), r.T @ weights.T, rtol=1e-10, atol=1e-9
+    )
 
 
 def test_turned_rows_are_columns_in_their_units():

@@ -29,7 +29,9 @@ def confounded(n, seed, d=3):
 def test_standard_error_by_hand():
     # variance of a * (theta0 + theta1 z) with a = 2, z = 3: 4 * (1 + 2 * 3 * 0.5 + 9 * 2) = 88
     covariance = np.array([[[1.0, 0.5], [0.5, 2.0]]])
-    found = linear.effect_errors(np.array([[2.0]]), np.array([[1.0], [3.0]]), covariance, np.array([[0, 0], [0, 1]]))
+    found = linear.effect_errors(
+        np.array([[2.0]]), np.array([[1.0], [3.0]]), covariance, np.array([[0, 0], [0, 1]])
+    )
     np.testing.assert_allclose(found, np.sqrt(88.0))
 
 
@@ -53,10 +55,13 @@ def test_equals_least_squares_on_residuals_made_by_scikit_learn():
     bread = np.linalg.inv(rows.T @ rows)
     covariance = bread @ (rows.T @ (rows * np.square(error)[:, None])) @ bread * 400 / 396
     effects = est.effects(X)
-    # scikit-learn's ridge centres each training half; ours leaves the intercept free of penalty, which is the same model
+    # scikit-learn's ridge centres each training half; ours leaves the intercept free of penalty,
+    # which is the same model
     np.testing.assert_allclose(effects.values[:, 0, 0], features @ theta, rtol=1e-9)
     np.testing.assert_allclose(
-        effects.std_error[:, 0, 0], np.sqrt(np.einsum("ni,ij,nj->n", features, covariance, features)), rtol=1e-9
+        effects.std_error[:, 0, 0],
+        np.sqrt(np.einsum("ni,ij,nj->n", features, covariance, features)),
+        rtol=1e-9,
     )
     control = Ridge(alpha=3.0).fit(z, y - t * (features @ theta))
     np.testing.assert_allclose(effects.baseline[:, 0], control.predict(z), rtol=1e-8, atol=1e-10)
@@ -65,7 +70,11 @@ def test_equals_least_squares_on_residuals_made_by_scikit_learn():
 def test_a_ridge_given_as_a_model_is_the_built_in_ridge():
     X, y, t, _ = confounded(600, seed=2)
     built_in = LinearDML(alpha=1e-8).fit(X, y, treatment=t).effects(X)
-    given = LinearDML(outcome=Ridge(alpha=1e-8), treatment_model=Ridge(alpha=1e-8)).fit(X, y, treatment=t).effects(X)
+    given = (
+        LinearDML(outcome=Ridge(alpha=1e-8), treatment_model=Ridge(alpha=1e-8))
+        .fit(X, y, treatment=t)
+        .effects(X)
+    )
     np.testing.assert_allclose(given.values, built_in.values, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(given.std_error, built_in.std_error, rtol=1e-6)
     np.testing.assert_allclose(given.baseline, built_in.baseline, rtol=1e-6, atol=1e-8)
@@ -74,9 +83,15 @@ def test_a_ridge_given_as_a_model_is_the_built_in_ridge():
 def test_the_unit_of_a_dose_or_a_feature_or_a_weight_does_not_matter():
     X, y, _, _ = confounded(500, seed=3)
     dose = np.random.default_rng(0).integers(4, size=500) / 2
-    plain = LinearDML(space=Dose(0, 2, levels=[1, 2], degree=2)).fit(X, y + dose, treatment=dose).effects(X)
+    plain = (
+        LinearDML(space=Dose(0, 2, levels=[1, 2], degree=2))
+        .fit(X, y + dose, treatment=dose)
+        .effects(X)
+    )
     cents = LinearDML(space=Dose(0, 200, levels=[100, 200], degree=2))
-    scaled = cents.fit(X * 1e4 + 7, y + dose, treatment=dose * 100, sample_weight=np.full(500, 30.0)).effects(X * 1e4 + 7)
+    scaled = cents.fit(
+        X * 1e4 + 7, y + dose, treatment=dose * 100, sample_weight=np.full(500, 30.0)
+    ).effects(X * 1e4 + 7)
     np.testing.assert_allclose(scaled.values, plain.values, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(scaled.std_error, plain.std_error, rtol=1e-7)
 
@@ -84,7 +99,11 @@ def test_the_unit_of_a_dose_or_a_feature_or_a_weight_does_not_matter():
 def test_groups_of_one_row_give_the_errors_of_rows(monkeypatch):
     X, y, t, _ = confounded(300, seed=4)
     clusters = LinearDML().fit(X, y, treatment=t, groups=np.arange(300)).effects(X)
-    monkeypatch.setattr(linear, "fold_ids", lambda n, folds, seed, **_: fold_ids(n, folds, seed, groups=np.arange(n)))
+    monkeypatch.setattr(
+        linear,
+        "fold_ids",
+        lambda n, folds, seed, **_: fold_ids(n, folds, seed, groups=np.arange(n)),
+    )
     rows = LinearDML().fit(X, y, treatment=t).effects(X)
     np.testing.assert_allclose(rows.values, clusters.values, rtol=1e-10)
     np.testing.assert_allclose(rows.std_error, clusters.std_error, rtol=1e-10)
@@ -93,8 +112,13 @@ def test_groups_of_one_row_give_the_errors_of_rows(monkeypatch):
 def test_a_column_that_repeats_another_changes_no_effect():
     X, y, t, _ = confounded(500, seed=5)
     twice = np.column_stack([X, X[:, 0], np.ones(500)])
-    once, more = LinearDML(alpha=0).fit(X, y, treatment=t), LinearDML(alpha=0).fit(twice, y, treatment=t)
-    np.testing.assert_allclose(more.effects(twice).values, once.effects(X).values, rtol=1e-8, atol=1e-9)
+    once, more = (
+        LinearDML(alpha=0).fit(X, y, treatment=t),
+        LinearDML(alpha=0).fit(twice, y, treatment=t),
+    )
+    np.testing.assert_allclose(
+        more.effects(twice).values, once.effects(X).values, rtol=1e-8, atol=1e-9
+    )
 
 
 def test_no_modifiers_give_one_effect_for_all():
@@ -102,7 +126,9 @@ def test_no_modifiers_give_one_effect_for_all():
     values = LinearDML(modifiers=()).fit(X, y, treatment=t).effects(X).values
     assert np.ptp(values) == 0.0
     by_name = LinearDML(modifiers=["x0"]).fit(X, y, treatment=t).effects(X).values[:, 0, 0]
-    np.testing.assert_array_equal(by_name, LinearDML(modifiers=[0]).fit(X, y, treatment=t).effects(X).values[:, 0, 0])
+    np.testing.assert_array_equal(
+        by_name, LinearDML(modifiers=[0]).fit(X, y, treatment=t).effects(X).values[:, 0, 0]
+    )
     turned = LinearDML(modifiers=[2, 0, "x1", 0]).fit(X, y, treatment=t).effects(X).values
     np.testing.assert_array_equal(turned, LinearDML().fit(X, y, treatment=t).effects(X).values)
     assert abs(np.corrcoef(by_name, X[:, 0])[0, 1]) > 1 - 1e-9
@@ -122,7 +148,9 @@ def test_numbers_do_not_depend_on_the_threads():
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            found.append(LinearDML(space=Dose(0, 1, degree=4)).fit(X, y, treatment=dose).effects(X[:100]))
+            found.append(
+                LinearDML(space=Dose(0, 1, degree=4)).fit(X, y, treatment=dose).effects(X[:100])
+            )
     np.testing.assert_array_equal(found[0].values, found[1].values)
     np.testing.assert_array_equal(found[0].std_error, found[1].std_error)
 
@@ -136,8 +164,10 @@ def test_finds_the_effect_under_confounding(known):
     est = LinearDML().fit(X, y, treatment=t, propensity=e if known else None)
     assert est.expectation_ == ("propensity" if known else "learnt")
     values = est.effects(X).values[:, 0, 0]
-    assert np.sqrt(np.mean((values - 1 - X[:, 0]) ** 2)) < 0.09  # worst of 20 seeds: 0.062 known, 0.066 learnt; naive 1.4 off
-    np.testing.assert_allclose(est.effects(X).baseline[:, 0], 2 * X[:, 1], atol=0.25)  # worst of 20 seeds: 0.13
+    # worst of 20 seeds: 0.062 known, 0.066 learnt; naive 1.4 off
+    assert np.sqrt(np.mean((values - 1 - X[:, 0]) ** 2)) < 0.09
+    # worst of 20 seeds: 0.13
+    np.testing.assert_allclose(est.effects(X).baseline[:, 0], 2 * X[:, 1], atol=0.25)
 
 
 def test_a_known_propensity_saves_a_wrong_outcome_model():
@@ -154,11 +184,20 @@ def test_intervals_hold_the_truth_as_often_as_they_say(clustered):
     for seed in range(200):
         rng = np.random.default_rng(seed)
         group = np.repeat(np.arange(120), 5) if clustered else np.arange(600)
-        X = rng.normal(size=(group.max() + 1, 2))[group]  # a cluster shares its features, treatment and a shock
+        # a cluster shares its features, treatment and a shock
+        X = rng.normal(size=(group.max() + 1, 2))[group]
         t = rng.integers(3, size=group.max() + 1)[group]
         shock = rng.normal(size=group.max() + 1)[group] if clustered else 0.0
-        y = X[:, 0] + (t == 1) * (1 + X[:, 0]) - (t == 2) + shock + rng.normal(size=600) * (1 + np.abs(X[:, 1]))
-        est = LinearDML(space=Arms([0, 1, 2])).fit(X, y, treatment=t, groups=group if clustered else None)
+        y = (
+            X[:, 0]
+            + (t == 1) * (1 + X[:, 0])
+            - (t == 2)
+            + shock
+            + rng.normal(size=600) * (1 + np.abs(X[:, 1]))
+        )
+        est = LinearDML(space=Arms([0, 1, 2])).fit(
+            X, y, treatment=t, groups=group if clustered else None
+        )
         effects = est.effects(np.array([[0.0, 0.0], [1.0, 0.0]]))
         truth = np.array([[1.0, -1.0], [2.0, -1.0]])
         held.append(np.abs(effects.values[:, :, 0] - truth) < 1.96 * effects.std_error[:, :, 0])
@@ -176,9 +215,13 @@ def test_a_forest_outcome_finds_a_curved_dose_response():
     rng = np.random.default_rng(0)
     X, dose = rng.normal(size=(3000, 2)), rng.random(3000) * 2
     y = np.abs(X[:, 0]) * 3 + dose - 0.3 * dose**2 + 0.3 * rng.normal(size=3000)
-    est = LinearDML(RandomForestRegressor(30, min_samples_leaf=20, random_state=0), space=Dose(0, 2, levels=[1, 2], degree=2))
+    est = LinearDML(
+        RandomForestRegressor(30, min_samples_leaf=20, random_state=0),
+        space=Dose(0, 2, levels=[1, 2], degree=2),
+    )
     effects = est.fit(X, y, treatment=dose).effects(X)
-    np.testing.assert_allclose(effects.values.mean(axis=0)[:, 0], [0.7, 0.8], atol=0.1)  # worst of 5 seeds: 0.05
+    # worst of 5 seeds: 0.05
+    np.testing.assert_allclose(effects.values.mean(axis=0)[:, 0], [0.7, 0.8], atol=0.1)
     assert np.corrcoef(effects.baseline[:, 0], np.abs(X[:, 0]))[0, 1] > 0.95
 
 

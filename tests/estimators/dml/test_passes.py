@@ -23,17 +23,22 @@ def fitted(walk):
 
 
 def test_three_rows_by_hand():
-    # theta = (2 - 0 + 1) / 3 = 1, errors (1, 1, 0); HC1 = n / (n - 1) * sum(t^2 e^2) / (sum t^2)^2 = 3 / 2 * 2 / 9
+    # theta = (2 - 0 + 1) / 3 = 1, errors (1, 1, 0); HC1 = n / (n - 1) * sum(t^2 e^2) / (sum t^2)^2
+    # = 3 / 2 * 2 / 9
     theta, covariance, control = fitted(by_hand())
     np.testing.assert_allclose(theta, [[1.0]])
     np.testing.assert_allclose(covariance, [[[1 / 3]]])
-    np.testing.assert_allclose(control, [[2 - 1 + 0 + 1 + 1 - 1 - 3], [0]], atol=1e-15)  # sum of y - t theta - mean of y
+    # sum of y - t theta - mean of y
+    np.testing.assert_allclose(control, [[2 - 1 + 0 + 1 + 1 - 1 - 3], [0]], atol=1e-15)
 
 
 def test_clusters_by_hand():
-    # scores t e = (1, -1, 0) in clusters {0, 1}, {2}: sums (0, 0), so the cluster-robust variance is 0
+    # scores t e = (1, -1, 0) in clusters {0, 1}, {2}: sums (0, 0), so the cluster-robust variance
+    # is 0
     np.testing.assert_allclose(fitted(by_hand(np.array([0, 0, 1])))[1], [[[0.0]]], atol=1e-30)
-    np.testing.assert_allclose(fitted(by_hand(np.array([1, 2, 0])))[1], fitted(by_hand())[1], rtol=1e-14)  # rows are clusters
+    np.testing.assert_allclose(
+        fitted(by_hand(np.array([1, 2, 0])))[1], fitted(by_hand())[1], rtol=1e-14
+    )  # rows are clusters
     with pytest.raises(InputError, match="clusters"):
         fitted(by_hand(np.zeros(3, int)))
 
@@ -61,17 +66,26 @@ def test_blocks_hold_each_row_once_one_fold_and_whole_clusters(grouped, monkeypa
 
 def test_sums_are_those_of_standard_columns_in_each_fold():
     rng = np.random.default_rng(0)
-    X, phi, y = rng.normal(5, 3, size=(300, 2)), rng.normal(size=(300, 1)), rng.normal(size=(300, 2))
+    X, phi, y = (
+        rng.normal(5, 3, size=(300, 2)),
+        rng.normal(size=(300, 1)),
+        rng.normal(size=(300, 2)),
+    )
     X[:, 1], fold, weight = 1e9, rng.integers(2, size=300), rng.exponential(size=300)
     sums = passes.first_pass(lambda: [passes.Part(X, phi, y, fold, weight)], 2)
     mean = np.average(X, axis=0, weights=weight)
     np.testing.assert_allclose(sums.centre, mean)
-    np.testing.assert_allclose(sums.scale, [np.sqrt(np.average((X[:, 0] - mean[0]) ** 2, weights=weight)), 1.0])  # a constant
-    z = np.column_stack([np.ones(300), (X - sums.centre) / sums.scale, np.hstack([phi, y]) - sums.shift[2:]])
+    np.testing.assert_allclose(
+        sums.scale, [np.sqrt(np.average((X[:, 0] - mean[0]) ** 2, weights=weight)), 1.0]
+    )  # a constant
+    z = np.column_stack(
+        [np.ones(300), (X - sums.centre) / sums.scale, np.hstack([phi, y]) - sums.shift[2:]]
+    )
     for f in range(2):
         inside = fold == f
         wanted = z[inside].T @ (z[inside] * weight[inside, None]) / weight.mean()
-        np.testing.assert_allclose(sums.grams[f], wanted, rtol=1e-9, atol=1e-4)  # 1e9 leaves 1e-7 a row
+        # 1e9 leaves 1e-7 a row
+        np.testing.assert_allclose(sums.grams[f], wanted, rtol=1e-9, atol=1e-4)
 
 
 def test_a_fold_without_rows_is_refused():

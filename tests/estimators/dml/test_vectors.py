@@ -1,4 +1,6 @@
-"""Linear DML of vectors of switches and of waves: effects that vary with features, crosses, other bases, coefficients."""
+"""Linear DML of vectors of switches and of waves: effects that vary with features, crosses, other
+bases, coefficients.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +16,33 @@ from equipoise.estimators import LinearDML, load_estimator, save_estimator
 from equipoise.estimators.dml import gram
 from equipoise.treatments import Bits, Dose
 
-THETA = np.array([[1.0, 0.5], [-0.5, 1.0], [0.0, -1.0]])  # of each switch: constant, and slope in the feature OWN
+# of each switch: constant, and slope in the feature OWN
+THETA = np.array([[1.0, 0.5], [-0.5, 1.0], [0.0, -1.0]])
 OWN, CROSS = [0, 0, 1], 0.8
 SPACE = Bits(["mail", "push", "call"], "all", crosses=2)
 ASKED = np.array([[0.0, 0.0, 0.0], [0.5, -0.2, 0.3], [-1.0, 1.0, 0.0]])
 
 
 def switched(n, seed):
-    """Switches that follow the features, an interaction of the first two, a level that is no line, and uneven noise."""
+    """Switches that follow the features, an interaction of the first two, a level that is no line,
+    and uneven noise.
+    """
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (n, 3))
     t = (rng.random((n, 3)) < 0.5 + 0.35 * X[:, OWN] * [1, 0, -1]).astype(int)
     gain = (t * (THETA[:, 0] + X[:, OWN] * THETA[:, 1])).sum(axis=1) + CROSS * t[:, 0] * t[:, 1]
-    return X, t, 3 * X[:, 0] + np.sin(3 * X[:, 1]) + gain + rng.normal(size=n) * (0.5 + np.abs(X[:, 2]))
+    return (
+        X,
+        t,
+        3 * X[:, 0] + np.sin(3 * X[:, 1]) + gain + rng.normal(size=n) * (0.5 + np.abs(X[:, 2])),
+    )
 
 
 def truth(candidates):
     """The effect of each candidate for the units asked, (3, k)."""
-    return (THETA[:, 0] + ASKED[:, OWN] * THETA[:, 1]) @ candidates.T + CROSS * candidates[:, 0] * candidates[:, 1]
+    return (THETA[:, 0] + ASKED[:, OWN] * THETA[:, 1]) @ candidates.T + CROSS * candidates[
+        :, 0
+    ] * candidates[:, 1]
 
 
 def miss(n, seed, **settings):
@@ -60,24 +71,37 @@ def test_equals_least_squares_on_residuals_written_out():
         np.testing.assert_allclose(effects.values[:, c, 0], r @ theta, rtol=1e-9, atol=1e-11)
         spread = np.sqrt(np.einsum("ni,ij,nj->n", r, covariance, r))
         np.testing.assert_allclose(effects.std_error[:, c, 0], spread, rtol=1e-9)
-    level = y - phi[:, 3:] @ theta[12:] - sum(phi[:, j] * (z @ theta[4 * j : 4 * j + 4]) for j in range(3))
+    level = (
+        y
+        - phi[:, 3:] @ theta[12:]
+        - sum(phi[:, j] * (z @ theta[4 * j : 4 * j + 4]) for j in range(3))
+    )
     beta = np.linalg.solve(z.T @ z + np.diag([0.0, 2, 2, 2]), z.T @ level)
     np.testing.assert_allclose(effects.baseline[:, 0], z @ beta, rtol=1e-9, atol=1e-11)
 
 
 def test_finds_effects_of_vectors_and_their_crosses():
-    # root mean square of 20 seeds: at most 0.081; at least 0.165 where the treatment is not residualised, 0.294 without crosses
+    # root mean square of 20 seeds: at most 0.081; at least 0.165 where the treatment is not
+    # residualised, 0.294 without crosses
     assert np.sqrt(np.mean(miss(20_000, 0)[0] ** 2)) < 0.12
     assert np.sqrt(np.mean(miss(20_000, 0, treatment_model=DummyRegressor())[0] ** 2)) > 0.12
     X, t, y = switched(20_000, 0)
-    plain = LinearDML(space=Bits(3, "all")).fit(X, y, treatment=t).effects(ASKED, SPACE.candidates())
+    plain = (
+        LinearDML(space=Bits(3, "all")).fit(X, y, treatment=t).effects(ASKED, SPACE.candidates())
+    )
     assert np.sqrt(np.mean((plain.values[:, :, 0] - truth(SPACE.candidates())) ** 2)) > 0.2
 
 
 def test_intervals_of_vectors_hold_the_truth_as_often_as_they_say():
-    # 200 experiments; 0.951 here, 0.945 to 0.955 in three other sets of 400; 0.43 where neither side is residualised
+    # 200 experiments; 0.951 here, 0.945 to 0.955 in three other sets of 400; 0.43 where neither
+    # side is residualised
     def held(seeds, **settings):
-        return np.mean([np.abs(gap) < 1.96 * error for gap, error in (miss(1000, seed, **settings) for seed in seeds)])
+        return np.mean(
+            [
+                np.abs(gap) < 1.96 * error
+                for gap, error in (miss(1000, seed, **settings) for seed in seeds)
+            ]
+        )
 
     assert 0.92 < held(range(200)) < 0.98
     assert held(range(40), treatment_model=DummyRegressor(), outcome=DummyRegressor()) < 0.7
@@ -87,10 +111,17 @@ def test_neither_the_size_of_blocks_nor_threads_nor_order_matters(monkeypatch):
     X, t, y = switched(3000, seed=2)
     turn = np.random.default_rng(0).permutation(3000)
     found = []
-    for block, threads, order in ((2048, 1, slice(None)), (2048, 2, slice(None)), (97, 1, slice(None)), (2048, 1, turn)):
+    for block, threads, order in (
+        (2048, 1, slice(None)),
+        (2048, 2, slice(None)),
+        (97, 1, slice(None)),
+        (2048, 1, turn),
+    ):
         monkeypatch.setattr(gram, "BLOCK", block)
         with threadpool_limits(threads):
-            est = LinearDML(space=SPACE).fit(X[order], y[order], treatment=t[order], groups=np.arange(3000)[order])
+            est = LinearDML(space=SPACE).fit(
+                X[order], y[order], treatment=t[order], groups=np.arange(3000)[order]
+            )
             found.append(est.effects(ASKED))
     np.testing.assert_array_equal(found[1].std_error, found[0].std_error)
     for other in found:
@@ -100,12 +131,15 @@ def test_neither_the_size_of_blocks_nor_threads_nor_order_matters(monkeypatch):
 
 def test_crosses_vary_with_features_where_asked():
     X, t, y = switched(2000, seed=3)
-    assert LinearDML(space=SPACE).fit(X, y, treatment=t).covariance_.shape == (1, 15, 15)  # 3 * 4 and 3 crosses
+    # 3 * 4 and 3 crosses
+    assert LinearDML(space=SPACE).fit(X, y, treatment=t).covariance_.shape == (1, 15, 15)
     part = LinearDML(space=SPACE, cross_modifiers=[2]).fit(X, y, treatment=t)
     assert part.slots_[-2:].tolist() == [[5, 0], [5, 3]]
     whole = LinearDML(space=SPACE, cross_modifiers=None).fit(X, y, treatment=t)
     assert whole.covariance_.shape == (1, 24, 24)
-    few = LinearDML(space=SPACE, modifiers=["x2", "x0"], cross_modifiers=["x0"]).fit(X, y, treatment=t)
+    few = LinearDML(space=SPACE, modifiers=["x2", "x0"], cross_modifiers=["x0"]).fit(
+        X, y, treatment=t
+    )
     assert few.theta_.shape == (6, 3, 1)
     assert few.slots_[-2:].tolist() == [[5, 0], [5, 1]]
     for est in (part, whole, few):
@@ -122,8 +156,12 @@ def test_a_contrast_is_the_difference_of_effects():
     against_none, against_mail = est.contrast(ASKED, [0, 0, 0]), est.contrast(ASKED, candidates[0])
     np.testing.assert_allclose(against_none.values, effects.values, atol=1e-14)
     np.testing.assert_allclose(against_none.std_error, effects.std_error)
-    np.testing.assert_allclose(against_mail.values, effects.values - effects.values[:, :1], atol=1e-13)
-    np.testing.assert_allclose(against_mail.levels(), est.contrast(ASKED, candidates[:1].repeat(3, 0)).levels())
+    np.testing.assert_allclose(
+        against_mail.values, effects.values - effects.values[:, :1], atol=1e-13
+    )
+    np.testing.assert_allclose(
+        against_mail.levels(), est.contrast(ASKED, candidates[:1].repeat(3, 0)).levels()
+    )
     np.testing.assert_allclose(against_mail.std_error[:, 0], 0.0, atol=1e-7)
     assert against_mail.candidates == effects.candidates
     policy = candidates[[2, 0, 6]]
@@ -133,14 +171,18 @@ def test_a_contrast_is_the_difference_of_effects():
         np.testing.assert_allclose(mixed.values[row], one.values[0], atol=1e-13)
         np.testing.assert_allclose(mixed.baseline[row], one.baseline[0])
         np.testing.assert_allclose(mixed.std_error[row], one.std_error[0], atol=1e-9)
-    with pytest.raises(InputError, match="base must be one treatment, or one for each of the 3 rows; got 2"):
+    with pytest.raises(
+        InputError, match="base must be one treatment, or one for each of the 3 rows; got 2"
+    ):
         est.contrast(ASKED, candidates[:2])
 
 
 def test_a_contrast_of_doses():
     rng = np.random.default_rng(0)
     X, dose = rng.normal(size=(1000, 1)), rng.random(1000)
-    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1])).fit(X, X[:, 0] + 2 * dose + rng.normal(size=1000), treatment=dose)
+    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1])).fit(
+        X, X[:, 0] + 2 * dose + rng.normal(size=1000), treatment=dose
+    )
     half = est.contrast(X[:3], 0.5)
     np.testing.assert_allclose(half.values[:, 0], 0.0, atol=1e-14)
     np.testing.assert_allclose(half.values[:, 1], est.effects(X[:3]).values[:, 0], rtol=1e-9)
@@ -160,9 +202,12 @@ def test_coefficients_are_in_the_units_of_the_columns():
     assert table["encoding"] == [0] * 6
     theta, error = np.reshape(table["value"], (3, 2)), np.reshape(table["std_error"], (3, 2))
     at = np.column_stack([np.ones(4000), X])
-    np.testing.assert_allclose(est.effects(X, [10.0]).values[:, 0], 10 * at @ theta, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        est.effects(X, [10.0]).values[:, 0], 10 * at @ theta, rtol=1e-8, atol=1e-10
+    )
     at_zero = est.effects(np.zeros((1, 2)), [1.0])
-    np.testing.assert_allclose(at_zero.std_error[0, 0], error[0], rtol=1e-8)  # where x = 0, the effect is the constant
+    # where x = 0, the effect is the constant
+    np.testing.assert_allclose(at_zero.std_error[0, 0], error[0], rtol=1e-8)
     assert (np.abs(theta[:, 0] - [0.3, 0, 0.01]) < 4 * error[:, 0]).all()
 
 
@@ -187,7 +232,8 @@ def test_finds_a_wave_of_fixed_frequency():
     est = LinearDML(space=Dose(0, 1, levels=levels, degree=0, waves=[1])).fit(X, y, treatment=dose)
     effects = est.effects(np.array([[0.0, 0.0], [0.0, 1.0]]))
     true = np.sin(2 * np.pi * np.array(levels) + 0.7) - np.sin(0.7)
-    np.testing.assert_allclose(effects.values[:, :, 0], np.outer([1, 2], true), atol=0.08)  # worst of 20 seeds: 0.030
+    # worst of 20 seeds: 0.030
+    np.testing.assert_allclose(effects.values[:, :, 0], np.outer([1, 2], true), atol=0.08)
 
 
 # bad input
@@ -195,7 +241,9 @@ def test_finds_a_wave_of_fixed_frequency():
 
 def test_a_switch_that_features_decide_is_refused():
     X, t, y = switched(400, seed=6)
-    with pytest.raises(InputError, match="column 1 of the encoded treatment must vary among rows of equal features"):
+    with pytest.raises(
+        InputError, match="column 1 of the encoded treatment must vary among rows of equal features"
+    ):
         LinearDML(space=Bits(3), alpha=0).fit(np.column_stack([X, t[:, 1]]), y, treatment=t)
 
 

@@ -35,9 +35,16 @@ def test_it_finds_the_public_worlds_optimum_and_the_published_criterion_does_not
 
 
 def test_without_the_residual_confounding_passes_for_an_effect():
-    world, new = make_shares_standin(4000, seed=0, kind="quad"), make_shares_standin(1000, seed=1000, kind="quad")
+    world, new = (
+        make_shares_standin(4000, seed=0, kind="quad"),
+        make_shares_standin(1000, seed=1000, kind="quad"),
+    )
     uniform = new.regret(np.full((1000, 10), 0.1))
-    assert new.regret(fitted(world).recommend(new.X)) < uniform < new.regret(fitted(world, residual=False).recommend(new.X))
+    assert (
+        new.regret(fitted(world).recommend(new.X))
+        < uniform
+        < new.regret(fitted(world, residual=False).recommend(new.X))
+    )
 
 
 @pytest.mark.parametrize("leaf", ["mdpp", "curve"])
@@ -48,9 +55,13 @@ def test_recommendations_are_mixes(world, leaf):
 
 
 def test_scaling_and_shifting_the_outcome_changes_nothing(world):
-    moved = MDP2Forest(trees=10, space=Shares(6), residual=False).fit(world.X, 8 * world.y + 4, treatment=world.T)
+    moved = MDP2Forest(trees=10, space=Shares(6), residual=False).fit(
+        world.X, 8 * world.y + 4, treatment=world.T
+    )
     still = fitted(world, residual=False)
-    np.testing.assert_allclose(still.recommend(world.X[:100]), moved.recommend(world.X[:100]), atol=1e-9)
+    np.testing.assert_allclose(
+        still.recommend(world.X[:100]), moved.recommend(world.X[:100]), atol=1e-9
+    )
 
 
 def test_the_same_bytes_for_any_number_of_threads(world):
@@ -59,13 +70,17 @@ def test_the_same_bytes_for_any_number_of_threads(world):
 
 
 def test_two_shares_are_one_number():
-    """Best at 0.7 for some, at 0.3 for others: told apart; a cut overshoots a hill off the middle (0.91, 0.09), curves do not."""
+    """Best at 0.7 for some, at 0.3 for others: told apart; a cut overshoots a hill off the middle
+    (0.91, 0.09), curves do not.
+    """
     rng = np.random.default_rng(0)
     X, t = rng.uniform(0, 1, (4000, 2)), rng.uniform(0, 1, 4000)
     best = np.where(X[:, 0] > 0.5, 0.7, 0.3)
     T = np.column_stack([t, 1 - t])
     cuts, curves = (
-        MDP2Forest(trees=10, leaf=leaf, space=Shares(2)).fit(X, -((t - best) ** 2), treatment=T).recommend(X)[:, 0]
+        MDP2Forest(trees=10, leaf=leaf, space=Shares(2))
+        .fit(X, -((t - best) ** 2), treatment=T)
+        .recommend(X)[:, 0]
         for leaf in ("mdpp", "curve")
     )
     assert cuts[best == 0.7].mean() > 0.6 > 0.4 > cuts[best == 0.3].mean()
@@ -74,8 +89,13 @@ def test_two_shares_are_one_number():
 
 
 def test_curves_of_leaves_find_mixes_that_are_unlike_what_was_shown():
-    """Seeds 0 to 4: .47 to .58 of the regret of uniform shares; the best mixes of the mean of the curves had 1.1 to 1.3."""
-    world, new = make_shares_standin(4000, seed=0, kind="quad"), make_shares_standin(1000, seed=1000, kind="quad")
+    """Seeds 0 to 4: .47 to .58 of the regret of uniform shares; the best mixes of the mean of the
+    curves had 1.1 to 1.3.
+    """
+    world, new = (
+        make_shares_standin(4000, seed=0, kind="quad"),
+        make_shares_standin(1000, seed=1000, kind="quad"),
+    )
     uniform = new.regret(np.full((1000, 10), 0.1))
     assert new.regret(fitted(world, leaf="curve").recommend(new.X)) < 0.75 * uniform
 
@@ -84,7 +104,9 @@ def test_where_nothing_matters_curves_say_what_was_shown():
     """Flat curves: shares are as their reach, within a step of the grid; no corner."""
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(600, 2)), rng.dirichlet([8.0, 4.0, 4.0], 600)
-    made = MDP2Forest(trees=5, leaf="curve", space=Shares(3)).fit(X, rng.normal(size=600), treatment=T)
+    made = MDP2Forest(trees=5, leaf="curve", space=Shares(3)).fit(
+        X, rng.normal(size=600), treatment=T
+    )
     made.forests_[0]["curve"][:] = 0
     seen = made.support(X)
     assert np.abs(made.recommend(X) - seen / seen.sum(axis=1, keepdims=True)).max() < 0.02
@@ -104,7 +126,9 @@ def cut(n, S, edges, left=1.0):
 
 @pytest.mark.parametrize(("shape", "at"), [("rising", 0.9), ("falling", 0.1), ("hill", 0.5)])
 def test_shapes_of_a_curve_by_hand(shape, at):
-    """Ten equal bins of [0, 1]: the cut is where it pays, and does not move when a constant is added."""
+    """Ten equal bins of [0, 1]: the cut is where it pays, and does not move when a constant is
+    added.
+    """
     middle, edges, n = np.linspace(0.05, 0.95, 10), np.linspace(0, 1, 11), np.full(10, 20.0)
     y = {"rising": middle, "falling": -middle, "hill": -((middle - 0.5) ** 2)}[shape]
     found = cut(n, n * y, edges)
@@ -127,7 +151,9 @@ def test_the_histogram_of_a_node_by_hand(weighted):
 
 
 def test_packed_sums_are_exact_counts_and_near_sums():
-    """Sums of whole numbers do not depend on their order, and are off by less than a millionth of the spread a row."""
+    """Sums of whole numbers do not depend on their order, and are off by less than a millionth of
+    the spread a row.
+    """
     y = np.random.default_rng(0).standard_normal(100_000)
     packed, unit = kernels.pack(y)
     total = int(packed.sum())
@@ -141,7 +167,9 @@ def test_weighted_and_packed_histograms_agree():
     Xb = rng.integers(0, 8, (n, 4)).astype(np.uint8)
     place = (rng.integers(0, 5, (n, 3)) + 5 * np.arange(3)).astype(np.uint16)
     hists = np.empty((2, 4, 8, 15, 2))
-    for hist, (packed, unit) in zip(hists, (kernels.pack(y), (np.empty(0, np.int64), 1.0)), strict=True):
+    for hist, (packed, unit) in zip(
+        hists, (kernels.pack(y), (np.empty(0, np.int64), 1.0)), strict=True
+    ):
         kernels.fill(hist, Xb, place, np.ones(n), y, packed, unit, np.arange(n), np.arange(4))
     np.testing.assert_array_equal(hists[0, ..., 0], hists[1, ..., 0])
     np.testing.assert_allclose(hists[0, ..., 1], hists[1, ..., 1], atol=1e-6)
@@ -172,7 +200,9 @@ def test_a_constant_share_is_no_reason_to_stop_and_a_constant_mix_is():
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(500, 2)), rng.dirichlet(np.ones(2), 500)
     T = np.column_stack([0.8 * T, np.full(500, 0.2)])
-    made = MDP2Forest(trees=5, space=Shares(3)).fit(X, T[:, 0] + 0.1 * rng.normal(size=500), treatment=T)
+    made = MDP2Forest(trees=5, space=Shares(3)).fit(
+        X, T[:, 0] + 0.1 * rng.normal(size=500), treatment=T
+    )
     assert np.isfinite(made.recommend(X)).all()
     with pytest.raises(InputError, match="the treatments of the rows must vary"):
         MDP2Forest(trees=2, space=Shares(3)).fit(X, T[:, 0], treatment=np.full((500, 3), 1 / 3))
@@ -189,7 +219,9 @@ def test_bounds_and_the_movement_limit_hold(world, leaf):
 
 
 def test_balancing_weights_take_off_who_was_given_what():
-    """Mixes follow the first feature with a correlation of .5; with the weights (within 1/10 and 10) less than half as much."""
+    """Mixes follow the first feature with a correlation of .5; with the weights (within 1/10 and
+    10) less than half as much.
+    """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((4000, 3))
     drawn = rng.gamma(3 + 3 * np.column_stack([X[:, 0] > 0, X[:, 0] <= 0, np.zeros(4000)]))
@@ -198,21 +230,34 @@ def test_balancing_weights_take_off_who_was_given_what():
     w = balance(seen, T, BoostedTrees(), np.arange(4000) % 2, 0)
 
     def follows(weight):
-        x, t = X[:, 0] - np.average(X[:, 0], weights=weight), T[:, 0] - np.average(T[:, 0], weights=weight)
-        return np.average(x * t, weights=weight) / np.sqrt(np.average(x**2, weights=weight) * np.average(t**2, weights=weight))
+        x, t = (
+            X[:, 0] - np.average(X[:, 0], weights=weight),
+            T[:, 0] - np.average(T[:, 0], weights=weight),
+        )
+        return np.average(x * t, weights=weight) / np.sqrt(
+            np.average(x**2, weights=weight) * np.average(t**2, weights=weight)
+        )
 
     assert abs(follows(w)) < 0.5 * follows(np.ones(4000))
     forest = MDP2Forest(trees=3, space=Shares(3), balanced=True).fit(X, y, treatment=T)
     assert 400 < forest.effective_ < 3900
-    assert MDP2Forest(trees=3, space=Shares(3)).fit(X, y, treatment=T).effective_ == pytest.approx(4000)
+    assert MDP2Forest(trees=3, space=Shares(3)).fit(X, y, treatment=T).effective_ == pytest.approx(
+        4000
+    )
 
 
 def test_a_tree_by_histograms_is_the_tree_by_brute_force():
-    """Every split again from the rows themselves, by the sum over shares and bins of n (mean - mean of all)^2."""
+    """Every split again from the rows themselves, by the sum over shares and bins of n (mean - mean
+    of all)^2.
+    """
     rng = np.random.default_rng(3)
     n, K, q, B, least = 600, 3, 4, 6, 25
     Xb, bins = rng.integers(0, B, (n, 3)).astype(np.uint8), rng.integers(0, q, (n, K))
-    y = rng.standard_normal(n) + 2.0 * (Xb[:, 1] > 2) * (bins[:, 0] - 1.5) + (Xb[:, 0] > 3) * (bins[:, 2] == 1)
+    y = (
+        rng.standard_normal(n)
+        + 2.0 * (Xb[:, 1] > 2) * (bins[:, 0] - 1.5)
+        + (Xb[:, 0] > 3) * (bins[:, 2] == 1)
+    )
 
     def spread(rows):
         cells = [(bins[rows, k] == j) for k in range(K) for j in range(q)]
@@ -231,7 +276,16 @@ def test_a_tree_by_histograms_is_the_tree_by_brute_force():
     place = (bins + q * np.arange(K)).astype(np.uint16)
     edges = np.tile(np.linspace(0, 1, q + 1), (K, 1))
     settings = (B, 3, least, kernels.CURVE, True, True, 1.0, 0)
-    given = (Xb, place, np.ones(n), y, *kernels.pack(y), np.arange(n, dtype=np.int32), np.arange(3, dtype=np.int32), edges)
+    given = (
+        Xb,
+        place,
+        np.ones(n),
+        y,
+        *kernels.pack(y),
+        np.arange(n, dtype=np.int32),
+        np.arange(3, dtype=np.int32),
+        edges,
+    )
     feature, at, child, _ = kernels.grow(*given, *settings)
     rows, seen, deepest = {0: np.arange(n)}, 0, {0: 0}
     for v in range(len(feature)):
@@ -247,9 +301,26 @@ def test_a_tree_by_histograms_is_the_tree_by_brute_force():
 
 
 def test_naming_the_shares_in_another_order_gives_the_same_mixes():
-    """The order of visits is drawn by place, so this is said of curves, which do not depend on it."""
-    world, turned = make_shares_standin(3000, seed=2, kind="quad"), np.random.default_rng(0).permutation(10)
-    settings = {"trees": 5, "leaf": "curve", "space": Shares(10), "residual": False, "criterion": "curve_het"}
-    straight = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T).recommend(world.X[:100])
-    other = MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T[:, turned]).recommend(world.X[:100])
+    """The order of visits is drawn by place, so this is said of curves, which do not depend on
+    it.
+    """
+    world, turned = (
+        make_shares_standin(3000, seed=2, kind="quad"),
+        np.random.default_rng(0).permutation(10),
+    )
+    settings = {
+        "trees": 5,
+        "leaf": "curve",
+        "space": Shares(10),
+        "residual": False,
+        "criterion": "curve_het",
+    }
+    straight = (
+        MDP2Forest(**settings).fit(world.X, world.y, treatment=world.T).recommend(world.X[:100])
+    )
+    other = (
+        MDP2Forest(**settings)
+        .fit(world.X, world.y, treatment=world.T[:, turned])
+        .recommend(world.X[:100])
+    )
     np.testing.assert_allclose(other, straight[:, turned], atol=1e-9)

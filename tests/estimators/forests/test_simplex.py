@@ -27,14 +27,22 @@ def test_the_best_mix_is_the_best_of_all(seed):
 
 
 def test_bounds_that_leave_no_mix():
-    with pytest.raises(InputError, match="bounds of shares must leave a mix that sums to 1; .*row 0"):
+    with pytest.raises(
+        InputError, match="bounds of shares must leave a mix that sums to 1; .*row 0"
+    ):
         best_mix(np.zeros((1, 2, 11)), low=np.array([0.6, 0.6]))
 
 
 def test_the_nearest_mix_within_bounds():
-    """By the conditions of the projection: inside, sums to 1, and one shift for every share that no bound holds."""
+    """By the conditions of the projection: inside, sums to 1, and one shift for every share that no
+    bound holds.
+    """
     rng = np.random.default_rng(0)
-    mix, low, high = rng.dirichlet(np.ones(4), 50), np.array([0.1, 0.0, 0.2, 0.0]), np.array([0.5, 0.3, 1.0, 0.4])
+    mix, low, high = (
+        rng.dirichlet(np.ones(4), 50),
+        np.array([0.1, 0.0, 0.2, 0.0]),
+        np.array([0.5, 0.3, 1.0, 0.4]),
+    )
     found = within_bounds(mix, low, high)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
     assert ((found >= low - 1e-12) & (found <= high + 1e-12)).all()

@@ -12,7 +12,9 @@ SPACE = Dose(0, 3, levels=[1, 2, 3], unit="USD")
 
 
 def vouchers(n=4000, seed=0, noise=0.5):
-    """X (n, 3), dose (n,), y (n, 2): the level rises and saturates with the dose, the second metric falls."""
+    """X (n, 3), dose (n,), y (n, 2): the level rises and saturates with the dose, the second metric
+    falls.
+    """
     rng = np.random.default_rng(seed)
     X, dose = rng.uniform(-1, 1, (n, 3)), np.where(rng.random(n) < 0.2, 0, rng.uniform(0, 3, n))
     y = np.column_stack([X[:, 0] + response(X, dose), X[:, 1] - response(X, dose)])
@@ -41,7 +43,8 @@ def test_finds_the_truth_at_any_amount():
     assert not got.values[:, 0].any()
     for a, amount in ((1, 0.5), (2, 2.5)):
         truth = response(X, amount)
-        assert np.sqrt(np.mean((got.values[:, a, 0] - truth) ** 2)) < 0.35  # at most 0.193 over 10 seeds
+        # at most 0.193 over 10 seeds
+        assert np.sqrt(np.mean((got.values[:, a, 0] - truth) ** 2)) < 0.35
         assert np.sqrt(np.mean((got.values[:, a, 1] + truth) ** 2)) < 0.35
 
 
@@ -49,7 +52,12 @@ def test_the_response_may_be_held_to_a_direction_for_each_metric():
     X, dose, y = vouchers(400, noise=2.0)
     amounts = np.linspace(0, 3, 31)
     free = DoseSLearner(space=SPACE).fit(X, y, treatment=dose).effects(X, amounts).values
-    held = DoseSLearner(monotone=["increasing", "decreasing"], space=SPACE).fit(X, y, treatment=dose).effects(X, amounts).values
+    held = (
+        DoseSLearner(monotone=["increasing", "decreasing"], space=SPACE)
+        .fit(X, y, treatment=dose)
+        .effects(X, amounts)
+        .values
+    )
     assert (np.diff(free[:, :, 0], axis=1) < 0).any()
     assert (np.diff(held[:, :, 0], axis=1) >= 0).all()
     assert (np.diff(held[:, :, 1], axis=1) <= 0).all()
@@ -61,7 +69,11 @@ def test_the_response_may_be_held_to_a_direction_for_each_metric():
     [
         (DoseSLearner(monotone="up", space=SPACE), None, "monotone must be 'increasing'"),
         (DoseSLearner(monotone=["increasing"], space=SPACE), None, "monotone must be"),
-        (DoseSLearner(LinearRegression(), space=SPACE), None, "outcome must be BoostedTrees or None"),
+        (
+            DoseSLearner(LinearRegression(), space=SPACE),
+            None,
+            "outcome must be BoostedTrees or None",
+        ),
         (DoseSLearner(space=SPACE), 1.0, "the dose must vary; got 1 in every row"),
     ],
     ids=["no way", "too few ways", "no trees", "one dose"],

@@ -33,7 +33,8 @@ def test_scores_are_regressed_as_they_are():
     y, e = rng.normal(size=60), np.full((60, 2), [0.6, 0.4])
     got = DRLearner(Known(2.0), LINE).fit(X, y, treatment=cell, propensity=e).effects(X)
     gap = y - 2 * X[:, 0]
-    score = np.where(cell == 1, gap / 0.4, -gap / 0.6)  # the known levels are equal, so their difference is 0
+    # the known levels are equal, so their difference is 0
+    score = np.where(cell == 1, gap / 0.4, -gap / 0.6)
     np.testing.assert_allclose(got.values[:, 0, 0], LINE.fit(X, score).predict(X))
     np.testing.assert_allclose(got.baseline[:, 0], 2 * X[:, 0])
 
@@ -41,8 +42,16 @@ def test_scores_are_regressed_as_they_are():
 def test_with_constants_it_is_the_difference_of_means_in_a_balanced_experiment(experiment):
     world = experiment(600)
     cell = np.arange(600) % 2
-    got = DRLearner(DummyRegressor(), DummyRegressor()).fit(world.X, world.y, treatment=cell).effects(world.X[:1])
-    np.testing.assert_allclose(got.values[0, 0], world.y[cell == 1].mean(axis=0) - world.y[cell == 0].mean(axis=0), atol=1e-9)
+    got = (
+        DRLearner(DummyRegressor(), DummyRegressor())
+        .fit(world.X, world.y, treatment=cell)
+        .effects(world.X[:1])
+    )
+    np.testing.assert_allclose(
+        got.values[0, 0],
+        world.y[cell == 1].mean(axis=0) - world.y[cell == 0].mean(axis=0),
+        atol=1e-9,
+    )
 
 
 @pytest.mark.parametrize("outcome", [LINE, DummyRegressor()], ids=["right levels", "wrong levels"])
@@ -50,14 +59,16 @@ def test_finds_the_truth_under_confounding_while_the_propensity_is_right(outcome
     world = experiment(20_000, arms=3, confounded=True)
     given = {"treatment": world.cell, "propensity": world.e}
     fitted = DRLearner(outcome, LINE, space=Arms([0, 1, 2])).fit(world.X, world.y, **given)
-    assert pehe(fitted, world) < 0.2  # at most 0.071 and 0.137 over 10 seeds; both wrong: at least 1.09
+    # at most 0.071 and 0.137 over 10 seeds; both wrong: at least 1.09
+    assert pehe(fitted, world) < 0.2
 
 
 def test_finds_the_truth_with_right_levels_though_the_propensity_is_wrong(experiment, pehe):
     world = experiment(20_000, confounded=True)
     fitted = DRLearner(LINE, LINE).fit(world.X, world.y, treatment=world.cell)
     assert pehe(fitted, world) < 0.15  # at most 0.061 over 10 seeds
-    np.testing.assert_allclose(fitted.effects(world.X).baseline[:, 0], 2 * world.X[:, 0], atol=0.2)  # control's, not an arm's
+    # control's, not an arm's
+    np.testing.assert_allclose(fitted.effects(world.X).baseline[:, 0], 2 * world.X[:, 0], atol=0.2)
 
 
 def test_finds_the_truth_with_trees(experiment, pehe):
@@ -71,7 +82,9 @@ def test_a_wrong_sign_is_seen(experiment, pehe, monkeypatch):
     world = experiment(20_000)
     right = pehe(DRLearner(LINE, LINE).fit(world.X, world.y, treatment=world.cell), world)
     true_scores = dr.dr_scores
-    monkeypatch.setattr(dr, "dr_scores", lambda y, cell, e, mu: 2 * mu - true_scores(y, cell, e, mu))
+    monkeypatch.setattr(
+        dr, "dr_scores", lambda y, cell, e, mu: 2 * mu - true_scores(y, cell, e, mu)
+    )
     wrong = DRLearner(DummyRegressor(), LINE).fit(world.X, world.y, treatment=world.cell)
     assert right < 0.1
     assert pehe(wrong, world) > 0.2
@@ -98,7 +111,10 @@ def test_clusters_keep_to_one_fold(experiment, monkeypatch):
     monkeypatch.setattr(
         dr,
         "cross_fit",
-        lambda model, table, parts, fold, *rest: (folds.append(fold), true_fit(model, table, parts, fold, *rest))[1],
+        lambda model, table, parts, fold, *rest: (
+            folds.append(fold),
+            true_fit(model, table, parts, fold, *rest),
+        )[1],
     )
     DRLearner(LINE, LINE).fit(world.X, world.y, treatment=world.cell, groups=group)
     fold = folds[0].reshape(300, 3)

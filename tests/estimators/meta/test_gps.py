@@ -1,4 +1,6 @@
-"""The generalised propensity score against a truth that it can tell, and against what a regression on the dose alone says."""
+"""The generalised propensity score against a truth that it can tell, and against what a regression
+on the dose alone says.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ GRID = [2.0, 3.0, 4.0]
 
 
 def rows(seed, n=8000):
-    """A dose that grows with x, an outcome that is higher where the dose was likely; its expectations, and E[Y(t)]."""
+    """A dose that grows with x, an outcome that is higher where the dose was likely; its
+    expectations, and E[Y(t)].
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 1))
     t = 3 + x[:, 0] + 0.5 * rng.normal(size=n)
@@ -33,7 +37,9 @@ def curve(x, t, y):
 
 
 def test_it_finds_the_response_where_its_model_holds():
-    """The margin is three times the worst error over seeds 100 to 104 (.0143); a cubic of the dose alone errs by 1.25."""
+    """The margin is three times the worst error over seeds 100 to 104 (.0143); a cubic of the dose
+    alone errs by 1.25.
+    """
     for seed in range(5):
         x, t, y, truth = rows(seed)
         np.testing.assert_allclose(curve(x, t, y), truth, atol=0.043)
@@ -64,5 +70,7 @@ def test_bad_input():
     with pytest.raises(InputError, match="ridge must be a number >= 0"):
         GPS(-1.0, space=Dose(0, 2)).fit(x, y, treatment=t)
     x[3] = np.nan
-    with pytest.raises(InputError, match=r"feature 'x0' must have no missing value; got nan at row 3"):
+    with pytest.raises(
+        InputError, match=r"feature 'x0' must have no missing value; got nan at row 3"
+    ):
         GPS(space=Dose(0, 2)).fit(x, y, treatment=t)

@@ -36,9 +36,12 @@ def test_with_a_constant_effect_it_is_robinsons_regression(experiment):
 
 def test_finds_the_truth_under_confounding(experiment, pehe):
     world = experiment(20_000, arms=3, confounded=True)
-    fitted = RLearner(LINE, LINE, space=Arms([0, 1, 2])).fit(world.X, world.y, treatment=world.cell, propensity=world.e)
+    fitted = RLearner(LINE, LINE, space=Arms([0, 1, 2])).fit(
+        world.X, world.y, treatment=world.cell, propensity=world.e
+    )
     assert pehe(fitted, world) < 0.15  # at most 0.072 over 10 seeds
-    np.testing.assert_allclose(fitted.effects(world.X).baseline[:, 0], 2 * world.X[:, 0], atol=0.2)  # at most 0.083 over 10 seeds
+    # at most 0.083 over 10 seeds
+    np.testing.assert_allclose(fitted.effects(world.X).baseline[:, 0], 2 * world.X[:, 0], atol=0.2)
 
 
 def test_finds_the_truth_with_trees(experiment, pehe):
@@ -54,7 +57,9 @@ def test_a_pair_is_as_it_is_alone(experiment):
     flat = DummyRegressor(strategy="constant", constant=0.0)
     three = RLearner(flat, LINE, space=Arms([0, 1, 2])).fit(world.X, world.y, treatment=world.cell)
     two = RLearner(flat, LINE).fit(world.X[pair], world.y[pair], treatment=world.cell[pair])
-    np.testing.assert_allclose(three.effects(world.X).values[:, 0], two.effects(world.X).values[:, 0])
+    np.testing.assert_allclose(
+        three.effects(world.X).values[:, 0], two.effects(world.X).values[:, 0]
+    )
 
 
 def test_the_effect_model_must_take_weights(experiment):

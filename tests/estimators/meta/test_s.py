@@ -46,7 +46,11 @@ def test_with_all_products_a_line_is_the_t_learner(experiment):
 def test_it_takes_a_dose_and_any_amount():
     rng = np.random.default_rng(0)
     X, dose = rng.normal(size=(100, 2)), rng.uniform(0, 3, 100)
-    got = SLearner(LinearRegression(), space=Dose(0, 3)).fit(X, X[:, 0] + 2 * dose, treatment=dose).effects(X, [0, 0.7, 3])
+    got = (
+        SLearner(LinearRegression(), space=Dose(0, 3))
+        .fit(X, X[:, 0] + 2 * dose, treatment=dose)
+        .effects(X, [0, 0.7, 3])
+    )
     np.testing.assert_allclose(got.values[:, :, 0], np.tile([0, 1.4, 6], (100, 1)), atol=1e-9)
 
 

@@ -45,7 +45,9 @@ def test_finds_the_truth(experiment, pehe):
 
 def test_an_arm_without_rows_is_named(experiment):
     world = experiment(100)
-    with pytest.raises(InputError, match="the rows of treatment '2' must be at least 2; got 0; drop it"):
+    with pytest.raises(
+        InputError, match="the rows of treatment '2' must be at least 2; got 0; drop it"
+    ):
         TLearner(space=Arms([0, 1, 2])).fit(world.X, world.y, treatment=world.cell)
     with pytest.raises(InputError, match="the rows of treatment '1' must be at least 2; got 0"):
         TLearner().fit(world.X, world.y, treatment=np.zeros(100))

@@ -36,7 +36,10 @@ def test_with_lines_it_is_the_t_learner(experiment):
     given = {"treatment": world.cell, "sample_weight": np.random.default_rng(1).uniform(1, 2, 500)}
     x, t = (
         learner.fit(world.X, world.y, **given).effects(world.X)
-        for learner in (XLearner(LINE, LINE, space=Arms([0, 1, 2])), TLearner(LINE, space=Arms([0, 1, 2])))
+        for learner in (
+            XLearner(LINE, LINE, space=Arms([0, 1, 2])),
+            TLearner(LINE, space=Arms([0, 1, 2])),
+        )
     )
     np.testing.assert_allclose(x.values, t.values)
     np.testing.assert_allclose(x.baseline, t.baseline)
@@ -47,7 +50,9 @@ def test_two_arms_of_three_are_as_they_are_alone(experiment):
     pair = world.cell < 2
     three = XLearner(LINE, LINE, space=Arms([0, 1, 2])).fit(world.X, world.y, treatment=world.cell)
     two = XLearner(LINE, LINE).fit(world.X[pair], world.y[pair], treatment=world.cell[pair])
-    np.testing.assert_allclose(three.effects(world.X).values[:, 0], two.effects(world.X).values[:, 0])
+    np.testing.assert_allclose(
+        three.effects(world.X).values[:, 0], two.effects(world.X).values[:, 0]
+    )
 
 
 def unequal(experiment, seed=0):
@@ -56,16 +61,20 @@ def unequal(experiment, seed=0):
 
 def test_finds_the_truth_and_beats_the_t_learner_with_few_treated(experiment, pehe):
     world = unequal(experiment)
-    x, t = (learner.fit(world.X, world.y, treatment=world.cell) for learner in (XLearner(), TLearner()))
+    x, t = (
+        learner.fit(world.X, world.y, treatment=world.cell) for learner in (XLearner(), TLearner())
+    )
     assert pehe(x, world) < 0.25  # at most 0.183 over 10 seeds; sd of tau 0.29
     assert pehe(x, world) < 0.85 * pehe(t, world)  # at most 0.71
 
 
 def test_a_swapped_propensity_is_seen(experiment, pehe):
     world = unequal(experiment)
-    coarse = DecisionTreeRegressor(min_samples_leaf=50)  # few leaves for the 200 treated, many for the control
+    # few leaves for the 200 treated, many for the control
+    coarse = DecisionTreeRegressor(min_samples_leaf=50)
     right, wrong = (
-        XLearner(coarse, LINE).fit(world.X, world.y, treatment=world.cell, propensity=e) for e in (world.e, world.e[:, ::-1])
+        XLearner(coarse, LINE).fit(world.X, world.y, treatment=world.cell, propensity=e)
+        for e in (world.e, world.e[:, ::-1])
     )
     assert pehe(wrong, world) > 2 * pehe(right, world)  # 2.8 to 9.6 over 10 seeds
 

@@ -25,7 +25,9 @@ def test_a_valid_world_raises_no_alarm(incentive, fit):
 def test_a_violation_is_named_and_the_result_still_labelled(incentive, fit, knobs, assumption):
     """z over 3 seeds: -18 and -28 or less; the strata are probabilities all the same."""
     world = incentive(20_000, 1, **knobs)
-    with pytest.warns(AssumptionWarning, match=rf"{assumption} .*fails with z = -\d.*bounds and sensitivity"):
+    with pytest.warns(
+        AssumptionWarning, match=rf"{assumption} .*fails with z = -\d.*bounds and sensitivity"
+    ):
         estimator = fit(CFOR(), world)
     np.testing.assert_allclose(estimator.strata(world.X[:10]).sum(axis=1), 1)
 
@@ -47,7 +49,10 @@ def test_calibration_is_of_held_out_estimates(incentive, fit):
 def test_a_learnt_propensity_takes_the_confounding_out(incentive, fit):
     """Largest |z| of the mean signals over 6 seeds: 1.4; with the observed shares at least 7.3."""
     world = incentive(20_000, 1)
-    gap = fit(CFIPS(LinearRegression()), world, propensity=LearntPropensity()).signals() - world.strata
+    gap = (
+        fit(CFIPS(LinearRegression()), world, propensity=LearntPropensity()).signals()
+        - world.strata
+    )
     assert np.abs(gap.mean(axis=0) / (gap.std(axis=0) / np.sqrt(len(gap)))).max() < 4
 
 

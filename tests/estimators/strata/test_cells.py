@@ -19,7 +19,9 @@ def classes(n=1500, seed=0):
 
 
 def sample_of(world):
-    return strata_sample(world.X, world.y, Arms([0, 1]), world.treatment, world.claimed, world.propensity)
+    return strata_sample(
+        world.X, world.y, Arms([0, 1]), world.treatment, world.claimed, world.propensity
+    )
 
 
 def test_the_split_text_is_lightgbms_model():
@@ -66,12 +68,16 @@ def test_no_row_is_predicted_by_a_model_that_saw_it(incentive):
     rows = before.fold == 1
     y = world.y.copy()
     y[rows] = 1 - y[rows]
-    changed = strata_sample(world.X, y, Arms([0, 1]), world.treatment, world.claimed, world.propensity)
+    changed = strata_sample(
+        world.X, y, Arms([0, 1]), world.treatment, world.claimed, world.propensity
+    )
     offered = world.treatment == 1
     table = Table(world.X, before.table.names)
     for f in range(3):
         inside = Rows(table, np.flatnonzero(offered & (before.fold != f)))
-        again = learn_classes(BoostedClasses(leaves=4), inside, inside.of(changed.cell)).predict(world.X, np.flatnonzero(rows))
+        again = learn_classes(BoostedClasses(leaves=4), inside, inside.of(changed.cell)).predict(
+            world.X, np.flatnonzero(rows)
+        )
         assert np.array_equal(again, before.q[rows]) == (f == 1)
 
 

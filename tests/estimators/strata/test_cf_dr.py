@@ -47,19 +47,25 @@ def z_scores(incentive, fit, models, known):
     for seed in range(SIMULATIONS):
         world = incentive.__wrapped__(1000, seed)
         propensity = world.propensity if known else np.full(1000, 0.5)
-        gap = fit(CFDR(*models, LinearRegression()), world, propensity=propensity).signals() - world.strata
+        gap = (
+            fit(CFDR(*models, LinearRegression()), world, propensity=propensity).signals()
+            - world.strata
+        )
         found.append(gap.mean(axis=0) / (gap.std(axis=0) / np.sqrt(1000)))
     return np.array(found)
 
 
-@pytest.mark.filterwarnings("ignore::equipoise.core.strata.AssumptionWarning")  # both-wrong looks like a violation
+# both-wrong looks like a violation
+@pytest.mark.filterwarnings("ignore::equipoise.core.strata.AssumptionWarning")
 @pytest.mark.parametrize(
     ("models", "known", "right"),
     [(RIGHT, True, True), (WRONG, True, True), (RIGHT, False, True), (WRONG, False, False)],
     ids=["both right", "only g right", "only q right", "both wrong"],
 )
 def test_either_nuisance_may_be_wrong(incentive, fit, models, known, right):
-    """Largest |z| of the pooled mean: 1.6, and of one simulation 3.1, where right; 12.9 where both are wrong."""
+    """Largest |z| of the pooled mean: 1.6, and of one simulation 3.1, where right; 12.9 where both
+    are wrong.
+    """
     z = z_scores(incentive, fit, models, known)
     pooled = np.abs(z.sum(axis=0)) / np.sqrt(SIMULATIONS)
     assert (pooled.max() < 4) == right
@@ -75,11 +81,15 @@ def test_oracles_make_oracle_scores(incentive, fit):
     plug_in = identify(OracleCells().predict(world.X), OracleLevel().predict(world.X))
     missed.fit(world.X, estimator.signals() - plug_in)
     np.testing.assert_allclose(plug_in, world.strata, atol=1e-12)
-    np.testing.assert_allclose(estimator.scores(world.X), plug_in + missed.predict(world.X), atol=1e-9)
+    np.testing.assert_allclose(
+        estimator.scores(world.X), plug_in + missed.predict(world.X), atol=1e-9
+    )
 
 
 def test_repairs_wrong_outcome_models(incentive, fit):
-    """Root mean squared error with constant outcome models: 0.298 as they are, 0.071 with what they missed (3 seeds)."""
+    """Root mean squared error with constant outcome models: 0.298 as they are, 0.071 with what they
+    missed (3 seeds).
+    """
     world, new = incentive(20_000, 1), incentive(5_000, 99)
     error = {}
     for name, estimator in (("or", CFOR(*WRONG)), ("dr", CFDR(*WRONG))):

@@ -9,14 +9,19 @@ from equipoise.estimators.strata import CFIPS
 
 def test_signals_are_the_formula(incentive, fit):
     world = incentive()
-    treatment, claimed, y = (np.asarray(column, np.int64) for column in (world.treatment, world.claimed, world.y))
+    treatment, claimed, y = (
+        np.asarray(column, np.int64) for column in (world.treatment, world.claimed, world.y)
+    )
     np.testing.assert_array_equal(
-        fit(CFIPS(LinearRegression()), world).signals(), ips_signals(Claims(treatment, claimed, y, world.propensity))
+        fit(CFIPS(LinearRegression()), world).signals(),
+        ips_signals(Claims(treatment, claimed, y, world.propensity)),
     )
 
 
 def test_needs_the_right_propensity(incentive, fit):
-    """Largest |z| of the mean signals: 2.5 over 20 seeds; with the shares of this confounded log: 7.4."""
+    """Largest |z| of the mean signals: 2.5 over 20 seeds; with the shares of this confounded log:
+    7.4.
+    """
     world = incentive(20_000, 1)
     for propensity, right in ((world.propensity, True), (None, False)):
         gap = fit(CFIPS(LinearRegression()), world, propensity=propensity).signals() - world.strata

@@ -16,7 +16,9 @@ def loss(scores, seen):
 
 
 def test_observed_cells_by_hand():
-    assert observed(np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0]), np.array([1, 1, 0, 1])).tolist() == [3, 1, 4, 5]
+    assert observed(
+        np.array([1, 1, 0, 0]), np.array([1, 0, 0, 0]), np.array([1, 1, 0, 1])
+    ).tolist() == [3, 1, 4, 5]
 
 
 def test_sets_are_the_cells_of_the_strata():
@@ -42,7 +44,9 @@ def test_start_is_the_identified_share():
     count = np.array([40, 10, 20, 30, 60, 20])
     seen = np.repeat(np.arange(6), count)
     f = np.exp(start_scores(seen, np.ones(len(seen))))
-    np.testing.assert_allclose(f, identify(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]))[0], atol=1e-4)
+    np.testing.assert_allclose(
+        f, identify(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]))[0], atol=1e-4
+    )
 
 
 def test_recovers_the_strata(incentive, fit):

@@ -8,7 +8,9 @@ from equipoise.estimators.strata import CFOR
 
 
 def test_one_group_by_hand(fit):
-    """Without features the strata are the counts: 10 offered (4, 1, 2, 3 in the cells), 8 not (2 bought)."""
+    """Without features the strata are the counts: 10 offered (4, 1, 2, 3 in the cells), 8 not (2
+    bought).
+    """
     cell = np.repeat([0, 1, 2, 3], [4, 1, 2, 3])
     y = np.r_[cell % 2, np.repeat([0, 1], [6, 2])]
     claimed = np.r_[cell // 2, np.zeros(8, int)]

@@ -24,7 +24,9 @@ every_net = pytest.mark.parametrize("name", NETS)
 
 @cache
 def world(n=30_000, seed=0):
-    """Users 100, 101, ... and items 0, 10, ...; strata additive on the logit scale; the offer depends on the user."""
+    """Users 100, 101, ... and items 0, 10, ...; strata additive on the logit scale; the offer
+    depends on the user.
+    """
     rng = np.random.default_rng(seed)
     place = np.column_stack([rng.integers(0, size, n) for size in SIZES])
     score = sum(rng.normal(size=(size, 5))[place[:, j]] for j, size in enumerate(SIZES))
@@ -35,7 +37,12 @@ def world(n=30_000, seed=0):
     claims, without, offered = np.array([[0, 0, 1, 1, 1], [0, 1, 0, 0, 1], [0, 1, 0, 1, 1]])
     X = np.column_stack([100 + place[:, 0], 10 * place[:, 1]])
     return SimpleNamespace(
-        X=X, strata=f, propensity=g, treatment=t, claimed=t * claims[z], y=np.where(t == 1, offered[z], without[z])
+        X=X,
+        strata=f,
+        propensity=g,
+        treatment=t,
+        claimed=t * claims[z],
+        y=np.where(t == 1, offered[z], without[z]),
     )
 
 
@@ -50,19 +57,27 @@ def fitted(net, w):
 
 def test_ids_become_codes_and_strangers_the_last():
     known = [np.array([100, 105]), np.array([0, 10, 20])]
-    assert codes(np.array([[105, 20], [7, 0], [100, 30]]), known).tolist() == [[1, 2], [2, 0], [0, 3]]
+    assert codes(np.array([[105, 20], [7, 0], [100, 30]]), known).tolist() == [
+        [1, 2],
+        [2, 0],
+        [0, 3],
+    ]
 
 
 @pytest.mark.parametrize("bad", [0.5, np.nan, np.inf])
 def test_what_is_no_id_names_row_and_column(bad):
-    with pytest.raises(InputError, match="X column 'item' must hold ids, which are whole numbers; got .* at row 1; .*cf-dr"):
+    with pytest.raises(
+        InputError,
+        match="X column 'item' must hold ids, which are whole numbers; got .* at row 1; .*cf-dr",
+    ):
         checked_ids(np.array([[1.0, 2.0], [3.0, bad]]), ("user", "item"))
 
 
 @every_net
 def test_recovers_the_strata(name):
     w = world()
-    assert np.abs(once(name).strata(w.X) - w.strata).mean() < 0.035  # a constant is off by 0.17; worst of 3 seeds: 0.027
+    # a constant is off by 0.17; worst of 3 seeds: 0.027
+    assert np.abs(once(name).strata(w.X) - w.strata).mean() < 0.035
 
 
 @every_net
@@ -107,7 +122,10 @@ def test_saved_and_loaded_it_answers_bit_for_bit(name, tmp_path):
 @every_net
 def test_same_seed_same_numbers_another_seed_others(name):
     w = world(3_000)
-    nets = [fitted(clone(NETS[name]().set_params(seed=seed, epochs=3)), w).strata(w.X) for seed in (1, 1, 2)]
+    nets = [
+        fitted(clone(NETS[name]().set_params(seed=seed, epochs=3)), w).strata(w.X)
+        for seed in (1, 1, 2)
+    ]
     np.testing.assert_array_equal(nets[0], nets[1])
     assert not np.array_equal(nets[0], nets[2])
 
@@ -115,4 +133,6 @@ def test_same_seed_same_numbers_another_seed_others(name):
 def test_weights_are_refused():
     w = world(3_000)
     with pytest.raises(InputError, match="sample_weight must be None for nets of ids"):
-        NETS["cf-mtl"]().fit(w.X, w.y, treatment=w.treatment, claimed=w.claimed, sample_weight=np.ones(3_000))
+        NETS["cf-mtl"]().fit(
+            w.X, w.y, treatment=w.treatment, claimed=w.claimed, sample_weight=np.ones(3_000)
+        )

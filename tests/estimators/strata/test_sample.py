@@ -19,7 +19,9 @@ def test_a_claim_without_offer_names_rows_and_the_way_out(incentive, fit):
     world = incentive(600)
     bad = np.flatnonzero(world.treatment == 0)[[1, 4]]
     claimed = changed(world.claimed, bad, 1)
-    with pytest.raises(InputError, match=rf"1 in 2 rows .* at rows {bad[0]}, {bad[1]}; .*pass claimed \* offered"):
+    with pytest.raises(
+        InputError, match=rf"1 in 2 rows .* at rows {bad[0]}, {bad[1]}; .*pass claimed \* offered"
+    ):
         fit(CFOR(), world, claimed=claimed)
     fit(CFOR(), world, claimed=claimed * world.treatment)
 
@@ -63,15 +65,20 @@ def test_an_empty_arm_is_refused(incentive, fit):
 
 def test_an_empty_cell_is_said_and_its_stratum_is_zero(incentive, fit):
     world = incentive(600)
-    y = world.y * np.where(world.treatment == 1, world.claimed, 1)  # nobody buys without a claim: the claim is the visit
-    with pytest.warns(AssumptionWarning, match="no offered unit buys without a claim: q01 is taken to be 0"):
+    # nobody buys without a claim: the claim is the visit
+    y = world.y * np.where(world.treatment == 1, world.claimed, 1)
+    with pytest.warns(
+        AssumptionWarning, match="no offered unit buys without a claim: q01 is taken to be 0"
+    ):
         estimator = fit(CFOR(), world, y=y)
     assert estimator.strata(world.X)[:, 1].max() < 0.01
 
 
 def test_one_filled_cell_is_refused(incentive, fit):
     world = incentive(600)
-    with pytest.raises(InputError, match="differ in claim or outcome; got only a unit that neither claims nor buys"):
+    with pytest.raises(
+        InputError, match="differ in claim or outcome; got only a unit that neither claims nor buys"
+    ):
         fit(CFOR(), world, y=world.y * (1 - world.treatment), claimed=0 * world.claimed)
 
 

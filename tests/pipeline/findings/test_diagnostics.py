@@ -1,4 +1,6 @@
-"""Averages, rankings and deciles: their signs where lower is better, and agreement with evaluation."""
+"""Averages, rankings and deciles: their signs where lower is better, and agreement with
+evaluation.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,11 @@ def turned(log: Log) -> Log:
     """The same log with the metric said to be bad."""
     from dataclasses import replace
 
-    return Log(log.table, replace(log.roles, outcomes=(Outcome("conversion", "binary", better="lower"),)), log.space)
+    return Log(
+        log.table,
+        replace(log.roles, outcomes=(Outcome("conversion", "binary", better="lower"),)),
+        log.space,
+    )
 
 
 def test_agrees_with_evaluation(world):
@@ -30,7 +36,9 @@ def test_agrees_with_evaluation(world):
     rows = observe(log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels())
     ranking = rank(effects.values[:, 0, 0], rows)
     assert curves[0]["qini"] == METRICS.load("qini")(ranking, level=0.9).interval
-    assert curves[0]["gain"][-1] == pytest.approx(averages(log, effects, truth.propensity, 0.9)[0]["effect"][0])
+    assert curves[0]["gain"][-1] == pytest.approx(
+        averages(log, effects, truth.propensity, 0.9)[0]["effect"][0]
+    )
     assert [tenth["decile"] for tenth in tenths] == list(range(1, 11))
     assert sum(tenth["rows"] for tenth in tenths) == len(log)
 
@@ -41,10 +49,13 @@ def test_where_lower_is_better_the_first_tenth_falls_most(world):
     curves, tenths = rankings(turned(log), effects, truth.propensity, 0.95, 0)
     predicted = [tenth["predicted"] for tenth in tenths]
     assert predicted == sorted(predicted)
-    assert all(tenth["observed"][1] < tenth["observed"][0] < tenth["observed"][2] for tenth in tenths)
+    assert all(
+        tenth["observed"][1] < tenth["observed"][0] < tenth["observed"][2] for tenth in tenths
+    )
     up, _ = rankings(log, effects, truth.propensity, 0.95, 0)
     assert curves[0]["gain"][-1] == pytest.approx(-up[0]["gain"][-1])
-    assert curves[0]["qini"][0] == pytest.approx(up[0]["qini"][0])  # the same order from the other end
+    # the same order from the other end
+    assert curves[0]["qini"][0] == pytest.approx(up[0]["qini"][0])
 
 
 def test_true_effects_rank_and_noise_does_not(world):

@@ -16,7 +16,12 @@ from equipoise.pipeline.study.evaluator import one_hot
 def log_of(**columns):
     n = len(next(iter(columns.values())))
     table = {"t": [0, 1] * (n // 2), "y": np.arange(n) * 1.0, **columns}
-    return read_log(pa.table(table), treatment="t", outcomes={"y": "amount"}, features=[k for k in columns if k[0] == "x"])
+    return read_log(
+        pa.table(table),
+        treatment="t",
+        outcomes={"y": "amount"},
+        features=[k for k in columns if k[0] == "x"],
+    )
 
 
 def test_shares_by_hand():
@@ -28,7 +33,9 @@ def test_shares_by_hand():
 def groups(column) -> tuple[list, list]:
     n = len(column)
     table = {"t": [0, 1] * (n // 2), "y": np.arange(n) * 1.0, "x": range(n), "g": column}
-    log = read_log(pa.table(table), treatment="t", outcomes={"y": "amount"}, features=["x"], protected=["g"])
+    log = read_log(
+        pa.table(table), treatment="t", outcomes={"y": "amount"}, features=["x"], protected=["g"]
+    )
     codes, labels = audit_groups(log, "g")
     return codes.tolist(), labels
 

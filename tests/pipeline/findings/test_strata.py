@@ -1,4 +1,6 @@
-"""What the strata of a study say: the truth of a world where every stratum is known, and the identities between the parts."""
+"""What the strata of a study say: the truth of a world where every stratum is known, and the
+identities between the parts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from equipoise.data import make_incentive_world
 from equipoise.data.simulators.incentive import FEATURES
 from equipoise.evaluation.bounds import TYPES
 from equipoise.pipeline import run
-from equipoise.pipeline.findings.strata import BEST, FREE, PLAN, offer_rules, strata_findings, type_reward
+from equipoise.pipeline.findings.strata import (
+    BEST,
+    FREE,
+    PLAN,
+    offer_rules,
+    strata_findings,
+    type_reward,
+)
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.policy import solve_folds
@@ -51,7 +60,9 @@ def plan_of(folder: Path, log: Any, strata: dict[str, Any] | None = None, **more
     return make_plan(tables, base=folder)
 
 
-def studied(folder: Path, seed: int, rows: int = 3000, strata: dict[str, Any] | None = None, **world: Any) -> tuple[Any, ...]:
+def studied(
+    folder: Path, seed: int, rows: int = 3000, strata: dict[str, Any] | None = None, **world: Any
+) -> tuple[Any, ...]:
     """A study, its findings on strata, and the truth."""
     log, truth = make_incentive_world(rows, seed=seed, **world)
     plan = plan_of(folder, log, strata)
@@ -61,7 +72,9 @@ def studied(folder: Path, seed: int, rows: int = 3000, strata: dict[str, Any] | 
 
 
 def case_of(study: Study) -> Any:
-    return learn_strata(study.plan, make_case(study.plan.strata, study.log), study.fold, study.design.propensity)
+    return learn_strata(
+        study.plan, make_case(study.plan.strata, study.log), study.fold, study.design.propensity
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +106,12 @@ def test_the_parts_fit_together(whole):
     assert found["rules"][0]["rule"] == BEST
     for rule in (BEST, PLAN):
         rows = [row for row in found["audience"] if row["rule"] == rule]
-        assert sum(row["reward"][0] for row in rows) == pytest.approx(found["rows"] * rules[rule]["value"][0])
-        assert sum(row["offered"][0] for row in rows) == pytest.approx(found["rows"] * rules[rule]["offered"])
+        assert sum(row["reward"][0] for row in rows) == pytest.approx(
+            found["rows"] * rules[rule]["value"][0]
+        )
+        assert sum(row["offered"][0] for row in rows) == pytest.approx(
+            found["rows"] * rules[rule]["offered"]
+        )
         assert rows[ALWAYS_BUYER]["paid"][0] == pytest.approx(-rows[ALWAYS_BUYER]["reward"][0])
         assert rows[NEVER_BUYER]["paid"] == [0.0, 0.0, 0.0]
     half = next(point for point in found["curve"] if point["share"] == 0.5)
@@ -116,11 +133,14 @@ def test_the_reward_as_profit_does_not_move_with_the_violations(whole):
     ends = {(row["assume"], row["stratum"]): (row["low"], row["high"]) for row in found["ranges"]}
     assert ends["A5", "harm"] == pytest.approx((harm[0]["share"], harm[-1]["share"]))
     assert ends["A6", "direct_gain"] == pytest.approx((direct[0]["share"], direct[-1]["share"]))
-    assert not any(row["assume"].startswith("Lambda") for row in found["ranges"])  # the propensities are known
+    # the propensities are known
+    assert not any(row["assume"].startswith("Lambda") for row in found["ranges"])
 
 
 def test_shares_and_values_recover_the_truth(tmp_path):
-    """Over seeds 0..11 at 3,000 rows the largest |z| of the 5 shares and of the worth of 6 rules was 3.0; 4 is allowed."""
+    """Over seeds 0..11 at 3,000 rows the largest |z| of the 5 shares and of the worth of 6 rules
+    was 3.0; 4 is allowed.
+    """
     for seed in (0, 1):
         study, found, truth = studied(tmp_path, seed, confounding=0.5)
         true = truth.strata()
@@ -142,7 +162,9 @@ def test_shares_and_values_recover_the_truth(tmp_path):
 
 
 def test_a_violation_is_found_named_and_told(tmp_path):
-    """z of the lowest bin with direct effects of 0.9 was below -9.9 over seeds 0..7; without any above -0.9 over seeds 0..11."""
+    """z of the lowest bin with direct effects of 0.9 was below -9.9 over seeds 0..7; without any
+    above -0.9 over seeds 0..11.
+    """
     _, found, _ = studied(tmp_path, 0, confounding=0.5, direct=0.9)
     status = {row["name"]: row for row in found["assumptions"]}
     assert status["A5"]["status"] == "warn"
@@ -153,7 +175,9 @@ def test_a_violation_is_found_named_and_told(tmp_path):
 
 def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_path):
     log, _ = make_incentive_world(1500, seed=1, confounding=0.5, logged=False)
-    table = log.table.drop_columns(["p(offer)"]) if "p(offer)" in log.table.column_names else log.table
+    table = (
+        log.table.drop_columns(["p(offer)"]) if "p(offer)" in log.table.column_names else log.table
+    )
     pq.write_table(table, tmp_path / "log.parquet")
     tables = {
         "log": {
@@ -170,11 +194,20 @@ def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_pat
     }
     study = make_study(make_plan(tables, base=tmp_path))
     found = strata_findings(study, study.plan.strata, np.tile([0.0, 1.0], (1500, 1)))
-    wide = {row["assume"]: row["high"] - row["low"] for row in found["ranges"] if row["stratum"] == "always_buyer"}
+    wide = {
+        row["assume"]: row["high"] - row["low"]
+        for row in found["ranges"]
+        if row["stratum"] == "always_buyer"
+    }
     assert 0 < wide["Lambda 1.25"] < wide["Lambda 1.5"] < wide["Lambda 2"]
     assert found["assumptions"][1]["status"] == "note"
     assert found["scheme"] == ""
-    assert {row["rule"] for row in found["rules"]} == {BEST, "at random, as many offers", "everybody", PLAN}
+    assert {row["rule"] for row in found["rules"]} == {
+        BEST,
+        "at random, as many offers",
+        "everybody",
+        PLAN,
+    }
 
 
 def test_a_run_carries_the_strata_to_metrics_json_and_to_the_report(tmp_path):
@@ -193,9 +226,11 @@ CAPS = {"always_buyers": 0.12, "harm": 0.03}
 
 
 def test_caps_hold_and_say_what_they_cost(tmp_path):
-    """Of the offered, 15.8 % to 18.0 % are in truth always-buyers without the cap of 12 %, 11.5 % to 13.7 % with it (seeds 0..3).
+    """Of the offered, 15.8 % to 18.0 % are in truth always-buyers without the cap of 12 %, 11.5 %
+    to 13.7 % with it (seeds 0..3).
 
-    With the predicted shares as they are in place of those levelled on the other folds it is 14.2 % to 16.7 %.
+    With the predicted shares as they are in place of those levelled on the other folds it is 14.2 %
+    to 16.7 %.
     """
     study, found, truth = studied(tmp_path, 1, confounding=0.5, strata=CAPS)
     rules, true = offer_rules(case_of(study)), truth.strata()
@@ -204,7 +239,9 @@ def test_caps_hold_and_say_what_they_cost(tmp_path):
     uses = {row["cap"]: row for row in found["caps"]}
     assert uses["always_buyers"]["used"] <= CAPS["always_buyers"] + 1e-9
     assert uses["harm"]["used"] <= CAPS["harm"] + 1e-9
-    assert uses["always_buyers"]["seen"][1] < CAPS["always_buyers"] < uses["always_buyers"]["seen"][2]
+    assert (
+        uses["always_buyers"]["seen"][1] < CAPS["always_buyers"] < uses["always_buyers"]["seen"][2]
+    )
     assert any(row["binding"] for row in found["caps"])
     free = next(row for row in found["rules"] if row["rule"] == FREE)
     assert free["lead"][0] < 0  # a cap costs reward

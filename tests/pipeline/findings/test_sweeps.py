@@ -16,7 +16,9 @@ N = 400
 
 @pytest.fixture(scope="module")
 def worlds():
-    """Units i with effects i / N on a and 1 - i / N on b of one candidate that costs 1; scores are the effects themselves."""
+    """Units i with effects i / N on a and 1 - i / N on b of one candidate that costs 1; scores are
+    the effects themselves.
+    """
     a = np.arange(N) / N
     values = np.stack([a, 1 - a], axis=1)[:, None]
     effects = Effects(values, np.zeros((N, 2)), ("offer",), ("a", "b"))
@@ -57,7 +59,8 @@ def test_weights_move_what_is_gained(worlds):
 
     asked = replace(task, constraints=[budget(0.5, per_head=True)])
     points = trade_off(asked, judge, solve_folds(asked), {"a": 1.0, "b": 1.0})
-    assert [point["chosen"] for point in points] == [True] + [False] * 4  # a alone is the chosen objective already
+    # a alone is the chosen objective already
+    assert [point["chosen"] for point in points] == [True] + [False] * 4
     gains = [(point["values"]["a"][0], point["values"]["b"][0]) for point in points]
     assert gains[0] == pytest.approx((0.375, 0.125), abs=0.01)
     assert gains[-1] == pytest.approx((0.125, 0.375), abs=0.01)

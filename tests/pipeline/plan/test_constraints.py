@@ -14,7 +14,15 @@ from equipoise.pipeline.plan.read import make_plan
 
 N = 8
 LOG = read_log(
-    pa.table({"t": [0, 1] * 4, "sales": np.arange(N) * 1.0, "churn": [0, 1, 1, 0] * 2, "x": range(N), "town": list("aabbbbbb")}),
+    pa.table(
+        {
+            "t": [0, 1] * 4,
+            "sales": np.arange(N) * 1.0,
+            "churn": [0, 1, 1, 0] * 2,
+            "x": range(N),
+            "town": list("aabbbbbb"),
+        }
+    ),
     treatment="t",
     outcomes=[Outcome("sales", "amount", unit="USD"), Outcome("churn", "binary", better="lower")],
     features=["x"],
@@ -29,11 +37,18 @@ def plan(**policy):
 def demands(**policy) -> list:
     asked = plan(**policy)
     groups = groups_of(asked, LOG)
-    return [demand for constraint in constraints_of(asked, LOG, groups, "USD") for demand in constraint.rows(groups)]
+    return [
+        demand
+        for constraint in constraints_of(asked, LOG, groups, "USD")
+        for demand in constraint.rows(groups)
+    ]
 
 
 def test_a_metric_counts_in_the_direction_that_is_better():
-    assert weights_of(plan(weights={"sales": 2.0, "churn": 3.0}), LOG) == {"sales": 2.0, "churn": -3.0}
+    assert weights_of(plan(weights={"sales": 2.0, "churn": 3.0}), LOG) == {
+        "sales": 2.0,
+        "churn": -3.0,
+    }
     assert weights_of(plan(), LOG) == {"sales": 1.0, "churn": 0.0}
 
 
@@ -52,9 +67,16 @@ def test_totals_are_per_head_of_the_units_they_count():
 
 
 def test_a_floor_is_at_least_and_at_most_where_lower_is_better():
-    sales, churn = demands(floors=[{"metric": "sales", "per_head": 0.3}, {"metric": "churn", "per_head": 0.1}])
+    sales, churn = demands(
+        floors=[{"metric": "sales", "per_head": 0.3}, {"metric": "churn", "per_head": 0.1}]
+    )
     assert (sales.sign, sales.bound, sales.metric) == (-1.0, -0.3, "sales")
-    assert (churn.sign, churn.bound, churn.metric, churn.name) == (1.0, 0.1, "churn", "ceiling of churn")
+    assert (churn.sign, churn.bound, churn.metric, churn.name) == (
+        1.0,
+        0.1,
+        "churn",
+        "ceiling of churn",
+    )
 
 
 def test_parity_is_two_rows_a_group():
@@ -69,7 +91,10 @@ def test_parity_is_two_rows_a_group():
         ({"floors": [{"metric": "chrn"}]}, "did you mean 'churn'"),
         ({"caps": [{"candidate": "2", "share": 0.1}]}, "be one of 1"),
         ({"parity": [{"column": "twon"}]}, "did you mean 'town'"),
-        ({"cost": 1.0, "group_budgets": [{"column": "town", "group": "c", "total": 1}]}, "be one of a, b"),
+        (
+            {"cost": 1.0, "group_budgets": [{"column": "town", "group": "c", "total": 1}]},
+            "be one of a, b",
+        ),
     ],
 )
 def test_names_that_nobody_knows(policy, text):

@@ -31,7 +31,10 @@ def test_roles_of_the_plan_replace_those_of_the_dataset():
 
 
 def test_a_space_of_the_plan_replaces_that_of_the_dataset():
-    tables = {"log": {"dataset": "thornton"}, "space": {"kind": "dose", "low": 0, "high": 3, "levels": [1.0, 2.0]}}
+    tables = {
+        "log": {"dataset": "thornton"},
+        "space": {"kind": "dose", "low": 0, "high": 3, "levels": [1.0, 2.0]},
+    }
     assert open_log(make_plan(tables)).cell_names == ("0", "1", "2")
 
 
@@ -46,10 +49,17 @@ def test_a_sample_is_drawn_by_the_seed():
 
 def test_a_file_with_its_roles(tmp_path):
     pq.write_table(
-        pa.table({"arm": ["no", "yes"] * 3, "y": [0, 1, 1, 0, 1, 1], "x": range(6), "z": range(6)}), tmp_path / "a.parquet"
+        pa.table({"arm": ["no", "yes"] * 3, "y": [0, 1, 1, 0, 1, 1], "x": range(6), "z": range(6)}),
+        tmp_path / "a.parquet",
     )
     tables = {
-        "log": {"path": "a.parquet", "treatment": "arm", "outcomes": ["y"], "features": ["x"], "design": [0.5, 0.5]},
+        "log": {
+            "path": "a.parquet",
+            "treatment": "arm",
+            "outcomes": ["y"],
+            "features": ["x"],
+            "design": [0.5, 0.5],
+        },
         "space": {"kind": "arms", "labels": ["no", "yes"]},
     }
     log = open_log(make_plan(tables, base=tmp_path))

@@ -10,7 +10,14 @@ import pytest
 
 from equipoise.core.errors import PlanError
 from equipoise.pipeline.plan.read import make_plan, read_plan
-from equipoise.pipeline.plan.schema import EstimatorPlan, LogPlan, Plan, PolicyPlan, ReportPlan, RunPlan
+from equipoise.pipeline.plan.schema import (
+    EstimatorPlan,
+    LogPlan,
+    Plan,
+    PolicyPlan,
+    ReportPlan,
+    RunPlan,
+)
 
 LOG = {"dataset": "thornton"}
 FILE = {"path": "log.csv", "treatment": "arm", "outcomes": ["sales"]}
@@ -45,12 +52,21 @@ def test_paths_start_from_the_plans_folder(tmp_path):
 
 
 def test_whole_numbers_pass_for_amounts_but_text_does_not():
-    assert make_plan({"log": LOG, "policy": {"cost": 1, "budget": {"per_head": 2}}}).policy.budget.head(10) == 2.0
-    assert "valid number" in refused({"log": LOG, "policy": {"cost": 1, "budget": {"per_head": "2"}}})
+    assert (
+        make_plan(
+            {"log": LOG, "policy": {"cost": 1, "budget": {"per_head": 2}}}
+        ).policy.budget.head(10)
+        == 2.0
+    )
+    assert "valid number" in refused(
+        {"log": LOG, "policy": {"cost": 1, "budget": {"per_head": "2"}}}
+    )
 
 
 def test_totals_become_amounts_per_head():
-    policy = make_plan({"log": LOG, "policy": {"cost": 1.5, "budget": {"total": 30}, "offers": {"total": 5}}}).policy
+    policy = make_plan(
+        {"log": LOG, "policy": {"cost": 1.5, "budget": {"total": 30}, "offers": {"total": 5}}}
+    ).policy
     assert (policy.budget.head(10), policy.offers.head(10)) == (3.0, 0.5)
 
 
@@ -59,15 +75,30 @@ def test_totals_become_amounts_per_head():
     [
         ({"log": LOG, "polcy": {}}, "polcy", "policy", "plan.toml"),
         ({"log": {**LOG, "protect": ["age"]}}, "protect", "protected", "[log]"),
-        ({"log": LOG, "policy": {"cost": 1.0, "budget": {"perhead": 1}}}, "perhead", "per_head", "[policy.budget]"),
+        (
+            {"log": LOG, "policy": {"cost": 1.0, "budget": {"perhead": 1}}},
+            "perhead",
+            "per_head",
+            "[policy.budget]",
+        ),
         (
             {"log": LOG, "policy": {"caps": [{"candidate": "a", "share": 1}, {"candidat": "b"}]}},
             "candidat",
             "candidate",
             "entry 2",
         ),
-        ({"log": {**FILE, "outcomes": {"sales": {"knd": "amount"}}}}, "knd", "kind", "[log.outcomes.sales]"),
-        ({"log": {"path": "x", "treament": "t", "outcomes": ["y"]}}, "treament", "treatment", "[log]"),
+        (
+            {"log": {**FILE, "outcomes": {"sales": {"knd": "amount"}}}},
+            "knd",
+            "kind",
+            "[log.outcomes.sales]",
+        ),
+        (
+            {"log": {"path": "x", "treament": "t", "outcomes": ["y"]}},
+            "treament",
+            "treatment",
+            "[log]",
+        ),
     ],
 )
 def test_a_typo_is_an_error_that_suggests_the_nearest(tables, key, nearest, place):
@@ -151,13 +182,28 @@ def test_the_plan_in_the_docs_is_a_plan():
 @pytest.mark.parametrize(
     ("strata", "said"),
     [
-        ({"methd": "cf-dr"}, r"key 'methd' must be known; got 'cf-dr' at [strata], in plan.toml; did you mean 'method'?"),
+        (
+            {"methd": "cf-dr"},
+            (
+                r"key 'methd' must be known; got 'cf-dr' at [strata], in plan.toml; did you mean"
+                r" 'method'?"
+            ),
+        ),
         ({}, "say value and cost, which the reward 'coupon' is made of"),
         ({"value": 1.0}, "say value and cost"),
-        ({"reward": "vouchers"}, "be one of 'coupon', 'cash', or five numbers: the worth of never_buyer"),
+        (
+            {"reward": "vouchers"},
+            "be one of 'coupon', 'cash', or five numbers: the worth of never_buyer",
+        ),
         ({"reward": [1, 2, 3]}, "or five numbers"),
-        ({"reward": [0, 0, 0, 1, -1], "value": 1.0}, "leave value and cost out, since the reward is five numbers"),
-        ({"value": 1.0, "cost": 0.4, "offers": 1.5}, "key 'offers' must be less than or equal to 1"),
+        (
+            {"reward": [0, 0, 0, 1, -1], "value": 1.0},
+            "leave value and cost out, since the reward is five numbers",
+        ),
+        (
+            {"value": 1.0, "cost": 0.4, "offers": 1.5},
+            "key 'offers' must be less than or equal to 1",
+        ),
         ({"value": -1.0, "cost": 0.4}, "key 'value' must be greater than or equal to 0"),
         ({"value": 1.0, "cost": 0.4, "claims": "some"}, "be 'all' or 'offered'"),
     ],
@@ -170,4 +216,10 @@ def test_strata_are_asked_for_or_not():
     assert make_plan({"log": LOG}).strata is None
     asked = make_plan({"log": LOG, "strata": {"reward": "cash", "value": 2, "cost": 1}}).strata
     assert (asked.method, asked.reward, asked.offers, asked.claims) == ("cf-dr", "cash", 1.0, "all")
-    assert make_plan({"log": LOG, "strata": {"reward": [0, 0, -1, 2, -1]}}).strata.reward == (0.0, 0.0, -1.0, 2.0, -1.0)
+    assert make_plan({"log": LOG, "strata": {"reward": [0, 0, -1, 2, -1]}}).strata.reward == (
+        0.0,
+        0.0,
+        -1.0,
+        2.0,
+        -1.0,
+    )

@@ -11,7 +11,13 @@ from equipoise.core.effects import Effects
 from equipoise.core.log import Log, Outcome, Roles
 from equipoise.data import make_coupon_world, read_log
 from equipoise.estimators import BoostedTrees, TLearner
-from equipoise.pipeline.study.cross_fit import cross_fit, cross_fit_effects, extra_metrics, fit_model, log_folds
+from equipoise.pipeline.study.cross_fit import (
+    cross_fit,
+    cross_fit_effects,
+    extra_metrics,
+    fit_model,
+    log_folds,
+)
 from equipoise.treatments import Arms
 
 
@@ -30,7 +36,12 @@ class Memory(BaseEstimator):
         hit = np.array([float(x in self.seen_) for x in X.column(0).to_pylist()])
         m = len(self.metrics_)
         values = np.repeat(hit[:, None, None], m, axis=2)
-        return Effects(values, np.zeros((len(hit), m)), self.space.names(self.space.candidates()), self.metrics_)
+        return Effects(
+            values,
+            np.zeros((len(hit), m)),
+            self.space.names(self.space.candidates()),
+            self.metrics_,
+        )
 
 
 def toy(n=12, **roles) -> Log:
@@ -66,7 +77,9 @@ def test_effects_stand_in_the_order_of_the_log():
     for f in (0, 1):
         model = fit_model(log.take(fold != f), trees)
         rows = np.flatnonzero(fold == f)
-        assert np.array_equal(found.values[rows], model.effects(log.features.take(pa.array(rows))).values)
+        assert np.array_equal(
+            found.values[rows], model.effects(log.features.take(pa.array(rows))).values
+        )
 
 
 def test_what_a_cost_needs_is_a_metric_of_the_same_fit():
@@ -84,7 +97,9 @@ def test_a_claim_that_is_an_outcome_is_fitted_once():
 def test_same_seed_same_effects_and_inputs_stay():
     log, _ = make_coupon_world(500, seed=1)
     before = log.table
-    one, two = (cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), folds=2, seed=7) for _ in range(2))
+    one, two = (
+        cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), folds=2, seed=7) for _ in range(2)
+    )
     assert np.array_equal(one.values, two.values)
     assert log.table.equals(before)
 

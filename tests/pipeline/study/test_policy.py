@@ -1,4 +1,6 @@
-"""Allocation within folds: no unit's choice depends on other folds, groups may be absent from a fold, figures are per head."""
+"""Allocation within folds: no unit's choice depends on other folds, groups may be absent from a
+fold, figures are per head.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,15 @@ def task():
     values = np.random.default_rng(0).random((N, 1, 1))
     effects = Effects(values, np.zeros((N, 1)), ("offer",), ("y",))
     towns = np.asarray(["a"] * 60 + ["b"] * 29 + ["c"])
-    return Task(effects, np.ones((N, 1)), {"town": towns}, np.arange(N) % 3, "none", {"y": 1.0}, [budget(0.5, per_head=True)])
+    return Task(
+        effects,
+        np.ones((N, 1)),
+        {"town": towns},
+        np.arange(N) % 3,
+        "none",
+        {"y": 1.0},
+        [budget(0.5, per_head=True)],
+    )
 
 
 def test_the_budget_is_that_of_each_fold(task):
@@ -55,7 +65,11 @@ def test_all_at_once_gives_the_shipped_price(task):
 
 
 def test_a_group_may_be_absent_from_a_fold(task):
-    asked = [budget(0.5, per_head=True), group_budget("town", "c", 0.0, per_head=True), parity("town", 0.5)]
+    asked = [
+        budget(0.5, per_head=True),
+        group_budget("town", "c", 0.0, per_head=True),
+        parity("town", 0.5),
+    ]
     solved = solve_folds(replace(task, constraints=asked))
     assert solved.choice[-1] == -1
     names = [row["name"] for row in solved.rows]
@@ -111,10 +125,14 @@ def test_carried_spend_needs_a_budget(task):
 
 
 def test_carried_spend_is_of_one_model_at_a_time():
-    """Models that differ in scale from fold to fold are of no matter: what is shipped is one of them with its own prices."""
+    """Models that differ in scale from fold to fold are of no matter: what is shipped is one of
+    them with its own prices.
+    """
     values, fold = np.random.default_rng(1).random((3000, 1, 1)), np.arange(3000) % 3
     alike = Effects(values, np.zeros((3000, 1)), ("offer",), ("y",))
-    known = Task(alike, np.ones((3000, 1)), {}, fold, "none", {"y": 1.0}, [budget(0.3, per_head=True)])
+    known = Task(
+        alike, np.ones((3000, 1)), {}, fold, "none", {"y": 1.0}, [budget(0.3, per_head=True)]
+    )
     mean, low, high = carried(known)
     assert mean == pytest.approx(0.3, abs=0.02)
     assert high - low < 0.1
@@ -123,12 +141,22 @@ def test_carried_spend_is_of_one_model_at_a_time():
 
 
 def test_the_interval_holds_what_a_new_population_spends():
-    """50 tasks of three folds, and a large new population at the price of one fold: the 95 % interval holds its spend."""
+    """50 tasks of three folds, and a large new population at the price of one fold: the 95 %
+    interval holds its spend.
+    """
     held = 0
     for seed in range(50):
         values = np.random.default_rng(seed).random((600, 1, 1))
         cost, asked = np.ones((600, 1)), [budget(0.3, per_head=True)]
-        known = Task(Effects(values, cost * 0, ("offer",), ("y",)), cost, {}, np.arange(600) % 3, "none", {"y": 1.0}, asked)
+        known = Task(
+            Effects(values, cost * 0, ("offer",), ("y",)),
+            cost,
+            {},
+            np.arange(600) % 3,
+            "none",
+            {"y": 1.0},
+            asked,
+        )
         price = solve(known.take(np.flatnonzero(known.fold == 0))).policy.prices[0]
         _, low, high = carried(known)
         held += low <= 1 - price <= high  # values are uniform on [0, 1)

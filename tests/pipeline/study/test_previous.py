@@ -14,7 +14,9 @@ TABLE = {"t": [0, 1, 0, 1], "y": [1.0, 2, 3, 4], "x": [1, 2, 3, 4], "user": [11,
 
 
 def log(**roles):
-    return read_log(pa.table(TABLE), treatment="t", outcomes={"y": "amount"}, features=["x"], **roles)
+    return read_log(
+        pa.table(TABLE), treatment="t", outcomes={"y": "amount"}, features=["x"], **roles
+    )
 
 
 def saved(folder, **columns):

@@ -28,7 +28,10 @@ def test_learnt_where_the_plan_asks_and_closer_to_the_truth_than_shares():
     assert found.model is not None
     assert [check["name"] for check in found.checks] == ["learnt propensity"]
     shares = propensity_of(log)
-    assert np.abs(found.propensity - truth.propensity).mean() < 0.5 * np.abs(shares - truth.propensity).mean()
+    assert (
+        np.abs(found.propensity - truth.propensity).mean()
+        < 0.5 * np.abs(shares - truth.propensity).mean()
+    )
 
 
 def test_a_learnt_propensity_says_how_it_went():

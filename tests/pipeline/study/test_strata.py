@@ -1,4 +1,6 @@
-"""The case of an incentive in a log: which rows, which claims, and what is refused before anything is fitted."""
+"""The case of an incentive in a log: which rows, which claims, and what is refused before anything
+is fitted.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,16 @@ from equipoise.treatments import Arms
 ASKED = StrataPlan(value=1.0, cost=0.4)
 
 
-def small_log(arms: tuple[str, ...] = ("none", "a", "b"), claimed: tuple[int, ...] = (0, 0, 1, 0, 1, 0)) -> Log:
+def small_log(
+    arms: tuple[str, ...] = ("none", "a", "b"), claimed: tuple[int, ...] = (0, 0, 1, 0, 1, 0)
+) -> Log:
     """Six rows, two of each of three arms."""
-    space = {"arm": ["none", "none", "a", "a", "b", "b"], "buys": [1, 0, 1, 0, 0, 1], "claims": list(claimed), "x": [1.0] * 6}
+    space = {
+        "arm": ["none", "none", "a", "a", "b", "b"],
+        "buys": [1, 0, 1, 0, 0, 1],
+        "claims": list(claimed),
+        "x": [1.0] * 6,
+    }
     roles = Roles("arm", (Outcome("buys", "binary"),), ("x",), claimed="claims")
     return Log(pa.table(space), roles, Arms(arms))
 
@@ -57,7 +66,12 @@ def test_five_numbers_need_no_amounts_and_make_no_profit():
 
 def test_claims_without_an_offer_are_refused_or_not_counted():
     log = small_log(claimed=(0, 1, 1, 0, 1, 0))
-    with pytest.raises(PlanError, match=r"'claims' must be 0 in every row without an offer; got 1 in 1 of them at row 1; write"):
+    with pytest.raises(
+        PlanError,
+        match=(
+            r"'claims' must be 0 in every row without an offer; got 1 in 1 of them at row 1; write"
+        ),
+    ):
         make_case(replace_plan(candidate="b"), log)
     case = make_case(replace_plan(candidate="b", claims="offered"), log)
     assert case.unoffered == 1
@@ -73,7 +87,10 @@ def replace_plan(**keys) -> StrataPlan:
     [
         ({}, r"key 'candidate' must be one of a, b; got nothing at \[strata\]"),
         ({"candidate": "c"}, r"candidate 'c' must be one of a, b"),
-        ({"candidate": "b", "outcome": "buy"}, r"outcome 'buy' must be one of buys; .*did you mean 'buys'"),
+        (
+            {"candidate": "b", "outcome": "buy"},
+            r"outcome 'buy' must be one of buys; .*did you mean 'buys'",
+        ),
     ],
 )
 def test_names_that_the_log_has_not_got(keys, said):
@@ -92,11 +109,23 @@ def test_a_log_without_claims_or_without_a_purchase_is_refused():
 
 def test_the_method_is_checked_before_anything_is_fitted():
     log, _ = make_incentive_world(400, seed=1)
-    plan = make_plan({"log": {"dataset": "thornton"}, "strata": {"method": "cf-dd", "value": 1, "cost": 0.4}})
-    with pytest.raises(PlanError, match=r"key 'method' must be a registered estimator; .*did you mean 'cf-"):
+    plan = make_plan(
+        {"log": {"dataset": "thornton"}, "strata": {"method": "cf-dd", "value": 1, "cost": 0.4}}
+    )
+    with pytest.raises(
+        PlanError, match=r"key 'method' must be a registered estimator; .*did you mean 'cf-"
+    ):
         check_strata(plan, log)
-    plan = make_plan({"log": {"dataset": "thornton"}, "strata": {"params": {"cell": {}}, "value": 1, "cost": 0.4}})
-    with pytest.raises(PlanError, match=r"key 'cell' must be known; got {} at \[strata.params\]; did you mean 'cells'"):
+    plan = make_plan(
+        {
+            "log": {"dataset": "thornton"},
+            "strata": {"params": {"cell": {}}, "value": 1, "cost": 0.4},
+        }
+    )
+    with pytest.raises(
+        PlanError,
+        match=r"key 'cell' must be known; got {} at \[strata.params\]; did you mean 'cells'",
+    ):
         check_strata(plan, log)
     check_strata(make_plan({"log": {"dataset": "thornton"}}), log)  # not asked: nothing to refuse
 
@@ -127,7 +156,8 @@ def test_the_judge_takes_the_probability_of_the_offer():
     _, m0 = cells_of(found.strata)
     offered = sample.offered == 1
     hand = m0 + np.where(offered, 0.0, (sample.y - m0) / (1 - log.numbers("p(offer)")))
-    np.testing.assert_allclose((found.signals[:, 1] + found.signals[:, 4]), hand, atol=1e-12)  # never-takers + always-buyers
+    # never-takers + always-buyers
+    np.testing.assert_allclose((found.signals[:, 1] + found.signals[:, 4]), hand, atol=1e-12)
 
 
 def test_level_scores_keep_the_order_within_a_fold_and_the_mean():
@@ -136,14 +166,22 @@ def test_level_scores_keep_the_order_within_a_fold_and_the_mean():
     fold = log_folds(log, 3, 0)
     found = learn_strata(plan, make_case(ASKED, log), fold, np.full((600, 2), 0.5))
     for f in range(3):
-        np.testing.assert_allclose(found.level_scores[fold == f].mean(axis=0), found.scores.mean(axis=0), atol=1e-12)
-        np.testing.assert_allclose(np.ptp(found.level_scores[fold == f], axis=0), np.ptp(found.scores[fold == f], axis=0))
+        np.testing.assert_allclose(
+            found.level_scores[fold == f].mean(axis=0), found.scores.mean(axis=0), atol=1e-12
+        )
+        np.testing.assert_allclose(
+            np.ptp(found.level_scores[fold == f], axis=0), np.ptp(found.scores[fold == f], axis=0)
+        )
 
 
 def pairs_log(users: int = 60, items: int = 20, seed: int = 0) -> tuple[Log, np.ndarray]:
-    """Users and items by name; a user of the first half always buys, one of the second when it claims."""
+    """Users and items by name; a user of the first half always buys, one of the second when it
+    claims.
+    """
     rng = np.random.default_rng(seed)
-    user, item = (part.ravel() for part in np.meshgrid(np.arange(users), np.arange(items), indexing="ij"))
+    user, item = (
+        part.ravel() for part in np.meshgrid(np.arange(users), np.arange(items), indexing="ij")
+    )
     offered, always = rng.integers(0, 2, len(user)), user < users // 2
     claims = offered * (rng.random(len(user)) < 0.9)
     table = {
@@ -161,16 +199,22 @@ def pairs_log(users: int = 60, items: int = 20, seed: int = 0) -> tuple[Log, np.
 def with_ids(method: str, **keys):
     params = {"epochs": 60, "batch": 256, "folds": 2}
     table = {"method": method, "value": 1.0, "cost": 0.4, "params": params, **keys}
-    return make_plan({"log": {"dataset": "thornton"}, "estimator": {"name": "t-learner"}, "strata": table})
+    return make_plan(
+        {"log": {"dataset": "thornton"}, "estimator": {"name": "t-learner"}, "strata": table}
+    )
 
 
 @pytest.mark.parametrize("method", ["cf-mtl", "cf-mle-net"])
 def test_a_net_of_ids_from_a_plan(method):
-    """Over seeds 0..3 always-buyers got 0.57 to 0.78 on average, and users that buy only with the offer 0.05 to 0.22."""
+    """Over seeds 0..3 always-buyers got 0.57 to 0.78 on average, and users that buy only with the
+    offer 0.05 to 0.22.
+    """
     log, always = pairs_log()
     plan = with_ids(method, ids=["user", "item"])
     check_strata(plan, log)
-    study = learn_strata(plan, make_case(plan.strata, log), log_folds(log, 2, 0), np.full((len(log), 2), 0.5))
+    study = learn_strata(
+        plan, make_case(plan.strata, log), log_folds(log, 2, 0), np.full((len(log), 2), 0.5)
+    )
     share = study.strata[:, 4]
     assert share[always].mean() > 0.5 > 0.3 > share[~always].mean()
 
@@ -178,8 +222,19 @@ def test_a_net_of_ids_from_a_plan(method):
 @pytest.mark.parametrize(
     ("method", "keys", "said"),
     [
-        ("cf-mtl", {}, r"key 'ids' must be given for method 'cf-mtl', which learns an embedding an id; .*; ids = \["),
-        ("cf-dr", {"ids": ["user"], "params": {}}, r"key 'ids' must be left out for method 'cf-dr'"),
+        (
+            "cf-mtl",
+            {},
+            (
+                r"key 'ids' must be given for method 'cf-mtl', which learns an embedding an id; .*;"
+                r" ids = \["
+            ),
+        ),
+        (
+            "cf-dr",
+            {"ids": ["user"], "params": {}},
+            r"key 'ids' must be left out for method 'cf-dr'",
+        ),
         ("cf-mtl", {"ids": ["usr"]}, r"id column 'usr' must be one of .*did you mean 'user'"),
     ],
 )
@@ -192,7 +247,9 @@ def test_an_id_is_never_missing():
     log, _ = pairs_log()
     user = pa.array([None, *log.table["user"].to_pylist()[1:]])
     table = log.table.set_column(log.table.column_names.index("user"), "user", user)
-    with pytest.raises(PlanError, match="id column 'user' must have no missing value; got none at row 0"):
+    with pytest.raises(
+        PlanError, match="id column 'user' must have no missing value; got none at row 0"
+    ):
         check_strata(with_ids("cf-mtl", ids=["user"]), Log(table, log.roles, log.space))
 
 

@@ -24,6 +24,8 @@ ARMS, EUROS, BARE = Arms(["none", "mail"]), Dose(0, 3, unit="EUR"), Dose(0, 3)
 )
 def test_money_has_a_name_where_offers_have_a_cost(cost, said, space, currency):
     policy = {} if cost is None else {"cost": cost}
-    plan = make_plan({"log": {"dataset": "thornton"}, "policy": policy, "report": {"currency": said}})
+    plan = make_plan(
+        {"log": {"dataset": "thornton"}, "policy": policy, "report": {"currency": said}}
+    )
     assert with_currency(plan, space).report.currency == currency
     assert plan.report.currency == said

@@ -1,4 +1,6 @@
-"""The job end to end: the mixes it finds, what it says of them, the limits it keeps, the folder, and bad input."""
+"""The job end to end: the mixes it finds, what it says of them, the limits it keeps, the folder,
+and bad input.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from equipoise.pipeline import read_plan, read_scorer, run
 def mixes_of(mix_world, folder):
     """The cluster (n,) and the mix (n, K) of every user."""
     table = pq.read_table(folder / "mixes.parquet")
-    return table["cluster"].to_numpy(), np.column_stack([table[part].to_numpy() for part in mix_world.parts])
+    return table["cluster"].to_numpy(), np.column_stack(
+        [table[part].to_numpy() for part in mix_world.parts]
+    )
 
 
 def miss(mix_world, mixes):
@@ -28,7 +32,9 @@ def miss(mix_world, mixes):
 
 
 def test_each_kind_of_user_gets_about_its_best_mix(mix_world, mix_run):
-    """Over the seeds 0 to 5 the squared error of the mixes was .0004 to .0008; that of today's mean mixes is .034 to .037."""
+    """Over the seeds 0 to 5 the squared error of the mixes was .0004 to .0008; that of today's mean
+    mixes is .034 to .037.
+    """
     found, folder = mix_run
     _, mixes = mixes_of(mix_world, folder)
     np.testing.assert_allclose(mixes.sum(axis=1), 1)
@@ -56,27 +62,44 @@ def test_curves_have_their_tops_at_the_best_shares(mix_world, mix_run):
     for cluster in found["clusters"]:
         kind = 0 if cluster["mix"][0] > cluster["mix"][3] else 1
         film = next(
-            c for c in found["curves"] if (c["cluster"], c["category"], c["metric"]) == (cluster["name"], "film", "minutes")
+            c
+            for c in found["curves"]
+            if (c["cluster"], c["category"], c["metric"]) == (cluster["name"], "film", "minutes")
         )
         top = film["shares"][int(np.argmax(film["effect"]))]
         assert abs(top - best[kind, 0]) < 0.15
-        assert all(a <= b <= c for a, b, c in zip(film["low"], film["effect"], film["high"], strict=True))
-        today = film["shares"].index(min(film["shares"], key=lambda s: abs(s - cluster["today"][0])))
+        assert all(
+            a <= b <= c for a, b, c in zip(film["low"], film["effect"], film["high"], strict=True)
+        )
+        today = film["shares"].index(
+            min(film["shares"], key=lambda s: abs(s - cluster["today"][0]))
+        )
         assert film["effect"][today] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
     found, folder = mix_run
-    assert {file.name for file in folder.iterdir()} == {"report.html", "metrics.json", "mixes.parquet", "policy"}
+    assert {file.name for file in folder.iterdir()} == {
+        "report.html",
+        "metrics.json",
+        "mixes.parquet",
+        "policy",
+    }
     assert json.loads((folder / "metrics.json").read_text())["headline"] == found["headline"]
     label, mixes = mixes_of(mix_world, folder)
     got = read_mix_policy(folder / "policy").assign(mix_world.table().slice(5, 3))
-    np.testing.assert_allclose(np.column_stack([got[part].to_numpy() for part in mix_world.parts]), mixes[5:8])
+    np.testing.assert_allclose(
+        np.column_stack([got[part].to_numpy() for part in mix_world.parts]), mixes[5:8]
+    )
     assert got["user"].to_pylist() == [5, 6, 7]
     users, out = tmp_path / "users.parquet", tmp_path / "out.parquet"
     pq.write_table(mix_world.table(), users)
     made = score_file(folder / "policy", users, out)
-    assert made == {"units": 1600, "held": False, "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)}}
+    assert made == {
+        "units": 1600,
+        "held": False,
+        "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)},
+    }
     assert score_file(folder / "policy", users, out) == made  # its own file may be written again
     with pytest.raises(InputError, match="--hold must go with a policy of one choice per unit"):
         score_file(folder / "policy", users, out, hold=True)
@@ -134,12 +157,19 @@ def test_limits_are_kept_and_priced(mix_world, mix_plan):
 
 
 def test_protected_groups_are_audited_and_never_used(mix_world, mix_plan):
-    place = mix_plan(table=mix_world.table().append_column("region", pa.array(np.where(mix_world.X[:, 0] > 3, "north", "south"))))
-    place.write_text(place.read_text().replace('id = "user"', 'id = "user"\nprotected = ["region"]'))
+    place = mix_plan(
+        table=mix_world.table().append_column(
+            "region", pa.array(np.where(mix_world.X[:, 0] > 3, "north", "south"))
+        )
+    )
+    place.write_text(
+        place.read_text().replace('id = "user"', 'id = "user"\nprotected = ["region"]')
+    )
     found = run(read_plan(place), place.parent / "run")
     groups = {one["group"]: one for one in found["audit"]}
     assert sum(one["share"] for one in groups.values()) == pytest.approx(1)
-    assert groups["north"]["mix"][3] > groups["south"]["mix"][3] + 0.2  # the features that tell regions apart tell tastes apart
+    # the features that tell regions apart tell tastes apart
+    assert groups["north"]["mix"][3] > groups["south"]["mix"][3] + 0.2
     assert "region: north" in (place.parent / "run" / "report.html").read_text()
 
 
@@ -166,8 +196,16 @@ def test_bad_plans_and_logs_are_told(mix_world, mix_plan):
 
     refused(PlanError, "did you mean 'film'", supply='crowding = [["films", "news"]]')
     refused(PlanError, "one of minutes, skips", policy='floors = [{ metric = "minute" }]')
-    refused(InfeasibleError, "meet all demands", supply="inventory = { film = 0.01, food = 0.01, game = 0.01, news = 0.01 }")
-    refused(InfeasibleError, "meet all demands", policy='floors = [{ metric = "minutes", per_head = 100.0 }]')
+    refused(
+        InfeasibleError,
+        "meet all demands",
+        supply="inventory = { film = 0.01, food = 0.01, game = 0.01, news = 0.01 }",
+    )
+    refused(
+        InfeasibleError,
+        "meet all demands",
+        policy='floors = [{ metric = "minutes", per_head = 100.0 }]',
+    )
     refused(InputError, "at least 2[02] rows", table=mix_world.table().slice(0, 60))
     torn = mix_world.table().to_pydict()
     torn["film"][4] += 0.5
@@ -178,8 +216,15 @@ def test_bad_plans_and_logs_are_told(mix_world, mix_plan):
 
 
 def test_a_log_of_arms_is_no_log_of_mixes(mix_plan, mix_world):
-    plan = mix_plan().read_text().replace('treatment = ["film", "food", "game", "news"]', 'treatment = "arm"')
-    plan = plan.replace('kind = "shares"\nparts = ["film", "food", "game", "news"]', 'kind = "arms"\nlabels = [0, 1]')
+    plan = (
+        mix_plan()
+        .read_text()
+        .replace('treatment = ["film", "food", "game", "news"]', 'treatment = "arm"')
+    )
+    plan = plan.replace(
+        'kind = "shares"\nparts = ["film", "food", "game", "news"]',
+        'kind = "arms"\nlabels = [0, 1]',
+    )
     place = mix_plan(table=mix_world.table().append_column("arm", pa.array(np.arange(1600) % 2)))
     place.write_text(plan)
     with pytest.raises(PlanError, match="be shares"):

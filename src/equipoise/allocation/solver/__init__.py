@@ -1,1 +1,3 @@
-"""The solver of linear demands: dual prices, whole units, ties and certificates; kernels are compiled."""
+"""The solver of linear demands: dual prices, whole units, ties and certificates; kernels are
+compiled.
+"""

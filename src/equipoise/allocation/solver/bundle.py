@@ -1,12 +1,15 @@
 """The level bundle method: minimise a convex function over a box from its values and subgradients.
 
-Cuts h(y) >= const_i + slope_i . y lie under the function h.  Each step solves two small problems over them:
+Cuts h(y) >= const_i + slope_i . y lie under the function h.  Each step solves two small problems
+over them:
 
     lower bound   min over the box of the largest cut (a linear program, HiGHS)
-    next point    the point nearest to the best one where every cut is <= level,   level = low + 0.3 (best - low)
+    next point    the point nearest to the best one where every cut is <= level,   level = low + 0.3
+    (best - low)
 
 The second is a least-distance problem, solved by non-negative least squares.
-References: Lemarechal, Nemirovskii and Nesterov (1995), Mathematical Programming 69; Lawson and Hanson (1974), chapter 23.
+References: Lemarechal, Nemirovskii and Nesterov (1995), Mathematical Programming 69; Lawson and
+Hanson (1974), chapter 23.
 """
 
 from __future__ import annotations
@@ -25,7 +28,11 @@ MOST_CUTS, KEPT_CUTS = 120, 100
 LONGEST = 400  # evaluations
 BOUND_EVERY = 3  # steps between two lower bounds, which cost more than the points
 TINY = 1e-9  # heights below this, of 1 the worth without demands, are as good as 0
-TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
+TIGHT = {
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+    "presolve": False,
+}
 
 Function = Callable[[Floats], tuple[float, Floats]]  # y -> h(y), a subgradient
 
@@ -53,18 +60,24 @@ class Cuts:
             rows, right = np.r_[rows, [[*np.ones(m), 0.0]]], np.r_[right, box]
         objective = np.r_[np.zeros(m), 1.0]
         bounds = [(0.0, box)] * m + [(None, None)]
-        found = linprog(objective, A_ub=rows, b_ub=right, bounds=bounds, method="highs", options=TIGHT)
+        found = linprog(
+            objective, A_ub=rows, b_ub=right, bounds=bounds, method="highs", options=TIGHT
+        )
         if found.x is None:
             return -np.inf, np.zeros(m)
         y = np.clip(found.x[:m], 0.0, box)
         return float((constants + slopes @ y).max()), y
 
     def project(self, center: Floats, level: float, box: float, simplex: bool) -> Floats | None:
-        """The point of the box nearest to ``center`` where every cut is <= level; None where there is none."""
+        """The point of the box nearest to ``center`` where every cut is <= level; None where there
+        is none.
+        """
         m = len(center)
         sides = np.ones((1, m)) if simplex else np.eye(m)
         rows = np.concatenate([np.array(self.slopes), -np.eye(m), sides])
-        right = np.concatenate([level - np.array(self.constants), np.zeros(m), np.full(len(sides), box)])
+        right = np.concatenate(
+            [level - np.array(self.constants), np.zeros(m), np.full(len(sides), box)]
+        )
         size = np.linalg.norm(rows, axis=1)
         size[size == 0] = 1.0
         need = (rows @ center - right) / size  # rows/size . step <= -need
@@ -86,7 +99,9 @@ class Cuts:
 
 @dataclass(frozen=True)
 class Minimum:
-    """The best point, its height, a lower bound of the function over the box, and the number of evaluations."""
+    """The best point, its height, a lower bound of the function over the box, and the number of
+    evaluations.
+    """
 
     y: Floats
     height: float
@@ -105,7 +120,8 @@ def minimise(
     floor: float = TINY,
     simplex: bool = False,
 ) -> Minimum:
-    """Minimise until the bounds are within ``tol`` of each other, relative to the height (or ``floor``), or it falls ``below``.
+    """Minimise until the bounds are within ``tol`` of each other, relative to the height (or
+    ``floor``), or it falls ``below``.
 
     simplex : the region is y >= 0, sum y <= box, and not the box 0 <= y <= box.
     """
@@ -119,7 +135,9 @@ def minimise(
             best, at = height, y
         if spent % BOUND_EVERY == 1:
             low = max(low, min(cuts.lowest(box, simplex)[0], best))
-        nearest = cuts.project(at, low + LEVEL * (best - low), box, simplex) if np.isfinite(low) else None
+        nearest = (
+            cuts.project(at, low + LEVEL * (best - low), box, simplex) if np.isfinite(low) else None
+        )
         if nearest is None or np.array_equal(nearest, at):
             bound, nearest = cuts.lowest(box, simplex)
             low = max(low, min(bound, best))
@@ -129,8 +147,12 @@ def minimise(
     return Minimum(at, best, low, spent)
 
 
-def bisect(function: Function, start: Floats, *, tol: float, box: float, below: float = -np.inf) -> Minimum:
-    """`minimise` over one number: halve the interval by the sign of the slope, and step to where the end tangents meet."""
+def bisect(
+    function: Function, start: Floats, *, tol: float, box: float, below: float = -np.inf
+) -> Minimum:
+    """`minimise` over one number: halve the interval by the sign of the slope, and step to where
+    the end tangents meet.
+    """
     ends: list[tuple[float, float, float] | None] = [None, None]  # left and right: y, height, slope
     y, best, at, low = float(start[0]), np.inf, float(start[0]), -np.inf
     spent = 0

@@ -1,9 +1,12 @@
-"""Rows: demands compiled against the groups of some units, without ever making an (n, k, m) array of usages.
+"""Rows: demands compiled against the groups of some units, without ever making an (n, k, m) array
+of usages.
 
-Every usage is quantity[u, a] * coefficient[r, c(u), a], where c(u) is the code of the unit's group labels.  So prices fold into
+Every usage is quantity[u, a] * coefficient[r, c(u), a], where c(u) is the code of the unit's group
+labels.  So prices fold into
 one small table per quantity, and usages unfold from the sums of each quantity by (code, candidate):
 
-    score_ua = value_ua - sum_q table[q, c(u), a] quantity_q[u, a],     table[q] = sum over rows r of q: price_r coefficient_r
+    score_ua = value_ua - sum_q table[q, c(u), a] quantity_q[u, a],     table[q] = sum over rows r
+    of q: price_r coefficient_r
     usage_r  = sum_{c, a} coefficient[r, c, a] * sums[q_r, c, a]
 """
 
@@ -28,10 +31,13 @@ MANY_CODES = 4096  # more combinations of labels than this are renumbered to tho
 
 @dataclass(frozen=True)
 class Rows:
-    """m rows over n units with G group codes, k candidates, and quantities 0 = offers, 1 = cost, 2 + q = metric columns[q].
+    """m rows over n units with G group codes, k candidates, and quantities 0 = offers, 1 = cost, 2
+    + q = metric columns[q].
 
-    coefficient : (m, G, k), sign * arm * factor.   quantity : (m,).   columns : the metrics' places in the effects.
-    codes : (n,).   heads : (m,), units that a bound per head is multiplied by, 1 for totals.   bounds : (m,), totals.
+    coefficient : (m, G, k), sign * arm * factor.   quantity : (m,).   columns : the metrics' places
+        in the effects.
+    codes : (n,).   heads : (m,), units that a bound per head is multiplied by, 1 for totals.
+        bounds : (m,), totals.
     """
 
     demands: tuple[Demand, ...]
@@ -46,7 +52,9 @@ class Rows:
         return len(self.demands)
 
     def table(self, prices: Floats) -> Floats:
-        """What one unit of each quantity costs in score, (2 + q, G, k); summed in the rows' order, so always to the same bits."""
+        """What one unit of each quantity costs in score, (2 + q, G, k); summed in the rows' order,
+        so always to the same bits.
+        """
         made = np.zeros((FIRST_METRIC + len(self.columns), *self.coefficient.shape[1:]))
         for r, q in enumerate(self.quantity.tolist()):
             made[q] += prices[r] * self.coefficient[r]
@@ -59,24 +67,43 @@ class Rows:
 
     def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
         """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
-        parts = np.concatenate([self.coefficient * sums[self.quantity], self.coefficient * rest[self.quantity]], axis=2)
+        parts = np.concatenate(
+            [self.coefficient * sums[self.quantity], self.coefficient * rest[self.quantity]], axis=2
+        )
         return np.array([math.fsum(part.ravel().tolist()) for part in parts], np.float64)
 
     def only(self, kept: Sequence[int]) -> Rows:
         """Some of the rows."""
         demands = tuple(self.demands[r] for r in kept)
         coefficient, quantity = self.coefficient[kept], self.quantity[kept]
-        return Rows(demands, coefficient, quantity, self.columns, self.codes, self.heads[kept], self.bounds[kept])
+        return Rows(
+            demands,
+            coefficient,
+            quantity,
+            self.columns,
+            self.codes,
+            self.heads[kept],
+            self.bounds[kept],
+        )
 
     def take(self, units: Any, share: float = 1.0) -> Rows:
         """The rows over some of the units, with bounds times ``share``."""
-        return replace(self, codes=np.ascontiguousarray(self.codes[units]), bounds=self.bounds * share)
+        return replace(
+            self, codes=np.ascontiguousarray(self.codes[units]), bounds=self.bounds * share
+        )
 
 
 def compile_rows(
-    demands: Sequence[Demand], candidates: Sequence[str], metrics: Sequence[str], groups: Groups, n: int, cost_known: bool
+    demands: Sequence[Demand],
+    candidates: Sequence[str],
+    metrics: Sequence[str],
+    groups: Groups,
+    n: int,
+    cost_known: bool,
 ) -> Rows:
-    """Compile demands against n units; a name that is not among the candidates or metrics is an error."""
+    """Compile demands against n units; a name that is not among the candidates or metrics is an
+    error.
+    """
     codes, labels = _codes(demands, groups, n)
     factors = np.ones((len(demands), max(1, len(labels[0]) if labels else 1)))
     arms = np.ones((len(demands), len(candidates)))
@@ -88,20 +115,33 @@ def compile_rows(
             own = dict(demand.factors)
             factors[r] = [own.get(label, demand.other) for label in labels[place]]
         if demand.candidate is not None:
-            arms[r] = np.arange(len(candidates)) == _place("candidate", demand.candidate, candidates, demand.name)
+            arms[r] = np.arange(len(candidates)) == _place(
+                "candidate", demand.candidate, candidates, demand.name
+            )
         if demand.quantity == "cost":
             quantity[r] = COST
             if not cost_known:
-                raise InputError("cost", f"be given for demand {demand.name!r}", None, fix="pass cost=, (n, k) or (k,)")
+                raise InputError(
+                    "cost",
+                    f"be given for demand {demand.name!r}",
+                    None,
+                    fix="pass cost=, (n, k) or (k,)",
+                )
         if demand.metric is not None:
             column = _place("metric", demand.metric, metrics, demand.name)
             used = used if column in used else [*used, column]
             quantity[r] = FIRST_METRIC + used.index(column)
-    coefficient = np.array([d.sign for d in demands])[:, None, None] * factors[:, :, None] * arms[:, None, :]
+    coefficient = (
+        np.array([d.sign for d in demands])[:, None, None] * factors[:, :, None] * arms[:, None, :]
+    )
     counts = np.bincount(codes, minlength=factors.shape[1])
-    heads = np.array([counts[factors[r] != 0].sum() if d.per_head else 1.0 for r, d in enumerate(demands)])
+    heads = np.array(
+        [counts[factors[r] != 0].sum() if d.per_head else 1.0 for r, d in enumerate(demands)]
+    )
     bounds = np.array([d.bound for d in demands], np.float64) * heads
-    return Rows(tuple(demands), coefficient, quantity, np.array(used, np.int64), codes, heads, bounds)
+    return Rows(
+        tuple(demands), coefficient, quantity, np.array(used, np.int64), codes, heads, bounds
+    )
 
 
 def _columns(demands: Sequence[Demand]) -> list[str]:
@@ -153,6 +193,8 @@ def _unfold(codes: Ints, named: list[list[Any]]) -> list[list[Any]]:
 def _place(what: str, name: str, names: Sequence[str], who: str) -> int:
     if name not in names:
         raise InputError(
-            f"the {what} of demand {who!r}", f"be one of {', '.join(names) or 'those given (none were)'}", repr(name)
+            f"the {what} of demand {who!r}",
+            f"be one of {', '.join(names) or 'those given (none were)'}",
+            repr(name),
         )
     return list(names).index(name)

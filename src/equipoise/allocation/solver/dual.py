@@ -1,10 +1,12 @@
 """The dual: prices >= 0 that make the certified bound g as small as it gets.
 
-g is convex and piecewise linear, and g at its minimum is the linear-programming bound: at most m units are split between
+g is convex and piecewise linear, and g at its minimum is the linear-programming bound: at most m
+units are split between
 candidates there.  Three things make it cheap on millions of units:
 
 1. a sample of the units, with bounds in proportion, gives prices that are nearly right;
-2. only units near a tie can still change their choice: the others enter as one constant line, which keeps every cut valid
+2. only units near a tie can still change their choice: the others enter as one constant line, which
+keeps every cut valid
    (a fixed choice is never worth more than the best one), so bounds stay certified;
 3. a full pass then confirms the height, or shows which units to look at next.
 """
@@ -56,8 +58,12 @@ class Scale:
         made: Floats = prices * (self.potential / self.worth)
         return made
 
-    def function(self, problem: Problem, worth: float = 0.0, used: Floats | None = None) -> Function:
-        """g of the problem, plus units with a fixed choice of this ``worth`` and usage ``used`` (m,)."""
+    def function(
+        self, problem: Problem, worth: float = 0.0, used: Floats | None = None
+    ) -> Function:
+        """g of the problem, plus units with a fixed choice of this ``worth`` and usage ``used``
+        (m,).
+        """
         taken = np.zeros(len(problem.rows)) if used is None else used
 
         def height(y: Floats) -> tuple[float, Floats]:
@@ -70,11 +76,17 @@ class Scale:
 
 
 def solve_dual(
-    problem: Problem, tol: float, *, warm: Floats | None = None, method: str = "level", least: float = -np.inf
+    problem: Problem,
+    tol: float,
+    *,
+    warm: Floats | None = None,
+    method: str = "level",
+    least: float = -np.inf,
 ) -> Dual:
     """Minimise g to a relative ``tol`` by ``method`` "level" or, with one row, "bisect".
 
-    least : no feasible choice is worth less, so a g below it proves that there is none; the search ends there.
+    least : no feasible choice is worth less, so a g below it proves that there is none; the search
+        ends there.
     """
     m = len(problem.rows)
     free, _, _ = problem.evaluate(np.zeros(m))
@@ -87,18 +99,34 @@ def solve_dual(
     if n < 2 * SAMPLE:
         found = _widen(scale.function(problem), y, Cuts(), tol, method, least / scale.worth)
         trace.append(("all", n, found.evaluations, found.height * scale.worth))
-        return Dual(scale.prices(found.y), found.height * scale.worth, found.low * scale.worth, tuple(trace))
+        return Dual(
+            scale.prices(found.y), found.height * scale.worth, found.low * scale.worth, tuple(trace)
+        )
     if warm is None:
         picked = np.arange(0, n, n // SAMPLE)
         share = len(picked) / n
         few = problem.take(picked, share)
-        found = _widen(Scale(scale.worth * share, scale.potential * share).function(few), y, Cuts(), ROUGH, method)
+        found = _widen(
+            Scale(scale.worth * share, scale.potential * share).function(few),
+            y,
+            Cuts(),
+            ROUGH,
+            method,
+        )
         trace.append(("sample", len(picked), found.evaluations, found.height * scale.worth))
         y = found.y
     return _shrink(problem, scale, y, tol, method, least / scale.worth, trace)
 
 
-def _shrink(problem: Problem, scale: Scale, y: Floats, tol: float, method: str, least: float, trace: list[Stage]) -> Dual:
+def _shrink(
+    problem: Problem,
+    scale: Scale,
+    y: Floats,
+    tol: float,
+    method: str,
+    least: float,
+    trace: list[Stage],
+) -> Dual:
     """Full passes and, between them, minimisation over the units near a tie."""
     n, cuts, share = len(problem), Cuts(), CORE
     best, at, low = np.inf, y, -np.inf
@@ -118,7 +146,9 @@ def _shrink(problem: Problem, scale: Scale, y: Floats, tol: float, method: str, 
         core = problem.take(near)
         g, _, own = core.evaluate(prices)
         worth = full.height - g + float(prices @ (full.usage - own))
-        found = _widen(scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least)
+        found = _widen(
+            scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least
+        )
         trace.append(("near ties", len(near), found.evaluations, found.height * scale.worth))
         low, y = max(low, min(found.low, best)), found.y
         if size >= n:
@@ -127,7 +157,9 @@ def _shrink(problem: Problem, scale: Scale, y: Floats, tol: float, method: str, 
     return Dual(scale.prices(at), best * scale.worth, low * scale.worth, tuple(trace))
 
 
-def _widen(function: Function, start: Floats, cuts: Cuts, tol: float, method: str, least: float = -np.inf) -> Minimum:
+def _widen(
+    function: Function, start: Floats, cuts: Cuts, tol: float, method: str, least: float = -np.inf
+) -> Minimum:
     """Minimise over a box that grows while the best point lies on its side."""
     box, spent = max(10.0, 4.0 * float(start.max())), 0
     while True:

@@ -1,4 +1,6 @@
-"""The linear-programming bound by HiGHS: the oracle that the dual is tested against, for small problems."""
+"""The linear-programming bound by HiGHS: the oracle that the dual is tested against, for small
+problems.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +22,36 @@ def usage_matrix(problem: Problem) -> Floats:
     n, k = problem.value.shape
     made = np.empty((len(rows), n * k))
     for r, q in enumerate(rows.quantity.tolist()):
-        quantity = np.ones((n, k)) if q == 0 else problem.cost if q == 1 else problem.cube[:, :, problem.columns[q - 2]]
+        quantity = (
+            np.ones((n, k))
+            if q == 0
+            else problem.cost
+            if q == 1
+            else problem.cube[:, :, problem.columns[q - 2]]
+        )
         made[r] = (rows.coefficient[r][rows.codes] * quantity).ravel()
     return made
 
 
 def one_each(n: int, k: int) -> sp.csr_array:
     """The rows that sum each unit's candidates, (n, n * k)."""
-    return sp.csr_array((np.ones(n * k), np.arange(n * k), np.arange(0, n * k + 1, k)), shape=(n, n * k))
+    return sp.csr_array(
+        (np.ones(n * k), np.arange(n * k), np.arange(0, n * k + 1, k)), shape=(n, n * k)
+    )
 
 
 def solve_exactly(problem: Problem) -> Dual | None:
     """Prices and bound by HiGHS; None if the demands cannot hold together."""
     n, k = problem.value.shape
     if n * k > LARGEST:
-        raise InputError("method 'highs'", f"be used for n * k <= {LARGEST}", n * k, fix="use method='auto'")
+        raise InputError(
+            "method 'highs'", f"be used for n * k <= {LARGEST}", n * k, fix="use method='auto'"
+        )
     matrix = sp.vstack([sp.csr_array(usage_matrix(problem)), one_each(n, k)], format="csr")
     right = np.concatenate([problem.rows.bounds, np.ones(n)])
-    found = linprog(-problem.value.ravel(), A_ub=matrix, b_ub=right, bounds=(0, None), method="highs")
+    found = linprog(
+        -problem.value.ravel(), A_ub=matrix, b_ub=right, bounds=(0, None), method="highs"
+    )
     if found.x is None:
         return None
     prices = np.maximum(-found.ineqlin.marginals[: len(problem.rows)], 0.0)

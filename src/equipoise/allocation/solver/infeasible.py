@@ -1,7 +1,8 @@
 """Which demands cannot hold together: a certificate, and its rows by name.
 
-Without a value to gain, g is homogeneous; prices with g(prices) < 0 prove that no choice meets the demands (Farkas), since any
-feasible choice would make g >= 0.  The rows with a price in it are in conflict; a row that the proof does without is dropped.
+Without a value to gain, g is homogeneous; prices with g(prices) < 0 prove that no choice meets the
+demands (Farkas), since any feasible choice would make g >= 0.  The rows with a price in it are in
+conflict; a row that the proof does without is dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ CLOSE = 1e-7
 
 
 def conflict(problem: Problem) -> list[int]:
-    """The rows that cannot hold together, none of them needless; empty if all hold, were units divisible."""
+    """The rows that cannot hold together, none of them needless; empty if all hold, were units
+    divisible.
+    """
     free = replace(problem, value=np.zeros_like(problem.value))
     rows = _certificate(free, list(range(len(problem.rows))))
     for r in list(rows):
@@ -47,9 +50,17 @@ def infeasible(problem: Problem) -> InfeasibleError:
     rows = conflict(problem)
     demands = problem.rows.demands
     if not rows:
-        names = " and ".join(repr(d.name) for d, b in zip(demands, problem.rows.bounds, strict=True) if b < 0) or "the demands"
+        names = (
+            " and ".join(
+                repr(d.name) for d, b in zip(demands, problem.rows.bounds, strict=True) if b < 0
+            )
+            or "the demands"
+        )
         return InfeasibleError(
-            names, "leave room for whole units", "no choice that meets every demand was found", fix="loosen one of them a little"
+            names,
+            "leave room for whole units",
+            "no choice that meets every demand was found",
+            fix="loosen one of them a little",
         )
     names = " and ".join(repr(demands[r].name) for r in rows)
     floors = [r for r in rows if demands[r].metric is not None and demands[r].sign < 0]
@@ -57,7 +68,10 @@ def infeasible(problem: Problem) -> InfeasibleError:
     if floors:
         got = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
     return InfeasibleError(
-        f"demand{'s' if len(rows) > 1 else ''} {names}", "hold together", got, fix="loosen or leave out one of them"
+        f"demand{'s' if len(rows) > 1 else ''} {names}",
+        "hold together",
+        got,
+        fix="loosen or leave out one of them",
     )
 
 
@@ -69,4 +83,7 @@ def _reach(problem: Problem, floor: int, others: list[int]) -> str:
     value = np.ascontiguousarray(coefficient * problem.cube[:, :, column])
     best = solve_dual(replace(problem, value=value, rows=rows.only(others)), 1e-6).bound
     under = " with the others" if others else ""
-    return f"at most {best / rows.heads[floor]:.6g} of the {-demand.bound:.6g} asked for {demand.name!r}{under}"
+    return (
+        f"at most {best / rows.heads[floor]:.6g} of the {-demand.bound:.6g} asked for"
+        f" {demand.name!r}{under}"
+    )

@@ -1,8 +1,10 @@
-"""Kernels: every loop over units, compiled.  All in one file, since a compiled kernel is cached by the file it stands in.
+"""Kernels: every loop over units, compiled.  All in one file, since a compiled kernel is cached by
+the file it stands in.
 
-Throughout: u unit, a candidate, c group code, q quantity, r row; value (n, k); cost (n, k), or (1, k) for all; cube (n, k, M)
-of effects, of which ``columns`` (q,) count; table (2 + q, G, k) of prices; codes (n,); coefficient (m, G, k); quantity (m,);
-choice (n,) with -1 for control.  Additions go in a fixed order, without reassociation: the same row always gives the same bits.
+Throughout: u unit, a candidate, c group code, q quantity, r row; value (n, k); cost (n, k), or (1,
+k) for all; cube (n, k, M) of effects, of which ``columns`` (q,) count; table (2 + q, G, k) of
+prices; codes (n,); coefficient (m, G, k); quantity (m,); choice (n,) with -1 for control.
+Additions go in a fixed order, without reassociation: the same row always gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from numba import njit
 
 @njit(cache=True)
 def weigh(values, errors, columns, weights, which, z, out):  # type: ignore[no-untyped-def]
-    """out (n, k): the weighted sum of the effects (n, k, m) in ``columns``, less z standard errors of each."""
+    """out (n, k): the weighted sum of the effects (n, k, m) in ``columns``, less z standard errors
+    of each.
+    """
     for u in range(out.shape[0]):
         for a in range(out.shape[1]):
             total = 0.0
@@ -147,7 +151,20 @@ def amount(cost, cube, columns, coefficient, quantity, r, u, c, a):  # type: ign
 
 @njit(cache=True)
 def list_switches(  # type: ignore[no-untyped-def]
-    value, cost, cube, columns, table, codes, coefficient, quantity, choice, slack, scale, task, to, key
+    value,
+    cost,
+    cube,
+    columns,
+    table,
+    codes,
+    coefficient,
+    quantity,
+    choice,
+    slack,
+    scale,
+    task,
+    to,
+    key,
 ):
     """The best switch of each unit: to (n,) and key (n,), the smaller the better, inf for none."""
     for u in range(len(choice)):
@@ -156,7 +173,9 @@ def list_switches(  # type: ignore[no-untyped-def]
         score_now = priced(value, cost, cube, columns, table, u, now, c) if now >= 0 else 0.0
         worth_now = value[u, now] if now >= 0 else 0.0
         for a in range(-1, value.shape[1]):
-            loss = score_now - (priced(value, cost, cube, columns, table, u, a, c) if a >= 0 else 0.0)
+            loss = score_now - (
+                priced(value, cost, cube, columns, table, u, a, c) if a >= 0 else 0.0
+            )
             gain = (value[u, a] if a >= 0 else 0.0) - worth_now
             if a == now or (task == 1 and (gain <= 0.0 or loss >= key[u] * gain)):
                 continue
@@ -176,7 +195,20 @@ def list_switches(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def apply_switches(  # type: ignore[no-untyped-def]
-    value, cost, cube, columns, table, codes, coefficient, quantity, choice, order, to, slack, scale, task
+    value,
+    cost,
+    cube,
+    columns,
+    table,
+    codes,
+    coefficient,
+    quantity,
+    choice,
+    order,
+    to,
+    slack,
+    scale,
+    task,
 ):
     """Take the switches in order where they help; how many were taken."""
     m = len(slack)
@@ -199,7 +231,9 @@ def apply_switches(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def losses(value, cost, cube, columns, table, codes, choice, loss):  # type: ignore[no-untyped-def]
-    """loss (n, 1 + k): what switching to control (first) or each candidate loses in score; inf for the choice itself."""
+    """loss (n, 1 + k): what switching to control (first) or each candidate loses in score; inf for
+    the choice itself.
+    """
     for u in range(len(choice)):
         now = choice[u]
         score_now = priced(value, cost, cube, columns, table, u, now, codes[u]) if now >= 0 else 0.0
@@ -234,7 +268,9 @@ def weigh_switches(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
-    """For each switch in turn take the best partner, or it alone, that gains and fits; the value gained."""
+    """For each switch in turn take the best partner, or it alone, that gains and fits; the value
+    gained.
+    """
     changed = np.zeros(len(choice), np.bool_)
     total = 0.0
     for i in range(len(unit)):
@@ -247,7 +283,12 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
             partner = i
         for j in range(len(unit)):
             together = gain[i] + gain[j]
-            if together > best and unit[j] != unit[i] and not changed[unit[j]] and both_fit(more[i], more[j], slack):
+            if (
+                together > best
+                and unit[j] != unit[i]
+                and not changed[unit[j]]
+                and both_fit(more[i], more[j], slack)
+            ):
                 best = together
                 partner = j
         if partner < 0:

@@ -1,7 +1,9 @@
 """The allocation problem, and one fused pass over its units.
 
-maximise  sum_u value[u, x_u]   over one candidate or control (worth 0) a unit,   subject to usage_r(x) <= bound_r
-g(prices) = prices . bounds + sum_u max(0, max_a score_ua)   is never below the optimum, whatever the prices >= 0
+maximise  sum_u value[u, x_u]   over one candidate or control (worth 0) a unit,   subject to
+usage_r(x) <= bound_r
+g(prices) = prices . bounds + sum_u max(0, max_a score_ua)   is never below the optimum, whatever
+the prices >= 0
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ Choice = NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Problem:
-    """value (n, k); cost (n, k) or (1, k); cube (n, k, M) of effects, of which the rows' columns count; the rows."""
+    """value (n, k); cost (n, k) or (1, k); cube (n, k, M) of effects, of which the rows' columns
+    count; the rows.
+    """
 
     value: Floats
     cost: Floats
@@ -40,9 +44,20 @@ class Problem:
     def take(self, units: Any, share: float = 1.0) -> Problem:
         """The problem of some of the units, with bounds times ``share``."""
         cost = self.cost[units] if len(self.cost) > 1 else self.cost
-        cube = np.ascontiguousarray(self.cube[units][:, :, self.columns]) if len(self.columns) else self.cube[:1]
+        cube = (
+            np.ascontiguousarray(self.cube[units][:, :, self.columns])
+            if len(self.columns)
+            else self.cube[:1]
+        )
         columns = np.arange(len(self.columns))
-        return replace(self, value=self.value[units], cost=cost, cube=cube, columns=columns, rows=self.rows.take(units, share))
+        return replace(
+            self,
+            value=self.value[units],
+            cost=cost,
+            cube=cube,
+            columns=columns,
+            rows=self.rows.take(units, share),
+        )
 
     def arrays(self) -> tuple[Floats, Floats, Floats, Ints]:
         """What the kernels take first."""
@@ -59,25 +74,37 @@ class Problem:
         """`evaluate`, with each unit's choice and how near it is to another."""
         choice, margin = np.empty(len(self), np.int16), np.empty(len(self))
         sums = np.zeros(self.sums_shape)
-        total = choose_all(*self.arrays(), self.rows.table(prices), self.rows.codes, choice, margin, sums)
-        return Chosen(total + float(prices @ self.rows.bounds), self.rows.usage(sums), choice, margin)
+        total = choose_all(
+            *self.arrays(), self.rows.table(prices), self.rows.codes, choice, margin, sums
+        )
+        return Chosen(
+            total + float(prices @ self.rows.bounds), self.rows.usage(sums), choice, margin
+        )
 
     def measure(self, choice: Choice) -> tuple[float, Floats]:
-        """The value and the usage (m,) of a choice, by compensated sums: the same whatever the order of the units."""
+        """The value and the usage (m,) of a choice, by compensated sums: the same whatever the
+        order of the units.
+        """
         sums, rest = np.zeros(self.sums_shape), np.zeros(self.sums_shape)
         value = measure_all(*self.arrays(), self.rows.codes, choice, sums, rest)
         return value, self.rows.exact_usage(sums, rest)
 
     def potential(self) -> Floats:
-        """The usage of each row if every unit got every candidate, counted as positive and divided by k, (m,)."""
+        """The usage of each row if every unit got every candidate, counted as positive and divided
+        by k, (m,).
+        """
         sums = np.zeros(self.sums_shape)
         add_all(*self.arrays(), self.rows.codes, sums)
-        size = (np.abs(self.rows.coefficient) * sums[self.rows.quantity]).sum(axis=(1, 2)) / self.value.shape[1]
+        size = (np.abs(self.rows.coefficient) * sums[self.rows.quantity]).sum(
+            axis=(1, 2)
+        ) / self.value.shape[1]
         return np.where(size > 0, size, 1.0)
 
 
 class Chosen(NamedTuple):
-    """g, the usage (m,), the choice (n,) and the margin (n,) by which it beats the second best, control among them."""
+    """g, the usage (m,), the choice (n,) and the margin (n,) by which it beats the second best,
+    control among them.
+    """
 
     height: float
     usage: Floats

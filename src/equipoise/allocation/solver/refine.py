@@ -1,9 +1,11 @@
-"""Polish: branch and bound over the units nearest to a tie, for populations so small that whole units matter.
+"""Polish: branch and bound over the units nearest to a tie, for populations so small that whole
+units matter.
 
-The linear bound splits up to m units, so the gap of a repaired choice shrinks like m / n: on a hundred units it shows.  The
-nearest ties are then chosen together, the others staying as they are: best bound first, branching on the candidate that is most
-split; each relaxation also offers its whole part, filled up greedily.  The work is limited in nodes, not in seconds, so the
-result is the same on every machine.  Reference: Land and Doig (1960), Econometrica 28.
+The linear bound splits up to m units, so the gap of a repaired choice shrinks like m / n: on a
+hundred units it shows.  The nearest ties are then chosen together, the others staying as they are:
+best bound first, branching on the candidate that is most split; each relaxation also offers its
+whole part, filled up greedily.  The work is limited in nodes, not in seconds, so the result is the
+same on every machine.  Reference: Land and Doig (1960), Econometrica 28.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def polish(problem: Problem, prices: Floats, made: Repaired) -> Repaired:
     core = problem.take(near)
     worth, own = core.measure(made.choice[near])
     room = problem.rows.bounds - (made.usage - own)
-    chosen = _Search(core.value, usage_matrix(core), room, worth if made.feasible else -np.inf).run()
+    chosen = _Search(
+        core.value, usage_matrix(core), room, worth if made.feasible else -np.inf
+    ).run()
     if chosen is None:
         return made
     choice = made.choice.copy()
@@ -65,7 +69,9 @@ class _Search:
             if not heap or -heap[0][0] <= self.best + BETTER * abs(self.best):
                 break
             bounds = heapq.heappop(heap)[2]
-            found = linprog(-self.value.ravel(), A_ub=everything, b_ub=limits, bounds=bounds, method="highs")
+            found = linprog(
+                -self.value.ravel(), A_ub=everything, b_ub=limits, bounds=bounds, method="highs"
+            )
             if found.x is None or -found.fun <= self.best:
                 continue
             self.offer(found.x)
@@ -80,7 +86,9 @@ class _Search:
         return self.choice
 
     def offer(self, shares: Floats) -> None:
-        """Keep the whole part of a relaxation, with what else fits by value, if that is feasible and the best."""
+        """Keep the whole part of a relaxation, with what else fits by value, if that is feasible
+        and the best.
+        """
         n, k = self.value.shape
         whole = shares.reshape(n, k) > 0.5
         sure = shares.reshape(n, k) > 1.0 - WHOLE
@@ -90,7 +98,11 @@ class _Search:
             used = self.matrix[:, on * k + choice[on]].sum(axis=1)
             for place in np.argsort(-self.value.ravel(), kind="stable"):
                 unit, a = divmod(int(place), k)
-                if self.value[unit, a] > 0 and choice[unit] < 0 and (used + self.matrix[:, place] <= self.room).all():
+                if (
+                    self.value[unit, a] > 0
+                    and choice[unit] < 0
+                    and (used + self.matrix[:, place] <= self.room).all()
+                ):
                     choice[unit] = a
                     used = used + self.matrix[:, place]
             on = np.flatnonzero(choice >= 0)

@@ -1,13 +1,15 @@
-"""Repair: from the choice that prices make to one that exceeds no row, in time linear in the units but for a sort.
+"""Repair: from the choice that prices make to one that exceeds no row, in time linear in the units
+but for a sort.
 
-Prices leave a few units near a tie on the wrong side.  With loss = score of the choice - score of the switch:
+Prices leave a few units near a tie on the wrong side.  With loss = score of the choice - score of
+the switch:
 
     mend   while a row is exceeded: switches by loss per unit of violation removed
     fill   while there is slack: switches that gain value and fit, by loss per unit gained
     trade  then pairs of switches that gain and fit together (`trade`)
 
-A switch is taken only if it lowers the violation (mend) or exceeds nothing (fill, trade).  Only units near a tie are looked at,
-more of them while rows are exceeded or many of them are switched.
+A switch is taken only if it lowers the violation (mend) or exceeds nothing (fill, trade).  Only
+units near a tie are looked at, more of them while rows are exceeded or many of them are switched.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ ROUNDING = 1e-12  # of a row's potential usage: kept free when running sums and 
 
 @dataclass(frozen=True)
 class Repaired:
-    """The choice (n,), its value, its usage (m,), and which units were switched (n,).  No row is exceeded if ``feasible``."""
+    """The choice (n,), its value, its usage (m,), and which units were switched (n,).  No row is
+    exceeded if ``feasible``.
+    """
 
     choice: Choice
     value: float
@@ -43,7 +47,9 @@ class Repaired:
 
 @dataclass
 class _Core:
-    """The units that may still be switched: their problem, choice (in place), and the slack of the whole problem (in place)."""
+    """The units that may still be switched: their problem, choice (in place), and the slack of the
+    whole problem (in place).
+    """
 
     problem: Problem
     choice: Choice
@@ -54,7 +60,14 @@ class _Core:
     def arrays(self) -> Arrays:
         """What the kernels take first."""
         rows = self.problem.rows
-        return (*self.problem.arrays(), self.table, rows.codes, rows.coefficient, rows.quantity, self.choice)
+        return (
+            *self.problem.arrays(),
+            self.table,
+            rows.codes,
+            rows.coefficient,
+            rows.quantity,
+            self.choice,
+        )
 
     def sweep(self, task: int) -> None:
         """Switch units while it helps."""
@@ -71,7 +84,9 @@ class _Core:
 
 
 def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repaired:
-    """A choice that exceeds no row and whose value is near ``bound``; it stops early within a relative ``tol``."""
+    """A choice that exceeds no row and whose value is near ``bound``; it stops early within a
+    relative ``tol``.
+    """
     first = problem.choose(prices)
     choice, scale, table = first.choice.copy(), problem.potential(), problem.rows.table(prices)
     n, size = len(problem), min(POOL, len(problem))
@@ -79,7 +94,9 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
     spare = np.zeros(len(usage))
     for _ in range(TRIES):
         near = nearest_ties(first.margin, size)
-        core = _Core(problem.take(near), choice[near], problem.rows.bounds - usage - spare, scale, table)
+        core = _Core(
+            problem.take(near), choice[near], problem.rows.bounds - usage - spare, scale, table
+        )
         core.sweep(MEND)
         if (core.slack >= 0).all():
             core.sweep(FILL)
@@ -101,7 +118,9 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
         worth, used = problem.measure(traded)
         if worth > value and (used <= problem.rows.bounds).all():
             choice, value, usage = traded, worth, used
-    return Repaired(choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all()))
+    return Repaired(
+        choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all())
+    )
 
 
 def nearest_ties(margin: Floats, size: int) -> Ints:

@@ -1,7 +1,9 @@
-"""Trade: pairs of switches that gain value together and together exceed no row, where one alone does not fit.
+"""Trade: pairs of switches that gain value together and together exceed no row, where one alone
+does not fit.
 
-A budget that is nearly spent leaves no room for a single dearer candidate; one unit down and another up use the rest.
-All pairs of the switches that lose least in score are tried, so the cost does not grow with the number of units.
+A budget that is nearly spent leaves no room for a single dearer candidate; one unit down and
+another up use the rest. All pairs of the switches that lose least in score are tried, so the cost
+does not grow with the number of units.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """Mix: two price vectors by lot, where ties keep one from using what the demands allow.
 
-Units with equal scores fall on the same side of a price: prices that hold leave all of them out, slightly lower ones let all of
-them in.  Drawing the lower prices for a share of the units uses the demands in full, in expectation:
+Units with equal scores fall on the same side of a price: prices that hold leave all of them out,
+slightly lower ones let all of
+them in.  Drawing the lower prices for a share of the units uses the demands in full, in
+expectation:
 
     share = the largest with (1 - share) usage(held) + share usage(low) <= bounds
 
-This is the randomised rule by which a fractional knapsack treats ties (Dantzig 1957, Operations Research 5).
+This is the randomised rule by which a fractional knapsack treats ties (Dantzig 1957, Operations
+Research 5).
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ FIRST, STEPS = 1e-9, 28  # scaled fall of the prices in the first step; each ste
 
 @dataclass(frozen=True)
 class Mixed:
-    """The lower prices (m,), the share of units that get them, and the expected value and usage (m,) of both together."""
+    """The lower prices (m,), the share of units that get them, and the expected value and usage
+    (m,) of both together.
+    """
 
     prices: Floats
     share: float
@@ -32,7 +37,9 @@ class Mixed:
 
 
 def mix(problem: Problem, prices: Floats, held: Floats) -> Mixed:
-    """The best mixture of the prices that hold with prices at or below the dual's; share 0 where none gains."""
+    """The best mixture of the prices that hold with prices at or below the dual's; share 0 where
+    none gains.
+    """
     value, usage = problem.measure(problem.choose(held).choice)
     best = Mixed(held, 0.0, value, usage)
     worth, _, _ = problem.evaluate(np.zeros(len(prices)))
@@ -48,7 +55,9 @@ def mix(problem: Problem, prices: Floats, held: Floats) -> Mixed:
 
 
 def _share(held: Floats, low: Floats, bounds: Floats) -> float:
-    """The largest share of units under the lower prices that exceeds no row in expectation; all (m,)."""
+    """The largest share of units under the lower prices that exceeds no row in expectation; all
+    (m,).
+    """
     over = low > bounds
     if not over.any():
         return 1.0

@@ -1,8 +1,10 @@
-"""Hold: prices whose choice by the one rule exceeds no row, with no repair, so that a policy keeps its demands by prices alone.
+"""Hold: prices whose choice by the one rule exceeds no row, with no repair, so that a policy keeps
+its demands by prices alone.
 
-At the dual's minimum the rule may be off by the few units that are split between candidates.  First the prices of the exceeded
-rows are raised, by steps that double; where rows pull against each other and that does not end, the dual is solved again with
-the exceeded rows tightened by what was exceeded.
+At the dual's minimum the rule may be off by the few units that are split between candidates.  First
+the prices of the exceeded rows are raised, by steps that double; where rows pull against each other
+and that does not end, the dual is solved again with the exceeded rows tightened by what was
+exceeded.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ TOLERANCE = 1e-9
 
 
 def hold(problem: Problem, prices: Floats) -> Floats:
-    """The prices, changed by little until the choice they make exceeds no row; as they were if none such are found."""
+    """The prices, changed by little until the choice they make exceeds no row; as they were if none
+    such are found.
+    """
     raised = _raise(problem, prices)
     return raised if raised is not None else _tighten(problem, prices)
 

@@ -1,7 +1,9 @@
-"""Karlan & List (2007): does price matter in charitable giving?  50,083 donors, a match of 1, 2 or 3 dollars a dollar, or none.
+"""Karlan & List (2007): does price matter in charitable giving?  50,083 donors, a match of 1, 2 or
+3 dollars a dollar, or none.
 
-Control was drawn with 1/3, each match ratio with 2/9.  Left out of the features: match size and example ask (randomised with the
-letter, so "control" in them is the treatment) and the state response rates (made of the outcomes).
+Control was drawn with 1/3, each match ratio with 2/9.  Left out of the features: match size and
+example ask (randomised with the letter, so "control" in them is the treatment) and the state
+response rates (made of the outcomes).
 """
 
 from __future__ import annotations
@@ -26,14 +28,18 @@ CARD = Card(
     rows=50_081,
     treatment="match_ratio: 0 (control), 1, 2 or 3 dollars matched for a dollar given",
     outcomes=("out_gavedum", "out_amountgive"),
-    terms="the authors' replication files; cite Karlan & List 2007 (R package experimentdatar: CC0 1.0)",
-    citation="Dean Karlan and John A. List, Does Price Matter in Charitable Giving?, American Economic Review 97(5), 2007",
+    terms=(
+        "the authors' replication files; cite Karlan & List 2007 (R package experimentdatar: CC0"
+        " 1.0)"
+    ),
+    citation=(
+        "Dean Karlan and John A. List, Does Price Matter in Charitable Giving?, American Economic"
+        " Review 97(5), 2007"
+    ),
     address="https://github.com/gsbDBI/ExperimentData/tree/master/Charitable",
     note="Two givers whose amount is not known are left out: 50,081 of 50,083 rows remain.",
 )
-PUBLIC = (
-    "https://raw.githubusercontent.com/gsbDBI/ExperimentData/master/Charitable/ProcessedData/charitable_withdummyvariables.csv"
-)
+PUBLIC = "https://raw.githubusercontent.com/gsbDBI/ExperimentData/master/Charitable/ProcessedData/charitable_withdummyvariables.csv"
 SOURCE = Source(PUBLIC, "charitable_match/charitable_withdummyvariables.csv")
 KNOWN = ("charitable_match/charitable.parquet", SOURCE.file)
 MISSING_CODE = -999  # in the public CSV
@@ -52,7 +58,16 @@ PERSON_AND_STATE = (
     "redcty",
     "bluecty",
 )
-NEIGHBOURS = ("pwhite", "pblack", "page18_39", "ave_hh_sz", "median_hhincome", "powner", "psch_atlstba", "pop_propurban")
+NEIGHBOURS = (
+    "pwhite",
+    "pblack",
+    "page18_39",
+    "ave_hh_sz",
+    "median_hhincome",
+    "powner",
+    "psch_atlstba",
+    "pop_propurban",
+)
 FACTS = Facts(
     rows=50_083,
     needs=PAST_GIVING + PERSON_AND_STATE + NEIGHBOURS,
@@ -62,11 +77,17 @@ FACTS = Facts(
 
 
 def fetch_charitable_match(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Log:
-    """The log, from Parquet or from the public CSV with dummy variables; any other file is a `DataError`.
+    """The log, from Parquet or from the public CSV with dummy variables; any other file is a
+    `DataError`.
 
-    Roles: the dose is the match ratio; ``match_paid`` = ratio * amount given is the cost, paid only where somebody gave.
+    Roles: the dose is the match ratio; ``match_paid`` = ratio * amount given is the cost, paid only
+    where somebody gave.
     """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)
@@ -75,13 +96,18 @@ def fetch_charitable_match(
     FACTS.check(table, CARD, str(file))
     amount = columns.numbers(table["out_amountgive"])
     known = np.isfinite(amount)
-    logger.warning("charitable-match: %d rows whose amount is not known are left out", int((~known).sum()))
+    logger.warning(
+        "charitable-match: %d rows whose amount is not known are left out", int((~known).sum())
+    )
     paid = pa.array(columns.numbers(table["match_ratio"]) * amount)
     return read_log(
         table.append_column("match_paid", paid).filter(pa.array(known)),
         treatment="match_ratio",
         space=Dose(0, 3, levels=[1, 2, 3], unit="to 1"),
-        outcomes=[Outcome("out_gavedum", "binary"), Outcome("out_amountgive", "amount", unit="USD")],
+        outcomes=[
+            Outcome("out_gavedum", "binary"),
+            Outcome("out_amountgive", "amount", unit="USD"),
+        ],
         features=FACTS.needs,
         claimed="out_gavedum",
         cost="match_paid",
@@ -90,8 +116,16 @@ def fetch_charitable_match(
 
 
 def _from_dummies(table: pa.Table) -> pa.Table:
-    """The public CSV: -999 means missing, and the ratio is told by dummies: treatment, treat_ratio2, treat_ratio3."""
-    plain = {name: columns.numbers(table[name]) for name in table.column_names if columns.is_numeric(table[name])}
+    """The public CSV: -999 means missing, and the ratio is told by dummies: treatment,
+    treat_ratio2, treat_ratio3.
+    """
+    plain = {
+        name: columns.numbers(table[name])
+        for name in table.column_names
+        if columns.is_numeric(table[name])
+    }
     ratio = plain["treatment"] + plain["treat_ratio2"] + 2 * plain["treat_ratio3"]
-    mended = {name: np.where(values == MISSING_CODE, np.nan, values) for name, values in plain.items()}
+    mended = {
+        name: np.where(values == MISSING_CODE, np.nan, values) for name, values in plain.items()
+    }
     return pa.table({**mended, "match_ratio": ratio.astype(np.int8)})

@@ -1,6 +1,8 @@
-"""Criteo uplift v2.1 (Diemert et al. 2018): 13,979,592 users, 85 % open to an advertiser's bids, visits and conversions.
+"""Criteo uplift v2.1 (Diemert et al. 2018): 13,979,592 users, 85 % open to an advertiser's bids,
+visits and conversions.
 
-``exposure`` (the ad was shown) lies between treatment and outcome, so it is the claim and never a feature.
+``exposure`` (the ad was shown) lies between treatment and outcome, so it is the claim and never a
+feature.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ CARD = Card(
     treatment="treatment: 1 (85 %), 0 (control, 15 %)",
     outcomes=("visit", "conversion"),
     terms="CC BY-NC-SA 4.0",
-    citation="Diemert, Betlei, Renaudin and Amini, A Large Scale Benchmark for Uplift Modeling, AdKDD 2018",
+    citation=(
+        "Diemert, Betlei, Renaudin and Amini, A Large Scale Benchmark for Uplift Modeling, AdKDD"
+        " 2018"
+    ),
     address="https://huggingface.co/datasets/criteo/criteo-uplift",
 )
 CARD_10 = Card(
@@ -55,7 +60,9 @@ FACTS = Facts(
     counts={"treatment": {"1": 11_882_655, "0": 2_096_937}},
     sums={"visit": (656_929, 0)},
 )
-FACTS_10 = Facts(  # no counts are published for the tenth: the columns, about a tenth of the rows, and the full set's means
+# no counts are published for the tenth: the columns, about a tenth of the rows, and the full set's
+# means
+FACTS_10 = Facts(
     rows=(1_397_900, 1_398_000),
     needs=(*FEATURES, "exposure"),
     means={"treatment": (0.85, 0.002), "visit": (0.04699, 0.001), "conversion": (0.00292, 0.0003)},
@@ -70,7 +77,9 @@ def fetch_criteo(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log of all rows (311 MB to download, about 2 GB in memory), or of scikit-uplift's tenth of them."""
+    """The log of all rows (311 MB to download, about 2 GB in memory), or of scikit-uplift's tenth
+    of them.
+    """
     card, facts, source = (CARD_10, FACTS_10, SOURCE_10) if percent10 else (CARD, FACTS, SOURCE)
     known = (source.file.replace(".csv.gz", ".parquet"), source.file)
     file = find(card.name, known, source, Wish(data_home, path, download_if_missing, progress))
@@ -88,18 +97,30 @@ def fetch_criteo(
 
 
 def fetch_criteo_10(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Log:
     """`fetch_criteo` with ``percent10=True``."""
     return fetch_criteo(
-        percent10=True, data_home=data_home, path=path, download_if_missing=download_if_missing, progress=progress
+        percent10=True,
+        data_home=data_home,
+        path=path,
+        download_if_missing=download_if_missing,
+        progress=progress,
     )
 
 
 def read_criteo(file: Path) -> pa.Table:
-    """A file in Criteo's format, its labels (treatment, exposure, visit, conversion: those there are) as small integers."""
+    """A file in Criteo's format, its labels (treatment, exposure, visit, conversion: those there
+    are) as small integers.
+    """
     table = read_table(file)
     for name in ("treatment", "exposure", "visit", "conversion"):
         if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int8()))
+            table = table.set_column(
+                table.column_names.index(name), name, table[name].cast(pa.int8())
+            )
     return table

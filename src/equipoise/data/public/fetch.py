@@ -1,6 +1,8 @@
-"""Find the file of a public dataset: the path given, then the data folders, then the publisher's address.
+"""Find the file of a public dataset: the path given, then the data folders, then the publisher's
+address.
 
-A download is streamed to a file beside its place, held against the published checksum, and renamed; a failed one leaves nothing.
+A download is streamed to a file beside its place, held against the published checksum, and renamed;
+a failed one leaves nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Source:
     """Where a file is published.
 
     url : its address.   file : its place under the data folder, e.g. ``"criteo/criteo10.csv.gz"``.
-    checksum : ``"sha256:..."`` or ``"md5:..."``, as the publisher gives it; empty where none is published.
+    checksum : ``"sha256:..."`` or ``"md5:..."``, as the publisher gives it; empty where none is
+        published.
     member : the name of the file inside, where the address is of a zip archive.
     """
 
@@ -40,7 +43,9 @@ class Source:
 
 
 def data_homes(data_home: Place = None) -> list[Path]:
-    """The folders to look in, the first to download to: the one given, or EQUIPOISE_DATA, or (beside) the user's cache."""
+    """The folders to look in, the first to download to: the one given, or EQUIPOISE_DATA, or
+    (beside) the user's cache.
+    """
     if data_home is not None:
         return [Path(data_home).expanduser()]
     if os.environ.get("EQUIPOISE_DATA"):
@@ -48,7 +53,9 @@ def data_homes(data_home: Place = None) -> list[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "equipoise"
     checkout = Path(__file__).parents[3]
     beside = checkout.parent / "shared" / "data"
-    return [cache, beside] if (checkout / "pyproject.toml").is_file() and beside.is_dir() else [cache]
+    return (
+        [cache, beside] if (checkout / "pyproject.toml").is_file() and beside.is_dir() else [cache]
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,9 @@ class Wish:
 
 
 def find(name: str, known: Sequence[str], source: Source | None, wish: Wish) -> Path:
-    """The file of dataset ``name``.   known : the places it may have under a data folder, the best first."""
+    """The file of dataset ``name``.   known : the places it may have under a data folder, the best
+    first.
+    """
     if wish.path is not None:
         path = Path(wish.path).expanduser()
         if path.exists():
@@ -75,14 +84,22 @@ def find(name: str, known: Sequence[str], source: Source | None, wish: Wish) -> 
     if source is None or not wish.download_if_missing:
         fix = "give path= or data_home=, or set EQUIPOISE_DATA"
         looked = ", ".join(map(str, homes))
-        raise DataError(f"the file of {name}", "be in a data folder", f"none of {', '.join(known)}", looked, fix)
+        raise DataError(
+            f"the file of {name}", "be in a data folder", f"none of {', '.join(known)}", looked, fix
+        )
     return download(source, homes[0] / source.file, progress=wish.progress)
 
 
 def download(
-    source: Source, target: Path, *, progress: Progress | None = None, opener: Callable[..., Any] = urllib.request.urlopen
+    source: Source,
+    target: Path,
+    *,
+    progress: Progress | None = None,
+    opener: Callable[..., Any] = urllib.request.urlopen,
 ) -> Path:
-    """Fetch a published file to ``target``, verified; ``opener`` opens an address as `urllib.request.urlopen` does."""
+    """Fetch a published file to ``target``, verified; ``opener`` opens an address as
+    `urllib.request.urlopen` does.
+    """
     request = urllib.request.Request(source.url, headers={"User-Agent": "equipoise"})
     try:
         with replacing(target) as beside:
@@ -91,14 +108,22 @@ def download(
                 digest = _stream(answer, file, source, progress)
             if source.checksum and digest != source.checksum:
                 fix = "try again; if it stays so, the publisher changed the file"
-                raise DataError(f"the download of {target.name}", f"have {source.checksum}", digest, source.url, fix)
+                raise DataError(
+                    f"the download of {target.name}",
+                    f"have {source.checksum}",
+                    digest,
+                    source.url,
+                    fix,
+                )
             if source.member:
                 _extract(fetched, source.member, beside)
     except (URLError, OSError, zipfile.BadZipFile, KeyError) as error:
         if isinstance(error, DataError):
             raise
         fix = f"get it by hand and give path=, or put it at {target}"
-        raise DataError(f"the download of {target.name}", "succeed", _reason(error), source.url, fix) from error
+        raise DataError(
+            f"the download of {target.name}", "succeed", _reason(error), source.url, fix
+        ) from error
     return target
 
 
@@ -121,7 +146,11 @@ def _stream(answer: Any, file: Any, source: Source, progress: Progress | None) -
 
 
 def _extract(archive: Path, member: str, target: Path) -> None:
-    with zipfile.ZipFile(archive) as opened, opened.open(member) as inside, target.open("wb") as file:
+    with (
+        zipfile.ZipFile(archive) as opened,
+        opened.open(member) as inside,
+        target.open("wb") as file,
+    ):
         while chunk := inside.read(CHUNK):
             file.write(chunk)
 

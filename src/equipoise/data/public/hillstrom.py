@@ -1,4 +1,5 @@
-"""Hillstrom's e-mail challenge (2008): 64,000 customers, three arms (men's e-mail, women's e-mail, none), two weeks of outcomes.
+"""Hillstrom's e-mail challenge (2008): 64,000 customers, three arms (men's e-mail, women's e-mail,
+none), two weeks of outcomes.
 
 The 6,562 rows that repeat another are genuine (there is no id) and stay.
 """
@@ -24,18 +25,32 @@ CARD = Card(
     address="https://blog.minethatdata.com/2008/03/minethatdata-e-mail-analytics-and-data.html",
     note="Rows that repeat another are genuine and kept.",
 )
-SOURCE = Source(f"http://www.minethatdata.com/{OFFICIAL}", f"hillstrom/{OFFICIAL}")  # its content is held against FACTS
+# its content is held against FACTS
+SOURCE = Source(f"http://www.minethatdata.com/{OFFICIAL}", f"hillstrom/{OFFICIAL}")
 KNOWN = ("hillstrom/hillstrom.parquet", SOURCE.file, "hillstrom/hillstorm_no_indices.csv.gz")
 FACTS = Facts(
     rows=64_000,
-    needs=("recency", "history_segment", "history", "mens", "womens", "zip_code", "newbie", "channel"),
+    needs=(
+        "recency",
+        "history_segment",
+        "history",
+        "mens",
+        "womens",
+        "zip_code",
+        "newbie",
+        "channel",
+    ),
     counts={"segment": {"Mens E-Mail": 21_307, "Womens E-Mail": 21_387, "No E-Mail": 21_306}},
     sums={"visit": (9_394, 0), "conversion": (578, 0), "spend": (67_258.13, 0.005)},
 )
 
 
 def fetch_hillstrom(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Log:
     """The log, from Parquet or from the publisher's CSV; any other file is a `DataError`."""
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
@@ -45,7 +60,11 @@ def fetch_hillstrom(
         table,
         treatment="segment",
         space=Arms(["No E-Mail", "Mens E-Mail", "Womens E-Mail"]),
-        outcomes=[Outcome("visit", "binary"), Outcome("conversion", "binary"), Outcome("spend", "amount", unit="USD")],
+        outcomes=[
+            Outcome("visit", "binary"),
+            Outcome("conversion", "binary"),
+            Outcome("spend", "amount", unit="USD"),
+        ],
         features=FACTS.needs,
         design=(1 / 3, 1 / 3, 1 / 3),
     )

@@ -1,6 +1,8 @@
-"""Lazada's coupon data (Zhong et al. 2022): 83 features, a coupon or none, one label; a randomised part and a confounded one.
+"""Lazada's coupon data (Zhong et al. 2022): 83 features, a coupon or none, one label; a randomised
+part and a confounded one.
 
-Published as ``lzd_data_public.zip`` with ``full_testset.csv`` (randomised) and ``full_trainset.csv`` (targeted by a model).
+Published as ``lzd_data_public.zip`` with ``full_testset.csv`` (randomised) and
+``full_trainset.csv`` (targeted by a model).
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ CARD = Card(
     treatment="is_treat: 1 (52 %), 0 (control); the confounded part has 926,669 rows",
     outcomes=("label",),
     terms="a permissive licence file (BSD, two clauses) stands beside the data",
-    citation="Zhong et al., DESCN: Deep Entire Space Cross Networks for Individual Treatment Effect Estimation, KDD 2022",
+    citation=(
+        "Zhong et al., DESCN: Deep Entire Space Cross Networks for Individual Treatment Effect"
+        " Estimation, KDD 2022"
+    ),
     address="https://github.com/kailiang-zhong/DESCN/tree/main/data/Lazada_dataset",
     note="part='test' is the randomised part, part='train' the confounded one.",
 )
@@ -32,8 +37,18 @@ ARCHIVE, ARCHIVE_MD5 = (
 )
 FEATURES = tuple(f"f{j}" for j in range(83))
 FACTS = {
-    "test": Facts(181_669, FEATURES, counts={"is_treat": {"1": 94_682, "0": 86_987}}, sums={"label": (6_396, 0)}),
-    "train": Facts(926_669, FEATURES, counts={"is_treat": {"1": 205_480, "0": 721_189}}, sums={"label": (18_448, 0)}),
+    "test": Facts(
+        181_669,
+        FEATURES,
+        counts={"is_treat": {"1": 94_682, "0": 86_987}},
+        sums={"label": (6_396, 0)},
+    ),
+    "train": Facts(
+        926_669,
+        FEATURES,
+        counts={"is_treat": {"1": 205_480, "0": 721_189}},
+        sums={"label": (18_448, 0)},
+    ),
 }
 
 
@@ -45,9 +60,13 @@ def fetch_lazada(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log of the randomised part, or of the confounded one, whose propensities are not known and must be learnt."""
+    """The log of the randomised part, or of the confounded one, whose propensities are not known
+    and must be learnt.
+    """
     if part not in FACTS:
-        raise InputError("part", f"be one of {', '.join(FACTS)}", repr(part), fix="'test' is the randomised part")
+        raise InputError(
+            "part", f"be one of {', '.join(FACTS)}", repr(part), fix="'test' is the randomised part"
+        )
     csv = f"full_{part}set.csv"
     source = Source(ARCHIVE, f"lazada/{csv}", ARCHIVE_MD5, member=f"lzd_data_public/{csv}")
     known = (f"lazada/full_{part}set.parquet", source.file, f"lazada/Lazada_{part}set.csv.gz")

@@ -1,6 +1,7 @@
 """What was published about a dataset: a `Card` to read and `Facts` to hold a file against.
 
-A file that does not match its facts is refused, with what was expected: better no figures than those of another file.
+A file that does not match its facts is refused, with what was expected: better no figures than
+those of another file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from equipoise.core.errors import DataError
 class Card:
     """What a person should know before using a dataset.
 
-    address : where the publisher keeps it.   terms : the terms of use as the publisher states them.   note : how we read it.
+    address : where the publisher keeps it.   terms : the terms of use as the publisher states them.
+        note : how we read it.
     """
 
     name: str
@@ -65,23 +67,45 @@ class Facts:
         for name, wanted_counts in self.counts.items():
             _check_counts(table[name], name, wanted_counts, card, where)
         for name, (figure, tolerance) in self.sums.items():
-            _check_figure(float(np.nansum(columns.numbers(table[name]))), f"sum of {name!r}", figure, tolerance, card, where)
+            _check_figure(
+                float(np.nansum(columns.numbers(table[name]))),
+                f"sum of {name!r}",
+                figure,
+                tolerance,
+                card,
+                where,
+            )
         for name, (figure, tolerance) in self.means.items():
-            _check_figure(float(np.nanmean(columns.numbers(table[name]))), f"mean of {name!r}", figure, tolerance, card, where)
+            _check_figure(
+                float(np.nanmean(columns.numbers(table[name]))),
+                f"mean of {name!r}",
+                figure,
+                tolerance,
+                card,
+                where,
+            )
 
 
-def _check_counts(column: pa.ChunkedArray, name: str, wanted: Mapping[str, int], card: Card, where: str) -> None:
-    found = {item["values"]: item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()}
+def _check_counts(
+    column: pa.ChunkedArray, name: str, wanted: Mapping[str, int], card: Card, where: str
+) -> None:
+    found = {
+        item["values"]: item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()
+    }
     if found != dict(wanted):
         listed = ", ".join(f"{value}: {count:,}" for value, count in wanted.items())
         got = ", ".join(f"{value}: {count:,}" for value, count in sorted(found.items())[:8])
         raise _wrong(card, f"have in {name!r} the rows {listed}", got, where)
 
 
-def _check_figure(got: float, what: str, figure: float, tolerance: float, card: Card, where: str) -> None:
+def _check_figure(
+    got: float, what: str, figure: float, tolerance: float, card: Card, where: str
+) -> None:
     if not abs(got - figure) <= tolerance:
         raise _wrong(card, f"have a {what} of {figure:,.10g}", f"{got:,.10g}", where)
 
 
 def _wrong(card: Card, must: str, got: str, where: str) -> DataError:
-    return DataError(f"the file of {card.name}", must, got, where, f"get the published file: {card.address}")
+    return DataError(
+        f"the file of {card.name}", must, got, where, f"get the published file: {card.address}"
+    )

@@ -1,7 +1,9 @@
-"""Thornton (2008): cash vouchers of 0 to 2.84 USD, drawn at random, for coming to learn one's HIV result; Malawi, 4,820 people.
+"""Thornton (2008): cash vouchers of 0 to 2.84 USD, drawn at random, for coming to learn one's HIV
+result; Malawi, 4,820 people.
 
-The 2,834 rows that know both the voucher and whether the person came are the experiment.  The data come from the PyPI package
-causaldata (MIT), read as a file, so that nothing of that package is imported.
+The 2,834 rows that know both the voucher and whether the person came are the experiment.  The data
+come from the PyPI package causaldata (MIT), read as a file, so that nothing of that package is
+imported.
 """
 
 from __future__ import annotations
@@ -31,29 +33,38 @@ CARD = Card(
     treatment="tinc: a voucher of 0 (control) to 2.84 USD, 27 amounts",
     outcomes=("got",),
     terms="causaldata package: MIT; the data: cite Thornton 2008",
-    citation="Rebecca L. Thornton, The Demand for, and Impact of, Learning HIV Status, American Economic Review 98(5), 2008",
+    citation=(
+        "Rebecca L. Thornton, The Demand for, and Impact of, Learning HIV Status, American Economic"
+        " Review 98(5), 2008"
+    ),
     address="https://pypi.org/project/causaldata/ (thornton_hiv)",
-    note="Rows without the voucher or the outcome are left out: 2,834 of 4,820 remain.  hiv2004 is protected.",
+    note=(
+        "Rows without the voucher or the outcome are left out: 2,834 of 4,820 remain.  hiv2004 is"
+        " protected."
+    ),
 )
 KNOWN = ("thornton_incentive/thornton_hiv.parquet", "thornton_hiv.parquet", "thornton_hiv.dta")
-DTA_SHA256 = "add8c0410f44f0561257c0024e768c3036b1183aa58299e47a80a24d17ba4b62"  # in causaldata 0.1.5
+# in causaldata 0.1.5
+DTA_SHA256 = "add8c0410f44f0561257c0024e768c3036b1183aa58299e47a80a24d17ba4b62"
 FACTS = Facts(
     rows=4_820,
     needs=("villnum", "distvct", "age", "hiv2004"),
     sums={"got": (2_016, 0), "tinc": (2_866.30, 0.05)},
 )
-# Vouchers were whole 10-kwacha amounts; those of 50, 100, ..., 300 kwacha (0.47 USD each 50) are what a policy chooses from.
+# Vouchers were whole 10-kwacha amounts; those of 50, 100, ..., 300 kwacha (0.47 USD each 50) are
+# what a policy chooses from.
 SPACE = Dose(0, 3, levels=[0.47, 0.95, 1.42, 1.89, 2.36, 2.84], unit="USD")
 HIV = {-1: "indeterminate", 0: "negative", 1: "positive"}
 
 
 def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
-    """The log, from the Parquet in a data folder or from the installed package causaldata; offline either way.
+    """The log, from the Parquet in a data folder or from the installed package causaldata; offline
+    either way.
 
-    Roles: the dose is ``tinc``; ``got`` is outcome and claim, for only those who came were paid; ``paid`` = tinc * got is the
-    cost.
-    Villages (``villnum``) are the group: vouchers were drawn person by person, but a policy is for villages not yet seen, so
-    rows of one village share a fold and are resampled together.  ``hiv2004`` is protected: audited, never a targeting feature.
+    Roles: the dose is ``tinc``; ``got`` is outcome and claim, for only those who came were paid;
+    ``paid`` = tinc * got is the cost. Villages (``villnum``) are the group: vouchers were drawn
+    person by person, but a policy is for villages not yet seen, so rows of one village share a fold
+    and are resampled together.  ``hiv2004`` is protected: audited, never a targeting feature.
     """
     table, where = _table(data_home, path)
     FACTS.check(table, CARD, where)
@@ -84,7 +95,10 @@ def _table(data_home: Place, path: Place) -> tuple[pa.Table, str]:
     if path is None and not here:
         if packaged is None or packaged.origin is None:
             raise MissingExtra(
-                "the data of Thornton (2008)", "be installed", "no package causaldata", fix="pip install 'equipoise[examples]'"
+                "the data of Thornton (2008)",
+                "be installed",
+                "no package causaldata",
+                fix="pip install 'equipoise[examples]'",
             )
         path = Path(packaged.origin).parent / "thornton_hiv" / "thornton_hiv.dta"
     file = find(CARD.name, KNOWN, None, Wish(data_home, path))
@@ -94,9 +108,17 @@ def _table(data_home: Place, path: Place) -> tuple[pa.Table, str]:
 def _read_stata(file: Path) -> pa.Table:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != DTA_SHA256:
-        raise DataError(f"the file of {CARD.name}", f"have sha256 {DTA_SHA256}", digest, str(file), "install causaldata again")
+        raise DataError(
+            f"the file of {CARD.name}",
+            f"have sha256 {DTA_SHA256}",
+            digest,
+            str(file),
+            "install causaldata again",
+        )
     try:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
-        raise MissingExtra("pandas", "be installed to read a .dta file", "no pandas", fix="pip install pandas") from error
+        raise MissingExtra(
+            "pandas", "be installed to read a .dta file", "no pandas", fix="pip install pandas"
+        ) from error
     return to_arrow(pandas.read_stata(file))

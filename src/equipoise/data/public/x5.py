@@ -1,7 +1,9 @@
-"""X5 RetailHero (2019): 200,039 clients of a loyalty programme, a text message or none, whether they bought.
+"""X5 RetailHero (2019): 200,039 clients of a loyalty programme, a text message or none, whether
+they bought.
 
-Two files: ``uplift_train.csv`` (client_id, treatment_flg, target) and ``clients.csv`` (who they are).  ``first_redeem_date`` runs
-to November 2019, past the campaign, so it may follow from the treatment and is no feature.
+Two files: ``uplift_train.csv`` (client_id, treatment_flg, target) and ``clients.csv`` (who they
+are).  ``first_redeem_date`` runs to November 2019, past the campaign, so it may follow from the
+treatment and is no feature.
 """
 
 from __future__ import annotations
@@ -31,15 +33,28 @@ CARD = Card(
     address="https://ods.ai/competitions/x5-retailhero-uplift-modeling/data",
     note="Features: age, gender, day of the card's issue.  The purchase history is not read.",
 )
-BUCKET = "https://sklift.s3.eu-west-2.amazonaws.com"  # scikit-uplift's copy, with the checksums it verifies
-TRAIN = Source(f"{BUCKET}/uplift_train.csv.gz", "x5/uplift_train.csv.gz", "md5:2720bbb659daa9e0989b2777b6a42d19")
-CLIENTS = Source(f"{BUCKET}/clients.csv.gz", "x5/clients.csv.gz", "md5:b9cdeb2806b732771de03e819b3354c5")
-FACTS = Facts(200_039, ("client_id",), means={"treatment_flg": (0.5, 0.001), "target": (0.62, 0.005)})
+# scikit-uplift's copy, with the checksums it verifies
+BUCKET = "https://sklift.s3.eu-west-2.amazonaws.com"
+TRAIN = Source(
+    f"{BUCKET}/uplift_train.csv.gz",
+    "x5/uplift_train.csv.gz",
+    "md5:2720bbb659daa9e0989b2777b6a42d19",
+)
+CLIENTS = Source(
+    f"{BUCKET}/clients.csv.gz", "x5/clients.csv.gz", "md5:b9cdeb2806b732771de03e819b3354c5"
+)
+FACTS = Facts(
+    200_039, ("client_id",), means={"treatment_flg": (0.5, 0.001), "target": (0.62, 0.005)}
+)
 CLIENT_FACTS = Facts(400_162, ("client_id", "first_issue_date", "age", "gender"))
 
 
 def fetch_x5(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Log:
     """The log; ``path`` is the folder that holds both files, as .csv, .csv.gz or .parquet."""
     wish = Wish(data_home, path, download_if_missing, progress)
@@ -59,12 +74,18 @@ def fetch_x5(
 
 
 def joined(train: pa.Table, clients: pa.Table) -> pa.Table:
-    """The rows of ``train`` in their order, each with its client's columns; a client that is not there is an error."""
+    """The rows of ``train`` in their order, each with its client's columns; a client that is not
+    there is an error.
+    """
     place = pc.index_in(train["client_id"], value_set=clients["client_id"].combine_chunks())
     if place.null_count:
         row = pc.index(place.is_null(), True).as_py()
         raise DataError(
-            "a client", "be in clients.csv", repr(train["client_id"][row].as_py()), f"row {row}", "get both files again"
+            "a client",
+            "be in clients.csv",
+            repr(train["client_id"][row].as_py()),
+            f"row {row}",
+            "get both files again",
         )
     found = clients.take(place)
     for name in ("age", "gender", "first_issue_date"):

@@ -1,14 +1,19 @@
-"""The published benchmark of incentive strata, constructed on ratings: every pair has a known stratum, and T is confounded.
+"""The published benchmark of incentive strata, constructed on ratings: every pair has a known
+stratum, and T is confounded.
 
-A rated pair is claimed when offered (C(1) = 1), an unrated one is not.  With s the score of an additive net ("NCF") of liked:
+A rated pair is claimed when offered (C(1) = 1), an unrated one is not.  With s the score of an
+additive net ("NCF") of liked:
 
-    rated, not liked    coupon taker 0100          unrated, a random 0.8 n of them, half with the higher s   never buyer  0000
-    rated, liked        half with the higher s     coupon buyer 0101                          other half     never taker  0011
+    rated, not liked    coupon taker 0100          unrated, a random 0.8 n of them, half with the
+    higher s   never buyer  0000
+    rated, liked        half with the higher s     coupon buyer 0101                          other
+    half     never taker  0011
                         other half                 always buyer 0111
 
-`AS_CODED` is that; the text of the paper says the opposite halves, `AS_WRITTEN`, which does not give its tables.  A random 70 %
-of the pairs are to learn from: T ~ Bernoulli(g), g a matrix factorisation of liked, and C = T C(1), Y = T Y(1) + (1-T) Y(0).
-Of the others the stratum is known, to judge by.
+`AS_CODED` is that; the text of the paper says the opposite halves, `AS_WRITTEN`, which does not
+give its tables.  A random 70 % of the pairs are to learn from: T ~ Bernoulli(g), g a matrix
+factorisation of liked, and C = T C(1), Y = T Y(1) + (1-T) Y(0). Of the others the stratum is known,
+to judge by.
 
     Li et al. (2023), KDD, doi 10.1145/3580305.3599550, section 4 and its code.
 """
@@ -28,7 +33,15 @@ from equipoise.core.errors import DataError
 from equipoise.core.snapshot import replacing
 from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, COUPON_TAKER, NEVER_BUYER, NEVER_TAKER
 from equipoise.data.ratings.ratings import Ratings
-from equipoise.neural.id_probability import Loss, additive, cross_entropy, fit_pairs, product, saturating_cross_entropy, squared
+from equipoise.neural.id_probability import (
+    Loss,
+    additive,
+    cross_entropy,
+    fit_pairs,
+    product,
+    saturating_cross_entropy,
+    squared,
+)
 from equipoise.neural.train import SlowGains, Training
 
 UNRATED, TRAIN = 0.8, 0.7  # unrated pairs a rating; share to learn from
@@ -38,7 +51,9 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Labelling:
-    """Which half of the liked and of the unrated pairs is which.   top, bottom: the strata of (liked, unrated) pairs."""
+    """Which half of the liked and of the unrated pairs is which.   top, bottom: the strata of
+    (liked, unrated) pairs.
+    """
 
     name: str
     top: tuple[int, int]
@@ -51,7 +66,9 @@ AS_WRITTEN = Labelling("as written", (ALWAYS_BUYER, NEVER_TAKER), (COUPON_BUYER,
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to construct.   label, assign: the losses of the two nets, the second on the first's ratings."""
+    """How to construct.   label, assign: the losses of the two nets, the second on the first's
+    ratings.
+    """
 
     name: str
     labelling: Labelling = AS_CODED
@@ -61,7 +78,8 @@ class Recipe:
 
 PUBLISHED = Recipe("published")
 TEXT_LABELS = Recipe("text-labels", labelling=AS_WRITTEN)
-SWAPPED_LOSSES = Recipe("swapped-losses", label=cross_entropy, assign=squared)  # as the variant CF-MTL-v1 changes them
+# as the variant CF-MTL-v1 changes them
+SWAPPED_LOSSES = Recipe("swapped-losses", label=cross_entropy, assign=squared)
 RECIPES = {recipe.name: recipe for recipe in (PUBLISHED, TEXT_LABELS, SWAPPED_LOSSES)}
 
 
@@ -69,8 +87,10 @@ RECIPES = {recipe.name: recipe for recipe in (PUBLISHED, TEXT_LABELS, SWAPPED_LO
 class Constructed:
     """The benchmark.
 
-    sizes : numbers of users and items.   pairs, t, c, y : (n, 2) and (n,), to learn from; stratum, g : (n,), the truth of these.
-    test_pairs, test_stratum : (n', 2) and (n',), to judge by.   Strata are places in `core.strata.STRATA`.
+    sizes : numbers of users and items.   pairs, t, c, y : (n, 2) and (n,), to learn from; stratum,
+        g : (n,), the truth of these.
+    test_pairs, test_stratum : (n', 2) and (n',), to judge by.   Strata are places in
+        `core.strata.STRATA`.
     """
 
     sizes: tuple[int, int]
@@ -85,7 +105,9 @@ class Constructed:
 
     def write(self, path: Path | str) -> None:
         """Write the arrays beside their place and rename."""
-        arrays: dict[str, Any] = {name: _small(np.asarray(value)) for name, value in vars(self).items()}
+        arrays: dict[str, Any] = {
+            name: _small(np.asarray(value)) for name, value in vars(self).items()
+        }
         with replacing(path) as beside, beside.open("wb") as file:
             np.savez(file, **arrays)
 
@@ -97,12 +119,24 @@ class Constructed:
                 arrays = {name: held[name] for name in held.files}
             users, items = arrays.pop("sizes").tolist()
             g = arrays.pop("g").astype(np.float64)
-            return cls(sizes=(users, items), g=g, **{name: value.astype(np.int64) for name, value in arrays.items()})
+            return cls(
+                sizes=(users, items),
+                g=g,
+                **{name: value.astype(np.int64) for name, value in arrays.items()},
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError("constructed data", "be readable", repr(error)[:100], str(path), "delete it and run again") from error
+            raise DataError(
+                "constructed data",
+                "be readable",
+                repr(error)[:100],
+                str(path),
+                "delete it and run again",
+            ) from error
 
 
-def construct(ratings: Ratings, *, recipe: Recipe = PUBLISHED, seed: int = 2020, step: Step | None = None) -> Constructed:
+def construct(
+    ratings: Ratings, *, recipe: Recipe = PUBLISHED, seed: int = 2020, step: Step | None = None
+) -> Constructed:
     """Construct the benchmark; `step` is told what is done, in words."""
     say = step or (lambda text: None)
     rng = np.random.default_rng(seed)
@@ -111,14 +145,33 @@ def construct(ratings: Ratings, *, recipe: Recipe = PUBLISHED, seed: int = 2020,
     pairs, liked = ratings.pairs[order], ratings.liked[order]
     y = liked.astype(np.float64)
     rule = SlowGains(TOLERANCE)
-    label = fit_pairs(additive, recipe.label, pairs, y, ratings.sizes, Training(batch=LABEL_BATCH, stop=rule, seed=seed))
+    label = fit_pairs(
+        additive,
+        recipe.label,
+        pairs,
+        y,
+        ratings.sizes,
+        Training(batch=LABEL_BATCH, stop=rule, seed=seed),
+    )
     say(f"labels: {label.history.epochs} epochs, {label.history.seconds:.0f} s")
-    assign = fit_pairs(product, recipe.assign, pairs, y, ratings.sizes, Training(batch=ASSIGN_BATCH, stop=rule, seed=seed + 1))
+    assign = fit_pairs(
+        product,
+        recipe.assign,
+        pairs,
+        y,
+        ratings.sizes,
+        Training(batch=ASSIGN_BATCH, stop=rule, seed=seed + 1),
+    )
     say(f"assignment: {assign.history.epochs} epochs, {assign.history.seconds:.0f} s")
     unrated = ratings.unrated(int(UNRATED * len(ratings)), rng)
     everything = np.concatenate([pairs, unrated])
     score = label.scores(everything)[:, 0]
-    stratum = strata_of(score, np.arange(len(everything)) < len(pairs), np.r_[liked, np.zeros(len(unrated), np.int64)], recipe)
+    stratum = strata_of(
+        score,
+        np.arange(len(everything)) < len(pairs),
+        np.r_[liked, np.zeros(len(unrated), np.int64)],
+        recipe,
+    )
     mixed = rng.permutation(len(everything))
     cut = int(TRAIN * len(everything))
     learn, judge = mixed[:cut], mixed[cut:]
@@ -126,11 +179,23 @@ def construct(ratings: Ratings, *, recipe: Recipe = PUBLISHED, seed: int = 2020,
     t = (rng.random(cut) < g).astype(np.int64)
     c, y_seen = seen(stratum[learn], t)
     say(f"constructed: {len(everything):,} pairs, {time.perf_counter() - start:.0f} s")
-    return Constructed(ratings.sizes, everything[learn], t, c, y_seen, stratum[learn], g, everything[judge], stratum[judge])
+    return Constructed(
+        ratings.sizes,
+        everything[learn],
+        t,
+        c,
+        y_seen,
+        stratum[learn],
+        g,
+        everything[judge],
+        stratum[judge],
+    )
 
 
 def strata_of(score: Floats, rated: Bools, liked: Ints, recipe: Recipe = PUBLISHED) -> Ints:
-    """The stratum of each pair, (n,), of its score, whether it was rated, and whether it was liked."""
+    """The stratum of each pair, (n,), of its score, whether it was rated, and whether it was
+    liked.
+    """
     stratum = np.full(len(score), COUPON_TAKER)
     for place, rows in enumerate((rated & (liked == 1), ~rated)):
         which = np.flatnonzero(rows)

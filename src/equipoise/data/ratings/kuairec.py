@@ -1,6 +1,8 @@
-"""KuaiRec, the small matrix: 1,411 people saw nearly all of 3,327 videos.  Liked: watched more than 0.6 of it.
+"""KuaiRec, the small matrix: 1,411 people saw nearly all of 3,327 videos.  Liked: watched more than
+0.6 of it.
 
-The published benchmark takes a random fifth of the pairs as the ones that were seen: ``fetch_kuairec().sampled(0.2, seed)``.
+The published benchmark takes a random fifth of the pairs as the ones that were seen:
+``fetch_kuairec().sampled(0.2, seed)``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ CARD = Card(
     treatment="none: strata are constructed on it",
     outcomes=("watch_ratio > 0.6",),
     terms="CC BY-SA 4.0",
-    citation="Gao et al., KuaiRec: A Fully-observed Dataset and Insights for Evaluating Recommender Systems, CIKM 2022",
+    citation=(
+        "Gao et al., KuaiRec: A Fully-observed Dataset and Insights for Evaluating Recommender"
+        " Systems, CIKM 2022"
+    ),
     address="https://zenodo.org/records/18164998",
 )
 SOURCE = Source(
@@ -35,7 +40,11 @@ LIKED = 0.6  # share of a video's length that is not enough
 
 
 def fetch_kuairec(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Ratings:
     """Every pair of the small matrix, ids made dense; a file of another size is a `DataError`."""
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))

@@ -1,4 +1,6 @@
-"""MovieLens 1M: 1,000,209 ratings, 1 to 5 stars, of 3,706 films by 6,040 people.  Liked: more than 3 stars."""
+"""MovieLens 1M: 1,000,209 ratings, 1 to 5 stars, of 3,706 films by 6,040 people.  Liked: more than
+3 stars.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ CARD = Card(
     rows=1_000_209,
     treatment="none: strata are constructed on it",
     outcomes=("rating > 3",),
-    terms="research use; no redistribution or commercial use without GroupLens' permission; cite the paper",
+    terms=(
+        "research use; no redistribution or commercial use without GroupLens' permission; cite the"
+        " paper"
+    ),
     citation="Harper & Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015",
     address="https://grouplens.org/datasets/movielens/1m/",
 )
@@ -33,12 +38,20 @@ LIKED = 3  # stars that are not enough
 
 
 def fetch_movielens_1m(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Ratings:
-    """The ratings, from Parquet, from ratings.dat, or from the publisher's archive; any other file is a `DataError`."""
+    """The ratings, from Parquet, from ratings.dat, or from the publisher's archive; any other file
+    is a `DataError`.
+    """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = table_of(file, NAMES, "::")
     FACTS.check(table, CARD, str(file))
     pairs = np.column_stack([whole_numbers(table, name, str(file)) - 1 for name in NAMES[:2]])
     liked = (columns.numbers(table["rating"]) > LIKED).astype(np.int64)
-    return Ratings(CARD.name, pairs, liked, (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1))
+    return Ratings(
+        CARD.name, pairs, liked, (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1)
+    )

@@ -1,4 +1,6 @@
-"""Yelp, as of the eALS paper: 731,671 ratings, 1 to 5 stars, of 25,815 places by 25,677 people.  Liked: more than 3 stars."""
+"""Yelp, as of the eALS paper: 731,671 ratings, 1 to 5 stars, of 25,815 places by 25,677 people.
+Liked: more than 3 stars.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,16 @@ CARD = Card(
     treatment="none: strata are constructed on it",
     outcomes=("rating > 3",),
     terms="Yelp Dataset Challenge: academic use",
-    citation="He, Zhang, Kan & Chua, Fast Matrix Factorization for Online Recommendation with Implicit Feedback, SIGIR 2016",
+    citation=(
+        "He, Zhang, Kan & Chua, Fast Matrix Factorization for Online Recommendation with Implicit"
+        " Feedback, SIGIR 2016"
+    ),
     address="https://github.com/hexiangnan/sigir16-eals",
 )
-SOURCE = Source("https://raw.githubusercontent.com/hexiangnan/sigir16-eals/master/data/yelp.rating", "yelp/yelp.rating")
+SOURCE = Source(
+    "https://raw.githubusercontent.com/hexiangnan/sigir16-eals/master/data/yelp.rating",
+    "yelp/yelp.rating",
+)
 KNOWN = (SOURCE.file, "yelp.rating")
 NAMES = ("user_id", "item_id", "rating", "timestamp")
 FACTS = Facts(rows=731_671, needs=NAMES[:3])
@@ -27,7 +35,11 @@ LIKED = 3  # stars that are not enough
 
 
 def fetch_yelp(
-    *, data_home: Place = None, path: Place = None, download_if_missing: bool = True, progress: Progress | None = None
+    *,
+    data_home: Place = None,
+    path: Place = None,
+    download_if_missing: bool = True,
+    progress: Progress | None = None,
 ) -> Ratings:
     """The ratings, from yelp.rating (tabs, no header); a file of another size is a `DataError`."""
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
@@ -35,4 +47,6 @@ def fetch_yelp(
     FACTS.check(table, CARD, str(file))
     pairs = np.column_stack([whole_numbers(table, name, str(file)) for name in NAMES[:2]])
     liked = (columns.numbers(table["rating"]) > LIKED).astype(np.int64)
-    return Ratings(CARD.name, pairs, liked, (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1))
+    return Ratings(
+        CARD.name, pairs, liked, (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1)
+    )

@@ -1,13 +1,18 @@
 """A coupon world: users of a shop, k coupons or none, several metrics, and the truth.
 
-    lift_ia    = g_a(x_i) (1 - exp(-face_a / 4))               odd coupons are discounts: g grows with price sensitivity;
-                                                               even ones are free delivery: g grows with recency
+    lift_ia    = g_a(x_i) (1 - exp(-face_a / 4))               odd coupons are discounts: g grows
+    with price sensitivity;
+                                                               even ones are free delivery: g grows
+                                                               with recency
     bought_ia  ~ Bernoulli(sigmoid(b(x_i) + lift_ia))          conversion
-    spend_ia   = bought * basket_i exp(0.1 lift_ia) L          L log-normal of mean 1 and log-sd ``tail``
+    spend_ia   = bought * basket_i exp(0.1 lift_ia) L          L log-normal of mean 1 and log-sd
+    ``tail``
     visits_ia  ~ Poisson(exp(c(x_i) + 0.4 lift_ia))
-    claimed_ia ~ bought * Bernoulli(0.4 + 0.5 sensitivity_i)   cost = face_a * claimed;   control claims nothing
+    claimed_ia ~ bought * Bernoulli(0.4 + 0.5 sensitivity_i)   cost = face_a * claimed;   control
+    claims nothing
     margin_ia  = 0.3 spend - cost                              what a coupon may lose
-    P(cell a)  ~ share_a exp(confounding * s_a * z_i)          z: standardised sensitivity; s from -1 (control) to 1
+    P(cell a)  ~ share_a exp(confounding * s_a * z_i)          z: standardised sensitivity; s from
+    -1 (control) to 1
 
 Users who are not price-sensitive are annoyed by discounts, so some effects are negative.
 """
@@ -54,9 +59,11 @@ def make_coupon_world(
 
     Parameters
     ----------
-    arms : control and arms - 1 coupons of 2, 4, ... USD.   metrics : some of spend, visits, conversion, margin.
+    arms : control and arms - 1 coupons of 2, 4, ... USD.   metrics : some of spend, visits,
+        conversion, margin.
     shares : the share of each arm, control first; None gives all the same.
-    confounding : 0 is a randomised experiment; 1 gives sensitive users the large coupons much more often.
+    confounding : 0 is a randomised experiment; 1 gives sensitive users the large coupons much more
+        often.
     logged : whether the log knows its propensities.
     tail : log-standard deviation of an amount; 1 is heavy, 1.5 is very heavy.
     rows_per_user : with more than one, users repeat and are the group.
@@ -84,7 +91,13 @@ def make_coupon_world(
     row = np.arange(n)
     drawn = _draw(rng, x, lift[row, cell], buys[row, cell], face[cell], redeems, tail)
     names = ("none", *(f"coupon-{a}" for a in range(1, arms)))
-    table = {**x, **drawn, "arm": np.asarray(names)[cell], "user": user, "day": rng.integers(0, DAYS, n)}
+    table = {
+        **x,
+        **drawn,
+        "arm": np.asarray(names)[cell],
+        "user": user,
+        "day": rng.integers(0, DAYS, n),
+    }
     columns = tuple(f"p({name})" for name in names)
     table |= dict(zip(columns, propensity.T, strict=True))
     roles = Roles(
@@ -122,7 +135,9 @@ def _users(rng: np.random.Generator, n: int) -> dict[str, Floats]:
 
 def _base(x: dict[str, Floats]) -> Floats:
     """Log-odds of buying without a coupon, (n,)."""
-    odds: Floats = -1 + 0.3 * np.log1p(x["orders"]) - 0.01 * x["recency"] + 0.3 * (x["city"] == "south")
+    odds: Floats = (
+        -1 + 0.3 * np.log1p(x["orders"]) - 0.01 * x["recency"] + 0.3 * (x["city"] == "south")
+    )
     return odds
 
 
@@ -152,7 +167,13 @@ def _visit_rate(x: dict[str, Floats]) -> Floats:
 
 
 def _draw(
-    rng: np.random.Generator, x: dict[str, Floats], lift: Floats, buys: Floats, face: Floats, redeems: Floats, tail: float
+    rng: np.random.Generator,
+    x: dict[str, Floats],
+    lift: Floats,
+    buys: Floats,
+    face: Floats,
+    redeems: Floats,
+    tail: float,
 ) -> dict[str, Floats | Ints]:
     """What happened under the arm each row got.   lift, buys, face, redeems: (n,)."""
     n = len(lift)
@@ -188,11 +209,18 @@ def _checked_shares(arms: int, shares: Sequence[float] | None) -> Floats:
         raise InputError("arms", "be a whole number >= 2, control among them", arms)
     given = np.full(arms, 1 / arms) if shares is None else np.asarray(shares, np.float64)
     if given.shape != (arms,) or not (given > 0).all() or abs(given.sum() - 1) > 1e-9:
-        raise InputError("shares", f"be {arms} numbers > 0 that sum to 1", shares, fix="one share an arm, control first")
+        raise InputError(
+            "shares",
+            f"be {arms} numbers > 0 that sum to 1",
+            shares,
+            fix="one share an arm, control first",
+        )
     return given
 
 
-def _check(n: int, metrics: Sequence[str], confounding: float, tail: float, rows_per_user: int) -> None:
+def _check(
+    n: int, metrics: Sequence[str], confounding: float, tail: float, rows_per_user: int
+) -> None:
     strange = [name for name in metrics if name not in OUTCOMES]
     if strange or not metrics:
         raise InputError("metrics", f"be some of {', '.join(OUTCOMES)}", list(metrics))

@@ -1,8 +1,12 @@
-"""A world like Criteo's uplift data: its treatment share and rates, features shaped like its own, and the truth.
+"""A world like Criteo's uplift data: its treatment share and rates, features shaped like its own,
+and the truth.
 
-    f_j       five quantiles of the published profile (least, quarters, largest), joined linearly at a normal copula's ranks
-    visit     P(visit | x, 0) = base exp(a' s - log E exp(a' s)), at most 0.6;   s: the features, standardised in their range
-              P(visit | x, 1) = P(visit | x, 0) (1 + 0.95 sigmoid(1.5 b' s)): some are persuadable, others hardly
+    f_j       five quantiles of the published profile (least, quarters, largest), joined linearly at
+    a normal copula's ranks
+    visit     P(visit | x, 0) = base exp(a' s - log E exp(a' s)), at most 0.6;   s: the features,
+    standardised in their range
+              P(visit | x, 1) = P(visit | x, 0) (1 + 0.95 sigmoid(1.5 b' s)): some are persuadable,
+              others hardly
     convert   P(conversion | visit, x) = 0.0233 exp(0.5 c' s), at most 0.5, whatever the ad did
 
     Diemert et al. (2018), AdKDD: 85 % treated, visit 4.70 % (3.82 % untreated), conversion 0.29 %.
@@ -48,14 +52,21 @@ LOADINGS = np.array(  # of the copula's three common causes on the features
 RISK = np.array([0.5, 0.2, -0.4, -0.3, 0.3, 0.0, 0.4, 0.2, -0.3, 0.2, 0.1, 0.0])
 PERSUADED = np.array([-0.4, 0.1, 0.3, 0.5, 0.0, 0.3, -0.4, 0.0, 0.2, 0.0, 0.3, 0.3])
 BUYS = np.array([0.2, 0.4, 0.0, 0.0, 0.4, 0.2, 0.3, 0.3, 0.0, 0.4, 0.2, 0.3])
-MIDDLE = np.array([0.4989, 0.125, 0.2768, 0.8749, 0.1252, 0.8753, 0.7986, 0.1251, 0.8295, 0.1252, 0.1251, 0.8751])
-WIDE = np.array([0.3728, 0.2603, 0.3447, 0.2604, 0.2604, 0.2599, 0.2683, 0.2603, 0.2737, 0.2605, 0.2603, 0.26])  # of features
-BASE, SHIFT, LIFT = 0.0403, 0.985, 0.95  # visits without the ad, log E exp(risk), the largest relative effect
+MIDDLE = np.array(
+    [0.4989, 0.125, 0.2768, 0.8749, 0.1252, 0.8753, 0.7986, 0.1251, 0.8295, 0.1252, 0.1251, 0.8751]
+)
+WIDE = np.array(
+    [0.3728, 0.2603, 0.3447, 0.2604, 0.2604, 0.2599, 0.2683, 0.2603, 0.2737, 0.2605, 0.2603, 0.26]
+)  # of features
+# visits without the ad, log E exp(risk), the largest relative effect
+BASE, SHIFT, LIFT = 0.0403, 0.985, 0.95
 BUYING = 0.0233  # of visits, before exp
 TREATED = 0.85
 
 
-def make_criteo_like_world(n: int = 100_000, *, seed: int = 0, treated: float = TREATED) -> tuple[Log, Truth]:
+def make_criteo_like_world(
+    n: int = 100_000, *, seed: int = 0, treated: float = TREATED
+) -> tuple[Log, Truth]:
     """Draw n rows.   treated : the share that is open to the ad.
 
     Examples
@@ -70,8 +81,11 @@ def make_criteo_like_world(n: int = 100_000, *, seed: int = 0, treated: float = 
     shared = rng.standard_normal((n, 3)) @ LOADINGS
     score = (shared + rng.standard_normal((n, 12))) / np.sqrt(1 + (LOADINGS**2).sum(axis=0))
     rank = ndtr(score)
-    X = np.column_stack([np.interp(rank[:, j], np.linspace(0, 1, 5), QUANTILES[j]) for j in range(12)])
-    seen = (X - QUANTILES.min(axis=1)) / np.ptp(QUANTILES, axis=1)  # what effects depend on is in the features: (n, 12) in 0..1
+    X = np.column_stack(
+        [np.interp(rank[:, j], np.linspace(0, 1, 5), QUANTILES[j]) for j in range(12)]
+    )
+    # what effects depend on is in the features: (n, 12) in 0..1
+    seen = (X - QUANTILES.min(axis=1)) / np.ptp(QUANTILES, axis=1)
     s = (seen - MIDDLE) / WIDE
     visit = np.empty((n, 2))
     visit[:, 0] = np.minimum(BASE * np.exp(s @ RISK - SHIFT), 0.6)
@@ -81,7 +95,11 @@ def make_criteo_like_world(n: int = 100_000, *, seed: int = 0, treated: float = 
     visited = rng.random(n) < visit[np.arange(n), arm]
     bought = visited & (rng.random(n) < convert)
     table = {name: X[:, j] for j, name in enumerate(FEATURES)}
-    table |= {"treatment": arm, "visit": visited.astype(np.int8), "conversion": bought.astype(np.int8)}
+    table |= {
+        "treatment": arm,
+        "visit": visited.astype(np.int8),
+        "conversion": bought.astype(np.int8),
+    }
     roles = Roles(
         treatment="treatment",
         outcomes=(Outcome("visit", "binary"), Outcome("conversion", "binary")),

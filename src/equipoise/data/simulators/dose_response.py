@@ -1,8 +1,11 @@
-"""VCNet's simulation of a dose-response: six features, a dose that follows them, a response that follows both.
+"""VCNet's simulation of a dose-response: six features, a dose that follows them, a response that
+follows both.
 
-l(x) = (10 sin(max(x1, x2, x3)) + max(x3, x4, x5)^3) / (1 + (x1 + x5)^2) + sin(x3 / 2) (1 + exp(x4 - x3 / 2)) + x3^2 + 2 sin x4
+l(x) = (10 sin(max(x1, x2, x3)) + max(x3, x4, x5)^3) / (1 + (x1 + x5)^2) + sin(x3 / 2) (1 + exp(x4 -
+x3 / 2)) + x3^2 + 2 sin x4
        + 2 x5 - 6.5
-t = sigmoid(l(x) + N / 2)       mu(t, x) = cos(2 pi (t - 1/2)) (t^2 + 4 max(x1, x6)^3 sin(x4) / (1 + 2 x3^2))       y = mu + N / 2
+t = sigmoid(l(x) + N / 2)       mu(t, x) = cos(2 pi (t - 1/2)) (t^2 + 4 max(x1, x6)^3 sin(x4) / (1 +
+2 x3^2))       y = mu + N / 2
 
 x uniform on [0, 1]^6.   Nie, Ye, Liu & Nicolae (2021), ICLR, section 5.
 """
@@ -23,7 +26,9 @@ NOISE = 0.5
 
 @dataclass(frozen=True)
 class DoseWorld:
-    """Rows of a simulation.   X (n, d); t (n,) in (0, 1); y (n,); level: X (n, d) and doses (k,) -> mu, (n, k)."""
+    """Rows of a simulation.   X (n, d); t (n,) in (0, 1); y (n,); level: X (n, d) and doses (k,) ->
+    mu, (n, k).
+    """
 
     X: Floats
     t: Floats

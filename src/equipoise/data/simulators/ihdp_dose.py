@@ -1,13 +1,17 @@
-"""A dose-response on real covariates: 747 children of the Infant Health and Development Program, a simulated dose and outcome.
+"""A dose-response on real covariates: 747 children of the Infant Health and Development Program, a
+simulated dose and outcome.
 
-Twenty-five covariates, each less its minimum, over its maximum; x0, x1, ... in the file's order, birth weight first.
+Twenty-five covariates, each less its minimum, over its maximum; x0, x1, ... in the file's order,
+birth weight first.
 
-    t = sigmoid(2 (l(x) + N / 2))     l(x) = x0 / (1 + x1) + max(x2, x4, x5) / (0.2 + min(x2, x4, x5)) + tanh(5 (s2(x) - c)) - 2
-    mu(t, x) = sin(3 pi t) / (1.2 - t) (1.5 tanh(5 (s1(x) - c)) + 0.5 exp(0.2 (x0 - x5)) / (0.1 + min(x1, x2, x4)))
-    y = mu + N / 2
+    t = sigmoid(2 (l(x) + N / 2))     l(x) = x0 / (1 + x1) + max(x2, x4, x5) / (0.2 + min(x2, x4,
+    x5)) + tanh(5 (s2(x) - c)) - 2
+    mu(t, x) = sin(3 pi t) / (1.2 - t) (1.5 tanh(5 (s1(x) - c)) + 0.5 exp(0.2 (x0 - x5)) / (0.1 +
+    min(x1, x2, x4))) y = mu + N / 2
 
-s1, s2 the means of x3, x6..x14 and of x15..x24, and c the average of s1 over all rows, in both places: the published code centres
-s2 by the average of s1, an oversight that is kept so that figures compare.
+s1, s2 the means of x3, x6..x14 and of x15..x24, and c the average of s1 over all rows, in both
+places: the published code centres s2 by the average of s1, an oversight that is kept so that
+figures compare.
 
     Nie, Ye, Liu & Nicolae (2021), ICLR, section 5 and its code.   Covariates: Hill (2011), JCGS.
 """
@@ -35,8 +39,35 @@ CARD = Card(
     address="https://github.com/lushleaf/varying-coefficient-net-with-functional-tr",
 )
 COVARIATES = (
-    *("bw", "b_head", "preterm", "birth_o", "nnhealth", "momage", "sex", "twin", "b_marr", "mom_lths", "mom_hs", "mom_scoll"),
-    *("cig", "first", "booze", "drugs", "work_dur", "prenatal", "ark", "ein", "har", "mia", "pen", "tex", "was"),
+    *(
+        "bw",
+        "b_head",
+        "preterm",
+        "birth_o",
+        "nnhealth",
+        "momage",
+        "sex",
+        "twin",
+        "b_marr",
+        "mom_lths",
+        "mom_hs",
+        "mom_scoll",
+    ),
+    *(
+        "cig",
+        "first",
+        "booze",
+        "drugs",
+        "work_dur",
+        "prenatal",
+        "ark",
+        "ein",
+        "har",
+        "mia",
+        "pen",
+        "tex",
+        "was",
+    ),
 )
 SOURCE = Source(
     "https://raw.githubusercontent.com/lushleaf/varying-coefficient-net-with-functional-tr/"
@@ -45,7 +76,9 @@ SOURCE = Source(
     "sha256:517810595b8f801c78673ec20dd55da8051c9187f875741f5c95a87977d290f9",
 )
 KNOWN = ("ihdp_npci/raw_covariates_vcnet.parquet", SOURCE.file)
-FACTS = Facts(rows=747, needs=COVARIATES, counts={"treat": {"0": 608, "1": 139}}, sums={"bw": (1_347_245, 0)})
+FACTS = Facts(
+    rows=747, needs=COVARIATES, counts={"treat": {"0": 608, "1": 139}}, sums={"bw": (1_347_245, 0)}
+)
 TRAIN = 471
 OWN, OTHER = np.r_[3, 6:15], np.arange(15, 25)  # the covariates of s1 and of s2
 
@@ -58,7 +91,9 @@ def make_ihdp_dose(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> tuple[DoseWorld, DoseWorld]:
-    """471 rows to learn from and the 276 others, with doses and outcomes drawn by the seed; any other file is a `DataError`."""
+    """471 rows to learn from and the 276 others, with doses and outcomes drawn by the seed; any
+    other file is a `DataError`.
+    """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)
     FACTS.check(table, CARD, str(file))
@@ -72,7 +107,9 @@ def make_ihdp_dose(
 
     y = _wave(t) * _height(X, centre) + NOISE * rng.standard_normal(len(X))
     order = rng.permutation(len(X))
-    learnt, new = (DoseWorld(X[part], t[part], y[part], level) for part in (order[:TRAIN], order[TRAIN:]))
+    learnt, new = (
+        DoseWorld(X[part], t[part], y[part], level) for part in (order[:TRAIN], order[TRAIN:])
+    )
     return learnt, new
 
 
@@ -86,7 +123,9 @@ def leaning(X: Floats, centre: float) -> Floats:
     """l(x), (n,)."""
     three = X[:, [2, 4, 5]]
     ratio = three.max(axis=1) / (0.2 + three.min(axis=1))
-    made: Floats = X[:, 0] / (1 + X[:, 1]) + ratio + np.tanh(5 * (X[:, OTHER].mean(axis=1) - centre)) - 2
+    made: Floats = (
+        X[:, 0] / (1 + X[:, 1]) + ratio + np.tanh(5 * (X[:, OTHER].mean(axis=1) - centre)) - 2
+    )
     return made
 
 

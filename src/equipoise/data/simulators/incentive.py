@@ -1,14 +1,18 @@
 """An incentive world: who would claim, who would buy, with and without an offer, all of it known.
 
     x      ~ N(0, I_6)
-    z_0000 = 0.2 - 0.9 x0 + 0.4 x1^2      z_0011 = -0.4 + 0.8 x1 - 0.5 x2      z_0100 = 0.7 x2 - 0.6 sin(2 x3)
-    z_0101 = 0.2 + 0.9 x3 + 0.5 x0 x4     z_0111 = 0.1 + 0.8 x0 + 0.7 x1       p = softmax(strength z)
-    g(x)   = overlap + (1 - 2 overlap) sigmoid(confounding (0.7 x0 - 0.6 x3 + 0.3 x1 x2))      the probability of an offer
+    z_0000 = 0.2 - 0.9 x0 + 0.4 x1^2      z_0011 = -0.4 + 0.8 x1 - 0.5 x2      z_0100 = 0.7 x2 - 0.6
+    sin(2 x3)
+    z_0101 = 0.2 + 0.9 x3 + 0.5 x0 x4     z_0111 = 0.1 + 0.8 x0 + 0.7 x1       p = softmax(strength
+    z)
+    g(x)   = overlap + (1 - 2 overlap) sigmoid(confounding (0.7 x0 - 0.6 x3 + 0.3 x1 x2))      the
+    probability of an offer
     C = T C(1),   Y = T Y(1) + (1 - T) Y(0)
 
-``harm`` h turns always-buyers and coupon buyers, h times the mean of the two shares from each as far as they go, into units that
-the claim stops from buying (0110, against A6); ``direct`` turns never-buyers into units that buy at the sight of the offer (0001)
-and ``direct_loss`` never-takers into units that it puts off (0010), both against A5.
+``harm`` h turns always-buyers and coupon buyers, h times the mean of the two shares from each as
+far as they go, into units that the claim stops from buying (0110, against A6); ``direct`` turns
+never-buyers into units that buy at the sight of the offer (0001) and ``direct_loss`` never-takers
+into units that it puts off (0010), both against A5.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, NEVER_BUYER, NEVER
 from equipoise.core.truth import Truth
 from equipoise.treatments import Arms
 
-TYPES = np.array(  # (C(1), Y(0), Y(1)): the five strata in their order, then harm, direct gain, direct loss
+# (C(1), Y(0), Y(1)): the five strata in their order, then harm, direct gain, direct loss
+TYPES = np.array(
     [[0, 0, 0], [0, 1, 1], [1, 0, 0], [1, 0, 1], [1, 1, 1], [1, 1, 0], [0, 0, 1], [0, 1, 0]]
 )
 HARM, DIRECT_GAIN, DIRECT_LOSS = 5, 6, 7
@@ -36,7 +41,9 @@ COST = 0.4  # of an incentive that is claimed and used
 
 @dataclass(frozen=True)
 class StrataTruth(Truth):
-    """A truth that also knows the types.   types: (n, 8), the probability of each of `TYPES`; the first five are the strata."""
+    """A truth that also knows the types.   types: (n, 8), the probability of each of `TYPES`; the
+    first five are the strata.
+    """
 
     types: Floats
 
@@ -69,8 +76,10 @@ def make_incentive_world(
     Parameters
     ----------
     strength : how much the features say of the stratum; large makes it certain.
-    confounding : 0 is a randomised experiment with one half offered.   overlap : the least probability of either arm.
-    harm, direct, direct_loss : fractions 0..1 of the violations.   logged : whether the log knows its propensities.
+    confounding : 0 is a randomised experiment with one half offered.   overlap : the least
+        probability of either arm.
+    harm, direct, direct_loss : fractions 0..1 of the violations.   logged : whether the log knows
+        its propensities.
 
     Examples
     --------
@@ -78,7 +87,13 @@ def make_incentive_world(
     >>> log.metrics, truth.strata().shape
     (('bought',), (1000, 5))
     """
-    _check(n, strength, confounding, overlap, {"harm": harm, "direct": direct, "direct_loss": direct_loss})
+    _check(
+        n,
+        strength,
+        confounding,
+        overlap,
+        {"harm": harm, "direct": direct, "direct_loss": direct_loss},
+    )
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 6))
     types = _violate(_softmax(strength * _odds(x)), harm, direct, direct_loss)
@@ -89,7 +104,12 @@ def make_incentive_world(
     claimed = offered * claims
     bought = np.where(offered == 1, with_offer, without)
     columns = dict(zip(FEATURES, x.T, strict=True))
-    columns |= {"arm": np.asarray(CELLS)[offered], "claimed": claimed, "bought": bought, "cost": COST * claimed * bought}
+    columns |= {
+        "arm": np.asarray(CELLS)[offered],
+        "claimed": claimed,
+        "bought": bought,
+        "cost": COST * claimed * bought,
+    }
     columns["p(offer)"] = g
     roles = Roles(
         treatment="arm",
@@ -101,7 +121,9 @@ def make_incentive_world(
     )
     level = types @ TYPES[:, [1, 2]]  # (n, 2): bought without and with the offer
     paid = COST * types @ (TYPES[:, 0] * TYPES[:, 2])
-    truth = StrataTruth(level[:, :, None], np.column_stack([1 - g, g]), paid[:, None], ("bought",), CELLS, types)
+    truth = StrataTruth(
+        level[:, :, None], np.column_stack([1 - g, g]), paid[:, None], ("bought",), CELLS, types
+    )
     return Log(pa.table(columns), roles, Arms(CELLS)), truth
 
 
@@ -140,18 +162,32 @@ def _violate(strata: Floats, harm: float, direct: float, direct_loss: float) -> 
     types[:, ALWAYS_BUYER] -= each
     types[:, COUPON_BUYER] -= each
     types[:, HARM] = 2 * each
-    for fraction, source, target in ((direct, NEVER_BUYER, DIRECT_GAIN), (direct_loss, NEVER_TAKER, DIRECT_LOSS)):
+    for fraction, source, target in (
+        (direct, NEVER_BUYER, DIRECT_GAIN),
+        (direct_loss, NEVER_TAKER, DIRECT_LOSS),
+    ):
         types[:, target] = fraction * strata[:, source]
         types[:, source] -= types[:, target]
     return types
 
 
-def _check(n: int, strength: float, confounding: float, overlap: float, fractions: dict[str, float]) -> None:
-    for name, value, least in (("n", n, 10), ("strength", strength, 0), ("confounding", confounding, 0)):
+def _check(
+    n: int, strength: float, confounding: float, overlap: float, fractions: dict[str, float]
+) -> None:
+    for name, value, least in (
+        ("n", n, 10),
+        ("strength", strength, 0),
+        ("confounding", confounding, 0),
+    ):
         if not value >= least:
             raise InputError(name, f"be a number >= {least}", value)
     if not 0 < overlap < 0.5:
-        raise InputError("overlap", "lie strictly between 0 and 0.5", overlap, fix="0.05 gives every unit 5 % of either arm")
+        raise InputError(
+            "overlap",
+            "lie strictly between 0 and 0.5",
+            overlap,
+            fix="0.05 gives every unit 5 % of either arm",
+        )
     for name, value in fractions.items():
         if not 0 <= value <= 1:
             raise InputError(name, "be a fraction in 0..1", value)

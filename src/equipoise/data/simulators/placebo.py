@@ -1,4 +1,6 @@
-"""A placebo world: the coupon world in which no coupon does anything to anybody, so that every effect found is a mistake."""
+"""A placebo world: the coupon world in which no coupon does anything to anybody, so that every
+effect found is a mistake.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def make_placebo_world(
     confounding: float = 0.0,
     tail: float = 1.0,
 ) -> tuple[Log, Truth]:
-    """Draw n rows; the arguments are those of `make_coupon_world`.   Margin is no metric here: a claimed coupon costs money.
+    """Draw n rows; the arguments are those of `make_coupon_world`.   Margin is no metric here: a
+    claimed coupon costs money.
 
     Examples
     --------
@@ -32,8 +35,18 @@ def make_placebo_world(
     """
     if set(metrics) - set(METRICS):
         raise InputError(
-            "metrics", f"be some of {', '.join(METRICS)}", list(metrics), fix="coupons cost margin, which is an effect"
+            "metrics",
+            f"be some of {', '.join(METRICS)}",
+            list(metrics),
+            fix="coupons cost margin, which is an effect",
         )
     return make_coupon_world(
-        n, arms=arms, metrics=metrics, seed=seed, shares=shares, confounding=confounding, tail=tail, strength=0.0
+        n,
+        arms=arms,
+        metrics=metrics,
+        seed=seed,
+        shares=shares,
+        confounding=confounding,
+        tail=tail,
+        strength=0.0,
     )

@@ -1,14 +1,20 @@
 """Two worlds of shares whose best mixes are known.
 
-mdp2       the public simulator of the MDP2 paper: 7 features, 6 interests, shares drawn without regard to the user
-               game .35 and life .05 if age <= 45, else the other way round;  film .25, outdoor .05 if degree > 1, else ...;
+mdp2       the public simulator of the MDP2 paper: 7 features, 6 interests, shares drawn without
+regard to the user
+               game .35 and life .05 if age <= 45, else the other way round;  film .25, outdoor .05
+               if degree > 1, else ...;
                food .25, beauty .05 if x2 > .5, else ...        (together 1)
                y = sum_k o_k^2 - (t_k - o_k)^2 1{t_k <= o_k}  + noise      flat above the optimum
-           its notes also say that city and x1 add to y, and that x3 confounds, which its code leaves out: options here
-standin    10 shares in a world of 12 clusters, logged with a leaning towards what is good (confounded):
-               "gauss"  y = base + exp(-|t - o|^2 / (2 0.15^2))      "quad"  y = base + 1 - 2 |t - o|^2
+           its notes also say that city and x1 add to y, and that x3 confounds, which its code
+           leaves out: options here
+standin    10 shares in a world of 12 clusters, logged with a leaning towards what is good
+(confounded):
+               "gauss"  y = base + exp(-|t - o|^2 / (2 0.15^2))      "quad"  y = base + 1 - 2 |t -
+               o|^2
 
-    Yu, Liu et al. (2022), KDD; the second is ours, in place of a semi-synthetic set whose formula is not public.
+    Yu, Liu et al. (2022), KDD; the second is ours, in place of a semi-synthetic set whose formula
+    is not public.
 """
 
 from __future__ import annotations
@@ -25,12 +31,15 @@ INTERESTS = ("film", "food", "game", "life", "outdoor", "beauty")
 FEATURES = ("age", "sex", "degree", "city", "x1", "x2", "x3")
 WORLD, CLUSTERS, HIDDEN, PARTS, SEEN = 99, 12, 6, 10, 20  # of the stand-in: seed, and sizes
 KINDS = ("gauss", "quad")
-LEAN, SURE, WIDE = 0.35, 30.0, 0.15  # of the logging towards the optimum; its concentration; the hill's width
+# of the logging towards the optimum; its concentration; the hill's width
+LEAN, SURE, WIDE = 0.35, 30.0, 0.15
 
 
 @dataclass(frozen=True)
 class ShareWorld:
-    """Rows with their truth.   X (n, d); T (n, K) shares; y (n,); best (n, K), the optimum; level: mixes (n, K) -> E[y], (n,)."""
+    """Rows with their truth.   X (n, d); T (n, K) shares; y (n,); best (n, K), the optimum; level:
+    mixes (n, K) -> E[y], (n,).
+    """
 
     X: Floats
     T: Floats
@@ -48,9 +57,15 @@ class ShareWorld:
 
 
 def make_mdp2_world(
-    n: int = 5_000, *, seed: int = 0, noise: float = 0.0, base: bool = False, confounded: bool = False
+    n: int = 5_000,
+    *,
+    seed: int = 0,
+    noise: float = 0.0,
+    base: bool = False,
+    confounded: bool = False,
 ) -> ShareWorld:
-    """The public simulator.   noise: sd of y; base: whether city and x1 add to y; confounded: whether x3 leans to its best.
+    """The public simulator.   noise: sd of y; base: whether city and x1 add to y; confounded:
+    whether x3 leans to its best.
 
     >>> world = make_mdp2_world(1000, seed=1)
     >>> round(world.regret(np.full((1000, 6), 1 / 6)), 2), round(world.regret(world.best), 9)
@@ -58,7 +73,12 @@ def make_mdp2_world(
     """
     _check(n, noise)
     rng = np.random.default_rng(seed)
-    whole = [rng.integers(8, 71, n), rng.integers(0, 2, n), rng.integers(0, 5, n), rng.integers(0, 5, n)]
+    whole = [
+        rng.integers(8, 71, n),
+        rng.integers(0, 2, n),
+        rng.integers(0, 5, n),
+        rng.integers(0, 5, n),
+    ]
     behaviour = np.clip((rng.integers(0, 201, (n, 3)) - 30) / 150, 0.0, 1.0)
     X = np.column_stack([*whole, behaviour]).astype(np.float64)
     best = np.full((n, 6), 0.05)
@@ -80,13 +100,18 @@ def make_mdp2_world(
     return ShareWorld(X, T, level(T) + noise * rng.standard_normal(n), best, level)
 
 
-def make_shares_standin(n: int = 30_000, *, seed: int = 0, kind: str = "gauss", noise: float = 0.1) -> ShareWorld:
+def make_shares_standin(
+    n: int = 30_000, *, seed: int = 0, kind: str = "gauss", noise: float = 0.1
+) -> ShareWorld:
     """The stand-in of ten shares.   kind: "gauss" or "quad"."""
     _check(n, noise)
     if kind not in KINDS:
         raise InputError("kind", f"be one of {', '.join(KINDS)}", repr(kind))
     fixed = np.random.default_rng(WORLD)  # the world is the same for every seed
-    loads, centres = fixed.standard_normal((SEEN, HIDDEN)), fixed.standard_normal((CLUSTERS, HIDDEN)) * 1.6
+    loads, centres = (
+        fixed.standard_normal((SEEN, HIDDEN)),
+        fixed.standard_normal((CLUSTERS, HIDDEN)) * 1.6,
+    )
     optima = 0.9 * fixed.dirichlet(np.full(PARTS, 0.6), CLUSTERS) + 0.1 / PARTS
     leaning = fixed.standard_normal((HIDDEN, PARTS))
     rng = np.random.default_rng(seed)
@@ -95,7 +120,9 @@ def make_shares_standin(n: int = 30_000, *, seed: int = 0, kind: str = "gauss", 
     near = np.exp(-((z[:, None] - centres) ** 2).sum(axis=2) / 2)
     best = near / near.sum(axis=1, keepdims=True) @ optima
     soft = np.exp(0.4 * z @ leaning)
-    drawn = rng.gamma(SURE * (LEAN * best + (1 - LEAN) * soft / soft.sum(axis=1, keepdims=True)) + 0.3)
+    drawn = rng.gamma(
+        SURE * (LEAN * best + (1 - LEAN) * soft / soft.sum(axis=1, keepdims=True)) + 0.3
+    )
     T, base = drawn / drawn.sum(axis=1, keepdims=True), 0.3 * np.tanh(z[:, 0])
 
     def level(mix: Floats) -> Floats:

@@ -7,7 +7,8 @@
     minutes = 10 + 5 distance + noise where came, else 0        a second, continuous amount
     paid = t where came
 
-Amounts are 0 with probability ``control`` and else uniform over the levels, or over (0, high] where ``continuous``.
+Amounts are 0 with probability ``control`` and else uniform over the levels, or over (0, high] where
+``continuous``.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ FEATURES = ("distance", "age", "noise")
 
 
 def make_voucher_world(
-    n: int = 10_000, *, levels: Sequence[float] = LEVELS, control: float = 0.2, continuous: bool = False, seed: int = 0
+    n: int = 10_000,
+    *,
+    levels: Sequence[float] = LEVELS,
+    control: float = 0.2,
+    continuous: bool = False,
+    seed: int = 0,
 ) -> tuple[Log, Truth]:
-    """Draw n rows.   levels : amounts > 0 (USD), the largest ends the interval.   control : the share that is offered nothing.
+    """Draw n rows.   levels : amounts > 0 (USD), the largest ends the interval.   control : the
+    share that is offered nothing.
 
     Examples
     --------
@@ -41,22 +48,44 @@ def make_voucher_world(
     """
     amounts = np.unique(np.asarray(levels, np.float64))
     if amounts.size == 0 or amounts[0] <= 0 or not 0 < control < 1:
-        raise InputError("levels and control", "be amounts > 0 and a share in (0, 1)", f"{list(levels)} and {control}")
+        raise InputError(
+            "levels and control",
+            "be amounts > 0 and a share in (0, 1)",
+            f"{list(levels)} and {control}",
+        )
     rng = np.random.default_rng(seed)
-    x = {"distance": rng.gamma(2, 1, n), "age": rng.integers(18, 70, n).astype(np.float64), "noise": rng.standard_normal(n)}
+    x = {
+        "distance": rng.gamma(2, 1, n),
+        "age": rng.integers(18, 70, n).astype(np.float64),
+        "noise": rng.standard_normal(n),
+    }
     offered = amounts[-1] * (1 - rng.random(n)) if continuous else rng.choice(amounts, n)
     dose = np.where(rng.random(n) < control, 0.0, offered)
     came = rng.random(n) < _comes(x, dose[:, None])[:, 0]
     minutes = np.where(came, 10 + 5 * x["distance"] + rng.exponential(5, n), 0.0)
     space = Dose(0, float(amounts[-1]), levels=amounts.tolist(), unit="USD")
     share = _shares(space, continuous, control)
-    table = {**x, "dose": dose, "came": came.astype(np.int64), "minutes": minutes, "paid": dose * came}
-    roles = Roles("dose", OUTCOMES, FEATURES, claimed="came", cost="paid", design=tuple(share.tolist()))
+    table = {
+        **x,
+        "dose": dose,
+        "came": came.astype(np.int64),
+        "minutes": minutes,
+        "paid": dose * came,
+    }
+    roles = Roles(
+        "dose", OUTCOMES, FEATURES, claimed="came", cost="paid", design=tuple(share.tolist())
+    )
     cells = np.concatenate([[0.0], amounts])
     comes = _comes(x, cells[None, :])  # (n, K)
     expected = np.stack([comes, comes * (15 + 5 * x["distance"])[:, None]], axis=2)
     names = (*space.names([0.0]), *space.names(amounts))
-    truth = Truth(expected, np.broadcast_to(share, comes.shape), comes[:, 1:] * amounts, ("came", "minutes"), names)
+    truth = Truth(
+        expected,
+        np.broadcast_to(share, comes.shape),
+        comes[:, 1:] * amounts,
+        ("came", "minutes"),
+        names,
+    )
     return Log(pa.table(table), roles, space), truth
 
 
@@ -70,7 +99,9 @@ def _comes(x: dict[str, Floats], dose: Floats) -> Floats:
 
 
 def _shares(space: Dose, continuous: bool, control: float) -> Floats:
-    """The probability of each cell, (K,): equal over levels, or as long as the stretch of amounts nearest to each level."""
+    """The probability of each cell, (K,): equal over levels, or as long as the stretch of amounts
+    nearest to each level.
+    """
     amounts = space.candidates()
     edges = np.concatenate([[0.0], (amounts[1:] + amounts[:-1]) / 2, [amounts[-1]]])
     parts = np.diff(edges) / amounts[-1] if continuous else np.full(len(amounts), 1 / len(amounts))

@@ -1,15 +1,18 @@
 """DeepEstimator: what all nets of effects share; a subclass names its net.
 
-    fit      features -> positions (`neural.inputs`); outcomes -> scale; rows split, arm by arm, into those that train and
+    fit      features -> positions (`neural.inputs`); outcomes -> scale; rows split, arm by arm,
+    into those that train and
              those that stop; one training loop
     effects  levels of every arm, back in the metrics' units; their differences
 
-Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean) is learnt as the logarithm of
-1 + 10 y / mean under control, the same in any unit, and brought back by exp.  Then levels are calibrated, arm by arm: what the
-arm's own rows show on average is what they are said to show.  That takes one number an arm and metric, a shift, or for an amount
-a factor: Duan's (1983) smearing.  In an experiment the average effect is then the regression-adjusted one (Lin, 2013), however
-wrong the net.  Every arm weighs alike, however few its rows.  Rows and columns go in a canonical order (by groups where given; by
-what they hold), so that their order does not matter.
+Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean)
+is learnt as the logarithm of 1 + 10 y / mean under control, the same in any unit, and brought back
+by exp.  Then levels are calibrated, arm by arm: what the arm's own rows show on average is what
+they are said to show.  That takes one number an arm and metric, a shift, or for an amount a factor:
+Duan's (1983) smearing.  In an experiment the average effect is then the regression-adjusted one
+(Lin, 2013), however wrong the net.  Every arm weighs alike, however few its rows.  Rows and columns
+go in a canonical order (by groups where given; by what they hold), so that their order does not
+matter.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from equipoise.neural.train import Diverged, NoGain, Training
 
 MOST_STEPS = 100  # in an epoch, about, where the batch is not said
 SMALLEST, LARGEST = 128, 4096  # of such a batch
-STRETCH = 10.0  # the mean amount of control in units of the logarithm: it is ten times what counts as nearly none
+# the mean amount of control in units of the logarithm: it is ten times what counts as nearly none
+STRETCH = 10.0
 BLOCK = 65_536  # rows that are asked at once
 
 
@@ -42,9 +46,12 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    epochs : at most so many.   batch : rows a step; None: about 100 steps an epoch.   rate, decay : of Adam.
-    patience : epochs without a better held-out loss before it stops.   held : the share of rows that decide it.
-    amounts : whether amounts are learnt as log(1 + y).   device : "cpu", "cuda", or "auto" for what there is.
+    epochs : at most so many.   batch : rows a step; None: about 100 steps an epoch.   rate, decay :
+        of Adam.
+    patience : epochs without a better held-out loss before it stops.   held : the share of rows
+        that decide it.
+    amounts : whether amounts are learnt as log(1 + y).   device : "cpu", "cuda", or "auto" for what
+        there is.
     """
 
     def __init__(
@@ -66,25 +73,37 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         if not 0 < self.held < 1:
             raise InputError("held", "be a share in (0, 1)", self.held)
         batch = (
-            int(np.clip(2 ** round(np.log2(max(rows / MOST_STEPS, 1))), SMALLEST, LARGEST)) if self.batch is None else self.batch
+            int(np.clip(2 ** round(np.log2(max(rows / MOST_STEPS, 1))), SMALLEST, LARGEST))
+            if self.batch is None
+            else self.batch
         )
-        return Training(self.rate, self.decay, batch, self.epochs, NoGain(self.patience), seed, self.device)
+        return Training(
+            self.rate, self.decay, batch, self.epochs, NoGain(self.patience), seed, self.device
+        )
 
 
 class DeepEstimator(EffectEstimator):
-    """Base of the nets of effects.  A subclass makes a net, and stores further arguments where it has some.
+    """Base of the nets of effects.  A subclass makes a net, and stores further arguments where it
+    has some.
 
     Parameters
     ----------
-    width : of an embedding and of the last layers.   training : see `NetTraining`; None for its defaults.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of first weights, batches and the held-out rows.
+    width : of an embedding and of the last layers.   training : see `NetTraining`; None for its
+        defaults.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of first weights, batches
+        and the held-out rows.
     """
 
     takes = "finite: Arms, or Dose by its bins"
     joint = True  # metrics are learnt together, so that one may move another
 
     def __init__(
-        self, width: int = 16, *, training: NetTraining | None = None, space: Space | None = None, seed: int = 0
+        self,
+        width: int = 16,
+        *,
+        training: NetTraining | None = None,
+        space: Space | None = None,
+        seed: int = 0,
     ) -> None:
         self.width, self.training, self.space, self.seed = width, training, space, seed
 
@@ -95,7 +114,9 @@ class DeepEstimator(EffectEstimator):
     def _learn(self, data: Sample) -> None:
         how = self._how
         cell = finite_cells(self.space_, data, least=2)
-        order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
+        order = (
+            np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
+        )
         self.order_ = canonical(data.X)
         X, y, cell = data.X[order][:, self.order_], data.y[order], cell[order]
         weight = arm_weights(cell, None if data.weight is None else data.weight[order])
@@ -103,13 +124,22 @@ class DeepEstimator(EffectEstimator):
         self.inputs_ = inputs.parts()
         self.scale_ = learn_scale(y, cell, amounts=how.amounts)
         rows = Rows(inputs.positions(X), cell, scaled(y, self.scale_), weight, self.metrics_)
-        groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        groups = (
+            None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        )
         keep, held = split(cell, how.held, self.seed, groups)
-        self.shape_ = asdict(Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width))
+        self.shape_ = asdict(
+            Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width)
+        )
         try:
-            self._hold(self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed)), rows, y)
+            self._hold(
+                self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed)),
+                rows,
+                y,
+            )
         except Diverged as error:
-            if error.kept:  # the error is raised all the same; whoever catches it may ask what was good so far
+            # the error is raised all the same; whoever catches it may ask what was good so far
+            if error.kept:
                 self._hold(cast(Net, error.net), rows, y)
             raise
 
@@ -133,7 +163,9 @@ class DeepEstimator(EffectEstimator):
             inside, one = rows.arm == a, {"factor": np.ones(y.shape[1]), "shift": 0.0}
             pair = unscaled(level[inside, a], self.scale_ | one), y[inside]
             said, seen = (np.average(part, axis=0, weights=rows.weight[inside]) for part in pair)
-            self.scale_["factor"][a] = np.where(log, (self.scale_["unit"] + seen) / (self.scale_["unit"] + said), 1.0)
+            self.scale_["factor"][a] = np.where(
+                log, (self.scale_["unit"] + seen) / (self.scale_["unit"] + said), 1.0
+            )
             self.scale_["shift"][a] = np.where(log, 0.0, seen - said)
 
     @property
@@ -143,16 +175,23 @@ class DeepEstimator(EffectEstimator):
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         net = with_weights(build(self._net, Shape(**self.shape_), self.seed), self.weights_)
         inputs, cell = Inputs(**self.inputs_), self.space_.cells(treatment)
-        values, baseline = np.empty((len(X), len(cell), len(self.metrics_))), np.empty((len(X), len(self.metrics_)))
+        values, baseline = (
+            np.empty((len(X), len(cell), len(self.metrics_))),
+            np.empty((len(X), len(self.metrics_))),
+        )
         for low in range(0, len(X), BLOCK):
             part = slice(low, low + BLOCK)
-            level = unscaled(ask(net, inputs.positions(X[part][:, self.order_]), self._how.device), self.scale_)
+            level = unscaled(
+                ask(net, inputs.positions(X[part][:, self.order_]), self._how.device), self.scale_
+            )
             values[part], baseline[part] = level[:, cell] - level[:, :1], level[:, 0]
         return values, baseline, None
 
 
 def canonical(X: Floats) -> Ints:
-    """An order of the features that depends on what they hold, and neither on their names nor on where they stand."""
+    """An order of the features that depends on what they hold, and neither on their names nor on
+    where they stand.
+    """
     seen = np.where(np.isnan(X), 0.0, X)
     return np.lexsort((seen.std(axis=0), seen.mean(axis=0)))
 
@@ -166,7 +205,9 @@ def arm_weights(cell: Ints, weight: Floats | None) -> Floats:
 
 
 def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Ints, Ints]:
-    """Rows that train and rows that stop: a share of each arm, at least one row and never all; clusters stay whole."""
+    """Rows that train and rows that stop: a share of each arm, at least one row and never all;
+    clusters stay whole.
+    """
     rng = np.random.default_rng(seed)
     if groups is not None and groups.max() + 1 < len(cell):
         drawn = rng.random(int(groups.max()) + 1)[groups] < share
@@ -179,14 +220,19 @@ def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Int
 
 
 def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
-    """Per metric, by control rows: whether it is learnt as a logarithm, the unit of that, its middle and its spread."""
+    """Per metric, by control rows: whether it is learnt as a logarithm, the unit of that, its
+    middle and its spread.
+    """
     between = ((y > y.min(axis=0)) & (y < y.max(axis=0))).any(axis=0)  # two values have no tail
     log = (y.min(axis=0) >= 0) & (y.std(axis=0) > y.mean(axis=0)) & between & amounts
     mean = np.where(y[cell == 0].any(axis=0), y[cell == 0].mean(axis=0), y.mean(axis=0))
     scale = {"log": log, "unit": np.where(log, mean / STRETCH, 1.0), "middle": 0.0, "spread": 1.0}
     z = scaled(y, scale)
     spread = np.where(np.ptp(z[cell == 0], axis=0) > 0, z[cell == 0].std(axis=0), z.std(axis=0))
-    return scale | {"middle": z[cell == 0].mean(axis=0), "spread": np.where(spread > 0, spread, 1.0)}
+    return scale | {
+        "middle": z[cell == 0].mean(axis=0),
+        "spread": np.where(spread > 0, spread, 1.0),
+    }
 
 
 def scaled(y: Floats, scale: dict[str, Any]) -> Floats:
@@ -201,5 +247,7 @@ def unscaled(level: Floats, scale: dict[str, Any]) -> Floats:
     made: Floats = level * scale["spread"] + (scale["middle"] + scale["shift"])
     log = scale["log"]
     if log.any():
-        made[..., log] = (np.exp(made[..., log]) * scale["factor"][..., log] - 1) * scale["unit"][log]
+        made[..., log] = (np.exp(made[..., log]) * scale["factor"][..., log] - 1) * scale["unit"][
+            log
+        ]
     return made

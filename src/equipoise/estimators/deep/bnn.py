@@ -1,8 +1,11 @@
-"""BNN: one net on a representation that is alike across arms, held to what near rows of other arms showed.
+"""BNN: one net on a representation that is alike across arms, held to what near rows of other arms
+showed.
 
-loss = factual + balance |mean Phi_t - mean Phi_c|^2 + near * mean over other arms a of (mu(x, a) - y of the nearest row of a)^2
+loss = factual + balance |mean Phi_t - mean Phi_c|^2 + near * mean over other arms a of (mu(x, a) -
+y of the nearest row of a)^2
 
-Johansson, Shalit & Sontag (2016), ICML, "BNN"; the nearest row is sought within the batch, among its features' positions.
+Johansson, Shalit & Sontag (2016), ICML, "BNN"; the nearest row is sought within the batch, among
+its features' positions.
 """
 
 from __future__ import annotations
@@ -44,12 +47,18 @@ class _BNN(Net):
         """Factual, balance, and the nearest rows of other arms."""
         phi = self.phi(self.flat(u))
         levels = self.of(phi)
-        total = factual(levels, arm, y, weight) + self.balance * apart(phi, arm, self.shape.arms, mmd_linear)
-        return total + self.near * neighbours(levels[:SEARCHED], u[:SEARCHED], arm[:SEARCHED], y[:SEARCHED])
+        total = factual(levels, arm, y, weight) + self.balance * apart(
+            phi, arm, self.shape.arms, mmd_linear
+        )
+        return total + self.near * neighbours(
+            levels[:SEARCHED], u[:SEARCHED], arm[:SEARCHED], y[:SEARCHED]
+        )
 
 
 def neighbours(levels: Tensor, u: Tensor, arm: Tensor, y: Tensor) -> Tensor:
-    """The mean squared difference of counterfactual levels from the outcome of the nearest row that had that arm."""
+    """The mean squared difference of counterfactual levels from the outcome of the nearest row that
+    had that arm.
+    """
     far = torch.cdist(u, u)
     missed = []
     for a in range(levels.shape[1]):
@@ -65,7 +74,8 @@ class BNN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layer.   balance : of the distance of means.   near : of the nearest rows' outcomes.
+    width : of an embedding and of the last layer.   balance : of the distance of means.   near : of
+        the nearest rows' outcomes.
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 

@@ -1,9 +1,11 @@
-"""CEVAE: hidden causes z, of which features, treatment and outcome are noisy signs.   Louizos et al. (2017), NeurIPS.
+"""CEVAE: hidden causes z, of which features, treatment and outcome are noisy signs.   Louizos et
+al. (2017), NeurIPS.
 
     p(z) = N(0, 1)   p(x|z), p(t|z), p(y|z, t)      q(t|x), q(y|x, t), q(z|x, t, y)
     loss = KL(q(z) | p(z)) - log p(x|z) - log p(t|z) - log p(y|z, t) - log q(t|x) - log q(y|x, t)
 
-Prediction draws nothing: z is the mean of q(z|x, t, E[y|x, t]) over q(t|x), and the levels are those of p(y|z, a) at it.
+Prediction draws nothing: z is the mean of q(z|x, t, E[y|x, t]) over q(t|x), and the levels are
+those of p(y|z, a) at it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class _CEVAE(TwoHeads):
         w, arms = shape.width, shape.arms
         self.hidden, self.divergence = hidden, divergence
         self.assign = mlp(shape.flat, (w,), arms)
-        self.encode = Towers(arms, shape.flat + shape.metrics, (w,), 2 * hidden)  # an arm each: mean and log-variance of z
+        # an arm each: mean and log-variance of z
+        self.encode = Towers(arms, shape.flat + shape.metrics, (w,), 2 * hidden)
         self.see = mlp(hidden, (w,), shape.features)
         self.treat = mlp(hidden, (w,), arms)
         self.outcome = Towers(arms, hidden, (w, w), shape.metrics)
@@ -48,10 +51,17 @@ class _CEVAE(TwoHeads):
         mean, spread = found[:, : self.hidden], found[:, self.hidden :].clamp(-8, 8)
         z = mean + torch.exp(spread / 2) * torch.randn_like(mean)
         divergence = (mean**2 + torch.exp(spread) - 1 - spread).sum(dim=1).mean() / 2
-        seen = ((self.see(z) - 4 * u / self.shape.slots) ** 2).sum(dim=1).mean() / 2  # features of about unit size
-        treated = functional.cross_entropy(self.treat(z), arm) + functional.cross_entropy(self.assign(x), arm)
-        outcome = factual(self.by_arm(self.outcome(z)), arm, y, weight) + factual(super().levels(u), arm, y, weight)
-        total: Tensor = outcome + treated + (self.divergence * divergence + seen) / self.shape.features
+        # features of about unit size
+        seen = ((self.see(z) - 4 * u / self.shape.slots) ** 2).sum(dim=1).mean() / 2
+        treated = functional.cross_entropy(self.treat(z), arm) + functional.cross_entropy(
+            self.assign(x), arm
+        )
+        outcome = factual(self.by_arm(self.outcome(z)), arm, y, weight) + factual(
+            super().levels(u), arm, y, weight
+        )
+        total: Tensor = (
+            outcome + treated + (self.divergence * divergence + seen) / self.shape.features
+        )
         return total
 
 
@@ -60,7 +70,8 @@ class CEVAE(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the layers.   hidden : causes.   divergence : weight of the KL term (1: they collapse).
+    width : of an embedding and of the layers.   hidden : causes.   divergence : weight of the KL
+        term (1: they collapse).
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 

@@ -1,4 +1,5 @@
-"""CFRNet: TARNet whose representation is made alike across arms.   Shalit, Johansson & Sontag (2017), ICML.
+"""CFRNet: TARNet whose representation is made alike across arms.   Shalit, Johansson & Sontag
+(2017), ICML.
 
 loss = factual + balance * mean over candidates of distance(Phi of its rows, Phi of control rows)
 """
@@ -41,7 +42,8 @@ class CFRNet(DeepEstimator):
     Parameters
     ----------
     width : of an embedding and of the heads.   balance : the weight of the distance; 0 is TARNet.
-    distance : "mmd" (of means), "mmd-rbf" or "wasserstein".   training : see `NetTraining`.   space, seed : as everywhere.
+    distance : "mmd" (of means), "mmd-rbf" or "wasserstein".   training : see `NetTraining`.
+        space, seed : as everywhere.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""CPM: experts mixed by a gate that sees the treatment alone, and towers whose input the treatment scales.
+"""CPM: experts mixed by a gate that sees the treatment alone, and towers whose input the treatment
+scales.
 
 g_a = softmax(W guide(t_a))      mu_a = h_a(indicator(t_a) * sum_e g_ae p_e(x))
 
@@ -23,12 +24,15 @@ class _CPM(Net):
         self.treated = nn.Parameter(torch.randn(arms, w))
         self.guide = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, experts))
         self.indicate = nn.Sequential(nn.Linear(w, w), nn.ReLU(), nn.Linear(w, w), nn.Sigmoid())
-        self.experts = nn.Sequential(Grouped(experts, shape.flat, 2 * w), nn.ELU(), Grouped(experts, 2 * w, w), nn.ELU())
+        self.experts = nn.Sequential(
+            Grouped(experts, shape.flat, 2 * w), nn.ELU(), Grouped(experts, 2 * w, w), nn.ELU()
+        )
         self.heads = Towers(arms, w, (w,), shape.metrics)
 
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""
-        share = torch.softmax(self.guide(self.treated), dim=1)  # (1 + k, experts): the same for every row
+        # (1 + k, experts): the same for every row
+        share = torch.softmax(self.guide(self.treated), dim=1)
         mixed = torch.einsum("ae,ebw->abw", share, self.experts(self.flat(u)))
         return self.by_arm(self.heads(self.indicate(self.treated)[:, None] * mixed))
 
@@ -38,7 +42,8 @@ class CPM(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.   space, seed : as everywhere.
+    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
+        space, seed : as everywhere.
     """
 
     def __init__(

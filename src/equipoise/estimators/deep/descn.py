@@ -1,8 +1,11 @@
-"""DESCN: levels over the entire space of rows, and an effect that both arms' levels must agree with.   Zhong et al. (2022), KDD.
+"""DESCN: levels over the entire space of rows, and an effect that both arms' levels must agree
+with.   Zhong et al. (2022), KDD.
 
     g, mu_0, mu_k and tau_k on one representation;   loss = propensity CE(t, g)
-        + space  sum_a mean of (g_a mu_a - 1{t = a} y)^2                       entire space: every row, not its arm's alone
-        + cross  mean of (mu_0 + tau_t - y)^2 in treated rows, mean over k of (mu_k - tau_k - y)^2 in control rows
+        + space  sum_a mean of (g_a mu_a - 1{t = a} y)^2                       entire space: every
+        row, not its arm's alone
+        + cross  mean of (mu_0 + tau_t - y)^2 in treated rows, mean over k of (mu_k - tau_k - y)^2
+        in control rows
         + factual
 
 The effect is mu_k - mu_0, as in the text; tau holds the two together.
@@ -33,7 +36,9 @@ class _DESCN(TwoHeads):
         propensity, space, cross = self.weights
         phi = self.unit(u)
         levels, logits = self.by_arm(self.heads(phi)), self.assign(phi)
-        total: Tensor = factual(levels, arm, y, weight) + propensity * functional.cross_entropy(logits, arm)
+        total: Tensor = factual(levels, arm, y, weight) + propensity * functional.cross_entropy(
+            logits, arm
+        )
         hit = functional.one_hot(arm, self.shape.arms).float()[:, :, None]
         g = logits.softmax(dim=1).detach()[:, :, None]
         total = total + space * ((g * levels - hit * y[:, None]) ** 2).sum(dim=1).mean()
@@ -58,7 +63,8 @@ class DESCN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   propensity, space_weight, cross : weights of the three terms above.
+    width : of an embedding and of the heads.   propensity, space_weight, cross : weights of the
+        three terms above.
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 
@@ -73,7 +79,12 @@ class DESCN(DeepEstimator):
         space: Space | None = None,
         seed: int = 0,
     ) -> None:
-        self.width, self.propensity, self.space_weight, self.cross = width, propensity, space_weight, cross
+        self.width, self.propensity, self.space_weight, self.cross = (
+            width,
+            propensity,
+            space_weight,
+            cross,
+        )
         self.training, self.space, self.seed = training, space, seed
 
     def _net(self, shape: Shape) -> Net:

@@ -1,8 +1,9 @@
 """Nets of a dose: what VCNet and DRNet share; a subclass names its net.
 
-Doses are brought to [0, 1] by the bounds of the space, outcomes are standardised, features become positions (`neural.inputs`).
-The answer is the mean of a few nets; for each another fifth of the rows decides when to stop, so that nearly all rows teach.
-`curve` says the average level at each dose for all rows or for groups of them.
+Doses are brought to [0, 1] by the bounds of the space, outcomes are standardised, features become
+positions (`neural.inputs`). The answer is the mean of a few nets; for each another fifth of the
+rows decides when to stop, so that nearly all rows teach. `curve` says the average level at each
+dose for all rows or for groups of them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class DoseNetEstimator(EffectEstimator):
 
     Parameters
     ----------
-    width : of the layers.   targeted : whether functional targeted regularisation is used.   density : weight of the dose's
+    width : of the layers.   targeted : whether functional targeted regularisation is used.
+        density : weight of the dose's
         log-density.   nets : how many, of which the mean is taken.
     training : see `NetTraining`; amounts are not learnt as logarithms.
     space : a Dose.   seed : of first weights, batches and the held-out rows.
@@ -72,7 +74,9 @@ class DoseNetEstimator(EffectEstimator):
         """The net for a shape."""
 
     def curve(self, X: Any, doses: Any = None, groups: Any = None) -> dict[Any, Floats]:
-        """The average dose-response of groups of rows, label -> (doses, m); "all" where no groups are given."""
+        """The average dose-response of groups of rows, label -> (doses, m); "all" where no groups
+        are given.
+        """
         values, asked = self._asked(X, doses)
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
         if labels.shape != (len(values),):
@@ -82,7 +86,9 @@ class DoseNetEstimator(EffectEstimator):
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}
 
     def supported(self, doses: Any) -> NDArray[np.bool_]:
-        """Whether each dose lies in the middle 99 % of what was given: any other is an extrapolation."""
+        """Whether each dose lies in the middle 99 % of what was given: any other is an
+        extrapolation.
+        """
         asked = self.space_.dose(self.space_.check(doses))
         inside: NDArray[np.bool_] = (asked >= self.range_[0]) & (asked <= self.range_[1])
         return inside
@@ -94,50 +100,78 @@ class DoseNetEstimator(EffectEstimator):
             low, high = self.range_
             named = ", ".join(self.space_.names(np.asarray(doses)[far])[:5])
             message = (
-                f"{named} lie outside of [{low:.4g}, {high:.4g}], where 99 % of the doses were: the answer is an extrapolation"
+                f"{named} lie outside of [{low:.4g}, {high:.4g}], where 99 % of the doses were: the"
+                " answer is an extrapolation"
             )
             warnings.warn(message, ExtrapolationWarning, stacklevel=3)
 
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
-            raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
+            raise InputError(
+                "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
+            )
         if not isinstance(self.nets, int | np.integer) or self.nets < 1:
             raise InputError("nets", "be a whole number >= 1", self.nets)
-        order = np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
+        order = (
+            np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
+        )
         self.order_ = canonical(data.X)
         X, y, t = data.X[order][:, self.order_], data.y[order], dose[order]
         w = np.ones(len(y)) if data.weight is None else data.weight[order] / data.weight.mean()
-        self.range_ = np.quantile(t, [(1 - RANGE) / 2, (1 + RANGE) / 2], weights=w, method="inverted_cdf")
+        self.range_ = np.quantile(
+            t, [(1 - RANGE) / 2, (1 + RANGE) / 2], weights=w, method="inverted_cdf"
+        )
         ends = self.space_.dose(np.append(self.space_.candidates(), [self.space_.control]))
-        low, high = min(float(dose.min()), float(ends.min())), max(float(dose.max()), float(ends.max()))
+        low, high = (
+            min(float(dose.min()), float(ends.min())),
+            max(float(dose.max()), float(ends.max())),
+        )
         middle = np.average(y, axis=0, weights=w)
         spread = np.sqrt(np.average((y - middle) ** 2, axis=0, weights=w))
-        self.scale_: dict[str, Any] = {"low": low, "wide": high - low, "middle": middle, "spread": spread}
+        self.scale_: dict[str, Any] = {
+            "low": low,
+            "wide": high - low,
+            "middle": middle,
+            "spread": spread,
+        }
         inputs = Inputs.learn(X, BINS)
         self.inputs_ = inputs.parts()
         parts = (inputs.positions(X), (t - low) / (high - low), (y - middle) / spread, w)
         columns = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts]
-        groups = None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        groups = (
+            None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
+        )
         seeds: list[int] = np.random.default_rng(self.seed).integers(2**31, size=self.nets).tolist()
         found = [self._trained(columns, inputs.slots, groups, seed) for seed in seeds]
-        self.weights_, self.losses_ = [weights for weights, _ in found], [losses for _, losses in found]
+        self.weights_, self.losses_ = (
+            [weights for weights, _ in found],
+            [losses for _, losses in found],
+        )
 
     def _trained(
         self, columns: list[torch.Tensor], slots: int, groups: Ints | None, seed: int
     ) -> tuple[dict[str, NDArray[Any]], list[float]]:
-        """One net: its weights, and its held-out losses.   columns: positions, doses in [0, 1], outcomes, weights."""
+        """One net: its weights, and its held-out losses.   columns: positions, doses in [0, 1],
+        outcomes, weights.
+        """
         how, net = self.training or usual_training(), self._built(columns[0].shape[1], slots, seed)
         columns = [columns[0], net.told(columns[1]), *columns[2:]]
         inside, outside = split(np.zeros(len(columns[0]), np.int64), how.held, seed, groups)
-        held, kept = ([column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside))
+        held, kept = (
+            [column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside)
+        )
         u, told, y, w = (column.to(device_of(how.device)) for column in held)
 
         def judge() -> torch.Tensor:
             return (w @ (net.answer(net.represent(u), told) - y).square()).mean() / len(y)
 
-        losses = train(net, net.loss, kept, how.plan(len(kept[0]), seed), judge=judge, mixed=False).losses
-        return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}, list(losses)
+        losses = train(
+            net, net.loss, kept, how.plan(len(kept[0]), seed), judge=judge, mixed=False
+        ).losses
+        return {
+            name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()
+        }, list(losses)
 
     def _built(self, features: int, slots: int, seed: int = 0) -> DoseNet:
         with torch.random.fork_rng(devices=[]):
@@ -147,18 +181,23 @@ class DoseNetEstimator(EffectEstimator):
     def _levels(self, X: Floats, doses: Floats) -> Floats:
         """Levels at doses, (n, doses, m), in the metrics' units: the mean of the nets."""
         inputs = Inputs(**self.inputs_)
-        net = self._built(X.shape[1], inputs.slots).double()  # so that a row's answer does not depend on its company
+        # so that a row's answer does not depend on its company
+        net = self._built(X.shape[1], inputs.slots).double()
         u = torch.from_numpy(inputs.positions(X[:, self.order_]).astype(np.float64))
         scaled = ((doses - self.scale_["low"]) / self.scale_["wide"]).tolist()
         level: Floats = np.zeros((len(X), len(doses), len(self.metrics_)))
         for weights in self.weights_:
-            net.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()})
+            net.load_state_dict(
+                {name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()}
+            )
             level += levels_at(net, u, scaled).numpy() / len(self.weights_)
         made: Floats = level * self.scale_["spread"] + self.scale_["middle"]
         return made
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         self._flag(treatment)
-        amounts = np.append(self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment))
+        amounts = np.append(
+            self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment)
+        )
         level = self._levels(X, amounts)
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None

@@ -1,9 +1,11 @@
-"""DragonNet: a representation that also predicts the treatment, and targeted regularisation.   Shi et al. (2019), NeurIPS.
+"""DragonNet: a representation that also predicts the treatment, and targeted regularisation.   Shi
+et al. (2019), NeurIPS.
 
     loss = factual + propensity * CE(t, g(Phi)) + targeted * mean of (y - mu_t - sum_k eps_k h_k)^2
     h_k = 1{t = k}/g_k - 1{t = 0}/g_0
 
-eps has one number a candidate and metric.   The effect of k gains eps_k (1/g_k + 1/g_0); control stays, as the baseline of all.
+eps has one number a candidate and metric.   The effect of k gains eps_k (1/g_k + 1/g_0); control
+stays, as the baseline of all.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class _DragonNet(TwoHeads):
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Factual, propensity, targeted."""
         levels, logits = self.parts(u)
-        total = factual(levels, arm, y, weight) + self.propensity * functional.cross_entropy(logits, arm)
+        total = factual(levels, arm, y, weight) + self.propensity * functional.cross_entropy(
+            logits, arm
+        )
         if not self.targeted:
             return total
         rare = 1 / torch.softmax(logits, dim=1).clamp_min(LEAST)
@@ -58,8 +62,10 @@ class DragonNet(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   propensity : weight of the treatment's cross-entropy.
-    targeted : weight of targeted regularisation; 0 for none.   training : see `NetTraining`.   space, seed : as everywhere.
+    width : of an embedding and of the heads.   propensity : weight of the treatment's
+        cross-entropy.
+    targeted : weight of targeted regularisation; 0 for none.   training : see `NetTraining`.
+        space, seed : as everywhere.
     """
 
     def __init__(

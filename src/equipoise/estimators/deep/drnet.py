@@ -1,8 +1,10 @@
-"""DRNet: one head for each of five parts of the dose's range, with the dose beside every layer.   Schwab et al. (2020), AAAI.
+"""DRNet: one head for each of five parts of the dose's range, with the dose beside every layer.
+Schwab et al. (2020), AAAI.
 
 Q(t, x) = h_s([h'_s([z(x), t]), t]),   s the part of the range that t lies in
 
-A head reads the dose as its place in the head's part, from -1 to 1, and not as t itself, with which slopes are learnt slowly.
+A head reads the dose as its place in the head's part, from -1 to 1, and not as t itself, with which
+slopes are learnt slowly.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""EFIN: features look at each other for control; the treatment looks at features for its effect; and cannot be told from it.
+"""EFIN: features look at each other for control; the treatment looks at features for its effect;
+and cannot be told from it.
 
 c = f(self-attention of e)      tau_k = h_k(sum_j a_kj e_j),  a_kj = softmax_j q_k . W e_j
-y = c under control, stop(c) + tau_k under k;   + constraint * CE(arm from the treatment's view, uniform over the other arms)
+y = c under control, stop(c) + tau_k under k;   + constraint * CE(arm from the treatment's view,
+uniform over the other arms)
 
-Liu et al. (2023), KDD, "explicit feature interaction-aware uplift network", whose constraint reverses a binary label; for more
-arms every other arm is as right.  Embeddings are made of positions, and the treatment's query is learnt: it reaches the effect.
+Liu et al. (2023), KDD, "explicit feature interaction-aware uplift network", whose constraint
+reverses a binary label; for more arms every other arm is as right.  Embeddings are made of
+positions, and the treatment's query is learnt: it reaches the effect.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ class _EFIN(Net):
         levels, views = self.parts(u)
         others = (1 - functional.one_hot(arm, self.shape.arms).float()) / self.shape.candidates
         said = torch.log_softmax(self.told(views), dim=-1)  # (k, B, 1 + k)
-        return factual(levels, arm, y, weight) - self.constraint * (others * said).sum(dim=-1).mean()
+        return (
+            factual(levels, arm, y, weight) - self.constraint * (others * said).sum(dim=-1).mean()
+        )
 
 
 class EFIN(DeepEstimator):
@@ -55,7 +60,8 @@ class EFIN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding.   constraint : weight of the reversed treatment.   detach : treated rows leave control alone.
+    width : of an embedding.   constraint : weight of the reversed treatment.   detach : treated
+        rows leave control alone.
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 

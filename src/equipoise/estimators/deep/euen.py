@@ -1,4 +1,5 @@
-"""EUEN: a net of control and a net of uplift, added.   Ke et al. (2021), ICDM, "explicit uplift effect network".
+"""EUEN: a net of control and a net of uplift, added.   Ke et al. (2021), ICDM, "explicit uplift
+effect network".
 
 y = c(x) under control,   stop(c(x)) + u_k(x) under candidate k
 """
@@ -35,7 +36,8 @@ class EUEN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layer.   detach : whether treated rows leave the net of control alone.
+    width : of an embedding and of the last layer.   detach : whether treated rows leave the net of
+        control alone.
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 

@@ -1,6 +1,8 @@
-"""FlexTENet: every layer has a part for all arms and a part for each; an arm's part also reads the shared one.
+"""FlexTENet: every layer has a part for all arms and a part for each; an arm's part also reads the
+shared one.
 
-s_l = elu(S_l s_{l-1})     p_al = elu(P_al [s_{l-1}, p_a,l-1])     mu_a = shared end(s_L) + end_a([s_L, p_aL])
+s_l = elu(S_l s_{l-1})     p_al = elu(P_al [s_{l-1}, p_a,l-1])     mu_a = shared end(s_L) +
+end_a([s_L, p_aL])
 loss = factual + orthogonal * sum over layers and arms of |S_l^T P_al|_F^2
 
 Curth & van der Schaar (2021), NeurIPS.
@@ -40,9 +42,15 @@ class _FlexTENet(Net):
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Factual, and orthogonality of shared and private layers."""
         total = factual(self.levels(u), arm, y, weight)
-        for shared, private in zip(self.shared.parameters(), self.private.parameters(), strict=True):
-            if shared.dim() == 2:  # weights, not biases: (w, in) and (1 + k, in or more, w), whose shared inputs come first
-                total = total + self.orthogonal * ((shared @ private[:, : shared.shape[1]]) ** 2).sum()
+        for shared, private in zip(
+            self.shared.parameters(), self.private.parameters(), strict=True
+        ):
+            # weights, not biases: (w, in) and (1 + k, in or more, w), whose shared inputs come
+            # first
+            if shared.dim() == 2:
+                total = (
+                    total + self.orthogonal * ((shared @ private[:, : shared.shape[1]]) ** 2).sum()
+                )
         return total
 
 

@@ -1,10 +1,13 @@
-"""GANITE: a generator completes each row's outcomes, a discriminator guesses which was seen; a third net learns them.
+"""GANITE: a generator completes each row's outcomes, a discriminator guesses which was seen; a
+third net learns them.
 
 G(x, t, y, z) -> levels of all arms      D(x, completed) -> arm      I(x) -> levels
-generator      factual - adversary * CE(t, D)      discriminator      CE(t, D)      inference      factual + (I - completed)^2
+generator      factual - adversary * CE(t, D)      discriminator      CE(t, D)      inference
+factual + (I - completed)^2
 
-Yoon, Jordon & van der Schaar (2018), ICLR.  Each loss reaches its own net only: what another net made is held fixed, and the
-discriminator is frozen in the generator's.  One Adam serves the three, since it moves every number by its own gradient.
+Yoon, Jordon & van der Schaar (2018), ICLR.  Each loss reaches its own net only: what another net
+made is held fixed, and the discriminator is frozen in the generator's.  One Adam serves the three,
+since it moves every number by its own gradient.
 """
 
 from __future__ import annotations
@@ -44,10 +47,16 @@ class _GANITE(TwoHeads):
         seen = self.seen_d(u).flatten(1)
         guess = self.discriminator(torch.cat([seen, completed.detach().flatten(1)], dim=1))
         frozen = {name: value.detach() for name, value in self.discriminator.named_parameters()}
-        fooled = functional_call(self.discriminator, frozen, (torch.cat([seen.detach(), completed.flatten(1)], dim=1),))
-        generator = factual(levels, arm, y, weight) - self.adversary * functional.cross_entropy(fooled, arm)
+        fooled = functional_call(
+            self.discriminator, frozen, (torch.cat([seen.detach(), completed.flatten(1)], dim=1),)
+        )
+        generator = factual(levels, arm, y, weight) - self.adversary * functional.cross_entropy(
+            fooled, arm
+        )
         inferred = self.levels(u)
-        inference = factual(inferred, arm, y, weight) + ((inferred - completed.detach()) ** 2).mean()
+        inference = (
+            factual(inferred, arm, y, weight) + ((inferred - completed.detach()) ** 2).mean()
+        )
         return generator + functional.cross_entropy(guess, arm) + inference
 
 
@@ -56,7 +65,8 @@ class GANITE(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layers.   adversary : weight of fooling the discriminator.
+    width : of an embedding and of the last layers.   adversary : weight of fooling the
+        discriminator.
     training : see `NetTraining`.   space, seed : as everywhere.
     """
 

@@ -1,17 +1,23 @@
-"""HUM: every treatment looks at the features in its own way; its branch says the outcome under it and under control.
+"""HUM: every treatment looks at the features in its own way; its branch says the outcome under it
+and under control.
 
-    f^k = attention of treatment k to the features            z^k = [f^k, sum_e softmax(W_k f^k)_e p_e(x)]
-    y^k = treated tower of (k, metric) on z^k                 y^0k = control tower of (k, metric) on c^k = control part of z^k
+    f^k = attention of treatment k to the features            z^k = [f^k, sum_e softmax(W_k f^k)_e
+    p_e(x)]
+    y^k = treated tower of (k, metric) on z^k                 y^0k = control tower of (k, metric) on
+    c^k = control part of z^k
 
-    loss = mean of w (y - y^k)^2 over rows of arm k, and over control rows the mean over branches of (y - y^0k)^2
+    loss = mean of w (y - y^k)^2 over rows of arm k, and over control rows the mean over branches of
+    (y - y^0k)^2
          + penalty * alignment of the branches' control representations
 
-A row trains the branch of its own arm; a control row trains all.  P^k = softmax(c^k) is the distribution of a branch's control
-representation; "js" is the mean Kullback-Leibler divergence to and from the branches' mean, "pairwise_kl" between pairs, "mse_y0"
-the spread of the branches' control levels.  The effect of k is y^k - y^0k of its own branch; the baseline is the mean of y^0k.
+A row trains the branch of its own arm; a control row trains all.  P^k = softmax(c^k) is the
+distribution of a branch's control representation; "js" is the mean Kullback-Leibler divergence to
+and from the branches' mean, "pairwise_kl" between pairs, "mse_y0" the spread of the branches'
+control levels.  The effect of k is y^k - y^0k of its own branch; the baseline is the mean of y^0k.
 A shared control tower (``shared_control``) is what the penalty approaches.
 
-    Zhai et al. (2025), HMUM; the forms that the text leaves open are choices of ours, see docs/hmum.md.
+    Zhai et al. (2025), HMUM; the forms that the text leaves open are choices of ours, see
+    docs/hmum.md.
 """
 
 from __future__ import annotations
@@ -45,16 +51,24 @@ class _HUM(Net):
         self.base = Grouped(1 if made.shared_control else k, w, shape.metrics)
 
     def branches(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Per branch: treated levels (k, B, m), control levels (k, B, m), control representations (k, B, w)."""
+        """Per branch: treated levels (k, B, m), control levels (k, B, m), control representations
+        (k, B, w).
+        """
         k, e = self.shape.candidates, self.embed(u)
-        f = self.look(e) if self.look is not None else self.wide(self.flat(u)).expand(k, len(u), self.shape.width)  # type: ignore[misc]
+        f = (
+            self.look(e)
+            if self.look is not None
+            else self.wide(self.flat(u)).expand(k, len(u), self.shape.width)
+        )  # type: ignore[misc]
         z = torch.cat([f, self.experts(self.body(self.flat(u)), f)], dim=-1)  # (k, B, 2 w)
         c = self.control(z.mean(dim=0) if self.made.shared_control else z)
         base = self.base(functional.elu(c)).expand(k, len(u), self.shape.metrics)
         return self.treated(z), base, c.expand(k, len(u), self.shape.width)
 
     def levels(self, u: Tensor) -> Tensor:
-        """Control is the branches' mean, and a candidate's level that mean plus its own branch's effect."""
+        """Control is the branches' mean, and a candidate's level that mean plus its own branch's
+        effect.
+        """
         treated, base, _ = self.branches(u)
         level = base.mean(dim=0)
         return torch.cat([level[None], level + treated - base]).transpose(0, 1)
@@ -69,7 +83,9 @@ class _HUM(Net):
 
 
 def alignment(kind: str, c: Tensor, base: Tensor) -> Tensor:
-    """How far the branches' control lies apart, averaged over rows: 0 for equal branches.   c: (k, B, w); base: (k, B, m)."""
+    """How far the branches' control lies apart, averaged over rows: 0 for equal branches.   c: (k,
+    B, w); base: (k, B, m).
+    """
     if kind == "none" or len(c) == 1:
         return c.new_zeros(())
     if kind == "mse_y0":
@@ -90,9 +106,12 @@ class HUM(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and the towers.   experts : how many.   penalty : of the alignment of the branches' control.
-    alignment : "js", "pairwise_kl", "mse_y0" or "none".   share_experts : one set for all branches, or one each.
-    shared_control : one control tower for all branches.   attention : the treatment's own view; False: one view for all.
+    width : of an embedding and the towers.   experts : how many.   penalty : of the alignment of
+        the branches' control.
+    alignment : "js", "pairwise_kl", "mse_y0" or "none".   share_experts : one set for all branches,
+        or one each.
+    shared_control : one control tower for all branches.   attention : the treatment's own view;
+        False: one view for all.
     training : see `NetTraining`.   space : what can be done to a unit.   seed : of all.
     """
 
@@ -111,10 +130,16 @@ class HUM(DeepEstimator):
         seed: int = 0,
     ) -> None:
         self.width, self.experts, self.penalty, self.alignment = width, experts, penalty, alignment
-        self.share_experts, self.shared_control, self.attention = share_experts, shared_control, attention
+        self.share_experts, self.shared_control, self.attention = (
+            share_experts,
+            shared_control,
+            attention,
+        )
         self.training, self.space, self.seed = training, space, seed
 
     def _net(self, shape: Shape) -> Net:
         if self.alignment not in ALIGNMENTS:
-            raise InputError("alignment", f"be one of {', '.join(ALIGNMENTS)}", repr(self.alignment))
+            raise InputError(
+                "alignment", f"be one of {', '.join(ALIGNMENTS)}", repr(self.alignment)
+            )
         return _HUM(shape, self)

@@ -1,4 +1,5 @@
-"""M3TN: experts mixed by one gate an arm; control has a level, every candidate an effect on it.   Sun & Chen (2024), ICASSP.
+"""M3TN: experts mixed by one gate an arm; control has a level, every candidate an effect on it.
+Sun & Chen (2024), ICASSP.
 
 phi_a = sum_e softmax(W_a x)_e p_e(x)      mu_0 = h_0(phi_0)      mu_k = mu_0 + h_k(phi_k)
 """
@@ -33,7 +34,8 @@ class M3TN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.   space, seed : as everywhere.
+    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
+        space, seed : as everywhere.
     """
 
     def __init__(

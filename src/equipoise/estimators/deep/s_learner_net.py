@@ -19,7 +19,9 @@ class _SLearner(Net):
         super().__init__(shape)
         w = shape.width
         self.first = Dense(shape.flat, 2 * w)
-        self.treated = torch.nn.Parameter(torch.randn(shape.arms, 2 * w) * (shape.flat + shape.candidates) ** -0.5)
+        self.treated = torch.nn.Parameter(
+            torch.randn(shape.arms, 2 * w) * (shape.flat + shape.candidates) ** -0.5
+        )
         self.rest = mlp(2 * w, (2 * w, w), shape.metrics)
 
     def levels(self, u: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
-"""SNet: representations for each arm alone, for all outcomes, for outcomes and treatment, and for the treatment alone.
+"""SNet: representations for each arm alone, for all outcomes, for outcomes and treatment, and for
+the treatment alone.
 
 mu_a = h_a([r_a, r_o, r_c])      g = softmax of [r_c, r_w]
-loss = factual + propensity * CE + orthogonal * sum over pairs of representations and over inputs of |W_r|_1 |W_r'|_1
+loss = factual + propensity * CE + orthogonal * sum over pairs of representations and over inputs of
+|W_r|_1 |W_r'|_1
 
-Curth & van der Schaar (2021), AISTATS: the penalty lets an input feed one kind of representation only.
+Curth & van der Schaar (2021), AISTATS: the penalty lets an input feed one kind of representation
+only.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ class _SNet(Net):
         super().__init__(shape)
         w = shape.width
         self.propensity, self.orthogonal = propensity, orthogonal
-        self.views = Towers(shape.arms + 3, shape.flat, (w,), w)  # an arm each, then outcomes, common, treatment
+        # an arm each, then outcomes, common, treatment
+        self.views = Towers(shape.arms + 3, shape.flat, (w,), w)
         self.heads = Towers(shape.arms, 3 * w, (w,), shape.metrics)
         self.assign = nn.Linear(2 * w, shape.arms)
 
@@ -41,7 +45,9 @@ class _SNet(Net):
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Factual, propensity, orthogonality."""
         levels, logits = self.parts(u)
-        total = factual(levels, arm, y, weight) + self.propensity * functional.cross_entropy(logits, arm)
+        total = factual(levels, arm, y, weight) + self.propensity * functional.cross_entropy(
+            logits, arm
+        )
         return total + self.orthogonal * crowding(self.views.first.weight)
 
 
@@ -56,8 +62,10 @@ class SNet(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of a representation.   propensity : weight of the treatment's cross-entropy.
-    orthogonal : weight of the penalty on shared inputs.   training : see `NetTraining`.   space, seed : as everywhere.
+    width : of an embedding and of a representation.   propensity : weight of the treatment's
+        cross-entropy.
+    orthogonal : weight of the penalty on shared inputs.   training : see `NetTraining`.   space,
+        seed : as everywhere.
     """
 
     def __init__(

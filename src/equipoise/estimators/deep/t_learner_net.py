@@ -20,7 +20,9 @@ class ArmNets(Net):
         super().__init__(shape)
         w = shape.width
         self.embed = nn.Identity()  # type: ignore[assignment]
-        self.embeds = nn.ModuleList(Embed(shape.features, shape.slots, w) for _ in range(shape.arms))
+        self.embeds = nn.ModuleList(
+            Embed(shape.features, shape.slots, w) for _ in range(shape.arms)
+        )
         self.towers = Towers(shape.arms, shape.flat, (2 * w, 2 * w, w), shape.metrics)
 
     def levels(self, u: Tensor) -> Tensor:
@@ -29,7 +31,9 @@ class ArmNets(Net):
 
 
 class TLearnerNet(DeepEstimator):
-    """A net an arm; effects are differences of nets that never met.  Parameters as `DeepEstimator`."""
+    """A net an arm; effects are differences of nets that never met.  Parameters as
+    `DeepEstimator`.
+    """
 
     def _net(self, shape: Shape) -> Net:
         return ArmNets(shape)

@@ -1,4 +1,5 @@
-"""VCNet: the weights of the outcome's layers are splines of the dose.   Nie, Ye, Liu & Nicolae (2021), ICLR.
+"""VCNet: the weights of the outcome's layers are splines of the dose.   Nie, Ye, Liu & Nicolae
+(2021), ICLR.
 
 Q(t, x) = W2(t) relu(W1(t) z(x)),   W(t) = sum_l b_l(t) W_l
 """

@@ -1,7 +1,9 @@
-"""X-net: levels by a net an arm; then effects from what each row shows against the other arm's net.   Künzel et al. (2019), PNAS.
+"""X-net: levels by a net an arm; then effects from what each row shows against the other arm's net.
+Künzel et al. (2019), PNAS.
 
 D = y - mu_0(x) in rows of arm k,   mu_k(x) - y in control rows
-tau_k = g tau_k0 + (1 - g) tau_k1,   tau_k1 learnt on rows of k, tau_k0 on control rows, g the share of k among the two
+tau_k = g tau_k0 + (1 - g) tau_k1,   tau_k1 learnt on rows of k, tau_k0 on control rows, g the share
+of k among the two
 """
 
 from __future__ import annotations
@@ -52,12 +54,17 @@ class _XNet(Net):
         by_treated, by_control = self.pairs(u)
         hit = self.onehot(arm).T[:, :, None] * weight[:, None]
         none = ((arm == 0).float() * weight)[:, None] / self.shape.candidates
-        miss = hit * (by_treated - (y - base[:, 0])) ** 2 + none * (by_control - (base[:, 1:].transpose(0, 1) - y)) ** 2
+        miss = (
+            hit * (by_treated - (y - base[:, 0])) ** 2
+            + none * (by_control - (base[:, 1:].transpose(0, 1) - y)) ** 2
+        )
         return miss.sum() / y.numel()
 
 
 class XLearnerNet(DeepEstimator):
-    """Effects learnt from what the arms' nets leave of each other.  Parameters as `DeepEstimator`."""
+    """Effects learnt from what the arms' nets leave of each other.  Parameters as
+    `DeepEstimator`.
+    """
 
     def _net(self, shape: Shape) -> Net:
         return _XNet(shape)

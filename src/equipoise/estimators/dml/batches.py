@@ -1,7 +1,8 @@
 """Record batches as the parts that linear double machine learning walks over.
 
-Every walk starts again at the first batch and gives the same rows with the same folds: a row's fold is a hash of its number, so
-it depends neither on the size of the batches nor on how many rows there are.
+Every walk starts again at the first batch and gives the same rows with the same folds: a row's fold
+is a hash of its number, so it depends neither on the size of the batches nor on how many rows there
+are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from equipoise.estimators.training_data import infer_space
 
 
 def row_folds(start: int, rows: int, folds: int, seed: int) -> Ints:
-    """The folds of rows start, start + 1, ..., (rows,): the finaliser of SplitMix64 (Steele et al. 2014) of seed and number."""
+    """The folds of rows start, start + 1, ..., (rows,): the finaliser of SplitMix64 (Steele et al.
+    2014) of seed and number.
+    """
     key = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     x = np.arange(start, start + rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + key
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -34,7 +37,8 @@ def row_folds(start: int, rows: int, folds: int, seed: int) -> Ints:
 class Source:
     """Where the rows come from and what each column is.
 
-    Parameters are those of `LinearDML.fit_batches`, and ``space``, ``folds`` and ``seed`` of the estimator.
+    Parameters are those of `LinearDML.fit_batches`, and ``space``, ``folds`` and ``seed`` of the
+    estimator.
     """
 
     def __init__(
@@ -52,7 +56,12 @@ class Source:
         check_seed(seed)
         if not callable(batches):
             fix = "the rows are walked over three times: lambda: read_batches(path)"
-            raise InputError("batches", "be a function that starts again at the first batch", type(batches).__name__, fix=fix)
+            raise InputError(
+                "batches",
+                "be a function that starts again at the first batch",
+                type(batches).__name__,
+                fix=fix,
+            )
         self._batches, self._treatment, self._weight = batches, treatment, weight
         self._folds, self._seed, self._rows = folds, seed, -1
         self.outcomes = (outcomes,) if isinstance(outcomes, str) else tuple(outcomes)
@@ -61,7 +70,11 @@ class Source:
             raise InputError("batches", "have rows", 0, fix="check the file and its filters")
         vector = (treatment,) if isinstance(treatment, str) else tuple(treatment)
         taken = {*vector, *self.outcomes, weight}
-        given = [name for name in first.schema.names if name not in taken] if features is None else features
+        given = (
+            [name for name in first.schema.names if name not in taken]
+            if features is None
+            else features
+        )
         self.features = tuple(given)
         for name in (*vector, *self.outcomes, *self.features, *([weight] if weight else [])):
             if name not in first.schema.names:
@@ -70,7 +83,9 @@ class Source:
         twice = taken & set(self.features)
         if twice or not self.features or not self.outcomes:
             got = f"{sorted(map(str, twice))} in both" if twice else "none"
-            raise InputError("features and outcomes", "be one or more columns each, with no other part", got)
+            raise InputError(
+                "features and outcomes", "be one or more columns each, with no other part", got
+            )
         self.space = infer_space(self._treatments(first)) if space is None else space
 
     def parts(self) -> Iterator[Part]:
@@ -82,13 +97,19 @@ class Source:
             try:
                 part = self._part(batch, start)
             except InputError as error:  # its row is one of the batch
-                where = f"{error.where} of batch {number}, which starts at row {start}".removeprefix(" of ")
+                where = (
+                    f"{error.where} of batch {number}, which starts at row {start}".removeprefix(
+                        " of "
+                    )
+                )
                 raise type(error)(error.what, error.must, error.got, where, error.fix) from error
             start += batch.num_rows
             yield part
         if self._rows not in (-1, start):
             fix = "give a function that opens the file anew each time"
-            raise InputError("batches", f"give the same {self._rows} rows each time", start, fix=fix)
+            raise InputError(
+                "batches", f"give the same {self._rows} rows each time", start, fix=fix
+            )
         self._rows = start
 
     def check(self, sums: Sums) -> None:
@@ -99,16 +120,29 @@ class Source:
         if flat.any():
             j = int(np.argmax(flat))
             value = f"{sums.shift[-m:][j] + mean[j]:g} in every row"
-            raise InputError(f"outcome {self.outcomes[j]!r}", "vary", value, fix="take it out of the metrics")
+            raise InputError(
+                f"outcome {self.outcomes[j]!r}", "vary", value, fix="take it out of the metrics"
+            )
 
     def _part(self, batch: pa.RecordBatch, start: int) -> Part:
-        X = _numbers(batch, self.features, "feature", np.isfinite, "be a finite number, not missing")
+        X = _numbers(
+            batch, self.features, "feature", np.isfinite, "be a finite number, not missing"
+        )
         y = _numbers(batch, self.outcomes, "outcome", np.isfinite, "be finite")
         phi = self.space.encode(self.space.check(self._treatments(batch)))
         weight = None
         if self._weight is not None:
-            weight = _numbers(batch, (self._weight,), "weight", _positive, "be a finite number > 0")[:, 0]
-        return Part(X, phi, y, row_folds(start, batch.num_rows, self._folds, self._seed), weight, start=start)
+            weight = _numbers(
+                batch, (self._weight,), "weight", _positive, "be a finite number > 0"
+            )[:, 0]
+        return Part(
+            X,
+            phi,
+            y,
+            row_folds(start, batch.num_rows, self._folds, self._seed),
+            weight,
+            start=start,
+        )
 
     def _treatments(self, batch: pa.RecordBatch) -> Any:
         if not isinstance(self._treatment, str):
@@ -116,7 +150,13 @@ class Source:
         column = pa.chunked_array([batch.column(self._treatment)])
         if columns.missing(column).any():
             row = int(np.argmax(columns.missing(column)))
-            raise InputError("treatment", "have no missing value", "null", f"row {row}", "drop the row or fill it")
+            raise InputError(
+                "treatment",
+                "have no missing value",
+                "null",
+                f"row {row}",
+                "drop the row or fill it",
+            )
         return columns.decoded(column).to_numpy()
 
 
@@ -124,7 +164,13 @@ def _positive(values: Floats) -> Bools:
     return np.isfinite(values) & (values > 0)
 
 
-def _numbers(batch: pa.RecordBatch, names: Sequence[str], role: str, rule: Callable[[Floats], Bools], must: str) -> Floats:
+def _numbers(
+    batch: pa.RecordBatch,
+    names: Sequence[str],
+    role: str,
+    rule: Callable[[Floats], Bools],
+    must: str,
+) -> Floats:
     values = np.empty((batch.num_rows, len(names)))
     for j, name in enumerate(names):
         column = pa.chunked_array([batch.column(name)])
@@ -135,5 +181,7 @@ def _numbers(batch: pa.RecordBatch, names: Sequence[str], role: str, rule: Calla
         good = rule(values[:, j])
         if not good.all():
             row = int(np.argmin(good))
-            raise InputError(f"{role} {name!r}", must, values[row, j], f"row {row}", "mend or drop the row")
+            raise InputError(
+                f"{role} {name!r}", must, values[row, j], f"row {row}", "mend or drop the row"
+            )
     return values

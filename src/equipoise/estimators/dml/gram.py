@@ -1,19 +1,22 @@
 """Streamed Gram matrices: least squares on rows that never stand in memory at once.
 
-Row i of the final regression is the Kronecker product r_i = t_i (x) z_i of the treatment residual t_i (p,) and the effect
-features z_i (q,).  Its Gram matrix factors,
+Row i of the final regression is the Kronecker product r_i = t_i (x) z_i of the treatment residual
+t_i (p,) and the effect features z_i (q,).  Its Gram matrix factors,
 
     sum_i w_i r_i r_i' = sum_i w_i (t_i t_i') (x) (z_i z_i'),
 
-so one matrix product of the distinct pairs of t (p (p + 1) / 2 of them) with the distinct pairs of z gives every entry, with
-about half the arithmetic of forming r.  The sandwich's meat is the same sum with weights w_i^2 e_i^2 (MacKinnon & White 1985,
-HC1).  Products of switches are many, so their effects may vary with fewer features (`Layout`): those rows are written out.
+so one matrix product of the distinct pairs of t (p (p + 1) / 2 of them) with the distinct pairs of
+z gives every entry, with about half the arithmetic of forming r.  The sandwich's meat is the same
+sum with weights w_i^2 e_i^2 (MacKinnon & White 1985, HC1).  Products of switches are many, so their
+effects may vary with fewer features (`Layout`): those rows are written out.
 
-Our kernel for that product keeps 4 x 4 sums in registers while it walks over the rows.  Where a core has 32 registers (AVX-512,
-ARM) it is twice as quick as the OpenBLAS of NumPy's wheels (on the machine of `benchmarks/results/dml.json` 100 to 49 GFLOP/s,
-and 39 with the 16 of AVX2), and no thread of a BLAS can change the order in which it adds.
+Our kernel for that product keeps 4 x 4 sums in registers while it walks over the rows.  Where a
+core has 32 registers (AVX-512, ARM) it is twice as quick as the OpenBLAS of NumPy's wheels (on the
+machine of `benchmarks/results/dml.json` 100 to 49 GFLOP/s, and 39 with the 16 of AVX2), and no
+thread of a BLAS can change the order in which it adds.
 
-Blocks are stored columns first, (columns, rows), so that every product of two columns runs over contiguous memory.
+Blocks are stored columns first, (columns, rows), so that every product of two columns runs over
+contiguous memory.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ from numba import njit
 from equipoise.core.arrays import Floats, Ints
 
 BLOCK = 1968  # rows handled by one call of NumPy
-NEAR = 328  # rows whose pairs of a usual problem stay in the second-level cache; powers of two would crowd a few of its sets
+# rows whose pairs of a usual problem stay in the second-level cache; powers of two would crowd a
+# few of its sets
+NEAR = 328
 LANES = 8  # rows added at once; a rest of rows would be added one by one, so zeros fill it up
 TILE = 4  # 4 x 4 sums and the 8 numbers they are made of fit into 32 registers
 REORDER = {"reassoc", "contract", "nsz"}  # a sum over rows may run in lanes
@@ -42,7 +47,9 @@ def cuts(length: int, most: int = 0) -> Iterator[slice]:
 
 
 def cluster_cuts(starts: Ints, length: int) -> Iterator[slice]:
-    """The same for rows sorted by cluster: slices of about `BLOCK` that tear no cluster.   starts: (G,) rising from 0."""
+    """The same for rows sorted by cluster: slices of about `BLOCK` that tear no cluster.   starts:
+    (G,) rising from 0.
+    """
     edges = np.append(starts, length)
     first = 0
     while first < len(starts):
@@ -53,7 +60,9 @@ def cluster_cuts(starts: Ints, length: int) -> Iterator[slice]:
 
 @njit(cache=True)
 def turn(columns: Floats, rows: Ints, centre: Floats, unit: Floats, out: Floats) -> None:
-    """out_ji = (columns_(rows_i) j - centre_j) unit_j.   columns: (n, c); rows: (b,); centre, unit: (c,); out: (c, b)."""
+    """out_ji = (columns_(rows_i) j - centre_j) unit_j.   columns: (n, c); rows: (b,); centre, unit:
+    (c,); out: (c, b).
+    """
     place = rows.view(np.uint64)  # else every access asks whether the index is negative
     for i in range(len(place)):
         for j in range(len(centre)):
@@ -62,7 +71,9 @@ def turn(columns: Floats, rows: Ints, centre: Floats, unit: Floats, out: Floats)
 
 @njit(cache=True)
 def pair_products(a: Floats, scaled: Floats, out: Floats) -> None:
-    """scaled_i a_j of all i <= j, in the order of `numpy.triu_indices`.   a, scaled: (q, b); out: (>= q (q + 1) / 2, >= b)."""
+    """scaled_i a_j of all i <= j, in the order of `numpy.triu_indices`.   a, scaled: (q, b); out:
+    (>= q (q + 1) / 2, >= b).
+    """
     place = 0
     for i in range(a.shape[0]):
         for j in range(i, a.shape[0]):
@@ -88,17 +99,25 @@ def add_product(left: Floats, right: Floats, b: int, out: Floats) -> None:
                 s20, s21, s22, s23 = s20 + t * x, s21 + t * y, s22 + t * z, s23 + t * w
                 t = left[i + 3, n]
                 s30, s31, s32, s33 = s30 + t * x, s31 + t * y, s32 + t * z, s33 + t * w
-            rows = ((s00, s01, s02, s03), (s10, s11, s12, s13), (s20, s21, s22, s23), (s30, s31, s32, s33))
+            rows = (
+                (s00, s01, s02, s03),
+                (s10, s11, s12, s13),
+                (s20, s21, s22, s23),
+                (s30, s31, s32, s33),
+            )
             for k in range(4):
                 for m in range(4):
                     out[i + k, j + m] += rows[k][m]
 
 
 @njit(cache=True)
-def add_pairs(t: Floats, z: Floats, weights: Floats, left: Floats, right: Floats, out: Floats) -> None:
+def add_pairs(
+    t: Floats, z: Floats, weights: Floats, left: Floats, right: Floats, out: Floats
+) -> None:
     """out_w += sum_i w_i pairs(t_i) pairs(z_i)' for every weight.
 
-    t : (p, b).   z : (q, b).   weights : (s, b).   left (4 u, NEAR), right (4 v, NEAR) : room, 0 at first.   out : (s, 4 u, 4 v).
+    t : (p, b).   z : (q, b).   weights : (s, b).   left (4 u, NEAR), right (4 v, NEAR) : room, 0 at
+        first.   out : (s, 4 u, 4 v).
     """
     for start in range(0, t.shape[1], left.shape[1]):
         stop = min(start + left.shape[1], t.shape[1])
@@ -112,7 +131,9 @@ def add_pairs(t: Floats, z: Floats, weights: Floats, left: Floats, right: Floats
 
 
 def unfold(packed: Floats, p: int, q: int) -> Floats:
-    """Sums over pairs, (p (p + 1) / 2, q (q + 1) / 2), as the symmetric Gram matrix of Kronecker rows, (p q, p q)."""
+    """Sums over pairs, (p (p + 1) / 2, q (q + 1) / 2), as the symmetric Gram matrix of Kronecker
+    rows, (p q, p q).
+    """
     full = packed[_pair_index(p)][:, :, _pair_index(q)]  # (p, p, q, q)
     return np.ascontiguousarray(full.transpose(0, 2, 1, 3)).reshape(p * q, p * q)
 
@@ -147,7 +168,9 @@ class Layout:
 
     @cached_property
     def constants(self) -> Ints:
-        """The place among the coefficients of each column's constant effect, (p,), in the order of the encoding."""
+        """The place among the coefficients of each column's constant effect, (p,), in the order of
+        the encoding.
+        """
         places = np.flatnonzero(self.slots[:, 1] == 0)
         return places[np.argsort(self.slots[places, 0])]
 
@@ -155,7 +178,9 @@ class Layout:
     def slots(self) -> Ints:
         """(column of the encoding, effect feature) of each of the P coefficients, (P, 2)."""
         wide = [(j, a) for j in self.plain for a in range(self.q)]
-        return np.array(wide + [(j, a) for j in self.crossed for a in self.narrow], np.int64).reshape(-1, 2)
+        return np.array(
+            wide + [(j, a) for j in self.crossed for a in self.narrow], np.int64
+        ).reshape(-1, 2)
 
 
 def written_out(t: Floats, z: Floats, slots: Ints) -> Floats:
@@ -211,15 +236,20 @@ def moment(t: Floats, z: Floats, target: Floats, layout: Layout) -> Floats:
     return np.vstack([wide, written_out(t, z, layout.slots[len(wide) :]) @ target.T])
 
 
-def cluster_scores(t: Floats, z: Floats, error: Floats, starts: Ints, slots: Ints) -> Iterator[Floats]:
-    """The sums of r_i e_i in each cluster, (P, g), metric by metric.   error: (m, b), weights inside; starts: (g,) from 0."""
+def cluster_scores(
+    t: Floats, z: Floats, error: Floats, starts: Ints, slots: Ints
+) -> Iterator[Floats]:
+    """The sums of r_i e_i in each cluster, (P, g), metric by metric.   error: (m, b), weights
+    inside; starts: (g,) from 0.
+    """
     rows = written_out(t, z, slots)
     for one in error:
         yield np.add.reduceat(rows * one, starts, axis=1)
 
 
 def ridge(gram: Floats, predictors: int, alpha: float) -> Floats:
-    """Ridge coefficients of the last columns of ``gram`` on the first ``predictors``, (predictors, targets).
+    """Ridge coefficients of the last columns of ``gram`` on the first ``predictors``, (predictors,
+    targets).
 
     The first column is the intercept, which no penalty shrinks.
     """
@@ -230,8 +260,14 @@ def ridge(gram: Floats, predictors: int, alpha: float) -> Floats:
 
 
 def pseudo_inverse(gram: Floats) -> tuple[Floats, int]:
-    """The pseudo-inverse of a symmetric matrix >= 0 and its rank: directions that no row speaks of get the answer 0."""
+    """The pseudo-inverse of a symmetric matrix >= 0 and its rank: directions that no row speaks of
+    get the answer 0.
+    """
     value, vector = np.linalg.eigh(gram)
-    kept = value > value[-1] * len(gram) * np.finfo(np.float64).eps * 8 if value[-1] > 0 else value > np.inf
+    kept = (
+        value > value[-1] * len(gram) * np.finfo(np.float64).eps * 8
+        if value[-1] > 0
+        else value > np.inf
+    )
     basis = vector[:, kept]
     return (basis / value[kept]) @ basis.T, int(kept.sum())

@@ -1,16 +1,21 @@
-"""LinearDML: double machine learning of an effect that is linear in the space's encoding and in the features.
+"""LinearDML: double machine learning of an effect that is linear in the space's encoding and in the
+features.
 
-The partially linear model (Robinson 1988; Chernozhukov et al. 2018, arXiv:1608.00060), for every metric at once:
+The partially linear model (Robinson 1988; Chernozhukov et al. 2018, arXiv:1608.00060), for every
+metric at once:
 
-    Y - m(x) = (phi(t) - E[phi | x])' Theta z + e,    z = [1, x],    effect of t at x = phi(t)' Theta z
+    Y - m(x) = (phi(t) - E[phi | x])' Theta z + e,    z = [1, x],    effect of t at x = phi(t)'
+    Theta z
 
-m(x) = E[Y | x] and E[phi | x] are learnt across folds; Theta is least squares of residuals on the Kronecker rows
-(phi - E[phi | x]) (x) z.  Its covariance is the HC1 sandwich, or the cluster-robust one when groups are given; orthogonality
-lets it ignore the nuisance models' error.  phi may be anything a space encodes: arms, a vector of switches with their products,
-powers and waves of a dose.
+m(x) = E[Y | x] and E[phi | x] are learnt across folds; Theta is least squares of residuals on the
+Kronecker rows (phi - E[phi | x]) (x) z.  Its covariance is the HC1 sandwich, or the cluster-robust
+one when groups are given; orthogonality lets it ignore the nuisance models' error.  phi may be
+anything a space encodes: arms, a vector of switches with their products, powers and waves of a
+dose.
 
-By default both nuisances are ridge regressions solved from one Gram matrix a fold, so that the whole fit is three passes over the
-rows (`passes`), which may also come from a file batch by batch (`LinearDML.fit_batches`).
+By default both nuisances are ridge regressions solved from one Gram matrix a fold, so that the
+whole fit is three passes over the rows (`passes`), which may also come from a file batch by batch
+(`LinearDML.fit_batches`).
 """
 
 from __future__ import annotations
@@ -36,13 +41,26 @@ from equipoise.estimators.dml import gram, passes
 from equipoise.estimators.dml.batches import Source
 from equipoise.estimators.training_data import Sample
 
-one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")  # several threads may add in another order
+# several threads may add in another order
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
-def model_residuals(model: Any, role: str, table: Table, targets: Floats, weight: Floats | None, fold: Ints, seed: int) -> Floats:
-    """Targets less the prediction of models that learnt on the other folds, (n, r).   targets: (n, r)."""
+def model_residuals(
+    model: Any,
+    role: str,
+    table: Table,
+    targets: Floats,
+    weight: Floats | None,
+    fold: Ints,
+    seed: int,
+) -> Floats:
+    """Targets less the prediction of models that learnt on the other folds, (n, r).   targets: (n,
+    r).
+    """
     check_model(model, role, table, classifier=False)
-    return targets - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).held[:, 0]
+    return (
+        targets - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).held[:, 0]
+    )
 
 
 def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
@@ -61,9 +79,11 @@ def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floa
     """
     (k, _), (q, n), m = a.shape, z.shape, len(covariance)
     weigh = a[:, None, slots[:, 0]] * (slots[:, 1] == np.arange(q)[:, None])  # (k, q, P)
-    form = (weigh.reshape(k * q, -1) @ covariance).reshape(m, k, q, -1) @ weigh.transpose(0, 2, 1)  # (m, k, q, q)
+    # (m, k, q, q)
+    form = (weigh.reshape(k * q, -1) @ covariance).reshape(m, k, q, -1) @ weigh.transpose(0, 2, 1)
     rows, columns = np.triu_indices(q)
-    packed = form[:, :, rows, columns] * np.where(rows == columns, 1.0, 2.0)  # z' V z by distinct pairs
+    # z' V z by distinct pairs
+    packed = form[:, :, rows, columns] * np.where(rows == columns, 1.0, 2.0)
     packed = packed.transpose(1, 0, 2).reshape(k * m, -1)
     out, pairs = np.empty((n, k * m)), np.empty((len(rows), gram.NEAR))
     for part in gram.cuts(n, gram.NEAR):
@@ -74,24 +94,33 @@ def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floa
 
 
 class LinearDML(EffectEstimator):
-    """Double machine learning, linear in the treatment's encoding and in the features; any space, any number of metrics.
+    """Double machine learning, linear in the treatment's encoding and in the features; any space,
+    any number of metrics.
 
     Parameters
     ----------
-    outcome : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression of the shared Gram matrix.
-    treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged treatment is control or a
-        candidate, E[phi | x] is their mean and nothing is learnt; between candidates of a continuum it is learnt all the same.
+    outcome : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression
+        of the shared Gram matrix.
+    treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged
+        treatment is control or a
+        candidate, E[phi | x] is their mean and nothing is learnt; between candidates of a continuum
+        it is learnt all the same.
     space : what can be done to a unit; None for labels 0 and 1.
-    modifiers : the features (names or positions) that the effect varies with; None is all of them, () a constant effect.
+    modifiers : the features (names or positions) that the effect varies with; None is all of them,
+        () a constant effect.
         Use few where the encoding is long: the cost grows with the square of their product.
-    cross_modifiers : the same for columns of the encoding that are products of switches, which are many: by default none, so
+    cross_modifiers : the same for columns of the encoding that are products of switches, which are
+        many: by default none, so
         that an interaction is one number.  They must be among ``modifiers``.
-    folds : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed : of the folds.
+    folds : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed :
+        of the folds.
 
     Attributes
     ----------
-    theta_ : (p, q, m), on standardised encoding and features; 0 where a column does not vary with a feature.
-    slots_ : (P, 2), the places (p, q) of the coefficients that were learnt.   covariance_ : (m, P, P), theirs.
+    theta_ : (p, q, m), on standardised encoding and features; 0 where a column does not vary with a
+        feature.
+    slots_ : (P, 2), the places (p, q) of the coefficients that were learnt.   covariance_ : (m, P,
+        P), theirs.
     expectation_ : "propensity" or "learnt", where E[phi | x] came from.
 
     Examples
@@ -142,18 +171,32 @@ class LinearDML(EffectEstimator):
 
         Parameters
         ----------
-        batches : a function that starts again at the first batch, e.g. ``lambda: read_batches("log.parquet")``.
-        treatment : the column of labels, amounts or vectors; or the columns of a vector.   outcomes : the metrics.
-        features : numeric columns without missing values; None takes every other one.   weight : a column > 0.
+        batches : a function that starts again at the first batch, e.g. ``lambda:
+            read_batches("log.parquet")``.
+        treatment : the column of labels, amounts or vectors; or the columns of a vector.   outcomes
+            : the metrics.
+        features : numeric columns without missing values; None takes every other one.   weight : a
+            column > 0.
 
-        A row's fold follows from its number and ``seed``; otherwise the same as `fit` with the built-in ridges, no propensities
-        and no groups.  Raises `InputError` for a bad value, by its column, row and batch.
+        A row's fold follows from its number and ``seed``; otherwise the same as `fit` with the
+        built-in ridges, no propensities and no groups.  Raises `InputError` for a bad value, by its
+        column, row and batch.
         """
         if self.outcome is not None or self.treatment_model is not None:
-            raise InputError("outcome and treatment_model", "be None to learn from batches", "a model", fix="use fit")
-        source = Source(batches, treatment, outcomes, features, weight, self.space, self.folds, self.seed)
+            raise InputError(
+                "outcome and treatment_model",
+                "be None to learn from batches",
+                "a model",
+                fix="use fit",
+            )
+        source = Source(
+            batches, treatment, outcomes, features, weight, self.space, self.folds, self.seed
+        )
         self.space_, self.metrics_ = source.space, source.outcomes
-        self.feature_names_in_, self.n_features_in_ = np.asarray(source.features, dtype=object), len(source.features)
+        self.feature_names_in_, self.n_features_in_ = (
+            np.asarray(source.features, dtype=object),
+            len(source.features),
+        )
         sums = passes.first_pass(source.parts, self.folds)
         source.check(sums)
         self.expectation_ = "learnt"
@@ -161,7 +204,8 @@ class LinearDML(EffectEstimator):
         return self
 
     def contrast(self, X: Any, base: Any, candidates: Any = None) -> Effects:
-        """The effects of candidates against ``base`` instead of control: (phi(a) - phi(base))' Theta z, and the level under it.
+        """The effects of candidates against ``base`` instead of control: (phi(a) - phi(base))'
+        Theta z, and the level under it.
 
         base : one treatment of the space, or one for each row of X (the treatments of a policy).
         """
@@ -173,7 +217,8 @@ class LinearDML(EffectEstimator):
     def coefficients(self) -> pa.Table:
         """Theta in the units of the encoding and the features, one row a coefficient and metric.
 
-        Columns: ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant), ``metric``, ``value``, ``std_error``.
+        Columns: ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
+        ``metric``, ``value``, ``std_error``.
         """
         units, theta = self._units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
@@ -199,25 +244,54 @@ class LinearDML(EffectEstimator):
         table = Table(data.X, data.features)
         part = replace(part, t=self._treatment_residuals(data, table, part, cell))
         if self.outcome is not None:
-            part = replace(part, r=model_residuals(self.outcome, "outcome", table, data.y, data.weight, fold, self.seed))
+            part = replace(
+                part,
+                r=model_residuals(
+                    self.outcome, "outcome", table, data.y, data.weight, fold, self.seed
+                ),
+            )
         self._finish(lambda: [part], sums, data.features, support)
-        if self.outcome is not None:  # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
+        # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
+        if self.outcome is not None:
             z = standardise(data.X, self.centre_, self.scale_)[self.modifiers_]
             level = data.y - np.einsum("np,npm->nm", phi / self.encoding_scale_, self._slopes(z))
-            self.baseline_ = learn_targets(self.outcome, table, Nuisance(None, level), None, data.weight, self.seed)
+            self.baseline_ = learn_targets(
+                self.outcome, table, Nuisance(None, level), None, data.weight, self.seed
+            )
 
-    def _treatment_residuals(self, data: Sample, table: Table, part: passes.Part, cell: Ints | None) -> Floats | None:
-        """phi - E[phi | x], (n, p), by known propensities or a model; None where the ridge serves."""
+    def _treatment_residuals(
+        self, data: Sample, table: Table, part: passes.Part, cell: Ints | None
+    ) -> Floats | None:
+        """phi - E[phi | x], (n, p), by known propensities or a model; None where the ridge
+        serves.
+        """
         if cell is not None and data.propensity is not None:
             candidates = self.space_.encode(self.space_.candidates())
             self.expectation_ = "propensity"
-            return part.phi - propensities(data, cell, 1 + len(candidates), part.fold)[:, 1:] @ candidates
+            return (
+                part.phi
+                - propensities(data, cell, 1 + len(candidates), part.fold)[:, 1:] @ candidates
+            )
         self.expectation_ = "learnt"
         if self.treatment_model is None:
             return None
-        return model_residuals(self.treatment_model, "treatment_model", table, part.phi, data.weight, part.fold, self.seed)
+        return model_residuals(
+            self.treatment_model,
+            "treatment_model",
+            table,
+            part.phi,
+            data.weight,
+            part.fold,
+            self.seed,
+        )
 
-    def _finish(self, walk: passes.Walk, sums: passes.Sums, features: tuple[str, ...], support: Floats | None) -> None:
+    def _finish(
+        self,
+        walk: passes.Walk,
+        sums: passes.Sums,
+        features: tuple[str, ...],
+        support: Floats | None,
+    ) -> None:
         """The second and third pass, and everything that is learnt."""
         self.modifiers_ = _positions(self.modifiers, features, "modifiers")
         narrow = _positions(self.cross_modifiers, features, "cross_modifiers")
@@ -226,7 +300,12 @@ class LinearDML(EffectEstimator):
         ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
         normal = passes.second_pass(walk, ridges, layout, support)
         self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
-        self.centre_, self.scale_, self.encoding_scale_, self.slots_ = sums.centre, sums.scale, normal.scale, layout.slots
+        self.centre_, self.scale_, self.encoding_scale_, self.slots_ = (
+            sums.centre,
+            sums.scale,
+            normal.scale,
+            layout.slots,
+        )
         self.theta_ = passes.spread_out(normal.theta, layout.slots, p, layout.q)
         q = 1 + len(sums.centre)
         total = np.hstack([sums.grams.sum(axis=0)[:q, :q], control])
@@ -238,17 +317,29 @@ class LinearDML(EffectEstimator):
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
         return self._compare(X, treatment, np.zeros((1, len(self.encoding_scale_))))
 
-    def _compare(self, X: Floats, treatment: NDArray[Any], base: Floats) -> tuple[Floats, Floats, Floats]:
-        """Values, baseline and standard errors against ``base`` (1, p) or (n, p), in standard units."""
+    def _compare(
+        self, X: Floats, treatment: NDArray[Any], base: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Values, baseline and standard errors against ``base`` (1, p) or (n, p), in standard
+        units.
+        """
         _no_missing(X, tuple(self.feature_names_in_))
         every = standardise(X, self.centre_, self.scale_)
         z = every[self.modifiers_]
         a = self.space_.encode(treatment) / self.encoding_scale_
-        baseline = predict_all(self.baseline_, X).T if isinstance(self.baseline_, list) else every.T @ self.baseline_
+        baseline = (
+            predict_all(self.baseline_, X).T
+            if isinstance(self.baseline_, list)
+            else every.T @ self.baseline_
+        )
         if len(base) == 1:
             values = (z.T @ _by_feature(a - base, self.theta_)).reshape(len(X), len(a), -1)
             level = (z.T @ _by_feature(base, self.theta_)) if base.any() else 0.0
-            return values, baseline + level, effect_errors(a - base, z, self.covariance_, self.slots_)
+            return (
+                values,
+                baseline + level,
+                effect_errors(a - base, z, self.covariance_, self.slots_),
+            )
         slopes = self._slopes(z)
         level = np.einsum("np,npm->nm", base, slopes)
         values = np.einsum("kp,npm->nkm", a, slopes, optimize=True) - level[:, None]
@@ -273,18 +364,24 @@ class LinearDML(EffectEstimator):
         given, single = np.asarray(base), np.ndim(self.space_.control)
         checked = self.space_.check(given[None] if given.ndim == single else given)
         if len(checked) not in (1, rows):
-            raise InputError("base", f"be one treatment, or one for each of the {rows} rows", len(checked))
+            raise InputError(
+                "base", f"be one treatment, or one for each of the {rows} rows", len(checked)
+            )
         return checked
 
     def _units(self) -> Floats:
-        """What turns coefficients on standardised columns into those on the columns themselves, (P, P)."""
+        """What turns coefficients on standardised columns into those on the columns themselves, (P,
+        P).
+        """
         column, feature = self.slots_[:, 0], self.slots_[:, 1]
         place = self.modifiers_[feature]  # in [1, x]
         scale = np.where(place > 0, self.scale_[place - 1], 1.0)
         units = np.diag(1 / scale / self.encoding_scale_[column])
         for i in np.flatnonzero(place == 0):
             others = (column == column[i]) & (place > 0)
-            units[i, others] = -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
+            units[i, others] = (
+                -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
+            )
         return units
 
 
@@ -300,28 +397,50 @@ def _no_missing(X: Floats, features: tuple[str, ...]) -> None:
     missing = np.isnan(X)
     if missing.any():
         row, j = (int(i) for i in np.argwhere(missing)[0])
-        raise InputError(f"feature {features[j]!r}", "have no missing value here", "NaN", f"row {row}", "fill it, or use trees")
+        raise InputError(
+            f"feature {features[j]!r}",
+            "have no missing value here",
+            "NaN",
+            f"row {row}",
+            "fill it, or use trees",
+        )
 
 
-def _positions(chosen: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str) -> Ints:
+def _positions(
+    chosen: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str
+) -> Ints:
     """The columns of [1, x] that the effect varies with, (q,)."""
     if chosen is None:
         return np.arange(1 + len(features))
     wanted = [features.index(name) if name in features else name for name in chosen]
     for j in wanted:
         if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
-            raise InputError(role, "be features by name or position", repr(j), fix=f"features: {', '.join(features[:20])}")
+            raise InputError(
+                role,
+                "be features by name or position",
+                repr(j),
+                fix=f"features: {', '.join(features[:20])}",
+            )
     return np.unique([0, *(1 + int(j) for j in wanted)]).astype(np.int64)
 
 
 def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
-    """Which coefficients to learn: products of switches, where a space says which they are, vary with fewer features."""
+    """Which coefficients to learn: products of switches, where a space says which they are, vary
+    with fewer features.
+    """
     crossed = space.degrees() > 1 if hasattr(space, "degrees") else np.zeros(p, np.bool_)
-    return gram.Layout(np.flatnonzero(~crossed), np.flatnonzero(crossed), len(modifiers), np.searchsorted(modifiers, narrow))
+    return gram.Layout(
+        np.flatnonzero(~crossed),
+        np.flatnonzero(crossed),
+        len(modifiers),
+        np.searchsorted(modifiers, narrow),
+    )
 
 
 def _exact_cells(space: Space, data: Sample, phi: Floats) -> tuple[Ints | None, bool]:
-    """The cell of each row where it says all that the encoding says, else None; and whether each cell has a column of its own."""
+    """The cell of each row where it says all that the encoding says, else None; and whether each
+    cell has a column of its own.
+    """
     table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
     try:
         space.cells(data.treatment[:64])  # vectors that are no candidates show at once
@@ -336,7 +455,9 @@ def _exact_cells(space: Space, data: Sample, phi: Floats) -> tuple[Ints | None, 
 
 
 def _support(sums: passes.Sums, m: int) -> Floats:
-    """A root of the inverse Gram matrix of [1, phi], (1 + p, 1 + p); refuses treatments that vary too little."""
+    """A root of the inverse Gram matrix of [1, phi], (1 + p, 1 + p); refuses treatments that vary
+    too little.
+    """
     kept = np.r_[0, 1 + len(sums.centre) : sums.grams.shape[1] - m]
     spread = sums.grams.sum(axis=0)[np.ix_(kept, kept)]
     unit = 1 / np.sqrt(np.where(np.diag(spread) > 0, np.diag(spread), 1.0))

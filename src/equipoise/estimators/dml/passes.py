@@ -1,12 +1,16 @@
 """The three passes of linear double machine learning over rows that may be too many to hold.
 
-    1  sums     Gram matrix of [1, x, phi, y] in each fold.  The other folds' matrix is the total less the fold's own, so one pass
-                gives every fold its ridge models of E[phi | x] and E[y | x], and the features their standard units
+    1  sums     Gram matrix of [1, x, phi, y] in each fold.  The other folds' matrix is the total
+    less the fold's own, so one pass
+                gives every fold its ridge models of E[phi | x] and E[y | x], and the features their
+                standard units
     2  normal   Gram matrix and moments of the final regression on residuals, hence Theta
-    3  meat     the sandwich's middle, which needs the errors of Theta; and the moments of the level under control
+    3  meat     the sandwich's middle, which needs the errors of Theta; and the moments of the level
+    under control
 
-A walk is a function that yields the same `Part`s each time it is called: one part that holds all rows, or one a record batch.
-Sums are float64; columns are centred at their mean in the first block, so that none is a difference of two large numbers.
+A walk is a function that yields the same `Part`s each time it is called: one part that holds all
+rows, or one a record batch. Sums are float64; columns are centred at their mean in the first block,
+so that none is a difference of two large numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.estimators.dml import gram
 
-DETERMINED = 1e-9  # a residual smaller than this share of the column's own spread is rounding: features say the treatment
+# a residual smaller than this share of the column's own spread is rounding: features say the
+# treatment
+DETERMINED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Part:
 
     Attributes
     ----------
-    X : (n, d).   phi : (n, p) encoded treatments.   y : (n, m).   fold : (n,).   weight : (n,) > 0 or None.
+    X : (n, d).   phi : (n, p) encoded treatments.   y : (n, m).   fold : (n,).   weight : (n,) > 0
+        or None.
     groups : (n,) clusters that no fold tears, or None.   start : the number of the first row.
     t, r : residuals (n, p) and (n, m) of phi and y by other models than the ridge, or None.
     """
@@ -47,7 +54,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows (b,) of a part, all of one fold; ``starts`` (g,) is where its clusters begin, or None."""
+    """Some rows (b,) of a part, all of one fold; ``starts`` (g,) is where its clusters begin, or
+    None.
+    """
 
     part: Part
     fold: int
@@ -59,8 +68,11 @@ class Block:
         """The weights of the rows, (b,), or None."""
         return None if self.part.weight is None else self.part.weight[self.rows]
 
-    def turned(self, parts: Sequence[Floats], centre: Floats, unit: Floats, head: int = 0) -> Floats:
-        """(columns - centre) * unit of the rows, columns first, (head + c, b); the first ``head`` rows are ones.
+    def turned(
+        self, parts: Sequence[Floats], centre: Floats, unit: Floats, head: int = 0
+    ) -> Floats:
+        """(columns - centre) * unit of the rows, columns first, (head + c, b); the first ``head``
+        rows are ones.
 
         parts : (n, .) each, c columns in all.   centre, unit : (c,).
         """
@@ -69,7 +81,13 @@ class Block:
         start = 0
         for part in parts:
             stop = start + part.shape[1]
-            gram.turn(part, self.rows, centre[start:stop], unit[start:stop], out[head + start : head + stop])
+            gram.turn(
+                part,
+                self.rows,
+                centre[start:stop],
+                unit[start:stop],
+                out[head + start : head + stop],
+            )
             start = stop
         return out
 
@@ -84,20 +102,31 @@ Walk = Callable[[], Iterable[Part]]
 def blocks(walk: Walk) -> Iterator[Block]:
     """All rows, in blocks of one fold each; a cluster is never torn."""
     for part in walk():
-        fold = part.fold.astype(np.min_scalar_type(part.fold.max(initial=0)))  # a stable sort of short integers is one of digits
-        order = np.argsort(fold, kind="stable") if part.groups is None else np.lexsort((part.groups, fold))
+        # a stable sort of short integers is one of digits
+        fold = part.fold.astype(np.min_scalar_type(part.fold.max(initial=0)))
+        order = (
+            np.argsort(fold, kind="stable")
+            if part.groups is None
+            else np.lexsort((part.groups, fold))
+        )
         edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
         for f in range(len(edges) - 1):
             member = order[edges[f] : edges[f + 1]]
             starts = None if part.groups is None else _starts(part.groups[member])
-            for cut in gram.cuts(len(member)) if starts is None else gram.cluster_cuts(starts, len(member)):
+            for cut in (
+                gram.cuts(len(member)) if starts is None else gram.cluster_cuts(starts, len(member))
+            ):
                 rows = member[cut]
-                yield Block(part, f, rows, None if part.groups is None else _starts(part.groups[rows]))
+                yield Block(
+                    part, f, rows, None if part.groups is None else _starts(part.groups[rows])
+                )
 
 
 def _starts(groups: Ints) -> Ints:
     """Where each run of equal labels begins."""
-    return np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]])[: len(groups)]).astype(np.int64)
+    return np.flatnonzero(
+        np.concatenate([[True], groups[1:] != groups[:-1]])[: len(groups)]
+    ).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -106,8 +135,10 @@ class Sums:
 
     Attributes
     ----------
-    shift : (d + p + m,) what x, phi and y were centred at.   scale : (d,) and centre : (d,) of x, its standard units.
-    grams : (folds, c, c) of [1, z, phi, y], z standardised, phi and y shifted; a row weighs 1 on average.
+    shift : (d + p + m,) what x, phi and y were centred at.   scale : (d,) and centre : (d,) of x,
+        its standard units.
+    grams : (folds, c, c) of [1, z, phi, y], z standardised, phi and y shifted; a row weighs 1 on
+        average.
     rows : their number.   weight : the mean of the weights as given.
     """
 
@@ -126,7 +157,10 @@ def first_pass(walk: Walk, folds: int) -> Sums:
     for block in blocks(walk):
         columns = (block.part.X, block.part.phi, block.part.y)
         if shift.size == 0:
-            shift, d = np.concatenate([part[block.rows].mean(axis=0) for part in columns]), block.part.X.shape[1]
+            shift, d = (
+                np.concatenate([part[block.rows].mean(axis=0) for part in columns]),
+                block.part.X.shape[1],
+            )
             grams, unit = np.zeros((folds, 1 + len(shift), 1 + len(shift))), np.ones(len(shift))
         both = block.turned(columns, shift, unit, head=1)
         if block.weight is not None:
@@ -135,7 +169,9 @@ def first_pass(walk: Walk, folds: int) -> Sums:
         count[block.fold] += len(block.rows)
     if count.min() == 0:
         fix = "use fewer folds or more rows"
-        raise InputError("each of the folds", "have rows", f"{int(count.sum())} rows for {folds} folds", fix=fix)
+        raise InputError(
+            "each of the folds", "have rows", f"{int(count.sum())} rows for {folds} folds", fix=fix
+        )
     return _standardised(shift, grams, d, int(count.sum()))
 
 
@@ -146,7 +182,8 @@ def _standardised(shift: Floats, grams: Floats, d: int, rows: int) -> Sums:
     mean = total[0, 1 : 1 + d] / total[0, 0]
     square = np.diag(total)[1 : 1 + d] / total[0, 0]
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-    constant = deviation <= 1e-12 * np.maximum(np.abs(shift[:d] + mean), np.sqrt(square))  # what rounding leaves of a constant
+    # what rounding leaves of a constant
+    constant = deviation <= 1e-12 * np.maximum(np.abs(shift[:d] + mean), np.sqrt(square))
     scale = np.where(constant, 1.0, deviation)
     change = np.eye(total.shape[0])
     change[1 : 1 + d, 1 : 1 + d] = np.diag(1 / scale)
@@ -203,7 +240,8 @@ class Normal:
 
     Attributes
     ----------
-    theta : (P, m) coefficients and bread (P, P), the inverse Gram matrix, both for encodings in units of ``scale`` (p,).
+    theta : (P, m) coefficients and bread (P, P), the inverse Gram matrix, both for encodings in
+        units of ``scale`` (p,).
     rank : of the Gram matrix.   rows : their number.
     """
 
@@ -217,10 +255,13 @@ class Normal:
 def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats | None) -> Normal:
     """Least squares of residuals on Kronecker rows.
 
-    support : (1 + p, r) or None; its product with [1, phi] has the leverage of a row as its square, which must be below 1.
+    support : (1 + p, r) or None; its product with [1, phi] has the leverage of a row as its square,
+        which must be below 1.
     """
     sums, rows = gram.KroneckerSums(layout, 1), ridges.sums.rows
-    moments = np.zeros((len(layout.slots), len(ridges.sums.shift) - len(ridges.sums.centre) - len(layout.columns)))
+    moments = np.zeros(
+        (len(layout.slots), len(ridges.sums.shift) - len(ridges.sums.centre) - len(layout.columns))
+    )
     for block in blocks(walk):
         z, targets = ridges.standard(block), ridges.targets(block)
         if support is not None:
@@ -230,11 +271,18 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
         moments += gram.moment(t, z, r if weight is None else r * weight, layout)
         sums.add(t, z, np.ones((1, len(block.rows))) if weight is None else weight[None])
     found = sums.grams()[0]
-    scale = _residual_scale(np.diag(found)[layout.constants] / (rows * ridges.sums.weight), ridges.sums)
+    scale = _residual_scale(
+        np.diag(found)[layout.constants] / (rows * ridges.sums.weight), ridges.sums
+    )
     unit = 1 / scale[layout.slots[:, 0]]
     bread, rank = gram.pseudo_inverse(found * unit[:, None] * unit)
     if rows <= rank:
-        raise InputError("the number of rows", f"be more than the {rank} coefficients", rows, fix="use fewer modifiers")
+        raise InputError(
+            "the number of rows",
+            f"be more than the {rank} coefficients",
+            rows,
+            fix="use fewer modifiers",
+        )
     return Normal(bread @ (moments * unit[:, None]), bread, scale, rank, rows)
 
 
@@ -246,8 +294,16 @@ def _residual_scale(square: Floats, sums: Sums) -> Floats:
     spread = np.diag(total)[place] / total[0, 0] - np.square(total[0, place] / total[0, 0])
     determined = np.flatnonzero(square <= DETERMINED**2 * spread)
     if determined.size:
-        what, must = f"column {determined[0]} of the encoded treatment", "vary among rows of equal features"
-        raise InputError(what, must, "no variation that the features leave", fix="drop the feature that decides the treatment")
+        what, must = (
+            f"column {determined[0]} of the encoded treatment",
+            "vary among rows of equal features",
+        )
+        raise InputError(
+            what,
+            must,
+            "no variation that the features leave",
+            fix="drop the feature that decides the treatment",
+        )
     return np.sqrt(np.where(square > 0, square, 1.0))
 
 
@@ -259,11 +315,20 @@ def _check_leverage(block: Block, support: Floats, away: Floats, mean_weight: fl
     leverage = np.square(support[0] + away.T @ support[1:]).sum(axis=1) * weight
     if leverage.max() > 1 - 1e-9:
         row = int(block.rows[np.argmax(leverage)]) + block.part.start
-        raise InputError("a direction of the treatment", "be seen in two or more rows", 1, f"row {row}", "log more of it")
+        raise InputError(
+            "a direction of the treatment",
+            "be seen in two or more rows",
+            1,
+            f"row {row}",
+            "log more of it",
+        )
 
 
-def third_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> tuple[Floats, Floats]:
-    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted.
+def third_pass(
+    walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
+) -> tuple[Floats, Floats]:
+    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
+    m), y shifted.
 
     HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
     """
@@ -291,9 +356,18 @@ def third_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) 
             for j, score in enumerate(gram.cluster_scores(t, z, error, block.starts, layout.slots)):
                 meat[j] += score @ score.T
     if clusters == 1:
-        raise InputError("groups", "be two or more clusters", 1, fix="leave groups out where rows are independent")
+        raise InputError(
+            "groups",
+            "be two or more clusters",
+            1,
+            fix="leave groups out where rows are independent",
+        )
     free = normal.rows - normal.rank
-    correction = normal.rows / free if clusters == 0 else clusters / (clusters - 1) * (normal.rows - 1) / free
+    correction = (
+        normal.rows / free
+        if clusters == 0
+        else clusters / (clusters - 1) * (normal.rows - 1) / free
+    )
     unit = 1 / normal.scale[layout.slots[:, 0]]
     middle = (meat if clusters else sums.grams()) * unit[:, None] * unit
     return correction * (normal.bread @ middle @ normal.bread), control / ridges.sums.weight

@@ -1,11 +1,16 @@
-"""Kernels of the MDP2 forest: node histograms, the CUSUM criterion, trees grown and asked.  Every loop over rows is here.
+"""Kernels of the MDP2 forest: node histograms, the CUSUM criterion, trees grown and asked.  Every
+loop over rows is here.
 
-    histogram   H[f, b, k, j] = (sum w, sum w y) over the rows of a node with feature f in bin b and share k in bin j
-    curve       C_j = sum_{i<=j} (S_i - mu n_i) / n          the centred mass integral; unchanged when a constant is added to y
-    cut         D(j) = mean of C right of j - mean of C left of j, by mass;  the edge of largest D, at most what is left
+    histogram   H[f, b, k, j] = (sum w, sum w y) over the rows of a node with feature f in bin b and
+    share k in bin j
+    curve       C_j = sum_{i<=j} (S_i - mu n_i) / n          the centred mass integral; unchanged
+    when a constant is added to y
+    cut         D(j) = mean of C right of j - mean of C left of j, by mass;  the edge of largest D,
+    at most what is left
     score       n K/K' sum over the K' shares visited, in the node's order, of D^2
 
-A rising curve cuts at its top, a falling one at 0, a hill at its top.   d features, K shares, q bins of a share, B of a feature.
+A rising curve cuts at its top, a falling one at 0, a hill at its top.   d features, K shares, q
+bins of a share, B of a feature.
 """
 
 from __future__ import annotations
@@ -17,7 +22,9 @@ from equipoise.core.arrays import Floats, Ints
 
 MDPP, PENALISED, CURVE = range(3)
 SUPPORT = 0.99  # of a leaf's rows: no cut lies beyond
-REACH = 0.98  # of a leaf's rows, counted one by one: no best mix of its curves lies beyond; chosen on seeds 100 to 101
+# of a leaf's rows, counted one by one: no best mix of its curves lies beyond; chosen on seeds 100
+# to 101
+REACH = 0.98
 BLOCK = 512  # rows whose bins are gathered at once
 COUNT_BITS = 24
 ONES = (1 << COUNT_BITS) - 1
@@ -25,13 +32,22 @@ ONES = (1 << COUNT_BITS) - 1
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill(hist, Xb, place, w, wy, packed, unit, rows, features):  # type: ignore[no-untyped-def]
-    """Fill a histogram (f, B, K q, 2) from rows, block by block and one feature at a time, so that what is touched stays near.
+    """Fill a histogram (f, B, K q, 2) from rows, block by block and one feature at a time, so that
+    what is touched stays near.
 
-    place: (n, K), k q + bin.   packed: (n,) of `pack`, whose sums are one addition each, or empty for rows that are weighted.
+    place: (n, K), k q + bin.   packed: (n,) of `pack`, whose sums are one addition each, or empty
+    for rows that are weighted.
     """
     F, K, whole = len(features), place.shape[1], len(packed) > 0
-    at, pair, bins = np.empty((BLOCK, K), np.uint16), np.empty((BLOCK, 2)), np.empty((F, BLOCK), np.uint8)
-    both, sums = np.empty(BLOCK, np.int64), np.zeros((F, hist.shape[1], hist.shape[2]) if whole else (0, 0, 0), np.int64)
+    at, pair, bins = (
+        np.empty((BLOCK, K), np.uint16),
+        np.empty((BLOCK, 2)),
+        np.empty((F, BLOCK), np.uint8),
+    )
+    both, sums = (
+        np.empty(BLOCK, np.int64),
+        np.zeros((F, hist.shape[1], hist.shape[2]) if whole else (0, 0, 0), np.int64),
+    )
     hist[:] = 0.0
     for start in range(0, len(rows), BLOCK):
         m = min(BLOCK, len(rows) - start)
@@ -64,7 +80,8 @@ def fill(hist, Xb, place, w, wy, packed, unit, rows, features):  # type: ignore[
 
 
 def pack(y: Floats) -> tuple[Ints, float]:
-    """Outcomes (n,) of mean about 0 as whole numbers, each with a count of 1 in its low bits, and the unit of the numbers.
+    """Outcomes (n,) of mean about 0 as whole numbers, each with a count of 1 in its low bits, and
+    the unit of the numbers.
 
     Sums of up to 2^24 rows are exact, and a number is off by at most the unit: sum |y| / 2^38.
     """
@@ -74,10 +91,12 @@ def pack(y: Floats) -> tuple[Ints, float]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cut_of(n, S, k, q, mean, edges, left, mass, spread):  # type: ignore[no-untyped-def]
-    """The best cut of one share: (D, its variance, the edge), or D = -1 where no edge is admissible.
+    """The best cut of one share: (D, its variance, the edge), or D = -1 where no edge is
+    admissible.
 
-    n, S: (K q,) of the node; mean: its outcome, or nan for none taken off; edges: (K, q + 1); left: of the whole; mass: the
-    integral by mass, else by width as published, unweighted; spread: the outcome's variance.
+    n, S: (K q,) of the node; mean: its outcome, or nan for none taken off; edges: (K, q + 1); left:
+    of the whole; mass: the integral by mass, else by width as published, unweighted; spread: the
+    outcome's variance.
     """
     total = 0.0
     for j in range(q):
@@ -127,7 +146,9 @@ def cut_of(n, S, k, q, mean, edges, left, mass, spread):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # type: ignore[no-untyped-def]
-    """The score of a node's histogram (K q,), and its cuts into ``cuts`` (K,), -1 where a share was not visited."""
+    """The score of a node's histogram (K q,), and its cuts into ``cuts`` (K,), -1 where a share was
+    not visited.
+    """
     count, total = 0.0, 0.0
     for j in range(q):
         count += n[j]
@@ -145,7 +166,9 @@ def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # 
     used, squares, visited = 0.0, 0.0, 0
     for o in range(K):
         k = order[o]
-        D, variance, edge = cut_of(n, S, k, q, mean if centred else 0.0, edges, 1.0 - used + 1e-12, mass, spread)
+        D, variance, edge = cut_of(
+            n, S, k, q, mean if centred else 0.0, edges, 1.0 - used + 1e-12, mass, spread
+        )
         if D < 0:
             continue
         visited += 1
@@ -159,7 +182,9 @@ def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def best_split(H, q, order, edges, least, criterion, mass, centred, spread):  # type: ignore[no-untyped-def]
-    """The feature and bin whose children score most above their parent, (-1, 0) where none does.   H: (f, B, K q, 2)."""
+    """The feature and bin whose children score most above their parent, (-1, 0) where none does.
+    H: (f, B, K q, 2).
+    """
     F, B, cells = H.shape[0], H.shape[1], H.shape[2]
     K, cuts = len(order), np.empty(len(order))
     n, S, left_n, left_S = np.zeros(cells), np.zeros(cells), np.empty(cells), np.empty(cells)
@@ -182,18 +207,42 @@ def best_split(H, q, order, edges, least, criterion, mass, centred, spread):  # 
             inside, whole = left_n[:q].sum(), n[:q].sum()
             if not moved or inside < least or whole - inside < least:
                 continue
-            found = score(left_n, left_S, K, q, order, edges, criterion, mass, centred, spread, cuts)
-            found += score(n - left_n, S - left_S, K, q, order, edges, criterion, mass, centred, spread, cuts)
+            found = score(
+                left_n, left_S, K, q, order, edges, criterion, mass, centred, spread, cuts
+            )
+            found += score(
+                n - left_n, S - left_S, K, q, order, edges, criterion, mass, centred, spread, cuts
+            )
             if found - here > gain:
                 gain, best_f, best_b = found - here, f, b
     return best_f, best_b
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least, criterion, mass, centred, spread, seed):  # type: ignore[no-untyped-def]
-    """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a leaf.
+def grow(
+    Xb,
+    place,
+    w,
+    wy,
+    packed,
+    unit,
+    rows,
+    features,
+    edges,
+    B,
+    depth,
+    least,
+    criterion,
+    mass,
+    centred,
+    spread,
+    seed,
+):  # type: ignore[no-untyped-def]
+    """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a
+    leaf.
 
-    Rows of a node with the feature's bin <= bin go left.  The smaller child is counted, its sibling is the parent less it.
+    Rows of a node with the feature's bin <= bin go left.  The smaller child is counted, its sibling
+    is the parent less it.
     """
     np.random.seed(seed)  # noqa: NPY002, the stream of this compiled call
     K, q, most = place.shape[1], edges.shape[1] - 1, 2 ** (depth + 1)
@@ -204,7 +253,8 @@ def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least,
     hist = np.zeros((depth + 2, len(features), B, K * q, 2))
     fill(hist[0], Xb, place, w, wy, packed, unit, rows, features)
     end[0], nodes, stack, top = len(rows), 1, np.zeros(most, np.int64), 1
-    free, spare = np.arange(depth + 1, -1, -1), depth + 1  # slots of histograms that are not in use; 0 holds the root's
+    # slots of histograms that are not in use; 0 holds the root's
+    free, spare = np.arange(depth + 1, -1, -1), depth + 1
     while top:
         top -= 1
         v = stack[top]
@@ -212,7 +262,9 @@ def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least,
         order[v] = np.random.permutation(K)  # noqa: NPY002
         best_f, best_b = -1, 0
         if level[v] < depth and end[v] - begin[v] >= 2 * least:
-            best_f, best_b = best_split(H, q, order[v], edges, least, criterion, mass, centred, spread)
+            best_f, best_b = best_split(
+                H, q, order[v], edges, least, criterion, mass, centred, spread
+            )
         if best_f < 0:
             free[spare] = slot[v]
             spare += 1
@@ -228,7 +280,17 @@ def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least,
         if level[one] < depth:  # a leaf needs no histogram
             spare -= 1
             slot[small], slot[large] = free[spare], slot[v]
-            fill(hist[slot[small]], Xb, place, w, wy, packed, unit, rows[begin[small] : end[small]], features)
+            fill(
+                hist[slot[small]],
+                Xb,
+                place,
+                w,
+                wy,
+                packed,
+                unit,
+                rows[begin[small] : end[small]],
+                features,
+            )
             hist[slot[large]] -= hist[slot[small]]
             stack[top], stack[top + 1] = large, small
             top += 2
@@ -241,7 +303,9 @@ def grow(Xb, place, w, wy, packed, unit, rows, features, edges, B, depth, least,
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def divide(Xb, rows, low, high, column, b):  # type: ignore[no-untyped-def]
-    """Reorder rows[low:high] so that those with bin <= b come first, in their old order; where the others begin."""
+    """Reorder rows[low:high] so that those with bin <= b come first, in their old order; where the
+    others begin.
+    """
     kept, other = low, np.empty(high - low, rows.dtype)
     count = 0
     for r in range(low, high):
@@ -300,14 +364,20 @@ def policies(leaf, rows, place, w, wy, T, order, edges, mass, centred, out):  # 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def average(Xb, feature, at, child, starts, values, out):  # type: ignore[no-untyped-def]
-    """out (n, c): the mean over trees of the values (nodes, c) of each row's leaf.   starts: (trees + 1,) of their nodes."""
+    """out (n, c): the mean over trees of the values (nodes, c) of each row's leaf.   starts: (trees
+    + 1,) of their nodes.
+    """
     trees = len(starts) - 1
     for i in range(len(Xb)):
         out[i] = 0.0
         for t in range(trees):
             base, v = starts[t], 0
             while feature[base + v] >= 0:
-                v = child[base + v, 0] if Xb[i, feature[base + v]] <= at[base + v] else child[base + v, 1]
+                v = (
+                    child[base + v, 0]
+                    if Xb[i, feature[base + v]] <= at[base + v]
+                    else child[base + v, 1]
+                )
             for c in range(out.shape[1]):
                 out[i, c] += values[base + v, c]
         for c in range(out.shape[1]):
@@ -316,7 +386,9 @@ def average(Xb, feature, at, child, starts, values, out):  # type: ignore[no-unt
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def splines(T, low, wide, out):  # type: ignore[no-untyped-def]
-    """out (n, K b): how far each share reaches into each part of its range, 0 to 1.   low, wide: (K, b)."""
+    """out (n, K b): how far each share reaches into each part of its range, 0 to 1.   low, wide:
+    (K, b).
+    """
     K, b = low.shape
     for i in range(len(T)):
         for k in range(K):
@@ -326,7 +398,9 @@ def splines(T, low, wide, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def reach(t, w, total):  # type: ignore[no-untyped-def]
-    """The share below which lie REACH of the weight.   t, w: (m,) of a leaf; total: the sum of w."""
+    """The share below which lie REACH of the weight.   t, w: (m,) of a leaf; total: the sum of
+    w.
+    """
     if w.min() == w.max():  # no order is needed
         at = len(t) - 1 - int((1 - REACH) * len(t))
         return np.partition(t, at)[at]
@@ -344,10 +418,15 @@ def ridges(leaf, rows, T, w, y, low, wide, control, nodes, ridge, most):  # type
 
     A ridge: coefficients of y on the splines less control's (p,), then the level under control.
 
-    The penalty counts rows: ``ridge`` times a column's mean square.   most: rows of a leaf that are looked at.
+    The penalty counts rows: ``ridge`` times a column's mean square.   most: rows of a leaf that are
+    looked at.
     """
     p = len(control)
-    found, limit, order = np.zeros((nodes, p + 1)), np.ones((nodes, T.shape[1])), np.argsort(leaf, kind="mergesort")
+    found, limit, order = (
+        np.zeros((nodes, p + 1)),
+        np.ones((nodes, T.shape[1])),
+        np.argsort(leaf, kind="mergesort"),
+    )
     start = 0
     for v in range(nodes):
         end = start

@@ -1,17 +1,21 @@
-"""MDP2 forest: how to divide a whole among K parts for each unit, by trees that split where the best division differs.
+"""MDP2 forest: how to divide a whole among K parts for each unit, by trees that split where the
+best division differs.
 
     y <- y - m(x), m cross-fitted              without it, who was given what passes for what it did
     w <- w f(t) / f(t | x), where asked        rows as if mixes had been drawn whatever the user
     trees on subsamples; one order of the shares a node; the CUSUM criterion (`forests.kernels`)
-    leaves from rows that did not grow the tree (honest); the policy of a unit is the mean of its leaves', brought to a sum of 1
+    leaves from rows that did not grow the tree (honest); the policy of a unit is the mean of its
+    leaves', brought to a sum of 1
 
-Beyond the policy, every leaf has additive curves: the ridge of the outcome on linear splines of the shares.  Averaged over trees
-they say the effect of any mix.  With ``leaf="curve"`` a leaf's policy is the best mix of its own curves, found exactly on a grid
-within what the leaf has seen, and the policy of a unit the mean of its leaves'.  (The best mix of the mean of the curves would
-jump to an end of the range wherever a mean curve is nearly straight: docs/shares.md.)
+Beyond the policy, every leaf has additive curves: the ridge of the outcome on linear splines of the
+shares.  Averaged over trees they say the effect of any mix.  With ``leaf="curve"`` a leaf's policy
+is the best mix of its own curves, found exactly on a grid within what the leaf has seen, and the
+policy of a unit the mean of its leaves'.  (The best mix of the mean of the curves would jump to an
+end of the range wherever a mean curve is nearly straight: docs/shares.md.)
 
-    Yu, Liu et al. (2022), KDD, "MDP2 forest".   ``integral="width"``, ``centred=False`` and ``residual=False`` give the published
-    criterion, which integrates by width and does not centre; what that costs is in docs/shares.md.
+    Yu, Liu et al. (2022), KDD, "MDP2 forest".   ``integral="width"``, ``centred=False`` and
+    ``residual=False`` give the published criterion, which integrates by width and does not centre;
+    what that costs is in docs/shares.md.
 """
 
 from __future__ import annotations
@@ -39,9 +43,12 @@ from equipoise.estimators.training_data import Sample
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
 SKETCH = 200_000  # rows that quantiles are taken from
 KNOTS = 4  # of the splines of a share
-CURVED = 4_000  # rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
+# rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
+CURVED = 4_000
 GRID = 50  # steps of the best mix
-TIE = 1e-6  # of the height of a leaf's curves: among mixes worth the same, the one nearest to what was shown there
+# of the height of a leaf's curves: among mixes worth the same, the one nearest to what was shown
+# there
+TIE = 1e-6
 FOLDS = 2
 LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
@@ -51,19 +58,28 @@ class MDP2Forest(EffectEstimator):
 
     Parameters
     ----------
-    trees, depth, least : how many, how deep, the fewest rows of a leaf.   bins, cuts : of a feature, and of a share.
-    subsample : the share of rows a tree draws, without return.   features : the share of features a tree may use.
-    criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the curves vary).
-    leaf : what divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of its curves).
-    balanced : whether rows are weighed by how much likelier their mix is for anybody than for such a user: a classifier's odds
-        between rows and rows with mixes dealt anew (Arbour, Dimmery & Sondhi 2021, ICML), out of fold, clipped.
-    honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken less its cross-fitted mean.
-    integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge : of the curves, in rows.
+    trees, depth, least : how many, how deep, the fewest rows of a leaf.   bins, cuts : of a
+        feature, and of a share.
+    subsample : the share of rows a tree draws, without return.   features : the share of features a
+        tree may use.
+    criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far
+        the curves vary).
+    leaf : what divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of
+        its curves).
+    balanced : whether rows are weighed by how much likelier their mix is for anybody than for such
+        a user: a classifier's odds
+        between rows and rows with mixes dealt anew (Arbour, Dimmery & Sondhi 2021, ICML), out of
+        fold, clipped.
+    honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken
+        less its cross-fitted mean.
+    integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge :
+        of the curves, in rows.
     threads : of the trees; the numbers do not depend on it.   space, seed : as everywhere.
 
     Attributes
     ----------
-    effective_ : how many rows of equal weight the rows count for (Kish 1965); with ``balanced`` fewer than there are.
+    effective_ : how many rows of equal weight the rows count for (Kish 1965); with ``balanced``
+        fewer than there are.
     """
 
     takes = "Shares"
@@ -91,22 +107,37 @@ class MDP2Forest(EffectEstimator):
         seed: int = 0,
     ) -> None:
         self.trees, self.depth, self.least, self.bins, self.cuts = trees, depth, least, bins, cuts
-        self.subsample, self.features, self.criterion, self.leaf = subsample, features, criterion, leaf
-        self.honest, self.residual, self.balanced, self.integral, self.centred = honest, residual, balanced, integral, centred
+        self.subsample, self.features, self.criterion, self.leaf = (
+            subsample,
+            features,
+            criterion,
+            leaf,
+        )
+        self.honest, self.residual, self.balanced, self.integral, self.centred = (
+            honest,
+            residual,
+            balanced,
+            integral,
+            centred,
+        )
         self.ridge, self.threads, self.space, self.seed = ridge, threads, space, seed
 
     def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
-        """The best division for each row, (n, K): >= 0, sums to 1.   metric: which outcome is to be large.
+        """The best division for each row, (n, K): >= 0, sums to 1.   metric: which outcome is to be
+        large.
 
-        low, high : (K,) bounds of the shares; None for those of the space, its movement limit among them.
+        low, high : (K,) bounds of the shares; None for those of the space, its movement limit among
+            them.
         """
         values, _ = self._asked(X, None)
         return self._divided(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
-        """How far each share reaches in the leaves of rows, 98 % of each leaf, the mean over trees, (n, K).
+        """How far each share reaches in the leaves of rows, 98 % of each leaf, the mean over trees,
+        (n, K).
 
-        A recommended share above it is an extrapolation: dividing by the sum can carry the mean of the cuts there.
+        A recommended share above it is an extrapolation: dividing by the sum can carry the mean of
+        the cuts there.
         """
         values, _ = self._asked(X, None)
         return self._mean(values, metric, self.forests_[metric]["limit"])
@@ -114,13 +145,23 @@ class MDP2Forest(EffectEstimator):
     def _learn(self, data: Sample) -> None:
         ask = getattr(self.space_, "shares", None)
         if ask is None:
-            raise UnsupportedSpace("this estimator's space", "be shares of a whole", self.space_.describe(), fix="use Shares")
+            raise UnsupportedSpace(
+                "this estimator's space",
+                "be shares of a whole",
+                self.space_.describe(),
+                fix="use Shares",
+            )
         self._check(data)
         data = _in_order(data)
         T = ask(data.treatment)
         if (np.ptp(T, axis=0) == 0).all():
             fix = "log more than one mix"
-            raise InputError("the treatments of the rows", "vary", self.space_.names(data.treatment[:1])[0], fix=fix)
+            raise InputError(
+                "the treatments of the rows",
+                "vary",
+                self.space_.names(data.treatment[:1])[0],
+                fix=fix,
+            )
         complete(data.X, data.features)
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         self.knots_ = [_quantiles(data.X[:, j], w, self.bins) for j in range(data.X.shape[1])]
@@ -129,29 +170,51 @@ class MDP2Forest(EffectEstimator):
         fold = fold_ids(len(data), FOLDS, self.seed, groups=data.groups)
         held = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).held[:, 0]
         every = TableRows(table, None)
-        self.means_ = [learn(model, every, column, data.weight, self.seed) for column in np.ascontiguousarray(data.y.T)]
+        self.means_ = [
+            learn(model, every, column, data.weight, self.seed)
+            for column in np.ascontiguousarray(data.y.T)
+        ]
         y = data.y - held if self.residual else data.y
         if self.balanced:
             w = w * balance(data, T, model, fold, self.seed)
             w /= w.mean()
         self.effective_ = float(w.sum() ** 2 / (w @ w))
-        self.forests_ = [self._grown(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])]
+        self.forests_ = [
+            self._grown(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])
+        ]
 
     def _check(self, data: Sample) -> None:
-        for name, known in (("criterion", CRITERIA), ("leaf", ("mdpp", "curve")), ("integral", ("mass", "width"))):
+        for name, known in (
+            ("criterion", CRITERIA),
+            ("leaf", ("mdpp", "curve")),
+            ("integral", ("mass", "width")),
+        ):
             if getattr(self, name) not in known:
                 raise InputError(name, f"be one of {', '.join(known)}", repr(getattr(self, name)))
-        if min(self.trees, self.depth, self.least) < 1 or not (0 < self.subsample <= 1 and 0 < self.features <= 1):
+        if min(self.trees, self.depth, self.least) < 1 or not (
+            0 < self.subsample <= 1 and 0 < self.features <= 1
+        ):
             must = "be whole numbers >= 1, and shares in (0, 1]"
-            raise InputError("trees, depth, least; subsample, features", must, (self.trees, self.depth, self.least))
+            raise InputError(
+                "trees, depth, least; subsample, features",
+                must,
+                (self.trees, self.depth, self.least),
+            )
         if len(data) < 2 * self.least:
-            raise InputError("the rows", f"be at least two leaves of {self.least}", len(data), fix="lower least, or log more")
+            raise InputError(
+                "the rows",
+                f"be at least two leaves of {self.least}",
+                len(data),
+                fix="lower least, or log more",
+            )
 
     def _grown(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
         """One forest: its nodes side by side."""
         Xb, K = _binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
-        bins = np.column_stack([np.searchsorted(self.edges_[k, 1:-1], T[:, k], side="left") for k in range(K)])
+        bins = np.column_stack(
+            [np.searchsorted(self.edges_[k, 1:-1], T[:, k], side="left") for k in range(K)]
+        )
         place = (bins + q * np.arange(K)).astype(np.uint16)
         y = y - float(np.average(y, weights=w))
         many = bool((w != 1).any()) or len(y) > kernels.ONES
@@ -166,7 +229,9 @@ class MDP2Forest(EffectEstimator):
             made = list(pool.map(one, range(self.trees)))
         parts = [np.concatenate([tree[p] for tree in made]) for p in range(len(made[0]))]
         starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in made])]).astype(np.int64)
-        return dict(zip(("feature", "at", "child", "policy", "limit", "curve"), parts, strict=True)) | {"starts": starts}
+        return dict(
+            zip(("feature", "at", "child", "policy", "limit", "curve"), parts, strict=True)
+        ) | {"starts": starts}
 
     def _tree(
         self,
@@ -187,11 +252,24 @@ class MDP2Forest(EffectEstimator):
         rows, apart = np.sort(drawn[cut:]), np.sort(drawn[:cut] if self.honest else drawn)
         used = np.sort(rng.permutation(d)[: max(1, round(self.features * d))]).astype(np.int32)
         mass, code = self.integral == "mass", CRITERIA[self.criterion]
-        settings = (self.bins, self.depth, self.least, code, mass, self.centred, spread, int(rng.integers(2**31)))
-        feature, at, child, order = kernels.grow(Xb, place, w, wy, packed, unit, rows, used, self.edges_, *settings)
+        settings = (
+            self.bins,
+            self.depth,
+            self.least,
+            code,
+            mass,
+            self.centred,
+            spread,
+            int(rng.integers(2**31)),
+        )
+        feature, at, child, order = kernels.grow(
+            Xb, place, w, wy, packed, unit, rows, used, self.edges_, *settings
+        )
         leaf = kernels.leaf_of(Xb, feature, at, child, apart)
         policy = np.zeros((len(feature), T.shape[1]))
-        kernels.policies(leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy)
+        kernels.policies(
+            leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy
+        )
         few = (len(feature), self.ridge, CURVED)
         curve, limit = kernels.ridges(leaf, apart, T, w, y, *self._parts(), self._control(), *few)
         return feature, at, child, policy, limit, curve
@@ -203,7 +281,9 @@ class MDP2Forest(EffectEstimator):
         return np.ascontiguousarray(knots[:, :-1]), np.maximum(np.diff(knots, axis=1), 1e-9)
 
     def _basis(self, T: Floats) -> Floats:
-        """Linear splines of each share, (n, K KNOTS): how far it reaches into each part of its range."""
+        """Linear splines of each share, (n, K KNOTS): how far it reaches into each part of its
+        range.
+        """
         out = np.empty((len(T), T.shape[1] * KNOTS))
         kernels.splines(np.ascontiguousarray(T, np.float64), *self._parts(), out)
         return out
@@ -219,14 +299,17 @@ class MDP2Forest(EffectEstimator):
         forest = self.forests_[metric]
         out = np.empty((len(X), values.shape[1]))
         Xb = _binned(X, self.knots_)
-        kernels.average(Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], values, out)
+        kernels.average(
+            Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], values, out
+        )
         return out
 
     def _divided(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
         K = self.edges_.shape[0]
         space: Any = self.space_
         least, cap = (
-            np.broadcast_to(own if side is None else side, K) for own, side in zip(space.bounds(), (low, high), strict=True)
+            np.broadcast_to(own if side is None else side, K)
+            for own, side in zip(space.bounds(), (low, high), strict=True)
         )
         forest = self.forests_[metric]
         if self.leaf == "curve":
@@ -237,18 +320,28 @@ class MDP2Forest(EffectEstimator):
         return divided if free else within_bounds(divided, least, cap)
 
     def _best_of_leaves(self, forest: dict[str, Any], least: Floats, cap: Floats) -> Floats:
-        """The best mix of each leaf's curves, (nodes, K), within bounds (K,) and what the leaf has seen; 0 for other nodes."""
+        """The best mix of each leaf's curves, (nodes, K), within bounds (K,) and what the leaf has
+        seen; 0 for other nodes.
+        """
         K = len(cap)
         grid = np.linspace(0, 1, GRID + 1)
         basis = self._basis(np.repeat(grid[:, None], K, axis=1)).reshape(GRID + 1, K, KNOTS)
         found: Floats = np.zeros_like(forest["policy"])
-        for start, end in pairwise(forest["starts"]):  # a tree at a time: the curves of a whole forest are large
+        # a tree at a time: the curves of a whole forest are large
+        for start, end in pairwise(forest["starts"]):
             leaf = start + np.flatnonzero(forest["feature"][start:end] < 0)
-            curves = np.einsum("vkb,gkb->vkg", forest["curve"][leaf, :-1].reshape(-1, K, KNOTS), basis)
+            curves = np.einsum(
+                "vkb,gkb->vkg", forest["curve"][leaf, :-1].reshape(-1, K, KNOTS), basis
+            )
             height, seen = np.ptp(curves, axis=(1, 2))[:, None, None], forest["limit"][leaf]
-            curves -= TIE * np.where(height > 0, height, 1.0) * (grid - (seen / seen.sum(axis=1, keepdims=True))[:, :, None]) ** 2
+            curves -= (
+                TIE
+                * np.where(height > 0, height, 1.0)
+                * (grid - (seen / seen.sum(axis=1, keepdims=True))[:, :, None]) ** 2
+            )
             most = np.maximum(np.minimum(seen, cap), least)
-            most[most.sum(axis=1) < 1 + K / GRID] = cap  # no mix stays within what was seen: see `support`
+            # no mix stays within what was seen: see `support`
+            most[most.sum(axis=1) < 1 + K / GRID] = cap
             found[leaf] = best_mix(curves, least, most)
         return found
 
@@ -258,7 +351,11 @@ class MDP2Forest(EffectEstimator):
         each = [self._mean(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
         curves = np.stack(each, axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
-        return values, baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(), None
+        return (
+            values,
+            baseline + predict_all(self.means_, X).T if self.residual else baseline.copy(),
+            None,
+        )
 
 
 def balance(data: Sample, T: Floats, model: Any, fold: Ints, seed: int) -> Floats:
@@ -281,7 +378,12 @@ def _in_order(data: Sample) -> Sample:
     order = np.argsort(data.groups, kind="stable")
     weight = None if data.weight is None else data.weight[order]
     return replace(
-        data, X=data.X[order], y=data.y[order], treatment=data.treatment[order], weight=weight, groups=data.groups[order]
+        data,
+        X=data.X[order],
+        y=data.y[order],
+        treatment=data.treatment[order],
+        weight=weight,
+        groups=data.groups[order],
     )
 
 
@@ -296,7 +398,9 @@ def _quantiles(x: Floats, weight: Floats, bins: int) -> Floats:
 
 
 def _edges(T: Floats, weight: Floats, cuts: int) -> Floats:
-    """Edges of the bins of each share, (K, cuts + 1), from 0 to its largest; bins of a constant share are empty but one."""
+    """Edges of the bins of each share, (K, cuts + 1), from 0 to its largest; bins of a constant
+    share are empty but one.
+    """
     made = np.empty((T.shape[1], cuts + 1))
     for k in range(T.shape[1]):
         inner = _quantiles(T[:, k], weight, cuts)

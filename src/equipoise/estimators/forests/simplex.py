@@ -2,7 +2,8 @@
 
     max sum_k c_k(s_k)    s_k in {0, 1/G, ..., 1},   low_k <= s_k <= high_k,   sum_k s_k = 1
 
-One pass over the shares: best_k(v) = max_u best_{k-1}(v - u) + c_k(u), O(K G^2) a row, whatever the shape of the curves.
+One pass over the shares: best_k(v) = max_u best_{k-1}(v - u) + c_k(u), O(K G^2) a row, whatever the
+shape of the curves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from equipoise.core.errors import InputError
 
 
 def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = None) -> Floats:
-    """The best mixes, (n, K).   curves: (n, K, G + 1), the worth of share j / G of each; low, high: (K,) or (n, K) in 0..1.
+    """The best mixes, (n, K).   curves: (n, K, G + 1), the worth of share j / G of each; low, high:
+    (K,) or (n, K) in 0..1.
 
     >>> hill = -(np.linspace(0, 1, 11) - 0.7) ** 2
     >>> best_mix(np.stack([hill, np.zeros(11)])[None]).round(6).tolist()
@@ -31,14 +33,19 @@ def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = No
         row = int(np.argmax(bad))
         fix = f"widen them; the grid has steps of {1 / G:g}"
         raise InputError(
-            "bounds of shares", "leave a mix that sums to 1", (least[row].tolist(), most[row].tolist()), f"row {row}", fix
+            "bounds of shares",
+            "leave a mix that sums to 1",
+            (least[row].tolist(), most[row].tolist()),
+            f"row {row}",
+            fix,
         )
     mixes: Floats = _mixes(np.ascontiguousarray(curves, np.float64), a, b)
     return mixes
 
 
 def within_bounds(mix: Floats, low: Floats, high: Floats) -> Floats:
-    """The nearest mixes within bounds, (n, K): clip(mix + shift), the shift that makes a row sum to 1.   low, high: (K,).
+    """The nearest mixes within bounds, (n, K): clip(mix + shift), the shift that makes a row sum to
+    1.   low, high: (K,).
 
     >>> within_bounds(np.array([[0.8, 0.1, 0.1]]), np.zeros(3), np.full(3, 0.5)).round(6).tolist()
     [[0.5, 0.25, 0.25]]

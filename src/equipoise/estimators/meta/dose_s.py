@@ -1,4 +1,5 @@
-"""Dose S-learner: boosted trees on [x, dose], with a response that may be held to rise or fall with the dose.
+"""Dose S-learner: boosted trees on [x, dose], with a response that may be held to rise or fall with
+the dose.
 
     tau(x, d) = mu(x, d) - mu(x, control),   mu monotone in d where asked
 
@@ -18,7 +19,14 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.base_learners import MONOTONE, BoostedTrees, Rows, Table, default_outcome, learn
+from equipoise.estimators.base_learners import (
+    MONOTONE,
+    BoostedTrees,
+    Rows,
+    Table,
+    default_outcome,
+    learn,
+)
 from equipoise.estimators.meta.s import answers
 from equipoise.estimators.training_data import Sample
 
@@ -29,7 +37,8 @@ class DoseSLearner(EffectEstimator):
     Parameters
     ----------
     outcome : a `BoostedTrees`; None for the default one.
-    monotone : "increasing", "decreasing" or None: how the level moves with the dose; one for all metrics, or one a metric.
+    monotone : "increasing", "decreasing" or None: how the level moves with the dose; one for all
+        metrics, or one a metric.
     space : a Dose, which must be given.   seed : kept for the contract; these trees are not random.
     """
 
@@ -48,24 +57,43 @@ class DoseSLearner(EffectEstimator):
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
-            raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
+            raise InputError(
+                "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
+            )
         model = default_outcome(len(data)) if self.outcome is None else self.outcome
         if not isinstance(model, BoostedTrees):
-            raise InputError("outcome", "be BoostedTrees or None", repr(model), fix="SLearner takes any scikit-learn model")
+            raise InputError(
+                "outcome",
+                "be BoostedTrees or None",
+                repr(model),
+                fix="SLearner takes any scikit-learn model",
+            )
         rows = Rows(Table(np.column_stack([data.X, dose]), (*data.features, "dose")), None)
         ways = self._ways(len(data.metrics))
         self.levels_ = []
         for way, target in zip(ways, np.ascontiguousarray(data.y.T), strict=True):
-            bent = clone(model).set_params(monotone=[None] * data.X.shape[1] + [way] if way else None)
+            bent = clone(model).set_params(
+                monotone=[None] * data.X.shape[1] + [way] if way else None
+            )
             self.levels_.append(learn(bent, rows, target, data.weight, self.seed))
 
     def _ways(self, metrics: int) -> list[str | None]:
-        ways = [self.monotone] * metrics if self.monotone is None or isinstance(self.monotone, str) else list(self.monotone)
+        ways = (
+            [self.monotone] * metrics
+            if self.monotone is None or isinstance(self.monotone, str)
+            else list(self.monotone)
+        )
         if len(ways) != metrics or not set(ways) <= set(MONOTONE):
-            raise InputError("monotone", "be 'increasing', 'decreasing' or None, one or one a metric", self.monotone)
+            raise InputError(
+                "monotone",
+                "be 'increasing', 'decreasing' or None, one or one a metric",
+                self.monotone,
+            )
         return ways
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        amounts = np.append(self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment))
+        amounts = np.append(
+            self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment)
+        )
         level = answers(self.levels_, X, amounts[:, None])  # control first
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None

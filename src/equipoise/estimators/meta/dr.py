@@ -1,7 +1,10 @@
-"""DR-learner: regress doubly robust scores on x.   Kennedy, arXiv:2004.14497, Algorithm 1, with cross-fitting.
+"""DR-learner: regress doubly robust scores on x.   Kennedy, arXiv:2004.14497, Algorithm 1, with
+cross-fitting.
 
-    score_a = mu_a(x) + 1{cell = a} (y - mu_a(x)) / e_a(x)        mu, e learnt without the row's fold
-    tau_a(x) = E[score_a - score_0 | x]                           learnt from all rows, whatever their treatment
+    score_a = mu_a(x) + 1{cell = a} (y - mu_a(x)) / e_a(x)        mu, e learnt without the row's
+    fold
+    tau_a(x) = E[score_a - score_0 | x]                           learnt from all rows, whatever
+    their treatment
 
 Right in the limit if either the levels mu or the propensity e are right.
 """
@@ -27,7 +30,8 @@ class DRLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor; None for boosted trees.
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
+        regressor; None for boosted trees.
     space : what can be done to a unit; None for labels 0 and 1.
     folds : of the cross-fitting.   seed : of the folds, and of base models that are random.
     """
@@ -35,18 +39,35 @@ class DRLearner(EffectEstimator):
     takes = "finite: Arms, or Dose by its bins"
 
     def __init__(
-        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+        self,
+        outcome: Any = None,
+        effect: Any = None,
+        *,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
     ) -> None:
-        self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
+        self.outcome, self.effect, self.space, self.folds, self.seed = (
+            outcome,
+            effect,
+            space,
+            folds,
+            seed,
+        )
 
     def _learn(self, data: Sample) -> None:
         given = design(self, data)
         levels = cell_nuisances(data.y, given.cell, given.cells)
         fit = cross_fit(given.outcome, given.table, levels, given.fold, data.weight, self.seed)
-        score = dr_scores(data.y, given.cell, propensities(data, given.cell, given.cells, given.fold), fit.held)
+        score = dr_scores(
+            data.y, given.cell, propensities(data, given.cell, given.cells, given.fold), fit.held
+        )
         target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
-        self.levels_ = [of_fold[0] for of_fold in fit.models]  # control, a model each fold and metric
-        self.effects_ = learn_each(given.effect, Rows(given.table, None), target, data.weight, self.seed)
+        # control, a model each fold and metric
+        self.levels_ = [of_fold[0] for of_fold in fit.models]
+        self.effects_ = learn_each(
+            given.effect, Rows(given.table, None), target, data.weight, self.seed
+        )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         m = len(self.metrics_)

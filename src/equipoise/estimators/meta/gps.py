@@ -1,10 +1,13 @@
-"""Generalised propensity score: the level as a quadratic of the dose and of its conditional density.
+"""Generalised propensity score: the level as a quadratic of the dose and of its conditional
+density.
 
-    t | x ~ N(a + b' x, s^2),   g(t, x) its density        E[Y | t, x] = c_0 + c_1 t + c_2 t^2 + c_3 g + c_4 g^2 + c_5 t g
+    t | x ~ N(a + b' x, s^2),   g(t, x) its density        E[Y | t, x] = c_0 + c_1 t + c_2 t^2 + c_3
+    g + c_4 g^2 + c_5 t g
 
-Averaged over rows at a fixed dose this is the dose-response.  A row's own answer is a step on the way there, no more: it knows of
-the row only how likely the dose was.  The density is symmetric: it cannot tell a dose above what was expected from one below, so
-where the outcome rises or falls with what raises the dose, little of the confounding goes away.
+Averaged over rows at a fixed dose this is the dose-response.  A row's own answer is a step on the
+way there, no more: it knows of the row only how likely the dose was.  The density is symmetric: it
+cannot tell a dose above what was expected from one below, so where the outcome rises or falls with
+what raises the dose, little of the confounding goes away.
 
     Hirano and Imbens (2004), "The propensity score with continuous treatments".
 """
@@ -24,11 +27,13 @@ from equipoise.estimators.training_data import Sample
 
 
 class GPS(EffectEstimator):
-    """The generalised propensity score, as a baseline for nets and trees of a dose; features may not be missing.
+    """The generalised propensity score, as a baseline for nets and trees of a dose; features may
+    not be missing.
 
     Parameters
     ----------
-    ridge : of the model of the dose, on standardised features, in rows.   space : a Dose, which must be given.
+    ridge : of the model of the dose, on standardised features, in rows.   space : a Dose, which
+        must be given.
     seed : kept for the contract; nothing is random.
     """
 
@@ -42,7 +47,9 @@ class GPS(EffectEstimator):
             raise InputError("ridge", "be a number >= 0", self.ridge)
         dose = self.space_.dose(data.treatment)
         if dose.min() == dose.max():
-            raise InputError("the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts")
+            raise InputError(
+                "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
+            )
         complete(data.X, data.features)
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         self.centre_ = np.average(data.X, axis=0, weights=w)
@@ -52,7 +59,9 @@ class GPS(EffectEstimator):
         penalty = self.ridge * np.diag(np.r_[0.0, np.ones(Z.shape[1] - 1)])
         self.dose_ = np.linalg.solve(Z.T @ (w[:, None] * Z) + penalty, Z.T @ (w * dose))
         miss = dose - Z @ self.dose_
-        self.spread_ = max(float(np.sqrt(np.average(miss**2, weights=w))), 1e-9 * float(np.ptp(dose)))
+        self.spread_ = max(
+            float(np.sqrt(np.average(miss**2, weights=w))), 1e-9 * float(np.ptp(dose))
+        )
         B = _basis(dose, miss / self.spread_)
         root = np.sqrt(w)[:, None]
         self.response_ = np.linalg.lstsq(root * B, root * data.y, rcond=None)[0]  # (6, m)
@@ -62,9 +71,17 @@ class GPS(EffectEstimator):
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         complete(X, tuple(self.feature_names_in_))
-        amounts = np.append(self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment))
+        amounts = np.append(
+            self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment)
+        )
         expected = self._features(X) @ self.dose_
-        level = np.stack([_basis(np.full(len(X), t), (t - expected) / self.spread_) @ self.response_ for t in amounts], axis=1)
+        level = np.stack(
+            [
+                _basis(np.full(len(X), t), (t - expected) / self.spread_) @ self.response_
+                for t in amounts
+            ],
+            axis=1,
+        )
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None
 
 

@@ -1,4 +1,5 @@
-"""R-learner: regress the outcome's residual on the treatment's residual.   Nie & Wager, Biometrika 108 (2021).
+"""R-learner: regress the outcome's residual on the treatment's residual.   Nie & Wager, Biometrika
+108 (2021).
 
 For candidate a, on the rows of a and of control:
 
@@ -6,8 +7,9 @@ For candidate a, on the rows of a and of control:
     m(x) = E[y | x, a or control]      cross-fitted
     tau_a = argmin  sum (1{t = a} - r)^2 ((y - m) / (1{t = a} - r) - tau(x))^2
 
-With one candidate these are all rows and the original.  With more, candidates are compared with control pair by pair: the joint
-loss over all arms is no weighted regression of one candidate at a time, and its cross terms would need a solver for all at once.
+With one candidate these are all rows and the original.  With more, candidates are compared with
+control pair by pair: the joint loss over all arms is no weighted regression of one candidate at a
+time, and its cross terms would need a solver for all at once.
 """
 
 from __future__ import annotations
@@ -21,12 +23,21 @@ from equipoise.core.arrays import Bools, Floats
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.base_learners import Fitted, Rows, predict_all
-from equipoise.estimators.crossfit import Design, Nuisance, cross_fit, design, learn_each, learn_targets
+from equipoise.estimators.crossfit import (
+    Design,
+    Nuisance,
+    cross_fit,
+    design,
+    learn_each,
+    learn_targets,
+)
 from equipoise.estimators.training_data import Sample
 
 
 def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:
-    """Targets (n, m) and weights (n,) of the R-loss.   y, mean: (n, m); hit: (n,) whether treated; r: (n,) its probability."""
+    """Targets (n, m) and weights (n,) of the R-loss.   y, mean: (n, m); hit: (n,) whether treated;
+    r: (n,) its probability.
+    """
     residual = hit - r
     return (y - mean) / residual[:, None], residual**2
 
@@ -36,7 +47,8 @@ class RLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome : of the mean m and the control level: regressor, or classifier for 0/1 outcomes; None for boosted trees.
+    outcome : of the mean m and the control level: regressor, or classifier for 0/1 outcomes; None
+        for boosted trees.
     effect : regressor that takes weights; None for boosted trees.
     folds, space, seed : as for the other learners.
     """
@@ -44,9 +56,21 @@ class RLearner(EffectEstimator):
     takes = "finite: Arms, or Dose by its bins"
 
     def __init__(
-        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+        self,
+        outcome: Any = None,
+        effect: Any = None,
+        *,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
     ) -> None:
-        self.outcome, self.effect, self.space, self.folds, self.seed = outcome, effect, space, folds, seed
+        self.outcome, self.effect, self.space, self.folds, self.seed = (
+            outcome,
+            effect,
+            space,
+            folds,
+            seed,
+        )
 
     def _learn(self, data: Sample) -> None:
         given = design(self, data)
@@ -54,14 +78,20 @@ class RLearner(EffectEstimator):
         parts = [Nuisance((cell == 0) | (cell == a), data.y) for a in range(1, given.cells)]
         mean = cross_fit(given.outcome, table, parts, given.fold, data.weight, self.seed).held
         e = propensities(data, cell, given.cells, given.fold)
-        self.levels_ = learn_targets(given.outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed)
-        self.effects_ = [self._pair(given, data, a, e, mean[:, a - 1]) for a in range(1, given.cells)]
+        self.levels_ = learn_targets(
+            given.outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed
+        )
+        self.effects_ = [
+            self._pair(given, data, a, e, mean[:, a - 1]) for a in range(1, given.cells)
+        ]
 
     def _pair(self, given: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
         """The effect models of candidate a, one a metric.   e: (n, K); mean: (n, m)."""
         rows = Rows(given.table, np.flatnonzero((given.cell == 0) | (given.cell == a)))
         r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
-        target, weight = residual_regression(rows.of(data.y), rows.of(given.cell == a), r, rows.of(mean))
+        target, weight = residual_regression(
+            rows.of(data.y), rows.of(given.cell == a), r, rows.of(mean)
+        )
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
         return learn_each(given.effect, rows, target, weight, self.seed)

@@ -1,4 +1,5 @@
-"""S-learner: one model of the level on [x, encoded treatment]; effects are differences between its answers.
+"""S-learner: one model of the level on [x, encoded treatment]; effects are differences between its
+answers.
 
     tau_a(x) = mu(x, encode(a)) - mu(x, 0),   encode(control) = 0
 
@@ -16,13 +17,22 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.base_learners import Fitted, Rows, Table, check_model, default_outcome, predict_all
+from equipoise.estimators.base_learners import (
+    Fitted,
+    Rows,
+    Table,
+    check_model,
+    default_outcome,
+    predict_all,
+)
 from equipoise.estimators.crossfit import learn_each
 from equipoise.estimators.training_data import Sample
 
 
 def answers(models: list[Fitted], X: Floats, codes: Floats) -> Floats:
-    """The level of every unit under every treatment, (n, k, m).   codes: (k, p), one row a treatment."""
+    """The level of every unit under every treatment, (n, k, m).   codes: (k, p), one row a
+    treatment.
+    """
     levels = np.empty((len(X), len(codes), len(models)))
     both = np.hstack([X, np.empty((len(X), codes.shape[1]))])
     for a, code in enumerate(codes):
@@ -37,9 +47,17 @@ def check_encoding(space: Space, codes: Floats) -> None:
     spread = np.linalg.matrix_rank(seen.T @ seen)
     support = int(np.count_nonzero(codes, axis=0).min())
     if spread < seen.shape[1] or support < 2:
-        missing = [name for name, rows in zip(space.names(space.candidates()), _rows(space, codes), strict=True) if rows < 2]
+        missing = [
+            name
+            for name, rows in zip(space.names(space.candidates()), _rows(space, codes), strict=True)
+            if rows < 2
+        ]
         what = f"the rows of treatment {missing[0]!r}" if missing else "the treatments seen"
-        fix = "drop it from the space, or log it" if missing else "log control and at least one other treatment"
+        fix = (
+            "drop it from the space, or log it"
+            if missing
+            else "log control and at least one other treatment"
+        )
         raise InputError(what, "be at least 2 and differ from the others", "too few", fix=fix)
 
 
@@ -53,7 +71,8 @@ class SLearner(EffectEstimator):
     Parameters
     ----------
     outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are random.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+        random.
     """
 
     takes = "one that encodes its treatments as numbers"
@@ -65,11 +84,15 @@ class SLearner(EffectEstimator):
         model = default_outcome(len(data)) if self.outcome is None else self.outcome
         codes = self.space_.encode(data.treatment)
         check_encoding(self.space_, codes)
-        table = Table(np.hstack([data.X, codes]), (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))))
+        table = Table(
+            np.hstack([data.X, codes]),
+            (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))),
+        )
         check_model(model, "outcome", table)
         self.levels_ = learn_each(model, Rows(table, None), data.y, data.weight, self.seed)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         codes = self.space_.encode(treatment)
-        level = answers(self.levels_, X, np.vstack([np.zeros((1, codes.shape[1])), codes]))  # control first
+        # control first
+        level = answers(self.levels_, X, np.vstack([np.zeros((1, codes.shape[1])), codes]))
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None

@@ -24,13 +24,15 @@ class TLearner(EffectEstimator):
     Parameters
     ----------
     outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are random.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+        random.
 
     Examples
     --------
     >>> from sklearn.linear_model import LinearRegression
     >>> X, t = [[0.0], [1.0], [0.0], [1.0]], [0, 0, 1, 1]
-    >>> TLearner(LinearRegression()).fit(X, [1.0, 2.0, 4.0, 7.0], treatment=t).effects([[2.0]]).values
+    >>> learner = TLearner(LinearRegression()).fit(X, [1.0, 2.0, 4.0, 7.0], treatment=t)
+    >>> learner.effects([[2.0]]).values
     array([[[7.]]])
     """
 
@@ -45,11 +47,16 @@ class TLearner(EffectEstimator):
         check_model(model, "outcome", table)
         cell = finite_cells(self.space_, data, least=2)
         nuisances = cell_nuisances(data.y, cell, cells)
-        self.levels_ = [learn_targets(model, table, nuisance, weight=data.weight, seed=self.seed) for nuisance in nuisances]
+        self.levels_ = [
+            learn_targets(model, table, nuisance, weight=data.weight, seed=self.seed)
+            for nuisance in nuisances
+        ]
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        asked, place = np.unique(np.append(self.space_.cells(treatment), 0), return_inverse=True)  # control is asked too
+        # control is asked too
+        asked, place = np.unique(np.append(self.space_.cells(treatment), 0), return_inverse=True)
         found = predict_all([model for a in asked for model in self.levels_[a]], X)
-        level = found.reshape(len(asked), len(self.metrics_), len(X)).transpose(2, 0, 1)  # (n, cells asked, m)
+        # (n, cells asked, m)
+        level = found.reshape(len(asked), len(self.metrics_), len(X)).transpose(2, 0, 1)
         baseline = level[:, 0]
         return level[:, place[:-1]] - baseline[:, None], np.ascontiguousarray(baseline), None

@@ -1,14 +1,18 @@
-"""X-learner: impute each unit's effect with the other arm's model, regress it, and combine both sides by the propensity.
+"""X-learner: impute each unit's effect with the other arm's model, regress it, and combine both
+sides by the propensity.
 
-For candidate a, with levels mu_0 and mu_a learnt from the rows of their cells (Kuenzel, Sekhon, Bickel & Yu, PNAS 2019):
+For candidate a, with levels mu_0 and mu_a learnt from the rows of their cells (Kuenzel, Sekhon,
+Bickel & Yu, PNAS 2019):
 
     rows of a        D = y - mu_0(x)   ->  tau_a1(x)
     rows of control  D = mu_a(x) - y   ->  tau_a0(x)
-    tau_a(x) = g_a tau_a0(x) + (1 - g_a) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the mean propensity
+    tau_a(x) = g_a tau_a0(x) + (1 - g_a) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the mean
+    propensity
 
-A row is imputed by a model that learnt from other cells only: no model has seen the row it imputes, and folds would add nothing.
-Any number of arms: the control rows and mu_0 serve every candidate; rows of third arms hold no outcome under a or control, and
-their imputation would only repeat mu_a - mu_0, the T-learner's answer, so they do not enter tau_a.
+A row is imputed by a model that learnt from other cells only: no model has seen the row it imputes,
+and folds would add nothing. Any number of arms: the control rows and mu_0 serve every candidate;
+rows of third arms hold no outcome under a or control, and their imputation would only repeat mu_a -
+mu_0, the T-learner's answer, so they do not enter tau_a.
 """
 
 from __future__ import annotations
@@ -34,13 +38,17 @@ class XLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect : regressor; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are random.
+    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
+        regressor; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+        random.
     """
 
     takes = "finite: Arms, or Dose by its bins"
 
-    def __init__(self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, seed: int = 0
+    ) -> None:
         self.outcome, self.effect, self.space, self.seed = outcome, effect, space, seed
 
     def _learn(self, data: Sample) -> None:
@@ -57,8 +65,16 @@ class XLearner(EffectEstimator):
         self.levels_ = levels[0]
         self.treated_, self.control_ = [], []
         for a in range(1, cells):
-            self.treated_.append(regress(effect, a, rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T))
-            self.control_.append(regress(effect, 0, predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y)))
+            self.treated_.append(
+                regress(
+                    effect, a, rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T
+                )
+            )
+            self.control_.append(
+                regress(
+                    effect, 0, predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y)
+                )
+            )
         self.mix_ = self._mix(data, cell, cells)
 
     def _mix(self, data: Sample, cell: Ints, cells: int) -> Floats:

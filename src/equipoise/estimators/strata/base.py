@@ -1,11 +1,14 @@
-"""StrataEstimator: the base of all estimators of the five strata.  It checks at the door, tests what can be tested, and labels.
+"""StrataEstimator: the base of all estimators of the five strata.  It checks at the door, tests
+what can be tested, and labels.
 
-A subclass stores its arguments in ``__init__`` (``space``, ``folds`` and ``seed`` among them) and writes two methods:
+A subclass stores its arguments in ``__init__`` (``space``, ``folds`` and ``seed`` among them) and
+writes two methods:
 
     _learn(sample) -> Held    learn from a checked `StrataSample`; what is learnt ends in ``_``
     _raw(X) -> (n, 5)         individual scores of new rows; they need not be probabilities
 
-The strata rest on A1-A6 (`equipoise.core.strata.ASSUMPTIONS`): `diagnostics` says what the data have to say against them.
+The strata rest on A1-A6 (`equipoise.core.strata.ASSUMPTIONS`): `diagnostics` says what the data
+have to say against them.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ class Held:
 
     Attributes
     ----------
-    signals : (n, 5), the estimator's signals.   tested : (n, 5), doubly robust ones (often the same), for the tests.
+    signals : (n, 5), the estimator's signals.   tested : (n, 5), doubly robust ones (often the
+        same), for the tests.
     strata : (n, 5), its estimates of the strata, unprojected.   propensity : (n,), P(offered | x).
     """
 
@@ -52,7 +56,9 @@ class Held:
 class StrataEstimator(BaseEstimator):  # type: ignore[misc]
     """Base of the estimators of strata; see the module's text for what a subclass writes."""
 
-    __metadata_request__fit = {name: True for name in ("treatment", "claimed", "propensity", "sample_weight", "groups")}
+    __metadata_request__fit = {
+        name: True for name in ("treatment", "claimed", "propensity", "sample_weight", "groups")
+    }
 
     space: Space | None
     folds: int
@@ -73,14 +79,27 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : (n, d) array or frame of numbers.   y : (n,) outcome, 0 or 1.   claimed : (n,), 0 or 1, and 0 without an offer.
+        X : (n, d) array or frame of numbers.   y : (n,) outcome, 0 or 1.   claimed : (n,), 0 or 1,
+            and 0 without an offer.
         treatment : (n,) labels of ``space``, two arms: no offer, offer.
-        propensity : (n,) P(offered), or (n, 2); None takes the observed shares, which is right for a randomised experiment with
+        propensity : (n,) P(offered), or (n, 2); None takes the observed shares, which is right for
+            a randomised experiment with
             one share for all; a model such as `LearntPropensity` learns them.
-        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart by folds.
+        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart
+            by folds.
         """
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
-        data = strata_sample(X, y, self.space_, treatment, claimed, propensity, sample_weight, groups, least=self.folds)
+        data = strata_sample(
+            X,
+            y,
+            self.space_,
+            treatment,
+            claimed,
+            propensity,
+            sample_weight,
+            groups,
+            least=self.folds,
+        )
         self.feature_names_in_ = np.asarray(data.rows.features, dtype=object)
         self.n_features_in_ = len(data.rows.features)
         held = self._learn(data)
@@ -96,7 +115,9 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
         return project_simplex(self.scores(X))
 
     def scores(self, X: Any) -> Floats:
-        """The scores of each stratum before projection, (n, 5): below 0 they speak against an assumption, or are noise."""
+        """The scores of each stratum before projection, (n, 5): below 0 they speak against an
+        assumption, or are noise.
+        """
         check_is_fitted(self, "signals_")
         return self._raw(as_learnt(X, self.feature_names_in_))
 
@@ -105,16 +126,20 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
         return self.strata(X)
 
     def signals(self) -> Floats:
-        """The cross-fitted signals of the rows of fit, (n, 5), in their order: average these for shares and policy values."""
+        """The cross-fitted signals of the rows of fit, (n, 5), in their order: average these for
+        shares and policy values.
+        """
         check_is_fitted(self, "signals_")
         return self.signals_.copy()
 
     def diagnostics(self) -> dict[str, Any]:
         """What the data say of the assumptions, as plain numbers.
 
-        assumptions : A1-A6 in words.   restrictions : `restriction_tests`, z a bin.   calibration : `latent_calibration`.
+        assumptions : A1-A6 in words.   restrictions : `restriction_tests`, z a bin.   calibration :
+            `latent_calibration`.
         overlap : see `equipoise.estimators.propensity.overlap`, no offer first.
-        share_clipped : the share of rows in which a held-out estimate lies outside 0..1 before projection.
+        share_clipped : the share of rows in which a held-out estimate lies outside 0..1 before
+            projection.
         clipped_by : the mean distance that projection moves them, summed over strata.
         """
         check_is_fitted(self, "diagnostics_")
@@ -143,8 +168,13 @@ def diagnose(data: StrataSample, held: Held, bins: int = BINS) -> dict[str, Any]
         "assumptions": [asdict(assumption) for assumption in ASSUMPTIONS],
         "restrictions": restriction_tests(held.strata, held.tested, **given),
         "calibration": latent_calibration(projected, held.tested, **given),
-        "overlap": {name: part.tolist() for name, part in overlap(np.column_stack([1 - g, g]), data.offered).items()},
-        "share_clipped": float(((held.strata < -OUTSIDE) | (held.strata > 1 + OUTSIDE)).any(axis=1).mean()),
+        "overlap": {
+            name: part.tolist()
+            for name, part in overlap(np.column_stack([1 - g, g]), data.offered).items()
+        },
+        "share_clipped": float(
+            ((held.strata < -OUTSIDE) | (held.strata > 1 + OUTSIDE)).any(axis=1).mean()
+        ),
         "clipped_by": float(np.abs(projected - held.strata).sum(axis=1).mean()),
     }
 
@@ -152,6 +182,7 @@ def diagnose(data: StrataSample, held: Held, bins: int = BINS) -> dict[str, Any]
 def _violation(test: dict[str, Any]) -> str:
     title = next(one.title for one in ASSUMPTIONS if one.name == test["assumption"])
     return (
-        f"{test['assumption']} ({title}) does not hold: {test['restriction']} fails with z = {test['least_z']:.1f} in one of "
-        f"{len(test['z'])} bins ({test['meaning']}); strata are labelled as if it held: look at bounds and sensitivity"
+        f"{test['assumption']} ({title}) does not hold: {test['restriction']} fails with z ="
+        f" {test['least_z']:.1f} in one of {len(test['z'])} bins ({test['meaning']}); strata are"
+        " labelled as if it held: look at bounds and sensitivity"
     )

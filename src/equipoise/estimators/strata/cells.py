@@ -1,10 +1,12 @@
-"""Nuisances of the strata: one model of the joint cells of claim and outcome, and one of the outcome without an offer.
+"""Nuisances of the strata: one model of the joint cells of claim and outcome, and one of the
+outcome without an offer.
 
     q_cy(x) = P(C=c, Y=y | offered, x)    one model of four classes, learnt from the offered rows
     m0(x)   = P(Y=1 | not offered, x)     one binary model, learnt from the others
 
-The cells are modelled jointly, never as P(C) P(Y): claim and outcome are not independent given x, and the product moves every
-stratum but the coupon buyers.  Boosted classes share the table's bins with every other model of the fit.
+The cells are modelled jointly, never as P(C) P(Y): claim and outcome are not independent given x,
+and the product moves every stratum but the coupon buyers.  Boosted classes share the table's bins
+with every other model of the fit.
 """
 
 from __future__ import annotations
@@ -23,7 +25,15 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.base import propensities
-from equipoise.estimators.base_learners import MANY, SMALL, BoostedTrees, Fitted, Rows, Table, check_model
+from equipoise.estimators.base_learners import (
+    MANY,
+    SMALL,
+    BoostedTrees,
+    Fitted,
+    Rows,
+    Table,
+    check_model,
+)
 from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.estimators.tree_scoring import Trees, predict_many
@@ -40,7 +50,9 @@ class FittedClasses(Protocol):
 
 
 class Softmax:
-    """A learnt ensemble of trees for each class.   trees: (classes,);  start: (classes,), added to their sums."""
+    """A learnt ensemble of trees for each class.   trees: (classes,);  start: (classes,), added to
+    their sums.
+    """
 
     def __init__(self, trees: list[Trees], start: list[float]) -> None:
         self.trees, self.start = trees, start
@@ -52,7 +64,9 @@ class Softmax:
 
 
 class ForeignClasses:
-    """A learnt scikit-learn classifier of codes 0..classes-1, some of which it may never have seen."""
+    """A learnt scikit-learn classifier of codes 0..classes-1, some of which it may never have
+    seen.
+    """
 
     def __init__(self, model: Any, classes: int) -> None:
         self.model, self.classes = model, classes
@@ -68,7 +82,8 @@ class ForeignClasses:
 def split_classes(text: str, classes: int) -> list[str]:
     """LightGBM's model text as one text a class: tree i belongs to class i mod classes.
 
-    >>> [part.count("Tree=") for part in split_classes("head\\nTree=0\\nTree=1\\nTree=2\\nTree=3\\nend of trees\\n", 2)]
+    >>> model = "head\\nTree=0\\nTree=1\\nTree=2\\nTree=3\\nend of trees\\n"
+    >>> [part.count("Tree=") for part in split_classes(model, 2)]
     [2, 2]
     """
     head, *trees = text.split("\nend of trees")[0].split("\nTree=")
@@ -76,22 +91,33 @@ def split_classes(text: str, classes: int) -> list[str]:
 
 
 class BoostedClasses(BoostedTrees):
-    """Gradient boosted trees for classes: LightGBM with the multiclass likelihood; parameters as `BoostedTrees`."""
+    """Gradient boosted trees for classes: LightGBM with the multiclass likelihood; parameters as
+    `BoostedTrees`.
+    """
 
     def learn_classes(self, rows: Rows, code: Ints, weight: Floats | None, classes: int) -> Softmax:
         """Learn the class of these rows.   code: (rows,) in 0..classes-1; weight: (rows,)."""
         return Softmax(self._boost(rows, code, weight, classes), [0.0] * classes)
 
     def climb(self, rows: Rows, gradient: Gradient, start: Floats) -> Softmax:
-        """Learn by a gradient of one's own.   gradient: scores (rows, classes) -> gradient and curvature, (rows, classes)."""
+        """Learn by a gradient of one's own.   gradient: scores (rows, classes) -> gradient and
+        curvature, (rows, classes).
+        """
         blank = np.zeros(len(rows.table.X) if rows.index is None else len(rows.index))
-        trees = self._boost(rows, blank, None, len(start), lambda scores, _: gradient(scores + start))
+        trees = self._boost(
+            rows, blank, None, len(start), lambda scores, _: gradient(scores + start)
+        )
         return Softmax(trees, start.tolist())
 
-    def _boost(self, rows: Rows, label: Any, weight: Floats | None, classes: int, gradient: Any = None) -> list[Trees]:
+    def _boost(
+        self, rows: Rows, label: Any, weight: Floats | None, classes: int, gradient: Any = None
+    ) -> list[Trees]:
         self._check()
         threads = self.threads or int(len(rows.table.X) < SMALL)
-        objective = {"objective": "multiclass" if gradient is None else "none", "num_class": classes}
+        objective = {
+            "objective": "multiclass" if gradient is None else "none",
+            "num_class": classes,
+        }
         settings = self.settings(threads) | objective
         data = rows.binned(self.bins, threads)
         data.params = settings
@@ -105,7 +131,9 @@ class BoostedClasses(BoostedTrees):
 
 
 def default_classes(rows: float) -> BoostedClasses:
-    """The model of the claim cells, for so many offered rows: leaves as measured on the incentive world."""
+    """The model of the claim cells, for so many offered rows: leaves as measured on the incentive
+    world.
+    """
     return BoostedClasses(leaves=_leaves(rows))
 
 
@@ -115,7 +143,9 @@ def default_level(rows: float) -> BoostedTrees:
 
 
 def default_missed(trees: int = 50) -> BoostedTrees:
-    """The model of what the outcome models missed: little signal beside much noise, so few small trees and short steps."""
+    """The model of what the outcome models missed: little signal beside much noise, so few small
+    trees and short steps.
+    """
     return BoostedTrees(trees=trees, learning_rate=0.05, leaves=4)
 
 
@@ -124,7 +154,13 @@ def _leaves(rows: float) -> int:
 
 
 def learn_classes(
-    model: Any, rows: Rows, code: Ints, weight: Floats | None = None, *, classes: int = CELLS, seed: int = 0
+    model: Any,
+    rows: Rows,
+    code: Ints,
+    weight: Floats | None = None,
+    *,
+    classes: int = CELLS,
+    seed: int = 0,
 ) -> FittedClasses:
     """Fit a fresh copy of a model of classes to rows of a table.   code, weight: (rows,)."""
     if hasattr(model, "learn_classes"):
@@ -136,7 +172,12 @@ def learn_classes(
     if weight is None:
         return ForeignClasses(fresh.fit(rows.of(rows.table.X), code), classes)
     if not has_fit_parameter(fresh, "sample_weight"):
-        raise InputError(f"base model {type(model).__name__}", "take sample_weight", "a fit without it", fix="use one that does")
+        raise InputError(
+            f"base model {type(model).__name__}",
+            "take sample_weight",
+            "a fit without it",
+            fix="use one that does",
+        )
     return ForeignClasses(fresh.fit(rows.of(rows.table.X), code, sample_weight=weight), classes)
 
 
@@ -145,7 +186,12 @@ def check_classes(model: Any, role: str, table: Table) -> None:
     if hasattr(model, "learn_classes"):
         return
     if not is_classifier(model):
-        raise InputError(role, "be a classifier", repr(model), fix="take one of scikit-learn, or None for boosted classes")
+        raise InputError(
+            role,
+            "be a classifier",
+            repr(model),
+            fix="take one of scikit-learn, or None for boosted classes",
+        )
     check_model(model, role, table)
 
 
@@ -155,7 +201,8 @@ class Nuisances:
 
     Attributes
     ----------
-    q, m0 : (n, 4) and (n,), by models that did not see the row.   propensity : (n,), P(offered | x).
+    q, m0 : (n, 4) and (n,), by models that did not see the row.   propensity : (n,), P(offered |
+        x).
     cells, levels : the models of each fold.   table, fold : of the fit.
     """
 
@@ -170,7 +217,9 @@ class Nuisances:
 
 def folds_of(data: StrataSample, folds: int, seed: int) -> Ints:
     """The fold of each row, (n,): equal within every cell of offer, claim and outcome."""
-    return fold_ids(len(data), folds, seed, strata=data.cell + CELLS * data.offered, groups=data.rows.groups)
+    return fold_ids(
+        len(data), folds, seed, strata=data.cell + CELLS * data.offered, groups=data.rows.groups
+    )
 
 
 def offer_propensity(data: StrataSample, fold: Ints) -> Floats:
@@ -178,8 +227,12 @@ def offer_propensity(data: StrataSample, fold: Ints) -> Floats:
     return np.ascontiguousarray(propensities(data.rows, data.offered, 2, fold)[:, 1])
 
 
-def learn_nuisances(cells: Any, outcome: Any, data: StrataSample, *, folds: int, seed: int) -> Nuisances:
-    """Learn q and m0 across folds.   cells: a model of classes; outcome: a regressor or classifier; None for boosted trees."""
+def learn_nuisances(
+    cells: Any, outcome: Any, data: StrataSample, *, folds: int, seed: int
+) -> Nuisances:
+    """Learn q and m0 across folds.   cells: a model of classes; outcome: a regressor or classifier;
+    None for boosted trees.
+    """
     table = Table(data.rows.X, data.rows.features)
     offered = data.offered == 1
     cells = default_classes(float(offered.sum())) if cells is None else cells
@@ -197,10 +250,14 @@ def learn_nuisances(cells: Any, outcome: Any, data: StrataSample, *, folds: int,
         q[held] = models[-1].predict(table.X, held)
     level = cross_fit(outcome, table, [Nuisance(~offered, data.rows.y)], fold, weight, seed)
     levels = [of_fold[0][0] for of_fold in level.models]
-    return Nuisances(q, level.held[:, 0, 0], offer_propensity(data, fold), models, levels, table, fold)
+    return Nuisances(
+        q, level.held[:, 0, 0], offer_propensity(data, fold), models, levels, table, fold
+    )
 
 
-def mean_cells(cells: Sequence[FittedClasses], levels: Sequence[Fitted], X: Floats) -> tuple[Floats, Floats]:
+def mean_cells(
+    cells: Sequence[FittedClasses], levels: Sequence[Fitted], X: Floats
+) -> tuple[Floats, Floats]:
     """q (n, 4) and m0 (n,) of new rows: the means over the folds' models."""
     q = np.mean([model.predict(X) for model in cells], axis=0)
     return q, np.mean([model.predict(X) for model in levels], axis=0)

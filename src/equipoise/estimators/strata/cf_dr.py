@@ -1,9 +1,11 @@
 """CF-DR: the strata by doubly robust signals, each regressed on x.
 
-    psi  = identify(q + t (1{C=c, Y=y} - q) / g, m0 + (1-t) (Y - m0) / (1-g))       q, m0, g learnt without the row's fold
+    psi  = identify(q + t (1{C=c, Y=y} - q) / g, m0 + (1-t) (Y - m0) / (1-g))       q, m0, g learnt
+    without the row's fold
     p(x) = identify(q(x), m0(x)) + E[psi - identify(q, m0) | x]
 
-Right in the limit if either the outcome models or the propensity are; the second term is what the models missed.
+Right in the limit if either the outcome models or the propensity are; the second term is what the
+models missed.
     Li et al. (2023), KDD, doi 10.1145/3580305.3599550; Kennedy, arXiv:2004.14497.
 """
 
@@ -26,9 +28,11 @@ class CFDR(StrataEstimator):
 
     Parameters
     ----------
-    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome without an offer.
+    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome
+        without an offer.
     effect : regressor of what these missed.   None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and models.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds and models.
     """
 
     def __init__(
@@ -51,7 +55,9 @@ class CFDR(StrataEstimator):
         plug_in = identify(fit.q, fit.m0)
         psi = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)
         self.cells_, self.levels_ = fit.cells, fit.levels
-        self.effects_ = learn_each(effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.seed)
+        self.effects_ = learn_each(
+            effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.seed
+        )
         return Held(psi, psi, plug_in, fit.propensity)
 
     def _raw(self, X: Floats) -> Floats:

@@ -1,8 +1,10 @@
 """CF-IPS: the strata by weighting with the propensity, and no outcome model at all.
 
-    psi = identify(t 1{C=c, Y=y} / g, (1-t) Y / (1-g))        p(x) = E[psi | x], one regression a stratum
+    psi = identify(t 1{C=c, Y=y} / g, (1-t) Y / (1-g))        p(x) = E[psi | x], one regression a
+    stratum
 
-It is right if the propensity is; its signals are noisier than CF-DR's.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+It is right if the propensity is; its signals are noisier than CF-DR's.   Li et al. (2023), KDD, doi
+10.1145/3580305.3599550.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ class CFIPS(StrataEstimator):
     Parameters
     ----------
     effect : regressor of the signals; None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and models.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds and models.
     """
 
-    def __init__(self, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0) -> None:
+    def __init__(
+        self, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+    ) -> None:
         self.effect, self.space, self.folds, self.seed = effect, space, folds, seed
 
     def _learn(self, data: StrataSample) -> Held:

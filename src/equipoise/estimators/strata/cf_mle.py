@@ -1,11 +1,14 @@
 """CF-MLE: the strata as one model of five classes whose likelihood is that of what was seen.
 
-    -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 | the rest]_Y
+    -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 |
+    the rest]_Y
 
-A row shows a set S of strata it may belong to, one class of six.  With r_s = f_s 1{s in S} / sum_S f the gradient in the score of
-class s is f_s - r_s, and f_s (1 - f_s) bounds its curvature: a step of boosting is a step of generalised EM.   Dempster, Laird &
-Rubin (1977).  The likelihood needs no propensity, and the strata are probabilities that keep both restrictions by construction;
-the signals are doubly robust around them.
+A row shows a set S of strata it may belong to, one class of six.  With r_s = f_s 1{s in S} / sum_S
+f the gradient in the score of
+class s is f_s - r_s, and f_s (1 - f_s) bounds its curvature: a step of boosting is a step of
+generalised EM.   Dempster, Laird & Rubin (1977).  The likelihood needs no propensity, and the
+strata are probabilities that keep both restrictions by construction; the signals are doubly robust
+around them.
 """
 
 from __future__ import annotations
@@ -24,8 +27,18 @@ from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import BoostedClasses, folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 
-SETS = np.array(  # the strata that each of the six observable cells may be: offered q00, q01, q10, q11; not offered y0, y1
-    [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 1], [1, 0, 1, 1, 0], [0, 1, 0, 0, 1]], np.bool_
+# the strata that each of the six observable cells may be: offered q00, q01, q10, q11; not offered
+# y0, y1
+SETS = np.array(
+    [
+        [1, 0, 0, 0, 0],
+        [0, 1, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 0, 1, 1],
+        [1, 0, 1, 1, 0],
+        [0, 1, 0, 0, 1],
+    ],
+    np.bool_,
 )
 EM_STEPS = 200
 LEAST = 1e-6  # of a starting probability
@@ -37,7 +50,9 @@ def observed(offered: Ints, claimed: Ints, y: Ints) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def _step(scores: Floats, seen: Ints, sets: Bools, weight: Floats, gradient: Floats, curvature: Floats) -> None:
+def _step(
+    scores: Floats, seen: Ints, sets: Bools, weight: Floats, gradient: Floats, curvature: Floats
+) -> None:
     """The gradient and the bound of the curvature of each row's likelihood, both (n, 5)."""
     n, k = scores.shape
     for i in range(n):
@@ -79,16 +94,24 @@ class CFMLE(StrataEstimator):
     Parameters
     ----------
     model : `BoostedClasses`; None for some that suit the rows.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds.
     """
 
-    def __init__(self, model: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0) -> None:
+    def __init__(
+        self, model: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+    ) -> None:
         self.model, self.space, self.folds, self.seed = model, space, folds, seed
 
     def _learn(self, data: StrataSample) -> Held:
         model = default_strata(len(data)) if self.model is None else self.model
         if not hasattr(model, "climb"):
-            raise InputError("model", "be BoostedClasses", repr(model), fix="its likelihood is not one of a plain classifier")
+            raise InputError(
+                "model",
+                "be BoostedClasses",
+                repr(model),
+                fix="its likelihood is not one of a plain classifier",
+            )
         table = Table(data.rows.X, data.rows.features)
         fold = folds_of(data, self.folds, self.seed)
         seen = observed(data.offered, data.claimed, data.y)

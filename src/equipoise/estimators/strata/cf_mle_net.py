@@ -1,9 +1,11 @@
 """CF-MLE for ids: the exact likelihood of the strata, with an embedding an id in place of trees.
 
-    -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 | the rest]_Y
+    -log L = - t log [f_0000 | f_0011 | f_0100 | f_0101 + f_0111]_CY - (1-t) log [f_0011 + f_0111 |
+    the rest]_Y
 
-Scores are additive in the ids, plus an interaction of low rank where asked.  A tenth of the rows decides when to stop.  Where a
-propensity was given, rows weigh 1 / P(own arm): what the assignment depended on need not be within the net's reach.
+Scores are additive in the ids, plus an interaction of low rank where asked.  A tenth of the rows
+decides when to stop.  Where a propensity was given, rows weigh 1 / P(own arm): what the assignment
+depended on need not be within the net's reach.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class CFMLENet(StrataEstimator):
     rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
     device : "cpu", "cuda", or "auto" for what there is.
     patience : epochs without a gain on held-out rows before it stops.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds and nets.
     """
 
     of_ids = True
@@ -44,7 +47,13 @@ class CFMLENet(StrataEstimator):
         folds: int = 3,
         seed: int = 0,
     ) -> None:
-        self.rank, self.batch, self.epochs, self.patience, self.device = rank, batch, epochs, patience, device
+        self.rank, self.batch, self.epochs, self.patience, self.device = (
+            rank,
+            batch,
+            epochs,
+            patience,
+            device,
+        )
         self.space, self.folds, self.seed = space, folds, seed
 
     def _learn(self, data: StrataSample) -> Held:
@@ -57,7 +66,12 @@ class CFMLENet(StrataEstimator):
 
         kept, held = rows.split(HELD, self.seed)
         how = Training(
-            batch=self.batch, epochs=self.epochs, stop=NoGain(self.patience), seed=self.seed, decay=0.0, device=self.device
+            batch=self.batch,
+            epochs=self.epochs,
+            stop=NoGain(self.patience),
+            seed=self.seed,
+            decay=0.0,
+            device=self.device,
         )
         return fit_cf_mle(kept, how, rank=self.rank, held=held)
 

@@ -2,10 +2,12 @@
 
     L = sum over the six cells (t, c, y) of w_cell BCE(P(cell), seen) + eta sum (g - t)^2
 
-    P(cell): g f_0000 | g f_0011 | g f_0100 | g (f_0101 + f_0111) | (1-g)(f_0011 + f_0111) | (1-g)(f_0000 + f_0100 + f_0101)
+    P(cell): g f_0000 | g f_0011 | g f_0100 | g (f_0101 + f_0111) | (1-g)(f_0011 + f_0111) |
+    (1-g)(f_0000 + f_0100 + f_0101)
 
-f: five classes, g: the propensity, both additive in embeddings of the ids.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550;
-the weights are those of its code.  The fitted strata are probabilities by construction.
+f: five classes, g: the propensity, both additive in embeddings of the ids.   Li et al. (2023), KDD,
+doi 10.1145/3580305.3599550; the weights are those of its code.  The fitted strata are probabilities
+by construction.
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ class CFMTL(StrataEstimator):
     Parameters
     ----------
     weights : of the six cells, in the order above.   eta : of the squared error of the propensity.
-    batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative gain is below the tolerance.
+    batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative
+        gain is below the tolerance.
     device : "cpu", "cuda", or "auto" for what there is.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and nets.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds and nets.
     """
 
     of_ids = True
@@ -58,7 +62,11 @@ class CFMTL(StrataEstimator):
             from equipoise.neural.train import SlowGains, Training
 
             how = Training(
-                batch=self.batch, epochs=self.epochs, stop=SlowGains(self.tolerance), seed=self.seed, device=self.device
+                batch=self.batch,
+                epochs=self.epochs,
+                stop=SlowGains(self.tolerance),
+                seed=self.seed,
+                device=self.device,
             )
             return fit_cf_mtl(rows, how, weights=self.weights, eta=self.eta)
 

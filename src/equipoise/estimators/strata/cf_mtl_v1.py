@@ -1,7 +1,9 @@
 """CF-MTL-v1: CF-MTL with parts that were trained before, as the source text varies it.
 
-    1  the propensity g, by cross-entropy with t        2  embeddings, as a matrix factorisation of y with squared error
-    3  strata on these embeddings, by the six cells' cross-entropies alone: g and the embeddings go on learning, without eta
+    1  the propensity g, by cross-entropy with t        2  embeddings, as a matrix factorisation of
+    y with squared error
+    3  strata on these embeddings, by the six cells' cross-entropies alone: g and the embeddings go
+    on learning, without eta
 
 Its listing registers the parts as sub-modules, so nothing is frozen.
 """
@@ -48,7 +50,13 @@ class CFMTLV1(StrataEstimator):
         from equipoise.neural.strata import fit_cf_mtl_v1
         from equipoise.neural.train import SlowGains, Training
 
-        how = Training(batch=self.batch, epochs=self.epochs, seed=self.seed, stop=SlowGains(self.tolerance), device=self.device)
+        how = Training(
+            batch=self.batch,
+            epochs=self.epochs,
+            seed=self.seed,
+            stop=SlowGains(self.tolerance),
+            device=self.device,
+        )
         return fit_cf_mtl_v1(rows, how, weights=self.weights)
 
     def _raw(self, X: Floats) -> Floats:

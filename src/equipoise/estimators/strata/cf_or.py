@@ -1,8 +1,10 @@
 """CF-OR: the strata of the outcome models, put into the identification formulas.
 
-    p = identify(q(x), m0(x))       q: one model of the four claim cells; m0: one of the outcome without an offer
+    p = identify(q(x), m0(x))       q: one model of the four claim cells; m0: one of the outcome
+    without an offer
 
-It is right if both models are, and needs no propensity.   Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+It is right if both models are, and needs no propensity.   Li et al. (2023), KDD, doi
+10.1145/3580305.3599550.
 """
 
 from __future__ import annotations
@@ -22,15 +24,29 @@ class CFOR(StrataEstimator):
 
     Parameters
     ----------
-    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome without an offer.
+    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome
+        without an offer.
         None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.   seed : of the folds and models.
+    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+        seed : of the folds and models.
     """
 
     def __init__(
-        self, cells: Any = None, outcome: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+        self,
+        cells: Any = None,
+        outcome: Any = None,
+        *,
+        space: Space | None = None,
+        folds: int = 3,
+        seed: int = 0,
     ) -> None:
-        self.cells, self.outcome, self.space, self.folds, self.seed = cells, outcome, space, folds, seed
+        self.cells, self.outcome, self.space, self.folds, self.seed = (
+            cells,
+            outcome,
+            space,
+            folds,
+            seed,
+        )
 
     def _learn(self, data: StrataSample) -> Held:
         fit = learn_nuisances(self.cells, self.outcome, data, folds=self.folds, seed=self.seed)

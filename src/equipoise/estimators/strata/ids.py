@@ -1,7 +1,9 @@
-"""Strata of rows of ids: each column of X holds ids (a user, an item), learnt by a net with an embedding an id.
+"""Strata of rows of ids: each column of X holds ids (a user, an item), learnt by a net with an
+embedding an id.
 
-Every fold's net knows the ids of the rows it learnt from; any other id is met by the mean of the known ones, in prediction and in
-the held-out part.  The signals are doubly robust around the held-out strata.
+Every fold's net knows the ids of the rows it learnt from; any other id is met by the mean of the
+known ones, in prediction and in the held-out part.  The signals are doubly robust around the
+held-out strata.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from equipoise.neural.id_scores import IdScores, codes_of, softmax
 Learn = Callable[[Any], Any]  # ClaimRows -> StrataModel
 
 
-def learn_by_fold(data: StrataSample, folds: int, seed: int, learn: Learn) -> tuple[list[dict[str, Any]], Held]:
-    """One net a fold, and what they say of the rows they did not see.   What is learnt is plain arrays.
+def learn_by_fold(
+    data: StrataSample, folds: int, seed: int, learn: Learn
+) -> tuple[list[dict[str, Any]], Held]:
+    """One net a fold, and what they say of the rows they did not see.   What is learnt is plain
+    arrays.
 
     Rows come with weights 1 / P(own arm) where a propensity was given; a net may use them.
     """
@@ -32,7 +37,12 @@ def learn_by_fold(data: StrataSample, folds: int, seed: int, learn: Learn) -> tu
     from equipoise.neural.strata import ClaimRows  # torch, and only where something is trained
 
     if data.rows.weight is not None:
-        raise InputError("sample_weight", "be None for nets of ids", "weights", fix="use a tabular estimator: cf-dr, cf-mle")
+        raise InputError(
+            "sample_weight",
+            "be None for nets of ids",
+            "weights",
+            fix="use a tabular estimator: cf-dr, cf-mle",
+        )
     X = checked_ids(data.rows.X, data.rows.features)
     fold = folds_of(data, folds, seed)
     g = offer_propensity(data, fold)
@@ -43,7 +53,9 @@ def learn_by_fold(data: StrataSample, folds: int, seed: int, learn: Learn) -> tu
         known = [np.unique(X[rows, j]) for j in range(X.shape[1])]
         sizes = tuple(len(values) for values in known)
         part = None if weight is None else weight[rows]
-        seen = ClaimRows(codes(X[rows], known), sizes, data.offered[rows], data.claimed[rows], data.y[rows], part)
+        seen = ClaimRows(
+            codes(X[rows], known), sizes, data.offered[rows], data.claimed[rows], data.y[rows], part
+        )
         models.append({"known": known, **learn(seen).scores.arrays()})
         out = np.flatnonzero(fold == f)
         held[out] = strata_of(models[-1], X[out])
@@ -74,5 +86,11 @@ def checked_ids(X: Floats, features: tuple[str, ...]) -> Ints:
     if bad.any():
         row, j = (int(place) for place in np.argwhere(bad)[0])
         fix = "give columns of ids (a user, an item), or use a tabular estimator: cf-dr, cf-mle"
-        raise InputError(f"X column {features[j]!r}", "hold ids, which are whole numbers", f"{X[row, j]:g}", f"row {row}", fix)
+        raise InputError(
+            f"X column {features[j]!r}",
+            "hold ids, which are whole numbers",
+            f"{X[row, j]:g}",
+            f"row {row}",
+            fix,
+        )
     return X.astype(np.int64)

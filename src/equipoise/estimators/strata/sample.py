@@ -1,4 +1,6 @@
-"""What a strata estimator learns from, checked once at the door: an offer, a claim and an outcome, all of them 0 or 1."""
+"""What a strata estimator learns from, checked once at the door: an offer, a claim and an outcome,
+all of them 0 or 1.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,19 @@ from equipoise.estimators.base import finite_cells
 from equipoise.estimators.training_data import Sample, sample
 
 SHOWN = 5  # rows that an error names
-CELL_WORDS = ("neither claims nor buys", "buys without a claim", "claims and does not buy", "claims and buys")
+CELL_WORDS = (
+    "neither claims nor buys",
+    "buys without a claim",
+    "claims and does not buy",
+    "claims and buys",
+)
 
 
 @dataclass(frozen=True)
 class StrataSample:
-    """Checked rows.   rows: features, weights, groups, propensity;  offered, claimed, y: (n,) of 0 and 1."""
+    """Checked rows.   rows: features, weights, groups, propensity;  offered, claimed, y: (n,) of 0
+    and 1.
+    """
 
     rows: Sample
     offered: Ints
@@ -56,10 +65,17 @@ def strata_sample(
     """Check what fit was given.   least: the fewest rows with, and without, an offer."""
     if len(space.candidates()) != 1:
         fix = "choose two treatments of the log: no offer and one offer"
-        raise UnsupportedSpace("the space of strata", "be two arms: no offer, offer", space.describe(), fix=fix)
+        raise UnsupportedSpace(
+            "the space of strata", "be two arms: no offer, offer", space.describe(), fix=fix
+        )
     rows = sample(X, y, space, treatment, propensity, sample_weight, groups)
     if rows.y.shape[1] != 1:
-        raise InputError("y", "be one outcome of strata", f"{rows.y.shape[1]} columns", fix="fit one estimator an outcome")
+        raise InputError(
+            "y",
+            "be one outcome of strata",
+            f"{rows.y.shape[1]} columns",
+            fix="fit one estimator an outcome",
+        )
     offered = finite_cells(space, rows, least=least)
     claim = zeros_and_ones(claimed, "claimed", len(rows))
     outcome = zeros_and_ones(rows.y[:, 0], f"outcome {rows.metrics[0]!r}", len(rows))
@@ -79,7 +95,13 @@ def zeros_and_ones(given: Any, what: str, n: int) -> Ints:
     good = (values == 0) | (values == 1)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError(what, "be 0 or 1", f"{values[row]:g}", f"row {row}", "strata need yes or no: say what counts as yes")
+        raise InputError(
+            what,
+            "be 0 or 1",
+            f"{values[row]:g}",
+            f"row {row}",
+            "strata need yes or no: say what counts as yes",
+        )
     return values.astype(np.int64)
 
 
@@ -91,10 +113,17 @@ def _no_claim_without_offer(offered: Ints, claimed: Ints) -> None:
     rows = ", ".join(map(str, bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")
     share = len(bad) / int((offered == 0).sum())
     fix = (
-        "strata rest on A4, no claim without offer: if such a claim is not one of this incentive, pass claimed * offered, "
-        "which counts claims of the offer only; if it is one, control got the incentive too and strata do not apply"
+        "strata rest on A4, no claim without offer: if such a claim is not one of this incentive,"
+        " pass claimed * offered, which counts claims of the offer only; if it is one, control got"
+        " the incentive too and strata do not apply"
     )
-    raise InputError("claimed", "be 0 in every row without an offer", f"1 in {len(bad)} rows ({share:.1%})", f"rows {rows}", fix)
+    raise InputError(
+        "claimed",
+        "be 0 in every row without an offer",
+        f"1 in {len(bad)} rows ({share:.1%})",
+        f"rows {rows}",
+        fix,
+    )
 
 
 def _empty_cells(offered: Ints, cell: Ints) -> None:
@@ -102,7 +131,15 @@ def _empty_cells(offered: Ints, cell: Ints) -> None:
     count = np.bincount(cell[offered == 1], minlength=4)
     if np.count_nonzero(count) < 2:
         word = CELL_WORDS[int(np.argmax(count))]
-        raise InputError("the offered rows", "differ in claim or outcome", f"only a unit that {word}", fix="check the columns")
+        raise InputError(
+            "the offered rows",
+            "differ in claim or outcome",
+            f"only a unit that {word}",
+            fix="check the columns",
+        )
     for name, word in ((CLAIM_CELLS[c], CELL_WORDS[c]) for c in np.flatnonzero(count == 0)):
-        text = f"no offered unit {word}: {name} is taken to be 0 for everybody, which is right only if it cannot happen"
+        text = (
+            f"no offered unit {word}: {name} is taken to be 0 for everybody, which is right only if"
+            " it cannot happen"
+        )
         warnings.warn(text, AssumptionWarning, stacklevel=5)

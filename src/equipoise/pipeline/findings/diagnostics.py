@@ -1,6 +1,8 @@
-"""What the experiment says before any policy: average effects, and how well predicted effects order and describe the rows.
+"""What the experiment says before any policy: average effects, and how well predicted effects order
+and describe the rows.
 
-All is measured by doubly robust scores with cross-fitted levels, and every prediction judged here is out of fold.
+All is measured by doubly robust scores with cross-fitted levels, and every prediction judged here
+is out of fold.
 """
 
 from __future__ import annotations
@@ -12,18 +14,35 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
-from equipoise.evaluation import METRICS, Evidence, average_effects, calibration_deciles, gain_curve, observe, rank
+from equipoise.evaluation import (
+    METRICS,
+    Evidence,
+    average_effects,
+    calibration_deciles,
+    gain_curve,
+    observe,
+    rank,
+)
 from equipoise.evaluation import Ranking as Ranked
 from equipoise.report.findings import Average, Decile, Ranking
 
 POINTS = 40  # of a drawn curve
 
 
-def log_evidence(log: Log, effects: Effects, propensity: Floats, sign: Floats | float = 1.0) -> Evidence:
-    """The rows that every judgement stands on, with the log's outcomes times ``sign`` (m,) as metrics."""
+def log_evidence(
+    log: Log, effects: Effects, propensity: Floats, sign: Floats | float = 1.0
+) -> Evidence:
+    """The rows that every judgement stands on, with the log's outcomes times ``sign`` (m,) as
+    metrics.
+    """
     levels = effects.levels()[:, :, : len(log.metrics)]
     return observe(
-        log.y * sign, cell=log.cells, propensity=propensity, levels=levels * sign, weight=log.weight, groups=log.groups
+        log.y * sign,
+        cell=log.cells,
+        propensity=propensity,
+        levels=levels * sign,
+        weight=log.weight,
+        groups=log.groups,
     )
 
 
@@ -43,10 +62,14 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
     ]
 
 
-def rankings(log: Log, effects: Effects, propensity: Floats, level: float, seed: int) -> tuple[list[Ranking], list[Decile]]:
-    """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger predictions rank first.
+def rankings(
+    log: Log, effects: Effects, propensity: Floats, level: float, seed: int
+) -> tuple[list[Ranking], list[Decile]]:
+    """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger
+    predictions rank first.
 
-    Where lower is better the ranking and its curve are of the fall, so that both start with those who gain most.
+    Where lower is better the ranking and its curve are of the fall, so that both start with those
+    who gain most.
     """
     curves: list[Ranking] = []
     tenths: list[Decile] = []
@@ -79,13 +102,22 @@ def rankings(log: Log, effects: Effects, propensity: Floats, level: float, seed:
     return curves, tenths
 
 
-def _ranked(log: Log, effects: Effects, propensity: Floats) -> Iterator[tuple[str, str, float, Ranked]]:
-    """(metric, candidate, sign, ranking) of every pair; a metric where lower is better is turned round first."""
+def _ranked(
+    log: Log, effects: Effects, propensity: Floats
+) -> Iterator[tuple[str, str, float, Ranked]]:
+    """(metric, candidate, sign, ranking) of every pair; a metric where lower is better is turned
+    round first.
+    """
     sign = np.asarray([outcome.sign for outcome in log.roles.outcomes])
     rows = log_evidence(log, effects, propensity, sign)
     for j, metric in enumerate(log.metrics):
         for a, candidate in enumerate(effects.candidates):
-            yield metric, candidate, float(sign[j]), rank(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j)
+            yield (
+                metric,
+                candidate,
+                float(sign[j]),
+                rank(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j),
+            )
 
 
 def _turned(interval: list[float], sign: float) -> list[float]:

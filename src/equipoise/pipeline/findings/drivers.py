@@ -1,8 +1,9 @@
 """Drivers: which features the predicted effects hang on.
 
-For every candidate and metric a small regression tree learns the predicted effect from the features; the importance of a feature
-is its share of the variation that the tree explains (Breiman et al. 1984, section 5.3), the levels of a text column added up.
-It says what the estimator used, not what causes the effect.
+For every candidate and metric a small regression tree learns the predicted effect from the
+features; the importance of a feature is its share of the variation that the tree explains (Breiman
+et al. 1984, section 5.3), the levels of a text column added up. It says what the estimator used,
+not what causes the effect.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
 
 
 def _importances(X: Any, sources: list[str], target: Any, seed: int) -> list[tuple[str, float]]:
-    tree = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=LEAF, random_state=seed).fit(X, target)
+    tree = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=LEAF, random_state=seed).fit(
+        X, target
+    )
     total: dict[str, float] = {}
     for source, share in zip(sources, tree.feature_importances_, strict=True):
         total[source] = total.get(source, 0.0) + float(share)

@@ -1,4 +1,6 @@
-"""The chosen policy described: who gets what, also by protected group, and how the treated differ from the others."""
+"""The chosen policy described: who gets what, also by protected group, and how the treated differ
+from the others.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from equipoise.core.log import Log
 from equipoise.pipeline.study.evaluator import Judge
 from equipoise.report.findings import GroupShare
 
-MOST_GROUPS = 12  # a column with more values is cut into quarters, or its rare labels are put together
+# a column with more values is cut into quarters, or its rare labels are put together
+MOST_GROUPS = 12
 PROFILE = 12  # features shown
 
 
@@ -21,7 +24,9 @@ def shares(policy: Floats, names: tuple[str, ...], rows: Ints | None = None) -> 
     return dict(zip(names, mean.tolist(), strict=True))
 
 
-def group_shares(log: Log, judge: Judge, policy: Floats, expected: Floats, columns: tuple[str, ...]) -> list[GroupShare]:
+def group_shares(
+    log: Log, judge: Judge, policy: Floats, expected: Floats, columns: tuple[str, ...]
+) -> list[GroupShare]:
     """Who gets what in every group of the audited columns.   expected: (n, k) expected costs."""
     spend = (policy[:, 1:] * expected).sum(axis=1)
     gains = judge.gains(policy)
@@ -46,7 +51,9 @@ def group_shares(log: Log, judge: Judge, policy: Floats, expected: Floats, colum
 
 
 def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
-    """The groups of a column as codes (n,) and labels: its values, or quarters of a number, or its commonest labels."""
+    """The groups of a column as codes (n,) and labels: its values, or quarters of a number, or its
+    commonest labels.
+    """
     codes, labels = log.codes(column)
     if len(labels) <= MOST_GROUPS:
         return codes, labels
@@ -63,7 +70,11 @@ def _quarters(values: Floats) -> tuple[Ints, list[str]]:
     cuts = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
     codes = np.searchsorted(cuts, values, side="left").astype(np.int64)
     edges = [f"{cut:g}" for cut in cuts]
-    labels = [f"up to {edges[0]}", *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)), f"above {edges[-1]}"]
+    labels = [
+        f"up to {edges[0]}",
+        *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)),
+        f"above {edges[-1]}",
+    ]
     absent = np.isnan(values)
     if absent.any():
         codes[absent] = len(labels)
@@ -72,7 +83,9 @@ def _quarters(values: Floats) -> tuple[Ints, list[str]]:
 
 
 def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
-    """How those who get an offer differ from those who get none: means of features, the largest standardised difference first."""
+    """How those who get an offer differ from those who get none: means of features, the largest
+    standardised difference first.
+    """
     treated = 1 - policy[:, 0]
     if not 0 < treated.sum() < len(treated):
         return []
@@ -84,8 +97,16 @@ def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
         if not 0 < w.sum() < len(w) or np.ptp(x) == 0:
             continue
         inside, outside = np.average(x, weights=w), np.average(x, weights=1 - w)
-        spread = np.sqrt((np.average((x - inside) ** 2, weights=w) + np.average((x - outside) ** 2, weights=1 - w)) / 2)
+        spread = np.sqrt(
+            (
+                np.average((x - inside) ** 2, weights=w)
+                + np.average((x - outside) ** 2, weights=1 - w)
+            )
+            / 2
+        )
         if spread > 0:
             smd = float((inside - outside) / spread)
-            rows.append({"feature": name, "treated": float(inside), "untreated": float(outside), "smd": smd})
+            rows.append(
+                {"feature": name, "treated": float(inside), "untreated": float(outside), "smd": smd}
+            )
     return sorted(rows, key=lambda row: -abs(float(str(row["smd"]))))[:PROFILE]

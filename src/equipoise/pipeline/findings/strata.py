@@ -1,7 +1,8 @@
-"""What the strata of a study say: how many there are of each, what offers to them are worth, and how sure that is.
+"""What the strata of a study say: how many there are of each, what offers to them are worth, and
+how sure that is.
 
-Shares, values and audiences are means of doubly robust signals of rows that no model of theirs has seen.  Ranges and violations
-are means of what the out-of-fold model says, and have no interval.
+Shares, values and audiences are means of doubly robust signals of rows that no model of theirs has
+seen.  Ranges and violations are means of what the out-of-fold model says, and have no interval.
 """
 
 from __future__ import annotations
@@ -45,9 +46,14 @@ from equipoise.report.findings import (
     Violation,
 )
 
-BEST, PLAN, FREE = "best offers by strata", "the policy of this plan", "best offers without the caps"
+BEST, PLAN, FREE = (
+    "best offers by strata",
+    "the policy of this plan",
+    "best offers without the caps",
+)
 RANDOM, ALL = "at random, as many offers", "everybody"
-KIND_OF_RULE = {BEST: "best", PLAN: "plan", FREE: "uncapped", RANDOM: "random", ALL: "everybody"}  # others rank by a score
+# others rank by a score
+KIND_OF_RULE = {BEST: "best", PLAN: "plan", FREE: "uncapped", RANDOM: "random", ALL: "everybody"}
 SHARES = tuple(np.linspace(0.1, 1.0, 10).round(2).tolist())  # budgets of the curve
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the largest violation
 HIDDEN = (1.25, 1.5, 2.0)  # by how much hidden confounding may move the odds of an offer
@@ -55,14 +61,22 @@ NOTHING_PAID = Scheme("given", (0, 0, 0, 0))
 Rules = dict[str, Floats]
 
 
-def strata_findings(study: Study, asked: StrataPlan, policy: Floats, progress: Progress = silent) -> StrataFindings:
-    """All that the strata of a study show.   policy: (n, K), the plan's own, over all rows of its log."""
+def strata_findings(
+    study: Study, asked: StrataPlan, policy: Floats, progress: Progress = silent
+) -> StrataFindings:
+    """All that the strata of a study show.   policy: (n, K), the plan's own, over all rows of its
+    log.
+    """
     case = make_case(asked, study.log)
     pair = study.design.propensity[case.rows][:, [0, case.candidate + 1]]
-    learnt = learn_strata(study.plan, case, study.fold[case.rows], pair / pair.sum(axis=1, keepdims=True), progress)
+    learnt = learn_strata(
+        study.plan, case, study.fold[case.rows], pair / pair.sum(axis=1, keepdims=True), progress
+    )
     rules = offer_rules(learnt) | {PLAN: policy[case.rows, case.candidate + 1]}
     level, judged = study.plan.report.level, judge_rules(learnt, rules, study.plan.report.level)
-    tests = diagnose(case.sample, Held(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity))
+    tests = diagnose(
+        case.sample, Held(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity)
+    )
     return {
         "method": case.plan.method,
         "outcome": case.log.metrics[-1],
@@ -84,7 +98,9 @@ def strata_findings(study: Study, asked: StrataPlan, policy: Floats, progress: P
         "rules": compare_rules(learnt, rules, judged, level),
         "caps": cap_uses(learnt, rules[BEST], level),
         "curve": reward_curve(learnt, level),
-        "audience": [row for name in (BEST, PLAN) for row in audience_rows(learnt, name, rules[name], level)],
+        "audience": [
+            row for name in (BEST, PLAN) for row in audience_rows(learnt, name, rules[name], level)
+        ],
         "segments": segment_rewards(study, case, judged[BEST].rows),
     }
 
@@ -94,7 +110,10 @@ def stratum_shares(learnt: StrataStudy, level: float) -> list[StratumShare]:
     log = learnt.case.log
     found = mean_estimates(learnt.signals, weight=log.weight, groups=log.groups, level=level)
     said = np.average(learnt.strata, axis=0, weights=log.weight)
-    return [{"stratum": name, "share": found[s].interval, "model": float(said[s])} for s, name in enumerate(STRATA)]
+    return [
+        {"stratum": name, "share": found[s].interval, "model": float(said[s])}
+        for s, name in enumerate(STRATA)
+    ]
 
 
 def assumed(case: Case, restrictions: list[dict[str, object]], observed: bool) -> list[Assumed]:
@@ -106,16 +125,26 @@ def assumed(case: Case, restrictions: list[dict[str, object]], observed: bool) -
     status["A4"] = ("ok", "Nobody without an offer claimed one.")
     if case.unoffered:
         text = (
-            f"{case.unoffered:,} rows without an offer show the same behaviour; it is not counted as a claim, by the plan's wish."
+            f"{case.unoffered:,} rows without an offer show the same behaviour; it is not counted"
+            " as a claim, by the plan's wish."
         )
         status["A4"] = ("note", f"{text} A claim here means: would do it when offered.")
     for test in restrictions:
         violated = bool(test["violated"])
-        said = f"the lowest of its bins has z = {test['least_z']:.1f}, alarm below {test['critical']:.1f}"
-        found = f"The data speak against it: {test['meaning']} ({said})." if violated else f"No sign against it: {said}."
+        said = (
+            f"the lowest of its bins has z = {test['least_z']:.1f}, alarm below"
+            f" {test['critical']:.1f}"
+        )
+        found = (
+            f"The data speak against it: {test['meaning']} ({said})."
+            if violated
+            else f"No sign against it: {said}."
+        )
         status[str(test["assumption"])] = ("warn" if violated else "ok", found)
     kept = ("name", "title", "sentence")
-    rows = [{key: value for key, value in asdict(one).items() if key in kept} for one in ASSUMPTIONS]
+    rows = [
+        {key: value for key, value in asdict(one).items() if key in kept} for one in ASSUMPTIONS
+    ]
     return [
         {
             "name": row["name"],
@@ -129,14 +158,21 @@ def assumed(case: Case, restrictions: list[dict[str, object]], observed: bool) -
 
 
 def ranges(learnt: StrataStudy, observed: bool) -> list[Range]:
-    """Sharp ranges of the mean shares when less is assumed, and with hidden confounding where treatment was not randomised."""
+    """Sharp ranges of the mean shares when less is assumed, and with hidden confounding where
+    treatment was not randomised.
+    """
     q, m0 = cells_of(learnt.strata)
     weight = learnt.case.log.weight
     found: list[Range] = []
 
     def add(assume: str, names: tuple[str, ...], low: Floats, high: Floats) -> None:
-        means = (_rounded(np.average(side, axis=0, weights=weight)).tolist() for side in (low, high))
-        found.extend({"assume": assume, "stratum": s, "low": a, "high": b} for s, a, b in zip(names, *means, strict=True))
+        means = (
+            _rounded(np.average(side, axis=0, weights=weight)).tolist() for side in (low, high)
+        )
+        found.extend(
+            {"assume": assume, "stratum": s, "low": a, "high": b}
+            for s, a, b in zip(names, *means, strict=True)
+        )
 
     for assume in (("A5",), ("A6",), ()):
         bounds = strata_bounds(q, m0, assume=assume)
@@ -147,7 +183,9 @@ def ranges(learnt: StrataStudy, observed: bool) -> list[Range]:
 
 
 def violations(learnt: StrataStudy, chance: Floats) -> list[Violation]:
-    """The shares and the reward as functions of harm h and of direct gain e.   chance: (n,), of an offer."""
+    """The shares and the reward as functions of harm h and of direct gain e.   chance: (n,), of an
+    offer.
+    """
     q, m0 = cells_of(learnt.strata)
     weight, found = learnt.case.log.weight, []
     once, twice = type_reward(learnt.case, 1.0), type_reward(learnt.case, 2.0)
@@ -175,7 +213,8 @@ def _rounded(shares: Floats) -> Floats:
 
 
 def type_reward(case: Case, lost: float) -> Floats:
-    """The worth of an offer to each of the eight types, (8,).   lost: how often a sale that the offer loses counts.
+    """The worth of an offer to each of the eight types, (8,).   lost: how often a sale that the
+    offer loses counts.
 
     A sale is worth value + cost; where the reward is five numbers, what a coupon buyer is worth.
     """
@@ -190,17 +229,23 @@ def type_reward(case: Case, lost: float) -> Floats:
 
 
 def offer_rules(learnt: StrataStudy) -> Rules:
-    """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the rows; the best obey the caps."""
+    """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the
+    rows; the best obey the caps.
+    """
     case, n, scores = learnt.case, len(learnt.case.log), dict[str, Floats]()
     if capped(case.plan):
         scores[FREE] = learnt.strata @ case.reward
     if case.scheme is not None:
         levels = learnt.uplift.levels()[:, :, 1]
         scores["profit uplift"] = learnt.uplift.values[:, 0, 0]
-        scores["classical uplift"] = uplift_reward(levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost)
+        scores["classical uplift"] = uplift_reward(
+            levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost
+        )
         scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
     rules = {BEST: best_offers(learnt, case.plan.offers)}
-    rules |= {name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()}
+    rules |= {
+        name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()
+    }
     rules[RANDOM] = np.full(n, float(rules[BEST].mean()))
     rules[ALL] = np.ones(n)
     return rules
@@ -210,13 +255,19 @@ def judge_rules(learnt: StrataStudy, rules: Rules, level: float) -> dict[str, Of
     """The worth of each rule."""
     log, reward = learnt.case.log, learnt.case.reward
     return {
-        name: offer_value(chance, learnt.signals, reward, weight=log.weight, groups=log.groups, level=level)
+        name: offer_value(
+            chance, learnt.signals, reward, weight=log.weight, groups=log.groups, level=level
+        )
         for name, chance in rules.items()
     }
 
 
-def compare_rules(learnt: StrataStudy, rules: Rules, judged: dict[str, OfferValue], level: float) -> list[OfferRule]:
-    """The best offers by strata first, then each other rule with its paired difference from them."""
+def compare_rules(
+    learnt: StrataStudy, rules: Rules, judged: dict[str, OfferValue], level: float
+) -> list[OfferRule]:
+    """The best offers by strata first, then each other rule with its paired difference from
+    them.
+    """
     log, found = learnt.case.log, []
     for name, value in judged.items():
         gap = (judged[BEST].rows - value.rows)[:, None]
@@ -243,11 +294,15 @@ def reward_curve(learnt: StrataStudy, level: float) -> list[OfferPoint]:
             "value": value.estimate.interval,
             "lower": value.lower,
         }
-        for share, (name, value) in zip(SHARES, judge_rules(learnt, rules, level).items(), strict=True)
+        for share, (name, value) in zip(
+            SHARES, judge_rules(learnt, rules, level).items(), strict=True
+        )
     ]
 
 
-def audience_rows(learnt: StrataStudy, rule: str, chance: Floats, level: float) -> list[AudienceRow]:
+def audience_rows(
+    learnt: StrataStudy, rule: str, chance: Floats, level: float
+) -> list[AudienceRow]:
     """Who gets the offers of a rule, by stratum, in totals of the case's rows."""
     case, log = learnt.case, learnt.case.log
     scheme = case.scheme or NOTHING_PAID
@@ -280,7 +335,9 @@ def _scaled(interval: list[float], factor: float) -> list[float]:
 
 
 def segment_rewards(study: Study, case: Case, rows: Floats) -> list[SegmentReward]:
-    """The reward of the best offers in every audited group with at least two rows.   rows: (n,), of that rule's value."""
+    """The reward of the best offers in every audited group with at least two rows.   rows: (n,), of
+    that rule's value.
+    """
     log, level = case.log, study.plan.report.level
     found: list[SegmentReward] = []
     for column in dict.fromkeys([*study.log.roles.protected, *study.task.groups]):
@@ -290,7 +347,9 @@ def segment_rewards(study: Study, case: Case, rows: Floats) -> list[SegmentRewar
         kept = counts[inside] >= 2
         weight = None if log.weight is None else log.weight[kept]
         groups = None if log.groups is None else log.groups[kept]
-        rewards = reward_by_segment(rows[kept], inside[kept], weight=weight, groups=groups, level=level)
+        rewards = reward_by_segment(
+            rows[kept], inside[kept], weight=weight, groups=groups, level=level
+        )
         for code, reward in rewards.items():
             place = int(code)
             row: SegmentReward = {

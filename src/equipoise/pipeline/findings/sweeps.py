@@ -1,6 +1,8 @@
-"""What a budget buys, and what one metric costs in another: the same effects allocated again under other budgets and weights.
+"""What a budget buys, and what one metric costs in another: the same effects allocated again under
+other budgets and weights.
 
-Nothing is fitted again.  Every point is allocated within folds and judged on held-out outcomes like the chosen policy.
+Nothing is fitted again.  Every point is allocated within folds and judged on held-out outcomes like
+the chosen policy.
 """
 
 from __future__ import annotations
@@ -20,18 +22,27 @@ from equipoise.pipeline.study.policy import Solved, Task, solve_folds
 from equipoise.report.findings import BudgetPoint, TradeOff
 
 POINTS = 8  # budgets between nothing and as much as the policy would spend unbounded
-MIXES = (0.25, 0.5, 0.75, 1.0)  # how much of the weight moves from the chosen objective to one metric
+# how much of the weight moves from the chosen objective to one metric
+MIXES = (0.25, 0.5, 0.75, 1.0)
 LOG = logging.getLogger(__name__)
 
 
 def budget_sweep(
-    task: Task, judge: Judge, budgets: Sequence[float], chosen: float | None, progress: Progress = silent
+    task: Task,
+    judge: Judge,
+    budgets: Sequence[float],
+    chosen: float | None,
+    progress: Progress = silent,
 ) -> list[BudgetPoint]:
-    """What the objective gains at each budget per head; by default from 0 to the unbounded spend, with the chosen one."""
+    """What the objective gains at each budget per head; by default from 0 to the unbounded spend,
+    with the chosen one.
+    """
     other = [constraint for constraint in task.constraints if constraint.kind != "budget"]
     free = replace(task, constraints=other)
     most = _spend(free, solve_folds(free))
-    grid = sorted(set(budgets)) or sorted({*np.linspace(0, most, POINTS + 1).tolist(), *([chosen] if chosen is not None else [])})
+    grid = sorted(set(budgets)) or sorted(
+        {*np.linspace(0, most, POINTS + 1).tolist(), *([chosen] if chosen is not None else [])}
+    )
     points: list[BudgetPoint] = []
     for step, budget in enumerate(grid):
         progress("budgets", step, len(grid))
@@ -45,16 +56,26 @@ def budget_sweep(
         values, spend = judge.value(policy)
         price = next(row["price"] for row in solved.rows if row["kind"] == "budget")
         points.append(
-            {"budget": budget, "spend": spend, "treated": float(1 - policy[:, 0].mean()), "values": values, "price": price}
+            {
+                "budget": budget,
+                "spend": spend,
+                "treated": float(1 - policy[:, 0].mean()),
+                "values": values,
+                "price": price,
+            }
         )
     progress("budgets", len(grid), len(grid))
     return points
 
 
-def trade_off(task: Task, judge: Judge, chosen: Solved, signs: dict[str, float], progress: Progress = silent) -> list[TradeOff]:
-    """What the metrics get as the objective moves from the chosen weights to each metric alone; the demands stay.
+def trade_off(
+    task: Task, judge: Judge, chosen: Solved, signs: dict[str, float], progress: Progress = silent
+) -> list[TradeOff]:
+    """What the metrics get as the objective moves from the chosen weights to each metric alone; the
+    demands stay.
 
-    A metric alone is weighted so that its best reach counts as much as the whole objective's, since units differ.
+    A metric alone is weighted so that its best reach counts as much as the whole objective's, since
+    units differ.
     """
     mixes = [(dict(task.weights), True)]
     reach = _reach(task)
@@ -62,7 +83,9 @@ def trade_off(task: Task, judge: Judge, chosen: Solved, signs: dict[str, float],
         if all(weight == 0 for metric, weight in task.weights.items() if metric != name):
             continue  # the chosen objective is this metric alone
         for mix in MIXES:
-            weights = {metric: (1 - mix) * weight / reach[""] for metric, weight in task.weights.items()}
+            weights = {
+                metric: (1 - mix) * weight / reach[""] for metric, weight in task.weights.items()
+            }
             weights[name] += mix * sign / reach[name]
             mixes.append((weights, False))
     points: list[TradeOff] = []
@@ -84,15 +107,23 @@ def _try(task: Task) -> Solved | None:
 
 
 def _reach(task: Task) -> dict[str, float]:
-    """The gain per head within predicted reach of each metric alone, and under the name "" of the chosen objective; > 0."""
+    """The gain per head within predicted reach of each metric alone, and under the name "" of the
+    chosen objective; > 0.
+    """
     values = task.effects.values
     columns = [task.effects.metrics.index(name) for name in task.weights]
 
     def best(objective: Floats) -> float:
-        return max(float(np.maximum(objective.max(axis=1), 0).mean()), float(np.finfo(np.float64).tiny))
+        return max(
+            float(np.maximum(objective.max(axis=1), 0).mean()), float(np.finfo(np.float64).tiny)
+        )
 
-    found = {name: best(np.abs(values[:, :, task.effects.metrics.index(name)])) for name in task.weights}
-    found[""] = best(np.einsum("iaj,j->ia", values[:, :, columns], np.asarray([*task.weights.values()])))
+    found = {
+        name: best(np.abs(values[:, :, task.effects.metrics.index(name)])) for name in task.weights
+    }
+    found[""] = best(
+        np.einsum("iaj,j->ia", values[:, :, columns], np.asarray([*task.weights.values()]))
+    )
     return found
 
 

@@ -1,4 +1,6 @@
-"""The demands of a plan as constraints of the allocator: every bound per head, so that it serves any number of units."""
+"""The demands of a plan as constraints of the allocator: every bound per head, so that it serves
+any number of units.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +21,32 @@ Groups = dict[str, NDArray[Any]]
 
 
 def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
-    """What one unit of each metric is worth, signed by which way is better; by default the first metric alone counts."""
+    """What one unit of each metric is worth, signed by which way is better; by default the first
+    metric alone counts.
+    """
     given = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
     for name in given:
         known_name("weight of", name, log.metrics, "[policy] weights")
-    return {outcome.name: outcome.sign * given.get(outcome.name, 0.0) for outcome in log.roles.outcomes}
+    return {
+        outcome.name: outcome.sign * given.get(outcome.name, 0.0) for outcome in log.roles.outcomes
+    }
 
 
 def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     """The labels, as text, of each unit in every column that a demand names."""
-    names = dict.fromkeys([*(b.column for b in plan.group_budgets), *(p.column for p in plan.parity)])
+    names = dict.fromkeys(
+        [*(b.column for b in plan.group_budgets), *(p.column for p in plan.parity)]
+    )
     for name in names:
         known_name("column", name, tuple(log.table.column_names), "[policy]")
-    return {name: np.asarray(columns.text(log.table[name]).to_pylist(), dtype=np.str_) for name in names}
+    return {
+        name: np.asarray(columns.text(log.table[name]).to_pylist(), dtype=np.str_) for name in names
+    }
 
 
-def constraints_of(plan: PolicyPlan, log: Log, groups: Groups, currency: str = "") -> list[Constraint]:
+def constraints_of(
+    plan: PolicyPlan, log: Log, groups: Groups, currency: str = ""
+) -> list[Constraint]:
     """Every demand of the plan, per head; the budget comes first."""
     n, candidates = len(log), log.cell_names[1:]
     found: list[Constraint] = []
@@ -52,7 +64,9 @@ def constraints_of(plan: PolicyPlan, log: Log, groups: Groups, currency: str = "
 
 
 def _floor(floor: Floor, log: Log) -> Constraint:
-    """The mean effect on a metric may not be worse than so much: at least, or at most where lower is better."""
+    """The mean effect on a metric may not be worse than so much: at least, or at most where lower
+    is better.
+    """
     known_name("floor of", floor.metric, log.metrics, "[policy.floors]")
     outcome = next(o for o in log.roles.outcomes if o.name == floor.metric)
     if outcome.sign > 0:
@@ -66,11 +80,15 @@ def _group_budget(budget: GroupBudget, groups: Groups, currency: str) -> Constra
     if heads == 0:
         known = tuple(np.unique(labels).tolist())
         known_name(f"group of {budget.column!r}", budget.group, known, "[policy.group_budgets]")
-    return make.group_budget(budget.column, budget.group, budget.head(heads), per_head=True, unit=currency)
+    return make.group_budget(
+        budget.column, budget.group, budget.head(heads), per_head=True, unit=currency
+    )
 
 
 def known_name(what: str, name: str, names: tuple[str, ...], where: str) -> None:
     """Refuse a name that is not among those there are, and say the nearest."""
     if name in names:
         return
-    raise PlanError(f"{what} {name!r}", f"be one of {', '.join(names)}", repr(name), where, nearest(name, names))
+    raise PlanError(
+        f"{what} {name!r}", f"be one of {', '.join(names)}", repr(name), where, nearest(name, names)
+    )

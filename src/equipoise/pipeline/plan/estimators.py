@@ -1,4 +1,6 @@
-"""The estimators that a plan names, made with its settings; every name is checked, and a wrong one says the nearest."""
+"""The estimators that a plan names, made with its settings; every name is checked, and a wrong one
+says the nearest.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ CLASSES = "cells"  # the setting of a strata estimator that is a model of classe
 
 
 def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
-    """The estimator of a plan; a setting that is a table makes boosted trees with these settings."""
+    """The estimator of a plan; a setting that is a table makes boosted trees with these
+    settings.
+    """
     return _registered(ESTIMATORS, "name", plan.name, plan.params, "estimator", space, seed)
 
 
@@ -26,9 +30,23 @@ def make_strata_estimator(plan: StrataPlan, space: Space, seed: int) -> Any:
     return _registered(STRATA_ESTIMATORS, "method", plan.method, plan.params, "strata", space, seed)
 
 
-def _registered(registry: Registry, key: str, name: str, params: dict[str, Any], table: str, space: Space, seed: int) -> Any:
+def _registered(
+    registry: Registry,
+    key: str,
+    name: str,
+    params: dict[str, Any],
+    table: str,
+    space: Space,
+    seed: int,
+) -> Any:
     if name not in registry:
-        raise PlanError(f"key {key!r}", "be a registered estimator", repr(name), f"[{table}]", among(name, registry))
+        raise PlanError(
+            f"key {key!r}",
+            "be a registered estimator",
+            repr(name),
+            f"[{table}]",
+            among(name, registry),
+        )
     made = registry.load(name)
     settings = _settings(made, params, f"[{table}.params]")
     known = inspect.signature(made).parameters

@@ -1,4 +1,6 @@
-"""Open the log that a plan names: a file with its roles, or a known dataset with some of its roles replaced."""
+"""Open the log that a plan names: a file with its roles, or a known dataset with some of its roles
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,15 @@ from equipoise.treatments import space_from_json
 
 
 def open_log(plan: Plan) -> Log:
-    """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan says so."""
+    """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan
+    says so.
+    """
     space = None if plan.space is None else space_from_json(plan.space)
     log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
     if plan.log.sample is not None and plan.log.sample < len(log):
-        rows = np.sort(np.random.default_rng(plan.run.seed).choice(len(log), plan.log.sample, replace=False))
+        rows = np.sort(
+            np.random.default_rng(plan.run.seed).choice(len(log), plan.log.sample, replace=False)
+        )
         log = Log(log.table.take(rows), log.roles, log.space)
     return log
 
@@ -29,8 +35,12 @@ def open_log(plan: Plan) -> Log:
 def _file(plan: Plan, space: Space | None) -> Log:
     roles = _roles(plan.log)
     treatment = roles.pop("treatment")
-    outcomes = {name: spec.model_dump(exclude_none=True) for name, spec in (plan.log.outcomes or {}).items()}
-    return read_log(plan.path(plan.log.path or ""), treatment=treatment, outcomes=outcomes, space=space, **roles)
+    outcomes = {
+        name: spec.model_dump(exclude_none=True) for name, spec in (plan.log.outcomes or {}).items()
+    }
+    return read_log(
+        plan.path(plan.log.path or ""), treatment=treatment, outcomes=outcomes, space=space, **roles
+    )
 
 
 def _dataset(plan: LogPlan, space: Space | None) -> Log:
@@ -39,7 +49,9 @@ def _dataset(plan: LogPlan, space: Space | None) -> Log:
     if not given and plan.outcomes is None and space is None:
         return log
     if plan.outcomes is not None:
-        given["outcomes"] = tuple(_known_outcome(log, name, spec) for name, spec in plan.outcomes.items())
+        given["outcomes"] = tuple(
+            _known_outcome(log, name, spec) for name, spec in plan.outcomes.items()
+        )
     roles = replace(log.roles, **given)
     taken = {*roles.treatments, roles.claimed, roles.cost, roles.id, roles.group, *roles.protected}
     taken |= {outcome.name for outcome in roles.outcomes}
@@ -58,6 +70,8 @@ def _roles(plan: LogPlan) -> dict[str, Any]:
 def _known_outcome(log: Log, name: str, spec: OutcomePlan) -> Outcome:
     known = {outcome.name: outcome for outcome in log.roles.outcomes}
     if name not in known:
-        raise PlanError(f"outcome {name!r}", f"be one of {', '.join(known)}", repr(name), "[log.outcomes]")
+        raise PlanError(
+            f"outcome {name!r}", f"be one of {', '.join(known)}", repr(name), "[log.outcomes]"
+        )
     said = spec.model_dump(exclude_unset=True)
     return replace(known[name], **said)

@@ -1,4 +1,6 @@
-"""Reading a plan: from TOML to a checked `Plan`, with each complaint in our grammar and the nearest key."""
+"""Reading a plan: from TOML to a checked `Plan`, with each complaint in our grammar and the nearest
+key.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,23 @@ def read_plan(path: Path | str) -> Plan:
         text = file.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise PlanError("a plan", "be valid TOML", str(error), str(file), "mend that line") from error
+        raise PlanError(
+            "a plan", "be valid TOML", str(error), str(file), "mend that line"
+        ) from error
     except UnicodeDecodeError as error:
-        raise PlanError("a plan", "be a UTF-8 text file", str(error), str(file), "give the .toml file") from error
+        raise PlanError(
+            "a plan", "be a UTF-8 text file", str(error), str(file), "give the .toml file"
+        ) from error
     except OSError as error:
-        raise PlanError("a plan", "be a file that can be read", error.strerror or repr(error), str(file)) from error
+        raise PlanError(
+            "a plan", "be a file that can be read", error.strerror or repr(error), str(file)
+        ) from error
     return make_plan(tables, base=file.parent, text=text, where=str(file))
 
 
-def make_plan(tables: dict[str, Any], *, base: Path | str = ".", text: str = "", where: str = "") -> Plan:
+def make_plan(
+    tables: dict[str, Any], *, base: Path | str = ".", text: str = "", where: str = ""
+) -> Plan:
     """A checked plan from its tables, as `tomllib` reads them.
 
     Examples
@@ -38,7 +48,8 @@ def make_plan(tables: dict[str, Any], *, base: Path | str = ".", text: str = "",
     3
     >>> make_plan({"log": {"dataset": "thornton", "protect": ["age"]}})
     Traceback (most recent call last):
-    equipoise.core.errors.PlanError: key 'protect' must be known; got ['age'] at [log]; did you mean 'protected'?
+    equipoise.core.errors.PlanError: key 'protect' must be known; got ['age'] at [log]; did you mean
+    'protected'?
     """
     for name in set(tables) - set(TABLES):
         _unknown_key((name,), tables[name], list(TABLES), where)
@@ -50,15 +61,30 @@ def make_plan(tables: dict[str, Any], *, base: Path | str = ".", text: str = "",
 
 
 def _explain(error: ValidationError, where: str) -> None:
-    """Raise the first of pydantic's complaints in our grammar; unknown keys first, since they explain missing ones."""
-    complaints = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    """Raise the first of pydantic's complaints in our grammar; unknown keys first, since they
+    explain missing ones.
+    """
+    complaints = sorted(
+        error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden"
+    )
     first = complaints[0]
     path = tuple(part for part in first["loc"] if part != "tuple[str, ...]")
     if first["type"] == "extra_forbidden":
         _unknown_key(path, first["input"], _known_keys(path[:-1]), where)
     if first["type"] == "missing":
-        raise PlanError(f"key {path[-1]!r}", "be given", "nothing", _place(path[:-1], where), _allowed(path[:-1]))
-    raise PlanError(_key(path), _must(first["type"], first["msg"]), _short(first["input"]), _place(path[:-1], where))
+        raise PlanError(
+            f"key {path[-1]!r}",
+            "be given",
+            "nothing",
+            _place(path[:-1], where),
+            _allowed(path[:-1]),
+        )
+    raise PlanError(
+        _key(path),
+        _must(first["type"], first["msg"]),
+        _short(first["input"]),
+        _place(path[:-1], where),
+    )
 
 
 def _unknown_key(path: tuple[Any, ...], value: Any, known: list[str], where: str) -> None:
@@ -69,7 +95,11 @@ def _unknown_key(path: tuple[Any, ...], value: Any, known: list[str], where: str
 def _must(kind: str, message: str) -> str:
     if kind == "plan":
         return message
-    return "be a table of keys" if kind in ("model_type", "dict_type") else f"be {message.removeprefix('Input should be ')}"
+    return (
+        "be a table of keys"
+        if kind in ("model_type", "dict_type")
+        else f"be {message.removeprefix('Input should be ')}"
+    )
 
 
 def _key(path: tuple[Any, ...]) -> str:

@@ -1,9 +1,12 @@
-"""The plan: one TOML file that says everything about a run, checked to the last key before anything is read.
+"""The plan: one TOML file that says everything about a run, checked to the last key before anything
+is read.
 
     [log]        where the rows are, and which column is what
-    [space]      what can be done to a unit                    (absent: the dataset's, or two arms 0 and 1)
+    [space]      what can be done to a unit                    (absent: the dataset's, or two arms 0
+    and 1)
     [estimator]  name and params                               (absent: the DR-learner)
-    [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group budgets, parity)
+    [policy]     weights of the metrics, cost, and the demands (budget, offers, caps, floors, group
+    budgets, parity)
     [strata]     who would have bought anyway: the strata of an incentive (absent: not asked)
     [supply]     how to divide a whole among categories: see `pipeline.supply`
     [report]     title, currency, confidence level, budgets to compare
@@ -28,13 +31,19 @@ from equipoise.pipeline.plan.supply import SupplyPlan
 
 def _one_or_parts(value: Any) -> Any:
     """One column, or one for each part of a vector."""
-    if not isinstance(value, str | list) or not value or not all(isinstance(part, str) for part in value):
+    if (
+        not isinstance(value, str | list)
+        or not value
+        or not all(isinstance(part, str) for part in value)
+    ):
         raise wrong("be a column, or a list of columns: one for each part of a vector")
     return value if isinstance(value, str) else tuple(value)
 
 
 def _outcome_tables(value: Any) -> Any:
-    """``["visit", ...]`` and ``{visit = "binary"}`` are short for ``{visit = {kind = "binary"}}``."""
+    """``["visit", ...]`` and ``{visit = "binary"}`` are short for ``{visit = {kind =
+    "binary"}}``.
+    """
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         value = {name: {} for name in value}
     if not isinstance(value, dict) or not value:
@@ -45,20 +54,31 @@ def _outcome_tables(value: Any) -> Any:
 def _design(value: Any) -> Any:
     if value in ("shares", "learn"):
         return value
-    if not isinstance(value, list) or not all(isinstance(p, int | float) and 0 < p < 1 for p in value):
-        raise wrong('be "shares", "learn", or one probability in (0, 1) for control and each candidate')
+    if not isinstance(value, list) or not all(
+        isinstance(p, int | float) and 0 < p < 1 for p in value
+    ):
+        raise wrong(
+            'be "shares", "learn", or one probability in (0, 1) for control and each candidate'
+        )
     return tuple(float(p) for p in value)
 
 
 def _cost(value: Any) -> Any:
-    """A number for every offer, ``"dose"``, a column, or a table candidate = amount; amounts are >= 0."""
+    """A number for every offer, ``"dose"``, a column, or a table candidate = amount; amounts are >=
+    0.
+    """
     if isinstance(value, str):
         return value
     amounts = value.values() if isinstance(value, dict) else [value]
-    good = all(isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a >= 0 for a in amounts)
+    good = all(
+        isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a >= 0
+        for a in amounts
+    )
     if not good or value == {}:
         raise wrong('be an amount >= 0, "dose", a column, or a table candidate = amount >= 0')
-    return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+    return (
+        {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+    )
 
 
 def _label(value: Any) -> Any:
@@ -84,7 +104,9 @@ class LogPlan(Table):
     features: Names | None = None
     claimed: str | None = None
     cost: str | None = None
-    propensity: Annotated[Names, BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)] = ()
+    propensity: Annotated[
+        Names, BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
+    ] = ()
     design: Annotated[Any, BeforeValidator(_design)] = None
     weight: str | None = None
     time: str | None = None
@@ -102,9 +124,25 @@ class LogPlan(Table):
         return self
 
     def roles(self) -> dict[str, Any]:
-        """The roles that the plan names, as keyword arguments for a reader or to replace a dataset's."""
-        names = ("treatment", "features", "claimed", "cost", "propensity", "design", "weight", "time", "group", "id", "protected")
-        return {name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())}
+        """The roles that the plan names, as keyword arguments for a reader or to replace a
+        dataset's.
+        """
+        names = (
+            "treatment",
+            "features",
+            "claimed",
+            "cost",
+            "propensity",
+            "design",
+            "weight",
+            "time",
+            "group",
+            "id",
+            "protected",
+        )
+        return {
+            name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())
+        }
 
 
 class EstimatorPlan(Table):
@@ -115,7 +153,9 @@ class EstimatorPlan(Table):
 
 
 class Limit(Table):
-    """An amount: ``{per_head = 0.5}`` over all units, or ``{total = 1000}`` for the rows of this log."""
+    """An amount: ``{per_head = 0.5}`` over all units, or ``{total = 1000}`` for the rows of this
+    log.
+    """
 
     per_head: Amount | None = None
     total: Amount | None = None
@@ -169,7 +209,9 @@ class GroupBudget(Limit):
 
 
 class Parity(Table):
-    """The shares of units treated in the groups of a column must lie within so many points of the overall share."""
+    """The shares of units treated in the groups of a column must lie within so many points of the
+    overall share.
+    """
 
     column: str
     within: Share = 0.05
@@ -210,14 +252,21 @@ def _reward(value: Any) -> Any:
     """The name of a scheme, or the worth of an offer to each of the five strata."""
     if value in tuple(SCHEMES):
         return value
-    good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    good = isinstance(value, list) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in value
+    )
     if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):
-        raise wrong(f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of {', '.join(STRATA)}")
+        raise wrong(
+            f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of"
+            f" {', '.join(STRATA)}"
+        )
     return tuple(float(x) for x in value)
 
 
 class StrataPlan(Table):
-    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive's cost; caps: see `pipeline.offers`."""
+    """Who would have bought anyway?   value: of a coupon buyer, net of the incentive's cost; caps:
+    see `pipeline.offers`.
+    """
 
     method: str = "cf-dr"
     params: dict[str, Any] = {}
@@ -260,7 +309,9 @@ class RunPlan(Table):
 
 
 class Plan(Table):
-    """The whole plan.  ``base`` is the folder that relative paths start from, ``text`` the file as it was read."""
+    """The whole plan.  ``base`` is the folder that relative paths start from, ``text`` the file as
+    it was read.
+    """
 
     log: LogPlan
     space: dict[str, Any] | None = None
@@ -275,9 +326,14 @@ class Plan(Table):
 
     @model_validator(mode="after")
     def _supply_alone(self) -> Self:
-        strange = set(self.policy.model_fields_set) - {"weights", "floors"} | set(self.model_fields_set) & {"strata", "estimator"}
+        strange = set(self.policy.model_fields_set) - {"weights", "floors"} | set(
+            self.model_fields_set
+        ) & {"strata", "estimator"}
         if self.supply is not None and strange:
-            raise wrong("hold [supply] with [policy] weights and floors alone: no costs, no [strata], no [estimator]")
+            raise wrong(
+                "hold [supply] with [policy] weights and floors alone: no costs, no [strata], no"
+                " [estimator]"
+            )
         return self
 
     @property

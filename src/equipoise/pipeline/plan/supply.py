@@ -1,8 +1,10 @@
 """The table [supply] of a plan: how a whole is to be divided among categories, by cluster of users.
 
 [log]     treatment = ["film", "food", ...]      one column of shares a category
-[space]   kind = "shares", move = 0.1            bounds of shares, and how far one may go from today's
-[policy]  weights = {...}, floors = [...]        what a mix is for, and which metric it must not harm
+[space]   kind = "shares", move = 0.1            bounds of shares, and how far one may go from
+today's
+[policy]  weights = {...}, floors = [...]        what a mix is for, and which metric it must not
+harm
 [supply]  the keys below
 """
 
@@ -19,12 +21,22 @@ Way = Literal["binary", "vector", "doses", "shares", "forest"]
 
 
 def _inventory(value: Any) -> Any:
-    """A factor of today's exposure for every category, or a table category = largest share of all exposure."""
+    """A factor of today's exposure for every category, or a table category = largest share of all
+    exposure.
+    """
     amounts = value.values() if isinstance(value, dict) else [value]
-    good = all(isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a > 0 for a in amounts)
+    good = all(
+        isinstance(a, int | float) and not isinstance(a, bool) and math.isfinite(a) and a > 0
+        for a in amounts
+    )
     if not good or value == {} or (isinstance(value, dict) and any(a > 1 for a in amounts)):
-        raise wrong("be a factor > 0 of today's exposure, or a table category = share of all exposure in (0, 1]")
-    return {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+        raise wrong(
+            "be a factor > 0 of today's exposure, or a table category = share of all exposure in"
+            " (0, 1]"
+        )
+    return (
+        {name: float(a) for name, a in value.items()} if isinstance(value, dict) else float(value)
+    )
 
 
 class Together(Table):
@@ -37,11 +49,15 @@ class Together(Table):
 class SupplyPlan(Table):
     """How mixes are found.
 
-    way : "shares" (curves of all shares at once), "doses" (a curve a category), "vector" (all switches up or down at once),
-        "binary" (each category up or down by itself), or "forest" (the MDP2 forest: a mix a user).   rivals: other ways to judge.
-    estimator : of "doses" and "binary"; "dml" where none is named.   degree: of the curves of "shares".
+    way : "shares" (curves of all shares at once), "doses" (a curve a category), "vector" (all
+        switches up or down at once),
+        "binary" (each category up or down by itself), or "forest" (the MDP2 forest: a mix a user).
+        rivals: other ways to judge.
+    estimator : of "doses" and "binary"; "dml" where none is named.   degree: of the curves of
+        "shares".
     step : how far "binary" and "vector" go, in today's shares.
-    clusters, count : of users.   inventory, together : limits.   crowding : pairs whose joint effect is learnt.
+    clusters, count : of users.   inventory, together : limits.   crowding : pairs whose joint
+        effect is learnt.
     """
 
     way: Way = "shares"
@@ -62,5 +78,8 @@ class SupplyPlan(Table):
         if self.way in self.rivals or len(set(self.rivals)) < len(self.rivals):
             raise wrong("name rivals other than its way, each once")
         if "forest" in (self.way, *self.rivals) and (self.inventory is not None or self.together):
-            raise wrong("leave inventory and together out with the way 'forest', which finds each user's mix alone")
+            raise wrong(
+                "leave inventory and together out with the way 'forest', which finds each user's"
+                " mix alone"
+            )
         return self

@@ -1,9 +1,11 @@
 """Cross-fitted effects: every row's effects come from models that never saw it.
 
-    for each fold f:   features and estimator are fitted on the rows outside f, and say the effects of the rows in f
+    for each fold f:   features and estimator are fitted on the rows outside f, and say the effects
+    of the rows in f
 
-so a policy chosen with these effects and judged with the outcomes of the same rows is free of the winner's curse.  One fit
-serves all metrics; "claimed" (or the observed cost) is a metric of that fit too, since a policy's expected cost needs it.
+so a policy chosen with these effects and judged with the outcomes of the same rows is free of the
+winner's curse.  One fit serves all metrics; "claimed" (or the observed cost) is a metric of that
+fit too, since a policy's expected cost needs it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from equipoise.core.progress import Progress, silent
 
 
 def extra_metrics(log: Log) -> tuple[str, ...]:
-    """The column modelled beside the outcomes because a policy's expected cost needs it: claimed, or else the observed cost."""
+    """The column modelled beside the outcomes because a policy's expected cost needs it: claimed,
+    or else the observed cost.
+    """
     name = log.roles.claimed or log.roles.cost
     return () if name is None or name in log.metrics or np.ptp(log.numbers(name)) == 0 else (name,)
 
@@ -55,7 +59,9 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     return Model(features, model)
 
 
-def cross_fit(log: Log, estimator: Any, fold: Ints, propensity: Any = None, progress: Progress = silent) -> Effects:
+def cross_fit(
+    log: Log, estimator: Any, fold: Ints, propensity: Any = None, progress: Progress = silent
+) -> Effects:
     """The effects of every row from models fitted on the other folds.   fold: (n,) in 0..F-1."""
     count = int(fold.max()) + 1
     parts, rows = [], []
@@ -82,7 +88,8 @@ def cross_fit_effects(log: Log, estimator: Any, folds: int = 3, seed: int = 0) -
     Parameters
     ----------
     log : the experiment.
-    estimator : any estimator of `equipoise.estimators`; it is cloned, and takes the log's space where it has none.
+    estimator : any estimator of `equipoise.estimators`; it is cloned, and takes the log's space
+        where it has none.
     folds : the log is cut in so many parts.   seed : of the cut.
     """
     return cross_fit(log, estimator, log_folds(log, folds, seed))

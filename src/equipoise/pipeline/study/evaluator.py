@@ -1,9 +1,12 @@
-"""The judge: what any policy is worth, from doubly robust scores of rows whose outcomes no model of theirs has seen.
+"""The judge: what any policy is worth, from doubly robust scores of rows whose outcomes no model of
+theirs has seen.
 
-    value of a policy = mean_i sum_a P_ia (score_iaj - score_i0j)        P: (n, K) probabilities of control and each candidate
+    value of a policy = mean_i sum_a P_ia (score_iaj - score_i0j)        P: (n, K) probabilities of
+    control and each candidate
 
-Scores are unbiased for each row given cross-fitted levels and the log's propensity, so the value of a policy that was chosen
-without these rows' outcomes is free of the winner's curse, and its interval is that of a mean.
+Scores are unbiased for each row given cross-fitted levels and the log's propensity, so the value of
+a policy that was chosen without these rows' outcomes is free of the winner's curse, and its
+interval is that of a mean.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Judge:
     ----------
     scores : (n, K, m) doubly robust scores of each metric under each cell.
     spend : (n, K) scores of the money spent under each cell, 0 under control.
-    metrics : the m names.   weight : (n,) or None.   groups : (n,) codes or None.   level : of the intervals.
+    metrics : the m names.   weight : (n,) or None.   groups : (n,) codes or None.   level : of the
+        intervals.
     """
 
     scores: Floats
@@ -40,12 +44,18 @@ class Judge:
     level: float
 
     def gains(self, policy: Floats) -> Floats:
-        """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n, K)."""
+        """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n,
+        K).
+        """
         gain = np.einsum("ik,ikm->im", policy, self.scores) - self.scores[:, 0]
         return np.column_stack([gain, (policy * self.spend).sum(axis=1)])
 
-    def value(self, policy: Floats, rows: Ints | None = None) -> tuple[dict[str, Interval], Interval]:
-        """The gain over control per head in each metric, and the spend per head; of some rows or of all."""
+    def value(
+        self, policy: Floats, rows: Ints | None = None
+    ) -> tuple[dict[str, Interval], Interval]:
+        """The gain over control per head in each metric, and the spend per head; of some rows or of
+        all.
+        """
         return self.intervals(self.gains(policy), rows)
 
     def difference(self, policy: Floats, rival: Floats) -> dict[str, Interval]:
@@ -67,7 +77,9 @@ def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, lev
     y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
     scores = dr_scores(y, log.cells, propensity, effects.levels())
     spend = costs.spend_scores(scores, effects.metrics, log.table)
-    return Judge(scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level)
+    return Judge(
+        scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level
+    )
 
 
 def one_hot(choice: Ints, candidates: int) -> Floats:

@@ -1,12 +1,16 @@
 """The budgeted policy and its honest value.
 
-    for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold effects; no outcome of f is used
+    for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold
+    effects; no outcome of f is used
     value              the pooled choices are judged by the outcomes of their rows (`Judge`)
-    shipped            the model and the prices of one fold: it never saw the rows that its prices were found on, as it will not
+    shipped            the model and the prices of one fold: it never saw the rows that its prices
+    were found on, as it will not
                        have seen new units, so the prices carry the demands to them
-    carried            within a fold, prices of one half applied to the other: what a budget becomes on units that set no price
+    carried            within a fold, prices of one half applied to the other: what a budget becomes
+    on units that set no price
 
-Prices found on a model's own rows, or on effects of other models, would not: the one spread too widely, the others differently.
+Prices found on a model's own rows, or on effects of other models, would not: the one spread too
+widely, the others differently.
 """
 
 from __future__ import annotations
@@ -42,9 +46,11 @@ class Task:
 
     Attributes
     ----------
-    effects : out of fold.   expected : (n, k) expected costs.   groups : column -> labels (n,).   fold : (n,).
+    effects : out of fold.   expected : (n, k) expected costs.   groups : column -> labels (n,).
+        fold : (n,).
     weights : metric -> worth, signed.   constraints : every demand, per head.
-    lower : z of the lower-confidence mode.   keep : the choices in force and the bonus for staying, or None.
+    lower : z of the lower-confidence mode.   keep : the choices in force and the bonus for staying,
+        or None.
     """
 
     effects: Effects
@@ -63,7 +69,15 @@ class Task:
         keep = None if self.keep is None else replace(self.keep, previous=self.keep.previous[rows])
         asked = [constraint for constraint in self.constraints if constraint.applies(groups)]
         effects, expected, fold = self.effects.take(rows), self.expected[rows], self.fold[rows]
-        return replace(self, effects=effects, expected=expected, fold=fold, groups=groups, keep=keep, constraints=asked)
+        return replace(
+            self,
+            effects=effects,
+            expected=expected,
+            fold=fold,
+            groups=groups,
+            keep=keep,
+            constraints=asked,
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,8 @@ class Solved:
     Attributes
     ----------
     choice : (n,), -1 control, a candidate a.   score : (n,), of the best candidate after prices.
-    rows : every demand with its use and price, per head.   gap : the certificate, relative.   policy : the rule with its prices.
+    rows : every demand with its use and price, per head.   gap : the certificate, relative.
+        policy : the rule with its prices.
     """
 
     choice: Ints
@@ -101,17 +116,23 @@ def solve(task: Task) -> Solved:
     )
     previous = None if task.keep is None else task.keep.previous
     rows = np.arange(len(task.fold))
-    score = decide(policy, task.effects, cost=task.expected, groups=task.groups, previous=previous, units=rows).score
+    score = decide(
+        policy, task.effects, cost=task.expected, groups=task.groups, previous=previous, units=rows
+    ).score
     return Solved(made.choice.astype(np.int64), score, _rows(made, task), made.gap, policy)
 
 
 def _rows(made: Allocation, task: Task) -> list[DemandRow]:
-    """Every demand with its use and price, per head of the units it counts, in the words it was asked in."""
+    """Every demand with its use and price, per head of the units it counts, in the words it was
+    asked in.
+    """
     rows: list[DemandRow] = []
     for r, demand in enumerate(made.demands):
         heads = len(task.fold)
         if demand.column is not None and demand.other == 0:
-            heads = int(np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum())
+            heads = int(
+                np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum()
+            )
         turned = demand.sign if demand.metric is not None else 1.0
         binding = _binds(made, r)
         rows.append(
@@ -130,13 +151,17 @@ def _rows(made: Allocation, task: Task) -> list[DemandRow]:
 
 
 def _binds(made: Allocation, r: int) -> bool:
-    """Whether a demand has a price that is worth anything; a solver leaves prices of about 1e-19 on idle demands."""
+    """Whether a demand has a price that is worth anything; a solver leaves prices of about 1e-19 on
+    idle demands.
+    """
     worth = made.prices[r] * max(abs(made.bounds[r]), abs(made.usage[r]))
     return bool(made.prices[r] > 0 and (made.slack[r] == 0 or worth > IDLE * abs(made.value)))
 
 
 def solve_folds(task: Task) -> Solved:
-    """Meet the demands within each fold, so that no unit's choice depends on its own outcome; figures are pooled per head."""
+    """Meet the demands within each fold, so that no unit's choice depends on its own outcome;
+    figures are pooled per head.
+    """
     n = len(task.fold)
     choice, score = np.empty(n, np.int64), np.empty(n)
     parts: list[tuple[int, Solved]] = []
@@ -147,16 +172,22 @@ def solve_folds(task: Task) -> Solved:
         parts.append((len(rows), part))
     gap = sum(size * part.gap for size, part in parts) / n
     return Solved(
-        choice, score, _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]), gap, parts[0][1].policy
+        choice,
+        score,
+        _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]),
+        gap,
+        parts[0][1].policy,
     )
 
 
 def carried(task: Task, level: float = 0.95) -> Interval | None:
-    """Spend per head of units that did not set the prices, [mean, low, high]; None without a budget.
+    """Spend per head of units that did not set the prices, [mean, low, high]; None without a
+    budget.
 
-    Within each of the F folds, whose effects are of one model, prices found on either half of the rows are applied to the other.
-    With mean m and standard deviation s of these 2F spends, the interval is that of a large new population at prices of a whole
-    fold, as shipped:  m +- t(2F - 1) s / 2,  at least 0.  A half prices and is judged with the noise of a half each, so its
+    Within each of the F folds, whose effects are of one model, prices found on either half of the
+    rows are applied to the other. With mean m and standard deviation s of these 2F spends, the
+    interval is that of a large new population at prices of a whole fold, as shipped:  m +- t(2F -
+    1) s / 2,  at least 0.  A half prices and is judged with the noise of a half each, so its
     variance is four times that of a fold's prices.
     """
     if not any(constraint.kind == "budget" for constraint in task.constraints):
@@ -173,12 +204,25 @@ def _spend_on(task: Task, pricing: Ints, judged: Ints) -> float:
     """Expected spend per head of some rows at prices of others."""
     policy, part = solve(task.take(pricing)).policy, task.take(judged)
     previous = None if part.keep is None else part.keep.previous
-    choice = decide(policy, part.effects, cost=part.expected, groups=part.groups, previous=previous, units=judged).choice
-    return float(np.where(choice >= 0, part.expected[np.arange(len(judged)), np.maximum(choice, 0)], 0.0).mean())
+    choice = decide(
+        policy,
+        part.effects,
+        cost=part.expected,
+        groups=part.groups,
+        previous=previous,
+        units=judged,
+    ).choice
+    return float(
+        np.where(
+            choice >= 0, part.expected[np.arange(len(judged)), np.maximum(choice, 0)], 0.0
+        ).mean()
+    )
 
 
 def _pooled(sizes: list[float], folds: list[list[DemandRow]]) -> list[DemandRow]:
-    """The demands of the folds as one list, their figures averaged by the sizes of the folds that have them."""
+    """The demands of the folds as one list, their figures averaged by the sizes of the folds that
+    have them.
+    """
     named: dict[str, list[tuple[float, DemandRow]]] = {}
     for size, rows in zip(sizes, folds, strict=True):
         for row in rows:
@@ -209,9 +253,11 @@ class HonestPolicy:
     Attributes
     ----------
     policy : the rule with its prices, which serves units never seen.
-    choice : (n,), -1 control, a candidate a, of the log's rows.   shares : cell -> share of the rows.
+    choice : (n,), -1 control, a candidate a, of the log's rows.   shares : cell -> share of the
+        rows.
     values : metric -> [gain over control per head, low, high].   spend : [per head, low, high].
-    demands : each with its bound, use and price per head.   gap : share of the best objective that may be missing.
+    demands : each with its bound, use and price per head.   gap : share of the best objective that
+        may be missing.
     """
 
     policy: Policy
@@ -233,13 +279,17 @@ def honest_policy(
     level: float = 0.95,
     **policy: Any,
 ) -> HonestPolicy:
-    """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of the log.
+    """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of
+    the log.
 
     Parameters
     ----------
-    log, effects : an experiment, and its effects from `cross_fit_effects` with the same ``folds`` and ``seed``.
-    propensity : (n, K) to judge by; by default what the log knows, else its observed shares.   level : of the intervals.
-    policy : the keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors, group_budgets, parity, lower;
+    log, effects : an experiment, and its effects from `cross_fit_effects` with the same ``folds``
+        and ``seed``.
+    propensity : (n, K) to judge by; by default what the log knows, else its observed shares.
+        level : of the intervals.
+    policy : the keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
+        group_budgets, parity, lower;
         a plain number for ``budget`` is per head, for ``offers`` a share.
     """
     asked = _asked(policy)
@@ -261,7 +311,9 @@ def honest_policy(
     judge = make_judge(log, effects, known, costs, level)
     values, spend = judge.value(shares)
     named = dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True))
-    return HonestPolicy(solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap)
+    return HonestPolicy(
+        solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap
+    )
 
 
 def _asked(policy: dict[str, Any]) -> PolicyPlan:

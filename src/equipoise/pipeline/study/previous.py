@@ -16,20 +16,33 @@ NONE = -2  # a unit that had no choice
 
 
 def previous_choice(path: Path, log: Log) -> Ints:
-    """The choice in force of each unit, (n,): -1 control, a candidate a, -2 none; matched by the log's id, else by row number."""
+    """The choice in force of each unit, (n,): -1 control, a candidate a, -2 none; matched by the
+    log's id, else by row number.
+    """
     table = read_table(path)
     name = log.roles.id or "row"
     missing = [column for column in (name, "chosen") if column not in table.column_names]
     if missing:
         fix = f"columns: {', '.join(table.column_names)}"
-        raise PlanError("assignments to keep", f"have a column {missing[0]!r}", "none", str(path), fix)
+        raise PlanError(
+            "assignments to keep", f"have a column {missing[0]!r}", "none", str(path), fix
+        )
     cells = {cell: place - 1 for place, cell in enumerate(log.cell_names)}
     chosen = columns.text(table["chosen"]).to_pylist()
     strange = next((label for label in chosen if label not in cells), None)
     if strange is not None:
         known = ", ".join(log.cell_names)
-        raise PlanError("assignments to keep", f"be of {known}", repr(strange), f"{path}, row {chosen.index(strange)}")
+        raise PlanError(
+            "assignments to keep",
+            f"be of {known}",
+            repr(strange),
+            f"{path}, row {chosen.index(strange)}",
+        )
     units = columns.text(table[name]).to_pylist()
     before = dict(zip(units, (cells[label] for label in chosen), strict=True))
-    mine = columns.text(log.table[log.roles.id]).to_pylist() if log.roles.id else [str(row) for row in range(len(log))]
+    mine = (
+        columns.text(log.table[log.roles.id]).to_pylist()
+        if log.roles.id
+        else [str(row) for row in range(len(log))]
+    )
     return np.fromiter((before.get(unit, NONE) for unit in mine), np.int64, len(log))

@@ -1,4 +1,6 @@
-"""The propensity that judgements stand on: known by the log, or the observed shares, or learnt where the plan asks."""
+"""The propensity that judgements stand on: known by the log, or the observed shares, or learnt
+where the plan asks.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class Design:
     Attributes
     ----------
     propensity : (n, K), what judgements stand on.
-    model : what estimators are fitted with where the log does not know it: None for the observed shares, or a model that learns.
+    model : what estimators are fitted with where the log does not know it: None for the observed
+        shares, or a model that learns.
     checks : what is to be said about it.
     """
 
@@ -34,7 +37,9 @@ class Design:
 
 
 def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
-    """The design of a plan's log: known, or the observed shares, or learnt where the plan says ``design = "learn"``."""
+    """The design of a plan's log: known, or the observed shares, or learnt where the plan says
+    ``design = "learn"``.
+    """
     if plan.log.design == LEARN:
         found, check = learnt_propensity(log, fold, plan.run.seed)
         return Design(found, LearntPropensity(seed=plan.run.seed), [check, *between(log)])
@@ -42,7 +47,9 @@ def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
 
 
 def propensity_of(log: Log) -> Floats:
-    """The probability of each cell in each row, (n, K): what the log knows, else the observed shares."""
+    """The probability of each cell in each row, (n, K): what the log knows, else the observed
+    shares.
+    """
     if log.propensity is not None:
         return log.propensity
     share = np.bincount(log.cells, log.weight, minlength=len(log.cell_names))
@@ -50,18 +57,25 @@ def propensity_of(log: Log) -> Floats:
 
 
 def between(log: Log) -> list[Check]:
-    """A note where treatments lie between the candidates of a continuum: each row is judged as its nearest candidate."""
+    """A note where treatments lie between the candidates of a continuum: each row is judged as its
+    nearest candidate.
+    """
     space = log.space
     every = np.concatenate([np.asarray([space.control]), space.candidates()])
     off = np.abs(space.encode(log.treatment) - space.encode(every)[log.cells]).max(axis=1) > 0
     if not off.any():
         return []
-    summary = f"{off.mean():.0%} of the rows got a treatment between the candidates; each is judged as the nearest one."
+    summary = (
+        f"{off.mean():.0%} of the rows got a treatment between the candidates; each is judged as"
+        " the nearest one."
+    )
     return [{"name": "nearest candidate", "status": "note", "summary": summary, "rows": []}]
 
 
 def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
-    """The probability of each cell, (n, K), learnt from the features on the other folds; and how it went."""
+    """The probability of each cell, (n, K), learnt from the features on the other folds; and how it
+    went.
+    """
     X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
     model = LearntPropensity(seed=seed)
     found: Floats = model.cross_fit(X, log.cells, len(log.cell_names), fold=fold, weight=log.weight)
@@ -76,7 +90,10 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
         }
         for a, name in enumerate(log.cell_names)
     ]
-    summary = f"Propensities were learnt from the features; at most {clipped:.1%} of an arm's were clipped at {model.clip:g}."
+    summary = (
+        f"Propensities were learnt from the features; at most {clipped:.1%} of an arm's were"
+        f" clipped at {model.clip:g}."
+    )
     return found, {
         "name": "learnt propensity",
         "status": "warn" if clipped > CLIPPED else "note",

@@ -1,9 +1,12 @@
-"""The strata of a study: two arms of its log, the strata of every row out of fold, and their doubly robust signals.
+"""The strata of a study: two arms of its log, the strata of every row out of fold, and their doubly
+robust signals.
 
-    for each fold f:   the estimator of strata is fitted on the rows outside f, and says the strata p of the rows in f
+    for each fold f:   the estimator of strata is fitted on the rows outside f, and says the strata
+    p of the rows in f
     signals            psi = dr_signals(q, m0) with q, m0 = cells_of(p)
 
-The profit's uplift and the outcome's are learnt beside them, across the same folds, by the plan's own estimator, without strata.
+The profit's uplift and the outcome's are learnt beside them, across the same folds, by the plan's
+own estimator, without strata.
 """
 
 from __future__ import annotations
@@ -24,7 +27,15 @@ from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log, Outcome
 from equipoise.core.progress import Progress, silent
-from equipoise.core.strata import SCHEMES, AssumptionWarning, Scheme, cells_of, check_reward, dr_signals, project_simplex
+from equipoise.core.strata import (
+    SCHEMES,
+    AssumptionWarning,
+    Scheme,
+    cells_of,
+    check_reward,
+    dr_signals,
+    project_simplex,
+)
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
 from equipoise.pipeline.plan.constraints import known_name
 from equipoise.pipeline.plan.estimators import make_estimator, make_strata_estimator
@@ -42,9 +53,12 @@ class Case:
 
     Attributes
     ----------
-    plan : what is asked.   log : the rows of the two arms; metrics: the profit (where the reward is a scheme), the outcome.
-    rows : (n,), their places in the whole log.   candidate : the offer's place among the whole log's candidates.
-    sample : the rows as an estimator of strata sees them.   unoffered : claims without an offer that were not counted.
+    plan : what is asked.   log : the rows of the two arms; metrics: the profit (where the reward is
+        a scheme), the outcome.
+    rows : (n,), their places in the whole log.   candidate : the offer's place among the whole
+        log's candidates.
+    sample : the rows as an estimator of strata sees them.   unoffered : claims without an offer
+        that were not counted.
     """
 
     plan: StrataPlan
@@ -83,7 +97,8 @@ class StrataStudy:
 
     Attributes
     ----------
-    fold : (n,).   scores, strata : (n, 5), as learnt, and projected on the simplex.   propensity : (n,), P(offered | x).
+    fold : (n,).   scores, strata : (n, 5), as learnt, and projected on the simplex.   propensity :
+        (n,), P(offered | x).
     uplift : effects on the case's metrics, out of fold, by the plan's estimator.
     """
 
@@ -103,10 +118,12 @@ class StrataStudy:
     def level_scores(self) -> Floats:
         """The scores with the mean of every fold alike, (n, 5), for bins over all folds.
 
-        A fold with few purchases is predicted from the others, which have more: bins of bare scores would tell folds apart, and
-        the highest of them would look the worst.
+        A fold with few purchases is predicted from the others, which have more: bins of bare scores
+        would tell folds apart, and the highest of them would look the worst.
         """
-        means = np.stack([self.scores[self.fold == f].mean(axis=0) for f in range(int(self.fold.max()) + 1)])
+        means = np.stack(
+            [self.scores[self.fold == f].mean(axis=0) for f in range(int(self.fold.max()) + 1)]
+        )
         level: Floats = self.scores - means[self.fold] + self.scores.mean(axis=0)
         return level
 
@@ -115,13 +132,21 @@ def check_strata(plan: Plan, log: Log) -> None:
     """Refuse what [strata] asks of a log that has not got it, before anything is fitted."""
     if plan.strata is not None:
         case = make_case(plan.strata, log)
-        _check_ids(plan.strata, make_strata_estimator(plan.strata, case.log.space, plan.run.seed), log)
+        _check_ids(
+            plan.strata, make_strata_estimator(plan.strata, case.log.space, plan.run.seed), log
+        )
 
 
 def make_case(plan: StrataPlan, log: Log) -> Case:
     """The incentive of a plan, found in a log and checked."""
     if log.roles.claimed is None:
-        raise PlanError("the log", "say who claimed the incentive", "no role 'claimed'", "[log]", 'add claimed = "column"')
+        raise PlanError(
+            "the log",
+            "say who claimed the incentive",
+            "no role 'claimed'",
+            "[log]",
+            'add claimed = "column"',
+        )
     outcome = _outcome(plan, log)
     candidate = _candidate(plan, log)
     rows = np.flatnonzero((log.cells == 0) | (log.cells == candidate + 1))
@@ -136,16 +161,20 @@ def make_case(plan: StrataPlan, log: Log) -> Case:
             "be 0 in every row without an offer",
             f"1 in {unoffered:,} of them",
             f"row {int(rows[np.argmax((offered == 0) & (claimed == 1))])}",
-            'write claims = "offered" in [strata] to count only claims of those who got an offer; strata then say who would '
-            "claim when offered, and not who would claim because of it",
+            'write claims = "offered" in [strata] to count only claims of those who got an offer;'
+            " strata then say who would claim when offered, and not who would claim because of it",
         )
     y = log.numbers(outcome.name)[rows]
     pair = _two_arms(plan, log, rows, outcome, claimed.astype(np.int64), y.astype(np.int64))
     return Case(plan, pair, rows, candidate, _sample(pair, outcome.name, claimed), unoffered)
 
 
-def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progress: Progress = silent) -> StrataStudy:
-    """Strata and uplifts of every row from models that did not see it.   fold: (n,); propensity: (n, 2)."""
+def learn_strata(
+    plan: Plan, case: Case, fold: Ints, propensity: Floats, progress: Progress = silent
+) -> StrataStudy:
+    """Strata and uplifts of every row from models that did not see it.   fold: (n,); propensity:
+    (n, 2).
+    """
     estimator = make_strata_estimator(case.plan, case.log.space, plan.run.seed)
     scores = np.empty((len(case.log), 5))
     count = int(fold.max()) + 1
@@ -155,7 +184,8 @@ def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progres
         part, sample = case.log.take(outside), case.sample
         model, (seen, unseen) = clone(estimator), _features(case, outside, inside)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AssumptionWarning)  # the findings carry the tests of all rows
+            # the findings carry the tests of all rows
+            warnings.simplefilter("ignore", AssumptionWarning)
             model.fit(
                 seen,
                 sample.y[outside],
@@ -167,19 +197,29 @@ def learn_strata(plan: Plan, case: Case, fold: Ints, propensity: Floats, progres
             )
         scores[inside] = model.scores(unseen)
     progress("strata", count, count)
-    uplift = cross_fit(case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity)
-    return StrataStudy(case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift)
+    uplift = cross_fit(
+        case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity
+    )
+    return StrataStudy(
+        case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift
+    )
 
 
 def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Table]:
-    """What a model learns from and what it predicts: the features as numbers; or, for a net of ids, each id column as codes.
+    """What a model learns from and what it predicts: the features as numbers; or, for a net of ids,
+    each id column as codes.
 
     A code only names an id: the net knows those it learnt from, and meets any other as unseen.
     """
     if case.plan.ids is None:
         features = FeatureMap().fit(case.log.features.take(pa.array(outside)))
-        return tuple(features.transform(case.log.features.take(pa.array(rows))) for rows in (outside, inside))
-    named = {name: pc.dictionary_encode(case.log.table[name].combine_chunks()).indices for name in case.plan.ids}
+        return tuple(
+            features.transform(case.log.features.take(pa.array(rows))) for rows in (outside, inside)
+        )
+    named = {
+        name: pc.dictionary_encode(case.log.table[name].combine_chunks()).indices
+        for name in case.plan.ids
+    }
     codes = pa.table({name: pc.cast(code, pa.float64()) for name, code in named.items()})
     return codes.take(pa.array(outside)), codes.take(pa.array(inside))
 
@@ -187,19 +227,36 @@ def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Tab
 def _check_ids(plan: StrataPlan, estimator: Any, log: Log) -> None:
     """A net of ids needs their columns, and only it can use them."""
     if estimator.of_ids and not plan.ids:
-        fix = 'ids = ["user", "item"], the columns that say who and what; or a tabular method: cf-dr, cf-mle'
+        fix = (
+            'ids = ["user", "item"], the columns that say who and what; or a tabular method: cf-dr,'
+            " cf-mle"
+        )
         raise PlanError(
-            "key 'ids'", f"be given for method {plan.method!r}, which learns an embedding an id", "nothing", WHERE, fix
+            "key 'ids'",
+            f"be given for method {plan.method!r}, which learns an embedding an id",
+            "nothing",
+            WHERE,
+            fix,
         )
     if plan.ids and not estimator.of_ids:
         nets = "cf-mtl, cf-mtl-v1 or cf-mle-net"
-        raise PlanError("key 'ids'", f"be left out for method {plan.method!r}", list(plan.ids), WHERE, f"or use {nets}")
+        raise PlanError(
+            "key 'ids'",
+            f"be left out for method {plan.method!r}",
+            list(plan.ids),
+            WHERE,
+            f"or use {nets}",
+        )
     for name in plan.ids or ():
         known_name("id column", name, log.roles.features, WHERE)
         if log.table[name].null_count:
             row = int(np.argmax(log.table[name].is_null().to_numpy()))
             raise PlanError(
-                f"id column {name!r}", "have no missing value", "none", f"row {row}", "drop the row, or name the unknown"
+                f"id column {name!r}",
+                "have no missing value",
+                "none",
+                f"row {row}",
+                "drop the row, or name the unknown",
             )
 
 
@@ -208,7 +265,13 @@ def _outcome(plan: StrataPlan, log: Log) -> Outcome:
     known = [o for o in log.roles.outcomes if o.kind == "binary" and o.better == "higher"]
     if not known:
         fix = "strata need a purchase: bought or not"
-        raise PlanError("an outcome", "be binary, and better when higher", ", ".join(log.metrics), "[log.outcomes]", fix)
+        raise PlanError(
+            "an outcome",
+            "be binary, and better when higher",
+            ", ".join(log.metrics),
+            "[log.outcomes]",
+            fix,
+        )
     if plan.outcome is None:
         return known[0]
     known_name("outcome", plan.outcome, tuple(o.name for o in known), WHERE)
@@ -221,15 +284,25 @@ def _candidate(plan: StrataPlan, log: Log) -> int:
     if plan.candidate is None:
         if len(names) > 1:
             fix = "the rows of the other arms are then left out"
-            raise PlanError("key 'candidate'", f"be one of {', '.join(names)}", "nothing", WHERE, fix)
+            raise PlanError(
+                "key 'candidate'", f"be one of {', '.join(names)}", "nothing", WHERE, fix
+            )
         return 0
     known_name("candidate", plan.candidate, names, WHERE)
     if len(names) > 1 and not isinstance(log.space, Arms):
-        raise PlanError("the space", "be arms", log.space.describe(), "[space]", "strata compare one offer with none")
+        raise PlanError(
+            "the space",
+            "be arms",
+            log.space.describe(),
+            "[space]",
+            "strata compare one offer with none",
+        )
     return names.index(plan.candidate)
 
 
-def _two_arms(plan: StrataPlan, log: Log, rows: Ints, outcome: Outcome, claimed: Ints, y: Ints) -> Log:
+def _two_arms(
+    plan: StrataPlan, log: Log, rows: Ints, outcome: Outcome, claimed: Ints, y: Ints
+) -> Log:
     """The rows of the two arms, with the profit and the outcome as metrics."""
     roles = log.roles
     kept = replace(roles, outcomes=(outcome,), claimed=None, cost=None, propensity=(), design=None)
@@ -263,4 +336,6 @@ def _sample(log: Log, outcome: str, claimed: Floats) -> StrataSample:
                 groups=log.groups,
             )
         except InputError as error:
-            raise PlanError("the rows of [strata]", "let strata be learnt", str(error), "[log]") from error
+            raise PlanError(
+                "the rows of [strata]", "let strata be learnt", str(error), "[log]"
+            ) from error

@@ -1,11 +1,13 @@
-"""Who gets an offer: the best by predicted reward, within a budget of offers and, where a plan asks, caps on strata.
+"""Who gets an offer: the best by predicted reward, within a budget of offers and, where a plan
+asks, caps on strata.
 
     max sum pi_i r_i    sum pi_i <= share n    sum pi_i (a_i - cap) <= 0    sum pi_i h_i <= rate n
 
-a: the probability of an always-buyer.  A rule that picks by prediction picks the underrated, so a is what the signals of other
-folds show at such a prediction: E[psi | p, r], linear in the predicted probability p and the predicted reward r.
-h: the largest probability of harm that A4 and A5 leave (Kallus, 2022, arXiv:2205.10327).
-Each fold is solved alone: one threshold over all folds would compare models that were learnt from each other's rows.
+a: the probability of an always-buyer.  A rule that picks by prediction picks the underrated, so a
+is what the signals of other folds show at such a prediction: E[psi | p, r], linear in the predicted
+probability p and the predicted reward r. h: the largest probability of harm that A4 and A5 leave
+(Kallus, 2022, arXiv:2205.10327). Each fold is solved alone: one threshold over all folds would
+compare models that were learnt from each other's rows.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ NEARLY = 0.99  # of a cap: from here on it binds, since whole units leave a rema
 
 
 def within_folds(score: Floats, share: float, fold: Ints) -> Floats:
-    """The best offers to at most a share of each fold, as probabilities (n,).   score: (n,), the expected reward."""
+    """The best offers to at most a share of each fold, as probabilities (n,).   score: (n,), the
+    expected reward.
+    """
     chance = np.empty(len(score))
     for f in range(int(fold.max()) + 1):
         part = score[fold == f]
@@ -37,7 +41,9 @@ def within_folds(score: Floats, share: float, fold: Ints) -> Floats:
 
 
 def best_offers(learnt: StrataStudy, share: float) -> Floats:
-    """The best offers by strata to at most a share of each fold, within the plan's caps, as probabilities (n,)."""
+    """The best offers by strata to at most a share of each fold, within the plan's caps, as
+    probabilities (n,).
+    """
     asked, score = learnt.case.plan, learnt.strata @ learnt.case.reward
     if not capped(asked):
         return within_folds(score, share, learnt.fold)
@@ -46,7 +52,9 @@ def best_offers(learnt: StrataStudy, share: float) -> Floats:
         rows = np.flatnonzero(learnt.fold == f)
         counted = _counted(learnt, rows)
         demands: list[Constraint] = [offers(share, per_head=True), *_demands(asked)]
-        made = budgeted_policy(offer_effects(score[rows], counted), weights={"reward": 1.0}, constraints=demands)[1]
+        made = budgeted_policy(
+            offer_effects(score[rows], counted), weights={"reward": 1.0}, constraints=demands
+        )[1]
         chance[rows] = made.choice == 0
     return chance
 
@@ -57,7 +65,9 @@ def capped(asked: StrataPlan) -> bool:
 
 
 def cap_uses(learnt: StrataStudy, chance: Floats, level: float) -> list[CapUse]:
-    """How far the offers, (n,) probabilities, use the plan's caps: as the models say, and as the held-out rows show."""
+    """How far the offers, (n,) probabilities, use the plan's caps: as the models say, and as the
+    held-out rows show.
+    """
     asked, log, found = learnt.case.plan, learnt.case.log, list[CapUse]()
     offered = float(np.average(chance, weights=log.weight))
     if asked.always_buyers is not None:
@@ -67,15 +77,30 @@ def cap_uses(learnt: StrataStudy, chance: Floats, level: float) -> list[CapUse]:
             level_of[rows] = _levelled(learnt, rows)
         said = float(np.average(chance * level_of, weights=log.weight)) / max(offered, TINY)
         signal = chance * learnt.signals[:, ALWAYS_BUYER] / max(offered, TINY)
-        seen = mean_estimates(signal[:, None], weight=log.weight, groups=log.groups, level=level)[0].interval
+        seen = mean_estimates(signal[:, None], weight=log.weight, groups=log.groups, level=level)[
+            0
+        ].interval
         found.append(_use(ALWAYS, asked.always_buyers, said, seen))
     if asked.harm is not None:
-        found.append(_use(HARM, asked.harm, float(np.average(chance * _largest_harm(learnt), weights=log.weight)), []))
+        found.append(
+            _use(
+                HARM,
+                asked.harm,
+                float(np.average(chance * _largest_harm(learnt), weights=log.weight)),
+                [],
+            )
+        )
     return found
 
 
 def _use(name: str, bound: float, said: float, seen: list[float]) -> CapUse:
-    return {"cap": name, "bound": bound, "used": said, "seen": seen, "binding": said >= NEARLY * bound}
+    return {
+        "cap": name,
+        "bound": bound,
+        "used": said,
+        "seen": seen,
+        "binding": said >= NEARLY * bound,
+    }
 
 
 def _counted(learnt: StrataStudy, rows: Ints) -> dict[str, Floats]:
@@ -89,10 +114,22 @@ def _counted(learnt: StrataStudy, rows: Ints) -> dict[str, Floats]:
 
 
 def _levelled(learnt: StrataStudy, rows: Ints) -> Floats:
-    """The probability of an always-buyer in a fold's rows, as the signals of the other folds show it, (rows,) in 0..1."""
-    said = np.column_stack([np.ones(len(learnt.fold)), learnt.strata[:, ALWAYS_BUYER], learnt.strata @ learnt.case.reward])
+    """The probability of an always-buyer in a fold's rows, as the signals of the other folds show
+    it, (rows,) in 0..1.
+    """
+    said = np.column_stack(
+        [
+            np.ones(len(learnt.fold)),
+            learnt.strata[:, ALWAYS_BUYER],
+            learnt.strata @ learnt.case.reward,
+        ]
+    )
     others = learnt.fold != learnt.fold[rows[0]]
-    root = np.sqrt(learnt.case.log.weight[others])[:, None] if learnt.case.log.weight is not None else 1.0
+    root = (
+        np.sqrt(learnt.case.log.weight[others])[:, None]
+        if learnt.case.log.weight is not None
+        else 1.0
+    )
     signal = learnt.signals[others, ALWAYS_BUYER, None]
     slope = np.linalg.lstsq(said[others] * root, signal * root)[0][:, 0]
     level: Floats = np.clip(said[rows] @ slope, 0.0, 1.0)
@@ -101,7 +138,9 @@ def _levelled(learnt: StrataStudy, rows: Ints) -> Floats:
 
 def _demands(asked: StrataPlan) -> list[Constraint]:
     bounds = {ALWAYS: None if asked.always_buyers is None else 0.0, HARM: asked.harm}
-    return [ceiling(name, bound, per_head=True) for name, bound in bounds.items() if bound is not None]
+    return [
+        ceiling(name, bound, per_head=True) for name, bound in bounds.items() if bound is not None
+    ]
 
 
 def _largest_harm(learnt: StrataStudy) -> Floats:

@@ -1,4 +1,6 @@
-"""A study: the log of a plan with its honest effects, its costs and its judge; what every finding is made of."""
+"""A study: the log of a plan with its honest effects, its costs and its judge; what every finding
+is made of.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Study:
 
     Attributes
     ----------
-    fold : (n,).   effects : of every row, out of fold, the log's metrics first.   design : how treatment was given.
+    fold : (n,).   effects : of every row, out of fold, the log's metrics first.   design : how
+        treatment was given.
     """
 
     plan: Plan
@@ -46,7 +49,9 @@ class Study:
 
 
 def make_study(plan: Plan, progress: Progress = silent) -> Study:
-    """Open the log, fit across folds, and set the policy's task; demands are checked before anything is fitted."""
+    """Open the log, fit across folds, and set the policy's task; demands are checked before
+    anything is fitted.
+    """
     log = open_log(plan)
     plan = with_currency(plan, log.space)
     check_policy(plan, log)
@@ -64,11 +69,15 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
 
 
 def with_currency(plan: Plan, space: Space) -> Plan:
-    """The plan with a name for the money where it names none: a dose's own unit, else units of cost."""
+    """The plan with a name for the money where it names none: a dose's own unit, else units of
+    cost.
+    """
     if plan.policy.cost is None or plan.report.currency:
         return plan
     own = str(space.to_json().get("unit", "")) if plan.policy.cost == "dose" else ""
-    return plan.model_copy(update={"report": plan.report.model_copy(update={"currency": own or "units of cost"})})
+    return plan.model_copy(
+        update={"report": plan.report.model_copy(update={"currency": own or "units of cost"})}
+    )
 
 
 def check_policy(plan: Plan, log: Log) -> None:
@@ -91,6 +100,8 @@ def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task,
         weights=weights_of(policy, log),
         constraints=constraints_of(policy, log, groups, plan.report.currency),
         lower=policy.lower,
-        keep=None if policy.keep is None else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
+        keep=None
+        if policy.keep is None
+        else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
     )
     return task, costs

@@ -1,1 +1,3 @@
-"""Supply and demand: from a log of exposures to the mix of categories that each cluster of users should see."""
+"""Supply and demand: from a log of exposures to the mix of categories that each cluster of users
+should see.
+"""

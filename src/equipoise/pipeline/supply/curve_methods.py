@@ -1,12 +1,16 @@
 """The ways to curves: what each share does to each metric in a cluster, against the mix of today.
 
-    binary    each category by itself, more or less than the cluster's median: the effect over the gap of both halves' shares
-    vector    all categories at once, each more or less than its median: DML of the vector of switches
+    binary    each category by itself, more or less than the cluster's median: the effect over the
+    gap of both halves' shares
+    vector    all categories at once, each more or less than its median: DML of the vector of
+    switches
     doses     a curve a category, by an estimator of doses, averaged over the cluster's users
-    shares    all shares at once: DML of powers of the moves from today, and of the products of categories that crowd
+    shares    all shares at once: DML of powers of the moves from today, and of the products of
+    categories that crowd
 
-The first three take categories one at a time or as straight, as the talk of Tencent WeSee has them.  Coefficients of DML are
-drawn towards what all clusters show (`estimators.pooled`): a best mix of bare estimates is the mix of their errors.
+The first three take categories one at a time or as straight, as the talk of Tencent WeSee has them.
+Coefficients of DML are drawn towards what all clusters show (`estimators.pooled`): a best mix of
+bare estimates is the mix of their errors.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ LEAST = 2  # rows a coefficient
 
 @dataclass(frozen=True)
 class Curves:
-    """Of one cluster.   effect: (K, G, m) at the reach's grid; cross: (P, m), of products of moves; reach: where it holds.
+    """Of one cluster.   effect: (K, G, m) at the reach's grid; cross: (P, m), of products of moves;
+    reach: where it holds.
 
     model : what the curves are made of, where that is one linear model.
     """
@@ -83,7 +88,9 @@ def binary(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
         for k in range(len(slopes)):
             model = asked.estimator("dml", Arms([0, 1]))
             _fit(model, rows, up[:, k])
-            slopes[k] = np.average(model.effects(rows.X).values[:, 0], axis=0, weights=rows.weight) / gap[k]
+            slopes[k] = (
+                np.average(model.effects(rows.X).values[:, 0], axis=0, weights=rows.weight) / gap[k]
+            )
         found.append(_straight(reach[c], slopes, asked))
     return found
 
@@ -114,10 +121,16 @@ def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
             space = Dose(low, high, levels=levels.tolist(), control=float(grid[POINTS]), degree=2)
             model = asked.estimator("dml", space)
             _fit(model, rows, rows.T[:, k])
-            mean = np.average(model.effects(rows.X).values, axis=0, weights=rows.weight)  # (levels but control, m)
-            at, whole = np.r_[space.control, space.candidates()], np.vstack([np.zeros(mean.shape[1]), mean])
+            # (levels but control, m)
+            mean = np.average(model.effects(rows.X).values, axis=0, weights=rows.weight)
+            at, whole = (
+                np.r_[space.control, space.candidates()],
+                np.vstack([np.zeros(mean.shape[1]), mean]),
+            )
             order = np.argsort(at)
-            effect[k] = np.column_stack([np.interp(grid, at[order], column[order]) for column in whole.T])
+            effect[k] = np.column_stack(
+                [np.interp(grid, at[order], column[order]) for column in whole.T]
+            )
         found.append(Curves(reach[c], effect, np.zeros((0, rows.y.shape[1]))))
     return found
 
@@ -125,8 +138,13 @@ def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
 def shares(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
     """All shares at once."""
     K, P = len(asked.space.parts), len(asked.plan.crowding)
-    spaces = [with_control(asked.space, one.today, degree=asked.plan.degree, crosses=asked.plan.crowding) for one in reach]
-    fits = [coefficients(spaces[c], rows, rows.T, asked.seed) for c, rows in asked.walk("shares", parts)]
+    spaces = [
+        with_control(asked.space, one.today, degree=asked.plan.degree, crosses=asked.plan.crowding)
+        for one in reach
+    ]
+    fits = [
+        coefficients(spaces[c], rows, rows.T, asked.seed) for c, rows in asked.walk("shares", parts)
+    ]
     cuts = [0, *(K - 1 + K * d for d in range(asked.plan.degree)), K * asked.plan.degree - 1 + P]
     blocks = [np.arange(a, b) for a, b in pairwise(cuts) if b > a]
     means, covariances = _drawn_together([theta for theta, _ in fits], [v for _, v in fits], blocks)
@@ -141,8 +159,12 @@ Way = Callable[[list[Rows], list[Reach], Asked], list[Curves]]
 WAYS: dict[str, Way] = {"binary": binary, "vector": vector, "doses": doses, "shares": shares}
 
 
-def coefficients(space: Any, rows: Rows, treatment: Any, seed: int, **models: Any) -> tuple[Floats, Floats]:
-    """Theta (p, m) of a space's encoding by DML, one for all the rows, and its covariance (m, p, p)."""
+def coefficients(
+    space: Any, rows: Rows, treatment: Any, seed: int, **models: Any
+) -> tuple[Floats, Floats]:
+    """Theta (p, m) of a space's encoding by DML, one for all the rows, and its covariance (m, p,
+    p).
+    """
     p = space.encode(np.asarray(space.control)[None]).shape[1]
     enough(rows, LEAST * p, "a cluster")
     model = ESTIMATORS.load("dml")(space=space, modifiers=(), seed=seed, **models)
@@ -153,12 +175,17 @@ def coefficients(space: Any, rows: Rows, treatment: Any, seed: int, **models: An
     return model.theta_[:, 0] / scale[:, None], covariance
 
 
-def _drawn_together(theta: list[Floats], covariance: list[Floats], blocks: list[Ints]) -> tuple[Floats, Floats]:
-    """Means (C, p, m) and covariances (C, m, p, p) after pooling over clusters, metric by metric."""
+def _drawn_together(
+    theta: list[Floats], covariance: list[Floats], blocks: list[Ints]
+) -> tuple[Floats, Floats]:
+    """Means (C, p, m) and covariances (C, m, p, p) after pooling over clusters, metric by
+    metric.
+    """
     if len(theta) == 1:
         return np.stack(theta), np.stack(covariance)
     drawn = [
-        pooled(np.stack([t[:, j] for t in theta]), np.stack([v[j] for v in covariance]), blocks) for j in range(theta[0].shape[1])
+        pooled(np.stack([t[:, j] for t in theta]), np.stack([v[j] for v in covariance]), blocks)
+        for j in range(theta[0].shape[1])
     ]
     return np.stack([mean for mean, _ in drawn], axis=2), np.stack([v for _, v in drawn], axis=1)
 
@@ -168,9 +195,14 @@ def _fit(model: Any, rows: Rows, treatment: Any) -> None:
 
 
 def _switches(rows: Rows) -> tuple[Any, Floats]:
-    """Whether each share lies above its median, (n, K), and how far apart both halves' means lie, (K,)."""
+    """Whether each share lies above its median, (n, K), and how far apart both halves' means lie,
+    (K,).
+    """
     up = np.median(rows.T, axis=0) < rows.T
-    high, low = (np.where(side, rows.T, 0).sum(axis=0) / np.maximum(side.sum(axis=0), 1) for side in (up, ~up))
+    high, low = (
+        np.where(side, rows.T, 0).sum(axis=0) / np.maximum(side.sum(axis=0), 1)
+        for side in (up, ~up)
+    )
     return up.astype(np.int64), np.maximum(high - low, 1e-9)
 
 
@@ -179,4 +211,8 @@ def _straight(reach: Reach, slopes: Floats, asked: Asked) -> Curves:
     today = reach.grid[:, POINTS, None]
     step = asked.plan.step * today
     near = Reach(reach.today, np.clip(reach.grid, today - step, today + step))
-    return Curves(near, (near.grid - reach.today[:, None])[:, :, None] * slopes[:, None], np.zeros((0, slopes.shape[1])))
+    return Curves(
+        near,
+        (near.grid - reach.today[:, None])[:, :, None] * slopes[:, None],
+        np.zeros((0, slopes.shape[1])),
+    )

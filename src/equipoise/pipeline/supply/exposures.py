@@ -1,4 +1,6 @@
-"""The rows of a log of exposures, as the job sees them; and what each cluster shows today and could show."""
+"""The rows of a log of exposures, as the job sees them; and what each cluster shows today and could
+show.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,17 @@ class Rows:
 
     def take(self, rows: Any) -> Rows:
         """Some of the rows."""
-        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        groups = (
+            None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        )
         return Rows(self.X[rows], self.names, self.T[rows], self.y[rows], self.weight[rows], groups)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a cluster of users shows today, (K,), and the grid of shares it could be shown, (K, G), today's among them."""
+    """What a cluster of users shows today, (K,), and the grid of shares it could be shown, (K, G),
+    today's among them.
+    """
 
     today: Floats
     grid: Floats
@@ -60,13 +66,18 @@ def check_supply(plan: Plan, log: Log) -> Shares:
     """The space of the log, after refusing what [supply] asks that the log has not got."""
     space: Any = log.space
     if not isinstance(space, Shares):
-        fix = 'name one column of shares a category: [log] treatment = ["film", "food"], and [space] kind = "shares"'
+        fix = (
+            'name one column of shares a category: [log] treatment = ["film", "food"], and [space]'
+            ' kind = "shares"'
+        )
         raise PlanError("the space of [supply]", "be shares", space.describe(), "[space]", fix)
     asked = plan.supply
     if asked is None:
         raise PlanError("table [supply]", "be given", "nothing", "the plan")
     if len(log.roles.features) == 0:
-        raise PlanError("the features", "be one or more", 0, "[log]", "users are told apart by features")
+        raise PlanError(
+            "the features", "be one or more", 0, "[log]", "users are told apart by features"
+        )
     named = [name for together in asked.together for name in together.categories]
     named += [name for pair in asked.crowding for name in pair]
     named += list(asked.inventory) if isinstance(asked.inventory, dict) else []
@@ -76,15 +87,22 @@ def check_supply(plan: Plan, log: Log) -> Shares:
 
 
 def reach_of(space: Shares, rows: Rows) -> Reach:
-    """Today's mean mix of some rows, and how far each share may go: the plan's bounds, within what was seen."""
+    """Today's mean mix of some rows, and how far each share may go: the plan's bounds, within what
+    was seen.
+    """
     today = rows.weight @ rows.T / rows.weight.sum()
     today /= today.sum()
     move = 1.0 if space.move is None else space.move
     low, high = np.maximum(space.low, today - move), np.minimum(space.high, today + move)
     if (low > high).any():
         part = space.parts[int(np.argmax(low > high))]
-        must = f"be within its bounds after a move of {move:g} from today's {today[space.parts.index(part)]:.3g}"
-        raise PlanError(f"the share of {part!r}", must, "no such share", "[space]", "widen the bounds, or move")
+        must = (
+            f"be within its bounds after a move of {move:g} from today's"
+            f" {today[space.parts.index(part)]:.3g}"
+        )
+        raise PlanError(
+            f"the share of {part!r}", must, "no such share", "[space]", "widen the bounds, or move"
+        )
     least, most = np.quantile(rows.T, SEEN, axis=0)
     low, high = np.maximum(low, np.minimum(least, high)), np.minimum(high, np.maximum(most, low))
     middle = np.clip(today, low, high)

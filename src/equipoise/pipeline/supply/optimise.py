@@ -1,7 +1,8 @@
 """From rows to mixes: clusters, curves, and the best mix of each cluster under the plan's demands.
 
 max  sum_j w_j (effect of the mixes on metric j, a head)
-s.t. shares within reach, floors of metrics, inventory of categories, joint caps        `allocation.mixes`
+s.t. shares within reach, floors of metrics, inventory of categories, joint caps
+`allocation.mixes`
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ class Learnt:
 
     Attributes
     ----------
-    clusters : None where all users are one.   reach : of each cluster.   size : (C,), their shares of the rows.
-    curves, answer, demands : None and () where the forest found a mix for each user.   forest : None but there.
+    clusters : None where all users are one.   reach : of each cluster.   size : (C,), their shares
+        of the rows.
+    curves, answer, demands : None and () where the forest found a mix for each user.   forest :
+        None but there.
     """
 
     clusters: Clusters | None
@@ -81,10 +84,14 @@ def learn_clusters(task: Task, rows: Rows) -> Clusters | None:
     """The clusters of users; None where all are one."""
     if task.plan.clusters == "none":
         return None
-    return Clusters(task.plan.clusters, task.plan.count, seed=task.seed).fit(rows.X, sample_weight=rows.weight)
+    return Clusters(task.plan.clusters, task.plan.count, seed=task.seed).fit(
+        rows.X, sample_weight=rows.weight
+    )
 
 
-def learn(task: Task, rows: Rows, way: str, clusters: Clusters | None, progress: Progress = silent) -> Learnt:
+def learn(
+    task: Task, rows: Rows, way: str, clusters: Clusters | None, progress: Progress = silent
+) -> Learnt:
     """The mixes of one way."""
     label = np.zeros(len(rows), np.int64) if clusters is None else clusters.predict(rows.X)
     count = 1 if clusters is None else task.plan.count
@@ -114,7 +121,13 @@ def _forest(task: Task, rows: Rows) -> Any:
     """The MDP2 forest of the weighted metrics: they have to be one outcome."""
     space = with_control(task.space, rows.T.mean(axis=0))
     made = ESTIMATORS.load("mdp2")(space=space, seed=task.seed)
-    return made.fit(rows.X, rows.y @ task.weights, treatment=rows.T, sample_weight=rows.weight, groups=rows.groups)
+    return made.fit(
+        rows.X,
+        rows.y @ task.weights,
+        treatment=rows.T,
+        sample_weight=rows.weight,
+        groups=rows.groups,
+    )
 
 
 def _demands(task: Task, curves: list[Curves], size: Floats) -> tuple[MixDemand, ...]:
@@ -125,13 +138,22 @@ def _demands(task: Task, curves: list[Curves], size: Floats) -> tuple[MixDemand,
     for floor in task.floors:
         j = [outcome.name for outcome in task.outcomes].index(floor.metric)
         sign = task.outcomes[j].sign
-        found.append(MixDemand(f"floor of {floor.metric}", -sign * effect[..., j], -sign * floor.per_head))
+        found.append(
+            MixDemand(f"floor of {floor.metric}", -sign * effect[..., j], -sign * floor.per_head)
+        )
     today = size @ np.stack([one.reach.today for one in curves])
     for name, bound in _inventory(task, today).items():
         found.append(MixDemand(f"inventory of {name}", _only(grid, [parts.index(name)]), bound))
     for together in task.plan.together:
         places = [parts.index(name) for name in together.categories]
-        found.append(MixDemand(f"{' + '.join(together.categories)} together", _only(grid, places), together.most, each=True))
+        found.append(
+            MixDemand(
+                f"{' + '.join(together.categories)} together",
+                _only(grid, places),
+                together.most,
+                each=True,
+            )
+        )
     return tuple(found)
 
 
@@ -140,7 +162,13 @@ def _inventory(task: Task, today: Floats) -> dict[str, float]:
     given = task.plan.inventory
     if isinstance(given, dict):
         return given
-    return {} if given is None else {name: given * float(share) for name, share in zip(task.space.parts, today, strict=True)}
+    return (
+        {}
+        if given is None
+        else {
+            name: given * float(share) for name, share in zip(task.space.parts, today, strict=True)
+        }
+    )
 
 
 def _only(grid: Floats, places: list[int]) -> Floats:

@@ -1,4 +1,5 @@
-"""`equipoise run` of a plan with [supply]: from a log of exposures to the mixes of clusters, their value, and a report.
+"""`equipoise run` of a plan with [supply]: from a log of exposures to the mixes of clusters, their
+value, and a report.
 
 report.html     what was found                 metrics.json    the same as JSON
 mixes.parquet   a row a user of the log: its cluster, and the share recommended of each category
@@ -33,7 +34,9 @@ from equipoise.report.sentences_supply import headline_of, risks_of
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "pyarrow")
 
 
-def run_supply(plan: Plan, place: Path, progress: Progress = silent, command: str = "") -> SupplyFindings:
+def run_supply(
+    plan: Plan, place: Path, progress: Progress = silent, command: str = ""
+) -> SupplyFindings:
     """Run the job and write its folder, whole or absent; returns the findings."""
     started = time.perf_counter()
     log = open_log(plan)
@@ -47,7 +50,9 @@ def run_supply(plan: Plan, place: Path, progress: Progress = silent, command: st
     with replacing(place) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
-        found["made"] = files.run_facts(plan, PACKAGES, snapshot, command, time.perf_counter() - started)
+        found["made"] = files.run_facts(
+            plan, PACKAGES, snapshot, command, time.perf_counter() - started
+        )
         files.write_table(beside / files.MIXES, policy.assign(log.table))
         files.write_findings(beside / files.METRICS, found)
         (beside / files.REPORT).write_text(render_supply(found), encoding="utf-8")
@@ -59,7 +64,9 @@ def policy_of(task: Task, features: FeatureMap, learnt: Learnt, unit: str | None
     today = np.stack([reach.today for reach in learnt.reach])
     bounds = np.stack([np.stack([reach.grid[:, end] for reach in learnt.reach]) for end in (0, -1)])
     shares = today if learnt.answer is None else learnt.answer.shares
-    return MixPolicy(features, task.space.parts, learnt.clusters, shares, bounds, learnt.forest, unit)
+    return MixPolicy(
+        features, task.space.parts, learnt.clusters, shares, bounds, learnt.forest, unit
+    )
 
 
 def task_of(plan: Plan, log: Log) -> Task:
@@ -74,7 +81,9 @@ def task_of(plan: Plan, log: Log) -> Task:
     return Task(plan.supply, space, log.roles.outcomes, signed, plan.policy.floors, plan.run.seed)
 
 
-def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, progress: Progress = silent) -> SupplyFindings:
+def findings_of(
+    plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, progress: Progress = silent
+) -> SupplyFindings:
     """All that the job shows; `made` is left to the run."""
     level, ways = plan.report.level, (task.plan.way, *task.plan.rivals)
     valued = value(task, rows, ways, plan.run.folds, level, progress)
@@ -87,7 +96,10 @@ def findings_of(plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, pr
         "headline": [],
         "rows": len(log),
         "features": len(log.roles.features),
-        "metrics": [{"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better} for o in log.roles.outcomes],
+        "metrics": [
+            {"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better}
+            for o in log.roles.outcomes
+        ],
         "weights": dict(zip(log.metrics, task.weights.tolist(), strict=True)),
         "categories": list(task.space.parts),
         "way": task.plan.way,

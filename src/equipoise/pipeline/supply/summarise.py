@@ -1,4 +1,6 @@
-"""What the job shows: clusters, curves, demands, intervals and checks, in the form of `report.findings_supply`."""
+"""What the job shows: clusters, curves, demands, intervals and checks, in the form of
+`report.findings_supply`.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,13 @@ def clusters_found(task: Task, rows: Rows, learnt: Learnt) -> list[Cluster]:
         grid = reach.grid if learnt.curves is None else learnt.curves[c].reach.grid
         edge = (np.abs(mix - grid[:, 0]) < EDGE) | (np.abs(mix - grid[:, -1]) < EDGE)
         edge &= grid[:, -1] > grid[:, 0]
-        typical = [(rows.names[j], float(z[j])) for j in order] if learnt.clusters is not None else []
+        typical = (
+            [(rows.names[j], float(z[j])) for j in order] if learnt.clusters is not None else []
+        )
         name = f"cluster {c + 1}" if learnt.clusters is not None else "everybody"
-        edges = [] if learnt.forest is not None else [task.space.parts[k] for k in np.flatnonzero(edge)]
+        edges = (
+            [] if learnt.forest is not None else [task.space.parts[k] for k in np.flatnonzero(edge)]
+        )
         found.append(
             {
                 "name": name,
@@ -57,23 +63,38 @@ def audit_found(log: Log, rows: Rows, mixes: Floats) -> list[GroupMix]:
             w = rows.weight * (code == g)
             today, mix = (w @ shown / w.sum() for shown in (rows.T, mixes))
             share_of = float(w.sum() / rows.weight.sum())
-            found.append({"column": column, "group": label, "share": share_of, "today": today.tolist(), "mix": mix.tolist()})
+            found.append(
+                {
+                    "column": column,
+                    "group": label,
+                    "share": share_of,
+                    "today": today.tolist(),
+                    "mix": mix.tolist(),
+                }
+            )
     return found
 
 
 def curves_found(task: Task, learnt: Learnt, clusters: list[Cluster], level: float) -> list[Curve]:
-    """Curves of every cluster, category and metric; none with the forest, which has none of the plan's metrics apart."""
+    """Curves of every cluster, category and metric; none with the forest, which has none of the
+    plan's metrics apart.
+    """
     found: list[Curve] = []
     for c, curves in enumerate(learnt.curves or ()):
         for k, category in enumerate(task.space.parts):
             grid = curves.reach.grid[k]
             mixes = _making_room(curves.reach.today, k, grid)
-            each = [_along(*pair, mixes[:, i]) for i, pair in enumerate(zip(curves.reach.grid, curves.effect, strict=True))]
+            each = [
+                _along(*pair, mixes[:, i])
+                for i, pair in enumerate(zip(curves.reach.grid, curves.effect, strict=True))
+            ]
             effect, spread = np.sum(each, axis=0), None
             if curves.model is not None:
                 phi = curves.model.space.encode(mixes)
                 effect = phi @ curves.model.theta
-                spread = critical(level) * np.sqrt(np.maximum(np.einsum("gp,mpq,gq->gm", phi, curves.model.covariance, phi), 0))
+                spread = critical(level) * np.sqrt(
+                    np.maximum(np.einsum("gp,mpq,gq->gm", phi, curves.model.covariance, phi), 0)
+                )
             for j, outcome in enumerate(task.outcomes):
                 low = None if spread is None else (effect[:, j] - spread[:, j]).tolist()
                 high = None if spread is None else (effect[:, j] + spread[:, j]).tolist()
@@ -109,17 +130,29 @@ def demands_found(learnt: Learnt) -> list[DemandUse]:
     if learnt.answer is None:
         return []
     found: list[DemandUse] = []
-    for demand, used, price in zip(learnt.demands, learnt.answer.used, learnt.answer.prices, strict=True):
+    for demand, used, price in zip(
+        learnt.demands, learnt.answer.used, learnt.answer.prices, strict=True
+    ):
         most = float(used.max())
         close = most >= demand.bound - (1 - BINDING) * max(abs(demand.bound), 1e-3)
-        found.append({"demand": demand.name, "bound": demand.bound, "used": most, "price": float(price.max()), "binding": close})
+        found.append(
+            {
+                "demand": demand.name,
+                "bound": demand.bound,
+                "used": most,
+                "price": float(price.max()),
+                "binding": close,
+            }
+        )
     return found
 
 
 def intervals_of(
     valued: Valued, task: Task, level: float
 ) -> tuple[dict[str, dict[str, Interval]], dict[str, dict[str, Interval]]]:
-    """The gains of every way over what was done, and of the chosen way over the others, metric by metric."""
+    """The gains of every way over what was done, and of the chosen way over the others, metric by
+    metric.
+    """
     names = [outcome.name for outcome in task.outcomes]
     whole, against = (
         {way: dict(zip(names, gain.intervals(level), strict=True)) for way, gain in gains.items()}
@@ -133,21 +166,29 @@ def steps_found(valued: Valued, task: Task) -> list[Step]:
     found: list[Step] = []
     for part, value in valued.steps.items():
         values = {outcome.name: value.gain[j].interval for j, outcome in enumerate(task.outcomes)}
-        found.append({"part": part, "effective": value.effective, "values": values if value.told else None})
+        found.append(
+            {"part": part, "effective": value.effective, "values": values if value.told else None}
+        )
     return found
 
 
 def checks_found(log: Log, rows: Rows, task: Task) -> list[Check]:
     """Is the log fit for the question?"""
-    never = [name for name, most in zip(task.space.parts, rows.T.max(axis=0), strict=True) if most == 0]
+    never = [
+        name for name, most in zip(task.space.parts, rows.T.max(axis=0), strict=True) if most == 0
+    ]
     lean = explained(rows)
-    constant = [name for name, spread in zip(rows.names, np.ptp(rows.X, axis=0), strict=True) if spread == 0]
+    constant = [
+        name for name, spread in zip(rows.names, np.ptp(rows.X, axis=0), strict=True) if spread == 0
+    ]
     vary = np.array([_spread(rows.T[:, k], rows.weight) for k in range(rows.T.shape[1])])
     least = task.space.parts[int(np.argmin(vary))]
     return [
         _check("mixes", True, f"All {len(log):,} mixes are shares >= 0 that sum to 1."),
         _check(
-            "every category was shown", not never, f"Never shown: {listed(never)}." if never else "Each category has exposure."
+            "every category was shown",
+            not never,
+            f"Never shown: {listed(never)}." if never else "Each category has exposure.",
         ),
         _check(
             "shares vary",
@@ -155,11 +196,19 @@ def checks_found(log: Log, rows: Rows, task: Task) -> list[Check]:
             f"{least} varies least: standard deviation {share(vary.min())} of the whole.",
         ),
         _check("constant features", not constant, f"The same in every row: {listed(constant)}."),
-        {"name": "how far the log leans", "status": "note", "summary": LEANS.format(share(lean)), "rows": []},
+        {
+            "name": "how far the log leans",
+            "status": "note",
+            "summary": LEANS.format(share(lean)),
+            "rows": [],
+        },
     ]
 
 
-LEANS = "Features explain {} of who was shown what: so much selection is taken off. What nobody recorded is not."
+LEANS = (
+    "Features explain {} of who was shown what: so much selection is taken off. What nobody"
+    " recorded is not."
+)
 
 
 def _check(name: str, good: bool, summary: str) -> Check:
@@ -167,9 +216,13 @@ def _check(name: str, good: bool, summary: str) -> Check:
 
 
 def explained(rows: Rows) -> float:
-    """The share of the variance of mixes that features explain linearly, by a random half on the other."""
+    """The share of the variance of mixes that features explain linearly, by a random half on the
+    other.
+    """
     half = np.arange(len(rows)) % 2 == 0
-    A = np.column_stack([np.ones(len(rows)), (rows.X - rows.X.mean(axis=0)) / np.maximum(rows.X.std(axis=0), 1e-12)])
+    A = np.column_stack(
+        [np.ones(len(rows)), (rows.X - rows.X.mean(axis=0)) / np.maximum(rows.X.std(axis=0), 1e-12)]
+    )
     slope = np.linalg.lstsq(A[half], rows.T[half], rcond=None)[0]
     rest = rows.T[~half] - A[~half] @ slope
     whole = ((rows.T[~half] - rows.T[half].mean(axis=0)) ** 2).sum()

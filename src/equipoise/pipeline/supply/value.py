@@ -1,12 +1,17 @@
 """What mixes are worth, without an A/B test, on rows that they were not learnt from.
 
-    whole    everybody gets the mix.  No log has enough rows near one mix to weigh them, so this stands on the form of curves;
+    whole    everybody gets the mix.  No log has enough rows near one mix to weigh them, so this
+    stands on the form of curves;
              three judges say it, and the interval spans those of all three:
-               curves    sum_c n_c (mean phi(mix) - mean phi(T))' Theta_c by DML on the judging rows, phi cubic with products
+               curves    sum_c n_c (mean phi(mix) - mean phi(T))' Theta_c by DML on the judging
+               rows, phi cubic with products
                trees     the same, nuisances boosted trees
-               levels    cubic curves and boosted trees of what they leave over, learnt on the other rows
-    step     everybody's own mix goes a part of the way, each category by a factor: t r^a / sum, r = mix / today.  Doubly robust
-             (`evaluation.shift`), so it stands on either of two models; refused where too few rows are left.
+               levels    cubic curves and boosted trees of what they leave over, learnt on the other
+               rows
+    step     everybody's own mix goes a part of the way, each category by a factor: t r^a / sum, r =
+    mix / today.  Doubly robust
+             (`evaluation.shift`), so it stands on either of two models; refused where too few rows
+             are left.
 
 Neither sees what the log does not record.
 """
@@ -37,7 +42,10 @@ DEGREE = 3  # of the judging curves
 PARTS = (0.1, 0.25, 0.5)  # of the way
 FLOOR = 0.2  # the smallest factor: a share of nothing cannot be divided back
 TREES = BoostedTrees(trees=60, leaves=15)
-JUDGES: dict[str, dict[str, Any]] = {"curves": {}, "trees": {"outcome": TREES, "treatment_model": TREES, "folds": 2}}
+JUDGES: dict[str, dict[str, Any]] = {
+    "curves": {},
+    "trees": {"outcome": TREES, "treatment_model": TREES, "folds": 2},
+}
 TODAY = "today's mean mix"
 
 Level = Callable[[Floats, Floats], Floats]  # users (n, d), mixes (n, K) -> (n, m)
@@ -53,13 +61,19 @@ class Gain:
     def intervals(self, level: float) -> list[list[float]]:
         """[mean of the judges, lowest low, highest high] of each metric."""
         reach = critical(level) * np.sqrt(self.variance)
-        ends = self.value.mean(axis=0), (self.value - reach).min(axis=0), (self.value + reach).max(axis=0)
+        ends = (
+            self.value.mean(axis=0),
+            (self.value - reach).min(axis=0),
+            (self.value + reach).max(axis=0),
+        )
         return np.column_stack(ends).tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class Valued:
-    """All folds together.   whole: way -> gain; against: rival -> the chosen way's gain over it; steps: part -> its value."""
+    """All folds together.   whole: way -> gain; against: rival -> the chosen way's gain over it;
+    steps: part -> its value.
+    """
 
     logged: Floats
     whole: dict[str, Gain]
@@ -81,7 +95,10 @@ class _Fold:
 
     def gain(self, mixes: Floats, other: Floats, judges: list[list[tuple[Floats, Floats]]]) -> Gain:
         """The gain of mixes over others, (n, K) both."""
-        value, variance = np.zeros((len(judges) + 1, self.held.y.shape[1])), np.zeros((len(judges) + 1, self.held.y.shape[1]))
+        value, variance = (
+            np.zeros((len(judges) + 1, self.held.y.shape[1])),
+            np.zeros((len(judges) + 1, self.held.y.shape[1])),
+        )
         whole = self.held.weight.sum()
         for c, rows in enumerate(self.theirs):
             w, space = self.held.weight[rows], _space(self.task, self.learnt.reach[c].today)
@@ -99,22 +116,40 @@ class _Fold:
 
     def step(self, mixes: Floats, part: float) -> tuple[Floats, Floats, Floats]:
         """Levels (n, m) before and after a step, and its ratio (n,), for held-out rows."""
-        before, after, ratio = np.empty_like(self.held.y), np.empty_like(self.held.y), np.empty(len(self.held))
+        before, after, ratio = (
+            np.empty_like(self.held.y),
+            np.empty_like(self.held.y),
+            np.empty(len(self.held)),
+        )
         own = self.learnt.mixes(self.learnt_on.X)
         for c, reach in enumerate(self.learnt.reach):
             mine, theirs = self.mine[c], self.theirs[c]
             if not len(theirs):
                 continue
             here, there = self.learnt_on.take(mine), self.held.take(theirs)
-            factor, moved = _factor(own[mine], reach.today, part), _factor(mixes[theirs], reach.today, part)
-            ratio[theirs] = learn_ratio(here.X, here.T, factor, here.weight)(there.X, there.T, moved)
+            factor, moved = (
+                _factor(own[mine], reach.today, part),
+                _factor(mixes[theirs], reach.today, part),
+            )
+            ratio[theirs] = learn_ratio(here.X, here.T, factor, here.weight)(
+                there.X, there.T, moved
+            )
             before[theirs] = self.levels[c](there.X, there.T)
             after[theirs] = self.levels[c](there.X, shifted(there.T, moved))
         return before, after, ratio
 
 
-def value(task: Task, rows: Rows, ways: tuple[str, ...], folds: int, level: float, progress: Progress = silent) -> Valued:
-    """Judge ways, the chosen one first, each learnt on the other folds; and today's mean mix for everybody, a rival of all."""
+def value(
+    task: Task,
+    rows: Rows,
+    ways: tuple[str, ...],
+    folds: int,
+    level: float,
+    progress: Progress = silent,
+) -> Valued:
+    """Judge ways, the chosen one first, each learnt on the other folds; and today's mean mix for
+    everybody, a rival of all.
+    """
     fold = fold_ids(len(rows), folds, task.seed, groups=rows.groups)
     whole: dict[str, list[Gain]] = {way: [] for way in (*ways, TODAY)}
     against: dict[str, list[Gain]] = {way: [] for way in (*ways[1:], TODAY)}
@@ -130,7 +165,9 @@ def value(task: Task, rows: Rows, ways: tuple[str, ...], folds: int, level: floa
         one = _fold(task, learnt_on, held, found[ways[0]])
         judges = [_judging(one, models) for models in JUDGES.values()]
         mixes = {way: learnt.mixes(held.X) for way, learnt in found.items()}
-        mixes[TODAY] = np.stack([reach.today for reach in one.learnt.reach])[one.learnt.labels(held.X)]
+        mixes[TODAY] = np.stack([reach.today for reach in one.learnt.reach])[
+            one.learnt.labels(held.X)
+        ]
         for way, gains in whole.items():
             gains.append(one.gain(mixes[way], held.T, judges))
         for way, gains in against.items():
@@ -141,9 +178,12 @@ def value(task: Task, rows: Rows, ways: tuple[str, ...], folds: int, level: floa
         size.append(held.weight.sum() / rows.weight.sum())
     progress("value on held-out rows", folds, folds)
     told = {
-        part: shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=level) for part, arrays in steps.items()
+        part: shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=level)
+        for part, arrays in steps.items()
     }
-    return Valued(rows.weight @ rows.y / rows.weight.sum(), _pooled(whole, size), _pooled(against, size), told)
+    return Valued(
+        rows.weight @ rows.y / rows.weight.sum(), _pooled(whole, size), _pooled(against, size), told
+    )
 
 
 def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
@@ -151,7 +191,8 @@ def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
     p = np.array(size)[:, None, None]
     return {
         way: Gain(
-            (p * np.stack([one.value for one in each])).sum(axis=0), (p**2 * np.stack([one.variance for one in each])).sum(axis=0)
+            (p * np.stack([one.value for one in each])).sum(axis=0),
+            (p**2 * np.stack([one.variance for one in each])).sum(axis=0),
         )
         for way, each in gains.items()
     }
@@ -159,8 +200,13 @@ def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
 
 def _fold(task: Task, learnt_on: Rows, held: Rows, learnt: Learnt) -> _Fold:
     label, new = learnt.labels(learnt_on.X), learnt.labels(held.X)
-    mine, theirs = ([np.flatnonzero(of == c) for c in range(len(learnt.size))] for of in (label, new))
-    levels = [_levels(task, learnt_on.take(rows), reach.today) for rows, reach in zip(mine, learnt.reach, strict=True)]
+    mine, theirs = (
+        [np.flatnonzero(of == c) for c in range(len(learnt.size))] for of in (label, new)
+    )
+    levels = [
+        _levels(task, learnt_on.take(rows), reach.today)
+        for rows, reach in zip(mine, learnt.reach, strict=True)
+    ]
     return _Fold(task, learnt_on, held, learnt, mine, theirs, levels)
 
 
@@ -176,7 +222,12 @@ def _judging(one: _Fold, models: dict[str, Any]) -> list[tuple[Floats, Floats]]:
         needed = LEAST * space.encode(space.control[None]).shape[1]
         if len(rows) < needed:
             fix = "ask for fewer clusters or folds, or log more"
-            raise InputError(f"cluster {c + 1} in a fold", f"have at least {needed} rows to be judged by", len(rows), fix=fix)
+            raise InputError(
+                f"cluster {c + 1} in a fold",
+                f"have at least {needed} rows to be judged by",
+                len(rows),
+                fix=fix,
+            )
         found.append(coefficients(space, part, part.T, one.task.seed, **models))
     return found
 
@@ -188,7 +239,9 @@ def _factor(mixes: Floats, today: Floats, part: float) -> Floats:
 
 
 def _levels(task: Task, rows: Rows, today: Floats) -> Level:
-    """The expected level of users shown mixes: cubic curves, and boosted trees of what these leave over."""
+    """The expected level of users shown mixes: cubic curves, and boosted trees of what these leave
+    over.
+    """
     space = _space(task, today)
     theta, _ = coefficients(space, rows, rows.T, task.seed)
     rest, both = rows.y - space.encode(rows.T) @ theta, Table(np.hstack([rows.X, rows.T]), ())

@@ -7,7 +7,18 @@ from dataclasses import replace
 from equipoise.report.findings import BudgetPoint, TradeOff
 from equipoise.report.formatting import MINUS, MISSING, known, one, plural, real, share
 from equipoise.report.parts import Block, Figure, Key, Plot, Section, Table, Words
-from equipoise.report.plots import CHOSEN, LINE, OTHER, RIVAL, add_points, curve, line_at, name_points, plain, plane
+from equipoise.report.plots import (
+    CHOSEN,
+    LINE,
+    OTHER,
+    RIVAL,
+    add_points,
+    curve,
+    line_at,
+    name_points,
+    plain,
+    plane,
+)
 from equipoise.report.view import View, weights_in_words
 
 MOST_PAIRS = 3  # planes of two metrics
@@ -39,25 +50,39 @@ def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
     price = real(here["price"])
     name, unit = view.price_unit()
     if not price > 0:
-        return "At the chosen spend, more budget would buy nothing: another demand, or nobody left to gain, holds it back."
+        return (
+            "At the chosen spend, more budget would buy nothing: another demand, or nobody left to"
+            " gain, holds it back."
+        )
     kinds = {metric["name"]: metric["kind"] for metric in view.findings["metrics"]}
     if kinds.get(name) in ("binary", "count") and view.findings["currency"]:
         cost = view.spent(abs(view.findings["policy"]["weights"][name]) / price)
         step = "one fewer" if name in view.lower else "one more"
-        return f"At the chosen spend, {step} {name} costs {cost}: the price to compare with its worth."
-    return f"At the chosen spend, one more {one(view.findings['currency'])} buys {unit.effect([price, None, None])} of {name}."
+        return (
+            f"At the chosen spend, {step} {name} costs {cost}: the price to compare with its worth."
+        )
+    return (
+        f"At the chosen spend, one more {one(view.findings['currency'])} buys"
+        f" {unit.effect([price, None, None])} of {name}."
+    )
 
 
 def _enough(view: View, points: list[BudgetPoint], metric: str) -> str:
     """The heading: the smallest budget that buys most of what the largest buys."""
-    values = [real(point["values"][metric][0]) if metric in point["values"] else 0.0 for point in points]
+    values = [
+        real(point["values"][metric][0]) if metric in point["values"] else 0.0 for point in points
+    ]
     if not values[-1] > 0:
         return f"How {metric} grows with spend"
     first = next(i for i, value in enumerate(values) if value >= ENOUGH * values[-1])
-    spend, most = (f"{view.spent(point['spend'][0])} per head" for point in (points[first], points[-1]))
+    spend, most = (
+        f"{view.spent(point['spend'][0])} per head" for point in (points[first], points[-1])
+    )
     if first == len(points) - 1:
         return f"More budget keeps buying more {metric}, up to {most}"
-    return f"{spend} buys {share(values[first] / values[-1])} of the gain in {metric} that {most} buys"
+    return (
+        f"{spend} buys {share(values[first] / values[-1])} of the gain in {metric} that {most} buys"
+    )
 
 
 def _budget_figure(view: View, points: list[BudgetPoint]) -> Figure:
@@ -67,8 +92,9 @@ def _budget_figure(view: View, points: list[BudgetPoint]) -> Figure:
         plots[0] = replace(plots[0], wide=True)
     plots.append(_price_plot(view, points))
     reading = (
-        f"The line is the gain per head over {view.control} for everybody, at each spend per head, with its {view.interval}; the "
-        "star is the chosen policy, grey marks are simpler policies: below the line they waste money."
+        f"The line is the gain per head over {view.control} for everybody, at each spend per head,"
+        f" with its {view.interval}; the star is the chosen policy, grey marks are simpler"
+        " policies: below the line they waste money."
     )
     keys = [
         Key("line", LINE[0], "best policy at that spend"),
@@ -76,13 +102,25 @@ def _budget_figure(view: View, points: list[BudgetPoint]) -> Figure:
         Key("star", CHOSEN[0], "chosen policy"),
         Key("circle", RIVAL[0], "simpler policies"),
     ]
-    columns = ["budget per head", "spend", "people treated", *metrics, f"price ({view.price_unit()[0]})"]
+    columns = [
+        "budget per head",
+        "spend",
+        "people treated",
+        *metrics,
+        f"price ({view.price_unit()[0]})",
+    ]
     twin = Table(
         f"What each budget buys (gain per head, {view.interval} in brackets)",
         columns,
         [_budget_row(view, p, metrics) for p in points],
     )
-    return Figure(_enough(view, points, metrics[0]) if metrics else "Value against spend", reading, plots, twin, keys)
+    return Figure(
+        _enough(view, points, metrics[0]) if metrics else "Value against spend",
+        reading,
+        plots,
+        twin,
+        keys,
+    )
 
 
 def _budget_row(view: View, point: BudgetPoint, metrics: list[str]) -> list[str]:
@@ -100,13 +138,26 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     unit = view.units[metric]
     seen = [point["values"][metric] for point in points]
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
-    said = [f"spend {view.spent(p['spend'][0])}: {view.gain(metric, i)}" for p, i in zip(points, seen, strict=True)]
+    said = [
+        f"spend {view.spent(p['spend'][0])}: {view.gain(metric, i)}"
+        for p, i in zip(points, seen, strict=True)
+    ]
     ends = [i if known(i) else [i[0], i[0], i[0]] for i in seen]
     band = ([unit.scaled(i[1]) for i in ends], [unit.scaled(i[2]) for i in ends])
     axes = (f"spend per head, {view.spend.axis}", f"gain per head, {unit.axis}")
-    plot = curve(spend, [unit.scaled(i[0]) for i in seen], band, LINE, axes, said, metric, f"{metric}: " + "; ".join(said))
+    plot = curve(
+        spend,
+        [unit.scaled(i[0]) for i in seen],
+        band,
+        LINE,
+        axes,
+        said,
+        metric,
+        f"{metric}: " + "; ".join(said),
+    )
     most = max(real(point["spend"][0]) for point in points)
-    room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in seen)  # for the name of a policy that stands at zero
+    # for the name of a policy that stands at zero
+    room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in seen)
     plot.spec["layout"]["yaxis"]["autorangeoptions"] = {"include": room}
     rivals = [rival for rival in view.findings["rivals"] if metric in rival["values"]]
     for rival in rivals[1:] + rivals[:1]:
@@ -126,7 +177,10 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
     price = [unit.scaled(point["price"]) for point in points]
     said = [f"at {view.spent(p['spend'][0])}: {view.per_spend(p['price'])}" for p in points]
-    axes = (f"spend per head, {view.spend.axis}", f"{unit.axis} per {one(view.findings['currency'])}")
+    axes = (
+        f"spend per head, {view.spend.axis}",
+        f"{unit.axis} per {one(view.findings['currency'])}",
+    )
     plot = curve(
         spend,
         price,
@@ -140,7 +194,9 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     plot.spec["data"][-1]["mode"] = "lines+markers"
     plot.spec["layout"]["yaxis"]["rangemode"] = "tozero"
     if view.chosen:
-        plot.spec["layout"]["shapes"].append(line_at(real(view.chosen["spend"][0]), "dot", CHOSEN[0]))
+        plot.spec["layout"]["shapes"].append(
+            line_at(real(view.chosen["spend"][0]), "dot", CHOSEN[0])
+        )
     return plot
 
 
@@ -148,9 +204,16 @@ def _trade_off(view: View) -> Block:
     points = view.findings["tradeoff"]
     if len(view.metrics) < 2:
         only = view.metrics[0] if view.metrics else MISSING
-        return Words(f"There is one metric, {only}, so there is no trade-off between metrics to draw.", quiet=True)
+        return Words(
+            f"There is one metric, {only}, so there is no trade-off between metrics to draw.",
+            quiet=True,
+        )
     if len(points) < 2:
-        return Words("Only one set of metric weights was tried, so there is no trade-off between metrics to draw.", quiet=True)
+        return Words(
+            "Only one set of metric weights was tried, so there is no trade-off between metrics to"
+            " draw.",
+            quiet=True,
+        )
     pairs = [(view.metrics[0], other) for other in view.metrics[1:]][:MOST_PAIRS]
     columns = ["weights", *view.metrics, "chosen"]
     cells = [
@@ -162,8 +225,9 @@ def _trade_off(view: View) -> Block:
         for p in points
     ]
     reading = (
-        f"Each point is the best policy for one set of metric weights within the same demands, with both {view.interval}s; "
-        "going along the points, one metric is paid for with the other; the star is the chosen policy."
+        "Each point is the best policy for one set of metric weights within the same demands, with"
+        f" both {view.interval}s; going along the points, one metric is paid for with the other;"
+        " the star is the chosen policy."
     )
     keys = [Key("star", CHOSEN[0], "chosen weights"), Key("circle", OTHER[0], "other weights")]
     plots = [_plane(view, points, pair) for pair in pairs]
@@ -188,9 +252,15 @@ def _trade_title(view: View, points: list[TradeOff]) -> str:
 
     a, b = best(first), best(second)
     if a is b:
-        return f"The same weights are best for {first} and for {second}: no trade-off between them was found"
+        return (
+            f"The same weights are best for {first} and for {second}: no trade-off between them was"
+            " found"
+        )
     if not _beyond(a, b, first) and not _beyond(b, a, second):
-        return f"Between {first} and {second} there is little to trade: other weights change them by less than their intervals"
+        return (
+            f"Between {first} and {second} there is little to trade: other weights change them by"
+            " less than their intervals"
+        )
     gain = view.units[second].effect([reached(b, second) - reached(a, second), None, None])
     cost = view.units[first].effect([reached(a, first) - reached(b, first), None, None])
     return f"From end to end, {gain} of {second} costs {cost.lstrip('+' + MINUS)} of {first}"
@@ -198,7 +268,11 @@ def _trade_title(view: View, points: list[TradeOff]) -> str:
 
 def _beyond(best: TradeOff, other: TradeOff, metric: str) -> bool:
     """Whether the best reach of a metric lies outside the other point's interval."""
-    return not real(other["values"][metric][1]) <= real(best["values"][metric][0]) <= real(other["values"][metric][2])
+    return (
+        not real(other["values"][metric][1])
+        <= real(best["values"][metric][0])
+        <= real(other["values"][metric][2])
+    )
 
 
 def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:
@@ -206,10 +280,18 @@ def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:
     drawn = []
     for point in sorted(points, key=lambda p: p["chosen"]):
         weights = weights_in_words(point["weights"])
-        said = f"<b>{plain(weights, 60)}</b><br>" + "<br>".join(f"{plain(m)} {view.gain(m, point['values'][m])}" for m in pair)
+        said = f"<b>{plain(weights, 60)}</b><br>" + "<br>".join(
+            f"{plain(m)} {view.gain(m, point['values'][m])}" for m in pair
+        )
         mark = CHOSEN if point["chosen"] else OTHER
         drawn.append(
-            {"x": point["values"][x], "y": point["values"][y], "mark": mark, "size": 18 if point["chosen"] else 10, "said": said}
+            {
+                "x": point["values"][x],
+                "y": point["values"][y],
+                "mark": mark,
+                "size": 18 if point["chosen"] else 10,
+                "said": said,
+            }
         )
     units = (view.units[x], view.units[y])
     axes = (f"{x} gained per head, {units[0].axis}", f"{y} gained per head, {units[1].axis}")

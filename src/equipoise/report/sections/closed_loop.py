@@ -1,4 +1,6 @@
-"""The page of a closed loop: the trade-off plane of the A/B test, its table, and what was played."""
+"""The page of a closed loop: the trade-off plane of the A/B test, its table, and what was
+played.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,19 @@ def loop_report(found: dict[str, Any]) -> str:
         "level": 0.95,
         "made": {"version": metadata.version("equipoise")},
     }
-    cards = [Card(f"Lift of {m}", _told(rows["HMUM"][m]), "", ["over none, all worlds"]) for m in METRICS]
+    cards = [
+        Card(f"Lift of {m}", _told(rows["HMUM"][m]), "", ["over none, all worlds"]) for m in METRICS
+    ]
     return render_page(head, cards, [_plane(rows), _played(found)])
 
 
 def _verdict(found: dict[str, Any]) -> str:
     mean, low, high = (100 * x for x in found["hypervolume_gain"])
     side = "beyond" if low > 0 else "inside" if high < 0 else "not told apart from"
-    return f"its point is {side} the curve of fixed weights ({mean:+.1f}{GLUE}% of its area, {low:+.1f} to {high:+.1f})."
+    return (
+        f"its point is {side} the curve of fixed weights ({mean:+.1f}{GLUE}% of its area,"
+        f" {low:+.1f} to {high:+.1f})."
+    )
 
 
 def _plane(rows: dict[str, Any]) -> Section:
@@ -50,12 +57,23 @@ def _plane(rows: dict[str, Any]) -> Section:
     for name, row in rows.items():
         mark, size = marks.get(name, (RIVAL, 6))
         said = f"{name}: " + ", ".join(f"{m} {_told(row[m])}" for m in METRICS)
-        points.append({"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": said})
+        points.append(
+            {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": said}
+        )
     units = (LIFT[METRICS[0]], LIFT[METRICS[1]])
-    plot = plane(points, units, (units[0].axis, units[1].axis), "", "; ".join(p["said"] for p in points), joined=False)
+    plot = plane(
+        points,
+        units,
+        (units[0].axis, units[1].axis),
+        "",
+        "; ".join(p["said"] for p in points),
+        joined=False,
+    )
     add_line(plot, [100 * r[METRICS[0]][0] for r in fixed], [100 * r[METRICS[1]][0] for r in fixed])
     cells = [[name, *(_span(row[m]) for m in METRICS)] for name, row in rows.items()]
-    twin = Table("Lift of each policy over none, with its interval over worlds", ["policy", *METRICS], cells)
+    twin = Table(
+        "Lift of each policy over none, with its interval over worlds", ["policy", *METRICS], cells
+    )
     keys = [
         Key("star", CHOSEN[0], "HMUM: weights of each request"),
         Key("circle", OTHER[0], "one strategy for all, or both"),
@@ -63,10 +81,14 @@ def _plane(rows: dict[str, Any]) -> Section:
         Key("diamond", BEST[0], "an oracle"),
     ]
     reading = (
-        "Each mark is a policy; right is more watch time, up is more views, whiskers are intervals over worlds. A point beyond "
-        "the dotted line does what no fixed weight of the two metrics does."
+        "Each mark is a policy; right is more watch time, up is more views, whiskers are intervals"
+        " over worlds. A point beyond the dotted line does what no fixed weight of the two metrics"
+        " does."
     )
-    answer = "Each strategy alone wins one metric and loses the other; weights of the moment decide who gets which."
+    answer = (
+        "Each strategy alone wins one metric and loses the other; weights of the moment decide who"
+        " gets which."
+    )
     return Section(
         "plane",
         "Trade-off",
@@ -79,13 +101,29 @@ def _plane(rows: dict[str, Any]) -> Section:
 def _played(found: dict[str, Any]) -> Section:
     s = found["settings"]
     items = [
-        f"Worlds of the seeds {s['worlds'][0]} to {s['worlds'][-1]}, drawn from the stated prior; none was left out.",
-        f"{s['log']:,} requests of a randomised log and {s['test']:,} new ones in each; drift {s['drift']:g}.",
-        f"Effects by {s['estimator']} from users' features; weights of requests learnt by {s['target']} from their context.",
-        f"Denominators floored: {100 * max(found['floored']):.1f}{GLUE}% of requests; both on: {_span(found['both_on'])}.",
+        (
+            f"Worlds of the seeds {s['worlds'][0]} to {s['worlds'][-1]}, drawn from the stated"
+            " prior; none was left out."
+        ),
+        (
+            f"{s['log']:,} requests of a randomised log and {s['test']:,} new ones in each; drift"
+            f" {s['drift']:g}."
+        ),
+        (
+            f"Effects by {s['estimator']} from users' features; weights of requests learnt by"
+            f" {s['target']} from their context."
+        ),
+        (
+            f"Denominators floored: {100 * max(found['floored']):.1f}{GLUE}% of requests; both on:"
+            f" {_span(found['both_on'])}."
+        ),
     ]
-    words = Words("Lifts are changes of totals in expected outcomes, so that only worlds differ.", quiet=True)
-    return Section("played", "Protocol", "What was played?", "", [Bullets("Protocol", items), words])
+    words = Words(
+        "Lifts are changes of totals in expected outcomes, so that only worlds differ.", quiet=True
+    )
+    return Section(
+        "played", "Protocol", "What was played?", "", [Bullets("Protocol", items), words]
+    )
 
 
 def _told(interval: list[float]) -> str:

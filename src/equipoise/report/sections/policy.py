@@ -1,4 +1,6 @@
-"""Sections 6 and 7, the decision: who gets what, and what the policy is worth against its rivals."""
+"""Sections 6 and 7, the decision: who gets what, and what the policy is worth against its
+rivals.
+"""
 
 from __future__ import annotations
 
@@ -21,32 +23,62 @@ def policy(view: View) -> Section:
     chosen = view.findings["policy"]
     blocks: list[Block] = [_who_gets_what(view)]
     if not chosen["groups"]:
-        blocks.append(Words("No protected column was named, so who gets what is not broken down by group.", quiet=True))
+        blocks.append(
+            Words(
+                "No protected column was named, so who gets what is not broken down by group.",
+                quiet=True,
+            )
+        )
     blocks += [_profile(view), _demands(view), *_carried(view)]
     aim = view.weighted[0] if len(view.weighted) == 1 else weights_in_words(chosen["weights"])
-    answer = f"Of all people, {gets_in_words(chosen['shares'])}. What the policy makes as large as its demands allow: {aim}."
-    return Section("policy", "Chosen policy", "Who gets what under the chosen policy?", answer, blocks)
+    answer = (
+        f"Of all people, {gets_in_words(chosen['shares'])}. What the policy makes as large as its"
+        f" demands allow: {aim}."
+    )
+    return Section(
+        "policy", "Chosen policy", "Who gets what under the chosen policy?", answer, blocks
+    )
 
 
 def _who_gets_what(view: View) -> Block:
     chosen = view.findings["policy"]
     every = [view.control, *view.candidates]
-    bars = [("Everybody", chosen["shares"])] + [(f"{g['column']}: {g['group']}", g["shares"]) for g in chosen["groups"]]
+    bars = [("Everybody", chosen["shares"])] + [
+        (f"{g['column']}: {g['group']}", g["shares"]) for g in chosen["groups"]
+    ]
     colours = [CONTROL, *(view.mark(name)[0] for name in view.candidates)]
-    series = [(name, colour, [real(s.get(name, 0.0)) for _, s in bars]) for name, colour in zip(every, colours, strict=True)]
+    series = [
+        (name, colour, [real(s.get(name, 0.0)) for _, s in bars])
+        for name, colour in zip(every, colours, strict=True)
+    ]
     label = "; ".join(f"{name}: {shares_in_words(s, len(every))}" for name, s in bars)
     metrics = [m for m in view.metrics if all(m in g["values"] for g in chosen["groups"])]
     columns = ["group", "people", *every, "spend per head", *metrics]
     value = view.chosen
-    whole = [view.spent(value["spend"][0]), *(view.gain(m, value["values"][m]) for m in metrics)] if value else []
-    first = ["Everybody", MISSING, *(share(chosen["shares"].get(name, 0.0)) for name in every), *whole]
-    rows = [first + [MISSING] * (len(columns) - len(first)), *(_group_row(view, g, every, metrics) for g in chosen["groups"])]
+    whole = (
+        [view.spent(value["spend"][0]), *(view.gain(m, value["values"][m]) for m in metrics)]
+        if value
+        else []
+    )
+    first = [
+        "Everybody",
+        MISSING,
+        *(share(chosen["shares"].get(name, 0.0)) for name in every),
+        *whole,
+    ]
+    rows = [
+        first + [MISSING] * (len(columns) - len(first)),
+        *(_group_row(view, g, every, metrics) for g in chosen["groups"]),
+    ]
     title, reading = (
         _groups_title(view, chosen["groups"]),
         "Each bar is all people of a group, split by what the policy gives them.",
     )
     if chosen["groups"]:
-        reading += " The policy never sees a protected column: where its bars differ, features that it does see make them differ."
+        reading += (
+            " The policy never sees a protected column: where its bars differ, features that it"
+            " does see make them differ."
+        )
     return Figure(
         title,
         reading,
@@ -69,9 +101,14 @@ def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[st
 
 
 def _groups_title(view: View, groups: list[GroupShare]) -> str:
-    """The largest difference between two groups of one column in the share that gets the same thing."""
+    """The largest difference between two groups of one column in the share that gets the same
+    thing.
+    """
     if not groups:
-        return f"{share(1 - real(view.findings['policy']['shares'].get(view.control, 0.0)))} of people are treated"
+        return (
+            f"{share(1 - real(view.findings['policy']['shares'].get(view.control, 0.0)))} of people"
+            " are treated"
+        )
     widest, said = 0.0, ""
     for column in dict.fromkeys(g["column"] for g in groups):
         large = [g for g in groups if g["column"] == column and g["rows"] >= FEW]
@@ -82,21 +119,33 @@ def _groups_title(view: View, groups: list[GroupShare]) -> str:
                 widest = most - least
                 who, others = (f"{column}: {g['group']}" for g in (order[-1], order[0]))
                 said = f"{share(most)} of {who} get {cell}, {share(least)} of {others}"
-    return f"Largest gap between groups: {said}" if widest >= POINT else "Groups get the same, to within a percentage point"
+    return (
+        f"Largest gap between groups: {said}"
+        if widest >= POINT
+        else "Groups get the same, to within a percentage point"
+    )
 
 
 def _profile(view: View) -> Block:
-    rows = sorted(view.findings["policy"]["profile"], key=lambda row: -abs(real(row["smd"])) if row["smd"] is not None else 0.0)
+    rows = sorted(
+        view.findings["policy"]["profile"],
+        key=lambda row: -abs(real(row["smd"])) if row["smd"] is not None else 0.0,
+    )
     if not rows:
-        return Words("Nobody or everybody is treated, so there is no profile of the treated to compare.", quiet=True)
+        return Words(
+            "Nobody or everybody is treated, so there is no profile of the treated to compare.",
+            quiet=True,
+        )
     shown = rows[:MOST_FEATURES]
     names = [row["feature"] for row in shown]
     far = [row for row in shown if abs(real(row["smd"])) > NOTABLE]
     how = [f"{'higher' if row['smd'] > 0 else 'lower'} {row['feature']}" for row in far[:3]]
-    title = f"Those treated have {listed(how)}" if far else "Those treated look like those not treated"
+    title = (
+        f"Those treated have {listed(how)}" if far else "Those treated look like those not treated"
+    )
     reading = (
-        "Each mark is a feature's mean among the treated minus that among the untreated, in standard deviations: "
-        "right of the lane the treated have more of it, left of it less."
+        "Each mark is a feature's mean among the treated minus that among the untreated, in"
+        " standard deviations: right of the lane the treated have more of it, left of it less."
     )
     plot = dots(
         names,
@@ -105,9 +154,22 @@ def _profile(view: View) -> Block:
         NOTABLE,
         title,
     )
-    cells = [[row["feature"], number(row["treated"]), number(row["untreated"]), number(row["smd"], 3, plus=True)] for row in rows]
+    cells = [
+        [
+            row["feature"],
+            number(row["treated"]),
+            number(row["untreated"]),
+            number(row["smd"], 3, plus=True),
+        ]
+        for row in rows
+    ]
     return Figure(
-        title, reading, [plot], Table("Profile of the treated", ["feature", "treated", "untreated", "difference (SD)"], cells)
+        title,
+        reading,
+        [plot],
+        Table(
+            "Profile of the treated", ["feature", "treated", "untreated", "difference (SD)"], cells
+        ),
     )
 
 
@@ -132,7 +194,12 @@ def _demands(view: View) -> Block:
             ]
         )
     columns = ["demand", "used", "bound", "slack", f"price ({name} per unit)", "state"]
-    return Table("Demands on the policy: what one more unit of each would buy is its price", columns, cells, (0, 5))
+    return Table(
+        "Demands on the policy: what one more unit of each would buy is its price",
+        columns,
+        cells,
+        (0, 5),
+    )
 
 
 def _carried(view: View) -> list[Block]:
@@ -141,8 +208,9 @@ def _carried(view: View) -> list[Block]:
     if spend is None:
         return []
     text = (
-        f"At prices set without them, people spend {view.spent(spend[0])} per head; for a large new population, "
-        f"the {view.interval} of its spend is {view.spend.span(spend, plus=False)} per head."
+        f"At prices set without them, people spend {view.spent(spend[0])} per head; for a large new"
+        f" population, the {view.interval} of its spend is {view.spend.span(spend, plus=False)} per"
+        " head."
     )
     return [Words(text)]
 
@@ -163,7 +231,13 @@ def value(view: View) -> Section:
         if risks
         else Words("No particular risk was found beyond those of any experiment.", quiet=True)
     )
-    return Section("value", "Value and risks", "What is the policy worth, and what could go wrong?", answer, blocks)
+    return Section(
+        "value",
+        "Value and risks",
+        "What is the policy worth, and what could go wrong?",
+        answer,
+        blocks,
+    )
 
 
 def _victories(view: View, rivals: list[Rival]) -> str:
@@ -174,7 +248,13 @@ def _victories(view: View, rivals: list[Rival]) -> str:
     for rival in rivals[1:]:
         paired = rival["against_chosen"].get(metric)
         if paired is not None:
-            verb = "is not told apart from" if not apart(paired) else "beats" if sign * real(paired[0]) > 0 else "falls short of"
+            verb = (
+                "is not told apart from"
+                if not apart(paired)
+                else "beats"
+                if sign * real(paired[0]) > 0
+                else "falls short of"
+            )
             said[verb].append(_named(view, rival))
     parts = [f"{verb} {listed(names)}" for verb, names in said.items() if names]
     return (
@@ -188,7 +268,9 @@ def _named(view: View, rival: Rival) -> str:
     """A rival's name in quotes, with its spend if that is more than the chosen policy's."""
     spend = real(rival["spend"][0])
     more = view.chosen is not None and spend > DEARER * real(view.chosen["spend"][0])
-    return f"\u201c{rival['policy']}\u201d" + (f" (which spends {view.spent(spend)} per head)" if more else "")
+    return f"\u201c{rival['policy']}\u201d" + (
+        f" (which spends {view.spent(spend)} per head)" if more else ""
+    )
 
 
 def _value_figure(view: View, rivals: list[Rival]) -> Figure:
@@ -219,11 +301,17 @@ def _value_figure(view: View, rivals: list[Rival]) -> Figure:
     gains = listed(f"{view.units[m].effect(rivals[0]['values'][m])} of {m}" for m in metrics)
     title = f"The chosen policy gains {gains} per head"
     reading = (
-        f"Each mark is what a policy gains per head over {view.control} for everybody, with its {view.interval}, "
-        "measured on people whose effects were predicted without them."
+        f"Each mark is what a policy gains per head over {view.control} for everybody, with its"
+        f" {view.interval}, measured on people whose effects were predicted without them."
     )
     keys = [Key("star", CHOSEN[0], "chosen policy"), Key("circle", RIVAL[0], "simpler policies")]
-    return Figure(title, reading, plots, Table(f"Value of each policy (gain per head, {view.interval})", columns, cells), keys)
+    return Figure(
+        title,
+        reading,
+        plots,
+        Table(f"Value of each policy (gain per head, {view.interval})", columns, cells),
+        keys,
+    )
 
 
 def _paired_figure(view: View, rivals: list[Rival]) -> Figure:
@@ -233,14 +321,34 @@ def _paired_figure(view: View, rivals: list[Rival]) -> Figure:
     for metric in metrics:
         unit = view.units[metric]
         axis = f"difference, {view.best_is(metric)}"
-        plots.append(forest(names, [r["against_chosen"][metric] for r in rivals], [LINE] * len(rivals), unit, axis, metric))
+        plots.append(
+            forest(
+                names,
+                [r["against_chosen"][metric] for r in rivals],
+                [LINE] * len(rivals),
+                unit,
+                axis,
+                metric,
+            )
+        )
         cells += [
-            [metric, r["policy"], unit.effect(r["against_chosen"][metric]), unit.span(r["against_chosen"][metric])]
+            [
+                metric,
+                r["policy"],
+                unit.effect(r["against_chosen"][metric]),
+                unit.span(r["against_chosen"][metric]),
+            ]
             for r in rivals
         ]
     reading = (
-        "Each mark is the chosen policy minus another one, on the same people (paired), so that luck common to both cancels; "
-        "a hollow mark's interval holds zero: the two are not told apart."
+        "Each mark is the chosen policy minus another one, on the same people (paired), so that"
+        " luck common to both cancels; a hollow mark's interval holds zero: the two are not told"
+        " apart."
     )
-    twin = Table("Chosen policy minus each other one", ["metric", "policy", "difference", view.interval], cells, (0, 1))
+    twin = Table(
+        "Chosen policy minus each other one",
+        ["metric", "policy", "difference", view.interval],
+        cells,
+        (0, 1),
+    )
     return Figure("Is the chosen policy really better than a simpler one?", reading, plots, twin)

@@ -32,7 +32,11 @@ def cards(view: View) -> list[Card]:
 def _gained(view: View) -> Card:
     if view.chosen is None or not view.metrics:
         return Card("Gained per head", MISSING, "", ["the policy's value was not measured"])
-    values = [(name, view.chosen["values"][name]) for name in view.metrics if name in view.chosen["values"]]
+    values = [
+        (name, view.chosen["values"][name])
+        for name in view.metrics
+        if name in view.chosen["values"]
+    ]
     (name, first), rest = values[0], values[1:]
     unit = view.units[name]
     notes = [f"{view.interval} {unit.span(first)}"] if known(first) else []
@@ -56,7 +60,9 @@ def _treated(view: View) -> Card:
     treated = 1.0 - real(shares.get(view.control, 0.0))
     given = {name: shares.get(name, 0.0) for name in view.candidates}
     others = f"the others get {view.control}" if treated < 1 else f"nobody gets {view.control}"
-    return Card("People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", others])
+    return Card(
+        "People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", others]
+    )
 
 
 def _certificate(view: View) -> Card:
@@ -64,9 +70,17 @@ def _certificate(view: View) -> Card:
     if gap != gap:
         return Card("Certificate", MISSING, "", ["no bound on what is missing was computed"])
     if gap <= PROVEN:
-        return Card("Certificate", "optimal", "", ["no policy of this kind can do better on the predicted effects"])
+        return Card(
+            "Certificate",
+            "optimal",
+            "",
+            ["no policy of this kind can do better on the predicted effects"],
+        )
     return Card(
-        "Certificate", f"{100 * (1 - gap):.{_nines(gap)}f}%", "", ["at least this much of the best possible predicted value"]
+        "Certificate",
+        f"{100 * (1 - gap):.{_nines(gap)}f}%",
+        "",
+        ["at least this much of the best possible predicted value"],
     )
 
 
@@ -85,7 +99,11 @@ def made(view: View) -> Section:
 
 def how_made(facts: dict[str, Any]) -> Section:
     """The section of what a run recorded about itself."""
-    rows = [[LABELS.get(key, key), _fact(key, fact)] for key, fact in facts.items() if key not in APART and fact is not None]
+    rows = [
+        [LABELS.get(key, key), _fact(key, fact)]
+        for key, fact in facts.items()
+        if key not in APART and fact is not None
+    ]
     blocks: list[Block] = []
     if rows:
         blocks.append(Table("The run", ["what", "value"], rows, (0, 1)))
@@ -97,7 +115,13 @@ def how_made(facts: dict[str, Any]) -> Section:
         blocks.append(Code("The plan", str(facts["plan"])))
     if facts.get("packages"):
         packages = sorted(dict(facts["packages"]).items())
-        blocks.append(Code("Versions of packages", "\n".join(f"{name}=={version}" for name, version in packages), folded=True))
+        blocks.append(
+            Code(
+                "Versions of packages",
+                "\n".join(f"{name}=={version}" for name, version in packages),
+                folded=True,
+            )
+        )
     if not blocks:
         blocks.append(Words("Nothing was recorded about the run.", quiet=True))
     answer = "The same plan, data, seed and versions give the same numbers."
@@ -106,18 +130,26 @@ def how_made(facts: dict[str, Any]) -> Section:
 
 def _cost(view: View, cost: dict[str, Any]) -> str:
     """``mail 0.05, coupon 1; paid when claimed``: the amount of each offer, and when it is paid."""
-    each = ", ".join(f"{name} {number(a)}" for name, a in zip(view.candidates, cost["amount"], strict=False))
+    each = ", ".join(
+        f"{name} {number(a)}" for name, a in zip(view.candidates, cost["amount"], strict=False)
+    )
     times = f", times the column {cost['column']}" if cost.get("column") else ""
     if not cost.get("metric"):
         return f"{each}{times}; always paid"
-    return f"{each}{times}; paid when {cost['metric']}" if cost["probability"] else f"as observed in the column {cost['metric']}"
+    return (
+        f"{each}{times}; paid when {cost['metric']}"
+        if cost["probability"]
+        else f"as observed in the column {cost['metric']}"
+    )
 
 
 def _fact(key: str, fact: Any) -> str:
     if key == "seconds":
         return seconds(fact)
     if isinstance(fact, dict):
-        return "; ".join(f"{name} {_fact('', part)}" for name, part in fact.items() if part is not None)
+        return "; ".join(
+            f"{name} {_fact('', part)}" for name, part in fact.items() if part is not None
+        )
     if isinstance(fact, list | tuple):
         return ", ".join(_fact("", part) for part in fact)
     if isinstance(fact, bool):

@@ -1,4 +1,6 @@
-"""The report of a job with [supply]: is the log fit, who the clusters are, their mixes, the curves, the value, the limits."""
+"""The report of a job with [supply]: is the log fit, who the clusters are, their mixes, the curves,
+the value, the limits.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,19 @@ from equipoise.report.findings import Interval
 from equipoise.report.findings_supply import Cluster, Curve, GroupMix, SupplyFindings
 from equipoise.report.formatting import GLUE, MISSING, Unit, listed, number, share
 from equipoise.report.page import render_page
-from equipoise.report.parts import Block, Bullets, Card, Checked, Checklist, Figure, Key, Plot, Section, Table, Words
+from equipoise.report.parts import (
+    Block,
+    Bullets,
+    Card,
+    Checked,
+    Checklist,
+    Figure,
+    Key,
+    Plot,
+    Section,
+    Table,
+    Words,
+)
 from equipoise.report.plots import CHOSEN, LINE, OTHER, RIVAL, add_points, curve, dumbbells, forest
 from equipoise.report.sections.summary import how_made
 from equipoise.report.sentences_supply import gains_in_words, units_of, weights_in_words
@@ -23,7 +37,14 @@ WAYS = {
 
 def render_supply(found: SupplyFindings) -> str:
     """The report as one self-contained HTML page."""
-    sections = [_fit(found), _clusters(found), _mixes(found), _curves(found), _value(found), _limits(found)]
+    sections = [
+        _fit(found),
+        _clusters(found),
+        _mixes(found),
+        _curves(found),
+        _value(found),
+        _limits(found),
+    ]
     sections = [section for section in sections if section.blocks]
     return render_page(found, _cards(found), [*sections, how_made(dict(found["made"]))])
 
@@ -37,9 +58,13 @@ def _cards(found: SupplyFindings) -> list[Card]:
             f"{100 * found['level']:g}% interval {unit.span(chosen[name])}",
             f"today {unit.of_level([found['logged'][name], None, None])}",
         ]
-        cards.append(Card(f"Change of {name} a user", unit.bare(chosen[name]), unit.change.strip(), notes))
+        cards.append(
+            Card(f"Change of {name} a user", unit.bare(chosen[name]), unit.change.strip(), notes)
+        )
     moved = sum(cluster["share"] * _moved(cluster) for cluster in found["clusters"])
-    cards.append(Card("Exposure that moves", share(moved), "", ["of what users are shown, on average"]))
+    cards.append(
+        Card("Exposure that moves", share(moved), "", ["of what users are shown, on average"])
+    )
     return cards
 
 
@@ -53,8 +78,13 @@ def _weighed(found: SupplyFindings) -> list[str]:
 
 
 def _fit(found: SupplyFindings) -> Section:
-    checks = [Checked(check["status"], check["name"], check["summary"], None) for check in found["checks"]]
-    size = f"{found['rows']:,} rows, {found['features']} features, {len(found['categories'])} categories."
+    checks = [
+        Checked(check["status"], check["name"], check["summary"], None) for check in found["checks"]
+    ]
+    size = (
+        f"{found['rows']:,} rows, {found['features']} features, {len(found['categories'])}"
+        " categories."
+    )
     blocks: list[Block] = [Checklist(checks), Bullets("What could be wrong", found["risks"])]
     return Section("log", "The log", "Is the log fit for the question?", size, blocks)
 
@@ -64,13 +94,23 @@ def _clusters(found: SupplyFindings) -> Section:
         [
             cluster["name"],
             share(cluster["share"]),
-            ", ".join(f"{name} {number(z, 1, plus=True)}" for name, z in cluster["typical"]) or MISSING,
+            ", ".join(f"{name} {number(z, 1, plus=True)}" for name, z in cluster["typical"])
+            or MISSING,
             _moves(found, cluster),
         ]
         for cluster in found["clusters"]
     ]
-    table = Table("Clusters", ["cluster", "users", "typical, in standard deviations", "largest moves"], rows, (0, 2, 3))
-    answer = f"{len(rows)} clusters, told apart by features alone." if len(rows) > 1 else "All users are taken as one."
+    table = Table(
+        "Clusters",
+        ["cluster", "users", "typical, in standard deviations", "largest moves"],
+        rows,
+        (0, 2, 3),
+    )
+    answer = (
+        f"{len(rows)} clusters, told apart by features alone."
+        if len(rows) > 1
+        else "All users are taken as one."
+    )
     return Section("clusters", "Clusters", "Who are the users?", answer, [table])
 
 
@@ -85,15 +125,25 @@ def _mixes(found: SupplyFindings) -> Section:
     plots = []
     for cluster in found["clusters"][:MOST]:
         today, mix = cluster["today"], cluster["mix"]
-        said = [f"<b>{n}</b><br>{share(a)} to {share(b)}" for n, a, b in zip(found["categories"], today, mix, strict=True)]
-        plots.append(dumbbells(found["categories"], today, mix, said, "share of exposure", cluster["name"]))
+        said = [
+            f"<b>{n}</b><br>{share(a)} to {share(b)}"
+            for n, a, b in zip(found["categories"], today, mix, strict=True)
+        ]
+        plots.append(
+            dumbbells(found["categories"], today, mix, said, "share of exposure", cluster["name"])
+        )
     rows = [
         [name, *(f"{share(c['today'][k])} \u2192 {share(c['mix'][k])}" for c in found["clusters"])]
         for k, name in enumerate(found["categories"])
     ]
     keys = [Key("circle", RIVAL[0], "today"), Key("circle", CHOSEN[0], "recommended")]
-    reading = "Each row is a category: hollow where its share of a cluster's exposure is today, full where it should go."
-    twin = Table("Mixes, today and recommended", ["category", *(c["name"] for c in found["clusters"])], rows)
+    reading = (
+        "Each row is a category: hollow where its share of a cluster's exposure is today, full"
+        " where it should go."
+    )
+    twin = Table(
+        "Mixes, today and recommended", ["category", *(c["name"] for c in found["clusters"])], rows
+    )
     left = len(found["clusters"]) - len(plots)
     note = f"{left} smaller clusters are in the table." if left > 0 else ""
     edges = [f"{c['name']}: {listed(c['edge'])}" for c in found["clusters"] if c["edge"]]
@@ -109,46 +159,92 @@ def _audit(found: SupplyFindings) -> list[Block]:
     """What the groups of protected columns would see."""
     if not found["audit"]:
         return []
-    rows = [[f"{g['column']}: {g['group']}", share(g["share"]), share(_moved(g)), _moves(found, g)] for g in found["audit"]]
-    note = "Mixes never see a protected column: where groups differ, features that they do see make them differ."
+    rows = [
+        [f"{g['column']}: {g['group']}", share(g["share"]), share(_moved(g)), _moves(found, g)]
+        for g in found["audit"]
+    ]
+    note = (
+        "Mixes never see a protected column: where groups differ, features that they do see make"
+        " them differ."
+    )
     columns = ["group", "users", "exposure that moves", "largest moves"]
     return [Table("Groups of protected columns", columns, rows, (0, 3)), Words(note, quiet=True)]
 
 
 def _curves(found: SupplyFindings) -> Section:
-    """Of the largest cluster, the categories that move most, on the metric that is weighed first."""
+    """Of the largest cluster, the categories that move most, on the metric that is weighed
+    first.
+    """
     cluster = max(found["clusters"], key=lambda c: c["share"])
-    moved = {n: abs(b - a) for n, a, b in zip(found["categories"], cluster["today"], cluster["mix"], strict=True)}
+    moved = {
+        n: abs(b - a)
+        for n, a, b in zip(found["categories"], cluster["today"], cluster["mix"], strict=True)
+    }
     units, blocks = units_of(found), list[Block]()
     for metric in _weighed(found):
-        mine = [c for c in found["curves"] if c["cluster"] == cluster["name"] and c["metric"] == metric]
+        mine = [
+            c for c in found["curves"] if c["cluster"] == cluster["name"] and c["metric"] == metric
+        ]
         mine = sorted(mine, key=lambda c: -moved[c["category"]])[:MOST]
         if mine:
             plots = [_curve(found, one, cluster, units[metric]) for one in mine]
             rows = [_curve_row(one, units[metric]) for one in mine]
-            columns = ["category", "shares seen or allowed", "effect at the least", "effect at the most"]
+            columns = [
+                "category",
+                "shares seen or allowed",
+                "effect at the least",
+                "effect at the most",
+            ]
             reading = (
-                "Right: more of the category, the others making room in proportion. Up: more of the metric than today. "
-                "The mark is today's share, the star the recommended one; the band is the interval of the curve."
+                "Right: more of the category, the others making room in proportion. Up: more of the"
+                " metric than today. The mark is today's share, the star the recommended one; the"
+                " band is the interval of the curve."
             )
             twin = Table(f"Curves of {metric} in {cluster['name']}", columns, rows)
             keys = [Key("circle", RIVAL[0], "today"), Key("star", CHOSEN[0], "recommended")]
-            blocks.append(Figure(f"{metric} in {cluster['name']}, the largest", reading, plots, twin, keys))
-    return Section("curves", "Curves", "What does more of a category do?", "One curve a cluster, category and metric.", blocks)
+            blocks.append(
+                Figure(f"{metric} in {cluster['name']}, the largest", reading, plots, twin, keys)
+            )
+    return Section(
+        "curves",
+        "Curves",
+        "What does more of a category do?",
+        "One curve a cluster, category and metric.",
+        blocks,
+    )
 
 
 def _curve(found: SupplyFindings, one: Curve, cluster: Cluster, unit: Unit) -> Plot:
     k = found["categories"].index(one["category"])
     x, y = [100 * s for s in one["shares"]], [unit.scaled(e) for e in one["effect"]]
     low, high = one["low"], one["high"]
-    band = None if low is None or high is None else ([unit.scaled(e) for e in low], [unit.scaled(e) for e in high])
-    said = [f"{share(s)}: {unit.effect([e, None, None])}" for s, e in zip(one["shares"], one["effect"], strict=True)]
-    plot = curve(
-        x, y, band, LINE, ("share of exposure, %", unit.axis), said, one["category"], f"{one['category']}: {'; '.join(said)}"
+    band = (
+        None
+        if low is None or high is None
+        else ([unit.scaled(e) for e in low], [unit.scaled(e) for e in high])
     )
-    for at, mark, word in ((cluster["today"][k], RIVAL, "today"), (cluster["mix"][k], CHOSEN, "recommended")):
+    said = [
+        f"{share(s)}: {unit.effect([e, None, None])}"
+        for s, e in zip(one["shares"], one["effect"], strict=True)
+    ]
+    plot = curve(
+        x,
+        y,
+        band,
+        LINE,
+        ("share of exposure, %", unit.axis),
+        said,
+        one["category"],
+        f"{one['category']}: {'; '.join(said)}",
+    )
+    for at, mark, word in (
+        (cluster["today"][k], RIVAL, "today"),
+        (cluster["mix"][k], CHOSEN, "recommended"),
+    ):
         value = _between(one, at)
-        add_points(plot, [100 * at], [[value, None, None]], unit, mark, [f"{word}: {share(at)}"], 11)
+        add_points(
+            plot, [100 * at], [[value, None, None]], unit, mark, [f"{word}: {share(at)}"], 11
+        )
     return plot
 
 
@@ -165,7 +261,11 @@ def _curve_row(one: Curve, unit: Unit) -> list[str]:
     cells = []
     for end in (0, -1):
         low, high = one["low"], one["high"]
-        cells.append(unit.effect([one["effect"][end], low[end] if low else None, high[end] if high else None]))
+        cells.append(
+            unit.effect(
+                [one["effect"][end], low[end] if low else None, high[end] if high else None]
+            )
+        )
     return [one["category"], f"{share(one['shares'][0])} to {share(one['shares'][-1])}", *cells]
 
 
@@ -183,26 +283,49 @@ def _value(found: SupplyFindings) -> Section:
                 intervals.append(step["values"][metric])
                 marks.append(LINE)
         unit = units[metric]
-        plot = forest(names, intervals, marks, unit, f"change of {metric} a user, {unit.axis}", metric)
-        rows = [[name, f"{unit.effect(i)} ({unit.span(i)})"] for name, i in zip(names, intervals, strict=True)]
+        plot = forest(
+            names, intervals, marks, unit, f"change of {metric} a user, {unit.axis}", metric
+        )
+        rows = [
+            [name, f"{unit.effect(i)} ({unit.span(i)})"]
+            for name, i in zip(names, intervals, strict=True)
+        ]
         blocks.append(
             Figure(
-                f"Change of {metric} over what was done", READING, [plot], Table(f"Value, {metric}", ["policy", "change"], rows)
+                f"Change of {metric} over what was done",
+                READING,
+                [plot],
+                Table(f"Value, {metric}", ["policy", "change"], rows),
             )
         )
     rows = [
-        [WAYS.get(way, way), *(f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})" for m in _weighed(found))]
+        [
+            WAYS.get(way, way),
+            *(f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})" for m in _weighed(found)),
+        ]
         for way, gains in found["against"].items()
     ]
-    blocks.append(Table("What the chosen mixes gain over other ways, on the same rows", ["over", *_weighed(found)], rows))
+    blocks.append(
+        Table(
+            "What the chosen mixes gain over other ways, on the same rows",
+            ["over", *_weighed(found)],
+            rows,
+        )
+    )
     blocks.append(_steps(found))
-    answer = f"Over what was done, the mixes change {gains_in_words(found, found['whole'][found['way']])} a user."
-    return Section("value", "Value", "What are the mixes worth, without an A/B test?", answer, blocks)
+    answer = (
+        "Over what was done, the mixes change"
+        f" {gains_in_words(found, found['whole'][found['way']])} a user."
+    )
+    return Section(
+        "value", "Value", "What are the mixes worth, without an A/B test?", answer, blocks
+    )
 
 
 READING = (
-    "Judged on rows that the mixes were not learnt from. For whole mixes the interval spans three judges (curves; curves with "
-    "trees for nuisances; curves and trees): it holds chance and the form of the curves. Steps are weighed rows, doubly robust."
+    "Judged on rows that the mixes were not learnt from. For whole mixes the interval spans three"
+    " judges (curves; curves with trees for nuisances; curves and trees): it holds chance and the"
+    " form of the curves. Steps are weighed rows, doubly robust."
 )
 
 
@@ -212,10 +335,15 @@ def _steps(found: SupplyFindings) -> Block:
         values = step["values"]
         cells = ["not told: too few rows"] * len(_weighed(found))
         if values is not None:
-            cells = [f"{units[m].effect(values[m])} ({units[m].span(values[m])})" for m in _weighed(found)]
+            cells = [
+                f"{units[m].effect(values[m])} ({units[m].span(values[m])})"
+                for m in _weighed(found)
+            ]
         rows.append([share(step["part"]), share(step["effective"]), *cells])
     return Table(
-        "Steps of the way, by factors on each user's own mix", ["part of the way", "rows that are left", *_weighed(found)], rows
+        "Steps of the way, by factors on each user's own mix",
+        ["part of the way", "rows that are left", *_weighed(found)],
+        rows,
     )
 
 
