@@ -55,11 +55,11 @@ class _HUM(Net):
         (k, B, w).
         """
         k, e = self.shape.candidates, self.embed(u)
-        f = (
-            self.look(e)
-            if self.look is not None
-            else self.wide(self.flat(u)).expand(k, len(u), self.shape.width)
-        )  # type: ignore[misc]
+        if self.look is not None:
+            f = self.look(e)
+        else:
+            wide = self.wide(self.flat(u))  # type: ignore[misc]
+            f = wide.expand(k, len(u), self.shape.width)
         z = torch.cat([f, self.experts(self.body(self.flat(u)), f)], dim=-1)  # (k, B, 2 w)
         c = self.control(z.mean(dim=0) if self.made.shared_control else z)
         base = self.base(functional.elu(c)).expand(k, len(u), self.shape.metrics)

@@ -219,7 +219,7 @@ def best_split(H, q, order, edges, least, criterion, mass, centred, spread):  # 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def grow(
+def grow(  # type: ignore[no-untyped-def]
     Xb,
     place,
     w,
@@ -237,9 +237,8 @@ def grow(
     centred,
     spread,
     seed,
-):  # type: ignore[no-untyped-def]
-    """A tree: feature, bin, left child, right child, order (nodes, K) of each node; feature -1 is a
-    leaf.
+):
+    """A tree: feature, bin, left child, right child, order (nodes, K) of each node; -1: a leaf.
 
     Rows of a node with the feature's bin <= bin go left.  The smaller child is counted, its sibling
     is the parent less it.
