@@ -1,0 +1,35 @@
+"""Old argument names warn and work; both at once are refused; scikit-learn sees the new ones."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.base import BaseEstimator, clone
+
+from equipoise.core.deprecation import renamed_arguments, today
+from equipoise.core.errors import InputError
+
+
+@renamed_arguments(trees="n_estimators", seed="random_state")
+class Model(BaseEstimator):
+    def __init__(self, n_estimators=10, random_state=0):
+        self.n_estimators, self.random_state = n_estimators, random_state
+
+
+def test_an_old_name_works_and_warns():
+    with pytest.warns(FutureWarning, match="trees= is called n_estimators= since version 0.2"):
+        model = Model(trees=3)
+    assert model.n_estimators == 3
+
+
+def test_both_names_are_refused():
+    with pytest.raises(InputError, match="be given once: trees= is its old name"):
+        Model(trees=3, n_estimators=4)
+
+
+def test_scikit_learn_sees_the_new_names_and_no_warning():
+    assert clone(Model(n_estimators=3)).get_params() == {"n_estimators": 3, "random_state": 0}
+
+
+def test_what_an_earlier_version_wrote_is_read_silently():
+    saved = {"trees": 3, "random_state": 1}
+    assert today(saved, Model.renamed_arguments_) == {"n_estimators": 3, "random_state": 1}
