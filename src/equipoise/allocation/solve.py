@@ -269,7 +269,39 @@ def compiled(
 
 def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
     """Dual, repair, certificate."""
-    m = len(problem.rows)
+    start = _check_options(method, tol, warm, len(problem.rows))
+    dual = _certified_dual(problem, tol, start, method)
+    expected_value, expected_usage = problem.measure(problem.choose(dual.prices).choice)
+    best = repair(problem, dual.prices, dual.bound, tol)
+    free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
+    size = max(abs(dual.bound), TINY * free, 1e-300)
+    loose = len(problem) <= SMALL and dual.bound - best.value > max(tol, POLISH) * size
+    if loose or not best.feasible:
+        best = polish(problem, dual.prices, best)
+    if not best.feasible:
+        raise infeasible(problem)
+    gap = max(dual.bound - best.value, 0.0) / size
+    return Allocation(
+        choice=best.choice,
+        prices=dual.prices,
+        demands=problem.rows.demands,
+        value=best.value,
+        bound=dual.bound,
+        gap=gap,
+        usage=best.usage,
+        bounds=problem.rows.bounds,
+        heads=problem.rows.heads,
+        slack=problem.rows.bounds - best.usage,
+        repaired=int(best.switched.sum()),
+        carried_value=expected_value,
+        carried_usage=expected_usage,
+        status="optimal" if gap <= tol else "feasible",
+        trace=dual.trace,
+    )
+
+
+def _check_options(method: str, tol: float, warm: ArrayLike | None, m: int) -> Floats | None:
+    """The prices to start from, (m,) or None; options that mean nothing are refused."""
     if method not in METHODS or (method == "bisect" and m != 1):
         raise InputError(
             "method", f"be one of {', '.join(METHODS)}; bisect for one row", (method, f"{m} rows")
@@ -279,46 +311,24 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
     start = None if warm is None else np.asarray(warm, np.float64)
     if start is not None and (start.shape != (m,) or not (np.isfinite(start) & (start >= 0)).all()):
         raise InputError("warm", f"be {m} finite prices >= 0", start)
+    return start
+
+
+def _certified_dual(problem: Problem, tol: float, start: Floats | None, method: str) -> Dual:
+    """Prices and a bound that no choice exceeds; demands that cannot hold together are refused."""
     least = float(np.minimum(problem.value.min(axis=1), 0.0).sum())
     dual: Dual | None
     if method == "highs":
         dual = solve_exactly(problem)
     else:
-        inner = "bisect" if method == "bisect" or (method == "auto" and m == 1) else "level"
+        inner = "bisect" if method == "auto" and len(problem.rows) == 1 else method
         dual = solve_dual(
             problem,
             DUAL_SHARE * tol,
             warm=start,
-            method=inner,
+            method="bisect" if inner == "bisect" else "level",
             least=least - 1e-9 * abs(least) - 1e-300,
         )
     if dual is None or dual.bound < least - 1e-9 * abs(least):
         raise infeasible(problem)
-    by_prices = problem.choose(dual.prices)
-    carried, usage = problem.measure(by_prices.choice)
-    made = repair(problem, dual.prices, dual.bound, tol)
-    free, _, _ = problem.evaluate(np.zeros(m))
-    size = max(abs(dual.bound), TINY * free, 1e-300)
-    loose = len(problem) <= SMALL and dual.bound - made.value > max(tol, POLISH) * size
-    if loose or not made.feasible:
-        made = polish(problem, dual.prices, made)
-    if not made.feasible:
-        raise infeasible(problem)
-    gap = max(dual.bound - made.value, 0.0) / size
-    return Allocation(
-        choice=made.choice,
-        prices=dual.prices,
-        demands=problem.rows.demands,
-        value=made.value,
-        bound=dual.bound,
-        gap=gap,
-        usage=made.usage,
-        bounds=problem.rows.bounds,
-        heads=problem.rows.heads,
-        slack=problem.rows.bounds - made.usage,
-        repaired=int(made.switched.sum()),
-        carried_value=carried,
-        carried_usage=usage,
-        status="optimal" if gap <= tol else "feasible",
-        trace=dual.trace,
-    )
+    return dual
