@@ -24,9 +24,11 @@ from equipoise.report.formatting import decimals, listed, number, plural, second
 from equipoise.report.page import SECTIONS, sections
 from equipoise.report.parts import Bullets, Checklist, Figure, Plot, Table, Words
 from equipoise.report.plots import marks_of, plain
+from equipoise.report.sections.average_effects import averages
 from equipoise.report.sections.budget import buys
-from equipoise.report.sections.experiment import averages, ranks, sound, verdict
+from equipoise.report.sections.experiment import sound, verdict
 from equipoise.report.sections.policy import policy, value
+from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
 from equipoise.report.view import View, gets_in_words, weights_in_words

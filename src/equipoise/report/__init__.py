@@ -1,7 +1,8 @@
 """The report of a run, for a manager and for a scientist: one HTML page that opens offline.
 
-words -> numbers for people;  parts -> what a page is made of;  plots -> drawings;  view -> what
-sections ask of the findings; evidence, decision, summary -> the sections;  page -> the HTML.
+findings -> what a page is drawn from;  formatting, sentences -> numbers and words for people;
+parts -> what a page is made of;  plots -> drawings;  view -> what sections ask of the findings;
+sections -> one file a question;  page -> the HTML.
 """
 
 from equipoise.report.page import render_report, report_libraries, spec_json

@@ -15,9 +15,12 @@ from typing import Any
 from equipoise.core.errors import MissingExtra
 from equipoise.report.findings import Findings
 from equipoise.report.parts import Card, Section
+from equipoise.report.sections.average_effects import averages
 from equipoise.report.sections.budget import buys
-from equipoise.report.sections.experiment import averages, ranks, responds, sound
+from equipoise.report.sections.experiment import sound
 from equipoise.report.sections.policy import policy, value
+from equipoise.report.sections.ranking_quality import ranks
+from equipoise.report.sections.response import responds
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards, made
 from equipoise.report.view import View

@@ -23,6 +23,7 @@ from equipoise.report.parts import Key
 from equipoise.report.plots import CONTROL, Mark, marks_of
 
 MOST_PANELS = 6  # more small plots than this are a table
+LEFT_OUT = "The other {} are in the table below."
 
 
 class View:

@@ -15,6 +15,14 @@ from equipoise.report.plots import CHOSEN, OKABE_ITO, OTHER, RIVAL, Mark, add_li
 
 LIFT = {name: Unit(100.0, f"{GLUE}%", f"{GLUE}%", f"lift of {name}, %") for name in METRICS}
 BEST: Mark = (OKABE_ITO[2], "diamond")
+MARKS: dict[str, tuple[Mark, int]] = {  # mark and size of a policy
+    "HMUM": (CHOSEN, 15),
+    "oracle": (BEST, 11),
+    "none": (RIVAL, 9),
+    "s1": (OTHER, 9),
+    "s2": (OTHER, 9),
+    "s1+s2": (OTHER, 9),
+}
 
 
 def loop_report(found: dict[str, Any]) -> str:
@@ -45,17 +53,9 @@ def _verdict(found: dict[str, Any]) -> str:
 
 def _plane(rows: dict[str, Any]) -> Section:
     fixed = [row for row in rows.values() if row["kind"] == "fixed"]
-    marks = {
-        "HMUM": (CHOSEN, 15),
-        "oracle": (BEST, 11),
-        "none": (RIVAL, 9),
-        "s1": (OTHER, 9),
-        "s2": (OTHER, 9),
-        "s1+s2": (OTHER, 9),
-    }
     points = []
     for name, row in rows.items():
-        mark, size = marks.get(name, (RIVAL, 6))
+        mark, size = MARKS.get(name, (RIVAL, 6))
         said = f"{name}: " + ", ".join(f"{m} {_told(row[m])}" for m in METRICS)
         points.append(
             {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": said}

@@ -1,0 +1,49 @@
+"""The drawings, as plotly's plain {"data", "layout"}.
+
+marks -> colours, symbols, text;  axes -> what a drawing is laid on;  intervals, bars, curves,
+plane -> the drawings.
+"""
+
+from equipoise.report.plots.axes import line_at
+from equipoise.report.plots.bars import lollipops, stacks
+from equipoise.report.plots.curves import add_line, add_points, curve, name_points
+from equipoise.report.plots.intervals import dots, dumbbells, forest
+from equipoise.report.plots.marks import (
+    CHOSEN,
+    CONTROL,
+    LINE,
+    MUTED,
+    OKABE_ITO,
+    OTHER,
+    RIVAL,
+    Mark,
+    faded,
+    marks_of,
+    plain,
+)
+from equipoise.report.plots.plane import plane
+
+__all__ = [
+    "CHOSEN",
+    "CONTROL",
+    "LINE",
+    "MUTED",
+    "OKABE_ITO",
+    "OTHER",
+    "RIVAL",
+    "Mark",
+    "add_line",
+    "add_points",
+    "curve",
+    "dots",
+    "dumbbells",
+    "faded",
+    "forest",
+    "line_at",
+    "lollipops",
+    "marks_of",
+    "name_points",
+    "plain",
+    "plane",
+    "stacks",
+]

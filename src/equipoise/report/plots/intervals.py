@@ -1,0 +1,163 @@
+"""One row per name: effects with whiskers, marks in a lane, and marks that move."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from equipoise.report.formatting import Unit, apart, known, number, real, share
+from equipoise.report.parts import Plot
+from equipoise.report.plots.axes import HEAD, ROW, axis_of, drawing, line_at, markers, whiskers
+from equipoise.report.plots.marks import CHOSEN, FONT, INK, MUTED, PAPER, RIVAL, Mark, Spec, plain
+
+
+def forest(
+    names: Sequence[str],
+    intervals: Sequence[Sequence[Any]],
+    marks: Sequence[Mark],
+    unit: Unit,
+    axis: str,
+    name: str,
+) -> Plot:
+    """One row a name: its value with whiskers, against the line at zero; hollow where the interval
+    holds zero.
+
+    Name and value stand above the whiskers, so that long names need no margin.
+    """
+    data, titles = [], []
+    for row, (who, interval, (colour, symbol)) in enumerate(
+        zip(names, intervals, marks, strict=True)
+    ):
+        said = unit.effect(interval) + (f" [{unit.span(interval)}]" if known(interval) else "")
+        fill = colour if apart(interval) else PAPER
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [unit.scaled(interval[0])],
+                "y": [row],
+                "error_x": whiskers([interval], unit, colour, 2),
+                "marker": {
+                    "color": fill,
+                    "symbol": symbol,
+                    "size": 11,
+                    "line": {"color": colour, "width": 2},
+                },
+                "cliponaxis": False,
+                "hovertext": [f"<b>{plain(who, 60)}</b><br>{html.escape(said)}"],
+                "hoverinfo": "text",
+            }
+        )
+        text = f"{plain(who)}  <b>{html.escape(unit.effect(interval))}</b>"
+        place = {
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": row - 0.42,
+            "yanchor": "middle",
+            "showarrow": False,
+            "xshift": 4,
+        }
+        titles.append(
+            {**place, "text": text, "bgcolor": PAPER, "font": {"size": FONT, "color": INK}}
+        )
+    rows = max(len(names), 1)
+    height = HEAD + (ROW + 12) * rows
+    axes = axis_of(axis, nticks=6, ticks="")
+    bare = {
+        "range": [rows - 0.5, -0.75],
+        "showticklabels": False,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+    }
+    spec = drawing(data, axes, bare, height, [line_at(0)])
+    spec["layout"]["annotations"] = titles
+    told = "; ".join(
+        f"{who} {unit.effect(i)}, interval {unit.span(i)}"
+        for who, i in zip(names, intervals, strict=True)
+    )
+    return Plot(spec, f"{name}: {told}", height, name)
+
+
+def dots(
+    names: Sequence[str],
+    series: Sequence[tuple[str, Mark, Sequence[Any]]],
+    axis: str,
+    bound: float,
+    label: str,
+) -> Plot:
+    """One row a name, one mark a series, with a lane of +- bound."""
+    data, reach = [], bound * 1.25
+    for who, mark, values in series:
+        xs = [real(x) for x in values]
+        reach = max([reach, *(1.08 * abs(x) for x in xs if x == x)])
+        hover = [
+            f"<b>{plain(n, 60)}</b><br>{plain(who)} {number(x, 3, plus=True)}"
+            for n, x in zip(names, xs, strict=True)
+        ]
+        places = [x if x == x else None for x in xs]
+        data.append(markers(places, range(len(names)), mark, 9, hover))
+    lane = {
+        "type": "rect",
+        "x0": -bound,
+        "x1": bound,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "layer": "below",
+    }
+    shapes = [
+        {**lane, "fillcolor": "var(--lane)", "line": {"width": 0}},
+        line_at(-bound, "dash"),
+        line_at(bound, "dash"),
+        line_at(0),
+    ]
+    height = HEAD + 24 * max(len(names), 2)
+    axes = axis_of(axis, range=[-reach, reach], nticks=7, ticks="", showgrid=False)
+    return Plot(drawing(data, axes, {}, height, shapes, names), label, height, wide=True)
+
+
+def dumbbells(
+    names: Sequence[str],
+    before: Sequence[float],
+    after: Sequence[float],
+    said: Sequence[str],
+    axis: str,
+    name: str,
+) -> Plot:
+    """One row a name: a hollow mark where it was and a full one where it goes, joined by a line."""
+    rows = list(range(len(names)))
+    joins: Spec = {"x": [], "y": []}
+    for row, ends in zip(rows, zip(before, after, strict=True), strict=True):
+        joins["x"] += [*ends, None]
+        joins["y"] += [row, row, None]
+    line: Spec = {
+        "type": "scatter",
+        "mode": "lines",
+        **joins,
+        "line": {"color": MUTED, "width": 2},
+        "hoverinfo": "skip",
+    }
+    points: Spec = {
+        "type": "scatter",
+        "mode": "markers",
+        "y": rows,
+        "hovertext": list(said),
+        "hoverinfo": "text",
+        "cliponaxis": False,
+    }
+    hollow = {"color": PAPER, "size": 9, "line": {"color": RIVAL[0], "width": 2}}
+    full = {"color": CHOSEN[0], "size": 9, "line": {"color": PAPER, "width": 1}}
+    data = [
+        line,
+        {**points, "x": list(before), "marker": hollow},
+        {**points, "x": list(after), "marker": full},
+    ]
+    height = HEAD + 22 * max(len(names), 2)
+    x = axis_of(axis, tickformat=".0%", rangemode="tozero", nticks=5, ticks="")
+    told = "; ".join(
+        f"{n} {share(a)} to {share(b)}" for n, a, b in zip(names, before, after, strict=True)
+    )
+    return Plot(drawing(data, x, {}, height, (), names), f"{name}: {told}", height, name)
