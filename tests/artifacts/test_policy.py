@@ -11,19 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.targeting import BUDGET
 
+from equipoise.allocation import decide
 from equipoise.artifacts.batch import score_batches, score_file
 from equipoise.artifacts.model import read_model, write_model
 from equipoise.artifacts.policy import read_scorer
+from equipoise.core.effects import Effects
 from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
+from equipoise.core.log import Log
 from equipoise.data import make_coupon_world
 from equipoise.estimators import BoostedTrees, TLearner
-from equipoise.pipeline.plan.read import make_plan
-from equipoise.pipeline.study.cross_fit import cross_fit, log_folds
-from equipoise.pipeline.study.evaluator import make_judge
-from equipoise.pipeline.study.policy import solve
-from equipoise.pipeline.study.propensity import Design
-from equipoise.pipeline.study.study import Study, make_task
-from equipoise.pipeline.targeting import ship
+from equipoise.pipeline import HonestPolicy, cross_fit_effects, honest_policy
+from equipoise.pipeline.study.cross_fit import log_folds
 
 
 @pytest.fixture(scope="module")
@@ -42,38 +40,31 @@ def test_new_units_keep_the_budget_per_head(ran, strangers):
     assert truth.spend(choice).mean() == pytest.approx(BUDGET, rel=0.2)
 
 
-def close_study(seed: int) -> Study:
-    """A study with a budget of 0.5 per head, whose models fit their 1,000 rows far too closely."""
+def close_policy(seed: int) -> tuple[Log, Effects, HonestPolicy]:
+    """A budget of 0.5 per head, by models that fit their 1,000 rows far too closely."""
     log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
-    close = TLearner(BoostedTrees(trees=40, least=5), space=log.space)
-    plan = make_plan(
-        {
-            "log": {"dataset": "-"},
-            "policy": {"cost": 2.0, "paid": "always", "budget": {"per_head": 0.5}},
-        }
+    close = TLearner(BoostedTrees(40, least=5))
+    return (
+        log,
+        cross_fit_effects(log, close, cv=5),
+        honest_policy(log, close, cost=2.0, paid="always", budget=0.5, cv=5),
     )
-    fold = log_folds(log, 5, 0)
-    effects = cross_fit(log, close, fold)
-    task, costs = make_task(plan, log, effects, fold)
-    judge = make_judge(log, effects, log.propensity, costs, 0.95)
-    design = Design(log.propensity, None, [])
-    return Study(plan, log, fold, close, effects, design, costs, task, judge)
 
 
 def spent_by_strangers(seed: int) -> float:
-    """Spend per head of new units under the policy of such a study."""
+    """Spend per head of new units under such a policy."""
     strangers, _ = make_coupon_world(4000, metrics=("conversion",), seed=1000 + seed)
-    return ship(close_study(seed)).assign(strangers.table)["expected_cost"].to_numpy().mean()
+    scorer = close_policy(seed)[2].scorer
+    return scorer.assign(strangers.table)["expected_cost"].to_numpy().mean()
 
 
 def test_the_model_that_ships_never_saw_the_rows_that_price_it():
-    study = close_study(0)
-    held = np.flatnonzero(study.fold == 0)
-    shipped = ship(study)
-    assert shipped.policy == solve(study.task.take(held)).policy
-    assert np.array_equal(
-        shipped.model.effects(study.log.take(held).table).values, study.effects.values[held]
-    )
+    log, effects, policy = close_policy(0)
+    held = np.flatnonzero(log_folds(log, 5, 0) == 0)
+    shipped = policy.scorer.model.effects(log.take(held).table)
+    assert np.array_equal(shipped.values, effects.values[held])
+    chosen = decide(policy.policy, shipped, cost=np.full((len(held), 2), 2.0), units=held).choice
+    assert np.array_equal(chosen, policy.choice[held])
 
 
 def test_prices_are_those_of_units_no_model_saw():

@@ -23,7 +23,7 @@ from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
-from equipoise.pipeline.study.policy import honest_policy
+from equipoise.pipeline.study.honest import honest_policy
 from equipoise.report.findings import Findings, plain
 from equipoise.treatments import Arms, Dose
 
@@ -152,9 +152,9 @@ def test_the_value_is_unbiased_where_nothing_works_and_the_naive_one_is_not():
 def covers(seed: int) -> list[bool]:
     """Whether the intervals of value and spend of one small experiment hold the truth."""
     log, truth = make_coupon_world(800, metrics=("conversion",), seed=seed)
-    effects = cross_fit_effects(log, TLearner(BoostedTrees(trees=20, leaves=8)), seed=seed)
+    effects = cross_fit_effects(log, TLearner(BoostedTrees(trees=20, leaves=8)), random_state=seed)
     found = honest_policy(
-        log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, seed=seed
+        log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, random_state=seed
     )
     gain = truth.outcomes(found.choice)[:, 0].mean() - truth.levels[:, 0, 0].mean()
     pairs = [(found.values["conversion"], gain), (found.spend, truth.spend(found.choice).mean())]

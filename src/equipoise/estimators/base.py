@@ -43,6 +43,7 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
 
     space: Space | None
     takes = "any space"  # which spaces it serves, for the error of one that it does not
+    gives_std_error = False  # whether its effects have a std_error
 
     def fit(
         self,

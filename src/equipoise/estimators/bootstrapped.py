@@ -29,6 +29,8 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
     seed : of the weights.
     """
 
+    gives_std_error = True
+
     def __init__(self, estimator: Any, replicates: int = 20, seed: int = 0) -> None:
         self.estimator, self.replicates, self.seed = estimator, replicates, seed
 

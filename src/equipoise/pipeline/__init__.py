@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from equipoise.pipeline.plan.read import read_plan as read_plan
     from equipoise.pipeline.plan.schema import Plan as Plan
     from equipoise.pipeline.study.cross_fit import cross_fit_effects as cross_fit_effects
-    from equipoise.pipeline.study.policy import HonestPolicy as HonestPolicy
-    from equipoise.pipeline.study.policy import honest_policy as honest_policy
+    from equipoise.pipeline.study.honest import HonestPolicy as HonestPolicy
+    from equipoise.pipeline.study.honest import honest_policy as honest_policy
     from equipoise.report import render_report as render_report
     from equipoise.report.findings import Findings as Findings
 
 NAMES = {
-    "HonestPolicy": "equipoise.pipeline.study.policy",
+    "HonestPolicy": "equipoise.pipeline.study.honest",
     "Findings": "equipoise.report.findings",
     "Plan": "equipoise.pipeline.plan.schema",
     "Scorer": "equipoise.artifacts.policy",
-    "honest_policy": "equipoise.pipeline.study.policy",
+    "honest_policy": "equipoise.pipeline.study.honest",
     "cross_fit_effects": "equipoise.pipeline.study.cross_fit",
     "make_plan": "equipoise.pipeline.plan.read",
     "read_plan": "equipoise.pipeline.plan.read",

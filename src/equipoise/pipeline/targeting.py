@@ -2,22 +2,20 @@
 
 study      out-of-fold effects of every row                         `study`
 policy     demands met within folds, judged on held-out outcomes    `policy`, `judge`
-shipped    the model and the prices of one fold                     `score`
+shipped    the model and the prices of one fold                     `shipping`
 folder     written beside and renamed                               `folder`
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from equipoise.artifacts.fingerprint import fingerprint
-from equipoise.artifacts.policy import Scorer, assignments, write_scorer
+from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.checks import balance_table, check_log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
@@ -30,15 +28,14 @@ from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.schema import Plan
-from equipoise.pipeline.study.cross_fit import fit_model
-from equipoise.pipeline.study.policy import Solved, carried, solve, solve_folds
+from equipoise.pipeline.study.policy import Solved, carried, solve_folds
+from equipoise.pipeline.study.shipping import ship
 from equipoise.pipeline.study.study import Study, make_study
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Rival
 from equipoise.report.page import render_report
 from equipoise.report.sentences import headline, risks
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
-PRICED = 0  # the fold whose model and prices are shipped
 
 
 def run_targeting(
@@ -51,33 +48,13 @@ def run_targeting(
     study = make_study(plan, progress)
     solved = solve_folds(study.task)
     findings = findings_of(study, solved, progress)
-    progress("final model", 0, 1)
-    scorer = ship(study)
-    progress("final model", 1, 1)
+    scorer = ship(study.log, study.model, study.costs, solved)
     with replacing(place) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
         findings["made"] = made(study, snapshot, command, time.perf_counter() - started)
         _write(beside, study, solved, findings)
     return findings
-
-
-def ship(study: Study) -> Scorer:
-    """What serves units never seen: the model and the prices of one fold of the study.
-
-    The model never saw the fold's rows, so their effects spread like those of new units and the
-    prices found on them carry the demands over.  A model of all rows has none left to price it:
-    in-sample effects would leave half of a budget unspent, and effects of the other models miss it
-    by a tenth and more.
-    """
-    held = study.fold == PRICED
-    rest = study.log.take(~held)
-    model = replace(
-        fit_model(rest, study.estimator, study.design.model), seen=fingerprint(study.log)
-    )
-    return Scorer(
-        model, study.costs, solve(study.task.take(np.flatnonzero(held))).policy, study.log.roles.id
-    )
 
 
 def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:

@@ -9,7 +9,7 @@ from equipoise.allocation import budget, floor
 from equipoise.core.effects import Effects
 from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
 from equipoise.pipeline.study.evaluator import Judge
-from equipoise.pipeline.study.policy import Task, solve_folds
+from equipoise.pipeline.study.policy import PolicyTask, solve_folds
 
 N = 400
 
@@ -22,7 +22,7 @@ def worlds():
     a = np.arange(N) / N
     values = np.stack([a, 1 - a], axis=1)[:, None]
     effects = Effects(values, np.zeros((N, 2)), ("offer",), ("a", "b"))
-    task = Task(effects, np.ones((N, 1)), {}, np.arange(N) % 2, "none", {"a": 1.0, "b": 0.0})
+    task = PolicyTask(effects, np.ones((N, 1)), {}, np.arange(N) % 2, "none", {"a": 1.0, "b": 0.0})
     judge = Judge(effects.levels(), np.tile([0.0, 1.0], (N, 1)), ("a", "b"), None, None, 0.95)
     return task, judge
 

@@ -57,7 +57,7 @@ def toy(n=12, **roles) -> Log:
 
 def test_no_model_saw_the_row_it_speaks_of():
     log = toy()
-    assert (cross_fit_effects(log, Memory(), folds=3).values == 0).all()
+    assert (cross_fit_effects(log, Memory(), cv=3).values == 0).all()
     in_sample = fit_model(log, Memory()).effects(log.features)
     assert (in_sample.values == 1).all()
 
@@ -73,7 +73,7 @@ def test_effects_stand_in_the_order_of_the_log():
     log, _ = make_coupon_world(600, seed=3)
     trees = TLearner(BoostedTrees(trees=5))
     fold = log_folds(log, 2, 0)
-    found = cross_fit(log, trees, fold)
+    found = cross_fit(log, trees, fold).effects
     for f in (0, 1):
         model = fit_model(log.take(fold != f), trees)
         rows = np.flatnonzero(fold == f)
@@ -85,7 +85,7 @@ def test_effects_stand_in_the_order_of_the_log():
 def test_what_a_cost_needs_is_a_metric_of_the_same_fit():
     assert extra_metrics(toy()) == ()
     assert extra_metrics(toy(claimed="took")) == ("took",)
-    assert cross_fit_effects(toy(claimed="took"), Memory(), folds=2).metrics == ("y", "took")
+    assert cross_fit_effects(toy(claimed="took"), Memory(), cv=2).metrics == ("y", "took")
 
 
 def test_a_claim_that_is_an_outcome_is_fitted_once():
@@ -98,7 +98,8 @@ def test_same_seed_same_effects_and_inputs_stay():
     log, _ = make_coupon_world(500, seed=1)
     before = log.table
     one, two = (
-        cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), folds=2, seed=7) for _ in range(2)
+        cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), cv=2, random_state=7)
+        for _ in range(2)
     )
     assert np.array_equal(one.values, two.values)
     assert log.table.equals(before)
@@ -108,4 +109,4 @@ def test_an_arm_too_small_for_its_folds_is_named():
     table = {"t": ["none"] * 10 + ["mail"] * 2, "y": np.arange(12.0), "x": np.arange(12.0)}
     log = read_log(table, treatment="t", outcomes={"y": "amount"}, space=Arms(["none", "mail"]))
     with pytest.raises(ValueError, match="mail"):
-        cross_fit_effects(log, TLearner(BoostedTrees(trees=2, least=1)), folds=12)
+        cross_fit_effects(log, TLearner(BoostedTrees(trees=2, least=1)), cv=12)

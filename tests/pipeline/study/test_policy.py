@@ -11,9 +11,7 @@ import pytest
 
 from equipoise.allocation import budget, floor, group_budget, parity
 from equipoise.core.effects import Effects
-from equipoise.core.errors import PlanError
-from equipoise.data import make_coupon_world
-from equipoise.pipeline.study.policy import Task, carried, honest_policy, solve, solve_folds
+from equipoise.pipeline.study.policy import PolicyTask, carried, solve, solve_folds
 
 N = 90
 
@@ -23,7 +21,7 @@ def task():
     values = np.random.default_rng(0).random((N, 1, 1))
     effects = Effects(values, np.zeros((N, 1)), ("offer",), ("y",))
     towns = np.asarray(["a"] * 60 + ["b"] * 29 + ["c"])
-    return Task(
+    return PolicyTask(
         effects,
         np.ones((N, 1)),
         {"town": towns},
@@ -98,14 +96,6 @@ def test_an_idle_demand_has_no_price(task):
     assert (row["price"], row["binding"]) == (0.0, False)
 
 
-def test_short_forms_and_wrong_keys_of_the_python_call():
-    log, truth = make_coupon_world(300, metrics=("conversion",), seed=0)
-    found = honest_policy(log, truth.effects(), offers=0.25)
-    assert found.shares["none"] == pytest.approx(0.75, abs=0.01)
-    with pytest.raises(PlanError, match="did you mean 'budget'"):
-        honest_policy(log, truth.effects(), bugdet=1.0)
-
-
 def test_carried_spend_by_hand(monkeypatch, task):
     asked, spends = [], iter([0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
 
@@ -130,7 +120,7 @@ def test_carried_spend_is_of_one_model_at_a_time():
     """
     values, fold = np.random.default_rng(1).random((3000, 1, 1)), np.arange(3000) % 3
     alike = Effects(values, np.zeros((3000, 1)), ("offer",), ("y",))
-    known = Task(
+    known = PolicyTask(
         alike, np.ones((3000, 1)), {}, fold, "none", {"y": 1.0}, [budget(0.3, per_head=True)]
     )
     mean, low, high = carried(known)
@@ -148,7 +138,7 @@ def test_the_interval_holds_what_a_new_population_spends():
     for seed in range(50):
         values = np.random.default_rng(seed).random((600, 1, 1))
         cost, asked = np.ones((600, 1)), [budget(0.3, per_head=True)]
-        known = Task(
+        known = PolicyTask(
             Effects(values, cost * 0, ("offer",), ("y",)),
             cost,
             {},

@@ -18,7 +18,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InfeasibleError
 from equipoise.core.progress import Progress, silent
 from equipoise.pipeline.study.evaluator import Judge, one_hot
-from equipoise.pipeline.study.policy import Solved, Task, solve_folds
+from equipoise.pipeline.study.policy import PolicyTask, Solved, solve_folds
 from equipoise.report.findings import BudgetPoint, TradeOff
 
 POINTS = 8  # budgets between nothing and as much as the policy would spend unbounded
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 def budget_sweep(
-    task: Task,
+    task: PolicyTask,
     judge: Judge,
     budgets: Sequence[float],
     chosen: float | None,
@@ -69,7 +69,11 @@ def budget_sweep(
 
 
 def trade_off(
-    task: Task, judge: Judge, chosen: Solved, signs: dict[str, float], progress: Progress = silent
+    task: PolicyTask,
+    judge: Judge,
+    chosen: Solved,
+    signs: dict[str, float],
+    progress: Progress = silent,
 ) -> list[TradeOff]:
     """What the metrics get as the objective moves from the chosen weights to each metric alone; the
     demands stay.
@@ -99,14 +103,14 @@ def trade_off(
     return points
 
 
-def _try(task: Task) -> Solved | None:
+def _try(task: PolicyTask) -> Solved | None:
     try:
         return solve_folds(task)
     except InfeasibleError:
         return None
 
 
-def _reach(task: Task) -> dict[str, float]:
+def _reach(task: PolicyTask) -> dict[str, float]:
     """The gain per head within predicted reach of each metric alone, and under the name "" of the
     chosen objective; > 0.
     """
@@ -127,7 +131,7 @@ def _reach(task: Task) -> dict[str, float]:
     return found
 
 
-def _spend(task: Task, solved: Solved) -> float:
+def _spend(task: PolicyTask, solved: Solved) -> float:
     """The expected spend per head."""
     rows = np.flatnonzero(solved.choice >= 0)
     return float(task.expected[rows, solved.choice[rows]].sum() / len(solved.choice))

@@ -10,6 +10,7 @@ fit too, since a policy's expected cost needs it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,33 @@ from sklearn.base import clone
 
 from equipoise.artifacts.model import Model
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
 from equipoise.core.features import FeatureMap
 from equipoise.core.folds import fold_ids
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
+from equipoise.core.space import Space
+from equipoise.estimators import Bootstrapped
+
+SHIPPED = 0  # the fold whose rows set the prices, and whose model, fitted on the others, is shipped
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What a fit across folds leaves.
+
+    Attributes
+    ----------
+    effects : Effects
+        Of every row of the log, from the model that never saw it.
+    model : Model
+        The model of fold `SHIPPED`, which was fitted on the rows of the other folds.
+    """
+
+    effects: Effects
+    model: Model
 
 
 def extra_metrics(log: Log) -> tuple[str, ...]:
@@ -41,12 +64,22 @@ def targets(log: Log) -> pa.Table:
 def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     """A clone of the estimator, fitted on all rows of a log.
 
-    propensity : (n, K), or a model that learns it; by default what the log knows.
+    Parameters
+    ----------
+    log : Log
+        The experiment.
+    estimator : estimator
+        Any of `equipoise.estimators`.
+    propensity : array of float, shape (n, K), or a model that learns it, optional
+        By default what the log knows.
+
+    Returns
+    -------
+    Model
+        The fitted clone with the map that made its numbers of the log's columns.
     """
     features = FeatureMap().fit(log.features)
-    model = clone(estimator)
-    if model.space is None:
-        model.set_params(space=log.space)
+    model = with_space(estimator, log.space)
     known = log.propensity if propensity is None else propensity
     model.fit(
         features.transform(log.features),
@@ -59,22 +92,72 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     return Model(features, model)
 
 
+def with_space(estimator: Any, space: Space) -> Any:
+    """A clone of the estimator, with this space where it has none of its own."""
+    model = clone(estimator)
+    return model if model.space is not None else model.set_params(space=space)
+
+
 def cross_fit(
     log: Log, estimator: Any, fold: Ints, propensity: Any = None, progress: Progress = silent
-) -> Effects:
-    """The effects of every row from models fitted on the other folds.   fold: (n,) in 0..F-1."""
+) -> CrossFit:
+    """Fit an estimator once per fold, on the rows of the other folds.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment.
+    estimator : estimator
+        Any of `equipoise.estimators`; it is cloned.
+    fold : array of int, shape (n,)
+        The fold of each row, 0 to F - 1.
+    propensity : array of float, shape (n, K), or a model that learns it, optional
+        By default what the log knows.
+    progress : callable, optional
+        Called with what is being done, the folds done, and the folds in all.
+
+    Returns
+    -------
+    CrossFit
+        The effects of every row, and the model that ships.
+    """
     count = int(fold.max()) + 1
     parts, rows = [], []
+    shipped: Model | None = None
     for f in range(count):
         progress("effects", f, count)
         inside = np.flatnonzero(fold == f)
         outside = np.flatnonzero(fold != f)
         known = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
         model = fit_model(log.take(outside), estimator, known)
+        shipped = model if shipped is None else shipped
         parts.append(model.effects(log.features.take(pa.array(inside))))
         rows.append(inside)
     progress("effects", count, count)
-    return _in_order(parts, np.concatenate(rows))
+    if shipped is None:
+        raise InputError("the folds", "be one or more", count)
+    return CrossFit(_in_order(parts, np.concatenate(rows)), shipped)
+
+
+def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:
+    """The estimator as it is where it gives standard errors itself, else its bootstrap.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It says so by its class attribute ``gives_std_error``; without one it gives none.
+    replicates : int
+        Of the bootstrap.
+    seed : int
+        Of the bootstrap's weights.
+
+    Returns
+    -------
+    estimator
+        One whose effects have a ``std_error``.
+    """
+    own = getattr(estimator, "gives_std_error", False)
+    return estimator if own else Bootstrapped(estimator, replicates, seed)
 
 
 def log_folds(log: Log, folds: int, seed: int) -> Ints:
@@ -82,17 +165,37 @@ def log_folds(log: Log, folds: int, seed: int) -> Ints:
     return fold_ids(len(log), folds, seed, strata=log.cells, groups=log.groups)
 
 
-def cross_fit_effects(log: Log, estimator: Any, folds: int = 3, seed: int = 0) -> Effects:
+@renamed_arguments(folds="cv", seed="random_state")
+def cross_fit_effects(log: Log, estimator: Any, cv: int = 3, random_state: int = 0) -> Effects:
     """The effects of every row of a log, each from a model that never saw the row.
 
     Parameters
     ----------
-    log : the experiment.
-    estimator : any estimator of `equipoise.estimators`; it is cloned, and takes the log's space
-        where it has none.
-    folds : the log is cut in so many parts.   seed : of the cut.
+    log : Log
+        The experiment.
+    estimator : estimator
+        Any of `equipoise.estimators`; it is cloned, and takes the log's space where it has none.
+    cv : int, default 3
+        The log is cut in so many folds; clusters of its group column stay whole.
+    random_state : int, default 0
+        Of the cut.
+
+    Returns
+    -------
+    Effects
+        Of all n rows, in the order of the log.  Metrics are the log's outcomes, and after them
+        "claimed" or the observed cost, where the log has one that varies: costs are expected
+        costs, which need it.
+
+    Examples
+    --------
+    >>> import equipoise as eq
+    >>> log, truth = eq.datasets.make_coupon_world(300)
+    >>> effects = eq.cross_fit_effects(log, eq.TLearner(eq.BoostedTrees(5)), cv=2)
+    >>> effects.values.shape == (300, 2, len(effects.metrics))
+    True
     """
-    return cross_fit(log, estimator, log_folds(log, folds, seed))
+    return cross_fit(log, estimator, log_folds(log, cv, random_state)).effects
 
 
 def _in_order(parts: list[Effects], rows: Ints) -> Effects:

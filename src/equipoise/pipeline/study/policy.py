@@ -1,4 +1,4 @@
-"""The budgeted policy and its honest value.
+"""The budgeted policy, met within folds.
 
     for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold
     effects; no outcome of f is used
@@ -17,40 +17,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
-from equipoise.artifacts.costs import make_costs
+from equipoise.artifacts.costs import Costs, make_costs
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
 from equipoise.pipeline.plan.constraints import Groups, constraints_of, groups_of, weights_of
-from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import PolicyPlan
-from equipoise.pipeline.study.cross_fit import log_folds
-from equipoise.pipeline.study.evaluator import make_judge, one_hot
-from equipoise.pipeline.study.propensity import propensity_of
+from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.evaluator import one_hot
 from equipoise.report.findings import DemandRow, Interval
 
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the objective has no price
 
 
 @dataclass(frozen=True)
-class Task:
-    """All that an allocation needs: effects of n units, what offers cost them, and what is asked.
+class PolicyTask:
+    """All that an allocation needs: effects of n units, what offers cost them, and the demands.
 
     Attributes
     ----------
-    effects : out of fold.   expected : (n, k) expected costs.   groups : column -> labels (n,).
-        fold : (n,).
-    weights : metric -> worth, signed.   constraints : every demand, per head.
-    lower : z of the lower-confidence mode.   keep : the choices in force and the bonus for staying,
-        or None.
+    effects : Effects
+        Of k candidates on every metric, out of fold.
+    expected : array of float, shape (n, k)
+        Expected costs, >= 0.
+    groups : dict of str to array of str, shape (n,)
+        The labels of every column that a demand names.
+    fold : array of int, shape (n,)
+        The fold of each unit.
+    control : str
+        The name of the control cell.
+    weights : dict of str to float
+        The worth of one unit of each metric, negative where lower is better.
+    constraints : sequence of Constraint
+        Every demand, per unit.
+    lower : float, default 0
+        z of the lower-confidence mode: effects enter as effect - z std_error.
+    keep : Keep or None
+        The choices in force and the bonus for staying with them.
     """
 
     effects: Effects
@@ -63,11 +73,11 @@ class Task:
     lower: float = 0.0
     keep: Keep | None = None
 
-    def take(self, rows: Ints) -> Task:
+    def take(self, rows: Ints) -> PolicyTask:
         """The task on some of the units."""
         groups = {name: labels[rows] for name, labels in self.groups.items()}
         keep = None if self.keep is None else replace(self.keep, previous=self.keep.previous[rows])
-        asked = [constraint for constraint in self.constraints if constraint.applies(groups)]
+        constraints = [constraint for constraint in self.constraints if constraint.applies(groups)]
         effects, expected, fold = self.effects.take(rows), self.expected[rows], self.fold[rows]
         return replace(
             self,
@@ -76,8 +86,63 @@ class Task:
             fold=fold,
             groups=groups,
             keep=keep,
-            constraints=asked,
+            constraints=constraints,
         )
+
+
+def make_policy_task(
+    policy: PolicyPlan,
+    log: Log,
+    effects: Effects,
+    fold: Ints,
+    currency: str = "",
+    keep: Keep | None = None,
+) -> tuple[PolicyTask, Costs]:
+    """What a plan's [policy] wants of these effects, and what offers cost.
+
+    Parameters
+    ----------
+    policy : PolicyPlan
+        The table [policy].
+    log : Log
+        The experiment, n rows.
+    effects : Effects
+        Of every row of the log.
+    fold : array of int, shape (n,)
+        The fold of each row.
+    currency : str, optional
+        The unit of money, for the names of budgets.
+    keep : Keep, optional
+        The choices in force and the bonus for staying with them.
+
+    Returns
+    -------
+    task : PolicyTask
+        The task of an allocator.
+    costs : Costs
+        The costs of offers, for any units.
+    """
+    groups = groups_of(policy, log)
+    costs = make_costs(policy.cost, policy.paid, log.space, log)
+    task = PolicyTask(
+        effects=effects,
+        expected=costs.expected(effects, log.table),
+        groups=groups,
+        fold=fold,
+        control=log.cell_names[0],
+        weights=weights_of(policy, log),
+        constraints=constraints_of(policy, log, groups, currency),
+        lower=policy.lower,
+        keep=keep,
+    )
+    return task, costs
+
+
+def check_policy(policy: PolicyPlan, log: Log) -> None:
+    """Refuse names in [policy] that the log does not have, before anything is fitted."""
+    weights_of(policy, log)
+    constraints_of(policy, log, groups_of(policy, log))
+    make_costs(policy.cost, policy.paid, log.space, log)
 
 
 @dataclass(frozen=True)
@@ -86,9 +151,16 @@ class Solved:
 
     Attributes
     ----------
-    choice : (n,), -1 control, a candidate a.   score : (n,), of the best candidate after prices.
-    rows : every demand with its use and price, per head.   gap : the certificate, relative.
-        policy : the rule with its prices.
+    choice : array of int, shape (n,)
+        -1 control, a candidate a.
+    score : array of float, shape (n,)
+        Of the best candidate after prices.
+    rows : list of dict
+        Every demand with its use and price, per unit.
+    gap : float
+        The certificate: the share of the best objective that may be missing.
+    policy : Policy
+        The rule with its prices: of all units, or of those of the first fold, `SHIPPED`.
     """
 
     choice: Ints
@@ -102,9 +174,9 @@ class Solved:
         return one_hot(self.choice, candidates)
 
 
-def solve(task: Task) -> Solved:
+def solve(task: PolicyTask) -> Solved:
     """Meet the demands on all units at once."""
-    policy, made = budgeted_policy(
+    policy, allocation = budgeted_policy(
         task.effects,
         weights=task.weights,
         constraints=task.constraints,
@@ -119,51 +191,57 @@ def solve(task: Task) -> Solved:
     score = decide(
         policy, task.effects, cost=task.expected, groups=task.groups, previous=previous, units=rows
     ).score
-    return Solved(made.choice.astype(np.int64), score, _rows(made, task), made.gap, policy)
+    return Solved(
+        allocation.choice.astype(np.int64), score, _rows(allocation, task), allocation.gap, policy
+    )
 
 
-def _rows(made: Allocation, task: Task) -> list[DemandRow]:
+def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
     """Every demand with its use and price, per head of the units it counts, in the words it was
     asked in.
     """
     rows: list[DemandRow] = []
-    for r, demand in enumerate(made.demands):
+    for r, demand in enumerate(allocation.demands):
         heads = len(task.fold)
         if demand.column is not None and demand.other == 0:
             heads = int(
                 np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum()
             )
         turned = demand.sign if demand.metric is not None else 1.0
-        binding = _binds(made, r)
+        binding = _binds(allocation, r)
         rows.append(
             {
                 "name": demand.name,
                 "kind": demand.kind,
                 "metric": demand.metric,
                 "rule": "at least" if turned < 0 else "at most",
-                "bound": turned * float(made.bounds[r]) / max(heads, 1),
-                "used": turned * float(made.usage[r]) / max(heads, 1),
-                "price": float(made.prices[r]) if binding else 0.0,
+                "bound": turned * float(allocation.bounds[r]) / max(heads, 1),
+                "used": turned * float(allocation.usage[r]) / max(heads, 1),
+                "price": float(allocation.prices[r]) if binding else 0.0,
                 "binding": binding,
             }
         )
     return rows
 
 
-def _binds(made: Allocation, r: int) -> bool:
+def _binds(allocation: Allocation, r: int) -> bool:
     """Whether a demand has a price that is worth anything; a solver leaves prices of about 1e-19 on
     idle demands.
     """
-    worth = made.prices[r] * max(abs(made.bounds[r]), abs(made.usage[r]))
-    return bool(made.prices[r] > 0 and (made.slack[r] == 0 or worth > IDLE * abs(made.value)))
+    worth = allocation.prices[r] * max(abs(allocation.bounds[r]), abs(allocation.usage[r]))
+    return bool(
+        allocation.prices[r] > 0
+        and (allocation.slack[r] == 0 or worth > IDLE * abs(allocation.value))
+    )
 
 
-def solve_folds(task: Task) -> Solved:
+def solve_folds(task: PolicyTask) -> Solved:
     """Meet the demands within each fold, so that no unit's choice depends on its own outcome;
     figures are pooled per head.
     """
     n = len(task.fold)
-    choice, score = np.empty(n, np.int64), np.empty(n)
+    choice = np.empty(n, np.int64)
+    score = np.empty(n)
     parts: list[tuple[int, Solved]] = []
     for f in np.unique(task.fold):
         rows = np.flatnonzero(task.fold == f)
@@ -176,11 +254,11 @@ def solve_folds(task: Task) -> Solved:
         score,
         _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]),
         gap,
-        parts[0][1].policy,
+        parts[SHIPPED][1].policy,
     )
 
 
-def carried(task: Task, level: float = 0.95) -> Interval | None:
+def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
     """Spend per head of units that did not set the prices, [mean, low, high]; None without a
     budget.
 
@@ -200,7 +278,7 @@ def carried(task: Task, level: float = 0.95) -> Interval | None:
     return [mean, max(mean - half, 0.0), mean + half]
 
 
-def _spend_on(task: Task, pricing: Ints, judged: Ints) -> float:
+def _spend_on(task: PolicyTask, pricing: Ints, judged: Ints) -> float:
     """Expected spend per head of some rows at prices of others."""
     policy, part = solve(task.take(pricing)).policy, task.take(judged)
     previous = None if part.keep is None else part.keep.previous
@@ -244,82 +322,3 @@ def _pooled(sizes: list[float], folds: list[list[DemandRow]]) -> list[DemandRow]
         }
         for name, parts in named.items()
     ]
-
-
-@dataclass(frozen=True)
-class HonestPolicy:
-    """A policy within its demands, and what it is worth on rows that no model of its saw.
-
-    Attributes
-    ----------
-    policy : the rule with its prices, which serves units never seen.
-    choice : (n,), -1 control, a candidate a, of the log's rows.   shares : cell -> share of the
-        rows.
-    values : metric -> [gain over control per head, low, high].   spend : [per head, low, high].
-    demands : each with its bound, use and price per head.   gap : share of the best objective that
-        may be missing.
-    """
-
-    policy: Policy
-    choice: Ints
-    shares: dict[str, float]
-    values: dict[str, Interval]
-    spend: Interval
-    demands: list[DemandRow]
-    gap: float
-
-
-def honest_policy(
-    log: Log,
-    effects: Effects,
-    *,
-    propensity: Floats | None = None,
-    folds: int = 3,
-    seed: int = 0,
-    level: float = 0.95,
-    **policy: Any,
-) -> HonestPolicy:
-    """The best policy within its demands by out-of-fold effects, judged by doubly robust scores of
-    the log.
-
-    Parameters
-    ----------
-    log, effects : an experiment, and its effects from `cross_fit_effects` with the same ``folds``
-        and ``seed``.
-    propensity : (n, K) to judge by; by default what the log knows, else its observed shares.
-        level : of the intervals.
-    policy : the keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
-        group_budgets, parity, lower;
-        a plain number for ``budget`` is per head, for ``offers`` a share.
-    """
-    asked = _asked(policy)
-    groups, costs = groups_of(asked, log), make_costs(asked.cost, asked.paid, log.space, log)
-    expected = costs.expected(effects, log.table)
-    task = Task(
-        effects=effects,
-        expected=expected,
-        groups=groups,
-        fold=log_folds(log, folds, seed),
-        control=log.cell_names[0],
-        weights=weights_of(asked, log),
-        constraints=constraints_of(asked, log, groups),
-        lower=asked.lower,
-    )
-    solved = solve_folds(task)
-    shares = solved.shares(len(effects.candidates))
-    known = propensity_of(log) if propensity is None else propensity
-    judge = make_judge(log, effects, known, costs, level)
-    values, spend = judge.value(shares)
-    named = dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True))
-    return HonestPolicy(
-        solve(task).policy, solved.choice, named, values, spend, solved.rows, solved.gap
-    )
-
-
-def _asked(policy: dict[str, Any]) -> PolicyPlan:
-    """The keys of [policy], with plain numbers for budget and offers."""
-    given = {name: value for name, value in policy.items() if value is not None}
-    for name, form in (("budget", "per_head"), ("offers", "share")):
-        if isinstance(given.get(name), int | float):
-            given[name] = {form: given[name]}
-    return make_plan({"log": {"dataset": "-"}, "policy": given}, where="the arguments").policy

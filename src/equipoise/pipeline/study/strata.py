@@ -199,7 +199,7 @@ def learn_strata(
     progress("strata", count, count)
     uplift = cross_fit(
         case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity
-    )
+    ).effects
     return StrataStudy(
         case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift
     )

@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.allocation import Keep
-from equipoise.artifacts.costs import Costs, make_costs
+from equipoise.artifacts.costs import Costs
+from equipoise.artifacts.model import Model
 from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
-from equipoise.estimators import Bootstrapped
-from equipoise.pipeline.plan.constraints import constraints_of, groups_of, weights_of
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.schema import Plan
-from equipoise.pipeline.study.cross_fit import cross_fit, log_folds
+from equipoise.pipeline.study.cross_fit import cross_fit, log_folds, with_std_error
 from equipoise.pipeline.study.evaluator import Judge, make_judge
-from equipoise.pipeline.study.policy import Task
+from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_policy_task
 from equipoise.pipeline.study.previous import previous_choice
 from equipoise.pipeline.study.propensity import Design, design_of
 from equipoise.pipeline.study.strata import check_strata
@@ -33,8 +32,26 @@ class Study:
 
     Attributes
     ----------
-    fold : (n,).   effects : of every row, out of fold, the log's metrics first.   design : how
-        treatment was given.
+    plan : Plan
+        What is to be done.
+    log : Log
+        The experiment, n rows.
+    fold : array of int, shape (n,)
+        The fold of each row.
+    estimator : estimator
+        As the plan names it, with a bootstrap where ``lower`` needs one; not fitted.
+    effects : Effects
+        Of every row, out of fold, the log's metrics first.
+    model : Model
+        The one that ships: of fold `SHIPPED`, which it never saw.
+    design : Design
+        How treatment was given.
+    costs : Costs
+        What offers cost.
+    task : PolicyTask
+        What the policy has to meet.
+    judge : Judge
+        What values any policy.
     """
 
     plan: Plan
@@ -42,9 +59,10 @@ class Study:
     fold: Ints
     estimator: Any
     effects: Effects
+    model: Model
     design: Design
     costs: Costs
-    task: Task
+    task: PolicyTask
     judge: Judge
 
 
@@ -54,18 +72,17 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     """
     log = open_log(plan)
     plan = with_currency(plan, log.space)
-    check_policy(plan, log)
+    check_policy(plan.policy, log)
     check_strata(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
+    if plan.policy.lower > 0:
+        estimator = with_std_error(estimator, plan.run.replicates, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
-    effects = cross_fit(log, estimator, fold, design.model, progress)
-    if plan.policy.lower > 0 and effects.std_error is None:
-        estimator = Bootstrapped(estimator, plan.run.replicates, plan.run.seed)
-        effects = cross_fit(log, estimator, fold, design.model, progress)
-    task, costs = make_task(plan, log, effects, fold)
-    judge = make_judge(log, effects, design.propensity, costs, plan.report.level)
-    return Study(plan, log, fold, estimator, effects, design, costs, task, judge)
+    fit = cross_fit(log, estimator, fold, design.model, progress)
+    task, costs = make_task(plan, log, fit.effects, fold)
+    judge = make_judge(log, fit.effects, design.propensity, costs, plan.report.level)
+    return Study(plan, log, fold, estimator, fit.effects, fit.model, design, costs, task, judge)
 
 
 def with_currency(plan: Plan, space: Space) -> Plan:
@@ -80,28 +97,10 @@ def with_currency(plan: Plan, space: Space) -> Plan:
     )
 
 
-def check_policy(plan: Plan, log: Log) -> None:
-    """Refuse names in [policy] that the log does not have, before anything is fitted."""
-    weights_of(plan.policy, log)
-    constraints_of(plan.policy, log, groups_of(plan.policy, log))
-    make_costs(plan.policy.cost, plan.policy.paid, log.space, log)
-
-
-def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[Task, Costs]:
-    """What a plan asks of an allocation of these effects, (n,) units, and what offers cost."""
-    policy, groups = plan.policy, groups_of(plan.policy, log)
-    costs = make_costs(policy.cost, policy.paid, log.space, log)
-    task = Task(
-        effects=effects,
-        expected=costs.expected(effects, log.table),
-        groups=groups,
-        fold=fold,
-        control=log.cell_names[0],
-        weights=weights_of(policy, log),
-        constraints=constraints_of(policy, log, groups, plan.report.currency),
-        lower=policy.lower,
-        keep=None
-        if policy.keep is None
-        else Keep(previous_choice(plan.path(policy.keep.path), log), policy.keep.bonus),
+def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[PolicyTask, Costs]:
+    """What a plan wants of an allocation of these effects, (n,) units, and what offers cost."""
+    keep = plan.policy.keep
+    previous = (
+        None if keep is None else Keep(previous_choice(plan.path(keep.path), log), keep.bonus)
     )
-    return task, costs
+    return make_policy_task(plan.policy, log, effects, fold, plan.report.currency, previous)

@@ -1,0 +1,303 @@
+"""From a log to a budgeted policy, its honest value, and what serves units never seen, in one call.
+
+effects     out of fold, by the estimator or given                    `cross_fit`
+policy      the demands met within folds                              `policy`
+value       judged by the outcomes of rows that chose nothing         `evaluator`
+scorer      the model and the prices of one fold                      `shipping`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pyarrow as pa
+
+from equipoise.artifacts.model import Model
+from equipoise.artifacts.policy import Scorer
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
+from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
+from equipoise.core.log import Log
+from equipoise.core.policy import Policy
+from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.plan.schema import PolicyPlan, RunPlan
+from equipoise.pipeline.study.cross_fit import (
+    CrossFit,
+    cross_fit,
+    log_folds,
+    with_space,
+    with_std_error,
+)
+from equipoise.pipeline.study.evaluator import make_judge
+from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
+from equipoise.pipeline.study.propensity import propensity_of
+from equipoise.pipeline.study.shipping import ship
+from equipoise.report.findings import DemandRow, Interval
+
+
+@dataclass(frozen=True, repr=False)
+class HonestPolicy:
+    """A policy within its demands, and what it is worth on rows that none of its models saw.
+
+    Attributes
+    ----------
+    policy : Policy
+        The rule, with the prices of one fold's rows.  They carry the demands to units never seen
+        where the effects of these are by the model that never saw that fold; ``scorer`` has it.
+    scorer : Scorer or None
+        That model, the costs and the rule: what `run` ships.  ``scorer.assign(frame)`` assigns
+        anybody.  None where effects were given without their estimator: prices that were found on
+        effects of one model are wrong for those of another.
+    choice : array of int, shape (n,)
+        Of the log's rows: -1 control, a candidate a.
+    shares : dict of str to float
+        The share of the rows that get each cell.
+    values : dict of str to [value, low, high]
+        The gain over control per unit in each metric, in its unit, with its interval.
+    spend : [value, low, high]
+        The spend per unit.
+    demands : list of dict
+        Each demand with its bound, its use and its price, per unit.
+    gap : float
+        The share of the best objective that may be missing.
+    """
+
+    policy: Policy
+    scorer: Scorer | None
+    choice: Ints
+    shares: dict[str, float]
+    values: dict[str, Interval]
+    spend: Interval
+    demands: list[DemandRow]
+    gap: float
+
+    def to_table(self) -> pa.Table:
+        """Everything but the choices as one table.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns ``what`` ("gain", "spend", "share" or "demand"), ``name``, ``value`` with
+            ``low`` and ``high`` (of gains and the spend), and of demands ``bound``, ``price`` and
+            ``binding``; what does not apply is null.
+        """
+        rows: list[dict[str, Any]] = [
+            {"what": "gain", "name": name, **_ends(interval)}
+            for name, interval in self.values.items()
+        ]
+        rows.append({"what": "spend", "name": "spend", **_ends(self.spend)})
+        rows += [
+            {"what": "share", "name": name, "value": share} for name, share in self.shares.items()
+        ]
+        rows += [
+            {
+                "what": "demand",
+                "name": demand["name"],
+                "value": demand["used"],
+                "bound": demand["bound"],
+                "price": demand["price"],
+                "binding": demand["binding"],
+            }
+            for demand in self.demands
+        ]
+        return pa.Table.from_pylist(rows, SCHEMA)
+
+    def to_pandas(self) -> Any:
+        """`to_table` as a pandas frame; pandas must be installed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per figure.
+        """
+        return self.to_table().to_pandas()
+
+    def to_polars(self) -> Any:
+        """`to_table` as a polars frame; polars must be installed.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row per figure.
+        """
+        import polars
+
+        return polars.from_arrow(self.to_table())
+
+    def __repr__(self) -> str:
+        lines = [f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"]
+        lines += [f"  {label}: {text}" for label, text in self._lines()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(label)}</th>"
+            f"<td style='text-align:left'>{escape(text)}</td></tr>"
+            for label, text in self._lines()
+        )
+        head = f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"
+        return f"<table><caption>{escape(head)}</caption>{rows}</table>"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """What a reader wants to see first, as (label, text)."""
+        chosen = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
+        lines = [("shares", ", ".join(chosen))]
+        for name, (value, low, high) in [*self.values.items(), ("spend", self.spend)]:
+            label = name if name == "spend" and name not in self.values else f"gain in {name}"
+            lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
+        for demand in self.demands:
+            used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"
+            price = f"; price {demand['price']:.4g}" if demand["binding"] else "; idle"
+            lines.append((demand["name"], used + price))
+        return lines
+
+
+SCHEMA = pa.schema(
+    [
+        ("what", pa.string()),
+        ("name", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("bound", pa.float64()),
+        ("price", pa.float64()),
+        ("binding", pa.bool_()),
+    ]
+)
+
+
+def _ends(interval: Interval) -> dict[str, float]:
+    return dict(zip(("value", "low", "high"), interval, strict=True))
+
+
+def _ships(scorer: Scorer | None) -> str:
+    return "without a scorer" if scorer is None else "with a scorer"
+
+
+@renamed_arguments(folds="cv", seed="random_state")
+def honest_policy(
+    log: Log,
+    estimator: Any = None,
+    *,
+    effects: Effects | None = None,
+    propensity: Floats | None = None,
+    cv: int = 3,
+    random_state: int = 0,
+    level: float = 0.95,
+    **policy: Any,
+) -> HonestPolicy:
+    """The best policy within its demands by out-of-fold effects, judged by doubly robust scores.
+
+    With an estimator it fits across folds, chooses, judges, and ships: the result's ``scorer``
+    assigns units never seen, as the snapshot of `run` does.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment.
+    estimator : estimator or Effects
+        Any of `equipoise.estimators`; it is cloned and fitted once per fold.  `Effects` here are
+        taken as ``effects``.
+    effects : Effects, optional
+        Those of `cross_fit_effects` with the same ``cv`` and ``random_state``, in place of an
+        estimator.  Nothing is fitted, and there is no ``scorer``: the rule's prices are those of
+        one fold's model, which effects do not hold.
+    propensity : array of float, shape (n, K), optional
+        Probabilities of control and of each candidate to fit and to judge by; by default what the
+        log knows, else its observed shares.
+    cv : int, default 3
+        The log is cut in so many folds.
+    random_state : int, default 0
+        Of the cut, and of the bootstrap where ``lower`` needs one.
+    level : float, default 0.95
+        Of the intervals.
+    **policy
+        The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
+        group_budgets, parity, lower.  A plain number for ``budget`` is per unit, for ``offers`` a
+        share of all units.
+
+    Returns
+    -------
+    HonestPolicy
+        The rule with its prices, its value and spend with intervals, and the scorer.
+
+    Raises
+    ------
+    PlanError
+        Where a key of the policy is wrong, or names what the log does not have.
+    InfeasibleError
+        Where no policy meets all demands.
+
+    Examples
+    --------
+    >>> import equipoise as eq
+    >>> log, truth = eq.datasets.make_coupon_world(600, metrics=("conversion",))
+    >>> trees = eq.TLearner(eq.BoostedTrees(5))
+    >>> policy = eq.honest_policy(log, trees, cost=2.0, paid="always", budget=0.5)
+    >>> policy.demands[0]["used"] <= 0.5
+    True
+    >>> strangers, _ = eq.datasets.make_coupon_world(3, metrics=("conversion",))
+    >>> policy.scorer.assign(strangers.features).num_rows
+    3
+    """
+    keys = _keys(policy)
+    effects, estimator = _effects_or_estimator(effects, estimator)
+    fold = log_folds(log, cv, random_state)
+    model: Model | None = None
+    if effects is None:
+        fit = _fit(log, estimator, fold, propensity, keys, random_state)
+        effects, model = fit.effects, fit.model
+    task, costs = make_policy_task(keys, log, effects, fold)
+    solved = solve_folds(task)
+    shares = solved.shares(len(effects.candidates))
+    known = propensity_of(log) if propensity is None else propensity
+    values, spend = make_judge(log, effects, known, costs, level).value(shares)
+    return HonestPolicy(
+        policy=solved.policy,
+        scorer=None if model is None else ship(log, model, costs, solved),
+        choice=solved.choice,
+        shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
+        values=values,
+        spend=spend,
+        demands=solved.rows,
+        gap=solved.gap,
+    )
+
+
+def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effects | None, Any]:
+    """One of the two, the other None."""
+    if isinstance(estimator, Effects):
+        given, estimator = estimator, None
+        if effects is not None:
+            raise InputError("effects", "be given once", "two of them", fix="leave effects= out")
+        effects = given
+    if (effects is None) == (estimator is None):
+        got = "neither" if effects is None else "both"
+        fix = "give an estimator such as DRLearner() for a policy that serves units never seen"
+        raise InputError(
+            "honest_policy", "have an estimator or effects=, one of them", got, fix=fix
+        )
+    return effects, estimator
+
+
+def _fit(
+    log: Log, estimator: Any, fold: Ints, propensity: Floats | None, keys: PolicyPlan, seed: int
+) -> CrossFit:
+    """The estimator fitted across folds, after names that the policy has wrong are refused."""
+    check_policy(keys, log)
+    ready = with_space(estimator, log.space)
+    if keys.lower > 0:
+        ready = with_std_error(ready, RunPlan().replicates, seed)
+    return cross_fit(log, ready, fold, propensity)
+
+
+def _keys(policy: dict[str, Any]) -> PolicyPlan:
+    """The keys of [policy], with plain numbers for budget and offers."""
+    keys = {name: value for name, value in policy.items() if value is not None}
+    for name, form in (("budget", "per_head"), ("offers", "share")):
+        if isinstance(keys.get(name), int | float):
+            keys[name] = {form: keys[name]}
+    return make_plan({"log": {"dataset": "-"}, "policy": keys}, where="the arguments").policy
