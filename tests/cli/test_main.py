@@ -72,7 +72,7 @@ def test_every_foreseen_failure_is_one_line_and_a_code(equipoise, monkeypatch, e
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("equipoise.pipeline.plan.schema.read_plan", fail)
+    monkeypatch.setattr("equipoise.pipeline.plan.read.read_plan", fail)
     said = equipoise("run", "plan.toml")
     assert said.code == code
     assert text in said.line

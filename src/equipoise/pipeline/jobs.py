@@ -37,8 +37,9 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
     ----------
     plan : Plan
         From `read_plan` or `make_plan`.
-    out : path
-        The run folder.
+    out : Path or str
+        The run folder: report.html, metrics.json, effects.parquet, assignments.parquet (of a supply
+        plan: mixes.parquet) and policy/.
     progress : callable, optional
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional
@@ -49,6 +50,22 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
     dict
         The findings, as ``metrics.json`` keeps them: `report.findings.Findings`, or those of the
         plan's own job.
+
+    Raises
+    ------
+    InputError
+        Where the folder is neither new, nor empty, nor that of an earlier run.
+    PlanError
+        Where the plan names what the log does not have.
+    InfeasibleError
+        Where no policy meets all demands.
+
+    Examples
+    --------
+    >>> import equipoise as eq
+    >>> plan = eq.read_plan("plan.toml")  # doctest: +SKIP
+    >>> findings = eq.run(plan, "runs/vouchers")  # doctest: +SKIP
+    >>> findings["headline"][0]  # doctest: +SKIP
     """
     place = Path(out)
     files.check_out(place)

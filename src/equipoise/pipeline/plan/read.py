@@ -17,7 +17,32 @@ from equipoise.pipeline.plan.schema import TABLES, Plan
 
 
 def read_plan(path: Path | str) -> Plan:
-    """Read and check a plan file."""
+    """Read and check a plan file.
+
+    Parameters
+    ----------
+    path : Path or str
+        A TOML file; relative paths in it start from its folder.
+
+    Returns
+    -------
+    Plan
+        The plan, checked but for what only the log can tell.
+
+    Raises
+    ------
+    PlanError
+        Where the file cannot be read, or a key of it is wrong; the error names the nearest key.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "plan.toml"
+    ...     _ = file.write_text('[log]\\ndataset = "thornton"')
+    ...     read_plan(file).log.dataset
+    'thornton'
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -41,6 +66,27 @@ def make_plan(
     tables: dict[str, Any], *, base: Path | str = ".", text: str = "", where: str = ""
 ) -> Plan:
     """A checked plan from its tables, as `tomllib` reads them.
+
+    Parameters
+    ----------
+    tables : dict
+        The tables of a plan file, by name.
+    base : Path or str, default "."
+        The folder that relative paths start from.
+    text : str, optional
+        The file as it was read; a run keeps it in the snapshot.
+    where : str, optional
+        The file, for errors.
+
+    Returns
+    -------
+    Plan
+        The plan, checked but for what only the log can tell.
+
+    Raises
+    ------
+    PlanError
+        Where a key is wrong; the error names the nearest key.
 
     Examples
     --------

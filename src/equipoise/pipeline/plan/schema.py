@@ -309,8 +309,37 @@ class RunPlan(Table):
 
 
 class Plan(Table):
-    """The whole plan.  ``base`` is the folder that relative paths start from, ``text`` the file as
-    it was read.
+    """The whole plan: one attribute per table of its file.
+
+    Parameters
+    ----------
+    log : LogPlan
+        [log]: where the rows are, and which column is what.
+    space : dict, optional
+        [space]: what can be done to a unit; by default arms, from the labels.
+    estimator : EstimatorPlan
+        [estimator]: which one, and its settings.
+    policy : PolicyPlan
+        [policy]: what the policy is for, what offers cost, and the demands.
+    strata : StrataPlan, optional
+        [strata]: who would have bought anyway.
+    supply : SupplyPlan, optional
+        [supply]: how to divide a whole among categories.
+    report : ReportPlan
+        [report]: how the report looks.
+    run : RunPlan
+        [run]: folds, seed, replicates, and where to write.
+    base : Path
+        The folder that relative paths start from.
+    text : str
+        The file as it was read.
+
+    Examples
+    --------
+    >>> from equipoise.pipeline import make_plan
+    >>> plan = make_plan({"log": {"dataset": "thornton"}, "run": {"seed": 3}})
+    >>> plan.job, plan.run.seed
+    ('targeting', 3)
     """
 
     log: LogPlan
@@ -342,7 +371,24 @@ class Plan(Table):
         return "targeting" if self.supply is None else "supply"
 
     def path(self, name: str) -> Path:
-        """A path of the plan, relative to the plan's folder."""
+        """A path of the plan, relative to the plan's folder.
+
+        Parameters
+        ----------
+        name : str
+            As the plan has it; ``~`` is the user's home.
+
+        Returns
+        -------
+        Path
+            The path.
+
+        Examples
+        --------
+        >>> from equipoise.pipeline import make_plan
+        >>> make_plan({"log": {"dataset": "thornton"}}, base="jobs").path("old.parquet").as_posix()
+        'jobs/old.parquet'
+        """
         return self.base / Path(name).expanduser()
 
 

@@ -63,6 +63,16 @@ class HonestPolicy:
         Each demand with its bound, its use and its price, per unit.
     gap : float
         The share of the best objective that may be missing.
+
+    Examples
+    --------
+    >>> import equipoise as eq
+    >>> log, truth = eq.datasets.make_coupon_world(300, metrics=("conversion",))
+    >>> policy = eq.honest_policy(log, truth.effects(), offers=0.25)
+    >>> round(policy.shares["none"], 2), policy.demands[0]["binding"]
+    (0.75, True)
+    >>> print(str(policy).splitlines()[0])
+    HonestPolicy of 300 units, without a scorer
     """
 
     policy: Policy
@@ -214,7 +224,7 @@ def honest_policy(
         Of the cut, and of the bootstrap where ``lower`` needs one.
     level : float, default 0.95
         Of the intervals.
-    **policy
+    **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
         group_budgets, parity, lower.  A plain number for ``budget`` is per unit, for ``offers`` a
         share of all units.
@@ -239,9 +249,9 @@ def honest_policy(
     >>> policy = eq.honest_policy(log, trees, cost=2.0, paid="always", budget=0.5)
     >>> policy.demands[0]["used"] <= 0.5
     True
-    >>> strangers, _ = eq.datasets.make_coupon_world(3, metrics=("conversion",))
+    >>> strangers, _ = eq.datasets.make_coupon_world(10, metrics=("conversion",))
     >>> policy.scorer.assign(strangers.features).num_rows
-    3
+    10
     """
     keys = _keys(policy)
     effects, estimator = _effects_or_estimator(effects, estimator)
