@@ -4,9 +4,7 @@
     = K - 1; with one design
                    for all rows this is Pearson's chi-square.  p < 0.001 fails (Fabijan et al., KDD
                    2019).
-    balance        SMD_a = (mean_a - mean_0) / sqrt((var_a + var_0) / 2), weighted by 1 / e where
-    the log knows row by row e;
-                   |SMD| > 0.1 that chance does not explain (|z| > 3) warns (Austin 2009).
+    balance        see `core.balance`.
     missing        chi-square of missing or not against the cells; p < 0.01 / columns warns.
 
 A check is {"name", "status": "ok" | "note" | "warn" | "fail", "summary", "rows"}.  K = 1 + k cells,
@@ -15,62 +13,40 @@ control first.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Floats, Ints
-from equipoise.core.features import FeatureMap
+from equipoise.core.arrays import Bools, Ints
+from equipoise.core.balance import Check as Check
+from equipoise.core.balance import balance, check, numeric_features, proxies
+from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.log import Log
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
-SMD_LIMIT, SMD_SIGMAS = 0.1, 3.0
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
 ONE_ROW_LIMIT = 0.01  # share of a metric's total in one row
 FEW_EVENTS = 20  # events in a cell below which a rate is hardly known
-PROXY_LIMIT = 0.5  # R2 of a protected column on the features
-PROXY_ROWS = 100_000
 MOSTLY = 0.9  # the share of values that makes a text column look like numbers, or like an id
-LEVELS_LIMIT = 12  # a protected number with more different values is treated as a number
-WORST = 10  # rows shown of a long table
-
-
-class Check(TypedDict):
-    """One check of the log.  status: "ok", "note", "warn" or "fail"."""
-
-    name: str
-    status: str
-    summary: str
-    rows: list[dict[str, Any]]
 
 
 def check_log(log: Log) -> list[Check]:
     """Every check, in the order of the report."""
-    numbers = _numeric_features(log)
+    numbers = numeric_features(log)
     return [
         sample_ratio(log),
         missing_values(log),
         constant_features(log),
         kinds(log),
-        _balance(log, numbers),
+        balance(log, numbers),
         overlap(log),
         duplicates(log),
         outcomes(log),
-        _proxies(log, numbers),
+        proxies(log, numbers),
         groups(log),
     ]
-
-
-def balance_table(log: Log) -> list[dict[str, Any]]:
-    """The standardised mean difference of every feature, text by level, between each candidate and
-    control.
-
-    Rows are {"feature", "candidate", "smd", "z"}, z being the SMD over its standard error under
-    balance.
-    """
-    return _balance_rows(log, _numeric_features(log))
 
 
 def sample_ratio(log: Log) -> Check:
@@ -87,7 +63,7 @@ def sample_ratio(log: Log) -> Check:
             {"cell": cell, "rows": int(count)}
             for cell, count in zip(log.cell_names, counts, strict=True)
         ]
-        return _check(
+        return check(
             name,
             "note",
             f"The design is {why}, so the sizes of the arms cannot be held against it.",
@@ -116,7 +92,7 @@ def sample_ratio(log: Log) -> Check:
         "warn": "The arms' sizes are a little off the design",
         "ok": "The arms have the sizes the design promised",
     }[status]
-    return _check(name, status, f"{verdict} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
+    return check(name, status, f"{verdict} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
 
 
 def _drawn_units(log: Log) -> Ints:
@@ -160,15 +136,15 @@ def missing_values(log: Log) -> Check:
             f"Missing values of {', '.join(uneven)} depend on the arm: they may follow from the"
             " treatment."
         )
-        return _check("missing values", "warn", summary, rows)
+        return check("missing values", "warn", summary, rows)
     if rows:
-        return _check(
+        return check(
             "missing values",
             "note",
             f"{len(rows)} columns have missing values, alike in every arm.",
             rows,
         )
-    return _check("missing values", "ok", "No value is missing.")
+    return check("missing values", "ok", "No value is missing.")
 
 
 def constant_features(log: Log) -> Check:
@@ -178,13 +154,13 @@ def constant_features(log: Log) -> Check:
     ]
     rows = [{"feature": name, "value": str(log.table[name][0])} for name in flat]
     if flat:
-        return _check(
+        return check(
             "constant features",
             "warn",
             f"{', '.join(flat)}: the same in every row; leave them out.",
             rows,
         )
-    return _check("constant features", "ok", "Every feature varies.")
+    return check("constant features", "ok", "Every feature varies.")
 
 
 def kinds(log: Log) -> Check:
@@ -222,8 +198,8 @@ def kinds(log: Log) -> Check:
             "Mend the values, or give the column its own role (id, group), or leave it out of the"
             " features."
         )
-        return _check("kinds of features", "warn", f"{'; '.join(worries)}. {fix}", rows)
-    return _check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
+        return check("kinds of features", "warn", f"{'; '.join(worries)}. {fix}", rows)
+    return check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
 
 
 def overlap(log: Log) -> Check:
@@ -233,13 +209,13 @@ def overlap(log: Log) -> Check:
             "Propensities are not known; they have to be learnt, and the answer rests on all"
             " confounders being logged."
         )
-        return _check("overlap", "note", summary)
+        return check("overlap", "note", summary)
     if not log.roles.propensity:
         rows = [
             {"cell": cell, "propensity": float(e)}
             for cell, e in zip(log.cell_names, log.propensity[0], strict=True)
         ]
-        return _check(
+        return check(
             "overlap",
             "ok",
             "Every unit could get every treatment: the design is the same for all.",
@@ -263,23 +239,23 @@ def overlap(log: Log) -> Check:
             f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their"
             " weights will rule the figures."
         )
-        return _check("overlap", "warn", summary, rows)
-    return _check("overlap", "ok", f"The smallest logged propensity is {least:.3g}.", rows)
+        return check("overlap", "warn", summary, rows)
+    return check("overlap", "ok", f"The smallest logged propensity is {least:.3g}.", rows)
 
 
 def duplicates(log: Log) -> Check:
     """Rows that repeat another in every column but id and time."""
     if log.roles.id:
-        return _check("duplicates", "ok", f"Every {log.roles.id} is there once.")
+        return check("duplicates", "ok", f"Every {log.roles.id} is there once.")
     names = [name for name in log.table.column_names if name != log.roles.time]
     again = len(log) - len(np.unique(_row_hashes(log, names)))
     if not again:
-        return _check("duplicates", "ok", "No row repeats another.")
+        return check("duplicates", "ok", "No row repeats another.")
     summary = (
         f"{again:,} rows repeat another. Without an id nobody can say whether they are genuine;"
         " they were kept."
     )
-    return _check(
+    return check(
         "duplicates",
         "note",
         summary,
@@ -314,8 +290,8 @@ def outcomes(log: Log) -> Check:
         elif row["largest_row_share"] > ONE_ROW_LIMIT and len(log) > FEW_EVENTS / ONE_ROW_LIMIT:
             worries.append(f"one row holds {row['largest_row_share']:.1%} of all {outcome.name}")
     if worries:
-        return _check("outcomes", "warn", f"Few cases or large ones: {'; '.join(worries)}.", rows)
-    return _check(
+        return check("outcomes", "warn", f"Few cases or large ones: {'; '.join(worries)}.", rows)
+    return check(
         "outcomes", "ok", "Every metric lies within its kind; no single row rules one.", rows
     )
 
@@ -323,7 +299,7 @@ def outcomes(log: Log) -> Check:
 def groups(log: Log) -> Check:
     """Rows that belong together."""
     if log.groups is None:
-        return _check("groups", "ok", "Each row stands for itself.")
+        return check("groups", "ok", "Each row stands for itself.")
     sizes = np.bincount(log.groups)
     whole = _treated_whole(log)
     row = {
@@ -338,133 +314,7 @@ def groups(log: Log) -> Check:
     )
     if whole:
         summary += " Whole groups were treated alike."
-    return _check("groups", "warn" if len(sizes) < 2 * FEW_EVENTS else "note", summary, [row])
-
-
-def _balance(log: Log, numbers: dict[str, Floats]) -> Check:
-    rows = sorted(_balance_rows(log, numbers), key=lambda row: -abs(row["smd"]))
-    if not rows:
-        return _check("balance", "ok", "There are no features to compare.")
-    large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
-    beyond_chance = [row for row in large if abs(row["z"]) > SMD_SIGMAS]
-    weighted = " after weighting by the logged propensities" if log.roles.propensity else ""
-    worst = (
-        f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']},"
-        f" {rows[0]['candidate']})"
-    )
-    if beyond_chance:
-        summary = (
-            f"{len(beyond_chance)} differences between arms exceed {SMD_LIMIT}{weighted}; {worst}."
-        )
-        return _check("balance", "warn", summary, rows[:WORST])
-    if large:
-        return _check(
-            "balance",
-            "note",
-            f"Differences above {SMD_LIMIT} are within chance in small arms{weighted}; {worst}.",
-            rows[:WORST],
-        )
-    return _check(
-        "balance", "ok", f"Features are alike in all arms{weighted}; {worst}.", rows[:WORST]
-    )
-
-
-def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
-    weight = np.ones(len(log)) if log.weight is None else log.weight
-    if log.roles.propensity and log.propensity is not None:
-        weight = weight / log.propensity[np.arange(len(log)), log.cells]
-    rows = []
-    for feature, x in numbers.items():
-        smd, z = _smd(x, log.cells, weight, len(log.cell_names))
-        rows += [
-            {"feature": feature, "candidate": candidate, "smd": float(smd[a]), "z": float(z[a])}
-            for a, candidate in enumerate(log.cell_names[1:])
-        ]
-    return rows
-
-
-def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Floats]:
-    """The SMD of each candidate against control and its z, both (k,).   x, weight: (n,); missing
-    values of x do not count.
-    """
-    known = np.isfinite(x)
-    centre = x[known].mean() if known.any() else 0.0
-    x, cell, weight = x[known] - centre, cell[known], weight[known]
-    total = np.bincount(cell, weight, minlength=cells)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(cell, weight * x, minlength=cells) / total
-        variance = np.maximum(
-            np.bincount(cell, weight * x * x, minlength=cells) / total - mean**2, 0
-        )
-        size = total**2 / np.bincount(cell, weight**2, minlength=cells)
-        smd = (mean[1:] - mean[0]) / np.sqrt((variance[1:] + variance[0]) / 2)
-        z = smd / np.sqrt(1 / size[1:] + 1 / size[0])
-    return np.nan_to_num(smd, posinf=0, neginf=0), np.nan_to_num(z, posinf=0, neginf=0)
-
-
-def _proxies(log: Log, numbers: dict[str, Floats]) -> Check:
-    """Do the features give a protected column away?  R2 of a linear fit, on a sample of large
-    logs.
-    """
-    name = "protected columns"
-    if not log.roles.protected:
-        return _check(
-            name, "note", "No protected column was named, so who gets what is not audited by group."
-        )
-    step = max(1, len(log) // PROXY_ROWS)
-    design = np.column_stack(
-        [np.ones(len(log))[::step], *(_filled(x[::step]) for x in numbers.values())]
-    )
-    rows: list[dict[str, Any]] = []
-    for column in log.roles.protected:
-        for level, target in _targets(log, column):
-            rows.append(
-                {"column": column, "level": level, "r2": round(_r2(design, target[::step]), 4)}
-            )
-    given_away = sorted({row["column"] for row in rows if row["r2"] > PROXY_LIMIT})
-    if given_away:
-        summary = (
-            f"The features nearly give {', '.join(given_away)} away: leaving a column out does not"
-            " make a policy blind to it."
-        )
-        return _check(name, "warn", summary, rows)
-    return _check(
-        name, "ok", "No protected column can be read off the features by a linear rule.", rows
-    )
-
-
-def _targets(log: Log, column: str) -> list[tuple[str, Floats]]:
-    """A protected column as numbers to be explained: itself where it is a number of many values,
-    else one indicator a level.
-    """
-    codes, labels = log.codes(column)
-    if columns.is_numeric(log.table[column]) and len(labels) > LEVELS_LIMIT:
-        return [("", _filled(log.numbers(column)))]
-    return [
-        (label, (codes == i).astype(np.float64)) for i, label in enumerate(labels[:LEVELS_LIMIT])
-    ]
-
-
-def _r2(design: Floats, target: Floats) -> float:
-    spread = float(((target - target.mean()) ** 2).sum())
-    if spread == 0:
-        return 0.0
-    solution, *_ = np.linalg.lstsq(design, target, rcond=None)
-    return max(0.0, 1 - float(((target - design @ solution) ** 2).sum()) / spread)
-
-
-def _filled(x: Floats) -> Floats:
-    """Standardised, missing values at the mean."""
-    known = np.isfinite(x)
-    if not known.any():
-        return np.zeros(len(x))
-    scale = x[known].std()
-    return np.where(known, (x - x[known].mean()) / (scale if scale > 0 else 1.0), 0.0)
-
-
-def _numeric_features(log: Log) -> dict[str, Floats]:
-    table = FeatureMap().fit_transform(log.features)
-    return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}
+    return check("groups", "warn" if len(sizes) < 2 * FEW_EVENTS else "note", summary, [row])
 
 
 def _independence(flag: Bools, log: Log) -> float:
@@ -496,7 +346,3 @@ def _stir(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-def _check(name: str, status: str, summary: str, rows: list[dict[str, Any]] | None = None) -> Check:
-    return Check(name=name, status=status, summary=summary, rows=rows or [])

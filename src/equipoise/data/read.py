@@ -18,7 +18,8 @@ import pyarrow as pa
 from equipoise.core import columns
 from equipoise.core.errors import LogError
 from equipoise.core.features import to_arrow
-from equipoise.core.log import KINDS, Kind, Log, Outcome, Roles, check_columns
+from equipoise.core.log import Log
+from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space
 from equipoise.data.files import column_names, read_table
 from equipoise.treatments import Arms, Shares

@@ -282,8 +282,8 @@ class StrataFindings(TypedDict):
     cost: float
     shares: list[StratumShare]
     assumptions: list[Assumed]
-    restrictions: list[dict[str, Any]]  # as `core.latent.restriction_tests`
-    calibration: list[dict[str, Any]]  # as `core.latent.latent_calibration`
+    restrictions: list[dict[str, Any]]  # as `core.strata_tests.restriction_tests`
+    calibration: list[dict[str, Any]]  # as `core.strata_tests.latent_calibration`
     share_clipped: float
     ranges: list[Range]
     violations: list[Violation]

@@ -10,8 +10,8 @@ from equipoise.data.ratings.constructed import (  # noqa: E402
     RECIPES,
     TEXT_LABELS,
     Constructed,
+    claims_and_outcomes,
     construct,
-    seen,
     strata_of,
 )
 from equipoise.data.ratings.ratings import Ratings  # noqa: E402
@@ -54,9 +54,9 @@ def test_strata_of_six_pairs_by_hand():
 
 def test_what_each_stratum_shows():
     every = np.arange(5)
-    c, y = seen(every, np.ones(5, np.int64))
+    c, y = claims_and_outcomes(every, np.ones(5, np.int64))
     assert (c.tolist(), y.tolist()) == ([0, 0, 1, 1, 1], [0, 1, 0, 1, 1])
-    c, y = seen(every, np.zeros(5, np.int64))
+    c, y = claims_and_outcomes(every, np.zeros(5, np.int64))
     assert (c.tolist(), y.tolist()) == ([0, 0, 0, 0, 0], [0, 1, 0, 0, 1])
 
 
@@ -73,7 +73,7 @@ def test_the_benchmark_is_what_was_published(recipe):
     assert abs(count[NEVER_BUYER] - count[NEVER_TAKER]) <= 1
     pairs = np.concatenate([made.pairs, made.test_pairs])
     assert len(np.unique(pairs @ [1000, 1])) == n
-    c, y = seen(made.stratum, made.t)
+    c, y = claims_and_outcomes(made.stratum, made.t)
     np.testing.assert_array_equal([made.c, made.y], [c, y])
     assert abs(made.t.mean() - made.g.mean()) < 4 * np.sqrt(0.25 / len(made.t))
     assert [text.split(":")[0] for text in said] == ["labels", "assignment", "constructed"]

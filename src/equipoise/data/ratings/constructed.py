@@ -35,6 +35,7 @@ from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, COUPON_TAKER, NEVE
 from equipoise.data.ratings.ratings import Ratings
 from equipoise.neural.id_probability import (
     Loss,
+    PairModel,
     additive,
     cross_entropy,
     fit_pairs,
@@ -143,26 +144,7 @@ def construct(
     start = time.perf_counter()
     order = rng.permutation(len(ratings))
     pairs, liked = ratings.pairs[order], ratings.liked[order]
-    y = liked.astype(np.float64)
-    rule = SlowGains(TOLERANCE)
-    label = fit_pairs(
-        additive,
-        recipe.label,
-        pairs,
-        y,
-        ratings.sizes,
-        Training(batch=LABEL_BATCH, stop=rule, seed=seed),
-    )
-    say(f"labels: {label.history.epochs} epochs, {label.history.seconds:.0f} s")
-    assign = fit_pairs(
-        product,
-        recipe.assign,
-        pairs,
-        y,
-        ratings.sizes,
-        Training(batch=ASSIGN_BATCH, stop=rule, seed=seed + 1),
-    )
-    say(f"assignment: {assign.history.epochs} epochs, {assign.history.seconds:.0f} s")
+    label, assign = _fit_nets(pairs, liked, ratings.sizes, recipe, seed, say)
     unrated = ratings.unrated(int(UNRATED * len(ratings)), rng)
     everything = np.concatenate([pairs, unrated])
     score = label.scores(everything)[:, 0]
@@ -172,24 +154,39 @@ def construct(
         np.r_[liked, np.zeros(len(unrated), np.int64)],
         recipe,
     )
-    mixed = rng.permutation(len(everything))
+    shuffled = rng.permutation(len(everything))
     cut = int(TRAIN * len(everything))
-    learn, judge = mixed[:cut], mixed[cut:]
-    g = assign.predict(everything[learn])
+    train, test = shuffled[:cut], shuffled[cut:]
+    g = assign.predict(everything[train])
     t = (rng.random(cut) < g).astype(np.int64)
-    c, y_seen = seen(stratum[learn], t)
+    c, y = claims_and_outcomes(stratum[train], t)
     say(f"constructed: {len(everything):,} pairs, {time.perf_counter() - start:.0f} s")
     return Constructed(
-        ratings.sizes,
-        everything[learn],
-        t,
-        c,
-        y_seen,
-        stratum[learn],
-        g,
-        everything[judge],
-        stratum[judge],
+        sizes=ratings.sizes,
+        pairs=everything[train],
+        t=t,
+        c=c,
+        y=y,
+        stratum=stratum[train],
+        g=g,
+        test_pairs=everything[test],
+        test_stratum=stratum[test],
     )
+
+
+def _fit_nets(
+    pairs: Ints, liked: Ints, sizes: tuple[int, int], recipe: Recipe, seed: int, say: Step
+) -> tuple[PairModel, PairModel]:
+    """The net that labels the strata and the net that assigns the offers."""
+    y = liked.astype(np.float64)
+    rule = SlowGains(TOLERANCE)
+    training = Training(batch=LABEL_BATCH, stop=rule, seed=seed)
+    label = fit_pairs(additive, recipe.label, pairs, y, sizes, training)
+    say(f"labels: {label.history.epochs} epochs, {label.history.seconds:.0f} s")
+    training = Training(batch=ASSIGN_BATCH, stop=rule, seed=seed + 1)
+    assign = fit_pairs(product, recipe.assign, pairs, y, sizes, training)
+    say(f"assignment: {assign.history.epochs} epochs, {assign.history.seconds:.0f} s")
+    return label, assign
 
 
 def strata_of(score: Floats, rated: Bools, liked: Ints, recipe: Recipe = PUBLISHED) -> Ints:
@@ -206,7 +203,7 @@ def strata_of(score: Floats, rated: Bools, liked: Ints, recipe: Recipe = PUBLISH
     return stratum
 
 
-def seen(stratum: Ints, t: Ints) -> tuple[Ints, Ints]:
+def claims_and_outcomes(stratum: Ints, t: Ints) -> tuple[Ints, Ints]:
     """Claim and outcome, each (n,), of units of a stratum that were offered (t = 1) or not."""
     claims, without, offered = np.array([[0, 0, 1, 1, 1], [0, 1, 0, 0, 1], [0, 1, 0, 1, 1]])
     return t * claims[stratum], np.where(t == 1, offered[stratum], without[stratum])

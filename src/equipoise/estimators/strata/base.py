@@ -23,9 +23,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Floats
-from equipoise.core.latent import latent_calibration, restriction_tests
 from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
+from equipoise.core.strata_tests import latent_calibration, restriction_tests
 from equipoise.estimators.base import as_learnt
 from equipoise.estimators.propensity import overlap
 from equipoise.estimators.strata.sample import StrataSample, strata_sample

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.core.latent import bin_means, equal_bins, latent_calibration, restriction_tests
 from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER
+from equipoise.core.strata_tests import bin_means, equal_bins, latent_calibration, restriction_tests
 
 
 def test_bins_by_hand():

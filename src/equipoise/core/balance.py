@@ -1,0 +1,174 @@
+"""Are the features alike in every arm, and do they give a protected column away?
+
+SMD_a = (mean_a - mean_0) / sqrt((var_a + var_0) / 2), weighted by 1 / e where the log knows e in
+each row.  |SMD| > 0.1 that chance does not explain (|z| > 3) warns (Austin 2009).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+
+from equipoise.core import columns
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.features import FeatureMap
+from equipoise.core.log import Log
+
+SMD_LIMIT, SMD_SIGMAS = 0.1, 3.0
+PROXY_LIMIT = 0.5  # R2 of a protected column on the features
+PROXY_ROWS = 100_000
+LEVELS_LIMIT = 12  # a protected number with more different values is treated as a number
+WORST = 10  # rows shown of a long table
+
+
+class Check(TypedDict):
+    """One check of the log.  status: "ok", "note", "warn" or "fail"."""
+
+    name: str
+    status: str
+    summary: str
+    rows: list[dict[str, Any]]
+
+
+def check(name: str, status: str, summary: str, rows: list[dict[str, Any]] | None = None) -> Check:
+    """One check as the report reads it."""
+    return Check(name=name, status=status, summary=summary, rows=rows or [])
+
+
+def balance_table(log: Log) -> list[dict[str, Any]]:
+    """The standardised mean difference of every feature, text by level, between each candidate and
+    control.
+
+    Rows are {"feature", "candidate", "smd", "z"}, z being the SMD over its standard error under
+    balance.
+    """
+    return _balance_rows(log, numeric_features(log))
+
+
+def balance(log: Log, numbers: dict[str, Floats]) -> Check:
+    """Are the features, as numbers (n,) each, alike in every arm?"""
+    rows = sorted(_balance_rows(log, numbers), key=lambda row: -abs(row["smd"]))
+    if not rows:
+        return check("balance", "ok", "There are no features to compare.")
+    large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
+    beyond_chance = [row for row in large if abs(row["z"]) > SMD_SIGMAS]
+    weighted = " after weighting by the logged propensities" if log.roles.propensity else ""
+    worst = (
+        f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']},"
+        f" {rows[0]['candidate']})"
+    )
+    if beyond_chance:
+        summary = (
+            f"{len(beyond_chance)} differences between arms exceed {SMD_LIMIT}{weighted}; {worst}."
+        )
+        return check("balance", "warn", summary, rows[:WORST])
+    if large:
+        return check(
+            "balance",
+            "note",
+            f"Differences above {SMD_LIMIT} are within chance in small arms{weighted}; {worst}.",
+            rows[:WORST],
+        )
+    return check(
+        "balance", "ok", f"Features are alike in all arms{weighted}; {worst}.", rows[:WORST]
+    )
+
+
+def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
+    weight = np.ones(len(log)) if log.weight is None else log.weight
+    if log.roles.propensity and log.propensity is not None:
+        weight = weight / log.propensity[np.arange(len(log)), log.cells]
+    rows = []
+    for feature, x in numbers.items():
+        smd, z = _smd(x, log.cells, weight, len(log.cell_names))
+        rows += [
+            {"feature": feature, "candidate": candidate, "smd": float(smd[a]), "z": float(z[a])}
+            for a, candidate in enumerate(log.cell_names[1:])
+        ]
+    return rows
+
+
+def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Floats]:
+    """The SMD of each candidate against control and its z, both (k,).   x, weight: (n,); missing
+    values of x do not count.
+    """
+    known = np.isfinite(x)
+    centre = x[known].mean() if known.any() else 0.0
+    x, cell, weight = x[known] - centre, cell[known], weight[known]
+    total = np.bincount(cell, weight, minlength=cells)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(cell, weight * x, minlength=cells) / total
+        variance = np.maximum(
+            np.bincount(cell, weight * x * x, minlength=cells) / total - mean**2, 0
+        )
+        size = total**2 / np.bincount(cell, weight**2, minlength=cells)
+        smd = (mean[1:] - mean[0]) / np.sqrt((variance[1:] + variance[0]) / 2)
+        z = smd / np.sqrt(1 / size[1:] + 1 / size[0])
+    return np.nan_to_num(smd, posinf=0, neginf=0), np.nan_to_num(z, posinf=0, neginf=0)
+
+
+def proxies(log: Log, numbers: dict[str, Floats]) -> Check:
+    """Do the features give a protected column away?  R2 of a linear fit, on a sample of large
+    logs.
+    """
+    name = "protected columns"
+    if not log.roles.protected:
+        return check(
+            name, "note", "No protected column was named, so who gets what is not audited by group."
+        )
+    step = max(1, len(log) // PROXY_ROWS)
+    design = np.column_stack(
+        [np.ones(len(log))[::step], *(_filled(x[::step]) for x in numbers.values())]
+    )
+    rows: list[dict[str, Any]] = []
+    for column in log.roles.protected:
+        for level, target in _targets(log, column):
+            rows.append(
+                {"column": column, "level": level, "r2": round(_r2(design, target[::step]), 4)}
+            )
+    given_away = sorted({row["column"] for row in rows if row["r2"] > PROXY_LIMIT})
+    if given_away:
+        summary = (
+            f"The features nearly give {', '.join(given_away)} away: leaving a column out does not"
+            " make a policy blind to it."
+        )
+        return check(name, "warn", summary, rows)
+    return check(
+        name, "ok", "No protected column can be read off the features by a linear rule.", rows
+    )
+
+
+def _targets(log: Log, column: str) -> list[tuple[str, Floats]]:
+    """A protected column as numbers to be explained: itself where it is a number of many values,
+    else one indicator a level.
+    """
+    codes, labels = log.codes(column)
+    if columns.is_numeric(log.table[column]) and len(labels) > LEVELS_LIMIT:
+        return [("", _filled(log.numbers(column)))]
+    return [
+        (label, (codes == i).astype(np.float64)) for i, label in enumerate(labels[:LEVELS_LIMIT])
+    ]
+
+
+def _r2(design: Floats, target: Floats) -> float:
+    spread = float(((target - target.mean()) ** 2).sum())
+    if spread == 0:
+        return 0.0
+    solution, *_ = np.linalg.lstsq(design, target, rcond=None)
+    return max(0.0, 1 - float(((target - design @ solution) ** 2).sum()) / spread)
+
+
+def _filled(x: Floats) -> Floats:
+    """Standardised, missing values at the mean."""
+    known = np.isfinite(x)
+    if not known.any():
+        return np.zeros(len(x))
+    scale = x[known].std()
+    return np.where(known, (x - x[known].mean()) / (scale if scale > 0 else 1.0), 0.0)
+
+
+def numeric_features(log: Log) -> dict[str, Floats]:
+    """The features as numbers (n,) each, text by level."""
+    table = FeatureMap().fit_transform(log.features)
+    return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}

@@ -1,0 +1,169 @@
+"""What must hold of the values of a log; a `LogError` names the column and the row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from equipoise.core import columns
+from equipoise.core.errors import LogError
+from equipoise.core.roles import Outcome
+
+if TYPE_CHECKING:
+    from equipoise.core.log import Log
+
+
+def check_values(log: Log) -> None:
+    """Every value is within its role and kind, and every arm has at least two rows."""
+    roles = log.roles
+    for outcome in roles.outcomes:
+        _check_outcome(log, outcome)
+    if roles.claimed:
+        _require(log, roles.claimed, lambda v: (v == 0) | (v == 1), "be 0 or 1")
+    if roles.cost:
+        _require(log, roles.cost, lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0")
+    if roles.weight:
+        _require(log, roles.weight, lambda v: np.isfinite(v) & (v > 0), "be a finite number > 0")
+    for name in roles.features:
+        _check_feature(log, name)
+    _check_propensity(log)
+    if roles.id:
+        _check_ids(log, roles.id)
+    if log.treatment.ndim > 1:  # what was done need not be one of the candidates
+        return
+    counts = np.bincount(log.cells, minlength=len(log.cell_names))
+    for name, count in zip(log.cell_names, counts, strict=True):
+        if count < 2 and name == log.cell_names[0]:
+            fix = "effects are measured against control: log it, or say another control"
+            raise LogError(f"control {name!r}", "have at least two rows", int(count), fix=fix)
+        if count < 2:
+            raise LogError(
+                f"treatment {name!r}",
+                "have at least two rows",
+                int(count),
+                fix="drop it from the space, or log it",
+            )
+
+
+def not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
+    """The error for a column of text, naming the first value that does not even read like a
+    number.
+    """
+    if not columns.is_text(column):
+        return LogError(
+            f"column {name!r}",
+            "be numbers",
+            str(column.type),
+            fix="make one column of each number in it",
+        )
+    row = int(np.argmin(columns.reads_as_number(column))) if len(column) else 0
+    got = repr(column[row].as_py()) if len(column) else "text"
+    return LogError(
+        f"column {name!r}",
+        "be numbers",
+        got,
+        f"row {row}",
+        "mend the value, and store numbers as numbers",
+    )
+
+
+def _check_feature(log: Log, name: str) -> None:
+    column = log.table[name]
+    if not columns.is_text(column) and not columns.is_numeric(column):
+        raise LogError(
+            f"feature {name!r}",
+            "be numbers, text, true/false or times",
+            str(column.type),
+            fix="leave it out",
+        )
+    if pa.types.is_floating(columns.value_type(column)):
+        _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
+
+
+def _check_outcome(log: Log, outcome: Outcome) -> None:
+    rules = {
+        "binary": (lambda v: (v == 0) | (v == 1), "be 0 or 1"),
+        "count": (
+            lambda v: np.isfinite(v) & (v >= 0) & (v == np.floor(v)),
+            "be a whole number >= 0",
+        ),
+        "amount": (lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0"),
+        "continuous": (np.isfinite, "be finite"),
+    }
+    rule, must = rules[outcome.kind]
+    _require(log, outcome.name, rule, must)
+    values = log.numbers(outcome.name)
+    if values.min() == values.max():
+        raise LogError(
+            f"outcome {outcome.name!r}",
+            "vary",
+            f"{values[0]:g} in every row",
+            fix="take it out of the metrics",
+        )
+
+
+def _check_propensity(log: Log) -> None:
+    roles, cells = log.roles, len(log.cell_names)
+    for name in roles.propensity:
+        _require(log, name, lambda v: (v > 0) & (v < 1), "lie strictly between 0 and 1")
+    if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
+        raise LogError(
+            "propensity",
+            f"be one column a cell ({cells})",
+            len(roles.propensity),
+            fix=f"cells: {', '.join(log.cell_names)}",
+        )
+    known = log.propensity
+    if known is None or roles.design == "shares":
+        return
+    if roles.design is not None and (
+        known.shape[1] != cells or not ((known > 0) & (known < 1)).all()
+    ):
+        raise LogError(
+            "design",
+            f"be {cells} probabilities in (0, 1)",
+            roles.design,
+            fix=f"cells: {', '.join(log.cell_names)}",
+        )
+    total = known.sum(axis=1)
+    if not np.allclose(total, 1, atol=1e-6):
+        row = int(np.argmax(np.abs(total - 1)))
+        raise LogError(
+            "propensities",
+            "sum to 1",
+            f"{total[row]:g}",
+            f"row {row}",
+            "give one probability a cell, control first",
+        )
+
+
+def _check_ids(log: Log, name: str) -> None:
+    absent = columns.missing(log.table[name])
+    if absent.any():
+        raise LogError(
+            f"id {name!r}",
+            "have no missing value",
+            "null",
+            f"row {int(np.argmax(absent))}",
+            "drop the row or fill it",
+        )
+    if pc.count_distinct(log.table[name]).as_py() < len(log):
+        codes, labels = log.codes(name)
+        twice = int(np.argmax(np.bincount(codes)))
+        rows = np.flatnonzero(codes == twice)[:2].tolist()
+        fix = "where users repeat, make it the group: [log] group"
+        raise LogError(f"id {name!r}", "be unique", f"{labels[twice]!r} twice", f"rows {rows}", fix)
+
+
+def _require(log: Log, name: str, rule: Any, must: str) -> None:
+    values = log.numbers(name)
+    with np.errstate(invalid="ignore"):
+        good = rule(values)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise LogError(
+            f"column {name!r}", must, f"{values[row]:g}", f"row {row}", "mend or drop the row"
+        )

@@ -1,0 +1,166 @@
+"""Roles: what each column of a log is.  An Outcome is a metric, its kind and its direction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from equipoise.core.errors import LogError
+from equipoise.core.suggest import among
+
+Kind = Literal["binary", "count", "amount", "continuous"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One metric: its column, its kind, and which way is better."""
+
+    name: str
+    kind: Kind = "continuous"
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+
+    @property
+    def sign(self) -> float:
+        """+1 where higher is better, else -1."""
+        return 1.0 if self.better == "higher" else -1.0
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column plays which part.
+
+    treatment : the column of labels, amounts or vectors; or the columns of a vector, one a part.
+    features : columns that models and the policy may use.
+    claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight :
+        survey or sampling weight.
+    propensity : one column a cell (control first, then the candidates), or for two cells the column
+        P(treated).
+    design : the same as known constants, one a cell; the text "shares" takes the observed shares of
+        a randomised experiment.
+    group : rows that belong together (a user's requests).   protected : never a feature; audited in
+        the report.
+    """
+
+    treatment: str | tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    features: tuple[str, ...]
+    claimed: str | None = None
+    cost: str | None = None
+    propensity: tuple[str, ...] = ()
+    design: tuple[float, ...] | Literal["shares"] | None = None
+    weight: str | None = None
+    time: str | None = None
+    group: str | None = None
+    id: str | None = None
+    protected: tuple[str, ...] = ()
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The column of the treatment, or those of its parts."""
+        return (self.treatment,) if isinstance(self.treatment, str) else tuple(self.treatment)
+
+    def columns(self) -> list[str]:
+        """Every column that has a part, each once."""
+        single = (
+            *self.treatments,
+            self.claimed,
+            self.cost,
+            self.weight,
+            self.time,
+            self.group,
+            self.id,
+        )
+        outcomes = (outcome.name for outcome in self.outcomes)
+        every = (*single, *outcomes, *self.features, *self.propensity, *self.protected)
+        return list(dict.fromkeys(name for name in every if name is not None))
+
+
+def roles_to_json(roles: Roles) -> dict[str, Any]:
+    """The roles as plain JSON, defaults left out."""
+    plain: dict[str, Any] = {}
+    for field in fields(roles):
+        value = getattr(roles, field.name)
+        if field.name == "outcomes":
+            value = [{f.name: getattr(o, f.name) for f in fields(o)} for o in value]
+        if value not in (None, ()):
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def check_columns(roles: Roles, names: Sequence[str]) -> None:
+    """Every column that has a part is among ``names``, once; an unknown one is an error that
+    suggests the nearest.
+    """
+    for name in roles.columns():
+        count = list(names).count(name)
+        if count == 0:
+            raise LogError(
+                f"column {name!r}",
+                "be in the log",
+                "no such column",
+                fix=among(name, names, "columns"),
+            )
+        if count > 1:
+            raise LogError(
+                f"column {name!r}",
+                "be there once",
+                f"{count} of them",
+                fix="rename or drop the others",
+            )
+
+
+def check_roles(roles: Roles) -> None:
+    """The roles agree with one another: known kinds, no column in two roles."""
+    if not roles.outcomes:
+        raise LogError("a log", "have at least one outcome", "none", fix="name the metrics")
+    for outcome in roles.outcomes:
+        if outcome.kind not in KINDS:
+            raise LogError(
+                f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind)
+            )
+        if outcome.better not in ("higher", "lower"):
+            raise LogError(
+                f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
+            )
+    metrics = [outcome.name for outcome in roles.outcomes]
+    named = {
+        "outcome": metrics,
+        "feature": roles.features,
+        "propensity": roles.propensity,
+        "treatment": roles.treatments,
+    }
+    for what, names in named.items():
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise LogError(f"{what} {twice[0]!r}", "be named once", "twice", fix="take one out")
+    for name in roles.treatments:
+        if name in (*metrics, roles.claimed, roles.cost, *roles.protected):
+            raise LogError(
+                f"treatment {name!r}",
+                "have no other part",
+                "one",
+                fix="take it out of its other role",
+            )
+    taken = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
+    taken |= {*metrics, *roles.propensity, *roles.protected}
+    for name in roles.features:
+        if name in taken:
+            raise LogError(
+                f"feature {name!r}",
+                "have no other part",
+                "one",
+                fix="take it out of the features, or out of its other role",
+            )
+    if roles.design is not None and roles.propensity:
+        raise LogError(
+            "design",
+            "be left out where propensity columns are named",
+            roles.design,
+            fix="keep one of the two",
+        )
+    if isinstance(roles.design, str) and roles.design != "shares":
+        raise LogError("design", 'be "shares" or one probability a cell', repr(roles.design))
