@@ -2,7 +2,7 @@
 world where nothing works.
 
 Each run draws an experiment of 4,000 rows (three unequal arms; spend with a heavy tail, visits,
-conversion), fits one linear model an arm and metric on it, and judges the scores and the policy of
+conversion), fits one linear model per arm and metric on it, and judges the scores and the policy of
 these models on another 4,000 rows.  The truth is that of 300,000 further units.
 
 Figures: coverage_ate, coverage_policy_value, coverage_qini: the share of intervals that hold the

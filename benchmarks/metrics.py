@@ -75,7 +75,7 @@ for line in sys.stdin:
 
 
 class Peer:
-    """A process of a peer's environment that answers one job a line."""
+    """A process of a peer's environment that answers one job per line."""
 
     def __init__(self, name: str) -> None:
         command, pipe = [python_of(name), "-c", WORKER, name], subprocess.PIPE

@@ -181,7 +181,7 @@ def main() -> None:
     """Measure and record."""
     rows = [*speed(), *accuracy()]
     protocol = (
-        "2,000 new rows a seed; mean with 95 % Student interval; speed: medians on one thread,"
+        "2,000 new rows per seed; mean with 95 % Student interval; speed: medians on one thread,"
         " other work on the machine."
     )
     print(record("shares", protocol, versions("equipoise", "numpy", "numba"), list(SEEDS), rows))

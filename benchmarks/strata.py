@@ -9,10 +9,10 @@ must agree.
 
 Figures: strata_one_step_speedup (a step of each net together), strata_step_speedup_nuisance and
 _joint, step_ms_*; strata_two_fits_speedup, of two fits side by side.  strata_step_speedup is the
-whole table on two cores: the steps that its published methods took here, at these times a step; the
-published code fits every model once a scheme, that is twice, one after the other, and is given a
-second thread where that helps it (published_two_threads, how much). It and the others need a folder
-that `equipoise reproduce strata` wrote (STRATA_RUN=..., default
+whole table on two cores: the steps that its published methods took here, at these times per step;
+the published code fits every model once a scheme, that is twice, one after the other, and is given
+a second thread where that helps it (published_two_threads, how much). It and the others need a
+folder that `equipoise reproduce strata` wrote (STRATA_RUN=..., default
 runs/reproduce-movielens_1m-published): ml1m_max_rel_diff (without the row of CF-MTL-v1),
 ml1m_max_rel_diff_coupon, ml1m_best_reward, ml1m_best_minus_cfmtl, ml1m_v1_reward,
 ml1m_table_minutes; and, of --recipe swapped-losses (STRATA_RUN_SWAPPED=...):
@@ -321,7 +321,7 @@ def run_figures(run: dict[str, Any], step_ms: dict[str, float]) -> list[dict[str
             against="CF-MTL, the same pairs; the ends of all seeds' 95 % intervals",
             n=n,
         ),
-        figure("ml1m_table_minutes", minutes, unit="minutes of training a seed, one thread", n=n),
+        figure("ml1m_table_minutes", minutes, unit="minutes of training per seed, one thread", n=n),
         figure(
             "strata_step_speedup",
             table_speedup(per_seed, step_ms)

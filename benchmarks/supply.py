@@ -3,7 +3,7 @@ the exposure world.
 
     supply_<way>_<clusters>       change of the objective (minutes less 50 times the skips) of new
     users over what they were shown
-                                  ways: binary, vector, doses (DML a category), shares, forest;
+                                  ways: binary, vector, doses (DML per category), shares, forest;
                                   clusters: none, kmeans, sccl
     .._over_today                 the same over today's mean mix of each cluster;
     supply_today_<clusters>: that mix itself
@@ -171,7 +171,10 @@ def main() -> None:
     for kind in CLUSTERS:
         rows.append(
             interval(
-                f"supply_today_{kind}", over(f"today_{kind}"), "objective a user", "what was shown"
+                f"supply_today_{kind}",
+                over(f"today_{kind}"),
+                "objective per user",
+                "what was shown",
             )
         )
         for way in WAYS:
@@ -179,26 +182,29 @@ def main() -> None:
                 interval(
                     f"supply_{way}_{kind}",
                     over(f"{way}_{kind}"),
-                    "objective a user",
+                    "objective per user",
                     "what was shown",
                 )
             )
             gain = over(f"{way}_{kind}") - over(f"today_{kind}")
             rows.append(
                 interval(
-                    f"supply_{way}_{kind}_over_today", gain, "objective a user", "today's mean mix"
+                    f"supply_{way}_{kind}_over_today",
+                    gain,
+                    "objective per user",
+                    "today's mean mix",
                 )
             )
     for rival in ("binary", "vector", "doses", "forest"):
         gain = over("shares_kmeans") - over(f"{rival}_kmeans")
         rows.append(
-            interval(f"supply_gain_shares_{rival}", gain, "objective a user, paired", rival)
+            interval(f"supply_gain_shares_{rival}", gain, "objective per user, paired", rival)
         )
     rows.append(
         interval(
             "supply_gain_sccl",
             over("shares_sccl") - over("shares_kmeans"),
-            "objective a user, paired",
+            "objective per user, paired",
             "kmeans",
         )
     )
@@ -206,7 +212,7 @@ def main() -> None:
         interval(
             "supply_gain_crowding",
             over("shares_kmeans") - over("plain"),
-            "objective a user, paired",
+            "objective per user, paired",
             "no products",
         )
     )
@@ -214,7 +220,7 @@ def main() -> None:
         interval(
             "supply_gain_pooled",
             over("shares_kmeans") - over("bare"),
-            "objective a user, paired",
+            "objective per user, paired",
             "bare curves",
         )
     )
@@ -284,7 +290,7 @@ def hidden() -> list[dict[str, Any]]:
         interval(
             "supply_mood_true",
             np.array([true @ WEIGHTS for _, true in found]),
-            "objective a user",
+            "objective per user",
             "what was shown",
         )
     )
@@ -292,7 +298,7 @@ def hidden() -> list[dict[str, Any]]:
         interval(
             "supply_mood_said",
             np.array([said[:, 0] @ WEIGHTS for said, _ in found]),
-            "objective a user",
+            "objective per user",
             "what was shown",
         )
     )

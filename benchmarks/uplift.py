@@ -13,7 +13,7 @@ estimator, means over seeds:
     qini_*      Qini per head over the metric's standard deviation, mean over arms and metrics, in
     thousandths; bootstrap interval
     gain_*      its difference from the S-learner on trees, paired: the same test rows, resampled
-    alike (100 draws a seed)
+    alike (100 draws per seed)
     value_*     gain over nobody of the policy "the best arm where its effect is above 0", by
     inverse propensities, over the
                 metric's standard deviation, mean over metrics, in thousandths; bootstrap interval

@@ -49,7 +49,7 @@ def test_one_request_by_hand():
 
 
 def test_a_batch_and_a_row_give_the_same_bits():
-    """Offline a batch, online a request: the same function, to the last bit."""
+    """Offline a batch, online per request: the same function, to the last bit."""
     said, w, guard = effects(), weights(), Guard((0.7, 0.7))
     phi = trade_off(ddm_policy(said), said, guard, w)
     rows = [

@@ -48,7 +48,7 @@ def test_shares_are_kept():
 def test_ids_are_asked_for_and_checked():
     with pytest.raises(InputError, match="units must be given to a policy that draws lots"):
         draw(lot(0.5), 3, None)
-    with pytest.raises(InputError, match="one id a unit, 3"):
+    with pytest.raises(InputError, match="one id per unit, 3"):
         draw(lot(0.5), 3, [1, 2])
     with pytest.raises(InputError, match="whole numbers or text"):
         uniform([0.5], 0)

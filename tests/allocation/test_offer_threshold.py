@@ -116,7 +116,7 @@ def test_a_cap_on_the_mix_of_offers():
 
 
 def test_metrics_have_one_entry_a_unit():
-    with pytest.raises(InputError, match="metric 'harm' must have one entry a unit"):
+    with pytest.raises(InputError, match="metric 'harm' must have one entry per unit"):
         offer_effects(np.ones(3), {"harm": np.ones(2)})
 
 

@@ -18,7 +18,7 @@ def test_churn_by_hand():
 def test_bad_input():
     with pytest.raises(InputError, match="keep bonus must be a finite number >= 0; got -1"):
         Keep(np.array([0]), -1.0)
-    with pytest.raises(InputError, match="one a unit, 2"):
+    with pytest.raises(InputError, match="one per unit, 2"):
         churn(np.array([0]), [0, 1])
     with pytest.raises(InputError, match=r"P\(claimed\) must lie in 0..1; got 1.5 at row 1"):
         expected_cost([1.0], [[0.5], [1.5]])

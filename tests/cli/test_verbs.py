@@ -64,7 +64,7 @@ def test_every_world_can_be_simulated_and_checked(equipoise, tmp_path, kind):
     assert equipoise("check", tmp_path / "w" / "plan.toml").code == 0
     again = equipoise("simulate", kind, "--rows", 400, "--out", tmp_path / "w")
     assert again.code == 2
-    assert "not be there yet" in again.line
+    assert "not exist" in again.line
 
 
 def test_run_tells_the_headline_and_where_the_report_is(equipoise, world, tmp_path):
@@ -145,7 +145,7 @@ def test_check_takes_id_group_and_propensity(equipoise, tmp_path):
     said = equipoise("check", tmp_path / "log.csv", *roles, "--json")
     assert said.code == 0
     found = {each["name"]: each["summary"] for each in json.loads(said.out)["checks"]}
-    assert found["duplicates"] == "Every row is there once."
+    assert found["duplicates"] == "Every row occurs once."
     assert found["groups"].startswith("30 groups by user")
     assert "1 features" in json.loads(said.out)["log"]
     assert equipoise("fit", tmp_path / "log.csv", *roles, "--out", tmp_path / "model").code == 0
@@ -176,7 +176,7 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
         "policy.json",
     }
     assert (
-        "must not be there yet"
+        "must not exist"
         in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who").line
     )
 

@@ -196,7 +196,7 @@ def test_same_seed_same_numbers_whatever_the_threads(name):
 
 @every_estimator
 def test_the_order_of_rows_does_not_matter(name):
-    # Folds follow the position of rows, and of groups where given: with one group a row the folds
+    # Folds follow the position of rows, and of groups where given: with one group per row the folds
     # are the same rows again. What remains is the order of floating-point sums.
     X, y, cell = world()
     units, order = np.arange(len(X)), np.random.default_rng(1).permutation(len(X))
@@ -396,7 +396,7 @@ BAD = {
     "an outcome is NaN": ({"y": changed_y(np.nan, 3, 1)}, r"'y1'.*row 3"),
     "an outcome is infinite": ({"y": changed_y(np.inf, 3, 0)}, r"'y0'.*row 3"),
     "all outcomes equal": ({"y": np.ones(700)}, r"'y' must vary"),
-    "rows of y missing": ({"y": world()[1][:-1]}, r"y must have one entry a row"),
+    "rows of y missing": ({"y": world()[1][:-1]}, r"y must have one entry per row"),
     "no rows": ({"X": np.empty((0, 3)), "y": np.empty((0, 2))}, r"must have"),
     "propensity 0": ({"propensity": shares(0)}, r"propensity.*row 4"),
     "propensity 1": ({"propensity": shares(1)}, r"propensity.*row 4"),

@@ -21,7 +21,7 @@ from equipoise.estimators import load_estimator, save_estimator
 from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 
-# nets of ids have tests of their own
+# id networks have tests of their own
 NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]
 FEATURES = [f"x{j}" for j in range(6)]
 CLASSES, TREES = (

@@ -108,7 +108,7 @@ def test_bad_frames_are_refused(frame):
 
 BAD = {
     "a number": (3, "be pandas, polars or pyarrow"),
-    "columns of two lengths": ({"a": [1], "b": [1, 2]}, "one length a column"),
+    "columns of two lengths": ({"a": [1], "b": [1, 2]}, "one length per column"),
     "a column of two types": ({"a": [1, "x"]}, "one type"),
     "a vector": (np.array([1.0, 2.0]), r"\(n, d\)"),
     "rows of two lengths": ([[1], [1, 2]], "be numbers"),

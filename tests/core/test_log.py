@@ -125,7 +125,7 @@ BAD_ROLES = {
     "two protected ids": ({"id": "same"}, "rows [0, 1]"),
     "null id": ({"features": ("age",), "id": "zip"}, "row 2"),
     "nested feature": ({"features": ("nest",)}, "numbers, text"),
-    "too few propensity columns": ({"propensity": ("p", "q", "w")}, "one column a cell"),
+    "too few propensity columns": ({"propensity": ("p", "q", "w")}, "one column per cell"),
     "design and propensity": ({"propensity": ("p",), "design": (0.5, 0.5)}, "keep one"),
 }
 
@@ -195,7 +195,7 @@ def test_a_column_that_is_there_twice():
     table = pa.table(
         [pa.array([0, 1]), pa.array([0, 1]), pa.array([0, 1])], names=["arm", "y", "y"]
     )
-    with pytest.raises(LogError, match="be there once"):
+    with pytest.raises(LogError, match="occur once"):
         Log(table, Roles("arm", (Outcome("y"),), ()), Arms())
 
 

@@ -195,5 +195,5 @@ def test_threshold_and_chance_by_hand():
 
 @pytest.mark.parametrize("reward", [[], [1.0, np.nan], [[1.0]]])
 def test_threshold_needs_rewards(reward):
-    with pytest.raises(InputError, match="reward must be one finite number a unit"):
+    with pytest.raises(InputError, match="reward must be one finite number per unit"):
         strata.offer_threshold(np.asarray(reward), 0.5)

@@ -58,7 +58,7 @@ def test_bad_vectors_name_the_row_and_the_way_out():
     np.testing.assert_allclose(log.treatment.sum(axis=1), 1)
     with pytest.raises(LogError, match="named once"):
         read_log(frame(), treatment=["film", "film", "game"], outcomes="minutes", space=Shares(3))
-    with pytest.raises(LogError, match="no other part"):
+    with pytest.raises(LogError, match="no other role"):
         read_log(
             frame(), treatment=["film", "food", "minutes"], outcomes="minutes", space=Shares(3)
         )

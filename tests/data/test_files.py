@@ -106,7 +106,7 @@ BAD = {
     "an open quote": ("log.csv", b'a,b\n1,"open\n2,3\n', "close every quote"),
     "no bytes": ("log.csv", b"", "0 bytes"),
     "blank lines": ("log.csv", b"\n\n", "whole CSV"),
-    "a column twice": ("log.csv", b"a,a\n1,2\n", "column 'a' must be there once"),
+    "a column twice": ("log.csv", b"a,a\n1,2\n", "column 'a' must occur once"),
     "not UTF-8": ("log.csv", "a,b\n1,café\n".encode("latin-1"), "column 'b' must be UTF-8"),
     "a truncated gz": (
         "log.csv.gz",

@@ -173,7 +173,7 @@ def test_bad_input_is_told(world):
         Clusters(k=2).fit(world.X[:50]).predict(bad)
     for weight, said in (
         ([1] * 49 + [0], "row 49"),
-        ([1] * 49, "one number a row"),
+        ([1] * 49, "one number per row"),
         (["a"] * 50, "be numbers"),
     ):
         with pytest.raises(InputError, match=said):

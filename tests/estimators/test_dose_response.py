@@ -197,7 +197,7 @@ def test_few_amounts_are_means_of_cells():
             {"groups": np.r_[["few"] * 20, ["many"] * 480]},
             "the rows of group 'few' must be at least 50; got 20",
         ),
-        ({"groups": np.zeros(3)}, r"groups must have one label a row of X \(500\)"),
+        ({"groups": np.zeros(3)}, r"groups must have one label per row of X \(500\)"),
         ({"level": 1.0}, "level must lie strictly between 0 and 1"),
         ({"density": "normal"}, "density must be a regressor"),
         ({"doses": [9.0]}, r"treatment must lie in \[-4, 5\]"),

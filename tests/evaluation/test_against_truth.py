@@ -28,5 +28,5 @@ def test_where_less_is_better_the_objective_says_so():
 def test_bad_input():
     with pytest.raises(InputError, match=r"the truth's shape \(n, k, m\) = \(2, 2, 1\)"):
         pehe([[1.0]], truth=TRUTH)
-    with pytest.raises(InputError, match="objective must be one weight a metric"):
+    with pytest.raises(InputError, match="objective must be one weight per metric"):
         regret([0, 0], truth=TRUTH, objective=[1.0, 2.0])

@@ -66,8 +66,8 @@ def test_inputs_are_left_as_they_were():
     [
         ({"y": []}, "y must have shape"),
         ({"y": [1.0, np.nan, 2.0, 3.0]}, "y must be finite; got nan at row 1, metric 0"),
-        ({"cell": [0, 0, 1]}, "cell must be one whole number a row"),
-        ({"cell": [0.0, 0.0, 1.0, 1.0]}, "cell must be one whole number a row"),
+        ({"cell": [0, 0, 1]}, "cell must be one whole number per row"),
+        ({"cell": [0.0, 0.0, 1.0, 1.0]}, "cell must be one whole number per row"),
         ({"cell": [0, 0, 1, 2]}, r"cell must lie in 0\.\.1; got 2 at row 3"),
         ({"cell": [0, -1, 1, 1]}, r"cell must lie in 0\.\.1; got -1 at row 1"),
         ({"cell": [1, 1, 1, 1]}, "every cell must have rows; got none in cell 0"),
@@ -88,8 +88,8 @@ def test_inputs_are_left_as_they_were():
             {"weight": [1.0, 1.0, 1.0, np.inf]},
             "weight must be a finite number > 0; got inf at row 3",
         ),
-        ({"weight": [1.0]}, "weight must be one number a row"),
-        ({"groups": [1, 2]}, "groups must be one label a row"),
+        ({"weight": [1.0]}, "weight must be one number per row"),
+        ({"groups": [1, 2]}, "groups must be one label per row"),
         ({"levels": [[1.0, 2.0]] * 3}, "levels must have shape"),
         (
             {"levels": [[1.0, 2.0]] * 3 + [[1.0, np.nan]]},

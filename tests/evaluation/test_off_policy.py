@@ -178,7 +178,7 @@ def test_bad_input():
         policy_value(np.full((30, 3), 0.3), rows)
     with pytest.raises(InputError, match="sum to 1; got .* at row 29"):
         policy_value(np.where(np.arange(30)[:, None] == 29, [1.5, -0.5, 0], [1, 0, 0]), rows)
-    with pytest.raises(InputError, match="some logged row must have got what the policy gives"):
+    with pytest.raises(InputError, match="the log must hold a row treated as"):
         policy_value(np.where(rows.cell == 0, 0, -1), rows, method=snips)
     with pytest.raises(InputError, match="valued on the same rows"):
         policy_value(np.zeros(30, int), rows).minus(policy_value(np.zeros(4000, int), bandit(7)[0]))

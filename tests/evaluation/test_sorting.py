@@ -83,5 +83,5 @@ def test_a_nan_is_named_by_its_row():
 
 @pytest.mark.parametrize("score", [[], [[1.0]], 3.0])
 def test_no_rows_or_wrong_shape(score):
-    with pytest.raises(InputError, match="one number a row"):
+    with pytest.raises(InputError, match="one number per row"):
         sort_scores(score)

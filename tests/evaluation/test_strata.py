@@ -118,7 +118,7 @@ def test_groups_widen_the_interval_of_copies():
     ("offered", "message"),
     [
         (np.array([0.5, 1.5]), "offered must be a probability; got 1.5 at row 1"),
-        (np.ones(3), "one probability a row"),
+        (np.ones(3), "one probability per row"),
     ],
 )
 def test_bad_offers(offered, message):

@@ -163,7 +163,7 @@ def test_finds_the_truth_with_many_arms_and_unequal_shares(trial):
 
 def test_bad_input(trial):
     score, rows, _ = trial(10)
-    with pytest.raises(InputError, match="score must have one entry a row"):
+    with pytest.raises(InputError, match="score must have one entry per row"):
         rank(score[:5, 0], rows)
     with pytest.raises(InputError, match="candidate must lie in 0..0; got 1"):
         rank(score[:, 0], rows, candidate=1)

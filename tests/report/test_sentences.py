@@ -38,16 +38,16 @@ def test_a_policy_that_treats_nobody_claims_nothing(found):
     found["rivals"][0] |= {"treated": 0.0, "spend": [0.0, 0.0, 0.0]}
     first, second = headline(found)
     assert first == "The policy makes an offer to 0% of people and spends 0 USD per head."
-    assert second == "Everybody gets none, so no metric changes."
+    assert second == "Nobody is treated (“none” for everybody), so no metric changes."
 
 
 def test_a_winner_only_where_the_interval_excludes_0(found):
     lot = found["rivals"][-1]
     lot["against_chosen"]["conversion"] = [0.02, 0.01, 0.03]
-    assert "2 percentage points more than the same offers given by lot" in headline(found)[-1]
+    assert "2 percentage points more than the same offers given at random" in headline(found)[-1]
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
     assert (
-        "by lot at equal spend may do as well (difference: 95% interval -1 to +5)"
+        "at random at equal spend may do as well (difference: 95% interval -1 to +5)"
         in headline(found)[-1]
     )
 

@@ -85,9 +85,9 @@ def test_cells_of_other_vectors_are_refused_by_row():
         ([["a", "b", "c"]], "switch 'mail' .* at row 0"),
         (
             np.array([[1, 0, 0], [1, 0]], object),
-            r"vector of 3 switches a row; got \[1, 0\] at row 1",
+            r"vector of 3 switches per row; got \[1, 0\] at row 1",
         ),
-        (np.array([[1, 0, 0], None], object), "vector of 3 switches a row; got None at row 1"),
+        (np.array([[1, 0, 0], None], object), "vector of 3 switches per row; got None at row 1"),
         ([1, 0, 0], r"shape \(3,\)"),
         ([[1, 0]], r"shape \(1, 2\)"),
     ],

@@ -41,7 +41,7 @@ def test_the_nearest_known_mix_is_a_cell():
         ),
         ([[0.5, 0.5], [-0.1, 1.1]], "treatment must be shares >= 0; .* at row 1"),
         ([[0.5, np.nan]], "be shares >= 0"),
-        ([[0.2, 0.3, 0.5]], "have 2 shares a row"),
+        ([[0.2, 0.3, 0.5]], "have 2 shares per row"),
     ],
 )
 def test_rows_that_are_no_mix_are_named(t, said):

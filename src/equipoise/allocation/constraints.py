@@ -283,7 +283,7 @@ def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:
             "have no missing label",
             None,
             f"row {row}",
-            "give the unknown a label of their own",
+            "give missing labels a label such as 'unknown'",
         )
     return labels
 

@@ -36,7 +36,9 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
     start = _mix(_mix(np.full(1, seed, np.uint64)) + np.uint64(stream))
     if ids.ndim != 1 or ids.dtype.kind not in "iubUOT":
         raise InputError(
-            "units", "be one id a unit, whole numbers or text", f"{ids.dtype} of shape {ids.shape}"
+            "units",
+            "be one id per unit, whole numbers or text",
+            f"{ids.dtype} of shape {ids.shape}",
         )
     if ids.dtype.kind in "iub":
         mixed = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
@@ -62,9 +64,12 @@ def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:
         return np.full(n, int(shares.argmax()))
     if units is None:
         raise InputError(
-            "units", "be given to a policy that draws lots", None, fix="pass units=, one id a unit"
+            "units",
+            "be given to a policy that draws lots",
+            None,
+            fix="pass units=, one id per unit",
         )
     if np.shape(units) != (n,):
-        raise InputError("units", f"be one id a unit, {n}", np.shape(units))
+        raise InputError("units", f"be one id per unit, {n}", np.shape(units))
     which = np.searchsorted(np.cumsum(shares) / total, uniform(units, policy.seed, 1), side="right")
     return np.where(uniform(units, policy.seed) < total, np.minimum(which, len(shares) - 1), -1)

@@ -1,6 +1,6 @@
 """One incentive or none, under a budget of offers; and strata as what a policy may be held to.
 
-    offer where reward > gamma, by lot with probability d where reward = gamma
+    offer where reward > gamma, at random with probability d where reward = gamma
     gamma(share) = max(0, inf{t : P(reward > t) <= share}),    d = (share - P(reward > gamma)) /
     P(reward = gamma)
 
@@ -73,7 +73,7 @@ def offer_effects(reward: Floats, also: Mapping[str, Floats], candidate: str = "
     for name, values in columns.items():
         if values.shape != np.shape(reward) or values.ndim != 1:
             raise InputError(
-                f"metric {name!r}", f"have one entry a unit {np.shape(reward)}", values.shape
+                f"metric {name!r}", f"have one entry per unit {np.shape(reward)}", values.shape
             )
     values = np.stack(list(columns.values()), axis=1)[:, None, :]
     return Effects(values, np.zeros((len(values), len(columns))), (candidate,), tuple(columns))

@@ -60,7 +60,7 @@ class Task:
         return draft_policy(self.effects, self.weights, (), self.control)
 
     def ids(self) -> ArrayLike:
-        """One id a unit."""
+        """One id per unit."""
         return np.arange(len(self.effects)) if self.units is None else self.units
 
 
@@ -112,7 +112,7 @@ def single(task: Task, candidate: str | None = None) -> Policy:
 
 
 def random(task: Task) -> Policy:
-    """Candidates by lot.  With a budget of what another policy spends it is its peer at equal
+    """Candidates at random.  With a budget of what another policy spends it is its peer at equal
     spend.
     """
     draft = task.draft()
@@ -131,7 +131,7 @@ def none(task: Task) -> Policy:
 
 
 def _lot(draft: Policy, which: Bools, share: float, seed: int) -> Policy:
-    """A share of the units by lot, the candidates ``which`` (k,) equally likely."""
+    """A share of the units at random, the candidates ``which`` (k,) equally likely."""
     shares = np.where(which, share / which.sum(), 0.0)
     return replace(draft, mode="random", shares=tuple(shares.tolist()), seed=seed)
 

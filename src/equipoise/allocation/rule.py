@@ -5,7 +5,7 @@
     choose the candidate with the largest score if it is > threshold (the first of equals), else
     control
 
-A policy that had to split ties has two price vectors; which one a unit gets is a lot drawn from its
+A policy that had to split ties has two price vectors; which one a unit gets is drawn from its
 id, so it is always the same.
 
 Each number comes from one row by a fixed order of additions, without BLAS and without
@@ -107,7 +107,7 @@ def decide(
     if policy.mode == "each":
         raise InputError(
             "decide",
-            "be given a policy of one choice a unit",
+            "need a policy with mode 'argmax' or 'random'",
             "mode 'each'",
             fix="call decide_each",
         )
@@ -127,7 +127,7 @@ def decide(
     if units is None or np.shape(units) != (len(effects),):
         raise InputError(
             "units",
-            f"be one id a unit, {len(effects)}: this policy splits ties by lot",
+            f"be one id per unit, {len(effects)}: this policy splits ties at random",
             None if units is None else np.shape(units),
         )
     lower = replace(policy, prices=policy.low_prices)

@@ -9,8 +9,8 @@ exact where the curves are concave (u convex).  Where an optimum mixes points th
 neighbours, whole numbers make it keep to one piece of that curve (SOS2; Beale & Tomlin 1970), so
 the mix is exact for any curve; the first program's value stays as the bound.  Products of moves are
 made linear around the mix so far and walked along while they gain (Frank & Wolfe 1956), which finds
-a local best. Prices are the duals of the demands: what the objective gains a head for one more unit
-of the bound.
+a local best. Prices are the duals of the demands: what the objective gains per head for one more
+unit of the bound.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MixProblem:
 
 @dataclass(frozen=True)
 class Mixes:
-    """The answer.   shares: (C, K); value: the objective a head; bound: no mixes are worth more
+    """The answer.   shares: (C, K); value: the objective per head; bound: no mixes are worth more
     (None with products).
 
     used, prices : of each demand, (its rows,).
@@ -163,7 +163,7 @@ def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:
 
 
 def _used(problem: MixProblem, shares: Floats) -> list[Floats]:
-    """What each demand counts: a head, or in every cluster."""
+    """What each demand counts: per head, or in every cluster."""
     found = []
     for demand in problem.demands:
         each = _at(problem.grid, demand.usage, shares).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Allocate: at most one candidate a unit, the most worth, no demand exceeded; and the policy that
+"""Allocate: at most one candidate per unit, the most worth, no demand exceeded; and the policy that
 its prices make.
 
     maximise sum_u value[u, x_u]  subject to usage_r(x) <= bound_r
@@ -152,7 +152,7 @@ def allocate(
             )
     names = tuple(candidates or (effects.candidates if effects is not None else map(str, range(k))))
     if len(names) != k:
-        raise InputError("candidates", f"be {k} names, one a column of value", names)
+        raise InputError("candidates", f"be {k} names, one per column of value", names)
     if keep is not None:
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
@@ -180,7 +180,7 @@ def budgeted_policy(
     lower : z >= 0, for effects less z standard errors.
     The policy's prices are the dual's, raised by the least that keeps the rule by prices within
     every demand on these units; where ties then leave much unused, a share of the units gets lower
-    prices by lot (`mix`).
+    prices drawn at random (`mix`).
     """
     groups = groups or {}
     check_effects(effects)

@@ -17,7 +17,7 @@ from equipoise.core.errors import InputError
 
 @dataclass(frozen=True)
 class Keep:
-    """previous (n,): -2 none, -1 control, a candidate a.   bonus >= 0, in worth a unit."""
+    """previous (n,): -2 none, -1 control, a candidate a.   bonus >= 0, in worth per unit."""
 
     previous: Ints
     bonus: float
@@ -46,7 +46,7 @@ def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> C
     """
     before, now = np.asarray(previous), np.asarray(choice)
     if before.shape != now.shape:
-        raise InputError("the previous choice", f"be one a unit, {len(now)}", before.shape)
+        raise InputError("the previous choice", f"be one per unit, {len(now)}", before.shape)
     known = np.flatnonzero(before >= -1)
     if not len(known):
         return Churn(0.0, 0.0, 0)

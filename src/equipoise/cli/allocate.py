@@ -24,7 +24,7 @@ def allocate(
         typer.Argument(help="The plan whose [log] the effects are of and whose [policy] is asked."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")
+        Path, typer.Option("--out", "-o", help="The folder to write; it must not exist.")
     ] = Path("allocation"),
     json: AsJson = False,
 ) -> None:

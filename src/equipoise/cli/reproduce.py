@@ -43,7 +43,7 @@ def reproduce(
         str, typer.Option("--recipe", help="strata: published, text-labels or swapped-losses.")
     ] = "published",
     epochs: Annotated[
-        int, typer.Option("--epochs", min=1, help="At most so many epochs a model.")
+        int, typer.Option("--epochs", min=1, help="At most so many epochs per model.")
     ] = 1000,
     out: Annotated[
         Path | None,
@@ -58,10 +58,10 @@ def reproduce(
     \b
     Writes results.json and results.md.  A run that was stopped goes on where it was: give the same
     --out. \b
-      strata   movielens_1m (about five minutes a seed on one core), yelp, kuairec
+      strata   movielens_1m (about five minutes per seed on one core), yelp, kuairec
       shares   mdp2, standin-quad, standin-gauss: regret of recommended mixes; nets of one share
-      take minutes a seed
-      doses    vcnet, ihdp: error of dose-response curves, seconds a seed; ihdp is found in
+      take minutes per seed
+      doses    vcnet, ihdp: error of dose-response curves, seconds per seed; ihdp is found in
       EQUIPOISE_DATA, or downloaded
     \b
     Examples:

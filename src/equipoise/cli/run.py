@@ -51,5 +51,5 @@ def run(
     for sentence in findings["headline"]:
         typer.echo(sentence)
     for risk in findings["risks"][:3]:
-        typer.echo(f"Mind: {risk}")
+        typer.echo(f"Caution: {risk}")
     typer.echo(f"Report: {place / 'report.html'}")

@@ -73,7 +73,7 @@ def simulate(
     rows: Annotated[int, typer.Option("--rows", "-n", min=10, help="How many units.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same world.")] = 0,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to write; it must not be there yet.")
+        Path, typer.Option("--out", "-o", help="The folder to write; it must not exist.")
     ] = Path("world"),
     worlds: Annotated[
         int, typer.Option("--worlds", min=2, help="short-video: how many worlds, from --seed on.")
@@ -123,9 +123,7 @@ def simulate(
         _exposures(rows, seed, out) if world == "exposure" else _world(world, rows, seed, out)
     )
     if out.exists():
-        raise InputError(
-            "the folder", "not be there yet", str(out), fix="choose another place with --out"
-        )
+        raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
     with replacing(out) as folder:
         folder.mkdir()
         pq.write_table(log.table, folder / "log.parquet")

@@ -246,7 +246,7 @@ def overlap(log: Log) -> Check:
 def duplicates(log: Log) -> Check:
     """Rows that repeat another in every column but id and time."""
     if log.roles.id:
-        return check("duplicates", "ok", f"Every {log.roles.id} is there once.")
+        return check("duplicates", "ok", f"Every {log.roles.id} occurs once.")
     names = [name for name in log.table.column_names if name != log.roles.time]
     again = len(log) - len(np.unique(_row_hashes(log, names)))
     if not again:

@@ -62,8 +62,8 @@ class Effects:
         """The relative change values / baseline, (n, k, m), with the denominator floored (HMUM's
         delta).
 
-        ``floor`` > 0 is in each metric's unit, one number or one a metric; a small quantile of the
-        baseline is a good choice.
+        ``floor`` > 0 is in each metric's unit, one number or one per metric; a small quantile of
+        the baseline is a good choice.
         """
         least = np.broadcast_to(np.asarray(floor, np.float64), (len(self.metrics),))
         if not (least > 0).all():

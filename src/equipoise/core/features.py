@@ -39,7 +39,7 @@ def to_arrow(frame: Any) -> pa.Table:
             return pa.table({f"x{j}": values[:, j] for j in range(values.shape[1])})
         return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
-        fix = "one type and one length a column, each name once"
+        fix = "one type and one length per column, each name once"
         raise InputError(
             "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
         ) from error

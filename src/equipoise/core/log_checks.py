@@ -112,7 +112,7 @@ def _check_propensity(log: Log) -> None:
     if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
         raise LogError(
             "propensity",
-            f"be one column a cell ({cells})",
+            f"be one column per cell ({cells})",
             len(roles.propensity),
             fix=f"cells: {', '.join(log.cell_names)}",
         )
@@ -136,7 +136,7 @@ def _check_propensity(log: Log) -> None:
             "sum to 1",
             f"{total[row]:g}",
             f"row {row}",
-            "give one probability a cell, control first",
+            "give one probability per cell, control first",
         )
 
 

@@ -107,10 +107,10 @@ class Policy:
         keep ``weights``. demands, prices : rows and their prices >= 0, in worth per unit of usage.
     threshold : a candidate must score more than this, or the unit stays under control.
     mode : "argmax" (the best candidate), "each" (every candidate whose score is high enough, on its
-        own) or "random" (by lot).
+        own) or "random".
     lower : z >= 0; effects enter as effect - z * std_error in the direction that hurts.
     keep : bonus >= 0, in worth, for leaving a unit where it was yesterday.
-    low_prices, low_share : lower prices, and the share of units that are drawn by lot to get them;
+    low_prices, low_share : lower prices, and the share of units drawn at random to get them;
         where many units tie, no one
         price vector uses what the demands allow.  () and 0 where there are none.
     shares : (k,), probability of each candidate, for "random".   seed : of the lots.
@@ -182,7 +182,7 @@ class Policy:
         )
         if not right or sum(self.shares) > 1 + 1e-9:
             raise InputError(
-                "shares", "be numbers >= 0, one a candidate, with a sum <= 1", self.shares
+                "shares", "be numbers >= 0, one per candidate, with a sum <= 1", self.shares
             )
 
     def _check_names(self) -> None:

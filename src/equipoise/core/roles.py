@@ -37,10 +37,10 @@ class Roles:
     features : columns that models and the policy may use.
     claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight :
         survey or sampling weight.
-    propensity : one column a cell (control first, then the candidates), or for two cells the column
-        P(treated).
-    design : the same as known constants, one a cell; the text "shares" takes the observed shares of
-        a randomised experiment.
+    propensity : one column per cell (control first, then the candidates), or for two cells
+        the column P(treated).
+    design : the same as known constants, one per cell; the text "shares" takes the observed shares
+        of a randomised experiment.
     group : rows that belong together (a user's requests).   protected : never a feature; audited in
         the report.
     """
@@ -107,7 +107,7 @@ def check_columns(roles: Roles, names: Sequence[str]) -> None:
         if count > 1:
             raise LogError(
                 f"column {name!r}",
-                "be there once",
+                "occur once",
                 f"{count} of them",
                 fix="rename or drop the others",
             )
@@ -141,7 +141,7 @@ def check_roles(roles: Roles) -> None:
         if name in (*metrics, roles.claimed, roles.cost, *roles.protected):
             raise LogError(
                 f"treatment {name!r}",
-                "have no other part",
+                "have no other role",
                 "one",
                 fix="take it out of its other role",
             )
@@ -151,7 +151,7 @@ def check_roles(roles: Roles) -> None:
         if name in taken:
             raise LogError(
                 f"feature {name!r}",
-                "have no other part",
+                "have no other role",
                 "one",
                 fix="take it out of the features, or out of its other role",
             )
@@ -163,4 +163,4 @@ def check_roles(roles: Roles) -> None:
             fix="keep one of the two",
         )
     if isinstance(roles.design, str) and roles.design != "shares":
-        raise LogError("design", 'be "shares" or one probability a cell', repr(roles.design))
+        raise LogError("design", 'be "shares" or one probability per cell', repr(roles.design))

@@ -214,7 +214,10 @@ def check_reward(reward: Sequence[float] | Floats) -> Floats:
     values = np.asarray(reward, np.float64)
     if values.shape != (5,) or not np.isfinite(values).all():
         raise InputError(
-            "a reward", "be five finite numbers", reward, fix=f"one a stratum: {', '.join(STRATA)}"
+            "a reward",
+            "be five finite numbers",
+            reward,
+            fix=f"one per stratum: {', '.join(STRATA)}",
         )
     return values
 
@@ -235,7 +238,7 @@ def offer_threshold(reward: Floats, share: float) -> tuple[float, float]:
         )
     values = np.asarray(reward, np.float64)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise InputError("reward", "be one finite number a unit", f"shape {values.shape}")
+        raise InputError("reward", "be one finite number per unit", f"shape {values.shape}")
     most = share * len(values)
     if np.count_nonzero(values > 0) <= most:
         return 0.0, 0.0

@@ -90,7 +90,7 @@ def read_batches(
 
 
 def column_names(path: Path | str) -> list[str]:
-    """The names of a file's columns, each there once; a header in one piece means that the
+    """The names of a file's columns, each once; a header in one piece means that the
     delimiter is another.
     """
     file = readable(path)
@@ -100,7 +100,7 @@ def column_names(path: Path | str) -> list[str]:
     if twice:
         raise DataError(
             f"column {twice[0]!r}",
-            "be there once",
+            "occur once",
             f"{names.count(twice[0])} of them",
             str(file),
             "rename the others",

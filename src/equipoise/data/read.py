@@ -1,7 +1,7 @@
 """Logs in: a file or a frame, and what each column is, become a `Log`.
 
 What is not said is inferred where that is safe: the kind of an outcome from its values, the
-features as every column without another part, two arms from 0/1 labels.  Any other treatment must
+features as every column without another role, two arms from 0/1 labels.  Any other treatment must
 be said, and the error shows how.
 """
 
@@ -59,7 +59,7 @@ def read_log(
         unit}.  A kind that is not said is
         inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else
         continuous.
-    features : the columns models may use; None takes every column without another part.
+    features : the columns models may use; None takes every column without another role.
     The other roles are those of `Roles`.
 
     Examples
@@ -149,7 +149,7 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
     if strange:
         raise LogError(
             f"outcome {name!r}",
-            "be told by kind, better and unit",
+            "be given by kind, better and unit",
             sorted(strange),
             fix=f"kinds: {', '.join(KINDS)}",
         )

@@ -236,7 +236,7 @@ def check_model(model: Any, role: str, table: Table, *, classifier: bool = True)
 
 
 def default_outcome(rows: float) -> BoostedTrees:
-    """The model of a level, for so many rows a cell: with many, trees that can follow
+    """The model of a level, for so many rows per cell: with many, trees that can follow
     interactions.
     """
     if rows >= MANY:
@@ -245,7 +245,7 @@ def default_outcome(rows: float) -> BoostedTrees:
 
 
 def default_effect(rows: float) -> BoostedTrees:
-    """The model of an effect, for so many rows a cell: its signal is small beside the noise, so
+    """The model of an effect, for so many rows per cell: its signal is small beside the noise, so
     small trees and short steps.
     """
     step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))

@@ -213,7 +213,7 @@ def _weights(given: Any, rows: int) -> Floats:
     except (TypeError, ValueError) as error:
         raise InputError("sample_weight", "be numbers", str(error)) from error
     if weight.shape != (rows,):
-        raise InputError("sample_weight", f"be one number a row, ({rows},)", weight.shape)
+        raise InputError("sample_weight", f"be one number per row, ({rows},)", weight.shape)
     good = np.isfinite(weight) & (weight > 0)
     if not good.all():
         row = int(np.argmin(good))
@@ -222,6 +222,6 @@ def _weights(given: Any, rows: int) -> Floats:
             "be finite and > 0",
             weight[row],
             f"row {row}",
-            "leave out rows that shall not count",
+            "leave out rows that should not count",
         )
     return weight

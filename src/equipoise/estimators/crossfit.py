@@ -2,9 +2,9 @@
 
     Chernozhukov et al. (2018), Double/debiased machine learning, Econometrics Journal 21.
 
-A `Nuisance` says from which rows a regression learns, and what.  `cross_fit` learns it once a fold,
-on the rows of the other folds, and predicts the fold's rows, also those that it never learns from:
-so the level of an arm is there for every row.
+A `Nuisance` says from which rows a regression learns, and what.  `cross_fit` learns it once per
+fold, on the rows of the other folds, and predicts the fold's rows, also those that it never learns
+from: so the level of an arm is there for every row.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def _members(groups: Any, n: int) -> tuple[tuple[Any, ...], list[Ints]]:
         return ("all",), [np.arange(n)]
     given = np.asarray(groups)
     if given.shape != (n,):
-        raise InputError("groups", f"have one label a row of X ({n})", given.shape)
+        raise InputError("groups", f"have one label per row of X ({n})", given.shape)
     labels, code, count = np.unique(given, return_inverse=True, return_counts=True)
     if count.min() < LEAST_ROWS:
         few = int(np.argmin(count))
@@ -202,8 +202,8 @@ def _levels(estimator: Any, data: Sample, fold: Ints, grid: Floats) -> Floats:
 def _density(
     density: Any, data: Sample, dose: Floats, fold: Ints, seed: int
 ) -> Callable[[Floats], Floats]:
-    """A function of doses (n,), one a row, to their densities (n,): as known, or learnt without the
-    row's fold.
+    """A function of doses (n,), one per row, to their densities (n,): as known, or learnt without
+    the row's fold.
     """
     if callable(density):
         return lambda t: np.asarray(density(data.X, t), np.float64)

@@ -75,7 +75,7 @@ def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
     low = p < least
     share = low.mean(axis=0)
     clipped = p
-    for _ in range(p.shape[1]):  # giving up mass may push another cell below, at most once a cell
+    for _ in range(p.shape[1]):  # giving up mass may push another cell below, at most once per cell
         free = np.where(low, 0.0, p)
         left = 1 - least * low.sum(axis=1)
         clipped = np.where(low, least, free * (left / free.sum(axis=1))[:, None])

@@ -92,7 +92,7 @@ def sample(
     }
     for name, part in named.items():
         if isinstance(part, np.ndarray) and len(part) != n:
-            raise InputError(name, f"have one entry a row of X ({n})", len(part))
+            raise InputError(name, f"have one entry per row of X ({n})", len(part))
     return Sample(values, levels, canonical, known, weight, codes, features, metrics)
 
 
@@ -171,7 +171,7 @@ def _weights(given: Any) -> Floats:
         row = int(np.argmin(good)) if weight.ndim == 1 else 0
         raise InputError(
             "sample_weight",
-            "be one finite number > 0 a row",
+            "be one finite number > 0 per row",
             weight[row],
             f"row {row}",
             "drop rows of weight 0",
@@ -182,7 +182,7 @@ def _weights(given: Any) -> Floats:
 def _codes(given: Any) -> Ints:
     labels = np.asarray(given)
     if labels.ndim != 1:
-        raise InputError("groups", "be one label a row", f"shape {labels.shape}")
+        raise InputError("groups", "be one label per row", f"shape {labels.shape}")
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
@@ -196,7 +196,7 @@ def _propensity(given: Any, cells: int) -> Floats:
     if e.ndim == 1 and cells == 2:
         e = np.column_stack([1 - e, e])
     if e.ndim != 2 or e.shape[1] != cells:
-        fix = "give one column a cell: control first, then the candidates in the space's order"
+        fix = "give one column per cell: control first, then the candidates in the space's order"
         raise InputError(
             "propensity", f"have shape (n, {cells})", f"shape {np.shape(given)}", fix=fix
         )

@@ -39,5 +39,5 @@ def regret(policy: Any, *, truth: Truth, objective: Any = None) -> float:
     """
     w = np.eye(len(truth.metrics))[0] if objective is None else np.asarray(objective, np.float64)
     if w.shape != (len(truth.metrics),):
-        raise InputError("objective", f"be one weight a metric, ({len(truth.metrics)},)", w.shape)
+        raise InputError("objective", f"be one weight per metric, ({len(truth.metrics)},)", w.shape)
     return float((truth.levels @ w).max(axis=1).mean() - true_value(policy, truth=truth) @ w)

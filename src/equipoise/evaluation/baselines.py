@@ -58,8 +58,8 @@ def everybody(cell: int, n: int, cells: int) -> Floats:
 def random_at_equal_spend(
     policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None
 ) -> Floats:
-    """Give cells by lot in the policy's shares, scaled so that the expected spend is the policy's,
-    (n, K).
+    """Give cells at random in the policy's shares, scaled so that the expected spend is the
+    policy's, (n, K).
 
     policy : (n,) choices or (n, K) probabilities.   cost : (n, k) expected cost of each candidate;
         None: a unit of money an offer.  Where the lot would have to treat more than everybody, it

@@ -126,7 +126,7 @@ def observe(
     w = np.ones(n) if weight is None else _weights(weight, n)
     labels = None if groups is None else np.asarray(groups)
     if labels is not None and labels.shape != (n,):
-        raise InputError("groups", f"be one label a row, ({n},)", labels.shape)
+        raise InputError("groups", f"be one label per row, ({n},)", labels.shape)
     codes = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
     mean, mass = np.zeros((e.shape[1], outcome.shape[1])), np.zeros(e.shape[1])
     _cell_means(outcome, c, 1 / e, w, mean, mass)
@@ -158,8 +158,8 @@ def _propensities(propensity: Any, n: int) -> Floats:
         e = e[:1] if e.strides[0] == 0 else e
     else:
         fix = (
-            "give one column a cell, control first; or one probability a cell where the design is"
-            " fixed"
+            "give one column per cell, control first; or one probability per cell where the design"
+            " is fixed"
         )
         raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
     good = (e > 0) & (e < 1)
@@ -186,7 +186,7 @@ def _cells(cell: Any, n: int, cells: int) -> Ints:
     given = np.asarray(cell)
     if given.shape != (n,) or given.dtype.kind not in "iub":
         raise InputError(
-            "cell", f"be one whole number a row of y, ({n},)", f"{given.dtype} {given.shape}"
+            "cell", f"be one whole number per row of y, ({n},)", f"{given.dtype} {given.shape}"
         )
     c = np.ascontiguousarray(given, np.int64)
     if c.min() < 0 or c.max() >= cells:
@@ -204,7 +204,7 @@ def _cells(cell: Any, n: int, cells: int) -> Ints:
 def _weights(weight: Any, n: int) -> Floats:
     w = np.ascontiguousarray(weight, np.float64)
     if w.shape != (n,):
-        raise InputError("weight", f"be one number a row of y, ({n},)", w.shape)
+        raise InputError("weight", f"be one number per row of y, ({n},)", w.shape)
     good = np.isfinite(w) & (w > 0)
     if not good.all():
         row = int(np.argmin(good))

@@ -82,7 +82,9 @@ def snips(policy: Decisions, rows: Evidence) -> Floats:
     mass = rows.weight @ ratio
     if mass == 0:
         fix = "use dr, which needs no row to follow the policy"
-        raise InputError("some logged row", "have got what the policy gives", "none", fix=fix)
+        raise InputError(
+            "the log", "hold a row treated as the policy would treat it", "none", fix=fix
+        )
     value = (rows.weight * ratio) @ rows.y / mass
     return np.asarray(value + (ratio * (rows.weight.sum() / mass))[:, None] * (rows.y - value))
 

@@ -91,7 +91,7 @@ def rank(score: ArrayLike, rows: Evidence, *, candidate: int = 0, metric: int = 
     """
     ranked = sort_scores(score)
     if len(ranked) != len(rows):
-        raise InputError("score", f"have one entry a row of y ({len(rows)})", len(ranked))
+        raise InputError("score", f"have one entry per row of y ({len(rows)})", len(ranked))
     if not 0 <= candidate < rows.candidates:
         raise InputError(
             "candidate",

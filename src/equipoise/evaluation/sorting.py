@@ -56,7 +56,9 @@ def sort_scores(score: ArrayLike) -> RankedScores:
     """
     if np.ndim(score) != 1 or np.size(score) == 0:
         raise InputError(
-            "score", "be one number a row, at least one row", f"an array of shape {np.shape(score)}"
+            "score",
+            "be one number per row, at least one row",
+            f"an array of shape {np.shape(score)}",
         )
     values = np.ascontiguousarray(score, np.float64)
     key = np.empty(len(values), np.uint64)

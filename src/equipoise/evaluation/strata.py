@@ -198,7 +198,7 @@ def reward_by_segment(
     """
     labels = np.asarray(segment)
     if labels.shape != rows.shape:
-        raise InputError("segment", f"be one label a row {rows.shape}", labels.shape)
+        raise InputError("segment", f"be one label per row {rows.shape}", labels.shape)
     found = {}
     for label in np.unique(labels):
         inside = labels == label
@@ -229,7 +229,7 @@ def _chances(offered: Floats, signals: Floats) -> Floats:
     if signals.ndim != 2 or signals.shape[1] != len(STRATA):
         raise InputError("signals", f"have shape (n, {len(STRATA)})", signals.shape)
     if chance.shape != (len(signals),):
-        raise InputError("offered", f"be one probability a row ({len(signals)})", chance.shape)
+        raise InputError("offered", f"be one probability per row ({len(signals)})", chance.shape)
     good = (chance >= 0) & (chance <= 1)
     if not good.all():
         row = int(np.argmin(good))

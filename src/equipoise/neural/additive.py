@@ -1,4 +1,4 @@
-"""Training of additive nets of ids on the CPU: each step is three passes over the ids, compiled, in
+"""Training of additive id networks on the CPU: each step is three passes over the ids, compiled, in
 place of a graph of tensors.
 
 A score is z_o = b_o + sum_j h_jo . v_j[code_j].  With P_j = V_j H_j^T, (size_j, o), and G_j the
@@ -6,7 +6,7 @@ scores' gradients summed by code,
 
     z = b + sum_j P_j[code_j]      dV_j = G_j H_j      dH_j = G_j^T V_j      db = sum G_1
 
-so a step gathers and scatters o numbers a row, where the tables' width would be 64; and one pass
+so a step gathers and scatters o numbers per row, where the tables' width would be 64; and one pass
 over V takes Adam's step and makes the next P while a row is at hand.  It is the function, the
 gradient and the Adam (Kingma & Ba, 2015; decay as an L2 penalty) of `equipoise.neural.train` on
 `equipoise.neural.id_nets.Additive`; sums are taken in another order.

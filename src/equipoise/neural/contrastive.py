@@ -30,7 +30,7 @@ WIDTH, SIZE = 64, 16  # of the encoder's layers, of the representation
 # share of features; temperature; weight of the cluster loss
 CORRUPTED, HEAT, TOGETHER = 0.3, 0.5, 5.0
 WARM, JOINT, RATE = 20, 20, 2e-3  # epochs of each part
-# about so many steps an epoch; rows of a batch.  With fewer steps k-means wins on small logs
+# about so many steps per epoch; rows of a batch.  With fewer steps k-means wins on small logs
 STEPS, FEWEST, MOST = 32, 32, 512
 Start = Callable[[Floats, Floats, int, int], Floats]  # rows, weights, k, seed -> centres (k, s)
 

@@ -132,7 +132,7 @@ def mlp(inside: int, hidden: Sequence[int], out: int | None = None) -> nn.Sequen
 
 
 class Experts(nn.Module):
-    """M experts mixed by a gate a group: sum_e softmax(W_g f)_e p_e, (G, B, out).   Ma et al.
+    """M experts mixed by a gate per group: sum_e softmax(W_g f)_e p_e, (G, B, out).   Ma et al.
     (2018), KDD, "MMoE".
 
     f : (B, in) for all groups or (G, B, in) for each, read by gates, and by experts of their own

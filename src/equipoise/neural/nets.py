@@ -88,7 +88,7 @@ class Net(nn.Module):
         return factual(self.levels(u), arm, y, weight)
 
     def by_arm(self, towers: Tensor) -> Tensor:
-        """Outputs of towers a arm, (1 + k, B, m), as levels (B, 1 + k, m)."""
+        """Outputs of towers per arm, (1 + k, B, m), as levels (B, 1 + k, m)."""
         return towers.transpose(0, 1)
 
     def onehot(self, arm: Tensor) -> Tensor:

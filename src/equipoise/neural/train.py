@@ -70,8 +70,8 @@ class NoGain:
 class Training:
     """How to train.
 
-    rate, decay : of Adam, the decay as an L2 penalty.   batch : rows a step; the last rows, too few
-        for one, are left out.
+    rate, decay : of Adam, the decay as an L2 penalty.   batch : rows per step; the last rows, too
+        few for one, are left out.
     epochs : at most so many.   device : "cpu", "cuda", or "auto" for what there is.   threads : on
         the CPU; sums depend on it.
     """

@@ -13,7 +13,7 @@ a density of it.
     targeted   Q + eps(t) / pi(t | x), eps a spline: the functional targeted regularisation of VCNet
 
 All that a net needs of a dose are these bases side by side, `DoseNet.told`: they are made once a
-fit, not once a step.
+fit, not once per step.
 
 B rows, w width, L basis functions, m metrics, p numbers told of a dose.
 """

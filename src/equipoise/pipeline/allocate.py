@@ -28,9 +28,7 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
     in figures.
     """
     if out.exists():
-        raise InputError(
-            "the folder", "not be there yet", str(out), fix="choose another place with --out"
-        )
+        raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
     log = open_log(plan)
     task, _ = make_task(plan, log, effects_of(effects, log), np.zeros(len(log), np.int64))
     solved = solve(task)

@@ -30,7 +30,10 @@ def effects_of(path: Path, log: Log) -> Effects:
     )
     if len(found) != len(log):
         raise InputError(
-            "effects", f"have one row a row of the log ({len(log):,})", f"{len(found):,}", str(path)
+            "effects",
+            f"have one row per row of the log ({len(log):,})",
+            f"{len(found):,}",
+            str(path),
         )
     if found.candidates != log.cell_names[1:]:
         raise InputError(

@@ -2,7 +2,7 @@
 
 findings -> what a page is drawn from;  formatting, sentences -> numbers and words for people;
 parts -> what a page is made of;  plots -> drawings;  view -> what sections ask of the findings;
-sections -> one file a question;  page -> the HTML.
+sections -> one file per question;  page -> the HTML.
 """
 
 from equipoise.report.page import render_report, report_libraries, spec_json

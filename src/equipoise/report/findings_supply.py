@@ -54,7 +54,7 @@ class Curve(TypedDict):
 
 
 class DemandUse(TypedDict):
-    """How far a demand is used: a head, or in the cluster that uses it most; price: of one more
+    """How far a demand is used: per head, or in the cluster that uses it most; price: of one more
     unit of its bound.
     """
 

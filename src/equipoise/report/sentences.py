@@ -18,7 +18,7 @@ def headline(found: Findings) -> list[str]:
     if chosen["treated"] == 0:
         return [
             _what_it_does(found, chosen),
-            f"Everybody gets {found['control']}, so no metric changes.",
+            f"Nobody is treated (“{found['control']}” for everybody), so no metric changes.",
         ]
     said = [_what_it_does(found, chosen)]
     said += [
@@ -92,11 +92,11 @@ def _against(found: Findings) -> list[str]:
             more = "more" if lead[0] > 0 else "less"
             span = _span(found, main, lead)
             apart = (
-                f"On “{main}” that is {by} {more} than the same offers given by lot at equal spend"
-                f" ({span})."
+                f"On “{main}” that is {by} {more} than the same offers given at random at equal"
+                f" spend ({span})."
             )
             alike = (
-                f"On “{main}” the same offers given by lot at equal spend may do as well"
+                f"On “{main}” the same offers given at random at equal spend may do as well"
                 f" (difference: {span})."
             )
             said.append(apart if _apart(lead) else alike)

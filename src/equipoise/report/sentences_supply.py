@@ -28,7 +28,7 @@ def headline_of(found: SupplyFindings) -> list[str]:
     who = "each user" if found["individual"] else f"{C} clusters of users" if C > 1 else "all users"
     told = [
         f"Mixes for {who}, shown instead of today's, would change"
-        f" {gains_in_words(found, found['whole'][found['way']])} a user."
+        f" {gains_in_words(found, found['whole'][found['way']])} per user."
     ]
     told.append(
         f"Of that, {gains_in_words(found, found['against'][found['today']])} is more than showing"

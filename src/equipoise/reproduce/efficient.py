@@ -8,7 +8,7 @@
 
 The paper leaves open what phi, the nuisances and the class are.  Here phi is 1, t_k and t_k^2;
 theta^ is a ridge on phi times [1, x, x^2]; Sigma^ is a mean within cells of x by k-means; both come
-from the other half of the rows; the class is trees with a mix a leaf, grown greedily by what the
+from the other half of the rows; the class is trees with a mix per leaf, grown greedily by what the
 best mixes of both sides are worth.
 """
 

@@ -1,4 +1,4 @@
-"""The models of the strata table, each fitted once a seed and kept in a file, so that a run that
+"""The models of the strata table, each fitted once per seed and kept in a file, so that a run that
 was stopped goes on from there.
 
     y1-or, y0-or     P(Y=1 | T=t), on the rows of an arm       ps   P(T=1)     c1   P(C=1 | T=1)

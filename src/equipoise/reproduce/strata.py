@@ -1,6 +1,6 @@
 """`equipoise reproduce strata`: build the published tables of incentive strata again.
 
-    data (official file) -> construction, one a seed -> models, each in a file -> policies ->
+    data (official file) -> construction, one per seed -> models, each in a file -> policies ->
     results.json and results.md
 
 Every model and every (seed, method) result is written beside its place and renamed as soon as it is

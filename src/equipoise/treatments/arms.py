@@ -69,7 +69,7 @@ class Arms:
     def check(self, treatment: Any) -> NDArray[Any]:
         t = np.asarray(treatment)
         if t.ndim != 1:
-            raise SpaceError("treatment", "be one label a row", f"an array of shape {t.shape}")
+            raise SpaceError("treatment", "be one label per row", f"an array of shape {t.shape}")
         want = np.asarray(self.labels)
         if want.dtype.kind == "U":
             known = (

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError, UnsupportedSpace
 
-MOST = 4095  # candidates; one effect a unit and candidate is held, so more would not fit
+MOST = 4095  # candidates; one effect per unit and candidate is held, so more would not fit
 CONTROL, ALL, BUT = "none", "all", "all but "
 KINDS = ("structured", "singles", "pairs", "all")
 
@@ -90,7 +90,9 @@ class Bits:
             t = _stacked(t, k)
         if t.ndim != 2 or t.shape[1] != k:
             raise SpaceError(
-                "treatment", f"be one vector of {k} switches a row", f"an array of shape {t.shape}"
+                "treatment",
+                f"be one vector of {k} switches per row",
+                f"an array of shape {t.shape}",
             )
         good = (t == 0) | (t == 1)
         if not good.all():
@@ -242,7 +244,7 @@ def _stacked(rows: NDArray[Any], k: int) -> NDArray[Any]:
     if not fits.all():
         row = int(np.argmin(fits))
         raise SpaceError(
-            "treatment", f"be one vector of {k} switches a row", repr(rows[row]), f"row {row}"
+            "treatment", f"be one vector of {k} switches per row", repr(rows[row]), f"row {row}"
         )
     return np.concatenate(rows.tolist()).reshape(-1, k) if len(rows) else np.empty((0, k), np.int64)
 

@@ -107,7 +107,7 @@ class Dose:
                 fix="a dose is an amount; use Arms for labels",
             ) from error
         if t.ndim != 1:
-            raise SpaceError("treatment", "be one amount a row", f"an array of shape {t.shape}")
+            raise SpaceError("treatment", "be one amount per row", f"an array of shape {t.shape}")
         good = (t >= self.low) & (t <= self.high)
         if not good.all():
             row = int(np.argmin(good))

@@ -132,7 +132,7 @@ class Shares:
     def _rows(self, t: Floats, what: str) -> Floats:
         if t.ndim != 2 or t.shape[1] != len(self.parts):
             raise SpaceError(
-                what, f"have {len(self.parts)} shares a row", f"an array of shape {t.shape}"
+                what, f"have {len(self.parts)} shares per row", f"an array of shape {t.shape}"
             )
         good = np.isfinite(t).all(axis=1) & (t >= 0).all(axis=1)
         if not good.all():

@@ -70,7 +70,7 @@ def test_unknown_names_are_refused():
         compiled([Demand("f", "effect", 1.0, metric="x")])
     with pytest.raises(InputError, match="the groups for 'north' must have column 'city'; got age"):
         compiled(groups={"age": GROUPS["age"]})
-    with pytest.raises(InputError, match="one label a unit, 3"):
+    with pytest.raises(InputError, match="one label per unit, 3"):
         compiled(groups=GROUPS | {"city": np.array(["n"])})
     with pytest.raises(InputError, match="cost must be given for demand 'budget'"):
         compile_rows(DEMANDS[:1], ("a",), (), {}, 3, False)

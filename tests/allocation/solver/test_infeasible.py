@@ -28,8 +28,8 @@ def test_a_floor_that_no_one_can_reach_is_named_with_what_can_be_reached():
         )
     assert (
         str(error.value)
-        == "demand 'floor of plays' must hold together; got at most 5 of the 7 asked for 'floor of"
-        " plays'; loosen or leave out one of them"
+        == "demand 'floor of plays' must be attainable; got at most 5 of the 7 asked for 'floor of"
+        " plays'; loosen it or leave it out"
     )
 
 

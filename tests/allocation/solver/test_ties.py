@@ -65,7 +65,7 @@ def test_the_record_of_a_decision_holds_the_prices_that_made_it():
 
 def test_a_lot_needs_ids():
     policy, _ = budgeted_policy(tied(20), weights={"spend": 1.0}, constraints=[offers(5)])
-    with pytest.raises(InputError, match="splits ties by lot"):
+    with pytest.raises(InputError, match="splits ties at random"):
         decide(policy, tied(20))
 
 

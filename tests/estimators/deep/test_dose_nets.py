@@ -53,7 +53,7 @@ def test_curves_of_groups_and_what_is_supported():
     assert not made.supported([rare]).any()
     with pytest.warns(ExtrapolationWarning, match="the answer is an extrapolation"):
         made.effects(world.X[:2], [rare])
-    with pytest.raises(InputError, match=r"groups must have one label a row of X \(500\)"):
+    with pytest.raises(InputError, match=r"groups must have one label per row of X \(500\)"):
         made.curve(world.X, GRID, groups[:3])
 
 

@@ -153,7 +153,7 @@ def test_batches_that_cannot_be_walked_again_are_refused():
     ("given", "message"),
     [
         ({"outcomes": "spent"}, "column 'spent' must be in the batches"),
-        ({"features": ["age", "a"]}, "no other part"),
+        ({"features": ["age", "a"]}, "no other role"),
         ({"features": []}, "one or more columns"),
         ({"treatment": "label", "space": Arms(["x", "y"])}, "column 'label'"),
     ],

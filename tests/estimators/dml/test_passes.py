@@ -84,7 +84,7 @@ def test_sums_are_those_of_standard_columns_in_each_fold():
     for f in range(2):
         inside = fold == f
         wanted = z[inside].T @ (z[inside] * weight[inside, None]) / weight.mean()
-        # 1e9 leaves 1e-7 a row
+        # 1e9 leaves 1e-7 per row
         np.testing.assert_allclose(sums.grams[f], wanted, rtol=1e-9, atol=1e-4)
 
 

@@ -132,7 +132,7 @@ def test_same_seed_same_numbers_another_seed_others(name):
 
 def test_weights_are_refused():
     w = world(3_000)
-    with pytest.raises(InputError, match="sample_weight must be None for nets of ids"):
+    with pytest.raises(InputError, match="sample_weight must be None for id networks"):
         NETS["cf-mtl"]().fit(
             w.X, w.y, treatment=w.treatment, claimed=w.claimed, sample_weight=np.ones(3_000)
         )

@@ -38,7 +38,7 @@ def test_text_claims_and_wrong_lengths_are_refused(incentive, fit):
     world = incentive(600)
     with pytest.raises(InputError, match="claimed must be 0 or 1 in every row"):
         fit(CFOR(), world, claimed=["yes"] * 600)
-    with pytest.raises(InputError, match=r"one entry a row of X \(600\)"):
+    with pytest.raises(InputError, match=r"one entry per row of X \(600\)"):
         fit(CFOR(), world, claimed=world.claimed[:-1])
 
 

@@ -162,7 +162,9 @@ def _codes(demands: Sequence[Demand], groups: Groups, n: int) -> tuple[Ints, lis
         labels = list(dict.fromkeys(label for demand in mine for label, _ in demand.factors))
         given = groups_of(groups, column, mine[0].name)
         if given.shape != (n,):
-            raise InputError(f"group column {column!r}", f"have one label a unit, {n}", given.shape)
+            raise InputError(
+                f"group column {column!r}", f"have one label per unit, {n}", given.shape
+            )
         own = _own_codes(given, labels)
         codes = codes * (len(labels) + 1) + own
         size *= len(labels) + 1

@@ -69,9 +69,9 @@ def infeasible(problem: Problem) -> InfeasibleError:
         got = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
     return InfeasibleError(
         f"demand{'s' if len(rows) > 1 else ''} {names}",
-        "hold together",
+        "hold together" if len(rows) > 1 else "be attainable",
         got,
-        fix="loosen or leave out one of them",
+        fix="loosen or leave out one of them" if len(rows) > 1 else "loosen it or leave it out",
     )
 
 

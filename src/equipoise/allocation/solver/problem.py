@@ -1,6 +1,6 @@
 """The allocation problem, and one fused pass over its units.
 
-maximise  sum_u value[u, x_u]   over one candidate or control (worth 0) a unit,   subject to
+maximise  sum_u value[u, x_u]   over one candidate or control (worth 0) per unit,   subject to
 usage_r(x) <= bound_r
 g(prices) = prices . bounds + sum_u max(0, max_a score_ua)   is never below the optimum, whatever
 the prices >= 0

@@ -1,4 +1,5 @@
-"""Mix: two price vectors by lot, where ties keep one from using what the demands allow.
+"""Mix: two price vectors, one drawn at random for each unit, where ties keep one from using what
+the demands allow.
 
 Units with equal scores fall on the same side of a price: prices that hold leave all of them out,
 slightly lower ones let all of

@@ -8,11 +8,11 @@
 Outcomes are standardised by control rows.  An amount (never negative, spread wider than its mean)
 is learnt as the logarithm of 1 + 10 y / mean under control, the same in any unit, and brought back
 by exp.  Then levels are calibrated, arm by arm: what the arm's own rows show on average is what
-they are said to show.  That takes one number an arm and metric, a shift, or for an amount a factor:
-Duan's (1983) smearing.  In an experiment the average effect is then the regression-adjusted one
-(Lin, 2013), however wrong the net.  Every arm weighs alike, however few its rows.  Rows and columns
-go in a canonical order (by groups where given; by what they hold), so that their order does not
-matter.
+they are said to show.  That takes one number per arm and metric, a shift, or for an amount a
+factor: Duan's (1983) smearing.  In an experiment the average effect is then the regression-adjusted
+one (Lin, 2013), however wrong the net.  Every arm weighs alike, however few its rows.  Rows and
+columns go in a canonical order (by groups where given; by what they hold), so that their order does
+not matter.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    epochs : at most so many.   batch : rows a step; None: about 100 steps an epoch.   rate, decay :
-        of Adam.
+    epochs : at most so many.   batch : rows per step; None: about 100 steps per epoch.   rate,
+        decay : of Adam.
     patience : epochs without a better held-out loss before it stops.   held : the share of rows
         that decide it.
     amounts : whether amounts are learnt as log(1 + y).   device : "cpu", "cuda", or "auto" for what

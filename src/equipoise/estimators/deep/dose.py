@@ -80,7 +80,7 @@ class DoseNetEstimator(EffectEstimator):
         values, asked = self._asked(X, doses)
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
         if labels.shape != (len(values),):
-            raise InputError("groups", f"have one label a row of X ({len(values)})", labels.shape)
+            raise InputError("groups", f"have one label per row of X ({len(values)})", labels.shape)
         self._flag(asked)
         level = self._levels(values, self.space_.dose(asked))
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}

@@ -4,7 +4,7 @@ et al. (2019), NeurIPS.
     loss = factual + propensity * CE(t, g(Phi)) + targeted * mean of (y - mu_t - sum_k eps_k h_k)^2
     h_k = 1{t = k}/g_k - 1{t = 0}/g_0
 
-eps has one number a candidate and metric.   The effect of k gains eps_k (1/g_k + 1/g_0); control
+eps has one number per candidate and metric.   The effect of k gains eps_k (1/g_k + 1/g_0); control
 stays, as the baseline of all.
 """
 

@@ -1,4 +1,4 @@
-"""M3TN: experts mixed by one gate an arm; control has a level, every candidate an effect on it.
+"""M3TN: experts mixed by one gate per arm; control has a level, every candidate an effect on it.
 Sun & Chen (2024), ICASSP.
 
 phi_a = sum_e softmax(W_a x)_e p_e(x)      mu_0 = h_0(phi_0)      mu_k = mu_0 + h_k(phi_k)
@@ -30,7 +30,7 @@ class _M3TN(Net):
 
 
 class M3TN(DeepEstimator):
-    """A mixture of experts an arm; effects on control's level.
+    """A mixture of experts per arm; effects on control's level.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""TARNet: one representation, one head an arm.   Shalit, Johansson & Sontag (2017), ICML.
+"""TARNet: one representation, one head per arm.   Shalit, Johansson & Sontag (2017), ICML.
 
 Phi(x) -> mu_a = h_a(Phi)
 """
@@ -13,7 +13,7 @@ from equipoise.neural.nets import Net, Shape
 
 
 class TwoHeads(Net):
-    """A shared representation ``phi`` and a tower an arm."""
+    """A shared representation ``phi`` and a tower per arm."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)

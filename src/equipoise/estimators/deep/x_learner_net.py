@@ -1,5 +1,5 @@
-"""X-net: levels by a net an arm; then effects from what each row shows against the other arm's net.
-Künzel et al. (2019), PNAS.
+"""X-net: levels by a net per arm; then effects from what each row shows against the other arm's
+net. Künzel et al. (2019), PNAS.
 
 D = y - mu_0(x) in rows of arm k,   mu_k(x) - y in control rows
 tau_k = g tau_k0 + (1 - g) tau_k1,   tau_k1 learnt on rows of k, tau_k0 on control rows, g the share

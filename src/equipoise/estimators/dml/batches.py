@@ -84,7 +84,7 @@ class Source:
         if twice or not self.features or not self.outcomes:
             got = f"{sorted(map(str, twice))} in both" if twice else "none"
             raise InputError(
-                "features and outcomes", "be one or more columns each, with no other part", got
+                "features and outcomes", "be one or more columns each, with no other role", got
             )
         self.space = infer_space(self._treatments(first)) if space is None else space
 

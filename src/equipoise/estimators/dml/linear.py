@@ -13,7 +13,7 @@ one when groups are given; orthogonality lets it ignore the nuisance models' err
 anything a space encodes: arms, a vector of switches with their products, powers and waves of a
 dose.
 
-By default both nuisances are ridge regressions solved from one Gram matrix a fold, so that the
+By default both nuisances are ridge regressions solved from one Gram matrix per fold, so that the
 whole fit is three passes over the rows (`passes`), which may also come from a file batch by batch
 (`LinearDML.fit_batches`).
 """
@@ -361,7 +361,7 @@ class LinearDML(EffectEstimator):
         return (z.T @ self.theta_.transpose(1, 0, 2).reshape(q, p * m)).reshape(-1, p, m)
 
     def _based(self, base: Any, rows: int) -> NDArray[Any]:
-        """The base treatments in canonical form, one or one a row."""
+        """The base treatments in canonical form, one or one per row."""
         given, single = np.asarray(base), np.ndim(self.space_.control)
         checked = self.space_.check(given[None] if given.ndim == single else given)
         if len(checked) not in (1, rows):

@@ -2,8 +2,8 @@
 
     max sum_k c_k(s_k)    s_k in {0, 1/G, ..., 1},   low_k <= s_k <= high_k,   sum_k s_k = 1
 
-One pass over the shares: best_k(v) = max_u best_{k-1}(v - u) + c_k(u), O(K G^2) a row, whatever the
-shape of the curves.
+One pass over the shares: best_k(v) = max_u best_{k-1}(v - u) + c_k(u), O(K G^2) per row, whatever
+the shape of the curves.
 """
 
 from __future__ import annotations

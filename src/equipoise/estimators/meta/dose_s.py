@@ -32,13 +32,13 @@ from equipoise.estimators.training_data import Sample
 
 
 class DoseSLearner(EffectEstimator):
-    """Boosted trees on features and dose, one model a metric.
+    """Boosted trees on features and dose, one model per metric.
 
     Parameters
     ----------
     outcome : a `BoostedTrees`; None for the default one.
     monotone : "increasing", "decreasing" or None: how the level moves with the dose; one for all
-        metrics, or one a metric.
+        metrics, or one per metric.
     space : a Dose, which must be given.   seed : kept for the contract; these trees are not random.
     """
 
@@ -86,7 +86,7 @@ class DoseSLearner(EffectEstimator):
         if len(ways) != metrics or not set(ways) <= set(MONOTONE):
             raise InputError(
                 "monotone",
-                "be 'increasing', 'decreasing' or None, one or one a metric",
+                "be 'increasing', 'decreasing' or None, one or one per metric",
                 self.monotone,
             )
         return ways

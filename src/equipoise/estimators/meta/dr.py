@@ -26,7 +26,7 @@ from equipoise.estimators.training_data import Sample
 
 
 class DRLearner(EffectEstimator):
-    """One effect model a candidate and metric, from doubly robust scores of all rows.
+    """One effect model per candidate and metric, from doubly robust scores of all rows.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple
 
 
 class RLearner(EffectEstimator):
-    """One effect model a candidate and metric, from residual-on-residual regression.
+    """One effect model per candidate and metric, from residual-on-residual regression.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class RLearner(EffectEstimator):
         ]
 
     def _pair(self, given: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
-        """The effect models of candidate a, one a metric.   e: (n, K); mean: (n, m)."""
+        """The effect models of candidate a, one per metric.   e: (n, K); mean: (n, m)."""
         rows = Rows(given.table, np.flatnonzero((given.cell == 0) | (given.cell == a)))
         r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
         target, weight = residual_regression(

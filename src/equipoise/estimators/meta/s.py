@@ -66,7 +66,7 @@ def _rows(space: Space, codes: Floats) -> list[int]:
 
 
 class SLearner(EffectEstimator):
-    """One outcome model a metric, for all treatments.
+    """One outcome model per metric, for all treatments.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from equipoise.estimators.training_data import Sample
 
 
 class TLearner(EffectEstimator):
-    """One outcome model a cell and metric.
+    """One outcome model per cell and metric.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is u
 
 
 class XLearner(EffectEstimator):
-    """Two effect models a candidate and metric, from imputed effects.
+    """Two effect models per candidate and metric, from imputed effects.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def learn_by_fold(
     if data.rows.weight is not None:
         raise InputError(
             "sample_weight",
-            "be None for nets of ids",
+            "be None for id networks",
             "weights",
             fix="use a tabular estimator: cf-dr, cf-mle",
         )

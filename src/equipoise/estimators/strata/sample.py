@@ -91,7 +91,7 @@ def zeros_and_ones(given: Any, what: str, n: int) -> Ints:
     except (TypeError, ValueError) as error:
         raise InputError(what, "be 0 or 1 in every row", str(error)) from error
     if values.shape != (n,):
-        raise InputError(what, f"have one entry a row of X ({n})", f"shape {values.shape}")
+        raise InputError(what, f"have one entry per row of X ({n})", f"shape {values.shape}")
     good = (values == 0) | (values == 1)
     if not good.all():
         row = int(np.argmin(good))

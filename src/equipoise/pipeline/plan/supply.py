@@ -1,6 +1,6 @@
 """The table [supply] of a plan: how a whole is to be divided among categories, by cluster of users.
 
-[log]     treatment = ["film", "food", ...]      one column of shares a category
+[log]     treatment = ["film", "food", ...]      one column of shares per category
 [space]   kind = "shares", move = 0.1            bounds of shares, and how far one may go from
 today's
 [policy]  weights = {...}, floors = [...]        what a mix is for, and which metric it must not
@@ -49,9 +49,9 @@ class Together(Table):
 class SupplyPlan(Table):
     """How mixes are found.
 
-    way : "shares" (curves of all shares at once), "doses" (a curve a category), "vector" (all
+    way : "shares" (curves of all shares at once), "doses" (a curve per category), "vector" (all
         switches up or down at once),
-        "binary" (each category up or down by itself), or "forest" (the MDP2 forest: a mix a user).
+        "binary" (each category up or down by itself), or "forest" (the MDP2 forest: per user).
         rivals: other ways to judge.
     estimator : of "doses" and "binary"; "dml" where none is named.   degree: of the curves of
         "shares".

@@ -4,7 +4,7 @@
     gap of both halves' shares
     vector    all categories at once, each more or less than its median: DML of the vector of
     switches
-    doses     a curve a category, by an estimator of doses, averaged over the cluster's users
+    doses     a curve per category, by an estimator of doses, averaged over the cluster's users
     shares    all shares at once: DML of powers of the moves from today, and of the products of
     categories that crowd
 

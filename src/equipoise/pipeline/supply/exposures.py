@@ -67,8 +67,8 @@ def check_supply(plan: Plan, log: Log) -> Shares:
     space: Any = log.space
     if not isinstance(space, Shares):
         fix = (
-            'name one column of shares a category: [log] treatment = ["film", "food"], and [space]'
-            ' kind = "shares"'
+            'name one column of shares per category: [log] treatment = ["film", "food"], and'
+            ' [space] kind = "shares"'
         )
         raise PlanError("the space of [supply]", "be shares", space.describe(), "[space]", fix)
     asked = plan.supply

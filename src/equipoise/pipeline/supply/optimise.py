@@ -1,6 +1,6 @@
 """From rows to mixes: clusters, curves, and the best mix of each cluster under the plan's demands.
 
-max  sum_j w_j (effect of the mixes on metric j, a head)
+max  sum_j w_j (effect of the mixes on metric j, per head)
 s.t. shares within reach, floors of metrics, inventory of categories, joint caps
 `allocation.mixes`
 """

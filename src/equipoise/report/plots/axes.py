@@ -25,7 +25,7 @@ def axis_of(title: str = "", **more: Any) -> Spec:
 
 
 def names_axis(names: Sequence[str]) -> Spec:
-    """A vertical axis with one name a row, the first on top."""
+    """A vertical axis with one name per row, the first on top."""
     ticks = {
         "tickmode": "array",
         "tickvals": list(range(len(names))),

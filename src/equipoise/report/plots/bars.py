@@ -48,7 +48,7 @@ def lollipops(
 def stacks(
     names: Sequence[str], series: Sequence[tuple[str, str, Sequence[float]]], label: str
 ) -> Plot:
-    """Bars that add up to 100 %, one a name; ``series`` are (what, colour, shares)."""
+    """Bars that add up to 100 %, one per name; ``series`` are (what, colour, shares)."""
     rows = list(range(len(names)))
     data = []
     for what, colour, shares in series:

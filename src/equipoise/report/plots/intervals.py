@@ -20,8 +20,8 @@ def forest(
     axis: str,
     name: str,
 ) -> Plot:
-    """One row a name: its value with whiskers, against the line at zero; hollow where the interval
-    holds zero.
+    """One row per name: its value with whiskers, against the line at zero; hollow where the
+    interval holds zero.
 
     Name and value stand above the whiskers, so that long names need no margin.
     """
@@ -88,7 +88,7 @@ def dots(
     bound: float,
     label: str,
 ) -> Plot:
-    """One row a name, one mark a series, with a lane of +- bound."""
+    """One row per name, one mark per series, with a lane of +- bound."""
     data, reach = [], bound * 1.25
     for who, mark, values in series:
         xs = [real(x) for x in values]
@@ -127,7 +127,7 @@ def dumbbells(
     axis: str,
     name: str,
 ) -> Plot:
-    """One row a name: a hollow mark where it was and a full one where it goes, joined by a line."""
+    """One row per name: a hollow mark where it was, a full one where it goes, joined by a line."""
     rows = list(range(len(names)))
     joins: Spec = {"x": [], "y": []}
     for row, ends in zip(rows, zip(before, after, strict=True), strict=True):

@@ -66,19 +66,20 @@ def budget(view: View, found: StrataFindings) -> Figure:
 
 
 def worth(view: View, found: StrataFindings) -> Words:
-    """Whether choosing people is better than a lot."""
+    """Whether choosing people is better than offers at random."""
     lot = next((row for row in found["rules"] if row["kind"] == "random"), None)
     if lot is None:
-        return Words("The best offers were not compared with a lot.", quiet=True)
+        return Words("The best offers were not compared with offers at random.", quiet=True)
     lead = view.gain_of(reward_unit(view), lot["lead"])
     if not apart(lot["lead"]):
         return Words(
-            f"Choosing people by their strata is not told apart from as many offers by lot: {lead}"
-            " per head."
+            f"Choosing people by their strata is not told apart from as many offers at random:"
+            f" {lead} per head."
         )
     better = "better" if lot["lead"][0] > 0 else "worse"
     return Words(
-        f"Choosing people by their strata is {better} than as many offers by lot: {lead} per head."
+        f"Choosing people by their strata is {better} than as many offers at random:"
+        f" {lead} per head."
     )
 
 

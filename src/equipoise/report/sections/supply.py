@@ -29,7 +29,7 @@ MOST = 6  # panels of a figure
 WAYS = {
     "binary": "each category up or down by itself",
     "vector": "all categories up or down at once",
-    "doses": "a curve a category",
+    "doses": "a curve per category",
     "shares": "all shares at once",
     "forest": "the MDP2 forest",
 }
@@ -59,7 +59,7 @@ def _cards(found: SupplyFindings) -> list[Card]:
             f"today {unit.of_level([found['logged'][name], None, None])}",
         ]
         cards.append(
-            Card(f"Change of {name} a user", unit.bare(chosen[name]), unit.change.strip(), notes)
+            Card(f"Change of {name} per user", unit.bare(chosen[name]), unit.change.strip(), notes)
         )
     moved = sum(cluster["share"] * _moved(cluster) for cluster in found["clusters"])
     cards.append(
@@ -284,7 +284,7 @@ def _value(found: SupplyFindings) -> Section:
                 marks.append(LINE)
         unit = units[metric]
         plot = forest(
-            names, intervals, marks, unit, f"change of {metric} a user, {unit.axis}", metric
+            names, intervals, marks, unit, f"change of {metric} per user, {unit.axis}", metric
         )
         rows = [
             [name, f"{unit.effect(i)} ({unit.span(i)})"]
@@ -315,7 +315,7 @@ def _value(found: SupplyFindings) -> Section:
     blocks.append(_steps(found))
     answer = (
         "Over what was done, the mixes change"
-        f" {gains_in_words(found, found['whole'][found['way']])} a user."
+        f" {gains_in_words(found, found['whole'][found['way']])} per user."
     )
     return Section(
         "value", "Value", "What are the mixes worth, without an A/B test?", answer, blocks
