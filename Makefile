@@ -1,10 +1,12 @@
-# The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs.
+# The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs,
+# and, for minutes at a time: make coverage, make mutants.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COVERED := core treatments allocation evaluation
 
-.PHONY: run test check bench docs browser clean
+.PHONY: run test check coverage mutants bench docs browser clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -24,6 +26,16 @@ check: $(STAMP)  ## style, types, floors, house rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_floors.py tests/test_house.py
 
+coverage: $(STAMP)  ## branches of core, treatments, allocation and evaluation that the tests beside them take
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -q $(COVERED:%=tests/%) $(COVERED:%=src/equipoise/%)
+	@for folder in $(COVERED); do \
+	  printf '%-12s %s %%\n' $$folder $$($(BIN)/coverage report --include="*/equipoise/$$folder/*" --format=total --fail-under=0); done
+	$(BIN)/coverage report
+
+mutants: $(STAMP)  ## small faults put into the code: do the tests notice?  FULL=1 for all of them (hours)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks mutants
+
 bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
 	$(BIN)/python -m benchmarks $(NAME)
 
@@ -36,4 +48,4 @@ browser:  ## the report is tested in a real Chromium
 	  echo "no chromium: the report's browser tests will fail; install it with: apt-get install chromium" >&2
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage

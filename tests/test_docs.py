@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "equipoise"
+ROOMS = "|".join(path.name for path in sorted(PACKAGE.iterdir()) if path.is_dir())
+FILE = re.compile(rf"(?<![\w/.])((?:{ROOMS}|tests|benchmarks|docs|examples)/[\w/]*(?:\.\w+)?)")
+PLACEHOLDER = re.compile(r"tests/a/test_b|/name\.")  # stand for any file
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -47,3 +51,57 @@ def test_every_verb_of_the_readme_is_a_verb():
         PAGES[0].read_text(),
     ):
         assert verb in done.stdout
+
+
+def named_files(text: str) -> list[str]:
+    """The files and folders of the house that a text names."""
+    return [name.rstrip(".") for name in FILE.findall(text) if not PLACEHOLDER.search(name)]
+
+
+def missing_files(text: str) -> list[str]:
+    """Those of them that are not there."""
+    return [
+        name
+        for name in named_files(text)
+        if not any((root / name).exists() for root in (ROOT, PACKAGE))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_named_on_a_page_are_there(page):
+    assert not missing_files(page.read_text(encoding="utf-8"))
+
+
+def test_files_named_in_the_code_are_there():
+    missing = {
+        str(file.relative_to(ROOT)): missing_files(file.read_text(encoding="utf-8"))
+        for folder in (PACKAGE, ROOT / "benchmarks")
+        for file in sorted(folder.rglob("*.py"))
+    }
+    assert not {file: names for file, names in missing.items() if names}
+
+
+def test_a_file_that_moved_is_seen():
+    text = "see `allocation/weights.py`, allocation/rule.py and `report/sections/`"
+    assert missing_files(text) == ["allocation/weights.py"]
+
+
+GENERATED = re.compile(r"<!-- begin .*?<!-- end -->|<!-- [\w-]+:\S+ \S+ -->.*?<!-- / -->", re.S)
+FIGURE = re.compile(r"\| [-+]?(\d*\.\d+|\d{1,3}(,\d{3})+)( [^|]*)?\|")
+
+
+def typed_results(text: str) -> list[str]:
+    """Rows of tables that hold figures typed by hand."""
+    lines = GENERATED.sub("", text).splitlines()
+    return [line for line in lines if line.startswith("|") and FIGURE.search(line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_of_results_are_generated(page):
+    assert not typed_results(page.read_text(encoding="utf-8"))
+
+
+def test_a_typed_table_is_seen():
+    assert typed_results("| DR | .0475 |\n<!-- begin bench x -->\n| a | 0.5 |\n<!-- end -->") == [
+        "| DR | .0475 |"
+    ]

@@ -5,6 +5,7 @@ never import each other.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ ROOT = Path(__file__).parent.parent / "src" / "equipoise"
 FLOORS = [
     {"core"},
     {"treatments", "neural"},
-    {"data", "estimators", "evaluation", "allocation"},
-    {"artifacts", "report"},
-    {"pipeline", "reproduce"},
+    {"data", "estimators", "evaluation", "allocation", "ranking"},
+    {"artifacts", "report", "operations", "scale"},
+    {"pipeline", "reproduce", "serving"},
     {"cli"},
 ]
+TO_COME = {"ranking", "operations", "scale", "serving"}  # rooms that are not built yet
 FLOOR_OF = {folder: level for level, floor in enumerate(FLOORS) for folder in floor}
 
 
@@ -61,7 +63,17 @@ def test_every_folder_has_a_floor():
     folders = {
         path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("__")
     }
-    assert folders <= set(FLOOR_OF)
+    assert folders == set(FLOOR_OF) - TO_COME
+
+
+def test_contributing_draws_these_floors():
+    drawing = (ROOT.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    floors = re.findall(r"^    F(\d)(.*(?:\n        .*)*)", drawing, re.M)
+    drawn = {word: int(level) for level, text in floors for word in re.findall(r"[a-z]+", text)}
+    assert [int(level) for level, _ in floors] == list(reversed(range(len(FLOORS))))
+    assert {name: drawn.get(name) for name in set(FLOOR_OF) - TO_COME} == {
+        name: level for name, level in FLOOR_OF.items() if name not in TO_COME
+    }
 
 
 @pytest.mark.parametrize("folder", sorted(FLOOR_OF))

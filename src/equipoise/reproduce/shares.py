@@ -169,7 +169,7 @@ SHARES = Study(
         (
             "Efficient policy: Demirer et al. (2019), which leaves the form of the response and the"
             " class open: here quadratic in each share, and trees of depth 4 with a mix per leaf"
-            " (`pipeline/reproduce/efficient.py`)."
+            " (`reproduce/efficient.py`)."
         ),
     ),
 )
