@@ -205,11 +205,11 @@ def test_the_rule_by_prices_holds_every_demand_where_it_was_solved(market):
         shop.effects, weights={"sales": 1.0}, constraints=ALL, cost=shop.cost, groups=shop.groups
     )
     by_rule = decide(policy, shop.effects, cost=shop.cost, groups=shop.groups)
-    assert (made.carried_usage <= made.bounds).all()
+    assert (made.expected_usage <= made.bounds).all()
     on = np.flatnonzero(by_rule.choice >= 0)
-    assert made.carried_usage[0] == math.fsum(shop.cost[on, by_rule.choice[on]])
-    assert made.carried_value == math.fsum(shop.value[on, by_rule.choice[on]])
-    assert made.value * 0.99 < made.carried_value <= made.bound
+    assert made.expected_usage[0] == math.fsum(shop.cost[on, by_rule.choice[on]])
+    assert made.expected_value == math.fsum(shop.value[on, by_rule.choice[on]])
+    assert made.value * 0.99 < made.expected_value <= made.bound
     assert made.repaired <= 60
 
 

@@ -73,6 +73,8 @@ def budgeted(task: Task) -> Policy:
         cost=task.cost,
         groups=task.groups,
         control=task.control,
+        units=task.ids(),
+        seed=task.seed,
     )
     return policy
 

@@ -12,7 +12,8 @@ the luckiest (the winner's curse): pass cross-fitted effects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.allocation.constraints import Constraint, Groups
+from equipoise.allocation.hashing import uniform
 from equipoise.allocation.rule import (
+    LOW_STREAM,
     add_keep,
     check_cost,
     check_effects,
@@ -33,16 +36,19 @@ from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
 from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.promise import Kept, Rule, keep_promise, measured
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
 from equipoise.allocation.solver.ties import mix
 from equipoise.allocation.solver.tighten import hold
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import warn_renamed
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.policy import Demand, Policy
 
+LastPass = Callable[[Problem, Rule, Floats, Floats], Kept | None]
 METHODS = ("auto", "bisect", "level", "highs")
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
@@ -57,15 +63,39 @@ class Allocation:
 
     Attributes
     ----------
-    choice : (n,), -1 control, a candidate a.   prices : (m,).   demands : their rows.
-    value : the worth of the choice (with keep bonuses).   bound : no choice is worth more.   gap :
-        (bound - value) / |bound|.
-    usage, bounds, slack : (m,), totals in the form usage <= bound.   heads : (m,), what makes them
-        per head; 1 for totals.
-    repaired : units that got something else than the rule by prices gives them.
-    carried_value, carried_usage : what the policy's rule makes of these units, in expectation where
-        it draws lots.
-    status : "optimal" (gap <= tol) or "feasible".   trace : one line a stage of the dual.
+    choice : array of int, (n,)
+        -1 control, else the place of a candidate.
+    prices : array, (m,)
+        The dual price of each demand, in worth per unit of its usage.
+    demands : tuple of Demand, (m,)
+        The rows.
+    value : float
+        The worth of the choice, bonuses for staying included.
+    bound : float
+        No choice within the demands is worth more.
+    gap : float
+        The optimality gap that is left at most: (bound - value) / abs(bound).
+    usage, bounds, slack : array, (m,)
+        Totals in the form usage <= bound; slack = bounds - usage.
+    heads : array, (m,)
+        The units that a bound per head is multiplied by; 1 for totals.
+    repaired : int
+        Units that got something else than prices give them.
+    expected_value : float
+        What the rule by prices makes of these units, in expectation where it draws at random.
+    expected_usage : array, (m,)
+        The same for usages.
+    status : str
+        "optimal" (gap <= tol) or "feasible".
+    trace : tuple
+        One line per stage of the dual.
+    rule_value : float
+        What the policy's rule makes of these units with their own draws; NaN without a policy.
+    rule_usage : array, (m,), or None
+        The same for usages; no demand is exceeded.
+    promise_cost : float
+        The value that the last pass gave up so that the rule exceeds no demand; 0 where nothing had
+        to be changed.
     """
 
     choice: Choice
@@ -79,10 +109,25 @@ class Allocation:
     heads: Floats
     slack: Floats
     repaired: int
-    carried_value: float
-    carried_usage: Floats
+    expected_value: float
+    expected_usage: Floats
     status: str
     trace: tuple[Stage, ...]
+    rule_value: float = math.nan
+    rule_usage: Floats | None = None
+    promise_cost: float = 0.0
+
+    @property
+    def carried_value(self) -> float:
+        """The old name of ``expected_value``."""
+        warn_renamed("Allocation.carried_value", "Allocation.expected_value")
+        return self.expected_value
+
+    @property
+    def carried_usage(self) -> Floats:
+        """The old name of ``expected_usage``."""
+        warn_renamed("Allocation.carried_usage", "Allocation.expected_usage")
+        return self.expected_usage
 
     def report(self) -> list[dict[str, Any]]:
         """One line a demand, in the words and unit it was asked in: a floor as "at least", per head
@@ -173,36 +218,154 @@ def budgeted_policy(
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
+    units: ArrayLike | None = None,
+    seed: int = 0,
+    last_pass: LastPass = keep_promise,
 ) -> tuple[Policy, Allocation]:
     """The policy whose prices make the demands hold, and the allocation of these units.
 
-    weights : metric -> worth of one unit of it; the sign says which way is better.
-    lower : z >= 0, for effects less z standard errors.
+    Parameters
+    ----------
+    effects : Effects
+        Of n units under k candidates; cross-fitted, never of the rows a model was fitted on.
+    weights : mapping
+        Metric -> worth of one unit of it; the sign says which way is better.
+    constraints : sequence of Constraint
+        What the policy must obey on these units.
+    cost : array-like, (n, k) or (k,), optional
+        Where a demand counts it.
+    groups : mapping, optional
+        Column -> labels (n,), where a demand names it.
+    control : str, default "control"
+        The name of no candidate.
+    lower : float, default 0
+        The confidence penalty z >= 0: effects count less z standard errors.
+    keep : Keep, optional
+        The choices in force and the bonus for staying with them.
+    tol : float, default 1e-6
+        Relative optimality gap at which the search ends.
+    warm : array-like, (m,), optional
+        Prices to start from.
+    method : str, default "auto"
+        As in `allocate`.
+    units : array-like, (n,), optional
+        Ids by which a random part of the rule is drawn, as in `decide`; the row numbers by default.
+    seed : int, default 0
+        Of the draws; the policy keeps it.
+    last_pass : callable, default `keep_promise`
+        What makes the rule hold on these units.
+
+    Returns
+    -------
+    policy : Policy
+        The rule; on these units, with these ids, it exceeds no demand.
+    allocation : Allocation
+        The units' own choices, with the certificate of both.
+
+    Raises
+    ------
+    InfeasibleError
+        Where no choice meets the demands, or where one does but no rule by prices was found.
+
+    Notes
+    -----
     The policy's prices are the dual's, raised by the least that keeps the rule by prices within
     every demand on these units; where ties then leave much unused, a share of the units gets lower
-    prices drawn at random (`mix`).
+    prices at random (`mix`).  A last pass measures what the rule makes of these units, draws
+    included, and changes it until no demand is exceeded (`keep_promise`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from equipoise.core.effects import Effects
+    >>> from equipoise.allocation import budget
+    >>> gain = np.array([3.0, 1.0, 2.0])[:, None, None]
+    >>> effects = Effects(gain, np.zeros((3, 1)), ("mail",), ("spend",))
+    >>> policy, allocation = budgeted_policy(
+    ...     effects, weights={"spend": 1.0}, constraints=[budget(2.0)], cost=[1.0]
+    ... )
+    >>> allocation.choice.tolist(), allocation.rule_value
+    ([0, -1, 0], 5.0)
     """
     groups = groups or {}
     check_effects(effects)
-    draft = draft_policy(
-        effects, weights, expand(constraints, groups), control, lower, keep.bonus if keep else 0.0
-    )
+    bonus = keep.bonus if keep else 0.0
+    draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, bonus)
+    draft = replace(draft, seed=seed)
     worth = weighted_value(draft, effects, groups)
     add_keep(worth, draft.keep, keep.previous if keep else None)
     problem = compiled(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
-    made = _solve(problem, tol, warm, method)
-    prices = hold(problem, made.prices)
-    carried, usage = problem.measure(problem.choose(prices).choice)
-    policy = replace(draft, prices=tuple(prices.tolist()))
-    if carried < CARRIED * made.value:
-        mixed = mix(problem, made.prices, prices)
-        carried, usage = mixed.value, mixed.usage
-        policy = (
-            replace(policy, low_prices=tuple(mixed.prices.tolist()), low_share=mixed.share)
-            if mixed.share
-            else policy
+    solution = _solve(problem, tol, warm, method)
+    rule = _rule(problem, solution)
+    ids = np.arange(len(effects)) if units is None else units
+    draws = uniform(ids, seed, LOW_STREAM)
+    if draws.shape != (len(effects),):
+        raise InputError("units", f"be one id per unit, {len(effects)}", draws.shape)
+    kept = last_pass(problem, rule, solution.prices, draws)
+    if kept is None:
+        raise _beyond_prices(problem, rule, draws)
+    before = measured(problem, rule, draws)
+    value, usage = _over_all_draws(problem, kept)
+    return _with_rule(draft, kept.rule), replace(
+        solution,
+        expected_value=value,
+        expected_usage=usage,
+        rule_value=kept.value,
+        rule_usage=kept.usage,
+        promise_cost=before.value - kept.value,
+    )
+
+
+def _rule(problem: Problem, solution: Allocation) -> Rule:
+    """Prices that hold, and lower ones for a share of the units where ties leave much unused."""
+    prices = hold(problem, solution.prices)
+    value, _ = problem.measure(problem.choose(prices).choice)
+    if value < CARRIED * solution.value:
+        mixed = mix(problem, solution.prices, prices)
+        if mixed.share:
+            return Rule(prices, mixed.prices, mixed.share)
+    return Rule(prices, prices)
+
+
+def _with_rule(draft: Policy, rule: Rule) -> Policy:
+    """A policy with the prices, the share and the threshold of a rule."""
+    low = tuple(rule.low_prices.tolist()) if rule.share else ()
+    return replace(
+        draft,
+        prices=tuple(rule.prices.tolist()),
+        low_prices=low,
+        low_share=rule.share,
+        threshold=rule.threshold,
+    )
+
+
+def _over_all_draws(problem: Problem, kept: Kept) -> tuple[float, Floats]:
+    """The value and the usage (m,) of a rule over all draws."""
+    if not kept.rule.share:
+        return kept.value, kept.usage
+    every, none = np.zeros(len(problem)), np.ones(len(problem))
+    low, high = (measured(problem, kept.rule, draws) for draws in (every, none))
+    share = kept.rule.share
+    value = (1 - share) * high.value + share * low.value
+    return value, (1 - share) * high.usage + share * low.usage
+
+
+def _beyond_prices(problem: Problem, rule: Rule, draws: Floats) -> InfeasibleError:
+    """Single choices hold the demands together, but no rule by prices was found that does."""
+    usage = measured(problem, rule, draws).usage
+    over = [
+        (demand.name, float(used - bound))
+        for demand, used, bound in zip(
+            problem.rows.demands, usage, problem.rows.bounds, strict=True
         )
-    return policy, replace(made, carried_value=carried, carried_usage=usage)
+        if used > bound
+    ]
+    return InfeasibleError(
+        " and ".join(repr(name) for name, _ in over),
+        "hold under one rule by prices",
+        "prices that miss by " + " and ".join(f"{excess:.3g}" for _, excess in over),
+        fix="loosen the demand by as much, or take single choices from allocate()",
+    )
 
 
 def draft_policy(
@@ -293,8 +456,8 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
         heads=problem.rows.heads,
         slack=problem.rows.bounds - best.usage,
         repaired=int(best.switched.sum()),
-        carried_value=expected_value,
-        carried_usage=expected_usage,
+        expected_value=expected_value,
+        expected_usage=expected_usage,
         status="optimal" if gap <= tol else "feasible",
         trace=dual.trace,
     )

@@ -6,13 +6,12 @@ themselves keeps it in expected cost.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from equipoise.allocation import budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
 from equipoise.allocation.solve import expand
+from equipoise.allocation.solver.promise import in_expectation
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.policy import Policy
@@ -38,10 +37,11 @@ def rebudgeted(
         control=policy.control,
         lower=policy.lower,
         warm=np.array([price.get(demand.name, 0.0) for demand in expand(asked, groups)]),
+        units=units,
+        seed=policy.seed,
+        last_pass=in_expectation,  # the prices only explain the score; the choices keep the demands
     )
-    score = decide(
-        replace(solved, seed=policy.seed), effects, cost=expected, groups=groups, units=units
-    ).score
+    score = decide(solved, effects, cost=expected, groups=groups, units=units).score
     return made.choice.astype(np.int64), score
 
 

@@ -62,4 +62,7 @@ def _share(held: Floats, low: Floats, bounds: Floats) -> float:
     over = low > bounds
     if not over.any():
         return 1.0
-    return float(np.clip((bounds - held)[over] / (low - held)[over], 0.0, 1.0).min())
+    room, more = (bounds - held)[over], (low - held)[over]
+    if (more <= 0).any():  # the prices that should hold exceed this row too
+        return 0.0
+    return float(np.clip(room / more, 0.0, 1.0).min())

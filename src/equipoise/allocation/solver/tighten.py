@@ -9,6 +9,7 @@ exceeded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -52,14 +53,36 @@ def _raise(problem: Problem, prices: Floats) -> Floats | None:
 
 
 def _tighten(problem: Problem, prices: Floats) -> Floats:
-    """Solve again with exceeded rows tightened."""
+    """Prices of a dual with exceeded rows tightened."""
+    for now in tightened(problem, prices):
+        if not _over(problem, now).any():
+            return now
+    return prices
+
+
+def tightened(problem: Problem, prices: Floats) -> Iterator[Floats]:
+    """The prices, then those of duals whose exceeded rows are tightened more and more, while any
+    is exceeded.
+
+    Parameters
+    ----------
+    problem : Problem
+        The units and their rows.
+    prices : array (m,)
+        Where to start.
+
+    Yields
+    ------
+    array (m,)
+        Prices.
+    """
     tight, now = np.zeros(len(prices)), prices
     least = float(np.minimum(problem.value.min(axis=1), 0.0).sum()) - 1e-9
     for step in range(TIGHTENINGS):
+        yield now
         over = _over(problem, now)
         if not over.any():
-            return now
+            return
         tight = tight + (1 + GROWTH * step) * over
         narrow = replace(problem, rows=replace(problem.rows, bounds=problem.rows.bounds - tight))
         now = solve_dual(narrow, TOLERANCE, warm=now, least=least).prices
-    return prices
