@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 from fixtures.chromium import AUDIT, Chromium
-from fixtures.example_findings import arms_findings, bare_findings, dose_findings, strata_findings
+from fixtures.example_findings import (
+    EXAMPLES,
+    arms_findings,
+    bare_findings,
+    dose_findings,
+    strata_findings,
+)
 from markupsafe import escape
 
 from equipoise.core.errors import MissingExtra
@@ -33,12 +39,6 @@ from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
 from equipoise.report.view import View, gets_in_words, weights_in_words
 
-EXAMPLES = {
-    "arms": arms_findings,
-    "dose": dose_findings,
-    "bare": bare_findings,
-    "strata": strata_findings,
-}
 NASTY = "<script>window.hacked = 1</script>"
 NASTIER = "</script><img src=x onerror='window.hacked = 1'>{{ 7 * 7 }}<b>bold</b> &amp; %{x}"
 

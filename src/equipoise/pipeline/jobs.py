@@ -17,6 +17,7 @@ from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.page import report_libraries
+from equipoise.report.upgrade import upgrade
 
 JOBS = Registry(
     "job",
@@ -80,8 +81,8 @@ def render(findings: Mapping[str, Any]) -> str:
 
 
 def read_findings(folder: Path | str) -> dict[str, Any]:
-    """The findings of a run folder, whatever its job; what is missing of them is an error."""
-    findings = files.read_metrics(folder)
+    """The findings of a run folder, whatever its job and version; what is missing is an error."""
+    findings = upgrade(files.read_metrics(folder))
     files.check_findings(findings, _job_of(findings).findings.__required_keys__, folder)  # type: ignore[attr-defined]
     return findings
 

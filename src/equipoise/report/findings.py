@@ -153,7 +153,7 @@ class Chosen(TypedDict):
     shares: dict[str, float]
     weights: dict[str, float]
     demands: list[DemandRow]
-    gap: float
+    gap: float | None  # null where nothing bounds it
     carried: Interval | None
     groups: list[GroupShare]
     profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}

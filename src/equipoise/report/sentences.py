@@ -237,9 +237,9 @@ def _small_arms(found: Findings) -> list[str]:
 
 def _gap(found: Findings) -> list[str]:
     gap = found["policy"]["gap"]
-    return (
-        [f"The allocation may miss {gap:.1%} of the best possible objective."] if gap > GAP else []
-    )
+    if gap is None or gap <= GAP:
+        return []
+    return [f"The allocation may miss {gap:.1%} of the best possible objective."]
 
 
 def _name(group: GroupShare) -> str:

@@ -30,7 +30,7 @@ def anyway(view: View) -> Section:
         budget(view, found),
         worth(view, found),
     ]
-    blocks += [caps(view, found), rules(view, found)] if found.get("caps") else [rules(view, found)]
+    blocks += [caps(view, found), rules(view, found)] if found["caps"] else [rules(view, found)]
     if found["segments"]:
         blocks.append(segments(view, found))
     blocks += [
