@@ -1,6 +1,7 @@
 """Which small faults the tests notice: mutants of cosmic-ray, run against the tests that mirror the
 mutated file (``tests/a/test_b.py`` and the doctests of ``src/equipoise/a/b.py``; the tests of the
-folder where a file has none of its own).
+folder where a file has none of its own).  A run that was stopped goes on where it was: verdicts are
+kept in runs/mutants, by what the file and its tests were.
 
 `make mutants` draws ``PER_FILE`` mutants of every file at random with a fixed seed; FULL=1 runs all
 (hours).  ``MUTANTS_OF=allocation`` keeps the files whose path holds that text.  Left out: numba
@@ -11,6 +12,8 @@ checkers, and texts of errors.  Every worker mutates its own copy of the tree.
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 import multiprocessing
 import os
 import re
@@ -32,6 +35,7 @@ from cosmic_ray.testing import run_tests
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 from benchmarks.record import RESULTS, figure, full, record, versions
+from equipoise.reproduce.checkpoint import write_text
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path("src/equipoise")
@@ -151,10 +155,31 @@ def enter_copy(folder: str) -> None:
     os.environ |= {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
 
 
+def checkpoint(file: Path, mutants: list[MutationSpec]) -> Path:
+    """Where verdicts are kept, named by the bytes of the file and its tests, and its mutants."""
+    read = hashlib.sha256(repr(mutants).encode())
+    for name in tests_of(file):
+        place = ROOT / name
+        for part in sorted(place.glob("test_*.py")) if place.is_dir() else [place]:
+            read.update(part.read_bytes())
+    return ROOT / "runs" / "mutants" / f"{file.stem}-{read.hexdigest()[:16]}.json"
+
+
 def judged(task: tuple[str, Path]) -> list[Verdict]:
-    """The mutants of one file under its tests, which must be green without one."""
+    """The mutants of one file under its tests, or what a stopped run found of them."""
     group, file = task
     mutants = drawn(file)
+    place = checkpoint(file, mutants)
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_text(place, json.dumps(tested(file, mutants)))
+    outcomes = json.loads(place.read_text(encoding="utf-8"))
+    pairs = zip(mutants, outcomes, strict=True)
+    return [Verdict(group, mutant, killed, diff) for mutant, (killed, diff) in pairs]
+
+
+def tested(file: Path, mutants: list[MutationSpec]) -> list[tuple[bool, str]]:
+    """(noticed, diff) of each mutant of a file, whose tests must be green without one."""
     if not mutants:
         return []
     command = f"{sys.executable} -m pytest -x -q {' '.join(tests_of(file))}"
@@ -163,14 +188,13 @@ def judged(task: tuple[str, Path]) -> list[Verdict]:
     limit = SLOWEST * (time.perf_counter() - started) + MARGIN
     if outcome != TestOutcome.SURVIVED:
         raise RedTests(f"the tests of {file} fail without a mutant:\n{text[-2000:]}")
-    verdicts = []
+    outcomes = []
     for mutant in mutants:
         result = mutate_and_test([mutant], command, limit)
         if result.test_outcome is None or result.test_outcome == TestOutcome.INCOMPETENT:
             raise RuntimeError(f"cosmic-ray could not run {mutant}: {result.output}")
-        killed = result.test_outcome == TestOutcome.KILLED
-        verdicts.append(Verdict(group, mutant, killed, result.diff or ""))
-    return verdicts
+        outcomes.append((result.test_outcome == TestOutcome.KILLED, result.diff or ""))
+    return outcomes
 
 
 def share(name: str, verdicts: list[Verdict]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ somewhere.
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -105,3 +106,17 @@ def test_a_typed_table_is_seen():
     assert typed_results("| DR | .0475 |\n<!-- begin bench x -->\n| a | 0.5 |\n<!-- end -->") == [
         "| DR | .0475 |"
     ]
+
+
+IMPORTS = re.compile(r"^ *from (equipoise[\w.]*) import ([\w, ]+)$", re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_imported_on_a_page_are_there(page):
+    absent = [
+        f"{module}.{name}"
+        for module, names in IMPORTS.findall(page.read_text(encoding="utf-8"))
+        for name in names.split(", ")
+        if not hasattr(importlib.import_module(module), name.strip())
+    ]
+    assert not absent
