@@ -130,7 +130,6 @@ def __getattr__(name: str) -> Any:
 
 # Until these rooms have files of their own.
 STAND_IN = {
-    "equipoise.constraints": "equipoise.allocation.constraints",
     "equipoise.datasets": "equipoise.data",
     "equipoise.metrics": "equipoise.evaluation",
 }

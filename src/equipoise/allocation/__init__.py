@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
     from equipoise.allocation.rule import decision_of as decision_of
+    from equipoise.allocation.rule import replay as replay
     from equipoise.allocation.rule import scores as scores
     from equipoise.allocation.share_allocation import MixDemand as MixDemand
     from equipoise.allocation.share_allocation import MixProblem as MixProblem
@@ -83,6 +84,7 @@ NAMES = {
     "offer_policy": "equipoise.allocation.offer_threshold",
     "offers": "equipoise.allocation.constraints",
     "parity": "equipoise.allocation.constraints",
+    "replay": "equipoise.allocation.rule",
     "scores": "equipoise.allocation.rule",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)

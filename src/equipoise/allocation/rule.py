@@ -26,6 +26,7 @@ from equipoise.allocation.hashing import draw, uniform
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.kernels import price_all, weigh
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Decision, Policy
@@ -36,14 +37,34 @@ LOW_STREAM = 2  # of a policy's seed: the lot that says who gets the lower price
 
 @dataclass(frozen=True)
 class Decisions:
-    """choice (n,): -1 control, a candidate a; score (n,) of the best candidate; probability (n,) of
-    the choice; low (n,): whether
-    the policy's lower prices made it."""
+    """What was decided for n units, and what decided it.
+
+    Attributes
+    ----------
+    choice : array of int, (n,)
+        -1 control, else the place of a candidate.
+    score : array, (n,)
+        Of the best candidate, in worth.
+    probability : array, (n,)
+        Of the choice.
+    low : array of bool, (n,)
+        Whether the policy's lower prices made it.
+    weights, weight_row : array, (s, m) and (n,)
+        The weights that were used, and which row of them each unit's are.
+    cost : array, (n, k) or (1, k), or None
+        What each candidate cost each unit, or all of them.
+    units : array, (n,), or None
+        The ids that draws were made by.
+    """
 
     choice: Ints
     score: Floats
     probability: Floats
     low: Bools
+    weights: Floats | None = None
+    weight_row: Ints | None = None
+    cost: Floats | None = None
+    units: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.choice)
@@ -104,6 +125,27 @@ def decide(
     """Choose one candidate or control for every unit.  Arguments as in `scores`; units : (n,) ids,
     which a lot is drawn by.
     """
+    decisions = _decided(policy, effects, cost, groups, previous, weights, units)
+    table, which = used_weights(policy, len(effects), groups or {}, weights)
+    return replace(
+        decisions,
+        weights=table,
+        weight_row=which,
+        cost=None if cost is None else check_cost(cost, effects.values.shape[:2]),
+        units=None if units is None else np.asarray(units),
+    )
+
+
+def _decided(
+    policy: Policy,
+    effects: Effects,
+    cost: ArrayLike | None,
+    groups: Groups | None,
+    previous: Ints | None,
+    weights: Floats | None,
+    units: ArrayLike | None,
+) -> Decisions:
+    """`decide`, without what decided it."""
     if policy.mode == "each":
         raise InputError(
             "decide",
@@ -180,14 +222,143 @@ def decide_each(
     return on
 
 
-def decision_of(policy: Policy, made: Decisions, row: int, snapshot: str = "") -> Decision:
-    """The decision on one unit as a record that can be replayed."""
-    a = int(made.choice[row])
-    name = policy.control if a < 0 else policy.candidates[a]
-    prices = policy.low_prices if made.low[row] else policy.prices
+@renamed_arguments(made="decisions")
+def decision_of(policy: Policy, decisions: Decisions, row: int, snapshot: str = "") -> Decision:
+    """The decision on one unit as a record that can be replayed.
+
+    Parameters
+    ----------
+    policy : Policy
+        What decided.
+    decisions : Decisions
+        What `decide` gave.
+    row : int
+        The place of the unit.
+    snapshot : str, default ""
+        The id of the policy's snapshot.
+
+    Returns
+    -------
+    Decision
+        The record.
+    """
+    a, low = int(decisions.choice[row]), bool(decisions.low[row])
+    weights, cost = policy.weights, ()
+    if decisions.weights is not None and decisions.weight_row is not None:
+        weights = tuple(decisions.weights[decisions.weight_row[row]].tolist())
+    if decisions.cost is not None:
+        cost = tuple(decisions.cost[row if len(decisions.cost) > 1 else 0].tolist())
     return Decision(
-        name, float(made.probability[row]), float(made.score[row]), policy.weights, prices, snapshot
+        candidate=policy.control if a < 0 else policy.candidates[a],
+        probability=float(decisions.probability[row]),
+        score=float(decisions.score[row]),
+        weights=weights,
+        prices=policy.low_prices if low else policy.prices,
+        snapshot=snapshot,
+        price_set="low" if low else "usual",
+        unit=None if decisions.units is None else _plain_id(decisions.units[row]),
+        cost=cost,
     )
+
+
+def replay(
+    decision: Decision,
+    policy: Policy,
+    effects: Effects,
+    *,
+    groups: Groups | None = None,
+    previous: Ints | None = None,
+) -> Decision:
+    """Decide one unit again by what its record says: weights, prices, cost and id.
+
+    Parameters
+    ----------
+    decision : Decision
+        The record.
+    policy : Policy
+        The demands, threshold, seed and other prices of the snapshot that decided; its weights and
+        the prices that the record has are not used.
+    effects : Effects
+        Of the one unit, (1, k, m).
+    groups : mapping, optional
+        Column -> its label (1,), where a demand names it.
+    previous : array of int, (1,), optional
+        Its choice before, where the policy has a bonus for staying.
+
+    Returns
+    -------
+    Decision
+        Equal to the record, bit for bit, if the record is right.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0, 2.0]]]), np.zeros((1, 2)), ("a",), ("y", "z"))
+    >>> policy = Policy(("a",), "none", ("y", "z"), (1.0, 0.0))
+    >>> decisions = decide(policy, effects, weights=np.array([[0.5, 2.0]]))
+    >>> record = decision_of(policy, decisions, 0)
+    >>> record.score, record.weights, replay(record, policy, effects) == record
+    (4.5, (0.5, 2.0), True)
+    """
+    if len(effects) != 1:
+        raise InputError("effects", "be of the one unit of the record", f"{len(effects)} units")
+    old = decision.price_set == ""
+    low = decision.prices == policy.low_prices if old else decision.price_set == "low"
+    by_record = (
+        replace(policy, low_prices=decision.prices)
+        if low
+        else replace(policy, prices=decision.prices)
+    )
+    decisions = decide(
+        by_record,
+        effects,
+        cost=np.array(decision.cost) if decision.cost else None,
+        groups=groups,
+        previous=previous,
+        weights=np.array([decision.weights]).reshape(1, -1),
+        units=None if decision.unit is None else np.array([decision.unit]),
+    )
+    again = decision_of(by_record, decisions, 0, decision.snapshot)
+    return replace(again, price_set="") if old else again
+
+
+def _plain_id(unit: Any) -> int | str:
+    """An id as JSON keeps it, drawn by as it was."""
+    return int(unit) if isinstance(unit, int | np.integer | np.bool_) else str(unit)
+
+
+def used_weights(
+    policy: Policy, n: int, groups: Groups, weights: Floats | None = None
+) -> tuple[Floats, Ints]:
+    """The weights of n units as a table, (s, m), and the row of it that each unit's are, (n,).
+
+    Parameters
+    ----------
+    policy : Policy
+        Its weights, and those of its segments.
+    n : int
+        How many units.
+    groups : mapping
+        Column -> labels (n,), where the policy names a segment.
+    weights : array, (n, m), optional
+        Of each request; they come before all others.
+
+    Returns
+    -------
+    table, row : array
+        (s, m) and (n,).
+    """
+    if weights is not None:
+        table, m = np.ascontiguousarray(weights, np.float64), len(policy.metrics)
+        if table.shape != (n, m) or not np.isfinite(table).all():
+            raise InputError("weights", f"be finite and have shape (n, m) = {(n, m)}", table.shape)
+        return table, np.arange(n)
+    table = np.array([policy.weights, *(own for _, own in policy.segment_weights)])
+    which = np.zeros(n, np.int64)
+    if policy.segment is not None:
+        labels = groups_of(groups, policy.segment, "the weights of a segment")
+        for place, (label, _) in enumerate(policy.segment_weights, 1):
+            which[labels == label] = place
+    return table, which
 
 
 def weighted_value(
@@ -196,20 +367,7 @@ def weighted_value(
     """The worth of every candidate before prices, (n, k)."""
     columns = np.array([_metric(effects, name) for name in policy.metrics], np.int64)
     n, k = effects.values.shape[:2]
-    table, which = (
-        np.array([policy.weights, *(own for _, own in policy.segment_weights)]),
-        np.zeros(n, np.int64),
-    )
-    if weights is not None:
-        table, which = np.ascontiguousarray(weights, np.float64), np.arange(n)
-        if table.shape != (n, len(columns)) or not np.isfinite(table).all():
-            raise InputError(
-                "weights", f"be finite and have shape (n, m) = {(n, len(columns))}", table.shape
-            )
-    elif policy.segment is not None:
-        given = groups_of(groups, policy.segment, "the weights of a segment")
-        for place, (label, _) in enumerate(policy.segment_weights, 1):
-            which[given == label] = place
+    table, which = used_weights(policy, n, groups, weights)
     if policy.lower > 0 and effects.std_error is None:
         raise InputError(
             "effects",

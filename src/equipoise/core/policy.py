@@ -235,8 +235,27 @@ class Policy:
 class Decision:
     """What was decided for one unit, and all that is needed to replay it.
 
-    ``score`` is that of the candidate chosen, or of the best one where control was; ``probability``
-    that of the choice.
+    Attributes
+    ----------
+    candidate : str
+        What the unit got.
+    probability : float
+        Of that choice.
+    score : float
+        Of the candidate chosen, or of the best one where control was; in worth.
+    weights : tuple of float, (m,)
+        The weights that were used: the request's, the segment's or the policy's.
+    prices : tuple of float
+        The prices that were used, one per demand.
+    snapshot : str, default ""
+        The id of the snapshot that decided.
+    price_set : str, default ""
+        "usual", or "low" where a draw gave the unit the lower prices; "" in records of version
+        0.1.0.
+    unit : int, str or None, default None
+        The id that draws were made by.
+    cost : tuple of float, (k,), default ()
+        What each candidate cost for this unit; () where no cost was given.
     """
 
     candidate: str
@@ -245,6 +264,36 @@ class Decision:
     weights: tuple[float, ...]
     prices: tuple[float, ...]
     snapshot: str = ""
+    price_set: str = ""
+    unit: int | str | None = None
+    cost: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON.
+
+        Returns
+        -------
+        dict
+            Its fields; ``json.dumps`` keeps every float exactly.
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Decision:
+        """The inverse of `to_json`; records of version 0.1.0, which had fewer fields, are read.
+
+        Parameters
+        ----------
+        plain : mapping
+            What `to_json` made.
+
+        Returns
+        -------
+        Decision
+            The record.
+        """
+        names = ("weights", "prices", "cost")
+        return cls(**{**plain, **{name: tuple(plain.get(name, ())) for name in names}})
 
 
 def _kind_before_0_2(made: Mapping[str, Any]) -> str:
