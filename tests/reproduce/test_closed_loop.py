@@ -87,11 +87,11 @@ def test_bad_settings_are_told(bad):
 
 def test_the_verb_writes_a_page_that_opens_offline(tmp_path):
     words = [
-        "simulate",
+        "reproduce",
         "short-video",
         "--rows",
         "500",
-        "--worlds",
+        "--seeds",
         "2",
         "--estimator",
         "x-learner",
@@ -107,3 +107,13 @@ def test_the_verb_writes_a_page_that_opens_offline(tmp_path):
     page = (tmp_path / "loop" / "report.html").read_text()
     assert "What does each policy do to both metrics?" in page
     assert "https://" not in page.split("</style>")[0]
+
+
+def test_the_old_spelling_works_and_names_the_new_one(monkeypatch, tmp_path):
+    loops = []
+    monkeypatch.setattr("equipoise.cli.reproduce.play_loop", lambda loop, *rest: loops.append(loop))
+    words = ["simulate", "short-video", "--rows", "500", "--worlds", "2", "--seed", "3"]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "equipoise reproduce short-video" in done.stderr
+    assert loops == [Loop((3, 4), 3000, 5000)]
