@@ -344,6 +344,21 @@ def softmax_row(z, i, f):  # type: ignore[no-untyped-def]
         f[q] /= total
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, inline="always")
+def raise_scores(z, s, low, n, E, bits):  # type: ignore[no-untyped-def]
+    """E (6, BLOCK): exponentials of n rows' strata scores, less the row's greatest, and of -s."""
+    for i in range(n):
+        top = max(
+            max(max(z[low + i, 0], z[low + i, 1]), max(z[low + i, 2], z[low + i, 3])),
+            z[low + i, 4],
+        )
+        for q in range(5):
+            E[q, i] = z[low + i, q] - top
+        E[5, i] = -s[low + i, 0]
+    for q in range(6):
+        exponentials(E[q, :n], bits)
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped-def]
     """z (B, 5), s (B, 1): scores in, gradients out; the sum of the six weighted cross-entropies and
@@ -359,16 +374,7 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
     )
     for low in range(0, len(cell), BLOCK):
         n = min(BLOCK, len(cell) - low)
-        for i in range(n):
-            top = max(
-                max(max(z[low + i, 0], z[low + i, 1]), max(z[low + i, 2], z[low + i, 3])),
-                z[low + i, 4],
-            )
-            for q in range(5):
-                E[q, i] = z[low + i, q] - top
-            E[5, i] = -s[low + i, 0]
-        for q in range(6):
-            exponentials(E[q, :n], bits)
+        raise_scores(z, s, low, n, E, bits)
         for i in range(n):
             seen = cell[low + i]
             part = one / (E[0, i] + E[1, i] + E[2, i] + E[3, i] + E[4, i])

@@ -279,18 +279,9 @@ def grow(  # type: ignore[no-untyped-def]
         if level[one] < depth:  # a leaf needs no histogram
             spare -= 1
             slot[small], slot[large] = free[spare], slot[v]
-            fill(
-                hist[slot[small]],
-                Xb,
-                place,
-                w,
-                wy,
-                packed,
-                unit,
-                rows[begin[small] : end[small]],
-                features,
-            )
-            hist[slot[large]] -= hist[slot[small]]
+            inside, counted = rows[begin[small] : end[small]], hist[slot[small]]
+            fill(counted, Xb, place, w, wy, packed, unit, inside, features)
+            hist[slot[large]] -= counted
             stack[top], stack[top + 1] = large, small
             top += 2
         else:
