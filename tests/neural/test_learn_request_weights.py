@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from equipoise.core.errors import InputError, SnapshotError  # noqa: E402
 from equipoise.neural.learn_request_weights import _Weights, learn_policy_value, learn_shares  # noqa: E402
-from equipoise.neural.request_weights import Weigher  # noqa: E402
+from equipoise.neural.request_weights import NAMES, Weigher  # noqa: E402
 
 METRICS = ("time", "views")
 
@@ -52,9 +54,29 @@ def test_saved_and_loaded_without_code(learnt, tmp_path):
     loaded = Weigher.load(tmp_path / "weights.safetensors")
     assert loaded.metrics == METRICS
     np.testing.assert_array_equal(loaded(X), learnt(X))
-    (tmp_path / "broken").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
+
+
+@pytest.mark.parametrize("raw", [b"\x08" + bytes(7) + b"{}      ", b"\x08\x00", b""])
+def test_a_file_of_something_else_is_refused(tmp_path, raw):
+    (tmp_path / "broken").write_bytes(raw)
     with pytest.raises(SnapshotError, match="a file of weights must be one that `save` wrote"):
         Weigher.load(tmp_path / "broken")
+
+
+def test_a_file_is_what_version_0_1_0_wrote(learnt, tmp_path):
+    """A header of JSON behind its length, as it was read and written by hand then."""
+    learnt.save(tmp_path / "now")
+    raw = (tmp_path / "now").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    names = json.loads(header.pop("__metadata__")["equipoise.weigher"])
+    assert names == {"absent": learnt.inputs.parts()["absent"], "metrics": list(METRICS)}
+    assert {f"knots.{j}" for j in range(3)} | set(NAMES) == set(header)
+    again = {"__metadata__": {"equipoise.weigher": json.dumps(names)}, **header}
+    text = json.dumps(again).encode()
+    (tmp_path / "then").write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + size :])
+    X, *_ = requests(50, seed=3)
+    np.testing.assert_array_equal(Weigher.load(tmp_path / "then")(X), learnt(X))
 
 
 def test_weights_by_policy_value_lift_both_metrics():

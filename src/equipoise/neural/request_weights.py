@@ -40,8 +40,34 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Weigher:
-    """Learnt weights.   inputs: of the features; arrays: by `NAMES`; metrics: their names, in
-    order.
+    """Weights of metrics as a function of a request's features.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The encoding of the d features.
+    arrays : dict of str to numpy.ndarray
+        What was learnt, by `NAMES`, float32.
+    metrics : tuple of str
+        The metrics' names, in the order of the weights.
+
+    References
+    ----------
+    Ma et al. (2018), "Modeling task relationships in multi-task learning with multi-gate
+    mixture-of-experts", KDD.
+
+    Examples
+    --------
+    Two metrics, one feature, a net of zeros: both metrics weigh the same.
+
+    >>> import numpy as np
+    >>> from equipoise.neural.piecewise_linear import Inputs
+    >>> inputs = Inputs.learn(np.array([[0.0], [1.0], [2.0]]))
+    >>> shapes = [(1, inputs.slots, 2), (1, 2), (3, 2, 2), (3, 1, 2)]
+    >>> shapes += [(2, 2, 3), (2, 1, 3), (2, 2, 1), (2, 1, 1)]
+    >>> zeros = {name: np.zeros(shape) for name, shape in zip(NAMES, shapes)}
+    >>> Weigher(inputs, zeros, ("time", "views"))(np.array([[0.5]]))
+    array([[0.5, 0.5]])
     """
 
     inputs: Inputs
@@ -49,7 +75,18 @@ class Weigher:
     metrics: tuple[str, ...]
 
     def __call__(self, X: Floats) -> Floats:
-        """The weights of requests (n, d), (n, m): > 0, with a sum of 1."""
+        """Weights of the metrics for each request.
+
+        Parameters
+        ----------
+        X : numpy.ndarray, shape (n, d)
+            The requests' features; nan where a value is missing.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, m)
+            Weights, > 0, with a sum of 1 per request.
+        """
         a = self.arrays
         u = self.inputs.positions(np.atleast_2d(np.asarray(X, np.float64)))
         slots = np.arange(a["embed.weight"].shape[1], dtype=np.float32)
@@ -67,37 +104,65 @@ class Weigher:
         return weights
 
     def save(self, path: Path | str) -> None:
-        """One safetensors file; the features' knots are tensors too, names and places of missing
-        values its metadata.
+        """Write one safetensors file, whole or not at all.
+
+        The features' knots are tensors too; names and places of missing values are its metadata.
+
+        Parameters
+        ----------
+        path : pathlib.Path or str
+            Where it goes; a file that is there is replaced.
+
+        Raises
+        ------
+        MissingExtra
+            The package safetensors is not installed.
         """
         parts = self.inputs.parts()
         tensors = {
             **self.arrays,
             **{f"knots.{j}": np.asarray(k) for j, k in enumerate(parts["knots"])},
         }
-        kept = {"absent": parts["absent"], "metrics": list(self.metrics)}
-        data = _library().save(
+        names = {"absent": parts["absent"], "metrics": list(self.metrics)}
+        data = _library().numpy.save(
             {k: np.ascontiguousarray(v) for k, v in tensors.items()},
-            {"equipoise.weigher": json.dumps(kept)},
+            {"equipoise.weigher": json.dumps(names)},
         )
         with replacing(Path(path)) as beside:
             beside.write_bytes(data)
 
     @classmethod
     def load(cls, path: Path | str) -> Weigher:
-        """What `save` wrote."""
-        raw = Path(path).read_bytes()
+        """Read weights that `save` wrote.
+
+        Parameters
+        ----------
+        path : pathlib.Path or str
+            The safetensors file.
+
+        Returns
+        -------
+        Weigher
+            It answers as the one that was saved.
+
+        Raises
+        ------
+        SnapshotError
+            The file is not one that `save` wrote.
+        MissingExtra
+            The package safetensors is not installed.
+        """
+        library = _library()
         try:
-            tensors = _library().load(raw)
-            size = int.from_bytes(raw[:8], "little")
-            kept = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["equipoise.weigher"])
-            knots = [tensors[f"knots.{j}"] for j in range(len(kept["absent"]))]
-            arrays = {name: tensors[name] for name in NAMES}
-        except (KeyError, ValueError, OSError) as error:
+            with library.safe_open(path, framework="numpy") as file:
+                names = json.loads((file.metadata() or {})["equipoise.weigher"])
+                knots = [file.get_tensor(f"knots.{j}") for j in range(len(names["absent"]))]
+                arrays = {name: file.get_tensor(name) for name in NAMES}
+        except (KeyError, ValueError, library.SafetensorError) as error:
             raise SnapshotError(
                 "a file of weights", "be one that `save` wrote", repr(error)[:80], str(path)
             ) from error
-        return cls(Inputs(knots, kept["absent"]), arrays, tuple(kept["metrics"]))
+        return cls(Inputs(knots, names["absent"]), arrays, tuple(names["metrics"]))
 
 
 def _softmax(score: Any) -> Any:
@@ -107,10 +172,11 @@ def _softmax(score: Any) -> Any:
 
 def _library() -> Any:
     try:
-        from safetensors import numpy as tensors
+        import safetensors
+        import safetensors.numpy
     except ImportError as error:
         fix = "pip install 'equipoise[deep]'"
         raise MissingExtra(
             "safetensors", "be installed to keep weights", "no such package", fix=fix
         ) from error
-    return tensors
+    return safetensors
