@@ -27,7 +27,7 @@ check: $(STAMP)  ## style, types, floors, house rules
 	$(BIN)/python -m pytest -q tests/test_floors.py tests/test_house.py
 
 coverage: $(STAMP)  ## branches of core, treatments, allocation and evaluation that the tests beside them take
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -q $(COVERED:%=tests/%) $(COVERED:%=src/equipoise/%)
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -q $(COVERED:%=tests/%) $(COVERED:%=src/equipoise/%) tests/contract/test_spaces.py tests/contract/test_policies.py
 	@for folder in $(COVERED); do \
 	  printf '%-12s %s %%\n' $$folder $$($(BIN)/coverage report --include="*/equipoise/$$folder/*" --format=total --fail-under=0); done
 	$(BIN)/coverage report
