@@ -33,7 +33,7 @@ def regrets(kind: str, seed: int, **settings: Any) -> list[float]:
     world, new = (
         make_shares_standin(n, seed=s, kind=kind) for n, s in ((ROWS, seed), (NEW, 1_000 + seed))
     )
-    whole = MDP2Forest(SIZES[-1], space=Shares(10), seed=seed, **settings).fit(
+    whole = MDP2Forest(SIZES[-1], space=Shares(10), random_state=seed, **settings).fit(
         world.X, world.y, treatment=world.T
     )
     found = []

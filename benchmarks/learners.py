@@ -61,8 +61,8 @@ def ours(name: str, same: bool) -> Callable[[Data, Data], Any]:
     """Our learner, with its defaults or with the peers' settings."""
     from equipoise.estimators import ESTIMATORS, BoostedTrees
 
-    trees = BoostedTrees(trees=200, leaves=31, learning_rate=0.05, bins=255, threads=1)
-    settings: dict[str, Any] = {"outcome": trees, "effect": trees} if same else {}
+    trees = BoostedTrees(n_estimators=200, num_leaves=31, learning_rate=0.05, max_bin=255, n_jobs=1)
+    settings: dict[str, Any] = {"outcome_model": trees, "effect_model": trees} if same else {}
 
     def fit_predict(train: Data, new: Data) -> Any:
         model = ESTIMATORS.load(name)(**settings)

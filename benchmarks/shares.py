@@ -59,14 +59,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "balanced": {"balanced": True},
     "published": {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp"},
 }
-NOTEBOOK = {"depth": 4, "cuts": 10, "bins": 16}
+NOTEBOOK = {"max_depth": 4, "cuts": 10, "max_bin": 16}
 
 
 def judged(name: str, seed: int, **settings: Any) -> tuple[float, float, float]:
     """Regret, squared error, and the regret of uniform shares."""
     make, n = WORLDS[name]
     world, new = make(n, seed), make(NEW, 1_000 + seed)
-    forest = MDP2Forest(**{"space": Shares(world.T.shape[1]), "seed": seed, **settings})
+    forest = MDP2Forest(**{"space": Shares(world.T.shape[1]), "random_state": seed, **settings})
     mix = forest.fit(world.X, world.y, treatment=world.T).recommend(new.X)
     return new.regret(mix), new.squared_error(mix), new.regret(np.full_like(mix, 1 / mix.shape[1]))
 
@@ -75,7 +75,7 @@ def accuracy() -> list[dict[str, Any]]:
     """Our defaults, and the options, over all seeds."""
     rows = []
     for name in WORLDS:
-        trees = {"trees": 20} if name == "mdp2" else {}
+        trees = {"n_estimators": 20} if name == "mdp2" else {}
         found = np.array([judged(name, seed, **trees) for seed in SEEDS])
         rows.append(interval(f"{name}_mr", found[:, 0], "regret"))
         rows.append(interval(f"{name}_mtse_sum", found[:, 1], "squared error, summed over shares"))
@@ -89,7 +89,7 @@ def accuracy() -> list[dict[str, Any]]:
         )
         rows.append(interval(f"{name}_uniform_mr", found[:, 2], "regret"))
         for option, settings in OPTIONS.items():
-            each = np.array([judged(name, seed, trees=20, **settings) for seed in SEEDS])
+            each = np.array([judged(name, seed, n_estimators=20, **settings) for seed in SEEDS])
             rows.append(interval(f"{name}_mr_{option}", each[:, 0], "regret, 20 trees"))
     return rows
 
@@ -98,9 +98,9 @@ def grown(
     X: Any, T: Any, y: Any, trees: int, rounds: int, threads: int = 1, **settings: Any
 ) -> float:
     """Seconds a tree, leaves and their curves included; the median of some rounds."""
-    forest = MDP2Forest(trees=trees, threads=threads, space=Shares(T.shape[1]), **settings)
+    forest = MDP2Forest(n_estimators=trees, n_jobs=threads, space=Shares(T.shape[1]), **settings)
     forest.space_, w = forest.space, np.ones(len(y))
-    forest.knots_ = [_quantiles(X[:, j], w, forest.bins) for j in range(X.shape[1])]
+    forest.knots_ = [_quantiles(X[:, j], w, forest.max_bin) for j in range(X.shape[1])]
     forest.edges_ = _edges(T, w, forest.cuts)
     times = []
     for _ in range(rounds + 1):

@@ -43,7 +43,7 @@ def test_new_units_keep_the_budget_per_head(ran, strangers):
 def close_policy(seed: int) -> tuple[Log, Effects, HonestPolicy]:
     """A budget of 0.5 per head, by models that fit their 1,000 rows far too closely."""
     log, _ = make_coupon_world(1000, metrics=("conversion",), seed=seed)
-    close = TLearner(BoostedTrees(40, least=5))
+    close = TLearner(BoostedTrees(40, min_child_samples=5))
     return (
         log,
         cross_fit_effects(log, close, cv=5),

@@ -36,7 +36,7 @@ kind = "arms"
 labels = ["none", "mail", "call"]
 [estimator]
 name = "t-learner"
-params = {{ outcome = {{ trees = 3, least = 3 }} }}
+params = {{ outcome_model = {{ n_estimators = 3, min_child_samples = 3 }} }}
 [policy]
 cost = {{ mail = 1.0, call = 2.0 }}
 {policy}

@@ -23,7 +23,8 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verbs") / "world"
     with contextlib.suppress(SystemExit):
         app(["simulate", "coupon", "--rows", "900", "--seed", "3", "--out", str(folder)])
-    quick = '\n[estimator]\nname = "t-learner"\nparams = { outcome = { trees = 10, leaves = 8 } }\n'
+    trees = "{ n_estimators = 10, num_leaves = 8 }"
+    quick = f'\n[estimator]\nname = "t-learner"\nparams = {{ outcome_model = {trees} }}\n'
     plan = folder / "plan.toml"
     plan.write_text(plan.read_text() + quick)
     return folder
@@ -154,7 +155,13 @@ def test_check_takes_id_group_and_propensity(equipoise, tmp_path):
 def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     plan = world / "plan.toml"
     said = equipoise(
-        "fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}", "--json"
+        "fit",
+        plan,
+        "--out",
+        tmp_path / "model",
+        "--set",
+        "outcome_model={n_estimators=5}",
+        "--json",
     )
     assert said.code == 0
     assert "trees=5" in json.loads(said.out)["estimator"]
@@ -184,7 +191,10 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
 def test_evaluate_refuses_the_rows_that_the_model_was_fitted_on(equipoise, world, tmp_path):
     plan = world / "plan.toml"
     assert (
-        equipoise("fit", plan, "--out", tmp_path / "model", "--set", "outcome={trees=5}").code == 0
+        equipoise(
+            "fit", plan, "--out", tmp_path / "model", "--set", "outcome_model={n_estimators=5}"
+        ).code
+        == 0
     )
     said = equipoise("evaluate", tmp_path / "model", plan)
     assert said.code == 2
@@ -304,7 +314,7 @@ def test_estimators_are_those_of_the_registry(equipoise):
     found = json.loads(equipoise("estimators", "--json").out)
     assert [row["name"] for row in found] == list(ESTIMATORS)
     assert all(row["takes"] and row["what"] for row in found)
-    assert "folds" in equipoise("estimators", "dr-learner").out
+    assert "cv" in equipoise("estimators", "dr-learner").out
     assert "did you mean 'dr-learner'" in equipoise("estimators", "dr-lerner").line
 
 

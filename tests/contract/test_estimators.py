@@ -33,7 +33,7 @@ SPACES = {
     "bits": Bits(["mail", "push"], "singles"),
     "shares": Shares(["film", "game", "food"], candidates=[[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]]),
 }
-TREES = BoostedTrees(trees=15, learning_rate=0.2, leaves=7, threads=1)
+TREES = BoostedTrees(n_estimators=15, learning_rate=0.2, num_leaves=7, n_jobs=1)
 NO_TREES = {"dml"}  # its default base model is quick as it is
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
@@ -82,8 +82,8 @@ def made(name, space, trees=TREES):
     """The estimator with small trees wherever its default base model is large ones."""
     estimator = ESTIMATORS.load(name)(space=SPACES[space])
     quick = {
-        "outcome": trees,
-        "effect": trees,
+        "outcome_model": trees,
+        "effect_model": trees,
         "width": 8,
         "training": NetTraining(epochs=30, batch=128, rate=0.01),
     }
@@ -129,10 +129,22 @@ def identical(a, b):
 def test_init_only_stores(name):
     estimator = ESTIMATORS.load(name)()
     assert "space" in estimator.get_params(deep=False)
-    assert "seed" in estimator.get_params(deep=False)
+    assert "random_state" in estimator.get_params(deep=False)
     assert set(vars(estimator)) == set(estimator.get_params(deep=False))
     for key, value in estimator.get_params(deep=False).items():
         assert getattr(estimator.set_params(**{key: value}), key) is value
+
+
+@every_estimator
+def test_old_names_of_arguments_warn_and_give_the_same_numbers(name):
+    """More of old names in `test_old_names`."""
+    today, rows = fresh(name), arguments(name)
+    old_of = {new: old for old, new in type(today).renamed_arguments_.items()}
+    params = today.get_params(deep=False)
+    with pytest.warns(FutureWarning, match="since version"):
+        before = type(today)(**{old_of.get(key, key): value for key, value in params.items()})
+    one, other = (model.fit(**rows).effects(rows["X"]) for model in (today, before))
+    identical(one, other)
 
 
 @every_estimator
@@ -186,7 +198,7 @@ def test_inputs_are_not_changed(name):
 
 @every_estimator
 def test_same_seed_same_numbers_whatever_the_threads(name):
-    several = BoostedTrees(**TREES.get_params() | {"threads": 2})
+    several = BoostedTrees(**TREES.get_params() | {"n_jobs": 2})
     with threadpool_limits(1):
         one = made(name, home(name)).fit(**arguments(name)).effects(world()[0])
     with threadpool_limits(2):
@@ -325,7 +337,7 @@ def test_works_in_a_pipeline_and_a_grid_search(name):
         pipeline = make_pipeline(StandardScaler(), fresh(name))
         pipeline.fit(X, y, treatment=labels(home(name), cell))
         assert pipeline.predict(X).shape == (300, 2, 2)
-        search = GridSearchCV(fresh(name), {"seed": [0, 1]}, cv=2)
+        search = GridSearchCV(fresh(name), {"random_state": [0, 1]}, cv=2)
         search.fit(X, y, treatment=labels(home(name), cell))
     assert np.isfinite(search.best_score_)
 
@@ -444,11 +456,11 @@ def test_an_arm_of_no_or_one_row_is_refused_by_name(name, rows):
 @every_estimator
 def test_fewer_rows_than_folds_is_an_error_that_says_so(name):
     estimator = fresh(name)
-    if "folds" not in estimator.get_params():
+    if "cv" not in estimator.get_params():
         pytest.skip("has no folds")
     X, y, cell = world(9)
     with pytest.raises(InputError, match="folds"):
-        estimator.set_params(folds=10).fit(X, y, treatment=labels(home(name), cell))
+        estimator.set_params(cv=10).fit(X, y, treatment=labels(home(name), cell))
 
 
 @every_estimator

@@ -25,10 +25,10 @@ from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]
 FEATURES = [f"x{j}" for j in range(6)]
 CLASSES, TREES = (
-    BoostedClasses(trees=15, leaves=4, threads=1),
-    BoostedTrees(trees=15, leaves=4, threads=1),
+    BoostedClasses(n_estimators=15, num_leaves=4, n_jobs=1),
+    BoostedTrees(n_estimators=15, num_leaves=4, n_jobs=1),
 )
-SMALL = {"cells": CLASSES, "outcome": TREES, "effect": TREES, "model": CLASSES}
+SMALL = {"cells": CLASSES, "outcome_model": TREES, "effect_model": TREES, "model": CLASSES}
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
 
@@ -71,7 +71,7 @@ def same(name, other, **tolerance):
 def test_init_only_stores(name):
     estimator = STRATA_ESTIMATORS.load(name)()
     params = estimator.get_params(deep=False)
-    assert {"space", "folds", "seed"} <= set(params)
+    assert {"space", "cv", "random_state"} <= set(params)
     assert vars(estimator).keys() == params.keys()
 
 
@@ -118,7 +118,7 @@ def test_inputs_are_not_mutated_and_a_seed_is_enough(name):
 def test_the_trees_threads_change_nothing(name):
     given = dict(world()[0])
     other = made(name)
-    many = {key: clone(model).set_params(threads=2) for key, model in SMALL.items()}
+    many = {key: clone(model).set_params(n_jobs=2) for key, model in SMALL.items()}
     other.set_params(**{key: many[key] for key in SMALL if key in other.get_params(deep=False)})
     same(name, other.fit(given.pop("X"), given.pop("y"), **given), rtol=0, atol=0)
 
@@ -180,7 +180,7 @@ def test_weights_groups_and_labels(name):
 
 @every_estimator
 def test_seed_makes_the_folds(name):
-    one, other = made(name).set_params(seed=1), once(name)
+    one, other = made(name).set_params(random_state=1), once(name)
     given = dict(world()[0])
     one.fit(given.pop("X"), given.pop("y"), **given)
     assert not np.array_equal(one.strata(world()[0]["X"]), other.strata(world()[0]["X"]))

@@ -158,7 +158,7 @@ def test_metadata_is_routed_without_being_asked(experiment):
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), SLearner(LINE))
         pipe.fit(world.X, world.y, treatment=world.cell, sample_weight=np.ones(600))
-        search = GridSearchCV(DRLearner(LINE, LINE), {"folds": [2, 3]}, cv=2).fit(
+        search = GridSearchCV(DRLearner(LINE, LINE), {"cv": [2, 3]}, cv=2).fit(
             world.X, world.y, treatment=world.cell
         )
     assert pipe.predict(world.X).shape == (600, 1, 2)

@@ -28,7 +28,7 @@ def table(n=500, seed=0):
 def test_rows_of_the_binned_table_learn_like_lightgbm_on_those_rows():
     features, y = table()
     index = np.arange(0, 500, 2)
-    ours = learn(BoostedTrees(trees=20, bins=255), Rows(features, index), y[index])
+    ours = learn(BoostedTrees(n_estimators=20, max_bin=255), Rows(features, index), y[index])
     whole = lightgbm.Dataset(features.X, params={"verbosity": -1}, free_raw_data=False).construct()
     part = whole.subset(index).construct().set_label(y[index])
     theirs = lightgbm.Booster({"verbosity": -1, "num_leaves": 31}, part)
@@ -47,9 +47,9 @@ def test_the_table_is_binned_once(monkeypatch):
         lambda self, data, *a, **k: (made.append(data is not None), build(self, data, *a, **k))[1],
     )
     for index in (None, np.arange(100), np.arange(100, 400)):
-        learn(BoostedTrees(trees=3), Rows(features, index), y if index is None else y[index])
+        learn(BoostedTrees(n_estimators=3), Rows(features, index), y if index is None else y[index])
         learn(
-            BoostedTrees(trees=3, leaves=4),
+            BoostedTrees(n_estimators=3, num_leaves=4),
             Rows(features, index),
             -y if index is None else y[index],
         )
@@ -58,7 +58,7 @@ def test_the_table_is_binned_once(monkeypatch):
 
 def test_weights_count_and_are_forgotten():
     features, y = table()
-    rows, model = Rows(features, None), BoostedTrees(trees=5)
+    rows, model = Rows(features, None), BoostedTrees(n_estimators=5)
     plain = learn(model, rows, y).predict(features.X)
     weighted = learn(model, rows, y, np.where(y > 0, 9.0, 1.0)).predict(features.X)
     assert weighted.mean() > plain.mean() + 0.3
@@ -69,7 +69,7 @@ def test_weights_count_and_are_forgotten():
 def test_threads_do_not_change_the_numbers():
     features, y = table(3000)
     one, two = (
-        learn(BoostedTrees(trees=20, threads=t), Rows(features, None), y).predict(features.X)
+        learn(BoostedTrees(n_estimators=20, n_jobs=t), Rows(features, None), y).predict(features.X)
         for t in (1, 2)
     )
     np.testing.assert_array_equal(one, two)
@@ -79,7 +79,7 @@ def test_threads_do_not_change_the_numbers():
 def test_monotone(way, sign):
     features, y = table()
     model = learn(
-        BoostedTrees(trees=30, monotone=[way, None, None]), Rows(features, None), sign * y
+        BoostedTrees(n_estimators=30, monotone=[way, None, None]), Rows(features, None), sign * y
     )
     line = np.zeros((50, 3))
     line[:, 0] = np.linspace(-3, 3, 50)
@@ -146,13 +146,13 @@ def test_what_is_no_model_is_refused():
 @pytest.mark.parametrize(
     "setting",
     [
-        {"trees": 0},
-        {"leaves": 1},
-        {"bins": 1},
-        {"least": 0},
-        {"shrink": -1},
+        {"n_estimators": 0},
+        {"num_leaves": 1},
+        {"max_bin": 1},
+        {"min_child_samples": 0},
+        {"reg_lambda": -1},
         {"learning_rate": 0},
-        {"trees": "x"},
+        {"n_estimators": "x"},
         {"learning_rate": "x"},
     ],
 )

@@ -16,7 +16,7 @@ from equipoise.estimators import (
     save_estimator,
 )
 
-TREES = BoostedTrees(trees=5, leaves=4)
+TREES = BoostedTrees(n_estimators=5, num_leaves=4)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def rows():
 
 def test_says_what_bootstrap_effects_says(rows):
     given, _ = rows
-    made = Bootstrapped(TLearner(TREES), replicates=4, seed=3).fit(**given).effects(given["X"])
+    made = (
+        Bootstrapped(TLearner(TREES), replicates=4, random_state=3).fit(**given).effects(given["X"])
+    )
     want = bootstrap_effects(TLearner(TREES), **given, replicates=4, seed=3)
     assert np.array_equal(made.values, want.values)
     assert np.allclose(made.std_error, want.std_error)

@@ -25,7 +25,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def fitted(world):
-    return {method: Clusters(method, 6, seed=0).fit(world.X) for method in METHODS}
+    return {method: Clusters(method, 6, random_state=0).fit(world.X) for method in METHODS}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -73,7 +73,7 @@ def test_kinds_are_found_among_features_that_say_nothing(method):
 
 def test_two_clusters_by_hand():
     X = np.array([[0.0], [4.0], [4.0], [0.0], [4.0]])
-    model = Clusters(k=2).fit(X)  # deviation: sqrt(0.4 * 0.6) * 4 = 1.96
+    model = Clusters(n_clusters=2).fit(X)  # deviation: sqrt(0.4 * 0.6) * 4 = 1.96
     assert model.labels_.tolist() == [1, 0, 0, 1, 0]
     assert model.centres_.tolist() == [[4.0], [0.0]]
     assert (model.rows_.tolist(), model.sizes_.tolist(), model.empty_.tolist()) == (
@@ -94,7 +94,7 @@ def test_neither_threads_nor_company_change_a_digit(world, fitted, method):
     were.
     """
     with threadpool_limits(2):
-        again = Clusters(method, 6, seed=0).fit(world.X)
+        again = Clusters(method, 6, random_state=0).fit(world.X)
     np.testing.assert_array_equal(again.seats_, fitted[method].seats_)
     together = fitted[method].distances(world.X[:64])
     alone = np.concatenate([fitted[method].distances(world.X[i : i + 1]) for i in range(64)])
@@ -103,7 +103,7 @@ def test_neither_threads_nor_company_change_a_digit(world, fitted, method):
 
 
 def test_empty_clusters_are_told(caplog):
-    model = Clusters(k=4).fit(np.repeat([[0.0, 1.0], [2.0, 3.0]], [5, 4], axis=0))
+    model = Clusters(n_clusters=4).fit(np.repeat([[0.0, 1.0], [2.0, 3.0]], [5, 4], axis=0))
     assert (model.empty_.tolist(), model.rows_.tolist()) == ([2, 3], [5, 4, 0, 0])
     assert np.isnan(model.centres_[2:]).all()
     assert not np.isnan(model.centres_[:2]).any()
@@ -115,7 +115,7 @@ def test_a_constant_feature_tells_nobody_apart():
     end of the world.
     """
     X = np.column_stack([[0.0, 0.1, 0.2, 9.0, 9.1, 9.2, 9.3], np.full(7, 0.1)])
-    model = Clusters(k=2).fit(X)
+    model = Clusters(n_clusters=2).fit(X)
     assert model.distances([[9.0, 0.1 + 1e-9]]).max() < 10
     assert model.predict([[9.0, 0.2], [0.0, 0.2]]).tolist() == [0, 1]
 
@@ -141,7 +141,7 @@ def test_saved_and_loaded_it_says_the_same(world, fitted, method, tmp_path):
 def test_columns_may_come_in_any_order_and_rows_alone(world):
     names = [f"u{j}" for j in range(12)]
     frame = pa.table(dict(zip(names, world.X.T, strict=True)))
-    model = Clusters(k=4).fit(frame)
+    model = Clusters(n_clusters=4).fit(frame)
     np.testing.assert_array_equal(model.predict(frame.select(names[::-1])), model.labels_)
     assert model.predict(frame.slice(7, 1)).tolist() == [model.labels_[7]]
 
@@ -152,7 +152,7 @@ def test_weights_count_like_repeated_rows():
         np.random.default_rng(1).normal(size=(50, 2)) + 6,
     ]
     weight = np.r_[np.ones(50), 3 * np.ones(50)]
-    model = Clusters(k=2).fit(X, sample_weight=weight)
+    model = Clusters(n_clusters=2).fit(X, sample_weight=weight)
     np.testing.assert_allclose(model.sizes_, [0.75, 0.25])
 
 
@@ -160,23 +160,23 @@ def test_bad_input_is_told(world):
     bad = world.X[:50].copy()
     bad[3, 1] = np.nan
     with pytest.raises(InputError, match="row 3"):
-        Clusters(k=2).fit(bad)
+        Clusters(n_clusters=2).fit(bad)
     with pytest.raises(InputError, match="from 2 to the number of rows, 50"):
-        Clusters(k=51).fit(world.X[:50])
+        Clusters(n_clusters=51).fit(world.X[:50])
     with pytest.raises(InputError, match="from 2"):
-        Clusters(k=1).fit(world.X[:50])
+        Clusters(n_clusters=1).fit(world.X[:50])
     with pytest.raises(InputError, match="kmeans, sccl"):
         Clusters("dbscan").fit(world.X[:50])
     with pytest.raises(InputError, match="12 features of fit"):
-        Clusters(k=2).fit(world.X[:50]).predict(world.X[:5, :3])
+        Clusters(n_clusters=2).fit(world.X[:50]).predict(world.X[:5, :3])
     with pytest.raises(InputError, match="feature 'x1' .* at row 3"):
-        Clusters(k=2).fit(world.X[:50]).predict(bad)
+        Clusters(n_clusters=2).fit(world.X[:50]).predict(bad)
     for weight, said in (
         ([1] * 49 + [0], "row 49"),
         ([1] * 49, "one number per row"),
         (["a"] * 50, "be numbers"),
     ):
         with pytest.raises(InputError, match=said):
-            Clusters(k=2).fit(world.X[:50], sample_weight=weight)
+            Clusters(n_clusters=2).fit(world.X[:50], sample_weight=weight)
     with pytest.raises(InputError, match="features of fit"):
-        Clusters(k=2).fit({"u": np.arange(5.0)}).predict({"v": np.arange(5.0)})
+        Clusters(n_clusters=2).fit({"u": np.arange(5.0)}).predict({"v": np.arange(5.0)})

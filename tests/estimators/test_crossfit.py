@@ -25,7 +25,7 @@ def test_two_folds_by_hand():
 
 
 @pytest.mark.parametrize(
-    "model", [LinearRegression(), BoostedTrees(trees=5)], ids=["foreign", "trees"]
+    "model", [LinearRegression(), BoostedTrees(n_estimators=5)], ids=["foreign", "trees"]
 )
 def test_it_is_the_plain_loop_over_folds(model):
     rng = np.random.default_rng(0)
@@ -78,5 +78,5 @@ def test_a_fold_without_an_arm_is_an_error():
 @pytest.mark.parametrize("learner", [DRLearner, RLearner])
 def test_folds_that_are_no_number_are_refused_by_the_grammar(learner):
     X, arm = np.arange(40.0)[:, None], np.arange(40) % 2
-    with pytest.raises(InputError, match="folds must be a whole number >= 2; got 'two'"):
-        learner(folds="two").fit(X, X[:, 0], treatment=arm)
+    with pytest.raises(InputError, match="cv must be a whole number >= 2; got 'two'"):
+        learner(cv="two").fit(X, X[:, 0], treatment=arm)

@@ -110,7 +110,7 @@ def test_a_known_density_needs_no_model():
 
 def test_trees_for_both_models_are_the_default():
     X, t, y = world(1, 3000)
-    trees = BoostedTrees(trees=80, leaves=6, threads=1)
+    trees = BoostedTrees(n_estimators=80, num_leaves=6, n_jobs=1)
     made = dose_curves(DoseSLearner(trees, space=SPACE), X, y, treatment=t, folds=3)
     assert (np.abs(made.mean - TRUTH[:, None]) < 4 * made.std_error).all()
     assert (made.std_error < 0.3).all()

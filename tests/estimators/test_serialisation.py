@@ -144,7 +144,7 @@ def test_scikit_learn_models_answer_bit_for_bit(model, tmp_path):
 
 def test_standard_errors_and_parameters_survive(tmp_path):
     X, y, t = experiment()
-    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1]), modifiers=[0, 2], folds=3, seed=9).fit(
+    est = LinearDML(space=Dose(0, 1, levels=[0.5, 1]), modifiers=[0, 2], cv=3, random_state=9).fit(
         X, y, treatment=t
     )
     save_estimator(est, tmp_path / "model")
@@ -167,7 +167,7 @@ def test_a_propensity_survives():
 def test_equal_models_have_equal_ids(tmp_path):
     X, y, t = experiment()
     one, two = (
-        save_estimator(SLearner(seed=3).fit(X, y, treatment=t), tmp_path / name)
+        save_estimator(SLearner(random_state=3).fit(X, y, treatment=t), tmp_path / name)
         for name in ("a", "b")
     )
     assert one == two

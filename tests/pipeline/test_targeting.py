@@ -131,7 +131,7 @@ def honest_and_naive(seed: int) -> tuple[list[float], list[float]]:
     from in-sample effects.
     """
     log, _ = make_placebo_world(600, arms=3, metrics=("conversion",), seed=seed)
-    trees = TLearner(BoostedTrees(trees=30, leaves=8, least=10))
+    trees = TLearner(BoostedTrees(n_estimators=30, num_leaves=8, min_child_samples=10))
     in_sample = fit_model(log, trees.set_params(space=log.space)).effects(log.features)
     values = [
         honest_policy(log, effects, weights={"conversion": 1.0}).values["conversion"]
@@ -152,7 +152,9 @@ def test_the_value_is_unbiased_where_nothing_works_and_the_naive_one_is_not():
 def covers(seed: int) -> list[bool]:
     """Whether the intervals of value and spend of one small experiment hold the truth."""
     log, truth = make_coupon_world(800, metrics=("conversion",), seed=seed)
-    effects = cross_fit_effects(log, TLearner(BoostedTrees(trees=20, leaves=8)), random_state=seed)
+    effects = cross_fit_effects(
+        log, TLearner(BoostedTrees(n_estimators=20, num_leaves=8)), random_state=seed
+    )
     found = honest_policy(
         log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, random_state=seed
     )
@@ -269,21 +271,41 @@ def test_settings_of_estimators_are_checked():
     plan = make_plan(
         {
             "log": {"dataset": "-"},
-            "estimator": {"name": "dr-learner", "params": {"outcome": {"tres": 3}}},
+            "estimator": {"name": "dr-learner", "params": {"outcome_model": {"n_estimatrs": 3}}},
         }
     )
-    with pytest.raises(PlanError, match="did you mean 'trees'"):
+    with pytest.raises(PlanError, match="did you mean 'n_estimators'"):
         make_estimator(plan.estimator, space, 0)
     plan = make_plan(
-        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"fold": 3}}}
+        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"random_stat": 3}}}
     )
-    with pytest.raises(PlanError, match="did you mean 'folds'"):
+    with pytest.raises(PlanError, match="did you mean 'random_state'"):
         make_estimator(plan.estimator, space, 0)
     plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-lerner"}})
     with pytest.raises(PlanError, match="did you mean 'dr-learner'"):
         make_estimator(plan.estimator, space, 0)
-    plan = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"outcome": {"trees": 7}}}})
-    assert make_estimator(plan.estimator, Dose(0, 1), 4).outcome.trees == 7
+    plan = make_plan(
+        {"log": {"dataset": "-"}, "estimator": {"params": {"outcome_model": {"n_estimators": 7}}}}
+    )
+    assert make_estimator(plan.estimator, Dose(0, 1), 4).outcome_model.n_estimators == 7
+
+
+def test_a_plan_with_old_names_of_settings_still_works_and_warns():
+    params = {"outcome": {"trees": 7}, "folds": 3}
+    plan = make_plan(
+        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": params}}
+    )
+    with pytest.warns(FutureWarning, match="is called") as told:
+        estimator = make_estimator(plan.estimator, Arms(["a", "b"]), 4)
+    assert len(told) == 3
+    assert (estimator.outcome_model.n_estimators, estimator.cv) == (7, 3)
+    assert estimator.random_state == 4
+    both = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"folds": 3, "cv": 3}}})
+    with (
+        pytest.warns(FutureWarning, match="is called"),
+        pytest.raises(PlanError, match="key 'cv' must be given once"),
+    ):
+        make_estimator(both.estimator, Arms(["a", "b"]), 4)
 
 
 def test_the_spend_of_units_that_set_no_price_is_found(ran):

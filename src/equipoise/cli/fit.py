@@ -33,7 +33,7 @@ def fit(
         str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")
     ] = "",
     setting: Annotated[
-        list[str], typer.Option("--set", "-s", help="A setting, as folds=5; repeat.")
+        list[str], typer.Option("--set", "-s", help="A setting, as cv=5; repeat.")
     ] = [],  # noqa: B006
     treatment: Treatment = "",
     outcome: Outcomes = [],  # noqa: B006
@@ -54,7 +54,7 @@ def fit(
     Examples:
       equipoise fit hillstrom -e dr-learner --out model
       equipoise fit log.csv -t arm -y sales --arms none,mail -e t-learner --out model
-      equipoise fit plan.toml --set folds=5
+      equipoise fit plan.toml --set cv=5
     """
     from dataclasses import replace
 
@@ -103,7 +103,7 @@ def fit(
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """``folds=5`` as a name and a value, read as TOML where it is that, else as text."""
+    """``cv=5`` as a name and a value, read as TOML where it is that, else as text."""
     import tomllib
 
     from equipoise.core.errors import InputError
@@ -111,7 +111,7 @@ def _setting(text: str) -> tuple[str, Any]:
     name, given, value = text.partition("=")
     if not given:
         raise InputError(
-            "a setting", "be written name=value", repr(text), fix="for example --set folds=5"
+            "a setting", "be written name=value", repr(text), fix="for example --set cv=5"
         )
     try:
         return name, tomllib.loads(f"value = {value}")["value"]

@@ -62,6 +62,8 @@ def renamed_arguments(**new: str) -> Callable[[T], T]:
         if isinstance(thing, type):
             thing.__init__ = _accepting(thing.__init__, new)  # type: ignore[misc]
             thing.renamed_arguments_ = dict(new)  # type: ignore[attr-defined]
+            if hasattr(thing, "set_params"):  # of scikit-learn
+                thing.set_params = _accepting(thing.set_params, new)
             return thing
         return _accepting(thing, new)  # type: ignore[return-value]
 

@@ -13,16 +13,16 @@ from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
 
 
-def check_folds(folds: Any) -> None:
+def check_folds(folds: Any, name: str = "folds") -> None:
     """Refuse a number of folds that is none."""
     if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
-        raise InputError("folds", "be a whole number >= 2", repr(folds))
+        raise InputError(name, "be a whole number >= 2", repr(folds))
 
 
-def check_seed(seed: Any) -> None:
+def check_seed(seed: Any, name: str = "seed") -> None:
     """Refuse a seed that is none."""
     if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise InputError("seed", "be a whole number >= 0", repr(seed))
+        raise InputError(name, "be a whole number >= 0", repr(seed))
 
 
 def fold_ids(

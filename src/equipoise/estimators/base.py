@@ -1,8 +1,8 @@
 """EffectEstimator: the base of all estimators.  It checks at the door, names the axes, and leaves
 the learning to the subclass.
 
-A subclass stores its arguments in ``__init__`` (``space`` and ``seed`` among them) and writes two
-methods:
+A subclass stores its arguments in ``__init__`` (``space`` and ``random_state`` among them)
+and writes two methods:
 
     _learn(sample)          learn from a checked `Sample`; what is learnt ends in ``_``
     _answer(X, treatment)   values (n, k, m), baseline (n, m), std_error (n, k, m) or None, for k
@@ -69,7 +69,7 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
         sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart
             by folds.
         """
-        check_seed(getattr(self, "seed", 0))
+        check_seed(getattr(self, "random_state", 0), "random_state")
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
         checked = sample(X, y, self.space_, treatment, propensity, sample_weight, groups)
         self.feature_names_in_ = np.asarray(checked.features, dtype=object)

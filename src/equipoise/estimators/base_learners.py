@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.estimators.tree_scoring import Trees, predict_many
 
@@ -43,7 +44,8 @@ class Table:
     """The features of one fit, (n, d), and their bins, made once for each number of bins asked."""
 
     def __init__(self, X: Floats, names: Sequence[str]) -> None:
-        self.X, self.names = X, tuple(names)
+        self.X = X
+        self.names = tuple(names)
         self._binned: dict[tuple[int, int], lightgbm.Dataset] = {}
 
     def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
@@ -100,6 +102,14 @@ def _table_settings(bins: int, threads: int) -> dict[str, Any]:
     }
 
 
+@renamed_arguments(
+    trees="n_estimators",
+    leaves="num_leaves",
+    bins="max_bin",
+    least="min_child_samples",
+    shrink="reg_lambda",
+    threads="n_jobs",
+)
 class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     """Gradient boosted trees on binned features: LightGBM with squared loss.
 
@@ -108,49 +118,58 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    trees, learning_rate, leaves : how much it can learn.   bins : how finely it sees a feature, at
+    n_estimators, learning_rate, num_leaves : how much it can learn.   max_bin : how finely it sees
+        a feature, at
         most 255.
-    least : the fewest rows of a leaf.   shrink : added to the weight of each leaf, in rows (L2).
+    min_child_samples : the fewest rows of a leaf.   reg_lambda : added to the weight of each leaf,
+        in rows (L2).
     monotone : for each feature "increasing", "decreasing" or None; None for no constraint at all.
-    threads : 0 takes all, but one for a small table, where more would wait for each other; the
+    n_jobs : 0 takes all, but one for a small table, where more would wait for each other; the
         numbers do not depend on it.
     """
 
     def __init__(
         self,
-        trees: int = 100,
+        n_estimators: int = 100,
         learning_rate: float = 0.1,
-        leaves: int = 31,
-        bins: int = 127,
-        least: int = 20,
-        shrink: float = 0.0,
+        num_leaves: int = 31,
+        max_bin: int = 127,
+        min_child_samples: int = 20,
+        reg_lambda: float = 0.0,
         monotone: Sequence[str | None] | None = None,
-        threads: int = 0,
+        n_jobs: int = 0,
     ) -> None:
-        self.trees, self.learning_rate, self.leaves, self.bins, self.least = (
-            trees,
-            learning_rate,
-            leaves,
-            bins,
-            least,
-        )
-        self.shrink, self.monotone, self.threads = shrink, monotone, threads
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.max_bin = max_bin
+        self.min_child_samples = min_child_samples
+        self.reg_lambda = reg_lambda
+        self.monotone = monotone
+        self.n_jobs = n_jobs
 
     def settings(self, threads: int = 0) -> dict[str, Any]:
         """LightGBM's parameters."""
-        return _table_settings(self.bins, threads) | {
+        return _table_settings(self.max_bin, threads) | {
             "objective": "l2",
             "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": self.least,
-            "lambda_l2": self.shrink,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_child_samples,
+            "lambda_l2": self.reg_lambda,
             "monotone_constraints": (
                 [MONOTONE[way] for way in self.monotone] if self.monotone else None
             ),
         }
 
     def _check(self) -> None:
-        least = {"trees": 1, "leaves": 2, "bins": 2, "least": 1, "shrink": 0, "threads": 0}
+        least = {
+            "n_estimators": 1,
+            "num_leaves": 2,
+            "max_bin": 2,
+            "min_child_samples": 1,
+            "reg_lambda": 0,
+            "n_jobs": 0,
+        }
         for name, low in least.items():
             if not _at_least(getattr(self, name), low):
                 raise InputError(
@@ -162,14 +181,14 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
         """Learn the target of these rows; both (rows,)."""
         self._check()
-        threads = self.threads or int(len(rows.table.X) < SMALL)
+        threads = self.n_jobs or int(len(rows.table.X) < SMALL)
         settings = self.settings(threads)
-        data = rows.binned(self.bins, threads)
+        data = rows.binned(self.max_bin, threads)
         data.params = settings
         data.set_label(target)
         data.set_field("weight", weight)  # None clears what an earlier fit set
         booster = lightgbm.Booster(settings, data)
-        for _ in range(self.trees):
+        for _ in range(self.n_estimators):
             if booster.update():
                 break
         return Trees(booster.model_to_string())
@@ -240,8 +259,8 @@ def default_outcome(rows: float) -> BoostedTrees:
     interactions.
     """
     if rows >= MANY:
-        return BoostedTrees(learning_rate=0.15, leaves=31)
-    return BoostedTrees(learning_rate=0.1, leaves=8 if rows >= FEW else 4)
+        return BoostedTrees(learning_rate=0.15, num_leaves=31)
+    return BoostedTrees(learning_rate=0.1, num_leaves=8 if rows >= FEW else 4)
 
 
 def default_effect(rows: float) -> BoostedTrees:
@@ -249,7 +268,7 @@ def default_effect(rows: float) -> BoostedTrees:
     small trees and short steps.
     """
     step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
-    return BoostedTrees(learning_rate=step, leaves=8 if rows >= MANY else 4)
+    return BoostedTrees(learning_rate=step, num_leaves=8 if rows >= MANY else 4)
 
 
 def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[Any, Any]:
@@ -257,8 +276,8 @@ def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[An
     rows = len(table.X) / cells
     outcome = default_outcome(rows) if outcome is None else outcome
     effect = default_effect(rows) if effect is None else effect
-    check_model(outcome, "outcome", table)
-    check_model(effect, "effect", table, classifier=False)
+    check_model(outcome, "outcome_model", table)
+    check_model(effect, "effect_model", table, classifier=False)
     return outcome, effect
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.space import Space
 from equipoise.estimators.bootstrap import Rows, exponential_weights, replicate_fits
 
 
+@renamed_arguments(seed="random_state")
 class Bootstrapped(BaseEstimator):  # type: ignore[misc]
     """The effects of ``estimator`` fitted on all rows; their std_error is the standard deviation
     over its replicates.
@@ -26,13 +28,15 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
     ----------
     estimator : any estimator; it is cloned.   replicates : fits with random weights, of units or of
         whole groups.
-    seed : of the weights.
+    random_state : of the weights.
     """
 
     gives_std_error = True
 
-    def __init__(self, estimator: Any, replicates: int = 20, seed: int = 0) -> None:
-        self.estimator, self.replicates, self.seed = estimator, replicates, seed
+    def __init__(self, estimator: Any, replicates: int = 20, random_state: int = 0) -> None:
+        self.estimator = estimator
+        self.replicates = replicates
+        self.random_state = random_state
 
     @property
     def space(self) -> Space | None:
@@ -55,7 +59,7 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         self.whole_ = rows.fit(self.estimator)
         self.fits_ = list(
             replicate_fits(
-                self.estimator, rows, self.replicates, exponential_weights, self.seed, None
+                self.estimator, rows, self.replicates, exponential_weights, self.random_state, None
             )
         )
         return self

@@ -28,6 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import check_seed
@@ -39,12 +40,14 @@ METHODS = ("kmeans", "sccl")
 STARTS, CHUNK = 10, 65_536
 
 
+@renamed_arguments(k="n_clusters", seed="random_state")
 class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Clusters of rows.
 
     Parameters
     ----------
-    method : "kmeans" or "sccl".   k : how many, >= 2.   seed : of first centres, and of the net.
+    method : "kmeans" or "sccl".   n_clusters : how many, >= 2.   random_state : of first centres,
+        and of the net.
 
     Attributes
     ----------
@@ -62,25 +65,29 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     [0, 0, 0, 1, 1]
     """
 
-    def __init__(self, method: str = "kmeans", k: int = 8, *, seed: int = 0) -> None:
-        self.method, self.k, self.seed = method, k, seed
+    def __init__(
+        self, method: str = "kmeans", n_clusters: int = 8, *, random_state: int = 0
+    ) -> None:
+        self.method = method
+        self.n_clusters = n_clusters
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Learn k clusters of X, (n, d) without missing values.   sample_weight: (n,) > 0."""
-        check_seed(self.seed)
+        check_seed(self.random_state, "random_state")
         values, names = matrix(X)
         if self.method not in METHODS:
             raise InputError("method", f"be one of {', '.join(METHODS)}", repr(self.method))
         if (
-            isinstance(self.k, bool)
-            or not isinstance(self.k, int | np.integer)
-            or not 2 <= self.k <= len(values)
+            isinstance(self.n_clusters, bool)
+            or not isinstance(self.n_clusters, int | np.integer)
+            or not 2 <= self.n_clusters <= len(values)
         ):
             fix = "ask for fewer clusters, or log more"
             raise InputError(
-                "k",
+                "n_clusters",
                 f"be a whole number from 2 to the number of rows, {len(values)}",
-                self.k,
+                self.n_clusters,
                 fix=fix,
             )
         complete(values, names)
@@ -92,7 +99,7 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.scale_ = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)
         self.layers_, self.seats_ = self._learnt((values - self.middle_) / self.scale_, weight)
         label = self._nearest(values)
-        size = np.bincount(label, weight, minlength=self.k)
+        size = np.bincount(label, weight, minlength=self.n_clusters)
         self.seats_ = self.seats_[np.argsort(-size, kind="stable")]
         self._describe(values, weight)
         return self
@@ -100,14 +107,19 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _describe(self, values: Floats, weight: Floats) -> None:
         """Who is in the clusters."""
         self.labels_ = self._nearest(values)
-        self.rows_ = np.bincount(self.labels_, minlength=self.k)
+        self.rows_ = np.bincount(self.labels_, minlength=self.n_clusters)
         self.empty_ = np.flatnonzero(self.rows_ == 0)
         if len(self.empty_):
-            log.warning("%d of %d clusters are empty: ask for fewer", len(self.empty_), self.k)
-        size = np.bincount(self.labels_, weight, minlength=self.k)
+            log.warning(
+                "%d of %d clusters are empty: ask for fewer", len(self.empty_), self.n_clusters
+            )
+        size = np.bincount(self.labels_, weight, minlength=self.n_clusters)
         self.sizes_ = size / weight.sum()
         sums = np.stack(
-            [np.bincount(self.labels_, weight * column, minlength=self.k) for column in values.T],
+            [
+                np.bincount(self.labels_, weight * column, minlength=self.n_clusters)
+                for column in values.T
+            ],
             axis=1,
         )
         self.centres_ = np.full(sums.shape, np.nan)
@@ -132,11 +144,11 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _learnt(self, standard: Floats, weight: Floats) -> tuple[list[list[Floats]], Floats]:
         """The layers of a representation, none for k-means, and the seats of the clusters in it."""
         if self.method == "kmeans":
-            return [], k_means(standard, weight, self.k, self.seed)
+            return [], k_means(standard, weight, self.n_clusters, self.random_state)
         require_torch()
         from equipoise.neural.contrastive import learn_clusters
 
-        learnt = learn_clusters(standard, weight, self.k, self.seed, k_means)
+        learnt = learn_clusters(standard, weight, self.n_clusters, self.random_state, k_means)
         return [list(layer) for layer in learnt.layers], learnt.centres
 
     def _nearest(self, values: Floats) -> Ints:
@@ -146,7 +158,7 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _apart(self, values: Floats) -> Floats:
         """Squared distances (n, k) to the seats."""
-        found = np.empty((len(values), self.k))
+        found = np.empty((len(values), self.n_clusters))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
             e = through(self.layers_, (values[part] - self.middle_) / self.scale_)

@@ -121,14 +121,14 @@ class Design:
 
 
 def design(learner: Any, data: Sample) -> Design:
-    """Check and prepare for a learner that has ``outcome``, ``effect``, ``folds``, ``seed`` and a
-    space with finite cells.
+    """Check and prepare for a learner that has ``outcome_model``, ``effect_model``, ``cv``,
+    ``random_state`` and a space with finite cells.
     """
-    check_folds(learner.folds)
+    check_folds(learner.cv, "cv")
     table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
-    outcome, effect = base_models(learner.outcome, learner.effect, table, cells)
-    cell = finite_cells(learner.space_, data, least=learner.folds)
-    fold = fold_ids(len(data), learner.folds, learner.seed, strata=cell, groups=data.groups)
+    outcome, effect = base_models(learner.outcome_model, learner.effect_model, table, cells)
+    cell = finite_cells(learner.space_, data, least=learner.cv)
+    fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
     return Design(table, outcome, effect, cell, cells, fold)
 
 

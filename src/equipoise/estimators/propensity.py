@@ -31,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import fold_ids
@@ -153,6 +154,7 @@ def _present(cell: Ints, cells: int, fold: Ints) -> None:
             )
 
 
+@renamed_arguments(folds="cv", seed="random_state")
 class LearntPropensity(BaseEstimator):  # type: ignore[misc]
     """The probability of each cell, learnt from the features.
 
@@ -160,7 +162,8 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
     ----------
     model : a scikit-learn classifier or regressor of 0/1, or `BoostedTrees`; None is a small one of
         these.
-    folds : of cross-fitting.   seed : of the folds and the model.   clip : the least probability
+    cv : of cross-fitting.   random_state : of the folds and the model.   clip : the least
+        probability
         that is given out.
 
     Attributes
@@ -180,11 +183,11 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: Any = None, folds: int = 5, seed: int = 0, clip: float = 0.01
+        self, model: Any = None, cv: int = 5, random_state: int = 0, clip: float = 0.01
     ) -> None:
         self.model = model
-        self.folds = folds
-        self.seed = seed
+        self.cv = cv
+        self.random_state = random_state
         self.clip = clip
 
     def fit_predict(
@@ -203,7 +206,7 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         values, names = matrix(X)
         cell = np.asarray(cells, np.int64)
         self.feature_names_in_ = np.asarray(names, dtype=object)
-        fold = fold_ids(len(values), self.folds, self.seed, strata=cell, groups=groups)
+        fold = fold_ids(len(values), self.cv, self.random_state, strata=cell, groups=groups)
         return self.cross_fit(values, cell, n_cells, fold=fold, weight=sample_weight)
 
     def fit(
@@ -229,12 +232,14 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         _present(cell, cells, fold)
         table = Table(X, [f"x{j}" for j in range(X.shape[1])])
         model = (
-            BoostedTrees(trees=100, learning_rate=0.05, leaves=15, least=50)
+            BoostedTrees(n_estimators=100, learning_rate=0.05, num_leaves=15, min_child_samples=50)
             if self.model is None
             else self.model
         )
         check_model(model, "a propensity's model", table)
-        learnt = cross_fit(model, table, [one_against_rest(cell, cells)], fold, weight, self.seed)
+        learnt = cross_fit(
+            model, table, [one_against_rest(cell, cells)], fold, weight, self.random_state
+        )
         self.models_ = [nuisances[0] for nuisances in learnt.models]
         scores = _with_control(learnt.held[:, 0])
         p = np.empty_like(scores)

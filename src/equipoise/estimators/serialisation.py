@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from equipoise.core.deprecation import today
 from equipoise.core.errors import InputError, MissingExtra, SnapshotError
 from equipoise.core.snapshot import read_snapshot, write_snapshot
 from equipoise.estimators.serialised_names import registered_class, registered_name
@@ -188,7 +189,8 @@ class _Reader:
     """The inverse of `_Writer`."""
 
     def __init__(self, parts: Mapping[str, bytes], trusted: Sequence[str]) -> None:
-        self._parts, self._trusted = parts, [*TRUSTED, *trusted]
+        self._parts = parts
+        self._trusted = [*TRUSTED, *trusted]
         self._made: dict[str, Any] = {}
         self._makers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "$float": lambda node: float(node["$float"]),
@@ -202,7 +204,7 @@ class _Reader:
             "$objects": self._objects,
             "$space": lambda node: space_from_json(node["$space"]),
             "$estimator": self._estimator,
-            "$object": lambda node: _class_of(node["$object"])(**self._each(node["arguments"])),
+            "$object": lambda node: self._made_of(node["$object"], node["arguments"]),
             "$booster": lambda node: self._booster(node["$booster"]),
             "$sklearn": lambda node: self._sklearn(node["$sklearn"]),
         }
@@ -224,10 +226,15 @@ class _Reader:
         return {name: self.thing(node) for name, node in nodes.items()}
 
     def _estimator(self, node: dict[str, Any]) -> Any:
-        made = _class_of(node["$estimator"])(**self._each(node["params"]))
+        made = self._made_of(node["$estimator"], node["params"])
         for name, value in self._each(node["state"]).items():
             setattr(made, name, value)
         return made
+
+    def _made_of(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """An object of a registered class; arguments may have the names of an earlier version."""
+        cls = _class_of(name)
+        return cls(**today(self._each(arguments), getattr(cls, "renamed_arguments_", {})))
 
     def _objects(self, node: dict[str, Any]) -> Any:
         array = np.empty(len(node["$objects"]), dtype=object)

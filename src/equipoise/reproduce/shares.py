@@ -37,7 +37,7 @@ PUBLISHED: dict[str, Any] = {
     "centred": False,
     "residual": False,
     "criterion": "mdpp",
-    "trees": 20,
+    "n_estimators": 20,
 }
 
 
@@ -67,8 +67,10 @@ def logged(data: str, seed: int, epochs: int) -> Scores:
 def forest(data: str, seed: int, epochs: int, **settings: Any) -> Scores:
     """The MDP2 forest."""
     world, new = worlds(data, seed)
-    trees = {"trees": TREES[data]} if data in TREES else {}
-    made = MDP2Forest(**{"space": Shares(world.T.shape[1]), "seed": seed, **trees, **settings})
+    trees = {"n_estimators": TREES[data]} if data in TREES else {}
+    made = MDP2Forest(
+        **{"space": Shares(world.T.shape[1]), "random_state": seed, **trees, **settings}
+    )
     return _judged(new, made.fit(world.X, world.y, treatment=world.T).recommend(new.X))
 
 
@@ -96,7 +98,7 @@ def curves(
             control=float(low),
             degree=degree,
         )
-        made = cls(space=space, seed=seed, **settings).fit(world.X, world.y, treatment=t)
+        made = cls(space=space, random_state=seed, **settings).fit(world.X, world.y, treatment=t)
         effect = np.column_stack([np.zeros(len(new.X)), made.effects(new.X).values[:, :, 0]])
         found[:, k] = effect[:, np.searchsorted(np.r_[low, levels], asked)]
     return found

@@ -33,7 +33,7 @@ def walk(table, size):
 
 def learnt(table, size=200, space=None, **given):
     parts = {"treatment": NAMES, "outcomes": ["spend", "clicks"], "weight": "w"} | given
-    return LinearDML(space=space or Bits(NAMES, crosses=2), folds=3, seed=4).fit_batches(
+    return LinearDML(space=space or Bits(NAMES, crosses=2), cv=3, random_state=4).fit_batches(
         walk(table, size), **parts
     )
 
@@ -53,7 +53,7 @@ def test_batches_give_what_all_rows_at_once_give(size, monkeypatch):
     monkeypatch.setattr(
         linear, "fold_ids", lambda n, folds, seed, **_: row_folds(0, n, folds, seed)
     )
-    whole = LinearDML(space=Bits(NAMES, crosses=2), folds=3, seed=4).fit(
+    whole = LinearDML(space=Bits(NAMES, crosses=2), cv=3, random_state=4).fit(
         X, y, treatment=t, sample_weight=table["w"].to_numpy()
     )
     parts = learnt(table, size)

@@ -40,7 +40,7 @@ def test_standard_error_by_hand():
 
 def test_equals_least_squares_on_residuals_made_by_scikit_learn():
     X, y, t, _ = confounded(400, seed=1)
-    est = LinearDML(folds=2, alpha=3.0, seed=5).fit(X, y, treatment=t)
+    est = LinearDML(cv=2, alpha=3.0, random_state=5).fit(X, y, treatment=t)
     z = (X - X.mean(axis=0)) / X.std(axis=0)
     fold = fold_ids(400, 2, 5, strata=t)
     residual = np.empty((400, 2))
@@ -71,7 +71,7 @@ def test_a_ridge_given_as_a_model_is_the_built_in_ridge():
     X, y, t, _ = confounded(600, seed=2)
     built_in = LinearDML(alpha=1e-8).fit(X, y, treatment=t).effects(X)
     given = (
-        LinearDML(outcome=Ridge(alpha=1e-8), treatment_model=Ridge(alpha=1e-8))
+        LinearDML(outcome_model=Ridge(alpha=1e-8), treatment_model=Ridge(alpha=1e-8))
         .fit(X, y, treatment=t)
         .effects(X)
     )
@@ -241,7 +241,7 @@ def test_a_treatment_that_never_varies_is_refused():
 def test_too_few_rows_for_the_coefficients_are_refused():
     X, y, t, _ = confounded(12, seed=1, d=15)
     with pytest.raises(InputError, match="coefficients.*fewer modifiers"):
-        LinearDML(folds=2).fit(X, y, treatment=np.arange(12) % 2)
+        LinearDML(cv=2).fit(X, y, treatment=np.arange(12) % 2)
 
 
 def test_unknown_modifiers_and_classifiers_and_one_cluster_are_refused():
@@ -249,6 +249,6 @@ def test_unknown_modifiers_and_classifiers_and_one_cluster_are_refused():
     with pytest.raises(InputError, match="modifiers.*'age'"):
         LinearDML(modifiers=["age"]).fit(X, y, treatment=t)
     with pytest.raises(InputError, match="regressor"):
-        LinearDML(outcome=LogisticRegression()).fit(X, y, treatment=t)
+        LinearDML(outcome_model=LogisticRegression()).fit(X, y, treatment=t)
     with pytest.raises(InputError, match="clusters|groups"):
         LinearDML().fit(X, y, treatment=t, groups=np.zeros(100, int))

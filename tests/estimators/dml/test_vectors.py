@@ -53,7 +53,7 @@ def miss(n, seed, **settings):
 
 def test_equals_least_squares_on_residuals_written_out():
     X, t, y = switched(500, seed=1)
-    est = LinearDML(space=SPACE, folds=2, alpha=2.0, seed=5).fit(X, y, treatment=t)
+    est = LinearDML(space=SPACE, cv=2, alpha=2.0, random_state=5).fit(X, y, treatment=t)
     z = np.column_stack([np.ones(500), (X - X.mean(axis=0)) / X.std(axis=0)])
     phi, fold = SPACE.encode(t), fold_ids(500, 2, 5, strata=SPACE.cells(t))
     residual = np.empty((500, 7))

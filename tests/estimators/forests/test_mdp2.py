@@ -17,7 +17,7 @@ PUBLISHED = {"integral": "width", "centred": False, "residual": False, "criterio
 
 
 def fitted(world, **settings):
-    made = MDP2Forest(**{"trees": 10, "space": Shares(world.T.shape[1]), **settings})
+    made = MDP2Forest(**{"n_estimators": 10, "space": Shares(world.T.shape[1]), **settings})
     return made.fit(world.X, world.y, treatment=world.T)
 
 
@@ -55,7 +55,7 @@ def test_recommendations_are_mixes(world, leaf):
 
 
 def test_scaling_and_shifting_the_outcome_changes_nothing(world):
-    moved = MDP2Forest(trees=10, space=Shares(6), residual=False).fit(
+    moved = MDP2Forest(n_estimators=10, space=Shares(6), residual=False).fit(
         world.X, 8 * world.y + 4, treatment=world.T
     )
     still = fitted(world, residual=False)
@@ -65,7 +65,7 @@ def test_scaling_and_shifting_the_outcome_changes_nothing(world):
 
 
 def test_the_same_bytes_for_any_number_of_threads(world):
-    one, three = (fitted(world, threads=t).recommend(world.X[:300]) for t in (1, 3))
+    one, three = (fitted(world, n_jobs=t).recommend(world.X[:300]) for t in (1, 3))
     assert one.tobytes() == three.tobytes()
 
 
@@ -78,7 +78,7 @@ def test_two_shares_are_one_number():
     best = np.where(X[:, 0] > 0.5, 0.7, 0.3)
     T = np.column_stack([t, 1 - t])
     cuts, curves = (
-        MDP2Forest(trees=10, leaf=leaf, space=Shares(2))
+        MDP2Forest(n_estimators=10, leaf=leaf, space=Shares(2))
         .fit(X, -((t - best) ** 2), treatment=T)
         .recommend(X)[:, 0]
         for leaf in ("mdpp", "curve")
@@ -104,7 +104,7 @@ def test_where_nothing_matters_curves_say_what_was_shown():
     """Flat curves: shares are as their reach, within a step of the grid; no corner."""
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(600, 2)), rng.dirichlet([8.0, 4.0, 4.0], 600)
-    made = MDP2Forest(trees=5, leaf="curve", space=Shares(3)).fit(
+    made = MDP2Forest(n_estimators=5, leaf="curve", space=Shares(3)).fit(
         X, rng.normal(size=600), treatment=T
     )
     made.forests_[0]["curve"][:] = 0
@@ -188,7 +188,7 @@ def test_extrapolation_is_bounded_and_told(world):
         ({"leaf": "mean"}, "leaf must be one of"),
         ({"integral": "area"}, "integral must be one of"),
         ({"subsample": 0.0}, "shares in"),
-        ({"least": 2000}, "the rows must be at least two leaves of 2000"),
+        ({"min_samples_leaf": 2000}, "the rows must be at least two leaves of 2000"),
     ],
 )
 def test_bad_settings(world, change, said):
@@ -200,12 +200,14 @@ def test_a_constant_share_is_no_reason_to_stop_and_a_constant_mix_is():
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(500, 2)), rng.dirichlet(np.ones(2), 500)
     T = np.column_stack([0.8 * T, np.full(500, 0.2)])
-    made = MDP2Forest(trees=5, space=Shares(3)).fit(
+    made = MDP2Forest(n_estimators=5, space=Shares(3)).fit(
         X, T[:, 0] + 0.1 * rng.normal(size=500), treatment=T
     )
     assert np.isfinite(made.recommend(X)).all()
     with pytest.raises(InputError, match="the treatments of the rows must vary"):
-        MDP2Forest(trees=2, space=Shares(3)).fit(X, T[:, 0], treatment=np.full((500, 3), 1 / 3))
+        MDP2Forest(n_estimators=2, space=Shares(3)).fit(
+            X, T[:, 0], treatment=np.full((500, 3), 1 / 3)
+        )
 
 
 @pytest.mark.parametrize("leaf", ["mdpp", "curve"])
@@ -239,11 +241,11 @@ def test_balancing_weights_take_off_who_was_given_what():
         )
 
     assert abs(follows(w)) < 0.5 * follows(np.ones(4000))
-    forest = MDP2Forest(trees=3, space=Shares(3), balanced=True).fit(X, y, treatment=T)
+    forest = MDP2Forest(n_estimators=3, space=Shares(3), balanced=True).fit(X, y, treatment=T)
     assert 400 < forest.effective_ < 3900
-    assert MDP2Forest(trees=3, space=Shares(3)).fit(X, y, treatment=T).effective_ == pytest.approx(
-        4000
-    )
+    assert MDP2Forest(n_estimators=3, space=Shares(3)).fit(
+        X, y, treatment=T
+    ).effective_ == pytest.approx(4000)
 
 
 def test_a_tree_by_histograms_is_the_tree_by_brute_force():
@@ -309,7 +311,7 @@ def test_naming_the_shares_in_another_order_gives_the_same_mixes():
         np.random.default_rng(0).permutation(10),
     )
     settings = {
-        "trees": 5,
+        "n_estimators": 5,
         "leaf": "curve",
         "space": Shares(10),
         "residual": False,

@@ -27,7 +27,7 @@ def response(X, dose):
 
 def test_it_is_the_s_learner_on_the_amount():
     X, dose, y = vouchers(500)
-    trees = BoostedTrees(trees=20)
+    trees = BoostedTrees(n_estimators=20)
     ours, plain = (
         learner.fit(X, y, treatment=dose).effects(X)
         for learner in (DoseSLearner(trees, space=SPACE), SLearner(trees, space=SPACE))

@@ -125,6 +125,6 @@ def test_clusters_keep_to_one_fold(experiment, monkeypatch):
 def test_more_folds_than_rows_of_an_arm(experiment):
     world = experiment(40)
     with pytest.raises(InputError, match="must be at least 30"):
-        DRLearner(folds=30).fit(world.X, world.y, treatment=world.cell)
+        DRLearner(cv=30).fit(world.X, world.y, treatment=world.cell)
     with pytest.raises(InputError, match="folds must be a whole number >= 2"):
-        DRLearner(folds=1).fit(world.X, world.y, treatment=world.cell)
+        DRLearner(cv=1).fit(world.X, world.y, treatment=world.cell)

@@ -65,4 +65,4 @@ def test_a_pair_is_as_it_is_alone(experiment):
 def test_the_effect_model_must_take_weights(experiment):
     world = experiment(100)
     with pytest.raises(InputError, match="KNeighborsRegressor must take sample_weight"):
-        RLearner(effect=KNeighborsRegressor()).fit(world.X, world.y, treatment=world.cell)
+        RLearner(effect_model=KNeighborsRegressor()).fit(world.X, world.y, treatment=world.cell)

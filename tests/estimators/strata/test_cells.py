@@ -27,10 +27,10 @@ def sample_of(world):
 def test_the_split_text_is_lightgbms_model():
     X, code = classes()
     table = Table(X, ["a", "b", "c"])
-    model = BoostedClasses(trees=20, leaves=8)
+    model = BoostedClasses(n_estimators=20, num_leaves=8)
     ours = learn_classes(model, Rows(table, None), code)
     settings = model.settings(1) | {"objective": "multiclass", "num_class": 4}
-    data = table.binned(model.bins, 1)
+    data = table.binned(model.max_bin, 1)
     data.params = settings
     data.set_label(code)
     booster = lightgbm.Booster(settings, data)
@@ -43,7 +43,10 @@ def test_the_split_text_is_lightgbms_model():
 def test_a_class_never_seen_has_no_probability():
     X, code = classes()
     code = np.minimum(code, 2)
-    for model, most in ((LogisticRegression(), 0.0), (BoostedClasses(trees=20, leaves=4), 1e-6)):
+    for model, most in (
+        (LogisticRegression(), 0.0),
+        (BoostedClasses(n_estimators=20, num_leaves=4), 1e-6),
+    ):
         p = learn_classes(model, Rows(Table(X, ["a", "b", "c"]), None), code).predict(X)
         assert p.shape == (len(X), 4)
         assert p[:, 3].max() <= most
@@ -75,9 +78,9 @@ def test_no_row_is_predicted_by_a_model_that_saw_it(incentive):
     table = Table(world.X, before.table.names)
     for f in range(3):
         inside = Rows(table, np.flatnonzero(offered & (before.fold != f)))
-        again = learn_classes(BoostedClasses(leaves=4), inside, inside.of(changed.cell)).predict(
-            world.X, np.flatnonzero(rows)
-        )
+        again = learn_classes(
+            BoostedClasses(num_leaves=4), inside, inside.of(changed.cell)
+        ).predict(world.X, np.flatnonzero(rows))
         assert np.array_equal(again, before.q[rows]) == (f == 1)
 
 

@@ -60,7 +60,7 @@ def test_recovers_the_strata(incentive, fit):
 
 def test_scores_do_not_depend_on_the_propensity(incentive, fit):
     world = incentive()
-    model = BoostedClasses(trees=20, leaves=4)
+    model = BoostedClasses(n_estimators=20, num_leaves=4)
     one, other = fit(CFMLE(model), world), fit(CFMLE(model), world, propensity=np.full(3000, 0.4))
     np.testing.assert_array_equal(one.strata(world.X), other.strata(world.X))
 

@@ -17,7 +17,7 @@ def test_one_group_by_hand(fit):
     treatment = np.repeat([1, 0], [10, 8])
     many = np.tile(np.arange(18), 60)
     X = np.ones((len(many), 1))
-    estimator = CFOR(LogisticRegression(C=1e-9), LogisticRegression(C=1e-9), folds=2)
+    estimator = CFOR(LogisticRegression(C=1e-9), LogisticRegression(C=1e-9), cv=2)
     estimator.fit(X, y[many], treatment=treatment[many], claimed=claimed[many])
     np.testing.assert_allclose(estimator.strata(X[:1]), [[0.4, 0.1, 0.2, 0.15, 0.15]], atol=1e-4)
 

@@ -123,7 +123,7 @@ def test_saved_and_loaded_it_answers_bit_for_bit(name, tmp_path):
 def test_same_seed_same_numbers_another_seed_others(name):
     w = world(3_000)
     nets = [
-        fitted(clone(NETS[name]().set_params(seed=seed, epochs=3)), w).strata(w.X)
+        fitted(clone(NETS[name]().set_params(random_state=seed, epochs=3)), w).strata(w.X)
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(nets[0], nets[1])

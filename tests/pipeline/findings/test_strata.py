@@ -35,7 +35,10 @@ from equipoise.report import render_report
 from equipoise.report.findings import plain
 
 CELLS = {"kind": "arms", "labels": ["no offer", "offer"]}
-TREES = {"outcome": {"trees": 20, "leaves": 4}, "effect": {"trees": 10, "leaves": 4}}
+TREES = {
+    "outcome_model": {"n_estimators": 20, "num_leaves": 4},
+    "effect_model": {"n_estimators": 10, "num_leaves": 4},
+}
 
 
 def plan_of(folder: Path, log: Any, strata: dict[str, Any] | None = None, **more: Any) -> Plan:
@@ -53,7 +56,7 @@ def plan_of(folder: Path, log: Any, strata: dict[str, Any] | None = None, **more
             **more,
         },
         "space": CELLS,
-        "estimator": {"name": "t-learner", "params": {"outcome": TREES["outcome"]}},
+        "estimator": {"name": "t-learner", "params": {"outcome_model": TREES["outcome_model"]}},
         "policy": {"offers": {"share": 0.4}},
         "strata": {"value": 1.0, "cost": 0.4, "offers": 0.5, **(strata or {})},
     }
@@ -189,7 +192,7 @@ def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_pat
             "design": "learn",
         },
         "space": CELLS,
-        "estimator": {"name": "t-learner", "params": {"outcome": TREES["outcome"]}},
+        "estimator": {"name": "t-learner", "params": {"outcome_model": TREES["outcome_model"]}},
         "strata": {"reward": [0, 0, 0, 1.0, -1.0]},
     }
     study = make_study(make_plan(tables, base=tmp_path))

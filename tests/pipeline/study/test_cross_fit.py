@@ -71,7 +71,7 @@ def test_no_model_saw_the_cluster_it_speaks_of():
 
 def test_effects_stand_in_the_order_of_the_log():
     log, _ = make_coupon_world(600, seed=3)
-    trees = TLearner(BoostedTrees(trees=5))
+    trees = TLearner(BoostedTrees(n_estimators=5))
     fold = log_folds(log, 2, 0)
     found = cross_fit(log, trees, fold).effects
     for f in (0, 1):
@@ -98,7 +98,7 @@ def test_same_seed_same_effects_and_inputs_stay():
     log, _ = make_coupon_world(500, seed=1)
     before = log.table
     one, two = (
-        cross_fit_effects(log, TLearner(BoostedTrees(trees=5)), cv=2, random_state=7)
+        cross_fit_effects(log, TLearner(BoostedTrees(n_estimators=5)), cv=2, random_state=7)
         for _ in range(2)
     )
     assert np.array_equal(one.values, two.values)
@@ -109,4 +109,4 @@ def test_an_arm_too_small_for_its_folds_is_named():
     table = {"t": ["none"] * 10 + ["mail"] * 2, "y": np.arange(12.0), "x": np.arange(12.0)}
     log = read_log(table, treatment="t", outcomes={"y": "amount"}, space=Arms(["none", "mail"]))
     with pytest.raises(ValueError, match="mail"):
-        cross_fit_effects(log, TLearner(BoostedTrees(trees=2, least=1)), cv=12)
+        cross_fit_effects(log, TLearner(BoostedTrees(n_estimators=2, min_child_samples=1)), cv=12)

@@ -197,7 +197,7 @@ def pairs_log(users: int = 60, items: int = 20, seed: int = 0) -> tuple[Log, np.
 
 
 def with_ids(method: str, **keys):
-    params = {"epochs": 60, "batch": 256, "folds": 2}
+    params = {"epochs": 60, "batch": 256, "cv": 2}
     table = {"method": method, "value": 1.0, "cost": 0.4, "params": params, **keys}
     return make_plan(
         {"log": {"dataset": "thornton"}, "estimator": {"name": "t-learner"}, "strata": table}

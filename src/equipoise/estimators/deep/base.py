@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
@@ -65,8 +66,14 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         amounts: bool = True,
         device: str = "cpu",
     ) -> None:
-        self.epochs, self.batch, self.rate, self.decay = epochs, batch, rate, decay
-        self.patience, self.held, self.amounts, self.device = patience, held, amounts, device
+        self.epochs = epochs
+        self.batch = batch
+        self.rate = rate
+        self.decay = decay
+        self.patience = patience
+        self.held = held
+        self.amounts = amounts
+        self.device = device
 
     def plan(self, rows: int, seed: int) -> Training:
         """For so many rows."""
@@ -82,6 +89,7 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         )
 
 
+@renamed_arguments(seed="random_state")
 class DeepEstimator(EffectEstimator):
     """Base of the nets of effects.  A subclass makes a net, and stores further arguments where it
     has some.
@@ -90,7 +98,8 @@ class DeepEstimator(EffectEstimator):
     ----------
     width : of an embedding and of the last layers.   training : see `NetTraining`; None for its
         defaults.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of first weights, batches
+    space : what can be done to a unit; None for labels 0 and 1.   random_state : of first weights,
+        batches
         and the held-out rows.
     """
 
@@ -103,9 +112,12 @@ class DeepEstimator(EffectEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.training, self.space, self.seed = width, training, space, seed
+        self.width = width
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     @abstractmethod
     def _net(self, shape: Shape) -> Net:
@@ -127,13 +139,15 @@ class DeepEstimator(EffectEstimator):
         groups = (
             None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
         )
-        keep, held = split(cell, how.held, self.seed, groups)
+        keep, held = split(cell, how.held, self.random_state, groups)
         self.shape_ = asdict(
             Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width)
         )
         try:
             self._hold(
-                self._trained(rows.take(keep), rows.take(held), how.plan(len(keep), self.seed)),
+                self._trained(
+                    rows.take(keep), rows.take(held), how.plan(len(keep), self.random_state)
+                ),
                 rows,
                 y,
             )
@@ -150,7 +164,7 @@ class DeepEstimator(EffectEstimator):
 
     def _trained(self, rows: Rows, held: Rows, how: Training) -> Net:
         """A net that has learnt."""
-        net = build(self._net, Shape(**self.shape_), self.seed)
+        net = build(self._net, Shape(**self.shape_), self.random_state)
         history = fit(net, rows, held, how)
         self.losses_ = list(history.losses)
         return net
@@ -173,7 +187,7 @@ class DeepEstimator(EffectEstimator):
         return self.training or NetTraining()
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        net = with_weights(build(self._net, Shape(**self.shape_), self.seed), self.weights_)
+        net = with_weights(build(self._net, Shape(**self.shape_), self.random_state), self.weights_)
         inputs, cell = Inputs(**self.inputs_), self.space_.cells(treatment)
         values, baseline = (
             np.empty((len(X), len(cell), len(self.metrics_))),

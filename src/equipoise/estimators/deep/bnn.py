@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.estimators.deep.cfrnet import apart
@@ -28,7 +29,8 @@ class _BNN(Net):
     def __init__(self, shape: Shape, balance: float, near: float) -> None:
         super().__init__(shape)
         w = shape.width
-        self.balance, self.near = balance, near
+        self.balance = balance
+        self.near = near
         self.phi = mlp(shape.flat, (2 * w, 2 * w))
         self.first = torch.nn.Linear(2 * w, w)
         self.treated = torch.nn.Parameter(torch.randn(shape.arms, w) * (2 * w) ** -0.5)
@@ -69,6 +71,7 @@ def neighbours(levels: Tensor, u: Tensor, arm: Tensor, y: Tensor) -> Tensor:
     return torch.stack(missed).mean() if missed else levels.new_zeros(())
 
 
+@renamed_arguments(seed="random_state")
 class BNN(DeepEstimator):
     """One balanced net that reads the treatment beside its representation.
 
@@ -76,7 +79,7 @@ class BNN(DeepEstimator):
     ----------
     width : of an embedding and of the last layer.   balance : of the distance of means.   near : of
         the nearest rows' outcomes.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -87,10 +90,14 @@ class BNN(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.balance, self.near = width, balance, near
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.balance = balance
+        self.near = near
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _BNN(shape, self.balance, self.near)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.estimators.deep.tarnet import TwoHeads
@@ -27,7 +28,8 @@ class _CEVAE(TwoHeads):
     def __init__(self, shape: Shape, hidden: int, divergence: float) -> None:
         super().__init__(shape)
         w, arms = shape.width, shape.arms
-        self.hidden, self.divergence = hidden, divergence
+        self.hidden = hidden
+        self.divergence = divergence
         self.assign = mlp(shape.flat, (w,), arms)
         # an arm each: mean and log-variance of z
         self.encode = Towers(arms, shape.flat + shape.metrics, (w,), 2 * hidden)
@@ -65,6 +67,7 @@ class _CEVAE(TwoHeads):
         return total
 
 
+@renamed_arguments(seed="random_state")
 class CEVAE(DeepEstimator):
     """A variational autoencoder of hidden causes.
 
@@ -72,7 +75,7 @@ class CEVAE(DeepEstimator):
     ----------
     width : of an embedding and of the layers.   hidden : causes.   divergence : weight of the KL
         term (1: they collapse).
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -83,10 +86,14 @@ class CEVAE(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.hidden, self.divergence = width, hidden, divergence
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.hidden = hidden
+        self.divergence = divergence
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _CEVAE(shape, self.hidden, self.divergence)

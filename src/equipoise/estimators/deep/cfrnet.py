@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
@@ -20,7 +21,8 @@ from equipoise.neural.nets import Net, Shape, factual
 class _CFRNet(TwoHeads):
     def __init__(self, shape: Shape, balance: float, distance: Distance) -> None:
         super().__init__(shape)
-        self.balance, self.distance = balance, distance
+        self.balance = balance
+        self.distance = distance
 
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Factual, and what lies between the arms' representations."""
@@ -36,6 +38,7 @@ def apart(phi: Tensor, arm: Tensor, arms: int, distance: Distance) -> Tensor:
     return torch.stack([distance(phi[arm == a], control) for a in range(1, arms)]).mean()
 
 
+@renamed_arguments(seed="random_state")
 class CFRNet(DeepEstimator):
     """A shared representation, alike across arms, and a head an arm.
 
@@ -43,7 +46,7 @@ class CFRNet(DeepEstimator):
     ----------
     width : of an embedding and of the heads.   balance : the weight of the distance; 0 is TARNet.
     distance : "mmd" (of means), "mmd-rbf" or "wasserstein".   training : see `NetTraining`.
-        space, seed : as everywhere.
+        space, random_state : as everywhere.
     """
 
     def __init__(
@@ -54,10 +57,14 @@ class CFRNet(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.balance, self.distance = width, balance, distance
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.balance = balance
+        self.distance = distance
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         if self.distance not in DISTANCES:

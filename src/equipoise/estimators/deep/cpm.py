@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.layers import Grouped, Towers
@@ -37,13 +38,14 @@ class _CPM(Net):
         return self.by_arm(self.heads(self.indicate(self.treated)[:, None] * mixed))
 
 
+@renamed_arguments(seed="random_state")
 class CPM(DeepEstimator):
     """Experts that the treatment alone mixes and scales.
 
     Parameters
     ----------
     width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
-        space, seed : as everywhere.
+        space, random_state : as everywhere.
     """
 
     def __init__(
@@ -53,10 +55,13 @@ class CPM(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.experts = width, experts
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.experts = experts
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _CPM(shape, self.experts)

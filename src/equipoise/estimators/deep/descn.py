@@ -16,6 +16,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.estimators.deep.tarnet import TwoHeads
@@ -58,6 +59,7 @@ class _DESCN(TwoHeads):
         return length * functional.normalize(self.phi(self.flat(u)), dim=1)
 
 
+@renamed_arguments(seed="random_state")
 class DESCN(DeepEstimator):
     """Levels over the entire space, tied by an effect of their own.
 
@@ -65,7 +67,7 @@ class DESCN(DeepEstimator):
     ----------
     width : of an embedding and of the heads.   propensity, space_weight, cross : weights of the
         three terms above.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -77,15 +79,15 @@ class DESCN(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.propensity, self.space_weight, self.cross = (
-            width,
-            propensity,
-            space_weight,
-            cross,
-        )
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.propensity = propensity
+        self.space_weight = space_weight
+        self.cross = cross
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _DESCN(shape, (self.propensity, self.space_weight, self.cross))

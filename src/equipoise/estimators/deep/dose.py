@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
@@ -40,6 +41,7 @@ def usual_training(epochs: int = EPOCHS) -> NetTraining:
     return NetTraining(epochs=min(epochs, EPOCHS), batch=512, rate=0.01, decay=0.01, patience=30)
 
 
+@renamed_arguments(seed="random_state")
 class DoseNetEstimator(EffectEstimator):
     """Base of the nets of a dose.
 
@@ -49,7 +51,7 @@ class DoseNetEstimator(EffectEstimator):
         density : weight of the dose's
         log-density.   nets : how many, of which the mean is taken.
     training : see `NetTraining`; amounts are not learnt as logarithms.
-    space : a Dose.   seed : of first weights, batches and the held-out rows.
+    space : a Dose.   random_state : of first weights, batches and the held-out rows.
     """
 
     takes = "an interval of amounts: Dose"
@@ -64,10 +66,15 @@ class DoseNetEstimator(EffectEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.targeted, self.density, self.nets = width, targeted, density, nets
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.targeted = targeted
+        self.density = density
+        self.nets = nets
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     @abstractmethod
     def _net(self, features: int, slots: int, metrics: int) -> DoseNet:
@@ -142,7 +149,9 @@ class DoseNetEstimator(EffectEstimator):
         groups = (
             None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
         )
-        seeds: list[int] = np.random.default_rng(self.seed).integers(2**31, size=self.nets).tolist()
+        seeds: list[int] = (
+            np.random.default_rng(self.random_state).integers(2**31, size=self.nets).tolist()
+        )
         found = [self._trained(columns, inputs.slots, groups, seed) for seed in seeds]
         self.weights_, self.losses_ = (
             [weights for weights, _ in found],

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.estimators.deep.tarnet import TwoHeads
@@ -25,7 +26,8 @@ LEAST = 0.01  # of a fitted propensity
 class _DragonNet(TwoHeads):
     def __init__(self, shape: Shape, propensity: float, targeted: float) -> None:
         super().__init__(shape)
-        self.propensity, self.targeted = propensity, targeted
+        self.propensity = propensity
+        self.targeted = targeted
         self.assign = nn.Linear(2 * shape.width, shape.arms)
         self.eps = nn.Parameter(torch.zeros(shape.candidates, shape.metrics))
 
@@ -57,6 +59,7 @@ class _DragonNet(TwoHeads):
         return total + self.targeted * ((y - perturbed) ** 2).mean()
 
 
+@renamed_arguments(seed="random_state")
 class DragonNet(DeepEstimator):
     """A shared representation with a head an arm and one for the treatment itself.
 
@@ -65,7 +68,7 @@ class DragonNet(DeepEstimator):
     width : of an embedding and of the heads.   propensity : weight of the treatment's
         cross-entropy.
     targeted : weight of targeted regularisation; 0 for none.   training : see `NetTraining`.
-        space, seed : as everywhere.
+        space, random_state : as everywhere.
     """
 
     def __init__(
@@ -76,10 +79,14 @@ class DragonNet(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.propensity, self.targeted = width, propensity, targeted
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.propensity = propensity
+        self.targeted = targeted
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _DragonNet(shape, self.propensity, self.targeted)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.attention import SelfAttention, TargetAttention
@@ -27,8 +28,10 @@ class _EFIN(Net):
     def __init__(self, shape: Shape, constraint: float, detach: bool) -> None:
         super().__init__(shape)
         w = shape.width
-        self.constraint, self.detach = constraint, detach
-        self.mix, self.look = SelfAttention(w), TargetAttention(shape.candidates, w)
+        self.constraint = constraint
+        self.detach = detach
+        self.mix = SelfAttention(w)
+        self.look = TargetAttention(shape.candidates, w)
         self.control = mlp(shape.flat, (2 * w, w), shape.metrics)
         self.effect = Towers(shape.candidates, w, (w,), shape.metrics)
         self.told = nn.Linear(w, shape.arms)
@@ -55,6 +58,7 @@ class _EFIN(Net):
         )
 
 
+@renamed_arguments(seed="random_state")
 class EFIN(DeepEstimator):
     """Attention among features, and of the treatment to features.
 
@@ -62,7 +66,7 @@ class EFIN(DeepEstimator):
     ----------
     width : of an embedding.   constraint : weight of the reversed treatment.   detach : treated
         rows leave control alone.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -73,10 +77,14 @@ class EFIN(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.constraint, self.detach = width, constraint, detach
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.constraint = constraint
+        self.detach = detach
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _EFIN(shape, self.constraint, self.detach)

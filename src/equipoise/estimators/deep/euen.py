@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.layers import Embed, Towers, mlp
@@ -31,6 +32,7 @@ class _EUEN(Net):
         return torch.cat([c, under + self.by_arm(self.uplift(self.other(u).flatten(1)))], dim=1)
 
 
+@renamed_arguments(seed="random_state")
 class EUEN(DeepEstimator):
     """Control and uplift as two nets that are added.
 
@@ -38,7 +40,7 @@ class EUEN(DeepEstimator):
     ----------
     width : of an embedding and of the last layer.   detach : whether treated rows leave the net of
         control alone.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -48,10 +50,13 @@ class EUEN(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.detach = width, detach
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.detach = detach
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _EUEN(shape, self.detach)

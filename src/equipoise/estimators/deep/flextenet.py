@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.layers import Dense, Flat, Grouped
@@ -28,7 +29,8 @@ class _FlexTENet(Net):
         inside, both = (shape.flat, w, w), (shape.flat, 2 * w, 2 * w)
         self.shared = nn.ModuleList(Dense(i, w) for i in inside)
         self.private = nn.ModuleList(Grouped(arms, i, w) for i in both)
-        self.end, self.ends = nn.Linear(w, shape.metrics), Grouped(arms, 2 * w, shape.metrics)
+        self.end = nn.Linear(w, shape.metrics)
+        self.ends = Grouped(arms, 2 * w, shape.metrics)
 
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""
@@ -54,13 +56,14 @@ class _FlexTENet(Net):
         return total
 
 
+@renamed_arguments(seed="random_state")
 class FlexTENet(DeepEstimator):
     """Layers that are shared and private at once.
 
     Parameters
     ----------
     width : of an embedding and of a layer's part.   orthogonal : weight of the penalty.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -70,10 +73,13 @@ class FlexTENet(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.orthogonal = width, orthogonal
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.orthogonal = orthogonal
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _FlexTENet(shape, self.orthogonal)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.estimators.deep.tarnet import TwoHeads
@@ -60,6 +61,7 @@ class _GANITE(TwoHeads):
         return generator + functional.cross_entropy(guess, arm) + inference
 
 
+@renamed_arguments(seed="random_state")
 class GANITE(DeepEstimator):
     """Outcomes completed by an adversarial pair of nets, then learnt by a third.
 
@@ -67,7 +69,7 @@ class GANITE(DeepEstimator):
     ----------
     width : of an embedding and of the last layers.   adversary : weight of fooling the
         discriminator.
-    training : see `NetTraining`.   space, seed : as everywhere.
+    training : see `NetTraining`.   space, random_state : as everywhere.
     """
 
     def __init__(
@@ -77,10 +79,13 @@ class GANITE(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.adversary = width, adversary
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.adversary = adversary
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _GANITE(shape, self.adversary)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
@@ -101,6 +102,7 @@ def alignment(kind: str, c: Tensor, base: Tensor) -> Tensor:
     return (there + back).mean() / 2
 
 
+@renamed_arguments(seed="random_state")
 class HUM(DeepEstimator):
     """Heterogeneous multi-treatment uplift: a branch a treatment, all metrics at once.
 
@@ -112,7 +114,7 @@ class HUM(DeepEstimator):
         or one each.
     shared_control : one control tower for all branches.   attention : the treatment's own view;
         False: one view for all.
-    training : see `NetTraining`.   space : what can be done to a unit.   seed : of all.
+    training : see `NetTraining`.   space : what can be done to a unit.   random_state : of all.
     """
 
     def __init__(
@@ -127,15 +129,18 @@ class HUM(DeepEstimator):
         attention: bool = True,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.experts, self.penalty, self.alignment = width, experts, penalty, alignment
-        self.share_experts, self.shared_control, self.attention = (
-            share_experts,
-            shared_control,
-            attention,
-        )
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.experts = experts
+        self.penalty = penalty
+        self.alignment = alignment
+        self.share_experts = share_experts
+        self.shared_control = shared_control
+        self.attention = attention
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         if self.alignment not in ALIGNMENTS:

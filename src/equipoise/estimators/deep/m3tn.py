@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.layers import Experts, Towers
@@ -29,13 +30,14 @@ class _M3TN(Net):
         return torch.cat([found[:, :1], found[:, :1] + found[:, 1:]], dim=1)
 
 
+@renamed_arguments(seed="random_state")
 class M3TN(DeepEstimator):
     """A mixture of experts per arm; effects on control's level.
 
     Parameters
     ----------
     width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
-        space, seed : as everywhere.
+        space, random_state : as everywhere.
     """
 
     def __init__(
@@ -45,10 +47,13 @@ class M3TN(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.experts = width, experts
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.experts = experts
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _M3TN(shape, self.experts)

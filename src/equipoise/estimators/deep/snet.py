@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.deep.base import DeepEstimator, NetTraining
 from equipoise.neural.layers import Towers
@@ -25,7 +26,8 @@ class _SNet(Net):
     def __init__(self, shape: Shape, propensity: float, orthogonal: float) -> None:
         super().__init__(shape)
         w = shape.width
-        self.propensity, self.orthogonal = propensity, orthogonal
+        self.propensity = propensity
+        self.orthogonal = orthogonal
         # an arm each, then outcomes, common, treatment
         self.views = Towers(shape.arms + 3, shape.flat, (w,), w)
         self.heads = Towers(shape.arms, 3 * w, (w,), shape.metrics)
@@ -57,6 +59,7 @@ def crowding(weight: Tensor) -> Tensor:
     return (size.sum(dim=0) ** 2 - (size**2).sum(dim=0)).sum() / 2
 
 
+@renamed_arguments(seed="random_state")
 class SNet(DeepEstimator):
     """Five kinds of representation, kept apart.
 
@@ -76,10 +79,14 @@ class SNet(DeepEstimator):
         *,
         training: NetTraining | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.width, self.propensity, self.orthogonal = width, propensity, orthogonal
-        self.training, self.space, self.seed = training, space, seed
+        self.width = width
+        self.propensity = propensity
+        self.orthogonal = orthogonal
+        self.training = training
+        self.space = space
+        self.random_state = random_state
 
     def _net(self, shape: Shape) -> Net:
         return _SNet(shape, self.propensity, self.orthogonal)

@@ -70,7 +70,7 @@ class XLearnerNet(DeepEstimator):
         return _XNet(shape)
 
     def _trained(self, rows: Rows, held: Rows, how: Training) -> Net:
-        net = build(_XNet, Shape(**self.shape_), self.seed)
+        net = build(_XNet, Shape(**self.shape_), self.random_state)
         counts = np.bincount(rows.arm)
         net.share.copy_(torch.from_numpy(counts[1:] / (counts[1:] + counts[0])))
         self.losses_ = []

@@ -62,8 +62,12 @@ class Source:
                 type(batches).__name__,
                 fix=fix,
             )
-        self._batches, self._treatment, self._weight = batches, treatment, weight
-        self._folds, self._seed, self._rows = folds, seed, -1
+        self._batches = batches
+        self._treatment = treatment
+        self._weight = weight
+        self._folds = folds
+        self._seed = seed
+        self._rows = -1
         self.outcomes = (outcomes,) if isinstance(outcomes, str) else tuple(outcomes)
         first = next((batch for batch in batches() if batch.num_rows), None)
         if first is None:

@@ -195,8 +195,10 @@ class KroneckerSums:
 
     def __init__(self, layout: Layout, weights: int) -> None:
         p, q = len(layout.plain), layout.q
-        self._layout, self._wide = layout, p * q
-        self._left, self._right = np.zeros((_up(_pairs(p)), NEAR)), np.zeros((_up(_pairs(q)), NEAR))
+        self._layout = layout
+        self._wide = p * q
+        self._left = np.zeros((_up(_pairs(p)), NEAR))
+        self._right = np.zeros((_up(_pairs(q)), NEAR))
         self._sums = np.zeros((weights, len(self._left), len(self._right)))
         self._mixed = np.zeros((weights, len(layout.slots), len(layout.slots) - p * q))
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
@@ -93,13 +94,15 @@ def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floa
     return np.sqrt(np.maximum(out, 0.0)).reshape(-1, k, m)
 
 
+@renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
 class LinearDML(EffectEstimator):
     """Double machine learning, linear in the treatment's encoding and in the features; any space,
     any number of metrics.
 
     Parameters
     ----------
-    outcome : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression
+    outcome_model : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge
+        regression
         of the shared Gram matrix.
     treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged
         treatment is control or a
@@ -112,7 +115,7 @@ class LinearDML(EffectEstimator):
     cross_modifiers : the same for columns of the encoding that are products of switches, which are
         many: by default none, so
         that an interaction is one number.  They must be among ``modifiers``.
-    folds : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed :
+    cv : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed :
         of the folds.
 
     Attributes
@@ -139,24 +142,24 @@ class LinearDML(EffectEstimator):
 
     def __init__(
         self,
-        outcome: Any = None,
+        outcome_model: Any = None,
         treatment_model: Any = None,
         *,
         space: Space | None = None,
         modifiers: Sequence[str] | Sequence[int] | None = None,
         cross_modifiers: Sequence[str] | Sequence[int] | None = (),
-        folds: int = 5,
+        cv: int = 5,
         alpha: float = 1.0,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
         self.space = space
-        self.outcome = outcome
+        self.outcome_model = outcome_model
         self.treatment_model = treatment_model
         self.modifiers = modifiers
         self.cross_modifiers = cross_modifiers
-        self.folds = folds
+        self.cv = cv
         self.alpha = alpha
-        self.seed = seed
+        self.random_state = random_state
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def fit_batches(
@@ -183,22 +186,22 @@ class LinearDML(EffectEstimator):
         built-in ridges, no propensities and no groups.  Raises `InputError` for a bad value, by its
         column, row and batch.
         """
-        if self.outcome is not None or self.treatment_model is not None:
+        if self.outcome_model is not None or self.treatment_model is not None:
             raise InputError(
-                "outcome and treatment_model",
+                "outcome_model and treatment_model",
                 "be None to learn from batches",
                 "a model",
                 fix="use fit",
             )
         source = Source(
-            batches, treatment, outcomes, features, weight, self.space, self.folds, self.seed
+            batches, treatment, outcomes, features, weight, self.space, self.cv, self.random_state
         )
         self.space_, self.metrics_ = source.space, source.outcomes
         self.feature_names_in_, self.n_features_in_ = (
             np.asarray(source.features, dtype=object),
             len(source.features),
         )
-        sums = passes.first_pass(source.parts, self.folds)
+        sums = passes.first_pass(source.parts, self.cv)
         source.check(sums)
         self.expectation_ = "learnt"
         self._finish(source.parts, sums, source.features, _support(sums, len(source.outcomes)))
@@ -238,26 +241,37 @@ class LinearDML(EffectEstimator):
         _no_missing(data.X, data.features)
         phi = self.space_.encode(data.treatment)
         cell, saturated = _exact_cells(self.space_, data, phi)
-        fold = fold_ids(len(data), self.folds, self.seed, strata=cell, groups=data.groups)
+        fold = fold_ids(len(data), self.cv, self.random_state, strata=cell, groups=data.groups)
         part = passes.Part(data.X, phi, data.y, fold, data.weight, data.groups)
-        sums = passes.first_pass(lambda: [part], self.folds)
+        sums = passes.first_pass(lambda: [part], self.cv)
         support = None if saturated else _support(sums, len(data.metrics))
         table = Table(data.X, data.features)
         part = replace(part, t=self._treatment_residuals(data, table, part, cell))
-        if self.outcome is not None:
+        if self.outcome_model is not None:
             part = replace(
                 part,
                 r=model_residuals(
-                    self.outcome, "outcome", table, data.y, data.weight, fold, self.seed
+                    self.outcome_model,
+                    "outcome_model",
+                    table,
+                    data.y,
+                    data.weight,
+                    fold,
+                    self.random_state,
                 ),
             )
         self._finish(lambda: [part], sums, data.features, support)
         # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
-        if self.outcome is not None:
+        if self.outcome_model is not None:
             z = standardise(data.X, self.centre_, self.scale_)[self.modifiers_]
             level = data.y - np.einsum("np,npm->nm", phi / self.encoding_scale_, self._slopes(z))
             self.baseline_ = learn_targets(
-                self.outcome, table, Nuisance(None, level), None, data.weight, self.seed
+                self.outcome_model,
+                table,
+                Nuisance(None, level),
+                None,
+                data.weight,
+                self.random_state,
             )
 
     def _treatment_residuals(
@@ -283,7 +297,7 @@ class LinearDML(EffectEstimator):
             part.phi,
             data.weight,
             part.fold,
-            self.seed,
+            self.random_state,
         )
 
     def _finish(

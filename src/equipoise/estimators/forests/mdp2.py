@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
@@ -53,14 +54,25 @@ FOLDS = 2
 LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
 
+@renamed_arguments(
+    trees="n_estimators",
+    depth="max_depth",
+    least="min_samples_leaf",
+    bins="max_bin",
+    features="max_features",
+    threads="n_jobs",
+    seed="random_state",
+)
 class MDP2Forest(EffectEstimator):
     """A forest of divisions.
 
     Parameters
     ----------
-    trees, depth, least : how many, how deep, the fewest rows of a leaf.   bins, cuts : of a
+    n_estimators, max_depth, min_samples_leaf : how many, how deep, the fewest rows of a leaf.
+        max_bin, cuts : of a
         feature, and of a share.
-    subsample : the share of rows a tree draws, without return.   features : the share of features a
+    subsample : the share of rows a tree draws, without return.   max_features : the share of
+        features a
         tree may use.
     criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far
         the curves vary).
@@ -74,7 +86,7 @@ class MDP2Forest(EffectEstimator):
         less its cross-fitted mean.
     integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge :
         of the curves, in rows.
-    threads : of the trees; the numbers do not depend on it.   space, seed : as everywhere.
+    n_jobs : of the trees; the numbers do not depend on it.   space, random_state : as everywhere.
 
     Attributes
     ----------
@@ -86,14 +98,14 @@ class MDP2Forest(EffectEstimator):
 
     def __init__(
         self,
-        trees: int = 100,
-        depth: int = 7,
-        least: int = 40,
+        n_estimators: int = 100,
+        max_depth: int = 7,
+        min_samples_leaf: int = 40,
         *,
-        bins: int = 32,
+        max_bin: int = 32,
         cuts: int = 24,
         subsample: float = 0.63,
-        features: float = 1.0,
+        max_features: float = 1.0,
         criterion: str = "mdpp_penalised",
         leaf: str = "mdpp",
         honest: bool = False,
@@ -102,25 +114,28 @@ class MDP2Forest(EffectEstimator):
         integral: str = "mass",
         centred: bool = True,
         ridge: float = 5.0,
-        threads: int = 1,
+        n_jobs: int = 1,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.trees, self.depth, self.least, self.bins, self.cuts = trees, depth, least, bins, cuts
-        self.subsample, self.features, self.criterion, self.leaf = (
-            subsample,
-            features,
-            criterion,
-            leaf,
-        )
-        self.honest, self.residual, self.balanced, self.integral, self.centred = (
-            honest,
-            residual,
-            balanced,
-            integral,
-            centred,
-        )
-        self.ridge, self.threads, self.space, self.seed = ridge, threads, space, seed
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.max_bin = max_bin
+        self.cuts = cuts
+        self.subsample = subsample
+        self.max_features = max_features
+        self.criterion = criterion
+        self.leaf = leaf
+        self.honest = honest
+        self.residual = residual
+        self.balanced = balanced
+        self.integral = integral
+        self.centred = centred
+        self.ridge = ridge
+        self.n_jobs = n_jobs
+        self.space = space
+        self.random_state = random_state
 
     def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
         """The best division for each row, (n, K): >= 0, sums to 1.   metric: which outcome is to be
@@ -164,19 +179,19 @@ class MDP2Forest(EffectEstimator):
             )
         complete(data.X, data.features)
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
-        self.knots_ = [_quantiles(data.X[:, j], w, self.bins) for j in range(data.X.shape[1])]
+        self.knots_ = [_quantiles(data.X[:, j], w, self.max_bin) for j in range(data.X.shape[1])]
         self.edges_ = _edges(T, w, self.cuts)
         table, model = Table(data.X, data.features), default_outcome(len(data))
-        fold = fold_ids(len(data), FOLDS, self.seed, groups=data.groups)
+        fold = fold_ids(len(data), FOLDS, self.random_state, groups=data.groups)
         held = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).held[:, 0]
         every = TableRows(table, None)
         self.means_ = [
-            learn(model, every, column, data.weight, self.seed)
+            learn(model, every, column, data.weight, self.random_state)
             for column in np.ascontiguousarray(data.y.T)
         ]
         y = data.y - held if self.residual else data.y
         if self.balanced:
-            w = w * balance(data, T, model, fold, self.seed)
+            w = w * balance(data, T, model, fold, self.random_state)
             w /= w.mean()
         self.effective_ = float(w.sum() ** 2 / (w @ w))
         self.forests_ = [
@@ -191,21 +206,21 @@ class MDP2Forest(EffectEstimator):
         ):
             if getattr(self, name) not in known:
                 raise InputError(name, f"be one of {', '.join(known)}", repr(getattr(self, name)))
-        if min(self.trees, self.depth, self.least) < 1 or not (
-            0 < self.subsample <= 1 and 0 < self.features <= 1
+        if min(self.n_estimators, self.max_depth, self.min_samples_leaf) < 1 or not (
+            0 < self.subsample <= 1 and 0 < self.max_features <= 1
         ):
             must = "be whole numbers >= 1, and shares in (0, 1]"
             raise InputError(
-                "trees, depth, least; subsample, features",
+                "n_estimators, max_depth, min_samples_leaf; subsample, max_features",
                 must,
-                (self.trees, self.depth, self.least),
+                (self.n_estimators, self.max_depth, self.min_samples_leaf),
             )
-        if len(data) < 2 * self.least:
+        if len(data) < 2 * self.min_samples_leaf:
             raise InputError(
                 "the rows",
-                f"be at least two leaves of {self.least}",
+                f"be at least two leaves of {self.min_samples_leaf}",
                 len(data),
-                fix="lower least, or log more",
+                fix="lower min_samples_leaf, or log more",
             )
 
     def _grown(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
@@ -223,10 +238,10 @@ class MDP2Forest(EffectEstimator):
         given = (Xb, place, T, w, w * y, packed, unit, spread)
 
         def one(t: int) -> tuple[Any, ...]:
-            return self._tree(np.random.default_rng([self.seed, t]), y, *given)
+            return self._tree(np.random.default_rng([self.random_state, t]), y, *given)
 
-        with ThreadPoolExecutor(max(1, self.threads)) as pool:
-            made = list(pool.map(one, range(self.trees)))
+        with ThreadPoolExecutor(max(1, self.n_jobs)) as pool:
+            made = list(pool.map(one, range(self.n_estimators)))
         parts = [np.concatenate([tree[p] for tree in made]) for p in range(len(made[0]))]
         starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in made])]).astype(np.int64)
         return dict(
@@ -247,15 +262,17 @@ class MDP2Forest(EffectEstimator):
         spread: float,
     ) -> tuple[Any, ...]:
         n, d = Xb.shape
-        drawn = rng.permutation(n)[: max(2 * self.least, int(self.subsample * n))].astype(np.int32)
+        drawn = rng.permutation(n)[
+            : max(2 * self.min_samples_leaf, int(self.subsample * n))
+        ].astype(np.int32)
         cut = len(drawn) // 2 if self.honest else 0
         rows, apart = np.sort(drawn[cut:]), np.sort(drawn[:cut] if self.honest else drawn)
-        used = np.sort(rng.permutation(d)[: max(1, round(self.features * d))]).astype(np.int32)
+        used = np.sort(rng.permutation(d)[: max(1, round(self.max_features * d))]).astype(np.int32)
         mass, code = self.integral == "mass", CRITERIA[self.criterion]
         settings = (
-            self.bins,
-            self.depth,
-            self.least,
+            self.max_bin,
+            self.max_depth,
+            self.min_samples_leaf,
             code,
             mass,
             self.centred,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
@@ -31,28 +32,33 @@ from equipoise.estimators.meta.s import answers
 from equipoise.estimators.training_data import Sample
 
 
+@renamed_arguments(outcome="outcome_model", seed="random_state")
 class DoseSLearner(EffectEstimator):
     """Boosted trees on features and dose, one model per metric.
 
     Parameters
     ----------
-    outcome : a `BoostedTrees`; None for the default one.
+    outcome_model : a `BoostedTrees`; None for the default one.
     monotone : "increasing", "decreasing" or None: how the level moves with the dose; one for all
         metrics, or one per metric.
-    space : a Dose, which must be given.   seed : kept for the contract; these trees are not random.
+    space : a Dose, which must be given.   random_state : kept for the contract; these trees are
+        not random.
     """
 
     takes = "an interval of amounts: Dose"
 
     def __init__(
         self,
-        outcome: BoostedTrees | None = None,
+        outcome_model: BoostedTrees | None = None,
         *,
         monotone: str | Sequence[str | None] | None = None,
         space: Space | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
-        self.outcome, self.monotone, self.space, self.seed = outcome, monotone, space, seed
+        self.outcome_model = outcome_model
+        self.monotone = monotone
+        self.space = space
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)
@@ -60,10 +66,10 @@ class DoseSLearner(EffectEstimator):
             raise InputError(
                 "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
             )
-        model = default_outcome(len(data)) if self.outcome is None else self.outcome
+        model = default_outcome(len(data)) if self.outcome_model is None else self.outcome_model
         if not isinstance(model, BoostedTrees):
             raise InputError(
-                "outcome",
+                "outcome_model",
                 "be BoostedTrees or None",
                 repr(model),
                 fix="SLearner takes any scikit-learn model",
@@ -75,7 +81,7 @@ class DoseSLearner(EffectEstimator):
             bent = clone(model).set_params(
                 monotone=[None] * data.X.shape[1] + [way] if way else None
             )
-            self.levels_.append(learn(bent, rows, target, data.weight, self.seed))
+            self.levels_.append(learn(bent, rows, target, data.weight, self.random_state))
 
     def _ways(self, metrics: int) -> list[str | None]:
         ways = (

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
@@ -25,40 +26,41 @@ from equipoise.estimators.crossfit import cell_nuisances, cross_fit, design, lea
 from equipoise.estimators.training_data import Sample
 
 
+@renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")
 class DRLearner(EffectEstimator):
     """One effect model per candidate and metric, from doubly robust scores of all rows.
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
+    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
         regressor; None for boosted trees.
     space : what can be done to a unit; None for labels 0 and 1.
-    folds : of the cross-fitting.   seed : of the folds, and of base models that are random.
+    cv : of the cross-fitting.   random_state : of the folds, and of base models that are random.
     """
 
     takes = "finite: Arms, or Dose by its bins"
 
     def __init__(
         self,
-        outcome: Any = None,
-        effect: Any = None,
+        outcome_model: Any = None,
+        effect_model: Any = None,
         *,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.outcome, self.effect, self.space, self.folds, self.seed = (
-            outcome,
-            effect,
-            space,
-            folds,
-            seed,
-        )
+        self.outcome_model = outcome_model
+        self.effect_model = effect_model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         given = design(self, data)
         levels = cell_nuisances(data.y, given.cell, given.cells)
-        fit = cross_fit(given.outcome, given.table, levels, given.fold, data.weight, self.seed)
+        fit = cross_fit(
+            given.outcome, given.table, levels, given.fold, data.weight, self.random_state
+        )
         score = dr_scores(
             data.y, given.cell, propensities(data, given.cell, given.cells, given.fold), fit.held
         )
@@ -66,7 +68,7 @@ class DRLearner(EffectEstimator):
         # control, a model each fold and metric
         self.levels_ = [of_fold[0] for of_fold in fit.models]
         self.effects_ = learn_each(
-            given.effect, Rows(given.table, None), target, data.weight, self.seed
+            given.effect, Rows(given.table, None), target, data.weight, self.random_state
         )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:

@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
 from equipoise.estimators.training_data import Sample
 
 
+@renamed_arguments(seed="random_state")
 class GPS(EffectEstimator):
     """The generalised propensity score, as a baseline for nets and trees of a dose; features may
     not be missing.
@@ -34,13 +36,17 @@ class GPS(EffectEstimator):
     ----------
     ridge : of the model of the dose, on standardised features, in rows.   space : a Dose, which
         must be given.
-    seed : kept for the contract; nothing is random.
+    random_state : kept for the contract; nothing is random.
     """
 
     takes = "an interval of amounts: Dose"
 
-    def __init__(self, ridge: float = 1.0, *, space: Space | None = None, seed: int = 0) -> None:
-        self.ridge, self.space, self.seed = ridge, space, seed
+    def __init__(
+        self, ridge: float = 1.0, *, space: Space | None = None, random_state: int = 0
+    ) -> None:
+        self.ridge = ridge
+        self.space = space
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         if not (np.isfinite(self.ridge) and self.ridge >= 0):

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.base_learners import Fitted, Rows, predict_all
@@ -42,44 +43,50 @@ def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple
     return (y - mean) / residual[:, None], residual**2
 
 
+@renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")
 class RLearner(EffectEstimator):
     """One effect model per candidate and metric, from residual-on-residual regression.
 
     Parameters
     ----------
-    outcome : of the mean m and the control level: regressor, or classifier for 0/1 outcomes; None
+    outcome_model : of the mean m and the control level: regressor, or classifier for 0/1 outcomes;
+        None
         for boosted trees.
-    effect : regressor that takes weights; None for boosted trees.
-    folds, space, seed : as for the other learners.
+    effect_model : regressor that takes weights; None for boosted trees.
+    cv, space, random_state : as for the other learners.
     """
 
     takes = "finite: Arms, or Dose by its bins"
 
     def __init__(
         self,
-        outcome: Any = None,
-        effect: Any = None,
+        outcome_model: Any = None,
+        effect_model: Any = None,
         *,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.outcome, self.effect, self.space, self.folds, self.seed = (
-            outcome,
-            effect,
-            space,
-            folds,
-            seed,
-        )
+        self.outcome_model = outcome_model
+        self.effect_model = effect_model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         given = design(self, data)
         cell, table = given.cell, given.table
         parts = [Nuisance((cell == 0) | (cell == a), data.y) for a in range(1, given.cells)]
-        mean = cross_fit(given.outcome, table, parts, given.fold, data.weight, self.seed).held
+        mean = cross_fit(
+            given.outcome, table, parts, given.fold, data.weight, self.random_state
+        ).held
         e = propensities(data, cell, given.cells, given.fold)
         self.levels_ = learn_targets(
-            given.outcome, table, Nuisance(cell == 0, data.y), weight=data.weight, seed=self.seed
+            given.outcome,
+            table,
+            Nuisance(cell == 0, data.y),
+            weight=data.weight,
+            seed=self.random_state,
         )
         self.effects_ = [
             self._pair(given, data, a, e, mean[:, a - 1]) for a in range(1, given.cells)
@@ -94,7 +101,7 @@ class RLearner(EffectEstimator):
         )
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
-        return learn_each(given.effect, rows, target, weight, self.seed)
+        return learn_each(given.effect, rows, target, weight, self.random_state)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
@@ -65,31 +66,37 @@ def _rows(space: Space, codes: Floats) -> list[int]:
     return [int((codes == one).all(axis=1).sum()) for one in space.encode(space.candidates())]
 
 
+@renamed_arguments(outcome="outcome_model", seed="random_state")
 class SLearner(EffectEstimator):
     """One outcome model per metric, for all treatments.
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
+        that are
         random.
     """
 
     takes = "one that encodes its treatments as numbers"
 
-    def __init__(self, outcome: Any = None, *, space: Space | None = None, seed: int = 0) -> None:
-        self.outcome, self.space, self.seed = outcome, space, seed
+    def __init__(
+        self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0
+    ) -> None:
+        self.outcome_model = outcome_model
+        self.space = space
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
-        model = default_outcome(len(data)) if self.outcome is None else self.outcome
+        model = default_outcome(len(data)) if self.outcome_model is None else self.outcome_model
         codes = self.space_.encode(data.treatment)
         check_encoding(self.space_, codes)
         table = Table(
             np.hstack([data.X, codes]),
             (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))),
         )
-        check_model(model, "outcome", table)
-        self.levels_ = learn_each(model, Rows(table, None), data.y, data.weight, self.seed)
+        check_model(model, "outcome_model", table)
+        self.levels_ = learn_each(model, Rows(table, None), data.y, data.weight, self.random_state)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         codes = self.space_.encode(treatment)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
 from equipoise.estimators.base_learners import Table, check_model, default_outcome, predict_all
@@ -18,13 +19,15 @@ from equipoise.estimators.crossfit import cell_nuisances, learn_targets
 from equipoise.estimators.training_data import Sample
 
 
+@renamed_arguments(outcome="outcome_model", seed="random_state")
 class TLearner(EffectEstimator):
     """One outcome model per cell and metric.
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.
+    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
+        that are
         random.
 
     Examples
@@ -38,17 +41,23 @@ class TLearner(EffectEstimator):
 
     takes = "finite: Arms, or Dose by its bins"
 
-    def __init__(self, outcome: Any = None, *, space: Space | None = None, seed: int = 0) -> None:
-        self.outcome, self.space, self.seed = outcome, space, seed
+    def __init__(
+        self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0
+    ) -> None:
+        self.outcome_model = outcome_model
+        self.space = space
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
-        model = default_outcome(len(data) / cells) if self.outcome is None else self.outcome
-        check_model(model, "outcome", table)
+        model = (
+            default_outcome(len(data) / cells) if self.outcome_model is None else self.outcome_model
+        )
+        check_model(model, "outcome_model", table)
         cell = finite_cells(self.space_, data, least=2)
         nuisances = cell_nuisances(data.y, cell, cells)
         self.levels_ = [
-            learn_targets(model, table, nuisance, weight=data.weight, seed=self.seed)
+            learn_targets(model, table, nuisance, weight=data.weight, seed=self.random_state)
             for nuisance in nuisances
         ]
 

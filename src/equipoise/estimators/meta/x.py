@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
@@ -33,33 +34,43 @@ from equipoise.estimators.training_data import Sample
 PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
 
 
+@renamed_arguments(outcome="outcome_model", effect="effect_model", seed="random_state")
 class XLearner(EffectEstimator):
     """Two effect models per candidate and metric, from imputed effects.
 
     Parameters
     ----------
-    outcome : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
+    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
         regressor; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   seed : of base models that are
+    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
+        that are
         random.
     """
 
     takes = "finite: Arms, or Dose by its bins"
 
     def __init__(
-        self, outcome: Any = None, effect: Any = None, *, space: Space | None = None, seed: int = 0
+        self,
+        outcome_model: Any = None,
+        effect_model: Any = None,
+        *,
+        space: Space | None = None,
+        random_state: int = 0,
     ) -> None:
-        self.outcome, self.effect, self.space, self.seed = outcome, effect, space, seed
+        self.outcome_model = outcome_model
+        self.effect_model = effect_model
+        self.space = space
+        self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
         table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
-        outcome, effect = base_models(self.outcome, self.effect, table, cells)
+        outcome, effect = base_models(self.outcome_model, self.effect_model, table, cells)
         cell = finite_cells(self.space_, data, least=2)
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
         def regress(model: Any, a: int, target: Floats) -> Any:
-            return learn_each(model, rows[a], target, weights[a], self.seed)
+            return learn_each(model, rows[a], target, weights[a], self.random_state)
 
         levels = [regress(outcome, a, rows[a].of(data.y)) for a in range(cells)]
         self.levels_ = levels[0]
@@ -79,7 +90,9 @@ class XLearner(EffectEstimator):
 
     def _mix(self, data: Sample, cell: Ints, cells: int) -> Floats:
         """g_a, (k,)."""
-        fold = fold_ids(len(data), PROPENSITY_FOLDS, self.seed, strata=cell, groups=data.groups)
+        fold = fold_ids(
+            len(data), PROPENSITY_FOLDS, self.random_state, strata=cell, groups=data.groups
+        )
         e = np.average(propensities(data, cell, cells, fold), axis=0, weights=data.weight)
         mix: Floats = e[1:] / (e[1:] + e[0])
         return mix

@@ -55,7 +55,8 @@ class Softmax:
     """
 
     def __init__(self, trees: list[Trees], start: list[float]) -> None:
-        self.trees, self.start = trees, start
+        self.trees = trees
+        self.start = start
 
     def predict(self, X: Floats, rows: Ints | None = None) -> Floats:
         """softmax(start + sum of the trees), (n, classes)."""
@@ -69,7 +70,8 @@ class ForeignClasses:
     """
 
     def __init__(self, model: Any, classes: int) -> None:
-        self.model, self.classes = model, classes
+        self.model = model
+        self.classes = classes
 
     def predict(self, X: Floats, rows: Ints | None = None) -> Floats:
         """The probability of each class, (n, classes); 0 for a class that was never seen."""
@@ -113,18 +115,18 @@ class BoostedClasses(BoostedTrees):
         self, rows: Rows, label: Any, weight: Floats | None, classes: int, gradient: Any = None
     ) -> list[Trees]:
         self._check()
-        threads = self.threads or int(len(rows.table.X) < SMALL)
+        threads = self.n_jobs or int(len(rows.table.X) < SMALL)
         objective = {
             "objective": "multiclass" if gradient is None else "none",
             "num_class": classes,
         }
         settings = self.settings(threads) | objective
-        data = rows.binned(self.bins, threads)
+        data = rows.binned(self.max_bin, threads)
         data.params = settings
         data.set_label(label)
         data.set_field("weight", weight)
         booster = lightgbm.Booster(settings, data)
-        for _ in range(self.trees):
+        for _ in range(self.n_estimators):
             if booster.update(fobj=gradient):
                 break
         return [Trees(part) for part in split_classes(booster.model_to_string(), classes)]
@@ -134,19 +136,19 @@ def default_classes(rows: float) -> BoostedClasses:
     """The model of the claim cells, for so many offered rows: leaves as measured on the incentive
     world.
     """
-    return BoostedClasses(leaves=_leaves(rows))
+    return BoostedClasses(num_leaves=_leaves(rows))
 
 
 def default_level(rows: float) -> BoostedTrees:
     """The model of the outcome without an offer, for so many rows of it."""
-    return BoostedTrees(leaves=_leaves(rows))
+    return BoostedTrees(num_leaves=_leaves(rows))
 
 
 def default_missed(trees: int = 50) -> BoostedTrees:
     """The model of what the outcome models missed: little signal beside much noise, so few small
     trees and short steps.
     """
-    return BoostedTrees(trees=trees, learning_rate=0.05, leaves=4)
+    return BoostedTrees(n_estimators=trees, learning_rate=0.05, num_leaves=4)
 
 
 def _leaves(rows: float) -> int:
@@ -238,7 +240,7 @@ def learn_nuisances(
     cells = default_classes(float(offered.sum())) if cells is None else cells
     outcome = default_level(float((~offered).sum())) if outcome is None else outcome
     check_classes(cells, "cells", table)
-    check_model(outcome, "outcome", table)
+    check_model(outcome, "outcome_model", table)
     fold = folds_of(data, folds, seed)
     code, weight = data.cell, data.rows.weight
     q, models = np.empty((len(data), CELLS)), []

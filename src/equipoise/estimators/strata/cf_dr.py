@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
 from equipoise.estimators.base_learners import Rows, check_model, predict_all
@@ -23,40 +24,48 @@ from equipoise.estimators.strata.cells import default_missed, learn_nuisances, m
 from equipoise.estimators.strata.sample import StrataSample
 
 
+@renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")
 class CFDR(StrataEstimator):
     """Doubly robust.
 
     Parameters
     ----------
-    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome
+    cells : classifier of the claim cells.   outcome_model : regressor, or classifier, of the
+        outcome
         without an offer.
-    effect : regressor of what these missed.   None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    effect_model : regressor of what these missed.   None for boosted trees.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds and models.
     """
 
     def __init__(
         self,
         cells: Any = None,
-        outcome: Any = None,
-        effect: Any = None,
+        outcome_model: Any = None,
+        effect_model: Any = None,
         *,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.cells, self.outcome, self.effect = cells, outcome, effect
-        self.space, self.folds, self.seed = space, folds, seed
+        self.cells = cells
+        self.outcome_model = outcome_model
+        self.effect_model = effect_model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
-        fit = learn_nuisances(self.cells, self.outcome, data, folds=self.folds, seed=self.seed)
-        effect = default_missed() if self.effect is None else self.effect
-        check_model(effect, "effect", fit.table, classifier=False)
+        fit = learn_nuisances(
+            self.cells, self.outcome_model, data, folds=self.cv, seed=self.random_state
+        )
+        effect = default_missed() if self.effect_model is None else self.effect_model
+        check_model(effect, "effect_model", fit.table, classifier=False)
         plug_in = identify(fit.q, fit.m0)
         psi = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)
         self.cells_, self.levels_ = fit.cells, fit.levels
         self.effects_ = learn_each(
-            effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.seed
+            effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.random_state
         )
         return Held(psi, psi, plug_in, fit.propensity)
 

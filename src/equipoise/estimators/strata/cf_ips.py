@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, ips_signals
 from equipoise.estimators.base_learners import Table, check_model, default_effect, predict_all
@@ -23,29 +24,40 @@ from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 
 
+@renamed_arguments(effect="effect_model", folds="cv", seed="random_state")
 class CFIPS(StrataEstimator):
     """Inverse-propensity weighting.
 
     Parameters
     ----------
-    effect : regressor of the signals; None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    effect_model : regressor of the signals; None for boosted trees.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds and models.
     """
 
     def __init__(
-        self, effect: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+        self,
+        effect_model: Any = None,
+        *,
+        space: Space | None = None,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.effect, self.space, self.folds, self.seed = effect, space, folds, seed
+        self.effect_model = effect_model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
         table = Table(data.rows.X, data.rows.features)
-        effect = default_effect(len(data) / 2) if self.effect is None else self.effect
-        check_model(effect, "effect", table, classifier=False)
-        fold = folds_of(data, self.folds, self.seed)
+        effect = default_effect(len(data) / 2) if self.effect_model is None else self.effect_model
+        check_model(effect, "effect_model", table, classifier=False)
+        fold = folds_of(data, self.cv, self.random_state)
         g = offer_propensity(data, fold)
         psi = ips_signals(data.claims(g))
-        fit = cross_fit(effect, table, [Nuisance(None, psi)], fold, data.rows.weight, self.seed)
+        fit = cross_fit(
+            effect, table, [Nuisance(None, psi)], fold, data.rows.weight, self.random_state
+        )
         self.effects_ = [of_fold[0] for of_fold in fit.models]  # (folds, strata)
         return Held(psi, psi, fit.held[:, 0], g)
 

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, cells_of, dr_signals
@@ -85,23 +86,27 @@ def start_scores(seen: Ints, weight: Floats) -> Floats:
 def default_strata(rows: float) -> BoostedClasses:
     """The model of the strata, for so many rows: leaves as measured on the incentive world."""
     leaves = 15 if rows >= 10 * MANY else 8 if rows >= MANY else 4
-    return BoostedClasses(trees=150, learning_rate=0.15, leaves=leaves, shrink=1.0)
+    return BoostedClasses(n_estimators=150, learning_rate=0.15, num_leaves=leaves, reg_lambda=1.0)
 
 
+@renamed_arguments(folds="cv", seed="random_state")
 class CFMLE(StrataEstimator):
     """Structural likelihood.
 
     Parameters
     ----------
     model : `BoostedClasses`; None for some that suit the rows.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds.
     """
 
     def __init__(
-        self, model: Any = None, *, space: Space | None = None, folds: int = 3, seed: int = 0
+        self, model: Any = None, *, space: Space | None = None, cv: int = 3, random_state: int = 0
     ) -> None:
-        self.model, self.space, self.folds, self.seed = model, space, folds, seed
+        self.model = model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
         model = default_strata(len(data)) if self.model is None else self.model
@@ -113,11 +118,11 @@ class CFMLE(StrataEstimator):
                 fix="its likelihood is not one of a plain classifier",
             )
         table = Table(data.rows.X, data.rows.features)
-        fold = folds_of(data, self.folds, self.seed)
+        fold = folds_of(data, self.cv, self.random_state)
         seen = observed(data.offered, data.claimed, data.y)
         weight = np.ones(len(data)) if data.rows.weight is None else data.rows.weight
         self.models_, held = [], np.empty((len(data), len(STRATA)))
-        for f in range(self.folds):
+        for f in range(self.cv):
             part, rows = Rows(table, np.flatnonzero(fold != f)), np.flatnonzero(fold == f)
             self.models_.append(_learn_strata(model, part, part.of(seen), part.of(weight)))
             held[rows] = self.models_[-1].predict(table.X, rows)

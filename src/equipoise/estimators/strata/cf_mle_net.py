@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
@@ -21,6 +22,7 @@ from equipoise.estimators.strata.sample import StrataSample
 HELD = 10  # one row in so many is held out to decide when to stop
 
 
+@renamed_arguments(folds="cv", seed="random_state")
 class CFMLENet(StrataEstimator):
     """Structural likelihood of rows of ids.
 
@@ -29,7 +31,7 @@ class CFMLENet(StrataEstimator):
     rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
     device : "cpu", "cuda", or "auto" for what there is.
     patience : epochs without a gain on held-out rows before it stops.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds and nets.
     """
 
@@ -44,32 +46,32 @@ class CFMLENet(StrataEstimator):
         device: str = "cpu",
         patience: int = 5,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.rank, self.batch, self.epochs, self.patience, self.device = (
-            rank,
-            batch,
-            epochs,
-            patience,
-            device,
-        )
-        self.space, self.folds, self.seed = space, folds, seed
+        self.rank = rank
+        self.batch = batch
+        self.epochs = epochs
+        self.patience = patience
+        self.device = device
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
-        self.models_, held = learn_by_fold(data, self.folds, self.seed, self._fit_net)
+        self.models_, held = learn_by_fold(data, self.cv, self.random_state, self._fit_net)
         return held
 
     def _fit_net(self, rows: Any) -> Any:
         from equipoise.neural.strata import fit_cf_mle
         from equipoise.neural.train import NoGain, Training
 
-        kept, held = rows.split(HELD, self.seed)
+        kept, held = rows.split(HELD, self.random_state)
         how = Training(
             batch=self.batch,
             epochs=self.epochs,
             stop=NoGain(self.patience),
-            seed=self.seed,
+            seed=self.random_state,
             decay=0.0,
             device=self.device,
         )

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
@@ -24,6 +25,7 @@ from equipoise.estimators.strata.sample import StrataSample
 OFFICIAL = (5.0, 1.0, 1.0, 5.0, 5.0, 5.0)
 
 
+@renamed_arguments(folds="cv", seed="random_state")
 class CFMTL(StrataEstimator):
     """The full-space multi-task net.
 
@@ -33,7 +35,7 @@ class CFMTL(StrataEstimator):
     batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative
         gain is below the tolerance.
     device : "cpu", "cuda", or "auto" for what there is.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds and nets.
     """
 
@@ -49,12 +51,18 @@ class CFMTL(StrataEstimator):
         device: str = "cpu",
         tolerance: float = 1e-5,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.weights, self.eta = weights, eta
-        self.batch, self.epochs, self.tolerance, self.device = batch, epochs, tolerance, device
-        self.space, self.folds, self.seed = space, folds, seed
+        self.weights = weights
+        self.eta = eta
+        self.batch = batch
+        self.epochs = epochs
+        self.tolerance = tolerance
+        self.device = device
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
         def learn(rows: Any) -> Any:
@@ -65,12 +73,12 @@ class CFMTL(StrataEstimator):
                 batch=self.batch,
                 epochs=self.epochs,
                 stop=SlowGains(self.tolerance),
-                seed=self.seed,
+                seed=self.random_state,
                 device=self.device,
             )
             return fit_cf_mtl(rows, how, weights=self.weights, eta=self.eta)
 
-        self.models_, held = learn_by_fold(data, self.folds, self.seed, learn)
+        self.models_, held = learn_by_fold(data, self.cv, self.random_state, learn)
         return held
 
     def _raw(self, X: Floats) -> Floats:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
@@ -22,6 +23,7 @@ from equipoise.estimators.strata.sample import StrataSample
 LISTED = (1.0, 1.0, 1.0, 5.0, 10.0, 10.0)
 
 
+@renamed_arguments(folds="cv", seed="random_state")
 class CFMTLV1(StrataEstimator):
     """The net with pre-trained parts; parameters as `CFMTL`, without ``eta``."""
 
@@ -36,14 +38,20 @@ class CFMTLV1(StrataEstimator):
         tolerance: float = 1e-5,
         space: Space | None = None,
         device: str = "cpu",
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.weights, self.space, self.folds, self.seed = weights, space, folds, seed
-        self.batch, self.epochs, self.tolerance, self.device = batch, epochs, tolerance, device
+        self.weights = weights
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
+        self.batch = batch
+        self.epochs = epochs
+        self.tolerance = tolerance
+        self.device = device
 
     def _learn(self, data: StrataSample) -> Held:
-        self.models_, held = learn_by_fold(data, self.folds, self.seed, self._net)
+        self.models_, held = learn_by_fold(data, self.cv, self.random_state, self._net)
         return held
 
     def _net(self, rows: Any) -> Any:
@@ -53,7 +61,7 @@ class CFMTLV1(StrataEstimator):
         how = Training(
             batch=self.batch,
             epochs=self.epochs,
-            seed=self.seed,
+            seed=self.random_state,
             stop=SlowGains(self.tolerance),
             device=self.device,
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.core.arrays import Floats
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
 from equipoise.estimators.strata.base import Held, StrataEstimator
@@ -19,37 +20,39 @@ from equipoise.estimators.strata.cells import learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample
 
 
+@renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
 class CFOR(StrataEstimator):
     """Outcome regression.
 
     Parameters
     ----------
-    cells : classifier of the claim cells.   outcome : regressor, or classifier, of the outcome
+    cells : classifier of the claim cells.   outcome_model : regressor, or classifier, of the
+        outcome
         without an offer.
         None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   folds : of the cross-fitting.
+    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
         seed : of the folds and models.
     """
 
     def __init__(
         self,
         cells: Any = None,
-        outcome: Any = None,
+        outcome_model: Any = None,
         *,
         space: Space | None = None,
-        folds: int = 3,
-        seed: int = 0,
+        cv: int = 3,
+        random_state: int = 0,
     ) -> None:
-        self.cells, self.outcome, self.space, self.folds, self.seed = (
-            cells,
-            outcome,
-            space,
-            folds,
-            seed,
-        )
+        self.cells = cells
+        self.outcome_model = outcome_model
+        self.space = space
+        self.cv = cv
+        self.random_state = random_state
 
     def _learn(self, data: StrataSample) -> Held:
-        fit = learn_nuisances(self.cells, self.outcome, data, folds=self.folds, seed=self.seed)
+        fit = learn_nuisances(
+            self.cells, self.outcome_model, data, folds=self.cv, seed=self.random_state
+        )
         self.cells_, self.levels_ = fit.cells, fit.levels
         plug_in = identify(fit.q, fit.m0)
         tested = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)

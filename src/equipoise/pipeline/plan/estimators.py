@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from equipoise.core.deprecation import warn_renamed
 from equipoise.core.errors import PlanError
 from equipoise.core.registry import Registry
 from equipoise.core.space import Space
@@ -50,16 +51,22 @@ def _registered(
     made = registry.load(name)
     settings = _settings(made, params, f"[{table}.params]")
     known = inspect.signature(made).parameters
-    if "seed" in known:
-        settings.setdefault("seed", seed)
+    if "random_state" in known:
+        settings.setdefault("random_state", seed)
     return made(**{**settings, "space": space})
 
 
 def _settings(made: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
     """The settings of an estimator or of its trees, their names checked."""
     known = [name for name in inspect.signature(made).parameters if name != "space"]
+    renamed = getattr(made, "renamed_arguments_", {})
     settings: dict[str, Any] = {}
-    for name, value in given.items():
+    for written, value in given.items():
+        name = renamed.get(written, written)
+        if name != written:
+            warn_renamed(f"key {written!r} of {where}", repr(name))
+        if name in settings:
+            raise PlanError(f"key {name!r}", "be given once", f"{written!r} too", where)
         if name not in known:
             fix = nearest(name, known) or f"known keys: {', '.join(known)}"
             raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)

@@ -42,7 +42,7 @@ def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
     """
     if plan.log.design == LEARN:
         found, check = learnt_propensity(log, fold, plan.run.seed)
-        return Design(found, LearntPropensity(seed=plan.run.seed), [check, *between(log)])
+        return Design(found, LearntPropensity(random_state=plan.run.seed), [check, *between(log)])
     return Design(propensity_of(log), None, between(log))
 
 
@@ -77,7 +77,7 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
     went.
     """
     X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
-    model = LearntPropensity(seed=seed)
+    model = LearntPropensity(random_state=seed)
     found: Floats = model.cross_fit(X, log.cells, len(log.cell_names), fold=fold, weight=log.weight)
     clipped = float(model.clipped_share_.max())
     rows = [

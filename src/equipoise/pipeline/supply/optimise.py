@@ -84,7 +84,7 @@ def learn_clusters(task: Task, rows: Rows) -> Clusters | None:
     """The clusters of users; None where all are one."""
     if task.plan.clusters == "none":
         return None
-    return Clusters(task.plan.clusters, task.plan.count, seed=task.seed).fit(
+    return Clusters(task.plan.clusters, task.plan.count, random_state=task.seed).fit(
         rows.X, sample_weight=rows.weight
     )
 

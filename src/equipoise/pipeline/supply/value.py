@@ -41,10 +41,10 @@ from equipoise.pipeline.supply.optimise import Learnt, Task, learn, learn_cluste
 DEGREE = 3  # of the judging curves
 PARTS = (0.1, 0.25, 0.5)  # of the way
 FLOOR = 0.2  # the smallest factor: a share of nothing cannot be divided back
-TREES = BoostedTrees(trees=60, leaves=15)
+TREES = BoostedTrees(n_estimators=60, num_leaves=15)
 JUDGES: dict[str, dict[str, Any]] = {
     "curves": {},
-    "trees": {"outcome": TREES, "treatment_model": TREES, "folds": 2},
+    "trees": {"outcome_model": TREES, "treatment_model": TREES, "cv": 2},
 }
 TODAY = "today's mean mix"
 
