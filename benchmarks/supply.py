@@ -39,12 +39,12 @@ from equipoise.data.simulators.exposure import (  # noqa: E402
     make_exposure_world,
 )
 from equipoise.estimators.density_ratio import shifted  # noqa: E402
-from equipoise.pipeline.plan.schema import Floor  # noqa: E402
+from equipoise.pipeline.plan.schema import FloorPlan  # noqa: E402
 from equipoise.pipeline.plan.supply import SupplyPlan  # noqa: E402
 from equipoise.pipeline.supply import curve_methods as ways  # noqa: E402
 from equipoise.pipeline.supply import value as judged  # noqa: E402
-from equipoise.pipeline.supply.exposures import Rows  # noqa: E402
-from equipoise.pipeline.supply.optimise import Learnt, Task, learn, learn_clusters  # noqa: E402
+from equipoise.pipeline.supply.exposures import Exposures  # noqa: E402
+from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask, learn, learn_clusters  # noqa: E402
 from equipoise.treatments import Shares  # noqa: E402
 
 SEEDS, MOODS, ROWS, NEW, FOLDS = range(10), range(3), 20_000, 20_000, 3
@@ -52,18 +52,23 @@ WEIGHTS = np.array([1.0, -50.0])
 WAYS, CLUSTERS = ("binary", "vector", "doses", "shares", "forest"), ("none", "kmeans", "sccl")
 
 
-def task_of(world: ExposureWorld, **settings: Any) -> Task:
+def task_of(world: ExposureWorld, **settings: Any) -> SupplyTask:
     """The plan of `equipoise simulate exposure`."""
     plan = SupplyPlan(**{"crowding": KIN, **settings})
     space = Shares(CATEGORIES, move=0.15)
-    return Task(
-        plan, space, world.log().roles.outcomes, WEIGHTS, (Floor(metric="skips", per_head=0.0),), 0
+    return SupplyTask(
+        plan,
+        space,
+        world.log().roles.outcomes,
+        WEIGHTS,
+        (FloorPlan(metric="skips", per_head=0.0),),
+        0,
     )
 
 
-def rows_of(world: ExposureWorld) -> Rows:
+def exposures_of(world: ExposureWorld) -> Exposures:
     """The rows of a world."""
-    return Rows(
+    return Exposures(
         world.X,
         tuple(f"u{j + 1}" for j in range(world.X.shape[1])),
         world.T,
@@ -81,7 +86,7 @@ def worth(new: ExposureWorld, mixes: Any) -> Any:
 def one_world(seed: int) -> dict[str, Any]:
     """Every way with every clustering."""
     world, new = make_exposure_world(ROWS, seed=seed), make_exposure_world(NEW, seed=5_000 + seed)
-    rows, found = rows_of(world), dict[str, Any]()
+    rows, found = exposures_of(world), dict[str, Any]()
     for kind in CLUSTERS:
         clusters = learn_clusters(task_of(world, clusters=kind), rows)
         for way in WAYS:
@@ -104,7 +109,7 @@ def one_world(seed: int) -> dict[str, Any]:
     return found
 
 
-def bare(world: ExposureWorld, rows: Rows) -> Learnt:
+def bare(world: ExposureWorld, rows: Exposures) -> ClusterMixes:
     """Shares with the curves of each cluster as they were estimated."""
     drawn, ways._drawn_together = (
         ways._drawn_together,
@@ -122,7 +127,7 @@ def covered(seed: int, mood: float = 0.0) -> dict[str, Any]:
     rows.
     """
     world = make_exposure_world(ROWS, seed=seed, mood=mood)
-    task, rows = task_of(world, inventory=1.3), rows_of(world)
+    task, rows = task_of(world, inventory=1.3), exposures_of(world)
     said = judged.value(task, rows, ("shares",), FOLDS, 0.95)
     fold, whole = fold_ids(len(rows), FOLDS, task.seed), np.empty(rows.y.shape)
     steps = {part: np.empty(rows.y.shape) for part in judged.PARTS}

@@ -53,14 +53,8 @@ class MixPolicy:
 
     def mixes(self, X: Floats) -> tuple[Ints, Floats]:
         """The cluster (n,) and the mix (n, K) of users."""
-        label = np.zeros(len(X), np.int64) if self.clusters is None else self.clusters.predict(X)
-        if self.forest is None:
-            return label, self.shares[label]
-        found = np.empty((len(X), len(self.parts)))
-        for c in np.unique(label):
-            low, high = self.bounds[:, c]
-            found[label == c] = self.forest.recommend(X[label == c], low=low, high=high)
-        return label, found
+        label = cluster_labels(self.clusters, X)
+        return label, cluster_mixes(X, label, self.shares, self.bounds, self.forest)
 
     def assign(self, frame: Any, start: int = 0) -> pa.Table:
         """One row a user of a frame of raw columns: the id or number, the cluster, and a column a
@@ -101,6 +95,41 @@ class MixPolicy:
     def summary(self) -> ClusterSummary:
         """How many users of a file are of each cluster."""
         return ClusterSummary()
+
+
+def cluster_labels(clusters: Clusters | None, X: Floats) -> Ints:
+    """The cluster of each user, (n,); 0 where all users are one."""
+    return np.zeros(len(X), np.int64) if clusters is None else clusters.predict(X)
+
+
+def cluster_mixes(X: Floats, label: Ints, shares: Floats, bounds: Floats, forest: Any) -> Floats:
+    """The mix of each user: that of its cluster, or its own by a forest within the bounds.
+
+    Parameters
+    ----------
+    X : array of float, shape (n, d)
+        The users' features.
+    label : array of int, shape (n,)
+        The users' clusters.
+    shares : array of float, shape (C, K)
+        The mix of each cluster.
+    bounds : array of float, shape (2, C, K)
+        The least and the largest shares that a forest may give.
+    forest : estimator or None
+        What finds a mix for each user, where there is one.
+
+    Returns
+    -------
+    array of float, shape (n, K)
+        Shares >= 0 that sum to 1.
+    """
+    if forest is None:
+        return shares[label]
+    mixes = np.empty((len(X), shares.shape[1]))
+    for c in np.unique(label):
+        low, high = bounds[:, c]
+        mixes[label == c] = forest.recommend(X[label == c], low=low, high=high)
+    return mixes
 
 
 @dataclass

@@ -5,13 +5,16 @@ identities between the parts.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from equipoise.core.log import Log
 from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, NEVER_BUYER
 from equipoise.data import make_incentive_world
 from equipoise.data.simulators.incentive import FEATURES
@@ -28,7 +31,7 @@ from equipoise.pipeline.findings.strata import (
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.policy import solve_folds
-from equipoise.pipeline.study.strata import learn_strata, make_case
+from equipoise.pipeline.study.strata import StrataStudy, learn_strata, make_case
 from equipoise.pipeline.study.strata_targeting import within_folds
 from equipoise.pipeline.study.study import Study, make_study
 from equipoise.report import render_report
@@ -264,3 +267,89 @@ def test_caps_are_told_in_the_report(tmp_path):
     told = (tmp_path / "out" / "report.html").read_text()
     assert "Caps on whom the offers reach" in told
     assert "People who buy anyway and take the offer are, among those offered, at most 12%" in told
+
+
+def repeated(study: Study, times: int) -> Study:
+    """The study of a log whose rows stand there so often, each with its copies in one group."""
+    places = np.repeat(np.arange(len(study.log)), times)
+    table = study.log.table.take(pa.array(places)).append_column("unit", pa.array(places))
+    log = Log(table, replace(study.log.roles, group="unit"), study.log.space)
+    design = replace(study.design, propensity=study.design.propensity[places])
+    return replace(study, log=log, fold=study.fold[places], design=design)
+
+
+def strata_of_copies(one: StrataStudy, study: Study, times: int) -> StrataStudy:
+    """The strata of such a log: each copy has those of its row."""
+    places = np.repeat(np.arange(len(one.fold)), times)
+    return replace(
+        one,
+        case=make_case(study.plan.strata, study.log),
+        fold=one.fold[places],
+        scores=one.scores[places],
+        strata=one.strata[places],
+        propensity=one.propensity[places],
+        uplift=one.uplift.take(places),
+    )
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Findings of a log and of the same with every row three times, grouped."""
+    log, _ = make_incentive_world(700, seed=4, confounding=0.5)
+    study = make_study(plan_of(tmp_path_factory.mktemp("copies"), log, {"always_buyers": 0.2}))
+    once, three = case_of(study), repeated(study, 3)
+    offers = np.tile([0.5, 0.5], (len(log), 1))
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for one, learnt in ((study, once), (three, strata_of_copies(once, three, 3))):
+            patch.setattr(
+                "equipoise.pipeline.findings.strata.learn_strata", lambda *_, it=learnt: it
+            )
+            policy = np.repeat(offers, len(one.log) // len(log), axis=0)
+            found.append(strata_findings(one, one.plan.strata, policy))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "figure"),
+    [
+        ("shares", "share"),
+        ("rules", "value"),
+        ("rules", "lead"),
+        ("curve", "value"),
+        ("segments", "reward"),
+        ("caps", "seen"),
+    ],
+)
+def test_copies_of_a_row_in_one_group_are_no_news(copies, table, figure):
+    """Three copies of every row, each with its group: intervals as wide as without the copies.
+
+    Without groups they would be shorter by the root of three.  Rules may differ in a row or two
+    where a budget cuts through copies.
+    """
+    once, three = ([row[figure] for row in findings[table] if row[figure]] for findings in copies)
+    assert len(once) == len(three) > 0
+    wide, copied = (np.mean([high - low for _, low, high in rows]) for rows in (once, three))
+    assert copied == pytest.approx(wide, rel=0.15)
+
+
+def test_copies_of_a_row_leave_the_shares_as_they_are(copies):
+    once, three = (findings["shares"] for findings in copies)
+    for a, b in zip(once, three, strict=True):
+        assert b["share"] == pytest.approx(a["share"], rel=1e-6)
+        assert b["model"] == pytest.approx(a["model"], rel=1e-9)
+
+
+@pytest.mark.parametrize("test", ["restrictions", "calibration"])
+def test_copies_of_a_row_are_no_news_to_the_tests_of_assumptions(copies, test):
+    for a, b in zip(*(findings[test] for findings in copies), strict=True):
+        assert len(a["z"]) == len(b["z"]) > 1
+        assert np.mean(b["std_error"]) == pytest.approx(np.mean(a["std_error"]), rel=0.15)
+
+
+def test_copies_of_a_row_are_an_audience_three_times_as_large(copies):
+    once, three = copies
+    for a, b in zip(once["audience"], three["audience"], strict=True):
+        for figure in ("units", "offered", "paid", "reward"):
+            wide = 3 * np.asarray(a[figure])
+            np.testing.assert_allclose(b[figure], wide, rtol=0.02, atol=3.0, err_msg=figure)

@@ -257,3 +257,49 @@ def test_an_id_is_never_missing():
 def test_a_cap_is_a_share(cap):
     with pytest.raises(PlanError, match=f"{next(iter(cap))}.*must be"):
         with_ids("cf-dr", params={}, **cap)
+
+
+class Spy:
+    """An estimator of strata that keeps what it is given, and says each row's number in fit."""
+
+    of_ids = False
+    calls: list[dict] = []
+
+    def get_params(self, deep=True):
+        return {}
+
+    def fit(self, X, y, **given):
+        self.calls.append({"X": X, "y": y, **given})
+        return self
+
+    def scores(self, X):
+        return np.tile(np.arange(5.0) + len(self.calls), (X.num_rows, 1))
+
+
+def test_an_estimator_of_strata_is_given_the_other_folds_whole(monkeypatch):
+    """Outcomes, offers, claims, propensities, weights and clusters of the rows outside the fold."""
+    log, _ = make_incentive_world(40, seed=2)
+    rng, fold = np.random.default_rng(0), np.arange(40) % 4 // 2
+    table = log.table.append_column("w", pa.array(rng.random(40) + 0.5))
+    table = table.append_column("user", pa.array(np.arange(40) // 2))
+    log = Log(table, replace(log.roles, weight="w", group="user"), log.space)
+    case, propensity = make_case(ASKED, log), rng.dirichlet([3, 3], 40)
+    Spy.calls.clear()
+    monkeypatch.setattr("equipoise.pipeline.study.strata.make_strata_estimator", lambda *_: Spy())
+    plan = make_plan({"log": {"dataset": "thornton"}, "estimator": {"name": "t-learner"}})
+    study = learn_strata(plan, case, fold, propensity)
+    assert len(Spy.calls) == 2
+    for f, call in enumerate(Spy.calls):
+        outside = np.flatnonzero(fold != f)
+        part = case.log.take(outside)
+        assert call["X"].num_rows == len(outside)
+        np.testing.assert_array_equal(call["y"], case.sample.y[outside])
+        np.testing.assert_array_equal(call["claimed"], case.sample.claimed[outside])
+        np.testing.assert_array_equal(call["treatment"], part.treatment)
+        np.testing.assert_array_equal(call["propensity"], propensity[outside])
+        np.testing.assert_array_equal(call["sample_weight"], part.weight)
+        np.testing.assert_array_equal(call["groups"], part.groups)
+        assert len(set(call["groups"])) == 10
+        np.testing.assert_array_equal(study.scores[fold == f, 0], f + 1.0)
+    np.testing.assert_array_equal(case.sample.rows.groups, log.groups)
+    np.testing.assert_array_equal(case.sample.rows.weight, log.weight)

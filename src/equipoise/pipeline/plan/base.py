@@ -19,7 +19,7 @@ def wrong(must: str) -> PydanticCustomError:
     return PydanticCustomError("plan", "{must}", {"must": must})
 
 
-class Table(BaseModel):
+class PlanTable(BaseModel):
     """A table of the plan: frozen, strict, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

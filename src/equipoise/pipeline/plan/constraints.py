@@ -15,7 +15,7 @@ from equipoise.core import columns
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.suggest import nearest
-from equipoise.pipeline.plan.schema import Floor, GroupBudget, PolicyPlan
+from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, PolicyPlan
 
 Groups = dict[str, NDArray[Any]]
 
@@ -63,7 +63,7 @@ def constraints_of(
     return found
 
 
-def _floor(floor: Floor, log: Log) -> Constraint:
+def _floor(floor: FloorPlan, log: Log) -> Constraint:
     """The mean effect on a metric may not be worse than so much: at least, or at most where lower
     is better.
     """

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from equipoise.core.errors import PlanError
 from equipoise.core.suggest import nearest
-from equipoise.pipeline.plan.base import Table
+from equipoise.pipeline.plan.base import PlanTable
 from equipoise.pipeline.plan.schema import TABLES, Plan
 
 
@@ -181,7 +181,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
 
 def _inner_table(annotation: Any) -> Any:
     """The table inside ``X | None``, ``tuple[X, ...]`` or ``dict[str, X]``."""
-    if isinstance(annotation, type) and issubclass(annotation, Table):
+    if isinstance(annotation, type) and issubclass(annotation, PlanTable):
         return annotation
     for part in get_args(annotation):
         found = _inner_table(part)

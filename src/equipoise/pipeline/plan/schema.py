@@ -25,7 +25,7 @@ from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from equipoise.core.log import Kind
 from equipoise.core.strata import SCHEMES, STRATA
-from equipoise.pipeline.plan.base import Amount, Finite, Names, Positive, Share, Table, wrong
+from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
 from equipoise.pipeline.plan.supply import SupplyPlan
 
 
@@ -86,7 +86,7 @@ def _label(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class OutcomePlan(Table):
+class OutcomePlan(PlanTable):
     """One metric."""
 
     kind: Kind | None = None
@@ -94,7 +94,7 @@ class OutcomePlan(Table):
     unit: str = ""
 
 
-class LogPlan(Table):
+class LogPlan(PlanTable):
     """Where the rows are and which column is what; a role given here replaces the dataset's own."""
 
     path: str | None = None
@@ -145,14 +145,14 @@ class LogPlan(Table):
         }
 
 
-class EstimatorPlan(Table):
+class EstimatorPlan(PlanTable):
     """Which estimator, and its settings."""
 
     name: str = "dr-learner"
     params: dict[str, Any] = {}
 
 
-class Limit(Table):
+class Limit(PlanTable):
     """An amount: ``{per_head = 0.5}`` over all units, or ``{total = 1000}`` for the rows of this
     log.
     """
@@ -171,7 +171,7 @@ class Limit(Table):
         return self.per_head if self.per_head is not None else (self.total or 0.0) / n
 
 
-class Offers(Table):
+class Offers(PlanTable):
     """A number of units: ``{share = 0.3}`` of all, or ``{total = 500}`` of this log."""
 
     share: Share | None = None
@@ -194,7 +194,7 @@ class Cap(Offers):
     candidate: str
 
 
-class Floor(Table):
+class FloorPlan(PlanTable):
     """The mean effect on a metric, per head of all units, must be at least this."""
 
     metric: str
@@ -208,7 +208,7 @@ class GroupBudget(Limit):
     group: Annotated[str, BeforeValidator(_label)]
 
 
-class Parity(Table):
+class ParityPlan(PlanTable):
     """The shares of units treated in the groups of a column must lie within so many points of the
     overall share.
     """
@@ -217,14 +217,14 @@ class Parity(Table):
     within: Share = 0.05
 
 
-class Keep(Table):
+class KeepPlan(PlanTable):
     """Assignments of the policy in force; leaving one costs ``bonus`` in the objective."""
 
     path: str
     bonus: Positive
 
 
-class PolicyPlan(Table):
+class PolicyPlan(PlanTable):
     """What the policy is for, what it costs, and what it must obey."""
 
     weights: dict[str, Amount] | None = None
@@ -234,10 +234,10 @@ class PolicyPlan(Table):
     budget: Limit | None = None
     offers: Offers | None = None
     caps: Annotated[tuple[Cap, ...], Strict(strict=False)] = ()
-    floors: Annotated[tuple[Floor, ...], Strict(strict=False)] = ()
+    floors: Annotated[tuple[FloorPlan, ...], Strict(strict=False)] = ()
     group_budgets: Annotated[tuple[GroupBudget, ...], Strict(strict=False)] = ()
-    parity: Annotated[tuple[Parity, ...], Strict(strict=False)] = ()
-    keep: Keep | None = None
+    parity: Annotated[tuple[ParityPlan, ...], Strict(strict=False)] = ()
+    keep: KeepPlan | None = None
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
@@ -263,7 +263,7 @@ def _reward(value: Any) -> Any:
     return tuple(float(x) for x in value)
 
 
-class StrataPlan(Table):
+class StrataPlan(PlanTable):
     """Who would have bought anyway?   value: of a coupon buyer, net of the incentive's cost; caps:
     see `pipeline.offers`.
     """
@@ -290,7 +290,7 @@ class StrataPlan(Table):
         return self
 
 
-class ReportPlan(Table):
+class ReportPlan(PlanTable):
     """How the report looks."""
 
     title: str = ""
@@ -299,7 +299,7 @@ class ReportPlan(Table):
     budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
 
 
-class RunPlan(Table):
+class RunPlan(PlanTable):
     """How the run is done."""
 
     folds: Annotated[int, Field(ge=2, le=50)] = 3
@@ -308,7 +308,7 @@ class RunPlan(Table):
     out: str = "equipoise-run"
 
 
-class Plan(Table):
+class Plan(PlanTable):
     """The whole plan: one attribute per table of its file.
 
     Parameters

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
-from equipoise.pipeline.plan.base import Names, Share, Table, wrong
+from equipoise.pipeline.plan.base import Names, PlanTable, Share, wrong
 
 Way = Literal["binary", "vector", "doses", "shares", "forest"]
 
@@ -39,14 +39,14 @@ def _inventory(value: Any) -> Any:
     )
 
 
-class Together(Table):
+class Together(PlanTable):
     """Categories that may have at most so much of a cluster's mix together."""
 
     categories: Names
     most: Share
 
 
-class SupplyPlan(Table):
+class SupplyPlan(PlanTable):
     """How mixes are found.
 
     way : "shares" (curves of all shares at once), "doses" (a curve per category), "vector" (all

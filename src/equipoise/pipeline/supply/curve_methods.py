@@ -29,7 +29,7 @@ from equipoise.estimators.empirical_bayes import pooled
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.schema import EstimatorPlan
 from equipoise.pipeline.plan.supply import SupplyPlan
-from equipoise.pipeline.supply.exposures import POINTS, Reach, Rows, enough, with_control
+from equipoise.pipeline.supply.exposures import POINTS, Exposures, Reach, enough, with_control
 from equipoise.treatments import Arms, Bits, Dose, Shares
 
 LEAST = 2  # rows a coefficient
@@ -59,7 +59,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CurveSettings:
     """What a way is given beside the rows."""
 
     plan: SupplyPlan
@@ -71,7 +71,7 @@ class Asked:
         """The plan's estimator, for a space."""
         return make_estimator(EstimatorPlan(name=self.plan.estimator or default), space, self.seed)
 
-    def walk(self, way: str, parts: list[Rows]) -> Iterator[tuple[int, Rows]]:
+    def walk(self, way: str, parts: list[Exposures]) -> Iterator[tuple[int, Exposures]]:
         """The clusters one by one, with progress."""
         for c, part in enumerate(parts):
             self.progress(f"curves, {way}", c, len(parts))
@@ -79,39 +79,44 @@ class Asked:
         self.progress(f"curves, {way}", len(parts), len(parts))
 
 
-def binary(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
+def binary(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """Each category up or down by itself."""
     found = []
-    for c, rows in asked.walk("binary", parts):
+    for c, rows in settings.walk("binary", parts):
         up, gap = _switches(rows)
         slopes = np.empty((len(gap), rows.y.shape[1]))
         for k in range(len(slopes)):
-            model = asked.estimator("dml", Arms([0, 1]))
+            model = settings.estimator("dml", Arms([0, 1]))
             _fit(model, rows, up[:, k])
             slopes[k] = (
                 np.average(model.effects(rows.X).values[:, 0], axis=0, weights=rows.weight) / gap[k]
             )
-        found.append(_straight(reach[c], slopes, asked))
+        found.append(_straight(reach[c], slopes, settings))
     return found
 
 
-def vector(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
+def vector(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """All switches at once."""
-    space, theta, covariance, gaps = Bits(list(asked.space.parts), candidates="singles"), [], [], []
-    for _, rows in asked.walk("vector", parts):
+    space, theta, covariance, gaps = (
+        Bits(list(settings.space.parts), candidates="singles"),
+        [],
+        [],
+        [],
+    )
+    for _, rows in settings.walk("vector", parts):
         up, gap = _switches(rows)
-        one = coefficients(space, rows, up, asked.seed)
+        one = coefficients(space, rows, up, settings.seed)
         theta.append(one[0] / gap[:, None])
         covariance.append(one[1] / (gap[:, None] * gap))
         gaps.append(gap)
     slopes, _ = _drawn_together(theta, covariance, [np.arange(len(gaps[0]))])
-    return [_straight(one, slope, asked) for one, slope in zip(reach, slopes, strict=True)]
+    return [_straight(one, slope, settings) for one, slope in zip(reach, slopes, strict=True)]
 
 
-def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
+def doses(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """A curve a category."""
     found = []
-    for c, rows in asked.walk("doses", parts):
+    for c, rows in settings.walk("doses", parts):
         effect = np.zeros((*reach[c].grid.shape, rows.y.shape[1]))
         for k, grid in enumerate(reach[c].grid):
             levels = np.unique(grid)
@@ -119,7 +124,7 @@ def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
                 continue
             low, high = min(rows.T[:, k].min(), levels[0]), max(rows.T[:, k].max(), levels[-1])
             space = Dose(low, high, levels=levels.tolist(), control=float(grid[POINTS]), degree=2)
-            model = asked.estimator("dml", space)
+            model = settings.estimator("dml", space)
             _fit(model, rows, rows.T[:, k])
             # (levels but control, m)
             mean = np.average(model.effects(rows.X).values, axis=0, weights=rows.weight)
@@ -135,17 +140,24 @@ def doses(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
     return found
 
 
-def shares(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
+def shares(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """All shares at once."""
-    K, P = len(asked.space.parts), len(asked.plan.crowding)
+    K, P = len(settings.space.parts), len(settings.plan.crowding)
     spaces = [
-        with_control(asked.space, one.today, degree=asked.plan.degree, crosses=asked.plan.crowding)
+        with_control(
+            settings.space, one.today, degree=settings.plan.degree, crosses=settings.plan.crowding
+        )
         for one in reach
     ]
     fits = [
-        coefficients(spaces[c], rows, rows.T, asked.seed) for c, rows in asked.walk("shares", parts)
+        coefficients(spaces[c], rows, rows.T, settings.seed)
+        for c, rows in settings.walk("shares", parts)
     ]
-    cuts = [0, *(K - 1 + K * d for d in range(asked.plan.degree)), K * asked.plan.degree - 1 + P]
+    cuts = [
+        0,
+        *(K - 1 + K * d for d in range(settings.plan.degree)),
+        K * settings.plan.degree - 1 + P,
+    ]
     blocks = [np.arange(a, b) for a, b in pairwise(cuts) if b > a]
     means, covariances = _drawn_together([theta for theta, _ in fits], [v for _, v in fits], blocks)
     found = []
@@ -155,12 +167,17 @@ def shares(parts: list[Rows], reach: list[Reach], asked: Asked) -> list[Curves]:
     return found
 
 
-Way = Callable[[list[Rows], list[Reach], Asked], list[Curves]]
-WAYS: dict[str, Way] = {"binary": binary, "vector": vector, "doses": doses, "shares": shares}
+CurveMethod = Callable[[list[Exposures], list[Reach], CurveSettings], list[Curves]]
+CURVE_METHODS: dict[str, CurveMethod] = {
+    "binary": binary,
+    "vector": vector,
+    "doses": doses,
+    "shares": shares,
+}
 
 
 def coefficients(
-    space: Any, rows: Rows, treatment: Any, seed: int, **models: Any
+    space: Any, rows: Exposures, treatment: Any, seed: int, **models: Any
 ) -> tuple[Floats, Floats]:
     """Theta (p, m) of a space's encoding by DML, one for all the rows, and its covariance (m, p,
     p).
@@ -190,11 +207,11 @@ def _drawn_together(
     return np.stack([mean for mean, _ in drawn], axis=2), np.stack([v for _, v in drawn], axis=1)
 
 
-def _fit(model: Any, rows: Rows, treatment: Any) -> None:
+def _fit(model: Any, rows: Exposures, treatment: Any) -> None:
     model.fit(rows.X, rows.y, treatment=treatment, sample_weight=rows.weight, groups=rows.groups)
 
 
-def _switches(rows: Rows) -> tuple[Any, Floats]:
+def _switches(rows: Exposures) -> tuple[Any, Floats]:
     """Whether each share lies above its median, (n, K), and how far apart both halves' means lie,
     (K,).
     """
@@ -206,10 +223,10 @@ def _switches(rows: Rows) -> tuple[Any, Floats]:
     return up.astype(np.int64), np.maximum(high - low, 1e-9)
 
 
-def _straight(reach: Reach, slopes: Floats, asked: Asked) -> Curves:
+def _straight(reach: Reach, slopes: Floats, settings: CurveSettings) -> Curves:
     """Straight curves, as far as the plan's step goes from today's shares."""
     today = reach.grid[:, POINTS, None]
-    step = asked.plan.step * today
+    step = settings.plan.step * today
     near = Reach(reach.today, np.clip(reach.grid, today - step, today + step))
     return Curves(
         near,

@@ -23,7 +23,7 @@ POINTS = 10  # of a curve on either side of today's share
 
 
 @dataclass(frozen=True)
-class Rows:
+class Exposures:
     """X (n, d) with its names; T (n, K) mixes shown; y (n, m); weight (n,); groups (n,) or None."""
 
     X: Floats
@@ -36,12 +36,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.X)
 
-    def take(self, rows: Any) -> Rows:
+    def take(self, rows: Any) -> Exposures:
         """Some of the rows."""
         groups = (
             None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
         )
-        return Rows(self.X[rows], self.names, self.T[rows], self.y[rows], self.weight[rows], groups)
+        return Exposures(
+            self.X[rows], self.names, self.T[rows], self.y[rows], self.weight[rows], groups
+        )
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,12 @@ class Reach:
     grid: Floats
 
 
-def rows_of(log: Log, features: FeatureMap) -> Rows:
+def exposures_of(log: Log, features: FeatureMap) -> Exposures:
     """A log's rows; a missing feature is refused, since clusters and curves have no use for it."""
     X, names = matrix(features.transform(log.features))
     complete(X, names)
     weight = np.ones(len(log)) if log.weight is None else log.weight / log.weight.mean()
-    return Rows(X, names, log.treatment, log.y, weight, log.groups)
+    return Exposures(X, names, log.treatment, log.y, weight, log.groups)
 
 
 def check_supply(plan: Plan, log: Log) -> Shares:
@@ -86,7 +88,7 @@ def check_supply(plan: Plan, log: Log) -> Shares:
     return space
 
 
-def reach_of(space: Shares, rows: Rows) -> Reach:
+def reach_of(space: Shares, rows: Exposures) -> Reach:
     """Today's mean mix of some rows, and how far each share may go: the plan's bounds, within what
     was seen.
     """
@@ -117,7 +119,7 @@ def with_control(space: Shares, control: Floats, **more: Any) -> Shares:
     return Shares(space.parts, control=control.tolist(), normalise=True, **more)
 
 
-def enough(rows: Rows, needed: int, what: str) -> None:
+def enough(rows: Exposures, needed: int, what: str) -> None:
     """Refuse a cluster that is too small for its curves."""
     if len(rows) < needed:
         fix = "ask for fewer clusters or a lower degree, or log more"

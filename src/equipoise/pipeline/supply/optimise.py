@@ -13,28 +13,29 @@ from typing import Any
 import numpy as np
 
 from equipoise.allocation.share_allocation import MixDemand, Mixes, MixProblem, best_mixes
+from equipoise.artifacts.mixes import cluster_labels, cluster_mixes
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.log import Outcome
 from equipoise.core.progress import Progress, silent
 from equipoise.estimators import ESTIMATORS, Clusters
-from equipoise.pipeline.plan.schema import Floor
+from equipoise.pipeline.plan.schema import FloorPlan
 from equipoise.pipeline.plan.supply import SupplyPlan
-from equipoise.pipeline.supply.curve_methods import WAYS, Asked, Curves
-from equipoise.pipeline.supply.exposures import Reach, Rows, enough, reach_of, with_control
+from equipoise.pipeline.supply.curve_methods import CURVE_METHODS, Curves, CurveSettings
+from equipoise.pipeline.supply.exposures import Exposures, Reach, enough, reach_of, with_control
 from equipoise.treatments import Shares
 
 FOREST, SMALLEST = "forest", 20
 
 
 @dataclass(frozen=True)
-class Task:
+class SupplyTask:
     """What is asked of any rows.   weights: (m,), signed by which way is better."""
 
     plan: SupplyPlan
     space: Shares
     outcomes: tuple[Outcome, ...]
     weights: Floats
-    floors: tuple[Floor, ...]
+    floors: tuple[FloorPlan, ...]
     seed: int
 
     @property
@@ -45,15 +46,25 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """Clusters, and the mixes of one way.
+class ClusterMixes:
+    """Clusters of users, and the mixes that one method finds for them.
 
     Attributes
     ----------
-    clusters : None where all users are one.   reach : of each cluster.   size : (C,), their shares
-        of the rows.
-    curves, answer, demands : None and () where the forest found a mix for each user.   forest :
-        None but there.
+    clusters : Clusters or None
+        None where all users are one.
+    reach : list of Reach, length C
+        What each cluster is shown today, and could be shown.
+    size : array of float, shape (C,)
+        The clusters' shares of the rows.
+    curves : list of Curves or None
+        Of each cluster; None where the forest finds a mix for each user.
+    answer : Mixes or None
+        The best mixes of the clusters by their curves; None with the forest.
+    demands : tuple of MixDemand
+        What the mixes had to meet; () with the forest.
+    forest : estimator, optional
+        The MDP2 forest; None but there.
     """
 
     clusters: Clusters | None
@@ -64,23 +75,30 @@ class Learnt:
     demands: tuple[MixDemand, ...]
     forest: Any = None
 
+    @property
+    def shares(self) -> Floats:
+        """The mix of each cluster, (C, K): the best one, or with the forest that of today."""
+        if self.answer is None:
+            return np.stack([reach.today for reach in self.reach])
+        return self.answer.shares
+
+    @property
+    def bounds(self) -> Floats:
+        """The least and the largest share of each category in each cluster, (2, C, K)."""
+        low = np.stack([reach.grid[:, 0] for reach in self.reach])
+        high = np.stack([reach.grid[:, -1] for reach in self.reach])
+        return np.stack([low, high])
+
     def labels(self, X: Floats) -> Ints:
         """The cluster of each row, (n,)."""
-        return np.zeros(len(X), np.int64) if self.clusters is None else self.clusters.predict(X)
+        return cluster_labels(self.clusters, X)
 
     def mixes(self, X: Floats) -> Floats:
         """The mix recommended to each row, (n, K)."""
-        if self.answer is not None:
-            return self.answer.shares[self.labels(X)]
-        label, found = self.labels(X), np.empty((len(X), len(self.reach[0].today)))
-        for c, reach in enumerate(self.reach):
-            if (label == c).any():
-                low, high = reach.grid[:, 0], reach.grid[:, -1]
-                found[label == c] = self.forest.recommend(X[label == c], low=low, high=high)
-        return found
+        return cluster_mixes(X, self.labels(X), self.shares, self.bounds, self.forest)
 
 
-def learn_clusters(task: Task, rows: Rows) -> Clusters | None:
+def learn_clusters(task: SupplyTask, rows: Exposures) -> Clusters | None:
     """The clusters of users; None where all are one."""
     if task.plan.clusters == "none":
         return None
@@ -90,8 +108,12 @@ def learn_clusters(task: Task, rows: Rows) -> Clusters | None:
 
 
 def learn(
-    task: Task, rows: Rows, way: str, clusters: Clusters | None, progress: Progress = silent
-) -> Learnt:
+    task: SupplyTask,
+    rows: Exposures,
+    way: str,
+    clusters: Clusters | None,
+    progress: Progress = silent,
+) -> ClusterMixes:
     """The mixes of one way."""
     label = np.zeros(len(rows), np.int64) if clusters is None else clusters.predict(rows.X)
     count = 1 if clusters is None else task.plan.count
@@ -101,8 +123,10 @@ def learn(
     size = np.array([part.weight.sum() for part in parts]) / rows.weight.sum()
     reach = [reach_of(task.space, part) for part in parts]
     if way == FOREST:
-        return Learnt(clusters, reach, size, None, None, (), _forest(task, rows))
-    curves = WAYS[way](parts, reach, Asked(task.plan, task.space, task.seed, progress))
+        return ClusterMixes(clusters, reach, size, None, None, (), _forest(task, rows))
+    curves = CURVE_METHODS[way](
+        parts, reach, CurveSettings(task.plan, task.space, task.seed, progress)
+    )
     demands = _demands(task, curves, size)
     crossed = way == "shares" and len(task.pairs) > 0
     problem = MixProblem(
@@ -114,10 +138,10 @@ def learn(
         pairs=task.pairs if crossed else np.zeros((0, 2), np.int64),
         cross=np.stack([one.cross @ task.weights for one in curves]) if crossed else None,
     )
-    return Learnt(clusters, reach, size, curves, best_mixes(problem), demands)
+    return ClusterMixes(clusters, reach, size, curves, best_mixes(problem), demands)
 
 
-def _forest(task: Task, rows: Rows) -> Any:
+def _forest(task: SupplyTask, rows: Exposures) -> Any:
     """The MDP2 forest of the weighted metrics: they have to be one outcome."""
     space = with_control(task.space, rows.T.mean(axis=0))
     made = ESTIMATORS.load("mdp2")(space=space, seed=task.seed)
@@ -130,7 +154,7 @@ def _forest(task: Task, rows: Rows) -> Any:
     )
 
 
-def _demands(task: Task, curves: list[Curves], size: Floats) -> tuple[MixDemand, ...]:
+def _demands(task: SupplyTask, curves: list[Curves], size: Floats) -> tuple[MixDemand, ...]:
     """The plan's floors, inventory and joint caps on the grid."""
     grid, parts = np.stack([one.reach.grid for one in curves]), task.space.parts
     effect = np.stack([one.effect for one in curves])
@@ -157,7 +181,7 @@ def _demands(task: Task, curves: list[Curves], size: Floats) -> tuple[MixDemand,
     return tuple(found)
 
 
-def _inventory(task: Task, today: Floats) -> dict[str, float]:
+def _inventory(task: SupplyTask, today: Floats) -> dict[str, float]:
     """The largest share of all exposure that each category has in stock."""
     given = task.plan.inventory
     if isinstance(given, dict):

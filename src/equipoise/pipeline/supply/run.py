@@ -24,8 +24,14 @@ from equipoise.pipeline.plan.constraints import known_name, weights_of
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.supply import summarise as make
-from equipoise.pipeline.supply.exposures import Rows, check_supply, rows_of
-from equipoise.pipeline.supply.optimise import FOREST, Learnt, Task, learn, learn_clusters
+from equipoise.pipeline.supply.exposures import Exposures, check_supply, exposures_of
+from equipoise.pipeline.supply.optimise import (
+    FOREST,
+    ClusterMixes,
+    SupplyTask,
+    learn,
+    learn_clusters,
+)
 from equipoise.pipeline.supply.value import TODAY, value
 from equipoise.report.findings_supply import KIND, SupplyFindings
 from equipoise.report.sections.supply import render_supply
@@ -42,7 +48,7 @@ def run_supply(
     log = open_log(plan)
     task = task_of(plan, log)
     features = FeatureMap().fit(log.features)
-    rows = rows_of(log, features)
+    rows = exposures_of(log, features)
     clusters = learn_clusters(task, rows)
     learnt = learn(task, rows, task.plan.way, clusters, progress)
     found = findings_of(plan, log, task, rows, learnt, progress)
@@ -59,17 +65,16 @@ def run_supply(
     return found
 
 
-def policy_of(task: Task, features: FeatureMap, learnt: Learnt, unit: str | None) -> MixPolicy:
+def policy_of(
+    task: SupplyTask, features: FeatureMap, best: ClusterMixes, unit: str | None
+) -> MixPolicy:
     """What gives users their mixes."""
-    today = np.stack([reach.today for reach in learnt.reach])
-    bounds = np.stack([np.stack([reach.grid[:, end] for reach in learnt.reach]) for end in (0, -1)])
-    shares = today if learnt.answer is None else learnt.answer.shares
     return MixPolicy(
-        features, task.space.parts, learnt.clusters, shares, bounds, learnt.forest, unit
+        features, task.space.parts, best.clusters, best.shares, best.bounds, best.forest, unit
     )
 
 
-def task_of(plan: Plan, log: Log) -> Task:
+def task_of(plan: Plan, log: Log) -> SupplyTask:
     """What the plan asks; every name is checked before anything is fitted."""
     space = check_supply(plan, log)
     weights = weights_of(plan.policy, log)
@@ -78,16 +83,23 @@ def task_of(plan: Plan, log: Log) -> Task:
     signed = np.array([weights[name] for name in log.metrics])
     if plan.supply is None:
         raise TypeError("a plan with [supply]")
-    return Task(plan.supply, space, log.roles.outcomes, signed, plan.policy.floors, plan.run.seed)
+    return SupplyTask(
+        plan.supply, space, log.roles.outcomes, signed, plan.policy.floors, plan.run.seed
+    )
 
 
 def findings_of(
-    plan: Plan, log: Log, task: Task, rows: Rows, learnt: Learnt, progress: Progress = silent
+    plan: Plan,
+    log: Log,
+    task: SupplyTask,
+    rows: Exposures,
+    learnt: ClusterMixes,
+    progress: Progress = silent,
 ) -> SupplyFindings:
     """All that the job shows; `made` is left to the run."""
     level, ways = plan.report.level, (task.plan.way, *task.plan.rivals)
-    valued = value(task, rows, ways, plan.run.folds, level, progress)
-    whole, against = make.intervals_of(valued, task, level)
+    valuation = value(task, rows, ways, plan.run.folds, level, progress)
+    whole, against = make.intervals_of(valuation, task, level)
     clusters = make.clusters_found(task, rows, learnt)
     found: SupplyFindings = {
         "kind": KIND,
@@ -110,10 +122,10 @@ def findings_of(
         "audit": make.audit_found(log, rows, learnt.mixes(rows.X)),
         "curves": make.curves_found(task, learnt, clusters, level),
         "demands": make.demands_found(learnt),
-        "logged": dict(zip(log.metrics, valued.logged.tolist(), strict=True)),
+        "logged": dict(zip(log.metrics, valuation.logged.tolist(), strict=True)),
         "whole": whole,
         "against": against,
-        "steps": make.steps_found(valued, task),
+        "steps": make.steps_found(valuation, task),
         "risks": [],
         "made": {},
     }

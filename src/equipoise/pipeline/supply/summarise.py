@@ -9,9 +9,9 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.log import Log
 from equipoise.evaluation.base import critical
-from equipoise.pipeline.supply.exposures import Rows
-from equipoise.pipeline.supply.optimise import Learnt, Task
-from equipoise.pipeline.supply.value import Valued
+from equipoise.pipeline.supply.exposures import Exposures
+from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask
+from equipoise.pipeline.supply.value import Valuation
 from equipoise.report.findings import Check, Interval
 from equipoise.report.findings_supply import Cluster, Curve, DemandUse, GroupMix, Step
 from equipoise.report.formatting import listed, share
@@ -21,7 +21,7 @@ BINDING = 0.999
 EDGE, LEAST_SPREAD = 1e-6, 1e-3
 
 
-def clusters_found(task: Task, rows: Rows, learnt: Learnt) -> list[Cluster]:
+def clusters_found(task: SupplyTask, rows: Exposures, learnt: ClusterMixes) -> list[Cluster]:
     """Every cluster with its mix; with the forest, the mean of its users' mixes."""
     label, mixes = learnt.labels(rows.X), learnt.mixes(rows.X)
     middle, scale = rows.X.mean(axis=0), np.maximum(rows.X.std(axis=0), 1e-12)
@@ -54,7 +54,7 @@ def clusters_found(task: Task, rows: Rows, learnt: Learnt) -> list[Cluster]:
     return found
 
 
-def audit_found(log: Log, rows: Rows, mixes: Floats) -> list[GroupMix]:
+def audit_found(log: Log, rows: Exposures, mixes: Floats) -> list[GroupMix]:
     """The mean mixes of the groups of every protected column.   mixes: (n, K), recommended."""
     found: list[GroupMix] = []
     for column in log.roles.protected:
@@ -75,7 +75,9 @@ def audit_found(log: Log, rows: Rows, mixes: Floats) -> list[GroupMix]:
     return found
 
 
-def curves_found(task: Task, learnt: Learnt, clusters: list[Cluster], level: float) -> list[Curve]:
+def curves_found(
+    task: SupplyTask, learnt: ClusterMixes, clusters: list[Cluster], level: float
+) -> list[Curve]:
     """Curves of every cluster, category and metric; none with the forest, which has none of the
     plan's metrics apart.
     """
@@ -125,7 +127,7 @@ def _along(grid: Floats, effect: Floats, at: Floats) -> Floats:
     return np.column_stack([np.interp(at, grid, column) for column in effect.T])
 
 
-def demands_found(learnt: Learnt) -> list[DemandUse]:
+def demands_found(learnt: ClusterMixes) -> list[DemandUse]:
     """Each demand by how far it is used."""
     if learnt.answer is None:
         return []
@@ -148,7 +150,7 @@ def demands_found(learnt: Learnt) -> list[DemandUse]:
 
 
 def intervals_of(
-    valued: Valued, task: Task, level: float
+    valuation: Valuation, task: SupplyTask, level: float
 ) -> tuple[dict[str, dict[str, Interval]], dict[str, dict[str, Interval]]]:
     """The gains of every way over what was done, and of the chosen way over the others, metric by
     metric.
@@ -156,15 +158,15 @@ def intervals_of(
     names = [outcome.name for outcome in task.outcomes]
     whole, against = (
         {way: dict(zip(names, gain.intervals(level), strict=True)) for way, gain in gains.items()}
-        for gains in (valued.whole, valued.against)
+        for gains in (valuation.whole, valuation.against)
     )
     return whole, against
 
 
-def steps_found(valued: Valued, task: Task) -> list[Step]:
+def steps_found(valuation: Valuation, task: SupplyTask) -> list[Step]:
     """The steps of the way."""
     found: list[Step] = []
-    for part, value in valued.steps.items():
+    for part, value in valuation.steps.items():
         values = {outcome.name: value.gain[j].interval for j, outcome in enumerate(task.outcomes)}
         found.append(
             {"part": part, "effective": value.effective, "values": values if value.told else None}
@@ -172,7 +174,7 @@ def steps_found(valued: Valued, task: Task) -> list[Step]:
     return found
 
 
-def checks_found(log: Log, rows: Rows, task: Task) -> list[Check]:
+def checks_found(log: Log, rows: Exposures, task: SupplyTask) -> list[Check]:
     """Is the log fit for the question?"""
     never = [
         name for name, most in zip(task.space.parts, rows.T.max(axis=0), strict=True) if most == 0
@@ -215,7 +217,7 @@ def _check(name: str, good: bool, summary: str) -> Check:
     return {"name": name, "status": "ok" if good else "warn", "summary": summary, "rows": []}
 
 
-def explained(rows: Rows) -> float:
+def explained(rows: Exposures) -> float:
     """The share of the variance of mixes that features explain linearly, by a random half on the
     other.
     """

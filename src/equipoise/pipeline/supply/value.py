@@ -35,8 +35,8 @@ from equipoise.estimators.density_ratio import learn_ratio, shifted
 from equipoise.evaluation.base import critical
 from equipoise.evaluation.shift import ShiftValue, shift_value
 from equipoise.pipeline.supply.curve_methods import LEAST, coefficients
-from equipoise.pipeline.supply.exposures import Rows, with_control
-from equipoise.pipeline.supply.optimise import Learnt, Task, learn, learn_clusters
+from equipoise.pipeline.supply.exposures import Exposures, with_control
+from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask, learn, learn_clusters
 
 DEGREE = 3  # of the judging curves
 PARTS = (0.1, 0.25, 0.5)  # of the way
@@ -70,7 +70,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Valued:
+class Valuation:
     """All folds together.   whole: way -> gain; against: rival -> the chosen way's gain over it;
     steps: part -> its value.
     """
@@ -85,10 +85,10 @@ class Valued:
 class _Fold:
     """One fold: the held-out rows by the clusters learnt elsewhere, and what was learnt there."""
 
-    task: Task
-    learnt_on: Rows
-    held: Rows
-    learnt: Learnt
+    task: SupplyTask
+    learnt_on: Exposures
+    held: Exposures
+    learnt: ClusterMixes
     mine: list[Ints]  # of learnt_on, by cluster
     theirs: list[Ints]  # of held
     levels: list[Level]
@@ -140,13 +140,13 @@ class _Fold:
 
 
 def value(
-    task: Task,
-    rows: Rows,
+    task: SupplyTask,
+    rows: Exposures,
     ways: tuple[str, ...],
     folds: int,
     level: float,
     progress: Progress = silent,
-) -> Valued:
+) -> Valuation:
     """Judge ways, the chosen one first, each learnt on the other folds; and today's mean mix for
     everybody, a rival of all.
     """
@@ -181,7 +181,7 @@ def value(
         part: shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=level)
         for part, arrays in steps.items()
     }
-    return Valued(
+    return Valuation(
         rows.weight @ rows.y / rows.weight.sum(), _pooled(whole, size), _pooled(against, size), told
     )
 
@@ -198,7 +198,7 @@ def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
     }
 
 
-def _fold(task: Task, learnt_on: Rows, held: Rows, learnt: Learnt) -> _Fold:
+def _fold(task: SupplyTask, learnt_on: Exposures, held: Exposures, learnt: ClusterMixes) -> _Fold:
     label, new = learnt.labels(learnt_on.X), learnt.labels(held.X)
     mine, theirs = (
         [np.flatnonzero(of == c) for c in range(len(learnt.size))] for of in (label, new)
@@ -210,7 +210,7 @@ def _fold(task: Task, learnt_on: Rows, held: Rows, learnt: Learnt) -> _Fold:
     return _Fold(task, learnt_on, held, learnt, mine, theirs, levels)
 
 
-def _space(task: Task, today: Floats) -> Any:
+def _space(task: SupplyTask, today: Floats) -> Any:
     return with_control(task.space, today, degree=DEGREE, crosses=task.plan.crowding)
 
 
@@ -238,7 +238,7 @@ def _factor(mixes: Floats, today: Floats, part: float) -> Floats:
     return factor
 
 
-def _levels(task: Task, rows: Rows, today: Floats) -> Level:
+def _levels(task: SupplyTask, rows: Exposures, today: Floats) -> Level:
     """The expected level of users shown mixes: cubic curves, and boosted trees of what these leave
     over.
     """

@@ -1,0 +1,128 @@
+"""What mixes are worth, by hand on a few rows, and what must not change when weights do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from equipoise.evaluation.base import critical
+from equipoise.pipeline.supply.exposures import Exposures
+from equipoise.pipeline.supply.value import Gain, _Fold, _pooled, _space
+from equipoise.treatments import Shares
+
+PARTS = ("a", "b", "c")
+TODAY = np.array([0.5, 0.3, 0.2])
+
+
+def exposures(weight: list[float], seed: int = 0) -> Exposures:
+    """Rows of two features, a mix of three categories, and two metrics."""
+    rng, n = np.random.default_rng(seed), len(weight)
+    T = rng.dirichlet([5, 3, 2], n)
+    return Exposures(
+        rng.normal(size=(n, 2)), ("u", "v"), T, rng.normal(size=(n, 2)), np.array(weight), None
+    )
+
+
+def a_fold(held: Exposures, theirs: list[np.ndarray]) -> _Fold:
+    """A fold whose levels are known: twice the first feature by the first share, and minus it."""
+    task = SimpleNamespace(space=Shares(list(PARTS)), plan=SimpleNamespace(crowding=()))
+    best = SimpleNamespace(reach=[SimpleNamespace(today=TODAY) for _ in theirs])
+
+    def level(X, T):
+        worth = 2 * X[:, 0] * T[:, 0]
+        return np.column_stack([worth, -worth])
+
+    return _Fold(task, held, held, best, theirs, theirs, [level] * len(theirs))
+
+
+@pytest.fixture
+def known():
+    """A fold of five weighted rows in two clusters, a judge with a known theta, and mixes."""
+    held = exposures([1.0, 2.0, 3.0, 0.5, 1.5])
+    theirs = [np.array([0, 3]), np.array([1, 2, 4])]
+    fold = a_fold(held, theirs)
+    space = _space(fold.task, TODAY)
+    p = space.encode(TODAY[None]).shape[1]
+    rng = np.random.default_rng(1)
+    judge = []
+    for _ in theirs:
+        root = rng.normal(size=(2, p, p))
+        judge.append((rng.normal(size=(p, 2)), root @ root.transpose(0, 2, 1)))
+    mixes = rng.dirichlet([5, 3, 2], 5)
+    return fold, space, judge, mixes
+
+
+def test_the_gain_of_a_curve_by_hand(known):
+    fold, space, judge, mixes = known
+    w = fold.held.weight
+    move = space.encode(mixes) - space.encode(fold.held.T)
+    value, variance = np.zeros(2), np.zeros(2)
+    for rows, (theta, covariance) in zip(fold.theirs, judge, strict=True):
+        mean = sum(w[i] * move[i] for i in rows) / w.sum()
+        value += mean @ theta
+        variance += [mean @ covariance[j] @ mean for j in (0, 1)]
+    gain = fold.gain(mixes, fold.held.T, [judge])
+    np.testing.assert_allclose(gain.value[0], value)
+    np.testing.assert_allclose(gain.variance[0], variance)
+
+
+def test_the_gain_by_levels_by_hand(known):
+    fold, _, judge, mixes = known
+    w = fold.held.weight
+    more = 2 * fold.held.X[:, 0] * (mixes[:, 0] - fold.held.T[:, 0])
+    gain = fold.gain(mixes, fold.held.T, [judge])
+    np.testing.assert_allclose(gain.value[1], [w @ more / w.sum(), -w @ more / w.sum()])
+    spread = 0.0
+    for rows in fold.theirs:
+        middle = np.average(more[rows], weights=w[rows])
+        spread += sum((w[i] * (more[i] - middle)) ** 2 for i in rows) / w.sum() ** 2
+    np.testing.assert_allclose(gain.variance[1], [spread, spread])
+
+
+@pytest.mark.parametrize("factor", [0.01, 7.0])
+def test_weights_count_only_against_each_other(known, factor):
+    fold, _, judge, mixes = known
+    scaled = replace(fold, held=replace(fold.held, weight=factor * fold.held.weight))
+    gain, other = (one.gain(mixes, fold.held.T, [judge]) for one in (fold, scaled))
+    np.testing.assert_allclose(gain.value, other.value)
+    np.testing.assert_allclose(gain.variance, other.variance)
+
+
+def test_a_row_of_weight_two_is_the_row_twice(known):
+    fold, _, judge, mixes = known
+    held = replace(fold.held, weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]))
+    twice = [0, 1, 1, 2, 3, 4]
+    copied = held.take(twice)
+    copied = replace(copied, weight=np.ones(6))
+    one = replace(fold, held=held)
+    two = replace(a_fold(copied, [np.array([0, 4]), np.array([1, 2, 3, 5])]), task=fold.task)
+    gain = one.gain(mixes, held.T, [judge])
+    other = two.gain(mixes[twice], copied.T, [judge])
+    np.testing.assert_allclose(gain.value, other.value)
+
+
+def test_no_move_is_no_gain(known):
+    fold, _, judge, mixes = known
+    gain = fold.gain(mixes, mixes, [judge])
+    np.testing.assert_allclose(gain.value, 0, atol=1e-12)
+    np.testing.assert_allclose(gain.variance, 0, atol=1e-12)
+
+
+def test_folds_are_pooled_by_their_weight():
+    """Two folds of a quarter and three quarters: means by size, variances by its square."""
+    one, two = (
+        Gain(np.array([[v, 0.0]]), np.array([[s, 1.0]])) for v, s in ((1.0, 4.0), (3.0, 8.0))
+    )
+    pooled = _pooled({"way": [one, two]}, [0.25, 0.75])["way"]
+    np.testing.assert_allclose(pooled.value, [[0.25 * 1 + 0.75 * 3, 0.0]])
+    np.testing.assert_allclose(pooled.variance, [[0.0625 * 4 + 0.5625 * 8, 0.0625 + 0.5625]])
+
+
+def test_the_interval_spans_those_of_all_judges():
+    gain = Gain(np.array([[1.0], [2.0]]), np.array([[0.04], [0.25]]))
+    z = critical(0.9)
+    np.testing.assert_allclose(gain.intervals(0.9), [[1.5, 1 - 0.2 * z, 2 + 0.5 * z]])
+    assert min(1 - 0.2 * z, 2 - 0.5 * z) == pytest.approx(1 - 0.2 * z)
