@@ -316,7 +316,6 @@ def copies(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
         ("shares", "share"),
         ("rules", "value"),
         ("rules", "lead"),
-        ("curve", "value"),
         ("segments", "reward"),
         ("caps", "seen"),
     ],
