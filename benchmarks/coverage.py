@@ -27,12 +27,12 @@ from equipoise.core.features import FeatureMap, matrix  # noqa: E402
 from equipoise.core.log import Log  # noqa: E402
 from equipoise.data import make_coupon_world, make_placebo_world  # noqa: E402
 from equipoise.evaluation import (  # noqa: E402
-    Evidence,
+    EvaluationData,
     average_effects,
-    observe,
+    evaluation_data,
     policy_value,
     qini,
-    rank,
+    rank_by_score,
 )
 
 ROWS, CROWD = 4_000, 300_000
@@ -60,7 +60,7 @@ def fit(log: Log, x: np.ndarray) -> np.ndarray:
 
 def judge(
     seed: int, world: Callable[..., Any]
-) -> tuple[Evidence, np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+) -> tuple[EvaluationData, np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """(rows to judge on, predicted effects (n, k, m), choice (n,), model of effects for other
     design rows).
     """
@@ -74,7 +74,7 @@ def judge(
         return levels[:, 1:] - levels[:, :1]
 
     x = design(test, coding)
-    rows = observe(
+    rows = evaluation_data(
         test.y, cell=test.cells, propensity=SHARES, levels=np.einsum("id,adm->iam", x, beta)
     )
     return rows, effects(x), choose(effects(x)), effects
@@ -120,7 +120,7 @@ def claims(seed: int, world: Callable[..., Any], crowd: tuple[np.ndarray, np.nda
         for a in range(rows.candidates):
             one = average[a, j]
             found["ate"].append((f"{a} {j}", one.low, one.high, float(gain[:, a, j].mean())))
-            ranked = qini(rank(effects[:, a, j], rows, candidate=a, metric=j))
+            ranked = qini(rank_by_score(effects[:, a, j], rows, candidate=a, metric=j))
             found["qini"].append(
                 (f"{a} {j}", ranked.low, ranked.high, true_qini(predicted[:, a, j], gain[:, a, j]))
             )

@@ -23,7 +23,7 @@ one_thread()
 import numpy as np  # noqa: E402
 
 from benchmarks.peers import ONE_THREAD, python_of  # noqa: E402
-from equipoise.evaluation import METRICS, gain_curve, observe, qini, rank  # noqa: E402
+from equipoise.evaluation import METRICS, evaluation_data, gain_curve, qini, rank_by_score  # noqa: E402
 
 SIZE = 10_000_000
 CASES, ROWS = 20, 400
@@ -115,7 +115,7 @@ def timings(peers: dict[str, Peer], n: int, rounds: int) -> dict[str, list[float
     score, treated, y = experiment(n)
 
     def ours() -> None:
-        ranking = rank(score, observe(y, cell=treated, propensity=[0.5, 0.5]))
+        ranking = rank_by_score(score, evaluation_data(y, cell=treated, propensity=[0.5, 0.5]))
         qini(ranking)
         gain_curve(ranking)
 
@@ -160,9 +160,9 @@ def differences(peers: dict[str, Peer]) -> list[float]:
     found = []
     for seed in range(CASES):
         one = case(seed)
-        ranking = rank(
+        ranking = rank_by_score(
             one["score"],
-            observe(one["y"], cell=one["t"], propensity=[0.5, 0.5], weight=one["weight"]),
+            evaluation_data(one["y"], cell=one["t"], propensity=[0.5, 0.5], weight=one["weight"]),
         )
         again = np.repeat(np.arange(ROWS), one["weight"])
         for name in one["peers"]:

@@ -52,7 +52,7 @@ from equipoise.data import (  # noqa: E402
     make_criteo_like_world,
 )
 from equipoise.estimators import ESTIMATORS  # noqa: E402
-from equipoise.evaluation import observe, pehe, qini, rank  # noqa: E402
+from equipoise.evaluation import evaluation_data, pehe, qini, rank_by_score  # noqa: E402
 from equipoise.evaluation.resampling import replicate_seeds, replicates  # noqa: E402
 
 SEEDS, QUICK, DRAWS = range(5), 20_000, 100
@@ -135,9 +135,9 @@ def judged(effects: Any, log: Any, rows: Any, seed: int) -> dict[str, Any]:
     """Qini over all arms and metrics, its replicates, and the value of each metric's own policy."""
     y, cell = log.y[rows], log.cells[rows]
     share = np.bincount(cell) / len(cell)
-    evidence, spread = observe(y, cell=cell, propensity=share), y.std(axis=0)
+    evidence, spread = evaluation_data(y, cell=cell, propensity=share), y.std(axis=0)
     pairs = [(a, j) for a in range(effects.shape[1]) for j in range(effects.shape[2])]
-    ranked = [rank(effects[:, a, j], evidence, candidate=a, metric=j) for a, j in pairs]
+    ranked = [rank_by_score(effects[:, a, j], evidence, candidate=a, metric=j) for a, j in pairs]
     each = [qini.value(r) / spread[j] for r, (_, j) in zip(ranked, pairs, strict=True)]
     seeds = replicate_seeds(DRAWS, seed)
     drawn = np.mean(

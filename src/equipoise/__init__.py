@@ -103,16 +103,16 @@ MOVED = {
     "equipoise.evaluation": (
         "autoc",
         "average_effects",
-        "observe",
         "policy_value",
         "qini",
-        "rank",
     ),
     "equipoise.pipeline": ("make_plan", "read_scorer"),
     "equipoise.report": ("render_report",),
 }
 OLD_NAMES = {name: f"{room}.{name}" for room, names in MOVED.items() for name in names}
 OLD_NAMES["run_supply"] = "equipoise.run"
+OLD_NAMES["observe"] = "equipoise.evaluation.evaluation_data"
+OLD_NAMES["rank"] = "equipoise.evaluation.rank_by_score"
 
 
 def __getattr__(name: str) -> Any:

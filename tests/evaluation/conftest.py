@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.evaluation import observe
+from equipoise.evaluation import evaluation_data
 
 
 def make_trial(
@@ -40,7 +40,7 @@ def make_trial(
         y[:4] = [0, 1, 0, 1]
         cell[:4] = [0, 0, 1, 1]
     weight = rng.integers(1, 4, n).astype(np.float64) if weighted else None
-    rows = observe(
+    rows = evaluation_data(
         y, cell=cell, propensity=design, weight=weight, groups=groups if grouped else None
     )
     return gain, rows, gain

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import METRICS, observe, qini, rank, ranking_table
+from equipoise.evaluation import METRICS, evaluation_data, qini, rank_by_score, ranking_table
 
 
 def world(seed=0, n=600):
@@ -14,7 +14,7 @@ def world(seed=0, n=600):
     effects = np.stack([np.stack([x, -x], axis=1), np.stack([2 * x, 0 * x], axis=1)], axis=1)
     levels = np.concatenate([np.zeros((n, 1, 2)), effects], axis=1)
     y = levels[np.arange(n), cell] + rng.standard_normal((n, 2))
-    return effects, observe(y, cell=cell, propensity=[1 / 3, 1 / 3, 1 / 3])
+    return effects, evaluation_data(y, cell=cell, propensity=[1 / 3, 1 / 3, 1 / 3])
 
 
 def test_one_row_a_candidate_outcome_and_metric():
@@ -35,13 +35,13 @@ def test_every_cell_is_the_metric_of_its_own_ranking():
         [(0, 0), (0, 1), (1, 0), (1, 1)],
         strict=True,
     ):
-        alone = observe(rows.y[:, j], cell=rows.cell, propensity=rows.propensity[0])
-        assert row.estimate == qini(rank(effects[:, a, j], alone, candidate=a))
+        alone = evaluation_data(rows.y[:, j], cell=rows.cell, propensity=rows.propensity[0])
+        assert row.estimate == qini(rank_by_score(effects[:, a, j], alone, candidate=a))
 
 
 def test_all_registered_metrics_have_the_common_shape():
     effects, rows = world()
-    binary = observe(rows.y > 0, cell=rows.cell, propensity=rows.propensity[0])
+    binary = evaluation_data(rows.y > 0, cell=rows.cell, propensity=rows.propensity[0])
     table = ranking_table(effects, binary, metrics=list(METRICS))
     assert len(table) == 4 * len(METRICS)
     assert np.isfinite([row.estimate.value for row in table]).all()

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from equipoise.evaluation import average_effects, observe, snips
+from equipoise.evaluation import average_effects, evaluation_data, snips
 
 HALF = [0.5, 0.5]
 
 
 def test_four_rows_by_hand():
-    found = average_effects(observe([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=HALF))
+    found = average_effects(evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=HALF))
     assert found.effect[0, 0].value == 4
     assert found.control[0].value == 1.5
     # gains less 4: 1, -1, -1, 1: variance 4/4, times 4/3 for the mean, over 4 rows
@@ -25,7 +25,8 @@ def test_is_the_difference_in_means_with_its_two_sample_error(method):
     # the observed shares, as a randomised experiment is usually judged
     share = np.bincount(cell) / 500
     found = average_effects(
-        observe(y, cell=cell, propensity=share), **({} if method is None else {"method": method})
+        evaluation_data(y, cell=cell, propensity=share),
+        **({} if method is None else {"method": method}),
     ).effect[0, 0]
     treated, control = y[cell == 1], y[cell == 0]
     assert found.value == pytest.approx(treated.mean() - control.mean())
@@ -40,7 +41,7 @@ def test_every_arm_and_metric_at_once():
     y = np.stack(
         [np.array([1.0, 1.2, 1.5])[cell], np.array([0.0, -1.0, 3.0])[cell]], axis=1
     ) + rng.standard_normal((30_000, 2))
-    found = average_effects(observe(y, cell=cell, propensity=[0.6, 0.3, 0.1])).effect
+    found = average_effects(evaluation_data(y, cell=cell, propensity=[0.6, 0.3, 0.1])).effect
     true = np.array([[0.2, -1.0], [0.5, 3.0]])
     assert found.value.shape == found.p_value.shape == (2, 2)
     assert (np.abs(found.value - true) < 4 * found.std_error).all()  # worst of 20 seeds: 3.4
@@ -53,9 +54,9 @@ def test_confounding_that_the_propensity_knows_is_taken_out():
     e = 1 / (1 + np.exp(-x))
     cell = (rng.random(20_000) < e).astype(int)
     y = 2 * x + cell + rng.standard_normal(20_000)
-    found = average_effects(observe(y, cell=cell, propensity=np.column_stack([1 - e, e]))).effect[
-        0, 0
-    ]
+    found = average_effects(
+        evaluation_data(y, cell=cell, propensity=np.column_stack([1 - e, e]))
+    ).effect[0, 0]
     assert abs(y[cell == 1].mean() - y[cell == 0].mean() - 1) > 1
     assert abs(found.value - 1) < 4 * found.std_error
 
@@ -64,14 +65,18 @@ def test_levels_narrow_the_interval():
     rng = np.random.default_rng(3)
     x, cell = rng.standard_normal(2000), rng.integers(0, 2, 2000)
     y = 3 * x + cell + rng.standard_normal(2000)
-    plain = average_effects(observe(y, cell=cell, propensity=HALF)).effect[0, 0]
+    plain = average_effects(evaluation_data(y, cell=cell, propensity=HALF)).effect[0, 0]
     levels = np.column_stack([3 * x, 3 * x + 1])
-    modelled = average_effects(observe(y, cell=cell, propensity=HALF, levels=levels)).effect[0, 0]
+    modelled = average_effects(
+        evaluation_data(y, cell=cell, propensity=HALF, levels=levels)
+    ).effect[0, 0]
     assert modelled.std_error < plain.std_error / 2.5
     assert abs(modelled.value - 1) < 4 * modelled.std_error
 
 
 def test_an_effect_of_nothing_has_p_one():
-    found = average_effects(observe([1, 1, 1, 1], cell=[0, 0, 1, 1], propensity=HALF)).effect[0, 0]
+    found = average_effects(
+        evaluation_data([1, 1, 1, 1], cell=[0, 0, 1, 1], propensity=HALF)
+    ).effect[0, 0]
     assert (found.value, found.std_error, found.p_value) == (0, 0, 1)
     assert not found.excludes_zero

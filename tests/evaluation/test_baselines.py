@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import everybody, random_at_equal_spend, top_share
+from equipoise.evaluation import constant_policy, random_at_equal_spend, top_share
 
 
 def test_top_share_by_hand():
@@ -23,8 +23,8 @@ def test_top_share_treats_just_that_share_whatever_the_ties(share):
 
 
 def test_everybody_and_nobody():
-    assert everybody(2, 3, 3).tolist() == [[0, 0, 1]] * 3
-    assert everybody(0, 2, 3).tolist() == [[1, 0, 0]] * 2
+    assert constant_policy(2, 3, 3).tolist() == [[0, 0, 1]] * 3
+    assert constant_policy(0, 2, 3).tolist() == [[1, 0, 0]] * 2
 
 
 def test_by_lot_spends_what_the_policy_spends():

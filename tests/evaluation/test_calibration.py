@@ -8,8 +8,8 @@ from equipoise.evaluation import (
     average_effects,
     best_linear_predictor,
     calibration_deciles,
-    observe,
-    rank,
+    evaluation_data,
+    rank_by_score,
 )
 
 HALF = [0.5, 0.5]
@@ -17,15 +17,15 @@ HALF = [0.5, 0.5]
 
 def test_two_bins_of_four_rows_by_hand():
     # means 2.5 and 1.5: gains 2, 2, 0, 0
-    rows = observe([3, 1, 2, 2], cell=[1, 0, 1, 0], propensity=HALF)
-    top, rest = calibration_deciles(rank([9, 7, 2, 0], rows), bins=2)
+    rows = evaluation_data([3, 1, 2, 2], cell=[1, 0, 1, 0], propensity=HALF)
+    top, rest = calibration_deciles(rank_by_score([9, 7, 2, 0], rows), bins=2)
     assert (top.index, top.predicted, top.observed.value, top.rows) == (1, 8, 2, 2)
     assert (rest.index, rest.predicted, rest.observed.value, rest.rows) == (2, 1, 0, 2)
 
 
 def test_the_bins_share_out_the_average_effect(trial):
     score, rows, _ = trial(1, n=1003, weighted=True)
-    bins = calibration_deciles(rank(score[:, 0], rows))
+    bins = calibration_deciles(rank_by_score(score[:, 0], rows))
     assert [one.index for one in bins] == list(range(1, 11))
     assert sum(one.rows for one in bins) == 1003
     assert np.all(np.diff([one.predicted for one in bins]) < 0)
@@ -41,21 +41,23 @@ def test_the_bins_share_out_the_average_effect(trial):
 def test_ties_stay_together(trial):
     _, rows, _ = trial(2, n=1000)
     score = np.repeat([0.0, 1.0, 2.0], [700, 200, 100])
-    bins = calibration_deciles(rank(score, rows))
+    bins = calibration_deciles(rank_by_score(score, rows))
     assert [(one.index, one.rows) for one in bins] == [(1, 100), (3, 200), (7, 700)]
 
 
 def test_true_effects_are_calibrated_and_exaggerated_ones_are_not(trial):
     for seed in range(5):
         score, rows, _ = trial(seed, n=20_000)
-        right, twice = (best_linear_predictor(rank(scale * score[:, 0], rows)) for scale in (1, 2))
+        right, twice = (
+            best_linear_predictor(rank_by_score(scale * score[:, 0], rows)) for scale in (1, 2)
+        )
         assert abs(right.slope.value - 1) < 4 * right.slope.std_error  # worst of 20 seeds: 2.0
         assert right.slope.low > 0.5
         assert twice.slope.value == pytest.approx(right.slope.value / 2)
         assert twice.slope.high < 1
         observed = [
             one
-            for one in calibration_deciles(rank(score[:, 0], rows))
+            for one in calibration_deciles(rank_by_score(score[:, 0], rows))
             if one.observed.low < one.predicted < one.observed.high
         ]
         assert len(observed) >= 6  # of 10; least of 20 seeds: 8
@@ -63,7 +65,7 @@ def test_true_effects_are_calibrated_and_exaggerated_ones_are_not(trial):
 
 def test_the_intercept_is_the_average_effect(trial):
     score, rows, _ = trial(3, weighted=True, grouped=True)
-    intercept = best_linear_predictor(rank(score[:, 0], rows)).intercept
+    intercept = best_linear_predictor(rank_by_score(score[:, 0], rows)).intercept
     assert intercept.interval == pytest.approx(average_effects(rows).effect[0, 0].interval)
 
 
@@ -76,14 +78,14 @@ def test_slope_is_least_squares_with_robust_errors(trial):
     meat = (design * (w * (gain - design @ beta))[:, None]).T @ (
         design * (w * (gain - design @ beta))[:, None]
     )
-    slope = best_linear_predictor(rank(s, rows)).slope
+    slope = best_linear_predictor(rank_by_score(s, rows)).slope
     assert slope.value == pytest.approx(beta[1])
     assert slope.std_error == pytest.approx(np.sqrt((bread @ meat @ bread)[1, 1]), rel=2e-3)
 
 
 def test_a_prediction_that_does_not_vary_has_no_slope(trial):
     _, rows, _ = trial(5)
-    found = best_linear_predictor(rank(np.ones(len(rows)), rows))
+    found = best_linear_predictor(rank_by_score(np.ones(len(rows)), rows))
     assert np.isnan(found.slope.value)
     assert found.intercept.value == pytest.approx(average_effects(rows).effect[0, 0].value)
 
@@ -91,4 +93,4 @@ def test_a_prediction_that_does_not_vary_has_no_slope(trial):
 def test_more_bins_than_rows_is_refused(trial):
     score, rows, _ = trial(6)
     with pytest.raises(InputError, match="bins must lie in"):
-        calibration_deciles(rank(score[:, 0], rows), bins=401)
+        calibration_deciles(rank_by_score(score[:, 0], rows), bins=401)

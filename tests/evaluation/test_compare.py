@@ -8,16 +8,18 @@ from equipoise.evaluation import (
     autoc,
     compare_policies,
     compare_rankings,
-    observe,
+    evaluation_data,
     policy_value,
     qini,
-    rank,
+    rank_by_score,
 )
 
 
 def test_a_ranking_against_itself_is_a_draw(trial):
     score, rows, _ = trial(1)
-    same = compare_rankings(rank(score[:, 0], rows), rank(np.exp(score[:, 0]), rows), qini)
+    same = compare_rankings(
+        rank_by_score(score[:, 0], rows), rank_by_score(np.exp(score[:, 0]), rows), qini
+    )
     assert same.difference.interval == pytest.approx([0, 0, 0], abs=1e-12)
     assert same.winner is None
     assert "no winner: the interval holds 0" in str(same)
@@ -27,7 +29,10 @@ def test_truth_beats_noise_and_the_statement_says_so(trial):
     score, rows, _ = trial(2, n=2000)
     noise = np.random.default_rng(0).standard_normal(2000)
     found = compare_rankings(
-        rank(noise, rows), rank(score[:, 0], rows), autoc, names=("noise", "truth")
+        rank_by_score(noise, rows),
+        rank_by_score(score[:, 0], rows),
+        autoc,
+        names=("noise", "truth"),
     )
     assert found.winner == "truth"
     assert str(found).startswith("autoc: noise - truth = -")
@@ -37,10 +42,10 @@ def test_truth_beats_noise_and_the_statement_says_so(trial):
 def test_pairing_narrows_the_difference_of_like_scores(trial):
     score, rows, _ = trial(3, n=2000)
     near = score[:, 0] + 0.05 * np.random.default_rng(1).standard_normal(2000)
-    error = qini(rank(near, rows)).std_error
+    error = qini(rank_by_score(near, rows)).std_error
     assert (
         compare_rankings(
-            rank(score[:, 0], rows), rank(near, rows), qini, draws=200
+            rank_by_score(score[:, 0], rows), rank_by_score(near, rows), qini, draws=200
         ).difference.std_error
         < error / 2
     )
@@ -51,10 +56,12 @@ def test_clusters_are_drawn_whole():
     x, cell = rng.standard_normal(200), rng.integers(0, 2, 200)
     y, copies = x * cell + rng.standard_normal(200), np.repeat(np.arange(200), 5)
     noise = rng.standard_normal(200)
-    once = observe(y, cell=cell, propensity=[0.5, 0.5])
-    many = observe(y[copies], cell=cell[copies], propensity=[0.5, 0.5], groups=copies)
-    first = compare_rankings(rank(x, once), rank(noise, once), qini)
-    second = compare_rankings(rank(x[copies], many), rank(noise[copies], many), qini)
+    once = evaluation_data(y, cell=cell, propensity=[0.5, 0.5])
+    many = evaluation_data(y[copies], cell=cell[copies], propensity=[0.5, 0.5], groups=copies)
+    first = compare_rankings(rank_by_score(x, once), rank_by_score(noise, once), qini)
+    second = compare_rankings(
+        rank_by_score(x[copies], many), rank_by_score(noise[copies], many), qini
+    )
     assert second.difference.interval == pytest.approx(first.difference.interval)
 
 
@@ -75,9 +82,10 @@ def test_policies_are_compared_like_their_means(trial):
 
 def test_same_seed_same_numbers(trial):
     score, rows, _ = trial(6)
-    noise = rank(np.random.default_rng(0).standard_normal(len(rows)), rows)
+    noise = rank_by_score(np.random.default_rng(0).standard_normal(len(rows)), rows)
     first, second, other = (
-        compare_rankings(rank(score[:, 0], rows), noise, qini, draws=50, seed=s) for s in (1, 1, 2)
+        compare_rankings(rank_by_score(score[:, 0], rows), noise, qini, draws=50, seed=s)
+        for s in (1, 1, 2)
     )
     assert first == second != other
 
@@ -91,7 +99,9 @@ def test_no_winner_on_noise_more_often_than_the_level_allows(trial):
         _, rows, _ = trial(seed, n=300)
         noise = np.random.default_rng(seed).standard_normal((2, 300))
         wins += (
-            compare_rankings(rank(noise[0], rows), rank(noise[1], rows), qini, draws=200).winner
+            compare_rankings(
+                rank_by_score(noise[0], rows), rank_by_score(noise[1], rows), qini, draws=200
+            ).winner
             is not None
         )
     assert wins <= 14
@@ -101,10 +111,12 @@ def test_other_rows_are_refused(trial):
     score, rows, _ = trial(7)
     other, more, _ = trial(7, n=500)
     with pytest.raises(InputError, match="same rows"):
-        compare_rankings(rank(score[:, 0], rows), rank(other[:, 0], more), qini)
+        compare_rankings(rank_by_score(score[:, 0], rows), rank_by_score(other[:, 0], more), qini)
     with pytest.raises(InputError, match="same rows"):
         compare_policies(
             policy_value(np.zeros(400, int), rows), policy_value(np.zeros(500, int), more)
         )
     with pytest.raises(InputError, match="draws must be a whole number >= 2"):
-        compare_rankings(rank(score[:, 0], rows), rank(score[:, 0], rows), qini, draws=1)
+        compare_rankings(
+            rank_by_score(score[:, 0], rows), rank_by_score(score[:, 0], rows), qini, draws=1
+        )

@@ -8,9 +8,9 @@ from equipoise.core.scores import dr_scores
 from equipoise.evaluation import (
     average_effects,
     dr,
+    evaluation_data,
     ips,
     mean_estimates,
-    observe,
     policy_value,
     snips,
 )
@@ -32,14 +32,14 @@ def bandit(seed, n=4000):
     levels = np.stack([2 + x[:, :1] + effect, 1 - 0.5 * effect], axis=2)
     y = levels[np.arange(n), cell] + rng.standard_normal((n, 2))
     return (
-        observe(y, cell=cell, propensity=e),
-        observe(y, cell=cell, propensity=e, levels=levels),
+        evaluation_data(y, cell=cell, propensity=e),
+        evaluation_data(y, cell=cell, propensity=e, levels=levels),
         levels,
     )
 
 
 def test_four_rows_by_hand():
-    rows = observe([3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=HALF)
+    rows = evaluation_data([3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=HALF)
     policy = [0, 0, -1, -1]  # rows 0 and 3 got what the policy gives
     assert policy_value(policy, rows, method=ips).rows[:, 0].tolist() == [6, 0, 0, 2]
     assert policy_value(policy, rows, method=ips).estimates.value.tolist() == [2]
@@ -112,7 +112,7 @@ def test_a_gain_is_paired():
 def test_clusters_count_once_in_a_gain():
     rows, _, _ = bandit(8, n=200)
     choice, copies = np.arange(200) % 3 - 1, np.repeat(np.arange(200), 3)
-    many = observe(
+    many = evaluation_data(
         rows.y[copies], cell=rows.cell[copies], propensity=rows.propensity[copies], groups=copies
     )
     once = policy_value(choice, rows).minus(policy_value(np.zeros(200, int), rows))
@@ -125,7 +125,7 @@ def test_snips_of_one_arm_for_all_is_its_mean_with_the_mean_s_error():
     # far from the design's half
     cell, y = (rng.random(900) < 0.2).astype(int), rng.standard_normal(900)
     found = policy_value(
-        np.zeros(900, int), observe(y, cell=cell, propensity=HALF), method=snips
+        np.zeros(900, int), evaluation_data(y, cell=cell, propensity=HALF), method=snips
     ).estimates[0]
     treated = y[cell == 1]
     assert found.value == pytest.approx(treated.mean())
@@ -138,7 +138,7 @@ def test_folds_are_pooled_by_their_rows():
     whole = policy_value(choice, rows)
     parts = []
     for part in (slice(0, 150), slice(150, 400)):
-        fold = observe(
+        fold = evaluation_data(
             rows.y[part],
             cell=rows.cell[part],
             propensity=rows.propensity[part],
@@ -154,8 +154,8 @@ def test_whole_weights_are_rows_repeated(method):
     times = np.arange(100) % 3 + 1
     again = np.repeat(np.arange(100), times)
     choice = np.arange(100) % 3 - 1
-    weighted = observe(plain.y, cell=plain.cell, propensity=plain.propensity, weight=times)
-    repeated = observe(
+    weighted = evaluation_data(plain.y, cell=plain.cell, propensity=plain.propensity, weight=times)
+    repeated = evaluation_data(
         plain.y[again], cell=plain.cell[again], propensity=plain.propensity[again], groups=again
     )
     first, second = (

@@ -10,16 +10,16 @@ from equipoise.evaluation import (
     auuc_causalml,
     auuc_causalml_raw,
     auuc_sklift,
-    observe,
+    evaluation_data,
     qini_causalml,
     qini_causalml_raw,
     qini_sklift,
-    rank,
+    rank_by_score,
 )
 
 
 def ranking_of(score, y, t):
-    return rank(score, observe(y, cell=t, propensity=[0.5, 0.5]))
+    return rank_by_score(score, evaluation_data(y, cell=t, propensity=[0.5, 0.5]))
 
 
 def sklift_points(score, y, t, kind):
@@ -135,8 +135,8 @@ def test_both_arms_met_late_by_hand():
 def test_only_rows_of_the_two_arms_count():
     score, y, t = case(1)
     extra = np.r_[t, np.full(30, 2)]
-    rows = observe(np.r_[y, np.ones(30)], cell=extra, propensity=[0.4, 0.4, 0.2])
-    among = rank(np.r_[score, np.linspace(-2, 2, 30)], rows, candidate=0)
+    rows = evaluation_data(np.r_[y, np.ones(30)], cell=extra, propensity=[0.4, 0.4, 0.2])
+    among = rank_by_score(np.r_[score, np.linspace(-2, 2, 30)], rows, candidate=0)
     alone = ranking_of(score, y, t)
     for metric in (qini_sklift, auuc_sklift, qini_causalml, auuc_causalml):
         assert metric(among).value == pytest.approx(metric(alone).value)

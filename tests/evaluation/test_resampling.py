@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import bootstrap, observe, qini, qini_sklift, rank
+from equipoise.evaluation import bootstrap, evaluation_data, qini, qini_sklift, rank_by_score
 from equipoise.evaluation.resampling import replicate_seeds, resample
 
 
@@ -32,27 +32,27 @@ def test_replicates_are_independent():
 
 def test_any_metric_gets_an_interval(trial):
     score, rows, _ = trial(3, n=2000, binary=True)
-    found = bootstrap(qini_sklift, rank(score[:, 0], rows), draws=100)
-    assert found.value == qini_sklift(rank(score[:, 0], rows)).value
+    found = bootstrap(qini_sklift, rank_by_score(score[:, 0], rows), draws=100)
+    assert found.value == qini_sklift(rank_by_score(score[:, 0], rows)).value
     assert 0 < found.low < found.value < found.high
 
 
 def test_clusters_count_as_one():
     copies = np.repeat(np.arange(50), 3)
-    rows = observe(
+    rows = evaluation_data(
         np.arange(50.0)[copies],
         cell=np.arange(50)[copies] % 2,
         propensity=[0.5, 0.5],
         groups=copies,
     )
-    once = observe(np.arange(50.0), cell=np.arange(50) % 2, propensity=[0.5, 0.5])
-    many = bootstrap(qini, rank(np.arange(50.0)[copies], rows), draws=50)
+    once = evaluation_data(np.arange(50.0), cell=np.arange(50) % 2, propensity=[0.5, 0.5])
+    many = bootstrap(qini, rank_by_score(np.arange(50.0)[copies], rows), draws=50)
     assert many.interval == pytest.approx(
-        bootstrap(qini, rank(np.arange(50.0), once), draws=50).interval
+        bootstrap(qini, rank_by_score(np.arange(50.0), once), draws=50).interval
     )
 
 
 def test_draws_below_two_are_refused(trial):
     score, rows, _ = trial(4)
     with pytest.raises(InputError, match="draws must be a whole number >= 2; got 0"):
-        bootstrap(qini, rank(score[:, 0], rows), draws=0)
+        bootstrap(qini, rank_by_score(score[:, 0], rows), draws=0)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.evaluation import METRICS, autoc, bootstrap, observe, qini, qini_rate, rank
+from equipoise.evaluation import (
+    METRICS,
+    autoc,
+    bootstrap,
+    evaluation_data,
+    qini,
+    qini_rate,
+    rank_by_score,
+)
 
 HALF = [0.5, 0.5]
 
@@ -26,20 +34,22 @@ def brute(score, gain, weight):
 
 
 def test_four_rows_by_hand():
-    rows = observe([1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=HALF)
+    rows = evaluation_data([1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=HALF)
     # gains 1.5, .5, -.5, .5, so G = .375, .5, .375, .5 at shares 1/4..1
-    assert qini(rank([4, 3, 2, 1], rows)).value == pytest.approx(
+    assert qini(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(
         0.25 * (0.1875 + 0.4375 + 0.4375 + 0.4375) - 0.25
     )
-    assert autoc(rank([4, 3, 2, 1], rows)).value == pytest.approx((1.5 + 1.0 + 0.5 + 0.5) / 4 - 0.5)
-    assert qini_rate(rank([4, 3, 2, 1], rows)).value == pytest.approx(
+    assert autoc(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(
+        (1.5 + 1.0 + 0.5 + 0.5) / 4 - 0.5
+    )
+    assert qini_rate(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(
         (0.375 + 0.5 + 0.375 + 0.5 - 0.5 * 2.5) / 4
     )
 
 
 def test_a_good_order_is_positive_and_its_reverse_negative(trial):
     score, rows, _ = trial(1)
-    best, worst = rank(score[:, 0], rows), rank(-score[:, 0], rows)
+    best, worst = rank_by_score(score[:, 0], rows), rank_by_score(-score[:, 0], rows)
     for metric in (qini, autoc, qini_rate):
         assert metric(best).low > 0 > metric(worst).high
     assert qini(worst).value == pytest.approx(-qini(best).value)
@@ -50,7 +60,7 @@ def test_a_good_order_is_positive_and_its_reverse_negative(trial):
 @pytest.mark.parametrize("effect", [0.5, 0.0, -0.5])
 def test_agrees_with_the_definition_row_by_row(trial, ties, weighted, effect):
     score, rows, _ = trial(2, n=150, ties=ties, weighted=weighted, effect=effect)
-    ranking = rank(score[:, 0], rows)
+    ranking = rank_by_score(score[:, 0], rows)
     got = [metric(ranking).value for metric in (qini, autoc, qini_rate)]
     assert got == pytest.approx(brute(score[:, 0], rows.gain(0, 0), rows.weight), rel=1e-10)
 
@@ -59,12 +69,12 @@ def test_agrees_with_the_definition_row_by_row(trial, ties, weighted, effect):
 def test_whole_weights_are_rows_repeated(trial, name):
     score, rows, _ = trial(3, n=120, ties=True, weighted=True, binary=True)
     again = np.repeat(np.arange(120), rows.weight.astype(int))
-    repeated = observe(rows.y[again], cell=rows.cell[again], propensity=HALF)
+    repeated = evaluation_data(rows.y[again], cell=rows.cell[again], propensity=HALF)
     # those two sum over ranks, of which there are then more
     tolerance = 0.01 if name in ("autoc", "qini_rate") else 1e-9
     got, want = (
         METRICS.load(name).value(r)
-        for r in (rank(score[:, 0], rows), rank(score[again, 0], repeated))
+        for r in (rank_by_score(score[:, 0], rows), rank_by_score(score[again, 0], repeated))
     )
     assert got == pytest.approx(want, abs=tolerance)
 
@@ -73,19 +83,22 @@ def test_whole_weights_are_rows_repeated(trial, name):
 def test_the_order_of_rows_and_the_scale_of_scores_are_of_no_effect(trial, name):
     score, rows, _ = trial(4, ties=True, binary=True, weighted=True)
     shuffled = np.random.default_rng(0).permutation(len(rows))
-    moved = observe(
+    moved = evaluation_data(
         rows.y[shuffled], cell=rows.cell[shuffled], propensity=HALF, weight=rows.weight[shuffled]
     )
     metric = METRICS.load(name)
-    first = metric(rank(score[:, 0], rows))
-    for other in (rank(score[shuffled, 0], moved), rank(np.exp(score[:, 0]), rows)):
+    first = metric(rank_by_score(score[:, 0], rows))
+    for other in (
+        rank_by_score(score[shuffled, 0], moved),
+        rank_by_score(np.exp(score[:, 0]), rows),
+    ):
         assert metric(other).value == pytest.approx(first.value, rel=1e-9)
         assert metric(other).std_error == pytest.approx(first.std_error, rel=1e-9, nan_ok=True)
 
 
 def test_a_constant_score_ranks_nothing(trial):
     _, rows, _ = trial(5)
-    ranking = rank(np.zeros(len(rows)), rows)
+    ranking = rank_by_score(np.zeros(len(rows)), rows)
     for metric in (qini, autoc):
         assert metric(ranking).value == pytest.approx(0, abs=1e-12)
         assert not metric(ranking).excludes_zero
@@ -93,9 +106,12 @@ def test_a_constant_score_ranks_nothing(trial):
 
 def test_adding_a_constant_to_the_outcome_is_of_no_effect(trial):
     score, rows, _ = trial(6)
-    moved = observe(rows.y + 1e4, cell=rows.cell, propensity=HALF)
+    moved = evaluation_data(rows.y + 1e4, cell=rows.cell, propensity=HALF)
     for metric in (qini, autoc):
-        here, there = metric(rank(score[:, 0], rows)), metric(rank(score[:, 0], moved))
+        here, there = (
+            metric(rank_by_score(score[:, 0], rows)),
+            metric(rank_by_score(score[:, 0], moved)),
+        )
         assert there.interval == pytest.approx(here.interval, abs=1e-7)
 
 
@@ -106,7 +122,7 @@ def test_the_average_effect_is_no_divisor(trial):
     values = []
     for effect in (0.3, 0.003, -0.3):
         score, rows, _ = trial(7, n=20_000, effect=effect)
-        values.append(qini(rank(score[:, 0], rows)).value)
+        values.append(qini(rank_by_score(score[:, 0], rows)).value)
     # the outcome moves by a constant in the treated arm alone
     assert np.ptp(values) < 1e-9 * abs(values[0])
 
@@ -115,7 +131,7 @@ def test_the_average_effect_is_no_divisor(trial):
 @pytest.mark.parametrize("kind", ["plain", "ties", "weighted", "grouped"])
 def test_standard_error_agrees_with_the_bootstrap(trial, metric, kind):
     score, rows, _ = trial(8, n=3000, **({} if kind == "plain" else {kind: True}))
-    ranking = rank(
+    ranking = rank_by_score(
         score[:, 0] + np.random.default_rng(1).standard_normal(3000).round(kind == "ties"), rows
     )
     by_draws = bootstrap(metric, ranking, draws=400, seed=1).std_error
@@ -127,7 +143,7 @@ def test_standard_error_agrees_with_the_bootstrap(trial, metric, kind):
 @pytest.mark.parametrize("metric", [qini, autoc], ids=lambda m: m.name)
 def test_influence_is_what_one_more_unit_of_weight_does(trial, metric, ties):
     score, rows, _ = trial(12, n=1000, weighted=True)
-    ranking = rank(np.round(score[:, 0], 1) if ties else score[:, 0], rows)
+    ranking = rank_by_score(np.round(score[:, 0], 1) if ties else score[:, 0], rows)
     (value, psi), step = metric.influence(ranking), 1e-4
     for p in (50, 400, 990):
         heavier = ranking.weight.copy()
@@ -143,10 +159,10 @@ def test_clusters_widen_the_interval():
     x, cell = rng.standard_normal(300), rng.integers(0, 2, 300)
     y = x * cell + rng.standard_normal(300)
     copies = np.repeat(np.arange(300), 4)
-    clustered = observe(y[copies], cell=cell[copies], propensity=HALF, groups=copies)
-    once = observe(y, cell=cell, propensity=HALF)
-    assert qini(rank(x[copies], clustered)).interval == pytest.approx(
-        qini(rank(x, once)).interval, rel=1e-9
+    clustered = evaluation_data(y[copies], cell=cell[copies], propensity=HALF, groups=copies)
+    once = evaluation_data(y, cell=cell, propensity=HALF)
+    assert qini(rank_by_score(x[copies], clustered)).interval == pytest.approx(
+        qini(rank_by_score(x, once)).interval, rel=1e-9
     )
 
 
@@ -156,7 +172,7 @@ def test_finds_the_truth_with_many_arms_and_unequal_shares(trial):
         score, rows, gain = trial(seed, n=40_000, cells=3)
         for a in range(2):
             true = np.mean(gain[:, a] * (np.argsort(np.argsort(gain[:, a])) / 40_000 - 0.5))
-            found = qini(rank(score[:, a], rows, candidate=a))
+            found = qini(rank_by_score(score[:, a], rows, candidate=a))
             assert abs(found.value - true) < 4 * found.std_error  # worst of 20 seeds: 2.4
             assert found.std_error < true / 10
 
@@ -164,12 +180,12 @@ def test_finds_the_truth_with_many_arms_and_unequal_shares(trial):
 def test_bad_input(trial):
     score, rows, _ = trial(10)
     with pytest.raises(InputError, match="score must have one entry per row"):
-        rank(score[:5, 0], rows)
+        rank_by_score(score[:5, 0], rows)
     with pytest.raises(InputError, match="candidate must lie in 0..0; got 1"):
-        rank(score[:, 0], rows, candidate=1)
+        rank_by_score(score[:, 0], rows, candidate=1)
     with pytest.raises(InputError, match="metric must lie in 0..0; got 2"):
-        rank(score[:, 0], rows, metric=2)
+        rank_by_score(score[:, 0], rows, metric=2)
     with pytest.raises(InputError, match="nan at row 3"):
-        rank(np.where(np.arange(len(rows)) == 3, np.nan, score[:, 0]), rows)
+        rank_by_score(np.where(np.arange(len(rows)) == 3, np.nan, score[:, 0]), rows)
     with pytest.raises(InputError, match="level must lie strictly between 0 and 1"):
-        qini(rank(score[:, 0], rows), level=95)
+        qini(rank_by_score(score[:, 0], rows), level=95)

@@ -4,8 +4,9 @@ its interval.
 A ranking metric is one object and one line in `METRICS`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from equipoise.core.deprecation import warn_renamed
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from equipoise.evaluation.base import Estimate as Estimate
     from equipoise.evaluation.base import Estimates as Estimates
     from equipoise.evaluation.base import mean_estimates as mean_estimates
-    from equipoise.evaluation.baselines import everybody as everybody
+    from equipoise.evaluation.baselines import constant_policy as constant_policy
     from equipoise.evaluation.baselines import random_at_equal_spend as random_at_equal_spend
     from equipoise.evaluation.baselines import top_share as top_share
     from equipoise.evaluation.bounds import StrataBounds as StrataBounds
@@ -36,23 +37,32 @@ if TYPE_CHECKING:
     from equipoise.evaluation.curves import Curve as Curve
     from equipoise.evaluation.curves import gain_curve as gain_curve
     from equipoise.evaluation.curves import toc_curve as toc_curve
-    from equipoise.evaluation.evidence import Evidence as Evidence
-    from equipoise.evaluation.evidence import observe as observe
+    from equipoise.evaluation.data import EvaluationData as EvaluationData
+    from equipoise.evaluation.data import evaluation_data as evaluation_data
     from equipoise.evaluation.off_policy import PolicyValue as PolicyValue
     from equipoise.evaluation.off_policy import dr as dr
     from equipoise.evaluation.off_policy import ips as ips
     from equipoise.evaluation.off_policy import policy_value as policy_value
     from equipoise.evaluation.off_policy import snips as snips
+    from equipoise.evaluation.one_call import ate as ate
+    from equipoise.evaluation.one_call import autoc_estimate as autoc_estimate
+    from equipoise.evaluation.one_call import autoc_score as autoc_score
+    from equipoise.evaluation.one_call import auuc_score as auuc_score
+    from equipoise.evaluation.one_call import policy_value_estimate as policy_value_estimate
+    from equipoise.evaluation.one_call import policy_value_score as policy_value_score
+    from equipoise.evaluation.one_call import qini_estimate as qini_estimate
+    from equipoise.evaluation.one_call import qini_score as qini_score
+    from equipoise.evaluation.one_call import uplift_at_k as uplift_at_k
     from equipoise.evaluation.other_libraries import auuc_causalml as auuc_causalml
     from equipoise.evaluation.other_libraries import auuc_causalml_raw as auuc_causalml_raw
     from equipoise.evaluation.other_libraries import auuc_sklift as auuc_sklift
     from equipoise.evaluation.other_libraries import qini_causalml as qini_causalml
     from equipoise.evaluation.other_libraries import qini_causalml_raw as qini_causalml_raw
     from equipoise.evaluation.other_libraries import qini_sklift as qini_sklift
-    from equipoise.evaluation.ranked import Metric as Metric
-    from equipoise.evaluation.ranked import Ranking as Ranking
-    from equipoise.evaluation.ranked import rank as rank
     from equipoise.evaluation.resampling import bootstrap as bootstrap
+    from equipoise.evaluation.score_ranking import Metric as Metric
+    from equipoise.evaluation.score_ranking import ScoreRanking as ScoreRanking
+    from equipoise.evaluation.score_ranking import rank_by_score as rank_by_score
     from equipoise.evaluation.sensitivity import msm_strata as msm_strata
     from equipoise.evaluation.sensitivity import with_direct_gain as with_direct_gain
     from equipoise.evaluation.sensitivity import with_harm as with_harm
@@ -67,6 +77,7 @@ if TYPE_CHECKING:
     from equipoise.evaluation.strata import offer_value as offer_value
     from equipoise.evaluation.strata import reward_by_segment as reward_by_segment
     from equipoise.evaluation.uplift import autoc as autoc
+    from equipoise.evaluation.uplift import auuc as auuc
     from equipoise.evaluation.uplift import qini as qini
     from equipoise.evaluation.uplift import qini_rate as qini_rate
 
@@ -82,6 +93,17 @@ FILES = {
         "calibration_deciles",
     ),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
+    "one_call": (
+        "ate",
+        "autoc_estimate",
+        "autoc_score",
+        "auuc_score",
+        "policy_value_estimate",
+        "policy_value_score",
+        "qini_estimate",
+        "qini_score",
+        "uplift_at_k",
+    ),
     "other_libraries": (
         "auuc_causalml",
         "auuc_causalml_raw",
@@ -91,11 +113,11 @@ FILES = {
         "qini_sklift",
     ),
     "curves": ("Curve", "gain_curve", "toc_curve"),
-    "evidence": ("Evidence", "observe"),
+    "data": ("EvaluationData", "evaluation_data"),
     "sorting": ("RankedScores", "sort_scores"),
     "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
-    "ranked": ("Metric", "Ranking", "rank"),
-    "baselines": ("everybody", "random_at_equal_spend", "top_share"),
+    "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),
+    "baselines": ("constant_policy", "random_at_equal_spend", "top_share"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
     "shift": ("ShiftValue", "shift_value"),
     "strata": (
@@ -108,8 +130,23 @@ FILES = {
     ),
     "arms_by_metrics": ("TableRow", "ranking_table"),
     "against_truth": ("pehe", "regret", "true_value"),
-    "uplift": ("autoc", "qini", "qini_rate"),
+    "uplift": ("autoc", "auuc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
-__getattr__, __dir__ = lazy(__name__, NAMES)
+_load, __dir__ = lazy(__name__, NAMES)
 __all__ = list(NAMES)
+# Names of version 0.1.
+OLD_NAMES = {
+    "Evidence": "EvaluationData",
+    "Ranking": "ScoreRanking",
+    "everybody": "constant_policy",
+    "observe": "evaluation_data",
+    "rank": "rank_by_score",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name on first use (PEP 562); an old one with a warning that says the new one."""
+    if name in OLD_NAMES:
+        warn_renamed(f"{__name__}.{name}", f"{__name__}.{OLD_NAMES[name]}")
+    return _load(OLD_NAMES.get(name, name))

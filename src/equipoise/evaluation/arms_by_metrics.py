@@ -14,8 +14,8 @@ import numpy as np
 
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import METRICS, Estimate
-from equipoise.evaluation.evidence import Evidence
-from equipoise.evaluation.ranked import Metric, rank
+from equipoise.evaluation.data import EvaluationData
+from equipoise.evaluation.score_ranking import Metric, rank_by_score
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TableRow:
 
 def ranking_table(
     effects: Any,
-    rows: Evidence,
+    rows: EvaluationData,
     *,
     metrics: Sequence[str] = ("qini", "autoc"),
     candidates: Sequence[str] | None = None,
@@ -57,7 +57,7 @@ def ranking_table(
     table = []
     for a, arm in enumerate(arms):
         for j, name in enumerate(names):
-            ranking = rank(values[:, a, j], rows, candidate=a, metric=j)
+            ranking = rank_by_score(values[:, a, j], rows, candidate=a, metric=j)
             table += [
                 TableRow(arm, name, metric.name, metric(ranking, level=level)) for metric in judged
             ]

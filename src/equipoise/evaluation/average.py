@@ -12,28 +12,58 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.evaluation.base import Estimates, around, mean_estimates
-from equipoise.evaluation.evidence import Evidence
+from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.off_policy import Decisions, Method, dr
 
 
 @dataclass(frozen=True)
 class AverageEffects:
-    """control: the mean level under control, (m,).   effect: the mean change under each candidate,
-    (k, m).
+    """Average effects of every candidate on every metric.
+
+    Attributes
+    ----------
+    control : Estimates, (m,)
+        The mean outcome under control.
+    effect : Estimates, (k, m)
+        The mean change under each candidate.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> average_effects(rows).effect[0, 0].value
+    4.0
     """
 
     control: Estimates
     effect: Estimates
 
 
-def average_effects(rows: Evidence, *, method: Method = dr, level: float = 0.95) -> AverageEffects:
+def average_effects(
+    rows: EvaluationData, *, method: Method = dr, level: float = 0.95
+) -> AverageEffects:
     """The average effect of each candidate against control on every metric.
+
+    Parameters
+    ----------
+    rows : EvaluationData
+        The rows of the experiment.
+    method : callable, default dr
+        `dr`, `snips` or `ips`.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    AverageEffects
+        The control's means and the candidates' effects.
 
     Examples
     --------
-    >>> from equipoise.evaluation import observe
-    >>> found = average_effects(observe([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5]))
-    >>> found.effect.value.tolist(), found.control.value.tolist()
+    >>> from equipoise.evaluation import evaluation_data
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> effects = average_effects(rows)
+    >>> effects.effect.value.tolist(), effects.control.value.tolist()
     ([[4.0]], [1.5])
     """
 
@@ -41,12 +71,14 @@ def average_effects(rows: Evidence, *, method: Method = dr, level: float = 0.95)
         return method(Decisions(np.full(len(rows), a)), rows)
 
     control = values(0)
-    found = [
+    changes = [
         mean_estimates(values(1 + a) - control, weight=rows.weight, groups=rows.groups, level=level)
         for a in range(rows.candidates)
     ]
     effect = around(
-        np.stack([one.value for one in found]), np.stack([one.std_error for one in found]), level
+        np.stack([one.value for one in changes]),
+        np.stack([one.std_error for one in changes]),
+        level,
     )
     return AverageEffects(
         mean_estimates(control, weight=rows.weight, groups=rows.groups, level=level), effect

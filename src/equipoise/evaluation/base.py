@@ -25,6 +25,7 @@ METRICS = Registry(
     {
         "qini": "equipoise.evaluation.uplift:qini",
         "autoc": "equipoise.evaluation.uplift:autoc",
+        "auuc": "equipoise.evaluation.uplift:auuc",
         "qini_rate": "equipoise.evaluation.uplift:qini_rate",
         "qini_sklift": "equipoise.evaluation.other_libraries:qini_sklift",
         "auuc_sklift": "equipoise.evaluation.other_libraries:auuc_sklift",

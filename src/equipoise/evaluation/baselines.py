@@ -1,4 +1,5 @@
-"""Policies to measure a policy against: a share treated by score, one arm for everybody, nobody,
+"""Policies to measure a policy against: a share treated by score, the same for
+everybody, nobody,
 the same spend at random.
 
 All are probabilities of cells, (n, K), so `policy_value` judges them like any other.
@@ -48,7 +49,7 @@ def top_share(score: ArrayLike, share: float) -> Floats:
     return policy
 
 
-def everybody(cell: int, n: int, cells: int) -> Floats:
+def constant_policy(cell: int, n: int, cells: int) -> Floats:
     """Give every unit the same cell, (n, K): 0 nobody is treated, 1 + a everybody gets candidate
     a.
     """

@@ -2,7 +2,7 @@
 best linear predictor.
 
 The observed effect of a group of units is the mean of their doubly robust scores
-(`equipoise.evaluation.evidence`).  The best linear predictor regresses that score on the prediction
+(`equipoise.evaluation.data`).  The best linear predictor regresses that score on the prediction
 S,
 
     gain_i = intercept + slope (S_i - mean S) + noise            Chernozhukov, Demirer, Duflo &
@@ -22,7 +22,7 @@ import numpy as np
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate, around, mean_estimates, std_errors
-from equipoise.evaluation.ranked import Ranking
+from equipoise.evaluation.score_ranking import ScoreRanking
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LinearPredictor:
 
 
 def calibration_deciles(
-    ranking: Ranking, *, bins: int = 10, level: float = 0.95
+    ranking: ScoreRanking, *, bins: int = 10, level: float = 0.95
 ) -> list[EffectGroup]:
     """Observed effects among ``bins`` groups of equal weight, from the largest predictions to the
     smallest.
@@ -64,7 +64,7 @@ def calibration_deciles(
     ]
 
 
-def _bins(ranking: Ranking, bins: int) -> Ints:
+def _bins(ranking: ScoreRanking, bins: int) -> Ints:
     """The bin of each rank, (n,): where the middle of its ties' weight falls."""
     ends = np.flatnonzero(ranking.last) + 1
     above = np.r_[0.0, np.cumsum(ranking.weight)[ends - 1]]
@@ -73,7 +73,7 @@ def _bins(ranking: Ranking, bins: int) -> Ints:
     return np.repeat(index, np.diff(np.r_[0, ends]))
 
 
-def _group(index: int, rows: Ints, ranking: Ranking, level: float) -> EffectGroup:
+def _group(index: int, rows: Ints, ranking: ScoreRanking, level: float) -> EffectGroup:
     weight, gain = ranking.weight[rows], ranking.gain[rows]
     mean = float(weight @ ranking.score[rows] / weight.sum())
     if len(rows) < 2:
@@ -85,7 +85,7 @@ def _group(index: int, rows: Ints, ranking: Ranking, level: float) -> EffectGrou
     return EffectGroup(int(index) + 1, mean, observed[0], len(rows))
 
 
-def best_linear_predictor(ranking: Ranking, *, level: float = 0.95) -> LinearPredictor:
+def best_linear_predictor(ranking: ScoreRanking, *, level: float = 0.95) -> LinearPredictor:
     """Intercept and slope of the effect on its prediction, the score that ranks."""
     w, gain, s = ranking.weight, ranking.gain, ranking.score
     total = w.sum()

@@ -14,13 +14,13 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.off_policy import PolicyValue
-from equipoise.evaluation.ranked import Metric, Ranking
 from equipoise.evaluation.resampling import (
     percentile_estimate,
     replicate_seeds,
     replicates,
     resample,
 )
+from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Comparison:
 
 
 def compare_rankings(
-    first: Ranking,
-    second: Ranking,
+    first: ScoreRanking,
+    second: ScoreRanking,
     metric: Metric,
     *,
     names: tuple[str, str] = ("first", "second"),

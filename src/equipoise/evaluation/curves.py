@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import critical, small_sample
-from equipoise.evaluation.ranked import Ranking
+from equipoise.evaluation.score_ranking import ScoreRanking
 
 SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
 SUP_DRAWS = 2000  # draws of the largest deviation: its 95 % quantile is then known to about 2 %
@@ -47,7 +47,9 @@ class Curve:
     random: Floats
 
 
-def gain_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
+def gain_curve(
+    ranking: ScoreRanking, *, points: int = 200, level: float = 0.95, seed: int = 0
+) -> Curve:
     """G(q): gain per head of population over the share treated."""
     share, gain, covariance = _curve(ranking, points)
     return _banded(
@@ -60,7 +62,9 @@ def gain_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed
     )
 
 
-def toc_curve(ranking: Ranking, *, points: int = 200, level: float = 0.95, seed: int = 0) -> Curve:
+def toc_curve(
+    ranking: ScoreRanking, *, points: int = 200, level: float = 0.95, seed: int = 0
+) -> Curve:
     """TOC(q): by how much the mean gain among the top q exceeds that of all."""
     share, gain, covariance = _curve(ranking, points)
     scale = np.diag(1 / share)
@@ -104,7 +108,7 @@ def _sup_critical(covariance: Floats, error: Floats, level: float, seed: int) ->
     return max(critical(level), float(np.quantile(np.abs(draws).max(axis=1), level)))
 
 
-def _curve(ranking: Ranking, points: int) -> tuple[Floats, Floats, Floats]:
+def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats]:
     """(share (p,), G (p,), covariance of G (p, p)) at the ends of p <= points pieces of about equal
     weight.
     """
@@ -155,7 +159,7 @@ def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
     return ends[:piece], sums[:piece]
 
 
-def _second_moments(ranking: Ranking, ends: Ints) -> list[Floats]:
+def _second_moments(ranking: ScoreRanking, ends: Ints) -> list[Floats]:
     """Sums over clusters of A_j A_k, A_j B_k, B_j B_k, each (p, p), where A_j, B_j are a cluster's
     w g and w in piece j.
     """

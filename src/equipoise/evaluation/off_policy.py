@@ -27,10 +27,11 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.weights import SUM_TOLERANCE
 from equipoise.evaluation.base import Estimates, mean_estimates
-from equipoise.evaluation.evidence import SUM_TOLERANCE, Evidence
+from equipoise.evaluation.data import EvaluationData
 
-Method = Callable[["Decisions", Evidence], Floats]
+Method = Callable[["Decisions", EvaluationData], Floats]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Decisions:
         )
 
 
-def dr(policy: Decisions, rows: Evidence) -> Floats:
+def dr(policy: Decisions, rows: EvaluationData) -> Floats:
     """Doubly robust row values, (n, m); without a model of the levels, the cells' means stand
     in.
     """
@@ -70,13 +71,13 @@ def dr(policy: Decisions, rows: Evidence) -> Floats:
     return policy.mean_level(rows.levels) + ratio[:, None] * (rows.y - rows.logged_level())
 
 
-def ips(policy: Decisions, rows: Evidence) -> Floats:
+def ips(policy: Decisions, rows: EvaluationData) -> Floats:
     """Inverse-propensity row values, (n, m)."""
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     return np.asarray(ratio[:, None] * rows.y)
 
 
-def snips(policy: Decisions, rows: Evidence) -> Floats:
+def snips(policy: Decisions, rows: EvaluationData) -> Floats:
     """Self-normalised inverse-propensity row values, (n, m), linearised around their mean."""
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     mass = rows.weight @ ratio
@@ -117,7 +118,7 @@ class PolicyValue:
 
 
 def policy_value(
-    policy: Any, rows: Evidence, *, method: Method = dr, level: float = 0.95
+    policy: Any, rows: EvaluationData, *, method: Method = dr, level: float = 0.95
 ) -> PolicyValue:
     """The mean of every metric if the policy decided.
 
@@ -126,8 +127,8 @@ def policy_value(
 
     Examples
     --------
-    >>> from equipoise.evaluation import observe
-    >>> rows = observe([3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> from equipoise.evaluation import evaluation_data
+    >>> rows = evaluation_data([3, 0, 0, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
     >>> policy_value([0, 0, -1, -1], rows, method=ips).estimates.value.tolist()
     [2.0]
     """

@@ -29,7 +29,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.evaluation.ranked import Metric, Ranking
+from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 
 @numba.njit(cache=True)
@@ -55,7 +55,7 @@ def _tie_counts(outcome, arm, weight, last):  # type: ignore[no-untyped-def]
     return ends[:, :g]
 
 
-def _counts(r: Ranking) -> Floats:
+def _counts(r: ScoreRanking) -> Floats:
     return np.asarray(_tie_counts(r.outcome, r.arm, r.weight, r.last))
 
 
@@ -81,7 +81,7 @@ def _area(k: Floats, curve: Floats) -> float:
     return float(np.trapezoid(np.r_[0, curve], np.r_[0, k]))
 
 
-def _square(r: Ranking) -> Floats:
+def _square(r: ScoreRanking) -> Floats:
     """Weight by arm and outcome, [arm, y], (2, 2); refuses what is not binary."""
     used = r.arm >= 0
     y = r.outcome[used]
@@ -144,11 +144,11 @@ def _ratio(actual: Floats, perfect: Floats, curve: Callable[[Floats], Floats]) -
     return float((_area(k, curve(actual)) - line) / best)
 
 
-def _qini_sklift(r: Ranking) -> float:
+def _qini_sklift(r: ScoreRanking) -> float:
     return _ratio(_counts(r), _perfect_qini(_square(r)), _sklift_qini)
 
 
-def _auuc_sklift(r: Ranking) -> float:
+def _auuc_sklift(r: ScoreRanking) -> float:
     return _ratio(_counts(r), _perfect_uplift(_square(r)), _sklift_uplift)
 
 
@@ -174,7 +174,7 @@ def _sum_over_rows(k: Floats, curve: Floats) -> float:
     return float(np.sum(size * before + (size + 1) / 2 * (curve - before)))
 
 
-def _causalml_gain(r: Ranking) -> tuple[float, float]:
+def _causalml_gain(r: ScoreRanking) -> tuple[float, float]:
     """(mean over k = 0..N, the end) of gain(k)."""
     (n_t, n_c, y_t, y_c), k = _both_met(_counts(r))
     lift = y_t / n_t - y_c / n_c
@@ -185,7 +185,7 @@ def _causalml_gain(r: Ranking) -> tuple[float, float]:
     return (before + inner) / (k[-1] + 1), float(gain[-1])
 
 
-def _causalml_qini(r: Ranking) -> tuple[float, float]:
+def _causalml_qini(r: ScoreRanking) -> tuple[float, float]:
     """(mean over k = 0..N of qini(k) less the straight line, the end)."""
     ends = _counts(r)
     _both_met(ends)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
-from equipoise.evaluation.ranked import Metric, Ranking
+from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 STRIDE, MIX_1, MIX_2 = (
     np.uint64(0x9E3779B97F4A7C15),
@@ -63,7 +63,7 @@ def resample(unit: Ints, weight: Floats, seed: np.uint64) -> Floats:
     return out
 
 
-def replicates(metric: Metric, ranking: Ranking, seeds: NDArray[np.uint64]) -> Floats:
+def replicates(metric: Metric, ranking: ScoreRanking, seeds: NDArray[np.uint64]) -> Floats:
     """The metric's value in each replicate, (draws,)."""
     unit = ranking.ranked.order if ranking.group is None else ranking.group
     return np.array(
@@ -78,7 +78,7 @@ def percentile_estimate(value: float, draws: Floats, level: float) -> Estimate:
 
 
 def bootstrap(
-    metric: Metric, ranking: Ranking, *, draws: int = 200, seed: int = 0, level: float = 0.95
+    metric: Metric, ranking: ScoreRanking, *, draws: int = 200, seed: int = 0, level: float = 0.95
 ) -> Estimate:
     """A ranking metric with its bootstrap interval: for metrics without influence values, or to
     check those that have them.

@@ -1,14 +1,15 @@
-"""Ranking metrics of ours and grf's: qini, autoc, qini_rate.  Per head, in the outcome's unit,
+"""ScoreRanking metrics of ours and grf's: qini, autoc, qini_rate.  Per head, in the outcome's unit,
 never divided by |ATE|.
 
 Rows stand from the largest score to the smallest; tied rows share what they bring, as on average
-over the orders of the ties. gain_i is the doubly robust score of `equipoise.evaluation.evidence`, q
+over the orders of the ties. gain_i is the doubly robust score of `equipoise.evaluation.data`, q
 the share of weight treated, tau the mean gain.
 
     G(q)      = gain of treating the top q instead of nobody, per head of population
     TOC(q)    = G(q) / q - tau
     qini      = integral over q of G(q) - q tau = cov(gain, F(score))             area over the
     random line
+    auuc      = integral over q of G(q) = qini + tau / 2
     autoc     = 1/n sum_i TOC(i/n)                                                Yadlowsky et al.,
     JASA 2025, arXiv:2111.07966
     qini_rate = 1/n sum_i (i/n) TOC(i/n)                                          the same
@@ -16,6 +17,7 @@ the share of weight treated, tau the mean gain.
 Influence values, with F the mid-distribution of the score and R its share from the top:
 
     qini   psi_i = gain_i (F_i - 1/2) + G_mid(R_i) - 2 qini - tau / 2
+    auuc   psi_i = that of qini + (gain_i - tau) / 2
     autoc  psi_i = gain_i (L_i - 1) - K_i + tau - autoc,   L_i = int_{R_i}^1 dr / r,   K_i =
     int_{R_i}^1 E[gain | r] dr / r
 
@@ -30,7 +32,7 @@ import numba
 import numpy as np
 
 from equipoise.core.arrays import Floats
-from equipoise.evaluation.ranked import Metric, Ranking
+from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 
 @numba.njit(cache=True)
@@ -146,9 +148,21 @@ def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     return autoc
 
 
-def _with_influence(kernel: Callable[..., float], r: Ranking) -> tuple[float, Floats]:
+def _with_influence(kernel: Callable[..., float], r: ScoreRanking) -> tuple[float, Floats]:
     psi = np.empty(len(r))
     return float(kernel(r.gain, r.weight, r.last, psi)), psi
+
+
+def _mean_gain(r: ScoreRanking) -> float:
+    """tau."""
+    return float(r.weight @ r.gain / r.weight.sum())
+
+
+def _auuc_influence(r: ScoreRanking) -> tuple[float, Floats]:
+    """auuc and psi (n,)."""
+    value, psi = _with_influence(_qini_influence, r)
+    tau = _mean_gain(r)
+    return value + tau / 2, psi + (r.gain - tau) / 2
 
 
 qini = Metric(
@@ -157,6 +171,13 @@ qini = Metric(
     "outcome",
     lambda r: float(_qini(r.gain, r.weight, r.last)),
     lambda r: _with_influence(_qini_influence, r),
+)
+auuc = Metric(
+    "auuc",
+    "integral of G(q) over the share treated q",
+    "outcome",
+    lambda r: float(_qini(r.gain, r.weight, r.last)) + _mean_gain(r) / 2,
+    _auuc_influence,
 )
 autoc = Metric(
     "autoc",

@@ -19,7 +19,7 @@ from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.checks import balance_table, check_log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
-from equipoise.evaluation import everybody, random_at_equal_spend
+from equipoise.evaluation import constant_policy, random_at_equal_spend
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
@@ -155,9 +155,12 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     random at equal spend.
     """
     n, names = len(study.log), study.log.cell_names
-    policies = [("chosen", "chosen", policy), ("nobody", "control", everybody(0, n, len(names)))]
+    policies = [
+        ("chosen", "chosen", policy),
+        ("nobody", "control", constant_policy(0, n, len(names))),
+    ]
     policies += [
-        (f"everybody: {name}", "constant", everybody(a, n, len(names)))
+        (f"everybody: {name}", "constant", constant_policy(a, n, len(names)))
         for a, name in enumerate(names)
         if a > 0
     ]

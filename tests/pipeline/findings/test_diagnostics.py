@@ -9,7 +9,7 @@ import pytest
 
 from equipoise.core.log import Log, Outcome
 from equipoise.data import make_coupon_world
-from equipoise.evaluation import METRICS, observe, rank
+from equipoise.evaluation import METRICS, evaluation_data, rank_by_score
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 
 
@@ -33,8 +33,10 @@ def test_agrees_with_evaluation(world):
     log, truth = world
     effects = truth.effects()
     curves, tenths = rankings(log, effects, truth.propensity, 0.9, 0)
-    rows = observe(log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels())
-    ranking = rank(effects.values[:, 0, 0], rows)
+    rows = evaluation_data(
+        log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels()
+    )
+    ranking = rank_by_score(effects.values[:, 0, 0], rows)
     assert curves[0]["qini"] == METRICS.load("qini")(ranking, level=0.9).interval
     assert curves[0]["gain"][-1] == pytest.approx(
         averages(log, effects, truth.propensity, 0.9)[0]["effect"][0]

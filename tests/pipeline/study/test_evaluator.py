@@ -8,7 +8,7 @@ import pyarrow as pa
 from equipoise.artifacts.costs import Costs
 from equipoise.core.effects import Effects
 from equipoise.data import make_coupon_world, read_log
-from equipoise.evaluation import everybody, observe, policy_value
+from equipoise.evaluation import constant_policy, evaluation_data, policy_value
 from equipoise.pipeline.study.evaluator import make_judge, one_hot
 
 FREE = Costs((1.0,))
@@ -34,7 +34,7 @@ def test_value_by_hand():
 
 
 def test_nobody_gains_nothing_for_sure():
-    values, spend = judge_of([1.0, 3.0, 2.0, 4.0], [0, 1, 0, 1]).value(everybody(0, 4, 2))
+    values, spend = judge_of([1.0, 3.0, 2.0, 4.0], [0, 1, 0, 1]).value(constant_policy(0, 4, 2))
     assert values["y"] == [0, 0, 0]
     assert spend == [0, 0, 0]
 
@@ -50,7 +50,9 @@ def test_agrees_with_the_policy_value_of_evaluation():
     effects = truth.effects()
     judge = make_judge(log, effects, truth.propensity, Costs((2.0, 4.0)), 0.9)
     choice = np.argmax(np.column_stack([np.zeros(len(log)), effects.values[:, :, 2]]), axis=1) - 1
-    rows = observe(log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels())
+    rows = evaluation_data(
+        log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels()
+    )
     gain = policy_value(choice, rows, level=0.9).minus(
         policy_value(np.full(len(log), -1), rows, level=0.9)
     )

@@ -16,14 +16,14 @@ from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.evaluation import (
     METRICS,
-    Evidence,
+    EvaluationData,
     average_effects,
     calibration_deciles,
+    evaluation_data,
     gain_curve,
-    observe,
-    rank,
+    rank_by_score,
 )
-from equipoise.evaluation import Ranking as Ranked
+from equipoise.evaluation import ScoreRanking as Ranked
 from equipoise.report.findings import Average, Decile, Ranking
 
 POINTS = 40  # of a drawn curve
@@ -31,12 +31,12 @@ POINTS = 40  # of a drawn curve
 
 def log_evidence(
     log: Log, effects: Effects, propensity: Floats, sign: Floats | float = 1.0
-) -> Evidence:
+) -> EvaluationData:
     """The rows that every judgement stands on, with the log's outcomes times ``sign`` (m,) as
     metrics.
     """
     levels = effects.levels()[:, :, : len(log.metrics)]
-    return observe(
+    return evaluation_data(
         log.y * sign,
         cell=log.cells,
         propensity=propensity,
@@ -116,7 +116,7 @@ def _ranked(
                 metric,
                 candidate,
                 float(sign[j]),
-                rank(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j),
+                rank_by_score(sign[j] * effects.values[:, a, j], rows, candidate=a, metric=j),
             )
 
 

@@ -1,5 +1,5 @@
-"""Evidence: the experiment's rows that a judgement stands on, checked once at the door; and the
-scores made of them.
+"""Evaluation data: the experiment's rows that a judgement stands on, checked once at the door; and
+the scores made of them.
 
 n units, K = 1 + k cells (0 is control), m metrics.  The score of candidate a against control on one
 metric,
@@ -22,20 +22,35 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
-
-SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
+from equipoise.core.weights import check_propensities, check_weights
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Checked rows.
+class EvaluationData:
+    """Checked rows of an experiment; `evaluation_data` makes them.
 
     Attributes
     ----------
-    y : (n, m).   cell : (n,).   weight : (n,), ones where none was given.   groups : (n,) codes or
-        None.
-    propensity : (n, K), or (1, K) for a design that is the same for every row.
-    levels : (n, K, m), or (1, K, m) where the cells' means stand in for a model.
+    y : array, (n, m)
+        Outcomes.
+    cell : array, (n,)
+        What each row got: 0 control, 1 + a candidate a.
+    propensity : array, (n, K) or (1, K)
+        The probability of every cell; one row where the design is the same for all.
+    levels : array, (n, K, m) or (1, K, m)
+        The expected outcome of every cell; one row where the cells' means stand in for a model.
+    weight : array, (n,)
+        Weights > 0, ones where none were given.
+    weighted : bool
+        Whether weights were given.
+    groups : array (n,) or None
+        Codes of clusters.
+
+    Examples
+    --------
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> len(rows), rows.candidates, rows.levels[0, :, 0].tolist()
+    (4, 1, [1.5, 5.5])
     """
 
     y: Floats
@@ -55,7 +70,13 @@ class Evidence:
         return int(self.propensity.shape[1]) - 1
 
     def logged_propensity(self) -> Floats:
-        """The probability of the cell that each row was given, (n,)."""
+        """The probability of the cell that each row got.
+
+        Returns
+        -------
+        array, (n,)
+            In 0..1.
+        """
         fixed = len(self.propensity) == 1
         return (
             self.propensity[0][self.cell]
@@ -64,12 +85,31 @@ class Evidence:
         )
 
     def logged_level(self) -> Floats:
-        """The modelled level of the cell that each row was given, (n, m)."""
+        """The expected outcome under the cell that each row got.
+
+        Returns
+        -------
+        array, (n, m)
+            In the outcomes' units.
+        """
         fixed = len(self.levels) == 1
         return self.levels[0][self.cell] if fixed else self.levels[np.arange(len(self)), self.cell]
 
     def gain(self, candidate: int, metric: int) -> Floats:
-        """The score of one candidate against control on one metric, (n,)."""
+        """The doubly robust score of one candidate against control on one metric.
+
+        Parameters
+        ----------
+        candidate : int
+            In 0..k-1.
+        metric : int
+            The column of y.
+
+        Returns
+        -------
+        array, (n,)
+            Scores whose mean is the average effect, in the outcome's unit.
+        """
         if not 0 <= candidate < self.candidates:
             raise InputError(
                 "candidate",
@@ -96,7 +136,7 @@ class Evidence:
         return gain
 
 
-def observe(
+def evaluation_data(
     y: Any,
     *,
     cell: Any,
@@ -104,18 +144,38 @@ def observe(
     levels: Any = None,
     weight: Any = None,
     groups: Any = None,
-) -> Evidence:
+) -> EvaluationData:
     """Check the rows that judgements stand on: the one door of this folder.
 
-    y : (n,) or (n, m).   cell : (n,) codes, 0 control, 1 + a candidate a.
-    propensity : (n, K), or (K,) where the design is the same for every row.
-    levels : (n, K, m), or (n, K) for one metric; cross-fitted, so that no row's level was learnt
-        from that row.
-    weight : (n,) > 0.   groups : (n,) labels of clusters.
+    Parameters
+    ----------
+    y : array-like, (n,) or (n, m)
+        Outcomes.
+    cell : array-like of int, (n,)
+        What each row got: 0 control, 1 + a candidate a.
+    propensity : array-like, (n, K) or (K,)
+        The probability of every cell; (K,) where the design is the same for every row.
+    levels : array-like, (n, K, m) or (n, K), default None
+        The expected outcome of every cell, cross-fitted, so that no row's level was learnt from
+        that row; (n, K) for one metric.  None: the cells' weighted means.
+    weight : array-like, (n,), default None
+        Weights > 0; None: ones.
+    groups : array-like, (n,), default None
+        Labels of clusters, whose rows are not independent.
+
+    Returns
+    -------
+    EvaluationData
+        For `rank_by_score`, `average_effects` and `policy_value`.
+
+    Raises
+    ------
+    InputError
+        With the row, where something is not what it must be.
 
     Examples
     --------
-    >>> rows = observe([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
     >>> rows.gain(candidate=0, metric=0).tolist()
     [5.0, 3.0, 3.0, 5.0]
     """
@@ -123,7 +183,7 @@ def observe(
     n = len(outcome)
     e = _propensities(propensity, n)
     c = _cells(cell, n, e.shape[1])
-    w = np.ones(n) if weight is None else _weights(weight, n)
+    w = np.ones(n) if weight is None else check_weights(weight, n, "weight")
     labels = None if groups is None else np.asarray(groups)
     if labels is not None and labels.shape != (n,):
         raise InputError("groups", f"be one label per row, ({n},)", labels.shape)
@@ -134,7 +194,7 @@ def observe(
         fix = "drop the cell from the propensities, or evaluate on rows that have it"
         raise InputError("every cell", "have rows", f"none in cell {np.argmin(mass)}", fix=fix)
     mu = mean[None] if levels is None else _levels(levels, (n, *mean.shape))
-    return Evidence(outcome, c, e, mu, w, weight is not None, codes)
+    return EvaluationData(outcome, c, e, mu, w, weight is not None, codes)
 
 
 def _outcomes(y: Any) -> Floats:
@@ -157,29 +217,9 @@ def _propensities(propensity: Any, n: int) -> Floats:
     elif e.ndim == 2 and len(e) == n and e.shape[1] >= 2:
         e = e[:1] if e.strides[0] == 0 else e
     else:
-        fix = (
-            "give one column per cell, control first; or one probability per cell where the design"
-            " is fixed"
-        )
+        fix = "give one column per cell, control first; or (K,) where the design is fixed"
         raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
-    good = (e > 0) & (e < 1)
-    if not good.all():
-        row, a = (int(i) for i in np.argwhere(~good)[0])
-        fix = "drop the rows that could get one treatment only"
-        raise InputError(
-            "propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix
-        )
-    off = np.abs(e.sum(axis=1) - 1)
-    if off.max() > SUM_TOLERANCE:
-        row = int(np.argmax(off))
-        raise InputError(
-            "propensities",
-            "sum to 1",
-            e[row].sum(),
-            f"row {row}",
-            "give the probability of every cell",
-        )
-    return np.ascontiguousarray(e)
+    return np.ascontiguousarray(check_propensities(e))
 
 
 def _cells(cell: Any, n: int, cells: int) -> Ints:
@@ -199,19 +239,6 @@ def _cells(cell: Any, n: int, cells: int) -> Ints:
             "0 is control, 1 + a is candidate a",
         )
     return c
-
-
-def _weights(weight: Any, n: int) -> Floats:
-    w = np.ascontiguousarray(weight, np.float64)
-    if w.shape != (n,):
-        raise InputError("weight", f"be one number per row of y, ({n},)", w.shape)
-    good = np.isfinite(w) & (w > 0)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise InputError(
-            "weight", "be a finite number > 0", w[row], f"row {row}", "drop rows of weight 0"
-        )
-    return w
 
 
 def _levels(levels: Any, shape: tuple[int, int, int]) -> Floats:

@@ -5,13 +5,13 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.core.scores import dr_scores
-from equipoise.evaluation import observe
+from equipoise.evaluation import evaluation_data
 
 Y, CELL, HALF = [1.0, 2.0, 5.0, 6.0], [0, 0, 1, 1], [0.5, 0.5]
 
 
 def test_gains_of_four_rows_by_hand():
-    rows = observe(Y, cell=CELL, propensity=HALF)  # cell means 1.5 and 5.5
+    rows = evaluation_data(Y, cell=CELL, propensity=HALF)  # cell means 1.5 and 5.5
     assert rows.gain(0, 0).tolist() == [4 + 0.5 / 0.5, 4 - 0.5 / 0.5, 4 - 0.5 / 0.5, 4 + 0.5 / 0.5]
 
 
@@ -19,7 +19,7 @@ def test_without_levels_the_mean_gain_is_the_difference_of_weighted_means():
     rng = np.random.default_rng(0)
     e = rng.uniform(0.2, 0.8, 50)
     cell, y, w = (rng.random(50) < e).astype(int), rng.standard_normal(50), rng.uniform(1, 2, 50)
-    rows = observe(y, cell=cell, propensity=np.column_stack([1 - e, e]), weight=w)
+    rows = evaluation_data(y, cell=cell, propensity=np.column_stack([1 - e, e]), weight=w)
     mass = w / np.where(cell == 1, e, 1 - e)
     want = np.average(y[cell == 1], weights=mass[cell == 1]) - np.average(
         y[cell == 0], weights=mass[cell == 0]
@@ -38,18 +38,18 @@ def test_gains_agree_with_the_scores_of_every_cell():
     )
     e = rng.dirichlet([5, 5, 5], 30)
     scores = dr_scores(y, cell, e, levels)
-    rows = observe(y, cell=cell, propensity=e, levels=levels)
+    rows = evaluation_data(y, cell=cell, propensity=e, levels=levels)
     for a in range(2):
         for j in range(2):
             assert rows.gain(a, j) == pytest.approx(scores[:, 1 + a, j] - scores[:, 0, j])
 
 
 def test_a_fixed_design_is_one_row_however_it_is_given():
-    whole = observe(Y, cell=CELL, propensity=np.broadcast_to(HALF, (4, 2)))
+    whole = evaluation_data(Y, cell=CELL, propensity=np.broadcast_to(HALF, (4, 2)))
     assert whole.propensity.shape == (1, 2)
     assert (
         whole.gain(0, 0).tolist()
-        == observe(Y, cell=CELL, propensity=np.full((4, 2), 0.5)).gain(0, 0).tolist()
+        == evaluation_data(Y, cell=CELL, propensity=np.full((4, 2), 0.5)).gain(0, 0).tolist()
     )
 
 
@@ -57,7 +57,7 @@ def test_inputs_are_left_as_they_were():
     given = [np.array(Y), np.array(CELL), np.full((4, 2), 0.5)]
     for part in given:
         part.flags.writeable = False
-    observe(given[0], cell=given[1], propensity=given[2], weight=np.ones(4)).gain(0, 0)
+    evaluation_data(given[0], cell=given[1], propensity=given[2], weight=np.ones(4)).gain(0, 0)
     assert [part.tolist() for part in given] == [Y, CELL, [HALF] * 4]
 
 
@@ -100,4 +100,4 @@ def test_inputs_are_left_as_they_were():
 def test_what_is_refused(change, message):
     given = {"y": Y, "cell": CELL, "propensity": HALF} | change
     with pytest.raises(InputError, match=message):
-        observe(given.pop("y"), **given)
+        evaluation_data(given.pop("y"), **given)
