@@ -61,7 +61,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
     }
 
     space: Space | None
-    folds: int
+    cv: int
     of_ids = False  # whether the columns of X are ids (a user, an item) and not features
 
     def fit(
@@ -98,7 +98,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
             propensity,
             sample_weight,
             groups,
-            least=self.folds,
+            least=self.cv,
         )
         self.feature_names_in_ = np.asarray(data.rows.features, dtype=object)
         self.n_features_in_ = len(data.rows.features)
