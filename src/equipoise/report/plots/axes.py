@@ -13,6 +13,7 @@ ROW, HEAD, PANEL, PLANE = 34, 66, 240, 330  # heights, pixels
 
 
 def axis_of(title: str = "", **more: Any) -> Spec:
+    """An axis with its title."""
     text = {"text": html.escape(title, quote=False), "standoff": 8, "font": {"size": FONT}}
     return {
         "title": text,
@@ -49,6 +50,7 @@ def drawing(
     shapes: Sequence[Spec] = (),
     names: Sequence[str] = (),
 ) -> Spec:
+    """A drawing's data and layout; with names, one row per name."""
     layout: Spec = {
         "height": height,
         "xaxis": x,

@@ -21,6 +21,7 @@ STATUS = {"warn": 0, "note": 1, "ok": 2}
 
 
 def assumptions(found: StrataFindings) -> Checklist:
+    """The assumptions, the doubtful ones first, each with its test."""
     tests = {str(test["assumption"]): test for test in found["restrictions"]}
     checks = []
     for row in sorted(found["assumptions"], key=lambda one: STATUS[one["status"]]):
@@ -51,6 +52,7 @@ def _bins(test: dict[str, Any]) -> Table:
 
 
 def calibration(found: StrataFindings) -> Figure:
+    """Whether predicted shares are the shares seen."""
     rows = {row["stratum"]: row for row in found["calibration"]}
     plots = []
     for name in (STRATA[COUPON_BUYER], STRATA[ALWAYS_BUYER]):
@@ -99,6 +101,7 @@ def calibration(found: StrataFindings) -> Figure:
 
 
 def violations(view: View, found: StrataFindings) -> Figure:
+    """The shares as two of the assumptions give way."""
     plots = [_violation(found, of) for of in ("harm", "direct_gain")]
     always = [row["always_buyer"] for row in found["violations"]]
     title = (
@@ -164,6 +167,7 @@ def _violation(found: StrataFindings, of: str) -> Plot:
 
 
 def ranges(found: StrataFindings) -> Table:
+    """How many there could be when less is assumed."""
     cells = [
         [
             PEOPLE[r["stratum"]],

@@ -16,6 +16,7 @@ CAPPED = {
 
 
 def budget(view: View, found: StrataFindings) -> Figure:
+    """What the best offers to each share of people bring."""
     money, points, (best, *others) = reward_unit(view), found["curve"], found["rules"]
     title = (
         f"Offers to the best {share(best['offered'])} of people bring {money.effect(best['value'])}"
@@ -110,6 +111,7 @@ def caps(view: View, found: StrataFindings) -> Bullets:
 
 
 def rules(view: View, found: StrataFindings) -> Table:
+    """What other rules for the same offer bring."""
     money = reward_unit(view)
     cells = []
     for row in found["rules"]:
@@ -142,6 +144,7 @@ def rules(view: View, found: StrataFindings) -> Table:
 
 
 def segments(view: View, found: StrataFindings) -> Table:
+    """The reward of the best offers, by group."""
     money = reward_unit(view)
     cells = [
         [

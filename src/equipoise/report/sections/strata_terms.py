@@ -34,6 +34,7 @@ def percent(interval: list[float]) -> str:
 
 
 def reward_unit(view: View) -> Unit:
+    """The unit of rewards: the currency, or units of reward."""
     currency = view.findings["currency"]
     behind = f"{GLUE}{currency}" if currency else ""
     return Unit(1.0, behind, behind, currency or "units of reward")
