@@ -50,6 +50,7 @@ from equipoise.core.policy import Demand, Policy
 
 LastPass = Callable[[Problem, Rule, Floats, Floats], Kept | None]
 METHODS = ("auto", "bisect", "level", "highs")
+IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
 # below this part of the value, one price vector does not carry the choice, and ties are split by
@@ -129,6 +130,25 @@ class Allocation:
         warn_renamed("Allocation.carried_usage", "Allocation.expected_usage")
         return self.expected_usage
 
+    def binds(self, r: int) -> bool:
+        """Whether a demand has a price that is worth anything; a solver leaves prices of about
+        1e-19 on idle ones.
+
+        Parameters
+        ----------
+        r : int
+            The place of the demand.
+
+        Returns
+        -------
+        bool
+            True where its price is above 0 and it is used in full, or the use is worth more than
+            1e-9 of the value.
+        """
+        worth = self.prices[r] * max(abs(self.bounds[r]), abs(self.usage[r]))
+        used_up = self.slack[r] == 0 or worth > IDLE * abs(self.value)
+        return bool(self.prices[r] > 0 and used_up)
+
     def report(self) -> list[dict[str, Any]]:
         """One line a demand, in the words and unit it was asked in: a floor as "at least", per head
         where it was so.
@@ -143,7 +163,7 @@ class Allocation:
                 "bound": -demand.bound if floor else demand.bound,
                 "used": float((-self.usage[r] if floor else self.usage[r]) / self.heads[r]),
                 "price": float(self.prices[r]),
-                "binding": bool(self.prices[r] > 0),
+                "binding": self.binds(r),
             }
             lines.append(line)
         return lines

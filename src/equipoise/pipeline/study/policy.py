@@ -34,8 +34,6 @@ from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.evaluator import one_hot
 from equipoise.report.findings import DemandRow, Interval
 
-IDLE = 1e-9  # a demand whose use is worth a smaller share of the objective has no price
-
 
 @dataclass(frozen=True)
 class PolicyTask:
@@ -208,7 +206,7 @@ def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
                 np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum()
             )
         turned = demand.sign if demand.metric is not None else 1.0
-        binding = _binds(allocation, r)
+        binding = allocation.binds(r)
         rows.append(
             {
                 "name": demand.name,
@@ -222,17 +220,6 @@ def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
             }
         )
     return rows
-
-
-def _binds(allocation: Allocation, r: int) -> bool:
-    """Whether a demand has a price that is worth anything; a solver leaves prices of about 1e-19 on
-    idle demands.
-    """
-    worth = allocation.prices[r] * max(abs(allocation.bounds[r]), abs(allocation.usage[r]))
-    return bool(
-        allocation.prices[r] > 0
-        and (allocation.slack[r] == 0 or worth > IDLE * abs(allocation.value))
-    )
 
 
 def solve_folds(task: PolicyTask) -> Solved:
