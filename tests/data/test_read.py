@@ -103,7 +103,7 @@ def test_other_roles_are_no_features(frame):
         id="u",
         protected="zip",
     )
-    assert log.roles.features == ("visits", "bought", "change", "age")
+    assert log.roles.features == ("change", "age")
     assert log.roles.protected == ("zip",)
     assert log.propensity.tolist() == [[0.5, 0.5]] * 4
 

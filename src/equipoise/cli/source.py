@@ -24,7 +24,9 @@ Outcomes = Annotated[
 ]
 Features = Annotated[
     list[str],
-    typer.Option("--feature", "-x", help="A feature's column; repeat. Default: all others."),
+    typer.Option(
+        "--feature", "-x", help="A feature's column; repeat. Default: those known before."
+    ),
 ]
 Protected = Annotated[
     list[str], typer.Option("--protected", help="A column never used, only audited; repeat.")

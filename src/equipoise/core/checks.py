@@ -38,6 +38,7 @@ def check_log(log: Log) -> list[Check]:
     return [
         sample_ratio(log),
         missing_values(log),
+        *default_features(log),
         constant_features(log),
         kinds(log),
         balance(log, numbers),
@@ -145,6 +146,26 @@ def missing_values(log: Log) -> Check:
             rows,
         )
     return check("missing values", "ok", "No value is missing.")
+
+
+def default_features(log: Log) -> list[Check]:
+    """Which columns became features where none were named; empty where they were named."""
+    if log.left_out is None:
+        return []
+    taken = log.roles.features
+    reasons = {name: "" for name in taken} | dict(log.left_out)
+    rows = [
+        {"column": name, "feature": name in taken, "reason": reason}
+        for name, reason in reasons.items()
+    ]
+    summary = (
+        f"No features were named, so {len(taken)} columns became features"
+        f"{': ' + ', '.join(taken) if taken else ''}."
+    )
+    if log.left_out:
+        summary += f" Left out: {', '.join(log.left_out)}."
+    summary += " Name those measured before the treatment; a test cannot find every other."
+    return [check("features", "warn" if log.left_out else "note", summary, rows)]
 
 
 def constant_features(log: Log) -> Check:

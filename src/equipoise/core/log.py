@@ -6,6 +6,7 @@ makes one of files and frames.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -41,8 +42,15 @@ class Log:
     duplicate id, a protected column among the features, a cell with fewer than two rows.
     """
 
-    def __init__(self, table: pa.Table, roles: Roles, space: Space) -> None:
-        self.roles, self.space = roles, space
+    def __init__(
+        self,
+        table: pa.Table,
+        roles: Roles,
+        space: Space,
+        *,
+        left_out: Mapping[str, str] | None = None,
+    ) -> None:
+        self.roles, self.space, self.left_out = roles, space, left_out
         check_roles(roles)
         check_columns(roles, table.column_names)
         self.table = table.select(roles.columns())
@@ -139,14 +147,17 @@ class Log:
         """Some of the rows, in the order asked, as a log of their own (checked rows are not checked
         again).
         """
-        part = object.__new__(Log)
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
-        part.roles, part.space, part.cell_names = self.roles, self.space, self.cell_names
-        part.table, part.treatment = self.table.take(pa.array(index)), self.treatment[index]
-        # the whole experiment's shares, not the part's
+        part = object.__new__(Log)
+        part.roles = self.roles
+        part.space = self.space
+        part.left_out = self.left_out
+        part.cell_names = self.cell_names
+        part.table = self.table.take(pa.array(index))
+        part.treatment = self.treatment[index]
         if self.roles.design == "shares" and self.propensity is not None:
-            part.__dict__["propensity"] = self.propensity[index]
+            part.propensity = self.propensity[index]  # the whole experiment's shares
         return part
 
     def _given(self) -> NDArray[Any]:

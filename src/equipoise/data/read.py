@@ -1,8 +1,8 @@
 """Logs in: a file or a frame, and what each column is, become a `Log`.
 
-What is not said is inferred where that is safe: the kind of an outcome from its values, the
-features as every column without another role, two arms from 0/1 labels.  Any other treatment must
-be said, and the error shows how.
+What is not named is inferred where that is safe: the kind of an outcome from its values, the
+features as the columns that can be known before the treatment (`default_features`), two arms from
+0/1 labels.  Any other treatment must be named, and the error shows how.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from equipoise.core.features import to_arrow
 from equipoise.core.log import Log
 from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space
+from equipoise.data.default_features import default_features
 from equipoise.data.files import column_names, read_table
 from equipoise.treatments import Arms, Shares
 
@@ -59,7 +60,8 @@ def read_log(
         unit}.  A kind that is not said is
         inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else
         continuous.
-    features : the columns models may use; None takes every column without another role.
+    features : the columns models may use; None takes those without a role that `default_features`
+        finds no reason to leave out.
     The other roles are those of `Roles`.
 
     Examples
@@ -88,14 +90,11 @@ def read_log(
         protected=_names(protected),
     )
     taken = set(roles.columns())
-    chosen = (
-        tuple(name for name in found if name not in taken) if features is None else _names(features)
-    )
-    wanted = replace(roles, features=chosen)
-    check_columns(wanted, found)
-    table = (
-        read_table(source, wanted.columns()) if frame is None else frame.select(wanted.columns())
-    )
+    free = [name for name in found if name not in taken]
+    roles = replace(roles, features=() if features is None else _names(features))
+    check_columns(replace(roles, features=tuple(free)) if features is None else roles, found)
+    wanted = roles.columns() + (free if features is None else [])
+    table = read_table(source, wanted) if frame is None else frame.select(wanted)
     if table.num_rows == 0:
         raise LogError(
             "a log",
@@ -104,10 +103,12 @@ def read_log(
             str(source) if frame is None else "",
             "check the file and its filters",
         )
-    known = tuple(_outcome(name, spec, table) for name, spec in specs.items())
-    return Log(
-        table, replace(wanted, outcomes=known), _inferred(table, wanted) if space is None else space
-    )
+    roles = replace(roles, outcomes=tuple(_outcome(n, spec, table) for n, spec in specs.items()))
+    log = Log(table, roles, _inferred(table, roles) if space is None else space)
+    if features is not None:
+        return log
+    chosen, left_out = default_features(log, table, free)
+    return Log(table, replace(roles, features=chosen), log.space, left_out=left_out)
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:

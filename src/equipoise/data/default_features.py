@@ -1,0 +1,229 @@
+"""The features of a log where none are named: columns that can be known before the treatment.
+
+Left out are columns with a role, and
+
+    id        a value of its own in every row: text (9 in 10 rows are enough) or whole numbers
+    name      a word of its name is one of an outcome (`OUTCOME_WORD`) and none says that it is
+              of the past (`PAST_WORD`): ``visits``, but not ``visits_before`` or ``last_visit``
+    constant  one value in every row of an arm and others elsewhere, as a claim under control
+    arms      differs between arms beyond chance: Kruskal and Wallis' H of its ranks, of its
+              commonest value, of its missing values and of its levels, p < 0.01 / tests; rows
+              are weighted by 1 / e where the log knows e in each row
+    outcome   nearly tells an outcome: r2 of those with the outcome's ranks, or with whether the
+              outcome has its commonest value, is 0.9 or more
+
+Randomisation makes every column measured before the treatment alike in all arms, so one that
+differs was measured after it, or chance did it once in a hundred logs.  Where the design is not
+known a difference may also say who got what: then the user is asked.  No test sees everything,
+so `check_log` lists the columns that were taken.
+
+    Kruskal & Wallis, JASA 47 (1952), with the correction for ties.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import chdtrc
+
+from equipoise.core import columns
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import LogError
+from equipoise.core.log import Log
+
+LOGGER = logging.getLogger(__name__)
+MIN_ROWS = 100  # fewer rows say nothing about a column
+MIN_ARM = 20  # rows of an arm below which it is not compared
+MIN_EXPECTED = 5.0  # cases of an indicator expected in every arm; Cochran's rule for a chi-square
+TEST_ROWS = 100_000
+ALPHA = 0.01  # chance that a sound log loses a feature
+ID_SHARE = 0.9  # different values a row that make text an id
+TELLS = 0.9  # r2 with an outcome
+LEVELS = 12  # of a text column that are compared
+
+OUTCOME_WORD = re.compile(
+    r"bought|buys?|claim(s|ed)?|click(s|ed)?|conver(t|ted|sions?)|costs?|gmv|margins?|outcomes?"
+    r"|profits?|purchase[ds]?|redeem(ed)?|redemptions?|responses?|retained|retention|revenues?"
+    r"|rewards?|sales|spen[dt]|spending|visit(s|ed)?"
+)
+PAST_WORD = re.compile(
+    r"ago|average|avg|baseline|before|earlier|first|hist|histor(y|ic|ical)|lag|lagged|last"
+    r"|lifetime|mean|old|past|pre|prev|previous|prior|since"
+)
+Statistic = tuple[str, Floats]  # "ranks" or "cases", and its values (n,)
+
+
+def default_features(
+    log: Log, table: pa.Table, names: Sequence[str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Choose the features of a log among columns that have no role.
+
+    Parameters
+    ----------
+    log : Log
+        The log without features.
+    table : pyarrow.Table
+        Its rows, with the columns to choose from.
+    names : sequence of str
+        The columns to choose from.
+
+    Returns
+    -------
+    features : tuple of str
+        The columns that can be known before the treatment, in the order of ``names``.
+    left_out : dict of str to str
+        The others, with the reason.
+
+    Raises
+    ------
+    LogError
+        Where the probability of each arm is not known and columns differ between arms.
+    """
+    left_out = {name: reason for name in names if (reason := _unfit(name, table[name]))}
+    compared = [name for name in names if name not in left_out] if len(log) >= MIN_ROWS else []
+    rows = _compared_rows(log)
+    sample, part = log.take(rows), table.take(pa.array(rows))
+    statistics = {name: list(_statistics(part[name])) for name in compared}
+    targets = {name: list(_statistics(sample.table[name])) for name in log.metrics}
+    tests = sum(map(len, statistics.values()))
+    uncertain = []
+    for name in compared:
+        outcome = _told_outcome(statistics[name], targets)
+        p = min((_arms_p(s, sample) for s in statistics[name]), default=1.0)
+        differs = p < ALPHA / tests
+        arm = _constant_arm(part[name], sample) if differs else ""
+        if arm:
+            left_out[name] = f"the same in every row of {arm} and not elsewhere"
+        elif outcome:
+            left_out[name] = f"it nearly tells the outcome {outcome}"
+        elif differs and log.propensity is not None:
+            left_out[name] = f"it differs between arms beyond chance (p = {p:.1g})"
+        elif differs:
+            uncertain.append(name)
+    features = tuple(name for name in names if name not in left_out)
+    if uncertain:
+        raise _question(uncertain, [name for name in features if name not in uncertain])
+    if left_out:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in left_out.items())
+        LOGGER.warning("no features are named; left out: %s", reasons)
+    return features, left_out
+
+
+def _question(uncertain: list[str], features: list[str]) -> LogError:
+    return LogError(
+        "features",
+        "be named where columns differ between arms and the design is not known",
+        ", ".join(uncertain),
+        fix=(
+            "they may follow from the treatment, or say who got it: give those measured before it,"
+            f" as features={features} in Python, -x on the command line or features in [log];"
+            " or give the design"
+        ),
+    )
+
+
+def _unfit(name: str, column: pa.ChunkedArray) -> str:
+    """Why a column is no feature, whatever the arms; empty where it can be one."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    if any(map(OUTCOME_WORD.fullmatch, words)) and not any(map(PAST_WORD.fullmatch, words)):
+        return "its name is that of an outcome"
+    if not columns.is_text(column) and not columns.is_numeric(column):
+        return f"{column.type} is neither numbers, text nor times"
+    if len(column) < MIN_ROWS:
+        return ""
+    if columns.is_text(column):
+        is_id = len(column.drop_null().unique()) >= ID_SHARE * len(column)
+    else:
+        kind = columns.value_type(column)
+        whole = pa.types.is_integer(kind)
+        if pa.types.is_floating(kind):
+            values = columns.numbers(column)
+            whole = bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+        is_id = whole and len(column.unique()) == len(column)
+    return "it looks like an id: a value of its own in every row" if is_id else ""
+
+
+def _compared_rows(log: Log) -> Ints:
+    """The rows that are compared: of large arms, the first of each group, at most `TEST_ROWS`."""
+    rows = np.arange(len(log))
+    if log.groups is not None:
+        rows = np.sort(np.unique(log.groups, return_index=True)[1]).astype(np.int64)
+    size = np.bincount(log.cells[rows], minlength=len(log.cell_names))
+    rows = rows[size[log.cells[rows]] >= MIN_ARM]
+    return rows[:: max(1, len(rows) // TEST_ROWS)]
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[Ints, Ints, Bools]:
+    """Codes (n,), of numbers in their order; their counts, and where values are missing (n,)."""
+    absent = columns.missing(column)
+    if columns.is_text(column):
+        encoded = columns.text(column).combine_chunks().dictionary_encode()
+        codes = np.asarray(encoded.indices.to_numpy(), np.int64)
+        return codes, np.bincount(codes), absent
+    values = columns.numbers(column)
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return codes.reshape(-1), counts, absent
+
+
+def _statistics(column: pa.ChunkedArray) -> Iterator[Statistic]:
+    """What is compared of a column: ranks of numbers, cases of its commonest values and missing."""
+    codes, counts, absent = _codes(column)
+    if len(counts) < 2:
+        return
+    if columns.is_numeric(column):
+        rank = (np.cumsum(counts) - (counts - 1) / 2)[codes]
+        yield "ranks", np.where(absent, rank[~absent].mean() if not absent.all() else 0.0, rank)
+    levels = LEVELS if columns.is_text(column) else 1
+    for code in np.argsort(-counts, kind="stable")[:levels]:
+        yield "cases", (codes == code).astype(np.float64)
+    if absent.any():
+        yield "cases", absent.astype(np.float64)
+
+
+def _arms_p(statistic: Statistic, log: Log) -> float:
+    """The p-value of Kruskal and Wallis' H between the arms; 1 where it cannot be told."""
+    kind, values = statistic
+    cell, weight = log.cells, np.ones(len(log))
+    if log.roles.propensity and log.propensity is not None:
+        weight = 1 / log.propensity[np.arange(len(log)), cell]
+    arms, cell = np.unique(cell, return_inverse=True)
+    if len(arms) < 2 or values.min() == values.max():
+        return 1.0
+    total = np.bincount(cell, weight)
+    size = total**2 / np.bincount(cell, weight**2)  # effective rows
+    mean = np.bincount(cell, weight * values) / total
+    grand = float(size @ mean / size.sum())
+    share = min(grand, 1 - grand)
+    if kind == "cases" and share * size.min() < MIN_EXPECTED:
+        return 1.0
+    variance = float(weight @ (values - grand) ** 2 / weight.sum())
+    h = float(size @ (mean - grand) ** 2) / variance * (1 - 1 / len(values))
+    return float(chdtrc(len(arms) - 1, h))
+
+
+def _constant_arm(column: pa.ChunkedArray, log: Log) -> str:
+    """The first arm in which a column has one value only; empty where there is none."""
+    codes, counts, _ = _codes(column)
+    for arm in np.unique(log.cells) if len(counts) > 1 else ():
+        if len(np.unique(codes[log.cells == arm])) == 1:
+            return str(log.cell_names[arm])
+    return ""
+
+
+def _told_outcome(statistics: list[Statistic], targets: dict[str, list[Statistic]]) -> str:
+    """The first outcome that one of the statistics nearly tells; empty where there is none."""
+    for name, outcome in targets.items():
+        if any(_r2(a, b) >= TELLS for _, a in statistics for _, b in outcome):
+            return name
+    return ""
+
+
+def _r2(a: Floats, b: Floats) -> float:
+    """The squared correlation; 0 where one of the two does not vary."""
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(a @ a) * float(b @ b)
+    return float(a @ b) ** 2 / spread if spread > 0 else 0.0
