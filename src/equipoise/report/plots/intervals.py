@@ -49,19 +49,7 @@ def forest(
                 "hoverinfo": "text",
             }
         )
-        text = f"{plain(who)}  <b>{html.escape(unit.effect(interval))}</b>"
-        place = {
-            "x": 0,
-            "xref": "paper",
-            "xanchor": "left",
-            "y": row - 0.42,
-            "yanchor": "middle",
-            "showarrow": False,
-            "xshift": 4,
-        }
-        titles.append(
-            {**place, "text": text, "bgcolor": PAPER, "font": {"size": FONT, "color": INK}}
-        )
+        titles.append(_row_title(row, f"{plain(who)}  <b>{html.escape(unit.effect(interval))}</b>"))
     rows = max(len(names), 1)
     height = HEAD + (ROW + 12) * rows
     axes = axis_of(axis, nticks=6, ticks="")
@@ -79,6 +67,22 @@ def forest(
         for who, i in zip(names, intervals, strict=True)
     )
     return Plot(spec, f"{name}: {told}", height, name)
+
+
+def _row_title(row: int, text: str) -> Spec:
+    """Text above the marks of a row, at its left end."""
+    return {
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": row - 0.42,
+        "yanchor": "middle",
+        "showarrow": False,
+        "xshift": 4,
+        "text": text,
+        "bgcolor": PAPER,
+        "font": {"size": FONT, "color": INK},
+    }
 
 
 def dots(
