@@ -120,28 +120,12 @@ def __getattr__(name: str) -> Any:
     if name in NAMES:
         return getattr(import_module(NAMES[name]), name)
     if name in ROOMS:
-        return _room(f"equipoise.{name}")
+        return import_module(f"equipoise.{name}")
     if name in OLD_NAMES:
         warn_renamed(f"equipoise.{name}", OLD_NAMES[name])
         room, _, noun = OLD_NAMES[name].rpartition(".")
-        return getattr(_room(room), noun)
+        return getattr(import_module(room), noun)
     raise AttributeError(f"module 'equipoise' has no attribute {name!r}")
-
-
-# Until these rooms have files of their own.
-STAND_IN = {
-    "equipoise.datasets": "equipoise.data",
-    "equipoise.metrics": "equipoise.evaluation",
-}
-
-
-def _room(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module or module not in STAND_IN:
-            raise
-        return import_module(STAND_IN[module])
 
 
 def __dir__() -> list[str]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -60,3 +62,24 @@ def test_take_keeps_the_order_asked():
 def test_shapes_that_disagree_are_refused():
     with pytest.raises(InputError, match="shape"):
         Effects(np.zeros((2, 1, 1)), np.zeros((3, 1)), ("a",), ("y",))
+
+
+def test_frames_have_one_row_per_unit_candidate_and_metric():
+    values = np.arange(12.0).reshape(2, 3, 2)
+    baseline = np.array([[10.0, 20.0], [30.0, 40.0]])
+    effects = Effects(values, baseline, ("a", "b", "c"), ("visits", "spend"), values / 10)
+    frame = effects.to_pandas()
+    assert frame.equals(effects.to_polars().to_pandas())
+    for row in frame.to_dict("records"):
+        a, j = "abc".index(row["candidate"]), ("visits", "spend").index(row["metric"])
+        assert row["effect"] == values[row["unit"], a, j]
+        assert row["baseline"] == baseline[row["unit"], j]
+        assert row["std_error"] == values[row["unit"], a, j] / 10
+    assert len(frame) == 12
+    assert replace(effects, std_error=None).to_pandas()["std_error"].isna().all()
+
+
+def test_a_repr_shows_the_mean_effects():
+    effects = Effects(np.array([[[1.0]], [[3.0]]]), np.zeros((2, 1)), ("mail",), ("visits",))
+    assert "2 units" in repr(effects)
+    assert "mail  visits +2" in repr(effects)

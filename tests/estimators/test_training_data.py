@@ -5,8 +5,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from equipoise.core.errors import InputError, SpaceError
+from equipoise.estimators import Clusters, TLearner
 from equipoise.estimators.training_data import infer_space, outcomes, sample
 from equipoise.treatments import Arms
 
@@ -86,9 +88,9 @@ def test_outcomes_of_every_kind(y, names):
         ({"propensity": np.full((3, 2), 0.5)}, "propensity must have one entry per row"),
         (
             {"sample_weight": [1, -1, 1, 1]},
-            "sample_weight must be one finite number > 0 per row; got -1.0 at row 1",
+            "sample_weight must be a finite number > 0; got -1.0 at row 1",
         ),
-        ({"sample_weight": [1, 1]}, "sample_weight must have one entry"),
+        ({"sample_weight": [1, 1]}, "sample_weight must be one number per row"),
         ({"groups": [[1], [2], [3], [4]]}, "groups must be one label per row"),
     ],
     ids=lambda v: None if isinstance(v, str) else "-".join(v),
@@ -107,3 +109,50 @@ def test_zero_and_one_are_two_arms(labels):
 def test_any_other_space_must_be_said_and_the_error_shows_how(labels):
     with pytest.raises(SpaceError, match=r"say space=Arms\(\["):
         infer_space(labels)
+
+
+@pytest.mark.parametrize(
+    ("weight", "text"),
+    [
+        (2.0, "one number per row"),
+        ("heavy", "be numbers"),
+        (["a"] * 40, "be numbers"),
+        (np.ones(39), "one number per row"),
+        (np.ones((40, 1)), "one number per row"),
+        (np.r_[np.ones(39), -1.0], "finite number > 0; got -1.0 at row 39"),
+        (np.r_[np.nan, np.ones(39)], "finite number > 0; got nan at row 0"),
+        (np.r_[np.ones(3), np.inf, np.ones(36)], "finite number > 0; got inf at row 3"),
+    ],
+    ids=["a number", "a text", "texts", "too few", "a column", "negative", "nan", "infinite"],
+)
+@pytest.mark.parametrize("estimator", [TLearner(LinearRegression()), Clusters("kmeans", 2)])
+def test_odd_weights_are_told_by_the_grammar(estimator, weight, text):
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(40, 2)), np.arange(40) % 2
+    fit = {"y": X[:, 0] + t, "treatment": t} if isinstance(estimator, TLearner) else {}
+    with pytest.raises(InputError, match=f"sample_weight must .*{text}"):
+        estimator.fit(X, **fit, sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", ["array", "pandas", "polars"])
+def test_a_treatment_of_one_column_is_that_column(kind):
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(60, 2)), np.arange(60) % 2
+    column = {
+        "array": lambda: t[:, None],
+        "pandas": lambda: pd.DataFrame({"arm": t}),
+        "polars": lambda: pl.DataFrame({"arm": t}),
+    }[kind]()
+    y = X[:, 0] + t
+    one, other = (TLearner(LinearRegression()).fit(X, y, treatment=w) for w in (t, column))
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_predict_is_one_number_per_row_for_two_arms_and_one_metric():
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(60, 2)), np.arange(60) % 2
+    y = X[:, 0] + t
+    learner = TLearner(LinearRegression()).fit(X, y, treatment=t)
+    np.testing.assert_array_equal(learner.predict(X), learner.effects(X).values[:, 0, 0])
+    both = TLearner(LinearRegression()).fit(X, np.column_stack([y, -y]), treatment=t)
+    assert both.predict(X).shape == (60, 1, 2)

@@ -42,8 +42,8 @@ def score_file(
         ``units``, ``held`` and the sums of the artifact: the cost and the cells of a policy, the
         clusters of mixes.
     """
-    artifact = read_artifact(policy)
     check_out(Path(out), Path(units), Path(policy))
+    artifact = read_artifact(policy)
     summary, count = artifact.summary(), 0
     with replacing(out) as file:
         writer = None

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.core.arrays import Floats
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, MissingExtra
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Effects:
     """Expected change of every metric under every candidate, against control, for every unit.
 
@@ -112,6 +113,77 @@ class Effects:
             }
         )
 
+    def to_long(self) -> pa.Table:
+        """One row per unit, candidate and metric, for frames and drawings.
+
+        Returns
+        -------
+        pyarrow.Table, n * k * m rows
+            unit (row number), candidate, metric, effect and baseline in the metric's unit, and
+            std_error (null where there is none).
+
+        Examples
+        --------
+        >>> effects = Effects(np.array([[[0.5]]]), np.array([[2.0]]), ("mail",), ("visits",))
+        >>> effects.to_long().to_pylist()[0]["effect"]
+        0.5
+        """
+        n, k, m = self.values.shape
+        unit, candidate, metric = np.indices((n, k, m)).reshape(3, -1)
+        error = None if self.std_error is None else self.std_error.ravel()
+        return pa.table(
+            {
+                "unit": unit,
+                "candidate": np.asarray(self.candidates)[candidate],
+                "metric": np.asarray(self.metrics)[metric],
+                "effect": self.values.ravel(),
+                "baseline": self.baseline[unit, metric],
+                "std_error": pa.nulls(n * k * m, pa.float64()) if error is None else error,
+            }
+        )
+
+    def to_pandas(self) -> Any:
+        """`to_long` as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per unit, candidate and metric.
+
+        Examples
+        --------
+        >>> effects = Effects(np.array([[[0.5]]]), np.array([[2.0]]), ("mail",), ("visits",))
+        >>> effects.to_pandas()["effect"].tolist()
+        [0.5]
+        """
+        return frame_library("pandas").DataFrame(self.to_long().to_pydict())
+
+    def to_polars(self) -> Any:
+        """`to_long` as a polars frame.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row per unit, candidate and metric.
+
+        Examples
+        --------
+        >>> effects = Effects(np.array([[[0.5]]]), np.array([[2.0]]), ("mail",), ("visits",))
+        >>> effects.to_polars()["effect"].to_list()
+        [0.5]
+        """
+        return frame_library("polars").from_arrow(self.to_long())
+
+    def __repr__(self) -> str:
+        n, k, m = self.values.shape
+        lines = [f"Effects({n:,} units, {k} candidates, {m} metrics); mean effects:"]
+        width = max(map(len, self.candidates))
+        means = self.values.mean(axis=0) if n else np.full((k, m), np.nan)
+        for candidate, row in zip(self.candidates, means, strict=True):
+            cells = ", ".join(f"{name} {x:+.4g}" for name, x in zip(self.metrics, row, strict=True))
+            lines.append(f"  {candidate:<{width}}  {cells}")
+        return "\n".join(lines)
+
     @classmethod
     def from_table(cls, table: pa.Table) -> Effects:
         """The inverse of `to_table`."""
@@ -133,6 +205,15 @@ class Effects:
         return cls(
             cube("{0}|{1}"), baseline, candidates, metrics, cube("{0}|{1}|se") if known else None
         )
+
+
+def frame_library(name: str) -> Any:
+    """A library of frames by name; an error that says what to install where it is absent."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        what, must = name, "be installed to give its frames"
+        raise MissingExtra(what, must, "no such module", fix=f"pip install {name}") from error
 
 
 def _index(what: str, names: tuple[str, ...], name: str) -> int:

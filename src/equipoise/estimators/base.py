@@ -99,8 +99,30 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
         return self.effects(X, candidates).levels()[:, 1:]
 
     def predict(self, X: Any) -> Floats:
-        """The values of `effects`, (n, k, m), for tools of scikit-learn that call ``predict``."""
-        return self.effects(X).values
+        """The effects as a plain array, for tools of scikit-learn that call ``predict``.
+
+        Parameters
+        ----------
+        X : array or frame, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array, (n,) for two arms and one metric, else (n, k, m)
+            The effect of each candidate against control, in each metric's unit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from equipoise.estimators import TLearner
+        >>> from sklearn.linear_model import LinearRegression
+        >>> X, t = np.array([[0.0], [1.0], [0.0], [1.0]]), [0, 0, 1, 1]
+        >>> learner = TLearner(LinearRegression()).fit(X, [1.0, 2.0, 3.0, 6.0], treatment=t)
+        >>> learner.predict([[2.0]]).round(6)
+        array([6.])
+        """
+        values = self.effects(X).values
+        return values[:, 0, 0] if values.shape[1:] == (1, 1) else values
 
     def score(
         self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None

@@ -32,6 +32,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import check_seed
+from equipoise.core.weights import check_weights
 from equipoise.estimators.base import as_learnt, complete
 from equipoise.neural import require_torch
 
@@ -91,7 +92,8 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 fix=fix,
             )
         complete(values, names)
-        weight = _weights(sample_weight, len(values))
+        rows = len(values)
+        weight = np.ones(rows) if sample_weight is None else check_weights(sample_weight, rows)
         self.feature_names_in_, self.n_features_in_ = np.asarray(names, dtype=object), len(names)
         self.middle_ = np.average(values, axis=0, weights=weight)
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
@@ -214,26 +216,3 @@ def apart(e, seats):  # type: ignore[no-untyped-def]
             for s in range(e.shape[1]):
                 found[i, c] += (e[i, s] - seats[c, s]) ** 2
     return found
-
-
-def _weights(given: Any, rows: int) -> Floats:
-    """Weights of rows, (n,), ones where none are given."""
-    if given is None:
-        return np.ones(rows)
-    try:
-        weight = np.asarray(given, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError("sample_weight", "be numbers", str(error)) from error
-    if weight.shape != (rows,):
-        raise InputError("sample_weight", f"be one number per row, ({rows},)", weight.shape)
-    good = np.isfinite(weight) & (weight > 0)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise InputError(
-            "sample_weight",
-            "be finite and > 0",
-            weight[row],
-            f"row {row}",
-            "leave out rows that should not count",
-        )
-    return weight

@@ -17,6 +17,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SpaceError
 from equipoise.core.features import matrix, to_arrow
 from equipoise.core.space import Space
+from equipoise.core.weights import check_weights
 from equipoise.treatments.arms import Arms
 
 SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
@@ -77,8 +78,8 @@ def sample(
     if n == 0 or values.shape[1] == 0:
         raise InputError("X", "have rows and columns", f"shape {values.shape}")
     levels, metrics = outcomes(y)
-    canonical = space.check(treatment)
-    weight = None if sample_weight is None else _weights(sample_weight)
+    canonical = space.check(one_column(treatment))
+    weight = None if sample_weight is None else check_weights(sample_weight, n)
     codes = None if groups is None else _codes(groups)
     known: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
@@ -96,9 +97,19 @@ def sample(
     return Sample(values, levels, canonical, known, weight, codes, features, metrics)
 
 
+def one_column(treatment: Any) -> Any:
+    """A treatment of shape (n, 1), array or frame, as (n,); any other as it is."""
+    shape = getattr(treatment, "shape", None)
+    if shape is None or len(shape) != 2 or shape[1] != 1:
+        return treatment
+    if isinstance(treatment, np.ndarray):
+        return treatment[:, 0]
+    return np.asarray(to_arrow(treatment).columns[0].to_pylist())
+
+
 def infer_space(treatment: Any) -> Space:
     """Arms([0, 1]) for labels 0 and 1; anything else must be said."""
-    labels = np.asarray(treatment)
+    labels = np.asarray(one_column(treatment))
     if labels.ndim == 1 and labels.dtype.kind in "iubf" and np.isin(labels, (0, 1)).all():
         return Arms([0, 1])
     seen = sorted({str(label) for label in labels.ravel()[:1000]})[:5]
@@ -162,21 +173,6 @@ def _check_outcomes(values: Floats, names: tuple[str, ...]) -> None:
             f"{values[0, j]:g} in every row",
             fix="take it out of the metrics",
         )
-
-
-def _weights(given: Any) -> Floats:
-    weight = np.asarray(given, np.float64)
-    good = np.isfinite(weight) & (weight > 0)
-    if weight.ndim != 1 or not good.all():
-        row = int(np.argmin(good)) if weight.ndim == 1 else 0
-        raise InputError(
-            "sample_weight",
-            "be one finite number > 0 per row",
-            weight[row],
-            f"row {row}",
-            "drop rows of weight 0",
-        )
-    return weight
 
 
 def _codes(given: Any) -> Ints:

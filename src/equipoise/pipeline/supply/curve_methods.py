@@ -184,7 +184,7 @@ def coefficients(
     """
     p = space.encode(np.asarray(space.control)[None]).shape[1]
     enough(rows, LEAST * p, "a cluster")
-    model = ESTIMATORS.load("dml")(space=space, modifiers=(), seed=seed, **models)
+    model = ESTIMATORS.load("dml")(space=space, modifiers=(), random_state=seed, **models)
     _fit(model, rows, treatment)
     scale, slots = model.encoding_scale_, model.slots_[:, 0]
     covariance = np.zeros((rows.y.shape[1], p, p))

@@ -144,7 +144,7 @@ def learn(
 def _forest(task: SupplyTask, rows: Exposures) -> Any:
     """The MDP2 forest of the weighted metrics: they have to be one outcome."""
     space = with_control(task.space, rows.T.mean(axis=0))
-    made = ESTIMATORS.load("mdp2")(space=space, seed=task.seed)
+    made = ESTIMATORS.load("mdp2")(space=space, random_state=task.seed)
     return made.fit(
         rows.X,
         rows.y @ task.weights,
