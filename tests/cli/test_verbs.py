@@ -164,7 +164,7 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
         "--json",
     )
     assert said.code == 0
-    assert "trees=5" in json.loads(said.out)["estimator"]
+    assert "n_estimators=5" in json.loads(said.out)["estimator"]
     assert equipoise("simulate", "--rows", 900, "--seed", 4, "--out", tmp_path / "fresh").code == 0
     fresh = tmp_path / "fresh" / "plan.toml"
     judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
@@ -225,16 +225,16 @@ def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
     wrong = [
         ("folds", "name=value"),
         ("fold=3", "known"),
-        ("outcome={tres=3}", "did you mean 'trees'"),
+        ("outcome_model={n_estimator=3}", "did you mean 'n_estimators'"),
     ]
     wrong += [
-        ("seed=abc", "seed must be a whole number >= 0; got 'abc'"),
-        ("seed=-1", "got -1"),
-        ("seed=1.5", "got 1.5"),
+        ("random_state=abc", "random_state must be a whole number >= 0; got 'abc'"),
+        ("random_state=-1", "got -1"),
+        ("random_state=1.5", "got 1.5"),
     ]
     wrong += [
-        ("outcome=3", "outcome must be a regressor or a classifier; got 3"),
-        ("outcome=ridge", "got 'ridge'"),
+        ("outcome_model=3", "outcome_model must be a regressor or a classifier; got 3"),
+        ("outcome_model=ridge", "got 'ridge'"),
     ]
     for setting, text in wrong:
         said = equipoise("fit", world / "plan.toml", "--out", tmp_path / "model", "--set", setting)
