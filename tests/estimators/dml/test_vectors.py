@@ -104,7 +104,7 @@ def test_intervals_of_vectors_hold_the_truth_as_often_as_they_say():
         )
 
     assert 0.92 < held(range(200)) < 0.98
-    assert held(range(40), treatment_model=DummyRegressor(), outcome=DummyRegressor()) < 0.7
+    assert held(range(40), treatment_model=DummyRegressor(), outcome_model=DummyRegressor()) < 0.7
 
 
 def test_neither_the_size_of_blocks_nor_threads_nor_order_matters(monkeypatch):

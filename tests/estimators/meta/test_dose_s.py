@@ -72,7 +72,7 @@ def test_the_response_may_be_held_to_a_direction_for_each_metric():
         (
             DoseSLearner(LinearRegression(), space=SPACE),
             None,
-            "outcome must be BoostedTrees or None",
+            "outcome_model must be BoostedTrees or None",
         ),
         (DoseSLearner(space=SPACE), 1.0, "the dose must vary; got 1 in every row"),
     ],

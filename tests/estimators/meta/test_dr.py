@@ -126,5 +126,5 @@ def test_more_folds_than_rows_of_an_arm(experiment):
     world = experiment(40)
     with pytest.raises(InputError, match="must be at least 30"):
         DRLearner(cv=30).fit(world.X, world.y, treatment=world.cell)
-    with pytest.raises(InputError, match="folds must be a whole number >= 2"):
+    with pytest.raises(InputError, match="cv must be a whole number >= 2"):
         DRLearner(cv=1).fit(world.X, world.y, treatment=world.cell)

@@ -81,5 +81,5 @@ def test_a_swapped_propensity_is_seen(experiment, pehe):
 
 def test_the_effect_is_no_classifier(experiment):
     world = experiment(100)
-    with pytest.raises(InputError, match="effect must be a regressor"):
+    with pytest.raises(InputError, match="effect_model must be a regressor"):
         XLearner(effect_model=LogisticRegression()).fit(world.X, world.y, treatment=world.cell)
