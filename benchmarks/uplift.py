@@ -113,7 +113,7 @@ def one(data: str, seed: int, name: str) -> dict[str, Any]:
     part = fold_ids(len(log), 5, seed, strata=log.cells)  # 0 judges, 1 validates
     learn = part > 1
     made = ESTIMATORS.load("hum" if name in ABLATIONS else name)(
-        space=log.space, seed=seed, **ABLATIONS.get(name, {})
+        space=log.space, random_state=seed, **ABLATIONS.get(name, {})
     )
     made.fit(X[learn], log.y[learn], treatment=log.treatment[learn])
     found = {"test": judged(made.effects(X[part == 0]).values, log, part == 0, seed)}

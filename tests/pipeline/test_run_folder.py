@@ -20,7 +20,7 @@ ACCIDENTS = {
         def accident(*given, **named):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)
-        runner.fit_model = accident
+        fitting.fit_model = accident
         """,
         130,
         "interrupted",
@@ -73,6 +73,7 @@ SCRIPT = """
 import os, resource, signal, sys, time
 from equipoise.cli.main import main
 from equipoise.pipeline import targeting as runner
+from equipoise.pipeline.study import cross_fit as fitting
 {accident}
 main(["run", {plan!r}, "--out", {out!r}])
 """

@@ -62,7 +62,7 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1]])
-    >>> Clusters(k=2).fit(X).labels_.tolist()
+    >>> Clusters(n_clusters=2).fit(X).labels_.tolist()
     [0, 0, 0, 1, 1]
     """
 

@@ -101,7 +101,7 @@ def one_world(loop: Loop, seed: int) -> dict[str, Any]:
     past = world.requests(loop.log, rng, stage=loop.stage)
     arm = rng.permutation(np.arange(loop.log) % 3)
     y = world.outcomes(past, arm, rng)
-    model = ESTIMATORS.load(loop.estimator)(space=Arms([0, 1, 2]), seed=seed)
+    model = ESTIMATORS.load(loop.estimator)(space=Arms([0, 1, 2]), random_state=seed)
     model.fit(past.user, y, treatment=arm, propensity=np.full((loop.log, 3), 1 / 3))
     known = model.effects(past.user)
     known = Effects(known.values, known.baseline, SETS[1:3], METRICS)

@@ -39,7 +39,7 @@ def judged(
 
         settings["training"] = usual_training(epochs)
     made = ESTIMATORS.load(name)(
-        space=Dose(0, 1, levels=grid.tolist(), degree=degree), seed=seed, **settings
+        space=Dose(0, 1, levels=grid.tolist(), degree=degree), random_state=seed, **settings
     )
     made.fit(world.X, world.y, treatment=world.t)
     # the published measure asks for every dose of the new rows, rare ones too
