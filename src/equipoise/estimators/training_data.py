@@ -17,10 +17,8 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SpaceError
 from equipoise.core.features import matrix, to_arrow
 from equipoise.core.space import Space
-from equipoise.core.weights import check_weights
+from equipoise.core.weights import check_propensities, check_weights
 from equipoise.treatments.arms import Arms
-
-SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
 
 
 @runtime_checkable
@@ -196,21 +194,4 @@ def _propensity(given: Any, cells: int) -> Floats:
         raise InputError(
             "propensity", f"have shape (n, {cells})", f"shape {np.shape(given)}", fix=fix
         )
-    good = (e > 0) & (e < 1)
-    if not good.all():
-        row, a = (int(i) for i in np.argwhere(~good)[0])
-        fix = "drop rows that could get one treatment only"
-        raise InputError(
-            "propensity", "lie strictly between 0 and 1", e[row, a], f"row {row}, cell {a}", fix
-        )
-    total = e.sum(axis=1)
-    if np.abs(total - 1).max() > SUM_TOLERANCE:
-        row = int(np.argmax(np.abs(total - 1)))
-        raise InputError(
-            "propensities",
-            "sum to 1",
-            f"{total[row]:g}",
-            f"row {row}",
-            "give the probability of every cell",
-        )
-    return e
+    return check_propensities(e)
