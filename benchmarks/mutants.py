@@ -45,7 +45,7 @@ FILES = {  # what decides who gets what, and what is reported of it
     "strata": ["core/strata.py", "core/strata_tests.py", "estimators/strata/*.py"],
     "targeting": ["pipeline/study/strata_targeting.py"],
     "supply": ["pipeline/supply/*.py"],
-    "propensity": ["estimators/propensity.py", "pipeline/study/propensity.py"],
+    "propensity": ["learners/propensity.py", "pipeline/study/propensity.py"],
     "folds": ["core/folds.py"],
 }
 KERNELS = ["allocation/solver/kernels.py"]

@@ -38,7 +38,7 @@ from equipoise.data.simulators.exposure import (  # noqa: E402
     ExposureWorld,
     make_exposure_world,
 )
-from equipoise.estimators.density_ratio import shifted  # noqa: E402
+from equipoise.learners.density_ratio import shifted  # noqa: E402
 from equipoise.pipeline.plan.schema import FloorPlan  # noqa: E402
 from equipoise.pipeline.plan.supply import SupplyPlan  # noqa: E402
 from equipoise.pipeline.supply import curve_methods as ways  # noqa: E402

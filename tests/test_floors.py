@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "equipoise"
 FLOORS = [
     {"core"},
-    {"treatments", "neural"},
+    {"treatments", "neural", "learners"},
     {"data", "estimators", "evaluation", "allocation", "ranking"},
     {"artifacts", "report", "operations", "scale"},
     {"pipeline", "reproduce", "serving"},

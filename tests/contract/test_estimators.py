@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
-from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.deep.base import NetTraining
 from equipoise.estimators.serialisation import estimator_parts
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.treatments import Arms, Bits, Dose, Shares
 
 NAMES = list(ESTIMATORS)

@@ -7,9 +7,9 @@ from sklearn.base import clone
 
 from equipoise.core.errors import InputError
 from equipoise.estimators import ESTIMATORS
-from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.serialised_names import PARTS
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
+from equipoise.learners.base_learners import BoostedTrees
 
 SHARED = {"seed": "random_state", "folds": "cv", "outcome": "outcome_model"}
 SHARED |= {"effect": "effect_model", "threads": "n_jobs", "bins": "max_bin"}

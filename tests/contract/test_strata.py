@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.data import make_incentive_world
 from equipoise.estimators import load_estimator, save_estimator
-from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
+from equipoise.learners.base_learners import BoostedTrees
 
 # id networks have tests of their own
 NAMES = [name for name in STRATA_ESTIMATORS if not STRATA_ESTIMATORS.load(name).of_ids]

@@ -13,7 +13,7 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.estimators import DoseSLearner, SLearner, dose_curves
 from equipoise.estimators import dose_response as curves
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.base_learners import BoostedTrees
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.treatments import Arms, Dose
 
 SPACE = Dose(-4, 5, levels=[-0.5, 0.5, 1.5])

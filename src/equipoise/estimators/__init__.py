@@ -9,7 +9,6 @@ from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
     from equipoise.estimators.base import EffectEstimator as EffectEstimator
-    from equipoise.estimators.base_learners import BoostedTrees as BoostedTrees
     from equipoise.estimators.bootstrap import bootstrap_effects as bootstrap_effects
     from equipoise.estimators.bootstrap import bootstrap_interval as bootstrap_interval
     from equipoise.estimators.bootstrapped import Bootstrapped as Bootstrapped
@@ -46,11 +45,12 @@ if TYPE_CHECKING:
     from equipoise.estimators.meta.s import SLearner as SLearner
     from equipoise.estimators.meta.t import TLearner as TLearner
     from equipoise.estimators.meta.x import XLearner as XLearner
-    from equipoise.estimators.propensity import LearntPropensity as LearntPropensity
     from equipoise.estimators.serialisation import estimator_from_parts as estimator_from_parts
     from equipoise.estimators.serialisation import estimator_parts as estimator_parts
     from equipoise.estimators.serialisation import load_estimator as load_estimator
     from equipoise.estimators.serialisation import save_estimator as save_estimator
+    from equipoise.learners.base_learners import BoostedTrees as BoostedTrees
+    from equipoise.learners.propensity import LearntPropensity as LearntPropensity
 
 ESTIMATORS = Registry(
     "estimator",
@@ -110,13 +110,13 @@ NAMES = {
     "XLearnerNet": "equipoise.estimators.deep.x_learner_net",
     "MDP2Forest": "equipoise.estimators.forests.mdp2",
     "best_mix": "equipoise.estimators.forests.simplex",
-    "BoostedTrees": "equipoise.estimators.base_learners",
+    "BoostedTrees": "equipoise.learners.base_learners",
     "Clusters": "equipoise.estimators.clusters",
     "DRLearner": "equipoise.estimators.meta.dr",
     "DoseSLearner": "equipoise.estimators.meta.dose_s",
     "GPS": "equipoise.estimators.meta.gps",
     "EffectEstimator": "equipoise.estimators.base",
-    "LearntPropensity": "equipoise.estimators.propensity",
+    "LearntPropensity": "equipoise.learners.propensity",
     "LinearDML": "equipoise.estimators.dml.linear",
     "RLearner": "equipoise.estimators.meta.r",
     "SLearner": "equipoise.estimators.meta.s",

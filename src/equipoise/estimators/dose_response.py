@@ -35,9 +35,9 @@ from sklearn.base import clone
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
-from equipoise.estimators.base_learners import Table, check_model, default_outcome
-from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.training_data import Sample, sample
+from equipoise.learners.base_learners import Table, check_model, default_outcome
+from equipoise.learners.crossfit import Nuisance, cross_fit
 
 # of the grid on which a row's levels and density are kept; between them they are joined linearly
 POINTS = 41

@@ -14,20 +14,20 @@ from equipoise.estimators.strata import STRATA_ESTIMATORS
 PARTS = Registry(
     "part of a saved estimator",
     {
-        "boosted-trees": "equipoise.estimators.base_learners:BoostedTrees",
-        "sklearn-model": "equipoise.estimators.base_learners:Foreign",
-        "trees": "equipoise.estimators.tree_scoring:Trees",
+        "boosted-trees": "equipoise.learners.base_learners:BoostedTrees",
+        "sklearn-model": "equipoise.learners.base_learners:Foreign",
+        "trees": "equipoise.learners.tree_scoring:Trees",
         "boosted-classes": "equipoise.estimators.strata.cells:BoostedClasses",
         "softmax": "equipoise.estimators.strata.cells:Softmax",
         "sklearn-classes": "equipoise.estimators.strata.cells:ForeignClasses",
-        "learnt-propensity": "equipoise.estimators.propensity:LearntPropensity",
+        "learnt-propensity": "equipoise.learners.propensity:LearntPropensity",
         "bootstrapped": "equipoise.estimators.bootstrapped:Bootstrapped",
         "clusters": "equipoise.estimators.clusters:Clusters",
         "net-training": "equipoise.estimators.deep.base:NetTraining",
     },
 )
 REGISTRIES = (ESTIMATORS, STRATA_ESTIMATORS, PARTS)
-HOUSE = "equipoise.estimators."
+HOUSES = ("equipoise.estimators.", "equipoise.learners.")
 
 _OLD_MODULES = {
     "models": ("boosted-trees:BoostedTrees", "sklearn-model:Foreign"),
@@ -78,18 +78,18 @@ _OLD_MODULES = {
     "strata.cf_mle_net": ("cf-mle-net:CFMLENet",),
 }
 BEFORE_0_2 = {
-    f"{HOUSE}{module}:{pair.split(':')[1]}": pair.split(":")[0]
+    f"equipoise.estimators.{module}:{pair.split(':')[1]}": pair.split(":")[0]
     for module, pairs in _OLD_MODULES.items()
     for pair in pairs
 }
 
 
 def registered_name(thing: object) -> str | None:
-    """The name a class of this folder is registered under; None for a class of another place, or
-    one that is not registered.
+    """The name a class of ours is registered under; None for a class of another place, or one that
+    is not registered.
     """
     cls = type(thing)
-    if not cls.__module__.startswith(HOUSE):
+    if not cls.__module__.startswith(HOUSES):
         return None
     return next((name for registry in REGISTRIES if (name := registry.find(cls)) is not None), None)
 

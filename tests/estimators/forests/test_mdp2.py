@@ -7,10 +7,10 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.data.simulators.shares import make_mdp2_world, make_shares_standin
-from equipoise.estimators.base_learners import BoostedTrees
 from equipoise.estimators.forests import kernels
 from equipoise.estimators.forests.mdp2 import MDP2Forest, balance
 from equipoise.estimators.training_data import sample
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.treatments import Shares
 
 PUBLISHED = {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp"}

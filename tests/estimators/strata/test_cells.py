@@ -6,9 +6,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from equipoise.core.errors import InputError
-from equipoise.estimators.base_learners import Rows, Table
 from equipoise.estimators.strata.cells import BoostedClasses, learn_classes, learn_nuisances
 from equipoise.estimators.strata.sample import strata_sample
+from equipoise.learners.base_learners import Rows, Table
 from equipoise.treatments import Arms
 
 

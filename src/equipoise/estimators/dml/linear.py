@@ -36,11 +36,11 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
-from equipoise.estimators.base_learners import Fitted, Table, check_model, predict_all
-from equipoise.estimators.crossfit import Nuisance, cross_fit, learn_targets
 from equipoise.estimators.dml import gram, passes
 from equipoise.estimators.dml.batches import Source
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Fitted, Table, check_model, predict_all
+from equipoise.learners.crossfit import Nuisance, cross_fit, learn_targets
 
 # several threads may add in another order
 one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")

@@ -34,12 +34,12 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
-from equipoise.estimators.base_learners import Rows as TableRows
-from equipoise.estimators.base_learners import Table, default_outcome, learn, predict_all
-from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.forests import kernels
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Rows as TableRows
+from equipoise.learners.base_learners import Table, default_outcome, learn, predict_all
+from equipoise.learners.crossfit import Nuisance, cross_fit
 
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
 SKETCH = 200_000  # rows that quantiles are taken from

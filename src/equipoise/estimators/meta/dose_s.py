@@ -20,7 +20,9 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.base_learners import (
+from equipoise.estimators.meta.s import answers
+from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import (
     MONOTONE,
     BoostedTrees,
     Rows,
@@ -28,8 +30,6 @@ from equipoise.estimators.base_learners import (
     default_outcome,
     learn,
 )
-from equipoise.estimators.meta.s import answers
-from equipoise.estimators.training_data import Sample
 
 
 @renamed_arguments(outcome="outcome_model", seed="random_state")

@@ -21,9 +21,10 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
-from equipoise.estimators.base_learners import Rows, predict_all
-from equipoise.estimators.crossfit import cell_nuisances, cross_fit, design, learn_each
+from equipoise.estimators.design import design
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Rows, predict_all
+from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")

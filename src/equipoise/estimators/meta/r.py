@@ -23,16 +23,10 @@ from equipoise.core.arrays import Bools, Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
-from equipoise.estimators.base_learners import Fitted, Rows, predict_all
-from equipoise.estimators.crossfit import (
-    Design,
-    Nuisance,
-    cross_fit,
-    design,
-    learn_each,
-    learn_targets,
-)
+from equipoise.estimators.design import Design, design
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Fitted, Rows, predict_all
+from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
 
 
 def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:

@@ -18,7 +18,8 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
-from equipoise.estimators.base_learners import (
+from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import (
     Fitted,
     Rows,
     Table,
@@ -26,8 +27,7 @@ from equipoise.estimators.base_learners import (
     default_outcome,
     predict_all,
 )
-from equipoise.estimators.crossfit import learn_each
-from equipoise.estimators.training_data import Sample
+from equipoise.learners.crossfit import learn_each
 
 
 def answers(models: list[Fitted], X: Floats, codes: Floats) -> Floats:

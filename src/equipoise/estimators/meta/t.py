@@ -14,9 +14,9 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
-from equipoise.estimators.base_learners import Table, check_model, default_outcome, predict_all
-from equipoise.estimators.crossfit import cell_nuisances, learn_targets
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Table, check_model, default_outcome, predict_all
+from equipoise.learners.crossfit import cell_nuisances, learn_targets
 
 
 @renamed_arguments(outcome="outcome_model", seed="random_state")

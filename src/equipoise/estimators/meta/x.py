@@ -27,9 +27,9 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
-from equipoise.estimators.base_learners import Rows, Table, base_models, predict_all
-from equipoise.estimators.crossfit import learn_each
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Rows, Table, base_models, predict_all
+from equipoise.learners.crossfit import learn_each
 
 PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
 

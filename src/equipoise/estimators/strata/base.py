@@ -27,9 +27,9 @@ from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
 from equipoise.core.strata_tests import latent_calibration, restriction_tests
 from equipoise.estimators.base import as_learnt
-from equipoise.estimators.propensity import overlap
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
 from equipoise.estimators.training_data import infer_space
+from equipoise.learners.propensity import overlap
 
 FEWEST = 50  # rows of a bin of the tests
 BINS = 10
@@ -137,7 +137,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
 
         assumptions : A1-A6 in words.   restrictions : `restriction_tests`, z a bin.   calibration :
             `latent_calibration`.
-        overlap : see `equipoise.estimators.propensity.overlap`, no offer first.
+        overlap : see `equipoise.learners.propensity.overlap`, no offer first.
         share_clipped : the share of rows in which a held-out estimate lies outside 0..1 before
             projection.
         clipped_by : the mean distance that projection moves them, summed over strata.

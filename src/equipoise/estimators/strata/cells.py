@@ -25,7 +25,8 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.base import propensities
-from equipoise.estimators.base_learners import (
+from equipoise.estimators.strata.sample import StrataSample
+from equipoise.learners.base_learners import (
     MANY,
     SMALL,
     BoostedTrees,
@@ -34,9 +35,8 @@ from equipoise.estimators.base_learners import (
     Table,
     check_model,
 )
-from equipoise.estimators.crossfit import Nuisance, cross_fit
-from equipoise.estimators.strata.sample import StrataSample
-from equipoise.estimators.tree_scoring import Trees, predict_many
+from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tree_scoring import Trees, predict_many
 
 CELLS = 4
 Gradient = Callable[[Floats], tuple[Floats, Floats]]

@@ -17,11 +17,11 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
-from equipoise.estimators.base_learners import Rows, check_model, predict_all
-from equipoise.estimators.crossfit import learn_each
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import default_missed, learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample
+from equipoise.learners.base_learners import Rows, check_model, predict_all
+from equipoise.learners.crossfit import learn_each
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")

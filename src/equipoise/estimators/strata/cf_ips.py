@@ -17,11 +17,11 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, ips_signals
-from equipoise.estimators.base_learners import Table, check_model, default_effect, predict_all
-from equipoise.estimators.crossfit import Nuisance, cross_fit
 from equipoise.estimators.strata.base import Held, StrataEstimator
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
+from equipoise.learners.base_learners import Table, check_model, default_effect, predict_all
+from equipoise.learners.crossfit import Nuisance, cross_fit
 
 
 @renamed_arguments(effect="effect_model", folds="cv", seed="random_state")

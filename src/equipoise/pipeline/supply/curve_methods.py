@@ -25,7 +25,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.progress import Progress, silent
 from equipoise.estimators import ESTIMATORS
-from equipoise.estimators.empirical_bayes import pooled
+from equipoise.learners.empirical_bayes import pooled
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.schema import EstimatorPlan
 from equipoise.pipeline.plan.supply import SupplyPlan

@@ -29,11 +29,11 @@ from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.core.progress import Progress, silent
 from equipoise.estimators import BoostedTrees
-from equipoise.estimators.base_learners import Table, predict_all
-from equipoise.estimators.crossfit import Nuisance, learn_targets
-from equipoise.estimators.density_ratio import learn_ratio, shifted
 from equipoise.evaluation.base import critical
 from equipoise.evaluation.shift import ShiftValue, shift_value
+from equipoise.learners.base_learners import Table, predict_all
+from equipoise.learners.crossfit import Nuisance, learn_targets
+from equipoise.learners.density_ratio import learn_ratio, shifted
 from equipoise.pipeline.supply.curve_methods import LEAST, coefficients
 from equipoise.pipeline.supply.exposures import Exposures, with_control
 from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask, learn, learn_clusters

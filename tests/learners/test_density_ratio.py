@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.estimators import density_ratio as shift
-from equipoise.estimators.density_ratio import learn_ratio, shifted
+from equipoise.learners import density_ratio as shift
+from equipoise.learners.density_ratio import learn_ratio, shifted
 
 FACTOR = np.array([1.3, 0.9, 0.7, 1.1, 1.0])
 

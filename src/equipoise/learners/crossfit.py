@@ -17,10 +17,7 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.core.folds import check_folds, fold_ids
-from equipoise.estimators.base import finite_cells
-from equipoise.estimators.base_learners import Fitted, Rows, Table, base_models, learn, predict_all
-from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Fitted, Rows, Table, learn, predict_all
 
 
 @dataclass(frozen=True)
@@ -100,36 +97,6 @@ def learn_each(
     (rows,).
     """
     return [learn(model, rows, column, weight, seed) for column in np.ascontiguousarray(target.T)]
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a cross-fitted learner starts from.
-
-    Attributes
-    ----------
-    table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold :
-        (n,).
-    """
-
-    table: Table
-    outcome: Any
-    effect: Any
-    cell: Ints
-    cells: int
-    fold: Ints
-
-
-def design(learner: Any, data: Sample) -> Design:
-    """Check and prepare for a learner that has ``outcome_model``, ``effect_model``, ``cv``,
-    ``random_state`` and a space with finite cells.
-    """
-    check_folds(learner.cv, "cv")
-    table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
-    outcome, effect = base_models(learner.outcome_model, learner.effect_model, table, cells)
-    cell = finite_cells(learner.space_, data, least=learner.cv)
-    fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
-    return Design(table, outcome, effect, cell, cells, fold)
 
 
 def cell_nuisances(y: Floats, cell: Ints, cells: int) -> list[Nuisance]:

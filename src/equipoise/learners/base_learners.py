@@ -22,7 +22,7 @@ from sklearn.utils.validation import has_fit_parameter
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
-from equipoise.estimators.tree_scoring import Trees, predict_many
+from equipoise.learners.tree_scoring import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 # rows a cell from which the default models may learn more: measured on simulators with known

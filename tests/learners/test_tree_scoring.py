@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.estimators.tree_scoring import Trees, predict_many
+from equipoise.learners.tree_scoring import Trees, predict_many
 
 STUMP = """tree
 version=v4

@@ -7,9 +7,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
-from equipoise.estimators import DRLearner, RLearner, crossfit
-from equipoise.estimators.base_learners import BoostedTrees, Rows, Table
-from equipoise.estimators.crossfit import Nuisance, cell_nuisances, cross_fit, learn_targets
+from equipoise.estimators import DRLearner, RLearner
+from equipoise.learners import crossfit
+from equipoise.learners.base_learners import BoostedTrees, Rows, Table
+from equipoise.learners.crossfit import Nuisance, cell_nuisances, cross_fit, learn_targets
 
 
 def test_two_folds_by_hand():

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from equipoise.core.errors import InputError
 from equipoise.estimators import DRLearner, LearntPropensity
-from equipoise.estimators import propensity as kernel
+from equipoise.learners import propensity as kernel
 
 
 def follows(n, seed, strength=1.0):

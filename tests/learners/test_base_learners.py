@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
-from equipoise.estimators.base_learners import (
+from equipoise.learners.base_learners import (
     BoostedTrees,
     Rows,
     Table,

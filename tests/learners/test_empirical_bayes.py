@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.estimators.empirical_bayes import pooled
+from equipoise.learners.empirical_bayes import pooled
 
 BLOCKS = [np.arange(3), np.array([3, 4])]
 MEAN, SPREAD = np.array([1.0, 1.0, 1.0, -5.0, -5.0]), np.array([0.5, 0.5, 0.5, 2.0, 2.0])

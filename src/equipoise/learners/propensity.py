@@ -35,8 +35,8 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import fold_ids
-from equipoise.estimators.base_learners import BoostedTrees, Table, check_model, predict_all
-from equipoise.estimators.crossfit import Nuisance, cross_fit
+from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
+from equipoise.learners.crossfit import Nuisance, cross_fit
 
 LOG = logging.getLogger(__name__)
 SCORE_FLOOR = 0.01  # least squares may say less than 0; below this its scores tell nothing apart

@@ -1,0 +1,42 @@
+"""Design: what a cross-fitted learner of finite cells starts from, checked and prepared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.core.arrays import Ints
+from equipoise.core.folds import check_folds, fold_ids
+from equipoise.estimators.base import finite_cells
+from equipoise.estimators.training_data import Sample
+from equipoise.learners.base_learners import Table, base_models
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a cross-fitted learner starts from.
+
+    Attributes
+    ----------
+    table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold :
+        (n,).
+    """
+
+    table: Table
+    outcome: Any
+    effect: Any
+    cell: Ints
+    cells: int
+    fold: Ints
+
+
+def design(learner: Any, data: Sample) -> Design:
+    """Check and prepare for a learner that has ``outcome_model``, ``effect_model``, ``cv``,
+    ``random_state`` and a space with finite cells.
+    """
+    check_folds(learner.cv, "cv")
+    table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
+    outcome, effect = base_models(learner.outcome_model, learner.effect_model, table, cells)
+    cell = finite_cells(learner.space_, data, least=learner.cv)
+    fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
+    return Design(table, outcome, effect, cell, cells, fold)
