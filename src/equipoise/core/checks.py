@@ -33,7 +33,30 @@ MOSTLY = 0.9  # the share of values that makes a text column look like numbers, 
 
 
 def check_log(log: Log) -> list[Check]:
-    """Every check, in the order of the report."""
+    """Run every check of a log.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment log.
+
+    Returns
+    -------
+    list of dict
+        One per check, in the order of the report: name, status ("ok", "note", "warn" or "fail"),
+        summary, and rows of a table.
+
+    Examples
+    --------
+    >>> from equipoise.core.log import Outcome, Roles
+    >>> from equipoise.treatments import Arms
+    >>> import pyarrow as pa
+    >>> table = pa.table({"arm": [0, 1, 0, 1], "age": [3, 4, 5, 6], "spend": [1.0, 2.0, 0.0, 4.0]})
+    >>> log = Log(table, Roles("arm", (Outcome("spend"),), ("age",), design=(0.5, 0.5)), Arms())
+    >>> sound = check_log(log)[0]
+    >>> sound["name"], sound["status"], sound["summary"]
+    ('sample ratio', 'ok', 'The arms have the sizes the design promised (chi-square 0.00, p = 1).')
+    """
     numbers = numeric_features(log)
     return [
         sample_ratio(log),

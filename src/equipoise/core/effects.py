@@ -22,10 +22,22 @@ class Effects:
 
     Attributes
     ----------
-    values : (n, k, m), in each metric's own unit.
-    baseline : (n, m), the expected level of each metric under control.
-    candidates, metrics : the names of axes k and m.
-    std_error : (n, k, m) or None where no theory or bootstrap gave one.
+    values : array, (n, k, m)
+        The effects, in each metric's own unit.
+    baseline : array, (n, m)
+        The expected level of each metric under control.
+    candidates : tuple of str, (k,)
+        The names of the candidates.
+    metrics : tuple of str, (m,)
+        The names of the metrics.
+    std_error : array, (n, k, m), or None, default None
+        Standard errors of the effects; None where no theory or bootstrap gave them.
+
+    Examples
+    --------
+    >>> Effects(np.array([[[0.5]], [[1.5]]]), np.ones((2, 1)), ("mail",), ("visits",))
+    Effects(2 units, 1 candidates, 1 metrics); mean effects:
+      mail  visits +1
     """
 
     values: Floats
@@ -46,25 +58,65 @@ class Effects:
         return len(self.values)
 
     def metric(self, name: str) -> Floats:
-        """The effects on one metric, (n, k)."""
+        """Select the effects on one metric.
+
+        Parameters
+        ----------
+        name : str
+            The metric.
+
+        Returns
+        -------
+        array, (n, k)
+            In the metric's unit.
+        """
         return self.values[:, :, _index("metric", self.metrics, name)]
 
     def candidate(self, name: str) -> Floats:
-        """The effects of one candidate, (n, m)."""
+        """Select the effects of one candidate.
+
+        Parameters
+        ----------
+        name : str
+            The candidate.
+
+        Returns
+        -------
+        array, (n, m)
+            In each metric's unit.
+        """
         return self.values[:, _index("candidate", self.candidates, name)]
 
     def levels(self) -> Floats:
-        """The expected level of each metric under control and each candidate, (n, 1 + k, m)."""
+        """Add the effects to the baseline.
+
+        Returns
+        -------
+        array, (n, 1 + k, m)
+            The expected level of each metric under control and under each candidate.
+        """
         return np.concatenate(
             [self.baseline[:, None], self.baseline[:, None] + self.values], axis=1
         )
 
     def relative(self, floor: float | Sequence[float]) -> Floats:
-        """The relative change values / baseline, (n, k, m), with the denominator floored (HMUM's
-        delta).
+        """Divide the effects by the baseline, floored where it is small (HMUM's delta).
 
-        ``floor`` > 0 is in each metric's unit, one number or one per metric; a small quantile of
-        the baseline is a good choice.
+        Parameters
+        ----------
+        floor : float, or sequence of float, (m,)
+            The least denominator > 0, in each metric's unit; a small quantile of the baseline is a
+            good choice.
+
+        Returns
+        -------
+        array, (n, k, m)
+            values / max(baseline, floor).
+
+        Raises
+        ------
+        InputError
+            Where a floor is not > 0.
         """
         least = np.broadcast_to(np.asarray(floor, np.float64), (len(self.metrics),))
         if not (least > 0).all():
@@ -77,7 +129,23 @@ class Effects:
         return self.values / np.maximum(self.baseline, least)[:, None]
 
     def lower(self, z: float) -> Floats:
-        """values - z * std_error, (n, k, m): what the effects are with more certainty."""
+        """Bound the effects from below by their standard errors.
+
+        Parameters
+        ----------
+        z : float
+            How many standard errors are subtracted.
+
+        Returns
+        -------
+        array, (n, k, m)
+            values - z * std_error.
+
+        Raises
+        ------
+        InputError
+            Where the effects have no standard errors.
+        """
         if self.std_error is None:
             raise InputError(
                 "effects",
@@ -88,15 +156,31 @@ class Effects:
         return self.values - z * self.std_error
 
     def take(self, rows: Any) -> Effects:
-        """The effects of some units, in the order asked."""
+        """Select some units, in the order of ``rows``.
+
+        Parameters
+        ----------
+        rows : array-like or slice
+            Row numbers, or True and False per unit.
+
+        Returns
+        -------
+        Effects
+            The effects of these units.
+        """
         error = None if self.std_error is None else self.std_error[rows]
         return replace(
             self, values=self.values[rows], baseline=self.baseline[rows], std_error=error
         )
 
     def to_table(self) -> pa.Table:
-        """One row a unit; columns ``metric|baseline``, ``metric|candidate`` and
-        ``metric|candidate|se``.
+        """Write the effects as a table, which `from_table` reads.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row per unit; columns ``metric|baseline``, ``metric|candidate`` and, with standard
+            errors, ``metric|candidate|se``.
         """
         columns: dict[str, Any] = {}
         for j, metric in enumerate(self.metrics):
@@ -186,7 +270,23 @@ class Effects:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Effects:
-        """The inverse of `to_table`."""
+        """Read the effects from a table of `to_table`.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            The table; the names are in its schema's metadata.
+
+        Returns
+        -------
+        Effects
+            Equal to those that were written.
+
+        Raises
+        ------
+        InputError
+            Where the metadata has no names.
+        """
         meta = table.schema.metadata or {}
         if b"equipoise.metrics" not in meta:
             raise InputError(

@@ -23,11 +23,16 @@ class EquipoiseError(Exception):
 
     Parameters
     ----------
-    what : the thing that is wrong, e.g. ``"column 'spend'"``.
-    must : the rule, read after "must": ``"be finite"``.
-    got : the value that was found.
-    where : the row, column, file or key it was found at; may be empty.
-    fix : one sentence that says what to do; may be empty.
+    what : str
+        The thing that is wrong, e.g. ``"column 'spend'"``.
+    must : str
+        The rule, read after "must": ``"be finite"``.
+    got : object
+        The value at fault.
+    where : str, default ""
+        Its row, column, file or key; may be empty.
+    fix : str, default ""
+        One sentence that says what to do; may be empty.
 
     Examples
     --------

@@ -28,18 +28,38 @@ from equipoise.core.space import Space
 
 
 class Log:
-    """An experiment log.
+    """An experiment log; whoever holds one may trust it.
 
     Parameters
     ----------
-    table : the rows; columns without a part are dropped.
-    roles : which column is what.
-    space : the treatment space.
+    table : pyarrow.Table, (n rows)
+        The rows; columns without a part are dropped.
+    roles : Roles
+        Which column is what.
+    space : Space
+        The treatment space.
+    left_out : mapping of str to str, optional
+        Columns that did not become features, with why; kept for the checks.
 
-    Raises `LogError` (or `SpaceError`) naming column and row where a rule is broken: an unknown
-    column, no rows, a treatment outside the space, an outcome outside its kind or the same in every
-    row, a number that is not finite, a negative cost or weight, a propensity outside (0, 1), a
-    duplicate id, a protected column among the features, a cell with fewer than two rows.
+    Raises
+    ------
+    LogError
+        Where a rule is broken, naming column and row: an unknown column, no rows, an outcome
+        outside its kind or the same in every row, a number that is not finite, a negative cost or
+        weight, a propensity outside (0, 1), a duplicate id, a protected column among the features,
+        a cell with fewer than two rows.
+    SpaceError
+        Where a treatment lies outside the space.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Arms
+    >>> table = pa.table({"arm": [0, 1, 0, 1], "age": [3, 4, 5, 6], "spend": [1.0, 2.0, 0.0, 4.0]})
+    >>> log = Log(table, Roles("arm", (Outcome("spend"),), ("age",)), Arms())
+    >>> log
+    Log(4 rows, 1 features, metrics spend; 2 arms: 0, 1; control is 0)
+    >>> log.cells.tolist(), log.y[:, 0].tolist()
+    ([0, 1, 0, 1], [1.0, 2.0, 0.0, 4.0])
     """
 
     def __init__(
@@ -126,8 +146,22 @@ class Log:
         return None if self.roles.group is None else self.codes(self.roles.group)[0]
 
     def numbers(self, name: str) -> Floats:
-        """A column as float64, (n,); missing values are NaN.   Text is refused, also where it reads
-        like numbers.
+        """Read a column as numbers.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        array, (n,)
+            float64; missing values are NaN.
+
+        Raises
+        ------
+        LogError
+            Where the column is text, even if it reads like numbers.
         """
         column = self.table[name]
         if not columns.is_numeric(column):
@@ -135,7 +169,20 @@ class Log:
         return columns.numbers(column)
 
     def codes(self, name: str) -> tuple[Ints, list[str]]:
-        """A column as codes (n,) and their labels; a missing value is the label "missing"."""
+        """Read a column as codes of its labels.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        codes : array of int, (n,)
+            The place of each row's label.
+        labels : list of str
+            The labels in order; a missing value is the label "missing".
+        """
         encoded = columns.text(self.table[name]).combine_chunks().dictionary_encode()
         labels = encoded.dictionary.to_pylist()
         order = np.argsort(np.asarray(labels, dtype=object))
@@ -144,8 +191,17 @@ class Log:
         return rank[encoded.indices.to_numpy()], [labels[i] for i in order]
 
     def take(self, rows: Any) -> Log:
-        """Some of the rows, in the order asked, as a log of their own (checked rows are not checked
-        again).
+        """Select some rows, in the order of ``rows``; checked rows are not checked again.
+
+        Parameters
+        ----------
+        rows : array-like
+            Row numbers, or True and False per row.
+
+        Returns
+        -------
+        Log
+            A log of these rows; with the design "shares" they keep the whole experiment's shares.
         """
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)

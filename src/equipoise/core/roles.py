@@ -16,7 +16,24 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One metric: its column, its kind, and which way is better."""
+    """One metric: its column, its kind, and which way is better.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    kind : {"binary", "count", "amount", "continuous"}, default "continuous"
+        What values it may have.
+    better : {"higher", "lower"}, default "higher"
+        Which way is better.
+    unit : str, default ""
+        The unit, for reports.
+
+    Examples
+    --------
+    >>> Outcome("refunds", "count", better="lower").sign
+    -1.0
+    """
 
     name: str
     kind: Kind = "continuous"
@@ -31,18 +48,42 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column plays which part.
+    """Which column of a log plays which part.
 
-    treatment : the column of labels, amounts or vectors; or the columns of a vector, one a part.
-    features : columns that models and the policy may use.
-    claimed : whether the incentive was taken (0/1).   cost : money spent on the row.   weight :
-        survey or sampling weight.
-    propensity : one column per cell (control first, then the candidates), or for two cells
-        the column P(treated).
-    design : the same as known constants, one per cell; the text "shares" takes the observed shares
-        of a randomised experiment.
-    group : rows that belong together (a user's requests).   protected : never a feature; audited in
-        the report.
+    Attributes
+    ----------
+    treatment : str, or tuple of str
+        The column of labels, amounts or vectors; or the columns of a vector, one per part.
+    outcomes : tuple of Outcome
+        The metrics.
+    features : tuple of str
+        Columns that models and the policy may use.
+    claimed : str or None, default None
+        Whether the incentive was taken (0/1).
+    cost : str or None, default None
+        Money spent on the row.
+    propensity : tuple of str, default ()
+        One column per cell (control first, then the candidates), or for two cells the column
+        P(treated).
+    design : tuple of float, "shares" or None, default None
+        The same as known constants, one per cell; "shares" takes the observed shares of a
+        randomised experiment.
+    weight : str or None, default None
+        Survey or sampling weight.
+    time : str or None, default None
+        When the row was decided on.
+    group : str or None, default None
+        Rows that belong together, such as a user's requests.
+    id : str or None, default None
+        The unit's id; each may occur once.
+    protected : tuple of str, default ()
+        Never features; audited in the report.
+
+    Examples
+    --------
+    >>> roles = Roles("arm", (Outcome("spend"),), ("age",), protected=("gender",))
+    >>> roles.columns()
+    ['arm', 'spend', 'age', 'gender']
     """
 
     treatment: str | tuple[str, ...]
@@ -64,7 +105,13 @@ class Roles:
         return (self.treatment,) if isinstance(self.treatment, str) else tuple(self.treatment)
 
     def columns(self) -> list[str]:
-        """Every column that has a part, each once."""
+        """List every column that has a part, each once.
+
+        Returns
+        -------
+        list of str
+            Their names.
+        """
         single = (
             *self.treatments,
             self.claimed,

@@ -22,7 +22,18 @@ from equipoise.core.arrays import Floats, Ints
 
 @runtime_checkable
 class Space(Protocol):
-    """The questions every treatment space answers.  k candidates, control not among them."""
+    """The questions every treatment space answers.
+
+    There are k candidates, control not among them.  The canonical form of n treatments is an array
+    (n,) of labels or amounts, or (n, p) of vectors.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Arms
+    >>> space = Arms(["none", "mail"])
+    >>> isinstance(space, Space), space.kind, space.control
+    (True, 'arms', 'none')
+    """
 
     @property
     def kind(self) -> str:
@@ -33,31 +44,113 @@ class Space(Protocol):
         """The canonical value of doing nothing."""
 
     def check(self, treatment: Any) -> NDArray[Any]:
-        """Canonical values, (n,) or (n, p); a value outside the space raises `SpaceError` naming
-        its row.
+        """Bring treatments into canonical form, or refuse them; a second call changes nothing.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,) or (n, p)
+            Treatments as they stand in a log.
+
+        Returns
+        -------
+        array, (n,) or (n, p)
+            Their canonical values.
+
+        Raises
+        ------
+        SpaceError
+            Where a value lies outside the space, with its row.
         """
 
     def candidates(self) -> NDArray[Any]:
-        """The k canonical treatments that a policy may choose from, control not among them."""
+        """List the treatments that a policy may choose from.
+
+        Returns
+        -------
+        array, (k,) or (k, p)
+            Canonical values, control not among them.
+        """
 
     def names(self, treatment: Any) -> tuple[str, ...]:
-        """A label to print for each treatment, with its unit."""
+        """Label treatments for print.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,) or (n, p)
+            Treatments, checked first.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            One label each, with its unit.
+        """
 
     def encode(self, treatment: Any) -> Floats:
-        """Numbers for models that are linear or smooth in the treatment, (n, d); control is the
-        zero row.
+        """Encode treatments for models that are linear or smooth in them.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,) or (n, p)
+            Treatments, checked first.
+
+        Returns
+        -------
+        array, (n, d)
+            Control is the zero row.
         """
 
     def cells(self, treatment: Any) -> Ints:
-        """The finite cell of each row, (n,): 0 is control, 1 + a is candidate a.  A continuum is
-        cut at its candidates.
+        """Number the finite cell that each treatment belongs to.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,) or (n, p)
+            Treatments, checked first.
+
+        Returns
+        -------
+        array of int, (n,)
+            0 is control, 1 + a is candidate a; a continuum is cut at its candidates.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Where a treatment belongs to no cell.
         """
 
     def dose(self, treatment: Any) -> Floats:
-        """The amount given, (n,), for spaces that are an interval of amounts."""
+        """Give the amounts of treatments, for spaces that are an interval of amounts.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Treatments, checked first.
+
+        Returns
+        -------
+        array, (n,)
+            Amounts, in the unit of the space.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Where treatments are no amounts.
+        """
 
     def describe(self) -> str:
-        """One sentence for a report."""
+        """Describe the space for a report.
+
+        Returns
+        -------
+        str
+            One sentence.
+        """
 
     def to_json(self) -> dict[str, Any]:
-        """``{"kind": ..., **constructor arguments}``."""
+        """Give the space as plain JSON, which `space_from_json` reads.
+
+        Returns
+        -------
+        dict
+            ``{"kind": ..., **constructor arguments}``.
+        """

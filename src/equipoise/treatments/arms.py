@@ -16,12 +16,14 @@ from equipoise.core.errors import SpaceError, UnsupportedSpace
 
 
 class Arms:
-    """Named arms.
+    """Finitely many named arms, one of them control.
 
     Parameters
     ----------
-    labels : the arms as they stand in the log, all text or all whole numbers.
-    control : which of them is doing nothing; by default the first.
+    labels : sequence of str or int, default (0, 1)
+        The arms as they stand in the log, all text or all whole numbers.
+    control : str, int or None, default None
+        The arm that does nothing; by default the first.
 
     Examples
     --------
@@ -67,6 +69,23 @@ class Arms:
         return self.labels[0]
 
     def check(self, treatment: Any) -> NDArray[Any]:
+        """Check labels; whole numbers may come as floats or booleans.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            One label per row.
+
+        Returns
+        -------
+        array of str or int, (n,)
+            The labels.
+
+        Raises
+        ------
+        SpaceError
+            Where a label is none of the arms, with its row.
+        """
         t = np.asarray(treatment)
         if t.ndim != 1:
             raise SpaceError("treatment", "be one label per row", f"an array of shape {t.shape}")
@@ -90,23 +109,83 @@ class Arms:
         return t.astype(want.dtype)
 
     def candidates(self) -> NDArray[Any]:
+        """List the arms other than control.
+
+        Returns
+        -------
+        array of str or int, (k,)
+            Their labels, in the order of ``labels``.
+        """
         return np.asarray(self.labels[1:])
 
     def names(self, treatment: Any) -> tuple[str, ...]:
+        """Label treatments for print.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Labels of arms.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            The labels as text.
+        """
         return tuple(str(label) for label in self.check(treatment))
 
     def encode(self, treatment: Any) -> Floats:
+        """Encode treatments as one-hot vectors of the candidates.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Labels of arms.
+
+        Returns
+        -------
+        array, (n, k)
+            0 and 1; control is the zero row.
+        """
         hit: Floats = (self.cells(treatment)[:, None] == np.arange(1, len(self.labels))).astype(
             np.float64
         )
         return hit
 
     def cells(self, treatment: Any) -> Ints:
+        """Number the arm of each row.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Labels of arms.
+
+        Returns
+        -------
+        array of int, (n,)
+            0 is control, 1 + a is candidate a.
+        """
         labels = np.asarray(self.labels)
         order = np.argsort(labels)
         return order[np.searchsorted(labels, self.check(treatment), sorter=order)].astype(np.int64)
 
     def dose(self, treatment: Any) -> Floats:
+        """Refuse: arms have no amount.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Not used.
+
+        Returns
+        -------
+        array, (n,)
+            Never.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Always.
+        """
         raise UnsupportedSpace(
             "this estimator's space",
             "be an interval of amounts",
@@ -115,12 +194,26 @@ class Arms:
         )
 
     def describe(self) -> str:
+        """Describe the space for a report.
+
+        Returns
+        -------
+        str
+            One sentence with the arms and control.
+        """
         return (
             f"{len(self.labels)} arms: {', '.join(map(str, self.labels))}; control is"
             f" {self.control}"
         )
 
     def to_json(self) -> dict[str, Any]:
+        """Give the space as plain JSON, which `space_from_json` reads.
+
+        Returns
+        -------
+        dict
+            Its kind and labels, control first.
+        """
         return {"kind": self.kind, "labels": list(self.labels)}
 
     def __repr__(self) -> str:

@@ -22,7 +22,30 @@ SPACES = Registry(
 
 
 def space_from_json(spec: dict[str, Any]) -> Space:
-    """The space that `to_json` described; also the form it has in a plan."""
+    """Build the space that `to_json` described; a plan's ``[space]`` has the same form.
+
+    Parameters
+    ----------
+    spec : dict
+        ``{"kind": ..., **constructor arguments}``; the kind is a name in `SPACES`.
+
+    Returns
+    -------
+    Space
+        The space.
+
+    Raises
+    ------
+    SpaceError
+        Where the kind is missing, or an argument is none of the constructor's.
+    InputError
+        Where the kind is unknown.
+
+    Examples
+    --------
+    >>> space_from_json({"kind": "arms", "labels": ["none", "mail"]})
+    Arms(['none', 'mail'])
+    """
     if "kind" not in spec:
         raise SpaceError(
             "a space", "say its kind", spec, fix=f"add kind = one of {', '.join(SPACES)}"

@@ -28,18 +28,21 @@ KINDS = ("structured", "singles", "pairs", "all")
 
 
 class Bits:
-    """A vector of switches.
+    """A vector of switches that are on or off; control is all off.
 
     Parameters
     ----------
-    switches : their names, or how many there are (then named s1, s2, ...).
-    candidates : what a policy may choose from.  ``"structured"``: each switch alone, each pair, all
-        but one, all on;
-        ``"singles"``; ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a whole
-        number asks for so many different vectors, drawn evenly by ``seed``; or the vectors
+    switches : sequence of str, or int
+        Their names, or how many there are (then named s1, s2, ...).
+    candidates : str, int, or iterable of vectors, default "structured"
+        What a policy may choose from.  ``"structured"``: each switch alone, each pair, all but one,
+        all on; ``"singles"``; ``"pairs"`` (and singles); ``"all"``, refused beyond 4,095 of them; a
+        whole number: as many different vectors, drawn evenly by ``seed``; or the vectors
         themselves, (k, switches), of which control is left out.
-    crosses : how many switches at most are multiplied by one column of `encode`; 1 is none.
-    seed : of the sample.
+    crosses : int, default 1
+        How many switches at most are multiplied by one column of `encode`; 1 is none.
+    seed : int, default 0
+        Of the random candidates.
 
     Examples
     --------
@@ -84,6 +87,23 @@ class Bits:
         return np.zeros(len(self.switches), np.int64)
 
     def check(self, treatment: Any) -> Ints:
+        """Check vectors of switches.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, switches)
+            0 and 1; a column (n,) of lists is stacked.
+
+        Returns
+        -------
+        array of int, (n, switches)
+            0 and 1.
+
+        Raises
+        ------
+        SpaceError
+            Where a vector has another length or a value is not 0 or 1, with its row.
+        """
         k = len(self.switches)
         t = np.asarray(treatment)
         if t.ndim == 1 and t.dtype.kind == "O":
@@ -102,26 +122,78 @@ class Bits:
         return t.astype(np.int64, copy=False)
 
     def candidates(self) -> Ints:
+        """List the vectors that a policy may choose from.
+
+        Returns
+        -------
+        array of int, (k, switches)
+            0 and 1, control not among them.
+        """
         return self._listed.copy()
 
     def names(self, treatment: Any) -> tuple[str, ...]:
+        """Label vectors for print.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, switches)
+            0 and 1.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            The switches that are on joined by "+", or "none", "all", "all but" one.
+        """
         return tuple(self._name(row) for row in self.check(treatment).astype(bool))
 
     def encode(self, treatment: Any) -> Floats:
+        """Encode vectors as themselves, followed by the products of up to ``crosses`` switches.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, switches)
+            0 and 1.
+
+        Returns
+        -------
+        array, (n, d)
+            phi(t); control is the zero row.
+        """
         t = self.check(treatment).astype(np.float64)
         if not self._products:
             return t
         return np.column_stack([t, *(t[:, group].prod(axis=1) for group in self._products)])
 
     def degrees(self) -> Ints:
-        """How many switches each column of `encode` multiplies, (d,): what is more than 1 is a
-        cross.
+        """Count the switches that each column of `encode` multiplies.
+
+        Returns
+        -------
+        array of int, (d,)
+            1 for a switch; more for a product.
         """
         return np.array(
             [1] * len(self.switches) + [len(group) for group in self._products], np.int64
         )
 
     def cells(self, treatment: Any) -> Ints:
+        """Number the candidate that each vector is.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, switches)
+            0 and 1.
+
+        Returns
+        -------
+        array of int, (n,)
+            0 is control, 1 + a is candidate a.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Where a vector is neither control nor a candidate, with its row.
+        """
         t = self.check(treatment)
         code = _codes(t)
         on = code != _codes(self.control[None])
@@ -143,12 +215,36 @@ class Bits:
         return np.where(on, 1 + self._order[place], 0).astype(np.int64)
 
     def dose(self, treatment: Any) -> Floats:
+        """Refuse: vectors of switches have no amount.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, switches)
+            Not used.
+
+        Returns
+        -------
+        array, (n,)
+            Never.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Always.
+        """
         fix = "use Dose, or an estimator for vectors"
         raise UnsupportedSpace(
             "this estimator's space", "be an interval of amounts", "Bits", fix=fix
         )
 
     def describe(self) -> str:
+        """Describe the space for a report.
+
+        Returns
+        -------
+        str
+            One sentence with the switches, the number of candidates and control.
+        """
         crossed = f", products of up to {self.crosses}" if self.crosses > 1 else ""
         many = f"{len(self._listed)} candidates" if len(self._listed) > 1 else "1 candidate"
         return (
@@ -157,6 +253,13 @@ class Bits:
         )
 
     def to_json(self) -> dict[str, Any]:
+        """Give the space as plain JSON, which `space_from_json` reads.
+
+        Returns
+        -------
+        dict
+            Its kind and the constructor's arguments; vectors as lists.
+        """
         return {
             "kind": self.kind,
             "switches": list(self.switches),

@@ -25,17 +25,25 @@ DEFAULT_LEVELS = 10
 
 
 class Dose:
-    """An interval of amounts.
+    """An interval of amounts, of which finitely many levels are candidates.
 
     Parameters
     ----------
-    low, high : the bounds of the interval, in ``unit``.
-    levels : the amounts a policy may choose from; a whole number asks for so many equal steps above
+    low : float, default 0.0
+        The lower bound, in ``unit``.
+    high : float, default 1.0
+        The upper bound, in ``unit``.
+    levels : sequence of float, or int, default 10
+        The amounts a policy may choose from, in ``unit``; a whole number: as many equal steps above
         control.
-    control : the amount that is doing nothing; by default ``low``.
-    unit : the unit of the amounts, e.g. ``"USD"``.
-    degree : the degree of `encode`'s polynomial.   waves : the frequencies that follow it, > 0;
-        with some the degree may be 0.
+    control : float or None, default None
+        The amount that is doing nothing; by default ``low``.
+    unit : str, default ""
+        The unit of the amounts, e.g. ``"USD"``.
+    degree : int, default 1
+        The degree of `encode`'s polynomial; it may be 0 where there are waves.
+    waves : sequence of float, default ()
+        The frequencies > 0 that follow the polynomial, in turns over the interval.
 
     Examples
     --------
@@ -97,6 +105,23 @@ class Dose:
         self.levels = steps
 
     def check(self, treatment: Any) -> Floats:
+        """Check amounts.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        array, (n,)
+            The amounts as float64.
+
+        Raises
+        ------
+        SpaceError
+            Where one is no number, or lies outside the interval, with its row.
+        """
         try:
             t = np.asarray(treatment, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -121,12 +146,43 @@ class Dose:
         return t
 
     def candidates(self) -> Floats:
+        """List the amounts that a policy may choose from.
+
+        Returns
+        -------
+        array, (k,)
+            The levels in rising order, control not among them, in ``unit``.
+        """
         return self.levels.copy()
 
     def names(self, treatment: Any) -> tuple[str, ...]:
+        """Label amounts for print.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            Each amount with its unit.
+        """
         return tuple(f"{t:g} {self.unit}".strip() for t in self.check(treatment))
 
     def encode(self, treatment: Any) -> Floats:
+        """Encode amounts as the polynomial around control, followed by the waves.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        array, (n, d)
+            d = degree + 2 waves columns; control is the zero row.
+        """
         gap = (self.check(treatment) - self.control)[:, None]
         power = gap ** np.arange(1, self.degree + 1)
         if not self.waves:
@@ -135,14 +191,45 @@ class Dose:
         return np.hstack([power, np.sin(angle), np.cos(angle) - 1])
 
     def cells(self, treatment: Any) -> Ints:
+        """Number the level that each amount is nearest to.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        array of int, (n,)
+            0 is control itself, 1 + a is candidate a.
+        """
         t = self.check(treatment)
         middles = (self.levels[1:] + self.levels[:-1]) / 2
         return np.where(t == self.control, 0, 1 + np.searchsorted(middles, t)).astype(np.int64)
 
     def dose(self, treatment: Any) -> Floats:
+        """Give the amounts, checked.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        array, (n,)
+            The same as float64.
+        """
         return self.check(treatment)
 
     def describe(self) -> str:
+        """Describe the space for a report.
+
+        Returns
+        -------
+        str
+            One sentence with the interval, the candidates and control.
+        """
         amounts = ", ".join(f"{level:g}" for level in self.levels)
         return (
             f"a dose in [{self.low:g}, {self.high:g}] {self.unit}".rstrip()
@@ -150,6 +237,13 @@ class Dose:
         )
 
     def to_json(self) -> dict[str, Any]:
+        """Give the space as plain JSON, which `space_from_json` reads.
+
+        Returns
+        -------
+        dict
+            Its kind and the constructor's arguments.
+        """
         return {
             "kind": self.kind,
             "low": self.low,

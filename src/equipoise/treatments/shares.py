@@ -22,19 +22,33 @@ WAYS = ("toward", "sample")
 
 
 class Shares:
-    """A division among named parts.
+    """A whole divided among named parts, a vector >= 0 that sums to 1.
 
     Parameters
     ----------
-    parts : their names, or how many.   control : the mix that is doing nothing; None for equal
-        shares.
-    candidates : "toward" (control moved by ``move``, or 0.1, to each part), "sample" (``count``
-        mixes by the seed), or a list.
-    low, high : bounds of every share, numbers or one a part.   move : how far from control a part
-        may go, or None.
-    normalise : whether `check` divides rows by their sum instead of refusing those that do not sum
-        to 1.
-    degree : of the curves of `encode`.   crosses : pairs of parts whose product it holds.
+    parts : sequence of str, or int, default 3
+        Their names, or how many, K (then named part0, part1, ...).
+    control : sequence of float, (K,), or None, default None
+        The mix that is doing nothing; equal shares by default.
+    candidates : str, or sequence of mixes, default "toward"
+        What a policy may choose from.  ``"toward"``: control moved toward each part by ``move``, or
+        by 0.1; ``"sample"``: ``count`` random mixes within the bounds; or a list of mixes.
+    low : float, or sequence of float, (K,), default 0.0
+        The least share, of all parts or of each.
+    high : float, or sequence of float, (K,), default 1.0
+        The largest share, of all parts or of each.
+    move : float or None, default None
+        How far from control a share may go; None: as far as ``low`` and ``high``.
+    count : int, default 20
+        The number of random candidates.
+    seed : int, default 0
+        Of the random candidates.
+    normalise : bool, default False
+        Whether `check` divides rows by their sum instead of refusing those that do not sum to 1.
+    degree : int, default 1
+        The degree of the curves of `encode`.
+    crosses : sequence of pairs of str, default ()
+        Pairs of parts whose product `encode` holds.
 
     Examples
     --------
@@ -157,6 +171,23 @@ class Shares:
         return whole
 
     def check(self, treatment: Any) -> Floats:
+        """Check mixes; with ``normalise`` they are divided by their sum.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        array, (n, K)
+            The mixes.
+
+        Raises
+        ------
+        SpaceError
+            Where shares are negative, not finite or do not sum to 1, with the row.
+        """
         try:
             t = np.asarray(treatment, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -166,12 +197,27 @@ class Shares:
         return self._rows(t, "treatment")
 
     def shares(self, treatment: Any) -> Floats:
-        """The mixes themselves, (n, K): what estimators of shares ask for."""
+        """Give the mixes themselves, checked: what estimators of shares ask for.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        array, (n, K)
+            The mixes.
+        """
         return self.check(treatment)
 
     def bounds(self) -> tuple[Floats, Floats]:
-        """The least and the largest share of each part, (K,) each: no further than ``move`` from
-        control.
+        """Bound each share by ``low``, ``high`` and ``move``.
+
+        Returns
+        -------
+        low, high : array, (K,)
+            The least and the largest share of each part.
         """
         if self.move is None:
             return self.low.copy(), self.high.copy()
@@ -180,6 +226,13 @@ class Shares:
         )
 
     def candidates(self) -> Floats:
+        """List the mixes that a policy may choose from.
+
+        Returns
+        -------
+        array, (k, K)
+            For ``"toward"``, mixes that equal control are left out.
+        """
         if not isinstance(self._listed, str):
             listed: Floats = np.array(self._listed)
             return listed
@@ -207,19 +260,54 @@ class Shares:
         return np.asarray(made)
 
     def names(self, treatment: Any) -> tuple[str, ...]:
+        """Label mixes for print.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            The parts with their shares in percent.
+        """
         return tuple(
             " ".join(f"{p} {100 * s:.4g}%" for p, s in zip(self.parts, row, strict=True))
             for row in self.check(treatment)
         )
 
     def encode(self, treatment: Any) -> Floats:
+        """Encode mixes by their gaps from control: linear terms, curves of each part, products.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        array, (n, d)
+            d = K - 1 + K (degree - 1) + crosses; control is the zero row.
+        """
         gap = self.check(treatment) - self.control
         curved = [gap**d for d in range(2, self.degree + 1)]
         return np.hstack([gap[:, :-1], *curved, gap[:, self._pairs].prod(axis=2)])
 
     def alone(self, part: int, shares: Floats) -> Floats:
-        """The columns of `encode` that one part alone answers for, at its shares (g,): (g, d).
-        They add up over the parts.
+        """Give the columns of `encode` that depend on one part only; they add up over the parts.
+
+        Parameters
+        ----------
+        part : int
+            The place of the part.
+        shares : array, (g,)
+            Its shares.
+
+        Returns
+        -------
+        array, (g, d)
+            The other parts' columns and the products are 0.
         """
         K, gap = len(self.parts), shares - self.control[part]
         found = np.zeros((len(gap), K - 1 + K * (self.degree - 1) + len(self._pairs)))
@@ -230,6 +318,18 @@ class Shares:
         return found
 
     def cells(self, treatment: Any) -> Ints:
+        """Number the nearest of control and the candidates, by squared distance.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        array of int, (n,)
+            0 is control, 1 + a is candidate a.
+        """
         known = np.vstack([self.control, self.candidates()])
         # a mix counts as the nearest one that a policy knows
         far = ((self.check(treatment)[:, None] - known) ** 2).sum(axis=2)
@@ -237,17 +337,48 @@ class Shares:
         return near
 
     def dose(self, treatment: Any) -> Floats:
+        """Refuse: a mix has no single amount.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            Not used.
+
+        Returns
+        -------
+        array, (n,)
+            Never.
+
+        Raises
+        ------
+        UnsupportedSpace
+            Always.
+        """
         raise UnsupportedSpace(
             "this estimator's space", "be an interval of amounts", "Shares", fix="use mdp2 or dml"
         )
 
     def describe(self) -> str:
+        """Describe the space for a report.
+
+        Returns
+        -------
+        str
+            One sentence with the parts and control.
+        """
         mix = ", ".join(
             f"{part} {share:.3g}" for part, share in zip(self.parts, self.control, strict=True)
         )
         return f"shares of {len(self.parts)} parts; control is {mix}"
 
     def to_json(self) -> dict[str, Any]:
+        """Give the space as plain JSON, which `space_from_json` reads.
+
+        Returns
+        -------
+        dict
+            Its kind and the constructor's arguments; mixes as lists.
+        """
         return {
             "kind": self.kind,
             "parts": list(self.parts),
