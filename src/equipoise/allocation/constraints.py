@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Label
 
@@ -139,6 +140,24 @@ class Parity:
 def budget(total: float, *, per_head: bool = False, unit: str = "", name: str = "budget") -> Row:
     """Spend at most ``total``.
 
+    Parameters
+    ----------
+    total : float
+        Money >= 0, in the unit of the costs.
+    per_head : bool, default False
+        Whether ``total`` is per unit.
+    unit : str, default ""
+        The unit of the costs, for reports.
+    name : str, default "budget"
+        What reports call it.
+
+    Returns
+    -------
+    Row
+        The constraint.
+
+    Examples
+    --------
     >>> budget(0.5, per_head=True).demand.bound
     0.5
     """
@@ -150,7 +169,27 @@ def budget(total: float, *, per_head: bool = False, unit: str = "", name: str = 
 
 
 def offers(total: float, *, per_head: bool = False, name: str = "offers") -> Row:
-    """Treat at most ``total`` units; per head: at most this share of them."""
+    """Treat at most ``total`` units.
+
+    Parameters
+    ----------
+    total : float
+        Units >= 0; per head the share of them.
+    per_head : bool, default False
+        Whether ``total`` is a share of the units.
+    name : str, default "offers"
+        What reports call it.
+
+    Returns
+    -------
+    Row
+        The constraint.
+
+    Examples
+    --------
+    >>> offers(0.2, per_head=True).demand.unit
+    'share'
+    """
     unit = "share" if per_head else "units"
     return Row(
         Demand(
@@ -160,7 +199,29 @@ def offers(total: float, *, per_head: bool = False, name: str = "offers") -> Row
 
 
 def cap(candidate: str, total: float, *, per_head: bool = False, name: str | None = None) -> Row:
-    """Give ``candidate`` to at most ``total`` units; per head: to at most this share of them."""
+    """Give ``candidate`` to at most ``total`` units.
+
+    Parameters
+    ----------
+    candidate : str
+        The name of the candidate.
+    total : float
+        Units >= 0; per head the share of them.
+    per_head : bool, default False
+        Whether ``total`` is a share of the units.
+    name : str or None, default None
+        What reports call it; by default made of the candidate.
+
+    Returns
+    -------
+    Row
+        The constraint.
+
+    Examples
+    --------
+    >>> cap("mail", 100).demand.name
+    'cap on mail'
+    """
     label = name or f"cap on {candidate}"
     bound = _at_least_zero(label, total)
     unit = "share" if per_head else "units"
@@ -174,8 +235,31 @@ def cap(candidate: str, total: float, *, per_head: bool = False, name: str | Non
 def floor(
     metric: str, at_least: float, *, per_head: bool = False, unit: str = "", name: str | None = None
 ) -> Row:
-    """The effects on ``metric``, summed over the units, must come to ``at_least`` (negative: it may
-    fall by so much).
+    """Keep the effects on ``metric``, summed over the units, at ``at_least`` or above.
+
+    Parameters
+    ----------
+    metric : str
+        The name of the metric.
+    at_least : float
+        In the metric's unit; negative: the metric may fall by so much.
+    per_head : bool, default False
+        Whether ``at_least`` is per unit.
+    unit : str, default ""
+        The metric's unit, for reports.
+    name : str or None, default None
+        What reports call it; by default made of the metric.
+
+    Returns
+    -------
+    Row
+        The constraint, as -usage <= -at_least.
+
+    Examples
+    --------
+    >>> row = floor("plays", -5.0)
+    >>> row.demand.sign, row.demand.bound
+    (-1.0, 5.0)
     """
     label = name or f"floor of {metric}"
     if not math.isfinite(at_least):
@@ -197,7 +281,31 @@ def floor(
 def ceiling(
     metric: str, at_most: float, *, per_head: bool = False, unit: str = "", name: str | None = None
 ) -> Row:
-    """The effects on ``metric``, summed over the units, must not exceed ``at_most``."""
+    """Keep the effects on ``metric``, summed over the units, at ``at_most`` or below.
+
+    Parameters
+    ----------
+    metric : str
+        The name of the metric.
+    at_most : float
+        In the metric's unit.
+    per_head : bool, default False
+        Whether ``at_most`` is per unit.
+    unit : str, default ""
+        The metric's unit, for reports.
+    name : str or None, default None
+        What reports call it; by default made of the metric.
+
+    Returns
+    -------
+    Row
+        The constraint.
+
+    Examples
+    --------
+    >>> ceiling("refunds", 3.0).demand.name
+    'ceiling of refunds'
+    """
     label = name or f"ceiling of {metric}"
     if not math.isfinite(at_most):
         raise InputError(label, "be a finite number", at_most)
@@ -224,8 +332,32 @@ def group_budget(
     unit: str = "",
     name: str | None = None,
 ) -> Row:
-    """Spend at most ``total`` on the units whose ``column`` is ``group``; per head: of these
-    units.
+    """Spend at most ``total`` on the units of one group.
+
+    Parameters
+    ----------
+    column : str
+        The group column.
+    group : str, int or bool
+        The label of the group.
+    total : float
+        Money >= 0, in the unit of the costs.
+    per_head : bool, default False
+        Whether ``total`` is per unit of the group.
+    unit : str, default ""
+        The unit of the costs, for reports.
+    name : str or None, default None
+        What reports call it; by default made of column and group.
+
+    Returns
+    -------
+    Row
+        The constraint.
+
+    Examples
+    --------
+    >>> group_budget("city", "Rome", 50.0).demand.name
+    'budget of city = Rome'
     """
     label = name or f"budget of {column} = {group}"
     bound = _at_least_zero(label, total)
@@ -246,23 +378,64 @@ def group_budget(
 
 
 def parity(column: str, within: float, *, candidate: str | None = None) -> Parity:
-    """The share treated (or given ``candidate``) of every group of ``column`` lies within
-    ``within`` of the overall share.
+    """Keep the share treated of every group near the overall share.
+
+    Parameters
+    ----------
+    column : str
+        The group column.
+    within : float
+        How far a group's share may be from the overall share, in 0..1.
+    candidate : str or None, default None
+        The only candidate that counts; None: all.
+
+    Returns
+    -------
+    Parity
+        The constraint: two rows per group.
+
+    Examples
+    --------
+    >>> rows = parity("city", 0.1).rows({"city": np.array(["Rome", "Oslo", "Oslo"])})
+    >>> len(rows), rows[0].name
+    (4, 'parity of city: Oslo not above')
     """
     if not 0 <= within <= 1:
         raise InputError(f"parity of {column}", "be a share in 0..1", within)
     return Parity(column, float(within), candidate)
 
 
-def constraint_from_json(made: Mapping[str, Any]) -> Constraint:
-    """The inverse of a constraint's ``to_json``."""
-    parts = {name: value for name, value in made.items() if name != "kind"}
-    if made["kind"] == "parity":
+@renamed_arguments(made="plain")
+def constraint_from_json(plain: Mapping[str, Any]) -> Constraint:
+    """Build the constraint that ``to_json`` described.
+
+    Parameters
+    ----------
+    plain : mapping
+        What ``to_json`` made; a row of version 0.1.0 holds the demand's own fields.
+
+    Returns
+    -------
+    Row or Parity
+        The constraint.
+
+    Raises
+    ------
+    InputError
+        Where the kind is neither row nor parity.
+
+    Examples
+    --------
+    >>> constraint_from_json(budget(5.0).to_json()) == budget(5.0)
+    True
+    """
+    parts = {name: value for name, value in plain.items() if name != "kind"}
+    if plain["kind"] == "parity":
         return Parity(**parts)
-    if made["kind"] == "row":
+    if plain["kind"] == "row":
         # version 0.1.0 wrote the demand's own fields
         return Row(Demand.from_json(parts.get("demand", parts)))
-    raise InputError("the kind of a constraint", "be row or parity", repr(made["kind"]))
+    raise InputError("the kind of a constraint", "be row or parity", repr(plain["kind"]))
 
 
 def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:

@@ -37,8 +37,19 @@ ROUNDING = 1e-6  # by which weights may miss a sum of 1
 
 @dataclass(frozen=True)
 class Guard:
-    """The least denominators.   floor: (m,) > 0, in the metrics' units; quantile: of the training
-    rows they are.
+    """The least denominators of relative effects.
+
+    Attributes
+    ----------
+    floor : tuple of float, (m,)
+        The least control level of each metric, > 0, in its unit.
+    quantile : float, default 0.01
+        The quantile of the training rows' control levels that they are.
+
+    Examples
+    --------
+    >>> Guard.learn(np.array([[1.0], [2.0], [3.0]]), 0.5)
+    Guard(floor=(2.0,), quantile=0.5)
     """
 
     floor: tuple[float, ...]
@@ -46,10 +57,24 @@ class Guard:
 
     @classmethod
     def learn(cls, baseline: Floats, quantile: float = QUANTILE) -> Guard:
-        """From control levels of training rows, (n, m).
+        """Take the floor from control levels of training rows.
 
-        >>> Guard.learn(np.array([[1.0], [2.0], [3.0]]), 0.5).floor
-        (2.0,)
+        Parameters
+        ----------
+        baseline : array, (n, m)
+            The expected level of each metric under control, in its unit.
+        quantile : float, default 0.01
+            In [0, 1).
+
+        Returns
+        -------
+        Guard
+            The quantile of each metric's levels.
+
+        Raises
+        ------
+        InputError
+            Where a floor would not be > 0.
         """
         if not 0 <= quantile < 1:
             raise InputError("quantile", "be a share in [0, 1)", quantile)
@@ -64,13 +89,33 @@ class Guard:
         return cls(tuple(found.tolist()), quantile)
 
     def floored(self, effects: Effects) -> Floats:
-        """The share of requests whose control level is below the floor, (m,)."""
+        """Count the requests whose control level is below the floor.
+
+        Parameters
+        ----------
+        effects : Effects
+            Of n requests.
+
+        Returns
+        -------
+        array, (m,)
+            The share of them, by metric.
+        """
         share: Floats = (effects.baseline < np.asarray(self.floor)).mean(axis=0)
         return share
 
     def relative(self, effects: Effects) -> Effects:
-        """The effects over the floored control levels, with their standard errors; a baseline of
-        1.
+        """Divide the effects by the floored control levels.
+
+        Parameters
+        ----------
+        effects : Effects
+            Of n requests, in each metric's unit.
+
+        Returns
+        -------
+        Effects
+            Relative effects with their standard errors; the baseline is 1.
         """
         under = np.maximum(effects.baseline, np.asarray(self.floor))
         error = None if effects.std_error is None else effects.std_error / under[:, None]
@@ -90,8 +135,31 @@ def ddm_policy(
     lower: float = 0.0,
     control: str = "none",
 ) -> Policy:
-    """The rule for relative effects of these names; equal weights until a request brings its
-    own.
+    """Make the rule for relative effects, without prices.
+
+    Parameters
+    ----------
+    effects : Effects
+        Whose candidates and metrics the rule has.
+    sigma : float, default 0.0
+        The threshold on phi.
+    mode : {"each", "argmax"}, default "each"
+        Strategies on their own, or the best one.
+    lower : float, default 0.0
+        The confidence penalty z >= 0: effects count less z standard errors.
+    control : str, default "none"
+        The name of no strategy.
+
+    Returns
+    -------
+    Policy
+        The rule, with equal weights until a request brings its own.
+
+    Examples
+    --------
+    >>> effects = Effects(np.zeros((1, 1, 2)), np.ones((1, 2)), ("boost",), ("clicks", "plays"))
+    >>> ddm_policy(effects, sigma=0.01).weights
+    (0.5, 0.5)
     """
     equal = (1.0 / len(effects.metrics),) * len(effects.metrics)
     return Policy(
@@ -118,13 +186,57 @@ def check_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
 
 
 def trade_off(policy: Policy, effects: Effects, guard: Guard, weights: Floats) -> Floats:
-    """phi less prices, (n, k): what is compared with sigma."""
+    """Score strategies by phi, less the policy's prices.
+
+    Parameters
+    ----------
+    policy : Policy
+        The rule, as `ddm_policy` makes it.
+    effects : Effects
+        Of n requests, in each metric's unit.
+    guard : Guard
+        The least denominators.
+    weights : array, (n, m)
+        Of each request, > 0, with a sum of 1.
+
+    Returns
+    -------
+    array, (n, k)
+        What is compared with sigma.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0, 2.0]]]), np.full((1, 2), 10.0), ("boost",), ("y", "z"))
+    >>> guard = Guard((1.0, 1.0))
+    >>> trade_off(ddm_policy(effects), effects, guard, np.array([[0.5, 0.5]])).tolist()
+    [[0.15]]
+    """
     relative = guard.relative(effects)
     return scores(policy, relative, weights=check_weights(weights, effects.baseline.shape))
 
 
 def switched_on(phi: Floats, sigma: float, mode: str = "each") -> Bools:
-    """Which strategies are on, (n, k), given `trade_off`."""
+    """Decide which strategies are on.
+
+    Parameters
+    ----------
+    phi : array, (n, k)
+        What `trade_off` gives.
+    sigma : float
+        The threshold.
+    mode : {"each", "argmax"}, default "each"
+        Strategies on their own, or the best one.
+
+    Returns
+    -------
+    array of bool, (n, k)
+        True where a strategy is on.
+
+    Examples
+    --------
+    >>> switched_on(np.array([[0.1, 0.2, -0.1]]), 0.0, "argmax").tolist()
+    [[False, True, False]]
+    """
     on: Bools = phi > sigma
     if mode == "each":
         return on
@@ -134,11 +246,26 @@ def switched_on(phi: Floats, sigma: float, mode: str = "each") -> Bools:
 
 
 def choose_sigma(phi: Floats, gains: Floats, candidates: Sequence[float] | None = None) -> float:
-    """The threshold under which the worst metric gains most on validation rows.
+    """Choose the threshold under which the worst metric gains most on validation rows.
 
-    phi : (n, k).   gains : (n, k, m), unbiased relative effects of each strategy, such as doubly
-        robust scores over means.
-    candidates : by default quantiles of phi, 0 among them; the lowest of equals.
+    Parameters
+    ----------
+    phi : array, (n, k)
+        What `trade_off` gives.
+    gains : array, (n, k, m)
+        Unbiased relative effects of each strategy, such as doubly robust scores over means.
+    candidates : sequence of float, optional
+        Thresholds to choose from; by default quantiles of phi, 0 among them.
+
+    Returns
+    -------
+    float
+        The best, the lowest of equals.
+
+    Examples
+    --------
+    >>> choose_sigma(np.array([[0.1], [0.2]]), np.array([[[-1.0]], [[3.0]]]), [0.0, 0.15])
+    0.15
     """
     tried = (
         np.unique(np.r_[0.0, np.quantile(phi, np.linspace(0, 1, 41))])

@@ -28,44 +28,111 @@ REWARD = "reward"
 
 @dataclass(frozen=True)
 class OfferPolicy:
-    """Who is offered the incentive.
+    """The rule that offers the incentive to the units of largest reward.
 
     Attributes
     ----------
-    gamma : the threshold on the reward, in its unit.   tie : the probability of an offer where the
-        reward is gamma.
+    gamma : float
+        The threshold on the reward, in its unit.
+    tie : float
+        The probability of an offer where the reward is gamma.
+
+    Examples
+    --------
+    >>> OfferPolicy(0.1, 0.5).probabilities(np.array([0.3, 0.1, -0.2])).tolist()
+    [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
     """
 
     gamma: float
     tie: float
 
     def chance(self, reward: Floats) -> Floats:
-        """The probability of an offer to each unit, (n,).   reward: (n,)."""
+        """Give the probability of an offer to each unit.
+
+        Parameters
+        ----------
+        reward : array, (n,)
+            The expected reward of an offer.
+
+        Returns
+        -------
+        array, (n,)
+            Probabilities.
+        """
         return offer_chance(reward, self.gamma, self.tie)
 
     def probabilities(self, reward: Floats) -> Floats:
-        """The probability of no offer and of an offer, (n, 2), as `policy_value` reads a policy."""
+        """Give the probabilities of no offer and of an offer, as `policy_value` reads a policy.
+
+        Parameters
+        ----------
+        reward : array, (n,)
+            The expected reward of an offer.
+
+        Returns
+        -------
+        array, (n, 2)
+            Probabilities; rows sum to 1.
+        """
         offered = self.chance(reward)
         return np.column_stack([1 - offered, offered])
 
 
 def offer_policy(reward: Floats, share: float) -> OfferPolicy:
-    """The best offers to at most ``share`` of units like these.   reward: (n,), expected, not
-    learnt from these rows.
+    """Find the best offers to at most ``share`` of units like these.
 
-    >>> made = offer_policy(np.array([0.3, 0.1, 0.1, -0.2]), 0.5)
-    >>> made.gamma, made.tie, made.chance(np.array([0.3, 0.1, 0.1, -0.2])).tolist()
+    Parameters
+    ----------
+    reward : array, (n,)
+        The expected reward of an offer, from a model fitted on other rows.
+    share : float
+        The share of units that may be offered, in 0..1.
+
+    Returns
+    -------
+    OfferPolicy
+        The threshold gamma >= 0 and the probability at it.
+
+    Notes
+    -----
+    gamma(share) = max(0, inf{t : P(reward > t) <= share}).
+
+    References
+    ----------
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+
+    Examples
+    --------
+    >>> reward = np.array([0.3, 0.1, 0.1, -0.2])
+    >>> policy = offer_policy(reward, 0.5)
+    >>> policy.gamma, policy.tie, policy.chance(reward).tolist()
     (0.1, 0.5, [1.0, 0.5, 0.5, 0.0])
     """
     return OfferPolicy(*offer_threshold(reward, share))
 
 
 def offer_effects(reward: Floats, also: Mapping[str, Floats], candidate: str = "offer") -> Effects:
-    """The reward of an offer, and what else an offer of it counts, as effects of one candidate:
-    metrics "reward", then ``also``.
+    """Write the reward of an offer, and what else it counts, as effects of one candidate.
 
-    reward : (n,).   also : name -> (n,), e.g. the probability of each stratum, or the largest
-        probability of harm.
+    Parameters
+    ----------
+    reward : array, (n,)
+        The expected reward of an offer.
+    also : mapping of str to array, (n,)
+        More metrics, e.g. the probability of each stratum, or the largest probability of harm.
+    candidate : str, default "offer"
+        The name of the offer.
+
+    Returns
+    -------
+    Effects
+        Metrics "reward", then those of ``also``; the baseline is 0.
+
+    Examples
+    --------
+    >>> effects = offer_effects(np.array([0.3, 0.1]), {"harm": np.array([0.0, 0.2])})
+    >>> effects.metrics, effects.metric("harm").tolist()
+    (('reward', 'harm'), [[0.0], [0.2]])
     """
     columns = {REWARD: reward} | {
         name: np.asarray(values, np.float64) for name, values in also.items()

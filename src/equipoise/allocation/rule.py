@@ -49,12 +49,21 @@ class Decisions:
         Of the choice.
     low : array of bool, (n,)
         Whether the policy's lower prices made it.
-    weights, weight_row : array, (s, m) and (n,)
-        The weights that were used, and which row of them each unit's are.
-    cost : array, (n, k) or (1, k), or None
+    weights : array, (s, m), or None, default None
+        The weights that were used, one row for each set of them.
+    weight_row : array of int, (n,), or None, default None
+        Which row of the weights each unit's are.
+    cost : array, (n, k) or (1, k), or None, default None
         What each candidate cost each unit, or all of them.
-    units : array, (n,), or None
+    units : array, (n,), or None, default None
         The ids that draws were made by.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0]], [[-1.0]]]), np.zeros((2, 1)), ("a",), ("y",))
+    >>> decisions = decide(Policy(("a",), "none", ("y",), (1.0,)), effects)
+    >>> len(decisions), decisions.choice.tolist(), decisions.score.tolist()
+    (2, [0, -1], [1.0, -1.0])
     """
 
     choice: Ints
@@ -79,12 +88,35 @@ def scores(
     previous: Ints | None = None,
     weights: Floats | None = None,
 ) -> Floats:
-    """The score of every candidate for every unit, (n, k).
+    """Score every candidate for every unit: its worth less the prices of what it uses.
 
-    cost : (n, k) or (k,), needed where a demand counts it.   groups : the labels of each unit in
-        each column the policy names.
-    previous : (n,), yesterday's choice: -1 control, -2 none.   weights : (n, m) of each request;
-        None: the policy's own.
+    Parameters
+    ----------
+    policy : Policy
+        The rule.
+    effects : Effects
+        Of n units under the policy's k candidates.
+    cost : array-like, (n, k) or (k,), optional
+        Where a demand counts it.
+    groups : mapping, optional
+        Column -> labels (n,), where the policy names it.
+    previous : array of int, (n,), optional
+        The choices in force: -2 none, -1 control, a candidate a.
+    weights : array, (n, m), optional
+        Of each request; by default the policy's own.
+
+    Returns
+    -------
+    array, (n, k)
+        In worth.
+
+    Examples
+    --------
+    >>> from equipoise.allocation import budget
+    >>> effects = Effects(np.array([[[3.0]]]), np.zeros((1, 1)), ("a",), ("y",))
+    >>> rule = Policy(("a",), "none", ("y",), (1.0,), (budget(1.0).demand,), (0.5,))
+    >>> scores(rule, effects, cost=[2.0]).tolist()
+    [[2.0]]
     """
     if effects.candidates != policy.candidates:
         raise InputError(
@@ -122,8 +154,45 @@ def decide(
     weights: Floats | None = None,
     units: ArrayLike | None = None,
 ) -> Decisions:
-    """Choose one candidate or control for every unit.  Arguments as in `scores`; units : (n,) ids,
-    which a lot is drawn by.
+    """Choose one candidate or control for every unit.
+
+    Parameters
+    ----------
+    policy : Policy
+        The rule, of mode "argmax" or "random".
+    effects : Effects
+        Of n units under the policy's k candidates.
+    cost : array-like, (n, k) or (k,), optional
+        Where a demand counts it.
+    groups : mapping, optional
+        Column -> labels (n,), where the policy names it.
+    previous : array of int, (n,), optional
+        The choices in force: -2 none, -1 control, a candidate a.
+    weights : array, (n, m), optional
+        Of each request; by default the policy's own.
+    units : array-like, (n,), optional
+        Ids by which the policy draws, where it does.
+
+    Returns
+    -------
+    Decisions
+        The choices, with their scores and probabilities.
+
+    Raises
+    ------
+    InputError
+        Where the policy decides each candidate on its own, or draws and has no ids.
+
+    Notes
+    -----
+    A unit gets the candidate of largest score, the first of equals, if that is above the threshold;
+    else control.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0], [2.0]]]), np.zeros((1, 1)), ("a", "b"), ("y",))
+    >>> decide(Policy(("a", "b"), "none", ("y",), (1.0,)), effects).choice.tolist()
+    [1]
     """
     decisions = _decided(policy, effects, cost, groups, previous, weights, units)
     table, which = used_weights(policy, len(effects), groups or {}, weights)
@@ -210,7 +279,39 @@ def decide_each(
     previous: Ints | None = None,
     weights: Floats | None = None,
 ) -> Bools:
-    """Every candidate on its own, (n, k): on where its score is > threshold (mode "each")."""
+    """Decide on every candidate on its own.
+
+    Parameters
+    ----------
+    policy : Policy
+        The rule, of mode "each".
+    effects : Effects
+        Of n units under the policy's k candidates.
+    cost : array-like, (n, k) or (k,), optional
+        Where a demand counts it.
+    groups : mapping, optional
+        Column -> labels (n,), where the policy names it.
+    previous : array of int, (n,), optional
+        The choices in force: -2 none, -1 control, a candidate a.
+    weights : array, (n, m), optional
+        Of each request; by default the policy's own.
+
+    Returns
+    -------
+    array of bool, (n, k)
+        True where the score is above the threshold.
+
+    Raises
+    ------
+    InputError
+        Where the policy has another mode.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0], [2.0]]]), np.zeros((1, 1)), ("a", "b"), ("y",))
+    >>> decide_each(Policy(("a", "b"), "none", ("y",), (1.0,), mode="each"), effects).tolist()
+    [[True, True]]
+    """
     if policy.mode != "each":
         raise InputError(
             "decide_each", "be given a policy of mode 'each'", repr(policy.mode), fix="call decide"
@@ -224,7 +325,7 @@ def decide_each(
 
 @renamed_arguments(made="decisions")
 def decision_of(policy: Policy, decisions: Decisions, row: int, snapshot: str = "") -> Decision:
-    """The decision on one unit as a record that can be replayed.
+    """Give the decision on one unit as a record that can be replayed.
 
     Parameters
     ----------
@@ -241,6 +342,14 @@ def decision_of(policy: Policy, decisions: Decisions, row: int, snapshot: str = 
     -------
     Decision
         The record.
+
+    Examples
+    --------
+    >>> effects = Effects(np.array([[[1.0], [2.0]]]), np.zeros((1, 1)), ("a", "b"), ("y",))
+    >>> policy = Policy(("a", "b"), "none", ("y",), (1.0,))
+    >>> record = decision_of(policy, decide(policy, effects), 0)
+    >>> record.candidate, record.score
+    ('b', 2.0)
     """
     a, low = int(decisions.choice[row]), bool(decisions.low[row])
     weights, cost = policy.weights, ()

@@ -35,8 +35,24 @@ GAP, SECONDS = 1e-3, 60.0  # of the program in whole numbers: what it may leave,
 
 @dataclass(frozen=True)
 class MixDemand:
-    """A bound on what mixes use.   usage: (C, K, G), of each grid point; each: in every cluster
-    instead of on average.
+    """A bound on what mixes use, on average over the units or in every cluster.
+
+    Attributes
+    ----------
+    name : str
+        What errors call it.
+    usage : array, (C, K, G)
+        What a unit uses at each grid point.
+    bound : float
+        The most that may be used per head.
+    each : bool, default False
+        Whether it holds in every cluster instead of on average.
+
+    Examples
+    --------
+    >>> inventory = MixDemand("film", np.linspace(0, 1, 3)[None, None], 0.4)
+    >>> inventory.usage.shape, inventory.bound
+    ((1, 1, 3), 0.4)
     """
 
     name: str
@@ -47,13 +63,31 @@ class MixDemand:
 
 @dataclass(frozen=True)
 class MixProblem:
-    """What is asked.
+    """The mixes to choose: K categories in C clusters, curves on grids of G points.
 
-    grid : (C, K, G) rising shares that each category may have in each cluster.   worth : (C, K, G),
-        the curves.
-    size : (C,) > 0, the share of units in each cluster.   today : (C, K), within the grid, sums to
-        1.
-    pairs : (P, 2) categories whose moves multiply.   cross : (C, P), the worth of a product.
+    Attributes
+    ----------
+    grid : array, (C, K, G)
+        Rising shares that each category may have in each cluster.
+    worth : array, (C, K, G)
+        The curves: worth per head at each grid point.
+    size : array, (C,)
+        The share of units in each cluster, > 0.
+    today : array, (C, K)
+        Today's mixes, within the grid, each with a sum of 1.
+    demands : sequence of MixDemand, default ()
+        What mixes may use.
+    pairs : array of int, (P, 2), default none
+        Categories whose moves multiply.
+    cross : array, (C, P), or None, default None
+        The worth of each product.
+
+    Examples
+    --------
+    >>> grid = np.linspace(0, 1, 3)[None, None].repeat(2, axis=1)
+    >>> problem = MixProblem(grid, grid**2, np.ones(1), np.full((1, 2), 0.5))
+    >>> problem.pairs.shape
+    (0, 2)
     """
 
     grid: Floats
@@ -67,10 +101,20 @@ class MixProblem:
 
 @dataclass(frozen=True)
 class Mixes:
-    """The answer.   shares: (C, K); value: the objective per head; bound: no mixes are worth more
-    (None with products).
+    """The mixes, what they are worth and what they use.
 
-    used, prices : of each demand, (its rows,).
+    Attributes
+    ----------
+    shares : array, (C, K)
+        The mix of each cluster.
+    value : float
+        The objective per head.
+    bound : float or None
+        No mixes are worth more; None with products.
+    used : list of array
+        What each demand counts, (its rows,).
+    prices : list of array
+        The dual of each demand, (its rows,).
     """
 
     shares: Floats
@@ -81,8 +125,29 @@ class Mixes:
 
 
 def best_mixes(problem: MixProblem) -> Mixes:
-    """The best mixes; `InfeasibleError` where no mix meets the demands.
+    """Find the best mixes within the demands.
 
+    Parameters
+    ----------
+    problem : MixProblem
+        The curves, today's mixes and the demands.
+
+    Returns
+    -------
+    Mixes
+        Exact up to the tolerance of the integer program without products, a local best with them.
+
+    Raises
+    ------
+    InfeasibleError
+        Where no mix meets the demands.
+
+    References
+    ----------
+    Beale and Tomlin (1970) for curves kept to one piece; Frank and Wolfe (1956) for products.
+
+    Examples
+    --------
     >>> grid = np.linspace(0, 1, 11)[None, None].repeat(2, axis=1)
     >>> hill = np.stack([-(grid[0, 0] - 0.7) ** 2, 0 * grid[0, 1]])[None]
     >>> problem = MixProblem(grid, hill, np.ones(1), np.full((1, 2), 0.5))

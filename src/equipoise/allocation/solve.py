@@ -76,10 +76,14 @@ class Allocation:
         No choice within the demands is worth more.
     gap : float
         The optimality gap that is left at most: (bound - value) / abs(bound).
-    usage, bounds, slack : array, (m,)
-        Totals in the form usage <= bound; slack = bounds - usage.
+    usage : array, (m,)
+        What the choice uses of each row, in the form usage <= bound.
+    bounds : array, (m,)
+        The most it may use, as totals over the units.
     heads : array, (m,)
         The units that a bound per head is multiplied by; 1 for totals.
+    slack : array, (m,)
+        bounds - usage.
     repaired : int
         Units that got something else than prices give them.
     expected_value : float
@@ -90,13 +94,20 @@ class Allocation:
         "optimal" (gap <= tol) or "feasible".
     trace : tuple
         One line per stage of the dual.
-    rule_value : float
+    rule_value : float, default NaN
         What the policy's rule makes of these units with their own draws; NaN without a policy.
-    rule_usage : array, (m,), or None
+    rule_usage : array, (m,), or None, default None
         The same for usages; no demand is exceeded.
-    promise_cost : float
+    promise_cost : float, default 0.0
         The value that the last pass gave up so that the rule exceeds no demand; 0 where nothing had
         to be changed.
+
+    Examples
+    --------
+    >>> from equipoise.allocation import budget
+    >>> allocation = allocate([[3.0], [1.0], [2.0]], [budget(2.0)], cost=[1.0])
+    >>> allocation.usage.tolist(), allocation.slack.tolist(), allocation.status
+    ([2.0], [0.0], 'optimal')
     """
 
     choice: Choice
@@ -150,8 +161,12 @@ class Allocation:
         return bool(self.prices[r] > 0 and used_up)
 
     def report(self) -> list[dict[str, Any]]:
-        """One line a demand, in the words and unit it was asked in: a floor as "at least", per head
-        where it was so.
+        """Report each demand as it was asked: a floor as "at least", per head where it was so.
+
+        Returns
+        -------
+        list of dict
+            One per demand: name, unit, rule, bound, used, price and whether it is binding.
         """
         lines = []
         for r, demand in enumerate(self.demands):
@@ -182,20 +197,47 @@ def allocate(
     warm: ArrayLike | None = None,
     method: str = "auto",
 ) -> Allocation:
-    """Choose for every unit.
+    """Choose at most one candidate for every unit: the most worth within the demands.
 
-    value : (n, k), worth of each candidate over control.   cost : (n, k) or (k,).   effects : for
-        rows that count a metric.
-    groups : column -> (n,) labels.   candidates : k names, by default those of the effects, else
-        "0", "1", ...
-    warm : (m,) prices to start from.   method : "auto", "bisect" (one row), "level", or "highs"
-        (the oracle, small n).
+    Parameters
+    ----------
+    value : array-like, (n, k)
+        The worth of each candidate over control.
+    constraints : sequence of Constraint
+        What the choice must obey.
+    cost : array-like, (n, k) or (k,), optional
+        Where a demand counts it.
+    effects : Effects, optional
+        Where a demand counts a metric.
+    groups : mapping, optional
+        Column -> labels (n,), where a demand names it.
+    candidates : sequence of str, (k,), optional
+        Their names; by default those of the effects, else "0", "1", ...
+    keep : Keep, optional
+        The choices in force and the bonus for staying with them.
+    tol : float, default 1e-6
+        Relative optimality gap at which the search ends.
+    warm : array-like, (m,), optional
+        Prices to start from.
+    method : {"auto", "bisect", "level", "highs"}, default "auto"
+        How the dual is solved: "bisect" for one row, "level" for several, "highs" for the exact
+        program of few units.
+
+    Returns
+    -------
+    Allocation
+        The choice with its prices and certificate.
+
+    Raises
+    ------
+    InfeasibleError
+        Where no choice meets the demands.
 
     Examples
     --------
     >>> from equipoise.allocation import budget
-    >>> made = allocate([[3.0], [1.0], [2.0]], [budget(2.0)], cost=[1.0])
-    >>> made.choice.tolist(), made.value
+    >>> allocation = allocate([[3.0], [1.0], [2.0]], [budget(2.0)], cost=[1.0])
+    >>> allocation.choice.tolist(), allocation.value
     ([0, -1, 0], 5.0)
     """
     worth = (

@@ -17,7 +17,20 @@ from equipoise.core.errors import InputError
 
 @dataclass(frozen=True)
 class Keep:
-    """previous (n,): -2 none, -1 control, a candidate a.   bonus >= 0, in worth per unit."""
+    """The choices in force and the bonus for staying with them.
+
+    Attributes
+    ----------
+    previous : array of int, (n,)
+        -2 none, -1 control, a candidate a.
+    bonus : float
+        Finite, >= 0, in worth per unit.
+
+    Examples
+    --------
+    >>> Keep(np.array([0, -1, -2]), 0.5).bonus
+    0.5
+    """
 
     previous: Ints
     bonus: float
@@ -29,8 +42,21 @@ class Keep:
 
 @dataclass(frozen=True)
 class Churn:
-    """share : of the units with a previous choice that change.   moved : sum of |cost now - cost
-    before| over them, in money.
+    """How much a new policy changes for the units.
+
+    Attributes
+    ----------
+    share : float
+        The share that changes of the units with a previous choice.
+    moved : float
+        The sum of |cost now - cost before| over them, in money.
+    units : int
+        How many units have a previous choice.
+
+    Examples
+    --------
+    >>> Churn(share=0.5, moved=1.0, units=2).share
+    0.5
     """
 
     share: float
@@ -39,8 +65,24 @@ class Churn:
 
 
 def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> Churn:
-    """Compare two choices, (n,) each.   cost : (n, k) or (k,); None: every offer costs 1.
+    """Compare two choices.
 
+    Parameters
+    ----------
+    previous : array of int, (n,)
+        -2 none, -1 control, a candidate a.
+    choice : array-like of int, (n,)
+        -1 control, a candidate a.
+    cost : array-like, (n, k) or (k,), optional
+        What each candidate costs, in money; by default every offer costs 1.
+
+    Returns
+    -------
+    Churn
+        The share that changes and the money that moves.
+
+    Examples
+    --------
     >>> churn(np.array([0, -1, -2]), [0, 0, 1])
     Churn(share=0.5, moved=1.0, units=2)
     """
@@ -64,9 +106,27 @@ def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> C
 def expected_cost(
     cost: ArrayLike, p_claimed: ArrayLike
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The cost of an offer that is paid only when claimed, (n, k).   cost : (k,) or (n, k).
-    p_claimed : (n, k), probabilities.
+    """Give the expected cost of offers that are paid only when claimed.
 
+    Parameters
+    ----------
+    cost : array-like, (k,) or (n, k)
+        What an offer costs when it is paid, in money.
+    p_claimed : array-like, (n, k)
+        The probability that it is claimed.
+
+    Returns
+    -------
+    array, (n, k)
+        Their product.
+
+    Raises
+    ------
+    InputError
+        Where a probability lies outside 0..1, with its row.
+
+    Examples
+    --------
     >>> expected_cost([2.0, 4.0], [[0.5, 0.25]]).tolist()
     [[1.0, 1.0]]
     """
