@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from equipoise.artifacts.fingerprint import fingerprint, refuse_seen
+from equipoise.artifacts.fingerprint import fingerprint, refuse_own_rows
 from equipoise.core.errors import InputError
 from equipoise.core.snapshot import write_snapshot
 from equipoise.data import read_log
@@ -36,11 +36,11 @@ def test_every_column_of_the_fit_has_a_digest():
 def test_one_other_column_is_another_log(tmp_path, changed):
     write_snapshot(tmp_path / "model", {}, {"seen": fingerprint(log_of())})
     with pytest.raises(InputError, match="8 rows of its own fit"):
-        refuse_seen(tmp_path / "model", log_of())
-    refuse_seen(tmp_path / "model", log_of(**changed))
+        refuse_own_rows(tmp_path / "model", log_of())
+    refuse_own_rows(tmp_path / "model", log_of(**changed))
 
 
 def test_a_model_that_kept_nothing_and_a_file_of_effects_are_not_refused(tmp_path):
     write_snapshot(tmp_path / "model", {}, {})
-    refuse_seen(tmp_path / "model", log_of())
-    refuse_seen(tmp_path / "effects.parquet", log_of())
+    refuse_own_rows(tmp_path / "model", log_of())
+    refuse_own_rows(tmp_path / "effects.parquet", log_of())

@@ -12,7 +12,7 @@ import pytest
 
 from equipoise.allocation import POLICIES, budget, cap, decide, group_budget, offers, parity
 from equipoise.allocation.policies import Task
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.compile import compile_rows
 from equipoise.allocation.solver.problem import Choice
 from equipoise.core.effects import Effects
@@ -80,7 +80,7 @@ def test_it_is_a_policy_and_chooses_among_the_candidates(name):
 def test_no_demand_is_exceeded_where_it_was_made(name, seed):
     policy, constraints = made(name, seed)
     effects, cost, groups, _ = world(seed=seed)
-    problem = compiled(
+    problem = compile_problem(
         np.zeros((N, 3)), expand(constraints, groups), effects.candidates, cost, effects, groups
     )
     _, usage = problem.measure(chosen(policy, seed=seed).astype(np.int16))
@@ -168,7 +168,7 @@ def test_the_contract_sees_demands_of_the_wrong_sign():
     rows = compile_rows(
         expand([budget(40.0)], groups), effects.candidates, effects.metrics, groups, N, True
     )
-    problem = compiled(
+    problem = compile_problem(
         np.zeros((N, 3)), expand([budget(40.0)], groups), effects.candidates, cost, effects, groups
     )
     everybody = np.zeros(N, np.int16)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.targeting import BUDGET, make_world
 
-from equipoise.artifacts.fingerprint import refuse_seen
+from equipoise.artifacts.fingerprint import refuse_own_rows
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, MissingExtra, PlanError
@@ -59,7 +59,7 @@ def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp
 
 def test_a_shipped_policy_is_never_judged_on_its_own_rows(ran):
     with pytest.raises(InputError, match="rows of its own fit"):
-        refuse_seen(ran.out / "policy", open_log(ran.world.plan))
+        refuse_own_rows(ran.out / "policy", open_log(ran.world.plan))
 
 
 def test_rows_keep_their_ids_and_effects_come_back(ran):

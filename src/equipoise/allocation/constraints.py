@@ -55,15 +55,15 @@ class Row:
     def rows(self, groups: Groups) -> tuple[Demand, ...]:
         """The row; its group labels must be among the units'."""
         if self.demand.column is not None:
-            known = labels_of(groups, self.demand.column, self.demand.name)
+            labels = labels_of(groups, self.demand.column, self.demand.name)
             for label, _ in self.demand.factors:
-                if label not in known:
+                if label not in labels:
                     what = f"the group of demand {self.demand.name!r}"
                     raise InputError(
                         what,
                         f"be a label of column {self.demand.column!r}",
                         repr(label),
-                        fix=f"known: {known}",
+                        fix=f"known: {labels}",
                     )
         return (self.demand,)
 
@@ -103,14 +103,14 @@ class Parity:
         labels, counts = np.unique(
             groups_of(groups, self.column, f"parity of {self.column}"), return_counts=True
         )
-        made = []
+        demands = []
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             factors = ((label, counts.sum() / count - 1.0),)
             for sign, side in ((1.0, "above"), (-1.0, "below")):
                 name = f"parity of {self.column}: {label} not {side}" + (
                     f" ({self.candidate})" if self.candidate else ""
                 )
-                made.append(
+                demands.append(
                     Demand(
                         name,
                         "offers",
@@ -126,7 +126,7 @@ class Parity:
                         kind=self.kind,
                     )
                 )
-        return tuple(made)
+        return tuple(demands)
 
     def applies(self, groups: Groups) -> bool:
         """Always: it is about all groups."""
@@ -441,11 +441,11 @@ def constraint_from_json(plain: Mapping[str, Any]) -> Constraint:
 def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:
     """The labels of each unit in a group column, (n,)."""
     if column not in groups:
-        known = ", ".join(groups) or "none were given"
+        names = ", ".join(groups) or "none were given"
         raise InputError(
             f"the groups for {who!r}",
             f"have column {column!r}",
-            known,
+            names,
             fix="pass groups={column: labels}",
         )
     labels = np.asarray(groups[column])

@@ -78,15 +78,15 @@ class Guard:
         """
         if not 0 <= quantile < 1:
             raise InputError("quantile", "be a share in [0, 1)", quantile)
-        found = np.quantile(baseline, quantile, axis=0)
-        if not (found > 0).all():
-            j = int(np.argmin(found))
+        floor = np.quantile(baseline, quantile, axis=0)
+        if not (floor > 0).all():
+            j = int(np.argmin(floor))
             fix = (
                 "a relative effect needs a metric that is above 0: take a larger quantile, or shift"
                 " the metric"
             )
-            raise InputError(f"the floor of metric {j}", "be > 0", float(found[j]), fix=fix)
-        return cls(tuple(found.tolist()), quantile)
+            raise InputError(f"the floor of metric {j}", "be > 0", float(floor[j]), fix=fix)
+        return cls(tuple(floor.tolist()), quantile)
 
     def floored(self, effects: Effects) -> Floats:
         """Count the requests whose control level is below the floor.
@@ -267,10 +267,10 @@ def choose_sigma(phi: Floats, gains: Floats, candidates: Sequence[float] | None 
     >>> choose_sigma(np.array([[0.1], [0.2]]), np.array([[[-1.0]], [[3.0]]]), [0.0, 0.15])
     0.15
     """
-    tried = (
+    sigmas = (
         np.unique(np.r_[0.0, np.quantile(phi, np.linspace(0, 1, 41))])
         if candidates is None
         else np.unique(candidates)
     )
-    worth = [((phi > sigma)[:, :, None] * gains).sum(axis=1).mean(axis=0).min() for sigma in tried]
-    return float(tried[int(np.argmax(worth))])
+    worth = [((phi > sigma)[:, :, None] * gains).sum(axis=1).mean(axis=0).min() for sigma in sigmas]
+    return float(sigmas[int(np.argmax(worth))])

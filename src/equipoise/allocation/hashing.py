@@ -41,15 +41,15 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
             f"{ids.dtype} of shape {ids.shape}",
         )
     if ids.dtype.kind in "iub":
-        mixed = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
+        words = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
     else:
         text = np.ascontiguousarray(ids.astype(np.str_))
         letters = text.view(np.uint32).reshape(len(text), -1)
-        mixed = np.broadcast_to(start, len(text)).copy()
+        words = np.broadcast_to(start, len(text)).copy()
         for column in letters.T:  # the padding of short ids changes nothing
-            mixed = np.where(column > 0, _mix(mixed ^ column.astype(np.uint64)), mixed)
-        mixed = _mix(mixed)
-    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+            words = np.where(column > 0, _mix(words ^ column.astype(np.uint64)), words)
+        words = _mix(words)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:

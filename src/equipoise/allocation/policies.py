@@ -105,11 +105,11 @@ def single(task: Task, candidate: str | None = None) -> Policy:
     names = task.effects.candidates
     if candidate is not None and candidate not in names:
         raise InputError("candidate", f"be one of {', '.join(names)}", repr(candidate))
-    tried = []
+    trials = []
     for a in range(len(names)) if candidate is None else [names.index(candidate)]:
         count, order = _longest(task, np.full(len(value), a), key)
-        tried.append((float(value[order[:count], a].sum()), a, _share(key, order, count)))
-    _, a, share = max(tried, key=lambda trial: trial[0])
+        trials.append((float(value[order[:count], a].sum()), a, _share(key, order, count)))
+    _, a, share = max(trials, key=lambda trial: trial[0])
     return _lot(draft, np.arange(len(names)) == a, share, task.seed)
 
 
@@ -170,8 +170,8 @@ def _longest(task: Task, want: Ints, key: Floats) -> tuple[int, Ints]:
     nearly = (running <= (rows.bounds + spare)[:, None]).all(axis=0) & ~together
     for count in np.flatnonzero(nearly)[::-1].tolist():
         if all(
-            math.fsum(used) <= bound
-            for used, bound in zip(each[:, :count].tolist(), rows.bounds, strict=True)
+            math.fsum(usage) <= bound
+            for usage, bound in zip(each[:, :count].tolist(), rows.bounds, strict=True)
         ):
             return count, order
     names = [
@@ -189,11 +189,11 @@ def _longest(task: Task, want: Ints, key: Floats) -> tuple[int, Ints]:
 
 def _usage(rows: Rows, effects: Effects, cost: Floats, units: Ints, choice: Ints) -> Floats:
     """What each of the units uses of each row, (m, units)."""
-    made = np.empty((len(rows), len(units)))
+    usage = np.empty((len(rows), len(units)))
     for r, q in enumerate(rows.quantity.tolist()):
-        made[r] = rows.coefficient[r, rows.codes[units], choice]
+        usage[r] = rows.coefficient[r, rows.codes[units], choice]
         if q == 1:
-            made[r] *= cost[units if len(cost) > 1 else 0, choice]
+            usage[r] *= cost[units if len(cost) > 1 else 0, choice]
         elif q > 1:
-            made[r] *= effects.values[units, choice, rows.columns[q - 2]]
-    return made
+            usage[r] *= effects.values[units, choice, rows.columns[q - 2]]
+    return usage

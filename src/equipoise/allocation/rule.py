@@ -126,7 +126,7 @@ def scores(
     groups = groups or {}
     value = weighted_value(policy, effects, groups, weights)
     add_keep(value, policy.keep, previous)
-    paid = check_cost(cost, value.shape)
+    money = check_cost(cost, value.shape)
     rows = compile_rows(
         policy.demands, policy.candidates, effects.metrics, groups, len(value), cost is not None
     )
@@ -134,7 +134,7 @@ def scores(
     cube, columns = metric_quantities(effects, rows, policy.lower)
     price_all(
         value,
-        paid,
+        money,
         cube,
         columns,
         rows.table(np.asarray(policy.prices, np.float64)),
@@ -194,7 +194,7 @@ def decide(
     >>> decide(Policy(("a", "b"), "none", ("y",), (1.0,)), effects).choice.tolist()
     [1]
     """
-    decisions = _decided(policy, effects, cost, groups, previous, weights, units)
+    decisions = _choose(policy, effects, cost, groups, previous, weights, units)
     table, which = used_weights(policy, len(effects), groups or {}, weights)
     return replace(
         decisions,
@@ -205,7 +205,7 @@ def decide(
     )
 
 
-def _decided(
+def _choose(
     policy: Policy,
     effects: Effects,
     cost: ArrayLike | None,
@@ -229,12 +229,12 @@ def _decided(
         return Decisions(
             choice, np.zeros(len(effects)), shares[choice], np.zeros(len(effects), np.bool_)
         )
-    made = _best(
+    usual = _best(
         scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights),
         policy.threshold,
     )
     if policy.low_share == 0:
-        return made
+        return usual
     if units is None or np.shape(units) != (len(effects),):
         raise InputError(
             "units",
@@ -246,13 +246,13 @@ def _decided(
         scores(lower, effects, cost=cost, groups=groups, previous=previous, weights=weights),
         policy.threshold,
     )
-    drawn = uniform(units, policy.seed, LOW_STREAM) < policy.low_share
-    chance = np.where(drawn, policy.low_share, 1 - policy.low_share)
+    gets_low = uniform(units, policy.seed, LOW_STREAM) < policy.low_share
+    chance = np.where(gets_low, policy.low_share, 1 - policy.low_share)
     return Decisions(
-        np.where(drawn, low.choice, made.choice),
-        np.where(drawn, low.score, made.score),
-        np.where(low.choice == made.choice, 1.0, chance),
-        drawn,
+        np.where(gets_low, low.choice, usual.choice),
+        np.where(gets_low, low.score, usual.score),
+        np.where(low.choice == usual.choice, 1.0, chance),
+        gets_low,
     )
 
 
@@ -496,9 +496,9 @@ def metric_quantities(effects: Effects, rows: Rows, lower: float) -> tuple[Float
     so many standard errors.
     """
     if lower > 0 and len(rows.columns):
-        kept = rows.columns
-        low: Floats = effects.values[:, :, kept] - lower * effects.std_error[:, :, kept]  # type: ignore[index]
-        return np.ascontiguousarray(low), np.arange(len(kept))
+        columns = rows.columns
+        low: Floats = effects.values[:, :, columns] - lower * effects.std_error[:, :, columns]  # type: ignore[index]
+        return np.ascontiguousarray(low), np.arange(len(columns))
     return np.ascontiguousarray(effects.values, np.float64), rows.columns
 
 
@@ -509,46 +509,46 @@ def add_keep(value: Floats, bonus: float, previous: NDArray[Any] | None) -> None
     if previous is None or bonus == 0:
         return
     k = value.shape[1]
-    was = np.asarray(previous)
-    bad = (was < NEW) | (was >= k) if was.shape == (len(value),) else np.ones(1, bool)
+    before = np.asarray(previous)
+    bad = (before < NEW) | (before >= k) if before.shape == (len(value),) else np.ones(1, bool)
     if bad.any():
         row = int(bad.argmax())
-        got = was[row] if was.shape == (len(value),) else f"shape {was.shape}"
+        got = before[row] if before.shape == (len(value),) else f"shape {before.shape}"
         raise InputError(
             "the previous choice",
             f"be one of -2 (none), -1 (control), 0..{k - 1} for each unit",
             got,
             f"row {row}",
         )
-    treated = np.flatnonzero(was >= 0)
-    value[treated, was[treated]] += bonus
-    value[was == -1] -= bonus
+    treated = np.flatnonzero(before >= 0)
+    value[treated, before[treated]] += bonus
+    value[before == -1] -= bonus
 
 
 def check_cost(cost: ArrayLike | None, shape: tuple[int, int]) -> Floats:
     """Costs as (n, k), or (1, k) where all units cost the same; None is free."""
     if cost is None:
         return np.zeros((1, shape[1]))
-    paid = np.ascontiguousarray(cost, np.float64)
-    paid = paid[None] if paid.ndim == 1 else paid
-    if paid.shape not in (shape, (1, shape[1])):
-        raise InputError("cost", f"have shape (n, k) = {shape} or (k,)", paid.shape)
-    _all_right("cost", "be finite and >= 0", paid, np.isfinite(paid) & (paid >= 0))
-    return paid
+    money = np.ascontiguousarray(cost, np.float64)
+    money = money[None] if money.ndim == 1 else money
+    if money.shape not in (shape, (1, shape[1])):
+        raise InputError("cost", f"have shape (n, k) = {shape} or (k,)", money.shape)
+    _check_all("cost", "be finite and >= 0", money, np.isfinite(money) & (money >= 0))
+    return money
 
 
 def check_effects(effects: Effects) -> None:
     """Refuse effects that are not numbers, naming the row."""
-    _all_right("effects", "be finite", effects.values, np.isfinite(effects.values))
+    _check_all("effects", "be finite", effects.values, np.isfinite(effects.values))
 
 
-def _all_right(what: str, must: str, given: NDArray[Any], right: Bools) -> None:
-    if not right.all():
-        where = np.unravel_index(int(np.argmin(right)), right.shape)
+def _check_all(what: str, must: str, values: NDArray[Any], good: Bools) -> None:
+    if not good.all():
+        where = np.unravel_index(int(np.argmin(good)), good.shape)
         raise InputError(
             what,
             must,
-            given[where],
+            values[where],
             f"row {where[0]}, candidate {where[1]}",
             "mend or drop the row",
         )

@@ -156,38 +156,37 @@ def best_mixes(problem: MixProblem) -> Mixes:
     """
     _check(problem)
     cross = np.zeros((len(problem.size), 0)) if problem.cross is None else problem.cross
-    shares, prices, bound = _additive(problem, problem.worth)
+    shares, prices, bound = _additive_mixes(problem, problem.worth)
     if not cross.any():
-        return _answered(problem, cross, shares, prices, bound)
+        return _answer(problem, cross, shares, prices, bound)
     best = max(
-        (_walked(problem, cross, start) for start in _starts(problem, shares)),
-        key=lambda found: found[0],
+        (_walk(problem, cross, start) for start in _starts(problem, shares)),
+        key=lambda walk: walk[0],
     )
-    return _answered(problem, cross, best[1], best[2], None)
+    return _answer(problem, cross, best[1], best[2], None)
 
 
 def _starts(problem: MixProblem, shares: Floats) -> list[Floats]:
     """Where walks begin: the best without products, and today's mix where it meets the demands."""
-    held = all(
-        (used <= d.bound + SLACK).all()
-        for d, used in zip(problem.demands, _used(problem, problem.today), strict=True)
+    feasible = all(
+        (usage <= d.bound + SLACK).all()
+        for d, usage in zip(problem.demands, _usage(problem, problem.today), strict=True)
     )
-    return [shares, problem.today] if held else [shares]
+    return [shares, problem.today] if feasible else [shares]
 
 
-def _walked(
-    problem: MixProblem, cross: Floats, shares: Floats
-) -> tuple[float, Floats, list[Floats]]:
+def _walk(problem: MixProblem, cross: Floats, shares: Floats) -> tuple[float, Floats, list[Floats]]:
     """From one mix to a local best: its objective, the mix and the prices."""
     value, prices = (
         _objective(problem, cross, shares),
-        [np.zeros(len(used)) for used in _used(problem, shares)],
+        [np.zeros(len(usage)) for usage in _usage(problem, shares)],
     )
     for _ in range(WALKS):
-        aim, prices = _relaxed(problem, problem.worth + _slopes(problem, cross, shares))
+        aim, prices = _relaxation(problem, problem.worth + _slopes(problem, cross, shares))
         ways = [(1 - step) * shares + step * aim for step in STEPS]
         worths = [
-            _objective(problem, cross, way) if _held(problem, way) else -np.inf for way in ways
+            _objective(problem, cross, way) if _meets_demands(problem, way) else -np.inf
+            for way in ways
         ]
         at = int(np.argmax(worths))
         if worths[at] <= value + SLACK:
@@ -196,10 +195,10 @@ def _walked(
     return value, shares, prices
 
 
-def _held(problem: MixProblem, shares: Floats) -> bool:
+def _meets_demands(problem: MixProblem, shares: Floats) -> bool:
     return all(
-        (used <= d.bound + 1e-7).all()
-        for d, used in zip(problem.demands, _used(problem, shares), strict=True)
+        (usage <= d.bound + 1e-7).all()
+        for d, usage in zip(problem.demands, _usage(problem, shares), strict=True)
     )
 
 
@@ -217,8 +216,8 @@ def _slopes(problem: MixProblem, cross: Floats, shares: Floats) -> Floats:
 def _at(grid: Floats, curves: Floats, shares: Floats) -> Floats:
     """Piecewise linear curves (C, K, G) at shares, (C, K)."""
     C, K, _ = grid.shape
-    found = [np.interp(shares[c, k], grid[c, k], curves[c, k]) for c in range(C) for k in range(K)]
-    return np.array(found).reshape(C, K)
+    values = [np.interp(shares[c, k], grid[c, k], curves[c, k]) for c in range(C) for k in range(K)]
+    return np.array(values).reshape(C, K)
 
 
 def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:
@@ -227,45 +226,45 @@ def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:
     return float(problem.size @ (_at(problem.grid, problem.worth, shares).sum(axis=1) + joint))
 
 
-def _used(problem: MixProblem, shares: Floats) -> list[Floats]:
+def _usage(problem: MixProblem, shares: Floats) -> list[Floats]:
     """What each demand counts: per head, or in every cluster."""
-    found = []
+    usages = []
     for demand in problem.demands:
-        each = _at(problem.grid, demand.usage, shares).sum(axis=1)
-        found.append(each if demand.each else np.array([problem.size @ each]))
-    return found
+        usage = _at(problem.grid, demand.usage, shares).sum(axis=1)
+        usages.append(usage if demand.each else np.array([problem.size @ usage]))
+    return usages
 
 
-def _answered(
+def _answer(
     problem: MixProblem, cross: Floats, shares: Floats, prices: list[Floats], bound: float | None
 ) -> Mixes:
-    return Mixes(shares, _objective(problem, cross, shares), bound, _used(problem, shares), prices)
+    return Mixes(shares, _objective(problem, cross, shares), bound, _usage(problem, shares), prices)
 
 
-def _relaxed(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats]]:
+def _relaxation(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats]]:
     """Where the first program points to, and its prices: the aim of a step of a walk."""
-    z, found = _solved(
+    z, program = _solve(
         -(problem.size[:, None, None] * worth).ravel(),
         _rows(problem),
         np.ones(worth.size, np.bool_),
     )
-    return _shares(problem, z), _prices(problem, found)
+    return _shares(problem, z), _prices(problem, program)
 
 
-def _additive(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats], float]:
+def _additive_mixes(problem: MixProblem, worth: Floats) -> tuple[Floats, list[Floats], float]:
     """The best mixes for additive curves, their prices, and the bound of the first program."""
     c = -(problem.size[:, None, None] * worth).ravel()
     rows = _rows(problem)
-    z, found = _solved(c, rows, np.ones(c.shape, np.bool_))
-    bound, loose = -found.fun, np.zeros(worth.shape[:2], np.bool_)
+    z, program = _solve(c, rows, np.ones(c.shape, np.bool_))
+    bound, loose = -program.fun, np.zeros(worth.shape[:2], np.bool_)
     for _ in range(ROUNDS):
-        torn = _torn(problem, worth, z.reshape(worth.shape))
-        if not torn.any():
+        split = _split_curves(problem, worth, z.reshape(worth.shape))
+        if not split.any():
             break
-        loose |= torn
+        loose |= split
         z = _whole(c, rows, loose, worth.shape)
-        z, found = _solved(c, rows, _pieces(z.reshape(worth.shape), loose).ravel())
-    return _shares(problem, z), _prices(problem, found), float(bound)
+        z, program = _solve(c, rows, _pieces(z.reshape(worth.shape), loose).ravel())
+    return _shares(problem, z), _prices(problem, program), float(bound)
 
 
 def _shares(problem: MixProblem, z: Floats) -> Floats:
@@ -275,12 +274,12 @@ def _shares(problem: MixProblem, z: Floats) -> Floats:
     return shares
 
 
-def _prices(problem: MixProblem, found: Any) -> list[Floats]:
+def _prices(problem: MixProblem, program: Any) -> list[Floats]:
     """The duals of the demands."""
     prices, at = [], 0
     for demand in problem.demands:
         many = len(problem.size) if demand.each else 1
-        prices.append(np.maximum(-found.ineqlin.marginals[at : at + many], 0.0))
+        prices.append(np.maximum(-program.ineqlin.marginals[at : at + many], 0.0))
         at += many
     return prices
 
@@ -313,11 +312,11 @@ def _rows(problem: MixProblem) -> Rows:
     )
 
 
-def _solved(c: Floats, rows: Rows, open_points: Bools) -> tuple[Floats, Any]:
+def _solve(c: Floats, rows: Rows, open_points: Bools) -> tuple[Floats, Any]:
     """The linear program on the points that are open."""
     # 1 would take the demands' price
     bounds = np.column_stack([np.zeros(len(c)), np.where(open_points, np.inf, 0.0)])
-    found = linprog(
+    program = linprog(
         c,
         A_ub=rows.less,
         b_ub=rows.less_is,
@@ -326,20 +325,20 @@ def _solved(c: Floats, rows: Rows, open_points: Bools) -> tuple[Floats, Any]:
         bounds=bounds,
         method="highs",
     )
-    if found.status != 0:
-        raise _impossible(found.message)
-    return found.x, found
+    if program.status != 0:
+        raise _impossible(program.message)
+    return program.x, program
 
 
-def _torn(problem: MixProblem, worth: Floats, z: Floats) -> Bools:
+def _split_curves(problem: MixProblem, worth: Floats, z: Floats) -> Bools:
     """The curves whose weighted points promise more worth, or less usage, than the curve has at
     their mean, (C, K).
     """
     shares = (problem.grid * z).sum(axis=2)
-    torn: Bools = (worth * z).sum(axis=2) - _at(problem.grid, worth, shares) > TINY
+    split: Bools = (worth * z).sum(axis=2) - _at(problem.grid, worth, shares) > TINY
     for demand in problem.demands:
-        torn |= _at(problem.grid, demand.usage, shares) - (demand.usage * z).sum(axis=2) > TINY
-    return torn
+        split |= _at(problem.grid, demand.usage, shares) - (demand.usage * z).sum(axis=2) > TINY
+    return split
 
 
 def _pieces(z: Floats, loose: Bools) -> Bools:
@@ -376,16 +375,16 @@ def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Float
                 hstack([rows.less, csr_matrix((rows.less.shape[0], B))]), -np.inf, rows.less_is
             )
         )
-    found = milp(
+    program = milp(
         np.r_[c, np.zeros(B)],
         integrality=np.r_[np.zeros(N), np.ones(B)],
         bounds=Bounds(0, 1),
         constraints=rules,
         options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )
-    if found.x is None:
-        raise _impossible(found.message)
-    weights: Floats = found.x[:N]
+    if program.x is None:
+        raise _impossible(program.message)
+    weights: Floats = program.x[:N]
     return weights
 
 
@@ -403,9 +402,9 @@ def _check(problem: MixProblem) -> None:
         "today": (problem.today.shape, (C, K)),
         **{f"the usage of {d.name!r}": (d.usage.shape, (C, K, G)) for d in problem.demands},
     }
-    for what, (got, must) in shapes.items():
-        if got != must:
-            raise InputError(what, f"have shape {must}", got)
+    for what, (shape, must) in shapes.items():
+        if shape != must:
+            raise InputError(what, f"have shape {must}", shape)
     if (np.diff(problem.grid, axis=2) < 0).any():
         raise InputError("the grid", "rise", "a falling one")
     if np.abs(problem.today.sum(axis=1) - 1).max() > 1e-6:

@@ -36,7 +36,7 @@ from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.promise import Kept, Rule, keep_promise, measured
+from equipoise.allocation.solver.promise import Rule, RuleResult, keep_promise, measure_rule
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
 from equipoise.allocation.solver.ties import mix
@@ -48,7 +48,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.policy import Demand, Policy
 
-LastPass = Callable[[Problem, Rule, Floats, Floats], Kept | None]
+LastPass = Callable[[Problem, Rule, Floats, Floats], RuleResult | None]
 METHODS = ("auto", "bisect", "level", "highs")
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
@@ -263,7 +263,7 @@ def allocate(
     if keep is not None:
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
-    problem = compiled(worth, demands, names, cost, effects, groups or {})
+    problem = compile_problem(worth, demands, names, cost, effects, groups or {})
     return _solve(problem, tol, warm, method)
 
 
@@ -356,25 +356,27 @@ def budgeted_policy(
     draft = replace(draft, seed=seed)
     worth = weighted_value(draft, effects, groups)
     add_keep(worth, draft.keep, keep.previous if keep else None)
-    problem = compiled(worth, draft.demands, effects.candidates, cost, effects, groups, lower)
+    problem = compile_problem(
+        worth, draft.demands, effects.candidates, cost, effects, groups, lower
+    )
     solution = _solve(problem, tol, warm, method)
     rule = _rule(problem, solution)
     ids = np.arange(len(effects)) if units is None else units
     draws = uniform(ids, seed, LOW_STREAM)
     if draws.shape != (len(effects),):
         raise InputError("units", f"be one id per unit, {len(effects)}", draws.shape)
-    kept = last_pass(problem, rule, solution.prices, draws)
-    if kept is None:
+    result = last_pass(problem, rule, solution.prices, draws)
+    if result is None:
         raise _beyond_prices(problem, rule, draws)
-    before = measured(problem, rule, draws)
-    value, usage = _over_all_draws(problem, kept)
-    return _with_rule(draft, kept.rule), replace(
+    before = measure_rule(problem, rule, draws)
+    value, usage = _over_all_draws(problem, result)
+    return _with_rule(draft, result.rule), replace(
         solution,
         expected_value=value,
         expected_usage=usage,
-        rule_value=kept.value,
-        rule_usage=kept.usage,
-        promise_cost=before.value - kept.value,
+        rule_value=result.value,
+        rule_usage=result.usage,
+        promise_cost=before.value - result.value,
     )
 
 
@@ -383,9 +385,9 @@ def _rule(problem: Problem, solution: Allocation) -> Rule:
     prices = hold(problem, solution.prices)
     value, _ = problem.measure(problem.choose(prices).choice)
     if value < CARRIED * solution.value:
-        mixed = mix(problem, solution.prices, prices)
-        if mixed.share:
-            return Rule(prices, mixed.prices, mixed.share)
+        mixture = mix(problem, solution.prices, prices)
+        if mixture.share:
+            return Rule(prices, mixture.prices, mixture.share)
     return Rule(prices, prices)
 
 
@@ -401,26 +403,26 @@ def _with_rule(draft: Policy, rule: Rule) -> Policy:
     )
 
 
-def _over_all_draws(problem: Problem, kept: Kept) -> tuple[float, Floats]:
+def _over_all_draws(problem: Problem, result: RuleResult) -> tuple[float, Floats]:
     """The value and the usage (m,) of a rule over all draws."""
-    if not kept.rule.share:
-        return kept.value, kept.usage
+    if not result.rule.share:
+        return result.value, result.usage
     every, none = np.zeros(len(problem)), np.ones(len(problem))
-    low, high = (measured(problem, kept.rule, draws) for draws in (every, none))
-    share = kept.rule.share
+    low, high = (measure_rule(problem, result.rule, draws) for draws in (every, none))
+    share = result.rule.share
     value = (1 - share) * high.value + share * low.value
     return value, (1 - share) * high.usage + share * low.usage
 
 
 def _beyond_prices(problem: Problem, rule: Rule, draws: Floats) -> InfeasibleError:
     """Single choices hold the demands together, but no rule by prices was found that does."""
-    usage = measured(problem, rule, draws).usage
+    usage = measure_rule(problem, rule, draws).usage
     over = [
-        (demand.name, float(used - bound))
-        for demand, used, bound in zip(
+        (demand.name, float(total - bound))
+        for demand, total, bound in zip(
             problem.rows.demands, usage, problem.rows.bounds, strict=True
         )
-        if used > bound
+        if total > bound
     ]
     return InfeasibleError(
         " and ".join(repr(name) for name, _ in over),
@@ -446,8 +448,8 @@ def draft_policy(
             raise InputError(
                 "weights", f"name metrics among {', '.join(effects.metrics)}", repr(name)
             )
-    counted = {demand.metric for demand in demands} | set(weights)
-    metrics = tuple(name for name in effects.metrics if name in counted)
+    names = {demand.metric for demand in demands} | set(weights)
+    metrics = tuple(name for name in effects.metrics if name in names)
     worth = tuple(float(weights.get(name, 0.0)) for name in metrics)
     prices = (0.0,) * len(demands)
     return Policy(
@@ -474,7 +476,7 @@ def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, .
     return demands
 
 
-def compiled(
+def compile_problem(
     worth: Floats,
     demands: Sequence[Demand],
     candidates: Sequence[str],

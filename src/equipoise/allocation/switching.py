@@ -89,18 +89,18 @@ def churn(previous: Ints, choice: ArrayLike, cost: ArrayLike | None = None) -> C
     before, now = np.asarray(previous), np.asarray(choice)
     if before.shape != now.shape:
         raise InputError("the previous choice", f"be one per unit, {len(now)}", before.shape)
-    known = np.flatnonzero(before >= -1)
-    if not len(known):
+    units = np.flatnonzero(before >= -1)
+    if not len(units):
         return Churn(0.0, 0.0, 0)
     k = int(max(before.max(), now.max(), 0)) + 1
-    paid = np.ones(k) if cost is None else np.asarray(cost, np.float64)
-    paid = np.broadcast_to(paid, (len(now), paid.shape[-1]))
+    price = np.ones(k) if cost is None else np.asarray(cost, np.float64)
+    price = np.broadcast_to(price, (len(now), price.shape[-1]))
 
-    def spent(made: Ints) -> Ints:
-        return np.where(made[known] >= 0, paid[known, np.maximum(made[known], 0)], 0.0)
+    def spent(choices: Ints) -> Ints:
+        return np.where(choices[units] >= 0, price[units, np.maximum(choices[units], 0)], 0.0)
 
-    moved = float(np.abs(spent(now) - spent(before)).sum())
-    return Churn(float((before[known] != now[known]).mean()), moved, len(known))
+    money = float(np.abs(spent(now) - spent(before)).sum())
+    return Churn(float((before[units] != now[units]).mean()), money, len(units))
 
 
 def expected_cost(
@@ -136,5 +136,5 @@ def expected_cost(
         raise InputError(
             "P(claimed)", "lie in 0..1", p[where], f"row {where[0]}", "clip or calibrate it"
         )
-    made: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(cost, np.float64) * p
-    return made
+    expected: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(cost, np.float64) * p
+    return expected

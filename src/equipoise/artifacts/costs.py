@@ -60,9 +60,13 @@ class Costs:
         bad = ~(np.isfinite(each) & (each >= 0))
         if bad.any():
             row = int(np.argmax(bad))
-            got, fix = f"{each[row]:g}", "mend or drop the row"
+            amount_text, fix = f"{each[row]:g}", "mend or drop the row"
             raise InputError(
-                f"cost column {self.column!r}", "be a finite amount >= 0", got, f"row {row}", fix
+                f"cost column {self.column!r}",
+                "be a finite amount >= 0",
+                amount_text,
+                f"row {row}",
+                fix,
             )
         return amount * each[:, None]
 
@@ -80,8 +84,8 @@ class Costs:
         metrics.
         """
         spend = np.zeros(scores.shape[:2])
-        paid = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]
-        spend[:, 1:] = self.amounts(table) * paid
+        factor = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]
+        spend[:, 1:] = self.amounts(table) * factor
         return spend
 
     def to_json(self) -> dict[str, Any]:
@@ -123,9 +127,9 @@ def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
         None if paid == "always" or log.roles.claimed is None else _varying(log.roles.claimed, log)
     )
     if isinstance(cost, str) and cost != "dose":
-        made = Costs(ones, column=cost, metric=metric)
-        made.amounts(log.table)
-        return made
+        costs = Costs(ones, column=cost, metric=metric)
+        costs.amounts(log.table)
+        return costs
     return Costs(_amounts(cost, space, names), metric=metric)
 
 

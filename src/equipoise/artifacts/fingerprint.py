@@ -24,24 +24,24 @@ def fingerprint(log: Log) -> dict[str, str]:
     return {name: _digest(log, name) for name in names}
 
 
-def refuse_seen(path: Path, log: Log) -> None:
+def refuse_own_rows(path: Path, log: Log) -> None:
     """Refuse to judge the model of a snapshot folder on the log that it was fitted on."""
     if not path.is_dir():
         return
-    known = read_snapshot(path).meta.get("seen", {})
-    shared = [name for name in known if name in log.table.column_names]
-    if not set(log.roles.treatments) <= set(shared) or not set(log.metrics) & set(shared):
+    digests = read_snapshot(path).meta.get("seen", {})
+    names = [name for name in digests if name in log.table.column_names]
+    if not set(log.roles.treatments) <= set(names) or not set(log.metrics) & set(names):
         return
-    if all(_digest(log, name) == known[name] for name in shared):
+    if all(_digest(log, name) == digests[name] for name in names):
         fix = (
             "give a log of other rows, or the effects.parquet of `equipoise run`, which are made"
             " out of fold"
         )
-        must, got = (
+        must, rows = (
             "be of rows that the model was not fitted on",
             f"the {len(log):,} rows of its own fit",
         )
-        raise InputError("a log to judge a model", must, got, str(path), fix)
+        raise InputError("a log to judge a model", must, rows, str(path), fix)
 
 
 def _digest(log: Log, name: str) -> str:

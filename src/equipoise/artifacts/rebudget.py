@@ -26,37 +26,37 @@ def rebudgeted(
     expected : (n, k) expected costs.   groups : column -> (n,) labels.   units : (n,), what a lot
         is drawn by.
     """
-    asked = demands_on(policy, groups)
+    constraints = demands_on(policy, groups)
     price = dict(zip((demand.name for demand in policy.demands), policy.prices, strict=True))
-    solved, made = budgeted_policy(
+    rule, allocation = budgeted_policy(
         effects,
         weights=dict(zip(policy.metrics, policy.weights, strict=True)),
-        constraints=asked,
+        constraints=constraints,
         cost=expected,
         groups=groups,
         control=policy.control,
         lower=policy.lower,
-        warm=np.array([price.get(demand.name, 0.0) for demand in expand(asked, groups)]),
+        warm=np.array([price.get(demand.name, 0.0) for demand in expand(constraints, groups)]),
         units=units,
         seed=policy.seed,
         last_pass=in_expectation,  # the prices only explain the score; the choices keep the demands
     )
-    score = decide(solved, effects, cost=expected, groups=groups, units=units).score
-    return made.choice.astype(np.int64), score
+    score = decide(rule, effects, cost=expected, groups=groups, units=units).score
+    return allocation.choice.astype(np.int64), score
 
 
 def demands_on(policy: Policy, groups: Groups) -> list[Constraint]:
     """The demands as constraints on units with these groups: parity by their own shares, nothing on
     a group that is absent.
     """
-    made: list[Constraint] = []
+    constraints: list[Constraint] = []
     for demand in policy.demands:
         if demand.kind == "parity":
             whole = Parity(str(demand.column), demand.bound, demand.candidate)
-            made += [] if whole in made else [whole]
+            constraints += [] if whole in constraints else [whole]
         elif (
             demand.column is None
             or np.isin(groups[demand.column], [label for label, _ in demand.factors]).any()
         ):
-            made.append(Row(demand))
-    return made
+            constraints.append(Row(demand))
+    return constraints

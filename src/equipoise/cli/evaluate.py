@@ -33,14 +33,14 @@ def evaluate(
       equipoise evaluate equipoise-run/effects.parquet plan.toml
       equipoise evaluate model next-experiment.toml
     """
-    from equipoise.artifacts.fingerprint import refuse_seen
+    from equipoise.artifacts.fingerprint import refuse_own_rows
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
     from equipoise.pipeline.plan.log import open_log
 
     plan = plan_of(source)
     log = open_log(plan)
-    refuse_seen(effects, log)
+    refuse_own_rows(effects, log)
     found = evaluate_effects(plan, log, effects_of(effects, log))
     if json:
         as_json(found)

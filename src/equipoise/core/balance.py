@@ -93,9 +93,9 @@ def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Flo
     """The SMD of each candidate against control and its z, both (k,).   x, weight: (n,); missing
     values of x do not count.
     """
-    known = np.isfinite(x)
-    centre = x[known].mean() if known.any() else 0.0
-    x, cell, weight = x[known] - centre, cell[known], weight[known]
+    present = np.isfinite(x)
+    centre = x[present].mean() if present.any() else 0.0
+    x, cell, weight = x[present] - centre, cell[present], weight[present]
     total = np.bincount(cell, weight, minlength=cells)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(cell, weight * x, minlength=cells) / total
@@ -161,11 +161,11 @@ def _r2(design: Floats, target: Floats) -> float:
 
 def _filled(x: Floats) -> Floats:
     """Standardised, missing values at the mean."""
-    known = np.isfinite(x)
-    if not known.any():
+    present = np.isfinite(x)
+    if not present.any():
         return np.zeros(len(x))
-    scale = x[known].std()
-    return np.where(known, (x - x[known].mean()) / (scale if scale > 0 else 1.0), 0.0)
+    scale = x[present].std()
+    return np.where(present, (x - x[present].mean()) / (scale if scale > 0 else 1.0), 0.0)
 
 
 def numeric_features(log: Log) -> dict[str, Floats]:

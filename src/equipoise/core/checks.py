@@ -76,12 +76,12 @@ def check_log(log: Log) -> list[Check]:
 def sample_ratio(log: Log) -> Check:
     """Do the cells have the rows that the design promised?"""
     name = "sample ratio"
-    drawn = _drawn_units(log)
-    counts = np.bincount(log.cells[drawn], minlength=len(log.cell_names))
-    known = (
-        None if log.roles.design == "shares" or log.propensity is None else log.propensity[drawn]
+    units = _assigned_units(log)
+    counts = np.bincount(log.cells[units], minlength=len(log.cell_names))
+    propensity = (
+        None if log.roles.design == "shares" or log.propensity is None else log.propensity[units]
     )
-    if known is None:
+    if propensity is None:
         why = "taken from the log itself" if log.roles.design == "shares" else "not known"
         rows = [
             {"cell": cell, "rows": int(count)}
@@ -93,9 +93,9 @@ def sample_ratio(log: Log) -> Check:
             f"The design is {why}, so the sizes of the arms cannot be held against it.",
             rows,
         )
-    expected = known.sum(axis=0)
+    expected = propensity.sum(axis=0)
     gap = (counts - expected)[1:]
-    spread = (np.diag(expected) - known.T @ known)[1:, 1:]
+    spread = (np.diag(expected) - propensity.T @ propensity)[1:, 1:]
     chi2 = float(gap @ np.linalg.solve(spread, gap))
     p = float(chdtrc(len(gap), chi2))
     rows = [
@@ -119,16 +119,16 @@ def sample_ratio(log: Log) -> Check:
     return check(name, status, f"{verdict} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
 
 
-def _drawn_units(log: Log) -> Ints:
+def _assigned_units(log: Log) -> Ints:
     """The rows that were assigned one by one: all, or the first of each group where whole groups
     were assigned.
     """
-    if log.groups is None or not _treated_whole(log):
+    if log.groups is None or not _assigned_whole(log):
         return np.arange(len(log))
     return np.unique(log.groups, return_index=True)[1].astype(np.int64)
 
 
-def _treated_whole(log: Log) -> bool:
+def _assigned_whole(log: Log) -> bool:
     """Whether rows share groups and treatment never varies within one."""
     if log.groups is None or len(np.unique(log.groups)) == len(log):
         return False
@@ -175,15 +175,15 @@ def default_features(log: Log) -> list[Check]:
     """Which columns became features where none were named; empty where they were named."""
     if log.left_out is None:
         return []
-    taken = log.roles.features
-    reasons = {name: "" for name in taken} | dict(log.left_out)
+    features = log.roles.features
+    reasons = {name: "" for name in features} | dict(log.left_out)
     rows = [
-        {"column": name, "feature": name in taken, "reason": reason}
+        {"column": name, "feature": name in features, "reason": reason}
         for name, reason in reasons.items()
     ]
     summary = (
-        f"No features were named, so {len(taken)} columns became features"
-        f"{': ' + ', '.join(taken) if taken else ''}."
+        f"No features were named, so {len(features)} columns became features"
+        f"{': ' + ', '.join(features) if features else ''}."
     )
     if log.left_out:
         summary += f" Left out: {', '.join(log.left_out)}."
@@ -216,9 +216,9 @@ def kinds(log: Log) -> Check:
         column = log.table[name]
         if not columns.is_text(column):
             continue
-        known = ~columns.missing(column)
-        strange = ~columns.reads_as_number(column) & known
-        levels, values = len(column.drop_null().unique()), int(known.sum())
+        present = ~columns.missing(column)
+        strange = ~columns.reads_as_number(column) & present
+        levels, values = len(column.drop_null().unique()), int(present.sum())
         if 0 < strange.sum() <= (1 - MOSTLY) * values:
             row = int(np.argmax(strange))
             worries.append(
@@ -345,7 +345,7 @@ def groups(log: Log) -> Check:
     if log.groups is None:
         return check("groups", "ok", "Each row stands for itself.")
     sizes = np.bincount(log.groups)
-    whole = _treated_whole(log)
+    whole = _assigned_whole(log)
     row = {
         "groups": len(sizes),
         "mean_rows": round(float(sizes.mean()), 2),
@@ -374,15 +374,15 @@ def _independence(flag: Bools, log: Log) -> float:
 
 def _row_hashes(log: Log, names: list[str]) -> Ints:
     """A 64-bit hash of each row, (n,); two different rows share one with probability 2^-64."""
-    mixed = np.zeros(len(log), np.uint64)
+    hashes = np.zeros(len(log), np.uint64)
     for name in names:
         if columns.is_numeric(log.table[name]):
             # + 0.0 makes -0.0 the same as 0.0
             bits = (columns.numbers(log.table[name]) + 0.0).view(np.uint64)
         else:
             bits = log.codes(name)[0].astype(np.uint64)
-        mixed = _stir((mixed ^ bits) + np.uint64(0x9E3779B97F4A7C15))
-    return mixed.view(np.int64)
+        hashes = _stir((hashes ^ bits) + np.uint64(0x9E3779B97F4A7C15))
+    return hashes.view(np.int64)
 
 
 def _stir(z: Any) -> Any:

@@ -67,14 +67,14 @@ def vectors(column: pa.ChunkedArray) -> NDArray[Any]:
 def decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The same values without a dictionary around them, text as ``string``."""
     if pa.types.is_dictionary(column.type):
-        chunks = [_decoded_chunk(chunk) for chunk in column.chunks]
+        chunks = [_decode_chunk(chunk) for chunk in column.chunks]
         column = pa.chunked_array(
             chunks, value_type(column) if not is_text(column) else pa.string()
         )
     return pc.cast(column, pa.string()) if is_text(column) else column
 
 
-def _decoded_chunk(chunk: pa.DictionaryArray) -> pa.Array:
+def _decode_chunk(chunk: pa.DictionaryArray) -> pa.Array:
     kind = chunk.type.value_type
     values = (
         chunk.dictionary.cast(pa.string()) if pa.types.is_string_view(kind) else chunk.dictionary
@@ -104,10 +104,10 @@ def numbers(column: pa.ChunkedArray) -> Floats:
 
 def reads_as_number(column: pa.ChunkedArray) -> Bools:
     """Where a text reads like a number or is missing, (n,)."""
-    found = pc.match_substring_regex(
+    matches = pc.match_substring_regex(
         decoded(column), r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
     ).fill_null(True)
-    return np.asarray(found.to_numpy(), np.bool_)
+    return np.asarray(matches.to_numpy(), np.bool_)
 
 
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -124,5 +124,5 @@ def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def missing(column: pa.ChunkedArray) -> Bools:
     """Where the value is missing, (n,)."""
-    found: NDArray[Any] = pc.is_null(decoded(column), nan_is_null=True).to_numpy()
-    return np.asarray(found, np.bool_)
+    absent: NDArray[Any] = pc.is_null(decoded(column), nan_is_null=True).to_numpy()
+    return np.asarray(absent, np.bool_)

@@ -49,8 +49,8 @@ class Effects:
     def __post_init__(self) -> None:
         shape = (len(self.baseline), len(self.candidates), len(self.metrics))
         if self.values.shape != shape or self.baseline.shape != (shape[0], shape[2]):
-            got = f"values {self.values.shape}, baseline {self.baseline.shape}"
-            raise InputError("effects", f"have shape (n, k, m) = {shape}", got)
+            shapes = f"values {self.values.shape}, baseline {self.baseline.shape}"
+            raise InputError("effects", f"have shape (n, k, m) = {shape}", shapes)
         if self.std_error is not None and self.std_error.shape != shape:
             raise InputError("std_error", f"have the shape of values {shape}", self.std_error.shape)
 
@@ -301,9 +301,13 @@ class Effects:
             ).transpose(2, 0, 1)
 
         baseline = np.stack([table[f"{j}|baseline"].to_numpy() for j in metrics], axis=1)
-        known = f"{metrics[0]}|{candidates[0]}|se" in table.column_names
+        has_errors = f"{metrics[0]}|{candidates[0]}|se" in table.column_names
         return cls(
-            cube("{0}|{1}"), baseline, candidates, metrics, cube("{0}|{1}|se") if known else None
+            cube("{0}|{1}"),
+            baseline,
+            candidates,
+            metrics,
+            cube("{0}|{1}|se") if has_errors else None,
         )
 
 

@@ -76,7 +76,7 @@ class Log:
         self.table = table.select(roles.columns())
         if len(self) == 0:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
-        self.treatment: NDArray[Any] = space.check(self._given())
+        self.treatment: NDArray[Any] = space.check(self._treatment_values())
         self.cell_names: tuple[str, ...] = (
             *space.names([space.control]),
             *space.names(space.candidates()),
@@ -124,8 +124,12 @@ class Log:
         it.
         """
         if self.roles.propensity:
-            known = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
-            return np.column_stack([1 - known[:, 0], known[:, 0]]) if known.shape[1] == 1 else known
+            propensity = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
+            return (
+                np.column_stack([1 - propensity[:, 0], propensity[:, 0]])
+                if propensity.shape[1] == 1
+                else propensity
+            )
         if self.roles.design is None:
             return None
         if self.roles.design == "shares":
@@ -216,7 +220,7 @@ class Log:
             part.propensity = self.propensity[index]  # the whole experiment's shares
         return part
 
-    def _given(self) -> NDArray[Any]:
+    def _treatment_values(self) -> NDArray[Any]:
         """The treatments as the columns have them, (n,) or (n, p)."""
         if isinstance(self.roles.treatment, str):
             return self._plain(self.roles.treatment)

@@ -60,11 +60,11 @@ def not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
             fix="make one column of each number in it",
         )
     row = int(np.argmin(columns.reads_as_number(column))) if len(column) else 0
-    got = repr(column[row].as_py()) if len(column) else "text"
+    value = repr(column[row].as_py()) if len(column) else "text"
     return LogError(
         f"column {name!r}",
         "be numbers",
-        got,
+        value,
         f"row {row}",
         "mend the value, and store numbers as numbers",
     )
@@ -116,11 +116,11 @@ def _check_propensity(log: Log) -> None:
             len(roles.propensity),
             fix=f"cells: {', '.join(log.cell_names)}",
         )
-    known = log.propensity
-    if known is None or roles.design == "shares":
+    propensity = log.propensity
+    if propensity is None or roles.design == "shares":
         return
     if roles.design is not None and (
-        known.shape[1] != cells or not ((known > 0) & (known < 1)).all()
+        propensity.shape[1] != cells or not ((propensity > 0) & (propensity < 1)).all()
     ):
         raise LogError(
             "design",
@@ -128,7 +128,7 @@ def _check_propensity(log: Log) -> None:
             roles.design,
             fix=f"cells: {', '.join(log.cell_names)}",
         )
-    total = known.sum(axis=1)
+    total = propensity.sum(axis=1)
     if not np.allclose(total, 1, atol=1e-6):
         row = int(np.argmax(np.abs(total - 1)))
         raise LogError(

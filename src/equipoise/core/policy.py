@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 
 Label = str | int | bool
@@ -88,10 +89,11 @@ class Demand:
         return asdict(self) | {"factors": [list(pair) for pair in self.factors]}
 
     @classmethod
-    def from_json(cls, made: Mapping[str, Any]) -> Demand:
+    @renamed_arguments(made="plain")
+    def from_json(cls, plain: Mapping[str, Any]) -> Demand:
         """The inverse of `to_json`."""
-        parts = {**made, "factors": tuple((label, factor) for label, factor in made["factors"])}
-        return cls(**{"kind": _kind_before_0_2(made), **parts})
+        parts = {**plain, "factors": tuple((label, factor) for label, factor in plain["factors"])}
+        return cls(**{"kind": _kind_before_0_2(plain), **parts})
 
 
 @dataclass(frozen=True)
@@ -203,30 +205,31 @@ class Policy:
     def to_json(self) -> dict[str, Any]:
         """The policy as plain JSON; ``json.dumps`` keeps every float exactly."""
         segments = [[label, list(weights)] for label, weights in self.segment_weights]
-        made = asdict(self) | {
+        plain = asdict(self) | {
             "demands": [demand.to_json() for demand in self.demands],
             "segment_weights": segments,
         }
-        return {"format": FORMAT} | made
+        return {"format": FORMAT} | plain
 
     @classmethod
-    def from_json(cls, made: Mapping[str, Any]) -> Policy:
+    @renamed_arguments(made="plain")
+    def from_json(cls, plain: Mapping[str, Any]) -> Policy:
         """The inverse of `to_json`."""
-        if made.get("format") != FORMAT:
+        if plain.get("format") != FORMAT:
             raise InputError(
                 "the policy's format",
                 f"be {FORMAT}",
-                made.get("format"),
+                plain.get("format"),
                 fix="use the version that wrote it",
             )
         parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in made.items()
+            for name, value in plain.items()
             if name != "format"
         }
-        parts["demands"] = tuple(Demand.from_json(demand) for demand in made["demands"])
+        parts["demands"] = tuple(Demand.from_json(demand) for demand in plain["demands"])
         parts["segment_weights"] = tuple(
-            (label, tuple(weights)) for label, weights in made["segment_weights"]
+            (label, tuple(weights)) for label, weights in plain["segment_weights"]
         )
         return cls(**parts)
 
@@ -296,17 +299,17 @@ class Decision:
         return cls(**{**plain, **{name: tuple(plain.get(name, ())) for name in names}})
 
 
-def _kind_before_0_2(made: Mapping[str, Any]) -> str:
+def _kind_before_0_2(plain: Mapping[str, Any]) -> str:
     """The kind of a row written by version 0.1.0, which kept none: what each constraint made then
     differs in these fields.
     """
-    if made["quantity"] == "effect":
-        return "floor" if made["sign"] < 0 else "ceiling"
-    if made["quantity"] == "cost":
-        return "budget" if made["column"] is None else "group-budget"
-    if made["column"] is not None:
-        return "parity" if made["other"] == -1.0 else "row"
-    return "offers" if made["candidate"] is None else "cap"
+    if plain["quantity"] == "effect":
+        return "floor" if plain["sign"] < 0 else "ceiling"
+    if plain["quantity"] == "cost":
+        return "budget" if plain["column"] is None else "group-budget"
+    if plain["column"] is not None:
+        return "parity" if plain["other"] == -1.0 else "row"
+    return "offers" if plain["candidate"] is None else "cap"
 
 
 def _finite(number: Any) -> bool:

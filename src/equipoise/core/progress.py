@@ -9,5 +9,5 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 
 
-def silent(what: str, done: int, total: int) -> None:
+def silent(what: str, steps: int, total: int) -> None:
     """The callback that shows nothing."""

@@ -174,13 +174,13 @@ def check_roles(roles: Roles) -> None:
                 f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
             )
     metrics = [outcome.name for outcome in roles.outcomes]
-    named = {
+    names_of = {
         "outcome": metrics,
         "feature": roles.features,
         "propensity": roles.propensity,
         "treatment": roles.treatments,
     }
-    for what, names in named.items():
+    for what, names in names_of.items():
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise LogError(f"{what} {twice[0]!r}", "be named once", "twice", fix="take one out")
@@ -192,10 +192,10 @@ def check_roles(roles: Roles) -> None:
                 "one",
                 fix="take it out of its other role",
             )
-    taken = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
-    taken |= {*metrics, *roles.propensity, *roles.protected}
+    reserved = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
+    reserved |= {*metrics, *roles.propensity, *roles.protected}
     for name in roles.features:
-        if name in taken:
+        if name in reserved:
             raise LogError(
                 f"feature {name!r}",
                 "have no other role",

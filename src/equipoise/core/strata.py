@@ -100,10 +100,10 @@ class Claims:
 
     def cells(self) -> Floats:
         """1{C=c, Y=y}, (n, 4)."""
-        seen: Floats = (claim_cell(self.claimed, self.y)[:, None] == np.arange(4)).astype(
+        indicators: Floats = (claim_cell(self.claimed, self.y)[:, None] == np.arange(4)).astype(
             np.float64
         )
-        return seen
+        return indicators
 
     def __len__(self) -> int:
         return len(self.y)
@@ -158,8 +158,8 @@ def project_simplex(values: Floats) -> Floats:
     """
     down = -np.sort(-values, axis=1)
     excess = (np.cumsum(down, axis=1) - 1) / np.arange(1, values.shape[1] + 1)
-    kept = (down > excess).sum(axis=1)
-    nearest: Floats = np.maximum(values - excess[np.arange(len(values)), kept - 1][:, None], 0.0)
+    size = (down > excess).sum(axis=1)
+    nearest: Floats = np.maximum(values - excess[np.arange(len(values)), size - 1][:, None], 0.0)
     return nearest
 
 

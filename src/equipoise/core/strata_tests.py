@@ -83,9 +83,12 @@ def bin_means(
     square = np.stack(
         [np.bincount(unit_bin, column, minlength=len(rows)) for column in (influence**2).T], axis=1
     )
-    kept = units >= 2
-    error = np.sqrt(square[kept] * (units[kept] / (units[kept] - 1))[:, None]) / mass[kept][:, None]
-    return BinMeans(rows[kept], mean[kept], error)
+    enough = units >= 2
+    error = (
+        np.sqrt(square[enough] * (units[enough] / (units[enough] - 1))[:, None])
+        / mass[enough][:, None]
+    )
+    return BinMeans(rows[enough], mean[enough], error)
 
 
 def restriction_tests(
@@ -107,10 +110,10 @@ def restriction_tests(
     critical = float(ndtri(ALPHA / (2 * bins)))
     tests = []
     for stratum, assumption, restriction, meaning in RESTRICTIONS:
-        found = bin_means(
+        means = bin_means(
             signals[:, [stratum]], equal_bins(strata[:, stratum], bins), weight, groups
         )
-        mean, error = found.mean[:, 0], found.std_error[:, 0]
+        mean, error = means.mean[:, 0], means.std_error[:, 0]
         z = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
         least = float(z.min()) if len(z) else 0.0
         part = {
@@ -123,7 +126,7 @@ def restriction_tests(
             "z": z.tolist(),
             "mean": mean.tolist(),
             "std_error": error.tolist(),
-            "rows": found.rows.tolist(),
+            "rows": means.rows.tolist(),
         }
         tests.append(part | {"least_z": least, "critical": critical, "violated": least < critical})
     return tests
@@ -143,18 +146,18 @@ def latent_calibration(
     table = []
     for s, name in enumerate(STRATA):
         both = np.column_stack([strata[:, s], signals[:, s], signals[:, s] - strata[:, s]])
-        found = bin_means(both, equal_bins(strata[:, s], bins), weight, groups)
-        gap, error = found.mean[:, 2], found.std_error[:, 2]
+        means = bin_means(both, equal_bins(strata[:, s], bins), weight, groups)
+        gap, error = means.mean[:, 2], means.std_error[:, 2]
         z = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
         part = {
             "stratum": name,
-            "said": found.mean[:, 0].tolist(),
-            "seen": found.mean[:, 1].tolist(),
+            "said": means.mean[:, 0].tolist(),
+            "seen": means.mean[:, 1].tolist(),
         }
         part |= {
-            "std_error": found.std_error[:, 1].tolist(),
+            "std_error": means.std_error[:, 1].tolist(),
             "z": z.tolist(),
-            "rows": found.rows.tolist(),
+            "rows": means.rows.tolist(),
         }
-        table.append(part | {"error": float(np.average(np.abs(gap), weights=found.rows))})
+        table.append(part | {"error": float(np.average(np.abs(gap), weights=means.rows))})
     return table

@@ -56,5 +56,5 @@ def among(name: str, names: Iterable[str], what: str = "known") -> str:
     >>> among("age", ["visit", "spend"], "columns")
     'columns: visit, spend'
     """
-    known = list(names)
-    return f"{nearest(name, known)} {what}: {', '.join(known)}".lstrip()
+    choices = list(names)
+    return f"{nearest(name, choices)} {what}: {', '.join(choices)}".lstrip()

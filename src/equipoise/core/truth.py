@@ -52,14 +52,14 @@ class Truth:
         """The expected metrics of each unit under a choice, (n, m).   choice: (n,), -1 = control, a
         = candidate a.
         """
-        chosen: Floats = self.levels[np.arange(len(self)), np.asarray(choice) + 1]
-        return chosen
+        metrics: Floats = self.levels[np.arange(len(self)), np.asarray(choice) + 1]
+        return metrics
 
     def spend(self, choice: Ints) -> Floats:
         """The expected money spent on each unit under a choice, (n,)."""
         every = np.column_stack([np.zeros(len(self)), self.cost])
-        chosen: Floats = every[np.arange(len(self)), np.asarray(choice) + 1]
-        return chosen
+        money: Floats = every[np.arange(len(self)), np.asarray(choice) + 1]
+        return money
 
     def take(self, rows: Any) -> Truth:
         """The truth of some units, in the order asked."""

@@ -91,14 +91,14 @@ class Arms:
             raise SpaceError("treatment", "be one label per row", f"an array of shape {t.shape}")
         want = np.asarray(self.labels)
         if want.dtype.kind == "U":
-            known = (
+            is_arm = (
                 np.isin(t.astype(object), self.labels) if t.dtype.kind == "O" else np.isin(t, want)
             )
         else:
             t = _whole(t)
-            known = np.isin(t, want)
-        if not known.all():
-            row = int(np.argmin(known))
+            is_arm = np.isin(t, want)
+        if not is_arm.all():
+            row = int(np.argmin(is_arm))
             raise SpaceError(
                 "treatment",
                 f"be one of {list(self.labels)}",

@@ -76,9 +76,9 @@ class Bits:
             for size in range(2, self.crosses + 1)
             for group in combinations(range(k), size)
         ]
-        self._listed = self._list(candidates)
-        self._asked = candidates if isinstance(candidates, str | int) else self._listed.tolist()
-        code = _codes(self._listed)
+        self._candidates = self._list(candidates)
+        self._spec = candidates if isinstance(candidates, str | int) else self._candidates.tolist()
+        code = _codes(self._candidates)
         self._order = np.argsort(code, kind="stable")
         self._sorted = code[self._order]
 
@@ -107,7 +107,7 @@ class Bits:
         k = len(self.switches)
         t = np.asarray(treatment)
         if t.ndim == 1 and t.dtype.kind == "O":
-            t = _stacked(t, k)
+            t = _stack(t, k)
         if t.ndim != 2 or t.shape[1] != k:
             raise SpaceError(
                 "treatment",
@@ -129,7 +129,7 @@ class Bits:
         array of int, (k, switches)
             0 and 1, control not among them.
         """
-        return self._listed.copy()
+        return self._candidates.copy()
 
     def names(self, treatment: Any) -> tuple[str, ...]:
         """Label vectors for print.
@@ -246,7 +246,7 @@ class Bits:
             One sentence with the switches, the number of candidates and control.
         """
         crossed = f", products of up to {self.crosses}" if self.crosses > 1 else ""
-        many = f"{len(self._listed)} candidates" if len(self._listed) > 1 else "1 candidate"
+        many = f"{len(self._candidates)} candidates" if len(self._candidates) > 1 else "1 candidate"
         return (
             f"{len(self.switches)} switches{crossed}: {', '.join(self.switches)}; {many}; control"
             f" is {CONTROL}"
@@ -263,45 +263,45 @@ class Bits:
         return {
             "kind": self.kind,
             "switches": list(self.switches),
-            "candidates": self._asked,
+            "candidates": self._spec,
             "crosses": self.crosses,
             "seed": self.seed,
         }
 
     def __repr__(self) -> str:
-        asked = (
-            self._asked if isinstance(self._asked, str | int) else f"{len(self._listed)} vectors"
+        spec = (
+            self._spec if isinstance(self._spec, str | int) else f"{len(self._candidates)} vectors"
         )
-        return f"Bits({list(self.switches)}, candidates={asked!r}, crosses={self.crosses})"
+        return f"Bits({list(self.switches)}, candidates={spec!r}, crosses={self.crosses})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bits) and self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash((self.switches, self.crosses, self.seed, self._listed.tobytes()))
+        return hash((self.switches, self.crosses, self.seed, self._candidates.tobytes()))
 
     def _name(self, on: NDArray[np.bool_]) -> str:
         """The switches that are on, or the one that is off where there are many."""
-        chosen = [name for name, one in zip(self.switches, on, strict=True) if one]
-        if len(on) > 2 and len(chosen) == len(on):
+        names = [name for name, one in zip(self.switches, on, strict=True) if one]
+        if len(on) > 2 and len(names) == len(on):
             return ALL
-        if len(on) > 3 and len(chosen) == len(on) - 1:
+        if len(on) > 3 and len(names) == len(on) - 1:
             return BUT + self.switches[int(np.argmin(on))]
-        return "+".join(chosen) or CONTROL
+        return "+".join(names) or CONTROL
 
-    def _list(self, asked: Any) -> Ints:
+    def _list(self, spec: Any) -> Ints:
         """The candidates as vectors, each once, control not among them."""
         k = len(self.switches)
-        if isinstance(asked, str):
-            if asked not in KINDS:
+        if isinstance(spec, str):
+            if spec not in KINDS:
                 must = f"be {', '.join(map(repr, KINDS))}, a whole number, or vectors"
                 raise SpaceError(
-                    "candidates", must, repr(asked), fix="see the documentation of Bits"
+                    "candidates", must, repr(spec), fix="see the documentation of Bits"
                 )
-            return _every(k) if asked == "all" else _structured(k, asked)
-        if _whole(asked):
-            return _sampled(k, int(asked), self.seed)
-        vectors = self.check(asked if isinstance(asked, np.ndarray) else list(asked))
+            return _all_vectors(k) if spec == "all" else _structured_vectors(k, spec)
+        if _whole(spec):
+            return _random_vectors(k, int(spec), self.seed)
+        vectors = self.check(spec if isinstance(spec, np.ndarray) else list(spec))
         first = np.sort(np.unique(vectors, axis=0, return_index=True)[1])
         vectors = vectors[first]
         vectors = vectors[vectors.any(axis=1)]
@@ -341,7 +341,7 @@ def _names(switches: Any) -> tuple[str, ...]:
     return names
 
 
-def _stacked(rows: NDArray[Any], k: int) -> NDArray[Any]:
+def _stack(rows: NDArray[Any], k: int) -> NDArray[Any]:
     """A column of vectors, as a list column of a table is read, as a matrix."""
     fits = np.fromiter((np.shape(vector) == (k,) for vector in rows), np.bool_, len(rows))
     if not fits.all():
@@ -360,27 +360,27 @@ def _codes(t: Ints) -> NDArray[Any]:
     return packed.view(f"S{packed.shape[1]}").ravel()
 
 
-def _every(k: int) -> Ints:
+def _all_vectors(k: int) -> Ints:
     if 2**k - 1 > MOST:
         fix = 'ask for a sample (candidates=500), "structured", or the vectors that matter'
         raise SpaceError(
             'candidates="all"', f"be at most {MOST:,}", f"2^{k} - 1 = {2**k - 1:,}", fix=fix
         )
-    return _decoded(np.arange(1, 2**k), k)
+    return _vectors(np.arange(1, 2**k), k)
 
 
-def _decoded(code: Ints, k: int) -> Ints:
+def _vectors(code: Ints, k: int) -> Ints:
     return code[:, None] >> np.arange(k, dtype=np.int64) & 1
 
 
-def _structured(k: int, asked: str) -> Ints:
+def _structured_vectors(k: int, kind: str) -> Ints:
     """Each switch alone; each pair; all but one, and all."""
     one = np.eye(k, dtype=np.int64)
     lists = [one]
-    if asked != "singles":
+    if kind != "singles":
         first, second = np.triu_indices(k, 1)
         lists.append(one[first] + one[second])
-    if asked == "structured":
+    if kind == "structured":
         lists += [1 - one, np.ones((1, k), np.int64)]
     vectors = np.vstack(lists)
     vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
@@ -388,7 +388,7 @@ def _structured(k: int, asked: str) -> Ints:
     if len(vectors) > MOST:
         fix = 'ask for "singles", or for a sample (candidates=500)'
         raise SpaceError(
-            f"candidates={asked!r}",
+            f"candidates={kind!r}",
             f"be at most {MOST:,}",
             f"{len(vectors):,} of {k} switches",
             fix=fix,
@@ -396,16 +396,16 @@ def _structured(k: int, asked: str) -> Ints:
     return vectors
 
 
-def _sampled(k: int, wanted: int, seed: int) -> Ints:
+def _random_vectors(k: int, count: int, seed: int) -> Ints:
     """Different vectors, each as likely as any other; all of them where no more are wanted than
     there are.
     """
-    if not 1 <= wanted <= MOST:
-        raise SpaceError("the number of candidates", f"be from 1 to {MOST:,}", wanted)
+    if not 1 <= count <= MOST:
+        raise SpaceError("the number of candidates", f"be from 1 to {MOST:,}", count)
     rng = np.random.default_rng(seed)
     if k < 24:  # few enough for a permutation of all
-        return _decoded(1 + rng.permutation(2**k - 1)[:wanted].astype(np.int64), k)
+        return _vectors(1 + rng.permutation(2**k - 1)[:count].astype(np.int64), k)
     # of 2^24 or more, so hardly one comes twice, never 64
-    vectors = rng.integers(2, size=(wanted + 64, k))
+    vectors = rng.integers(2, size=(count + 64, k))
     vectors = vectors[np.sort(np.unique(vectors, axis=0, return_index=True)[1])]
-    return vectors[vectors.any(axis=1)][:wanted]
+    return vectors[vectors.any(axis=1)][:count]

@@ -94,9 +94,9 @@ class Shares:
             or self.low.sum() > 1
             or self.high.sum() < 1
         ):
-            got = (self.low.tolist(), self.high.tolist())
+            bounds = (self.low.tolist(), self.high.tolist())
             raise SpaceError(
-                "bounds of shares", "lie in [0, 1] with low <= high and leave a sum of 1", got
+                "bounds of shares", "lie in [0, 1] with low <= high and leave a sum of 1", bounds
             )
         if move is not None and not 0 < move <= 1:
             raise SpaceError("move", "be a share in (0, 1], or None", move)
@@ -110,14 +110,14 @@ class Shares:
             raise SpaceError("degree", "be a whole number >= 1", repr(degree))
         self.degree, self.crosses = degree, tuple(tuple(pair) for pair in crosses)
         self._pairs = self._places(self.crosses)
-        given = np.full(K, 1 / K) if control is None else np.asarray(control, np.float64)
-        self.control = self._rows(given[None], "control")[0]
-        self._listed = (
+        mix = np.full(K, 1 / K) if control is None else np.asarray(control, np.float64)
+        self.control = self._rows(mix[None], "control")[0]
+        self._candidates = (
             candidates
             if isinstance(candidates, str)
             else self._rows(np.asarray(candidates, np.float64), "candidates")
         )
-        if isinstance(self._listed, str) and self._listed not in WAYS:
+        if isinstance(self._candidates, str) and self._candidates not in WAYS:
             raise SpaceError(
                 "candidates", f"be one of {', '.join(WAYS)}, or a list of mixes", repr(candidates)
             )
@@ -233,21 +233,21 @@ class Shares:
         array, (k, K)
             For ``"toward"``, mixes that equal control are left out.
         """
-        if not isinstance(self._listed, str):
-            listed: Floats = np.array(self._listed)
-            return listed
+        if not isinstance(self._candidates, str):
+            vectors: Floats = np.array(self._candidates)
+            return vectors
         K, step = len(self.parts), 0.1 if self.move is None else self.move
-        if self._listed == "toward":
-            made = np.array([self._toward(k, step) for k in range(K)])
-            moved: Floats = made[np.abs(made - self.control).max(axis=1) > SUM_TOLERANCE]
-            return moved
+        if self._candidates == "toward":
+            mixes = np.array([self._toward(k, step) for k in range(K)])
+            others: Floats = mixes[np.abs(mixes - self.control).max(axis=1) > SUM_TOLERANCE]
+            return others
         low, high = self.bounds()
-        rng, found = np.random.default_rng(self.seed), [np.empty((0, K))]
-        while sum(map(len, found)) < self.count and len(found) < 1000:
-            drawn = rng.dirichlet(np.ones(K), 50 * self.count)
-            mixed = self.control + rng.uniform(0, 1, (len(drawn), 1)) * (drawn - self.control)
-            found.append(mixed[((mixed >= low) & (mixed <= high)).all(axis=1)])
-        sampled: Floats = np.concatenate(found)[: self.count]
+        rng, batches = np.random.default_rng(self.seed), [np.empty((0, K))]
+        while sum(map(len, batches)) < self.count and len(batches) < 1000:
+            corners = rng.dirichlet(np.ones(K), 50 * self.count)
+            mixes = self.control + rng.uniform(0, 1, (len(corners), 1)) * (corners - self.control)
+            batches.append(mixes[((mixes >= low) & (mixes <= high)).all(axis=1)])
+        sampled: Floats = np.concatenate(batches)[: self.count]
         return sampled
 
     def _toward(self, k: int, step: float) -> Floats:
@@ -255,9 +255,9 @@ class Shares:
         spare = self.control - self.low
         spare[k] = 0.0
         more = min(step, self.high[k] - self.control[k], float(spare.sum()))
-        made = self.control - (more * spare / spare.sum() if spare.sum() > 0 else 0.0)
-        made[k] = self.control[k] + more
-        return np.asarray(made)
+        mix = self.control - (more * spare / spare.sum() if spare.sum() > 0 else 0.0)
+        mix[k] = self.control[k] + more
+        return np.asarray(mix)
 
     def names(self, treatment: Any) -> tuple[str, ...]:
         """Label mixes for print.
@@ -310,12 +310,12 @@ class Shares:
             The other parts' columns and the products are 0.
         """
         K, gap = len(self.parts), shares - self.control[part]
-        found = np.zeros((len(gap), K - 1 + K * (self.degree - 1) + len(self._pairs)))
+        columns = np.zeros((len(gap), K - 1 + K * (self.degree - 1) + len(self._pairs)))
         if part < K - 1:
-            found[:, part] = gap
+            columns[:, part] = gap
         for d in range(2, self.degree + 1):
-            found[:, K - 1 + K * (d - 2) + part] = gap**d
-        return found
+            columns[:, K - 1 + K * (d - 2) + part] = gap**d
+        return columns
 
     def cells(self, treatment: Any) -> Ints:
         """Number the nearest of control and the candidates, by squared distance.
@@ -330,9 +330,9 @@ class Shares:
         array of int, (n,)
             0 is control, 1 + a is candidate a.
         """
-        known = np.vstack([self.control, self.candidates()])
+        cells = np.vstack([self.control, self.candidates()])
         # a mix counts as the nearest one that a policy knows
-        far = ((self.check(treatment)[:, None] - known) ** 2).sum(axis=2)
+        far = ((self.check(treatment)[:, None] - cells) ** 2).sum(axis=2)
         near: Ints = far.argmin(axis=1).astype(np.int64)
         return near
 
@@ -383,7 +383,9 @@ class Shares:
             "kind": self.kind,
             "parts": list(self.parts),
             "control": self.control.tolist(),
-            "candidates": self._listed if isinstance(self._listed, str) else self._listed.tolist(),
+            "candidates": self._candidates
+            if isinstance(self._candidates, str)
+            else self._candidates.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "move": self.move,

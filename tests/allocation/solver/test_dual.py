@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, cap, floor, group_budget, parity
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver import dual
 from equipoise.allocation.solver.exact import solve_exactly
 
@@ -20,14 +20,14 @@ def make(shop, rows):
     demands = expand(
         [*demands, parity("city", 0.02), cap("small", 0.2 * n), cap("large", 0.15 * n)], shop.groups
     )[:rows]
-    return compiled(
+    return compile_problem(
         shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
     )
 
 
 def test_one_unit_by_hand(market):
     shop = market(1)
-    problem = compiled(np.array([[3.0]]), expand([budget(1.0)], {}), ("a",), [2.0], None, {})
+    problem = compile_problem(np.array([[3.0]]), expand([budget(1.0)], {}), ("a",), [2.0], None, {})
     found = dual.solve_dual(problem, 1e-9)
     # half of the unit can be paid: bound 1.5, and money is worth 3 / 2
     assert found.bound == pytest.approx(1.5, rel=1e-8)
@@ -73,7 +73,7 @@ def test_a_warm_start_is_quicker(market):
 
 
 def test_a_tiny_budget_has_a_high_price(market):
-    problem = compiled(
+    problem = compile_problem(
         np.array([[1000.0], [1.0]]), expand([budget(1e-6)], {}), ("a",), [1e-3], None, {}
     )
     found = dual.solve_dual(problem, 1e-9)

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import allocate, budget
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver import exact
 from equipoise.core.errors import InputError
 
 
 def test_half_a_unit_by_hand():
-    problem = compiled(np.array([[3.0], [1.0]]), expand([budget(3.0)], {}), ("a",), [2.0], None, {})
+    problem = compile_problem(
+        np.array([[3.0], [1.0]]), expand([budget(3.0)], {}), ("a",), [2.0], None, {}
+    )
     found = exact.solve_exactly(problem)
     assert (found.prices.tolist(), found.bound, found.low) == ([0.5], 3.5, 3.5)
     assert exact.usage_matrix(problem).tolist() == [[2.0, 2.0]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import allocate, budget, cap, floor, offers, parity
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import conflict
 from equipoise.core.effects import Effects
@@ -67,7 +67,7 @@ def test_it_is_infeasible_when_highs_says_so(market, seed):
     rng = np.random.default_rng(seed)
     demands = [budget(rng.uniform(0, 20)), floor("plays", rng.uniform(0, 25)), parity("city", 0.05)]
     rows = expand(demands, shop.groups)
-    problem = compiled(
+    problem = compile_problem(
         shop.value.copy(), rows, shop.effects.candidates, shop.cost, shop.effects, shop.groups
     )
     exact = solve_exactly(problem)

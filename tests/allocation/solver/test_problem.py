@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, cap, decide, floor, group_budget
-from equipoise.allocation.solve import compiled, draft_policy, expand
+from equipoise.allocation.solve import compile_problem, draft_policy, expand
 from equipoise.allocation.solver.exact import usage_matrix
 
 
@@ -24,7 +24,7 @@ def problem(market):
         return (
             shop,
             demands,
-            compiled(
+            compile_problem(
                 shop.value.copy(),
                 demands,
                 shop.effects.candidates,

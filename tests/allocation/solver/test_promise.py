@@ -13,9 +13,9 @@ from fixtures.promise_instances import draw_instance
 from equipoise.allocation import budget, budgeted_policy, ceiling, decide, floor, offers, parity
 from equipoise.allocation.hashing import uniform
 from equipoise.allocation.rule import LOW_STREAM
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver import promise
-from equipoise.allocation.solver.promise import Rule, keep_promise, measured
+from equipoise.allocation.solver.promise import Rule, keep_promise, measure_rule
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError
 
@@ -24,7 +24,7 @@ def excess(effects, demands, cost, groups, choice):
     """The most by which a choice exceeds a row."""
     blank = np.zeros(effects.values.shape[:2])
     rows = expand(demands, groups)
-    problem = compiled(blank, rows, effects.candidates, cost, effects, groups)
+    problem = compile_problem(blank, rows, effects.candidates, cost, effects, groups)
     _, usage = problem.measure(choice.astype(np.int16))
     return float((usage - problem.rows.bounds).max(initial=0.0))
 
@@ -48,10 +48,10 @@ def test_no_rule_exceeds_a_row_of_its_own_units(block, tol):
 
 def test_fewer_draws_by_hand():
     # four equal units, two offers: in expectation half of them, but the draws give three or more
-    problem = compiled(np.ones((4, 1)), expand([offers(2)], {}), ("a",), None, None, {})
+    problem = compile_problem(np.ones((4, 1)), expand([offers(2)], {}), ("a",), None, None, {})
     rule = Rule(np.array([2.0]), np.array([0.0]), 0.5)
     draws = np.array([0.4, 0.1, 0.3, 0.2])
-    assert measured(problem, rule, draws).usage.tolist() == [4.0]
+    assert measure_rule(problem, rule, draws).usage.tolist() == [4.0]
     kept = keep_promise(problem, rule, np.array([1.0]), draws)
     assert kept.value == 2.0
     assert kept.usage.tolist() == [2.0]
@@ -59,7 +59,7 @@ def test_fewer_draws_by_hand():
 
 
 def test_a_rule_that_holds_stays_as_it_is():
-    problem = compiled(np.ones((4, 1)), expand([offers(2)], {}), ("a",), None, None, {})
+    problem = compile_problem(np.ones((4, 1)), expand([offers(2)], {}), ("a",), None, None, {})
     rule = Rule(np.array([2.0]), np.array([0.0]), 0.5)
     kept = keep_promise(problem, rule, np.array([1.0]), np.array([0.1, 0.2, 0.7, 0.8]))
     assert kept.rule is rule
@@ -68,7 +68,7 @@ def test_a_rule_that_holds_stays_as_it_is():
 def test_nobody_is_always_a_rule_where_it_exceeds_nothing():
     # parity alone: no price keeps both sides at bay, a threshold does
     groups = {"g": np.array(["a", "a", "b"])}
-    problem = compiled(
+    problem = compile_problem(
         np.array([[3.0], [1.0], [2.0]]),
         expand([parity("g", 0.0)], groups),
         ("x",),
@@ -117,7 +117,7 @@ def test_the_certificate_says_what_the_promise_cost():
 
 def test_the_law_sees_a_pass_that_does_nothing():
     def nothing(problem, rule, scores, draws):
-        return measured(problem, rule, draws)
+        return measure_rule(problem, rule, draws)
 
     effects = Effects(np.ones((40, 1, 1)), np.zeros((40, 1)), ("mail",), ("spend",))
     over = []

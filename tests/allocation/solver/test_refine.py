@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import allocate, budget, cap, floor, offers
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.refine import polish
-from equipoise.allocation.solver.repair import Repaired
+from equipoise.allocation.solver.repair import RepairedChoice
 
 
 def best_of_all(value, cost, plays, total, most, least):
@@ -37,10 +37,14 @@ def test_a_handful_of_units_gets_the_best_choice_of_all(market, seed):
 
 
 def test_a_choice_that_exceeds_is_mended():
-    problem = compiled(np.array([[3.0], [2.0]]), expand([offers(1)], {}), ("a",), None, None, {})
+    problem = compile_problem(
+        np.array([[3.0], [2.0]]), expand([offers(1)], {}), ("a",), None, None, {}
+    )
     both = np.zeros(2, np.int16)
     made = polish(
-        problem, np.array([2.5]), Repaired(both, 5.0, np.array([2.0]), np.zeros(2, bool), False)
+        problem,
+        np.array([2.5]),
+        RepairedChoice(both, 5.0, np.array([2.0]), np.zeros(2, bool), False),
     )
     assert (made.choice.tolist(), made.value, made.feasible) == ([0, -1], 3.0, True)
     assert both.tolist() == [0, 0]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, cap, floor, offers, parity
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.repair import nearest_ties, repair
 
 
 def problem_of(value, constraints, cost=None, names=("a",)):
-    return compiled(np.asarray(value, float), expand(constraints, {}), names, cost, None, {})
+    return compile_problem(np.asarray(value, float), expand(constraints, {}), names, cost, None, {})
 
 
 def test_too_many_are_mended_and_too_few_filled():
@@ -55,7 +55,7 @@ def test_nothing_is_exceeded_and_little_is_lost(market, seed):
         ],
         shop.groups,
     )
-    problem = compiled(
+    problem = compile_problem(
         shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
     )
     found = solve_dual(problem, 1e-8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, budgeted_policy, decide, decision_of, offers
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.ties import mix
 from equipoise.allocation.solver.tighten import hold
 from equipoise.core.effects import Effects
@@ -21,7 +21,7 @@ def tied(n: int, kinds: int = 1) -> Effects:
 
 
 def test_equal_units_share_the_offers_by_lot():
-    problem = compiled(np.ones((4, 1)), expand([offers(1)], {}), ("mail",), None, None, {})
+    problem = compile_problem(np.ones((4, 1)), expand([offers(1)], {}), ("mail",), None, None, {})
     mixed = mix(problem, np.array([1.0]), hold(problem, np.array([1.0])))
     assert mixed.share == 0.25
     assert mixed.value == 1.0

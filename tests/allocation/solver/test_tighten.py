@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, cap, floor, group_budget, offers, parity
-from equipoise.allocation.solve import compiled, expand
+from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.tighten import hold
 
 
 def test_a_split_unit_is_left_out():
-    problem = compiled(
+    problem = compile_problem(
         np.array([[3.0], [2.0], [1.0]]), expand([offers(1.5)], {}), ("a",), None, None, {}
     )
     held = hold(problem, np.array([1.9]))
@@ -19,7 +19,7 @@ def test_a_split_unit_is_left_out():
 
 
 def test_prices_that_hold_stay():
-    problem = compiled(
+    problem = compile_problem(
         np.array([[3.0], [2.0], [1.0]]), expand([offers(2)], {}), ("a",), None, None, {}
     )
     assert hold(problem, np.array([1.5])).tolist() == [1.5]
@@ -36,7 +36,7 @@ def test_the_rule_exceeds_nothing_and_loses_little(market, seed):
         offers(110),
     ]
     rows = expand([*demands, parity("city", 0.04)], shop.groups)
-    problem = compiled(
+    problem = compile_problem(
         shop.value.copy(), rows, shop.effects.candidates, shop.cost, shop.effects, shop.groups
     )
     found = solve_dual(problem, 1e-8)

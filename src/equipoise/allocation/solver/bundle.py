@@ -60,12 +60,12 @@ class Cuts:
             rows, right = np.r_[rows, [[*np.ones(m), 0.0]]], np.r_[right, box]
         objective = np.r_[np.zeros(m), 1.0]
         bounds = [(0.0, box)] * m + [(None, None)]
-        found = linprog(
+        program = linprog(
             objective, A_ub=rows, b_ub=right, bounds=bounds, method="highs", options=TIGHT
         )
-        if found.x is None:
+        if program.x is None:
             return -np.inf, np.zeros(m)
-        y = np.clip(found.x[:m], 0.0, box)
+        y = np.clip(program.x[:m], 0.0, box)
         return float((constants + slopes @ y).max()), y
 
     def project(self, center: Floats, level: float, box: float, simplex: bool) -> Floats | None:

@@ -55,15 +55,15 @@ class Rows:
         """What one unit of each quantity costs in score, (2 + q, G, k); summed in the rows' order,
         so always to the same bits.
         """
-        made = np.zeros((FIRST_METRIC + len(self.columns), *self.coefficient.shape[1:]))
+        table = np.zeros((FIRST_METRIC + len(self.columns), *self.coefficient.shape[1:]))
         for r, q in enumerate(self.quantity.tolist()):
-            made[q] += prices[r] * self.coefficient[r]
-        return made
+            table[q] += prices[r] * self.coefficient[r]
+        return table
 
     def usage(self, sums: Floats) -> Floats:
         """The usage of each row, (m,), from the sums of the quantities, (2 + q, G, k)."""
-        used: Floats = (self.coefficient * sums[self.quantity]).sum(axis=(1, 2))
-        return used
+        usage: Floats = (self.coefficient * sums[self.quantity]).sum(axis=(1, 2))
+        return usage
 
     def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
         """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
@@ -72,18 +72,18 @@ class Rows:
         )
         return np.array([math.fsum(part.ravel().tolist()) for part in parts], np.float64)
 
-    def only(self, kept: Sequence[int]) -> Rows:
+    def only(self, indices: Sequence[int]) -> Rows:
         """Some of the rows."""
-        demands = tuple(self.demands[r] for r in kept)
-        coefficient, quantity = self.coefficient[kept], self.quantity[kept]
+        demands = tuple(self.demands[r] for r in indices)
+        coefficient, quantity = self.coefficient[indices], self.quantity[indices]
         return Rows(
             demands,
             coefficient,
             quantity,
             self.columns,
             self.codes,
-            self.heads[kept],
-            self.bounds[kept],
+            self.heads[indices],
+            self.bounds[indices],
         )
 
     def take(self, units: Any, share: float = 1.0) -> Rows:
@@ -107,7 +107,7 @@ def compile_rows(
     codes, labels = _codes(demands, groups, n)
     factors = np.ones((len(demands), max(1, len(labels[0]) if labels else 1)))
     arms = np.ones((len(demands), len(candidates)))
-    used: list[int] = []
+    metric_columns: list[int] = []
     quantity = np.zeros(len(demands), np.int64)
     for r, demand in enumerate(demands):
         if demand.column is not None:
@@ -129,8 +129,10 @@ def compile_rows(
                 )
         if demand.metric is not None:
             column = _place("metric", demand.metric, metrics, demand.name)
-            used = used if column in used else [*used, column]
-            quantity[r] = FIRST_METRIC + used.index(column)
+            metric_columns = (
+                metric_columns if column in metric_columns else [*metric_columns, column]
+            )
+            quantity[r] = FIRST_METRIC + metric_columns.index(column)
     coefficient = (
         np.array([d.sign for d in demands])[:, None, None] * factors[:, :, None] * arms[:, None, :]
     )
@@ -140,7 +142,13 @@ def compile_rows(
     )
     bounds = np.array([d.bound for d in demands], np.float64) * heads
     return Rows(
-        tuple(demands), coefficient, quantity, np.array(used, np.int64), codes, heads, bounds
+        tuple(demands),
+        coefficient,
+        quantity,
+        np.array(metric_columns, np.int64),
+        codes,
+        heads,
+        bounds,
     )
 
 
@@ -156,40 +164,40 @@ class _Other:
 def _codes(demands: Sequence[Demand], groups: Groups, n: int) -> tuple[Ints, list[list[Any]]]:
     """The code of each unit's labels, (n,), and for each group column the label of each code."""
     codes, size = np.zeros(n, np.int64), 1
-    named: list[list[Any]] = []
+    labels_of: list[list[Any]] = []
     for column in _columns(demands):
         mine = [demand for demand in demands if demand.column == column]
         labels = list(dict.fromkeys(label for demand in mine for label, _ in demand.factors))
-        given = groups_of(groups, column, mine[0].name)
-        if given.shape != (n,):
+        values = groups_of(groups, column, mine[0].name)
+        if values.shape != (n,):
             raise InputError(
-                f"group column {column!r}", f"have one label per unit, {n}", given.shape
+                f"group column {column!r}", f"have one label per unit, {n}", values.shape
             )
-        own = _own_codes(given, labels)
+        own = _own_codes(values, labels)
         codes = codes * (len(labels) + 1) + own
         size *= len(labels) + 1
-        named.append([*labels, _Other])
+        labels_of.append([*labels, _Other])
     if size > MANY_CODES:
         present, codes = np.unique(codes, return_inverse=True)
-        return codes.astype(np.int64), _unfold(present, named)
-    return codes, _unfold(np.arange(size), named)
+        return codes.astype(np.int64), _unfold(present, labels_of)
+    return codes, _unfold(np.arange(size), labels_of)
 
 
-def _own_codes(given: NDArray[Any], labels: list[Any]) -> Ints:
+def _own_codes(values: NDArray[Any], labels: list[Any]) -> Ints:
     """The place of each unit's label in ``labels``, (n,); len(labels) for any other."""
-    own = np.full(len(given), len(labels), np.int64)
+    own = np.full(len(values), len(labels), np.int64)
     for place, label in enumerate(labels):
-        own[given == label] = place
+        own[values == label] = place
     return own
 
 
-def _unfold(codes: Ints, named: list[list[Any]]) -> list[list[Any]]:
+def _unfold(codes: Ints, labels_of: list[list[Any]]) -> list[list[Any]]:
     """For each group column the label that each joint code stands for."""
-    made: list[list[Any]] = []
-    for labels in reversed(named):
-        made.insert(0, [labels[place] for place in (codes % len(labels)).tolist()])
+    unfolded: list[list[Any]] = []
+    for labels in reversed(labels_of):
+        unfolded.insert(0, [labels[place] for place in (codes % len(labels)).tolist()])
         codes = codes // len(labels)
-    return made
+    return unfolded
 
 
 def _place(what: str, name: str, names: Sequence[str], who: str) -> int:

@@ -50,27 +50,27 @@ class Scale:
 
     def prices(self, y: Floats) -> Floats:
         """Scaled prices as prices, (m,)."""
-        made: Floats = y * (self.worth / self.potential)
-        return made
+        prices: Floats = y * (self.worth / self.potential)
+        return prices
 
     def scaled(self, prices: Floats) -> Floats:
         """The inverse of `prices`."""
-        made: Floats = prices * (self.potential / self.worth)
-        return made
+        y: Floats = prices * (self.potential / self.worth)
+        return y
 
     def function(
-        self, problem: Problem, worth: float = 0.0, used: Floats | None = None
+        self, problem: Problem, worth: float = 0.0, usage: Floats | None = None
     ) -> Function:
-        """g of the problem, plus units with a fixed choice of this ``worth`` and usage ``used``
+        """g of the problem, plus units with a fixed choice of this ``worth`` and usage ``usage``
         (m,).
         """
-        taken = np.zeros(len(problem.rows)) if used is None else used
+        constant = np.zeros(len(problem.rows)) if usage is None else usage
 
         def height(y: Floats) -> tuple[float, Floats]:
             prices = self.prices(y)
             g, slope, _ = problem.evaluate(prices)
-            g += worth - float(prices @ taken)
-            return g / self.worth, (slope - taken) / self.potential
+            g += worth - float(prices @ constant)
+            return g / self.worth, (slope - constant) / self.potential
 
         return height
 
@@ -97,24 +97,27 @@ def solve_dual(
     trace: list[Stage] = []
     n = len(problem)
     if n < 2 * SAMPLE:
-        found = _widen(scale.function(problem), y, Cuts(), tol, method, least / scale.worth)
-        trace.append(("all", n, found.evaluations, found.height * scale.worth))
+        minimum = _widen(scale.function(problem), y, Cuts(), tol, method, least / scale.worth)
+        trace.append(("all", n, minimum.evaluations, minimum.height * scale.worth))
         return Dual(
-            scale.prices(found.y), found.height * scale.worth, found.low * scale.worth, tuple(trace)
+            scale.prices(minimum.y),
+            minimum.height * scale.worth,
+            minimum.low * scale.worth,
+            tuple(trace),
         )
     if warm is None:
-        picked = np.arange(0, n, n // SAMPLE)
-        share = len(picked) / n
-        few = problem.take(picked, share)
-        found = _widen(
+        units = np.arange(0, n, n // SAMPLE)
+        share = len(units) / n
+        few = problem.take(units, share)
+        minimum = _widen(
             Scale(scale.worth * share, scale.potential * share).function(few),
             y,
             Cuts(),
             ROUGH,
             method,
         )
-        trace.append(("sample", len(picked), found.evaluations, found.height * scale.worth))
-        y = found.y
+        trace.append(("sample", len(units), minimum.evaluations, minimum.height * scale.worth))
+        y = minimum.y
     return _shrink(problem, scale, y, tol, method, least / scale.worth, trace)
 
 
@@ -146,13 +149,13 @@ def _shrink(
         core = problem.take(near)
         g, _, own = core.evaluate(prices)
         worth = full.height - g + float(prices @ (full.usage - own))
-        found = _widen(
+        minimum = _widen(
             scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least
         )
-        trace.append(("near ties", len(near), found.evaluations, found.height * scale.worth))
-        low, y = max(low, min(found.low, best)), found.y
+        trace.append(("near ties", len(near), minimum.evaluations, minimum.height * scale.worth))
+        low, y = max(low, min(minimum.low, best)), minimum.y
         if size >= n:
-            best, at = min((best, at), (found.height, found.y), key=lambda pair: pair[0])
+            best, at = min((best, at), (minimum.height, minimum.y), key=lambda pair: pair[0])
             break
     return Dual(scale.prices(at), best * scale.worth, low * scale.worth, tuple(trace))
 
@@ -161,13 +164,13 @@ def _widen(
     function: Function, start: Floats, cuts: Cuts, tol: float, method: str, least: float = -np.inf
 ) -> Minimum:
     """Minimise over a box that grows while the best point lies on its side."""
-    box, spent = max(10.0, 4.0 * float(start.max())), 0
+    box, evaluations = max(10.0, 4.0 * float(start.max())), 0
     while True:
         if method == "bisect":
-            found = bisect(function, start, tol=tol, box=box, below=least)
+            minimum = bisect(function, start, tol=tol, box=box, below=least)
         else:
-            found = minimise(function, start, cuts, tol=tol, box=box, below=least)
-        spent += found.evaluations
-        if found.y.max() < 0.99 * box or box >= WIDEST or found.height < least:
-            return Minimum(found.y, found.height, found.low, spent)
-        box, start = box * 100, found.y
+            minimum = minimise(function, start, cuts, tol=tol, box=box, below=least)
+        evaluations += minimum.evaluations
+        if minimum.y.max() < 0.99 * box or box >= WIDEST or minimum.height < least:
+            return Minimum(minimum.y, minimum.height, minimum.low, evaluations)
+        box, start = box * 100, minimum.y

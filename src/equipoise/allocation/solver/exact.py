@@ -20,7 +20,7 @@ def usage_matrix(problem: Problem) -> Floats:
     """What every unit and candidate uses of every row, (m, n * k)."""
     rows = problem.rows
     n, k = problem.value.shape
-    made = np.empty((len(rows), n * k))
+    usage = np.empty((len(rows), n * k))
     for r, q in enumerate(rows.quantity.tolist()):
         quantity = (
             np.ones((n, k))
@@ -29,8 +29,8 @@ def usage_matrix(problem: Problem) -> Floats:
             if q == 1
             else problem.cube[:, :, problem.columns[q - 2]]
         )
-        made[r] = (rows.coefficient[r][rows.codes] * quantity).ravel()
-    return made
+        usage[r] = (rows.coefficient[r][rows.codes] * quantity).ravel()
+    return usage
 
 
 def one_each(n: int, k: int) -> sp.csr_array:
@@ -49,11 +49,11 @@ def solve_exactly(problem: Problem) -> Dual | None:
         )
     matrix = sp.vstack([sp.csr_array(usage_matrix(problem)), one_each(n, k)], format="csr")
     right = np.concatenate([problem.rows.bounds, np.ones(n)])
-    found = linprog(
+    program = linprog(
         -problem.value.ravel(), A_ub=matrix, b_ub=right, bounds=(0, None), method="highs"
     )
-    if found.x is None:
+    if program.x is None:
         return None
-    prices = np.maximum(-found.ineqlin.marginals[: len(problem.rows)], 0.0)
+    prices = np.maximum(-program.ineqlin.marginals[: len(problem.rows)], 0.0)
     height, _, _ = problem.evaluate(prices)
-    return Dual(prices, height, -float(found.fun), (("highs", n, int(found.nit), height),))
+    return Dual(prices, height, -float(program.fun), (("highs", n, int(program.nit), height),))

@@ -32,17 +32,19 @@ def conflict(problem: Problem) -> list[int]:
     return rows
 
 
-def _certificate(free: Problem, kept: list[int]) -> list[int]:
+def _certificate(free: Problem, indices: list[int]) -> list[int]:
     """Rows among ``kept`` whose prices prove that they cannot hold together; empty if they can."""
-    if not kept:
+    if not indices:
         return []
-    part = replace(free, rows=free.rows.only(kept))
+    part = replace(free, rows=free.rows.only(indices))
     height = Scale(1.0, part.potential()).function(part)
-    start = np.full(len(kept), 1.0 / len(kept))
-    found = minimise(height, start, Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True)
-    if found.height >= SURE:
+    start = np.full(len(indices), 1.0 / len(indices))
+    minimum = minimise(
+        height, start, Cuts(), tol=CLOSE, floor=1.0, box=1.0, below=SURE, simplex=True
+    )
+    if minimum.height >= SURE:
         return []
-    return [r for r, y in zip(kept, found.y.tolist(), strict=True) if y > 0]
+    return [r for r, y in zip(indices, minimum.y.tolist(), strict=True) if y > 0]
 
 
 def infeasible(problem: Problem) -> InfeasibleError:
@@ -64,13 +66,13 @@ def infeasible(problem: Problem) -> InfeasibleError:
         )
     names = " and ".join(repr(demands[r].name) for r in rows)
     floors = [r for r in rows if demands[r].metric is not None and demands[r].sign < 0]
-    got = "no choice that meets them"
+    reach = "no choice that meets them"
     if floors:
-        got = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
+        reach = _reach(problem, floors[0], [r for r in rows if r != floors[0]])
     return InfeasibleError(
         f"demand{'s' if len(rows) > 1 else ''} {names}",
         "hold together" if len(rows) > 1 else "be attainable",
-        got,
+        reach,
         fix="loosen or leave out one of them" if len(rows) > 1 else "loosen it or leave it out",
     )
 

@@ -61,14 +61,14 @@ def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore
     """The sum of the best scores; the quantities of the choices are added to ``sums``."""
     total = 0.0
     for u in range(value.shape[0]):
-        best, chosen = 0.0, -1
+        best, arm = 0.0, -1
         for a in range(value.shape[1]):
             score = priced(value, cost, cube, columns, table, u, a, codes[u])
             if score > best:
-                best, chosen = score, a
-        if chosen >= 0:
+                best, arm = score, a
+        if arm >= 0:
             total += best
-            count(cost, cube, columns, u, chosen, codes[u], sums)
+            count(cost, cube, columns, u, arm, codes[u], sums)
     return total
 
 
@@ -77,17 +77,17 @@ def choose_all(value, cost, cube, columns, table, codes, choice, margin, sums): 
     """`best_of_all`, with the choice (n,) and its margin (n,)."""
     total = 0.0
     for u in range(value.shape[0]):
-        best, second, chosen = 0.0, -np.inf, -1
+        best, second, arm = 0.0, -np.inf, -1
         for a in range(value.shape[1]):
             score = priced(value, cost, cube, columns, table, u, a, codes[u])
             if score > best:
-                best, second, chosen = score, best, a
+                best, second, arm = score, best, a
             elif score > second:
                 second = score
-        choice[u], margin[u] = chosen, best - second
-        if chosen >= 0:
+        choice[u], margin[u] = arm, best - second
+        if arm >= 0:
             total += best
-            count(cost, cube, columns, u, chosen, codes[u], sums)
+            count(cost, cube, columns, u, arm, codes[u], sums)
     return total
 
 
@@ -212,7 +212,7 @@ def apply_switches(  # type: ignore[no-untyped-def]
 ):
     """Take the switches in order where they help; how many were taken."""
     m = len(slack)
-    taken = 0
+    switches = 0
     more = np.empty(m)
     for u in order:
         change = 0.0
@@ -225,8 +225,8 @@ def apply_switches(  # type: ignore[no-untyped-def]
         if (task == 0 and change < 0.0) or (task == 1 and fits):
             choice[u] = to[u]
             slack -= more
-            taken += 1
-    return taken
+            switches += 1
+    return switches
 
 
 @njit(cache=True)

@@ -67,17 +67,17 @@ class Problem:
         """g(prices), its subgradient bounds - usage (m,), and the usage (m,)."""
         sums = np.zeros(self.sums_shape)
         total = best_of_all(*self.arrays(), self.rows.table(prices), self.rows.codes, sums)
-        used = self.rows.usage(sums)
-        return total + float(prices @ self.rows.bounds), self.rows.bounds - used, used
+        usage = self.rows.usage(sums)
+        return total + float(prices @ self.rows.bounds), self.rows.bounds - usage, usage
 
-    def choose(self, prices: Floats) -> Chosen:
+    def choose(self, prices: Floats) -> PricedChoice:
         """`evaluate`, with each unit's choice and how near it is to another."""
         choice, margin = np.empty(len(self), np.int16), np.empty(len(self))
         sums = np.zeros(self.sums_shape)
         total = choose_all(
             *self.arrays(), self.rows.table(prices), self.rows.codes, choice, margin, sums
         )
-        return Chosen(
+        return PricedChoice(
             total + float(prices @ self.rows.bounds), self.rows.usage(sums), choice, margin
         )
 
@@ -101,7 +101,7 @@ class Problem:
         return np.where(size > 0, size, 1.0)
 
 
-class Chosen(NamedTuple):
+class PricedChoice(NamedTuple):
     """g, the usage (m,), the choice (n,) and the margin (n,) by which it beats the second best,
     control among them.
     """

@@ -23,7 +23,7 @@ import numpy as np
 from equipoise.allocation.solver.dual import Scale
 from equipoise.allocation.solver.kernels import price_all, weigh_switches
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.tighten import tightened
+from equipoise.allocation.solver.tighten import tightened_prices
 from equipoise.core.arrays import Bools, Floats
 
 FIRST = 1e-9  # scaled change of the prices in the first step
@@ -57,7 +57,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Kept:
+class RuleResult:
     """A rule and what it makes of the units: value, usage (m,), draws included."""
 
     rule: Rule
@@ -77,7 +77,7 @@ class _Trial:
     usage: Floats
 
 
-def measured(problem: Problem, rule: Rule, draws: Floats) -> Kept:
+def measure_rule(problem: Problem, rule: Rule, draws: Floats) -> RuleResult:
     """What a rule makes of the units.
 
     Parameters
@@ -91,17 +91,17 @@ def measured(problem: Problem, rule: Rule, draws: Floats) -> Kept:
 
     Returns
     -------
-    Kept
+    RuleResult
         The rule with its value and usage.
     """
     choice = _choices(problem, rule.prices, rule.threshold)
     if rule.share > 0:
         low = _choices(problem, rule.low_prices, rule.threshold)
         choice = np.where(draws < rule.share, low, choice)
-    return Kept(rule, *problem.measure(choice))
+    return RuleResult(rule, *problem.measure(choice))
 
 
-def keep_promise(problem: Problem, rule: Rule, start: Floats, draws: Floats) -> Kept | None:
+def keep_promise(problem: Problem, rule: Rule, start: Floats, draws: Floats) -> RuleResult | None:
     """The rule if it exceeds no row, else the one of most value near it that does not.
 
     Parameters
@@ -117,34 +117,34 @@ def keep_promise(problem: Problem, rule: Rule, start: Floats, draws: Floats) -> 
 
     Returns
     -------
-    Kept or None
+    RuleResult or None
         None where no rule was found that keeps every row.
     """
-    kept = measured(problem, rule, draws)
-    if _holds(problem, kept.usage):
-        return kept
+    result = measure_rule(problem, rule, draws)
+    if _holds(problem, result.usage):
+        return result
     fewer = _fewer_draws(problem, rule, draws) if rule.share > 0 else None
-    if fewer is not None and fewer.value >= ENOUGH * kept.value:
+    if fewer is not None and fewer.value >= ENOUGH * result.value:
         return fewer
     trials = [_trial(problem, prices) for prices in _nearby(problem, rule, start)]
     rules = [
         *([] if fewer is None else [fewer]),
-        *(Kept(Rule(t.prices, t.prices), t.value, t.usage) for t in trials),
+        *(RuleResult(Rule(t.prices, t.prices), t.value, t.usage) for t in trials),
         *_by_threshold(problem, trials),
         *_by_draws(problem, trials, draws),
     ]
     return max(
-        (kept for kept in rules if _holds(problem, kept.usage)),
-        key=lambda kept: kept.value,
+        (result for result in rules if _holds(problem, result.usage)),
+        key=lambda result: result.value,
         default=None,
     )
 
 
-def in_expectation(problem: Problem, rule: Rule, start: Floats, draws: Floats) -> Kept:
+def in_expectation(problem: Problem, rule: Rule, start: Floats, draws: Floats) -> RuleResult:
     """No last pass: the rule as it is, whose random part keeps rows in expectation only.  For
     prices that only explain a choice, and are not let out.
     """
-    return measured(problem, rule, draws)
+    return measure_rule(problem, rule, draws)
 
 
 def _holds(problem: Problem, usage: Floats) -> bool:
@@ -153,11 +153,11 @@ def _holds(problem: Problem, usage: Floats) -> bool:
 
 def _choices(problem: Problem, prices: Floats, threshold: float) -> Choice:
     """The choice of every unit, (n,)."""
-    trial = _scored(problem, prices)
+    trial = _best_scores(problem, prices)
     return np.where(trial[1] > threshold, trial[0], -1).astype(np.int16)
 
 
-def _scored(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
+def _best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
     """The best candidate of every unit, (n,), and its score, (n,)."""
     score = np.empty_like(problem.value)
     price_all(*problem.arrays(), problem.rows.table(prices), problem.rows.codes, score)
@@ -167,7 +167,7 @@ def _scored(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
 
 def _trial(problem: Problem, prices: Floats) -> _Trial:
     """A price vector and what it makes of the units."""
-    arm, best = _scored(problem, prices)
+    arm, best = _best_scores(problem, prices)
     choice = np.where(best > 0, arm, -1).astype(np.int16)
     return _Trial(prices, arm, best, choice, *problem.measure(choice))
 
@@ -177,49 +177,49 @@ def _nearby(problem: Problem, rule: Rule, start: Floats) -> Iterator[Floats]:
     yield from (start, rule.prices, rule.low_prices)
     worth, _, _ = problem.evaluate(np.zeros(len(start)))
     first = Scale(max(worth, 1e-300), problem.potential()).prices(np.full(len(start), FIRST))
-    raised, step = start, np.zeros(len(start))
+    prices, step = start, np.zeros(len(start))
     for _ in range(UP):
-        _, usage = problem.measure(problem.choose(raised).choice)
+        _, usage = problem.measure(problem.choose(prices).choice)
         over = usage > problem.rows.bounds
         if not over.any():
             break
         step = np.where(over, np.maximum(GROWTH * step, first), step)
-        raised = raised + np.where(over, step, 0.0)
-        yield raised
+        prices = prices + np.where(over, step, 0.0)
+        yield prices
     for i in range(DOWN):
         yield np.maximum(start - GROWTH**i * first, 0.0)
-    yield from tightened(problem, start)
+    yield from tightened_prices(problem, start)
 
 
-def _fewer_draws(problem: Problem, rule: Rule, draws: Floats) -> Kept | None:
+def _fewer_draws(problem: Problem, rule: Rule, draws: Floats) -> RuleResult | None:
     """The rule with a share up to its own whose draws keep every row and are worth most."""
     base = _choices(problem, rule.prices, rule.threshold)
     low = _choices(problem, rule.low_prices, rule.threshold)
-    found = _best_prefix(problem, base, low, draws, rule.share)
-    if found is None:
+    prefix = _best_prefix(problem, base, low, draws, rule.share)
+    if prefix is None:
         return None
-    share, value, usage = found
-    return Kept(replace(rule, share=share), value, usage)
+    share, value, usage = prefix
+    return RuleResult(replace(rule, share=share), value, usage)
 
 
-def _by_threshold(problem: Problem, trials: list[_Trial]) -> Iterator[Kept]:
+def _by_threshold(problem: Problem, trials: list[_Trial]) -> Iterator[RuleResult]:
     """Each price vector with a threshold: the units of the best scores, as many as keep rows."""
     nobody = np.full(len(problem), -1, np.int16)
     for trial in trials:
         most = float(np.nextafter(-trial.best.min(), np.inf))
-        found = _best_prefix(problem, nobody, trial.arm, -trial.best, most)
-        if found is not None:
-            edge, value, usage = found
-            yield Kept(Rule(trial.prices, trial.prices, threshold=0.0 - edge), value, usage)
+        prefix = _best_prefix(problem, nobody, trial.arm, -trial.best, most)
+        if prefix is not None:
+            edge, value, usage = prefix
+            yield RuleResult(Rule(trial.prices, trial.prices, threshold=0.0 - edge), value, usage)
 
 
-def _by_draws(problem: Problem, trials: list[_Trial], draws: Floats) -> Iterator[Kept]:
+def _by_draws(problem: Problem, trials: list[_Trial], draws: Floats) -> Iterator[RuleResult]:
     """Pairs of price vectors that keep every row in expectation, at the share that does in fact."""
     usage = np.array([trial.usage for trial in trials])  # (t, m)
     value = np.array([trial.value for trial in trials])
     low, high = np.zeros((len(trials),) * 2), np.ones((len(trials),) * 2)
-    for used, bound in zip(usage.T, problem.rows.bounds.tolist(), strict=True):
-        more, room = used[None] - used[:, None], bound - used[:, None]
+    for use, bound in zip(usage.T, problem.rows.bounds.tolist(), strict=True):
+        more, room = use[None] - use[:, None], bound - use[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             edge = room / more
         high = np.where(more > 0, np.minimum(high, edge), high)
@@ -232,12 +232,12 @@ def _by_draws(problem: Problem, trials: list[_Trial], draws: Floats) -> Iterator
         if worth[a, b] == -np.inf or a == b:
             continue
         one, two = trials[a], trials[b]
-        found = _best_prefix(problem, one.choice, two.choice, draws, float(high[a, b]))
-        if found is None:
-            found = _best_prefix(problem, one.choice, two.choice, draws, 1.0)
-        if found is not None:
-            share, total, used = found
-            yield Kept(Rule(one.prices, two.prices, share), total, used)
+        prefix = _best_prefix(problem, one.choice, two.choice, draws, float(high[a, b]))
+        if prefix is None:
+            prefix = _best_prefix(problem, one.choice, two.choice, draws, 1.0)
+        if prefix is not None:
+            share, total, use = prefix
+            yield RuleResult(Rule(one.prices, two.prices, share), total, use)
 
 
 def _best_prefix(
@@ -255,9 +255,9 @@ def _best_prefix(
     weigh_switches(*problem.arrays(), table, *of_rows, base, order, other[order], gain, more)
     value, usage = problem.measure(base)
     worth = value + np.concatenate([[0.0], np.cumsum(gain)])
-    used = usage + np.concatenate([np.zeros((1, len(rows))), np.cumsum(more, axis=0)])
+    running = usage + np.concatenate([np.zeros((1, len(rows))), np.cumsum(more, axis=0)])
     edges = np.append(key[order], most)
-    nearly = (used <= rows.bounds + NEARLY * problem.potential()).all(axis=1) & _ends(edges)
+    nearly = (running <= rows.bounds + NEARLY * problem.potential()).all(axis=1) & _ends(edges)
     counts = np.flatnonzero(nearly)
     for count in counts[np.argsort(-worth[counts], kind="stable")][:MEASURED].tolist():
         choice = base.copy()

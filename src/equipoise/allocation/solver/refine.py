@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 
 from equipoise.allocation.solver.exact import one_each, usage_matrix
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.repair import Repaired, nearest_ties
+from equipoise.allocation.solver.repair import RepairedChoice, nearest_ties
 from equipoise.core.arrays import Floats
 
 UNITS = 120
@@ -28,24 +28,22 @@ WHOLE = 1e-7  # a share this near to 0 or 1 is whole
 BETTER = 1e-6  # a branch must promise this part of the value more than the best so far
 
 
-def polish(problem: Problem, prices: Floats, made: Repaired) -> Repaired:
+def polish(problem: Problem, prices: Floats, start: RepairedChoice) -> RepairedChoice:
     """The better of the repaired choice and one whose nearest ties are chosen together."""
     near = nearest_ties(problem.choose(prices).margin, UNITS)
     core = problem.take(near)
-    worth, own = core.measure(made.choice[near])
-    room = problem.rows.bounds - (made.usage - own)
-    chosen = _Search(
-        core.value, usage_matrix(core), room, worth if made.feasible else -np.inf
-    ).run()
-    if chosen is None:
-        return made
-    choice = made.choice.copy()
-    choice[near] = chosen
+    worth, own = core.measure(start.choice[near])
+    room = problem.rows.bounds - (start.usage - own)
+    best = _Search(core.value, usage_matrix(core), room, worth if start.feasible else -np.inf).run()
+    if best is None:
+        return start
+    choice = start.choice.copy()
+    choice[near] = best
     value, usage = problem.measure(choice)
-    if (usage > problem.rows.bounds).any() or (made.feasible and value <= made.value):
-        return made
-    switched = made.switched | (choice != made.choice)
-    return replace(made, choice=choice, value=value, usage=usage, switched=switched, feasible=True)
+    if (usage > problem.rows.bounds).any() or (start.feasible and value <= start.value):
+        return start
+    switched = start.switched | (choice != start.choice)
+    return replace(start, choice=choice, value=value, usage=usage, switched=switched, feasible=True)
 
 
 @dataclass
@@ -69,20 +67,20 @@ class _Search:
             if not heap or -heap[0][0] <= self.best + BETTER * abs(self.best):
                 break
             bounds = heapq.heappop(heap)[2]
-            found = linprog(
+            relaxation = linprog(
                 -self.value.ravel(), A_ub=everything, b_ub=limits, bounds=bounds, method="highs"
             )
-            if found.x is None or -found.fun <= self.best:
+            if relaxation.x is None or -relaxation.fun <= self.best:
                 continue
-            self.offer(found.x)
-            split = np.minimum(found.x, 1.0 - found.x)
+            self.offer(relaxation.x)
+            split = np.minimum(relaxation.x, 1.0 - relaxation.x)
             place = int(split.argmax())
             if split[place] <= WHOLE:
                 continue
             for side in (0, 1):
                 child = bounds.copy()
                 child[place] = side
-                heapq.heappush(heap, (float(found.fun), 2 * node + side, child))
+                heapq.heappush(heap, (float(relaxation.fun), 2 * node + side, child))
         return self.choice
 
     def offer(self, shares: Floats) -> None:
@@ -95,17 +93,17 @@ class _Search:
         for start in (whole, sure):
             choice = np.where(start.any(axis=1), start.argmax(axis=1), -1)
             on = np.flatnonzero(choice >= 0)
-            used = self.matrix[:, on * k + choice[on]].sum(axis=1)
+            usage = self.matrix[:, on * k + choice[on]].sum(axis=1)
             for place in np.argsort(-self.value.ravel(), kind="stable"):
                 unit, a = divmod(int(place), k)
                 if (
                     self.value[unit, a] > 0
                     and choice[unit] < 0
-                    and (used + self.matrix[:, place] <= self.room).all()
+                    and (usage + self.matrix[:, place] <= self.room).all()
                 ):
                     choice[unit] = a
-                    used = used + self.matrix[:, place]
+                    usage = usage + self.matrix[:, place]
             on = np.flatnonzero(choice >= 0)
             worth = float(self.value[on, choice[on]].sum())
-            if worth > self.best and (used <= self.room).all():
+            if worth > self.best and (usage <= self.room).all():
                 self.best, self.choice = worth, choice.astype(np.int16)

@@ -33,7 +33,7 @@ ROUNDING = 1e-12  # of a row's potential usage: kept free when running sums and 
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RepairedChoice:
     """The choice (n,), its value, its usage (m,), and which units were switched (n,).  No row is
     exceeded if ``feasible``.
     """
@@ -83,7 +83,7 @@ class _Core:
                 break
 
 
-def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repaired:
+def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> RepairedChoice:
     """A choice that exceeds no row and whose value is near ``bound``; it stops early within a
     relative ``tol``.
     """
@@ -115,10 +115,10 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
         core = _Core(problem.take(near), choice[near], problem.rows.bounds - usage, scale, table)
         trade(core.arrays(), core.slack, gap, tol * abs(bound))
         traded[near] = core.choice
-        worth, used = problem.measure(traded)
-        if worth > value and (used <= problem.rows.bounds).all():
-            choice, value, usage = traded, worth, used
-    return Repaired(
+        worth, use = problem.measure(traded)
+        if worth > value and (use <= problem.rows.bounds).all():
+            choice, value, usage = traded, worth, use
+    return RepairedChoice(
         choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all())
     )
 

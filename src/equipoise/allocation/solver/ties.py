@@ -26,7 +26,7 @@ FIRST, STEPS = 1e-9, 28  # scaled fall of the prices in the first step; each ste
 
 
 @dataclass(frozen=True)
-class Mixed:
+class PriceMixture:
     """The lower prices (m,), the share of units that get them, and the expected value and usage
     (m,) of both together.
     """
@@ -37,32 +37,32 @@ class Mixed:
     usage: Floats
 
 
-def mix(problem: Problem, prices: Floats, held: Floats) -> Mixed:
+def mix(problem: Problem, prices: Floats, safe: Floats) -> PriceMixture:
     """The best mixture of the prices that hold with prices at or below the dual's; share 0 where
     none gains.
     """
-    value, usage = problem.measure(problem.choose(held).choice)
-    best = Mixed(held, 0.0, value, usage)
+    value, usage = problem.measure(problem.choose(safe).choice)
+    best = PriceMixture(safe, 0.0, value, usage)
     worth, _, _ = problem.evaluate(np.zeros(len(prices)))
     unit = Scale(max(worth, 1e-300), problem.potential()).prices(np.full(len(prices), FIRST))
     for step in (0.0, *(2.0**i for i in range(STEPS))):
         low = np.maximum(prices - step * unit, 0.0)
-        more, used = problem.measure(problem.choose(low).choice)
-        share = _share(usage, used, problem.rows.bounds)
-        mixed = (1 - share) * value + share * more
-        if mixed > best.value:
-            best = Mixed(low, share, mixed, (1 - share) * usage + share * used)
+        more, use = problem.measure(problem.choose(low).choice)
+        share = _share(usage, use, problem.rows.bounds)
+        expected = (1 - share) * value + share * more
+        if expected > best.value:
+            best = PriceMixture(low, share, expected, (1 - share) * usage + share * use)
     return best
 
 
-def _share(held: Floats, low: Floats, bounds: Floats) -> float:
+def _share(safe: Floats, low: Floats, bounds: Floats) -> float:
     """The largest share of units under the lower prices that exceeds no row in expectation; all
     (m,).
     """
     over = low > bounds
     if not over.any():
         return 1.0
-    room, more = (bounds - held)[over], (low - held)[over]
+    room, more = (bounds - safe)[over], (low - safe)[over]
     if (more <= 0).any():  # the prices that should hold exceed this row too
         return 0.0
     return float(np.clip(room / more, 0.0, 1.0).min())

@@ -54,13 +54,13 @@ def _raise(problem: Problem, prices: Floats) -> Floats | None:
 
 def _tighten(problem: Problem, prices: Floats) -> Floats:
     """Prices of a dual with exceeded rows tightened."""
-    for now in tightened(problem, prices):
+    for now in tightened_prices(problem, prices):
         if not _over(problem, now).any():
             return now
     return prices
 
 
-def tightened(problem: Problem, prices: Floats) -> Iterator[Floats]:
+def tightened_prices(problem: Problem, prices: Floats) -> Iterator[Floats]:
     """The prices, then those of duals whose exceeded rows are tightened more and more, while any
     is exceeded.
 
