@@ -33,7 +33,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of every effect, each (n, k, m), that hold it with probability ``level``."""
+    """Bounds of every effect.
+
+    Attributes
+    ----------
+    low : array, (n, k, m)
+        Lower bounds, in the metrics' units.
+    high : array, (n, k, m)
+        Upper bounds.
+    level : float
+        The probability that they are to hold an effect.
+    """
 
     low: Floats
     high: Floats
@@ -68,18 +78,65 @@ def bootstrap_effects(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Effects:
-    """The effects of the estimator fitted on all rows, with the standard deviation over replicates
-    as std_error.
+    """The effects of an estimator with bootstrap standard errors.
+
+    The effects are those of the estimator fitted on all rows; std_error is their standard deviation
+    over the replicates.
 
     Parameters
     ----------
-    estimator : any estimator; it is cloned, never fitted itself.
-    X, y, treatment, propensity, sample_weight, groups : as for its ``fit``; whole ``groups`` are
-        drawn where they are given.
-    X_new : the units to speak of, by default X; ``candidates`` as for ``effects``.
-    draw : `exponential_weights`, `multinomial_counts` or a function of (rng, number of units) of
-        your own.
-    progress : called with (done, replicates) after each replicate.
+    estimator : estimator
+        Any estimator of effects; it is cloned, never fitted itself.
+    X : array-like, (n, d)
+        Features, as for its ``fit``.
+    y : array-like, (n,) or (n, m)
+        Outcomes, one column per metric.
+    treatment : array-like, (n,) or (n, p)
+        What each row got.
+    propensity : array-like, (n, K), or model, optional
+        As for its ``fit``.
+    sample_weight : array-like, (n,), optional
+        Weights > 0.
+    groups : array-like, (n,), optional
+        Labels of clusters; whole clusters are drawn.
+    X_new : array-like, (n_new, d), optional
+        The units whose effects are wanted; by default X.
+    candidates : array-like, (k,) or (k, p), optional
+        Treatments of the space; by default its candidates.
+    replicates : int, default 50
+        How many fits with random weights, >= 2.
+    draw : callable, default exponential_weights
+        `exponential_weights`, `multinomial_counts`, or a function of (rng, number of units) ->
+        weights.
+    seed : int, default 0
+        Of the weights.
+    progress : callable, optional
+        Called with (replicates done, replicates) after each.
+
+    Returns
+    -------
+    Effects
+        Values (n_new, k, m) with their std_error, in the metrics' units.
+
+    Raises
+    ------
+    InputError
+        Fewer than two replicates.
+
+    References
+    ----------
+    Rubin (1981), "The Bayesian bootstrap"; Efron (1979), "Bootstrap methods".
+
+    Examples
+    --------
+    >>> from equipoise.estimators import TLearner
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> y = X[:, 0] + 3 * t
+    >>> learner = TLearner(LinearRegression())
+    >>> effects = bootstrap_effects(learner, X, y, treatment=t, X_new=[[2.0]], replicates=10)
+    >>> effects.values.round(6).item(), effects.std_error.shape
+    (3.0, (1, 1, 1))
     """
     rows = Rows(X, y, treatment, propensity, sample_weight, groups)
     new = X if X_new is None else X_new
@@ -109,10 +166,56 @@ def bootstrap_interval(
     candidates: Any = None,
     **rows: Any,
 ) -> Interval:
-    """Percentile bounds of every effect; all replicates stand in memory, (replicates, n, k, m).
+    """Percentile bounds of every effect, by the bootstrap.
 
-    rows : treatment and, where known, propensity, sample_weight and groups; these and the rest as
-        for `bootstrap_effects`.
+    All replicates stand in memory, (replicates, n_new, k, m).
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any estimator of effects; it is cloned, never fitted itself.
+    X : array-like, (n, d)
+        Features.
+    y : array-like, (n,) or (n, m)
+        Outcomes, one column per metric.
+    level : float, default 0.95
+        The probability that the bounds are to hold an effect, in (0, 1).
+    replicates : int, default 200
+        How many fits with random weights, >= 2.
+    draw : callable, default exponential_weights
+        As for `bootstrap_effects`.
+    seed : int, default 0
+        Of the weights.
+    progress : callable, optional
+        Called with (replicates done, replicates) after each.
+    X_new : array-like, (n_new, d), optional
+        The units whose effects are wanted; by default X.
+    candidates : array-like, (k,) or (k, p), optional
+        Treatments of the space; by default its candidates.
+    **rows : array-like
+        ``treatment`` and, where known, ``propensity``, ``sample_weight`` and ``groups``, as for
+        `bootstrap_effects`.
+
+    Returns
+    -------
+    Interval
+        Bounds ``low`` and ``high``, (n_new, k, m), in the metrics' units.
+
+    Raises
+    ------
+    InputError
+        ``level`` lies outside (0, 1), or there are fewer than two replicates.
+
+    Examples
+    --------
+    >>> from equipoise.estimators import TLearner
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> y = X[:, 0] + 3 * t + np.arange(12) % 3
+    >>> learner = TLearner(LinearRegression())
+    >>> bounds = bootstrap_interval(learner, X, y, treatment=t, X_new=[[2.0]], replicates=20)
+    >>> bool(bounds.low.item() < 3 < bounds.high.item())
+    True
     """
     if not 0 < level < 1:
         raise InputError("level", "lie strictly between 0 and 1", level)

@@ -21,14 +21,29 @@ from equipoise.estimators.bootstrap import Rows, exponential_weights, replicate_
 
 @renamed_arguments(seed="random_state")
 class Bootstrapped(BaseEstimator):  # type: ignore[misc]
-    """The effects of ``estimator`` fitted on all rows; their std_error is the standard deviation
-    over its replicates.
+    """Any estimator with a bootstrap standard error, also for units it never saw.
+
+    Its effects are those of ``estimator`` fitted on all rows; their std_error is the standard
+    deviation over the replicates, which are kept.
 
     Parameters
     ----------
-    estimator : any estimator; it is cloned.   replicates : fits with random weights, of units or of
-        whole groups.
-    random_state : of the weights.
+    estimator : estimator
+        Any estimator of effects; it is cloned.
+    replicates : int, default 20
+        Fits with random weights, of units or of whole groups.
+    random_state : int, default 0
+        Of the weights.
+
+    Examples
+    --------
+    >>> from equipoise.estimators import TLearner
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> learner = Bootstrapped(TLearner(LinearRegression()), replicates=10)
+    >>> effects = learner.fit(X, X[:, 0] + 3 * t, treatment=t).effects([[2.0]])
+    >>> effects.values.round(6).item(), effects.std_error.shape
+    (3.0, (1, 1, 1))
     """
 
     gives_std_error = True
@@ -54,7 +69,28 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
-        """Learn from all rows, and from every replicate of them; arguments as for the estimator."""
+        """Learn from all rows, and from every replicate of them.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            Features, as for the estimator.
+        y : array-like, (n,) or (n, m)
+            Outcomes, one column per metric.
+        treatment : array-like, (n,) or (n, p)
+            What each row got.
+        propensity : array-like, (n, K), or model, optional
+            As for the estimator.
+        sample_weight : array-like, (n,), optional
+            Weights > 0.
+        groups : array-like, (n,), optional
+            Labels of clusters; whole clusters are drawn.
+
+        Returns
+        -------
+        Bootstrapped
+            Itself.
+        """
         rows = Rows(X, y, treatment, propensity, sample_weight, groups)
         self.whole_ = rows.fit(self.estimator)
         self.fits_ = list(
@@ -65,7 +101,20 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         return self
 
     def effects(self, X: Any, candidates: Any = None) -> Effects:
-        """The effects of every candidate, with std_error."""
+        """The effects of every candidate, with std_error.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        candidates : array-like, (k,) or (k, p), optional
+            Treatments of the space; by default its candidates.
+
+        Returns
+        -------
+        Effects
+            Values and std_error (n, k, m), in the metrics' units.
+        """
         check_is_fitted(self, "whole_")
         whole: Effects = self.whole_.effects(X, candidates)
         first = self.fits_[0].effects(X, candidates).values

@@ -47,17 +47,31 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    method : "kmeans" or "sccl".   n_clusters : how many, >= 2.   random_state : of first centres,
-        and of the net.
+    method : str, default "kmeans"
+        "kmeans", or "sccl" for deep contrastive clustering, which needs torch.
+    n_clusters : int, default 8
+        How many, from 2 to the number of rows.
+    random_state : int, default 0
+        Of first centres, and of the net.
 
     Attributes
     ----------
-    sizes_ : (k,) shares of the weight of fit, falling; 0 of a cluster that nobody is in.   rows_ :
-        (k,), how many rows.
-    empty_ : the labels of clusters that nobody is in, which is also logged; (0,) mostly.   labels_
-        : (n,).
-    centres_ : (k, d), the means of the clusters' features in their own units; NaN of an empty one.
-    seats_ : (k, s), their places in the representation.
+    sizes_ : array, (k,)
+        Shares of the weight of fit, falling; 0 for an empty cluster.
+    rows_ : array of int, (k,)
+        How many rows of fit are in each.
+    empty_ : array of int
+        The labels of empty clusters, which are also logged; mostly of length 0.
+    labels_ : array of int, (n,)
+        The cluster of each row of fit.
+    centres_ : array, (k, d)
+        The means of the clusters' features in their own units; NaN for an empty one.
+    seats_ : array, (k, s)
+        The clusters' centres in the representation, from which distances are taken.
+
+    References
+    ---------- Lloyd (1982), "Least squares quantization in PCM"; Zhang et al. (2021), "Supporting
+    clustering with contrastive learning", NAACL.
 
     Examples
     --------
@@ -74,7 +88,27 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
-        """Learn k clusters of X, (n, d) without missing values.   sample_weight: (n,) > 0."""
+        """Learn the clusters of rows.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            Features without missing values.
+        y : None
+            Ignored; scikit-learn's pipelines pass it.
+        sample_weight : array-like, (n,), optional
+            Weights > 0; None weighs all rows alike.
+
+        Returns
+        -------
+        Clusters
+            Itself.
+
+        Raises
+        ------
+        InputError
+            An argument is not as above, or a feature has a missing value.
+        """
         check_seed(self.random_state, "random_state")
         values, names = matrix(X)
         if self.method not in METHODS:
@@ -128,12 +162,33 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         np.divide(sums, size[:, None], out=self.centres_, where=size[:, None] > 0)
 
     def predict(self, X: Any) -> Ints:
-        """The cluster of each row, (n,) in 0..k-1."""
+        """The cluster of each row: that of the nearest seat.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array of int, (n,)
+            Labels in 0..k-1.
+        """
         return self._nearest(self._asked(X))
 
     def distances(self, X: Any) -> Floats:
-        """How far each row is from each seat, (n, k): k-means in standard deviations of features,
-        SCCL in its representation.
+        """How far each row is from each seat.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array, (n, k)
+            Euclidean distances: k-means in standard deviations of features, SCCL in its
+            representation.
         """
         return np.sqrt(self._apart(self._asked(X)))
 

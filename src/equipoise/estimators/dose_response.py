@@ -52,17 +52,31 @@ Density = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True)
 class DoseCurves:
-    """Average levels by dose.   g curves, k doses, m metrics.
+    """Average levels by dose.
+
+    Shapes: g curves, k doses, m metrics.
 
     Attributes
     ----------
-    doses : (k,).   groups : the g labels, "all" first.   metrics : the m names.
-    mean, std_error, low, high : (g, k, m), an interval at each dose.   band_low, band_high : a band
-        that holds the whole curve.
-    effective : (g, k), how many rows of equal weight would say as much (Kish).
-    supported : (g, k), False where a dose lies beyond the middle 99 % of those given, or fewer than
-        ten such rows speak of it:
-        the answer is then an extrapolation.
+    doses : array, (k,)
+        The amounts.
+    groups : tuple
+        The g labels, "all" first.
+    metrics : tuple of str
+        The m names.
+    mean : array, (g, k, m)
+        The curves, in the metrics' units.
+    std_error : array, (g, k, m)
+        Their standard errors.
+    low, high : array, (g, k, m)
+        An interval at each dose.
+    band_low, band_high : array, (g, k, m)
+        A band that holds the whole curve.
+    effective : array, (g, k)
+        How many rows of equal weight would say as much (Kish).
+    supported : array of bool, (g, k)
+        False where a dose lies beyond the middle 99 % of those logged, or fewer than ten such rows
+        speak of it: the answer is then an extrapolation.
     """
 
     doses: Floats
@@ -93,20 +107,75 @@ def dose_curves(
     level: float = 0.95,
     seed: int = 0,
 ) -> DoseCurves:
-    """Curves of all rows and of each group.
+    """Average dose-response curves with bands, of all rows and of each group.
 
     Parameters
     ----------
-    estimator : any of a Dose, with its ``space``; it is cloned, never fitted itself.
-    X, y, treatment, sample_weight : as for its ``fit``.
-    doses : amounts (k,) to speak of; by default the candidates of the space.   groups : (n,)
-        labels, each of which gets a curve.
-    units : (n,) labels of rows that hang together: never torn apart by folds, one observation for
-        the standard errors.
-    density : how likely a dose was: a function of (X (n, d), doses (n,)) -> (n,) where the design
-        is known; or a base model that
-        learns the dose's mean and spread, with a kernel density of what is left; None for boosted
-        trees.
+    estimator : estimator
+        Any estimator of a Dose, with its ``space``; it is cloned, never fitted itself.
+    X : array-like, (n, d)
+        Features, as for its ``fit``.
+    y : array-like, (n,) or (n, m)
+        Outcomes, one column per metric.
+    treatment : array-like, (n,)
+        The dose of each row.
+    doses : array-like, (k,), optional
+        Amounts at which the curves are wanted; by default the candidates of the space.
+    groups : array-like, (n,), optional
+        Labels, each of which gets a curve.
+    sample_weight : array-like, (n,), optional
+        Weights > 0.
+    units : array-like, (n,), optional
+        Labels of rows that hang together: never torn apart by folds, one observation for the
+        standard errors.
+    density : callable or regressor, optional
+        How likely a dose was: a function of (X (n, d), doses (n,)) -> (n,) where the design is
+        known; or a base model that learns the dose's mean and spread, with a kernel density of the
+        residuals; None for boosted trees.
+    folds : int, default 5
+        Of cross-fitting.
+    level : float, default 0.95
+        The probability of intervals and bands, in (0, 1).
+    seed : int, default 0
+        Of folds, models and the simulated band.
+
+    Returns
+    -------
+    DoseCurves
+        The curves, their intervals and bands, and where the data support them.
+
+    Raises
+    ------
+    InputError
+        ``level`` lies outside (0, 1), the space is missing, the dose does not vary, or a group is
+        too small.
+
+    Notes
+    ----- xi_i = r_i (y_i - mu(x_i, t_i)) + m(t_i), with r_i = p(t_i) / pi(t_i | x_i); a curve is
+    the least squares of xi on splines of the dose.  It is right where the levels mu are, or where
+    the density pi is.
+
+    References
+    ----------
+    Kennedy, Ma, McHugh & Small (2017), "Non-parametric methods for doubly robust estimation of
+    continuous treatment effects", JRSS-B 79.
+
+    Examples
+    --------
+    >>> from equipoise.estimators import GPS
+    >>> from equipoise.treatments import Dose
+    >>> rng = np.random.default_rng(0)
+    >>> X, dose = rng.normal(size=(500, 1)), rng.uniform(0, 3, 500)
+    >>> curves = dose_curves(
+    ...     GPS(space=Dose(0, 3)),
+    ...     X,
+    ...     2 * dose,
+    ...     treatment=dose,
+    ...     doses=[1.0, 2.0],
+    ...     density=lambda X, t: np.full(len(t), 1 / 3),
+    ... )
+    >>> curves.mean[0, :, 0].round(1).tolist()
+    [2.0, 4.0]
     """
     if not 0 < level < 1:
         raise InputError(

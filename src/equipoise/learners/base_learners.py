@@ -118,14 +118,31 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_estimators, learning_rate, num_leaves : how much it can learn.   max_bin : how finely it sees
-        a feature, at
-        most 255.
-    min_child_samples : the fewest rows of a leaf.   reg_lambda : added to the weight of each leaf,
-        in rows (L2).
-    monotone : for each feature "increasing", "decreasing" or None; None for no constraint at all.
-    n_jobs : 0 takes all, but one for a small table, where more would wait for each other; the
+    n_estimators : int, default 100
+        How many steps of boosting.
+    learning_rate : float, default 0.1
+        The size of a step, > 0.
+    num_leaves : int, default 31
+        Leaves of a tree, at least 2.
+    max_bin : int, default 127
+        How finely it sees a feature, at most 255.
+    min_child_samples : int, default 20
+        The fewest rows of a leaf.
+    reg_lambda : float, default 0.0
+        Added to the weight of each leaf, in rows (L2).
+    monotone : sequence of str, optional
+        For each feature "increasing", "decreasing" or None; None for no constraint at all.
+    n_jobs : int, default 0
+        Threads; 0 takes all, but one for a small table, where more would wait for each other; the
         numbers do not depend on it.
+
+    Examples
+    --------
+    >>> X = np.arange(100.0)[:, None]
+    >>> rows = Rows(Table(X, ["x"]), None)
+    >>> model = BoostedTrees().learn(rows, 2.0 * (X[:, 0] >= 50), None)
+    >>> model.predict(np.array([[10.0], [90.0]])).round(2).tolist()
+    [0.0, 2.0]
     """
 
     def __init__(
@@ -149,7 +166,18 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
 
     def settings(self, threads: int = 0) -> dict[str, Any]:
-        """LightGBM's parameters."""
+        """LightGBM's parameters.
+
+        Parameters
+        ----------
+        threads : int, default 0
+            How many; 0 leaves it to LightGBM.
+
+        Returns
+        -------
+        dict
+            The parameters by their names in LightGBM.
+        """
         return _table_settings(self.max_bin, threads) | {
             "objective": "l2",
             "learning_rate": self.learning_rate,
@@ -179,7 +207,27 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
 
     def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
-        """Learn the target of these rows; both (rows,)."""
+        """Learn a target of some rows of a table.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows of a table.
+        target : array, (rows,)
+            What is predicted.
+        weight : array, (rows,), or None
+            Weights > 0.
+
+        Returns
+        -------
+        Trees
+            The learnt ensemble.
+
+        Raises
+        ------
+        InputError
+            An argument of the model is too small, or no number.
+        """
         self._check()
         threads = self.n_jobs or int(len(rows.table.X) < SMALL)
         settings = self.settings(threads)

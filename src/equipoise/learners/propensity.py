@@ -158,19 +158,32 @@ def _present(cell: Ints, cells: int, fold: Ints) -> None:
 class LearntPropensity(BaseEstimator):  # type: ignore[misc]
     """The probability of each cell, learnt from the features.
 
+    It is cross-fitted, calibrated and clipped in the open.
+
     Parameters
     ----------
-    model : a scikit-learn classifier or regressor of 0/1, or `BoostedTrees`; None is a small one of
+    model : classifier or regressor, optional
+        A scikit-learn classifier or regressor of 0/1, or `BoostedTrees`; None is a small one of
         these.
-    cv : of cross-fitting.   random_state : of the folds and the model.   clip : the least
-        probability
-        that is given out.
+    cv : int, default 5
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and the model.
+    clip : float, default 0.01
+        The least probability that is returned, in [0, 1 / K).
 
     Attributes
     ----------
-    clipped_share_ : (K,), the share of rows in which each cell was clipped.
-    overlap_ : least, 1 % and median probability and effective rows of each cell, see `overlap`.
-    calibration_error_ : (K,), see `calibration_error`.
+    clipped_share_ : array, (K,)
+        The share of rows in which each cell was clipped.
+    overlap_ : dict
+        Least, 1 % and median probability and effective rows of each cell, see `overlap`.
+    calibration_error_ : array, (K,)
+        See `calibration_error`.
+
+    References
+    ----------
+    Platt (1999); Kull et al. (2019), "Beyond temperature scaling", arXiv:1910.12656.
 
     Examples
     --------
@@ -198,10 +211,30 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         groups: Ints | None = None,
         sample_weight: Floats | None = None,
     ) -> Floats:
-        """Learn, and give the cross-fitted probabilities of the rows themselves, (n, K).
+        """Learn, and return the cross-fitted probabilities of the rows themselves.
 
-        X : (n, d) array or frame.   cells : (n,) in 0..n_cells-1.   groups : (n,) codes of clusters
-            that share a fold.
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            Array or frame of numbers.
+        cells : array-like of int, (n,)
+            The cell of each row, in 0..n_cells-1.
+        n_cells : int
+            How many cells there are, K.
+        groups : array of int, (n,), optional
+            Codes of clusters that share a fold.
+        sample_weight : array, (n,), optional
+            Weights > 0.
+
+        Returns
+        -------
+        array, (n, K)
+            Probabilities >= ``clip`` that sum to 1.
+
+        Raises
+        ------
+        InputError
+            ``clip`` is too large, or a cell has no rows outside some fold.
         """
         values, names = matrix(X)
         cell = np.asarray(cells, np.int64)
@@ -217,15 +250,56 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         groups: Ints | None = None,
         sample_weight: Floats | None = None,
     ) -> Self:
-        """Learn; arguments as `fit_predict`."""
+        """Learn, as `fit_predict` does.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            Array or frame of numbers.
+        cells : array-like of int, (n,)
+            The cell of each row, in 0..n_cells-1.
+        n_cells : int
+            How many cells there are, K.
+        groups : array of int, (n,), optional
+            Codes of clusters that share a fold.
+        sample_weight : array, (n,), optional
+            Weights > 0.
+
+        Returns
+        -------
+        LearntPropensity
+            Itself.
+        """
         self.fit_predict(X, cells, n_cells, groups, sample_weight)
         return self
 
     def cross_fit(
         self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None
     ) -> Floats:
-        """The same on given folds, (n, K): what the estimators call.   X: (n, d); cell, fold,
-        weight: (n,).
+        """Cross-fitted probabilities on folds of the caller: what the estimators call.
+
+        Parameters
+        ----------
+        X : array, (n, d)
+            Features.
+        cell : array of int, (n,)
+            The cell of each row, in 0..cells-1.
+        cells : int
+            How many cells there are, K.
+        fold : array of int, (n,)
+            The fold of each row.
+        weight : array, (n,), optional
+            Weights > 0.
+
+        Returns
+        -------
+        array, (n, K)
+            Probabilities >= ``clip`` that sum to 1.
+
+        Raises
+        ------
+        InputError
+            ``clip`` is too large, or a cell has no rows outside some fold.
         """
         if not 0 <= self.clip * cells < 1:
             raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix="0.01 is usual")
@@ -261,7 +335,18 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         return clipped
 
     def predict(self, X: Any) -> Floats:
-        """The probability of each cell for new rows, (n, K): the mean over the folds' models."""
+        """The probability of each cell for new rows: the mean over the folds' models.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit, in its order.
+
+        Returns
+        -------
+        array, (n, K)
+            Probabilities >= ``clip`` that sum to 1.
+        """
         check_is_fitted(self, "models_")
         values, _ = matrix(X)
         said = [

@@ -43,16 +43,31 @@ BLOCK = 65_536  # rows that are asked at once
 
 
 class NetTraining(BaseEstimator):  # type: ignore[misc]
-    """How a net is trained.
+    """How a net is trained: Adam on batches, until a held-out loss stops falling.
 
     Parameters
     ----------
-    epochs : at most so many.   batch : rows per step; None: about 100 steps per epoch.   rate,
-        decay : of Adam.
-    patience : epochs without a better held-out loss before it stops.   held : the share of rows
-        that decide it.
-    amounts : whether amounts are learnt as log(1 + y).   device : "cpu", "cuda", or "auto" for what
-        there is.
+    epochs : int, default 100
+        At most so many passes over the training rows.
+    batch : int, optional
+        Rows per step; None gives about 100 steps per epoch, of 128 to 4096 rows.
+    rate : float, default 2e-3
+        The step size of Adam.
+    decay : float, default 1e-3
+        The L2 penalty of Adam.
+    patience : int, default 8
+        Epochs without a better held-out loss before training stops; the best weights stay.
+    held : float, default 0.2
+        The share of rows held out to decide that, in (0, 1).
+    amounts : bool, default True
+        Whether amounts (never negative, spread wider than their mean) are learnt as log(1 + y).
+    device : str, default "cpu"
+        "cpu", "cuda", or "auto" for what there is.
+
+    Examples
+    --------
+    >>> NetTraining(epochs=20).plan(rows=50_000, seed=0).batch
+    512
     """
 
     def __init__(
@@ -76,7 +91,25 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     def plan(self, rows: int, seed: int) -> Training:
-        """For so many rows."""
+        """The settings of one training on a number of rows.
+
+        Parameters
+        ----------
+        rows : int
+            How many rows train.
+        seed : int
+            Of the batches.
+
+        Returns
+        -------
+        Training
+            What the training loop takes.
+
+        Raises
+        ------
+        InputError
+            ``held`` is no share in (0, 1).
+        """
         if not 0 < self.held < 1:
             raise InputError("held", "be a share in (0, 1)", self.held)
         batch = (
@@ -91,16 +124,20 @@ class NetTraining(BaseEstimator):  # type: ignore[misc]
 
 @renamed_arguments(seed="random_state")
 class DeepEstimator(EffectEstimator):
-    """Base of the nets of effects.  A subclass makes a net, and stores further arguments where it
-    has some.
+    """Base of the nets of effects.
+
+    A subclass makes a net, and stores further arguments where it has some.
 
     Parameters
     ----------
-    width : of an embedding and of the last layers.   training : see `NetTraining`; None for its
-        defaults.
-    space : what can be done to a unit; None for labels 0 and 1.   random_state : of first weights,
-        batches
-        and the held-out rows.
+    width : int, default 16
+        Width of an embedding and of the last layers.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
     """
 
     takes = "finite: Arms, or Dose by its bins"

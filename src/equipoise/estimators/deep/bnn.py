@@ -77,9 +77,27 @@ class BNN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layer.   balance : of the distance of means.   near : of
-        the nearest rows' outcomes.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the last layer.
+    balance : float, default 0.1
+        Weight of the distance between the arms' mean representations.
+    near : float, default 0.1
+        Weight of the squared distance to the outcome of the nearest row of each other arm.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Johansson, Shalit & Sontag (2016), "Learning representations for counterfactual
+    inference", ICML.
+
+    Examples
+    --------
+    >>> BNN(balance=0.5, near=0.0)
+    BNN(balance=0.5, near=0.0)
     """
 
     def __init__(

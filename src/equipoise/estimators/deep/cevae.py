@@ -73,9 +73,27 @@ class CEVAE(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the layers.   hidden : causes.   divergence : weight of the KL
-        term (1: they collapse).
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the layers.
+    hidden : int, default 10
+        The number of hidden causes.
+    divergence : float, default 0.05
+        Weight of the Kullback-Leibler term; with 1 the causes collapse.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Louizos et al. (2017), "Causal effect inference with deep latent-variable models", NeurIPS.
+
+    Examples
+    --------
+    >>> CEVAE(hidden=4)
+    CEVAE(hidden=4)
     """
 
     def __init__(

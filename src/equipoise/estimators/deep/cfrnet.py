@@ -40,13 +40,31 @@ def apart(phi: Tensor, arm: Tensor, arms: int, distance: Distance) -> Tensor:
 
 @renamed_arguments(seed="random_state")
 class CFRNet(DeepEstimator):
-    """A shared representation, alike across arms, and a head an arm.
+    """A shared representation, alike across arms, and a head per arm.
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   balance : the weight of the distance; 0 is TARNet.
-    distance : "mmd" (of means), "mmd-rbf" or "wasserstein".   training : see `NetTraining`.
-        space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the heads.
+    balance : float, default 0.1
+        Weight of the mean distance of the candidates' representations from control's; 0 is TARNet.
+    distance : str, default "mmd"
+        "mmd" (of means), "mmd-rbf" or "wasserstein".
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Shalit, Johansson & Sontag (2017), "Estimating individual treatment effect:
+    generalization bounds and algorithms", ICML.
+
+    Examples
+    --------
+    >>> CFRNet(distance="wasserstein")
+    CFRNet(distance='wasserstein')
     """
 
     def __init__(

@@ -44,8 +44,25 @@ class CPM(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
-        space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the heads.
+    experts : int, default 3
+        The number of experts.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Zhai et al. (2025), "CDUM", RecSys.
+
+    Examples
+    --------
+    >>> CPM(experts=5)
+    CPM(experts=5)
     """
 
     def __init__(

@@ -61,13 +61,34 @@ class _DESCN(TwoHeads):
 
 @renamed_arguments(seed="random_state")
 class DESCN(DeepEstimator):
-    """Levels over the entire space, tied by an effect of their own.
+    """Levels over the entire space of rows, tied by an effect of their own.
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   propensity, space_weight, cross : weights of the
-        three terms above.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the heads.
+    propensity : float, default 0.5
+        Weight of the propensity's cross-entropy.
+    space_weight : float, default 0.5
+        Weight of the squared error over the entire space, every arm's level in every row.
+    cross : float, default 0.5
+        Weight of the cross term: an arm's level and the effect predict the other arm's outcome.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Zhong et al. (2022), "DESCN: deep entire space cross networks for individual treatment effect
+    estimation", KDD.
+
+    Examples
+    --------
+    >>> DESCN(cross=0.1)
+    DESCN(cross=0.1)
     """
 
     def __init__(

@@ -33,7 +33,13 @@ RANGE = 0.99  # of the training doses: what lies beyond their middle 99 % is an 
 
 
 class ExtrapolationWarning(UserWarning):
-    """An answer for a dose that was hardly ever given."""
+    """An answer for a dose that was hardly ever given.
+
+    Examples
+    --------
+    >>> issubclass(ExtrapolationWarning, UserWarning)
+    True
+    """
 
 
 def usual_training(epochs: int = EPOCHS) -> NetTraining:
@@ -47,11 +53,20 @@ class DoseNetEstimator(EffectEstimator):
 
     Parameters
     ----------
-    width : of the layers.   targeted : whether functional targeted regularisation is used.
-        density : weight of the dose's
-        log-density.   nets : how many, of which the mean is taken.
-    training : see `NetTraining`; amounts are not learnt as logarithms.
-    space : a Dose.   random_state : of first weights, batches and the held-out rows.
+    width : int, default 24
+        Width of the layers.
+    targeted : bool, default False
+        Whether functional targeted regularisation is used.
+    density : float, default 0.05
+        Weight of the dose's log-density.
+    nets : int, default 3
+        How many nets are trained; the answer is their mean.
+    training : NetTraining, optional
+        How each net is trained; amounts are not learnt as logarithms.
+    space : Space
+        A Dose, which must be given.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
     """
 
     takes = "an interval of amounts: Dose"
@@ -81,8 +96,31 @@ class DoseNetEstimator(EffectEstimator):
         """The net for a shape."""
 
     def curve(self, X: Any, doses: Any = None, groups: Any = None) -> dict[Any, Floats]:
-        """The average dose-response of groups of rows, label -> (doses, m); "all" where no groups
-        are given.
+        """The average dose-response of groups of rows.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        doses : array-like, (k,), optional
+            Amounts of the space; by default its candidates.
+        groups : array-like, (n,), optional
+            A label per row; None makes one group, "all".
+
+        Returns
+        -------
+        dict
+            The mean level of each label's rows, (k, m), in the metrics' units.
+
+        Raises
+        ------
+        InputError
+            ``groups`` has another length than X.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            A dose lies beyond the middle 99 % of those given.
         """
         values, asked = self._asked(X, doses)
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
@@ -93,8 +131,19 @@ class DoseNetEstimator(EffectEstimator):
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}
 
     def supported(self, doses: Any) -> NDArray[np.bool_]:
-        """Whether each dose lies in the middle 99 % of what was given: any other is an
-        extrapolation.
+        """Whether each dose lies in the middle 99 % of the training doses.
+
+        The answer for any other is an extrapolation.
+
+        Parameters
+        ----------
+        doses : array-like, (k,)
+            Amounts of the space.
+
+        Returns
+        -------
+        array of bool, (k,)
+            False for an extrapolation.
         """
         asked = self.space_.dose(self.space_.check(doses))
         inside: NDArray[np.bool_] = (asked >= self.range_[0]) & (asked <= self.range_[1])

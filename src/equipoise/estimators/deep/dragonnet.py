@@ -61,14 +61,32 @@ class _DragonNet(TwoHeads):
 
 @renamed_arguments(seed="random_state")
 class DragonNet(DeepEstimator):
-    """A shared representation with a head an arm and one for the treatment itself.
+    """A shared representation with a head per arm and one for the treatment itself.
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   propensity : weight of the treatment's
-        cross-entropy.
-    targeted : weight of targeted regularisation; 0 for none.   training : see `NetTraining`.
-        space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the heads.
+    propensity : float, default 1.0
+        Weight of the treatment's cross-entropy.
+    targeted : float, default 1.0
+        Weight of targeted regularisation; 0 for none.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Shi, Blei & Veitch (2019), "Adapting neural networks for the estimation of treatment effects",
+    NeurIPS.
+
+    Examples
+    --------
+    >>> DragonNet(targeted=0.0)
+    DragonNet(targeted=0.0)
     """
 
     def __init__(

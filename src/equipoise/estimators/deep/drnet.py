@@ -14,7 +14,36 @@ from equipoise.neural.varying_coefficients import DoseNet, StrataNet
 
 
 class DRNet(DoseNetEstimator):
-    """Heads for parts of the dose's range.  Parameters as `DoseNetEstimator`."""
+    """Heads for parts of the dose's range.
+
+    Parameters
+    ----------
+    width : int, default 24
+        Width of the layers.
+    targeted : bool, default False
+        Whether functional targeted regularisation is used.
+    density : float, default 0.05
+        Weight of the dose's log-density.
+    nets : int, default 3
+        How many nets are trained; the answer is their mean.
+    training : NetTraining, optional
+        How each net is trained; amounts are not learnt as logarithms.
+    space : Space
+        A Dose, which must be given.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Schwab et al. (2020), "Learning counterfactual representations for estimating individual
+    dose-response curves", AAAI.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Dose
+    >>> DRNet(space=Dose(0, 3)).get_params()["nets"]
+    3
+    """
 
     def _net(self, features: int, slots: int, metrics: int) -> DoseNet:
         return StrataNet(features, slots, self.width, metrics, self.targeted, self.density)

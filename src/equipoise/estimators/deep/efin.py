@@ -64,9 +64,27 @@ class EFIN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding.   constraint : weight of the reversed treatment.   detach : treated
-        rows leave control alone.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding.
+    constraint : float, default 0.1
+        Weight of the reversed treatment: the treatment's view must not tell the arm.
+    detach : bool, default True
+        Whether treated rows leave the net of control alone.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Liu et al. (2023), "Explicit feature interaction-aware uplift network for online
+    marketing", KDD.
+
+    Examples
+    --------
+    >>> EFIN(constraint=0.0)
+    EFIN(constraint=0.0)
     """
 
     def __init__(

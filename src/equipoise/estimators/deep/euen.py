@@ -38,9 +38,25 @@ class EUEN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layer.   detach : whether treated rows leave the net of
-        control alone.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the last layer.
+    detach : bool, default True
+        Whether treated rows leave the net of control alone.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Ke et al. (2021), "Addressing exposure bias in uplift modeling for large-scale online
+    advertising", ICDM.
+
+    Examples
+    --------
+    >>> EUEN(detach=False)
+    EUEN(detach=False)
     """
 
     def __init__(

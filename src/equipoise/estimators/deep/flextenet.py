@@ -62,8 +62,25 @@ class FlexTENet(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of a layer's part.   orthogonal : weight of the penalty.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of a layer's part.
+    orthogonal : float, default 0.001
+        Weight of the penalty on inputs that feed the shared and a private part alike.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Curth & van der Schaar (2021), "On inductive biases for heterogeneous treatment
+    effect estimation", NeurIPS.
+
+    Examples
+    --------
+    >>> FlexTENet(orthogonal=0.01)
+    FlexTENet(orthogonal=0.01)
     """
 
     def __init__(

@@ -67,9 +67,25 @@ class GANITE(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the last layers.   adversary : weight of fooling the
-        discriminator.
-    training : see `NetTraining`.   space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the last layers.
+    adversary : float, default 0.1
+        Weight of fooling the discriminator.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Yoon, Jordon & van der Schaar (2018), "GANITE: estimation of individualized treatment
+    effects using generative adversarial nets", ICLR.
+
+    Examples
+    --------
+    >>> GANITE(adversary=1.0)
+    GANITE(adversary=1.0)
     """
 
     def __init__(

@@ -104,17 +104,39 @@ def alignment(kind: str, c: Tensor, base: Tensor) -> Tensor:
 
 @renamed_arguments(seed="random_state")
 class HUM(DeepEstimator):
-    """Heterogeneous multi-treatment uplift: a branch a treatment, all metrics at once.
+    """Heterogeneous multi-treatment uplift: a branch per treatment, all metrics at once.
 
     Parameters
     ----------
-    width : of an embedding and the towers.   experts : how many.   penalty : of the alignment of
-        the branches' control.
-    alignment : "js", "pairwise_kl", "mse_y0" or "none".   share_experts : one set for all branches,
-        or one each.
-    shared_control : one control tower for all branches.   attention : the treatment's own view;
-        False: one view for all.
-    training : see `NetTraining`.   space : what can be done to a unit.   random_state : of all.
+    width : int, default 16
+        Width of an embedding and of the towers.
+    experts : int, default 4
+        The number of experts.
+    penalty : float, default 0.1
+        Weight of the alignment of the branches' control.
+    alignment : str, default "js"
+        "js", "pairwise_kl", "mse_y0" or "none".
+    share_experts : bool, default True
+        One set of experts for all branches, or one each.
+    shared_control : bool, default False
+        Whether all branches have one control tower.
+    attention : bool, default True
+        Whether each treatment has a view of its own of the features; False: one view for all.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Zhai et al. (2025), HMUM; docs/hmum.md lists the choices that the text leaves open.
+
+    Examples
+    --------
+    >>> HUM(alignment="mse_y0", experts=2)
+    HUM(alignment='mse_y0', experts=2)
     """
 
     def __init__(

@@ -36,8 +36,26 @@ class M3TN(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of the heads.   experts : how many.   training : see `NetTraining`.
-        space, random_state : as everywhere.
+    width : int, default 16
+        Width of an embedding and of the heads.
+    experts : int, default 4
+        The number of experts.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Sun & Chen (2024), "M3TN: multi-gate mixture-of-experts based multi-valued treatment network for
+    uplift modeling", ICASSP.
+
+    Examples
+    --------
+    >>> M3TN(experts=2)
+    M3TN(experts=2)
     """
 
     def __init__(

@@ -32,7 +32,29 @@ class _SLearner(Net):
 
 
 class SLearnerNet(DeepEstimator):
-    """One net that reads the treatment beside the features.  Parameters as `DeepEstimator`."""
+    """One net that reads the treatment beside the features.
+
+    Parameters
+    ----------
+    width : int, default 16
+        Width of an embedding and of the last layer.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Künzel et al. (2019), "Metalearners for estimating heterogeneous treatment effects using machine
+    learning", PNAS.
+
+    Examples
+    --------
+    >>> SLearnerNet(width=32)
+    SLearnerNet(width=32)
+    """
 
     def _net(self, shape: Shape) -> Net:
         return _SLearner(shape)

@@ -65,10 +65,27 @@ class SNet(DeepEstimator):
 
     Parameters
     ----------
-    width : of an embedding and of a representation.   propensity : weight of the treatment's
-        cross-entropy.
-    orthogonal : weight of the penalty on shared inputs.   training : see `NetTraining`.   space,
-        seed : as everywhere.
+    width : int, default 16
+        Width of an embedding and of a representation.
+    propensity : float, default 1.0
+        Weight of the treatment's cross-entropy.
+    orthogonal : float, default 0.01
+        Weight of the penalty on inputs that several representations share.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Curth & van der Schaar (2021), "Nonparametric estimation of heterogeneous treatment
+    effects: from theory to learning algorithms", AISTATS.
+
+    Examples
+    --------
+    >>> SNet(orthogonal=0.1)
+    SNet(orthogonal=0.1)
     """
 
     def __init__(

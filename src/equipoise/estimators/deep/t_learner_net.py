@@ -31,8 +31,28 @@ class ArmNets(Net):
 
 
 class TLearnerNet(DeepEstimator):
-    """A net an arm; effects are differences of nets that never met.  Parameters as
-    `DeepEstimator`.
+    """A net per arm; effects are differences of nets that share nothing.
+
+    Parameters
+    ----------
+    width : int, default 16
+        Width of an embedding and of the last layer.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Künzel et al. (2019), "Metalearners for estimating heterogeneous treatment effects using machine
+    learning", PNAS.
+
+    Examples
+    --------
+    >>> TLearnerNet(width=32)
+    TLearnerNet(width=32)
     """
 
     def _net(self, shape: Shape) -> Net:

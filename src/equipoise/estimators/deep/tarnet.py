@@ -27,7 +27,28 @@ class TwoHeads(Net):
 
 
 class TARNet(DeepEstimator):
-    """A shared representation, and a head an arm.  Parameters as `DeepEstimator`."""
+    """A shared representation, and a head per arm.
+
+    Parameters
+    ----------
+    width : int, default 16
+        Width of an embedding and of the heads.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ---------- Shalit, Johansson & Sontag (2017), "Estimating individual treatment effect:
+    generalization bounds and algorithms", ICML.
+
+    Examples
+    --------
+    >>> TARNet(random_state=1)
+    TARNet(random_state=1)
+    """
 
     def _net(self, shape: Shape) -> Net:
         return TwoHeads(shape)

@@ -11,7 +11,36 @@ from equipoise.neural.varying_coefficients import DoseNet, VaryingNet
 
 
 class VCNet(DoseNetEstimator):
-    """A net whose weights vary with the dose.  Parameters as `DoseNetEstimator`."""
+    """A net whose weights vary with the dose.
+
+    Parameters
+    ----------
+    width : int, default 24
+        Width of the layers.
+    targeted : bool, default False
+        Whether functional targeted regularisation is used.
+    density : float, default 0.05
+        Weight of the dose's log-density.
+    nets : int, default 3
+        How many nets are trained; the answer is their mean.
+    training : NetTraining, optional
+        How each net is trained; amounts are not learnt as logarithms.
+    space : Space
+        A Dose, which must be given.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Nie, Ye, Liu & Nicolae (2021), "VCNet and functional targeted regularization for learning causal
+    effects of continuous treatments", ICLR.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Dose
+    >>> VCNet(targeted=True, space=Dose(0, 3)).get_params()["targeted"]
+    True
+    """
 
     def _net(self, features: int, slots: int, metrics: int) -> DoseNet:
         return VaryingNet(features, slots, self.width, metrics, self.targeted, self.density)

@@ -62,8 +62,28 @@ class _XNet(Net):
 
 
 class XLearnerNet(DeepEstimator):
-    """Effects learnt from what the arms' nets leave of each other.  Parameters as
-    `DeepEstimator`.
+    """Effects learnt from each row's outcome less the other arm's net.
+
+    Parameters
+    ----------
+    width : int, default 16
+        Width of an embedding and of the last layer.
+    training : NetTraining, optional
+        How the net is trained; None for the defaults of `NetTraining`.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of first weights, batches and the held-out rows.
+
+    References
+    ----------
+    Künzel et al. (2019), "Metalearners for estimating heterogeneous treatment effects using machine
+    learning", PNAS.
+
+    Examples
+    --------
+    >>> XLearnerNet(width=32)
+    XLearnerNet(width=32)
     """
 
     def _net(self, shape: Shape) -> Net:

@@ -96,35 +96,54 @@ def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floa
 
 @renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
 class LinearDML(EffectEstimator):
-    """Double machine learning, linear in the treatment's encoding and in the features; any space,
-    any number of metrics.
+    """Double machine learning, linear in the treatment's encoding and in the features.
+
+    It serves any space that encodes its treatments, and any number of metrics.
 
     Parameters
     ----------
-    outcome_model : a scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge
-        regression
-        of the shared Gram matrix.
-    treatment_model : the same for E[phi | x].  Where ``fit`` is given propensities and every logged
-        treatment is control or a
-        candidate, E[phi | x] is their mean and nothing is learnt; between candidates of a continuum
-        it is learnt all the same.
-    space : what can be done to a unit; None for labels 0 and 1.
-    modifiers : the features (names or positions) that the effect varies with; None is all of them,
-        () a constant effect.
-        Use few where the encoding is long: the cost grows with the square of their product.
-    cross_modifiers : the same for columns of the encoding that are products of switches, which are
-        many: by default none, so
-        that an interaction is one number.  They must be among ``modifiers``.
-    cv : of cross-fitting.   alpha : the penalty of the ridge, on standardised features.   seed :
-        of the folds.
+    outcome_model : regressor, optional
+        A scikit-learn regressor or `BoostedTrees` for E[Y | x]; None is the ridge regression of the
+        shared Gram matrix.
+    treatment_model : regressor, optional
+        The same for E[phi | x].  Where ``fit`` gets propensities and every logged treatment is
+        control or a candidate, E[phi | x] is their mean and nothing is learnt; between candidates
+        of a continuum it is learnt all the same.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    modifiers : sequence of str or int, optional
+        The features (names or positions) that the effect varies with; None is all of them, () a
+        constant effect.  Use few where the encoding is long: the cost grows with the square of
+        their product.
+    cross_modifiers : sequence of str or int, default ()
+        The same for columns of the encoding that are products of switches, which are many: by
+        default none, so that an interaction is one number.  They must be among ``modifiers``.
+    cv : int, default 5
+        Folds of cross-fitting.
+    alpha : float, default 1.0
+        The penalty of the ridge, on standardised features.
+    random_state : int, default 0
+        Of the folds and of base models that are random.
 
     Attributes
     ----------
-    theta_ : (p, q, m), on standardised encoding and features; 0 where a column does not vary with a
+    theta_ : array, (p, q, m)
+        Coefficients on standardised encoding and features; 0 where a column does not vary with a
         feature.
-    slots_ : (P, 2), the places (p, q) of the coefficients that were learnt.   covariance_ : (m, P,
-        P), theirs.
-    expectation_ : "propensity" or "learnt", where E[phi | x] came from.
+    slots_ : array of int, (P, 2)
+        The places (p, q) of the coefficients that were learnt.
+    covariance_ : array, (m, P, P)
+        Their covariance.
+    expectation_ : str
+        "propensity" or "learnt", where E[phi | x] came from.
+
+    Notes
+    ----- Y - E[Y | x] = (phi(t) - E[phi | x])' Theta [1, x] + e; the covariance is the HC1
+    sandwich, or the cluster-robust one where groups are given.
+
+    References
+    ----------
+    Robinson (1988); Chernozhukov et al. (2018), arXiv:1608.00060.
 
     Examples
     --------
@@ -171,20 +190,34 @@ class LinearDML(EffectEstimator):
         features: Sequence[str] | None = None,
         weight: str | None = None,
     ) -> Self:
-        """Learn from record batches, three times over, so that size is bounded by disk, not memory.
+        """Learn from record batches, in three passes, so that size is bounded by disk, not memory.
+
+        A row's fold follows from its number and ``random_state``; otherwise the same as `fit` with
+        the built-in ridges, no propensities and no groups.
 
         Parameters
         ----------
-        batches : a function that starts again at the first batch, e.g. ``lambda:
+        batches : callable
+            A function that starts again at the first batch, e.g. ``lambda:
             read_batches("log.parquet")``.
-        treatment : the column of labels, amounts or vectors; or the columns of a vector.   outcomes
-            : the metrics.
-        features : numeric columns without missing values; None takes every other one.   weight : a
-            column > 0.
+        treatment : str or sequence of str
+            The column of labels, amounts or vectors; or the columns of a vector.
+        outcomes : str or sequence of str
+            The columns of the metrics.
+        features : sequence of str, optional
+            Numeric columns without missing values; None takes every other one.
+        weight : str, optional
+            A column of weights > 0.
 
-        A row's fold follows from its number and ``seed``; otherwise the same as `fit` with the
-        built-in ridges, no propensities and no groups.  Raises `InputError` for a bad value, by its
-        column, row and batch.
+        Returns
+        -------
+        LinearDML
+            Itself.
+
+        Raises
+        ------
+        InputError
+            A value is bad; the error names its column, row and batch.
         """
         if self.outcome_model is not None or self.treatment_model is not None:
             raise InputError(
@@ -208,10 +241,28 @@ class LinearDML(EffectEstimator):
         return self
 
     def contrast(self, X: Any, base: Any, candidates: Any = None) -> Effects:
-        """The effects of candidates against ``base`` instead of control: (phi(a) - phi(base))'
-        Theta z, and the level under it.
+        """The effects of candidates against a base treatment instead of control.
 
-        base : one treatment of the space, or one for each row of X (the treatments of a policy).
+        They are (phi(a) - phi(base))' Theta z, and the baseline is the level under ``base``.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        base : treatment, or array-like of one per row
+            A treatment of the space, or one for each row of X (the treatments of a policy).
+        candidates : array-like, (k,) or (k, p), optional
+            Treatments of the space; by default its candidates.
+
+        Returns
+        -------
+        Effects
+            Values and std_error (n, k, m), in the metrics' units.
+
+        Raises
+        ------
+        InputError
+            ``base`` is neither one treatment nor one per row.
         """
         values, asked = self._asked(X, candidates)
         phi = self.space_.encode(self._based(base, len(values))) / self.encoding_scale_
@@ -219,10 +270,13 @@ class LinearDML(EffectEstimator):
         return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
 
     def coefficients(self) -> pa.Table:
-        """Theta in the units of the encoding and the features, one row a coefficient and metric.
+        """Theta in the units of the encoding and the features, one row per coefficient and metric.
 
-        Columns: ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
-        ``metric``, ``value``, ``std_error``.
+        Returns
+        -------
+        pyarrow.Table
+            Columns ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
+            ``metric``, ``value``, ``std_error``.
         """
         units, theta = self._units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))

@@ -64,34 +64,66 @@ LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
     seed="random_state",
 )
 class MDP2Forest(EffectEstimator):
-    """A forest of divisions.
+    """A forest that divides a whole among K parts for each unit.
 
     Parameters
     ----------
-    n_estimators, max_depth, min_samples_leaf : how many, how deep, the fewest rows of a leaf.
-        max_bin, cuts : of a
-        feature, and of a share.
-    subsample : the share of rows a tree draws, without return.   max_features : the share of
-        features a
-        tree may use.
-    criterion : "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far
-        the curves vary).
-    leaf : what divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of
-        its curves).
-    balanced : whether rows are weighed by how much likelier their mix is for anybody than for such
-        a user: a classifier's odds
-        between rows and rows with mixes dealt anew (Arbour, Dimmery & Sondhi 2021, ICML), out of
-        fold, clipped.
-    honest : whether half of a tree's rows are kept for its leaves.   residual : whether y is taken
-        less its cross-fitted mean.
-    integral, centred : "mass" or "width", and whether the mean is taken off; see above.   ridge :
-        of the curves, in rows.
-    n_jobs : of the trees; the numbers do not depend on it.   space, random_state : as everywhere.
+    n_estimators : int, default 100
+        How many trees.
+    max_depth : int, default 7
+        How deep they are.
+    min_samples_leaf : int, default 40
+        The fewest rows of a leaf.
+    max_bin : int, default 32
+        Bins of a feature.
+    cuts : int, default 24
+        Bins of a share.
+    subsample : float, default 0.63
+        The share of rows a tree draws without replacement, in (0, 1].
+    max_features : float, default 1.0
+        The share of features a tree may use, in (0, 1].
+    criterion : str, default "mdpp_penalised"
+        "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the
+        curves vary).
+    leaf : str, default "mdpp"
+        What divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of its
+        curves).
+    honest : bool, default False
+        Whether half of a tree's rows are kept for its leaves.
+    residual : bool, default True
+        Whether the cross-fitted mean is taken off y.
+    balanced : bool, default False
+        Whether rows are weighted by how much likelier their mix is for anybody than for such a
+        user: a classifier's odds between rows and rows with permuted mixes, out of fold, clipped.
+    integral : str, default "mass"
+        "mass", or "width" for the published criterion.
+    centred : bool, default True
+        Whether the node's mean is taken off in the criterion; False for the published one.
+    ridge : float, default 5.0
+        The penalty of the curves, in rows.
+    n_jobs : int, default 1
+        Threads over trees; the numbers do not depend on it.
+    space : Space
+        Shares, which must be given.
+    random_state : int, default 0
+        Of subsamples, orders of shares and folds.
 
     Attributes
     ----------
-    effective_ : how many rows of equal weight the rows count for (Kish 1965); with ``balanced``
-        fewer than there are.
+    effective_ : float
+        How many rows of equal weight the rows count for (Kish 1965); with ``balanced`` fewer than
+        there are.
+
+    References
+    ----------
+    Yu, Liu et al. (2022), "MDP2 forest", KDD; for ``balanced`` Arbour, Dimmery & Sondhi (2021),
+    "Permutation weighting", ICML.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Shares
+    >>> MDP2Forest(leaf="curve", space=Shares(3)).get_params()["criterion"]
+    'mdpp_penalised'
     """
 
     takes = "Shares"
@@ -138,21 +170,44 @@ class MDP2Forest(EffectEstimator):
         self.random_state = random_state
 
     def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
-        """The best division for each row, (n, K): >= 0, sums to 1.   metric: which outcome is to be
-        large.
+        """The best division for each row.
 
-        low, high : (K,) bounds of the shares; None for those of the space, its movement limit among
-            them.
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        metric : int, default 0
+            Which outcome is to be large.
+        low : array-like, (K,), optional
+            Lower bounds of the shares; None for those of the space, its movement limit among them.
+        high : array-like, (K,), optional
+            Upper bounds, likewise.
+
+        Returns
+        -------
+        array, (n, K)
+            Shares >= 0 that sum to 1.
         """
         values, _ = self._asked(X, None)
         return self._divided(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
-        """How far each share reaches in the leaves of rows, 98 % of each leaf, the mean over trees,
-        (n, K).
+        """How far each share reaches in the leaves of rows.
 
         A recommended share above it is an extrapolation: dividing by the sum can carry the mean of
         the cuts there.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        metric : int, default 0
+            The outcome whose forest is used.
+
+        Returns
+        -------
+        array, (n, K)
+            The share below which 98 % of a leaf's rows lie, the mean over trees.
         """
         values, _ = self._asked(X, None)
         return self._mean(values, metric, self.forests_[metric]["limit"])

@@ -16,9 +16,29 @@ from equipoise.core.errors import InputError
 
 
 def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = None) -> Floats:
-    """The best mixes, (n, K).   curves: (n, K, G + 1), the worth of share j / G of each; low, high:
-    (K,) or (n, K) in 0..1.
+    """The best mix of shares for additive curves, exactly on a grid.
 
+    Parameters
+    ----------
+    curves : array, (n, K, G + 1)
+        The worth of share j / G of each part.
+    low : array, (K,) or (n, K), optional
+        Lower bounds of the shares, in 0..1; None for 0.
+    high : array, (K,) or (n, K), optional
+        Upper bounds, in 0..1; None for 1.
+
+    Returns
+    -------
+    array, (n, K)
+        Shares in steps of 1 / G that sum to 1.
+
+    Raises
+    ------
+    InputError
+        No mix on the grid lies within the bounds of a row.
+
+    Examples
+    --------
     >>> hill = -(np.linspace(0, 1, 11) - 0.7) ** 2
     >>> best_mix(np.stack([hill, np.zeros(11)])[None]).round(6).tolist()
     [[0.7, 0.3]]

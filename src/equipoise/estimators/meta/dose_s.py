@@ -38,11 +38,25 @@ class DoseSLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : a `BoostedTrees`; None for the default one.
-    monotone : "increasing", "decreasing" or None: how the level moves with the dose; one for all
-        metrics, or one per metric.
-    space : a Dose, which must be given.   random_state : kept for the contract; these trees are
-        not random.
+    outcome_model : BoostedTrees, optional
+        The model of the level; None for the default one.
+    monotone : str or sequence of str, optional
+        "increasing", "decreasing" or None: how the level moves with the dose; one for all metrics,
+        or one per metric.
+    space : Space
+        A Dose, which must be given.
+    random_state : int, default 0
+        Kept for the contract; these trees are not random.
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Dose
+    >>> rng = np.random.default_rng(0)
+    >>> X, dose = rng.normal(size=(500, 1)), rng.integers(3, size=500).astype(float)
+    >>> learner = DoseSLearner(monotone="increasing", space=Dose(0, 2))
+    >>> effects = learner.fit(X, 2 * dose, treatment=dose).effects([[0.0]], [1.0, 2.0])
+    >>> effects.values.round(1).tolist()
+    [[[2.0], [4.0]]]
     """
 
     takes = "an interval of amounts: Dose"

@@ -33,10 +33,29 @@ class DRLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
-        regressor; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.
-    cv : of the cross-fitting.   random_state : of the folds, and of base models that are random.
+    outcome_model : regressor or classifier, optional
+        Of the levels; a classifier for 0/1 outcomes; None for boosted trees.
+    effect_model : regressor, optional
+        Of the scores; None for boosted trees.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds, and of base models that are random.
+
+    References
+    ----------
+    Kennedy, "Towards optimal doubly robust estimation of heterogeneous causal effects",
+    arXiv:2004.14497, Algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> learner = DRLearner(LinearRegression(), LinearRegression())
+    >>> learner.fit(X, X[:, 0] + 3 * t, treatment=t).effects([[2.0]]).values.round(6).tolist()
+    [[[3.0]]]
     """
 
     takes = "finite: Arms, or Dose by its bins"

@@ -29,14 +29,31 @@ from equipoise.estimators.training_data import Sample
 
 @renamed_arguments(seed="random_state")
 class GPS(EffectEstimator):
-    """The generalised propensity score, as a baseline for nets and trees of a dose; features may
-    not be missing.
+    """The generalised propensity score, as a baseline for nets and trees of a dose.
+
+    Features may not be missing.
 
     Parameters
     ----------
-    ridge : of the model of the dose, on standardised features, in rows.   space : a Dose, which
-        must be given.
-    random_state : kept for the contract; nothing is random.
+    ridge : float, default 1.0
+        The penalty of the model of the dose, on standardised features, in rows.
+    space : Space
+        A Dose, which must be given.
+    random_state : int, default 0
+        Kept for the contract; nothing is random.
+
+    References
+    ----------
+    Hirano & Imbens (2004), "The propensity score with continuous treatments".
+
+    Examples
+    --------
+    >>> from equipoise.treatments import Dose
+    >>> rng = np.random.default_rng(0)
+    >>> X, dose = rng.normal(size=(500, 1)), rng.uniform(0, 2, 500)
+    >>> learner = GPS(space=Dose(0, 2)).fit(X, 2 * dose, treatment=dose)
+    >>> learner.effects([[0.0]], [1.0]).values.round(6).tolist()
+    [[[2.0]]]
     """
 
     takes = "an interval of amounts: Dose"

@@ -43,11 +43,29 @@ class RLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : of the mean m and the control level: regressor, or classifier for 0/1 outcomes;
-        None
-        for boosted trees.
-    effect_model : regressor that takes weights; None for boosted trees.
-    cv, space, random_state : as for the other learners.
+    outcome_model : regressor or classifier, optional
+        Of the mean m and the control level; a classifier for 0/1 outcomes; None for boosted trees.
+    effect_model : regressor, optional
+        It must take weights; None for boosted trees.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds, and of base models that are random.
+
+    References
+    ---------- Nie & Wager (2021), "Quasi-oracle estimation of heterogeneous treatment effects",
+    Biometrika 108.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> rng = np.random.default_rng(0)
+    >>> X, t = rng.normal(size=(400, 1)), rng.integers(2, size=400)
+    >>> learner = RLearner(LinearRegression(), LinearRegression())
+    >>> learner.fit(X, X[:, 0] + 3 * t, treatment=t).effects([[0.0]]).values.round(1).tolist()
+    [[[3.0]]]
     """
 
     takes = "finite: Arms, or Dose by its bins"

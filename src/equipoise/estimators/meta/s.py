@@ -72,10 +72,20 @@ class SLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
-        that are
-        random.
+    outcome_model : regressor or classifier, optional
+        Of the level; a classifier for 0/1 outcomes; None for boosted trees.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of base models that are random.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> learner = SLearner(LinearRegression()).fit(X, X[:, 0] + 3 * t, treatment=t)
+    >>> learner.effects([[2.0]]).values.round(6).tolist()
+    [[[3.0]]]
     """
 
     takes = "one that encodes its treatments as numbers"

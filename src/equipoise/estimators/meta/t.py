@@ -25,10 +25,12 @@ class TLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
-        that are
-        random.
+    outcome_model : regressor or classifier, optional
+        Of the level in a cell; a classifier for 0/1 outcomes; None for boosted trees.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of base models that are random.
 
     Examples
     --------

@@ -40,11 +40,27 @@ class XLearner(EffectEstimator):
 
     Parameters
     ----------
-    outcome_model : regressor, or classifier for 0/1 outcomes; None for boosted trees.   effect :
-        regressor; None for boosted trees.
-    space : what can be done to a unit; None for labels 0 and 1.   random_state : of base models
-        that are
-        random.
+    outcome_model : regressor or classifier, optional
+        Of the levels; a classifier for 0/1 outcomes; None for boosted trees.
+    effect_model : regressor, optional
+        Of the imputed effects; None for boosted trees.
+    space : Space, optional
+        What can be done to a unit; None for labels 0 and 1.
+    random_state : int, default 0
+        Of the folds of a learnt propensity, and of base models that are random.
+
+    References
+    ----------
+    Künzel, Sekhon, Bickel & Yu (2019), "Metalearners for estimating heterogeneous treatment effects
+    using machine learning", PNAS.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, t = np.arange(12.0)[:, None], np.arange(12) % 2
+    >>> learner = XLearner(LinearRegression(), LinearRegression())
+    >>> learner.fit(X, X[:, 0] + 3 * t, treatment=t).effects([[2.0]]).values.round(6).tolist()
+    [[[3.0]]]
     """
 
     takes = "finite: Arms, or Dose by its bins"

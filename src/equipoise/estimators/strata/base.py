@@ -54,7 +54,14 @@ class Held:
 
 
 class StrataEstimator(BaseEstimator):  # type: ignore[misc]
-    """Base of the estimators of strata; see the module's text for what a subclass writes."""
+    """Base of the estimators of strata; see the module's text for what a subclass writes.
+
+    Examples
+    --------
+    >>> from equipoise.estimators.strata import CFDR
+    >>> issubclass(CFDR, StrataEstimator)
+    True
+    """
 
     __metadata_request__fit = {
         name: True for name in ("treatment", "claimed", "propensity", "sample_weight", "groups")
@@ -79,14 +86,32 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : (n, d) array or frame of numbers.   y : (n,) outcome, 0 or 1.   claimed : (n,), 0 or 1,
-            and 0 without an offer.
-        treatment : (n,) labels of ``space``, two arms: no offer, offer.
-        propensity : (n,) P(offered), or (n, 2); None takes the observed shares, which is right for
-            a randomised experiment with
-            one share for all; a model such as `LearntPropensity` learns them.
-        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart
-            by folds.
+        X : array-like, (n, d)
+            Array or frame of numbers.
+        y : array-like, (n,)
+            The outcome, 0 or 1.
+        treatment : array-like, (n,)
+            Labels of ``space``, two arms: no offer, offer.
+        claimed : array-like, (n,)
+            0 or 1, and 0 without an offer.
+        propensity : array-like, (n,) or (n, 2), or model, optional
+            P(offered), or both arms' probabilities; None takes the observed shares, which is right
+            for a randomised experiment with one share for all; a model such as `LearntPropensity`
+            learns them.
+        sample_weight : array-like, (n,), optional
+            Weights > 0.
+        groups : array-like, (n,), optional
+            Labels of clusters; a cluster is never torn apart by folds.
+
+        Returns
+        -------
+        StrataEstimator
+            Itself.
+
+        Warns
+        -----
+        AssumptionWarning
+            The data speak against an assumption, or nobody fills a claim cell.
         """
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
         data = strata_sample(
@@ -111,23 +136,62 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def strata(self, X: Any) -> Floats:
-        """The probability of each stratum, (n, 5): the scores, projected on the simplex."""
+        """The probability of each stratum: the scores, projected on the simplex.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array, (n, 5)
+            Probabilities, in the order of `equipoise.core.strata.STRATA`.
+        """
         return project_simplex(self.scores(X))
 
     def scores(self, X: Any) -> Floats:
-        """The scores of each stratum before projection, (n, 5): below 0 they speak against an
-        assumption, or are noise.
+        """The scores of each stratum before projection.
+
+        Below 0 they speak against an assumption, or are noise.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array, (n, 5)
+            Scores, in the order of `equipoise.core.strata.STRATA`.
         """
         check_is_fitted(self, "signals_")
         return self._raw(as_learnt(X, self.feature_names_in_))
 
     def predict(self, X: Any) -> Floats:
-        """The same as `strata`, for tools of scikit-learn."""
+        """The same as `strata`, for tools of scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+
+        Returns
+        -------
+        array, (n, 5)
+            Probabilities of the strata.
+        """
         return self.strata(X)
 
     def signals(self) -> Floats:
-        """The cross-fitted signals of the rows of fit, (n, 5), in their order: average these for
-        shares and policy values.
+        """The cross-fitted signals of the rows of fit, in their order.
+
+        Average these for shares and policy values.
+
+        Returns
+        -------
+        array, (n, 5)
+            Signals, in the order of `equipoise.core.strata.STRATA`.
         """
         check_is_fitted(self, "signals_")
         return self.signals_.copy()
@@ -135,12 +199,14 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
     def diagnostics(self) -> dict[str, Any]:
         """What the data say of the assumptions, as plain numbers.
 
-        assumptions : A1-A6 in words.   restrictions : `restriction_tests`, z a bin.   calibration :
-            `latent_calibration`.
-        overlap : see `equipoise.learners.propensity.overlap`, no offer first.
-        share_clipped : the share of rows in which a held-out estimate lies outside 0..1 before
-            projection.
-        clipped_by : the mean distance that projection moves them, summed over strata.
+        Returns
+        -------
+        dict
+            ``assumptions``: A1-A6 in words; ``restrictions``: `restriction_tests`, a z per bin;
+            ``calibration``: `latent_calibration`; ``overlap``: see
+            `equipoise.learners.propensity.overlap`, no offer first; ``share_clipped``: the share of
+            rows in which a held-out estimate lies outside 0..1 before projection; ``clipped_by``:
+            the mean distance that projection moves them, summed over strata.
         """
         check_is_fitted(self, "diagnostics_")
         found: dict[str, Any] = self.diagnostics_

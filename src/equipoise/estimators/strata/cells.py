@@ -93,17 +93,76 @@ def split_classes(text: str, classes: int) -> list[str]:
 
 
 class BoostedClasses(BoostedTrees):
-    """Gradient boosted trees for classes: LightGBM with the multiclass likelihood; parameters as
-    `BoostedTrees`.
+    """Gradient boosted trees for classes: LightGBM with the multiclass likelihood.
+
+    Parameters
+    ----------
+    n_estimators : int, default 100
+        How many steps of boosting.
+    learning_rate : float, default 0.1
+        The size of a step, > 0.
+    num_leaves : int, default 31
+        Leaves of a tree, at least 2.
+    max_bin : int, default 127
+        How finely it sees a feature, at most 255.
+    min_child_samples : int, default 20
+        The fewest rows of a leaf.
+    reg_lambda : float, default 0.0
+        Added to the weight of each leaf, in rows (L2).
+    monotone : sequence of str, optional
+        For each feature "increasing", "decreasing" or None; None for no constraint at all.
+    n_jobs : int, default 0
+        Threads; 0 takes all, but one for a small table, where more would wait for each other; the
+        numbers do not depend on it.
+
+    Examples
+    --------
+    >>> from equipoise.learners.base_learners import Table
+    >>> X = np.arange(100.0)[:, None]
+    >>> rows = Rows(Table(X, ["x"]), None)
+    >>> code = (X[:, 0] >= 50).astype(np.int64)
+    >>> classes = BoostedClasses(n_estimators=20).learn_classes(rows, code, None, classes=2)
+    >>> classes.predict(np.array([[10.0], [90.0]])).round(1).tolist()
+    [[0.9, 0.1], [0.1, 0.9]]
     """
 
     def learn_classes(self, rows: Rows, code: Ints, weight: Floats | None, classes: int) -> Softmax:
-        """Learn the class of these rows.   code: (rows,) in 0..classes-1; weight: (rows,)."""
+        """Learn the class of these rows.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows of a table.
+        code : array of int, (rows,)
+            The class of each, in 0..classes-1.
+        weight : array, (rows,), or None
+            Weights > 0.
+        classes : int
+            How many.
+
+        Returns
+        -------
+        Softmax
+            The learnt probabilities.
+        """
         return Softmax(self._boost(rows, code, weight, classes), [0.0] * classes)
 
     def climb(self, rows: Rows, gradient: Gradient, start: Floats) -> Softmax:
-        """Learn by a gradient of one's own.   gradient: scores (rows, classes) -> gradient and
-        curvature, (rows, classes).
+        """Learn by a gradient of one's own.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows of a table.
+        gradient : callable
+            Scores (rows, classes) -> gradient and curvature of the loss, (rows, classes) each.
+        start : array, (classes,)
+            The scores before the first tree.
+
+        Returns
+        -------
+        Softmax
+            The learnt probabilities.
         """
         blank = np.zeros(len(rows.table.X) if rows.index is None else len(rows.index))
         trees = self._boost(

@@ -26,13 +26,36 @@ from equipoise.learners.crossfit import Nuisance, cross_fit
 
 @renamed_arguments(effect="effect_model", folds="cv", seed="random_state")
 class CFIPS(StrataEstimator):
-    """Inverse-propensity weighting.
+    """Strata by inverse-propensity weighting, without an outcome model.
 
     Parameters
     ----------
-    effect_model : regressor of the signals; None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
-        seed : of the folds and models.
+    effect_model : regressor, optional
+        Of the signals; None for boosted trees.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and models.
+
+    References
+    ----------
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+
+    Examples
+    --------
+    A fifth of the units is in each stratum, whatever their feature.
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1000, 1))
+    >>> stratum, t = rng.integers(5, size=1000), rng.integers(2, size=1000)
+    >>> claimed = t * (stratum >= 2)
+    >>> y = np.isin(stratum, [1, 4]) | (stratum == 3) & (t == 1)
+    >>> learner = CFIPS(LinearRegression()).fit(X, y, treatment=t, claimed=claimed)
+    >>> learner.strata([[0.0]]).round(1).tolist()
+    [[0.2, 0.2, 0.2, 0.2, 0.2]]
     """
 
     def __init__(

@@ -91,13 +91,27 @@ def default_strata(rows: float) -> BoostedClasses:
 
 @renamed_arguments(folds="cv", seed="random_state")
 class CFMLE(StrataEstimator):
-    """Structural likelihood.
+    """Strata by structural likelihood.
 
     Parameters
     ----------
-    model : `BoostedClasses`; None for some that suit the rows.
-    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
-        seed : of the folds.
+    model : BoostedClasses, optional
+        The model of the five strata; None for one that suits the number of rows.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm".
+
+    Examples
+    --------
+    >>> CFMLE(BoostedClasses(num_leaves=4), cv=5)
+    CFMLE(cv=5, model=BoostedClasses(num_leaves=4))
     """
 
     def __init__(

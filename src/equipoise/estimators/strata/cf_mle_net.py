@@ -24,15 +24,31 @@ HELD = 10  # one row in so many is held out to decide when to stop
 
 @renamed_arguments(folds="cv", seed="random_state")
 class CFMLENet(StrataEstimator):
-    """Structural likelihood of rows of ids.
+    """Strata of rows of ids by structural likelihood, with an embedding per id.
 
     Parameters
     ----------
-    rank : of the interaction between ids; 0 for none.   batch, epochs : of the training.
-    device : "cpu", "cuda", or "auto" for what there is.
-    patience : epochs without a gain on held-out rows before it stops.
-    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
-        seed : of the folds and nets.
+    rank : int, default 0
+        Of the interaction between ids; 0 for none.
+    batch : int, default 8192
+        Rows per step.
+    epochs : int, default 1000
+        At most so many.
+    device : str, default "cpu"
+        "cpu", "cuda", or "auto" for what there is.
+    patience : int, default 5
+        Epochs without a gain on held-out rows before training stops.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and nets.
+
+    Examples
+    --------
+    >>> CFMLENet(rank=2)
+    CFMLENet(rank=2)
     """
 
     of_ids = True

@@ -27,16 +27,37 @@ OFFICIAL = (5.0, 1.0, 1.0, 5.0, 5.0, 5.0)
 
 @renamed_arguments(folds="cv", seed="random_state")
 class CFMTL(StrataEstimator):
-    """The full-space multi-task net.
+    """The full-space multi-task net of strata and propensity, for rows of ids.
 
     Parameters
     ----------
-    weights : of the six cells, in the order above.   eta : of the squared error of the propensity.
-    batch, epochs, tolerance : of the training, which stops after seven epochs in all whose relative
-        gain is below the tolerance.
-    device : "cpu", "cuda", or "auto" for what there is.
-    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
-        seed : of the folds and nets.
+    weights : sequence of float, (6,), default OFFICIAL
+        Of the six cells: offered q00, q01, q10, q11; not offered and bought, not bought.
+    eta : float, default 0.5
+        Weight of the squared error of the propensity.
+    batch : int, default 8192
+        Rows per step.
+    epochs : int, default 1000
+        At most so many.
+    device : str, default "cpu"
+        "cpu", "cuda", or "auto" for what there is.
+    tolerance : float, default 1e-5
+        Training stops at the seventh epoch, in all, whose relative gain is below it.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and nets.
+
+    References
+    ----------
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+
+    Examples
+    --------
+    >>> CFMTL(eta=0.1)
+    CFMTL(eta=0.1)
     """
 
     of_ids = True

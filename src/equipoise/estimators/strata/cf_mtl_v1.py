@@ -25,7 +25,36 @@ LISTED = (1.0, 1.0, 1.0, 5.0, 10.0, 10.0)
 
 @renamed_arguments(folds="cv", seed="random_state")
 class CFMTLV1(StrataEstimator):
-    """The net with pre-trained parts; parameters as `CFMTL`, without ``eta``."""
+    """CF-MTL with pre-trained parts.
+
+    Parameters
+    ----------
+    weights : sequence of float, (6,), default LISTED
+        Of the six cells: offered q00, q01, q10, q11; not offered and bought, not bought.
+    batch : int, default 8192
+        Rows per step.
+    epochs : int, default 1000
+        At most so many.
+    tolerance : float, default 1e-5
+        Training stops at the seventh epoch, in all, whose relative gain is below it.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    device : str, default "cpu"
+        "cpu", "cuda", or "auto" for what there is.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and nets.
+
+    References
+    ----------
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+
+    Examples
+    --------
+    >>> CFMTLV1(epochs=100)
+    CFMTLV1(epochs=100)
+    """
 
     of_ids = True
 

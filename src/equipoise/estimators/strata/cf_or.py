@@ -22,16 +22,39 @@ from equipoise.estimators.strata.sample import StrataSample
 
 @renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
 class CFOR(StrataEstimator):
-    """Outcome regression.
+    """Strata by outcome regression.
 
     Parameters
     ----------
-    cells : classifier of the claim cells.   outcome_model : regressor, or classifier, of the
-        outcome
-        without an offer.
-        None for boosted trees.
-    space : two arms, no offer first; None for labels 0 and 1.   cv : of the cross-fitting.
-        seed : of the folds and models.
+    cells : classifier, optional
+        Of the claim cells; None for boosted trees.
+    outcome_model : regressor or classifier, optional
+        Of the outcome without an offer; None for boosted trees.
+    space : Space, optional
+        Two arms, no offer first; None for labels 0 and 1.
+    cv : int, default 3
+        Folds of cross-fitting.
+    random_state : int, default 0
+        Of the folds and models.
+
+    References
+    ----------
+    Li et al. (2023), KDD, doi 10.1145/3580305.3599550.
+
+    Examples
+    --------
+    A fifth of the units is in each stratum, whatever their feature.
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1000, 1))
+    >>> stratum, t = rng.integers(5, size=1000), rng.integers(2, size=1000)
+    >>> claimed = t * (stratum >= 2)
+    >>> y = np.isin(stratum, [1, 4]) | (stratum == 3) & (t == 1)
+    >>> learner = CFOR(LogisticRegression(), LogisticRegression())
+    >>> learner.fit(X, y, treatment=t, claimed=claimed).strata([[0.0]]).round(1).tolist()
+    [[0.2, 0.2, 0.2, 0.2, 0.2]]
     """
 
     def __init__(
