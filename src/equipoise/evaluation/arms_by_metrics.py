@@ -20,7 +20,24 @@ from equipoise.evaluation.score_ranking import Metric, rank_by_score
 
 @dataclass(frozen=True)
 class TableRow:
-    """One candidate, one outcome, one ranking metric."""
+    """One candidate, one outcome, one ranking metric.
+
+    Attributes
+    ----------
+    candidate : str
+        The candidate that was ranked for.
+    outcome : str
+        The outcome that it was judged on.
+    metric : str
+        A name in `METRICS`.
+    estimate : Estimate
+        The metric's value with its interval.
+
+    Examples
+    --------
+    >>> TableRow("mens", "visit", "qini", Estimate(0.2, 0.1, 0.0, 0.4)).metric
+    'qini'
+    """
 
     candidate: str
     outcome: str
@@ -37,9 +54,39 @@ def ranking_table(
     outcomes: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> list[TableRow]:
-    """Every metric of `METRICS` asked for, of every candidate on every outcome.
+    """How well predicted effects rank units, for every candidate, outcome and ranking metric.
 
-    effects : predicted, (n, k, m).   candidates, outcomes : names of k and m.
+    Parameters
+    ----------
+    effects : array-like, (n, k, m)
+        Predicted effects; only their order counts.
+    rows : EvaluationData
+        The rows, not those that the effects were learnt from.
+    metrics : sequence of str, default ("qini", "autoc")
+        Names in `METRICS`.
+    candidates, outcomes : sequence of str, default None
+        Names of the k candidates and of the m outcomes; None: "candidate 0", ... and "y0", ....
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    list of TableRow
+        Ordered by candidate, then outcome, then metric.
+
+    Raises
+    ------
+    InputError
+        Where the effects' shape or the number of names does not fit the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from equipoise.evaluation import evaluation_data
+    >>> rows = evaluation_data([1, 0, 0, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> effects = np.array([3.0, 2.0, 1.0, 0.0]).reshape(4, 1, 1)
+    >>> [(row.metric, row.estimate.value) for row in ranking_table(effects, rows, metrics=["qini"])]
+    [('qini', 0.125)]
     """
     values = np.asarray(effects, np.float64)
     shape = (len(rows), rows.candidates, rows.y.shape[1])

@@ -39,8 +39,22 @@ METRICS = Registry(
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number with its standard error and interval; the last three are NaN where no interval was
-    asked for.
+    """One number with its standard error and interval.
+
+    Attributes
+    ----------
+    value : float
+        The estimate.
+    std_error : float
+        Its standard error; NaN where no interval was computed.
+    low, high : float
+        The ends of the interval; NaN where none was computed.
+
+    Examples
+    --------
+    >>> estimate = Estimate(1.0, 0.5, 0.02, 1.98)
+    >>> estimate.excludes_zero, round(estimate.p_value, 4)
+    (True, 0.0455)
     """
 
     value: float
@@ -66,8 +80,22 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Numbers of any shape with standard errors and intervals; indexing one gives its
-    `Estimate`.
+    """Numbers of any shape with standard errors and intervals; indexing gives an `Estimate`.
+
+    Attributes
+    ----------
+    value : array
+        The estimates.
+    std_error : array
+        Their standard errors, in the shape of value.
+    low, high : array
+        The ends of their intervals, in the shape of value.
+
+    Examples
+    --------
+    >>> estimates = mean_estimates(np.array([[1.0, 4.0], [3.0, 4.0]]))
+    >>> estimates.value.tolist(), estimates[0].std_error
+    ([2.0, 4.0], 1.0)
     """
 
     value: Floats
@@ -126,8 +154,41 @@ def small_sample(n: int, groups: Ints | None) -> float:
 def mean_estimates(
     rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95
 ) -> Estimates:
-    """Weighted means (m,) of row values (n, m) with intervals: what pools the `rows` of several
-    folds into one answer.
+    """Weighted means of row values with normal intervals.
+
+    Row values of several folds, put together, are pooled into one answer.
+
+    Parameters
+    ----------
+    rows : array, (n, m)
+        Row values, n >= 2.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    Estimates
+        The means, (m,), in the units of the row values.
+
+    Raises
+    ------
+    InputError
+        Where rows have another shape, or the level is not in (0, 1).
+
+    Notes
+    -----
+    std_error^2 = sum_g (sum_{i in g} w_i (row_i - mean))^2 / (sum w)^2 * G / (G - 1), where the
+    groups g are rows, or clusters.
+
+    Examples
+    --------
+    >>> estimates = mean_estimates(np.array([[1.0], [3.0]]))
+    >>> estimates.value.tolist(), estimates.std_error.tolist()
+    ([2.0], [1.0])
     """
     if rows.ndim != 2 or len(rows) < 2:
         raise InputError("rows", "have shape (n, m) with n >= 2", rows.shape)

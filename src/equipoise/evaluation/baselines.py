@@ -17,12 +17,27 @@ from equipoise.evaluation.sorting import sort_scores
 
 
 def top_share(score: ArrayLike, share: float) -> Floats:
-    """Treat the top share of units, each with its best candidate, (n, K): the policy a ranking
-    stands for at a budget of offers.
+    """Treat the top share of units, each with its best candidate.
 
-    score : (n, k) predicted effects, or (n,) for one candidate.   share : in 0..1.
-    Units tied at the cut are treated with the probability that fills the share, so the order of
-    rows is of no effect.
+    It is the policy that a ranking stands for at a budget of offers.
+
+    Parameters
+    ----------
+    score : array-like, (n,) or (n, k)
+        Predicted effects; (n,) for one candidate.
+    share : float
+        The share of units to treat, in 0..1.
+
+    Returns
+    -------
+    array, (n, K)
+        Probabilities of the cells, control first.  Units tied at the cut are treated with the
+        probability that fills the share, so the order of rows is of no effect.
+
+    Raises
+    ------
+    InputError
+        Where the share or the shape of the scores is wrong, or the score of a unit is NaN.
 
     Examples
     --------
@@ -50,8 +65,26 @@ def top_share(score: ArrayLike, share: float) -> Floats:
 
 
 def constant_policy(cell: int, n: int, cells: int) -> Floats:
-    """Give every unit the same cell, (n, K): 0 nobody is treated, 1 + a everybody gets candidate
-    a.
+    """Give every unit the same cell.
+
+    Parameters
+    ----------
+    cell : int
+        0 treats nobody, 1 + a gives everybody candidate a.
+    n : int
+        The number of units.
+    cells : int
+        K, the number of cells.
+
+    Returns
+    -------
+    array, (n, K)
+        Probabilities of the cells, read-only.
+
+    Examples
+    --------
+    >>> constant_policy(1, 2, 3).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
     return np.broadcast_to(np.eye(cells)[cell], (n, cells))
 
@@ -59,12 +92,27 @@ def constant_policy(cell: int, n: int, cells: int) -> Floats:
 def random_at_equal_spend(
     policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None
 ) -> Floats:
-    """Give cells at random in the policy's shares, scaled so that the expected spend is the
-    policy's, (n, K).
+    """Give cells at random in a policy's shares, scaled to the policy's expected spend.
 
-    policy : (n,) choices or (n, K) probabilities.   cost : (n, k) expected cost of each candidate;
-        None: a unit of money an offer.  Where the lot would have to treat more than everybody, it
-        treats everybody.
+    Parameters
+    ----------
+    policy : array, (n,) or (n, K)
+        Choices, -1 control and a candidate a; or probabilities of the cells.
+    cost : array, (n, k), default None
+        The expected cost of each candidate for each unit, in money; None: 1 for any offer.
+    weight : array, (n,), default None
+        Weights of the units; None: equal.
+
+    Returns
+    -------
+    array, (n, K)
+        Probabilities of the cells, the same for every unit, read-only.  Where the same spend would
+        take more than everybody, everybody is treated.
+
+    Examples
+    --------
+    >>> random_at_equal_spend(np.array([0, -1, -1, -1]))[0].tolist()
+    [0.75, 0.25]
     """
     n = len(policy)
     candidates = cost.shape[1] if cost is not None else _candidates(policy)

@@ -40,8 +40,18 @@ BOTH = ("A5", "A6")
 class StrataBounds:
     """The least and the largest probability of each of `TYPES`.
 
-    low, high : (n, 8).   compatible : (n,), whether q and m0 can be under the assumptions; where
-        not, low may exceed high.
+    Attributes
+    ----------
+    low, high : array, (n, 8)
+        Sharp bounds, in the order of `TYPES`.
+    compatible : array of bool, (n,)
+        Whether q and m0 can be under the assumptions; where not, low may exceed high.
+
+    Examples
+    --------
+    >>> bounds = strata_bounds(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]))
+    >>> bounds.low.shape, bounds.compatible.tolist()
+    ((1, 8), [True])
     """
 
     low: Floats
@@ -49,18 +59,49 @@ class StrataBounds:
     compatible: Bools
 
     def of(self, name: str) -> tuple[Floats, Floats]:
-        """The bounds of one type, (n,) each."""
+        """The bounds of one type.
+
+        Parameters
+        ----------
+        name : str
+            One of `TYPES`.
+
+        Returns
+        -------
+        tuple of array, (n,) each
+            The least and the largest probability.
+        """
         if name not in TYPES:
             raise InputError("a type", f"be one of {', '.join(TYPES)}", repr(name))
         return self.low[:, TYPES.index(name)], self.high[:, TYPES.index(name)]
 
 
 def strata_bounds(q: Floats, m0: Floats, *, assume: Collection[str] = BOTH) -> StrataBounds:
-    """Sharp bounds of the types.   q: (n, 4), m0: (n,); assume: some of "A5" and "A6", () for
-    neither.
+    """Sharp bounds of the types without exclusion (A5), no harm (A6), or both.
 
-    >>> found = strata_bounds(np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]), assume=("A5",))
-    >>> [side.round(6).tolist() for side in found.of("always_buyer")]
+    Parameters
+    ----------
+    q : array, (n, 4)
+        P(C=c, Y=y | offered, x) in the order q00, q01, q10, q11.
+    m0 : array, (n,)
+        P(Y=1 | not offered, x).
+    assume : collection of {"A5", "A6"}, default ("A5", "A6")
+        What is assumed; () for neither.
+
+    Returns
+    -------
+    StrataBounds
+        Of every unit and type.
+
+    References
+    ----------
+    Kallus (2022), What's the Harm?, arXiv:2205.10327;  Li & Pearl (2019), IJCAI.
+
+    Examples
+    --------
+    >>> q, m0 = np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25])
+    >>> bounds = strata_bounds(q, m0, assume=("A5",))
+    >>> [side.round(6).tolist() for side in bounds.of("always_buyer")]
     [[0.0], [0.15]]
     """
     low, high = _box(q, assume)
@@ -76,11 +117,38 @@ def strata_bounds(q: Floats, m0: Floats, *, assume: Collection[str] = BOTH) -> S
 def utility_bounds(
     q: Floats, m0: Floats, utility: Floats, *, assume: Collection[str] = BOTH
 ) -> tuple[Floats, Floats]:
-    """Sharp bounds of the expected utility of an offer, (n,) each.   utility: (8,), one a type of
-    `TYPES`.
+    """Sharp bounds of the expected utility of an offer.
 
     A reward that is a profit needs none of this: it is the uplift of profit, whatever the types
     (`Scheme.profit_uplift`).
+
+    Parameters
+    ----------
+    q : array, (n, 4)
+        P(C=c, Y=y | offered, x) in the order q00, q01, q10, q11.
+    m0 : array, (n,)
+        P(Y=1 | not offered, x).
+    utility : array-like, (8,)
+        The worth of an offer to each of `TYPES`.
+    assume : collection of {"A5", "A6"}, default ("A5", "A6")
+        What is assumed; () for neither.
+
+    Returns
+    -------
+    tuple of array, (n,) each
+        The least and the largest expected utility of each unit, in the unit of ``utility``.
+
+    Notes
+    -----
+    The utility is linear in x_cy = P(C(1)=c, Y(0)=1, Y(1)=y): it is largest where x fills up in the
+    order of the gains, a knapsack of four items.
+
+    Examples
+    --------
+    >>> q, m0 = np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25])
+    >>> worth = [0, 0, 0, 1, -0.4, -0.4, 0, 0]
+    >>> [side.round(6).tolist() for side in utility_bounds(q, m0, worth)]
+    [[0.09], [0.09]]
     """
     worth = np.asarray(utility, np.float64)
     if worth.shape != (len(TYPES),) or not np.isfinite(worth).all():

@@ -27,8 +27,23 @@ from equipoise.evaluation.score_ranking import ScoreRanking
 
 @dataclass(frozen=True)
 class EffectGroup:
-    """Units of about equal predicted effect.  index: 1 has the largest predictions; predicted:
-    their mean; rows: how many.
+    """Units of about equal predicted effect.
+
+    Attributes
+    ----------
+    index : int
+        1 has the largest predictions.
+    predicted : float
+        The mean prediction, in the outcome's unit.
+    observed : Estimate
+        The doubly robust effect among them, in the outcome's unit.
+    rows : int
+        How many there are.
+
+    Examples
+    --------
+    >>> EffectGroup(1, 0.3, Estimate(0.25, 0.1, 0.05, 0.45), 500).rows
+    500
     """
 
     index: int
@@ -39,8 +54,20 @@ class EffectGroup:
 
 @dataclass(frozen=True)
 class LinearPredictor:
-    """The best linear predictor of the effect by its prediction; slope is NaN where the prediction
-    does not vary.
+    """The best linear predictor of the effect by its prediction.
+
+    Attributes
+    ----------
+    intercept : Estimate
+        The average effect, in the outcome's unit.
+    slope : Estimate
+        1 where predicted differences between units are right, below 1 where they are exaggerated;
+        NaN where the prediction does not vary.
+
+    Examples
+    --------
+    >>> LinearPredictor(Estimate(0.2, 0.1, 0, 0.4), Estimate(0.9, 0.2, 0.5, 1.3)).slope.value
+    0.9
     """
 
     intercept: Estimate
@@ -50,11 +77,30 @@ class LinearPredictor:
 def calibration_deciles(
     ranking: ScoreRanking, *, bins: int = 10, level: float = 0.95
 ) -> list[EffectGroup]:
-    """Observed effects among ``bins`` groups of equal weight, from the largest predictions to the
-    smallest.
+    """Observed effects among groups of equal weight, from the largest predictions to the smallest.
 
-    Units with equal predictions stay together, so groups may differ in size and there may be fewer
-    than asked.
+    Parameters
+    ----------
+    ranking : ScoreRanking
+        Rows ranked by a predicted effect, which must not have been learnt from them.
+    bins : int, default 10
+        How many groups.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    list of EffectGroup
+        Units with equal predictions stay together, so groups may differ in size and be fewer than
+        ``bins``.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, rank_by_score
+    >>> rows = evaluation_data([3, 1, 1, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> groups = calibration_deciles(rank_by_score([2.0, 2.0, 0.0, 0.0], rows), bins=2)
+    >>> [(group.predicted, group.observed.value) for group in groups]
+    [(2.0, 2.0), (0.0, 0.0)]
     """
     if bins < 1 or bins > len(ranking):
         raise InputError("bins", f"lie in 1..{len(ranking)}", bins)
@@ -86,7 +132,37 @@ def _group(index: int, rows: Ints, ranking: ScoreRanking, level: float) -> Effec
 
 
 def best_linear_predictor(ranking: ScoreRanking, *, level: float = 0.95) -> LinearPredictor:
-    """Intercept and slope of the effect on its prediction, the score that ranks."""
+    """Intercept and slope of the effect on its prediction, the score that ranks.
+
+    Parameters
+    ----------
+    ranking : ScoreRanking
+        Rows ranked by a predicted effect, which must not have been learnt from them.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    LinearPredictor
+        With standard errors robust to heteroscedasticity and clusters.
+
+    Notes
+    -----
+    gain_i = intercept + slope (S_i - mean S) + noise, by weighted least squares; gain_i is the
+    doubly robust score, S_i the prediction.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo & Fernandez-Val, arXiv:1712.04802.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, rank_by_score
+    >>> rows = evaluation_data([3, 1, 1, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> predictor = best_linear_predictor(rank_by_score([2.0, 2.0, 0.0, 0.0], rows))
+    >>> predictor.intercept.value, predictor.slope.value
+    (1.0, 1.0)
+    """
     w, gain, s = ranking.weight, ranking.gain, ranking.score
     total = w.sum()
     centred = s - w @ s / total

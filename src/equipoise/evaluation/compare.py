@@ -25,7 +25,26 @@ from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two things measured on the same rows; larger is better.  difference = first - second."""
+    """Two things measured on the same rows; larger is better.
+
+    Attributes
+    ----------
+    what : str
+        What was measured.
+    names : tuple of str
+        Of the first and the second.
+    values : tuple of float
+        Their values.
+    difference : Estimate
+        First less second, with a paired interval.
+    level : float
+        Of the interval.
+
+    Examples
+    --------
+    >>> print(Comparison("qini", ("new", "old"), (0.3, 0.1), Estimate(0.2, 0.05, 0.1, 0.3), 0.95))
+    qini: new - old = 0.2 (95% interval 0.1 to 0.3); new wins
+    """
 
     what: str
     names: tuple[str, str]
@@ -61,7 +80,42 @@ def compare_rankings(
     seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
-    """Which of two scores ranks the same rows better by ``metric``?"""
+    """Which of two scores ranks the same rows better, by a paired bootstrap.
+
+    Parameters
+    ----------
+    first, second : ScoreRanking
+        Rankings of the same rows, for the same candidate and metric.
+    metric : Metric
+        A ranking metric, e.g. `qini`.
+    names : tuple of str, default ("first", "second")
+        What to call them.
+    draws : int, default 500
+        Bootstrap replicates.
+    seed : int, default 0
+        Of the replicates.
+    level : float, default 0.95
+        Of the interval.
+
+    Returns
+    -------
+    Comparison
+        Its winner is None where the interval of the difference holds 0.
+
+    Raises
+    ------
+    InputError
+        Where the rankings are not of the same rows, candidate and metric.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, qini, rank_by_score
+    >>> rows = evaluation_data([1, 0, 0, 0] * 5, cell=[1, 0, 1, 0] * 5, propensity=[0.5, 0.5])
+    >>> ranking = rank_by_score([3, 2, 1, 0] * 5, rows)
+    >>> comparison = compare_rankings(ranking, ranking, qini, draws=10)
+    >>> comparison.difference.value, comparison.winner
+    (0.0, None)
+    """
     if len(first) != len(second) or (first.candidate, first.metric) != (
         second.candidate,
         second.metric,
@@ -90,8 +144,44 @@ def compare_policies(
     seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
-    """Which of two policies, valued on the same rows, is better on one metric?   better: +1 where
-    higher is better, else -1.
+    """Which of two policies is better on one metric, by a paired bootstrap.
+
+    Parameters
+    ----------
+    first, second : PolicyValue
+        Values on the same rows.
+    metric : int, default 0
+        Which metric, in 0..m-1.
+    better : float, default 1.0
+        1 where higher is better, -1 where lower is.
+    names : tuple of str, default ("first", "second")
+        What to call them.
+    draws : int, default 500
+        Bootstrap replicates.
+    seed : int, default 0
+        Of the replicates.
+    level : float, default 0.95
+        Of the interval.
+
+    Returns
+    -------
+    Comparison
+        Of the values times ``better``; its winner is None where the interval of the difference
+        holds 0.
+
+    Raises
+    ------
+    InputError
+        Where the policies were not valued on the same rows and metrics.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, policy_value
+    >>> rows = evaluation_data([1, 0, 5, 6] * 5, cell=[0, 0, 1, 1] * 5, propensity=[0.5, 0.5])
+    >>> treat, nobody = policy_value([0] * 20, rows), policy_value([-1] * 20, rows)
+    >>> comparison = compare_policies(treat, nobody, draws=50)
+    >>> comparison.difference.value, comparison.winner
+    (5.0, 'first')
     """
     if first.rows.shape != second.rows.shape:
         raise InputError(

@@ -29,13 +29,27 @@ SUP_DRAWS = 2000  # draws of the largest deviation: its 95 % quantile is then kn
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve over the share treated; every array is (p,), p <= points + 1.
+    """A curve over the share treated, p <= points + 1 points.
 
     Attributes
     ----------
-    share : from 0 to 1.   value : the curve.   random : what a random order brings.
-    low, high : at each point the interval.   band_low, band_high : the band that holds the whole
-        curve.
+    share : array, (p,)
+        The share treated, up to 1.
+    value : array, (p,)
+        The curve, in the outcome's unit.
+    low, high : array, (p,)
+        The interval at each point.
+    band_low, band_high : array, (p,)
+        The band that holds the whole curve.
+    random : array, (p,)
+        What a random order brings.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, rank_by_score
+    >>> rows = evaluation_data([3, 1, 1, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> gain_curve(rank_by_score([2.0, 2.0, 0.0, 0.0], rows)).random.tolist()
+    [0.0, 0.5, 1.0]
     """
 
     share: Floats
@@ -50,7 +64,33 @@ class Curve:
 def gain_curve(
     ranking: ScoreRanking, *, points: int = 200, level: float = 0.95, seed: int = 0
 ) -> Curve:
-    """G(q): gain per head of population over the share treated."""
+    """The gain per head of population over the share treated, G(q).
+
+    Parameters
+    ----------
+    ranking : ScoreRanking
+        Rows ranked by a score, which must not have been learnt from them.
+    points : int, default 200
+        The most points after the first, at shares of about equal distance.
+    level : float, default 0.95
+        Of the intervals and of the band.
+    seed : int, default 0
+        Of the draws that make the band.
+
+    Returns
+    -------
+    Curve
+        From share 0, where it is 0, to share 1, where it is the average effect; in the outcome's
+        unit.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, rank_by_score
+    >>> rows = evaluation_data([3, 1, 1, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> curve = gain_curve(rank_by_score([2.0, 2.0, 0.0, 0.0], rows))
+    >>> curve.share.tolist(), curve.value.tolist()
+    ([0.0, 0.5, 1.0], [0.0, 1.0, 1.0])
+    """
     share, gain, covariance = _curve(ranking, points)
     return _banded(
         np.r_[0, share],
@@ -65,7 +105,36 @@ def gain_curve(
 def toc_curve(
     ranking: ScoreRanking, *, points: int = 200, level: float = 0.95, seed: int = 0
 ) -> Curve:
-    """TOC(q): by how much the mean gain among the top q exceeds that of all."""
+    """How much the mean gain among the top share q exceeds that of all, TOC(q).
+
+    Parameters
+    ----------
+    ranking : ScoreRanking
+        Rows ranked by a score, which must not have been learnt from them.
+    points : int, default 200
+        The most points, at shares of about equal distance.
+    level : float, default 0.95
+        Of the intervals and of the band.
+    seed : int, default 0
+        Of the draws that make the band.
+
+    Returns
+    -------
+    Curve
+        Down to share 1, where it is 0; in the outcome's unit.
+
+    References
+    ----------
+    Yadlowsky, Fleming, Shah, Brunskill & Wager, arXiv:2111.07966.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, rank_by_score
+    >>> rows = evaluation_data([3, 1, 1, 1], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    >>> curve = toc_curve(rank_by_score([2.0, 2.0, 0.0, 0.0], rows))
+    >>> curve.share.tolist(), curve.value.tolist()
+    ([0.5, 1.0], [1.0, 0.0])
+    """
     share, gain, covariance = _curve(ranking, points)
     scale = np.diag(1 / share)
     scale[:, -1] -= 1

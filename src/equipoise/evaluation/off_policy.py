@@ -64,21 +64,101 @@ class Decisions:
 
 
 def dr(policy: Decisions, rows: EvaluationData) -> Floats:
-    """Doubly robust row values, (n, m); without a model of the levels, the cells' means stand
-    in.
+    """Doubly robust row values of a policy.
+
+    Parameters
+    ----------
+    policy : Decisions
+        Checked decisions, as `policy_value` hands them over.
+    rows : EvaluationData
+        The rows; without a model of the levels, the cells' means stand in.
+
+    Returns
+    -------
+    array, (n, m)
+        Row values, whose weighted mean is the value, in the metrics' units.
+
+    Notes
+    -----
+    sum_a pi_ia mu_ia + pi_ic (y_i - mu_ic) / e_ic, with c the logged cell.
+
+    References
+    ----------
+    Dudik, Langford & Li (2011), Doubly Robust Policy Evaluation and Learning, ICML.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, policy_value
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> policy_value([0, 0, 0, 0], rows, method=dr).rows[:, 0].tolist()
+    [5.5, 5.5, 4.5, 6.5]
     """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     return policy.mean_level(rows.levels) + ratio[:, None] * (rows.y - rows.logged_level())
 
 
 def ips(policy: Decisions, rows: EvaluationData) -> Floats:
-    """Inverse-propensity row values, (n, m)."""
+    """Inverse-propensity row values of a policy.
+
+    Parameters
+    ----------
+    policy : Decisions
+        Checked decisions, as `policy_value` hands them over.
+    rows : EvaluationData
+        The rows; their levels are not used.
+
+    Returns
+    -------
+    array, (n, m)
+        Row values pi_ic y_i / e_ic, in the metrics' units.
+
+    References
+    ----------
+    Horvitz & Thompson (1952), JASA 47.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, policy_value
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> policy_value([0, 0, 0, 0], rows, method=ips).rows[:, 0].tolist()
+    [0.0, 0.0, 10.0, 12.0]
+    """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     return np.asarray(ratio[:, None] * rows.y)
 
 
 def snips(policy: Decisions, rows: EvaluationData) -> Floats:
-    """Self-normalised inverse-propensity row values, (n, m), linearised around their mean."""
+    """Self-normalised inverse-propensity row values of a policy, linearised around their mean.
+
+    Parameters
+    ----------
+    policy : Decisions
+        Checked decisions, as `policy_value` hands them over.
+    rows : EvaluationData
+        The rows; their levels are not used.
+
+    Returns
+    -------
+    array, (n, m)
+        Row values, in the metrics' units.
+
+    Raises
+    ------
+    InputError
+        Where no row was treated as the policy would treat it.
+
+    References
+    ----------
+    Swaminathan & Joachims (2015), The Self-Normalized Estimator for Counterfactual Learning,
+    NeurIPS.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data, policy_value
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> policy_value([0, 0, 0, 0], rows, method=snips).estimates.value.tolist()
+    [5.5]
+    """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     mass = rows.weight @ ratio
     if mass == 0:
@@ -96,9 +176,24 @@ class PolicyValue:
 
     Attributes
     ----------
-    estimates : the value per head, (m,), with intervals.
-    rows : (n, m) row values, whose weighted mean is the value.   weight : (n,).   groups : (n,)
-        codes or None.
+    estimates : Estimates, (m,)
+        The value per head, in the metrics' units.
+    rows : array, (n, m)
+        Row values, whose weighted mean is the value.
+    weight : array, (n,)
+        The rows' weights.
+    groups : array (n,) or None
+        Codes of clusters.
+    level : float
+        Of the intervals.
+
+    Examples
+    --------
+    >>> from equipoise.evaluation import evaluation_data
+    >>> rows = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+    >>> treat, nobody = policy_value([0] * 4, rows), policy_value([-1] * 4, rows)
+    >>> treat.minus(nobody).value.tolist()
+    [4.0]
     """
 
     estimates: Estimates
@@ -108,7 +203,23 @@ class PolicyValue:
     level: float
 
     def minus(self, other: PolicyValue) -> Estimates:
-        """The gain over another policy valued on the same rows, (m,), paired."""
+        """The gain over another policy valued on the same rows, paired.
+
+        Parameters
+        ----------
+        other : PolicyValue
+            The value of the other policy.
+
+        Returns
+        -------
+        Estimates, (m,)
+            This one's value less the other's, per head.
+
+        Raises
+        ------
+        InputError
+            Where the two were not valued on as many rows and metrics.
+        """
         if self.rows.shape != other.rows.shape:
             shapes = f"{self.rows.shape} and {other.rows.shape}"
             raise InputError("two policies", "be valued on the same rows and metrics", shapes)
@@ -120,10 +231,28 @@ class PolicyValue:
 def policy_value(
     policy: Any, rows: EvaluationData, *, method: Method = dr, level: float = 0.95
 ) -> PolicyValue:
-    """The mean of every metric if the policy decided.
+    """The mean of every metric if a policy decided.
 
-    policy : (n,) whole numbers, -1 control, a candidate a; or (n, K) probabilities of the cells.
-    method : `dr`, `snips` or `ips`.
+    Parameters
+    ----------
+    policy : array-like, (n,) or (n, K)
+        Whole numbers, -1 control and a candidate a; or probabilities of the cells.
+    rows : EvaluationData
+        The rows that judge it, not those it was learnt from.
+    method : callable, default dr
+        `dr`, `snips` or `ips`.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    PolicyValue
+        Per head, in the metrics' units.
+
+    Raises
+    ------
+    InputError
+        Where the policy has another shape, names no cell, or its probabilities do not sum to 1.
 
     Examples
     --------

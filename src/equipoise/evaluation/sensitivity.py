@@ -26,8 +26,31 @@ from equipoise.evaluation.bounds import TYPES, strata_bounds
 
 
 def with_harm(q: Floats, m0: Floats, part: float | Floats) -> Floats:
-    """The types, (n, 8), where harm takes ``part`` of its range: 0 the least that the data allow, 1
-    the most (A5 holds).
+    """The types where harm takes a part of its sharp range, with exclusion (A5) and without A6.
+
+    Parameters
+    ----------
+    q : array, (n, 4)
+        P(C=c, Y=y | offered, x) in the order q00, q01, q10, q11.
+    m0 : array, (n,)
+        P(Y=1 | not offered, x).
+    part : float or array (n,)
+        0 the least harm that the data allow, 1 the most.
+
+    Returns
+    -------
+    array, (n, 8)
+        The probability of each of `TYPES`.
+
+    Notes
+    -----
+    With h = P(0110): p_0100 = q10 - h, p_0101 = q01 + q11 - m0 + h, p_0111 = m0 - q01 - h.
+
+    Examples
+    --------
+    >>> q, m0 = np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25])
+    >>> with_harm(q, m0, 1.0).round(6).tolist()
+    [[0.4, 0.1, 0.05, 0.3, 0.0, 0.15, 0.0, 0.0]]
     """
     low, high = strata_bounds(q, m0, assume=("A5",)).of("harm")
     h = low + _part(part) * (high - low)
@@ -36,8 +59,33 @@ def with_harm(q: Floats, m0: Floats, part: float | Floats) -> Floats:
 
 
 def with_direct_gain(q: Floats, m0: Floats, part: float | Floats) -> Floats:
-    """The types, (n, 8), where purchases by mere exposure take ``part`` of their range, 0..1 (A6
-    holds for everybody).
+    """The types where direct gain takes a part of its sharp range, with no harm (A6), without A5.
+
+    Direct gain is a purchase by mere exposure to the offer.
+
+    Parameters
+    ----------
+    q : array, (n, 4)
+        P(C=c, Y=y | offered, x) in the order q00, q01, q10, q11.
+    m0 : array, (n,)
+        P(Y=1 | not offered, x).
+    part : float or array (n,)
+        0 the least direct gain that the data allow, 1 the most.
+
+    Returns
+    -------
+    array, (n, 8)
+        The probability of each of `TYPES`.
+
+    Notes
+    -----
+    With e = P(0001): p_0011 = q01 - e, p_0101 = q01 + q11 - m0 - e, p_0111 = m0 - q01 + e.
+
+    Examples
+    --------
+    >>> q, m0 = np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25])
+    >>> with_direct_gain(q, m0, 1.0).round(6).tolist()
+    [[0.4, 0.0, 0.2, 0.05, 0.25, 0.0, 0.1, 0.0]]
     """
     low, high = strata_bounds(q, m0, assume=("A6",)).of("direct_gain")
     e = low + _part(part) * (high - low)
@@ -66,10 +114,38 @@ def msm_interval(p: Floats, own: Floats, factor: float) -> tuple[Floats, Floats]
 
 
 def msm_strata(q: Floats, m0: Floats, propensity: Floats, factor: float) -> tuple[Floats, Floats]:
-    """Bounds of the five strata, (n, 5) each, under hidden confounding (A5 and A6 hold).
-    propensity: (n,), P(offered | x).
+    """Bounds of the five strata under hidden confounding, with A5 and A6.
 
-    The bounds hold for each stratum; all five need not reach theirs together.
+    Parameters
+    ----------
+    q : array, (n, 4)
+        P(C=c, Y=y | offered, x) in the order q00, q01, q10, q11.
+    m0 : array, (n,)
+        P(Y=1 | not offered, x).
+    propensity : array, (n,)
+        P(offered | x).
+    factor : float
+        Lambda >= 1 of the marginal sensitivity model: by how much what is hidden may multiply a
+        unit's odds of its arm.
+
+    Returns
+    -------
+    tuple of array, (n, 5) each
+        The least and the largest probability, in the order of `STRATA`.  The bounds hold for each
+        stratum; all five need not reach theirs together.
+
+    References
+    ----------
+    Tan (2006), JASA;  Dorn & Guo (2022), arXiv:2102.04543.
+
+    Examples
+    --------
+    >>> q, m0, g = np.array([[0.4, 0.1, 0.2, 0.3]]), np.array([0.25]), np.array([0.5])
+    >>> low, high = msm_strata(q, m0, g, 1.0)
+    >>> low.round(6).tolist() == high.round(6).tolist()
+    True
+    >>> [side[0, 0].round(6).item() for side in msm_strata(q, m0, g, 2.0)]
+    [0.3, 0.55]
     """
     buys, never_taker = q[:, 1] + q[:, 3], q[:, 1]
     ends = [

@@ -25,10 +25,23 @@ LEAST_SHARE, LEAST_ROWS = 0.1, 200  # of rows that the weights leave
 
 @dataclass(frozen=True)
 class ShiftValue:
-    """The gain a head on each metric.   effective: how many rows the weights leave (Kish 1965), as
-    a share of all.
+    """The gain of moving every row's treatment, and how much weight it rests on.
 
-    told : whether they are enough to believe the intervals.
+    Attributes
+    ----------
+    gain : Estimates, (m,)
+        Per head, in the metrics' units.
+    effective : float
+        How many rows the weights leave (Kish 1965), as a share of all.
+    told : bool
+        Whether they are enough to believe the intervals.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0], [2.0], [3.0]])
+    >>> value = shift_value(y, y, y + 0.5, np.ones(3))
+    >>> value.effective, value.told
+    (1.0, False)
     """
 
     gain: Estimates
@@ -46,11 +59,45 @@ def shift_value(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> ShiftValue:
-    """The gain of moving every row's treatment.
+    """The gain of moving every row's treatment, doubly robust.
 
-    y, before, after : (n, m) outcomes, and their expected levels at the treatment given and at the
-        moved one.   ratio: (n,) >= 0.
+    Parameters
+    ----------
+    y : array, (n, m)
+        Outcomes.
+    before, after : array, (n, m)
+        Their expected levels at the logged treatment and at the moved one, not learnt from these
+        rows.
+    ratio : array, (n,)
+        Density of the moved treatments over that of the logged ones, >= 0, not learnt from these
+        rows.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
 
+    Returns
+    -------
+    ShiftValue
+        Per head, in the metrics' units.
+
+    Raises
+    ------
+    InputError
+        Where shapes differ, or a ratio is negative or not finite.
+
+    Notes
+    -----
+    The mean of mu(x, d(t)) - y + ratio (y - mu(x, t)), the ratios scaled to mean 1.
+
+    References
+    ----------
+    Haneuse & Rotnitzky (2013), Stat. Med. 32;  Diaz & van der Laan (2012), Biometrics 68.
+
+    Examples
+    --------
     >>> y = np.array([[1.0], [2.0], [3.0]])
     >>> shift_value(y, y, y + 0.5, np.ones(3)).gain.value.tolist()
     [0.5]

@@ -28,8 +28,16 @@ class RankedScores:
 
     Attributes
     ----------
-    order : (n,), the row at each rank.
-    last : (n,), whether a rank is the last of its ties.
+    order : array of int, (n,)
+        The row at each rank.
+    last : array of bool, (n,)
+        Whether a rank is the last of its ties.
+
+    Examples
+    --------
+    >>> ranked = sort_scores([0.5, 2.0, 0.5])
+    >>> len(ranked), ranked.of(np.array([10.0, 20.0, 30.0])).tolist()
+    (3, [20.0, 10.0, 30.0])
     """
 
     order: Ints
@@ -39,14 +47,40 @@ class RankedScores:
         return len(self.order)
 
     def of(self, values: Floats) -> Floats:
-        """Values of rows (n,) in ranked order."""
+        """Values of rows in ranked order.
+
+        Parameters
+        ----------
+        values : array of float, (n,)
+            One of each row, in the order of the rows.
+
+        Returns
+        -------
+        array, (n,)
+            The same, from the largest score to the smallest.
+        """
         out = np.empty(len(self))
         _gather(values, self.order.view(np.uint64), out)
         return out
 
 
 def sort_scores(score: ArrayLike) -> RankedScores:
-    """Rank rows by score (n,), largest first; a NaN is refused with its row, infinities are ranked.
+    """Rank rows by score, largest first.
+
+    Parameters
+    ----------
+    score : array-like, (n,)
+        Scores; infinities are ranked.
+
+    Returns
+    -------
+    RankedScores
+        The order and its ties, exact.
+
+    Raises
+    ------
+    InputError
+        Where there is no row, or a score is NaN, with its row.
 
     Examples
     --------

@@ -27,11 +27,23 @@ from equipoise.evaluation.base import Estimate, Estimates, mean_estimates
 
 @dataclass(frozen=True)
 class OfferValue:
-    """The worth of offers per unit.   estimate: with a two-sided interval; lower: the value is
-    above it with that confidence.
+    """The worth of a policy of offers, per unit.
 
-    rows : (n,), whose mean is the value: the difference of two policies is the mean of their rows'
-        difference.
+    Attributes
+    ----------
+    estimate : Estimate
+        The mean reward with its two-sided interval, in the reward's unit.
+    lower : float
+        The value is above it with the interval's confidence, one-sided.
+    rows : array, (n,)
+        Row values, whose mean is the value: the difference of two policies is the mean of their
+        rows' differences.
+
+    Examples
+    --------
+    >>> signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
+    >>> offer_value(np.ones(2), signals, [0, 0, 0, 1, -0.4]).rows.tolist()
+    [2.0, -0.8]
     """
 
     estimate: Estimate
@@ -54,8 +66,27 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Audience:
-    """One stratum of the units: how many there are, how many of them get an offer, what is paid to
-    them, and what it brings.
+    """One stratum of the units: how many there are, and what offers to them cost and bring.
+
+    Attributes
+    ----------
+    stratum : str
+        One of `STRATA`.
+    units : Estimate
+        How many units there are.
+    offered : Estimate
+        How many of them get an offer.
+    paid : Estimate
+        What is paid to them, in money.
+    reward : Estimate
+        What the offers to them bring, in the reward's unit.
+
+    Examples
+    --------
+    >>> zero = Estimate(0.0, 0.0, 0.0, 0.0)
+    >>> line = Audience("never_buyer", Estimate(40.0, 5.0, 30.0, 50.0), zero, zero, zero)
+    >>> print(line.words)
+    About 40 (30 to 50) would buy in no case; 0 (0 to 0) of them get an offer, which costs 0.
     """
 
     stratum: str
@@ -111,9 +142,35 @@ def offer_value(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> OfferValue:
-    """The mean reward of a policy.   offered: (n,) probabilities; signals: (n, 5); reward: (5,),
-    e.g. ``COUPON.reward(1, 0.4)``.
+    """The mean reward of a policy of offers.
 
+    Parameters
+    ----------
+    offered : array, (n,)
+        The probability with which the policy offers each unit the incentive.
+    signals : array, (n, 5)
+        Signals of the strata, whose nuisances were not learnt from these rows.
+    reward : array-like, (5,)
+        The worth of an offer to each stratum, e.g. ``COUPON.reward(1, 0.4)``.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    OfferValue
+        Per unit, in the reward's unit.
+
+    Raises
+    ------
+    InputError
+        Where shapes differ, or an entry of ``offered`` is no probability.
+
+    Examples
+    --------
     >>> signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
     >>> round(offer_value(np.array([1.0, 1.0]), signals, [0, 0, 0, 1, -0.4]).estimate.value, 6)
     0.6
@@ -133,10 +190,36 @@ def offer_curve(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> list[CurvePoint]:
-    """Reward against the budget of offers.   score: (n,), the reward expected of each unit, learnt
-    from other rows.
+    """Reward against the budget of offers.
 
-    shares : the budgets, in 0..1; None for 5 %, 10 %, ..., 100 %.
+    Parameters
+    ----------
+    score : array, (n,)
+        The reward expected of an offer to each unit, learnt from other rows.
+    signals : array, (n, 5)
+        Signals of the strata.
+    reward : array-like, (5,)
+        The worth of an offer to each stratum.
+    shares : sequence of float, default None
+        The budgets, as shares of the units in 0..1; None: 5 %, 10 %, ..., 100 %.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    list of CurvePoint
+        One per budget: the rule, the share that gets an offer, and the value per unit.
+
+    Examples
+    --------
+    >>> signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
+    >>> points = offer_curve(np.array([1.0, 0.5]), signals, [0, 0, 0, 1, -0.4], shares=[0.5, 1])
+    >>> [(point.offered, round(point.value.value, 6)) for point in points]
+    [(0.5, 1.0), (1.0, 0.6)]
     """
     worth = signals @ check_reward(reward)
     points = []
@@ -163,11 +246,40 @@ def audience(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> list[Audience]:
-    """Who the offers go to, stratum by stratum, in totals of these n units.   offered: (n,);
-    signals: (n, 5).
+    """Who the offers go to, stratum by stratum, in totals of these n units.
 
-    gain, cost : as in `Scheme.reward`.   The always-buyers' line says what is paid for purchases
-        that would have come anyway.
+    Parameters
+    ----------
+    offered : array, (n,)
+        The probability with which the policy offers each unit the incentive.
+    signals : array, (n, 5)
+        Signals of the strata.
+    scheme : Scheme
+        When the incentive is paid, e.g. `COUPON`.
+    gain : float
+        The worth of a coupon buyer, net of the incentive; as in `Scheme.reward`.
+    cost : float
+        Of the incentive; as in `Scheme.reward`.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    list of Audience
+        In the order of `STRATA`; the always-buyers' line says what is paid for purchases that would
+        have come anyway.
+
+    Examples
+    --------
+    >>> from equipoise.core.strata import COUPON
+    >>> signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
+    >>> lines = audience(np.ones(2), signals, COUPON, gain=1.0, cost=0.4)
+    >>> [(line.stratum, float(line.paid.value)) for line in lines[3:]]
+    [('coupon_buyer', 0.8), ('always_buyer', 0.8)]
     """
     n, chance = len(signals), _chances(offered, signals)
     there = mean_estimates(signals, weight=weight, groups=groups, level=level)
@@ -193,8 +305,36 @@ def reward_by_segment(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """The mean of row values, such as those of `OfferValue`, in every segment.   rows: (n,);
-    segment: (n,) labels.
+    """The mean of row values, such as those of `OfferValue`, in every segment.
+
+    Parameters
+    ----------
+    rows : array, (n,)
+        Row values.
+    segment : array-like, (n,)
+        The label of each row.
+    weight : array, (n,), default None
+        Weights > 0; None: ones.
+    groups : array of int, (n,), default None
+        Codes of clusters, whose rows are not independent.
+    level : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    dict of str to Estimate
+        By label, in sorted order; in the unit of the row values.
+
+    Raises
+    ------
+    InputError
+        Where the labels are not one per row, or a segment has fewer than two rows.
+
+    Examples
+    --------
+    >>> estimates = reward_by_segment(np.array([1.0, 3.0, 0.0, 0.0]), ["new", "new", "old", "old"])
+    >>> {name: estimate.value for name, estimate in estimates.items()}
+    {'new': 2.0, 'old': 0.0}
     """
     labels = np.asarray(segment)
     if labels.shape != rows.shape:
