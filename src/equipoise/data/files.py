@@ -29,7 +29,34 @@ CSV_BLOCK = 16 * 2**20  # bytes whose rows decide the column types when a CSV is
 
 
 def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of a file; only ``columns`` where they are named."""
+    r"""The rows of a Parquet, CSV or TSV file.
+
+    Parameters
+    ----------
+    path : path-like
+        A .parquet, .pq, .csv or .tsv file; text also gzipped.
+    columns : sequence of str, default None
+        The columns to read; None: all.
+
+    Returns
+    -------
+    pyarrow.Table
+        In the order of the file.
+
+    Raises
+    ------
+    DataError
+        With the file, the row where there is one, and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "log.csv")
+    ...     _ = file.write_text("arm,spend\n0,1.5\n1,2.5\n")
+    ...     read_table(file, ["spend"]).to_pydict()
+    {'spend': [1.5, 2.5]}
+    """
     file = readable(path)
     known = column_names(file)
     wanted = _known(file, known, columns)
@@ -70,8 +97,35 @@ def _check_text(file: Path, table: pa.Table) -> None:
 def read_batches(
     path: Path | str, columns: Sequence[str] | None = None, batch_size: int = BATCH
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file in record batches of at most ``batch_size`` rows, so that memory does not
-    grow with the file.
+    r"""The rows of a file in record batches, so that memory does not grow with the file.
+
+    Parameters
+    ----------
+    path : path-like
+        A .parquet, .pq, .csv or .tsv file; text also gzipped.
+    columns : sequence of str, default None
+        The columns to read; None: all.
+    batch_size : int, default 65536
+        The most rows of a batch.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        In the order of the file.
+
+    Raises
+    ------
+    DataError
+        With the file, the row where there is one, and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "log.csv")
+    ...     _ = file.write_text("arm,spend\n0,1.5\n1,2.5\n0,3.5\n")
+    ...     [batch.num_rows for batch in read_batches(file, batch_size=2)]
+    [2, 1]
     """
     file = readable(path)
     wanted = _known(file, column_names(file), columns)

@@ -46,23 +46,55 @@ def read_log(
     id: str | None = None,
     protected: str | Sequence[str] = (),
 ) -> Log:
-    """Read an experiment log.
+    """Read an experiment log from a file or a frame.
 
     Parameters
     ----------
-    source : the path of a Parquet, CSV or TSV file (.gz allowed), or a pandas, polars or pyarrow
-        frame.
-    treatment : the column of treatments; or the columns of a vector, one a part.   space : what
-        they are drawn from; None asks
-        for 0/1 labels, two arms, and takes the columns of a vector for shares of a whole, today's
-        mean being control.
-    outcomes : names; or `Outcome` objects; or a table name -> kind, or name -> {kind, better,
-        unit}.  A kind that is not said is
-        inferred: 0/1 is binary, whole numbers >= 0 a count, numbers >= 0 an amount, anything else
-        continuous.
-    features : the columns models may use; None takes those without a role that `default_features`
-        finds no reason to leave out.
-    The other roles are those of `Roles`.
+    source : path-like or frame
+        A Parquet, CSV or TSV file (.gz allowed); or a pandas, polars or pyarrow frame, or a dict of
+        columns.
+    treatment : str or sequence of str
+        The column of treatments; or the columns of a vector, one per part.
+    outcomes : str, Outcome, iterable of them, or mapping
+        The metrics: names; or `Outcome` objects; or a mapping of name to kind, or of name to {kind,
+        better, unit}.  A kind that is left out is inferred: 0/1 is binary, whole numbers >= 0 a
+        count, numbers >= 0 an amount, anything else continuous.
+    space : Space, default None
+        What treatments are drawn from.  None: two arms, for which labels must be 0/1; the columns
+        of a vector are shares of a whole, today's mean being control.
+    features : sequence of str, default None
+        The columns that models may use.  None: those without a role that `default_features` finds
+        no reason to leave out.
+    claimed : str, default None
+        The column that says whether a unit took what it was offered.
+    cost : str, default None
+        The column of money spent on a unit.
+    propensity : str or sequence of str, default ()
+        The columns of the cells' probabilities.
+    design : sequence of float, "shares" or None, default None
+        The probability of each cell, control first, the same for every unit; "shares": as observed.
+    weight : str, default None
+        The column of weights.
+    time : str, default None
+        The column of times.
+    group : str, default None
+        The column of clusters, whose rows are not independent.
+    id : str, default None
+        The column of ids.
+    protected : str or sequence of str, default ()
+        Columns that are audited and never features.
+
+    Returns
+    -------
+    Log
+        Checked.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be read.
+    LogError
+        Where a column is missing or has two roles, or a treatment or feature needs a decision.
 
     Examples
     --------

@@ -301,7 +301,55 @@ class Asked(TypedDict, total=False):
 
 
 class Findings(Asked):
-    """Everything."""
+    """All that a run found, as plain JSON: what `run` returns and a report draws.
+
+    Attributes
+    ----------
+    title : str
+        Of the report.
+    currency : str
+        The unit of spend, e.g. "USD"; "" when offers are counted.
+    level : float
+        Confidence level of every interval, e.g. 0.95.
+    metrics : list of dict
+        {"name", "unit", "kind", "better"} as in `Outcome`.
+    candidates : list of str
+        Names of the candidates.
+    control : str
+        Name of control.
+    headline : list of str
+        Plain sentences for a manager.
+    experiment : Experiment
+        Whether the experiment is sound.
+    averages : list of Average
+        Average effects.
+    rankings : list of Ranking
+        How well predicted effects order units.
+    deciles : list of Decile
+        Observed effects by tenths of the predicted ones.
+    drivers : list of Driver
+        How much each feature moves the predicted effects.
+    budget : list of BudgetPoint
+        What other budgets would bring.
+    tradeoff : list of TradeOff
+        What a metric costs another.
+    policy : Chosen
+        The policy of the run.
+    rivals : list of Rival
+        What it is compared with.
+    risks : list of str
+        Plain sentences, the worst first.
+    made : dict
+        Version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python,
+        packages.
+    strata : StrataFindings
+        Only where the plan asks for it.
+
+    Examples
+    --------
+    >>> sorted(Findings.__optional_keys__)
+    ['strata']
+    """
 
     title: str
     currency: str  # unit of spend, e.g. "USD"; "" when offers are counted

@@ -33,7 +33,23 @@ def render_report(findings: Findings) -> str:
 
     Parameters
     ----------
-    findings : what a run found; see `equipoise.report.findings`.
+    findings : Findings
+        What `run` returns; see `equipoise.report.findings`.
+
+    Returns
+    -------
+    str
+        HTML with its style, script and plotly.js inside, which asks the network for nothing.
+
+    Raises
+    ------
+    MissingExtra
+        Where the packages of the extra "report" are not installed.
+
+    Examples
+    --------
+    >>> html = render_report(run(plan, "runs/mine"))  # doctest: +SKIP
+    >>> Path("report.html").write_text(html)  # doctest: +SKIP
     """
     view = View(findings)
     return render_page(findings, cards(view), sections(view))
@@ -70,12 +86,22 @@ def sections(view: View) -> list[Section]:
 
 
 def spec_json(spec: dict[str, Any]) -> str:
-    """A drawing as JSON that may stand inside a script element.
+    r"""A drawing as JSON that may stand inside a script element.
+
+    Parameters
+    ----------
+    spec : dict
+        Plotly's {"data", "layout"}, or any part of it.
+
+    Returns
+    -------
+    str
+        Floats to six significant digits; what is not finite is null; "<", ">" and "&" are escaped.
 
     Examples
     --------
     >>> spec_json({"x": [1.5, float("nan")], "text": "</script>"})
-    '{"x":[1.5,null],"text":"\\\\u003c/script\\\\u003e"}'
+    '{"x":[1.5,null],"text":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(_finite(spec), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -104,8 +130,25 @@ def _resource(name: str) -> str:
 
 
 def report_libraries() -> tuple[Any, str]:
-    """Jinja's environment with every value escaped, and plotly.js; `MissingExtra` where they are
-    not installed.
+    """Jinja's environment with every value escaped, and plotly.js.
+
+    Returns
+    -------
+    environment : jinja2.Environment
+        It refuses names that a template does not define.
+    plotly_js : str
+        The script.
+
+    Raises
+    ------
+    MissingExtra
+        Where they are not installed.
+
+    Examples
+    --------
+    >>> environment, plotly_js = report_libraries()
+    >>> environment.from_string("{{ name }}").render(name="a < b")
+    'a &lt; b'
     """
     try:
         from jinja2 import Environment, StrictUndefined

@@ -83,11 +83,35 @@ def fetch_charitable_match(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log, from Parquet or from the public CSV with dummy variables; any other file is a
-    `DataError`.
+    """Karlan & List's experiment: 50,081 donors, a match of 1, 2 or 3 dollars a dollar, or none.
 
-    Roles: the dose is the match ratio; ``match_paid`` = ratio * amount given is the cost, paid only
-    where somebody gave.
+    Parameters
+    ----------
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The file itself: Parquet, or the public CSV with dummy variables.
+    download_if_missing : bool, default True
+        Whether to download what is not there; else that is a `DataError`.
+    progress : callable, default None
+        Called with what is being done, steps done and steps in all.
+
+    Returns
+    -------
+    Log
+        The dose is the match ratio; ``match_paid`` = ratio * amount is the cost, paid only where
+        somebody gave.
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+
+    Examples
+    --------
+    >>> log = fetch_charitable_match()  # doctest: +SKIP
+    >>> len(log), log.metrics  # doctest: +SKIP
+    (50081, ('out_gavedum', 'out_amountgive'))
     """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)

@@ -52,7 +52,35 @@ def fetch_hillstrom(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log, from Parquet or from the publisher's CSV; any other file is a `DataError`."""
+    """Hillstrom's e-mail challenge: 64,000 customers, men's, women's or no e-mail.
+
+    Parameters
+    ----------
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The file itself: Parquet, or the publisher's CSV.
+    download_if_missing : bool, default True
+        Whether to download what is not there; else that is a `DataError`.
+    progress : callable, default None
+        Called with what is being done, steps done and steps in all.
+
+    Returns
+    -------
+    Log
+        Three arms, control "No E-Mail"; visit, conversion and spend (USD).
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+
+    Examples
+    --------
+    >>> log = fetch_hillstrom()  # doctest: +SKIP
+    >>> len(log), log.metrics  # doctest: +SKIP
+    (64000, ('visit', 'conversion', 'spend'))
+    """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)
     FACTS.check(table, CARD, str(file))

@@ -60,8 +60,38 @@ def fetch_lazada(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log of the randomised part, or of the confounded one, whose propensities are not known
-    and must be learnt.
+    """Lazada's coupon data: 83 features, a coupon or none, one label.
+
+    Parameters
+    ----------
+    part : {"test", "train"}, default "test"
+        The randomised part (181,669 rows) or the confounded one (926,669 rows).
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The file itself, wherever it is.
+    download_if_missing : bool, default True
+        Whether to download what is not there; else that is a `DataError`.
+    progress : callable, default None
+        Called with what is being done, steps done and steps in all.
+
+    Returns
+    -------
+    Log
+        Two arms; the confounded part has no propensities, they must be learnt.
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+    InputError
+        Where there is no such part.
+
+    Examples
+    --------
+    >>> log = fetch_lazada()  # doctest: +SKIP
+    >>> len(log), log.metrics  # doctest: +SKIP
+    (181669, ('label',))
     """
     if part not in FACTS:
         raise InputError(

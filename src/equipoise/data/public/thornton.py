@@ -58,13 +58,40 @@ HIV = {-1: "indeterminate", 0: "negative", 1: "positive"}
 
 
 def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
-    """The log, from the Parquet in a data folder or from the installed package causaldata; offline
-    either way.
+    """Thornton's experiment: 2,834 people, vouchers of 0 to 2.84 USD for learning one's HIV result.
 
-    Roles: the dose is ``tinc``; ``got`` is outcome and claim, for only those who came were paid;
-    ``paid`` = tinc * got is the cost. Villages (``villnum``) are the group: vouchers were drawn
-    person by person, but a policy is for villages not yet seen, so rows of one village share a fold
-    and are resampled together.  ``hiv2004`` is protected: audited, never a targeting feature.
+    Parameters
+    ----------
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The file itself, .parquet or .dta; None: the data folder, else the installed package
+        causaldata.  Nothing is downloaded.
+
+    Returns
+    -------
+    Log
+        The dose is ``tinc``; ``got`` is outcome and claim, for only those who came were paid;
+        ``paid`` = tinc * got is the cost.
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+    MissingExtra
+        Where neither the data nor causaldata are there.
+
+    Notes
+    -----
+    Villages (``villnum``) are the group: vouchers were drawn person by person, but a policy is for
+    villages not yet seen, so rows of one village share a fold and are resampled together.
+    ``hiv2004`` is protected: audited, never a targeting feature.
+
+    Examples
+    --------
+    >>> log = load_thornton()  # doctest: +SKIP
+    >>> len(log), log.metrics  # doctest: +SKIP
+    (2834, ('got',))
     """
     table, where = _table(data_home, path)
     FACTS.check(table, CARD, where)

@@ -56,7 +56,35 @@ def fetch_x5(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> Log:
-    """The log; ``path`` is the folder that holds both files, as .csv, .csv.gz or .parquet."""
+    """X5 RetailHero: 200,039 clients of a loyalty programme, a text message or none.
+
+    Parameters
+    ----------
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The folder that holds both files, as .csv, .csv.gz or .parquet.
+    download_if_missing : bool, default True
+        Whether to download what is not there; else that is a `DataError`.
+    progress : callable, default None
+        Called with what is being done, steps done and steps in all.
+
+    Returns
+    -------
+    Log
+        Two arms; ``target`` is whether the client bought.
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+
+    Examples
+    --------
+    >>> log = fetch_x5()  # doctest: +SKIP
+    >>> len(log), log.metrics  # doctest: +SKIP
+    (200039, ('target',))
+    """
     wish = Wish(data_home, path, download_if_missing, progress)
     train_file, client_file = _file(TRAIN, wish), _file(CLIENTS, wish)
     train, clients = read_table(train_file), read_table(client_file)

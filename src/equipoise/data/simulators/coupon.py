@@ -55,19 +55,37 @@ def make_coupon_world(
     rows_per_user: int = 1,
     strength: float = 1.0,
 ) -> tuple[Log, Truth]:
-    """Draw n rows of the coupon world.
+    """Draw rows of the coupon world: users of a shop, coupons or none, and the truth.
 
     Parameters
     ----------
-    arms : control and arms - 1 coupons of 2, 4, ... USD.   metrics : some of spend, visits,
-        conversion, margin.
-    shares : the share of each arm, control first; None gives all the same.
-    confounding : 0 is a randomised experiment; 1 gives sensitive users the large coupons much more
-        often.
-    logged : whether the log knows its propensities.
-    tail : log-standard deviation of an amount; 1 is heavy, 1.5 is very heavy.
-    rows_per_user : with more than one, users repeat and are the group.
-    strength : multiplies every lift; 0 is a placebo.
+    n : int, default 10000
+        Rows, >= 10.
+    arms : int, default 3
+        Control and arms - 1 coupons of 2, 4, ... USD.
+    metrics : sequence of str, default ("spend", "visits", "conversion")
+        Some of spend, visits, conversion, margin.
+    seed : int, default 0
+        Of the draw.
+    shares : sequence of float, default None
+        The share of each arm, control first; None: all the same.
+    confounding : float, default 0.0
+        0 is a randomised experiment; 1 gives sensitive users the large coupons much more often.
+    logged : bool, default True
+        Whether the log knows its propensities.
+    tail : float, default 1.0
+        Log-standard deviation of an amount; 1 is heavy, 1.5 is very heavy.
+    rows_per_user : int, default 1
+        With more than one, users repeat and are the group.
+    strength : float, default 1.0
+        Multiplies every lift; 0 is a placebo.
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded.
+    truth : Truth
+        The expected outcome of every unit in every cell.
 
     Examples
     --------

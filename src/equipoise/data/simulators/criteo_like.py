@@ -67,7 +67,27 @@ TREATED = 0.85
 def make_criteo_like_world(
     n: int = 100_000, *, seed: int = 0, treated: float = TREATED
 ) -> tuple[Log, Truth]:
-    """Draw n rows.   treated : the share that is open to the ad.
+    """Draw rows of a world with Criteo's features, rates and treatment share, and the truth.
+
+    Parameters
+    ----------
+    n : int, default 100000
+        Rows, >= 2.
+    seed : int, default 0
+        Of the draw.
+    treated : float, default 0.85
+        The share of rows that is open to the ad, in (0, 1).
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded.
+    truth : Truth
+        The expected outcome of every unit in every cell.
+
+    References
+    ----------
+    Diemert, Betlei, Renaudin & Amini (2018), A Large Scale Benchmark for Uplift Modeling, AdKDD.
 
     Examples
     --------

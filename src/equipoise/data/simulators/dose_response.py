@@ -42,8 +42,26 @@ class DoseWorld:
 
 
 def make_dose_world(n: int = 500, *, seed: int = 0) -> DoseWorld:
-    """Draw n rows.
+    """Draw rows of VCNet's simulation of a dose-response.
 
+    Parameters
+    ----------
+    n : int, default 500
+        Rows, >= 1.
+    seed : int, default 0
+        Of the draw.
+
+    Returns
+    -------
+    DoseWorld
+        Six features, doses in (0, 1), outcomes, and the true mean at any dose.
+
+    References
+    ----------
+    Nie, Ye, Liu & Nicolae (2021), VCNet, ICLR, section 5.
+
+    Examples
+    --------
     >>> world = make_dose_world(500, seed=1)
     >>> world.X.shape, bool(0 < world.t.min() < world.t.max() < 1)
     ((500, 6), True)

@@ -95,9 +95,26 @@ class ExposureWorld:
 def make_exposure_world(
     n: int = 20_000, *, seed: int = 0, lean: float = 0.5, mood: float = 0.0
 ) -> ExposureWorld:
-    """Draw n users.   lean: how far the log follows interests, in [0, 1]; mood: how strong the
-    unrecorded mood is, >= 0.
+    """Draw users of a video platform who see shares of twenty categories, and the truth.
 
+    Parameters
+    ----------
+    n : int, default 20000
+        Users, >= 1.
+    seed : int, default 0
+        Of the draw.
+    lean : float, default 0.5
+        How far the log follows interests, in [0, 1].
+    mood : float, default 0.0
+        How strong the unrecorded mood is, >= 0: a confounder.
+
+    Returns
+    -------
+    ExposureWorld
+        Features, shares, minutes and skips, and what they would be under any mix.
+
+    Examples
+    --------
     >>> world = make_exposure_world(1000, seed=1)
     >>> world.X.shape, world.T.shape, world.y.shape
     ((1000, 12), (1000, 20), (1000, 2))

@@ -91,8 +91,36 @@ def make_ihdp_dose(
     download_if_missing: bool = True,
     progress: Progress | None = None,
 ) -> tuple[DoseWorld, DoseWorld]:
-    """471 rows to learn from and the 276 others, with doses and outcomes drawn by the seed; any
-    other file is a `DataError`.
+    """A simulated dose and outcome on the covariates of 747 children.
+
+    Parameters
+    ----------
+    seed : int, default 0
+        Of doses, outcomes and the split.
+    data_home : path-like, default None
+        The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
+    path : path-like, default None
+        The file itself, wherever it is.
+    download_if_missing : bool, default True
+        Whether to download what is not there; else that is a `DataError`.
+    progress : callable, default None
+        Called with what is being done, steps done and steps in all.
+
+    Returns
+    -------
+    tuple of DoseWorld
+        471 rows to learn from, and the 276 others.
+
+    Raises
+    ------
+    DataError
+        Where a file is not there, or is not the published one.
+
+    Examples
+    --------
+    >>> train, test = make_ihdp_dose(seed=1)  # doctest: +SKIP
+    >>> train.X.shape, test.X.shape  # doctest: +SKIP
+    ((471, 25), (276, 25))
     """
     file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)

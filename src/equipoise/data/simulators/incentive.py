@@ -71,15 +71,32 @@ def make_incentive_world(
     direct_loss: float = 0.0,
     logged: bool = True,
 ) -> tuple[Log, StrataTruth]:
-    """Draw n rows of the incentive world.
+    """Draw rows of the incentive world: who claims and who buys, with and without an offer.
 
     Parameters
     ----------
-    strength : how much the features say of the stratum; large makes it certain.
-    confounding : 0 is a randomised experiment with one half offered.   overlap : the least
-        probability of either arm.
-    harm, direct, direct_loss : fractions 0..1 of the violations.   logged : whether the log knows
-        its propensities.
+    n : int, default 10000
+        Rows, >= 10.
+    seed : int, default 0
+        Of the draw.
+    strength : float, default 1.0
+        How much the features say of the stratum; large makes it certain.
+    confounding : float, default 1.0
+        0 is a randomised experiment that offers to one half.
+    overlap : float, default 0.05
+        The least probability of either arm, in (0, 0.5).
+    harm, direct, direct_loss : float, default 0.0
+        Fractions in 0..1 of the violations: units that the claim stops from buying (against A6),
+        that buy at the sight of the offer, and that it puts off (against A5).
+    logged : bool, default True
+        Whether the log knows its propensities.
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded.
+    truth : StrataTruth
+        The expected outcome of every unit in either arm, and its probability of each type.
 
     Examples
     --------

@@ -24,8 +24,31 @@ def make_placebo_world(
     confounding: float = 0.0,
     tail: float = 1.0,
 ) -> tuple[Log, Truth]:
-    """Draw n rows; the arguments are those of `make_coupon_world`.   Margin is no metric here: a
-    claimed coupon costs money.
+    """Draw rows of the coupon world in which no coupon has any effect.
+
+    Parameters
+    ----------
+    n : int, default 10000
+        Rows, >= 10.
+    arms : int, default 2
+        Control and arms - 1 coupons.
+    metrics : sequence of str, default ("spend", "visits", "conversion")
+        Some of these; margin is none, for a claimed coupon costs money.
+    seed : int, default 0
+        Of the draw.
+    shares : sequence of float, default None
+        The share of each arm, control first; None: all the same.
+    confounding : float, default 0.0
+        As in `make_coupon_world`.
+    tail : float, default 1.0
+        As in `make_coupon_world`.
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded.
+    truth : Truth
+        All its effects are 0.
 
     Examples
     --------

@@ -130,7 +130,24 @@ class ShortVideoWorld:
 def make_short_video_world(
     n: int = 20_000, *, seed: int = 0, stage: str = "edge"
 ) -> tuple[Log, Truth]:
-    """The randomised log of a world: a third of the requests each under none, s1 and s2.
+    """Draw the randomised log of a short-video world: a third of requests each in none, s1, s2.
+
+    Parameters
+    ----------
+    n : int, default 20000
+        Requests, >= 3.
+    seed : int, default 0
+        Of the world and of the draw.
+    stage : {"edge", "ranking"}, default "edge"
+        Where decisions are taken: the edge sees the intent through little noise, ranking through
+        much.
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded: time (min) and views.
+    truth : Truth
+        The expected outcome of every request in every cell.
 
     Examples
     --------

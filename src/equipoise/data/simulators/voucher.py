@@ -37,8 +37,27 @@ def make_voucher_world(
     continuous: bool = False,
     seed: int = 0,
 ) -> tuple[Log, Truth]:
-    """Draw n rows.   levels : amounts > 0 (USD), the largest ends the interval.   control : the
-    share that is offered nothing.
+    """Draw rows of the voucher world: cash for coming, a response that saturates, and the truth.
+
+    Parameters
+    ----------
+    n : int, default 10000
+        Rows.
+    levels : sequence of float, default (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+        Amounts > 0 in USD; the largest ends the interval.
+    control : float, default 0.2
+        The share that is offered nothing, in (0, 1).
+    continuous : bool, default False
+        Whether amounts are drawn from the whole interval instead of the levels.
+    seed : int, default 0
+        Of the draw.
+
+    Returns
+    -------
+    log : Log
+        What the experiment recorded.
+    truth : Truth
+        The expected outcome of every unit at every level.
 
     Examples
     --------

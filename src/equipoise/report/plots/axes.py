@@ -88,7 +88,27 @@ def markers(
 
 
 def line_at(x: float, dash: str = "solid", colour: str = MUTED) -> Spec:
-    """A vertical line across the drawing."""
+    """A vertical line across a drawing.
+
+    Parameters
+    ----------
+    x : float
+        Where it stands, in the unit of the axis.
+    dash : str, default "solid"
+        Plotly's dash style.
+    colour : str, default "var(--muted)"
+        Hex, or a colour of the style sheet.
+
+    Returns
+    -------
+    dict
+        One of plotly's shapes.
+
+    Examples
+    --------
+    >>> line_at(0.5)["x0"]
+    0.5
+    """
     line = {"color": colour, "width": 1, "dash": dash}
     return {
         "type": "line",

@@ -16,7 +16,30 @@ ROOM_FOR_TEXT = 0.09  # a segment of a stacked bar narrower than this has no tex
 def lollipops(
     names: Sequence[str], series: Sequence[tuple[str, Mark, Sequence[Any]]], axis: str, name: str
 ) -> Plot:
-    """Grey bars of the mean over series, with each series' own mark."""
+    """Grey bars of the mean over series, with each series' own mark.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One row each, the first on top.
+    series : sequence of (str, Mark, sequence of float)
+        Name, mark and values in 0..1 of each series, one value per row; None or NaN is left out.
+    axis : str
+        Title of the axis.
+    name : str
+        What heads the panel.
+
+    Returns
+    -------
+    Plot
+        The drawing, with a label in words.
+
+    Examples
+    --------
+    >>> plot = lollipops(["age", "spend"], [("mens", ("#0072B2", "circle"), [0.2, 0.6])], "", "all")
+    >>> plot.label
+    'all: age 20%; spend 60%'
+    """
     columns = [[real(x) for x in values] for _, _, values in series]
     seen = [[x for x in row if x == x] for row in zip(*columns, strict=True)]
     means = [sum(row) / len(row) if row else None for row in seen]
@@ -48,7 +71,28 @@ def lollipops(
 def stacks(
     names: Sequence[str], series: Sequence[tuple[str, str, Sequence[float]]], label: str
 ) -> Plot:
-    """Bars that add up to 100 %, one per name; ``series`` are (what, colour, shares)."""
+    """Bars that add up to 100 %.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One bar each, the first on top.
+    series : sequence of (str, str, sequence of float)
+        What, colour and shares in 0..1 of each segment, one share per bar.
+    label : str
+        The drawing in words.
+
+    Returns
+    -------
+    Plot
+        The drawing.
+
+    Examples
+    --------
+    >>> parts = [("none", "#8a9099", [0.4]), ("mens", "#0072B2", [0.6])]
+    >>> [bar["x"] for bar in stacks(["all"], parts, "who gets what").spec["data"]]
+    [[40.0], [60.0]]
+    """
     rows = list(range(len(names)))
     data = []
     for what, colour, shares in series:

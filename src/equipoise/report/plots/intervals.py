@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from equipoise.core.deprecation import renamed_arguments
 from equipoise.report.formatting import Unit, apart, known, number, real, share
 from equipoise.report.parts import Plot
 from equipoise.report.plots.axes import HEAD, ROW, axis_of, drawing, line_at, markers, whiskers
@@ -20,10 +21,37 @@ def forest(
     axis: str,
     name: str,
 ) -> Plot:
-    """One row per name: its value with whiskers, against the line at zero; hollow where the
-    interval holds zero.
+    """One row per name: its value with whiskers against zero, hollow where the interval holds zero.
 
     Name and value stand above the whiskers, so that long names need no margin.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One row each, the first on top.
+    intervals : sequence of [value, low, high]
+        In the metric's unit.
+    marks : sequence of Mark
+        Colour and symbol of each row.
+    unit : Unit
+        How values are scaled and written.
+    axis : str
+        Title of the axis.
+    name : str
+        What heads the panel.
+
+    Returns
+    -------
+    Plot
+        The drawing, with a label in words.
+
+    Examples
+    --------
+    >>> mark = ("#0072B2", "circle")
+    >>> unit = Unit(1.0, "", "", "")
+    >>> plot = forest(["mens"], [[2.0, 1.0, 3.0]], [mark], unit, "per head", "spend")
+    >>> plot.spec["data"][0]["marker"]["color"]
+    '#0072B2'
     """
     data, titles = [], []
     for row, (who, interval, (colour, symbol)) in enumerate(
@@ -92,7 +120,32 @@ def dots(
     bound: float,
     label: str,
 ) -> Plot:
-    """One row per name, one mark per series, with a lane of +- bound."""
+    """One row per name and one mark per series, with a lane around zero.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One row each, the first on top.
+    series : sequence of (str, Mark, sequence of float)
+        Name, mark and values of each series, one value per row; None or NaN is left out.
+    axis : str
+        Title of the axis.
+    bound : float
+        The lane reaches from -bound to bound.
+    label : str
+        The drawing in words.
+
+    Returns
+    -------
+    Plot
+        The drawing.
+
+    Examples
+    --------
+    >>> series = [("mens", ("#0072B2", "circle"), [0.02, -0.3])]
+    >>> dots(["age", "spend"], series, "difference", 0.1, "balance").spec["data"][0]["x"]
+    [0.02, -0.3]
+    """
     data, reach = [], bound * 1.25
     for who, mark, values in series:
         xs = [real(x) for x in values]
@@ -123,15 +176,40 @@ def dots(
     return Plot(drawing(data, axes, {}, height, shapes, names), label, height, wide=True)
 
 
+@renamed_arguments(said="hover")
 def dumbbells(
     names: Sequence[str],
     before: Sequence[float],
     after: Sequence[float],
-    said: Sequence[str],
+    hover: Sequence[str],
     axis: str,
     name: str,
 ) -> Plot:
-    """One row per name: a hollow mark where it was, a full one where it goes, joined by a line."""
+    """One row per name: a hollow mark where it was, a full one where it goes, joined by a line.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One row each, the first on top.
+    before, after : sequence of float
+        Shares in 0..1, one per row.
+    hover : sequence of str
+        What each row says when it is pointed at.
+    axis : str
+        Title of the axis.
+    name : str
+        What heads the panel.
+
+    Returns
+    -------
+    Plot
+        The drawing, with a label in words.
+
+    Examples
+    --------
+    >>> dumbbells(["film", "game"], [0.2, 0.3], [0.4, 0.1], ["", ""], "share", "shown").label
+    'shown: film 20% to 40%; game 30% to 10%'
+    """
     rows = list(range(len(names)))
     joins: Spec = {"x": [], "y": []}
     for row, ends in zip(rows, zip(before, after, strict=True), strict=True):
@@ -148,7 +226,7 @@ def dumbbells(
         "type": "scatter",
         "mode": "markers",
         "y": rows,
-        "hovertext": list(said),
+        "hovertext": list(hover),
         "hoverinfo": "text",
         "cliponaxis": False,
     }

@@ -42,6 +42,16 @@ OTHER: Mark = ("#56B4E9", "circle")
 def marks_of(candidates: Sequence[str]) -> dict[str, Mark]:
     """Each candidate's colour and symbol; names that all start with a number are levels in order.
 
+    Parameters
+    ----------
+    candidates : sequence of str
+        Names, in the order of the log.
+
+    Returns
+    -------
+    dict of str to Mark
+        (colour, symbol) by name.
+
     Examples
     --------
     >>> marks_of(["mens", "womens"])
@@ -61,14 +71,50 @@ def marks_of(candidates: Sequence[str]) -> dict[str, Mark]:
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """Text of a user as plotly shows it literally, cut to length."""
+    """Text of a user as plotly shows it literally, cut to length.
+
+    Parameters
+    ----------
+    text : str
+        Any text; white space becomes single spaces.
+    longest : int, default 30
+        The most letters.
+
+    Returns
+    -------
+    str
+        Escaped for HTML.
+
+    Examples
+    --------
+    >>> plain("letters  <b>")
+    'letters &lt;b&gt;'
+    """
     one_line = " ".join(text.split())
     cut = one_line if len(one_line) <= longest else one_line[: longest - 1].rstrip() + "\u2026"
     return html.escape(cut, quote=False)
 
 
 def faded(colour: str, alpha: float = 0.18) -> str:
-    """A hex colour made translucent."""
+    """A hex colour made translucent.
+
+    Parameters
+    ----------
+    colour : str
+        "#rrggbb".
+    alpha : float, default 0.18
+        Opacity in 0..1.
+
+    Returns
+    -------
+    str
+        "rgba(...)", as CSS and plotly read it.
+
+    Examples
+    --------
+    >>> faded("#0072B2")
+    'rgba(0,114,178,0.18)'
+    """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
 

@@ -19,8 +19,37 @@ def plane(
     label: str,
     joined: bool,
 ) -> Plot:
-    """Points with whiskers both ways: each is {"x": interval, "y": interval, "mark", "size",
-    "said"}.
+    """Policies as points with whiskers both ways on a plane of two metrics.
+
+    Parameters
+    ----------
+    points : sequence of dict
+        Each is {"x": interval, "y": interval, "mark", "size", "said"}: intervals are [value, low,
+        high], "said" is what it says when it is pointed at.
+    units : (Unit, Unit)
+        How the two metrics are scaled.
+    axes : (str, str)
+        Titles of the axes.
+    name : str
+        What heads the panel.
+    label : str
+        The drawing in words.
+    joined : bool
+        Whether a line joins the points, from left to right.
+
+    Returns
+    -------
+    Plot
+        The drawing.
+
+    Examples
+    --------
+    >>> here = {"x": [1.0, 0.5, 1.5], "y": [2.0, 1.0, 3.0], "mark": ("#0072B2", "circle")}
+    >>> points = [{**here, "size": 9, "said": "today"}]
+    >>> unit = Unit(1.0, "", "", "")
+    >>> plot = plane(points, (unit, unit), ("spend", "visits"), "", "", False)
+    >>> plot.spec["data"][0]["y"]
+    [2.0]
     """
     path = sorted((real(p["x"][0]), real(p["y"][0])) for p in points)
     data: list[Spec] = []
