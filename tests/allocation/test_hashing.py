@@ -46,7 +46,7 @@ def test_shares_are_kept():
 
 
 def test_ids_are_asked_for_and_checked():
-    with pytest.raises(InputError, match="units must be given to a policy that draws lots"):
+    with pytest.raises(InputError, match="units must be given to a policy that draws at random"):
         draw(lot(0.5), 3, None)
     with pytest.raises(InputError, match="one id per unit, 3"):
         draw(lot(0.5), 3, [1, 2])

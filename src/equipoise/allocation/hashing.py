@@ -1,5 +1,5 @@
-"""The lot: a uniform number for every unit from its id and a seed, so that a draw needs no state
-and no order of rows.
+"""A uniform number for every unit from its id and a seed, so that a draw needs no state and no
+order of rows.
 
 splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators") as a hash
 of 64-bit words.
@@ -65,7 +65,7 @@ def draw(policy: Policy, n: int, units: ArrayLike | None) -> Ints:
     if units is None:
         raise InputError(
             "units",
-            "be given to a policy that draws lots",
+            "be given to a policy that draws at random",
             None,
             fix="pass units=, one id per unit",
         )

@@ -74,8 +74,8 @@ class OfferPolicy:
         array, (n, 2)
             Probabilities; rows sum to 1.
         """
-        offered = self.chance(reward)
-        return np.column_stack([1 - offered, offered])
+        chance = self.chance(reward)
+        return np.column_stack([1 - chance, chance])
 
 
 def offer_policy(reward: Floats, share: float) -> OfferPolicy:

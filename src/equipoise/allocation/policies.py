@@ -5,9 +5,10 @@
     argmax      the best candidate of each unit if it is worth anything; demands are not looked at
     threshold   the best candidate of each unit, for the units with the most worth, as many as the
     demands allow
-    single      one candidate for everybody, or for a lot of the units where the demands do not
-    allow all
-    random      every candidate equally likely, for a lot of the units as large as the demands allow
+    single      one candidate for everybody, or for a random share of the units where the
+                demands do not allow all
+    random      every candidate equally likely, for the largest random share of the units that
+                the demands allow
     none        control for everybody
 
 On the units it was made on, each but argmax exceeds no demand.
@@ -39,10 +40,24 @@ ROUNDING = 1e-12  # of a running sum: so near to a bound the sum is taken exactl
 class Task:
     """What a policy is made from.
 
-    effects : of the units.   weights : metric -> worth.   constraints : the demands.   cost : (n,
-        k) or (k,).
-    groups : column -> (n,) labels.   units : (n,) ids that lots are drawn by, by default the row
-        numbers.   control : its name.
+    Attributes
+    ----------
+    effects : Effects
+        Of n units under k candidates.
+    weights : mapping of str to float
+        Metric -> worth of one unit of it.
+    constraints : sequence of Constraint, default ()
+        What the policy must obey.
+    cost : array-like, (n, k) or (k,), or None, default None
+        What each candidate costs.
+    groups : mapping, default {}
+        Column -> labels (n,).
+    units : array-like, (n,), or None, default None
+        Ids by which random choices are drawn; the row numbers by default.
+    control : str, default "control"
+        The name of no candidate.
+    seed : int, default 0
+        Of the draws.
     """
 
     effects: Effects
@@ -110,7 +125,7 @@ def single(task: Task, candidate: str | None = None) -> Policy:
         count, order = _longest(task, np.full(len(value), a), key)
         trials.append((float(value[order[:count], a].sum()), a, _share(key, order, count)))
     _, a, share = max(trials, key=lambda trial: trial[0])
-    return _lot(draft, np.arange(len(names)) == a, share, task.seed)
+    return _random_share(draft, np.arange(len(names)) == a, share, task.seed)
 
 
 def random(task: Task) -> Policy:
@@ -119,20 +134,20 @@ def random(task: Task) -> Policy:
     """
     draft = task.draft()
     every = np.ones(len(task.effects.candidates), bool)
-    want = draw(_lot(draft, every, 1.0, task.seed), len(task.effects), task.ids())
+    want = draw(_random_share(draft, every, 1.0, task.seed), len(task.effects), task.ids())
     key = uniform(task.ids(), task.seed)
     count, order = _longest(task, want, key)
-    return _lot(draft, every, _share(key, order, count), task.seed)
+    return _random_share(draft, every, _share(key, order, count), task.seed)
 
 
 def none(task: Task) -> Policy:
     """Control for everybody; refused where a floor asks for more."""
     nobody = np.full(len(task.effects), -1)
     _longest(task, nobody, np.zeros(len(nobody)))
-    return _lot(task.draft(), np.ones(len(task.effects.candidates), bool), 0.0, task.seed)
+    return _random_share(task.draft(), np.ones(len(task.effects.candidates), bool), 0.0, task.seed)
 
 
-def _lot(draft: Policy, which: Bools, share: float, seed: int) -> Policy:
+def _random_share(draft: Policy, which: Bools, share: float, seed: int) -> Policy:
     """A share of the units at random, the candidates ``which`` (k,) equally likely."""
     shares = np.where(which, share / which.sum(), 0.0)
     return replace(draft, mode="random", shares=tuple(shares.tolist()), seed=seed)

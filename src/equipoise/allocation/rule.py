@@ -32,7 +32,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Decision, Policy
 
 NEW = -2  # the previous choice of a unit that had none
-LOW_STREAM = 2  # of a policy's seed: the lot that says who gets the lower prices
+LOW_STREAM = 2  # of a policy's seed: the draw that says who gets the lower prices
 
 
 @dataclass(frozen=True)
@@ -520,8 +520,8 @@ def add_keep(value: Floats, bonus: float, previous: NDArray[Any] | None) -> None
             got,
             f"row {row}",
         )
-    treated = np.flatnonzero(before >= 0)
-    value[treated, before[treated]] += bonus
+    units = np.flatnonzero(before >= 0)
+    value[units, before[units]] += bonus
     value[before == -1] -= bonus
 
 

@@ -34,11 +34,20 @@ class Costs:
 
     Attributes
     ----------
-    amount : (k,), what an offer costs when it is paid; 0 under control.
-    column : a column that multiplies the amounts unit by unit, or None.
-    metric : the metric that says whether it is paid (claimed) or how much (observed cost); None
-        where offers are always paid.
-    probability : whether that metric is a probability.
+    amount : tuple of float, (k,)
+        What an offer costs when it is paid, in money; 0 under control.
+    column : str or None, default None
+        A column that multiplies the amounts unit by unit.
+    metric : str or None, default None
+        The metric that says whether it is paid (claimed) or how much (observed cost); None where
+        offers are always paid.
+    probability : bool, default True
+        Whether that metric is a probability.
+
+    Examples
+    --------
+    >>> Costs((1.0, 2.0)).amounts(pa.table({"age": [30, 40]})).tolist()
+    [[1.0, 2.0]]
     """
 
     amount: tuple[float, ...]
@@ -47,7 +56,23 @@ class Costs:
     probability: bool = True
 
     def amounts(self, table: pa.Table) -> Floats:
-        """What each offer costs each unit when it is paid, (n, k) or (1, k)."""
+        """Give what each offer costs each unit when it is paid.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, (n rows)
+            The units' raw columns.
+
+        Returns
+        -------
+        array, (n, k) or (1, k)
+            In money.
+
+        Raises
+        ------
+        InputError
+            Where the cost column is missing, or holds no finite amount >= 0, with its row.
+        """
         amount = np.asarray(self.amount)[None]
         if self.column is None:
             return amount
@@ -71,7 +96,20 @@ class Costs:
         return amount * each[:, None]
 
     def expected(self, effects: Effects, table: pa.Table) -> Floats:
-        """The expected cost of each candidate for each unit, (n, k) >= 0."""
+        """Give the expected cost of each candidate for each unit.
+
+        Parameters
+        ----------
+        effects : Effects
+            Of the units, with the metric of payment among them.
+        table : pyarrow.Table, (n rows)
+            The units' raw columns.
+
+        Returns
+        -------
+        array, (n, k)
+            In money, >= 0.
+        """
         amount = np.broadcast_to(self.amounts(table), effects.values.shape[:2])
         if self.metric is None:
             return amount.copy()
@@ -80,8 +118,21 @@ class Costs:
         return amount * np.clip(level, 0.0, 1.0 if self.probability else None)
 
     def spend_scores(self, scores: Floats, metrics: tuple[str, ...], table: pa.Table) -> Floats:
-        """Unbiased scores of the money spent under each cell, (n, K).   scores: (n, K, m) of the
-        metrics.
+        """Give unbiased scores of the money spent under each cell.
+
+        Parameters
+        ----------
+        scores : array, (n, K, m)
+            Unbiased scores of the metrics.
+        metrics : tuple of str, (m,)
+            Their names.
+        table : pyarrow.Table, (n rows)
+            The units' raw columns.
+
+        Returns
+        -------
+        array, (n, K)
+            In money; control spends nothing.
         """
         spend = np.zeros(scores.shape[:2])
         factor = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]

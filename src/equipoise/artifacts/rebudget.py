@@ -20,11 +20,27 @@ from equipoise.core.policy import Policy
 def rebudgeted(
     policy: Policy, effects: Effects, expected: Floats, groups: Groups, units: Ints
 ) -> tuple[Ints, Floats]:
-    """The choices that meet the demands of a policy on these n units: choice (n,), and the score of
-    the best candidate (n,).
+    """Choose for n units so that the demands of a policy hold on them as a whole.
 
-    expected : (n, k) expected costs.   groups : column -> (n,) labels.   units : (n,), what a lot
-        is drawn by.
+    Parameters
+    ----------
+    policy : Policy
+        The shipped rule.
+    effects : Effects
+        Of the units.
+    expected : array, (n, k)
+        Expected costs, in money.
+    groups : mapping
+        Column -> labels (n,).
+    units : array, (n,)
+        Ids by which random choices are drawn.
+
+    Returns
+    -------
+    choice : array of int, (n,)
+        -1 control, a candidate a.
+    score : array, (n,)
+        Of the best candidate, in worth.
     """
     constraints = demands_on(policy, groups)
     price = dict(zip((demand.name for demand in policy.demands), policy.prices, strict=True))

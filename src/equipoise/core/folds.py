@@ -28,11 +28,35 @@ def check_seed(seed: Any, name: str = "seed") -> None:
 def fold_ids(
     n: int, folds: int, seed: int, *, strata: Ints | None = None, groups: Ints | None = None
 ) -> Ints:
-    """The fold of each row, (n,) in 0..folds-1: equal in size and, without groups, equal within
-    every stratum.
+    """Assign rows to folds, equal in size and, without groups, equal within every stratum.
 
-    strata : (n,) codes, usually the treatment's cells, so that each fold has each arm.
-    groups : (n,) codes of the clusters that must not be torn apart; strata are then not balanced.
+    Parameters
+    ----------
+    n : int
+        The number of rows.
+    folds : int
+        The number of folds, >= 2.
+    seed : int
+        Of the permutation.
+    strata : array of int, (n,), optional
+        Usually the treatment's cells, so that each fold has each arm.
+    groups : array of int, (n,), optional
+        Clusters that must not be torn apart; strata are then not balanced.
+
+    Returns
+    -------
+    array of int, (n,)
+        The fold of each row, in 0..folds-1.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer rows (or groups) than folds.
+
+    Examples
+    --------
+    >>> np.bincount(fold_ids(6, 3, 0)).tolist()
+    [2, 2, 2]
     """
     check_folds(folds)
     units = n if groups is None else int(groups.max()) + 1

@@ -187,12 +187,12 @@ class Log:
         labels : list of str
             The labels in order; a missing value is the label "missing".
         """
-        encoded = columns.text(self.table[name]).combine_chunks().dictionary_encode()
-        labels = encoded.dictionary.to_pylist()
+        dictionary = columns.text(self.table[name]).combine_chunks().dictionary_encode()
+        labels = dictionary.dictionary.to_pylist()
         order = np.argsort(np.asarray(labels, dtype=object))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
-        return rank[encoded.indices.to_numpy()], [labels[i] for i in order]
+        return rank[dictionary.indices.to_numpy()], [labels[i] for i in order]
 
     def take(self, rows: Any) -> Log:
         """Select some rows, in the order of ``rows``; checked rows are not checked again.

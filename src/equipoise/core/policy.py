@@ -33,16 +33,36 @@ class Demand:
 
     Attributes
     ----------
-    name : what reports call it.
-    quantity : "cost", "offers" (1 an offer) or "effect" (of ``metric``).
-    bound : right-hand side, in the row's unit; with ``per_head`` per unit that the row counts
+    name : str
+        What reports call it.
+    quantity : {"cost", "offers", "effect"}
+        What it counts; "offers" is 1 per offer, "effect" is of ``metric``.
+    bound : float
+        The right-hand side, in the row's unit; with ``per_head`` per unit that the row counts
         (factor other than 0).
-    sign : 1, or -1 for "at least" (a floor is kept as -usage <= -floor).
-    candidate : the only candidate that counts; None: all.
-    column, factors, other : the group column, the factor of each named label, the factor of every
-        other label.
-    unit : of the usage, for reports.
-    kind : what it was asked as, one of `KINDS`; "row" for one that is none of the others.
+    sign : float, default 1.0
+        1, or -1 for "at least" (a floor is kept as -usage <= -floor).
+    metric : str or None, default None
+        The metric of an effect; None for the other quantities.
+    candidate : str or None, default None
+        The only candidate that counts; None: all.
+    column : str or None, default None
+        The group column.
+    factors : tuple of (label, float), default ()
+        The factor of each named label of the column.
+    other : float, default 1.0
+        The factor of every other label.
+    per_head : bool, default False
+        Whether the bound is per unit.
+    unit : str, default ""
+        Of the usage, for reports.
+    kind : str, default "row"
+        What it was asked as, one of `KINDS`; "row" for one that is none of the others.
+
+    Examples
+    --------
+    >>> Demand("budget", "cost", 100.0, unit="USD", kind="budget").bound
+    100.0
     """
 
     name: str
@@ -85,13 +105,30 @@ class Demand:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The row as plain JSON."""
+        """Give the row as plain JSON.
+
+        Returns
+        -------
+        dict
+            Its fields; factors as lists.
+        """
         return asdict(self) | {"factors": [list(pair) for pair in self.factors]}
 
     @classmethod
     @renamed_arguments(made="plain")
     def from_json(cls, plain: Mapping[str, Any]) -> Demand:
-        """The inverse of `to_json`."""
+        """Read a row of `to_json`; rows of version 0.1.0, which had no kind, are read.
+
+        Parameters
+        ----------
+        plain : mapping
+            What `to_json` made.
+
+        Returns
+        -------
+        Demand
+            The row.
+        """
         parts = {**plain, "factors": tuple((label, factor) for label, factor in plain["factors"])}
         return cls(**{"kind": _kind_before_0_2(plain), **parts})
 
@@ -102,20 +139,46 @@ class Policy:
 
     Attributes
     ----------
-    candidates, control, metrics : names; effects given to the rule must have these candidates and
-        at least these metrics.
-    weights : (m,), the worth of one unit of each metric; the sign says which way is better.
-    segment, segment_weights : a column whose listed labels have weights of their own; other labels
-        keep ``weights``. demands, prices : rows and their prices >= 0, in worth per unit of usage.
-    threshold : a candidate must score more than this, or the unit stays under control.
-    mode : "argmax" (the best candidate), "each" (every candidate whose score is high enough, on its
-        own) or "random".
-    lower : z >= 0; effects enter as effect - z * std_error in the direction that hurts.
-    keep : bonus >= 0, in worth, for leaving a unit where it was yesterday.
-    low_prices, low_share : lower prices, and the share of units drawn at random to get them;
-        where many units tie, no one
-        price vector uses what the demands allow.  () and 0 where there are none.
-    shares : (k,), probability of each candidate, for "random".   seed : of the lots.
+    candidates : tuple of str, (k,)
+        The names that effects under the rule must have.
+    control : str
+        The name of no candidate.
+    metrics : tuple of str, (m,)
+        Metrics that effects under the rule must have at least.
+    weights : tuple of float, (m,)
+        The worth of one unit of each metric; the sign says which way is better.
+    demands : tuple of Demand, default ()
+        The rows it obeys.
+    prices : tuple of float, default ()
+        The price >= 0 of each demand, in worth per unit of usage.
+    threshold : float, default 0.0
+        A candidate must score more than this, or the unit stays under control.
+    mode : {"argmax", "each", "random"}, default "argmax"
+        The best candidate; every candidate whose score is high enough, on its own; or at random.
+    lower : float, default 0.0
+        The confidence penalty z >= 0: effects enter as effect - z * std_error in the direction that
+        hurts.
+    keep : float, default 0.0
+        The bonus >= 0, in worth, for leaving a unit where it was.
+    segment : str or None, default None
+        A column whose listed labels have weights of their own.
+    segment_weights : tuple of (label, tuple of float), default ()
+        Those weights, (m,) each; other labels keep ``weights``.
+    shares : tuple of float, (k,), default ()
+        The probability of each candidate, for "random".
+    low_prices : tuple of float, default ()
+        Lower prices for some units: where many units tie, no one price vector uses what the demands
+        allow.
+    low_share : float, default 0.0
+        The share of units, drawn at random, that get the lower prices.
+    seed : int, default 0
+        Of the draws.
+
+    Examples
+    --------
+    >>> policy = Policy(("mail",), "none", ("spend",), (1.0,))
+    >>> Policy.from_json(policy.to_json()) == policy
+    True
     """
 
     candidates: tuple[str, ...]
@@ -203,7 +266,13 @@ class Policy:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """The policy as plain JSON; ``json.dumps`` keeps every float exactly."""
+        """Give the policy as plain JSON; ``json.dumps`` keeps every float exactly.
+
+        Returns
+        -------
+        dict
+            Its fields and the format's number.
+        """
         segments = [[label, list(weights)] for label, weights in self.segment_weights]
         plain = asdict(self) | {
             "demands": [demand.to_json() for demand in self.demands],
@@ -214,7 +283,23 @@ class Policy:
     @classmethod
     @renamed_arguments(made="plain")
     def from_json(cls, plain: Mapping[str, Any]) -> Policy:
-        """The inverse of `to_json`."""
+        """Read a policy of `to_json`.
+
+        Parameters
+        ----------
+        plain : mapping
+            What `to_json` made.
+
+        Returns
+        -------
+        Policy
+            The rule.
+
+        Raises
+        ------
+        InputError
+            Where the format is another.
+        """
         if plain.get("format") != FORMAT:
             raise InputError(
                 "the policy's format",

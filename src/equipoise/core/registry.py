@@ -15,8 +15,10 @@ class Registry:
 
     Parameters
     ----------
-    what : what the entries are, in the singular, for error messages: ``"estimator"``.
-    entries : name -> import path.
+    what : str
+        What the entries are, in the singular, for error messages: ``"estimator"``.
+    entries : dict of str to str
+        The import path of each name.
 
     Examples
     --------
@@ -37,8 +39,22 @@ class Registry:
         return name in self._entries
 
     def load(self, name: str) -> Any:
-        """The object registered as ``name``; an unknown name is an error that suggests the
-        nearest.
+        """Import the object registered under a name.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        object
+            What it names.
+
+        Raises
+        ------
+        InputError
+            Where the name is unknown; it suggests the nearest.
         """
         if name not in self._entries:
             raise InputError(
@@ -48,6 +64,17 @@ class Registry:
         return getattr(import_module(module), attribute)
 
     def find(self, thing: type) -> str | None:
-        """The name a class is registered under, or None."""
+        """Find the name that a class is registered under.
+
+        Parameters
+        ----------
+        thing : type
+            The class.
+
+        Returns
+        -------
+        str or None
+            Its name, or None.
+        """
         path = f"{thing.__module__}:{thing.__qualname__}"
         return next((name for name, entry in self._entries.items() if entry == path), None)

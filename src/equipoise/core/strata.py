@@ -43,8 +43,18 @@ class AssumptionWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Assumption:
-    """One thing that the strata rest on.   sentence: in plain words; test: what the data can say
-    against it, or "".
+    """One thing that the strata rest on.
+
+    Attributes
+    ----------
+    name : str
+        Its number, e.g. "A5".
+    title : str
+        Its short name.
+    sentence : str
+        What it says, in plain words.
+    test : str, default ""
+        What the data can say against it, or "".
     """
 
     name: str
@@ -89,8 +99,18 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True)
 class Claims:
-    """What was seen: offered (0/1), claimed (0/1), y (0/1) and the probability of the offer in (0,
-    1), each (n,).
+    """The observed offers, claims and purchases of n units.
+
+    Attributes
+    ----------
+    offered : array of int, (n,)
+        Whether the unit was offered the incentive, 0 or 1.
+    claimed : array of int, (n,)
+        Whether it was claimed, 0 or 1.
+    y : array of int, (n,)
+        The outcome, 0 or 1.
+    propensity : array, (n,)
+        The probability of the offer, in (0, 1).
     """
 
     offered: Ints
@@ -223,11 +243,25 @@ def check_reward(reward: Sequence[float] | Floats) -> Floats:
 
 
 def offer_threshold(reward: Floats, share: float) -> tuple[float, float]:
-    """The threshold gamma >= 0 and tie share d of the best offers to at most ``share`` of the
-    units.   reward: (n,).
+    """Find the threshold and the tie share of the best offers to at most ``share`` of the units.
 
-    Offer where reward > gamma, and with probability d where reward = gamma > 0: it maximises the
-    mean reward of the offered.
+    Parameters
+    ----------
+    reward : array, (n,)
+        The expected reward of an offer.
+    share : float
+        The share of units that may be offered, in 0..1.
+
+    Returns
+    -------
+    gamma : float
+        The threshold >= 0: offer where the reward is larger.
+    tie : float
+        The probability of an offer where reward = gamma > 0.
+
+    Notes
+    -----
+    Such offers have the largest mean reward.
     """
     if not 0 <= share <= 1:
         raise InputError(

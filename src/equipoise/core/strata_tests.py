@@ -99,13 +99,27 @@ def restriction_tests(
     weight: Floats | None = None,
     groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
-    """Both testable restrictions, one plain dict each.
+    """Test both testable restrictions of the strata.
 
-    strata : (n, 5) held-out estimates that make the bins.   signals : (n, 5).
-    z : (b,), mean over standard error of each bin, from the bin with the smallest estimate up; far
-        below 0 speaks against the
-    assumption.   critical : the z below which ``violated`` is set, at most `ALPHA` of false alarms
-    over both tests together.
+    Parameters
+    ----------
+    strata : array, (n, 5)
+        Held-out estimates that make the bins.
+    signals : array, (n, 5)
+        Unbiased signals of the strata.
+    bins : int, default 10
+        How many bins.
+    weight : array, (n,), optional
+        Of the rows.
+    groups : array of int, (n,), optional
+        Clusters that standard errors count, in place of rows.
+
+    Returns
+    -------
+    list of dict
+        One per restriction.  ``z`` (b,) is mean over standard error of each bin, from the bin with
+        the smallest estimate up; far below 0 speaks against the assumption.  ``critical`` is the z
+        below which ``violated`` is set, at most `ALPHA` of false alarms over both tests together.
     """
     critical = float(ndtri(ALPHA / (2 * bins)))
     tests = []
@@ -140,8 +154,26 @@ def latent_calibration(
     weight: Floats | None = None,
     groups: Ints | None = None,
 ) -> list[dict[str, Any]]:
-    """Said against seen for each stratum: bins of its estimate, (n, 5), against the signals' means;
-    z is of their difference.
+    """Compare estimates of each stratum with the means of its signals, by bins of the estimate.
+
+    Parameters
+    ----------
+    strata : array, (n, 5)
+        Held-out estimates.
+    signals : array, (n, 5)
+        Unbiased signals of the strata.
+    bins : int, default 10
+        How many bins.
+    weight : array, (n,), optional
+        Of the rows.
+    groups : array of int, (n,), optional
+        Clusters that standard errors count, in place of rows.
+
+    Returns
+    -------
+    list of dict
+        One per stratum: ``said`` and ``seen`` are the means (b,) of estimates and of signals, ``z``
+        is of their difference, ``error`` the mean size of it.
     """
     table = []
     for s, name in enumerate(STRATA):

@@ -21,10 +21,16 @@ class Truth:
 
     Attributes
     ----------
-    levels : (n, K, m), the expected outcome of each metric in each cell.
-    propensity : (n, K), the probability with which the simulator assigned each cell.
-    cost : (n, k), the expected money spent on a unit under each candidate; control costs nothing.
-    metrics, cells : the names of axes m and K; the first cell is control.
+    levels : array, (n, K, m)
+        The expected outcome of each metric in each cell.
+    propensity : array, (n, K)
+        The probability with which the simulator assigned each cell.
+    cost : array, (n, k)
+        The expected money spent on a unit under each candidate; control costs nothing.
+    metrics : tuple of str, (m,)
+        The names of the metrics.
+    cells : tuple of str, (K,)
+        The names of the cells, control first.
     """
 
     levels: Floats
@@ -49,8 +55,17 @@ class Truth:
         return Effects(self.levels[:, 1:] - base[:, None], base, self.cells[1:], self.metrics)
 
     def outcomes(self, choice: Ints) -> Floats:
-        """The expected metrics of each unit under a choice, (n, m).   choice: (n,), -1 = control, a
-        = candidate a.
+        """Give the expected metrics of each unit under a choice.
+
+        Parameters
+        ----------
+        choice : array of int, (n,)
+            -1 control, a candidate a.
+
+        Returns
+        -------
+        array, (n, m)
+            In each metric's unit.
         """
         metrics: Floats = self.levels[np.arange(len(self)), np.asarray(choice) + 1]
         return metrics

@@ -80,7 +80,7 @@ class Bits:
         self._spec = candidates if isinstance(candidates, str | int) else self._candidates.tolist()
         code = _codes(self._candidates)
         self._order = np.argsort(code, kind="stable")
-        self._sorted = code[self._order]
+        self._sorted_codes = code[self._order]
 
     @property
     def control(self) -> Ints:
@@ -197,8 +197,8 @@ class Bits:
         t = self.check(treatment)
         code = _codes(t)
         on = code != _codes(self.control[None])
-        place = np.minimum(np.searchsorted(self._sorted, code), len(self._sorted) - 1)
-        strange = on & (self._sorted[place] != code)
+        place = np.minimum(np.searchsorted(self._sorted_codes, code), len(self._sorted_codes) - 1)
+        strange = on & (self._sorted_codes[place] != code)
         if strange.any():
             row = int(np.argmax(strange))
             fix = (
@@ -245,10 +245,10 @@ class Bits:
         str
             One sentence with the switches, the number of candidates and control.
         """
-        crossed = f", products of up to {self.crosses}" if self.crosses > 1 else ""
+        products = f", products of up to {self.crosses}" if self.crosses > 1 else ""
         many = f"{len(self._candidates)} candidates" if len(self._candidates) > 1 else "1 candidate"
         return (
-            f"{len(self.switches)} switches{crossed}: {', '.join(self.switches)}; {many}; control"
+            f"{len(self.switches)} switches{products}: {', '.join(self.switches)}; {many}; control"
             f" is {CONTROL}"
         )
 
@@ -356,8 +356,8 @@ def _codes(t: Ints) -> NDArray[Any]:
     """A number that tells the vectors apart, (n,): bytes where a float64 does not hold it."""
     if t.shape[1] < 53:
         return t.astype(np.float64) @ 2.0 ** np.arange(t.shape[1])
-    packed = np.ascontiguousarray(np.packbits(t.astype(np.uint8), axis=1))
-    return packed.view(f"S{packed.shape[1]}").ravel()
+    bits = np.ascontiguousarray(np.packbits(t.astype(np.uint8), axis=1))
+    return bits.view(f"S{bits.shape[1]}").ravel()
 
 
 def _all_vectors(k: int) -> Ints:

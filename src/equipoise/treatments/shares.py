@@ -247,8 +247,8 @@ class Shares:
             corners = rng.dirichlet(np.ones(K), 50 * self.count)
             mixes = self.control + rng.uniform(0, 1, (len(corners), 1)) * (corners - self.control)
             batches.append(mixes[((mixes >= low) & (mixes <= high)).all(axis=1)])
-        sampled: Floats = np.concatenate(batches)[: self.count]
-        return sampled
+        sample: Floats = np.concatenate(batches)[: self.count]
+        return sample
 
     def _toward(self, k: int, step: float) -> Floats:
         """More of part k, taken from the others in proportion to what they can give."""
@@ -291,8 +291,8 @@ class Shares:
             d = K - 1 + K (degree - 1) + crosses; control is the zero row.
         """
         gap = self.check(treatment) - self.control
-        curved = [gap**d for d in range(2, self.degree + 1)]
-        return np.hstack([gap[:, :-1], *curved, gap[:, self._pairs].prod(axis=2)])
+        curves = [gap**d for d in range(2, self.degree + 1)]
+        return np.hstack([gap[:, :-1], *curves, gap[:, self._pairs].prod(axis=2)])
 
     def alone(self, part: int, shares: Floats) -> Floats:
         """Give the columns of `encode` that depend on one part only; they add up over the parts.

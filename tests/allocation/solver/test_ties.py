@@ -20,7 +20,7 @@ def tied(n: int, kinds: int = 1) -> Effects:
     return Effects(values, np.zeros((n, 1)), ("mail",), ("spend",))
 
 
-def test_equal_units_share_the_offers_by_lot():
+def test_equal_units_share_the_offers_at_random():
     problem = compile_problem(np.ones((4, 1)), expand([offers(1)], {}), ("mail",), None, None, {})
     mixed = mix(problem, np.array([1.0]), hold(problem, np.array([1.0])))
     assert mixed.share == 0.25
@@ -73,7 +73,7 @@ def test_a_lot_needs_ids():
         decide(policy, tied(20))
 
 
-def test_units_that_differ_need_no_lot():
+def test_units_that_differ_need_no_draw():
     rng = np.random.default_rng(0)
     effects = Effects(
         rng.gamma(2.0, 1.0, (2000, 2, 1)), np.zeros((2000, 1)), ("a", "b"), ("spend",)

@@ -126,14 +126,14 @@ def minimise(
     simplex : the region is y >= 0, sum y <= box, and not the box 0 <= y <= box.
     """
     y, best, at, low = start, np.inf, start, -np.inf
-    spent = 0
-    while spent < LONGEST:
-        spent += 1
+    evaluations = 0
+    while evaluations < LONGEST:
+        evaluations += 1
         height, slope = function(y)
         cuts.add(y, height, slope)
         if height < best:
             best, at = height, y
-        if spent % BOUND_EVERY == 1:
+        if evaluations % BOUND_EVERY == 1:
             low = max(low, min(cuts.lowest(box, simplex)[0], best))
         nearest = (
             cuts.project(at, low + LEVEL * (best - low), box, simplex) if np.isfinite(low) else None
@@ -144,7 +144,7 @@ def minimise(
         if best - low <= tol * max(abs(best), floor) or best < below:
             break
         y = nearest
-    return Minimum(at, best, low, spent)
+    return Minimum(at, best, low, evaluations)
 
 
 def bisect(
@@ -155,9 +155,9 @@ def bisect(
     """
     ends: list[tuple[float, float, float] | None] = [None, None]  # left and right: y, height, slope
     y, best, at, low = float(start[0]), np.inf, float(start[0]), -np.inf
-    spent = 0
-    while spent < LONGEST:
-        spent += 1
+    evaluations = 0
+    while evaluations < LONGEST:
+        evaluations += 1
         height, slope = function(np.array([y]))
         right = bool(slope[0] >= 0)
         if height < best or (height == best and right):
@@ -174,7 +174,7 @@ def bisect(
             (y0, h0, s0), (y1, h1, s1) = ends[0], ends[1]
             meet = (h1 - s1 * y1 - h0 + s0 * y0) / (s0 - s1)
             low = max(low, min(h0 + s0 * (meet - y0), best))
-            y = meet if spent % 2 else 0.5 * (y0 + y1)
+            y = meet if evaluations % 2 else 0.5 * (y0 + y1)
             if best - low <= tol * max(abs(best), TINY) or not y0 < y < y1:
                 break
-    return Minimum(np.array([at]), best, low, spent)
+    return Minimum(np.array([at]), best, low, evaluations)

@@ -31,13 +31,24 @@ MANY_CODES = 4096  # more combinations of labels than this are renumbered to tho
 
 @dataclass(frozen=True)
 class Rows:
-    """m rows over n units with G group codes, k candidates, and quantities 0 = offers, 1 = cost, 2
-    + q = metric columns[q].
+    """Demands over n units as m linear rows, with G group codes and k candidates.
 
-    coefficient : (m, G, k), sign * arm * factor.   quantity : (m,).   columns : the metrics' places
-        in the effects.
-    codes : (n,).   heads : (m,), units that a bound per head is multiplied by, 1 for totals.
-        bounds : (m,), totals.
+    Attributes
+    ----------
+    demands : tuple of Demand, (m,)
+        What they were made of.
+    coefficient : array, (m, G, k)
+        sign * arm * factor.
+    quantity : array of int, (m,)
+        What each row counts: 0 offers, 1 cost, 2 + q the metric ``columns[q]``.
+    columns : array of int, (q,)
+        The metrics' places in the effects.
+    codes : array of int, (n,)
+        The group code of each unit.
+    heads : array, (m,)
+        The units that a bound per head is multiplied by; 1 for totals.
+    bounds : array, (m,)
+        The right-hand sides, as totals.
     """
 
     demands: tuple[Demand, ...]
@@ -193,11 +204,11 @@ def _own_codes(values: NDArray[Any], labels: list[Any]) -> Ints:
 
 def _unfold(codes: Ints, labels_of: list[list[Any]]) -> list[list[Any]]:
     """For each group column the label that each joint code stands for."""
-    unfolded: list[list[Any]] = []
+    columns: list[list[Any]] = []
     for labels in reversed(labels_of):
-        unfolded.insert(0, [labels[place] for place in (codes % len(labels)).tolist()])
+        columns.insert(0, [labels[place] for place in (codes % len(labels)).tolist()])
         codes = codes // len(labels)
-    return unfolded
+    return columns
 
 
 def _place(what: str, name: str, names: Sequence[str], who: str) -> int:

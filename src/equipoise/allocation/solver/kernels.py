@@ -180,17 +180,17 @@ def list_switches(  # type: ignore[no-untyped-def]
             if a == now or (task == 1 and (gain <= 0.0 or loss >= key[u] * gain)):
                 continue
             room = True
-            removed = 0.0
+            relief = 0.0
             for r in range(len(slack)):
                 if room and (task == 1 or slack[r] < 0.0):
                     more = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
                     more -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
                     room = task == 0 or more <= slack[r]
-                    removed -= max(more, slack[r]) / scale[r]
+                    relief -= max(more, slack[r]) / scale[r]
             if task == 1 and room:
                 key[u], to[u] = loss / gain, a
-            elif task == 0 and removed > 0.0 and max(loss, 0.0) < key[u] * removed:
-                key[u], to[u] = max(loss, 0.0) / removed, a
+            elif task == 0 and relief > 0.0 and max(loss, 0.0) < key[u] * relief:
+                key[u], to[u] = max(loss, 0.0) / relief, a
 
 
 @njit(cache=True)
@@ -271,10 +271,10 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
     """For each switch in turn take the best partner, or it alone, that gains and fits; the value
     gained.
     """
-    changed = np.zeros(len(choice), np.bool_)
+    busy = np.zeros(len(choice), np.bool_)
     total = 0.0
     for i in range(len(unit)):
-        if changed[unit[i]]:
+        if busy[unit[i]]:
             continue
         best = least
         partner = -1
@@ -286,7 +286,7 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
             if (
                 together > best
                 and unit[j] != unit[i]
-                and not changed[unit[j]]
+                and not busy[unit[j]]
                 and both_fit(more[i], more[j], slack)
             ):
                 best = together
@@ -295,11 +295,11 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
             continue
         total += best
         choice[unit[i]] = to[i]
-        changed[unit[i]] = True
+        busy[unit[i]] = True
         slack -= more[i]
         if partner != i:
             choice[unit[partner]] = to[partner]
-            changed[unit[partner]] = True
+            busy[unit[partner]] = True
             slack -= more[partner]
     return total
 

@@ -111,13 +111,13 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
     gap = np.inf if over.any() else bound - value
     if tol * abs(bound) < gap < np.inf:
         near = nearest_ties(first.margin, min(POOL, n))
-        traded = choice.copy()
+        trial = choice.copy()
         core = _Core(problem.take(near), choice[near], problem.rows.bounds - usage, scale, table)
         trade(core.arrays(), core.slack, gap, tol * abs(bound))
-        traded[near] = core.choice
-        worth, use = problem.measure(traded)
+        trial[near] = core.choice
+        worth, use = problem.measure(trial)
         if worth > value and (use <= problem.rows.bounds).all():
-            choice, value, usage = traded, worth, use
+            choice, value, usage = trial, worth, use
     return RepairedChoice(
         choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all())
     )

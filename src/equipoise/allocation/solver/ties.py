@@ -27,8 +27,18 @@ FIRST, STEPS = 1e-9, 28  # scaled fall of the prices in the first step; each ste
 
 @dataclass(frozen=True)
 class PriceMixture:
-    """The lower prices (m,), the share of units that get them, and the expected value and usage
-    (m,) of both together.
+    """Two price vectors, one drawn at random for each unit.
+
+    Attributes
+    ----------
+    prices : array, (m,)
+        The lower prices.
+    share : float
+        The share of units that get them.
+    value : float
+        The expected value of both together.
+    usage : array, (m,)
+        The expected usage of both together.
     """
 
     prices: Floats

@@ -27,8 +27,8 @@ def hold(problem: Problem, prices: Floats) -> Floats:
     """The prices, changed by little until the choice they make exceeds no row; as they were if none
     such are found.
     """
-    raised = _raise(problem, prices)
-    return raised if raised is not None else _tighten(problem, prices)
+    higher = _raise(problem, prices)
+    return higher if higher is not None else _tighten(problem, prices)
 
 
 def _over(problem: Problem, prices: Floats) -> Floats:
@@ -42,13 +42,13 @@ def _raise(problem: Problem, prices: Floats) -> Floats | None:
     """Raise the prices of exceeded rows by steps that double."""
     worth, _, _ = problem.evaluate(np.zeros(len(prices)))
     first = Scale(max(worth, 1e-300), problem.potential()).prices(np.full(len(prices), FIRST))
-    raised, step = prices, np.zeros(len(prices))
+    higher, step = prices, np.zeros(len(prices))
     for _ in range(RAISES):
-        over = _over(problem, raised) > 0
+        over = _over(problem, higher) > 0
         if not over.any():
-            return raised
+            return higher
         step = np.where(over, np.maximum(2 * step, first), step)
-        raised = raised + np.where(over, step, 0.0)
+        higher = higher + np.where(over, step, 0.0)
     return None
 
 
