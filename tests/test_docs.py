@@ -4,6 +4,7 @@ somewhere.
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import re
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sklearn
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "equipoise"
@@ -38,6 +40,18 @@ def test_links_lead_somewhere(page):
         link for link in links if not link.startswith("http") and not (page.parent / link).exists()
     ]
     assert not missing
+
+
+RUN = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_examples_of_a_page_run(page):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    with sklearn.config_context():
+        result = doctest.testfile(str(page), module_relative=False, optionflags=flags)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_every_verb_of_the_readme_is_a_verb():

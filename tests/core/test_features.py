@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, matrix, to_arrow
+from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, encode, matrix
+from equipoise.core.frames import to_arrow
 
 
 def same(one, other):
@@ -127,3 +128,42 @@ def test_a_pandas_frame_with_one_name_twice():
     pandas = pytest.importorskip("pandas")
     with pytest.raises(InputError, match="each name once"):
         to_arrow(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_columns_that_make_one_name_are_refused():
+    with pytest.raises(InputError, match="'zip=a' must come from one column"):
+        FeatureMap().fit({"zip": ["a", "b"], "zip=a": [1.0, 2.0]})
+
+
+def test_encode_leaves_numbers_and_learns_text(frame):
+    numbers = np.array([[1.0, 2.0]])
+    assert encode(numbers) == (numbers, None)
+    table, encoding = encode(frame({"age": [31.0, None], "new": [True, False]}))
+    assert encoding is None
+    assert matrix(table)[1] == ("age", "new")
+    table, encoding = encode(frame(COLUMNS))
+    same(table, FeatureMap().fit_transform(frame(COLUMNS)))
+    same(encoding.transform(frame(COLUMNS)), table)
+
+
+@pytest.mark.parametrize("kind", ["list", "object", "text"])
+def test_encode_reads_rows_of_text(kind):
+    rows = {
+        "list": [["a", 1.0], ["b", 2.0]],
+        "object": np.array([["a", 1.0], ["b", 2.0]], dtype=object),
+        "text": np.array([["a", "1"], ["b", "2"]]),
+    }[kind]
+    table, _ = encode(rows)
+    assert table["x0=a"].to_pylist() == [1.0, 0.0]
+    assert table.column_names[2:] == (["x1"] if kind != "text" else ["x1=1", "x1=2"])
+
+
+def test_objects_that_are_numbers_stay_numbers():
+    values, encoding = encode(np.array([[1, True], [2.5, None]], dtype=object))
+    assert encoding is None
+    np.testing.assert_array_equal(values, [[1, 1], [2.5, np.nan]])
+
+
+def test_encode_refuses_what_no_column_can_be():
+    with pytest.raises(InputError, match="be numbers; got complex"):
+        encode(np.array([[1j]]))

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from equipoise.core.errors import LogError, SpaceError
-from equipoise.core.features import to_arrow
+from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log, Outcome, Roles, roles_to_json
 from equipoise.treatments import Arms, Dose
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
@@ -10,8 +11,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from equipoise.core.errors import InputError, UnsupportedSpace
-from equipoise.estimators import ESTIMATORS, DRLearner, SLearner, TLearner
+from equipoise.core.features import FeatureMap
+from equipoise.estimators import (
+    ESTIMATORS,
+    BoostedTrees,
+    Clusters,
+    DRLearner,
+    LearntPropensity,
+    LinearDML,
+    SLearner,
+    TLearner,
+    load_estimator,
+    save_estimator,
+)
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities, shares
+from equipoise.estimators.strata import CFMTL, CFOR
 from equipoise.estimators.training_data import sample
 from equipoise.treatments import Arms, Dose
 
@@ -172,3 +186,101 @@ def test_control_cannot_be_dropped(cells, fix):
     given = sample(np.arange(4.0)[:, None], np.arange(4.0), Arms([0, 1]), np.asarray(cells))
     with pytest.raises(InputError, match=fix):
         finite_cells(Arms([0, 1]), given, least=2)
+
+
+def customers(n=600, seed=0):
+    """Mixed columns in an order of rows that is not that of their index; y and t are aligned."""
+    rng = np.random.default_rng(seed)
+    area = rng.choice(["rural", "urban"], n)
+    X = pd.DataFrame(
+        {
+            "area": pd.Categorical(area),
+            "city": rng.choice([f"c{i}" for i in range(20)], n),
+            "newcomer": rng.random(n) < 0.5,
+            "age": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+        },
+        index=rng.permutation(n),
+    )
+    t = rng.integers(0, 2, n)
+    return X, (area == "urban") * t + rng.normal(size=n), t
+
+
+TREES = BoostedTrees(n_estimators=10, num_leaves=4)
+
+
+def test_a_frame_of_text_and_missing_values_is_fitted_as_it_is():
+    X, y, t = customers()
+    learner = TLearner(TREES).fit(X, y, treatment=t)
+    encoding = FeatureMap().fit(X)
+    by_hand = TLearner(TREES).fit(encoding.transform(X), y, treatment=t)
+    np.testing.assert_array_equal(learner.predict(X), by_hand.predict(encoding.transform(X)))
+    assert learner.feature_names_in_.tolist() == ["area", "city", "newcomer", "age"]
+    assert learner.n_features_in_ == 4
+    one, turned = X.iloc[[5]], X.iloc[::-1, ::-1]
+    assert learner.predict(one) == learner.predict(X)[5]
+    np.testing.assert_array_equal(learner.predict(turned), learner.predict(X)[::-1])
+    unseen = one.assign(area="abroad", city="c99")
+    assert np.isfinite(learner.predict(unseen)).all()
+    assert np.isfinite(learner.score(X, y, treatment=t))
+
+
+def test_the_encoding_is_saved_with_the_estimator(tmp_path):
+    X, y, t = customers()
+    learner = TLearner(TREES).fit(X, y, treatment=t)
+    save_estimator(learner, tmp_path / "saved")
+    np.testing.assert_array_equal(load_estimator(tmp_path / "saved").predict(X), learner.predict(X))
+
+
+def test_a_column_that_fit_saw_must_be_there():
+    X, y, t = customers()
+    learner = TLearner(TREES).fit(X, y, treatment=t)
+    with pytest.raises(InputError, match="feature 'city' must be in the frame"):
+        learner.predict(X.drop(columns="city"))
+    numbers = TLearner(TREES).fit(X[["age"]], y, treatment=t)
+    assert numbers.fit(X, y, treatment=t).encoding_ is not None
+    assert numbers.fit(X[["age"]], y, treatment=t).encoding_ is None  # a second fit forgets
+
+
+def test_coefficients_and_missing_values_are_named_by_the_encoded_columns():
+    X, y, t = customers()
+    table = LinearDML().fit(X[["area", "newcomer"]], y, treatment=t).coefficients()
+    assert {"1", "area=rural", "area=urban", "newcomer"} == set(table["modifier"].to_pylist())
+    with pytest.raises(InputError, match="feature 'age' must have no missing value"):
+        LinearDML().fit(X, y, treatment=t)
+
+
+def test_sparse_features_and_a_column_of_treatments():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)) * (rng.random((300, 3)) < 0.3)
+    t, y = rng.integers(0, 2, 300), rng.normal(size=300)
+    dense = TLearner(TREES).fit(X, y, treatment=t).predict(X)
+    sparse = scipy.sparse.csr_array(X)
+    np.testing.assert_array_equal(
+        TLearner(TREES).fit(sparse, y, treatment=t[:, None]).predict(sparse), dense
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [-1, 0, 2])
+def test_threads_change_no_number(n_jobs):
+    X, y, t = customers()
+    one = TLearner(BoostedTrees(n_estimators=5, n_jobs=1)).fit(X, y, treatment=t).predict(X)
+    many = TLearner(BoostedTrees(n_estimators=5, n_jobs=n_jobs)).fit(X, y, treatment=t).predict(X)
+    np.testing.assert_array_equal(one, many)
+
+
+def test_what_is_not_an_effect_takes_frames_too():
+    X, _, t = customers()
+    p = LearntPropensity(TREES, cv=2).fit(X, t, 2).predict(X.iloc[:, ::-1])
+    np.testing.assert_array_equal(p, LearntPropensity(TREES, cv=2).fit(X, t, 2).predict(X))
+    whole = X.drop(columns="age")
+    clusters = Clusters(n_clusters=2).fit(whole)
+    np.testing.assert_array_equal(clusters.predict(whole.iloc[:, ::-1]), clusters.labels_)
+    claimed, y = t * (np.arange(len(t)) % 2), np.arange(len(t)) % 3 == 0
+    strata = CFOR(cv=2).fit(X, y, treatment=t, claimed=claimed)
+    np.testing.assert_array_equal(strata.strata(X.iloc[:, ::-1]), strata.strata(X))
+
+
+def test_ids_are_numbers():
+    ids = pd.DataFrame({"user": ["u", "v"] * 4, "item": ["a", "b"] * 4})
+    with pytest.raises(InputError, match="ids must be whole numbers; got text"):
+        CFMTL().fit(ids, [0, 1] * 4, treatment=[0, 1] * 4, claimed=[0] * 8)

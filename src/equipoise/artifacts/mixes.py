@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.core.features import FeatureMap, matrix, to_arrow
+from equipoise.core.features import FeatureMap, matrix
+from equipoise.core.frames import to_arrow
 from equipoise.core.snapshot import read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import Clusters, estimator_from_parts, estimator_parts

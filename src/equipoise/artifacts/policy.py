@@ -29,7 +29,8 @@ from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import SnapshotError
-from equipoise.core.features import FeatureMap, to_arrow
+from equipoise.core.features import FeatureMap
+from equipoise.core.frames import to_arrow
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import read_snapshot, write_snapshot
 from equipoise.core.version import __version__

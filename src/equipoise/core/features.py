@@ -10,58 +10,44 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
+from equipoise.core.frames import as_floats, is_array, to_arrow
 
 # a text column with more levels becomes one column of frequency ranks, which trees split as well
 ONE_HOT_LIMIT = 12
 
 
-def to_arrow(frame: Any) -> pa.Table:
-    """A pandas, polars, pyarrow (or any narwhals) frame, a dict of columns, or numbers (n, d)
-    (named x0, x1, ...), as a Table.
-    """
-    if isinstance(frame, pa.Table):
-        return frame
-    try:
-        if isinstance(frame, pa.RecordBatch):
-            return pa.Table.from_batches([frame])
-        if isinstance(frame, np.ndarray):
-            values = _as_floats(frame)
-            return pa.table({f"x{j}": values[:, j] for j in range(values.shape[1])})
-        return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
-        fix = "one type and one length per column, each name once"
-        raise InputError(
-            "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
-        ) from error
-
-
-def _eager(frame: Any) -> pa.Table:
-    try:
-        eager = nw.from_native(frame)
-    except TypeError as error:
-        raise InputError("a frame", "be pandas, polars or pyarrow", type(frame).__name__) from error
-    if isinstance(eager, nw.LazyFrame):
-        eager = eager.collect(backend="pyarrow")
-    return eager.to_arrow()
-
-
 def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
-    """Features as float64 (n, d) and their names; NaN may stay, infinity and text may not.
+    """Features as numbers and their names.
 
-    Numpy arrays get the names x0, x1, ...; the error for a bad value names its column and row.
+    Parameters
+    ----------
+    X : frame, array, sparse matrix or list of rows, (n, d)
+        Numbers; missing values may stay, infinity and text may not.
+
+    Returns
+    -------
+    values : array, (n, d)
+        float64, NaN where missing.
+    names : tuple of str, (d,)
+        The columns of a frame; x0, x1, ... of an array.
+
+    Raises
+    ------
+    InputError
+        Naming the column and row of a value that is not allowed.
     """
-    if isinstance(X, np.ndarray) or hasattr(X, "__array_interface__") or isinstance(X, list):
-        values = _as_floats(X)
+    if is_array(X):
+        values = as_floats(X)
         names = tuple(f"x{j}" for j in range(values.shape[1]))
     else:
         table = to_arrow(X)
@@ -81,21 +67,41 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
     return values, names
 
 
-def _as_floats(X: Any) -> Floats:
-    try:
-        values = np.ascontiguousarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            "X", "be numbers", str(error), fix="FeatureMap makes numbers of text columns"
-        ) from error
-    if np.ndim(X) != 2:
-        raise InputError(
-            "X",
-            "be two-dimensional (n, d)",
-            f"shape {np.shape(X)}",
-            fix="reshape(-1, 1) makes one feature of a vector",
-        )
-    return values
+def encode(X: Any) -> tuple[Any, FeatureMap | None]:
+    """Features as they are where all are numbers; else as numbers, and the map that made them.
+
+    Parameters
+    ----------
+    X : frame, array, sparse matrix or list of rows, (n, d)
+        Numbers, booleans, times and text, any of them missing.
+
+    Returns
+    -------
+    features : as given, or pyarrow.Table
+        What `matrix` takes.
+    encoding : FeatureMap or None
+        Learnt on these rows where a column is text.
+
+    Examples
+    --------
+    >>> features, encoding = encode({"zip": ["rural", None, "urban"], "age": [31, 64, None]})
+    >>> features.column_names, encoding.levels_
+    (['zip=missing', 'zip=rural', 'zip=urban', 'age'], {'zip': ['missing', 'rural', 'urban']})
+    """
+    if is_array(X):
+        cells = X if hasattr(X, "dtype") else np.asarray(X)
+        if cells.dtype.kind in "biufc":
+            return X, None
+        try:
+            return as_floats(X), None
+        except InputError:
+            if cells.dtype.kind not in "OUS":
+                raise
+    table = to_arrow(X)
+    if not any(columns.is_text(column) for column in table.columns):
+        return table, None
+    encoding = FeatureMap().fit(table)
+    return encoding.transform(table), encoding
 
 
 def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Floats:
@@ -122,19 +128,48 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pass
 
     def fit(self, X: Any, y: Any = None) -> FeatureMap:
-        """Learn the levels of every text column."""
+        """Learn the levels of every text column.
+
+        Parameters
+        ----------
+        X : frame, array or dict of columns, (n, d)
+            What `to_arrow` reads.
+        y : None
+            Not used; scikit-learn passes it.
+
+        Returns
+        -------
+        FeatureMap
+            Itself.
+        """
         table = to_arrow(X)
         self.columns_: list[str] = list(table.column_names)
         self.levels_: dict[str, list[str]] = {
             name: _levels(table[name]) for name in self.columns_ if columns.is_text(table[name])
         }
+        names = self.get_feature_names_out().tolist()
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            what, fix = f"feature {twice!r}", "rename the column of that name"
+            raise InputError(what, "come from one column", "two columns that make it", fix=fix)
         return self
 
     def transform(self, X: Any) -> pa.Table:
-        """The columns as float64, one table."""
+        """The columns as numbers.
+
+        Parameters
+        ----------
+        X : frame, array or dict of columns, (n, d)
+            Every column of fit is among its columns, in any order; others are left out.
+
+        Returns
+        -------
+        pyarrow.Table
+            float64 columns, named as `get_feature_names_out` says.
+        """
         check_is_fitted(self)
         table = to_arrow(X)
-        made: dict[str, Any] = {}
+        numbers: list[Floats] = []
         for name in self.columns_:
             if name not in table.column_names:
                 raise InputError(
@@ -143,31 +178,76 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                     "no such column",
                     fix=f"columns: {', '.join(table.column_names)}",
                 )
-            if name not in self.levels_:
-                made[name] = _column(table[name], name, "be numbers as in fit")
-                continue
-            code = pc.index_in(
-                columns.text(table[name]), value_set=pa.array(self.levels_[name], pa.string())
-            ).to_numpy()
-            if len(self.levels_[name]) > ONE_HOT_LIMIT:
-                made[name] = np.asarray(code, np.float64)
+            if name in self.levels_:
+                numbers += self._coded(name, table[name])
             else:
-                made |= {
-                    f"{name}={level}": (code == i).astype(np.float64)
-                    for i, level in enumerate(self.levels_[name])
-                }
-        return pa.table(made)
+                numbers.append(_column(table[name], name, "be numbers as in fit"))
+        return pa.table(numbers, self.get_feature_names_out().tolist())
+
+    def _coded(self, name: str, column: pa.ChunkedArray) -> list[Floats]:
+        """A column of text as one 0/1 column a level, or as ranks, NaN where the level is new."""
+        levels = self.levels_[name]
+        code = pc.index_in(columns.text(column), value_set=pa.array(levels, pa.string())).to_numpy()
+        if len(levels) > ONE_HOT_LIMIT:
+            return [np.asarray(code, np.float64)]
+        return [(code == i).astype(np.float64) for i in range(len(levels))]
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """The names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used; scikit-learn passes it.
+
+        Returns
+        -------
+        array of str, (d',)
+            ``column``, or ``column=level`` for each level of a column of text.
+
+        Examples
+        --------
+        >>> columns = {"zip": ["rural", "urban"], "age": [31, 64]}
+        >>> FeatureMap().fit(columns).get_feature_names_out().tolist()
+        ['zip=rural', 'zip=urban', 'age']
+        """
+        check_is_fitted(self)
+        names: list[str] = []
+        for column in self.columns_:
+            levels = self.levels_.get(column)
+            if levels is None or len(levels) > ONE_HOT_LIMIT:
+                names.append(column)
+            else:
+                names += [f"{column}={level}" for level in levels]
+        return np.asarray(names, dtype=object)
 
     def to_json(self) -> dict[str, Any]:
-        """What was learnt, as plain JSON."""
+        """What was learnt, as plain JSON.
+
+        Returns
+        -------
+        dict
+            ``columns`` in their order and the ``levels`` of each column of text.
+        """
         check_is_fitted(self)
         return {"columns": self.columns_, "levels": self.levels_}
 
     @classmethod
-    def from_json(cls, learnt: dict[str, Any]) -> FeatureMap:
-        """The inverse of `to_json`."""
+    def from_json(cls, plain: dict[str, Any]) -> FeatureMap:
+        """The inverse of `to_json`.
+
+        Parameters
+        ----------
+        plain : dict
+            What `to_json` gave.
+
+        Returns
+        -------
+        FeatureMap
+            Fitted.
+        """
         self = cls()
-        self.columns_, self.levels_ = list(learnt["columns"]), dict(learnt["levels"])
+        self.columns_, self.levels_ = list(plain["columns"]), dict(plain["levels"])
         return self
 
 
@@ -181,3 +261,54 @@ def _levels(column: pa.ChunkedArray) -> list[str]:
     if len(counts) <= ONE_HOT_LIMIT:
         return sorted(counts)
     return sorted(counts, key=lambda level: (-counts[level], level))
+
+
+class FittedColumns:
+    """What an estimator remembers of the columns of X, so that later rows are read the same way.
+
+    Attributes
+    ----------
+    feature_names_in_ : array of str, (d,)
+        The columns that fit saw; x0, x1, ... of an array.
+    n_features_in_ : int
+        How many.
+    encoding_ : dict or None
+        Where fit saw columns of text: their `FeatureMap`, as plain JSON.
+    """
+
+    feature_names_in_: NDArray[Any]
+    n_features_in_: int
+    encoding_: dict[str, Any] | None = None  # absent from what version 0.1.0 saved
+
+    def _fit_columns(self, X: Any) -> tuple[Floats, tuple[str, ...]]:
+        """Remember the columns of X; give them as numbers, (n, d'), with the encoded names."""
+        features, encoding = encode(X)
+        values, names = matrix(features)
+        self.encoding_ = None if encoding is None else encoding.to_json()
+        columns = names if encoding is None else encoding.columns_
+        self.feature_names_in_ = np.asarray(columns, dtype=object)
+        self.n_features_in_ = len(columns)
+        return values, names
+
+    def _as_fitted(self, X: Any) -> Floats:
+        """X as numbers, (n, d'), with its columns in the order of fit."""
+        if self.encoding_ is not None:
+            return matrix(FeatureMap.from_json(self.encoding_).transform(X))[0]
+        values, names = matrix(X)
+        fitted = tuple(self.feature_names_in_)
+        if values.shape[1] != len(fitted):
+            raise InputError("X", f"have the {len(fitted)} features of fit", values.shape[1])
+        if set(names) == set(fitted):
+            order = [names.index(name) for name in fitted]
+            return values if names == fitted else np.ascontiguousarray(values[:, order])
+        if not all(name == f"x{j}" for j, name in enumerate(names)):
+            strange, fix = sorted(set(names) - set(fitted)), f"fit saw {', '.join(fitted[:8])}"
+            raise InputError("X", "have the features of fit", f"unknown {strange[:5]}", fix=fix)
+        return values
+
+    @property
+    def _encoded_names(self) -> tuple[str, ...]:
+        """The names of the columns of `_as_fitted`, (d',)."""
+        if self.encoding_ is None:
+            return tuple(self.feature_names_in_)
+        return tuple(FeatureMap.from_json(self.encoding_).get_feature_names_out())

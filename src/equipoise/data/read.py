@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from equipoise.core import columns
 from equipoise.core.errors import LogError
-from equipoise.core.features import to_arrow
+from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log
 from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space

@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
-from equipoise.core.features import matrix
+from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space
@@ -35,7 +35,7 @@ from equipoise.estimators.training_data import Sample, infer_space, sample
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
 
-class EffectEstimator(BaseEstimator):  # type: ignore[misc]
+class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators; see the module's text for what a subclass writes."""
 
     __metadata_request__fit = ROUTED
@@ -59,21 +59,40 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : (n, d) array or frame of numbers.   y : (n,) or (n, m) array or frame, one column a
-            metric.
-        treatment : (n,) or (n, p), labels or amounts of ``space``.
-        propensity : (n, K) known probabilities of the cells, control first; None takes the observed
-            shares, which is right
-            for a randomised experiment with one share for all; a model such as `LearntPropensity`
-            learns them.
-        sample_weight : (n,) > 0.   groups : (n,) labels of clusters; a cluster is never torn apart
-            by folds.
+        X : frame, array, sparse matrix or list of rows, (n, d)
+            Features: numbers, booleans, times, and in a frame also text and categories, which are
+            encoded as `FeatureMap` does; missing values where the base models take them.
+        y : array or frame, (n,) or (n, m)
+            Outcomes, one column per metric; finite.
+        treatment : array, (n,), (n, 1) or (n, p)
+            Labels or amounts of ``space``.
+        propensity : array, (n, K), or model, default None
+            Known probabilities of the cells, control first.  None takes the observed shares, which
+            is right for a randomised experiment with one share for all; a model such as
+            `LearntPropensity` learns them.
+        sample_weight : array, (n,), default None
+            Weights > 0.
+        groups : array, (n,), default None
+            Labels of clusters; folds never tear a cluster apart.
+
+        Returns
+        -------
+        EffectEstimator
+            Itself.
+
+        Raises
+        ------
+        InputError
+            Naming the argument and the row of a value that is not allowed.
+        UnsupportedSpace
+            Where it cannot learn treatments of this space.
         """
         check_seed(getattr(self, "random_state", 0), "random_state")
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
-        checked = sample(X, y, self.space_, treatment, propensity, sample_weight, groups)
-        self.feature_names_in_ = np.asarray(checked.features, dtype=object)
-        self.n_features_in_ = len(checked.features)
+        values, names = self._fit_columns(X)
+        checked = sample(
+            values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
+        )
         self.metrics_ = checked.metrics
         try:
             self._learn(checked)
@@ -133,7 +152,8 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
         Higher is better; its expectation is highest for the true effects.  It is noisy: use it on
         many rows, paired.
         """
-        held = sample(X, y, self.space_, treatment, propensity, sample_weight)
+        values = self._as_fitted(X)
+        held = sample(values, y, self.space_, treatment, propensity, sample_weight)
         cell = self.space_.cells(held.treatment)
         cells = 1 + len(self.space_.candidates())
         e = held.propensity
@@ -156,32 +176,9 @@ class EffectEstimator(BaseEstimator):  # type: ignore[misc]
     def _asked(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
         check_is_fitted(self, "space_")
-        values = as_learnt(X, self.feature_names_in_)
+        values = self._as_fitted(X)
         asked = self.space_.candidates() if candidates is None else self.space_.check(candidates)
         return values, asked
-
-
-def as_learnt(X: Any, features: NDArray[Any]) -> Floats:
-    """X as (n, d) with its columns in the order of fit.   features: (d,) the names that fit saw."""
-    values, names = matrix(X)
-    learnt = tuple(features)
-    if values.shape[1] != len(learnt):
-        raise InputError("X", f"have the {len(learnt)} features of fit", values.shape[1])
-    if set(names) == set(learnt):
-        return (
-            values
-            if names == learnt
-            else np.ascontiguousarray(values[:, [names.index(name) for name in learnt]])
-        )
-    if not all(name == f"x{j}" for j, name in enumerate(names)):
-        strange = sorted(set(names) - set(learnt))
-        raise InputError(
-            "X",
-            "have the features of fit",
-            f"unknown {strange[:5]}",
-            fix=f"fit saw {', '.join(learnt[:8])}",
-        )
-    return values
 
 
 def complete(X: Floats, features: tuple[str, ...]) -> None:

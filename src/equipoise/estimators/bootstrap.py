@@ -24,7 +24,7 @@ from sklearn.base import clone
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
-from equipoise.core.features import to_arrow
+from equipoise.core.frames import to_arrow
 from equipoise.estimators.training_data import PropensityModel
 
 Draw = Callable[[np.random.Generator, int], Floats]

@@ -30,10 +30,10 @@ from threadpoolctl import threadpool_limits
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
-from equipoise.core.features import matrix
+from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.weights import check_weights
-from equipoise.estimators.base import as_learnt, complete
+from equipoise.estimators.base import complete
 from equipoise.neural import require_torch
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ STARTS, CHUNK = 10, 65_536
 
 
 @renamed_arguments(k="n_clusters", seed="random_state")
-class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Clusters of rows.
 
     Parameters
@@ -110,7 +110,7 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             An argument is not as above, or a feature has a missing value.
         """
         check_seed(self.random_state, "random_state")
-        values, names = matrix(X)
+        values, names = self._fit_columns(X)
         if self.method not in METHODS:
             raise InputError("method", f"be one of {', '.join(METHODS)}", repr(self.method))
         if (
@@ -128,7 +128,6 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         complete(values, names)
         rows = len(values)
         weight = np.ones(rows) if sample_weight is None else check_weights(sample_weight, rows)
-        self.feature_names_in_, self.n_features_in_ = np.asarray(names, dtype=object), len(names)
         self.middle_ = np.average(values, axis=0, weights=weight)
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
         # of a constant, the spread is what rounding left
@@ -194,8 +193,8 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _asked(self, X: Any) -> Floats:
         check_is_fitted(self, "seats_")
-        values = as_learnt(X, self.feature_names_in_)
-        complete(values, tuple(self.feature_names_in_))
+        values = self._as_fitted(X)
+        complete(values, self._encoded_names)
         return values
 
     def _learnt(self, standard: Floats, weight: Floats) -> tuple[list[list[Floats]], Floats]:

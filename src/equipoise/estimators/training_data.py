@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SpaceError
-from equipoise.core.features import matrix, to_arrow
+from equipoise.core.features import matrix
+from equipoise.core.frames import to_arrow
 from equipoise.core.space import Space
 from equipoise.core.weights import check_propensities, check_weights
 from equipoise.treatments.arms import Arms
@@ -69,9 +70,14 @@ def sample(
     propensity: Any = None,
     sample_weight: Any = None,
     groups: Any = None,
+    *,
+    names: tuple[str, ...] | None = None,
 ) -> Sample:
-    """Check everything that `fit` was given and name its parts."""
+    """Check everything that `fit` was given and name its parts.   names : of the columns of X,
+    where it is an array that was made of a frame.
+    """
     values, features = matrix(X)
+    features = features if names is None else names
     n = len(values)
     if n == 0 or values.shape[1] == 0:
         raise InputError("X", "have rows and columns", f"shape {values.shape}")

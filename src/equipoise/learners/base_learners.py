@@ -84,6 +84,13 @@ class Rows:
         return column if self.index is None else column[self.index]
 
 
+def threads_for(n_jobs: int, rows: int) -> int:
+    """The threads LightGBM is to use, 0 for all.   n_jobs : 0 and -1 take all, but one for a table
+    of few ``rows``, where more would wait for each other.
+    """
+    return n_jobs if n_jobs > 0 else int(rows < SMALL)
+
+
 def _at_least(value: Any, low: float) -> bool:
     """Whether a setting is a number that is large enough."""
     return isinstance(value, Real) and float(value) >= low
@@ -133,8 +140,8 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     monotone : sequence of str, optional
         For each feature "increasing", "decreasing" or None; None for no constraint at all.
     n_jobs : int, default 0
-        Threads; 0 takes all, but one for a small table, where more would wait for each other; the
-        numbers do not depend on it.
+        Threads; 0 and -1 take all, but one for a small table, where more would wait for each
+        other; the numbers do not depend on it.
 
     Examples
     --------
@@ -196,7 +203,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             "max_bin": 2,
             "min_child_samples": 1,
             "reg_lambda": 0,
-            "n_jobs": 0,
+            "n_jobs": -1,
         }
         for name, low in least.items():
             if not _at_least(getattr(self, name), low):
@@ -229,7 +236,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             An argument of the model is too small, or no number.
         """
         self._check()
-        threads = self.n_jobs or int(len(rows.table.X) < SMALL)
+        threads = threads_for(self.n_jobs, len(rows.table.X))
         settings = self.settings(threads)
         data = rows.binned(self.max_bin, threads)
         data.params = settings

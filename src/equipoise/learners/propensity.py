@@ -33,7 +33,7 @@ from sklearn.utils.validation import check_is_fitted
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
-from equipoise.core.features import matrix
+from equipoise.core.features import FittedColumns
 from equipoise.core.folds import fold_ids
 from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
@@ -155,7 +155,7 @@ def _present(cell: Ints, cells: int, fold: Ints) -> None:
 
 
 @renamed_arguments(folds="cv", seed="random_state")
-class LearntPropensity(BaseEstimator):  # type: ignore[misc]
+class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
     """The probability of each cell, learnt from the features.
 
     It is cross-fitted, calibrated and clipped in the open.
@@ -236,11 +236,10 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         InputError
             ``clip`` is too large, or a cell has no rows outside some fold.
         """
-        values, names = matrix(X)
+        values, _ = self._fit_columns(X)
         cell = np.asarray(cells, np.int64)
-        self.feature_names_in_ = np.asarray(names, dtype=object)
         fold = fold_ids(len(values), self.cv, self.random_state, strata=cell, groups=groups)
-        return self.cross_fit(values, cell, n_cells, fold=fold, weight=sample_weight)
+        return self._cross_fit(values, cell, n_cells, fold, sample_weight)
 
     def fit(
         self,
@@ -301,6 +300,13 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
         InputError
             ``clip`` is too large, or a cell has no rows outside some fold.
         """
+        values, _ = self._fit_columns(X)
+        return self._cross_fit(values, cell, cells, fold, weight)
+
+    def _cross_fit(
+        self, X: Floats, cell: Ints, cells: int, fold: Ints, weight: Floats | None
+    ) -> Floats:
+        """`cross_fit` on columns that are known."""
         if not 0 <= self.clip * cells < 1:
             raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix="0.01 is usual")
         _present(cell, cells, fold)
@@ -348,7 +354,7 @@ class LearntPropensity(BaseEstimator):  # type: ignore[misc]
             Probabilities >= ``clip`` that sum to 1.
         """
         check_is_fitted(self, "models_")
-        values, _ = matrix(X)
+        values = self._as_fitted(X)
         said = [
             calibrate(_with_control(predict_all(models, values).T), self.calibration_)
             for models in self.models_

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from equipoise.core import columns
 from equipoise.core.errors import DataError, MissingExtra
-from equipoise.core.features import to_arrow
+from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log, Outcome
 from equipoise.data.files import read_table
 from equipoise.data.public.fetch import Place, Wish, data_homes, find

@@ -234,6 +234,7 @@ class LinearDML(EffectEstimator):
             np.asarray(source.features, dtype=object),
             len(source.features),
         )
+        self.encoding_ = None
         sums = passes.first_pass(source.parts, self.cv)
         source.check(sums)
         self.expectation_ = "learnt"
@@ -280,7 +281,7 @@ class LinearDML(EffectEstimator):
         """
         units, theta = self._units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
-        names, m = ["1", *self.feature_names_in_], len(self.metrics_)
+        names, m = ["1", *self._encoded_names], len(self.metrics_)
         columns = {
             "encoding": np.repeat(self.slots_[:, 0], m),
             "modifier": [names[self.modifiers_[a]] for a in np.repeat(self.slots_[:, 1], m)],
@@ -392,7 +393,7 @@ class LinearDML(EffectEstimator):
         """Values, baseline and standard errors against ``base`` (1, p) or (n, p), in standard
         units.
         """
-        _no_missing(X, tuple(self.feature_names_in_))
+        _no_missing(X, self._encoded_names)
         every = standardise(X, self.centre_, self.scale_)
         z = every[self.modifiers_]
         a = self.space_.encode(treatment) / self.encoding_scale_

@@ -20,6 +20,7 @@ end of the range wherever a mean curve is nearly straight: docs/shares.md.)
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -295,7 +296,7 @@ class MDP2Forest(EffectEstimator):
         def one(t: int) -> tuple[Any, ...]:
             return self._tree(np.random.default_rng([self.random_state, t]), y, *given)
 
-        with ThreadPoolExecutor(max(1, self.n_jobs)) as pool:
+        with ThreadPoolExecutor(self.n_jobs if self.n_jobs > 0 else os.cpu_count()) as pool:
             made = list(pool.map(one, range(self.n_estimators)))
         parts = [np.concatenate([tree[p] for tree in made]) for p in range(len(made[0]))]
         starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in made])]).astype(np.int64)
@@ -367,7 +368,7 @@ class MDP2Forest(EffectEstimator):
 
     def _mean(self, X: Floats, metric: int, values: Floats) -> Floats:
         """The mean over trees of values of nodes, (nodes, c), in the leaves of rows, (n, c)."""
-        complete(X, tuple(self.feature_names_in_))
+        complete(X, self._encoded_names)
         forest = self.forests_[metric]
         out = np.empty((len(X), values.shape[1]))
         Xb = _binned(X, self.knots_)

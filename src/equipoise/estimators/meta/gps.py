@@ -93,7 +93,7 @@ class GPS(EffectEstimator):
         return np.column_stack([np.ones(len(X)), (X - self.centre_) / self.scale_])
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        complete(X, tuple(self.feature_names_in_))
+        complete(X, self._encoded_names)
         amounts = np.append(
             self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment)
         )

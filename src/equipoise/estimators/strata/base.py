@@ -23,10 +23,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Floats
+from equipoise.core.errors import InputError
+from equipoise.core.features import FittedColumns
 from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
 from equipoise.core.strata_tests import latent_calibration, restriction_tests
-from equipoise.estimators.base import as_learnt
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
 from equipoise.estimators.training_data import infer_space
 from equipoise.learners.propensity import overlap
@@ -53,7 +54,7 @@ class Held:
     propensity: Floats
 
 
-class StrataEstimator(BaseEstimator):  # type: ignore[misc]
+class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators of strata; see the module's text for what a subclass writes.
 
     Examples
@@ -114,8 +115,12 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
             The data speak against an assumption, or nobody fills a claim cell.
         """
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
+        values, names = self._fit_columns(X)
+        if self.of_ids and self.encoding_ is not None:
+            fix = "number them, as pandas.factorize does"
+            raise InputError("ids", "be whole numbers", "text", fix=fix)
         data = strata_sample(
-            X,
+            values,
             y,
             self.space_,
             treatment,
@@ -124,9 +129,8 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
             sample_weight,
             groups,
             least=self.cv,
+            names=names,
         )
-        self.feature_names_in_ = np.asarray(data.rows.features, dtype=object)
-        self.n_features_in_ = len(data.rows.features)
         held = self._learn(data)
         self.signals_ = held.signals
         self.diagnostics_ = diagnose(data, held)
@@ -166,7 +170,7 @@ class StrataEstimator(BaseEstimator):  # type: ignore[misc]
             Scores, in the order of `equipoise.core.strata.STRATA`.
         """
         check_is_fitted(self, "signals_")
-        return self._raw(as_learnt(X, self.feature_names_in_))
+        return self._raw(self._as_fitted(X))
 
     def predict(self, X: Any) -> Floats:
         """The same as `strata`, for tools of scikit-learn.

@@ -28,12 +28,12 @@ from equipoise.estimators.base import propensities
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.learners.base_learners import (
     MANY,
-    SMALL,
     BoostedTrees,
     Fitted,
     Rows,
     Table,
     check_model,
+    threads_for,
 )
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.tree_scoring import Trees, predict_many
@@ -174,7 +174,7 @@ class BoostedClasses(BoostedTrees):
         self, rows: Rows, label: Any, weight: Floats | None, classes: int, gradient: Any = None
     ) -> list[Trees]:
         self._check()
-        threads = self.n_jobs or int(len(rows.table.X) < SMALL)
+        threads = threads_for(self.n_jobs, len(rows.table.X))
         objective = {
             "objective": "multiclass" if gradient is None else "none",
             "num_class": classes,

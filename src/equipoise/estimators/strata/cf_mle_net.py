@@ -94,4 +94,4 @@ class CFMLENet(StrataEstimator):
         return fit_cf_mle(kept, how, rank=self.rank, held=held)
 
     def _raw(self, X: Floats) -> Floats:
-        return mean_strata(self.models_, X, tuple(self.feature_names_in_))
+        return mean_strata(self.models_, X, self._encoded_names)

@@ -103,4 +103,4 @@ class CFMTL(StrataEstimator):
         return held
 
     def _raw(self, X: Floats) -> Floats:
-        return mean_strata(self.models_, X, tuple(self.feature_names_in_))
+        return mean_strata(self.models_, X, self._encoded_names)

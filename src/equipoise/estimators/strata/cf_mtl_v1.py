@@ -97,4 +97,4 @@ class CFMTLV1(StrataEstimator):
         return fit_cf_mtl_v1(rows, how, weights=self.weights)
 
     def _raw(self, X: Floats) -> Floats:
-        return mean_strata(self.models_, X, tuple(self.feature_names_in_))
+        return mean_strata(self.models_, X, self._encoded_names)

@@ -61,14 +61,17 @@ def strata_sample(
     groups: Any = None,
     *,
     least: int = 2,
+    names: tuple[str, ...] | None = None,
 ) -> StrataSample:
-    """Check what fit was given.   least: the fewest rows with, and without, an offer."""
+    """Check what fit was given.   least: the fewest rows with, and without, an offer; names: of the
+    columns of X.
+    """
     if len(space.candidates()) != 1:
         fix = "choose two treatments of the log: no offer and one offer"
         raise UnsupportedSpace(
             "the space of strata", "be two arms: no offer, offer", space.describe(), fix=fix
         )
-    rows = sample(X, y, space, treatment, propensity, sample_weight, groups)
+    rows = sample(X, y, space, treatment, propensity, sample_weight, groups, names=names)
     if rows.y.shape[1] != 1:
         raise InputError(
             "y",

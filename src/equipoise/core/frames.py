@@ -1,0 +1,146 @@
+"""What strangers bring as a table - pandas, polars, Arrow, numpy, scipy's sparse - as an Arrow
+table.
+
+The index of a pandas frame is never a column: after a shuffle or a split it holds row numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pyarrow as pa
+import scipy.sparse
+
+from equipoise.core.arrays import Floats
+from equipoise.core.errors import InputError
+
+DENSE_LIMIT = 2**33  # bytes that a sparse matrix may take as a dense one
+
+
+def to_arrow(frame: Any) -> pa.Table:
+    """A frame of any library as an Arrow table.
+
+    Parameters
+    ----------
+    frame : pandas, polars, pyarrow or any narwhals frame, dict of columns, or array (n, d)
+        What to read.  The columns of an array, dense or sparse, get the names x0, x1, ...; those of
+        an array of text or objects have a type each.
+
+    Returns
+    -------
+    pyarrow.Table
+        n rows, d columns.
+
+    Raises
+    ------
+    InputError
+        Where a column has values of several types, or two columns have one name.
+
+    Examples
+    --------
+    >>> to_arrow(np.array([["rural", 31.0], ["urban", 64.0]], dtype=object)).to_pydict()
+    {'x0': ['rural', 'urban'], 'x1': [31.0, 64.0]}
+    """
+    if isinstance(frame, pa.Table):
+        return frame
+    try:
+        if isinstance(frame, pa.RecordBatch):
+            return pa.Table.from_batches([frame])
+        if isinstance(frame, np.ndarray | list) or scipy.sparse.issparse(frame):
+            return _columns_of(frame)
+        return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
+        fix = "one type and one length per column, each name once"
+        raise InputError(
+            "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
+        ) from error
+
+
+def is_array(X: Any) -> bool:
+    """Whether something is rows of values without names: an array, a list of rows, a sparse
+    matrix.
+    """
+    return (
+        isinstance(X, np.ndarray | list)
+        or hasattr(X, "__array_interface__")
+        or bool(scipy.sparse.issparse(X))
+    )
+
+
+def as_floats(X: Any) -> Floats:
+    """An array, a list of rows or a sparse matrix as dense float64, (n, d); a masked value is
+    missing.
+    """
+    if scipy.sparse.issparse(X):
+        X = _dense(X)
+    try:
+        if np.iscomplexobj(X):
+            raise TypeError("complex numbers")
+        if isinstance(X, np.ma.MaskedArray):
+            X = X.astype(np.float64).filled(np.nan)
+        values = np.ascontiguousarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        fix = "FeatureMap makes numbers of text columns"
+        raise InputError("X", "be numbers", str(error), fix=fix) from error
+    _check_dimensions(np.shape(X))
+    return values
+
+
+def _check_dimensions(shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        fix = "reshape(-1, 1) makes one feature of a vector"
+        raise InputError("X", "be two-dimensional (n, d)", f"shape {shape}", fix=fix)
+
+
+def _columns_of(X: Any) -> pa.Table:
+    """An array as columns x0, x1, ...; of text or objects, each column by itself."""
+    cells = X if scipy.sparse.issparse(X) or isinstance(X, np.ndarray) else np.asarray(X, object)
+    if cells.dtype.kind not in "OUS":
+        values = as_floats(cells)
+        return pa.table({f"x{j}": values[:, j] for j in range(values.shape[1])})
+    _check_dimensions(cells.shape)
+    return pa.table({f"x{j}": pa.array(cells[:, j].tolist()) for j in range(cells.shape[1])})
+
+
+def _dense(X: Any) -> Floats:
+    size = 8 * X.shape[0] * X.shape[1]
+    if size > DENSE_LIMIT:
+        raise InputError(
+            "a sparse X",
+            f"take at most {DENSE_LIMIT / 2**30:.0f} GiB as a dense matrix",
+            f"{size / 2**30:.0f} GiB for shape {X.shape}",
+            fix="keep the columns that matter, or reduce them, e.g. by TruncatedSVD",
+        )
+    return np.asarray(X.toarray(), np.float64)
+
+
+def _eager(frame: Any) -> pa.Table:
+    try:
+        eager = nw.from_native(frame)
+    except TypeError as error:
+        raise InputError("a frame", "be pandas, polars or pyarrow", type(frame).__name__) from error
+    if isinstance(eager, nw.LazyFrame):
+        eager = eager.collect(backend="pyarrow")
+    if eager.implementation.is_pandas():
+        return _from_pandas(eager.to_native())
+    return eager.to_arrow()
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    """A pandas frame without its index; sparse columns dense, intervals and periods as text."""
+    import pandas as pd
+
+    columns = {}
+    for j in range(frame.shape[1]):
+        column = frame.iloc[:, j]
+        levels = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+        if isinstance(levels.dtype, pd.SparseDtype):
+            column = column.sparse.to_dense()
+        elif isinstance(levels.dtype, pd.IntervalDtype | pd.PeriodDtype):
+            column = column.astype("string")
+        columns[j] = column
+    plain = pd.DataFrame(columns, index=frame.index)
+    plain.columns = frame.columns
+    return pa.Table.from_pandas(plain, preserve_index=False)
