@@ -90,7 +90,7 @@ def encode(X: Any) -> tuple[Any, FeatureMap | None]:
     """
     if is_array(X):
         cells = X if hasattr(X, "dtype") else np.asarray(X)
-        if cells.dtype.kind in "biufc":
+        if cells.dtype.kind in "biuf":
             return X, None
         try:
             return as_floats(X), None
