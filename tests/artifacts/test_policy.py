@@ -12,12 +12,15 @@ import pytest
 from fixtures.targeting import BUDGET
 
 from equipoise.allocation import decide
+from equipoise.artifacts import kinds
+from equipoise.artifacts import policy as policy_file
 from equipoise.artifacts.batch import score_batches, score_file
 from equipoise.artifacts.model import read_model, write_model
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
 from equipoise.core.log import Log
+from equipoise.core.snapshot import read_snapshot
 from equipoise.data import make_coupon_world
 from equipoise.estimators import BoostedTrees, TLearner
 from equipoise.pipeline import HonestPolicy, cross_fit_effects, honest_policy
@@ -207,3 +210,19 @@ def test_a_full_disk_leaves_the_earlier_file(ran, strangers, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert out.read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["made.parquet", "units.parquet"]
+
+
+def test_what_was_read_is_the_model_that_was_written(ran):
+    scorer, model = read_scorer(ran.out / "policy"), read_model(ran.out / "policy")
+    assert scorer.model.seen == model.seen
+    assert "age" in scorer.model.seen
+
+
+def test_an_artifact_is_read_once(ran, monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        kinds, "read_snapshot", lambda path: reads.append(path) or read_snapshot(path)
+    )
+    monkeypatch.setattr(policy_file, "read_snapshot", lambda path: pytest.fail("read twice"))
+    assert type(kinds.read_artifact(ran.out / "policy")).__name__ == "Scorer"
+    assert reads == [ran.out / "policy"]

@@ -1,5 +1,5 @@
-"""The kinds of what ships: a snapshot says its kind, and the kind says who reads it.  A new kind is
-one line here.
+"""The kinds of what ships: a snapshot says its kind, and the kind says what is made of it.  A new
+kind is one line here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from equipoise.core.snapshot import read_snapshot
 ARTIFACTS = Registry(
     "kind of artifact",
     {
-        "policy": "equipoise.artifacts.policy:read_scorer",
-        "mixes": "equipoise.artifacts.mixes:read_mix_policy",
+        "policy": "equipoise.artifacts.policy:scorer_of",
+        "mixes": "equipoise.artifacts.mixes:mix_policy_of",
     },
 )
 
@@ -50,7 +50,8 @@ class Artifact(Protocol):
 
 def read_artifact(path: Path | str) -> Artifact:
     """What a snapshot folder holds, whatever its kind; a changed byte is refused."""
-    kind = read_snapshot(path).meta.get("kind")
+    snapshot = read_snapshot(path)
+    kind = snapshot.meta.get("kind")
     if kind not in ARTIFACTS:
         fix = "give the policy/ folder of a run"
         raise SnapshotError(
@@ -60,5 +61,5 @@ def read_artifact(path: Path | str) -> Artifact:
             str(path),
             fix,
         )
-    artifact: Artifact = ARTIFACTS.load(str(kind))(path)
+    artifact: Artifact = ARTIFACTS.load(str(kind))(snapshot)
     return artifact

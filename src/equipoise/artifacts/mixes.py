@@ -22,7 +22,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.frames import to_arrow
-from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.snapshot import Snapshot, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import Clusters, estimator_from_parts, estimator_parts
 from equipoise.estimators.base import complete
@@ -154,12 +154,12 @@ class ClusterSummary:
 
 def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
     """Write the snapshot and return its id.   plan : the text of the plan it was made by."""
-    said = {
+    mixes = {
         "parts": list(policy.parts),
         "shares": policy.shares.tolist(),
         "bounds": policy.bounds.tolist(),
     }
-    parts = {PLAN_PART: plan.encode(), MIXES_PART: (json.dumps(said, indent=1) + "\n").encode()}
+    parts = {PLAN_PART: plan.encode(), MIXES_PART: (json.dumps(mixes, indent=1) + "\n").encode()}
     models: dict[str, Any] = {}
     for name, model in ((CLUSTERS, policy.clusters), (FOREST, policy.forest)):
         if model is not None:
@@ -178,21 +178,24 @@ def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
 def read_mix_policy(path: Path | str) -> MixPolicy:
     """The policy of a snapshot folder; a changed byte is refused."""
     snapshot = read_snapshot(path)
-    meta = snapshot.meta
-    if meta.get("kind") != KIND:
+    kind = snapshot.meta.get("kind")
+    if kind != KIND:
         fix = "give the policy/ folder of a run with [supply]"
-        raise SnapshotError(
-            "a snapshot", "be that of mixes", repr(meta.get("kind")), str(path), fix
-        )
-    said = json.loads(snapshot.parts[MIXES_PART])
-    made = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
+        raise SnapshotError("a snapshot", "be that of mixes", repr(kind), str(path), fix)
+    return mix_policy_of(snapshot)
+
+
+def mix_policy_of(snapshot: Snapshot) -> MixPolicy:
+    """The mixes that a verified snapshot of their kind holds."""
+    meta, mixes = snapshot.meta, json.loads(snapshot.parts[MIXES_PART])
+    models = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
     return MixPolicy(
         FeatureMap.from_json(meta["features"]),
-        tuple(said["parts"]),
-        made.get(CLUSTERS),
-        np.asarray(said["shares"]),
-        np.asarray(said["bounds"]),
-        made.get(FOREST),
+        tuple(mixes["parts"]),
+        models.get(CLUSTERS),
+        np.asarray(mixes["shares"]),
+        np.asarray(mixes["bounds"]),
+        models.get(FOREST),
         meta["id"],
     )
 

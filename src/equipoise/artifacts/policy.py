@@ -32,7 +32,7 @@ from equipoise.core.errors import SnapshotError
 from equipoise.core.features import FeatureMap
 from equipoise.core.frames import to_arrow
 from equipoise.core.policy import Policy
-from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.snapshot import Snapshot, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_from_parts, estimator_parts
 
@@ -195,20 +195,28 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
 def read_scorer(path: Path | str) -> Scorer:
     """The policy of a snapshot folder; a changed byte is refused."""
     snapshot = read_snapshot(path)
-    meta = snapshot.meta
-    if meta.get("kind") != KIND:
+    kind = snapshot.meta.get("kind")
+    if kind != KIND:
         raise SnapshotError(
             "a snapshot",
             "be that of a policy",
-            repr(meta.get("kind")),
+            repr(kind),
             str(path),
             "give the policy/ folder of a run",
         )
+    return scorer_of(snapshot)
+
+
+def scorer_of(snapshot: Snapshot) -> Scorer:
+    """The policy that a verified snapshot of its kind holds."""
+    meta = snapshot.meta
     parts = {
         name: data for name, data in snapshot.parts.items() if name not in (PLAN_PART, POLICY_PART)
     }
     model = Model(
-        FeatureMap.from_json(meta["features"]), estimator_from_parts(parts, meta["estimator"])
+        FeatureMap.from_json(meta["features"]),
+        estimator_from_parts(parts, meta["estimator"]),
+        meta.get("seen", {}),
     )
     return Scorer(
         model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"]

@@ -79,7 +79,7 @@ def as_floats(X: Any) -> Floats:
         if np.iscomplexobj(X):
             raise TypeError("complex numbers")
         if isinstance(X, np.ma.MaskedArray):
-            X = X.astype(np.float64).filled(np.nan)
+            X = np.ma.filled(X.astype(np.float64), np.nan)
         values = np.ascontiguousarray(X, dtype=np.float64)
     except (TypeError, ValueError) as error:
         fix = "FeatureMap makes numbers of text columns"
