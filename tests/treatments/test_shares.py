@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from equipoise.core.errors import SpaceError
 from equipoise.treatments import Shares
@@ -32,6 +34,28 @@ def test_the_nearest_known_mix_is_a_cell():
     assert mix.cells([[0.5, 0.5], [0.9, 0.1], [0.3, 0.7], [0.52, 0.48]]).tolist() == [0, 1, 2, 0]
 
 
+def test_the_encoding_by_hand():
+    """Moves from control but the last part's, their squares, and the product of a crossing pair."""
+    mix = Shares(["a", "b", "c"], control=[0.5, 0.3, 0.2], degree=2, crosses=[("a", "c")])
+    code = mix.encode([[0.6, 0.3, 0.1]])
+    np.testing.assert_allclose(code, [[0.1, 0.0, 0.01, 0.0, 0.01, -0.01]], atol=1e-12)
+
+
+@given(
+    st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
+    st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
+    st.integers(1, 3),
+)
+def test_what_parts_alone_answer_for_adds_up_to_the_encoding(control, mix, degree):
+    """The products of a pair apart, which no part answers for alone."""
+    control, mix = np.array(control) / sum(control), np.array(mix) / sum(mix)
+    space = Shares(3, control=control, degree=degree, crosses=[("part0", "part1")])
+    added = sum(space.alone(part, mix[part : part + 1]) for part in range(3))
+    code = space.encode(mix[None])
+    assert (added[:, -1] == 0).all()
+    np.testing.assert_allclose(added[:, :-1], code[:, :-1], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("t", "said"),
     [
@@ -42,6 +66,7 @@ def test_the_nearest_known_mix_is_a_cell():
         ([[0.5, 0.5], [-0.1, 1.1]], "treatment must be shares >= 0; .* at row 1"),
         ([[0.5, np.nan]], "be shares >= 0"),
         ([[0.2, 0.3, 0.5]], "have 2 shares per row"),
+        ([["much", "little"]], "treatment must be numbers; got .*much.*; one column a part"),
     ],
 )
 def test_rows_that_are_no_mix_are_named(t, said):
@@ -63,6 +88,14 @@ def test_normalise_is_the_way_out():
         ({"parts": 2, "move": 0.0}, "move must be a share"),
         ({"parts": 2, "control": [0.9, 0.2]}, "control must sum to 1"),
         ({"parts": 2, "candidates": "near"}, "candidates must be one of toward, sample"),
+        ({"parts": 2, "degree": 0}, "degree must be a whole number >= 1; got 0"),
+        ({"parts": 2, "degree": 1.5}, "degree must be a whole number >= 1; got 1.5"),
+        ({"parts": ["a", "b"], "crosses": [("a", "z")]}, "a cross must be two different parts"),
+        ({"parts": ["a", "b"], "crosses": [("a", "a")]}, "got .*'a', 'a'.*; parts: a, b"),
+        (
+            {"parts": ["a", "b"], "crosses": [("a", "b"), ("b", "a")]},
+            "crosses must be different pairs",
+        ),
     ],
 )
 def test_settings_that_make_no_space(keys, said):
