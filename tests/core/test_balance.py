@@ -71,3 +71,17 @@ def test_a_protected_column_that_the_features_give_away():
 
 def test_a_log_without_features():
     assert check(log_of([0, 0, 1, 1]), "balance")["status"] == "ok"
+
+
+def test_a_protected_column_that_the_features_do_not_give_away():
+    """Sex is the same in both rows of each x, and a column of one value cannot be given away."""
+    columns = {"x": [0.0, 1.0] * 4, "sex": [*"ffmm"] * 2, "one": ["a"] * 8, "empty": [None] * 8}
+    columns["empty"] = np.full(8, np.nan)
+    log = log_of([0, 1] * 4, columns, features=("x", "empty"), protected=("sex", "one"))
+    found = check(log, "protected columns")
+    assert found["status"] == "ok"
+    assert {(row["column"], row["level"]): row["r2"] for row in found["rows"]} == {
+        ("sex", "f"): 0.0,
+        ("sex", "m"): 0.0,
+        ("one", "a"): 0.0,
+    }

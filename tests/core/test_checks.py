@@ -4,7 +4,7 @@ from fixtures.small_logs import check, confounded, log_of
 from scipy.stats import chi2_contingency, chisquare
 
 from equipoise.core.checks import check_log, sample_ratio
-from equipoise.core.log import Outcome
+from equipoise.core.log import Log, Outcome
 
 
 def test_sample_ratio_by_hand():
@@ -190,3 +190,46 @@ def test_every_check_has_the_shape_of_the_report():
         assert set(each) == {"name", "status", "summary", "rows"}
         assert each["status"] in {"ok", "note", "warn", "fail"}
         assert each["summary"].endswith(".")
+
+
+def test_a_group_of_one_row_each_was_not_assigned_whole():
+    """Then every row counts, in the sample ratio and in what is said of groups."""
+    log = log_of([0] * 30 + [1] * 30, {"user": np.arange(60)}, group="user", design=(0.5, 0.5))
+    assert [row["rows"] for row in sample_ratio(log)["rows"]] == [30, 30]
+    found = check(log, "groups")
+    assert not found["rows"][0]["treated_whole"]
+    assert "treated alike" not in found["summary"]
+
+
+def test_a_column_without_any_value_does_not_depend_on_the_arm():
+    log = log_of([0, 0, 1, 1], {"empty": np.full(4, np.nan)}, features=("empty",))
+    found = check(log, "missing values")
+    assert found["status"] == "note"
+    assert found["rows"] == [
+        {"column": "empty", "missing": 1.0, "0": 1.0, "1": 1.0, "p_value": 1.0}
+    ]
+
+
+def test_enough_cases_of_a_binary_metric_are_no_worry():
+    arm = np.arange(400) % 2
+    bought = {"bought": (np.arange(400) // 2) % 2}
+    found = check(log_of(arm, bought, outcomes=(Outcome("bought", "binary"),)), "outcomes")
+    assert found["status"] == "ok"
+    assert found["rows"][0]["mean"] == 0.5
+
+
+def test_features_that_were_not_named_are_told():
+    """Where features were chosen for want of names, each column is listed, and why it is none."""
+    plain = log_of([0, 0, 1, 1], {"x": [1.0, 2.0, 3.0, 4.0]}, features=("x",))
+    table, roles, space = plain.table, plain.roles, plain.space
+    assert not any(each["name"] == "features" for each in check_log(plain))
+    found = check(Log(table, roles, space, left_out={}), "features")
+    assert found["status"] == "note"
+    assert "so 1 columns became features: x." in found["summary"]
+    found = check(Log(table, roles, space, left_out={"clicks": "differs by arm"}), "features")
+    assert found["status"] == "warn"
+    assert "Left out: clicks." in found["summary"]
+    assert found["rows"] == [
+        {"column": "x", "feature": True, "reason": ""},
+        {"column": "clicks", "feature": False, "reason": "differs by arm"},
+    ]

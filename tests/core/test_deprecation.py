@@ -33,3 +33,14 @@ def test_scikit_learn_sees_the_new_names_and_no_warning():
 def test_what_an_earlier_version_wrote_is_read_silently():
     saved = {"trees": 3, "random_state": 1}
     assert today(saved, Model.renamed_arguments_) == {"n_estimators": 3, "random_state": 1}
+
+
+def test_a_class_without_set_params_needs_none():
+    @renamed_arguments(trees="n_estimators")
+    class Plain:
+        def __init__(self, n_estimators=10):
+            self.n_estimators = n_estimators
+
+    with pytest.warns(FutureWarning, match="trees= is called n_estimators="):
+        assert Plain(trees=3).n_estimators == 3
+    assert not hasattr(Plain, "set_params")

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError
+from equipoise.core.effects import Effects, frame_library
+from equipoise.core.errors import InputError, MissingExtra
 
 
 def two_units(std_error=None):
@@ -62,6 +63,22 @@ def test_take_keeps_the_order_asked():
 def test_shapes_that_disagree_are_refused():
     with pytest.raises(InputError, match="shape"):
         Effects(np.zeros((2, 1, 1)), np.zeros((3, 1)), ("a",), ("y",))
+    with pytest.raises(InputError, match=r"std_error must have the shape of values \(2, 2, 2\)"):
+        two_units(np.zeros((2, 2)))
+
+
+def test_units_are_counted():
+    assert len(two_units()) == 2
+
+
+def test_a_table_that_no_effects_wrote_is_refused():
+    with pytest.raises(InputError, match="be written by Effects.to_table; got .*'age'"):
+        Effects.from_table(pa.table({"age": [31.0]}))
+
+
+def test_a_library_that_is_not_there_is_named_with_its_cure():
+    with pytest.raises(MissingExtra, match="no_such_frames must be installed .* pip install no_"):
+        frame_library("no_such_frames")
 
 
 def test_frames_have_one_row_per_unit_candidate_and_metric():

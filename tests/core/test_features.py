@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, encode, matrix
+from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, FittedColumns, encode, matrix
 from equipoise.core.frames import to_arrow
 
 
@@ -167,3 +167,38 @@ def test_objects_that_are_numbers_stay_numbers():
 def test_encode_refuses_what_no_column_can_be():
     with pytest.raises(InputError, match="be numbers; got complex"):
         encode(np.array([[1j]]))
+
+
+def remembered(X):
+    columns = FittedColumns()
+    return columns, *columns._fit_columns(X)
+
+
+@pytest.mark.parametrize("made", [COLUMNS, {"age": [31.0, 2.0], "new": [1, 0]}], ids=["text", "no"])
+def test_later_rows_are_read_as_those_of_fit(frame, made):
+    """Whatever their order; the columns are the user's, the names those after encoding."""
+    columns, values, names = remembered(frame(made))
+    assert columns.feature_names_in_.tolist() == list(made)
+    assert columns.n_features_in_ == len(made)
+    assert columns._encoded_names == names
+    turned = frame(dict(reversed(made.items())))
+    np.testing.assert_array_equal(columns._as_fitted(turned), values)
+
+
+def test_an_array_may_follow_a_frame_in_the_order_of_fit():
+    columns, values, _ = remembered({"age": [31.0, 2.0], "new": [1.0, 0.0]})
+    np.testing.assert_array_equal(columns._as_fitted(values), values)
+
+
+@pytest.mark.parametrize(
+    ("X", "says"),
+    [
+        ({"age": [1.0]}, "X must have the 2 features of fit; got 1"),
+        ({"age": [1.0], "old": [1.0]}, r"got unknown \['old'\]; fit saw age, new"),
+        (np.ones((1, 3)), "X must have the 2 features of fit; got 3"),
+    ],
+)
+def test_other_columns_than_those_of_fit_are_refused(X, says):
+    columns, *_ = remembered({"age": [31.0, 2.0], "new": [1.0, 0.0]})
+    with pytest.raises(InputError, match=says):
+        columns._as_fitted(X)

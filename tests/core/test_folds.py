@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.core.folds import fold_ids
+from equipoise.core.folds import check_seed, fold_ids
 
 
 def test_every_fold_has_its_share_of_every_stratum():
@@ -34,3 +34,14 @@ def test_too_few_rows_or_folds():
 def test_folds_are_a_whole_number(folds):
     with pytest.raises(InputError, match="folds must be a whole number >= 2; got"):
         fold_ids(30, folds, seed=0)
+
+
+@pytest.mark.parametrize("seed", ["one", 1.5, None, True, -1])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(InputError, match="random_state must be a whole number >= 0; got"):
+        check_seed(seed, "random_state")
+
+
+@pytest.mark.parametrize("seed", [0, 2**40, np.int64(3)])
+def test_any_whole_number_is_a_seed(seed):
+    check_seed(seed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from hypothesis import given
@@ -18,7 +20,8 @@ from equipoise.core.frames import to_arrow
 
 @given(
     data_frames(
-        [column("a", dtype=float), column("b", dtype=int)], index=range_indexes(min_size=1)
+        [column("a", dtype=float), column("b", dtype=int)],
+        index=range_indexes(min_size=1, max_size=8),
     ),
     st.randoms(use_true_random=False),
 )
@@ -28,6 +31,13 @@ def test_the_index_of_pandas_is_no_column(frame, random):
     shuffled = frame.iloc[order]
     assert to_arrow(shuffled).column_names == ["a", "b"]
     np.testing.assert_array_equal(to_arrow(shuffled)["a"].to_numpy(), shuffled["a"])
+
+
+def test_a_batch_and_a_lazy_frame_are_tables():
+    table = pa.table({"a": [1.0, None], "b": ["x", "y"]})
+    assert to_arrow(table.to_batches()[0]).equals(table)
+    lazy = to_arrow(pl.from_arrow(table).lazy())
+    assert lazy.to_pydict() == table.to_pydict()
 
 
 @pytest.mark.parametrize("index", [[0, 0], ["u", "v"], pd.Index([7, 3], name="user")], ids=str)

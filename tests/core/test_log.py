@@ -94,6 +94,10 @@ def test_a_column_may_be_outcome_and_claim():
     assert log_of(claimed="visit").roles.claimed == "visit"
 
 
+def test_the_sign_of_a_metric_says_which_way_is_better():
+    assert (Outcome("spend").sign, Outcome("skips", better="lower").sign) == (1.0, -1.0)
+
+
 def test_roles_as_json_leave_defaults_out():
     plain = roles_to_json(Roles("arm", (Outcome("y", "amount"),), ("a",), design=(0.5, 0.5)))
     assert plain == {
@@ -116,6 +120,7 @@ BAD_ROLES = {
     "feature is protected": ({"protected": ("zip",)}, "feature 'zip'"),
     "treatment is the outcome": ({"outcomes": (Outcome("arm"),)}, "treatment 'arm'"),
     "text as an outcome": ({"outcomes": (Outcome("user"),)}, "be numbers"),
+    "lists as an outcome": ({"outcomes": (Outcome("nest"),)}, "one column of each number in it"),
     "design of the wrong length": ({"design": (0.2, 0.3, 0.5)}, "2 probabilities"),
     "design sums to 0.9": ({"design": (0.4, 0.5)}, "sum to 1"),
     "design with 0": ({"design": (0.0, 1.0)}, "2 probabilities"),
@@ -184,6 +189,12 @@ def test_a_treatment_outside_the_space_names_its_row():
 def test_a_cell_needs_two_rows(arms):
     with pytest.raises(LogError, match="at least two rows"):
         log_of({"arm": arms})
+
+
+def test_fewer_rows_than_two_of_each_arm():
+    table = to_arrow(COLUMNS).slice(0, 3)
+    with pytest.raises(LogError, match="have at least 4 rows; got 3; two rows of each: none, mail"):
+        Log(table, Roles("arm", OUTCOMES, ("age",)), ARMS)
 
 
 def test_no_rows():

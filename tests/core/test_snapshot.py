@@ -1,4 +1,8 @@
+import errno
 import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,18 +45,33 @@ def other_format(folder):
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
 
 
-def outside(folder):
+def another_part(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["sha256"]["../secret"] = "0"
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("harm", [changed, missing, extra, half_manifest, other_format, outside])
+@pytest.mark.parametrize(
+    "harm", [changed, missing, extra, half_manifest, other_format, another_part]
+)
 def test_a_harmed_snapshot_is_refused(tmp_path, harm):
     write_snapshot(tmp_path / "s", PARTS, {})
     harm(tmp_path / "s")
     with pytest.raises(SnapshotError):
         read_snapshot(tmp_path / "s")
+
+
+@pytest.mark.parametrize("way", ["its name", "a link"])
+def test_a_forged_snapshot_reads_nothing_outside_its_folder(tmp_path, way):
+    """Not even with the right sums everywhere."""
+    secret, forged = tmp_path / "secret", tmp_path / "s" / "forged"
+    write_snapshot(forged, {"../../secret" if way == "its name" else "part": b"word"}, {})
+    secret.write_bytes(b"word")
+    if way == "a link":
+        (forged / "part").unlink()
+        (forged / "part").symlink_to(secret)
+    with pytest.raises(SnapshotError, match="a part's name must stay inside the snapshot"):
+        read_snapshot(forged)
 
 
 def test_writing_again_replaces_the_whole_folder(tmp_path):
@@ -146,3 +165,47 @@ def test_a_folder_replaces_a_folder_without_a_swap(tmp_path, monkeypatch):
     write_snapshot(tmp_path / "s", PARTS, {})
     write_snapshot(tmp_path / "s", {"other": b""}, {})
     assert set(read_snapshot(tmp_path / "s").parts) == {"other"}
+
+
+def swap(one, other):
+    """What renamex_np of macOS does."""
+    Path(os.fsdecode(one)).rename(Path(os.fsdecode(other)).with_name("third"))
+    Path(os.fsdecode(other)).rename(os.fsdecode(one))
+    Path(os.fsdecode(other)).with_name("third").rename(os.fsdecode(other))
+
+
+@pytest.mark.parametrize("system", ["macOS", "neither"])
+def test_a_folder_replaces_a_folder_on_other_systems(tmp_path, monkeypatch, system):
+    """macOS swaps by another call; a system that has neither moves the old one away first."""
+    calls = []
+
+    def renamex_np(one, other, flag):
+        calls.append(flag)
+        return swap(one, other) or 0
+
+    libc = SimpleNamespace(renamex_np=renamex_np) if system == "macOS" else SimpleNamespace()
+    monkeypatch.setattr(snapshot.ctypes, "CDLL", lambda *_, **__: libc)
+    write_snapshot(tmp_path / "s", PARTS, {})
+    write_snapshot(tmp_path / "s", {"other": b""}, {})
+    assert set(read_snapshot(tmp_path / "s").parts) == {"other"}
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    assert calls == ([snapshot.SWAP] if system == "macOS" else [])
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EIO], ids=errno.errorcode.get)
+def test_a_disk_that_does_not_write_is_no_file_system_that_cannot_sync(tmp_path, monkeypatch, code):
+    """The first loses nothing and is told; the second is no trouble."""
+    write_snapshot(tmp_path / "s", PARTS, {})
+
+    def fails(_):
+        raise OSError(code, "as asked")
+
+    monkeypatch.setattr(snapshot.os, "fsync", fails)
+    if code == errno.EINVAL:
+        write_snapshot(tmp_path / "s", {"other": b""}, {})
+        assert set(read_snapshot(tmp_path / "s").parts) == {"other"}
+    else:
+        with pytest.raises(OSError, match="as asked"):
+            write_snapshot(tmp_path / "s", {"other": b""}, {})
+        assert read_snapshot(tmp_path / "s").parts == PARTS
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]

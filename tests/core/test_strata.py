@@ -182,6 +182,23 @@ def test_a_reward_is_five_numbers(reward):
         strata.check_reward(reward)
 
 
+def test_five_numbers_are_a_reward():
+    assert strata.check_reward([0, 0, 0, 1, -0.4]).tolist() == [0, 0, 0, 1, -0.4]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, np.nan])
+def test_a_budget_of_offers_is_a_share(share):
+    with pytest.raises(InputError, match="a budget of offers must be a share in 0..1; got"):
+        strata.offer_threshold(np.array([1.0]), share)
+
+
+def test_a_budget_that_suffices_has_no_threshold():
+    """All who are worth more than nothing get an offer, and nobody else."""
+    reward = np.array([0.3, -0.1, 0.0])
+    assert strata.offer_threshold(reward, 1 / 3) == (0.0, 0.0)
+    assert strata.offer_chance(reward, 0.0, 0.0).tolist() == [1, 0, 0]
+
+
 def test_negative_amounts_are_refused():
     with pytest.raises(InputError, match="cost must be a finite amount >= 0; got -1"):
         COUPON.reward(1, -1)
