@@ -6,8 +6,13 @@ import importlib
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["fixtures.targeting", "fixtures.supply"]
+
+# how long an example takes says more of the machine than of the code
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 MAKERS = {
     "pandas": lambda columns: importlib.import_module("pandas").DataFrame(columns),

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.deprecation import warn_renamed
+from equipoise.core.display import set_plotter
 from equipoise.core.version import __version__
 
 if TYPE_CHECKING:
@@ -131,5 +132,7 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return sorted([*__all__, *ROOMS])
 
+
+set_plotter(lambda result: import_module("equipoise.report").plot(result))
 
 __all__ = ["__version__", *NAMES]

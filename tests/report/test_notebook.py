@@ -20,7 +20,9 @@ def test_every_drawing_of_the_findings_is_a_figure(name):
 def test_a_curve_by_hand():
     share = np.array([0.0, 0.5, 1.0])
     value = np.array([0.0, 2.0, 3.0])
-    figure = plot(Curve(share, value, value - 1, value + 1, value - 2, value + 2, 3 * share))
+    points = Curve(share, value, value - 1, value + 1, value - 2, value + 2, 3 * share)
+    assert points.to_pandas()["band_high"].tolist() == (value + 2).tolist()
+    figure = points.plot()
     lines = {tuple(line.y) for line in figure.data}
     assert {tuple(value), tuple(value - 1), tuple(value + 1), tuple(3 * share)} == lines
     assert tuple(figure.data[0].x) == (0.0, 50.0, 100.0)

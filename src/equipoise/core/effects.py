@@ -6,18 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.core.arrays import Floats
-from equipoise.core.errors import InputError, MissingExtra
+from equipoise.core.display import Displayed, html_table
+from equipoise.core.errors import InputError
 
 
 @dataclass(frozen=True, repr=False)
-class Effects:
+class Effects(Displayed):
     """Expected change of every metric under every candidate, against control, for every unit.
 
     Attributes
@@ -226,37 +226,8 @@ class Effects:
             }
         )
 
-    def to_pandas(self) -> Any:
-        """`to_long` as a pandas frame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row per unit, candidate and metric.
-
-        Examples
-        --------
-        >>> effects = Effects(np.array([[[0.5]]]), np.array([[2.0]]), ("mail",), ("visits",))
-        >>> effects.to_pandas()["effect"].tolist()
-        [0.5]
-        """
-        return frame_library("pandas").DataFrame(self.to_long().to_pydict())
-
-    def to_polars(self) -> Any:
-        """`to_long` as a polars frame.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per unit, candidate and metric.
-
-        Examples
-        --------
-        >>> effects = Effects(np.array([[[0.5]]]), np.array([[2.0]]), ("mail",), ("visits",))
-        >>> effects.to_polars()["effect"].to_list()
-        [0.5]
-        """
-        return frame_library("polars").from_arrow(self.to_long())
+    def _frame(self) -> pa.Table:
+        return self.to_long()
 
     def __repr__(self) -> str:
         n, k, m = self.values.shape
@@ -267,6 +238,16 @@ class Effects:
             cells = ", ".join(f"{name} {x:+.4g}" for name, x in zip(self.metrics, row, strict=True))
             lines.append(f"  {candidate:<{width}}  {cells}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        n, k, m = self.values.shape
+        means = self.values.mean(axis=0) if n else np.full((k, m), np.nan)
+        rows = [
+            (name, *(f"{x:+.4g}" for x in row))
+            for name, row in zip(self.candidates, means, strict=True)
+        ]
+        caption = f"Mean effects of {n:,} units"
+        return html_table(caption, rows, ("", *self.metrics))
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Effects:
@@ -309,15 +290,6 @@ class Effects:
             metrics,
             cube("{0}|{1}|se") if has_errors else None,
         )
-
-
-def frame_library(name: str) -> Any:
-    """A library of frames by name; an error that says what to install where it is absent."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        what, must = name, "be installed to give its frames"
-        raise MissingExtra(what, must, "no such module", fix=f"pip install {name}") from error
 
 
 def _index(what: str, names: tuple[str, ...], name: str) -> int:

@@ -12,13 +12,15 @@ normals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numba
 import numpy as np
+import pyarrow as pa
 from scipy.sparse import csr_array
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import Displayed
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import critical, small_sample
 from equipoise.evaluation.score_ranking import ScoreRanking
@@ -28,7 +30,7 @@ SUP_DRAWS = 2000  # draws of the largest deviation: its 95 % quantile is then kn
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Displayed):
     """A curve over the share treated, p <= points + 1 points.
 
     Attributes
@@ -59,6 +61,9 @@ class Curve:
     band_low: Floats
     band_high: Floats
     random: Floats
+
+    def _frame(self) -> pa.Table:
+        return pa.table({field.name: getattr(self, field.name) for field in fields(self)})
 
 
 def gain_curve(

@@ -14,7 +14,7 @@ from typing import Any
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
-from equipoise.pipeline.job import Job
+from equipoise.pipeline.job import Job, RunFindings
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.page import report_libraries
 from equipoise.report.upgrade import upgrade
@@ -28,7 +28,9 @@ JOBS = Registry(
 )
 
 
-def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = "") -> Any:
+def run(
+    plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = ""
+) -> RunFindings:
     """Run a plan and write its folder; returns the findings.
 
     The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run
@@ -48,9 +50,9 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
 
     Returns
     -------
-    dict
-        The findings, as ``metrics.json`` keeps them: `report.findings.Findings`, or those of the
-        plan's own job.
+    RunFindings
+        A dict, as ``metrics.json`` keeps it: `report.findings.Findings`, or those of the plan's own
+        job; with ``to_pandas()``, ``to_polars()`` and ``plot()``.
 
     Raises
     ------
@@ -72,7 +74,8 @@ def run(plan: Plan, out: Path | str, *, progress: Progress = silent, command: st
     files.check_out(place)
     report_libraries()  # better missed now than after the fits
     job: Job = JOBS.load(plan.job)
-    return job.run(plan, place, progress, command)
+    findings = job.run(plan, place, progress, command)
+    return RunFindings(findings, job.values(findings))
 
 
 def render(findings: Mapping[str, Any]) -> str:
@@ -80,11 +83,12 @@ def render(findings: Mapping[str, Any]) -> str:
     return _job_of(findings).render(findings)
 
 
-def read_findings(folder: Path | str) -> dict[str, Any]:
+def read_findings(folder: Path | str) -> RunFindings:
     """The findings of a run folder, whatever its job and version; what is missing is an error."""
     findings = upgrade(files.read_metrics(folder))
-    files.check_findings(findings, _job_of(findings).findings.__required_keys__, folder)  # type: ignore[attr-defined]
-    return findings
+    job = _job_of(findings)
+    files.check_findings(findings, job.findings.__required_keys__, folder)  # type: ignore[attr-defined]
+    return RunFindings(findings, job.values(findings))
 
 
 def _job_of(findings: Mapping[str, Any]) -> Job:

@@ -31,7 +31,7 @@ from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship
 from equipoise.pipeline.study.study import Study, make_study
-from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Rival
+from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival
 from equipoise.report.page import render_report
 from equipoise.report.sentences import headline, risks
 
@@ -218,4 +218,9 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     (beside / files.REPORT).write_text(render_report(findings), encoding="utf-8")
 
 
-JOB = Job(run_targeting, render_report, Findings)
+def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:
+    """What each policy that was compared is worth, its spend beside its gains."""
+    return {row["policy"]: {**row["values"], "spend": row["spend"]} for row in findings["rivals"]}
+
+
+JOB = Job(run_targeting, render_report, Findings, values_of)

@@ -1,47 +1,71 @@
-"""The report's own drawings as plotly figures, for a notebook.
-
-``import equipoise.report.notebook``; then ``plot(findings)`` or ``plot(curve)``.
-"""
+"""The report's own drawings as plotly figures, for a notebook: ``result.plot()``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
+
+from equipoise.core.effects import Effects
 from equipoise.evaluation.curves import Curve
 from equipoise.report.formatting import Unit
 from equipoise.report.page import sections
 from equipoise.report.parts import Figure, Plot
-from equipoise.report.plots import LINE, MUTED, add_line, curve
+from equipoise.report.plots import LINE, MUTED, add_line, curve, forest
 from equipoise.report.view import View
 
 PLAIN = Unit(1.0, "", "", "gain per head")
 
 
-def plot(thing: Mapping[str, Any] | Curve) -> Any:
-    """Draw findings or a curve as the report draws them.
+def plot(result: Mapping[str, Any] | Curve | Effects) -> Any:
+    """Draw findings, a curve or effects as the report draws them.
 
     Parameters
     ----------
-    thing : findings of `equipoise.run`, or a Curve of `equipoise.evaluation`
+    result : findings of `equipoise.run`, Curve of `equipoise.evaluation`, or Effects
         What is drawn.
 
     Returns
     -------
     plotly.graph_objects.Figure, or a list of them
-        One figure of a curve; of findings every drawing of the report, in its order.
+        One figure of a curve; of effects one per metric, a row per candidate: the mean over units,
+        with whiskers over the middle 90 % of units; of findings every drawing of the report, in its
+        order.
 
     Examples
     --------
-    >>> figures = plot(equipoise.run(plan, "runs/mine"))  # doctest: +SKIP
-    >>> figures[0].show()  # doctest: +SKIP
+    >>> from equipoise.datasets import make_coupon_world
+    >>> log, truth = make_coupon_world(200, metrics=("conversion", "visits"))
+    >>> [figure.layout.title.text for figure in plot(truth.effects())]
+    ['conversion: effects of units', 'visits: effects of units']
     """
-    if isinstance(thing, Curve):
-        return as_figure(_curve(thing))
-    blocks = [block for section in sections(View(thing)) for block in section.blocks]  # type: ignore[arg-type]
+    if isinstance(result, Curve):
+        return as_figure(_curve(result))
+    if isinstance(result, Effects):
+        return [_spread(result, metric) for metric in result.metrics]
+    blocks = [block for section in sections(View(result)) for block in section.blocks]  # type: ignore[arg-type]
     return [as_figure(p) for block in blocks if isinstance(block, Figure) for p in block.plots]
+
+
+def plot_intervals(intervals: Mapping[str, Sequence[float]], axis: str, title: str = "") -> Any:
+    """Values with their whiskers, one row each, as a plotly figure.   intervals : [value, low,
+    high] by name.
+    """
+    names = list(intervals)
+    marks = [LINE] * len(names)
+    return as_figure(forest(names, list(intervals.values()), marks, PLAIN, axis, title))
+
+
+def _spread(effects: Effects, metric: str) -> Any:
+    """The effects of each candidate on a metric over units: the mean and the middle 90 %."""
+    values = effects.metric(metric)
+    low, high = np.quantile(values, [0.05, 0.95], axis=0)
+    rows = np.column_stack([values.mean(axis=0), low, high]).tolist()
+    intervals = dict(zip(effects.candidates, rows, strict=True))
+    return plot_intervals(intervals, metric, f"{metric}: effects of units")
 
 
 def as_figure(drawing: Plot) -> Any:

@@ -9,7 +9,6 @@ scorer      the model and the prices of one fold                      `shipping`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
+from equipoise.core.display import Displayed, html_table
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
@@ -36,10 +36,11 @@ from equipoise.pipeline.study.policy import check_policy, make_policy_task, solv
 from equipoise.pipeline.study.propensity import propensity_of
 from equipoise.pipeline.study.shipping import ship
 from equipoise.report.findings import DemandRow, Interval
+from equipoise.report.notebook import plot_intervals
 
 
 @dataclass(frozen=True, repr=False)
-class HonestPolicy:
+class HonestPolicy(Displayed):
     """A policy within its demands, and what it is worth on rows that none of its models saw.
 
     Attributes
@@ -115,27 +116,18 @@ class HonestPolicy:
         ]
         return pa.Table.from_pylist(rows, SCHEMA)
 
-    def to_pandas(self) -> Any:
-        """`to_table` as a pandas frame; pandas must be installed.
+    def _frame(self) -> pa.Table:
+        return self.to_table()
+
+    def plot(self) -> Any:
+        """Draw the gains and the spend with their intervals, as the report would.
 
         Returns
         -------
-        pandas.DataFrame
-            One row per figure.
+        plotly.graph_objects.Figure
+            A row per metric, and one for the spend.
         """
-        return self.to_table().to_pandas()
-
-    def to_polars(self) -> Any:
-        """`to_table` as a polars frame; polars must be installed.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per figure.
-        """
-        import polars
-
-        return polars.from_arrow(self.to_table())
+        return plot_intervals({**self.values, "spend": self.spend}, "per unit")
 
     def __repr__(self) -> str:
         lines = [f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"]
@@ -143,13 +135,8 @@ class HonestPolicy:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(label)}</th>"
-            f"<td style='text-align:left'>{escape(text)}</td></tr>"
-            for label, text in self._lines()
-        )
-        head = f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"
-        return f"<table><caption>{escape(head)}</caption>{rows}</table>"
+        caption = f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"
+        return html_table(caption, self._lines())
 
     def _lines(self) -> list[tuple[str, str]]:
         """What a reader wants to see first, as (label, text)."""

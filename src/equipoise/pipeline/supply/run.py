@@ -133,4 +133,4 @@ def findings_of(
     return found
 
 
-JOB = Job(run_supply, render_supply, SupplyFindings)
+JOB = Job(run_supply, render_supply, SupplyFindings, lambda findings: findings["whole"])
