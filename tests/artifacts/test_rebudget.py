@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, budgeted_policy, floor, group_budget, parity
-from equipoise.artifacts.rebudget import demands_on, rebudgeted
+from equipoise.artifacts.rebudget import demands_on, rebudget_units
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError
 
@@ -36,7 +36,7 @@ def shipped(values, constraints, groups=None):
 
 def test_the_budget_is_that_of_these_units_by_hand():
     policy = shipped([1.0, 2.0, 3.0, 4.0], [budget(0.5, per_head=True)])
-    choice, score = rebudgeted(
+    choice, score = rebudget_units(
         policy, units([5.0, 7.0, 6.0, 8.0]), np.ones((4, 1)), {}, np.arange(4)
     )
     assert choice.tolist() == [-1, 0, -1, 0]  # at the shipped price all four would be treated
@@ -50,7 +50,9 @@ def test_parity_is_by_the_shares_of_these_units():
         rng.random(100), [budget(0.4, per_head=True), parity("town", 0.05)], {"town": old}
     )
     values = rng.random(100) + (new == "a")
-    choice, _ = rebudgeted(policy, units(values), np.ones((100, 1)), {"town": new}, np.arange(100))
+    choice, _ = rebudget_units(
+        policy, units(values), np.ones((100, 1)), {"town": new}, np.arange(100)
+    )
     treated = choice >= 0
     assert treated.sum() == 40
     assert all(abs(treated[new == town].mean() - 0.4) <= 0.05 + 1e-9 for town in ("a", "b"))
@@ -65,7 +67,7 @@ def test_a_group_that_is_absent_asks_nothing():
         {"town": towns},
     )
     groups = {"town": np.array(["a", "a"])}
-    assert rebudgeted(policy, units([1.0, 2.0]), np.ones((2, 1)), groups, np.arange(2))[
+    assert rebudget_units(policy, units([1.0, 2.0]), np.ones((2, 1)), groups, np.arange(2))[
         0
     ].tolist() == [-1, 0]
 
@@ -73,11 +75,11 @@ def test_a_group_that_is_absent_asks_nothing():
 def test_demands_that_these_units_cannot_meet_are_refused():
     policy = shipped([1.0, 2.0], [floor("y", 0.5, per_head=True)])
     with pytest.raises(InfeasibleError):
-        rebudgeted(policy, units([0.1, 0.2]), np.ones((2, 1)), {}, np.arange(2))
+        rebudget_units(policy, units([0.1, 0.2]), np.ones((2, 1)), {}, np.arange(2))
 
 
 def test_the_shipped_policy_is_not_changed():
     policy = shipped([1.0, 2.0, 3.0, 4.0], [budget(0.5, per_head=True)])
     before = replace(policy)
-    rebudgeted(policy, units([5.0, 7.0, 6.0, 8.0]), np.ones((4, 1)), {}, np.arange(4))
+    rebudget_units(policy, units([5.0, 7.0, 6.0, 8.0]), np.ones((4, 1)), {}, np.arange(4))
     assert policy == before

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from equipoise.allocation import decide
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.model import Model
-from equipoise.artifacts.rebudget import rebudgeted
+from equipoise.artifacts.rebudget import rebudget_units
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
@@ -42,8 +42,31 @@ PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model, the costs and the rule: everything that assigns a unit.   id : the column of unit
-    ids, or None.
+    """A model, the costs and the rule: everything that assigns a unit.
+
+    Attributes
+    ----------
+    model : Model
+        The fitted estimator with its feature map.
+    costs : Costs
+        What each offer costs.
+    policy : Policy
+        The rule with its prices.
+    id : str or None, default None
+        The column of unit ids; None: the row numbers.
+
+    Examples
+    --------
+    >>> from equipoise.estimators import BoostedTrees, TLearner
+    >>> units = pa.table({"city": ["Oslo", "Rome"] * 20})
+    >>> features, treatment = FeatureMap().fit(units), np.repeat([0, 1], 20)
+    >>> y = treatment * np.tile([1.0, -1.0], 20)
+    >>> learner = TLearner(BoostedTrees(5, min_child_samples=5))
+    >>> learner = learner.fit(features.transform(units), y, treatment=treatment)
+    >>> policy = Policy(("1",), "0", ("y",), (1.0,))
+    >>> scorer = Scorer(Model(features, learner), Costs((2.0,)), policy)
+    >>> scorer.assign({"city": ["Rome", "Oslo"]})["chosen"].to_pylist()
+    ['0', '1']
     """
 
     model: Model
@@ -52,60 +75,102 @@ class Scorer:
     id: str | None = None
 
     def assign(self, frame: Any) -> pa.Table:
-        """The assignment of every unit of a frame of raw columns; columns as in `assignments`."""
+        """Assign every unit of a frame by the rule with its fixed prices.
+
+        Parameters
+        ----------
+        frame : frame, (n rows)
+            Raw columns, as in the log.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row per unit; columns as in `assignments`.
+        """
         table = to_arrow(frame)
         return self._assign(table, np.arange(table.num_rows))
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The assignments of every batch, one batch each; rows without an id column are numbered
-        through.
+        """Assign the units of record batches, one batch of assignments for each.
+
+        Parameters
+        ----------
+        batches : iterable of pyarrow.RecordBatch
+            Raw columns, as in the log; empty batches are left out.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            As in `assign`; rows without an id column are numbered through.
         """
         start = 0
         for batch in batches:
             if batch.num_rows == 0:
                 continue
             table = pa.Table.from_batches([batch])
-            made = self._assign(table, np.arange(start, start + batch.num_rows))
+            assignment = self._assign(table, np.arange(start, start + batch.num_rows))
             start += batch.num_rows
-            yield from made.combine_chunks().to_batches()
+            yield from assignment.combine_chunks().to_batches()
 
     def rebudget(self, frame: Any) -> pa.Table:
-        """The assignment that meets the policy's demands on the units of a frame as a whole: no
-        more is expected to be spent.
+        """Assign the units of a frame so that the policy's demands hold on them as a whole.
+
+        Parameters
+        ----------
+        frame : frame, (n rows)
+            Raw columns, as in the log.
+
+        Returns
+        -------
+        pyarrow.Table
+            As in `assign`; no more is expected to be spent than the demands allow.
         """
         table = to_arrow(frame)
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, np.arange(table.num_rows))
-        choice, score = rebudgeted(self.policy, effects, expected, groups, _ids(unit))
+        choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit))
         return self._table(unit, choice, score, expected)
 
     def budget(self) -> float | None:
-        """What may be spent per head; None without a budget."""
+        """Give what may be spent per head.
+
+        Returns
+        -------
+        float or None
+            In money; None without a budget.
+        """
         return next(
             (demand.bound for demand in self.policy.demands if demand.kind == "budget"), None
         )
 
     def summary(self) -> AssignmentSummary:
-        """The cost and the cells of a file."""
+        """Start the sums over a file of assignments.
+
+        Returns
+        -------
+        AssignmentSummary
+            The budget, and a count of 0 for every cell.
+        """
         cells = dict.fromkeys((self.policy.control, *self.policy.candidates), 0)
         return AssignmentSummary(self.budget(), cells)
 
     def _assign(self, table: pa.Table, numbers: Ints) -> pa.Table:
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, numbers)
-        made = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
-        return self._table(unit, made.choice, made.score, expected)
+        decisions = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
+        return self._table(unit, decisions.choice, decisions.score, expected)
 
     def _facts(self, table: pa.Table) -> tuple[Effects, Floats, dict[str, Any]]:
         """What the rule is applied to: the effects, the expected costs (n, k), and the labels of
         the columns it names.
         """
         effects = self.model.effects(table)
-        named = dict.fromkeys(
+        group_columns = dict.fromkeys(
             demand.column for demand in self.policy.demands if demand.column is not None
         )
         groups = {
-            name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_) for name in named
+            name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_)
+            for name in group_columns
         }
         return effects, self.costs.expected(effects, table), groups
 
@@ -125,7 +190,19 @@ class Scorer:
 
 @dataclass
 class AssignmentSummary:
-    """What the units of a file cost, and how many got which cell.   budget : per head, or None."""
+    """What the units of a file cost, and how many got which cell.
+
+    Attributes
+    ----------
+    budget : float or None
+        What may be spent per head.
+    cells : dict of str to int
+        The units in each cell.
+    units : int
+        All units.
+    cost : float
+        Their expected cost, in money.
+    """
 
     budget: float | None
     cells: dict[str, int]
@@ -145,9 +222,7 @@ class AssignmentSummary:
 
 
 def _ids(unit: Any) -> Any:
-    """Ids that lots are drawn by, (n,): row numbers as they are, an id column as text, whatever its
-    type.
-    """
+    """Ids for random draws, (n,): row numbers as they are, an id column of any type as text."""
     return (
         unit
         if isinstance(unit, np.ndarray)
@@ -158,19 +233,51 @@ def _ids(unit: Any) -> Any:
 def assignments(
     unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]
 ) -> pa.Table:
-    """One row a unit: its id or number, the cell chosen, the score of the best candidate, the
-    expected cost of the choice.
+    """Tabulate choices, one row per unit.
+
+    Parameters
+    ----------
+    unit : array-like, (n,)
+        Ids or row numbers.
+    name : str
+        The name of their column.
+    choice : array of int, (n,)
+        -1 control, a candidate a.
+    score : array, (n,)
+        Of the best candidate, in worth.
+    expected : array, (n, k)
+        Expected costs, in money.
+    cells : tuple of str, (1 + k,)
+        The names of control and the candidates.
+
+    Returns
+    -------
+    pyarrow.Table
+        The id, the cell ``chosen``, the ``score`` and the ``expected_cost`` of the choice.
     """
     cost = np.where(choice >= 0, expected[np.arange(len(choice)), np.maximum(choice, 0)], 0.0)
-    chosen = pa.DictionaryArray.from_arrays(
+    cell_of_unit = pa.DictionaryArray.from_arrays(
         pa.array((choice + 1).astype(np.int32)), pa.array(cells)
     ).dictionary_decode()
-    return pa.table({name: unit, "chosen": chosen, "score": score, "expected_cost": cost})
+    return pa.table({name: unit, "chosen": cell_of_unit, "score": score, "expected_cost": cost})
 
 
 def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
-    """Write the snapshot of a policy and return its id.   plan : the text of the plan it was made
-    by.
+    """Write the snapshot of a policy.
+
+    Parameters
+    ----------
+    path : path
+        The folder to write.
+    scorer : Scorer
+        The policy with its model and costs.
+    plan : str
+        The text of the plan it was made by.
+
+    Returns
+    -------
+    str
+        The snapshot's id.
     """
     parts, meta = estimator_parts(scorer.model.estimator)
     policy = scorer.policy.to_json()
@@ -193,7 +300,37 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
 
 
 def read_scorer(path: Path | str) -> Scorer:
-    """The policy of a snapshot folder; a changed byte is refused."""
+    """Read the policy of a snapshot folder.
+
+    Parameters
+    ----------
+    path : path
+        The folder, e.g. ``policy/`` of a run.
+
+    Returns
+    -------
+    Scorer
+        The policy with its model and costs.
+
+    Raises
+    ------
+    SnapshotError
+        Where a byte was changed, or the snapshot is of another kind.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from equipoise.estimators import BoostedTrees, TLearner
+    >>> X, y, treatment = np.ones((40, 1)), np.arange(40.0), [0, 1] * 20
+    >>> model = Model(
+    ...     FeatureMap().fit(X), TLearner(BoostedTrees(2)).fit(X, y, treatment=treatment)
+    ... )
+    >>> scorer = Scorer(model, Costs((2.0,)), Policy(("1",), "0", ("y",), (1.0,)))
+    >>> with TemporaryDirectory() as folder:
+    ...     snapshot_id = write_scorer(f"{folder}/policy", scorer, plan="")
+    ...     read_scorer(f"{folder}/policy").policy == scorer.policy
+    True
+    """
     snapshot = read_snapshot(path)
     kind = snapshot.meta.get("kind")
     if kind != KIND:

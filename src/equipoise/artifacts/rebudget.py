@@ -17,7 +17,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.policy import Policy
 
 
-def rebudgeted(
+def rebudget_units(
     policy: Policy, effects: Effects, expected: Floats, groups: Groups, units: Ints
 ) -> tuple[Ints, Floats]:
     """Choose for n units so that the demands of a policy hold on them as a whole.
