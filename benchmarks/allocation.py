@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 
 from equipoise.allocation import allocate, budget, cap, floor, group_budget  # noqa: E402
-from equipoise.allocation.solve import Allocation, compiled, expand  # noqa: E402
+from equipoise.allocation.solve import Allocation, compile_problem, expand  # noqa: E402
 from equipoise.allocation.solver.exact import one_each, usage_matrix  # noqa: E402
 from equipoise.allocation.solver.problem import Problem  # noqa: E402
 from equipoise.core.effects import Effects  # noqa: E402
@@ -68,7 +68,7 @@ class Instance:
     def problem(self) -> Problem:
         """The compiled rows, for a solver of linear programs."""
         groups = {"group": self.group}
-        return compiled(
+        return compile_problem(
             self.value,
             expand(self.demands, groups),
             self.effects.candidates,

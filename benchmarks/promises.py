@@ -32,7 +32,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: E402
 
 from equipoise.allocation import budgeted_policy, decide  # noqa: E402
 from equipoise.allocation.rule import weighted_value  # noqa: E402
-from equipoise.allocation.solve import compiled, expand  # noqa: E402
+from equipoise.allocation.solve import compile_problem, expand  # noqa: E402
 from equipoise.allocation.solver.exact import one_each, usage_matrix  # noqa: E402
 from equipoise.allocation.solver.problem import Problem  # noqa: E402
 from equipoise.core.errors import InfeasibleError  # noqa: E402
@@ -76,7 +76,7 @@ def outcome(case: Instance, seed: int) -> Outcome:
     worth = weighted_value(policy, case.effects, case.groups)
     demands = expand(case.demands, case.groups)
     names = case.effects.candidates
-    problem = compiled(worth, demands, names, case.cost, case.effects, case.groups)
+    problem = compile_problem(worth, demands, names, case.cost, case.effects, case.groups)
     value, usage = problem.measure(choice)
     excess = float(((usage - problem.rows.bounds) / problem.potential()).max(initial=0.0))
     best = np.nan

@@ -45,9 +45,18 @@ def test_json_keeps_every_bit():
     assert type(back.demands[1].factors[1][0]) is int
 
 
-def test_a_lot_round_trips():
-    lot = Policy(("a", "b"), "none", ("sales",), (1.0,), mode="random", shares=(0.1, 1 / 3), seed=7)
-    assert Policy.from_json(json.loads(json.dumps(lot.to_json()))) == lot
+def test_the_old_argument_of_from_json_still_works():
+    with pytest.warns(FutureWarning, match="made= is called plain= since version 0.2"):
+        assert Policy.from_json(made=POLICY.to_json()) == POLICY
+    with pytest.warns(FutureWarning, match="made= is called plain="):
+        assert Demand.from_json(made=CITY.to_json()) == CITY
+
+
+def test_random_shares_round_trip():
+    policy = Policy(
+        ("a", "b"), "none", ("sales",), (1.0,), mode="random", shares=(0.1, 1 / 3), seed=7
+    )
+    assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def decide_each(
     """
     if policy.mode != "each":
         raise InputError(
-            "decide_each", "be given a policy of mode 'each'", repr(policy.mode), fix="call decide"
+            "decide_each", "need a policy with mode 'each'", repr(policy.mode), fix="call decide"
         )
     on: Bools = (
         scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights)
