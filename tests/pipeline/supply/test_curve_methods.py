@@ -4,11 +4,16 @@ coefficients and covariances are in.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from equipoise.estimators import ESTIMATORS
+from equipoise.learners.empirical_bayes import pooled
 from equipoise.pipeline.plan.supply import SupplyPlan
+from equipoise.pipeline.supply import curve_methods
 from equipoise.pipeline.supply.curve_methods import (
     CURVE_METHODS,
     CurveSettings,
@@ -69,25 +74,90 @@ def test_one_switch_of_the_vector_is_worth_the_gap():
     np.testing.assert_allclose(curves.effect, expected, atol=1e-6)
 
 
-def test_coefficients_are_in_the_units_of_the_encoding():
-    """Theta and its covariance are those of the DML model, taken out of its standard units: z does
-    not change, and twice the metric is twice theta and four times its covariance.
+def test_clusters_of_the_vector_are_pooled_in_the_units_of_shares():
+    """A coefficient over its gap is a slope, so its covariance is divided by both their gaps."""
+    parts = [straight(noise=0.5, seed=seed) for seed in (0, 1)]
+    reach = [reach_of(SPACE, rows) for rows in parts]
+    space = Bits(list(SPACE.parts), candidates="singles")
+    slopes, covariances = [], []
+    for rows in parts:
+        up, gap = _switches(rows)
+        theta, covariance = coefficients(space, rows, up, 0)
+        slopes.append(np.diag(1 / gap) @ theta)
+        covariances.append([np.diag(1 / gap) @ one @ np.diag(1 / gap) for one in covariance])
+    found = CURVE_METHODS["vector"](parts, reach, settings(step=0.3))
+    for j in (0, 1):
+        means, _ = pooled(
+            np.stack([slope[:, j] for slope in slopes]),
+            np.stack([covariance[j] for covariance in covariances]),
+            [np.arange(3)],
+        )
+        for curves, mean in zip(found, means, strict=True):
+            move = curves.reach.grid - curves.reach.today[:, None]
+            np.testing.assert_allclose(curves.effect[..., j], move * mean[:, None])
+
+
+WEIGHT = np.tile([1.0, 2.0, 5.0], 200)
+GROUPS = np.repeat(np.arange(200), 3)
+
+
+@pytest.mark.parametrize(
+    ("weight", "groups"),
+    [(None, None), (WEIGHT, None), (None, GROUPS)],
+    ids=["plain", "weights", "groups"],
+)
+def test_coefficients_are_in_the_units_of_the_encoding(weight, groups):
+    """Theta and its covariance are those of the DML model of the rows, with their weights and
+    groups, taken out of its standard units: z does not change, and twice the metric is twice theta
+    and four times its covariance.
     """
-    rows = straight(noise=0.5)
+    rows = replace(straight(noise=0.5, weight=weight), groups=groups)
     space = Bits(["a", "b", "c"], candidates="singles")
     up, _ = _switches(rows)
     theta, covariance = coefficients(space, rows, up, 0)
     model = ESTIMATORS.load("dml")(space=space, modifiers=())
-    model.fit(rows.X, rows.y, treatment=up, sample_weight=rows.weight)
+    model.fit(rows.X, rows.y, treatment=up, sample_weight=weight, groups=groups)
     scale, order = model.encoding_scale_, model.slots_[:, 0]
     np.testing.assert_allclose(theta * scale[:, None], model.theta_[:, 0])
     for j in (0, 1):
-        error = np.sqrt(np.diag(covariance[j]))[order] * scale[order]
-        np.testing.assert_allclose(error, np.sqrt(np.diag(model.covariance_[j])))
-    twice = Exposures(rows.X, rows.names, rows.T, 2 * rows.y, rows.weight, None)
-    double, quadruple = coefficients(space, twice, up, 0)
+        standard = np.diag(scale) @ covariance[j] @ np.diag(scale)
+        np.testing.assert_allclose(standard[np.ix_(order, order)], model.covariance_[j])
+    double, quadruple = coefficients(space, replace(rows, y=2 * rows.y), up, 0)
     np.testing.assert_allclose(double, 2 * theta)
     np.testing.assert_allclose(quadruple, 4 * covariance)
+
+
+class Known:
+    """An estimator that knows its effects: the first feature a unit of dose, or of a switch."""
+
+    def __init__(self, space, asked):
+        self.space, self.asked = space, asked
+
+    def fit(self, X, y, *, treatment, sample_weight, groups):
+        self.asked.append((sample_weight, groups))
+        self.metrics = y.shape[1]
+
+    def effects(self, X):
+        dose = np.asarray(self.space.candidates(), float) - float(self.space.control)
+        values = np.multiply.outer(X[:, 0], dose)[..., None] * np.arange(1, self.metrics + 1)
+        return SimpleNamespace(values=values)  # (n, k, m)
+
+
+@pytest.mark.parametrize("way", ["binary", "doses"])
+def test_the_effect_on_a_cluster_is_the_weighted_mean_of_its_rows_by_hand(way, monkeypatch):
+    """And whatever estimates it is fitted with the weights and the groups of the rows."""
+    T = np.array([[0.1, 0.4, 0.5], [0.2, 0.2, 0.6], [0.4, 0.3, 0.3], [0.5, 0.1, 0.4]])
+    weight, groups, asked = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 2]), []
+    x = np.array([0.0, 1.0, 0.0, 3.0])
+    rows = Exposures(x[:, None], ("u",), T, np.ones((4, 2)), weight, groups)
+    monkeypatch.setattr(curve_methods, "make_estimator", lambda _, space, seed: Known(space, asked))
+    (curves,) = CURVE_METHODS[way]([rows], [reach_of(SPACE, rows)], settings(step=1.0))
+    mean = (2 * 1 + 4 * 3) / 10
+    gap = [0.3, 0.2, 0.2] if way == "binary" else [1.0, 1.0, 1.0]
+    move = (curves.reach.grid - curves.reach.today[:, None]) / np.array(gap)[:, None]
+    np.testing.assert_allclose(curves.effect, mean * move[..., None] * [1, 2], atol=1e-12)
+    assert len(asked) == 3
+    assert all(one[0] is weight and one[1] is groups for one in asked)
 
 
 def test_rows_without_weight_do_not_count():
