@@ -24,6 +24,7 @@ check: $(STAMP)  ## style, types, floors, house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/python -m pytest -q tests/test_floors.py tests/test_house.py
 
 coverage: $(COVERED:%=coverage-%)  ## branches of core, treatments, allocation and evaluation that the tests beside them take

@@ -45,7 +45,7 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
         for name in names:
             parts = name.split(".")
             if parts[0] == "equipoise" and len(parts) > 1 and parts[1] in FLOOR_OF:
-                yield parts[1], node.lineno
+                yield parts[1], getattr(node, "lineno", 0)
 
 
 def wrong_ways(folder: str, file: Path) -> list[str]:

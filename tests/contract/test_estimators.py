@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.space import Space
 from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
 from equipoise.estimators.deep.base import NetTraining
 from equipoise.estimators.serialisation import estimator_parts
@@ -27,7 +28,7 @@ from equipoise.treatments import Arms, Bits, Dose, Shares
 NAMES = list(ESTIMATORS)
 METRICS = ("spend", "visit")
 FEATURES = ["age", "visits", "tenure"]
-SPACES = {
+SPACES: dict[str, Space] = {
     "arms": Arms(["none", "mens", "womens"]),
     "dose": Dose(0, 2, levels=[1, 2], unit="USD"),
     "bits": Bits(["mail", "push"], "singles"),

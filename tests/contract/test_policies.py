@@ -14,7 +14,7 @@ from equipoise.allocation import POLICIES, budget, cap, decide, group_budget, of
 from equipoise.allocation.policies import Task
 from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.compile import compile_rows
-from equipoise.allocation.solver.problem import Choice
+from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
@@ -57,7 +57,7 @@ def made(name, seed=0, constraints=None):
     ), constraints
 
 
-def chosen(policy, rows=slice(None), seed=0) -> Choice:
+def chosen(policy, rows=slice(None), seed=0) -> Ints:
     effects, cost, groups, ids = world(seed=seed)
     labels = {column: values[rows] for column, values in groups.items()}
     return decide(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ EXAMPLES["bits"] = [
     Bits(2, [[1, 1]]),
     Bits(70, 4),
 ]
-OUTSIDE = {
+OUTSIDE: dict[str, list[Any]] = {
     "arms": [9, "lamp"],
     "dose": [9.5, np.nan, np.inf],
     "bits": [9, "lamp", [0, 2]],

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from fixtures.small_logs import check, confounded, log_of
@@ -75,8 +77,8 @@ def test_a_log_without_features():
 
 def test_a_protected_column_that_the_features_do_not_give_away():
     """Sex is the same in both rows of each x, and a column of one value cannot be given away."""
-    columns = {"x": [0.0, 1.0] * 4, "sex": [*"ffmm"] * 2, "one": ["a"] * 8, "empty": [None] * 8}
-    columns["empty"] = np.full(8, np.nan)
+    columns: dict[str, Any] = {"x": [0.0, 1.0] * 4, "sex": [*"ffmm"] * 2, "one": ["a"] * 8}
+    columns |= {"empty": np.full(8, np.nan)}
     log = log_of([0, 1] * 4, columns, features=("x", "empty"), protected=("sex", "one"))
     found = check(log, "protected columns")
     assert found["status"] == "ok"

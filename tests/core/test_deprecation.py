@@ -17,13 +17,13 @@ class Model(BaseEstimator):
 
 def test_an_old_name_works_and_warns():
     with pytest.warns(FutureWarning, match="trees= is called n_estimators= since version 0.2"):
-        model = Model(trees=3)
+        model = Model(trees=3)  # type: ignore[call-arg]
     assert model.n_estimators == 3
 
 
 def test_both_names_are_refused():
     with pytest.raises(InputError, match="be given once: trees= is its old name"):
-        Model(trees=3, n_estimators=4)
+        Model(trees=3, n_estimators=4)  # type: ignore[call-arg]
 
 
 def test_scikit_learn_sees_the_new_names_and_no_warning():
@@ -42,5 +42,5 @@ def test_a_class_without_set_params_needs_none():
             self.n_estimators = n_estimators
 
     with pytest.warns(FutureWarning, match="trees= is called n_estimators="):
-        assert Plain(trees=3).n_estimators == 3
+        assert Plain(trees=3).n_estimators == 3  # type: ignore[call-arg]
     assert not hasattr(Plain, "set_params")

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.core.effects import Effects, frame_library
+from equipoise.core.display import frame_library
+from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, MissingExtra
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_the_nouns_are_light():
 
 
 GROUPS = {"city": np.array(["north", "north", "south"])}
-ASKED = {
+ASKED: dict[str, list[Any]] = {
     "budget": [allocation.budget(10)],
     "offers": [allocation.offers(2)],
     "cap": [allocation.cap("a", 1)],

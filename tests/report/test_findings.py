@@ -30,9 +30,9 @@ def closed(kind: Any) -> Any:
             key: closed(part) if key in needed else typing_extensions.NotRequired[closed(part)]
             for key, part in get_type_hints(kind).items()
         }
-        made: Any = typing_extensions.TypedDict(kind.__name__, keys)  # type: ignore[operator]
-        made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-        return made
+        closed_kind: Any = typing_extensions.TypedDict(kind.__name__, keys)
+        setattr(closed_kind, "__pydantic_config__", ConfigDict(extra="forbid", strict=True))  # noqa: B010
+        return closed_kind
     parts = tuple(closed(part) for part in get_args(kind))
     if isinstance(kind, UnionType):
         return Union[parts]  # noqa: UP007

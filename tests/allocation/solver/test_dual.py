@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,15 +13,14 @@ from equipoise.allocation.solver.exact import solve_exactly
 
 def make(shop, rows):
     n = len(shop.cost)
-    demands = [
+    constraints: list[Any] = [
         budget(0.3 * n),
         cap("medium", 0.1 * n),
         floor("plays", 0.08 * n),
         group_budget("city", "north", 0.05 * n),
     ]
-    demands = expand(
-        [*demands, parity("city", 0.02), cap("small", 0.2 * n), cap("large", 0.15 * n)], shop.groups
-    )[:rows]
+    constraints += [parity("city", 0.02), cap("small", 0.2 * n), cap("large", 0.15 * n)]
+    demands = expand(constraints, shop.groups)[:rows]
     return compile_problem(
         shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
     )

@@ -14,13 +14,13 @@ from equipoise.allocation.solver.exact import usage_matrix
 def problem(market):
     def make(n=300, seed=0):
         shop = market(n, seed)
-        demands = [
+        constraints = [
             budget(0.2 * n),
             cap("small", n // 5),
             floor("plays", 1.0),
             group_budget("city", "north", 0.05 * n),
         ]
-        demands = expand(demands, shop.groups)
+        demands = expand(constraints, shop.groups)
         return (
             shop,
             demands,

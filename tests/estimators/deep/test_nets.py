@@ -78,7 +78,7 @@ def test_every_parameter_learns(name):
     net = net_of(name)
     found = touched(net, *batch())
     if name == "x-net":
-        net.stage = 0
+        net.stage = 0  # type: ignore[assignment]
         found = {key: value + touched(net, *batch())[key] for key, value in found.items()}
     assert [key for key, value in found.items() if value == 0] == []
 
@@ -135,7 +135,7 @@ def test_targeted_regularisation_reaches_the_answer():
     net, (u, *_) = net_of("dragonnet"), batch()
     with torch.no_grad():
         before = net.levels(u)
-        net.eps += 0.1
+        net.eps += 0.1  # type: ignore[assignment]
         shift = net.levels(u) - before
     assert float(shift[:, 0].abs().max()) == 0
     assert float(shift[:, 1:].min()) > 0.1 * (1 / 0.99 + 1) - 1e-6

@@ -35,7 +35,7 @@ from equipoise.pipeline.study.strata import StrataStudy, learn_strata, make_case
 from equipoise.pipeline.study.strata_targeting import within_folds
 from equipoise.pipeline.study.study import Study, make_study
 from equipoise.report import render_report
-from equipoise.report.findings import plain
+from equipoise.report.findings import StrataFindings, plain
 
 CELLS = {"kind": "arms", "labels": ["no offer", "offer"]}
 TREES = {
@@ -293,7 +293,7 @@ def strata_of_copies(one: StrataStudy, study: Study, times: int) -> StrataStudy:
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
+def copies(tmp_path_factory) -> tuple[StrataFindings, StrataFindings]:
     """Findings of a log and of the same with every row three times, grouped."""
     log, _ = make_incentive_world(700, seed=4, confounding=0.5)
     study = make_study(plan_of(tmp_path_factory.mktemp("copies"), log, {"always_buyers": 0.2}))
