@@ -1,27 +1,19 @@
-"""Every public callable has a numpydoc docstring that says what its signature says.
-
-Names that do not yet are in ``docstrings_open.txt``, a list that only shrinks: a new offender fails
-here, and so does a name on the list that was mended.  ``python tests/test_docstrings.py --update``
-writes the list anew, ``--why NAME`` says what is missing, ``--count`` counts arguments.
-"""
+"""Every public callable has a numpydoc docstring that says what its signature says."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import pkgutil
-import sys
 import typing
 import warnings
 from collections.abc import Callable, Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import pytest
 from numpydoc.docscrape import NumpyDocString
 
-OPEN = Path(__file__).with_name("docstrings_open.txt")
 NOTHING = {None, "None", type(None), typing.NoReturn, "NoReturn", inspect.Signature.empty}
 LISTS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -121,26 +113,9 @@ def faults(item: Callable[..., Any]) -> list[str]:
     return missing
 
 
-def listed() -> set[str]:
-    """The names that are known to fail."""
-    return set(OPEN.read_text(encoding="utf-8").split())
-
-
-def failing() -> dict[str, list[str]]:
-    """The names that fail, with why."""
-    checked = {name: faults(item) for name, item in public_callables().items()}
-    return {name: why for name, why in checked.items() if why}
-
-
 def test_docstrings_say_what_signatures_say():
-    bad = failing()
-    new = [f"{name}: {'; '.join(why)}" for name, why in bad.items() if name not in listed()]
-    assert not new, "\n".join(new)
-
-
-def test_the_list_of_open_docstrings_shrinks():
-    mended = sorted(listed() - set(failing()))
-    assert not mended, f"run python tests/test_docstrings.py --update: {mended}"
+    bad = {name: faults(item) for name, item in public_callables().items()}
+    assert not [f"{name}: {'; '.join(why)}" for name, why in bad.items() if why]
 
 
 def whole(x: int, *rest: float, y: str = "a") -> int:
@@ -186,35 +161,3 @@ def test_a_fault_is_seen(monkeypatch, old, new, fault):
     assert old in text
     monkeypatch.setattr(whole, "__doc__", text.replace(old, new))
     assert fault in "; ".join(faults(whole))
-
-
-def count() -> tuple[int, int]:
-    """Arguments of public callables, and how many of them numpydoc reads with type and meaning."""
-    total, read = 0, 0
-    for item in public_callables().values():
-        signature = signature_of(item)
-        wanted = argument_names(signature) if signature else []
-        try:
-            doc = parsed(item)
-        except Exception:
-            total += len(wanted)
-            continue
-        arguments = documented(doc, "Parameters") + documented(doc, "Attributes")
-        good = {name for name, kind, meaning in arguments if kind and meaning}
-        total, read = total + len(wanted), read + len(good & set(wanted))
-    return total, read
-
-
-def main(arguments: list[str]) -> None:
-    """Write the list of open names anew, or say what is missing."""
-    if "--update" in arguments:
-        OPEN.write_text("".join(f"{name}\n" for name in failing()), encoding="utf-8")
-    for name, why in failing().items():
-        if name in arguments or "--why" in arguments[-1:]:
-            print(f"{name}: {'; '.join(why)}")
-    total, read = count()
-    print(f"{read} of {total} arguments, {len(failing())} of {len(public_callables())} names open")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

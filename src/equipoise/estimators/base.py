@@ -36,7 +36,24 @@ ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups"
 
 
 class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
-    """Base of the estimators; see the module's text for what a subclass writes."""
+    """Base of the estimators: it checks the input, names the axes, and leaves the learning to the
+    subclass, which writes ``_learn`` and ``_answer`` (see the module's text).
+
+    Examples
+    --------
+    >>> class Nothing(EffectEstimator):
+    ...     def __init__(self, space=None):
+    ...         self.space = space
+    ...
+    ...     def _learn(self, data):
+    ...         pass
+    ...
+    ...     def _answer(self, X, treatment):
+    ...         shape = (len(X), len(treatment), len(self.metrics_))
+    ...         return np.zeros(shape), np.zeros((shape[0], shape[2])), None
+    >>> Nothing().fit([[1.0], [2.0]], [0.0, 1.0], treatment=[0, 1]).predict([[3.0]])
+    array([0.])
+    """
 
     __metadata_request__fit = ROUTED
     __metadata_request__score = {name: True for name in ROUTED if name != "groups"}
@@ -106,15 +123,37 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
     def effects(self, X: Any, candidates: Any = None) -> Effects:
         """The effect of every candidate against control, for every row of X.
 
-        candidates : treatments of the space, (k,) or (k, p); by default those of
-            ``space.candidates()``.
+        Parameters
+        ----------
+        X : frame or array, (n, d)
+            The columns of fit; those of a frame in any order.
+        candidates : array, (k,) or (k, p), default None
+            Treatments of the space; None: those of ``space.candidates()``.
+
+        Returns
+        -------
+        Effects
+            n units, k candidates, m metrics, in each metric's unit.
         """
         values, asked = self._asked(X, candidates)
         effect, baseline, error = self._answer(values, asked)
         return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
 
     def outcomes(self, X: Any, candidates: Any = None) -> Floats:
-        """The expected level of every metric under every candidate, (n, k, m)."""
+        """The expected level of every metric under every candidate.
+
+        Parameters
+        ----------
+        X : frame or array, (n, d)
+            The columns of fit.
+        candidates : array, (k,) or (k, p), default None
+            Treatments of the space; None: those of ``space.candidates()``.
+
+        Returns
+        -------
+        array, (n, k, m)
+            Baseline plus effect, in each metric's unit.
+        """
         return self.effects(X, candidates).levels()[:, 1:]
 
     def predict(self, X: Any) -> Floats:
@@ -146,11 +185,28 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
     def score(
         self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None
     ) -> float:
-        """Minus the mean squared distance to unbiased inverse-propensity scores of the effects, in
-        variances of each metric.
+        """Minus the mean squared distance to unbiased inverse-propensity scores of the effects.
 
         Higher is better; its expectation is highest for the true effects.  It is noisy: use it on
         many rows, paired.
+
+        Parameters
+        ----------
+        X : frame or array, (n, d)
+            Rows that fit did not see, with the columns of fit.
+        y : array or frame, (n,) or (n, m)
+            Outcomes.
+        treatment : array, (n,) or (n, p)
+            Labels or amounts of the space.
+        propensity : array, (n, K), default None
+            Probabilities of the cells, control first; None takes the observed shares.
+        sample_weight : array, (n,), default None
+            Weights > 0.
+
+        Returns
+        -------
+        float
+            In variances of each metric, averaged over candidates and metrics.
         """
         values = self._as_fitted(X)
         held = sample(values, y, self.space_, treatment, propensity, sample_weight)

@@ -52,7 +52,38 @@ TRUSTED = (
 
 
 def save_estimator(estimator: Any, folder: Path | str) -> str:
-    """Write a fitted estimator as a snapshot folder and return the snapshot's id."""
+    """Write a fitted estimator as a snapshot folder.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; its models are ours, LightGBM's or scikit-learn's.
+    folder : Path or str
+        The folder to write; one that is there is replaced whole.
+
+    Returns
+    -------
+    str
+        The snapshot's id, the sha256 of its manifest.
+
+    Raises
+    ------
+    InputError
+        Where it is not fitted, or holds what cannot be written without code.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from equipoise.estimators import TLearner
+    >>> from sklearn.linear_model import LinearRegression
+    >>> learner = TLearner(LinearRegression())
+    >>> learner = learner.fit([[0.0], [1.0]] * 2, [1.0, 2.0, 3.0, 6.0], treatment=[0, 0, 1, 1])
+    >>> place = mkdtemp()
+    >>> len(save_estimator(learner, place + "/learner"))
+    64
+    >>> load_estimator(place + "/learner").predict([[2.0]]).round(6)
+    array([6.])
+    """
     parts, meta = estimator_parts(estimator)
     return write_snapshot(folder, parts, meta)
 
@@ -60,15 +91,56 @@ def save_estimator(estimator: Any, folder: Path | str) -> str:
 def load_estimator(folder: Path | str, trusted: Sequence[str] = ()) -> Any:
     """The estimator that `save_estimator` wrote; a changed byte is refused.
 
-    trusted : further types that scikit-learn models may be made of, e.g.
+    Parameters
+    ----------
+    folder : Path or str
+        The snapshot folder.
+    trusted : sequence of str, default ()
+        Further types that scikit-learn models may be made of, e.g.
         ``"xgboost.sklearn.XGBRegressor"``.
+
+    Returns
+    -------
+    estimator
+        Fitted, with the same answers.
+
+    Raises
+    ------
+    SnapshotError
+        Where a byte was changed, or a type is neither known nor trusted.
+
+    Examples
+    --------
+    >>> load_estimator("runs/learner").predict(X)  # doctest: +SKIP
     """
     snapshot = read_snapshot(folder)
     return estimator_from_parts(snapshot.parts, snapshot.meta, trusted)
 
 
 def estimator_parts(estimator: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """A fitted estimator as named bytes and JSON."""
+    """A fitted estimator as named bytes and JSON, for a snapshot that holds more than it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+
+    Returns
+    -------
+    parts : dict of str to bytes
+        What JSON cannot hold: arrays and models.
+    meta : dict
+        Plain JSON; it names the parts.
+
+    Examples
+    --------
+    >>> from equipoise.estimators import BoostedTrees, TLearner
+    >>> learner = TLearner(BoostedTrees(1, num_leaves=2))
+    >>> learner = learner.fit([[0.0], [1.0]] * 2, [1.0, 2.0, 3.0, 6.0], treatment=[0, 0, 1, 1])
+    >>> parts, meta = estimator_parts(learner)
+    >>> estimator_from_parts(parts, meta).predict([[2.0]]).shape
+    (1,)
+    """
     if not any(_is_learnt(name) for name in vars(estimator)):
         raise InputError(
             type(estimator).__name__,
@@ -84,7 +156,26 @@ def estimator_parts(estimator: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
 def estimator_from_parts(
     parts: Mapping[str, bytes], meta: Mapping[str, Any], trusted: Sequence[str] = ()
 ) -> Any:
-    """The inverse of `estimator_parts`."""
+    """The inverse of `estimator_parts`.
+
+    Parameters
+    ----------
+    parts : mapping of str to bytes
+        At least those that ``meta`` names.
+    meta : mapping
+        What `estimator_parts` gave.
+    trusted : sequence of str, default ()
+        As of `load_estimator`.
+
+    Returns
+    -------
+    estimator
+        Fitted.
+
+    Examples
+    --------
+    >>> estimator_from_parts(snapshot.parts, snapshot.meta)  # doctest: +SKIP
+    """
     if meta.get("format") != FORMAT or "estimator" not in meta:
         raise SnapshotError(
             "an estimator's format",
