@@ -81,3 +81,11 @@ def test_unknown_groups_are_refused():
         parity("land", 0.1).rows(GROUPS)
     with pytest.raises(InputError, match="have no missing label; got None at row 1"):
         parity("city", 0.1).rows({"city": np.array(["n", None, "s"], object)})
+
+
+def test_a_row_applies_where_a_unit_is_in_a_group_that_it_names():
+    """A row about all units always does, and parity, which is about all groups."""
+    assert group_budget("city", "n", 5.0).applies(GROUPS)
+    assert not group_budget("city", "west", 5.0).applies(GROUPS)
+    assert budget(5.0).applies({})
+    assert parity("city", 0.1).applies(GROUPS)

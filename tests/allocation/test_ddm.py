@@ -85,6 +85,9 @@ def test_a_floor_comes_from_training_rows():
         InputError, match=r"the floor of metric 0 must be > 0; got 0.0; .*larger quantile"
     ):
         Guard.learn(np.zeros((5, 1)))
+    for quantile in (-0.1, 1.0):
+        with pytest.raises(InputError, match=r"quantile must be a share in \[0, 1\); got"):
+            Guard.learn(base, quantile)
 
 
 def test_a_denominator_near_nothing_does_not_explode():

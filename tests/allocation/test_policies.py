@@ -38,6 +38,14 @@ def test_units_of_equal_worth_go_together():
     assert (decide(policy, flat).choice == -1).all()
 
 
+def test_rounding_is_no_reason_to_spend_more():
+    """0.1 + 0.2 is more than 0.3, if by half a millionth of a billionth: one unit is paid."""
+    effects = Effects(np.array([[[3.0]], [[2.0]]]), np.zeros((2, 1)), ("a",), ("y",))
+    for total, choice in ((0.3, [0, -1]), (0.1 + 0.2, [0, 0])):
+        task = Task(effects, {"y": 1.0}, [budget(total)], cost=[[0.1], [0.2]])
+        assert decide(threshold(task), effects).choice.tolist() == choice
+
+
 def test_a_lot_is_as_large_as_the_demands_allow(market):
     shop, ids = market(5000), np.array([f"user-{i}" for i in range(5000)])
     for make in (single, random):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from equipoise.allocation import share_allocation
 from equipoise.allocation.share_allocation import MixDemand, MixProblem, best_mixes
 from equipoise.core.errors import InfeasibleError, InputError
 
@@ -124,3 +125,34 @@ def test_bad_input_is_told():
         best_mixes(MixProblem(np.zeros((1, 2, 11)) - GRID, flat, np.ones(1), np.full((1, 2), 0.5)))
     with pytest.raises(InputError, match="sum to 1"):
         best_mixes(MixProblem(np.zeros((1, 2, 11)) + GRID, flat, np.ones(1), np.full((1, 2), 0.6)))
+
+
+def test_a_walk_of_one_step_is_never_worse_than_where_it_began(monkeypatch):
+    """And better where products matter; more steps bring no less."""
+    curves = np.stack([-((GRID - 0.5) ** 2)] * 2 + [-((GRID - 0.4) ** 2)])[None]
+    crowded = problem(curves, pairs=np.array([[0, 1]]), cross=np.array([[-3.0]]))
+    crowded = replace(crowded, today=np.array([[0.1, 0.1, 0.8]]))
+    values = []
+    for steps in (0, 1, 1000):
+        monkeypatch.setattr(share_allocation, "WALKS", steps)
+        values.append(best_mixes(crowded).value)
+    assert values[0] < values[1] <= values[2]
+
+
+def test_without_rounds_on_whole_pieces_a_mix_is_within_its_bound(monkeypatch):
+    """A valley between two hills splits the first program's mix; the bound holds it anyway."""
+    valley = np.abs(GRID - 0.5)
+    curves = np.stack([valley, 0.9 * valley, np.zeros(11)])[None]
+    best = best_mixes(problem(curves))
+    monkeypatch.setattr(share_allocation, "ROUNDS", 0)
+    rough = best_mixes(problem(curves))
+    assert rough.bound == pytest.approx(best.bound)
+    assert rough.value <= best.value + 1e-9 <= best.bound + 2e-9
+
+
+def test_a_search_without_time_says_so(monkeypatch):
+    """Rather than that of a mix which the grid does not have."""
+    monkeypatch.setattr(share_allocation, "SECONDS", 0.0)
+    valley = np.abs(GRID - 0.5)
+    with pytest.raises(InfeasibleError, match="meet all demands at once; got Time limit reached"):
+        best_mixes(problem(np.stack([valley, 0.9 * valley, np.zeros(11)])[None]))

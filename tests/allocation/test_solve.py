@@ -318,3 +318,18 @@ def test_bad_input_names_the_place():
         allocate(ok, [], effects=effects)
     with pytest.raises(InputError, match="weights must name metrics among y; got 'z'"):
         budgeted_policy(effects, weights={"z": 1.0}, constraints=[])
+
+
+def test_one_id_per_unit():
+    effects = Effects(np.ones((2, 1, 1)), np.zeros((2, 1)), ("a",), ("y",))
+    with pytest.raises(InputError, match=r"units must be one id per unit, 2; got \(3,\)"):
+        budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(1)], units=[1, 2, 3])
+
+
+def test_names_of_version_0_1_0_warn_and_work():
+    effects = Effects(np.ones((2, 1, 1)), np.zeros((2, 1)), ("a",), ("y",))
+    _, made = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(1)])
+    with pytest.warns(FutureWarning, match="Allocation.carried_value"):
+        assert made.carried_value == made.expected_value
+    with pytest.warns(FutureWarning, match="Allocation.carried_usage"):
+        assert made.carried_usage is made.expected_usage

@@ -29,6 +29,7 @@ def test_each_column_has_its_own_interval_and_level():
     assert wide.std_error == pytest.approx(rows.std(axis=0, ddof=1) / np.sqrt(50))
     assert (wide.low < narrow.low).all()
     assert wide[1].p_value == wide.p_value[1]
+    assert len(wide) == 3
 
 
 def test_rows_of_one_cluster_are_one_observation():

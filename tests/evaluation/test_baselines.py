@@ -55,5 +55,8 @@ def test_a_policy_that_treats_nobody_is_matched_by_nobody():
 def test_bad_input():
     with pytest.raises(InputError, match=r"share must lie in 0\.\.1; got 1.2"):
         top_share([1.0, 2.0], 1.2)
+    for score in (np.zeros((2, 2, 2)), []):
+        with pytest.raises(InputError, match=r"score must have shape \(n,\) or \(n, k\); got"):
+            top_share(score, 0.5)
     with pytest.raises(InputError, match="nan at row 1"):
         top_share(np.array([[1.0, 2.0], [np.nan, 1.0]]), 0.5)

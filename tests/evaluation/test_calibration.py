@@ -94,3 +94,13 @@ def test_more_bins_than_rows_is_refused(trial):
     score, rows, _ = trial(6)
     with pytest.raises(InputError, match="bins must lie in"):
         calibration_deciles(rank_by_score(score[:, 0], rows), bins=401)
+
+
+def test_the_gain_of_one_row_has_no_interval():
+    """It is told all the same."""
+    rows = evaluation_data([3, 1, 2, 2], cell=[1, 0, 1, 0], propensity=HALF)
+    for one, gain in zip(
+        calibration_deciles(rank_by_score([9, 7, 2, 0], rows), bins=4), (2, 2, 0, 0), strict=True
+    ):
+        assert (one.rows, one.observed.value) == (1, gain)
+        assert np.isnan(one.observed.std_error)

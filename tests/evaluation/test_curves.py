@@ -97,3 +97,11 @@ def test_points_below_one_are_refused(trial):
     score, rows, _ = trial(7)
     with pytest.raises(InputError, match="points must be a whole number >= 1; got 0"):
         gain_curve(rank_by_score(score[:, 0], rows), points=0)
+
+
+def test_without_any_noise_a_band_is_its_curve():
+    """Every row gains the same, so no end of the curve could lie elsewhere."""
+    rows = evaluation_data([1, 0, 1, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
+    curve = toc_curve(rank_by_score([4, 3, 2, 1], rows))
+    np.testing.assert_allclose(curve.band_low, curve.value, atol=1e-12)
+    np.testing.assert_allclose(curve.band_high, curve.value, atol=1e-12)

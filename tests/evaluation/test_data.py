@@ -101,3 +101,10 @@ def test_what_is_refused(change, message):
     given = {"y": Y, "cell": CELL, "propensity": HALF} | change
     with pytest.raises(InputError, match=message):
         evaluation_data(given.pop("y"), **given)
+
+
+@pytest.mark.parametrize("candidate", [-1, 1])
+def test_a_gain_is_that_of_a_candidate(candidate):
+    rows = evaluation_data(Y, cell=CELL, propensity=HALF)
+    with pytest.raises(InputError, match=r"candidate must lie in 0\.\.0; .*control is not a candi"):
+        rows.gain(candidate, 0)

@@ -178,3 +178,12 @@ def test_no_interval_is_claimed():
     estimate = qini_sklift(ranking_of(*case(3)))
     assert np.isnan([estimate.low, estimate.high]).all()
     assert not estimate.excludes_zero
+
+
+@pytest.mark.parametrize("metric", [qini_causalml, auuc_causalml, qini_causalml_raw])
+def test_a_replicate_without_control_rows_is_refused(metric):
+    """Rows of both arms are there, but a resample may weigh those of one arm with 0."""
+    ranking = ranking_of([3.0, 2.0, 1.0], [1.0, 0.0, 1.0], [1, 0, 1])
+    assert np.isfinite(metric(ranking).value)
+    with pytest.raises(InputError, match="candidate and control must both have rows; got rows of"):
+        metric(ranking.reweighted(np.array([2.0, 0.0, 1.0])))

@@ -103,6 +103,8 @@ def test_segments_average_to_the_whole():
     assert 0.4 * found["new"].value + 0.6 * found["old"].value == pytest.approx(rows.mean())
     with pytest.raises(InputError, match="segment lone must have at least two rows"):
         reward_by_segment(rows, np.where(np.arange(500) == 3, "lone", "rest"))
+    with pytest.raises(InputError, match=r"segment must be one label per row \(500,\); got \(2,\)"):
+        reward_by_segment(rows, ["new", "old"])
 
 
 def test_groups_widen_the_interval_of_copies():

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from equipoise.allocation.solver import bundle
 from equipoise.allocation.solver.bundle import Cuts, bisect, minimise
 
 
@@ -56,3 +59,34 @@ def test_bisection_finds_the_same(seed, start):
 def test_it_stops_below():
     function, _ = piecewise(0)
     assert minimise(function, np.ones(4), Cuts(), tol=1e-9, box=10.0, below=1e9).evaluations == 1
+
+
+@pytest.mark.parametrize("method", [minimise, bisect])
+def test_stopped_early_the_bounds_still_hold_the_minimum(monkeypatch, method):
+    monkeypatch.setattr(bundle, "LONGEST", 4)
+    for seed in range(6):
+        function, least = piecewise(seed, m=1)
+        options = {} if method is bisect else {"cuts": Cuts()}
+        found = method(function, np.ones(1), tol=0.0, box=10.0, **options)
+        assert found.evaluations <= 4
+        assert found.low - 1e-9 <= least <= found.height + 1e-9
+
+
+def test_the_minimum_is_found_without_projections(monkeypatch):
+    """Where no nearest point is found in time, the lowest point of the cuts is the next one."""
+
+    def gives_up(*_, **__):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr(bundle, "nnls", gives_up)
+    function, least = piecewise(0, m=2)
+    found = minimise(function, np.ones(2), Cuts(), tol=1e-9, box=10.0)
+    assert found.height == pytest.approx(least, abs=1e-8)
+
+
+def test_cuts_without_a_lowest_point_bound_nothing(monkeypatch):
+    """As when the linear program fails: the bound is none, never a wrong one."""
+    monkeypatch.setattr(bundle, "linprog", lambda *_, **__: SimpleNamespace(x=None))
+    cuts = Cuts()
+    cuts.add(np.zeros(2), 1.0, np.array([-1.0, -1.0]))
+    assert cuts.lowest(10.0, False)[0] == -np.inf

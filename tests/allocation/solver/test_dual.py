@@ -73,6 +73,26 @@ def test_a_warm_start_is_quicker(market):
     assert sum(line[2] for line in warm.trace) <= sum(line[2] for line in cold.trace)
 
 
+def test_a_warm_start_of_many_units_needs_no_sample(market, monkeypatch):
+    problem = make(market(5000, 4), 3)
+    whole = dual.solve_dual(problem, 1e-9)
+    monkeypatch.setattr(dual, "SAMPLE", 300)
+    warm = dual.solve_dual(problem, 1e-9, warm=whole.prices)
+    assert "sample" not in {line[0] for line in warm.trace}
+    assert warm.bound == pytest.approx(whole.bound, rel=1e-8)
+
+
+def test_a_round_too_few_gives_a_bound_all_the_same(market, monkeypatch):
+    """Any prices bound what can be had: stopped early, the bound is just not the lowest."""
+    problem = make(market(5000, 4), 3)
+    whole = dual.solve_dual(problem, 1e-9)
+    monkeypatch.setattr(dual, "SAMPLE", 300)
+    monkeypatch.setattr(dual, "ROUNDS", 1)
+    early = dual.solve_dual(problem, 1e-9, warm=np.zeros(3))
+    assert early.bound >= whole.bound * (1 - 1e-9)
+    assert early.low <= whole.bound * (1 + 1e-9)
+
+
 def test_a_tiny_budget_has_a_high_price(market):
     problem = compile_problem(
         np.array([[1000.0], [1.0]]), expand([budget(1e-6)], {}), ("a",), [1e-3], None, {}

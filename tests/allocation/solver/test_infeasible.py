@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equipoise.allocation import allocate, budget, cap, floor, offers, parity
+from equipoise.allocation import allocate, budget, cap, ceiling, floor, offers, parity
 from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import conflict
@@ -41,6 +41,16 @@ def test_a_floor_and_a_budget_that_fight_are_both_named_and_no_other():
     )
     with pytest.raises(InfeasibleError, match=text):
         allocate([[1.0], [1.0]], demands, cost=[1.0], effects=plays([[2.0], [3.0]]))
+
+
+def test_a_ceiling_that_not_even_nobody_keeps_is_named_without_a_reach():
+    """A reach is told of floors only."""
+    with pytest.raises(InfeasibleError) as error:
+        allocate([[1.0], [1.0]], [ceiling("plays", -1.0)], effects=plays([[2.0], [3.0]]))
+    assert str(error.value) == (
+        "demand 'ceiling of plays' must be attainable; got no choice that meets them; loosen it or"
+        " leave it out"
+    )
 
 
 def test_a_floor_per_head_is_reported_per_head():

@@ -15,7 +15,7 @@ from equipoise.allocation.hashing import uniform
 from equipoise.allocation.rule import LOW_STREAM
 from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver import promise
-from equipoise.allocation.solver.promise import Rule, keep_promise, measure_rule
+from equipoise.allocation.solver.promise import Rule, in_expectation, keep_promise, measure_rule
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError
 
@@ -132,3 +132,12 @@ def test_the_law_sees_a_pass_that_does_nothing():
 
 def test_equal_draws_go_together():
     assert promise._ends(np.array([0.1, 0.1, 0.3, 0.5])).tolist() == [True, False, True, True]
+
+
+def test_in_expectation_a_rule_stays_as_it_is_and_is_measured():
+    """Three of four units for two offers: what `keep_promise` mends is told, not changed."""
+    problem = compile_problem(np.ones((4, 1)), expand([offers(2)], {}), ("a",), None, None, {})
+    rule = Rule(np.array([2.0]), np.array([0.0]), 0.5)
+    kept = in_expectation(problem, rule, np.array([1.0]), np.array([0.1, 0.2, 0.4, 0.8]))
+    assert kept.rule is rule
+    assert (kept.value, kept.usage.tolist()) == (3.0, [3.0])

@@ -5,6 +5,8 @@ import pytest
 
 from equipoise.allocation import budget, cap, floor, offers, parity
 from equipoise.allocation.solve import compile_problem, expand
+from equipoise.allocation.solver import repair as repair_module
+from equipoise.allocation.solver import swaps
 from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.repair import nearest_ties, repair
 
@@ -69,3 +71,20 @@ def test_nothing_is_exceeded_and_little_is_lost(market, seed):
 def test_nearest_ties():
     assert nearest_ties(np.array([3.0, 1.0, 2.0]), 2).tolist() == [1, 2]
     assert nearest_ties(np.array([3.0, 1.0, 2.0]), 9).tolist() == [0, 1, 2]
+
+
+def test_one_sweep_and_one_pass_of_pairs_exceed_nothing_either(market, monkeypatch):
+    """More of them only bring more: rows hold after any number, and value never falls."""
+    shop = market(600, 0)
+    demands = expand([budget(160.0), cap("large", 30), floor("plays", 50.0)], shop.groups)
+    problem = compile_problem(
+        shop.value.copy(), demands, shop.effects.candidates, shop.cost, shop.effects, shop.groups
+    )
+    solution = solve_dual(problem, 1e-9)
+    many = repair(problem, solution.prices, solution.bound, 1e-9)
+    monkeypatch.setattr(repair_module, "ROUNDS", 1)
+    monkeypatch.setattr(swaps, "PASSES", 1)
+    one = repair(problem, solution.prices, solution.bound, 1e-9)
+    assert one.feasible
+    assert (one.usage <= problem.rows.bounds).all()
+    assert one.value <= many.value <= solution.bound

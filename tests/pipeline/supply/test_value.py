@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from equipoise.evaluation.base import critical
+from equipoise.evaluation.shift import shift_value
+from equipoise.pipeline.supply import value as value_module
 from equipoise.pipeline.supply.exposures import Exposures
-from equipoise.pipeline.supply.value import Gain, _Fold, _pooled, _space
+from equipoise.pipeline.supply.value import PARTS as PARTS_OF_THE_WAY
+from equipoise.pipeline.supply.value import Gain, _Fold, _levels, _pooled, _space, value
 from equipoise.treatments import Shares
 
 PARTS = ("a", "b", "c")
@@ -126,3 +129,81 @@ def test_the_interval_spans_those_of_all_judges():
     z = critical(0.9)
     np.testing.assert_allclose(gain.intervals(0.9), [[1.5, 1 - 0.2 * z, 2 + 0.5 * z]])
     assert min(1 - 0.2 * z, 2 - 0.5 * z) == pytest.approx(1 - 0.2 * z)
+
+
+def recorded(monkeypatch, name):
+    """The arguments that a function of the module is called with, from now on."""
+    real, calls = getattr(value_module, name), []
+
+    def call(*args, **kwargs):
+        calls.append(args)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(value_module, name, call)
+    return calls
+
+
+def test_levels_and_ratios_are_learnt_with_the_weights_of_their_rows(monkeypatch):
+    """Each cluster's from its own rows; the ratio from those of the other folds."""
+    ratios, levels = (recorded(monkeypatch, name) for name in ("learn_ratio", "learn_targets"))
+    weights = np.random.default_rng(2).uniform(1, 3, 60)
+    learnt_on, held = exposures(weights.tolist()), exposures([1.0] * 4, seed=1)
+    mine, theirs = [np.arange(0, 25), np.arange(25, 60)], [np.arange(2), np.arange(2, 4)]
+    fold = replace(a_fold(held, theirs), learnt_on=learnt_on, mine=mine)
+    fold.learnt.mixes = lambda X: np.tile([0.4, 0.4, 0.2], (len(X), 1))
+    fold.step(np.tile([0.4, 0.4, 0.2], (4, 1)), 0.5)
+    fold.task.seed = 0
+    for rows in mine:
+        _levels(fold.task, learnt_on.take(rows), TODAY)
+    for calls, at in ((ratios, 3), (levels, 4)):
+        for arguments, rows in zip(calls, mine, strict=True):
+            assert arguments[at].tolist() == weights[rows].tolist()
+
+
+def test_what_folds_say_is_put_together_with_weights_and_groups(monkeypatch):
+    """A fold counts by its weight, a step's rows by theirs and within their groups, which no fold
+    tears apart.
+    """
+    rows = replace(
+        exposures(np.random.default_rng(3).uniform(1, 3, 12).tolist()),
+        groups=np.tile(np.arange(6), 2),
+    )
+    parts = []
+
+    class Told:
+        """A fold that says the sum of its own first metric, and steps that are known."""
+
+        def __init__(self, task, learnt_on, held, learnt):
+            self.held, self.learnt = held, learnt
+            parts.append(held)
+
+        def gain(self, mixes, other, judges):
+            return Gain(np.full((1, 2), self.held.y[:, 0].sum()), np.ones((1, 2)))
+
+        def step(self, mixes, part):
+            return self.held.y / 2, self.held.y + part, self.held.X[:, 0] ** 2
+
+    learnt = SimpleNamespace(
+        reach=[SimpleNamespace(today=TODAY)],
+        labels=lambda X: np.zeros(len(X), int),
+        mixes=lambda X: np.tile(TODAY, (len(X), 1)),
+    )
+    monkeypatch.setattr(value_module, "_fold", Told)
+    monkeypatch.setattr(value_module, "learn", lambda *_: learnt)
+    monkeypatch.setattr(value_module, "learn_clusters", lambda *_: None)
+    monkeypatch.setattr(value_module, "_judging", lambda *_: [])
+    found = value(SimpleNamespace(seed=0), rows, ("shares",), 3, 0.9)
+    assert sorted(np.concatenate([held.X[:, 0] for held in parts])) == sorted(rows.X[:, 0])
+    assert all(np.bincount(held.groups).tolist() == [2, 2] for held in parts)
+    np.testing.assert_allclose(found.logged, np.average(rows.y, axis=0, weights=rows.weight))
+    size = np.array([held.weight.sum() for held in parts]) / rows.weight.sum()
+    gain = found.whole["shares"]
+    np.testing.assert_allclose(gain.value, size @ [held.y[:, 0].sum() for held in parts])
+    np.testing.assert_allclose(gain.variance, size @ size)
+    for part in PARTS_OF_THE_WAY:
+        arrays = rows.y / 2, rows.y + part, rows.X[:, 0] ** 2
+        step = shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=0.9)
+        assert found.steps[part].effective == step.effective
+        for bound in ("value", "low", "high"):
+            kept, by_hand = (getattr(one.gain, bound) for one in (found.steps[part], step))
+            np.testing.assert_array_equal(kept, by_hand)
