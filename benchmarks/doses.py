@@ -125,7 +125,7 @@ def speedup() -> tuple[list[float], list[list[float]]]:
                 nets[0].step(*batch).backward()
                 adam.step()
         middle_of = time.process_time()
-        columns = [u, nets[1].told(t), y[:, None], torch.ones(ROWS)]
+        columns = [u, nets[1].encode(t), y[:, None], torch.ones(ROWS)]
         train(
             nets[1],
             nets[1].loss,

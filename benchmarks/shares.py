@@ -105,7 +105,7 @@ def grown(
     times = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        forest._grown(X, T, w, y - y.mean())
+        forest._grow(X, T, w, y - y.mean())
         times.append((time.perf_counter() - start) / trees)
     return statistics.median(times[1:])
 

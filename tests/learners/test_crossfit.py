@@ -17,11 +17,11 @@ def test_two_folds_by_hand():
     features = Table(np.zeros((4, 1)), ("a",))
     y = np.array([[1.0, 10.0], [3.0, 30.0], [5.0, 50.0], [9.0, 90.0]])
     fold = np.array([0, 0, 1, 1])
-    held = cross_fit(DummyRegressor(), features, [Nuisance(None, y)], fold).held
+    held = cross_fit(DummyRegressor(), features, [Nuisance(None, y)], fold).predictions
     assert held[:, 0].tolist() == [[7, 70], [7, 70], [2, 20], [2, 20]]
     cells = cross_fit(
         DummyRegressor(), features, cell_nuisances(y, np.array([0, 1, 0, 1]), 2), fold
-    ).held
+    ).predictions
     assert cells[:, :, 0].tolist() == [[5, 9], [5, 9], [1, 3], [1, 3]]
 
 
@@ -37,7 +37,7 @@ def test_it_is_the_plain_loop_over_folds(model):
     for f, a, j in np.ndindex(3, 2, 2):
         rows = np.flatnonzero((fold != f) & (cell == a))
         alone = crossfit.learn(model, Rows(features, rows), y[rows, j], weight[rows])
-        np.testing.assert_array_equal(fit.held[fold == f, a, j], alone.predict(X[fold == f]))
+        np.testing.assert_array_equal(fit.predictions[fold == f, a, j], alone.predict(X[fold == f]))
         np.testing.assert_array_equal(fit.models[f][a][j].predict(X), alone.predict(X))
 
 
@@ -49,7 +49,7 @@ def memory_of_noise(rows):
     X, y = rng.normal(size=(2000, 2)), rng.normal(size=(2000, 1))
     held = cross_fit(
         DecisionTreeRegressor(), Table(X, "ab"), [Nuisance(rows, y)], np.arange(2000) % 3
-    ).held
+    ).predictions
     return float(np.corrcoef(held[:, 0, 0], y[:, 0])[0, 1])
 
 

@@ -46,7 +46,7 @@ def test_two_processes_learn_what_one_learns(tmp_path):
 
 
 def test_a_batch_must_be_shared_evenly(monkeypatch):
-    monkeypatch.setattr(ranks, "joined", lambda: (0, 3))
+    monkeypatch.setattr(ranks, "rank_and_size", lambda: (0, 3))
     with pytest.raises(InputError, match="batch must be a multiple of the 3 processes; got 128"):
         ranks.part(torch.arange(256), 2, 128)
     order, mine = ranks.part(torch.arange(12), 2, 6)

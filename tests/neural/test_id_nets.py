@@ -59,10 +59,10 @@ def test_product_by_hand():
 def test_what_was_learnt_says_the_same_without_torch(make):
     net, codes = make(generator(3)), rows()
     np.testing.assert_allclose(
-        net.learnt()(codes), net(columns(codes)).detach().numpy().T, rtol=1e-4, atol=1e-5
+        net.scores()(codes), net(columns(codes)).detach().numpy().T, rtol=1e-4, atol=1e-5
     )
 
 
 def test_same_seed_same_net():
-    one, other = (Additive(SIZES, 4, 3, generator(5)).learnt()(rows()) for _ in range(2))
+    one, other = (Additive(SIZES, 4, 3, generator(5)).scores()(rows()) for _ in range(2))
     np.testing.assert_array_equal(one, other)

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from equipoise.neural.attention import SelfAttention, TargetAttention  # noqa: E402
 from equipoise.neural.balance import DISTANCES  # noqa: E402
-from equipoise.neural.layers import Embed, Experts, Grouped, Towers, mlp, weighed  # noqa: E402
+from equipoise.neural.layers import Embed, Experts, Grouped, Towers, mlp, weighted_sum  # noqa: E402
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> None:
@@ -50,12 +50,12 @@ def test_a_weighed_sum_by_hand_and_its_gradients_by_differences():
         torch.tensor([[[0.5, 1.0]], [[2.0, 0.0]]]),
         torch.tensor([[[1.0, 3.0]], [[10.0, 20.0]]]),
     )
-    assert weighed(share, x).tolist() == [[[20.5, 41.5]], [[1.0, 3.0]]]
+    assert weighted_sum(share, x).tolist() == [[[20.5, 41.5]], [[1.0, 3.0]]]
     rng = torch.Generator().manual_seed(0)
     parts = [
         torch.rand(3, 4, n, generator=rng, dtype=torch.float64).requires_grad_() for n in (2, 5)
     ]
-    assert torch.autograd.gradcheck(weighed, parts)
+    assert torch.autograd.gradcheck(weighted_sum, parts)
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -71,7 +71,7 @@ def test_held_out_rows_stop_it():
     kept, held = rows.split(10, seed=0)
     assert (len(kept.t), len(held.t)) == (36_000, 4_000)
     model = fit_cf_mle(
-        kept, Training(batch=2048, seed=1, decay=0, stop=NoGain(2)), rank=2, held=held
+        kept, Training(batch=2048, seed=1, decay=0, stop=NoGain(2)), rank=2, holdout=held
     )
     assert model.history.converged
     assert np.abs(softmax(model.scores(rows.codes)) - f).mean() < 0.05

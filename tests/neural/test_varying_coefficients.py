@@ -72,7 +72,9 @@ def test_a_head_a_part_with_the_dose_beside_its_input():
             + net.heads.above[part]
             + place * net.heads.above[5 + part]
         )
-        assert float(net.plain(z, net.told(t))[row].detach()) == pytest.approx(float(want.detach()))
+        assert float(net.plain(z, net.encode(t))[row].detach()) == pytest.approx(
+            float(want.detach())
+        )
 
 
 @pytest.mark.parametrize("made", [VaryingNet, StrataNet])
@@ -80,11 +82,11 @@ def test_the_density_integrates_to_one_and_the_dose_reaches_the_level(made):
     net, u = made(3, 4, 8, 2, True, 0.1), torch.rand(6, 3) * 4
     z = net.represent(u)
     grid = torch.linspace(0, 1, 20 * CELLS + 1)
-    heights = torch.stack([net.density(z, net.told(torch.full((6,), float(t)))) for t in grid])
+    heights = torch.stack([net.density(z, net.encode(torch.full((6,), float(t)))) for t in grid])
     np.testing.assert_allclose(torch.trapezoid(heights, grid, dim=0).detach(), 1, atol=1e-4)
     first, second = (net.level(u, torch.full((6,), t)) for t in (0.1, 0.9))
     assert float((first - second).detach().abs().max()) > 1e-3
-    net.loss(u, net.told(torch.rand(6)), torch.randn(6, 2), torch.ones(6)).backward()
+    net.loss(u, net.encode(torch.rand(6)), torch.randn(6, 2), torch.ones(6)).backward()
     assert [
         name
         for name, p in net.named_parameters()
@@ -99,7 +101,7 @@ def test_the_loss_by_its_formula_and_levels_row_by_row():
         torch.rand(6).double(),
     )
     torch.nn.init.normal_(net.eps)
-    y, weight, told = torch.randn(6, 2).double(), torch.rand(6).double(), net.told(t)
+    y, weight, told = torch.randn(6, 2).double(), torch.rand(6).double(), net.encode(t)
     z = net.represent(u)
     q, pi = net.plain(z, told), net.density(z, told)
     eps = spline(t, CELLS) @ net.eps

@@ -142,10 +142,10 @@ def bootstrap_effects(
     new = X if X_new is None else X_new
     whole: Effects = rows.fit(estimator).effects(new, candidates)
     mean, square = np.zeros_like(whole.values), np.zeros_like(whole.values)
-    for count, fitted in enumerate(
+    for count, replicate in enumerate(
         replicate_fits(estimator, rows, replicates, draw, seed, progress), start=1
     ):
-        values = fitted.effects(new, candidates).values
+        values = replicate.effects(new, candidates).values
         step = values - mean  # Welford's running variance: one replicate in memory at a time
         mean += step / count
         square += step * (values - mean)
@@ -221,7 +221,7 @@ def bootstrap_interval(
         raise InputError("level", "lie strictly between 0 and 1", level)
     new = X if X_new is None else X_new
     fits = replicate_fits(estimator, Rows(X, y, **rows), replicates, draw, seed, progress)
-    values = np.stack([fitted.effects(new, candidates).values for fitted in fits])
+    values = np.stack([replicate.effects(new, candidates).values for replicate in fits])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Interval(low, high, level)
 
@@ -244,21 +244,21 @@ class Rows:
             if isinstance(self.propensity, PropensityModel)
             else self.propensity
         )
-        known = {
+        arguments = {
             "propensity": propensity,
             "sample_weight": self.sample_weight,
             "groups": self.groups,
         }
-        return clone(estimator).fit(self.X, self.y, treatment=self.treatment, **known)
+        return clone(estimator).fit(self.X, self.y, treatment=self.treatment, **arguments)
 
     def reweighted(self, weight: Floats) -> Rows:
         """The rows whose weight is not 0, with that weight.   weight: (n,)."""
-        kept = np.flatnonzero(weight)
+        rows = np.flatnonzero(weight)
         X, y, treatment, propensity, groups = (
-            _take(part, kept)
+            _take(part, rows)
             for part in (self.X, self.y, self.treatment, self.propensity, self.groups)
         )
-        return Rows(X, y, treatment, propensity, weight[kept], groups)
+        return Rows(X, y, treatment, propensity, weight[rows], groups)
 
 
 def replicate_fits(
@@ -280,10 +280,10 @@ def replicate_fits(
     )
     base = np.ones(n) if rows.sample_weight is None else np.asarray(rows.sample_weight, np.float64)
     rng = np.random.default_rng(seed)
-    for done in range(1, replicates + 1):
+    for replicate in range(1, replicates + 1):
         yield rows.reweighted(base * draw(rng, int(unit.max()) + 1)[unit]).fit(estimator)
         if progress is not None:
-            progress(done, replicates)
+            progress(replicate, replicates)
 
 
 def _take(part: Any, rows: Ints) -> Any:

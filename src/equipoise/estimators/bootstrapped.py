@@ -56,8 +56,8 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
     @property
     def space(self) -> Space | None:
         """The space of the estimator."""
-        found: Space | None = self.estimator.space
-        return found
+        space: Space | None = self.estimator.space
+        return space
 
     def fit(
         self,
@@ -119,8 +119,8 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         whole: Effects = self.whole_.effects(X, candidates)
         first = self.fits_[0].effects(X, candidates).values
         shift, square = np.zeros_like(first), np.zeros_like(first)
-        for fitted in self.fits_[1:]:
-            step = fitted.effects(X, candidates).values - first
+        for replicate in self.fits_[1:]:
+            step = replicate.effects(X, candidates).values - first
             shift += step
             square += step**2
         count = len(self.fits_)

@@ -132,7 +132,7 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
         # of a constant, the spread is what rounding left
         self.scale_ = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)
-        self.layers_, self.seats_ = self._learnt((values - self.middle_) / self.scale_, weight)
+        self.layers_, self.seats_ = self._learn_seats((values - self.middle_) / self.scale_, weight)
         label = self._nearest(values)
         size = np.bincount(label, weight, minlength=self.n_clusters)
         self.seats_ = self.seats_[np.argsort(-size, kind="stable")]
@@ -173,7 +173,7 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
         array of int, (n,)
             Labels in 0..k-1.
         """
-        return self._nearest(self._asked(X))
+        return self._nearest(self._features(X))
 
     def distances(self, X: Any) -> Floats:
         """How far each row is from each seat.
@@ -189,37 +189,39 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
             Euclidean distances: k-means in standard deviations of features, SCCL in its
             representation.
         """
-        return np.sqrt(self._apart(self._asked(X)))
+        return np.sqrt(self._apart(self._features(X)))
 
-    def _asked(self, X: Any) -> Floats:
+    def _features(self, X: Any) -> Floats:
         check_is_fitted(self, "seats_")
         values = self._as_fitted(X)
         complete(values, self._encoded_names)
         return values
 
-    def _learnt(self, standard: Floats, weight: Floats) -> tuple[list[list[Floats]], Floats]:
+    def _learn_seats(self, standard: Floats, weight: Floats) -> tuple[list[list[Floats]], Floats]:
         """The layers of a representation, none for k-means, and the seats of the clusters in it."""
         if self.method == "kmeans":
             return [], k_means(standard, weight, self.n_clusters, self.random_state)
         require_torch()
         from equipoise.neural.contrastive import learn_clusters
 
-        learnt = learn_clusters(standard, weight, self.n_clusters, self.random_state, k_means)
-        return [list(layer) for layer in learnt.layers], learnt.centres
+        representation = learn_clusters(
+            standard, weight, self.n_clusters, self.random_state, k_means
+        )
+        return [list(layer) for layer in representation.layers], representation.centres
 
     def _nearest(self, values: Floats) -> Ints:
         """The nearest seat of each row; of equals, the first."""
-        found: Ints = self._apart(values).argmin(axis=1)
-        return found
+        nearest: Ints = self._apart(values).argmin(axis=1)
+        return nearest
 
     def _apart(self, values: Floats) -> Floats:
         """Squared distances (n, k) to the seats."""
-        found = np.empty((len(values), self.n_clusters))
+        distance = np.empty((len(values), self.n_clusters))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
             e = through(self.layers_, (values[part] - self.middle_) / self.scale_)
-            found[part] = apart(e, np.ascontiguousarray(self.seats_, np.float64))
-        return found
+            distance[part] = apart(e, np.ascontiguousarray(self.seats_, np.float64))
+        return distance
 
 
 def k_means(X: Floats, weight: Floats, k: int, seed: int) -> Floats:
@@ -249,24 +251,24 @@ def dense(x, weight, bias, bent):  # type: ignore[no-untyped-def]
     """bias + x @ weight, (n, b), and ELU where ``bent``; each row summed in one order, which
     products of matrices do not keep.
     """
-    made = np.empty((len(x), weight.shape[1]))
+    out = np.empty((len(x), weight.shape[1]))
     for i in range(len(x)):
-        made[i] = bias
+        out[i] = bias
         for a in range(x.shape[1]):
             for b in range(weight.shape[1]):
-                made[i, b] += x[i, a] * weight[a, b]
+                out[i, b] += x[i, a] * weight[a, b]
         if bent:
             for b in range(weight.shape[1]):
-                made[i, b] = made[i, b] if made[i, b] > 0 else math.expm1(made[i, b])
-    return made
+                out[i, b] = out[i, b] if out[i, b] > 0 else math.expm1(out[i, b])
+    return out
 
 
 @njit(cache=True, nogil=True)
 def apart(e, seats):  # type: ignore[no-untyped-def]
     """Squared distances (n, k) of rows (n, s) from seats (k, s)."""
-    found = np.zeros((len(e), len(seats)))
+    distance = np.zeros((len(e), len(seats)))
     for i in range(len(e)):
         for c in range(len(seats)):
             for s in range(e.shape[1]):
-                found[i, c] += (e[i, s] - seats[c, s]) ** 2
-    return found
+                distance[i, c] += (e[i, s] - seats[c, s]) ** 2
+    return distance

@@ -187,7 +187,7 @@ def dose_curves(
             "the estimator's space", "be said", None, fix="give it space=Dose(low, high)"
         )
     data = sample(X, y, space, treatment, None, sample_weight, units)
-    dose, asked = (
+    dose, amounts = (
         space.dose(data.treatment),
         space.dose(space.check(space.candidates() if doses is None else doses)),
     )
@@ -209,9 +209,9 @@ def dose_curves(
         likely(dose),
         _hats(dose, grid),
     )
-    found = [_curve(pieces, rows, asked, level, seed) for rows in members]
-    parts = (np.stack(part) for part in zip(*found, strict=True))
-    return DoseCurves(asked, labels, data.metrics, *parts)
+    curves = [_curve(pieces, rows, amounts, level, seed) for rows in members]
+    parts = (np.stack(part) for part in zip(*curves, strict=True))
+    return DoseCurves(amounts, labels, data.metrics, *parts)
 
 
 @dataclass(frozen=True)
@@ -235,10 +235,10 @@ def _members(groups: Any, n: int) -> tuple[tuple[Any, ...], list[Ints]]:
     """The labels and the rows of each curve."""
     if groups is None:
         return ("all",), [np.arange(n)]
-    given = np.asarray(groups)
-    if given.shape != (n,):
-        raise InputError("groups", f"have one label per row of X ({n})", given.shape)
-    labels, code, count = np.unique(given, return_inverse=True, return_counts=True)
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise InputError("groups", f"have one label per row of X ({n})", values.shape)
+    labels, code, count = np.unique(values, return_inverse=True, return_counts=True)
     if count.min() < LEAST_ROWS:
         few = int(np.argmin(count))
         what, fix = (
@@ -256,15 +256,15 @@ def _levels(estimator: Any, data: Sample, fold: Ints, grid: Floats) -> Floats:
     """The levels of every row at the grid's doses by estimators that did not see it, (n, G, m)."""
     levels = np.empty((len(data), len(grid), data.y.shape[1]))
     for f in range(int(fold.max()) + 1):
-        inside, held = fold != f, fold == f
-        known = {"sample_weight": data.weight, "groups": data.groups}
-        given = {name: part[inside] for name, part in known.items() if part is not None}
-        fitted = clone(estimator).fit(
-            data.X[inside], data.y[inside], treatment=data.treatment[inside], **given
+        inside, outside = fold != f, fold == f
+        columns = {"sample_weight": data.weight, "groups": data.groups}
+        arguments = {name: part[inside] for name, part in columns.items() if part is not None}
+        learner = clone(estimator).fit(
+            data.X[inside], data.y[inside], treatment=data.treatment[inside], **arguments
         )
         with warnings.catch_warnings():  # of rare doses, which the curves flag themselves
             warnings.simplefilter("ignore", UserWarning)
-            levels[held] = fitted.outcomes(data.X[held], grid)
+            levels[outside] = learner.outcomes(data.X[outside], grid)
     return levels
 
 
@@ -280,27 +280,27 @@ def _density(
     model = default_outcome(len(data)) if density is None else density
     check_model(model, "density", table, classifier=False)
 
-    def held(target: Floats) -> Floats:
+    def out_of_fold(target: Floats) -> Floats:
         return cross_fit(
             model, table, [Nuisance(None, target[:, None])], fold, data.weight, seed
-        ).held[:, 0, 0]
+        ).predictions[:, 0, 0]
 
-    middle = held(dose)
+    middle = out_of_fold(dose)
     square = (dose - middle) ** 2
     usual = np.average(square, weights=data.weight)
-    spread = np.sqrt(np.clip(held(square), usual / 10, usual * 10))
-    left = (dose - middle) / spread
+    spread = np.sqrt(np.clip(out_of_fold(square), usual / 10, usual * 10))
+    residual = (dose - middle) / spread
     kernels = [
-        _kernel(left[fold != f], None if data.weight is None else data.weight[fold != f])
+        _kernel(residual[fold != f], None if data.weight is None else data.weight[fold != f])
         for f in range(fold.max() + 1)
     ]
 
     def at(t: Floats) -> Floats:
-        found, far = np.empty(len(t)), (t - middle) / spread
+        heights, far = np.empty(len(t)), (t - middle) / spread
         for f, (place, height) in enumerate(kernels):
-            found[fold == f] = np.interp(far[fold == f], place, height, left=0.0, right=0.0)
-        made: Floats = found / spread
-        return made
+            heights[fold == f] = np.interp(far[fold == f], place, height, left=0.0, right=0.0)
+        densities: Floats = heights / spread
+        return densities
 
     return at
 
@@ -315,11 +315,11 @@ def _kernel(z: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
         * min(spread, np.subtract(*np.quantile(z, [0.75, 0.25])) / 1.34 or spread)
         * len(z) ** -0.2
     )
-    drawn = centre + (z - centre) * spread / np.hypot(spread, reach)  # the kernel widens it again
+    points = centre + (z - centre) * spread / np.hypot(spread, reach)  # the kernel widens it again
     count, edges = np.histogram(
-        drawn,
+        points,
         CELLS,
-        (drawn.min() - 4 * reach, drawn.max() + 4 * reach),
+        (points.min() - 4 * reach, points.max() + 4 * reach),
         weights=weight,
         density=True,
     )
@@ -331,8 +331,8 @@ def _kernel(z: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
 def _hats(t: Floats, grid: Floats) -> Floats:
     """(n, G): the weights of the grid's points that join them linearly at t."""
     place = (t - grid[0]) / (grid[1] - grid[0])
-    made: Floats = np.clip(1 - np.abs(place[:, None] - np.arange(len(grid))), 0, 1)
-    return made
+    weights: Floats = np.clip(1 - np.abs(place[:, None] - np.arange(len(grid))), 0, 1)
+    return weights
 
 
 def _splines(dose: Floats) -> Callable[[Floats], Floats]:
@@ -347,24 +347,24 @@ def _splines(dose: Floats) -> Callable[[Floats], Floats]:
     return lambda t: BSpline.design_matrix(np.clip(t, low, high), knots, degree).toarray()
 
 
-def _curve(pieces: Pieces, rows: Ints, asked: Floats, level: float, seed: int) -> tuple[Any, ...]:
+def _curve(pieces: Pieces, rows: Ints, doses: Floats, level: float, seed: int) -> tuple[Any, ...]:
     """One curve: the fields of `DoseCurves` from ``mean`` on, (k, m) and (k,)."""
     dose, weight = pieces.dose[rows], pieces.data.weight
     w = np.ones(len(rows)) if weight is None else weight[rows] / weight[rows].mean()
     basis = _splines(dose)
-    B, A = basis(dose), basis(asked)
-    xi, ratio, moved = (
+    B, A = basis(dose), basis(doses)
+    xi, ratio, shift = (
         np.empty((len(rows), pieces.mu.shape[2])),
         np.empty(len(rows)),
         np.zeros((len(rows), B.shape[1], pieces.mu.shape[2])),
     )
     for f in np.unique(pieces.fold[rows]):
         part = np.flatnonzero(pieces.fold[rows] == f)
-        xi[part], ratio[part], moved[part] = _fold(pieces, rows[part], w[part], B[part])
+        xi[part], ratio[part], shift[part] = _fold(pieces, rows[part], w[part], B[part])
     root = np.linalg.pinv(B.T @ (w[:, None] * B), hermitian=True)
     beta = root @ (B.T @ (w[:, None] * xi))  # (p, m)
     influence = np.einsum(
-        "pq,nqm->npm", root, (w[:, None] * B)[:, :, None] * (xi - B @ beta)[:, None] + moved
+        "pq,nqm->npm", root, (w[:, None] * B)[:, :, None] * (xi - B @ beta)[:, None] + shift
     )
     if pieces.data.groups is not None:
         code = np.unique(pieces.data.groups[rows], return_inverse=True)[1]
@@ -380,7 +380,7 @@ def _curve(pieces: Pieces, rows: Ints, asked: Floats, level: float, seed: int) -
     share = (A @ root @ (w[:, None] * B).T) * ratio
     effective = np.abs(share).sum(axis=1) ** 2 / np.maximum((share**2).sum(axis=1), 1e-300)
     low, high = np.quantile(dose, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2])
-    supported = (asked >= low) & (asked <= high) & (effective >= LEAST_EFFECTIVE)
+    supported = (doses >= low) & (doses <= high) & (effective >= LEAST_EFFECTIVE)
     bounds = (mean - reach * error, mean + reach * error, mean - band * error, mean + band * error)
     return mean, error, *bounds, effective, supported
 
@@ -398,13 +398,13 @@ def _fold(pieces: Pieces, rows: Ints, w: Floats, B: Floats) -> tuple[Floats, Flo
     xi = ratio[:, None] * miss + hats @ average
     share = w / w.sum()
     through = (w[:, None] * B).T @ hats  # (p, G)
-    moved = np.einsum("pg,ngm->npm", through, mu - average)
+    shift = np.einsum("pg,ngm->npm", through, mu - average)
     slope = (w * np.divide(ratio, expected, out=np.zeros(len(w)), where=expected > 0))[
         :, None
     ] * miss  # of w xi by p(t)
     for j in range(xi.shape[1]):
-        moved[:, :, j] += (pi - usual) @ ((slope[:, j, None] * B).T @ hats).T
-    return xi, ratio, share[:, None, None] * moved
+        shift[:, :, j] += (pi - usual) @ ((slope[:, j, None] * B).T @ hats).T
+    return xi, ratio, share[:, None, None] * shift
 
 
 def _largest(A: Floats, covariance: Floats, level: float, least: float, seed: int) -> float:
@@ -417,5 +417,5 @@ def _largest(A: Floats, covariance: Floats, level: float, least: float, seed: in
     path = path[size > 0] / size[size > 0, None]
     if not len(path):
         return least
-    drawn = np.random.default_rng(seed).standard_normal((DRAWS, path.shape[1])) @ path.T
-    return max(least, float(np.quantile(np.abs(drawn).max(axis=1), level)))
+    deviation = np.random.default_rng(seed).standard_normal((DRAWS, path.shape[1])) @ path.T
+    return max(least, float(np.quantile(np.abs(deviation).max(axis=1), level)))

@@ -269,14 +269,14 @@ def learn(
 ) -> Fitted:
     """Fit a fresh copy of a base model to rows of a table.   target, weight: (rows,)."""
     if hasattr(model, "learn"):
-        fitted: Fitted = model.learn(rows, target, weight)
-        return fitted
+        regression: Fitted = model.learn(rows, target, weight)
+        return regression
     fresh = clone(model)
     if fresh.get_params().get("random_state", seed) is None:
         fresh.set_params(random_state=seed)
-    wanted = _classes(target, type(model).__name__) if is_classifier(fresh) else target
+    labels = _classes(target, type(model).__name__) if is_classifier(fresh) else target
     if weight is None:
-        return Foreign(fresh.fit(rows.of(rows.table.X), wanted))
+        return Foreign(fresh.fit(rows.of(rows.table.X), labels))
     if not has_fit_parameter(fresh, "sample_weight"):
         raise InputError(
             f"base model {type(model).__name__}",
@@ -284,7 +284,7 @@ def learn(
             "a fit without it",
             fix="use one that does",
         )
-    return Foreign(fresh.fit(rows.of(rows.table.X), wanted, sample_weight=weight))
+    return Foreign(fresh.fit(rows.of(rows.table.X), labels, sample_weight=weight))
 
 
 def check_model(model: Any, role: str, table: Table, *, classifier: bool = True) -> None:

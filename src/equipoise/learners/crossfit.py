@@ -34,11 +34,11 @@ class CrossFit:
 
     Attributes
     ----------
-    held : (n, nuisances, m) predictions of every row by models that did not see it.
+    predictions : (n, nuisances, m), of every row by models that did not see it.
     models : (folds, nuisances, m) nested lists of the learnt models.
     """
 
-    held: Floats
+    predictions: Floats
     models: list[list[list[Fitted]]]
 
 
@@ -54,7 +54,7 @@ def cross_fit(
     same number m of targets.
     """
     n, m = nuisances[0].target.shape
-    held = np.empty((n, len(nuisances), m))
+    predictions = np.empty((n, len(nuisances), m))
     models: list[list[list[Fitted]]] = []
     for f in range(int(fold.max()) + 1):
         inside = fold != f
@@ -63,8 +63,8 @@ def cross_fit(
         )
         rows = np.flatnonzero(~inside)
         flat = [one for targets in models[-1] for one in targets]
-        held[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
-    return CrossFit(held, models)
+        predictions[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
+    return CrossFit(predictions, models)
 
 
 def learn_targets(

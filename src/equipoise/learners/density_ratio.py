@@ -34,8 +34,8 @@ def shifted(T: Floats, factor: Floats) -> Floats:
     >>> shifted(np.array([[0.5, 0.5]]), np.array([3.0, 1.0])).tolist()
     [[0.75, 0.25]]
     """
-    moved = T * factor
-    mixes: Floats = moved / moved.sum(axis=1, keepdims=True)
+    product = T * factor
+    mixes: Floats = product / product.sum(axis=1, keepdims=True)
     return mixes
 
 
@@ -49,8 +49,8 @@ def learn_ratio(X: Floats, T: Floats, factor: Floats, weight: Floats) -> Weigh:
     model.fit(both, after, logisticregression__sample_weight=np.tile(weight, 2))
 
     def odds(X: Floats, T: Floats, factor: Floats) -> Floats:
-        found: Floats = np.exp(np.clip(model.decision_function(_facts(X, T, factor)), -20, 20))
-        return found
+        ratio: Floats = np.exp(np.clip(model.decision_function(_facts(X, T, factor)), -20, 20))
+        return ratio
 
     mean = float(np.average(odds(X, T, factor), weights=weight))
     return lambda X, T, factor: odds(X, T, factor) / mean

@@ -52,8 +52,8 @@ def _prior(theta: Floats, variance: Floats) -> tuple[float, float]:
         w = 1 / (variance + spread)
         mean = float(w @ theta / w.sum())
         new = max(float(w**2 @ ((theta - mean) ** 2 - variance) / (w @ w)), least)
-        done = abs(new - spread) <= CLOSE * spread
+        close = abs(new - spread) <= CLOSE * spread
         spread = new
-        if done:
+        if close:
             break
     return mean, spread

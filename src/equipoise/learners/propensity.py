@@ -78,8 +78,8 @@ def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
     clipped = p
     for _ in range(p.shape[1]):  # giving up mass may push another cell below, at most once per cell
         free = np.where(low, 0.0, p)
-        left = 1 - least * low.sum(axis=1)
-        clipped = np.where(low, least, free * (left / free.sum(axis=1))[:, None])
+        rest = 1 - least * low.sum(axis=1)
+        clipped = np.where(low, least, free * (rest / free.sum(axis=1))[:, None])
         below = ~low & (clipped < least)
         if not below.any():
             break
@@ -112,9 +112,9 @@ def calibration_error(p: Floats, cell: Ints, bins: int = 10) -> Floats:
     p, (K,).
     """
     error = np.empty(p.shape[1])
-    for a, said in enumerate(p.T):
-        order = np.argsort(said, kind="stable")
-        gap = (cell[order] == a) - said[order]
+    for a, column in enumerate(p.T):
+        order = np.argsort(column, kind="stable")
+        gap = (cell[order] == a) - column[order]
         error[a] = sum(abs(float(part.sum())) for part in np.array_split(gap, bins)) / len(cell)
     return error
 
@@ -123,8 +123,8 @@ def one_against_rest(cell: Ints, cells: int) -> Nuisance:
     """The regressions of 1{cell = a} for every cell, or for the candidate alone where there is but
     one.
     """
-    asked = np.arange(cells) if cells > 2 else np.asarray([1])
-    return Nuisance(None, (cell[:, None] == asked).astype(np.float64))
+    codes = np.arange(cells) if cells > 2 else np.asarray([1])
+    return Nuisance(None, (cell[:, None] == codes).astype(np.float64))
 
 
 def _with_control(scores: Floats) -> Floats:
@@ -317,16 +317,16 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
             else self.model
         )
         check_model(model, "a propensity's model", table)
-        learnt = cross_fit(
+        regressions = cross_fit(
             model, table, [one_against_rest(cell, cells)], fold, weight, self.random_state
         )
-        self.models_ = [nuisances[0] for nuisances in learnt.models]
-        scores = _with_control(learnt.held[:, 0])
+        self.models_ = [nuisances[0] for nuisances in regressions.models]
+        scores = _with_control(regressions.predictions[:, 0])
         p = np.empty_like(scores)
         for f in range(int(fold.max()) + 1):
-            other, held = fold != f, fold == f
-            p[held] = calibrate(
-                scores[held], fit_calibration(scores[other], cell[other], _part(weight, other))
+            other, own = fold != f, fold == f
+            p[own] = calibrate(
+                scores[own], fit_calibration(scores[other], cell[other], _part(weight, other))
             )
         self.calibration_ = fit_calibration(scores, cell, weight)
         clipped, self.clipped_share_ = clip_cells(p, self.clip)
@@ -355,8 +355,8 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "models_")
         values = self._as_fitted(X)
-        said = [
+        probabilities = [
             calibrate(_with_control(predict_all(models, values).T), self.calibration_)
             for models in self.models_
         ]
-        return clip_cells(np.mean(said, axis=0), self.clip)[0]
+        return clip_cells(np.mean(probabilities, axis=0), self.clip)[0]

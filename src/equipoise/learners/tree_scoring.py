@@ -290,8 +290,8 @@ def _as_zero(models: Sequence[Trees], feature: Ints) -> Bools:
     """
     column = np.concatenate([model.feature for model in models])
     kind = np.concatenate([model.kind for model in models])
-    learnt = np.unique(column[kind >> MISSING_SHIFT == MISSING_NAN])
-    return ~np.isin(feature, learnt)
+    missing_aware = np.unique(column[kind >> MISSING_SHIFT == MISSING_NAN])
+    return ~np.isin(feature, missing_aware)
 
 
 def _table(

@@ -95,9 +95,9 @@ def train_one(
     )
     batch = min(how.batch, len(y))
 
-    def epoch(order: Ints, done: int) -> float:
-        taken = place[order], y[order], each[order]
-        return float(epoch_one(state.arrays, *taken, kind, batch, done, how.rate, how.decay))
+    def epoch(order: Ints, count: int) -> float:
+        columns = place[order], y[order], each[order]
+        return float(epoch_one(state.arrays, *columns, kind, batch, count, how.rate, how.decay))
 
     return _epochs([state], epoch, len(y), how, judge, progress)
 
@@ -118,11 +118,11 @@ def train_joint(
     place, batch = _places(codes, states[0]), min(how.batch, len(cell))
     cells = np.ascontiguousarray(cell, np.int32)
     weight = np.asarray(loss.weight, np.float32)
-    given = (np.float32(loss.eta), np.float32(loss.thr))
+    constants = (np.float32(loss.eta), np.float32(loss.thr))
 
-    def epoch(order: Ints, done: int) -> float:
-        taken = states[0].arrays, states[1].arrays, place[order], cells[order]
-        return float(epoch_joint(*taken, weight, *given, batch, done, how.rate, how.decay))
+    def epoch(order: Ints, count: int) -> float:
+        columns = states[0].arrays, states[1].arrays, place[order], cells[order]
+        return float(epoch_joint(*columns, weight, *constants, batch, count, how.rate, how.decay))
 
     return _epochs(states, epoch, len(cell), how, None, progress)
 
@@ -138,11 +138,11 @@ def _epochs(
     """Epochs until the rule says stop, with the permutations of `train`."""
     batch = min(how.batch, rows)
     steps, run = rows // batch, Epochs(states[0].net, how, judge, progress)
-    rng, start, done = torch.Generator().manual_seed(how.seed), time.perf_counter(), 0
+    rng, start, count = torch.Generator().manual_seed(how.seed), time.perf_counter(), 0
     while run.goes_on():
         order = torch.randperm(rows, generator=rng).numpy()[: steps * batch]
-        total = epoch(order, done)
-        done += steps
+        total = epoch(order, count)
+        count += steps
         if judge is not None:
             for state in states:
                 state.back()
@@ -162,7 +162,7 @@ def _places(codes: Ints, state: _State) -> Ints:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def epoch_one(state, place, y, weight, kind, batch, done, rate, decay):  # type: ignore[no-untyped-def]
+def epoch_one(state, place, y, weight, kind, batch, count, rate, decay):  # type: ignore[no-untyped-def]
     """One pass over the rows as they come; the sum of the batches' losses."""
     o = len(state[2])
     z, total = np.empty((batch, o), np.float32), 0.0
@@ -174,12 +174,12 @@ def epoch_one(state, place, y, weight, kind, batch, done, rate, decay):  # type:
         else:
             total += binary_gradient(z, y[low:high], kind)
         scatter(state, place[low:high], z)
-        adam(state, z, done + s + 1, rate, decay)
+        adam(state, z, count + s + 1, rate, decay)
     return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def epoch_joint(five, one, place, cell, weight, eta, thr, batch, done, rate, decay):  # type: ignore[no-untyped-def]
+def epoch_joint(five, one, place, cell, weight, eta, thr, batch, count, rate, decay):  # type: ignore[no-untyped-def]
     """One pass over the rows as they come, both nets together; the sum of the batches' losses."""
     z, s, total = np.empty((batch, 5), np.float32), np.empty((batch, 1), np.float32), 0.0
     for step in range(len(cell) // batch):
@@ -189,8 +189,8 @@ def epoch_joint(five, one, place, cell, weight, eta, thr, batch, done, rate, dec
         total += composite_gradient(z, s, cell[low:high], weight, eta, thr)
         scatter(five, place[low:high], z)
         scatter(one, place[low:high], s)
-        adam(five, z, done + step + 1, rate, decay)
-        adam(one, s, done + step + 1, rate, decay)
+        adam(five, z, count + step + 1, rate, decay)
+        adam(one, s, count + step + 1, rate, decay)
     return total
 
 
@@ -376,7 +376,7 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
         n = min(BLOCK, len(cell) - low)
         raise_scores(z, s, low, n, E, bits)
         for i in range(n):
-            seen = cell[low + i]
+            own = cell[low + i]
             part = one / (E[0, i] + E[1, i] + E[2, i] + E[3, i] + E[4, i])
             a, b, c, d, e = (
                 E[0, i] * part,
@@ -388,12 +388,12 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
             raw = one / (one + E[5, i])
             g = max(raw, thr)
             h = one - g
-            s0, L[0, i] = cross(a * g, seen == 0, weight[0])
-            s1, L[1, i] = cross(b * g, seen == 1, weight[1])
-            s2, L[2, i] = cross(c * g, seen == 2, weight[2])
-            s3, L[3, i] = cross((d + e) * g, seen == 3, weight[3])
-            s4, L[4, i] = cross((b + e) * h, seen == 4, weight[4])
-            s5, L[5, i] = cross((a + c + d) * h, seen == 5, weight[5])
+            s0, L[0, i] = cross(a * g, own == 0, weight[0])
+            s1, L[1, i] = cross(b * g, own == 1, weight[1])
+            s2, L[2, i] = cross(c * g, own == 2, weight[2])
+            s3, L[3, i] = cross((d + e) * g, own == 3, weight[3])
+            s4, L[4, i] = cross((b + e) * h, own == 4, weight[4])
+            s5, L[5, i] = cross((a + c + d) * h, own == 5, weight[5])
             da, db, dc, dd, de = (
                 s0 * g + s5 * h,
                 s1 * g + s4 * h,
@@ -402,7 +402,7 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
                 s3 * g + s4 * h,
             )
             dg = s0 * a + s1 * b + s2 * c + s3 * (d + e) - s4 * (b + e) - s5 * (a + c + d)
-            miss = g - (one if seen < 4 else np.float32(0))
+            miss = g - (one if own < 4 else np.float32(0))
             total += eta * miss * miss
             dg += np.float32(2) * eta * miss
             s[low + i, 0] = dg * raw * (one - raw) if raw >= thr else np.float32(0)
@@ -419,11 +419,11 @@ def composite_gradient(z, s, cell, weight, eta, thr):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, inline="always")
-def cross(p, seen, weight):  # type: ignore[no-untyped-def]
+def cross(p, hit, weight):  # type: ignore[no-untyped-def]
     """Of one cell's probability: the slope of its weighted cross-entropy, and the number whose -log
     it is.
     """
     one = np.float32(1)
     q = min(p + NUDGE, one)
-    slope = -weight / q if seen else weight * q / max((one - q) * q, np.float32(1e-12))
-    return (slope if p + NUDGE <= one else np.float32(0)), (q if seen else max(one - q, LEAST))
+    slope = -weight / q if hit else weight * q / max((one - q) * q, np.float32(1e-12))
+    return (slope if p + NUDGE <= one else np.float32(0)), (q if hit else max(one - q, LEAST))

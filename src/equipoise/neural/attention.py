@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equipoise.neural.layers import weighed
+from equipoise.neural.layers import weighted_sum
 
 
 class TargetAttention(nn.Module):
@@ -33,10 +33,10 @@ class TargetAttention(nn.Module):
 
     def forward(self, e: Tensor) -> Tensor:
         """(G, B, w)."""
-        looked = weighed(self.shares(e), e.transpose(0, 1))
+        views = weighted_sum(self.shares(e), e.transpose(0, 1))
         # the value map is linear, and attention sums to 1: V sum_j a_kj e_j
-        mixed: Tensor = self.value(looked)
-        return mixed
+        output: Tensor = self.value(views)
+        return output
 
 
 class SelfAttention(nn.Module):
@@ -51,5 +51,5 @@ class SelfAttention(nn.Module):
         # (w, w): (Q e_i) . (K e_j) by one product
         towards = self.query.weight.T @ self.key.weight / e.shape[-1] ** 0.5
         share = torch.softmax(e @ towards @ e.transpose(1, 2), dim=-1)
-        mixed: Tensor = self.value(share @ e)
-        return mixed
+        output: Tensor = self.value(share @ e)
+        return output

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from equipoise.core.arrays import Floats
 from equipoise.neural.layers import mlp
-from equipoise.neural.train import NoGain, Training, threads_held, train
+from equipoise.neural.train import NoGain, Training, limit_threads, train
 
 WIDTH, SIZE = 64, 16  # of the encoder's layers, of the representation
 # share of features; temperature; weight of the cluster loss
@@ -114,7 +114,7 @@ def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -
         torch.from_numpy(np.asarray(part, np.float32)) for part in (X, weight / weight.mean())
     ]
     batch = int(np.clip(2 ** round(np.log2(len(X) / STEPS)), FEWEST, MOST))
-    with threads_held(1):
+    with limit_threads(1):
         train(net, net.loss, columns, Training(RATE, 1e-5, batch, WARM, NoGain(WARM), seed))
         with torch.no_grad():
             warm = net.encoder(columns[0]).numpy()
@@ -125,11 +125,11 @@ def learn_clusters(X: Floats, weight: Floats, k: int, seed: int, start: Start) -
 
 
 def _layers(net: Contrastive) -> list[tuple[Floats, Floats]]:
-    found = [layer for layer in net.encoder.modules() if isinstance(layer, nn.Linear)]
+    linears = [layer for layer in net.encoder.modules() if isinstance(layer, nn.Linear)]
     return [
         (
             layer.weight.detach().double().numpy().T.copy(),
             layer.bias.detach().double().numpy().copy(),
         )
-        for layer in found
+        for layer in linears
     ]

@@ -19,7 +19,7 @@ from torch import distributed, nn
 from equipoise.core.errors import InputError
 
 
-def joined() -> tuple[int, int]:
+def rank_and_size() -> tuple[int, int]:
     """The place of this process and how many there are, (0, 1) without a launcher.   The first call
     joins the others.
     """
@@ -34,7 +34,7 @@ def joined() -> tuple[int, int]:
 
 def part(order: torch.Tensor, steps: int, batch: int) -> tuple[torch.Tensor, int]:
     """This process's rows of every batch, and how many that is.   order: (steps * batch,)."""
-    rank, size = joined()
+    rank, size = rank_and_size()
     if size == 1:
         return order, batch
     if batch % size:
@@ -49,7 +49,7 @@ def part(order: torch.Tensor, steps: int, batch: int) -> tuple[torch.Tensor, int
 
 def average(net: nn.Module) -> None:
     """Gradients become their mean over processes."""
-    _, size = joined()
+    _, size = rank_and_size()
     if size > 1:
         for parameter in net.parameters():
             if parameter.grad is None:
@@ -60,7 +60,7 @@ def average(net: nn.Module) -> None:
 
 def mean(total: float) -> float:
     """The mean of a number over processes."""
-    _, size = joined()
+    _, size = rank_and_size()
     if size == 1:
         return total
     device = (
@@ -68,6 +68,6 @@ def mean(total: float) -> float:
         if distributed.get_backend() == "nccl"
         else "cpu"
     )
-    held = torch.tensor([total], dtype=torch.float64, device=device)
-    distributed.all_reduce(held)
-    return float(held) / size
+    value = torch.tensor([total], dtype=torch.float64, device=device)
+    distributed.all_reduce(value)
+    return float(value) / size

@@ -46,7 +46,7 @@ class Additive(nn.Module):
             total = total + (head @ table.T).index_select(1, code)
         return total
 
-    def learnt(self) -> IdScores:
+    def scores(self) -> IdScores:
         """As plain arrays."""
         pairs = zip(self.tables, self.heads, strict=True)
         return IdScores(
@@ -65,7 +65,7 @@ class Product(nn.Module):
         """Scores, (1, batch)."""
         return _product(self.tables, codes).sum(dim=1)[None]
 
-    def learnt(self) -> IdScores:
+    def scores(self) -> IdScores:
         """As plain arrays."""
         width = self.tables[0].shape[1]
         return IdScores(
@@ -94,9 +94,9 @@ class Crossed(nn.Module):
         added: Tensor = self.additive(codes)
         return added + self.mix @ _product(self.factors, codes).T
 
-    def learnt(self) -> IdScores:
+    def scores(self) -> IdScores:
         """As plain arrays."""
-        base = self.additive.learnt()
+        base = self.additive.scores()
         return IdScores(
             base.bias,
             base.tables,

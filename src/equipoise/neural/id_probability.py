@@ -67,11 +67,11 @@ def fit_pairs(
     """Fit a net on rows of codes (n, p) and targets y (n,), which may lie outside [0, 1] for the
     squared loss.
     """
-    made = net(sizes, how.seed)
-    return PairModel(*_fitted(made, loss, codes, y, how, progress))
+    model = net(sizes, how.seed)
+    return PairModel(*_fit(model, loss, codes, y, how, progress))
 
 
-def _fitted(
+def _fit(
     net: Additive | Product,
     loss: Loss,
     codes: Ints,
@@ -81,19 +81,19 @@ def _fitted(
 ) -> tuple[IdScores, History]:
     if isinstance(net, Additive) and loss in KINDS and how.device == "cpu":
         history = train_one(net, KINDS[loss], codes, y, how, progress=progress)
-        return net.learnt(), history
+        return net.scores(), history
     columns = [ids(codes, j) for j in range(codes.shape[1])]
 
     def batch_loss(*batch: Tensor) -> Tensor:
         return loss(net(batch[:-1]), batch[-1])
 
     history = train(net, batch_loss, [*columns, numbers(y)], how, progress=progress, mixed=False)
-    return net.learnt(), history
+    return net.scores(), history
 
 
-def trained(
+def pretrain(
     net: Additive | Product, loss: Loss, codes: Ints, y: Floats, how: Training
 ) -> nn.Module:
     """Train a net that another will go on with."""
-    _fitted(net, loss, codes, y, how, None)
+    _fit(net, loss, codes, y, how, None)
     return net

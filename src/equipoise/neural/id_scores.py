@@ -74,16 +74,16 @@ def with_unseen(table: NDArray[Any]) -> Floats:
     return np.vstack([rows, rows.mean(axis=0, keepdims=True)])
 
 
-def codes_of(values: NDArray[Any], known: NDArray[Any]) -> Ints:
-    """The place of each value, (n,), among the sorted ``known`` ids; len(known), the unseen bucket,
+def codes_of(values: NDArray[Any], ids: NDArray[Any]) -> Ints:
+    """The place of each value, (n,), among the sorted ``ids``; len(ids), the unseen bucket,
     for any other.
 
     >>> codes_of(np.array([7, 3, 5]), np.array([3, 7])).tolist()
     [1, 0, 2]
     """
-    place = np.searchsorted(known, values)
-    found = known[np.minimum(place, len(known) - 1)] == values
-    return np.where(found, place, len(known))
+    place = np.searchsorted(ids, values)
+    hit = ids[np.minimum(place, len(ids) - 1)] == values
+    return np.where(hit, place, len(ids))
 
 
 def sigmoid(score: Floats) -> Floats:

@@ -160,26 +160,26 @@ class Experts(nn.Module):
         """
         share = torch.softmax(self.gates(f), dim=-1)  # (G, B, M)
         if self.shared:
-            return weighed(share.permute(2, 1, 0), functional.elu(self.bodies(x)))
+            return weighted_sum(share.permute(2, 1, 0), functional.elu(self.bodies(x)))
         each = (
             x if isinstance(x, Flat) or x.dim() == 2 else x.repeat_interleave(self.experts, dim=0)
         )
         # (G, M, B, out)
         bodies = functional.elu(self.bodies(each)).view(*share.shape[::2], *share.shape[1:2], -1)
-        mixed = weighed(
+        mixture = weighted_sum(
             share.permute(2, 0, 1).reshape(self.experts, -1, 1),
             bodies.transpose(0, 1).flatten(1, 2),
         )
-        return mixed.view(*share.shape[:2], -1)
+        return mixture.view(*share.shape[:2], -1)
 
 
-def weighed(share: Tensor, x: Tensor) -> Tensor:
+def weighted_sum(share: Tensor, x: Tensor) -> Tensor:
     """sum_m share_mng x_mn, (G, N, w).   share: (M, N, G); x: (M, N, w)."""
-    made: Tensor = _Weighed.apply(share.to(x.dtype), x)  # type: ignore[no-untyped-call]
-    return made
+    mixture: Tensor = _WeightedSum.apply(share.to(x.dtype), x)  # type: ignore[no-untyped-call]
+    return mixture
 
 
-class _Weighed(torch.autograd.Function):
+class _WeightedSum(torch.autograd.Function):
     """Block by block of m, so that what is worked on stays near: several times faster than a
     product of many small matrices.
     """
@@ -187,18 +187,18 @@ class _Weighed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, share: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(share, x)
-        made = x.new_empty(share.shape[2], *x.shape[1:])
-        for g, out in enumerate(made):
+        mixture = x.new_empty(share.shape[2], *x.shape[1:])
+        for g, out in enumerate(mixture):
             torch.mul(share[0, :, g, None], x[0], out=out)
             for part, row in zip(share[1:, :, g, None], x[1:], strict=True):
                 out.addcmul_(part, row)
-        return made
+        return mixture
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
         share, x = ctx.saved_tensors
-        to_share, to_x, held, ones = (
+        to_share, to_x, scratch, ones = (
             torch.empty_like(share),
             torch.empty_like(x),
             torch.empty_like(x[0]),
@@ -206,8 +206,8 @@ class _Weighed(torch.autograd.Function):
         )
         for part, row, share_out, x_out in zip(share, x, to_share, to_x, strict=True):
             for g, s in enumerate(slope):
-                torch.mul(row, s, out=held)
-                share_out[:, g] = held @ ones
+                torch.mul(row, s, out=scratch)
+                share_out[:, g] = scratch @ ones
                 if g:
                     x_out.addcmul_(part[:, g, None], s)
                 else:

@@ -46,8 +46,8 @@ class _Weights(nn.Module):
         """The logarithms of the weights, (B, m)."""
         e = self.embed(u).flatten(1)
         bodies, gates = functional.elu(self.bodies(e)), torch.softmax(self.gates(e), dim=-1)
-        mixed = torch.einsum("rbe,ebw->rbw", gates, bodies)
-        return torch.log_softmax(self.heads(mixed)[:, :, 0].T, dim=-1)
+        mixture = torch.einsum("rbe,ebw->rbw", gates, bodies)
+        return torch.log_softmax(self.heads(mixture)[:, :, 0].T, dim=-1)
 
 
 def learn_shares(
@@ -73,8 +73,8 @@ def learn_shares(
     share = np.where(total > 0, relative / np.where(total > 0, total, 1.0), 1 / y.shape[1])
 
     def loss(net: _Weights, u: Tensor, s: Tensor) -> Tensor:
-        missed: Tensor = -(s * net(u)).sum(dim=1).mean()
-        return missed
+        error: Tensor = -(s * net(u)).sum(dim=1).mean()
+        return error
 
     return _learn(X, [share], metrics, loss, seed, epochs, progress)
 
@@ -117,7 +117,7 @@ def _learn(
     cut = max(1, len(X) // 5)
     u = inputs.positions(X)
     columns = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in (u, *parts)]
-    held, kept = (
+    holdout, rest = (
         [column[torch.from_numpy(rows)] for column in columns]
         for rows in (order[:cut], order[cut:])
     )
@@ -129,6 +129,6 @@ def _learn(
         return loss(net, *batch)
 
     how = Training(rate=0.005, decay=1e-4, batch=1024, epochs=epochs, stop=NoGain(6), seed=seed)
-    train(net, of, kept, how, judge=lambda: of(*held), progress=progress)
+    train(net, of, rest, how, judge=lambda: of(*holdout), progress=progress)
     state = net.state_dict()
     return Weigher(inputs, {name: state[name].numpy().copy() for name in NAMES}, tuple(metrics))

@@ -44,14 +44,14 @@ def composite(score: Tensor, g: Tensor, cell: Tensor, weight: Tensor) -> Tensor:
     weight: (6, 1).
     """
     f = torch.softmax(score, dim=0)
-    offered, held = f * g, f * (1 - g)
+    offered, withheld = f * g, f * (1 - g)
     both = offered[3] + offered[4]
-    bought = held[1] + held[4]
-    left = held[0] + held[2] + held[3]
-    p = torch.stack([offered[0], offered[1], offered[2], both, bought, left])
-    seen = (cell == torch.arange(6, dtype=cell.dtype, device=cell.device)[:, None]).to(p.dtype)
+    purchase = withheld[1] + withheld[4]
+    no_purchase = withheld[0] + withheld[2] + withheld[3]
+    p = torch.stack([offered[0], offered[1], offered[2], both, purchase, no_purchase])
+    target = (cell == torch.arange(6, dtype=cell.dtype, device=cell.device)[:, None]).to(p.dtype)
     return functional.binary_cross_entropy(
-        (p + NUDGE).clamp(max=1.0), seen, weight=weight.expand_as(p), reduction="sum"
+        (p + NUDGE).clamp(max=1.0), target, weight=weight.expand_as(p), reduction="sum"
     )
 
 
@@ -61,7 +61,7 @@ def likelihood(score: Tensor, cell: Tensor, weight: Tensor) -> Tensor:
     """
     p = torch.log_softmax(score, dim=0)
     both = torch.logaddexp(p[3], p[4])
-    bought = torch.logaddexp(p[1], p[4])
-    left = torch.logsumexp(p[[0, 2, 3]], dim=0)
-    cells = torch.stack([p[0], p[1], p[2], both, bought, left])
+    purchase = torch.logaddexp(p[1], p[4])
+    no_purchase = torch.logsumexp(p[[0, 2, 3]], dim=0)
+    cells = torch.stack([p[0], p[1], p[2], both, purchase, no_purchase])
     return -(weight * cells.gather(0, cell[None].long())[0]).mean()

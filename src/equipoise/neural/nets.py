@@ -29,7 +29,7 @@ from equipoise.neural.train import (
     Progress,
     Training,
     device_of,
-    threads_held,
+    limit_threads,
     train,
 )
 
@@ -141,7 +141,7 @@ def build(make: Callable[[Shape], N], shape: Shape, seed: int) -> N:
 
 
 def fit(
-    net: Net, rows: Rows, held: Rows, how: Training, progress: Progress | None = None
+    net: Net, rows: Rows, holdout: Rows, how: Training, progress: Progress | None = None
 ) -> History:
     """Train on rows until the factual loss of held-out rows has not improved for a while; the best
     weights stay.
@@ -150,16 +150,16 @@ def fit(
     the likely cause.
     """
     device = device_of(how.device)
-    outside = [part.to(device) for part in held.tensors()]
+    outside = [part.to(device) for part in holdout.tensors()]
 
     def judge() -> Tensor:
         net.train(mode=False)
         parts = zip(*(torch.split(part, 16 * CHUNK) for part in outside), strict=True)
-        missed = [factual(net.levels(u), arm, y, w) * len(u) for u, arm, y, w in parts]
+        errors = [factual(net.levels(u), arm, y, w) * len(u) for u, arm, y, w in parts]
         net.train()
-        return torch.stack(missed).sum() / len(outside[0])
+        return torch.stack(errors).sum() / len(outside[0])
 
-    stop = isinstance(how.stop, NoGain) and len(held.arm) > 0
+    stop = isinstance(how.stop, NoGain) and len(holdout.arm) > 0
     # for terms that draw: their noise comes from the seed
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(how.seed)
@@ -168,14 +168,14 @@ def fit(
                 net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress
             )
         except Diverged as error:
-            raise _explained(error, rows, held) from error
+            raise _explained(error, rows, holdout) from error
 
 
-def _explained(error: Diverged, rows: Rows, held: Rows) -> Diverged:
+def _explained(error: Diverged, rows: Rows, holdout: Rows) -> Diverged:
     """The same with the metrics it concerns and the likely cause: outcomes far from the others, or
     else the rate.
     """
-    far = np.abs(np.concatenate([rows.y, held.y])).max(axis=0)
+    far = np.abs(np.concatenate([rows.y, holdout.y])).max(axis=0)
     j = int(np.argmax(far))
     names = [repr(name) for name in rows.metrics] or [str(i) for i in range(len(far))]
     if far[j] > FAR:
@@ -188,34 +188,38 @@ def _explained(error: Diverged, rows: Rows, held: Rows) -> Diverged:
         )
     else:
         which, fix = ", ".join(names), "lower the rate"
-    kept = (
+    note = (
         f"the weights of epoch {error.epoch - 1} at the latest are kept"
-        if error.kept
+        if error.has_weights
         else "no weights are kept"
     )
-    told = Diverged(
-        f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {kept}"
+    explanation = Diverged(
+        f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {note}"
     )
-    told.epoch, told.kept, told.net = error.epoch, error.kept, error.net
-    return told
+    explanation.epoch, explanation.has_weights, explanation.net = (
+        error.epoch,
+        error.has_weights,
+        error.net,
+    )
+    return explanation
 
 
 def ask(net: Net, u: Positions, device: str = "cpu") -> Floats:
     """The levels of rows, (n, 1 + k, m), chunk by chunk: memory does not grow with n but for the
     answer.
     """
-    place, found = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
+    place, levels = device_of(device), np.empty((len(u), net.shape.arms, net.shape.metrics))
     net.to(place).train(mode=False)
     chunk = CHUNK if place.type == "cpu" else WIDE
     pad = np.zeros((chunk, u.shape[1]), np.float32)
-    with threads_held(1), torch.inference_mode():
+    with limit_threads(1), torch.inference_mode():
         for low in range(0, len(u), chunk):
             part = u[low : low + chunk]
             pad[: len(part)] = part
-            found[low : low + len(part)] = (
+            levels[low : low + len(part)] = (
                 net.levels(torch.from_numpy(pad).to(place))[: len(part)].cpu().numpy()
             )
-    return found
+    return levels
 
 
 def weights_of(net: Net) -> dict[str, Any]:

@@ -63,15 +63,15 @@ class Inputs:
         table = np.full((len(self.knots), size), np.inf)
         for row, knots in zip(table, self.knots, strict=True):
             row[: len(knots)] = knots
-        made = np.empty(X.shape, np.float32)
+        out = np.empty(X.shape, np.float32)
         place(
             np.asarray(X, np.float64),
             table,
             np.array([len(k) for k in self.knots]),
             np.array(self.absent, np.float64),
-            made,
+            out,
         )
-        return made
+        return out
 
     def parts(self) -> dict[str, Any]:
         """As plain lists and arrays: the arguments of `Inputs`."""
@@ -79,35 +79,37 @@ class Inputs:
 
 
 @njit(cache=True, nogil=True)
-def place(X, table, size, absent, made):  # type: ignore[no-untyped-def]
-    """made (n, d): the positions of X.   table: (d, T + 1) knots, then infinity; size, absent:
+def place(X, table, size, absent, out):  # type: ignore[no-untyped-def]
+    """out (n, d): the positions of X.   table: (d, T + 1) knots, then infinity; size, absent:
     (d,).   Few knots: counted.
     """
     for i in range(len(X)):
         for j in range(X.shape[1]):
             x = X[i, j]
             if np.isnan(x):
-                made[i, j] = absent[j]
+                out[i, j] = absent[j]
                 continue
             below = 0
             for t in range(table.shape[1]):
                 below += x >= table[j, t]
             if below == 0 or below == size[j]:
-                made[i, j] = max(below - 1, 0)
+                out[i, j] = max(below - 1, 0)
             else:
                 low = table[j, below - 1]
-                made[i, j] = below - 1 + (x - low) / (table[j, below] - low)
+                out[i, j] = below - 1 + (x - low) / (table[j, below] - low)
 
 
 def _column(x: Floats, part: Floats, bins: int) -> tuple[Floats, float]:
     """Knots, and where a missing value stands."""
-    seen = part[~np.isnan(part)]
-    if len(seen) == 0:
+    present = part[~np.isnan(part)]
+    if len(present) == 0:
         return np.zeros(1), 1.0
-    values = np.unique(seen)
+    values = np.unique(present)
     knots = (
-        values if len(values) <= FEW else np.unique(np.quantile(seen, np.linspace(0, 1, bins + 1)))
+        values
+        if len(values) <= FEW
+        else np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)))
     )
     if np.isnan(x).any():
         return knots, float(len(knots))
-    return knots, float(np.interp(seen, knots, np.arange(len(knots), dtype=np.float64)).mean())
+    return knots, float(np.interp(present, knots, np.arange(len(knots), dtype=np.float64)).mean())

@@ -98,8 +98,10 @@ class Weigher:
         bodies = np.where(raw > 0, raw, np.expm1(np.minimum(raw, 0)))  # (E, n, w)
         # (m, n, E)
         gates = _softmax(np.einsum("ni,rie->rne", e, a["gates.weight"]) + a["gates.bias"])
-        mixed = np.einsum("rne,eno->rno", gates, bodies)
-        scores = (np.einsum("rno,roq->rnq", mixed, a["heads.weight"]) + a["heads.bias"])[:, :, 0].T
+        mixture = np.einsum("rne,eno->rno", gates, bodies)
+        scores = (np.einsum("rno,roq->rnq", mixture, a["heads.weight"]) + a["heads.bias"])[
+            :, :, 0
+        ].T
         weights: Floats = _softmax(scores.astype(np.float64))
         return weights
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from equipoise.core.arrays import Floats, Ints
 from equipoise.neural.additive import LIKELIHOOD, Composite, train_joint, train_one
 from equipoise.neural.id_nets import Additive, Crossed, Product, generator
-from equipoise.neural.id_probability import WIDTH, trained
+from equipoise.neural.id_probability import WIDTH, pretrain
 from equipoise.neural.id_scores import IdScores
 from equipoise.neural.losses import composite, cross_entropy, likelihood, squared
 from equipoise.neural.train import (
@@ -76,13 +76,13 @@ class ClaimRows:
         one.
         """
         order = np.random.default_rng(seed).permutation(len(self.t))
-        held = max(1, len(order) // one_in)
-        return self.take(order[held:]), self.take(order[:held])
+        size = max(1, len(order) // one_in)
+        return self.take(order[size:]), self.take(order[:size])
 
     def columns(self) -> list[Tensor]:
         """The id columns, then the cell, as tensors."""
-        made = [ids(self.codes, j) for j in range(self.codes.shape[1])]
-        return [*made, torch.from_numpy(self.cell().astype(np.int32))]
+        tensors = [ids(self.codes, j) for j in range(self.codes.shape[1])]
+        return [*tensors, torch.from_numpy(self.cell().astype(np.int32))]
 
     def weights(self) -> Tensor:
         """The weights as a tensor."""
@@ -143,9 +143,9 @@ def fit_cf_mtl_v1(
     rng = generator(how.seed)
     before = replace(how, stop=SlowGains(PRETRAIN_TOLERANCE))
     propensity = Additive(rows.sizes, WIDTH, 1, rng)
-    trained(propensity, cross_entropy, rows.codes, rows.t.astype(np.float64), before)
+    pretrain(propensity, cross_entropy, rows.codes, rows.t.astype(np.float64), before)
     embedded = Product(rows.sizes, WIDTH, rng)
-    trained(embedded, squared, rows.codes, rows.y.astype(np.float64), before)
+    pretrain(embedded, squared, rows.codes, rows.y.astype(np.float64), before)
     strata = Additive(rows.sizes, WIDTH, 5, rng)
     strata.tables = embedded.tables
     return _fit_joint(_Joint(strata, propensity), rows, how, weights, 0.0, thr, progress)
@@ -156,15 +156,16 @@ def fit_cf_mle(
     how: Training,
     *,
     rank: int = 0,
-    held: ClaimRows | None = None,
+    holdout: ClaimRows | None = None,
     progress: Progress | None = None,
 ) -> StrataModel:
     """Structural maximum likelihood, weighted where the rows are.
 
     Weights of 1 / P(own arm) make it the likelihood of a trial: what the assignment depended on
     need not be in the net.
-    rank : of an interaction between the ids; 0 is additive.   held : rows whose likelihood decides
-        when to stop.
+
+    rank : of an interaction between the ids; 0 is additive.   holdout : rows whose likelihood
+        decides when to stop.
     """
     rng = generator(how.seed)
     net = Crossed(rows.sizes, WIDTH, rank, 5, rng) if rank else Additive(rows.sizes, WIDTH, 5, rng)
@@ -172,13 +173,13 @@ def fit_cf_mle(
     def loss(*batch: Tensor) -> Tensor:
         return likelihood(net(batch[:-2]), batch[-2], batch[-1])
 
-    judge = None if held is None else _held_out(net, held, how.device)
+    judge = None if holdout is None else _held_out(net, holdout, how.device)
     if isinstance(net, Additive) and how.device == "cpu":
         cell, weight = rows.cell(), rows.weight
         history = train_one(
             net, LIKELIHOOD, rows.codes, cell, how, weight=weight, judge=judge, progress=progress
         )
-        return StrataModel(net.learnt(), None, history)
+        return StrataModel(net.scores(), None, history)
     history = train(
         net,
         loss,
@@ -188,12 +189,12 @@ def fit_cf_mle(
         progress=progress,
         mixed=False,
     )
-    return StrataModel(net.learnt(), None, history)
+    return StrataModel(net.scores(), None, history)
 
 
-def _held_out(net: nn.Module, held: ClaimRows, device: str) -> Callable[[], Tensor]:
+def _held_out(net: nn.Module, holdout: ClaimRows, device: str) -> Callable[[], Tensor]:
     """The likelihood of held-out rows."""
-    columns = [column.to(device_of(device)) for column in (*held.columns(), held.weights())]
+    columns = [column.to(device_of(device)) for column in (*holdout.columns(), holdout.weights())]
     return lambda: likelihood(net(columns[:-2]), columns[-2], columns[-1])
 
 
@@ -209,7 +210,7 @@ def _fit_joint(
     if how.device == "cpu":
         parts = (rows.codes, rows.cell(), Composite(weights, eta, thr))
         history = train_joint(net.strata, net.propensity, *parts, how, progress)
-        return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)
+        return StrataModel(net.strata.scores(), net.propensity.scores(), history)
     weight = torch.tensor(list(weights), device=device_of(how.device))[:, None]
 
     def loss(*batch: Tensor) -> Tensor:
@@ -220,4 +221,4 @@ def _fit_joint(
     history = train(
         net, loss, [*rows.columns(), numbers(rows.t)], how, progress=progress, mixed=False
     )
-    return StrataModel(net.strata.learnt(), net.propensity.learnt(), history)
+    return StrataModel(net.strata.scores(), net.propensity.scores(), history)

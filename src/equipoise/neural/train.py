@@ -116,12 +116,12 @@ class History:
 
 
 class Diverged(InputError):
-    """A loss is no longer finite.   epoch: the first where it is not; kept: whether ``net`` has the
-    best weights before it.
+    """A loss is no longer finite.   epoch: the first where it is not; has_weights: whether ``net``
+    has the best weights before it.
     """
 
     epoch = 0
-    kept = False
+    has_weights = False
     net: nn.Module | None = None
 
 
@@ -152,19 +152,19 @@ def train(
     columns = [column.to(device) for column in columns]
     adam = torch.optim.Adam(net.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     rng = torch.Generator().manual_seed(how.seed)
-    taken: list[Sequence[Tensor]] = []
+    batches: list[Sequence[Tensor]] = []
     start, run = time.perf_counter(), Epochs(net, how, judge, progress)
-    with threads_held(how.threads):
+    with limit_threads(how.threads):
         while run.goes_on():
-            if rows > batch or not taken:  # a batch of all rows is the same in any order
+            if rows > batch or not batches:  # a batch of all rows is the same in any order
                 order, mine = part(
                     torch.randperm(rows, generator=rng)[: steps * batch], steps, batch
                 )
-                taken = [
+                batches = [
                     torch.split(column.index_select(0, order.to(device)), mine)
                     for column in columns
                 ]
-            run.take(_epoch(net, loss, taken, adam, mixed and device.type == "cuda"))
+            run.take(_epoch(net, loss, batches, adam, mixed and device.type == "cuda"))
     return run.finish(time.perf_counter() - start)
 
 
@@ -183,7 +183,7 @@ class Epochs:
         self.net, self.how, self.judge, self.progress = net, how, judge, progress
         self.name = type(net).__name__.lstrip("_")
         self.losses: list[float] = []
-        self.kept: dict[str, Tensor] = {}
+        self.best: dict[str, Tensor] = {}
         self.enough = False
 
     def goes_on(self) -> bool:
@@ -206,10 +206,10 @@ class Epochs:
                 f"epoch {len(self.losses)}",
                 fix,
             )
-            error.epoch, error.kept, error.net = len(self.losses), bool(self.kept), self.net
+            error.epoch, error.has_weights, error.net = len(self.losses), bool(self.best), self.net
             raise error
         if self.judge and self.losses[-1] == min(self.losses):
-            self.kept = {
+            self.best = {
                 name: value.detach().clone() for name, value in self.net.state_dict().items()
             }
         if self.progress is not None:
@@ -219,13 +219,13 @@ class Epochs:
     def finish(self, seconds: float) -> History:
         """The best weights back, and what training did."""
         self._restore()
-        told = (type(self.net).__name__, len(self.losses), seconds, self.losses[-1])
-        log.info("%s: %d epochs, %.1f s, loss %.6g", *told)
+        summary = (type(self.net).__name__, len(self.losses), seconds, self.losses[-1])
+        log.info("%s: %d epochs, %.1f s, loss %.6g", *summary)
         return History(tuple(self.losses), seconds, self.enough)
 
     def _restore(self) -> None:
-        if self.kept:
-            self.net.load_state_dict(self.kept)
+        if self.best:
+            self.net.load_state_dict(self.best)
 
 
 def device_of(name: str) -> torch.device:
@@ -278,7 +278,7 @@ def _judged(judge: Callable[[], Tensor]) -> float:
 
 
 @contextmanager
-def threads_held(count: int) -> Iterator[None]:
+def limit_threads(count: int) -> Iterator[None]:
     """So many threads of torch for a while: sums by more threads are other sums."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

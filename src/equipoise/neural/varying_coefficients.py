@@ -12,10 +12,10 @@ a density of it.
     density    pi(t | z): a softmax over a grid of [0, 1], joined linearly, over its area
     targeted   Q + eps(t) / pi(t | x), eps a spline: the functional targeted regularisation of VCNet
 
-All that a net needs of a dose are these bases side by side, `DoseNet.told`: they are made once a
+All that a net needs of a dose are these bases side by side, `DoseNet.encode`: they are made once a
 fit, not once per step.
 
-B rows, w width, L basis functions, m metrics, p numbers told of a dose.
+B rows, w width, L basis functions, m metrics, p numbers of a dose's code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from equipoise.neural.train import threads_held
+from equipoise.neural.train import limit_threads
 
 # heads of DRNet, cells of the density's grid, the least density that divides
 STRATA, CELLS, LEAST = 5, 10, 0.01
@@ -64,62 +64,62 @@ def spline(t: Tensor, knots: int, degree: int = DEGREE) -> Tensor:
 
 
 class Heads(nn.Module):
-    """Two layers whose weights vary with the dose, (B, in) and what is told of doses (B, L + more)
+    """Two layers whose weights vary with the dose, (B, in) and codes of doses (B, L + more)
     to (B, out).
 
-    Weights are mixed by the first L of the numbers told, which are the basis; constants by all of
+    Weights are mixed by the first L numbers of the code, which are the basis; constants by all of
     them.
     """
 
-    def __init__(self, inside: int, width: int, out: int, bases: int, told: int) -> None:
+    def __init__(self, inside: int, width: int, out: int, bases: int, code_size: int) -> None:
         super().__init__()
         self.first = nn.Parameter((2 * torch.rand(inside, bases * width) - 1) * inside**-0.5)
         self.last = nn.Parameter((2 * torch.rand(width, bases * out) - 1) * width**-0.5)
-        self.below = nn.Parameter(torch.zeros(told, width))
-        self.above = nn.Parameter(torch.zeros(told, out))
+        self.below = nn.Parameter(torch.zeros(code_size, width))
+        self.above = nn.Parameter(torch.zeros(code_size, out))
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:
+    def forward(self, z: Tensor, code: Tensor) -> Tensor:
         """(B, out)."""
         parts = (self.first, self.below, self.last, self.above)
-        q: Tensor = _TwoLayers.apply(z, told, *parts)  # type: ignore[no-untyped-call]
+        q: Tensor = _TwoLayers.apply(z, code, *parts)  # type: ignore[no-untyped-call]
         return q
 
 
 class _TwoLayers(torch.autograd.Function):
     """Both layers as one step of autograd in place of twenty: with few rows it is steps that take
-    time.   told: held fixed.
+    time.   code: held fixed.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, told: Tensor, first: Tensor, below: Tensor, last: Tensor, above: Tensor
+        ctx: Any, z: Tensor, code: Tensor, first: Tensor, below: Tensor, last: Tensor, above: Tensor
     ) -> Tensor:
-        basis = told[:, : first.shape[1] // below.shape[1], None]
+        basis = code[:, : first.shape[1] // below.shape[1], None]
         hidden = (
             (z @ first)
             .view(len(z), basis.shape[1], -1)
             .mul_(basis)
             .sum(dim=1)
-            .addmm_(told, below)
+            .addmm_(code, below)
             .relu_()
         )
-        ctx.save_for_backward(z, told, basis, hidden, first, last)
+        ctx.save_for_backward(z, code, basis, hidden, first, last)
         return (
             (hidden @ last)
             .view(len(z), basis.shape[1], -1)
             .mul_(basis)
             .sum(dim=1)
-            .addmm_(told, above)
+            .addmm_(code, above)
         )
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, Tensor, Tensor, Tensor, Tensor]:
-        z, told, basis, hidden, first, last = ctx.saved_tensors
+        z, code, basis, hidden, first, last = ctx.saved_tensors
         high = (slope[:, None] * basis).flatten(1)
         bend = (high @ last.T).mul_(hidden > 0)
         low = (bend[:, None] * basis).flatten(1)
-        return low @ first.T, None, z.T @ low, told.T @ bend, hidden.T @ high, told.T @ slope
+        return low @ first.T, None, z.T @ low, code.T @ bend, hidden.T @ high, code.T @ slope
 
 
 class DoseNet(nn.Module):
@@ -127,7 +127,7 @@ class DoseNet(nn.Module):
     as a subclass says.
     """
 
-    mixed: int  # how many of `bases` mix weights
+    mixers: int  # how many of `bases` mix weights
     slot: Tensor
     area: Tensor
 
@@ -140,7 +140,7 @@ class DoseNet(nn.Module):
             nn.Linear(features * slots, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
         self.grid = nn.Linear(width, CELLS + 1)
-        self.heads = Heads(width, width, metrics, self.mixed, self.bases(torch.zeros(1)).shape[1])
+        self.heads = Heads(width, width, metrics, self.mixers, self.bases(torch.zeros(1)).shape[1])
         self.eps = nn.Parameter(torch.zeros(BEND, metrics))
         ends = torch.tensor([0.5, *[1.0] * (CELLS - 1), 0.5])
         self.register_buffer("area", ends / CELLS, persistent=False)
@@ -153,7 +153,7 @@ class DoseNet(nn.Module):
         z: Tensor = self.trunk((u[:, :, None] - self.slot).clamp_(0.0, 1.0).flatten(1))
         return z
 
-    def told(self, t: Tensor) -> Tensor:
+    def encode(self, t: Tensor) -> Tensor:
         """Doses (B,) as the net reads them, (B, p): the bases of the density, of eps, and of the
         heads.
         """
@@ -163,47 +163,47 @@ class DoseNet(nn.Module):
         """What the heads are told of doses (B,), (B, L)."""
         raise NotImplementedError
 
-    def plain(self, z: Tensor, told: Tensor) -> Tensor:
+    def plain(self, z: Tensor, code: Tensor) -> Tensor:
         """Q(t, z), (B, m), without eps."""
-        q: Tensor = self.heads(z, told[:, CELLS + 1 + BEND :])
+        q: Tensor = self.heads(z, code[:, CELLS + 1 + BEND :])
         return q
 
-    def density(self, z: Tensor, told: Tensor) -> Tensor:
+    def density(self, z: Tensor, code: Tensor) -> Tensor:
         """pi(t | z), (B,): integrates to 1 over [0, 1]."""
         grid = self.grid(z)
         height = torch.exp(grid - grid.detach().amax(dim=1, keepdim=True))
-        return (height * told[:, : CELLS + 1]).sum(dim=1) / (height @ self.area)
+        return (height * code[:, : CELLS + 1]).sum(dim=1) / (height @ self.area)
 
-    def answer(self, z: Tensor, told: Tensor) -> Tensor:
+    def answer(self, z: Tensor, code: Tensor) -> Tensor:
         """The expected outcome, (B, m)."""
-        q = self.plain(z, told)
-        return q + self._shift(self.density(z, told), told) if self.targeted else q
+        q = self.plain(z, code)
+        return q + self._shift(self.density(z, code), code) if self.targeted else q
 
     def level(self, u: Tensor, t: Tensor) -> Tensor:
         """The expected outcome at doses (B,), (B, m)."""
-        return self.answer(self.represent(u), self.told(t))
+        return self.answer(self.represent(u), self.encode(t))
 
-    def _shift(self, pi: Tensor, told: Tensor) -> Tensor:
-        return told[:, CELLS + 1 : CELLS + 1 + BEND] @ self.eps / pi.clamp_min(LEAST)[:, None]
+    def _shift(self, pi: Tensor, code: Tensor) -> Tensor:
+        return code[:, CELLS + 1 : CELLS + 1 + BEND] @ self.eps / pi.clamp_min(LEAST)[:, None]
 
-    def loss(self, u: Tensor, told: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    def loss(self, u: Tensor, code: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Squared error, less so much of the log-density, plus the targeted term, in which the
         density is held fixed.
         """
         z = self.represent(u)
-        pi, miss = self.density(z, told), self.plain(z, told) - y
+        pi, miss = self.density(z, code), self.plain(z, code) - y
         total = (weight @ miss.square()).mean() - self.density_weight * (
             weight @ torch.log(pi + 1e-6)
         )
         if self.targeted:
-            total = total + (weight @ (miss + self._shift(pi.detach(), told)).square()).mean()
+            total = total + (weight @ (miss + self._shift(pi.detach(), code)).square()).mean()
         return total / len(y)
 
 
 class VaryingNet(DoseNet):
     """VCNet: weights are splines of the dose."""
 
-    mixed = KNOTS + DEGREE + 1
+    mixers = KNOTS + DEGREE + 1
 
     def bases(self, t: Tensor) -> Tensor:
         """Splines."""
@@ -217,7 +217,7 @@ class StrataNet(DoseNet):
     the dose's place in that part is a layer with the dose beside its inputs.
     """
 
-    mixed = STRATA
+    mixers = STRATA
 
     def bases(self, t: Tensor) -> Tensor:
         """The indicator of the dose's part, and the dose's place in it there."""
@@ -232,9 +232,9 @@ def levels_at(net: DoseNet, u: Tensor, doses: Sequence[float], chunk: int = 4096
     this small is the quickest.
     """
     net.train(mode=False)
-    with threads_held(1), torch.inference_mode():
-        told = net.told(torch.tensor(doses, dtype=u.dtype, device=u.device))
+    with limit_threads(1), torch.inference_mode():
+        code = net.encode(torch.tensor(doses, dtype=u.dtype, device=u.device))
         rows = []
         for z in map(net.represent, torch.split(u, chunk)):
-            rows.append(torch.stack([net.answer(z, one.expand(len(z), -1)) for one in told], dim=1))
+            rows.append(torch.stack([net.answer(z, one.expand(len(z), -1)) for one in code], dim=1))
     return torch.cat(rows)

@@ -181,7 +181,7 @@ def _design(fits: Fits, name: str) -> StrataModel:
     g_held = g[_held_rows(fits)]
     how = replace(fits.how(name, JOINT), stop=NoGain(PATIENCE), decay=0.0)
     models = [
-        fit_cf_mle(kept, how, rank=rank, held=held, progress=fits.told(f"{name}, rank {rank}"))
+        fit_cf_mle(kept, how, rank=rank, holdout=held, progress=fits.told(f"{name}, rank {rank}"))
         for rank in RANKS
     ]
     return max(models, key=lambda model: _worth(softmax(model.scores(held.codes)), held, g_held))

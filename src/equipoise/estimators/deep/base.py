@@ -176,21 +176,21 @@ class DeepEstimator(EffectEstimator):
         groups = (
             None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
         )
-        keep, held = split(cell, how.held, self.random_state, groups)
+        keep, holdout = split(cell, how.held, self.random_state, groups)
         self.shape_ = asdict(
             Shape(X.shape[1], inputs.slots, int(cell.max()), y.shape[1], self.width)
         )
         try:
             self._hold(
-                self._trained(
-                    rows.take(keep), rows.take(held), how.plan(len(keep), self.random_state)
+                self._train_net(
+                    rows.take(keep), rows.take(holdout), how.plan(len(keep), self.random_state)
                 ),
                 rows,
                 y,
             )
         except Diverged as error:
             # the error is raised all the same; whoever catches it may ask what was good so far
-            if error.kept:
+            if error.has_weights:
                 self._hold(cast(Net, error.net), rows, y)
             raise
 
@@ -199,10 +199,10 @@ class DeepEstimator(EffectEstimator):
         self.weights_ = weights_of(net)
         self._calibrate(net, rows, y)
 
-    def _trained(self, rows: Rows, held: Rows, how: Training) -> Net:
+    def _train_net(self, rows: Rows, holdout: Rows, how: Training) -> Net:
         """A net that has learnt."""
         net = build(self._net, Shape(**self.shape_), self.random_state)
-        history = fit(net, rows, held, how)
+        history = fit(net, rows, holdout, how)
         self.losses_ = list(history.losses)
         return net
 
@@ -213,11 +213,13 @@ class DeepEstimator(EffectEstimator):
         for a in range(level.shape[1]):
             inside, one = rows.arm == a, {"factor": np.ones(y.shape[1]), "shift": 0.0}
             pair = unscaled(level[inside, a], self.scale_ | one), y[inside]
-            said, seen = (np.average(part, axis=0, weights=rows.weight[inside]) for part in pair)
-            self.scale_["factor"][a] = np.where(
-                log, (self.scale_["unit"] + seen) / (self.scale_["unit"] + said), 1.0
+            predicted_mean, mean = (
+                np.average(part, axis=0, weights=rows.weight[inside]) for part in pair
             )
-            self.scale_["shift"][a] = np.where(log, 0.0, seen - said)
+            self.scale_["factor"][a] = np.where(
+                log, (self.scale_["unit"] + mean) / (self.scale_["unit"] + predicted_mean), 1.0
+            )
+            self.scale_["shift"][a] = np.where(log, 0.0, mean - predicted_mean)
 
     @property
     def _how(self) -> NetTraining:
@@ -243,16 +245,16 @@ def canonical(X: Floats) -> Ints:
     """An order of the features that depends on what they hold, and neither on their names nor on
     where they stand.
     """
-    seen = np.where(np.isnan(X), 0.0, X)
-    return np.lexsort((seen.std(axis=0), seen.mean(axis=0)))
+    values = np.where(np.isnan(X), 0.0, X)
+    return np.lexsort((values.std(axis=0), values.mean(axis=0)))
 
 
 def arm_weights(cell: Ints, weight: Floats | None) -> Floats:
     """Weights of rows, (n,), of mean 1, such that every arm weighs alike."""
     each = np.ones(len(cell)) if weight is None else weight
     total = np.bincount(cell, each)
-    made: Floats = each / total[cell] * (len(cell) / len(total))
-    return made
+    weights: Floats = each / total[cell] * (len(cell) / len(total))
+    return weights
 
 
 def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Ints, Ints]:
@@ -261,13 +263,13 @@ def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Int
     """
     rng = np.random.default_rng(seed)
     if groups is not None and groups.max() + 1 < len(cell):
-        drawn = rng.random(int(groups.max()) + 1)[groups] < share
-        return np.flatnonzero(~drawn), np.flatnonzero(drawn)
-    draw, held = rng.permutation(len(cell)), np.zeros(len(cell), np.bool_)
+        holdout = rng.random(int(groups.max()) + 1)[groups] < share
+        return np.flatnonzero(~holdout), np.flatnonzero(holdout)
+    draw, holdout = rng.permutation(len(cell)), np.zeros(len(cell), np.bool_)
     for a in range(int(cell.max()) + 1):
         rows = draw[cell[draw] == a]
-        held[rows[: max(1, int(share * len(rows)))]] = True
-    return np.flatnonzero(~held), np.flatnonzero(held)
+        holdout[rows[: max(1, int(share * len(rows)))]] = True
+    return np.flatnonzero(~holdout), np.flatnonzero(holdout)
 
 
 def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
@@ -289,16 +291,16 @@ def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
 def scaled(y: Floats, scale: dict[str, Any]) -> Floats:
     """Outcomes (n, m) as a net learns them."""
     z = np.where(scale["log"], np.log1p(np.where(scale["log"], y, 0.0) / scale["unit"]), y)
-    made: Floats = (z - scale["middle"]) / scale["spread"]
-    return made
+    standard: Floats = (z - scale["middle"]) / scale["spread"]
+    return standard
 
 
 def unscaled(level: Floats, scale: dict[str, Any]) -> Floats:
     """Levels (n, 1 + k, m) in the metrics' units."""
-    made: Floats = level * scale["spread"] + (scale["middle"] + scale["shift"])
+    values: Floats = level * scale["spread"] + (scale["middle"] + scale["shift"])
     log = scale["log"]
     if log.any():
-        made[..., log] = (np.exp(made[..., log]) * scale["factor"][..., log] - 1) * scale["unit"][
-            log
-        ]
-    return made
+        values[..., log] = (np.exp(values[..., log]) * scale["factor"][..., log] - 1) * scale[
+            "unit"
+        ][log]
+    return values

@@ -62,13 +62,13 @@ def neighbours(levels: Tensor, u: Tensor, arm: Tensor, y: Tensor) -> Tensor:
     had that arm.
     """
     far = torch.cdist(u, u)
-    missed = []
+    errors = []
     for a in range(levels.shape[1]):
         there, others = torch.nonzero(arm == a)[:, 0], torch.nonzero(arm != a)[:, 0]
         if len(there) and len(others):
             nearest = there[far[others][:, there].argmin(dim=1)]
-            missed.append(((levels[others, a] - y[nearest]) ** 2).mean())
-    return torch.stack(missed).mean() if missed else levels.new_zeros(())
+            errors.append(((levels[others, a] - y[nearest]) ** 2).mean())
+    return torch.stack(errors).mean() if errors else levels.new_zeros(())
 
 
 @renamed_arguments(seed="random_state")

@@ -39,8 +39,8 @@ class _CEVAE(TwoHeads):
 
     def levels(self, u: Tensor) -> Tensor:
         """At the mean of z."""
-        x, said = self.embed(u).flatten(1), super().levels(u)  # said: (B, 1 + k, m)
-        inputs = torch.cat([x.expand(self.shape.arms, *x.shape), said.transpose(0, 1)], dim=-1)
+        x, outcomes = self.embed(u).flatten(1), super().levels(u)  # outcomes: (B, 1 + k, m)
+        inputs = torch.cat([x.expand(self.shape.arms, *x.shape), outcomes.transpose(0, 1)], dim=-1)
         means = self.encode(inputs)[:, :, : self.hidden]
         share = torch.softmax(self.assign(x), dim=1).T[:, :, None]
         return self.by_arm(self.outcome((share * means).sum(dim=0)))
@@ -49,12 +49,12 @@ class _CEVAE(TwoHeads):
         """Minus the evidence bound, and the two predictive terms."""
         x = self.embed(u).flatten(1)
         every = self.encode(torch.cat([x, y], dim=1))
-        found = every.transpose(0, 1)[torch.arange(len(u), device=u.device), arm]
-        mean, spread = found[:, : self.hidden], found[:, self.hidden :].clamp(-8, 8)
+        posterior = every.transpose(0, 1)[torch.arange(len(u), device=u.device), arm]
+        mean, spread = posterior[:, : self.hidden], posterior[:, self.hidden :].clamp(-8, 8)
         z = mean + torch.exp(spread / 2) * torch.randn_like(mean)
         divergence = (mean**2 + torch.exp(spread) - 1 - spread).sum(dim=1).mean() / 2
         # features of about unit size
-        seen = ((self.see(z) - 4 * u / self.shape.slots) ** 2).sum(dim=1).mean() / 2
+        reconstruction = ((self.see(z) - 4 * u / self.shape.slots) ** 2).sum(dim=1).mean() / 2
         treated = functional.cross_entropy(self.treat(z), arm) + functional.cross_entropy(
             self.assign(x), arm
         )
@@ -62,7 +62,9 @@ class _CEVAE(TwoHeads):
             super().levels(u), arm, y, weight
         )
         total: Tensor = (
-            outcome + treated + (self.divergence * divergence + seen) / self.shape.features
+            outcome
+            + treated
+            + (self.divergence * divergence + reconstruction) / self.shape.features
         )
         return total
 

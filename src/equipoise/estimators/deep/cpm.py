@@ -34,8 +34,8 @@ class _CPM(Net):
         """(B, 1 + k, m)."""
         # (1 + k, experts): the same for every row
         share = torch.softmax(self.guide(self.treated), dim=1)
-        mixed = torch.einsum("ae,ebw->abw", share, self.experts(self.flat(u)))
-        return self.by_arm(self.heads(self.indicate(self.treated)[:, None] * mixed))
+        mixture = torch.einsum("ae,ebw->abw", share, self.experts(self.flat(u)))
+        return self.by_arm(self.heads(self.indicate(self.treated)[:, None] * mixture))
 
 
 @renamed_arguments(seed="random_state")

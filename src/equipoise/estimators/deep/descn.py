@@ -46,8 +46,8 @@ class _DESCN(TwoHeads):
         tau = self.by_arm(self.tau(phi))
         treated = hit[:, 1:] * (levels[:, :1] + tau - y[:, None]) ** 2
         none = hit[:, :1] / self.shape.candidates * (levels[:, 1:] - tau - y[:, None]) ** 2
-        tied: Tensor = (weight[:, None, None] * (treated + none)).sum(dim=1).mean()
-        return total + cross * tied
+        agreement: Tensor = (weight[:, None, None] * (treated + none)).sum(dim=1).mean()
+        return total + cross * agreement
 
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""

@@ -122,12 +122,12 @@ class DoseNetEstimator(EffectEstimator):
         ExtrapolationWarning
             A dose lies beyond the middle 99 % of those given.
         """
-        values, asked = self._asked(X, doses)
+        values, treatments = self._asked(X, doses)
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
         if labels.shape != (len(values),):
             raise InputError("groups", f"have one label per row of X ({len(values)})", labels.shape)
-        self._flag(asked)
-        level = self._levels(values, self.space_.dose(asked))
+        self._flag(treatments)
+        level = self._levels(values, self.space_.dose(treatments))
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}
 
     def supported(self, doses: Any) -> NDArray[np.bool_]:
@@ -145,8 +145,8 @@ class DoseNetEstimator(EffectEstimator):
         array of bool, (k,)
             False for an extrapolation.
         """
-        asked = self.space_.dose(self.space_.check(doses))
-        inside: NDArray[np.bool_] = (asked >= self.range_[0]) & (asked <= self.range_[1])
+        amounts = self.space_.dose(self.space_.check(doses))
+        inside: NDArray[np.bool_] = (amounts >= self.range_[0]) & (amounts <= self.range_[1])
         return inside
 
     def _flag(self, doses: Any) -> None:
@@ -201,37 +201,37 @@ class DoseNetEstimator(EffectEstimator):
         seeds: list[int] = (
             np.random.default_rng(self.random_state).integers(2**31, size=self.nets).tolist()
         )
-        found = [self._trained(columns, inputs.slots, groups, seed) for seed in seeds]
+        results = [self._train_net(columns, inputs.slots, groups, seed) for seed in seeds]
         self.weights_, self.losses_ = (
-            [weights for weights, _ in found],
-            [losses for _, losses in found],
+            [weights for weights, _ in results],
+            [losses for _, losses in results],
         )
 
-    def _trained(
+    def _train_net(
         self, columns: list[torch.Tensor], slots: int, groups: Ints | None, seed: int
     ) -> tuple[dict[str, NDArray[Any]], list[float]]:
         """One net: its weights, and its held-out losses.   columns: positions, doses in [0, 1],
         outcomes, weights.
         """
-        how, net = self.training or usual_training(), self._built(columns[0].shape[1], slots, seed)
-        columns = [columns[0], net.told(columns[1]), *columns[2:]]
+        how, net = self.training or usual_training(), self._build(columns[0].shape[1], slots, seed)
+        columns = [columns[0], net.encode(columns[1]), *columns[2:]]
         inside, outside = split(np.zeros(len(columns[0]), np.int64), how.held, seed, groups)
-        held, kept = (
+        holdout, rest = (
             [column[torch.from_numpy(rows)] for column in columns] for rows in (outside, inside)
         )
-        u, told, y, w = (column.to(device_of(how.device)) for column in held)
+        u, code, y, w = (column.to(device_of(how.device)) for column in holdout)
 
         def judge() -> torch.Tensor:
-            return (w @ (net.answer(net.represent(u), told) - y).square()).mean() / len(y)
+            return (w @ (net.answer(net.represent(u), code) - y).square()).mean() / len(y)
 
         losses = train(
-            net, net.loss, kept, how.plan(len(kept[0]), seed), judge=judge, mixed=False
+            net, net.loss, rest, how.plan(len(rest[0]), seed), judge=judge, mixed=False
         ).losses
         return {
             name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()
         }, list(losses)
 
-    def _built(self, features: int, slots: int, seed: int = 0) -> DoseNet:
+    def _build(self, features: int, slots: int, seed: int = 0) -> DoseNet:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self._net(features, slots, len(self.metrics_))
@@ -240,7 +240,7 @@ class DoseNetEstimator(EffectEstimator):
         """Levels at doses, (n, doses, m), in the metrics' units: the mean of the nets."""
         inputs = Inputs(**self.inputs_)
         # so that a row's answer does not depend on its company
-        net = self._built(X.shape[1], inputs.slots).double()
+        net = self._build(X.shape[1], inputs.slots).double()
         u = torch.from_numpy(inputs.positions(X[:, self.order_]).astype(np.float64))
         scaled = ((doses - self.scale_["low"]) / self.scale_["wide"]).tolist()
         level: Floats = np.zeros((len(X), len(doses), len(self.metrics_)))
@@ -249,8 +249,8 @@ class DoseNetEstimator(EffectEstimator):
                 {name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()}
             )
             level += levels_at(net, u, scaled).numpy() / len(self.weights_)
-        made: Floats = level * self.scale_["spread"] + self.scale_["middle"]
-        return made
+        outcomes: Floats = level * self.scale_["spread"] + self.scale_["middle"]
+        return outcomes
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         self._flag(treatment)

@@ -52,9 +52,10 @@ class _EFIN(Net):
         """Factual, and the reversed treatment."""
         levels, views = self.parts(u)
         others = (1 - functional.one_hot(arm, self.shape.arms).float()) / self.shape.candidates
-        said = torch.log_softmax(self.told(views), dim=-1)  # (k, B, 1 + k)
+        log_share = torch.log_softmax(self.told(views), dim=-1)  # (k, B, 1 + k)
         return (
-            factual(levels, arm, y, weight) - self.constraint * (others * said).sum(dim=-1).mean()
+            factual(levels, arm, y, weight)
+            - self.constraint * (others * log_share).sum(dim=-1).mean()
         )
 
 

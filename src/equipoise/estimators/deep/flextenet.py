@@ -35,11 +35,11 @@ class _FlexTENet(Net):
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""
         s: Tensor | Flat = self.flat(u)
-        seen = s  # what an arm's part reads
+        inputs = s  # what an arm's part reads
         for shared, private in zip(self.shared, self.private, strict=True):
-            s, own = functional.elu(shared(s)), functional.elu(private(seen))
-            seen = torch.cat([s.expand_as(own), own], dim=-1)
-        return self.by_arm(self.end(s) + self.ends(seen))
+            s, own = functional.elu(shared(s)), functional.elu(private(inputs))
+            inputs = torch.cat([s.expand_as(own), own], dim=-1)
+        return self.by_arm(self.end(s) + self.ends(inputs))
 
     def loss(self, u: Tensor, arm: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Factual, and orthogonality of shared and private layers."""

@@ -42,21 +42,23 @@ class _GANITE(TwoHeads):
         """The three losses, each of its own net."""
         hit = functional.one_hot(arm, self.shape.arms).float()
         noise = torch.rand(len(u), NOISE, device=u.device)
-        made = self.generator(torch.cat([self.seen_g(u).flatten(1), hit, y, noise], dim=1))
-        levels = made.view(len(u), self.shape.arms, self.shape.metrics)
+        output = self.generator(torch.cat([self.seen_g(u).flatten(1), hit, y, noise], dim=1))
+        levels = output.view(len(u), self.shape.arms, self.shape.metrics)
         completed = torch.where(hit[:, :, None] > 0, y[:, None], levels)
-        seen = self.seen_d(u).flatten(1)
-        guess = self.discriminator(torch.cat([seen, completed.detach().flatten(1)], dim=1))
+        embedding = self.seen_d(u).flatten(1)
+        guess = self.discriminator(torch.cat([embedding, completed.detach().flatten(1)], dim=1))
         frozen = {name: value.detach() for name, value in self.discriminator.named_parameters()}
-        fooled = functional_call(
-            self.discriminator, frozen, (torch.cat([seen.detach(), completed.flatten(1)], dim=1),)
+        verdict = functional_call(
+            self.discriminator,
+            frozen,
+            (torch.cat([embedding.detach(), completed.flatten(1)], dim=1),),
         )
         generator = factual(levels, arm, y, weight) - self.adversary * functional.cross_entropy(
-            fooled, arm
+            verdict, arm
         )
-        inferred = self.levels(u)
+        prediction = self.levels(u)
         inference = (
-            factual(inferred, arm, y, weight) + ((inferred - completed.detach()) ** 2).mean()
+            factual(prediction, arm, y, weight) + ((prediction - completed.detach()) ** 2).mean()
         )
         return generator + functional.cross_entropy(guess, arm) + inference
 

@@ -38,18 +38,18 @@ ALIGNMENTS = ("js", "pairwise_kl", "mse_y0", "none")
 
 
 class _HUM(Net):
-    def __init__(self, shape: Shape, made: HUM) -> None:
+    def __init__(self, shape: Shape, settings: HUM) -> None:
         super().__init__(shape)
         w, k = shape.width, shape.candidates
-        self.made = made
-        self.look = TargetAttention(k, w) if made.attention else None
-        self.wide = None if made.attention else mlp(shape.flat, (w,))
+        self.settings = settings
+        self.look = TargetAttention(k, w) if settings.attention else None
+        self.wide = None if settings.attention else mlp(shape.flat, (w,))
         body = mlp(shape.flat, (2 * w,))
         self.body = body
-        self.experts = Experts(k, 2 * w, made.experts, w, gate=w, shared=made.share_experts)
+        self.experts = Experts(k, 2 * w, settings.experts, w, gate=w, shared=settings.share_experts)
         self.treated = Towers(k, 2 * w, (w,), shape.metrics)
-        self.control = Grouped(1 if made.shared_control else k, 2 * w, w)
-        self.base = Grouped(1 if made.shared_control else k, w, shape.metrics)
+        self.control = Grouped(1 if settings.shared_control else k, 2 * w, w)
+        self.base = Grouped(1 if settings.shared_control else k, w, shape.metrics)
 
     def branches(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Per branch: treated levels (k, B, m), control levels (k, B, m), control representations
@@ -62,7 +62,7 @@ class _HUM(Net):
             wide = self.wide(self.flat(u))  # type: ignore[misc]
             f = wide.expand(k, len(u), self.shape.width)
         z = torch.cat([f, self.experts(self.body(self.flat(u)), f)], dim=-1)  # (k, B, 2 w)
-        c = self.control(z.mean(dim=0) if self.made.shared_control else z)
+        c = self.control(z.mean(dim=0) if self.settings.shared_control else z)
         base = self.base(functional.elu(c)).expand(k, len(u), self.shape.metrics)
         return self.treated(z), base, c.expand(k, len(u), self.shape.width)
 
@@ -80,7 +80,9 @@ class _HUM(Net):
         hit = self.onehot(arm).T[:, :, None] * weight[:, None]  # (k, B, 1)
         none = ((arm == 0).float() * weight)[:, None] / self.shape.candidates
         miss = (hit * (treated - y) ** 2).sum() + (none * (base - y) ** 2).sum()
-        return miss / y.numel() + self.made.penalty * alignment(self.made.alignment, c, base)
+        return miss / y.numel() + self.settings.penalty * alignment(
+            self.settings.alignment, c, base
+        )
 
 
 def alignment(kind: str, c: Tensor, base: Tensor) -> Tensor:

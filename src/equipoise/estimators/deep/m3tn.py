@@ -26,8 +26,8 @@ class _M3TN(Net):
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""
         x = self.flat(u)
-        found = self.by_arm(self.heads(self.experts(x, x)))
-        return torch.cat([found[:, :1], found[:, :1] + found[:, 1:]], dim=1)
+        outputs = self.by_arm(self.heads(self.experts(x, x)))
+        return torch.cat([outputs[:, :1], outputs[:, :1] + outputs[:, 1:]], dim=1)
 
 
 @renamed_arguments(seed="random_state")

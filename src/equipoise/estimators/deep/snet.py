@@ -37,8 +37,8 @@ class _SNet(Net):
         """Levels (B, 1 + k, m) and logits of the arms (B, 1 + k)."""
         views = functional.elu(self.views(self.flat(u)))  # (1 + k + 3, B, w)
         alone, (outcomes, common, treatment) = views[:-3], views[-3:]
-        seen = torch.cat([alone, outcomes.expand_as(alone), common.expand_as(alone)], dim=-1)
-        return self.by_arm(self.heads(seen)), self.assign(torch.cat([common, treatment], dim=-1))
+        inputs = torch.cat([alone, outcomes.expand_as(alone), common.expand_as(alone)], dim=-1)
+        return self.by_arm(self.heads(inputs)), self.assign(torch.cat([common, treatment], dim=-1))
 
     def levels(self, u: Tensor) -> Tensor:
         """(B, 1 + k, m)."""

@@ -89,11 +89,11 @@ class XLearnerNet(DeepEstimator):
     def _net(self, shape: Shape) -> Net:
         return _XNet(shape)
 
-    def _trained(self, rows: Rows, held: Rows, how: Training) -> Net:
+    def _train_net(self, rows: Rows, holdout: Rows, how: Training) -> Net:
         net = build(_XNet, Shape(**self.shape_), self.random_state)
         counts = np.bincount(rows.arm)
         net.share.copy_(torch.from_numpy(counts[1:] / (counts[1:] + counts[0])))
         self.losses_ = []
         for net.stage in (0, 1):
-            self.losses_ += fit(net, rows, held, how).losses
+            self.losses_ += fit(net, rows, holdout, how).losses
         return net

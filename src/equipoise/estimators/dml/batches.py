@@ -73,18 +73,18 @@ class Source:
         if first is None:
             raise InputError("batches", "have rows", 0, fix="check the file and its filters")
         vector = (treatment,) if isinstance(treatment, str) else tuple(treatment)
-        taken = {*vector, *self.outcomes, weight}
-        given = (
-            [name for name in first.schema.names if name not in taken]
+        others = {*vector, *self.outcomes, weight}
+        names = (
+            [name for name in first.schema.names if name not in others]
             if features is None
             else features
         )
-        self.features = tuple(given)
+        self.features = tuple(names)
         for name in (*vector, *self.outcomes, *self.features, *([weight] if weight else [])):
             if name not in first.schema.names:
                 fix = f"columns: {', '.join(first.schema.names[:20])}"
                 raise InputError(f"column {name!r}", "be in the batches", "no such column", fix=fix)
-        twice = taken & set(self.features)
+        twice = others & set(self.features)
         if twice or not self.features or not self.outcomes:
             got = f"{sorted(map(str, twice))} in both" if twice else "none"
             raise InputError(

@@ -200,16 +200,16 @@ class KroneckerSums:
         self._left = np.zeros((_up(_pairs(p)), NEAR))
         self._right = np.zeros((_up(_pairs(q)), NEAR))
         self._sums = np.zeros((weights, len(self._left), len(self._right)))
-        self._mixed = np.zeros((weights, len(layout.slots), len(layout.slots) - p * q))
+        self._crosses = np.zeros((weights, len(layout.slots), len(layout.slots) - p * q))
 
     def add(self, t: Floats, z: Floats, weights: Floats) -> None:
         """Add a block.   t: (p, b); z: (q, b); weights: (weights, b)."""
         plain, features = np.ascontiguousarray(t[self._layout.plain]), np.ascontiguousarray(z)
         add_pairs(plain, features, weights, self._left, self._right, self._sums)
-        if self._mixed.shape[2]:
+        if self._crosses.shape[2]:
             every = written_out(t, z, self._layout.slots)
             for j, weight in enumerate(weights):
-                self._mixed[j] += every @ (every[self._wide :] * weight).T
+                self._crosses[j] += every @ (every[self._wide :] * weight).T
 
     def grams(self) -> Floats:
         """The sums, (weights, P, P)."""
@@ -217,8 +217,8 @@ class KroneckerSums:
         out = np.empty((len(self._sums), len(self._layout.slots), len(self._layout.slots)))
         for j, packed in enumerate(self._sums):
             out[j, :wide, :wide] = unfold(packed[: _pairs(p), : _pairs(q)], p, q)
-        out[:, :, wide:] = self._mixed
-        out[:, wide:, :wide] = self._mixed[:, :wide].transpose(0, 2, 1)
+        out[:, :, wide:] = self._crosses
+        out[:, wide:, :wide] = self._crosses[:, :wide].transpose(0, 2, 1)
         return out
 
 
@@ -266,10 +266,10 @@ def pseudo_inverse(gram: Floats) -> tuple[Floats, int]:
     get the answer 0.
     """
     value, vector = np.linalg.eigh(gram)
-    kept = (
+    positive = (
         value > value[-1] * len(gram) * np.finfo(np.float64).eps * 8
         if value[-1] > 0
         else value > np.inf
     )
-    basis = vector[:, kept]
-    return (basis / value[kept]) @ basis.T, int(kept.sum())
+    basis = vector[:, positive]
+    return (basis / value[positive]) @ basis.T, int(positive.sum())

@@ -60,7 +60,8 @@ def model_residuals(
     """
     check_model(model, role, table, classifier=False)
     return (
-        targets - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).held[:, 0]
+        targets
+        - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).predictions[:, 0]
     )
 
 
@@ -265,10 +266,10 @@ class LinearDML(EffectEstimator):
         InputError
             ``base`` is neither one treatment nor one per row.
         """
-        values, asked = self._asked(X, candidates)
-        phi = self.space_.encode(self._based(base, len(values))) / self.encoding_scale_
-        effect, baseline, error = self._compare(values, asked, phi)
-        return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
+        values, treatments = self._asked(X, candidates)
+        phi = self.space_.encode(self._base_treatments(base, len(values))) / self.encoding_scale_
+        effect, baseline, error = self._compare(values, treatments, phi)
+        return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)
 
     def coefficients(self) -> pa.Table:
         """Theta in the units of the encoding and the features, one row per coefficient and metric.
@@ -429,10 +430,10 @@ class LinearDML(EffectEstimator):
         p, q, m = self.theta_.shape
         return (z.T @ self.theta_.transpose(1, 0, 2).reshape(q, p * m)).reshape(-1, p, m)
 
-    def _based(self, base: Any, rows: int) -> NDArray[Any]:
+    def _base_treatments(self, base: Any, rows: int) -> NDArray[Any]:
         """The base treatments in canonical form, one or one per row."""
-        given, single = np.asarray(base), np.ndim(self.space_.control)
-        checked = self.space_.check(given[None] if given.ndim == single else given)
+        treatments, single = np.asarray(base), np.ndim(self.space_.control)
+        checked = self.space_.check(treatments[None] if treatments.ndim == single else treatments)
         if len(checked) not in (1, rows):
             raise InputError(
                 "base", f"be one treatment, or one for each of the {rows} rows", len(checked)
@@ -477,13 +478,13 @@ def _no_missing(X: Floats, features: tuple[str, ...]) -> None:
 
 
 def _positions(
-    chosen: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str
+    modifiers: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str
 ) -> Ints:
     """The columns of [1, x] that the effect varies with, (q,)."""
-    if chosen is None:
+    if modifiers is None:
         return np.arange(1 + len(features))
-    wanted = [features.index(name) if name in features else name for name in chosen]
-    for j in wanted:
+    places = [features.index(name) if name in features else name for name in modifiers]
+    for j in places:
         if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
             raise InputError(
                 role,
@@ -491,7 +492,7 @@ def _positions(
                 repr(j),
                 fix=f"features: {', '.join(features[:20])}",
             )
-    return np.unique([0, *(1 + int(j) for j in wanted)]).astype(np.int64)
+    return np.unique([0, *(1 + int(j) for j in places)]).astype(np.int64)
 
 
 def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
@@ -528,14 +529,14 @@ def _support(sums: passes.Sums, m: int) -> Floats:
     """A root of the inverse Gram matrix of [1, phi], (1 + p, 1 + p); refuses treatments that vary
     too little.
     """
-    kept = np.r_[0, 1 + len(sums.centre) : sums.grams.shape[1] - m]
-    spread = sums.grams.sum(axis=0)[np.ix_(kept, kept)]
+    columns = np.r_[0, 1 + len(sums.centre) : sums.grams.shape[1] - m]
+    spread = sums.grams.sum(axis=0)[np.ix_(columns, columns)]
     unit = 1 / np.sqrt(np.where(np.diag(spread) > 0, np.diag(spread), 1.0))
     value, vector = np.linalg.eigh(spread * unit[:, None] * unit)
-    seen = value > value[-1] * len(value) * np.finfo(np.float64).eps * 8
-    if not seen.all():
+    directions = value > value[-1] * len(value) * np.finfo(np.float64).eps * 8
+    if not directions.all():
         fix = "log more different treatments, or encode them in fewer numbers"
-        must = f"vary in all {len(kept) - 1} directions of its encoding"
-        raise InputError("the treatment", must, int(seen.sum()) - 1, fix=fix)
+        must = f"vary in all {len(columns) - 1} directions of its encoding"
+        raise InputError("the treatment", must, int(directions.sum()) - 1, fix=fix)
     root: Floats = unit[:, None] * vector / np.sqrt(value)
     return root

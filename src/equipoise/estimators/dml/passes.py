@@ -221,10 +221,10 @@ class Ridges:
     def residuals(self, block: Block, z: Floats, targets: Floats) -> tuple[Floats, Floats]:
         """phi - E[phi | x], (p, b), and y - E[y | x], (m, b)."""
         part, p = block.part, block.part.phi.shape[1]
-        left = self.coefficients[block.fold] @ z
-        np.subtract(targets, left, out=left)
-        t = left[:p] if part.t is None else block.plain(part.t)
-        return t, left[p:] if part.r is None else block.plain(part.r)
+        residual = self.coefficients[block.fold] @ z
+        np.subtract(targets, residual, out=residual)
+        t = residual[:p] if part.t is None else block.plain(part.t)
+        return t, residual[p:] if part.r is None else block.plain(part.r)
 
 
 def learn_ridges(sums: Sums, alpha: float, modifiers: Ints) -> Ridges:
@@ -270,12 +270,12 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
         z, weight = ridges.effect_features(z), block.weight
         moments += gram.moment(t, z, r if weight is None else r * weight, layout)
         sums.add(t, z, np.ones((1, len(block.rows))) if weight is None else weight[None])
-    found = sums.grams()[0]
+    total = sums.grams()[0]
     scale = _residual_scale(
-        np.diag(found)[layout.constants] / (rows * ridges.sums.weight), ridges.sums
+        np.diag(total)[layout.constants] / (rows * ridges.sums.weight), ridges.sums
     )
     unit = 1 / scale[layout.slots[:, 0]]
-    bread, rank = gram.pseudo_inverse(found * unit[:, None] * unit)
+    bread, rank = gram.pseudo_inverse(total * unit[:, None] * unit)
     if rows <= rank:
         raise InputError(
             "the number of rows",

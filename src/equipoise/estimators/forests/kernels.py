@@ -90,11 +90,11 @@ def pack(y: Floats) -> tuple[Ints, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cut_of(n, S, k, q, mean, edges, left, mass, spread):  # type: ignore[no-untyped-def]
+def cut_of(n, S, k, q, mean, edges, rest, mass, spread):  # type: ignore[no-untyped-def]
     """The best cut of one share: (D, its variance, the edge), or D = -1 where no edge is
     admissible.
 
-    n, S: (K q,) of the node; mean: its outcome, or nan for none taken off; edges: (K, q + 1); left:
+    n, S: (K q,) of the node; mean: its outcome, or nan for none taken off; edges: (K, q + 1); rest:
     of the whole; mass: the integral by mass, else by width as published, unweighted; spread: the
     outcome's variance.
     """
@@ -118,26 +118,26 @@ def cut_of(n, S, k, q, mean, edges, left, mass, spread):  # type: ignore[no-unty
     for j in range(q):
         whole += weight[j]
         area += weight[j] * C[j]
-    best, at, seen, part, below = -1.0, -1, 0.0, 0.0, 0.0
+    best, at, before, part, below = -1.0, -1, 0.0, 0.0, 0.0
     for j in range(q - 1):
-        seen += weight[j]
+        before += weight[j]
         part += weight[j] * C[j]
         below += n[k * q + j]
-        if edges[k, j + 1] > left or below > SUPPORT * total or seen <= 0 or seen >= whole:
+        if edges[k, j + 1] > rest or below > SUPPORT * total or before <= 0 or before >= whole:
             continue
-        D = (area - part) / (whole - seen) - part / seen
+        D = (area - part) / (whole - before) - part / before
         if D > best:  # noqa: SIM300
             best, at = D, j
     if at < 0:
         return -1.0, 0.0, 0.0
     variance = 0.0
     if spread > 0 and mass:
-        seen = 0.0
+        before = 0.0
         for j in range(at + 1):
-            seen += weight[j]
+            before += weight[j]
         tail, square, first = 0.0, 0.0, 0.0
         for j in range(q - 1, -1, -1):
-            tail += weight[j] / (whole - seen) if j > at else -weight[j] / seen
+            tail += weight[j] / (whole - before) if j > at else -weight[j] / before
             square += tail * tail * n[k * q + j]
             first += tail * n[k * q + j]
         variance = spread * (square - first * first / total) / (total * total)
@@ -158,26 +158,26 @@ def score(n, S, K, q, order, edges, criterion, mass, centred, spread, cuts):  # 
         return 0.0
     mean = total / count
     if criterion == CURVE:
-        found = 0.0
+        value = 0.0
         for c in range(K * q):
             if n[c] > 0:
-                found += (S[c] - mean * n[c]) ** 2 / n[c]
-        return found
-    used, squares, visited = 0.0, 0.0, 0
+                value += (S[c] - mean * n[c]) ** 2 / n[c]
+        return value
+    share, squares, visits = 0.0, 0.0, 0
     for o in range(K):
         k = order[o]
         D, variance, edge = cut_of(
-            n, S, k, q, mean if centred else 0.0, edges, 1.0 - used + 1e-12, mass, spread
+            n, S, k, q, mean if centred else 0.0, edges, 1.0 - share + 1e-12, mass, spread
         )
         if D < 0:
             continue
-        visited += 1
+        visits += 1
         squares += max(0.0, D * D - variance) if criterion == PENALISED else D * D
         cuts[k] = edge
-        used += edge
-        if used >= 1.0 - 1e-9:
+        share += edge
+        if share >= 1.0 - 1e-9:
             break
-    return count * squares * K / visited if visited else 0.0
+    return count * squares * K / visits if visits else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -198,23 +198,23 @@ def best_split(H, q, order, edges, least, criterion, mass, centred, spread):  # 
         left_n[:] = 0.0
         left_S[:] = 0.0
         for b in range(B - 1):
-            moved = False
+            any_rows = False
             for c in range(cells):
                 if H[f, b, c, 0] != 0:
                     left_n[c] += H[f, b, c, 0]
                     left_S[c] += H[f, b, c, 1]
-                    moved = True
+                    any_rows = True
             inside, whole = left_n[:q].sum(), n[:q].sum()
-            if not moved or inside < least or whole - inside < least:
+            if not any_rows or inside < least or whole - inside < least:
                 continue
-            found = score(
+            value = score(
                 left_n, left_S, K, q, order, edges, criterion, mass, centred, spread, cuts
             )
-            found += score(
+            value += score(
                 n - left_n, S - left_S, K, q, order, edges, criterion, mass, centred, spread, cuts
             )
-            if found - here > gain:
-                gain, best_f, best_b = found - here, f, b
+            if value - here > gain:
+                gain, best_f, best_b = value - here, f, b
     return best_f, best_b
 
 
@@ -279,9 +279,9 @@ def grow(  # type: ignore[no-untyped-def]
         if level[one] < depth:  # a leaf needs no histogram
             spare -= 1
             slot[small], slot[large] = free[spare], slot[v]
-            inside, counted = rows[begin[small] : end[small]], hist[slot[small]]
-            fill(counted, Xb, place, w, wy, packed, unit, inside, features)
-            hist[slot[large]] -= counted
+            inside, target = rows[begin[small] : end[small]], hist[slot[small]]
+            fill(target, Xb, place, w, wy, packed, unit, inside, features)
+            hist[slot[large]] -= target
             stack[top], stack[top + 1] = large, small
             top += 2
         else:
@@ -296,18 +296,18 @@ def divide(Xb, rows, low, high, column, b):  # type: ignore[no-untyped-def]
     """Reorder rows[low:high] so that those with bin <= b come first, in their old order; where the
     others begin.
     """
-    kept, other = low, np.empty(high - low, rows.dtype)
+    place, other = low, np.empty(high - low, rows.dtype)
     count = 0
     for r in range(low, high):
         i = rows[r]
         if Xb[i, column] <= b:
-            rows[kept] = i
-            kept += 1
+            rows[place] = i
+            place += 1
         else:
             other[count] = i
             count += 1
-    rows[kept:high] = other[:count]
-    return kept
+    rows[place:high] = other[:count]
+    return place
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -341,15 +341,15 @@ def policies(leaf, rows, place, w, wy, T, order, edges, mass, centred, out):  # 
             out[v] = 1.0 / K
             continue
         score(n[v], S[v], K, q, order[v], edges, MDPP, mass, centred, 0.0, cuts)
-        used = 0.0
+        share = 0.0
         for o in range(K):
             k = order[v, o]
             if cuts[k] > 0:
-                out[v, k] = min(cuts[k], 1.0 - used)
-                used += out[v, k]
+                out[v, k] = min(cuts[k], 1.0 - share)
+                share += out[v, k]
             else:
                 out[v, k] = 0.0
-        out[v] = out[v] / used if used > 1e-9 else mix[v] / whole
+        out[v] = out[v] / share if share > 1e-9 else mix[v] / whole
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -412,7 +412,7 @@ def ridges(leaf, rows, T, w, y, low, wide, control, nodes, ridge, most):  # type
     looked at.
     """
     p = len(control)
-    found, limit, order = (
+    coefficients, limit, order = (
         np.zeros((nodes, p + 1)),
         np.ones((nodes, T.shape[1])),
         np.argsort(leaf, kind="mergesort"),
@@ -448,7 +448,7 @@ def ridges(leaf, rows, T, w, y, low, wide, control, nodes, ridge, most):  # type
             target = np.dot(A, z - mean)
             for c in range(p):
                 gram[c, c] += ridge * max(own[c], least)
-            found[v, :p] = np.linalg.solve(gram, target)
-            found[v, p] = mean - (middle * found[v, :p]).sum()
+            coefficients[v, :p] = np.linalg.solve(gram, target)
+            coefficients[v, p] = mean - (middle * coefficients[v, :p]).sum()
         start = end
-    return found, limit
+    return coefficients, limit

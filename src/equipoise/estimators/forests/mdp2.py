@@ -190,7 +190,7 @@ class MDP2Forest(EffectEstimator):
             Shares >= 0 that sum to 1.
         """
         values, _ = self._asked(X, None)
-        return self._divided(values, metric, low, high)
+        return self._divide(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
         """How far each share reaches in the leaves of rows.
@@ -239,29 +239,31 @@ class MDP2Forest(EffectEstimator):
         self.edges_ = _edges(T, w, self.cuts)
         table, model = Table(data.X, data.features), default_outcome(len(data))
         fold = fold_ids(len(data), FOLDS, self.random_state, groups=data.groups)
-        held = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).held[:, 0]
+        mean = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).predictions[
+            :, 0
+        ]
         every = TableRows(table, None)
         self.means_ = [
             learn(model, every, column, data.weight, self.random_state)
             for column in np.ascontiguousarray(data.y.T)
         ]
-        y = data.y - held if self.residual else data.y
+        y = data.y - mean if self.residual else data.y
         if self.balanced:
             w = w * balance(data, T, model, fold, self.random_state)
             w /= w.mean()
         self.effective_ = float(w.sum() ** 2 / (w @ w))
         self.forests_ = [
-            self._grown(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])
+            self._grow(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])
         ]
 
     def _check(self, data: Sample) -> None:
-        for name, known in (
+        for name, choices in (
             ("criterion", CRITERIA),
             ("leaf", ("mdpp", "curve")),
             ("integral", ("mass", "width")),
         ):
-            if getattr(self, name) not in known:
-                raise InputError(name, f"be one of {', '.join(known)}", repr(getattr(self, name)))
+            if getattr(self, name) not in choices:
+                raise InputError(name, f"be one of {', '.join(choices)}", repr(getattr(self, name)))
         if min(self.n_estimators, self.max_depth, self.min_samples_leaf) < 1 or not (
             0 < self.subsample <= 1 and 0 < self.max_features <= 1
         ):
@@ -279,7 +281,7 @@ class MDP2Forest(EffectEstimator):
                 fix="lower min_samples_leaf, or log more",
             )
 
-    def _grown(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
+    def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
         """One forest: its nodes side by side."""
         Xb, K = _binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
@@ -291,15 +293,15 @@ class MDP2Forest(EffectEstimator):
         many = bool((w != 1).any()) or len(y) > kernels.ONES
         spread = float(np.average(y**2, weights=w))
         packed, unit = (np.empty(0, np.int64), 1.0) if many else kernels.pack(y)
-        given = (Xb, place, T, w, w * y, packed, unit, spread)
+        arguments = (Xb, place, T, w, w * y, packed, unit, spread)
 
         def one(t: int) -> tuple[Any, ...]:
-            return self._tree(np.random.default_rng([self.random_state, t]), y, *given)
+            return self._tree(np.random.default_rng([self.random_state, t]), y, *arguments)
 
         with ThreadPoolExecutor(self.n_jobs if self.n_jobs > 0 else os.cpu_count()) as pool:
-            made = list(pool.map(one, range(self.n_estimators)))
-        parts = [np.concatenate([tree[p] for tree in made]) for p in range(len(made[0]))]
-        starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in made])]).astype(np.int64)
+            trees = list(pool.map(one, range(self.n_estimators)))
+        parts = [np.concatenate([tree[p] for tree in trees]) for p in range(len(trees[0]))]
+        starts = np.concatenate([[0], np.cumsum([len(tree[0]) for tree in trees])]).astype(np.int64)
         return dict(
             zip(("feature", "at", "child", "policy", "limit", "curve"), parts, strict=True)
         ) | {"starts": starts}
@@ -318,12 +320,17 @@ class MDP2Forest(EffectEstimator):
         spread: float,
     ) -> tuple[Any, ...]:
         n, d = Xb.shape
-        drawn = rng.permutation(n)[
+        subsample = rng.permutation(n)[
             : max(2 * self.min_samples_leaf, int(self.subsample * n))
         ].astype(np.int32)
-        cut = len(drawn) // 2 if self.honest else 0
-        rows, apart = np.sort(drawn[cut:]), np.sort(drawn[:cut] if self.honest else drawn)
-        used = np.sort(rng.permutation(d)[: max(1, round(self.max_features * d))]).astype(np.int32)
+        cut = len(subsample) // 2 if self.honest else 0
+        rows, apart = (
+            np.sort(subsample[cut:]),
+            np.sort(subsample[:cut] if self.honest else subsample),
+        )
+        columns = np.sort(rng.permutation(d)[: max(1, round(self.max_features * d))]).astype(
+            np.int32
+        )
         mass, code = self.integral == "mass", CRITERIA[self.criterion]
         settings = (
             self.max_bin,
@@ -336,7 +343,7 @@ class MDP2Forest(EffectEstimator):
             int(rng.integers(2**31)),
         )
         feature, at, child, order = kernels.grow(
-            Xb, place, w, wy, packed, unit, rows, used, self.edges_, *settings
+            Xb, place, w, wy, packed, unit, rows, columns, self.edges_, *settings
         )
         leaf = kernels.leaf_of(Xb, feature, at, child, apart)
         policy = np.zeros((len(feature), T.shape[1]))
@@ -377,7 +384,7 @@ class MDP2Forest(EffectEstimator):
         )
         return out
 
-    def _divided(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
+    def _divide(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
         K = self.edges_.shape[0]
         space: Any = self.space_
         least, cap = (
@@ -399,24 +406,24 @@ class MDP2Forest(EffectEstimator):
         K = len(cap)
         grid = np.linspace(0, 1, GRID + 1)
         basis = self._basis(np.repeat(grid[:, None], K, axis=1)).reshape(GRID + 1, K, KNOTS)
-        found: Floats = np.zeros_like(forest["policy"])
+        mixes: Floats = np.zeros_like(forest["policy"])
         # a tree at a time: the curves of a whole forest are large
         for start, end in pairwise(forest["starts"]):
             leaf = start + np.flatnonzero(forest["feature"][start:end] < 0)
             curves = np.einsum(
                 "vkb,gkb->vkg", forest["curve"][leaf, :-1].reshape(-1, K, KNOTS), basis
             )
-            height, seen = np.ptp(curves, axis=(1, 2))[:, None, None], forest["limit"][leaf]
+            height, limit = np.ptp(curves, axis=(1, 2))[:, None, None], forest["limit"][leaf]
             curves -= (
                 TIE
                 * np.where(height > 0, height, 1.0)
-                * (grid - (seen / seen.sum(axis=1, keepdims=True))[:, :, None]) ** 2
+                * (grid - (limit / limit.sum(axis=1, keepdims=True))[:, :, None]) ** 2
             )
-            most = np.maximum(np.minimum(seen, cap), least)
+            most = np.maximum(np.minimum(limit, cap), least)
             # no mix stays within what was seen: see `support`
             most[most.sum(axis=1) < 1 + K / GRID] = cap
-            found[leaf] = best_mix(curves, least, most)
-        return found
+            mixes[leaf] = best_mix(curves, least, most)
+        return mixes
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         ask: Any = self.space_
@@ -434,11 +441,11 @@ class MDP2Forest(EffectEstimator):
 def balance(data: Sample, T: Floats, model: Any, fold: Ints, seed: int) -> Floats:
     """f(t) / f(t | x) of each row, (n,), by models of the other folds, within 1 / MOST and MOST."""
     n = len(T)
-    dealt = T[np.random.default_rng(seed).permutation(n)]
-    both = Table(np.vstack([np.hstack([data.X, T]), np.hstack([data.X, dealt])]), ())
+    permutation = T[np.random.default_rng(seed).permutation(n)]
+    both = Table(np.vstack([np.hstack([data.X, T]), np.hstack([data.X, permutation])]), ())
     weight = None if data.weight is None else np.tile(data.weight, 2)
     label = Nuisance(None, np.repeat([0.0, 1.0], n)[:, None])
-    chance = cross_fit(model, both, [label], np.tile(fold, 2), weight, seed).held[:n, 0, 0]
+    chance = cross_fit(model, both, [label], np.tile(fold, 2), weight, seed).predictions[:n, 0, 0]
     odds = np.clip(chance, LEAST_ODDS, 1 - LEAST_ODDS)
     ratio: Floats = np.clip(odds / (1 - odds), 1 / MOST, MOST)
     return ratio
@@ -474,12 +481,12 @@ def _edges(T: Floats, weight: Floats, cuts: int) -> Floats:
     """Edges of the bins of each share, (K, cuts + 1), from 0 to its largest; bins of a constant
     share are empty but one.
     """
-    made = np.empty((T.shape[1], cuts + 1))
+    edges = np.empty((T.shape[1], cuts + 1))
     for k in range(T.shape[1]):
         inner = _quantiles(T[:, k], weight, cuts)
-        made[k, 1:-1] = np.r_[inner, np.full(cuts - 1 - len(inner), inner[-1])]
-        made[k, 0], made[k, -1] = 0.0, T[:, k].max()
-    return made
+        edges[k, 1:-1] = np.r_[inner, np.full(cuts - 1 - len(inner), inner[-1])]
+        edges[k, 0], edges[k, -1] = 0.0, T[:, k].max()
+    return edges
 
 
 def _binned(X: Floats, knots: list[Floats]) -> Any:

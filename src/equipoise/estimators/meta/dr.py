@@ -76,19 +76,22 @@ class DRLearner(EffectEstimator):
         self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
-        given = design(self, data)
-        levels = cell_nuisances(data.y, given.cell, given.cells)
+        setup = design(self, data)
+        levels = cell_nuisances(data.y, setup.cell, setup.cells)
         fit = cross_fit(
-            given.outcome, given.table, levels, given.fold, data.weight, self.random_state
+            setup.outcome, setup.table, levels, setup.fold, data.weight, self.random_state
         )
         score = dr_scores(
-            data.y, given.cell, propensities(data, given.cell, given.cells, given.fold), fit.held
+            data.y,
+            setup.cell,
+            propensities(data, setup.cell, setup.cells, setup.fold),
+            fit.predictions,
         )
         target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
         # control, a model each fold and metric
         self.levels_ = [of_fold[0] for of_fold in fit.models]
         self.effects_ = learn_each(
-            given.effect, Rows(given.table, None), target, data.weight, self.random_state
+            setup.effect, Rows(setup.table, None), target, data.weight, self.random_state
         )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
@@ -103,5 +106,5 @@ class DRLearner(EffectEstimator):
 
 def fold_mean(models: list[list[Any]], X: Floats) -> Floats:
     """The mean over folds of each metric's prediction, (n, m).   models: (folds, m)."""
-    found = predict_all([model for of_fold in models for model in of_fold], X)
-    return np.ascontiguousarray(found.reshape(len(models), -1, len(X)).mean(axis=0).T)
+    levels = predict_all([model for of_fold in models for model in of_fold], X)
+    return np.ascontiguousarray(levels.reshape(len(models), -1, len(X)).mean(axis=0).T)

@@ -86,34 +86,34 @@ class RLearner(EffectEstimator):
         self.random_state = random_state
 
     def _learn(self, data: Sample) -> None:
-        given = design(self, data)
-        cell, table = given.cell, given.table
-        parts = [Nuisance((cell == 0) | (cell == a), data.y) for a in range(1, given.cells)]
+        setup = design(self, data)
+        cell, table = setup.cell, setup.table
+        parts = [Nuisance((cell == 0) | (cell == a), data.y) for a in range(1, setup.cells)]
         mean = cross_fit(
-            given.outcome, table, parts, given.fold, data.weight, self.random_state
-        ).held
-        e = propensities(data, cell, given.cells, given.fold)
+            setup.outcome, table, parts, setup.fold, data.weight, self.random_state
+        ).predictions
+        e = propensities(data, cell, setup.cells, setup.fold)
         self.levels_ = learn_targets(
-            given.outcome,
+            setup.outcome,
             table,
             Nuisance(cell == 0, data.y),
             weight=data.weight,
             seed=self.random_state,
         )
         self.effects_ = [
-            self._pair(given, data, a, e, mean[:, a - 1]) for a in range(1, given.cells)
+            self._pair(setup, data, a, e, mean[:, a - 1]) for a in range(1, setup.cells)
         ]
 
-    def _pair(self, given: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
+    def _pair(self, setup: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
         """The effect models of candidate a, one per metric.   e: (n, K); mean: (n, m)."""
-        rows = Rows(given.table, np.flatnonzero((given.cell == 0) | (given.cell == a)))
+        rows = Rows(setup.table, np.flatnonzero((setup.cell == 0) | (setup.cell == a)))
         r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
         target, weight = residual_regression(
-            rows.of(data.y), rows.of(given.cell == a), r, rows.of(mean)
+            rows.of(data.y), rows.of(setup.cell == a), r, rows.of(mean)
         )
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
-        return learn_each(given.effect, rows, target, weight, self.random_state)
+        return learn_each(setup.effect, rows, target, weight, self.random_state)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:

@@ -44,10 +44,10 @@ def answers(models: list[Fitted], X: Floats, codes: Floats) -> Floats:
 
 def check_encoding(space: Space, codes: Floats) -> None:
     """Whether the treatments seen tell the directions of the encoding apart.   codes: (n, p)."""
-    seen = np.column_stack([np.ones(len(codes)), codes])
-    spread = np.linalg.matrix_rank(seen.T @ seen)
+    design = np.column_stack([np.ones(len(codes)), codes])
+    spread = np.linalg.matrix_rank(design.T @ design)
     support = int(np.count_nonzero(codes, axis=0).min())
-    if spread < seen.shape[1] or support < 2:
+    if spread < design.shape[1] or support < 2:
         missing = [
             name
             for name, rows in zip(space.names(space.candidates()), _rows(space, codes), strict=True)

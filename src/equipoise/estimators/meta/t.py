@@ -65,9 +65,9 @@ class TLearner(EffectEstimator):
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         # control is asked too
-        asked, place = np.unique(np.append(self.space_.cells(treatment), 0), return_inverse=True)
-        found = predict_all([model for a in asked for model in self.levels_[a]], X)
+        cells, place = np.unique(np.append(self.space_.cells(treatment), 0), return_inverse=True)
+        levels = predict_all([model for a in cells for model in self.levels_[a]], X)
         # (n, cells asked, m)
-        level = found.reshape(len(asked), len(self.metrics_), len(X)).transpose(2, 0, 1)
+        level = levels.reshape(len(cells), len(self.metrics_), len(X)).transpose(2, 0, 1)
         baseline = level[:, 0]
         return level[:, place[:-1]] - baseline[:, None], np.ascontiguousarray(baseline), None

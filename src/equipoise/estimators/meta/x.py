@@ -116,8 +116,8 @@ class XLearner(EffectEstimator):
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:
             sides = predict_all([*self.control_[a], *self.treated_[a]], X).reshape(2, -1, len(X))
-            mixed: Floats = self.mix_[a] * sides[0] + (1 - self.mix_[a]) * sides[1]
-            return mixed.T
+            blend: Floats = self.mix_[a] * sides[0] + (1 - self.mix_[a]) * sides[1]
+            return blend.T
 
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None

@@ -4,7 +4,7 @@ what can be tested, and labels.
 A subclass stores its arguments in ``__init__`` (``space``, ``folds`` and ``seed`` among them) and
 writes two methods:
 
-    _learn(sample) -> Held    learn from a checked `StrataSample`; what is learnt ends in ``_``
+    _learn(sample) -> OutOfFold    learn from a checked `StrataSample`; what is learnt ends in ``_``
     _raw(X) -> (n, 5)         individual scores of new rows; they need not be probabilities
 
 The strata rest on A1-A6 (`equipoise.core.strata.ASSUMPTIONS`): `diagnostics` says what the data
@@ -38,7 +38,7 @@ OUTSIDE = 1e-9  # a probability may round so far beyond 0 or 1
 
 
 @dataclass(frozen=True)
-class Held:
+class OutOfFold:
     """What a subclass knows of the rows of fit, from models that did not see them.
 
     Attributes
@@ -131,9 +131,9 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             least=self.cv,
             names=names,
         )
-        held = self._learn(data)
-        self.signals_ = held.signals
-        self.diagnostics_ = diagnose(data, held)
+        out_of_fold = self._learn(data)
+        self.signals_ = out_of_fold.signals
+        self.diagnostics_ = diagnose(data, out_of_fold)
         for test in self.diagnostics_["restrictions"]:
             if test["violated"]:
                 warnings.warn(_violation(test), AssumptionWarning, stacklevel=2)
@@ -213,11 +213,11 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             the mean distance that projection moves them, summed over strata.
         """
         check_is_fitted(self, "diagnostics_")
-        found: dict[str, Any] = self.diagnostics_
-        return found
+        report: dict[str, Any] = self.diagnostics_
+        return report
 
     @abstractmethod
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         """Learn from checked rows."""
 
     @abstractmethod
@@ -225,27 +225,29 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         """Scores of the strata for new rows, (n, 5)."""
 
 
-def diagnose(data: StrataSample, held: Held, bins: int = BINS) -> dict[str, Any]:
+def diagnose(data: StrataSample, out_of_fold: OutOfFold, bins: int = BINS) -> dict[str, Any]:
     """The plain numbers of `StrataEstimator.diagnostics`."""
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bins": max(1, min(bins, len(data) // FEWEST)),
         "weight": data.rows.weight,
         "groups": data.rows.groups,
     }
-    projected = project_simplex(held.strata)
-    g = held.propensity
+    projected = project_simplex(out_of_fold.strata)
+    g = out_of_fold.propensity
     return {
         "assumptions": [asdict(assumption) for assumption in ASSUMPTIONS],
-        "restrictions": restriction_tests(held.strata, held.tested, **given),
-        "calibration": latent_calibration(projected, held.tested, **given),
+        "restrictions": restriction_tests(out_of_fold.strata, out_of_fold.tested, **options),
+        "calibration": latent_calibration(projected, out_of_fold.tested, **options),
         "overlap": {
             name: part.tolist()
             for name, part in overlap(np.column_stack([1 - g, g]), data.offered).items()
         },
         "share_clipped": float(
-            ((held.strata < -OUTSIDE) | (held.strata > 1 + OUTSIDE)).any(axis=1).mean()
+            ((out_of_fold.strata < -OUTSIDE) | (out_of_fold.strata > 1 + OUTSIDE))
+            .any(axis=1)
+            .mean()
         ),
-        "clipped_by": float(np.abs(projected - held.strata).sum(axis=1).mean()),
+        "clipped_by": float(np.abs(projected - out_of_fold.strata).sum(axis=1).mean()),
     }
 
 

@@ -225,8 +225,8 @@ def learn_classes(
 ) -> FittedClasses:
     """Fit a fresh copy of a model of classes to rows of a table.   code, weight: (rows,)."""
     if hasattr(model, "learn_classes"):
-        fitted: FittedClasses = model.learn_classes(rows, code, weight, classes)
-        return fitted
+        class_model: FittedClasses = model.learn_classes(rows, code, weight, classes)
+        return class_model
     fresh = clone(model)
     if fresh.get_params().get("random_state", seed) is None:
         fresh.set_params(random_state=seed)
@@ -307,12 +307,12 @@ def learn_nuisances(
         rows = Rows(table, np.flatnonzero(offered & (fold != f)))
         part = None if weight is None else rows.of(weight)
         models.append(learn_classes(cells, rows, rows.of(code), part, seed=seed))
-        held = np.flatnonzero(fold == f)
-        q[held] = models[-1].predict(table.X, held)
+        own = np.flatnonzero(fold == f)
+        q[own] = models[-1].predict(table.X, own)
     level = cross_fit(outcome, table, [Nuisance(~offered, data.rows.y)], fold, weight, seed)
     levels = [of_fold[0][0] for of_fold in level.models]
     return Nuisances(
-        q, level.held[:, 0, 0], offer_propensity(data, fold), models, levels, table, fold
+        q, level.predictions[:, 0, 0], offer_propensity(data, fold), models, levels, table, fold
     )
 
 

@@ -17,7 +17,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import default_missed, learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.learners.base_learners import Rows, check_model, predict_all
@@ -80,7 +80,7 @@ class CFDR(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         fit = learn_nuisances(
             self.cells, self.outcome_model, data, folds=self.cv, seed=self.random_state
         )
@@ -92,8 +92,8 @@ class CFDR(StrataEstimator):
         self.effects_ = learn_each(
             effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.random_state
         )
-        return Held(psi, psi, plug_in, fit.propensity)
+        return OutOfFold(psi, psi, plug_in, fit.propensity)
 
     def _raw(self, X: Floats) -> Floats:
-        missed: Floats = predict_all(self.effects_, X).T
-        return identify(*mean_cells(self.cells_, self.levels_, X)) + missed
+        correction: Floats = predict_all(self.effects_, X).T
+        return identify(*mean_cells(self.cells_, self.levels_, X)) + correction

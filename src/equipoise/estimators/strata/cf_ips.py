@@ -17,7 +17,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, ips_signals
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.learners.base_learners import Table, check_model, default_effect, predict_all
@@ -71,7 +71,7 @@ class CFIPS(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         table = Table(data.rows.X, data.rows.features)
         effect = default_effect(len(data) / 2) if self.effect_model is None else self.effect_model
         check_model(effect, "effect_model", table, classifier=False)
@@ -82,9 +82,11 @@ class CFIPS(StrataEstimator):
             effect, table, [Nuisance(None, psi)], fold, data.rows.weight, self.random_state
         )
         self.effects_ = [of_fold[0] for of_fold in fit.models]  # (folds, strata)
-        return Held(psi, psi, fit.held[:, 0], g)
+        return OutOfFold(psi, psi, fit.predictions[:, 0], g)
 
     def _raw(self, X: Floats) -> Floats:
-        found = predict_all([model for of_fold in self.effects_ for model in of_fold], X)
-        scores: Floats = np.ascontiguousarray(found.reshape(-1, len(STRATA), len(X)).mean(axis=0).T)
+        signals = predict_all([model for of_fold in self.effects_ for model in of_fold], X)
+        scores: Floats = np.ascontiguousarray(
+            signals.reshape(-1, len(STRATA), len(X)).mean(axis=0).T
+        )
         return scores

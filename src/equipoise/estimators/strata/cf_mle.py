@@ -23,7 +23,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, cells_of, dr_signals
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import BoostedClasses, folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.learners.base_learners import MANY, Rows, Table
@@ -52,7 +52,7 @@ def observed(offered: Ints, claimed: Ints, y: Ints) -> Ints:
 
 @njit(cache=True, nogil=True)
 def _step(
-    scores: Floats, seen: Ints, sets: Bools, weight: Floats, gradient: Floats, curvature: Floats
+    scores: Floats, cell: Ints, sets: Bools, weight: Floats, gradient: Floats, curvature: Floats
 ) -> None:
     """The gradient and the bound of the curvature of each row's likelihood, both (n, 5)."""
     n, k = scores.shape
@@ -63,17 +63,17 @@ def _step(
             e = np.exp(scores[i, s] - top)
             gradient[i, s] = e
             total += e
-            inside += e * sets[seen[i], s]
+            inside += e * sets[cell[i], s]
         for s in range(k):
             f = gradient[i, s] / total
-            r = gradient[i, s] * sets[seen[i], s] / inside
+            r = gradient[i, s] * sets[cell[i], s] / inside
             gradient[i, s] = weight[i] * (f - r)
             curvature[i, s] = weight[i] * f * (1 - f)
 
 
-def start_scores(seen: Ints, weight: Floats) -> Floats:
+def start_scores(cell: Ints, weight: Floats) -> Floats:
     """The log-probabilities of the strata over all rows, (5,), by EM."""
-    count = np.bincount(seen, weight, minlength=len(SETS))
+    count = np.bincount(cell, weight, minlength=len(SETS))
     f = np.full(len(STRATA), 1 / len(STRATA))
     for _ in range(EM_STEPS):
         share = SETS * f
@@ -122,7 +122,7 @@ class CFMLE(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         model = default_strata(len(data)) if self.model is None else self.model
         if not hasattr(model, "climb"):
             raise InputError(
@@ -133,29 +133,29 @@ class CFMLE(StrataEstimator):
             )
         table = Table(data.rows.X, data.rows.features)
         fold = folds_of(data, self.cv, self.random_state)
-        seen = observed(data.offered, data.claimed, data.y)
+        cell = observed(data.offered, data.claimed, data.y)
         weight = np.ones(len(data)) if data.rows.weight is None else data.rows.weight
-        self.models_, held = [], np.empty((len(data), len(STRATA)))
+        self.models_, strata = [], np.empty((len(data), len(STRATA)))
         for f in range(self.cv):
             part, rows = Rows(table, np.flatnonzero(fold != f)), np.flatnonzero(fold == f)
-            self.models_.append(_learn_strata(model, part, part.of(seen), part.of(weight)))
-            held[rows] = self.models_[-1].predict(table.X, rows)
+            self.models_.append(_learn_strata(model, part, part.of(cell), part.of(weight)))
+            strata[rows] = self.models_[-1].predict(table.X, rows)
         g = offer_propensity(data, fold)
-        psi = dr_signals(data.claims(g), *cells_of(held))
-        return Held(psi, psi, held, g)
+        psi = dr_signals(data.claims(g), *cells_of(strata))
+        return OutOfFold(psi, psi, strata, g)
 
     def _raw(self, X: Floats) -> Floats:
         scores: Floats = np.mean([model.predict(X) for model in self.models_], axis=0)
         return scores
 
 
-def _learn_strata(model: BoostedClasses, rows: Rows, seen: Ints, weight: Floats) -> Any:
-    """Boost the likelihood on rows of a table.   seen, weight: (rows,)."""
-    shape = (len(seen), len(STRATA))
+def _learn_strata(model: BoostedClasses, rows: Rows, cell: Ints, weight: Floats) -> Any:
+    """Boost the likelihood on rows of a table.   cell, weight: (rows,)."""
+    shape = (len(cell), len(STRATA))
 
     def gradient(scores: Floats) -> tuple[Floats, Floats]:
         down, curve = np.empty(shape), np.empty(shape)
-        _step(np.ascontiguousarray(scores), seen, SETS, weight, down, curve)
+        _step(np.ascontiguousarray(scores), cell, SETS, weight, down, curve)
         return down, curve
 
-    return model.climb(rows, gradient, start_scores(seen, weight))
+    return model.climb(rows, gradient, start_scores(cell, weight))

@@ -15,11 +15,11 @@ from typing import Any
 from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
 from equipoise.estimators.strata.sample import StrataSample
 
-HELD = 10  # one row in so many is held out to decide when to stop
+ONE_IN = 10  # one row in so many is held out to decide when to stop
 
 
 @renamed_arguments(folds="cv", seed="random_state")
@@ -74,15 +74,15 @@ class CFMLENet(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
-        self.models_, held = learn_by_fold(data, self.cv, self.random_state, self._fit_net)
-        return held
+    def _learn(self, data: StrataSample) -> OutOfFold:
+        self.models_, out_of_fold = learn_by_fold(data, self.cv, self.random_state, self._fit_net)
+        return out_of_fold
 
     def _fit_net(self, rows: Any) -> Any:
         from equipoise.neural.strata import fit_cf_mle
         from equipoise.neural.train import NoGain, Training
 
-        kept, held = rows.split(HELD, self.random_state)
+        rest, holdout = rows.split(ONE_IN, self.random_state)
         how = Training(
             batch=self.batch,
             epochs=self.epochs,
@@ -91,7 +91,7 @@ class CFMLENet(StrataEstimator):
             decay=0.0,
             device=self.device,
         )
-        return fit_cf_mle(kept, how, rank=self.rank, held=held)
+        return fit_cf_mle(rest, how, rank=self.rank, holdout=holdout)
 
     def _raw(self, X: Floats) -> Floats:
         return mean_strata(self.models_, X, self._encoded_names)

@@ -18,7 +18,7 @@ from typing import Any
 from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
 from equipoise.estimators.strata.sample import StrataSample
 
@@ -85,7 +85,7 @@ class CFMTL(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         def learn(rows: Any) -> Any:
             from equipoise.neural.strata import fit_cf_mtl
             from equipoise.neural.train import SlowGains, Training
@@ -99,8 +99,8 @@ class CFMTL(StrataEstimator):
             )
             return fit_cf_mtl(rows, how, weights=self.weights, eta=self.eta)
 
-        self.models_, held = learn_by_fold(data, self.cv, self.random_state, learn)
-        return held
+        self.models_, out_of_fold = learn_by_fold(data, self.cv, self.random_state, learn)
+        return out_of_fold
 
     def _raw(self, X: Floats) -> Floats:
         return mean_strata(self.models_, X, self._encoded_names)

@@ -16,7 +16,7 @@ from typing import Any
 from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.ids import learn_by_fold, mean_strata
 from equipoise.estimators.strata.sample import StrataSample
 
@@ -79,9 +79,9 @@ class CFMTLV1(StrataEstimator):
         self.tolerance = tolerance
         self.device = device
 
-    def _learn(self, data: StrataSample) -> Held:
-        self.models_, held = learn_by_fold(data, self.cv, self.random_state, self._net)
-        return held
+    def _learn(self, data: StrataSample) -> OutOfFold:
+        self.models_, out_of_fold = learn_by_fold(data, self.cv, self.random_state, self._net)
+        return out_of_fold
 
     def _net(self, rows: Any) -> Any:
         from equipoise.neural.strata import fit_cf_mtl_v1

@@ -15,7 +15,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.core.strata import dr_signals, identify
-from equipoise.estimators.strata.base import Held, StrataEstimator
+from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample
 
@@ -72,14 +72,14 @@ class CFOR(StrataEstimator):
         self.cv = cv
         self.random_state = random_state
 
-    def _learn(self, data: StrataSample) -> Held:
+    def _learn(self, data: StrataSample) -> OutOfFold:
         fit = learn_nuisances(
             self.cells, self.outcome_model, data, folds=self.cv, seed=self.random_state
         )
         self.cells_, self.levels_ = fit.cells, fit.levels
         plug_in = identify(fit.q, fit.m0)
         tested = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)
-        return Held(plug_in, tested, plug_in, fit.propensity)
+        return OutOfFold(plug_in, tested, plug_in, fit.propensity)
 
     def _raw(self, X: Floats) -> Floats:
         return identify(*mean_cells(self.cells_, self.levels_, X))

@@ -16,7 +16,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.strata import STRATA, cells_of, dr_signals
-from equipoise.estimators.strata.base import Held
+from equipoise.estimators.strata.base import OutOfFold
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
 from equipoise.neural import require_torch
@@ -27,7 +27,7 @@ Learn = Callable[[Any], Any]  # ClaimRows -> StrataModel
 
 def learn_by_fold(
     data: StrataSample, folds: int, seed: int, learn: Learn
-) -> tuple[list[dict[str, Any]], Held]:
+) -> tuple[list[dict[str, Any]], OutOfFold]:
     """One net a fold, and what they say of the rows they did not see.   What is learnt is plain
     arrays.
 
@@ -47,20 +47,20 @@ def learn_by_fold(
     fold = folds_of(data, folds, seed)
     g = offer_propensity(data, fold)
     weight = None if data.rows.propensity is None else 1 / np.where(data.offered == 1, g, 1 - g)
-    models, held = [], np.empty((len(data), len(STRATA)))
+    models, strata = [], np.empty((len(data), len(STRATA)))
     for f in range(folds):
         rows = np.flatnonzero(fold != f)
-        known = [np.unique(X[rows, j]) for j in range(X.shape[1])]
-        sizes = tuple(len(values) for values in known)
+        ids = [np.unique(X[rows, j]) for j in range(X.shape[1])]
+        sizes = tuple(len(values) for values in ids)
         part = None if weight is None else weight[rows]
-        seen = ClaimRows(
-            codes(X[rows], known), sizes, data.offered[rows], data.claimed[rows], data.y[rows], part
+        claim_rows = ClaimRows(
+            codes(X[rows], ids), sizes, data.offered[rows], data.claimed[rows], data.y[rows], part
         )
-        models.append({"known": known, **learn(seen).scores.arrays()})
+        models.append({"known": ids, **learn(claim_rows).scores.arrays()})
         out = np.flatnonzero(fold == f)
-        held[out] = strata_of(models[-1], X[out])
-    psi = dr_signals(data.claims(g), *cells_of(held))
-    return models, Held(psi, psi, held, g)
+        strata[out] = strata_of(models[-1], X[out])
+    psi = dr_signals(data.claims(g), *cells_of(strata))
+    return models, OutOfFold(psi, psi, strata, g)
 
 
 def mean_strata(models: list[dict[str, Any]], X: Floats, features: tuple[str, ...]) -> Floats:
@@ -75,9 +75,9 @@ def strata_of(model: dict[str, Any], X: Ints) -> Floats:
     return softmax(IdScores.from_arrays(model)(codes(X, model["known"])))
 
 
-def codes(X: Ints, known: list[Ints]) -> Ints:
+def codes(X: Ints, ids: list[Ints]) -> Ints:
     """Codes of ids, (n, p), column by column."""
-    return np.column_stack([codes_of(X[:, j], values) for j, values in enumerate(known)])
+    return np.column_stack([codes_of(X[:, j], values) for j, values in enumerate(ids)])
 
 
 def checked_ids(X: Floats, features: tuple[str, ...]) -> Ints:

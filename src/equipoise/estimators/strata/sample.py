@@ -87,10 +87,10 @@ def strata_sample(
     return StrataSample(rows, offered, claim, outcome)
 
 
-def zeros_and_ones(given: Any, what: str, n: int) -> Ints:
+def zeros_and_ones(column: Any, what: str, n: int) -> Ints:
     """A column of 0 and 1 (or False and True) as (n,) integers."""
     try:
-        values = np.asarray(given, np.float64)
+        values = np.asarray(column, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(what, "be 0 or 1 in every row", str(error)) from error
     if values.shape != (n,):

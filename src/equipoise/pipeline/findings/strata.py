@@ -23,7 +23,7 @@ from equipoise.core.strata import (
     naive_reward,
     uplift_reward,
 )
-from equipoise.estimators.strata.base import Held, diagnose
+from equipoise.estimators.strata.base import OutOfFold, diagnose
 from equipoise.evaluation import mean_estimates
 from equipoise.evaluation.bounds import TYPES, strata_bounds
 from equipoise.evaluation.sensitivity import msm_strata, with_direct_gain, with_harm
@@ -75,7 +75,8 @@ def strata_findings(
     rules = offer_rules(learnt) | {PLAN: policy[case.rows, case.candidate + 1]}
     level, judged = study.plan.report.level, judge_rules(learnt, rules, study.plan.report.level)
     tests = diagnose(
-        case.sample, Held(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity)
+        case.sample,
+        OutOfFold(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity),
     )
     return {
         "method": case.plan.method,
