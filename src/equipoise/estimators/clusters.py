@@ -92,8 +92,9 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
 
         Parameters
         ----------
-        X : array-like, (n, d)
-            Features without missing values.
+        X : frame, array, sparse matrix or list of rows, (n, d)
+            Features without missing values: numbers, and in a frame also text and categories,
+            encoded as `FeatureMap` does.
         y : None
             Ignored; scikit-learn's pipelines pass it.
         sample_weight : array-like, (n,), optional

@@ -215,8 +215,9 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, (n, d)
-            Array or frame of numbers.
+        X : frame, array, sparse matrix or list of rows, (n, d)
+            Features: numbers, and in a frame also text and categories, encoded as `FeatureMap`
+            does.
         cells : array-like of int, (n,)
             The cell of each row, in 0..n_cells-1.
         n_cells : int
@@ -253,8 +254,9 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, (n, d)
-            Array or frame of numbers.
+        X : frame, array, sparse matrix or list of rows, (n, d)
+            Features: numbers, and in a frame also text and categories, encoded as `FeatureMap`
+            does.
         cells : array-like of int, (n,)
             The cell of each row, in 0..n_cells-1.
         n_cells : int
@@ -346,7 +348,7 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like, (n, d)
-            The features of fit, in its order.
+            The features of fit.
 
         Returns
         -------

@@ -168,10 +168,10 @@ def fit(
                 net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress
             )
         except Diverged as error:
-            raise _explained(error, rows, holdout) from error
+            raise _explain(error, rows, holdout) from error
 
 
-def _explained(error: Diverged, rows: Rows, holdout: Rows) -> Diverged:
+def _explain(error: Diverged, rows: Rows, holdout: Rows) -> Diverged:
     """The same with the metrics it concerns and the likely cause: outcomes far from the others, or
     else the rate.
     """

@@ -192,7 +192,7 @@ class Epochs:
 
     def take(self, total: float) -> None:
         """An epoch was run; its loss, which a judge's replaces."""
-        self.losses.append(_judged(self.judge) if self.judge else total)
+        self.losses.append(_loss_by(self.judge) if self.judge else total)
         if not np.isfinite(self.losses[-1]):
             self._restore()
             fix = (
@@ -272,7 +272,7 @@ def _epoch(
     return mean(float(total))
 
 
-def _judged(judge: Callable[[], Tensor]) -> float:
+def _loss_by(judge: Callable[[], Tensor]) -> float:
     with torch.no_grad():
         return float(judge())
 

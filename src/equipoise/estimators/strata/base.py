@@ -87,8 +87,9 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, (n, d)
-            Array or frame of numbers.
+        X : frame, array, sparse matrix or list of rows, (n, d)
+            Features: numbers, and in a frame also text and categories, encoded as `FeatureMap`
+            does; for estimators of ids, columns of whole numbers.
         y : array-like, (n,)
             The outcome, 0 or 1.
         treatment : array-like, (n,)
@@ -108,6 +109,13 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         -------
         StrataEstimator
             Itself.
+
+        Raises
+        ------
+        InputError
+            Naming the argument and the row of a value that is not allowed.
+        UnsupportedSpace
+            The space has more or fewer than two arms.
 
         Warns
         -----
