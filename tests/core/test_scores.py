@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from equipoise.core.scores import dr_scores, ips_scores
+from equipoise.core.scores import corrected, dr_scores, ips_scores
 
 
 def test_scores_of_one_row_by_hand():
@@ -35,3 +35,9 @@ def test_doubly_robust_with_either_nuisance_wrong(wrong):
     )
     got = dr_scores(y[:, None], cell, propensity, levels)[:, :, 0].mean(axis=0)
     np.testing.assert_allclose(got, [0.5, 2.0], atol=0.03)  # four standard errors, measured 0.007
+
+
+def test_a_correction_is_added_to_the_own_cell_only():
+    levels = np.array([[[1.0], [2.0]], [[3.0], [4.0]]])
+    scores = corrected(levels, np.array([1, 0]), np.array([[0.5], [-1.0]]))
+    assert scores[:, :, 0].tolist() == [[1.0, 2.5], [2.0, 4.0]]

@@ -10,6 +10,7 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.evaluation import Estimate, mean_estimates
+from equipoise.evaluation.base import student_interval
 
 
 def test_three_rows_by_hand():
@@ -60,3 +61,9 @@ def test_importing_the_folder_and_its_registry_loads_nothing_heavy():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_student_interval_by_hand():
+    mean, low, high = student_interval(np.array([1.0, 2.0, 3.0]))
+    assert (mean, round(high - mean, 3)) == (2.0, round(4.302653 / 3**0.5, 3))
+    assert mean - low == pytest.approx(high - mean)

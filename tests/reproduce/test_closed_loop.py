@@ -16,7 +16,6 @@ from equipoise.reproduce.closed_loop import (
     area,
     fixed_rule,
     hypervolume_gain,
-    interval,
     lift,
     oracle_rule,
     play,
@@ -59,12 +58,6 @@ def test_area_and_gain_by_hand():
         hypervolume_gain(lifts)
     lifts |= {"fixed 0.5": [0.5, 0.5]}
     assert hypervolume_gain(lifts) == pytest.approx((1 - 0.25) / 0.25)
-
-
-def test_an_interval_over_worlds():
-    mean, low, high = interval(np.array([1.0, 2.0, 3.0]))
-    assert (mean, round(high - mean, 3)) == (2.0, round(4.302653 / 3**0.5, 3))
-    assert mean - low == pytest.approx(high - mean)
 
 
 def test_fixed_weights_at_the_ends_serve_one_metric():

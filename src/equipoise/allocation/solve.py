@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,6 +56,16 @@ SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a smal
 # below this part of the value, one price vector does not carry the choice, and ties are split by
 # lot
 CARRIED = 0.95
+
+
+class DemandTerms(TypedDict):
+    """What a demand asked and got, in the words it was asked in."""
+
+    rule: str  # "at most" or "at least"
+    bound: float
+    used: float
+    price: float
+    binding: bool
 
 
 @dataclass(frozen=True)
@@ -160,6 +170,31 @@ class Allocation:
         used_up = self.slack[r] == 0 or worth > IDLE * abs(self.value)
         return bool(self.prices[r] > 0 and used_up)
 
+    def terms(self, r: int, heads: float) -> DemandTerms:
+        """A demand in the words it was asked in, per so many heads.
+
+        Parameters
+        ----------
+        r : int
+            The place of the demand.
+        heads : float
+            What bound and use are divided by, >= 1.
+
+        Returns
+        -------
+        dict
+            A floor is "at least" its bound; the price is the solver's.
+        """
+        demand = self.demands[r]
+        turned = demand.sign if demand.metric is not None else 1.0
+        return {
+            "rule": "at least" if turned < 0 else "at most",
+            "bound": turned * float(self.bounds[r]) / heads,
+            "used": turned * float(self.usage[r]) / heads,
+            "price": float(self.prices[r]),
+            "binding": self.binds(r),
+        }
+
     def report(self) -> list[dict[str, Any]]:
         """Report each demand as it was asked: a floor as "at least", per head where it was so.
 
@@ -170,17 +205,9 @@ class Allocation:
         """
         lines = []
         for r, demand in enumerate(self.demands):
-            floor = demand.sign < 0 and demand.metric is not None
-            line = {
-                "name": demand.name,
-                "unit": demand.unit,
-                "rule": "at least" if floor else "at most",
-                "bound": -demand.bound if floor else demand.bound,
-                "used": float((-self.usage[r] if floor else self.usage[r]) / self.heads[r]),
-                "price": float(self.prices[r]),
-                "binding": self.binds(r),
-            }
-            lines.append(line)
+            terms = self.terms(r, float(self.heads[r]))
+            bound = -demand.bound if terms["rule"] == "at least" else demand.bound
+            lines.append({"name": demand.name, "unit": demand.unit, **terms, "bound": bound})
         return lines
 
 

@@ -18,10 +18,16 @@ def dr_scores(y: Floats, cell: Ints, propensity: Floats, levels: Floats) -> Floa
     """Doubly robust scores, (n, K, m).   y: (n, m); levels: (n, K, m), the outcome model's mean of
     each cell.
     """
-    scores = levels.copy()
     row = np.arange(len(cell))
-    factual = levels[row, cell]  # (n, m)
-    scores[row, cell] += (y - factual) / propensity[row, cell][:, None]
+    return corrected(levels, cell, (y - levels[row, cell]) / propensity[row, cell][:, None])
+
+
+def corrected(levels: Floats, cell: Ints, correction: Floats) -> Floats:
+    """The levels with a correction (n, m) of each row's own cell, (n, K, m): dr where it is
+    (y - mu) / e.
+    """
+    scores = levels.copy()
+    scores[np.arange(len(cell)), cell] += correction
     return scores
 
 

@@ -23,16 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from equipoise.allocation import Guard, choose_sigma, ddm_policy, switched_on, trade_off
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
+from equipoise.core.scores import corrected
 from equipoise.core.snapshot import replacing
 from equipoise.data.simulators.short_video import METRICS, NOISE, SETS, Requests, ShortVideoWorld
 from equipoise.estimators import ESTIMATORS
+from equipoise.evaluation.base import student_interval
 from equipoise.treatments import Arms
 
 HMUM, ORACLE, MIX = "HMUM", "oracle", "s1+s2"
@@ -79,7 +80,7 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         {
             "policy": name,
             "kind": _kind(name),
-            **{m: interval(lifts[:, p, j]) for j, m in enumerate(METRICS)},
+            **{m: student_interval(lifts[:, p, j]) for j, m in enumerate(METRICS)},
         }
         for p, name in enumerate(names)
     ]
@@ -88,9 +89,9 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
     return {
         "settings": asdict(loop),
         "rows": rows,
-        "hypervolume_gain": interval(gains),
+        "hypervolume_gain": student_interval(gains),
         "floored": floored,
-        "both_on": interval(np.array([world["both_on"] for world in played])),
+        "both_on": student_interval(np.array([world["both_on"] for world in played])),
         "worlds": played,
     }
 
@@ -158,8 +159,8 @@ def relative_gains(known: Effects, arm: Floats, y: Floats) -> Floats:
     third of the requests.
     """
     level = known.levels()
-    hit = (arm[:, None] == np.arange(level.shape[1]))[:, :, None]
-    score = level + 3 * hit * (y[:, None] - level)
+    # times 3, not over 1/3, which no float is
+    score = corrected(level, arm, 3 * (y - level[np.arange(len(arm)), arm]))
     gains: Floats = (score[:, 1:] - score[:, :1]) / y[arm == 0].mean(axis=0)
     return gains
 
@@ -218,15 +219,6 @@ def area(points: Floats, corner: Floats) -> float:
     height = np.maximum.accumulate(order[:, 1])
     wide = order[:, 0] - np.r_[order[1:, 0], 0.0]
     return float((wide * height).sum())
-
-
-def interval(values: Floats, level: float = 0.95) -> list[float]:
-    """The mean over worlds with its Student interval."""
-    half = float(
-        student.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    )
-    mean = float(values.mean())
-    return [mean, mean - half, mean + half]
 
 
 def as_markdown(found: dict[str, Any]) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
+from equipoise.evaluation.base import student_interval
 from equipoise.reproduce.checkpoint import same_settings, write_text
 
 NETS = ("vcnet", "drnet")  # of a dose: they take a most number of epochs
@@ -127,11 +127,9 @@ class Study:
 
 def interval(values: Any) -> list[float | None]:
     """The mean with its 95 % Student interval, without one where there is a single value."""
-    n, mean = len(values), float(np.mean(values))
-    if n < 2:
-        return [mean, None, None]
-    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5)
-    return [mean, mean - half, mean + half]
+    if len(values) < 2:
+        return [float(np.mean(values)), None, None]
+    return [*student_interval(np.asarray(values))]
 
 
 def as_markdown(found: dict[str, Any]) -> str:

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
@@ -28,6 +27,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
+from equipoise.evaluation.base import student_reach
 from equipoise.pipeline.plan.constraints import Groups, constraints_of, groups_of, weights_of
 from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.pipeline.study.cross_fit import SHIPPED
@@ -205,18 +205,14 @@ def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
             heads = int(
                 np.isin(task.groups[demand.column], [label for label, _ in demand.factors]).sum()
             )
-        turned = demand.sign if demand.metric is not None else 1.0
-        binding = allocation.binds(r)
+        terms = allocation.terms(r, max(heads, 1))
         rows.append(
             {
                 "name": demand.name,
                 "kind": demand.kind,
                 "metric": demand.metric,
-                "rule": "at least" if turned < 0 else "at most",
-                "bound": turned * float(allocation.bounds[r]) / max(heads, 1),
-                "used": turned * float(allocation.usage[r]) / max(heads, 1),
-                "price": float(allocation.prices[r]) if binding else 0.0,
-                "binding": binding,
+                **terms,
+                "price": terms["price"] if terms["binding"] else 0.0,
             }
         )
     return rows
@@ -261,7 +257,7 @@ def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
     halves = [(rows[i::2], rows[1 - i :: 2]) for rows in folds for i in (0, 1) if len(rows) > 1]
     spends = np.array([_spend_on(task, pricing, judged) for pricing, judged in halves])
     mean = float(spends.mean())
-    half = float(stats.t.ppf((1 + level) / 2, len(spends) - 1) * spends.std(ddof=1) / 2)
+    half = student_reach(spends, level) / 2
     return [mean, max(mean - half, 0.0), mean + half]
 
 
