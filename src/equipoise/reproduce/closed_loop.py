@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.allocation import Guard, choose_sigma, ddm_policy, switched_on, trade_off
-from equipoise.core.arrays import Bools, Floats
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
@@ -133,7 +133,7 @@ def one_world(loop: Loop, seed: int) -> dict[str, Any]:
 
 
 def learn_weights(
-    loop: Loop, past: Requests, arm: Floats, y: Floats, known: Effects, guard: Guard, seed: int
+    loop: Loop, past: Requests, arm: Ints, y: Floats, known: Effects, guard: Guard, seed: int
 ) -> tuple[Callable[[Floats], Floats], float]:
     """The weights of requests, and sigma."""
     from equipoise.neural.learn_request_weights import learn_policy_value, learn_shares
@@ -154,7 +154,7 @@ def learn_weights(
     return weigher, choose_sigma(phi[held], gains[held])
 
 
-def relative_gains(known: Effects, arm: Floats, y: Floats) -> Floats:
+def relative_gains(known: Effects, arm: Ints, y: Floats) -> Floats:
     """Doubly robust scores of the effects over the metrics' control means, (n, k, m); an arm has a
     third of the requests.
     """
