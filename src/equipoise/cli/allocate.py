@@ -41,14 +41,16 @@ def allocate(
     from equipoise.pipeline.allocate import allocate_plan
     from equipoise.pipeline.plan.read import read_plan
 
-    made = allocate_plan(read_plan(plan), effects, out)
+    summary = allocate_plan(read_plan(plan), effects, out)
     if json:
-        as_json(made)
+        as_json(summary)
         return
     table(
-        [{"cell": name, "share": share} for name, share in made["shares"].items()],
+        [{"cell": name, "share": share} for name, share in summary["shares"].items()],
         ["cell", "share"],
     )
-    if made["demands"]:
-        table(made["demands"], ["name", "bound", "used", "price", "binding"], "Demands, per head")
-    typer.echo(f"gap {made['gap']:.2g}; written to {out}")
+    if summary["demands"]:
+        table(
+            summary["demands"], ["name", "bound", "used", "price", "binding"], "Demands, per head"
+        )
+    typer.echo(f"gap {summary['gap']:.2g}; written to {out}")

@@ -71,8 +71,8 @@ def check(
     else:
         typer.echo(repr(log))
         table(
-            [{**found, "status": MARKS[found["status"]]} for found in checks],
+            [{**row, "status": MARKS[row["status"]]} for row in checks],
             ["status", "name", "summary"],
         )
-    if any(found["status"] == "fail" for found in checks):
+    if any(row["status"] == "fail" for row in checks):
         raise typer.Exit(1)

@@ -37,7 +37,7 @@ def datasets(
     from equipoise.data import CARDS
 
     if not name:
-        rows = [{**asdict(CARDS.load(known)), "name": known} for known in CARDS]
+        rows = [{**asdict(CARDS.load(dataset)), "name": dataset} for dataset in CARDS]
         if json:
             as_json(rows)
         else:

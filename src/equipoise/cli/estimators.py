@@ -40,17 +40,17 @@ def estimators(
         as_json(rows) if json else table(rows, ["setting", "default"])
         return
     rows = []
-    for known in ESTIMATORS:
+    for key in ESTIMATORS:
         try:
-            made = ESTIMATORS.load(known)
+            cls = ESTIMATORS.load(key)
         except MissingExtra as error:
-            rows.append({"name": known, "takes": "-", "what": f"not installed: {error.fix}"})
+            rows.append({"name": key, "takes": "-", "what": f"not installed: {error.fix}"})
             continue
         rows.append(
             {
-                "name": known,
-                "takes": made.takes,
-                "what": (inspect.getdoc(made) or "").splitlines()[0],
+                "name": key,
+                "takes": cls.takes,
+                "what": (inspect.getdoc(cls) or "").splitlines()[0],
             }
         )
     as_json(rows) if json else table(rows, ["name", "takes", "what"])

@@ -41,9 +41,9 @@ def evaluate(
     plan = plan_of(source)
     log = open_log(plan)
     refuse_own_rows(effects, log)
-    found = evaluate_effects(plan, log, effects_of(effects, log))
+    findings = evaluate_effects(plan, log, effects_of(effects, log))
     if json:
-        as_json(found)
+        as_json(findings)
         return
     rows = [
         {
@@ -53,6 +53,6 @@ def evaluate(
             "qini": interval(rank["qini"]),
             "autoc": interval(rank["autoc"]),
         }
-        for average, rank in zip(found["averages"], found["rankings"], strict=True)
+        for average, rank in zip(findings["averages"], findings["rankings"], strict=True)
     ]
     table(rows, ["metric", "arm", "average effect", "qini", "autoc"])

@@ -80,12 +80,12 @@ def fit(
     log = open_log(plan)
     same = estimator in ("", plan.estimator.name)
     params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
-    chosen = make_estimator(
+    unfitted = make_estimator(
         EstimatorPlan(name=estimator or plan.estimator.name, params=params),
         log.space,
         plan.run.seed,
     )
-    model = replace(fit_model(log, chosen), seen=fingerprint(log))
+    model = replace(fit_model(log, unfitted), seen=fingerprint(log))
     snapshot = write_model(out, model)
     if json:
         as_json(
@@ -108,8 +108,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
     from equipoise.core.errors import InputError
 
-    name, given, value = text.partition("=")
-    if not given:
+    name, key, value = text.partition("=")
+    if not key:
         raise InputError(
             "a setting", "be written name=value", repr(text), fix="for example --set cv=5"
         )

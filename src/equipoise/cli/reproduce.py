@@ -118,9 +118,9 @@ def reproduce(
         epochs,
     )
     with progress(quiet) as report:
-        found = build(settings, place, path=path, progress=report)
+        results = build(settings, place, path=path, progress=report)
     if json:
-        as_json(found)
+        as_json(results)
         return
     typer.echo((place / "results.md").read_text(encoding="utf-8"))
     typer.echo(f"Written to {place}: results.json, results.md")

@@ -41,10 +41,10 @@ def run(
     from equipoise.pipeline.jobs import run as run_plan
     from equipoise.pipeline.plan.read import read_plan
 
-    asked = read_plan(plan)
-    place = Path(os.path.normpath(out or asked.path(asked.run.out)))
+    settings = read_plan(plan)
+    place = Path(os.path.normpath(out or settings.path(settings.run.out)))
     with progress(quiet) as report:
-        findings = run_plan(asked, place, progress=report, command=f"equipoise run {plan}")
+        findings = run_plan(settings, place, progress=report, command=f"equipoise run {plan}")
     if json:
         as_json(findings)
         return

@@ -26,20 +26,20 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str 
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(
+    grid = Table(
         title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False
     )
     for name in columns:
         numeric = all(
             isinstance(row.get(name), int | float) or row.get(name) is None for row in rows
         )
-        made.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+        grid.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        made.add_row(*(_cell(row.get(name)) for name in columns))
+        grid.add_row(*(_cell(row.get(name)) for name in columns))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
-    console.print(made)
+    console.print(grid)
 
 
 def interval(value: Sequence[float], unit: str = "") -> str:
@@ -52,7 +52,7 @@ def interval(value: Sequence[float], unit: str = "") -> str:
 def progress(quiet: bool = False) -> Iterator[Progress]:
     """A progress callback: a bar on a terminal's stderr, nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda what, step, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -66,10 +66,10 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
-        def report(what: str, done: int, total: int) -> None:
+        def report(what: str, step: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
+            bar.update(tasks[what], completed=step, total=total)
 
         yield report
 

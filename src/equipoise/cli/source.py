@@ -71,11 +71,11 @@ def plan_of(
     roles = {key: value for key, value in roles.items() if value}
     if source.endswith(".toml"):
         if roles or arms:
-            said = ", ".join([*roles, *(["arms"] if arms else [])])
+            options = ", ".join([*roles, *(["arms"] if arms else [])])
             raise InputError(
                 "the roles of a plan",
                 "be said in its [log] and [space]",
-                said,
+                options,
                 "the command line",
                 "change the plan",
             )

@@ -58,8 +58,8 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Tab
     {'spend': [1.5, 2.5]}
     """
     file = readable(path)
-    known = column_names(file)
-    wanted = _known(file, known, columns)
+    names = column_names(file)
+    wanted = _selection(file, names, columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
             return pq.ParquetFile(file).read(columns=wanted)
@@ -128,7 +128,7 @@ def read_batches(
     [2, 1]
     """
     file = readable(path)
-    wanted = _known(file, column_names(file), columns)
+    wanted = _selection(file, column_names(file), columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
             # else every byte read is held until the end
@@ -193,12 +193,12 @@ def _suffix(file: Path) -> str:
     return ending.lower()
 
 
-def _known(file: Path, known: list[str], columns: Sequence[str] | None) -> list[str]:
+def _selection(file: Path, names: list[str], columns: Sequence[str] | None) -> list[str]:
     if columns is None:
-        return known
+        return names
     for name in columns:
-        if name not in known:
-            fix = among(name, known, "columns")
+        if name not in names:
+            fix = among(name, names, "columns")
             raise DataError(f"column {name!r}", "be in the file", "no such column", str(file), fix)
     return list(columns)
 
@@ -285,18 +285,18 @@ def _csv_error(file: Path, error: Exception) -> DataError:
             f"{file}, row {broken.number}",
             "mend or delete that line; quote text with delimiters",
         )
-    found = re.search(
+    match = re.search(
         r"column '?(?P<column>[^:']+)'?: (?:Row #(?P<row>\d+): )?.*?conversion error to"
         r" (?P<kind>\w+)",
         str(error),
     )
-    if found:
-        where = f"{file}, row {found['row']}" if found["row"] else str(file)
+    if match:
+        where = f"{file}, row {match['row']}" if match["row"] else str(file)
         value = re.search(r"invalid value '([^']*)'", str(error))
         got = repr(value[1]) if value else _short(error)
         fix = "mend the value, or write the log as Parquet, which keeps types"
         return DataError(
-            f"column {found['column']!r}", f"be {found['kind']} throughout", got, where, fix
+            f"column {match['column']!r}", f"be {match['kind']} throughout", got, where, fix
         )
     return DataError(
         "a file",
@@ -309,11 +309,11 @@ def _csv_error(file: Path, error: Exception) -> DataError:
 
 def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
     """The first row with too few or too many values, counted from 1 with the header as row 1."""
-    found: list[pcsv.InvalidRow] = []
+    rows: list[pcsv.InvalidRow] = []
 
     def note(row: pcsv.InvalidRow) -> str:
-        found.append(row)
-        return "error" if len(found) > 1 else "skip"
+        rows.append(row)
+        return "error" if len(rows) > 1 else "skip"
 
     parsing = _parsing(file)
     parsing.invalid_row_handler = note
@@ -322,11 +322,11 @@ def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
         reading = pcsv.ReadOptions(use_threads=False, encoding="latin-1")
         with pcsv.open_csv(file, reading, parsing) as stream:
             for _ in stream:
-                if found:
+                if rows:
                     break
     except (pa.ArrowException, OSError, EOFError):
         pass
-    return found[0] if found else None
+    return rows[0] if rows else None
 
 
 def _short(error: Exception) -> str:

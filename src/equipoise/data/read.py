@@ -104,7 +104,7 @@ def read_log(
     """
     specs = _outcome_specs(outcomes)
     frame = None if isinstance(source, str | Path) else to_arrow(source)
-    found = column_names(source) if frame is None else frame.column_names
+    names = column_names(source) if frame is None else frame.column_names
     roles = Roles(
         treatment=treatment if isinstance(treatment, str) else tuple(treatment),
         outcomes=tuple(Outcome(name) for name in specs),
@@ -122,9 +122,9 @@ def read_log(
         protected=_names(protected),
     )
     taken = set(roles.columns())
-    free = [name for name in found if name not in taken]
+    free = [name for name in names if name not in taken]
     roles = replace(roles, features=() if features is None else _names(features))
-    check_columns(replace(roles, features=tuple(free)) if features is None else roles, found)
+    check_columns(replace(roles, features=tuple(free)) if features is None else roles, names)
     wanted = roles.columns() + (free if features is None else [])
     table = read_table(source, wanted) if frame is None else frame.select(wanted)
     if table.num_rows == 0:
@@ -139,8 +139,8 @@ def read_log(
     log = Log(table, roles, _inferred(table, roles) if space is None else space)
     if features is not None:
         return log
-    chosen, left_out = default_features(log, table, free)
-    return Log(table, replace(roles, features=chosen), log.space, left_out=left_out)
+    selection, left_out = default_features(log, table, free)
+    return Log(table, replace(roles, features=selection), log.space, left_out=left_out)
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:
@@ -154,14 +154,14 @@ def infer_kind(column: pa.ChunkedArray) -> Kind:
     return "binary" if values.max() <= 1 else "count"
 
 
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _outcome_specs(given: Any) -> dict[str, OutcomeSpec]:
-    if isinstance(given, Mapping):
-        return dict(given)
-    every = [given] if isinstance(given, str | Outcome) else list(given)
+def _outcome_specs(outcomes: Any) -> dict[str, OutcomeSpec]:
+    if isinstance(outcomes, Mapping):
+        return dict(outcomes)
+    every = [outcomes] if isinstance(outcomes, str | Outcome) else list(outcomes)
     specs: dict[str, OutcomeSpec] = {}
     for one in every:
         name = one.name if isinstance(one, Outcome) else one
@@ -175,10 +175,10 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
     if isinstance(spec, Outcome):
         return spec
     if spec is None or isinstance(spec, str):
-        said: dict[str, Any] = {} if spec is None else {"kind": spec}
+        settings: dict[str, Any] = {} if spec is None else {"kind": spec}
     else:
-        said = {key: value for key, value in spec.items() if value is not None}
-    strange = set(said) - {"kind", "better", "unit"}
+        settings = {key: value for key, value in spec.items() if value is not None}
+    strange = set(settings) - {"kind", "better", "unit"}
     if strange:
         raise LogError(
             f"outcome {name!r}",
@@ -186,9 +186,11 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
             sorted(strange),
             fix=f"kinds: {', '.join(KINDS)}",
         )
-    if "kind" not in said:
-        said["kind"] = infer_kind(table[name]) if columns.is_numeric(table[name]) else "continuous"
-    return Outcome(name, **said)
+    if "kind" not in settings:
+        settings["kind"] = (
+            infer_kind(table[name]) if columns.is_numeric(table[name]) else "continuous"
+        )
+    return Outcome(name, **settings)
 
 
 def _inferred(table: pa.Table, roles: Roles) -> Space:
@@ -230,8 +232,8 @@ def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
         shown[0],
     )
     first = ",".join(map(str, [control, *(label for label in shown if label != control)]))
-    said = f"--arms {first} on the command line, [space] in a plan"
-    fix = f"say which is control: space=Arms([{listed}], control={control!r}), or {said}"
+    option = f"--arms {first} on the command line, [space] in a plan"
+    fix = f"say which is control: space=Arms([{listed}], control={control!r}), or {option}"
     if columns.is_numeric(column) and (not few or any(isinstance(label, float) for label in shown)):
         fix = (
             f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g},"

@@ -70,8 +70,8 @@ def true_value(policy: Any, *, truth: Truth) -> Floats:
     >>> bool(np.allclose(value, truth.levels[:, 0].mean(axis=0)))
     True
     """
-    made = decisions(policy, len(truth), len(truth.cells) - 1)
-    return np.asarray(made.mean_level(truth.levels).mean(axis=0))
+    choices = decisions(policy, len(truth), len(truth.cells) - 1)
+    return np.asarray(choices.mean_level(truth.levels).mean(axis=0))
 
 
 def regret(policy: Any, *, truth: Truth, objective: Any = None) -> float:

@@ -116,13 +116,20 @@ def random_at_equal_spend(
     """
     n = len(policy)
     candidates = cost.shape[1] if cost is not None else _candidates(policy)
-    made = decisions(policy, n, candidates)
-    given = made.probability if made.probability is not None else np.eye(1 + candidates)[made.cell]
+    choices = decisions(policy, n, candidates)
+    probability = (
+        choices.probability
+        if choices.probability is not None
+        else np.eye(1 + candidates)[choices.cell]
+    )
     w = np.full(n, 1 / n) if weight is None else weight / weight.sum()
-    share = w @ given  # (K,)
+    share = w @ probability  # (K,)
     price = np.ones((n, candidates)) if cost is None else cost
-    spent, by_lot = float(w @ (given[:, 1:] * price).sum(axis=1)), float(w @ price @ share[1:])
-    treated = share[1:] * (spent / by_lot if by_lot > 0 else 1.0)
+    spent, at_random = (
+        float(w @ (probability[:, 1:] * price).sum(axis=1)),
+        float(w @ price @ share[1:]),
+    )
+    treated = share[1:] * (spent / at_random if at_random > 0 else 1.0)
     treated = treated / max(treated.sum(), 1.0)
     return np.broadcast_to(np.r_[1 - treated.sum(), treated], (n, 1 + candidates))
 

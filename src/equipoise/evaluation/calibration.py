@@ -176,5 +176,5 @@ def best_linear_predictor(ranking: ScoreRanking, *, level: float = 0.95) -> Line
     errors = std_errors(
         np.stack([gain - tau, residual * centred / spread], axis=1), w, ranking.group
     )
-    found = around(np.array([tau, slope]), errors, level)
-    return LinearPredictor(found[0], found[1])
+    estimates = around(np.array([tau, slope]), errors, level)
+    return LinearPredictor(estimates[0], estimates[1])

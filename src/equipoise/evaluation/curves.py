@@ -171,11 +171,11 @@ def _sup_critical(covariance: Floats, error: Floats, level: float, seed: int) ->
     """The level's quantile of max_j |Z_j| for normal Z with this covariance, no less than the
     pointwise one.
     """
-    known = error > error.max() * 1e-9
-    if not known.any():
+    mask = error > error.max() * 1e-9
+    if not mask.any():
         return critical(level)
     values, vectors = np.linalg.eigh(
-        covariance[np.ix_(known, known)] / np.outer(error[known], error[known])
+        covariance[np.ix_(mask, mask)] / np.outer(error[mask], error[mask])
     )
     root = vectors * np.sqrt(np.maximum(values, 0))
     draws = np.random.default_rng(seed).standard_normal((SUP_DRAWS, len(root))) @ root.T
@@ -190,10 +190,10 @@ def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats]:
         raise InputError("points", "be a whole number >= 1", points, fix="200 draw a smooth curve")
     total = float(ranking.weight.sum())
     ends, pieces = _pieces(ranking.gain, ranking.weight, ranking.last, total, points)
-    brought, held = np.cumsum(pieces[:, 0]), np.cumsum(pieces[:, 1])
+    gained, weight = np.cumsum(pieces[:, 0]), np.cumsum(pieces[:, 1])
     alone = ranking.group is None
     second = [np.diag(part) for part in pieces.T[2:]] if alone else _second_moments(ranking, ends)
-    share, gain = held / total, brought / total
+    share, gain = weight / total, gained / total
     share[-1] = 1.0
     covariance = (
         _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
@@ -207,17 +207,17 @@ def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
     g w, w w over each piece).
     """
     ends, sums = np.empty(points, np.int64), np.empty((points, 5))
-    held, piece, target, bound = 0.0, 0, 1, total / points
+    mass, piece, target, bound = 0.0, 0, 1, total / points
     g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(gain)):
         w, wg = weight[i], weight[i] * gain[i]
-        held += w
+        mass += w
         g1 += wg
         w1 += w
         g2 += wg * wg
         gw += wg * w
         w2 += w * w
-        if last[i] and (i + 1 == len(gain) or (held >= bound and target < points)):
+        if last[i] and (i + 1 == len(gain) or (mass >= bound and target < points)):
             ends[piece] = i + 1
             sums[piece, 0], sums[piece, 1], sums[piece, 2], sums[piece, 3], sums[piece, 4] = (
                 g1,
@@ -228,7 +228,7 @@ def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
             )
             g1, w1, g2, gw, w2 = 0.0, 0.0, 0.0, 0.0, 0.0
             piece += 1
-            target = max(target, int(held / total * points)) + 1
+            target = max(target, int(mass / total * points)) + 1
             bound = target * total / points
     return ends[:piece], sums[:piece]
 

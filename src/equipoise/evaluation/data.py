@@ -223,12 +223,12 @@ def _propensities(propensity: Any, n: int) -> Floats:
 
 
 def _cells(cell: Any, n: int, cells: int) -> Ints:
-    given = np.asarray(cell)
-    if given.shape != (n,) or given.dtype.kind not in "iub":
+    array = np.asarray(cell)
+    if array.shape != (n,) or array.dtype.kind not in "iub":
         raise InputError(
-            "cell", f"be one whole number per row of y, ({n},)", f"{given.dtype} {given.shape}"
+            "cell", f"be one whole number per row of y, ({n},)", f"{array.dtype} {array.shape}"
         )
-    c = np.ascontiguousarray(given, np.int64)
+    c = np.ascontiguousarray(array, np.int64)
     if c.min() < 0 or c.max() >= cells:
         row = int(np.argmax((c < 0) | (c >= cells)))
         raise InputError(

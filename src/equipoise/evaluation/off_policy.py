@@ -268,9 +268,9 @@ def policy_value(
 
 def decisions(policy: Any, n: int, candidates: int) -> Decisions:
     """Check a policy's decisions on n units among k candidates."""
-    given = np.asarray(policy)
-    if given.shape == (n,) and given.dtype.kind in "iu":
-        choice = given.astype(np.int64)
+    array = np.asarray(policy)
+    if array.shape == (n,) and array.dtype.kind in "iu":
+        choice = array.astype(np.int64)
         good = (choice >= -1) & (choice < candidates)
         if not good.all():
             row = int(np.argmin(good))
@@ -279,10 +279,10 @@ def decisions(policy: Any, n: int, candidates: int) -> Decisions:
                 "a choice", f"lie in -1..{candidates - 1}", choice[row], f"row {row}", fix
             )
         return Decisions(choice + 1)
-    if given.shape != (n, candidates + 1) or given.dtype.kind not in "fiu":
+    if array.shape != (n, candidates + 1) or array.dtype.kind not in "fiu":
         must = f"be ({n},) whole numbers or ({n}, {candidates + 1}) probabilities"
-        raise InputError("a policy", must, f"{given.dtype} {given.shape}")
-    probability = np.asarray(given, np.float64)
+        raise InputError("a policy", must, f"{array.dtype} {array.shape}")
+    probability = np.asarray(array, np.float64)
     good = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if not good.all():
         row = int(np.argmin(good))

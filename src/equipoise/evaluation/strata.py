@@ -339,7 +339,7 @@ def reward_by_segment(
     labels = np.asarray(segment)
     if labels.shape != rows.shape:
         raise InputError("segment", f"be one label per row {rows.shape}", labels.shape)
-    found = {}
+    estimates = {}
     for label in np.unique(labels):
         inside = labels == label
         if inside.sum() < 2:
@@ -351,10 +351,10 @@ def reward_by_segment(
             )
         part = None if groups is None else groups[inside]
         mass = None if weight is None else weight[inside]
-        found[str(label)] = mean_estimates(
+        estimates[str(label)] = mean_estimates(
             rows[inside][:, None], weight=mass, groups=part, level=level
         )[0]
-    return found
+    return estimates
 
 
 def _times(estimates: Estimates, s: int, factor: float) -> Estimate:

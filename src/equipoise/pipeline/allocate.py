@@ -42,11 +42,11 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
         (folder / POLICY_PART).write_text(
             json.dumps(solved.policy.to_json(), indent=1) + "\n", encoding="utf-8"
         )
-    found = shares(solved.shares(len(log.cell_names) - 1), log.cell_names)
+    share_of = shares(solved.shares(len(log.cell_names) - 1), log.cell_names)
     return {
         "folder": str(out),
         "units": len(log),
-        "shares": found,
+        "shares": share_of,
         "demands": solved.rows,
         "gap": solved.gap,
     }

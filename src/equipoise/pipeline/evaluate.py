@@ -23,36 +23,36 @@ def effects_of(path: Path, log: Log) -> Effects:
     """The effects of a log's rows: from a Parquet file written by a run, or by a model's snapshot;
     the log's metrics first.
     """
-    found = (
+    effects = (
         read_model(path).effects(log.features)
         if path.is_dir()
         else Effects.from_table(read_table(path))
     )
-    if len(found) != len(log):
+    if len(effects) != len(log):
         raise InputError(
             "effects",
             f"have one row per row of the log ({len(log):,})",
-            f"{len(found):,}",
+            f"{len(effects):,}",
             str(path),
         )
-    if found.candidates != log.cell_names[1:]:
+    if effects.candidates != log.cell_names[1:]:
         raise InputError(
             "the effects' candidates",
             f"be {', '.join(log.cell_names[1:])}",
-            ", ".join(found.candidates),
+            ", ".join(effects.candidates),
             str(path),
         )
-    missing = [name for name in log.metrics if name not in found.metrics]
+    missing = [name for name in log.metrics if name not in effects.metrics]
     if missing:
         raise InputError(
-            "effects", f"know the metric {missing[0]!r}", ", ".join(found.metrics), str(path)
+            "effects", f"know the metric {missing[0]!r}", ", ".join(effects.metrics), str(path)
         )
-    others = [name for name in found.metrics if name not in log.metrics]
-    order = [found.metrics.index(name) for name in (*log.metrics, *others)]
-    error = None if found.std_error is None else found.std_error[:, :, order]
-    values, baseline = np.ascontiguousarray(found.values[:, :, order]), found.baseline[:, order]
+    others = [name for name in effects.metrics if name not in log.metrics]
+    order = [effects.metrics.index(name) for name in (*log.metrics, *others)]
+    error = None if effects.std_error is None else effects.std_error[:, :, order]
+    values, baseline = np.ascontiguousarray(effects.values[:, :, order]), effects.baseline[:, order]
     return replace(
-        found, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error
+        effects, values=values, baseline=baseline, metrics=(*log.metrics, *others), std_error=error
     )
 
 

@@ -45,9 +45,9 @@ def check_out(out: Path) -> None:
         raise InputError(
             "the run folder", "be a folder", "a file", str(out), "choose another place with --out"
         )
-    found = {entry.name for entry in out.iterdir()}
-    if found and not (METRICS in found and found <= OURS):
-        strange = sorted(found - OURS)[:3] or sorted(found)[:3]
+    names = {entry.name for entry in out.iterdir()}
+    if names and not (METRICS in names and names <= OURS):
+        strange = sorted(names - OURS)[:3] or sorted(names)[:3]
         fix = "choose another place with --out, or move these files away"
         raise InputError(
             "the run folder",

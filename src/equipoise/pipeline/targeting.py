@@ -52,7 +52,7 @@ def run_targeting(
     with replacing(place) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
-        findings["made"] = made(study, snapshot, command, time.perf_counter() - started)
+        findings["made"] = provenance(study, snapshot, command, time.perf_counter() - started)
         _write(beside, study, solved, findings)
     return findings
 
@@ -70,9 +70,9 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     curves, tenths = rankings(log, effects, study.design.propensity, level, seed)
     progress("rankings", 1, 1)
     budget = study.plan.policy.budget
-    chosen = None if budget is None else budget.head(len(log))
+    budget_per_head = None if budget is None else budget.head(len(log))
     signs = {outcome.name: outcome.sign for outcome in log.roles.outcomes}
-    found: Findings = {
+    findings: Findings = {
         "title": study.plan.report.title or f"Who gets what: {', '.join(log.metrics)}",
         "currency": study.plan.report.currency,
         "level": level,
@@ -89,7 +89,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "deciles": tenths,
         "drivers": drivers(log, effects, log.metrics, seed),
         "budget": budget_sweep(
-            study.task, study.judge, study.plan.report.budgets, chosen, progress
+            study.task, study.judge, study.plan.report.budgets, budget_per_head, progress
         ),
         "tradeoff": (
             trade_off(study.task, study.judge, solved, signs, progress)
@@ -102,9 +102,9 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "made": {},
     }
     if study.plan.strata is not None:
-        found["strata"] = strata_findings(study, study.plan.strata, policy, progress)
-    found["headline"], found["risks"] = headline(found), risks(found)
-    return found
+        findings["strata"] = strata_findings(study, study.plan.strata, policy, progress)
+    findings["headline"], findings["risks"] = headline(findings), risks(findings)
+    return findings
 
 
 def experiment(study: Study) -> Experiment:
@@ -185,7 +185,7 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     return rows
 
 
-def made(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
+def provenance(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
     """How the run was made, to make it again."""
     own = {
         "rows": len(study.log),

@@ -105,7 +105,7 @@ def apart(interval: Sequence[Any]) -> bool:
     return real(interval[1]) > 0 or real(interval[2]) < 0
 
 
-def known(interval: Sequence[Any]) -> bool:
+def has_interval(interval: Sequence[Any]) -> bool:
     """Whether both ends of the interval are numbers and differ."""
     low, high = real(interval[1]), real(interval[2])
     return math.isfinite(low) and math.isfinite(high) and high > low
@@ -134,7 +134,7 @@ class Unit:
         return value if math.isfinite(value) else None
 
     def _digits(self, interval: Sequence[Any]) -> int | None:
-        if not known(interval):
+        if not has_interval(interval):
             return None
         return decimals((real(interval[2]) - real(interval[1])) / 2 * self.scale)
 
@@ -152,7 +152,7 @@ class Unit:
 
     def span(self, interval: Sequence[Any], plus: bool = True) -> str:
         """``+3.10 to +5.30``, or a dash where there is no interval."""
-        if not known(interval):
+        if not has_interval(interval):
             return MISSING
         digits = self._digits(interval)
         low, high = (number(real(end) * self.scale, digits, plus) for end in interval[1:3])

@@ -22,10 +22,10 @@ from equipoise.report.sections.policy import policy, value
 from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.response import responds
 from equipoise.report.sections.strata import anyway
-from equipoise.report.sections.summary import cards, made
+from equipoise.report.sections.summary import cards, provenance
 from equipoise.report.view import View
 
-SECTIONS = (sound, averages, responds, ranks, buys, policy, value, made)
+SECTIONS = (sound, averages, responds, ranks, buys, policy, value, provenance)
 
 
 def render_report(findings: Findings) -> str:

@@ -11,7 +11,7 @@ from equipoise.report.findings import Findings, Rival
 from equipoise.report.formatting import (
     GLUE,
     Unit,
-    known,
+    has_interval,
     listed,
     money,
     number,
@@ -76,7 +76,7 @@ class View:
             items,
             key=lambda item: (metric.get(item["metric"], 99), rank.get(item["candidate"], 99)),
         )
-        kept = every[:MOST_PANELS]
+        panels = every[:MOST_PANELS]
         place = {name: i for i, name in enumerate(self.candidates)}
         across = len(self.metrics) % 3 == 0  # a row of panels then holds one candidate's metrics
 
@@ -84,8 +84,8 @@ class View:
             places = (metric.get(item["metric"], 99), place.get(item["candidate"], 99))
             return places[::-1] if across else places
 
-        kept.sort(key=order)
-        return kept, len(every) - len(kept)
+        panels.sort(key=order)
+        return panels, len(every) - len(panels)
 
     def mark(self, candidate: str) -> Mark:
         """Colour and symbol of a candidate; grey for anything else."""
@@ -130,7 +130,9 @@ class View:
 
     def gain_of(self, unit: Unit, interval: list[float]) -> str:
         """An effect of a unit with its interval in brackets."""
-        return unit.effect(interval) + (f" ({unit.span(interval)})" if known(interval) else "")
+        return unit.effect(interval) + (
+            f" ({unit.span(interval)})" if has_interval(interval) else ""
+        )
 
     def spent(self, amount: float) -> str:
         """An amount of spend: ``0.75 USD``."""
@@ -148,13 +150,13 @@ def shares_in_words(shares: dict[str, float], most: int = 4) -> str:
 def gets_in_words(shares: dict[str, float], most: int = 4) -> str:
     """``58% get control, 26% mens and 16% womens``."""
     order = sorted((name for name in shares if shares[name] > 0), key=lambda name: -shares[name])
-    said = [
+    parts = [
         f"{share(shares[name])} {'get ' if i == 0 else ''}{name}"
         for i, name in enumerate(order[:most])
     ]
     rest = order[most:]
     return listed(
-        said
+        parts
         + (
             [f"{share(sum(shares[name] for name in rest))} one of {len(rest)} others"]
             if rest

@@ -18,12 +18,12 @@ def same_settings(folder: Path, ours: dict[str, Any]) -> None:
     if not file.exists():
         write_text(file, json.dumps(ours) + "\n")
         return
-    held = json.loads(file.read_text(encoding="utf-8"))
-    if held != ours:
+    theirs = json.loads(file.read_text(encoding="utf-8"))
+    if theirs != ours:
         raise InputError(
             "the folder",
             f"hold a run of {ours}",
-            str(held),
+            str(theirs),
             str(folder),
             "choose another --out, or delete it",
         )

@@ -104,14 +104,14 @@ def one_world(loop: Loop, seed: int) -> dict[str, Any]:
     y = world.outcomes(past, arm, rng)
     model = ESTIMATORS.load(loop.estimator)(space=Arms([0, 1, 2]), random_state=seed)
     model.fit(past.user, y, treatment=arm, propensity=np.full((loop.log, 3), 1 / 3))
-    known = model.effects(past.user)
-    known = Effects(known.values, known.baseline, SETS[1:3], METRICS)
-    guard = Guard.learn(known.baseline)
-    weigher, sigma = learn_weights(loop, past, arm, y, known, guard, seed)
+    past_effects = model.effects(past.user)
+    past_effects = Effects(past_effects.values, past_effects.baseline, SETS[1:3], METRICS)
+    guard = Guard.learn(past_effects.baseline)
+    weigher, sigma = learn_weights(loop, past, arm, y, past_effects, guard, seed)
     new = world.requests(loop.test, rng, stage=loop.stage, drift=loop.drift)
-    said = model.effects(new.user)
-    said = Effects(said.values, said.baseline, SETS[1:3], METRICS)
-    phi = trade_off(ddm_policy(said), said, guard, weigher(new.context))
+    new_effects = model.effects(new.user)
+    new_effects = Effects(new_effects.values, new_effects.baseline, SETS[1:3], METRICS)
+    phi = trade_off(ddm_policy(new_effects), new_effects, guard, weigher(new.context))
     on = {
         "none": _everywhere(new, 0, 0),
         "s1": _everywhere(new, 1, 0),
@@ -119,57 +119,57 @@ def one_world(loop: Loop, seed: int) -> dict[str, Any]:
         MIX: _everywhere(new, 1, 1),
     }
     for name, w in zip(FIXED_NAMES, FIXED, strict=True):
-        on[name] = fixed_rule(said, w)
+        on[name] = fixed_rule(new_effects, w)
     on[HMUM] = switched_on(phi, sigma)
     on[ORACLE] = oracle_rule(new)
-    lifts = {name: lift(new, chosen) for name, chosen in on.items()}
+    lifts = {name: lift(new, switches) for name, switches in on.items()}
     return {
         "seed": seed,
         "sigma": sigma,
-        "floored": guard.floored(said).tolist(),
+        "floored": guard.floored(new_effects).tolist(),
         "both_on": float(on[HMUM].all(axis=1).mean()),
         "lifts": lifts,
     }
 
 
 def learn_weights(
-    loop: Loop, past: Requests, arm: Ints, y: Floats, known: Effects, guard: Guard, seed: int
+    loop: Loop, past: Requests, arm: Ints, y: Floats, effects: Effects, guard: Guard, seed: int
 ) -> tuple[Callable[[Floats], Floats], float]:
     """The weights of requests, and sigma."""
     from equipoise.neural.learn_request_weights import learn_policy_value, learn_shares
 
-    held = np.arange(len(past)) % VALID == 0
-    gains = relative_gains(known, arm, y)
-    delta = guard.relative(known).values
+    held_out = np.arange(len(past)) % VALID == 0
+    gains = relative_gains(effects, arm, y)
+    delta = guard.relative(effects).values
     if loop.target == "shares":
-        control = (arm == 0) & ~held
+        control = (arm == 0) & ~held_out
         weigher = learn_shares(past.context[control], y[control], METRICS, seed=seed)
     else:
         weigher = learn_policy_value(
-            past.context[~held], delta[~held], gains[~held], METRICS, seed=seed
+            past.context[~held_out], delta[~held_out], gains[~held_out], METRICS, seed=seed
         )
     if not loop.tuned:
         return weigher, 0.0
-    phi = trade_off(ddm_policy(known), known, guard, weigher(past.context))
-    return weigher, choose_sigma(phi[held], gains[held])
+    phi = trade_off(ddm_policy(effects), effects, guard, weigher(past.context))
+    return weigher, choose_sigma(phi[held_out], gains[held_out])
 
 
-def relative_gains(known: Effects, arm: Ints, y: Floats) -> Floats:
+def relative_gains(effects: Effects, arm: Ints, y: Floats) -> Floats:
     """Doubly robust scores of the effects over the metrics' control means, (n, k, m); an arm has a
     third of the requests.
     """
-    level = known.levels()
+    level = effects.levels()
     # times 3, not over 1/3, which no float is
     score = corrected(level, arm, 3 * (y - level[np.arange(len(arm)), arm]))
     gains: Floats = (score[:, 1:] - score[:, :1]) / y[arm == 0].mean(axis=0)
     return gains
 
 
-def fixed_rule(said: Effects, time: float) -> Bools:
+def fixed_rule(effects: Effects, time: float) -> Bools:
     """Each strategy on its own where the weighted effects, over the metrics' means, are above 0:
     the best of fixed weights.
     """
-    worth = said.values / said.baseline.mean(axis=0) @ np.array([time, 1 - time])
+    worth = effects.values / effects.baseline.mean(axis=0) @ np.array([time, 1 - time])
     on: Bools = worth > 0
     return on
 
@@ -187,8 +187,8 @@ def lift(new: Requests, on: Bools) -> list[float]:
     """The relative change of each metric's total over none."""
     which = on[:, 0] + 2 * on[:, 1]
     total = new.levels[np.arange(len(new)), which].sum(axis=0)
-    found: list[float] = (total / new.levels[:, 0].sum(axis=0) - 1).tolist()
-    return found
+    change: list[float] = (total / new.levels[:, 0].sum(axis=0) - 1).tolist()
+    return change
 
 
 def _everywhere(new: Requests, first: int, second: int) -> Bools:
@@ -221,9 +221,9 @@ def area(points: Floats, corner: Floats) -> float:
     return float((wide * height).sum())
 
 
-def as_markdown(found: dict[str, Any]) -> str:
+def as_markdown(results: dict[str, Any]) -> str:
     """The table of the A/B test."""
-    s = found["settings"]
+    s = results["settings"]
     head = (
         f"### {len(s['worlds'])} worlds, {s['stage']} stage, {s['estimator']}, weights by"
         f" {s['target']}, drift {s['drift']:g}"
@@ -231,10 +231,10 @@ def as_markdown(found: dict[str, Any]) -> str:
     rows = ["| policy | time | views |", "|---|---|---|"]
     rows += [
         f"| {row['policy']} | {percent(row['time'])} | {percent(row['views'])} |"
-        for row in found["rows"]
+        for row in results["rows"]
     ]
     gain = (
-        f"Beyond the curve of fixed weights: {percent(found['hypervolume_gain'])} of its"
+        f"Beyond the curve of fixed weights: {percent(results['hypervolume_gain'])} of its"
         " hypervolume."
     )
     return "\n".join([head, "", *rows, "", gain, ""])
@@ -246,12 +246,12 @@ def percent(value: Sequence[float]) -> str:
     return f"{mean:+.2f} % [{low:+.2f}, {high:+.2f}]"
 
 
-def write_results(found: dict[str, Any], folder: Path, page: str) -> None:
+def write_results(results: dict[str, Any], folder: Path, page: str) -> None:
     """results.json, results.md and report.html, each whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        ("results.json", json.dumps(found, indent=1) + "\n"),
-        ("results.md", as_markdown(found)),
+        ("results.json", json.dumps(results, indent=1) + "\n"),
+        ("results.md", as_markdown(results)),
         ("report.html", page),
     ):
         with replacing(folder / name) as beside:

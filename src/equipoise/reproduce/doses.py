@@ -38,14 +38,14 @@ def judged(
         from equipoise.estimators.deep.dose import usual_training
 
         settings["training"] = usual_training(epochs)
-    made = ESTIMATORS.load(name)(
+    estimator = ESTIMATORS.load(name)(
         space=Dose(0, 1, levels=grid.tolist(), degree=degree), random_state=seed, **settings
     )
-    made.fit(world.X, world.y, treatment=world.t)
+    estimator.fit(world.X, world.y, treatment=world.t)
     # the published measure asks for every dose of the new rows, rare ones too
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        effects = made.effects(new.X)
+        effects = estimator.effects(new.X)
     curve = (effects.baseline[:, None, 0] + effects.values[:, :, 0]).mean(axis=0)
     return {"AMSE": float(((curve - new.response(grid)) ** 2).mean())}
 

@@ -44,9 +44,9 @@ class Node:
         if self.low is None or self.high is None:
             return np.broadcast_to(self.mix, (len(X), len(self.mix)))
         side = X[:, self.feature] <= self.at
-        found = np.empty((len(X), len(self.mix)))
-        found[side], found[~side] = self.low.mixes(X[side]), self.high.mixes(X[~side])
-        return found
+        mixes = np.empty((len(X), len(self.mix)))
+        mixes[side], mixes[~side] = self.low.mixes(X[side]), self.high.mixes(X[~side])
+        return mixes
 
 
 def efficient_policy(X: Floats, T: Floats, y: Floats, seed: int) -> Node:
@@ -63,7 +63,7 @@ def features(T: Floats) -> Floats:
 
 def doubly_robust(X: Floats, phi: Floats, y: Floats, seed: int) -> Floats:
     """theta_i, (n, p)."""
-    fold, found = fold_ids(len(X), 2, seed), np.empty_like(phi)
+    fold, scores = fold_ids(len(X), 2, seed), np.empty_like(phi)
     z = StandardScaler().fit_transform(X)
     wide = np.hstack([np.ones((len(z), 1)), z, z**2])
     scale = np.maximum(phi.std(axis=0), 1e-12)
@@ -79,24 +79,24 @@ def doubly_robust(X: Floats, phi: Floats, y: Floats, seed: int) -> Floats:
         cells = KMeans(CELLS, n_init=2, random_state=seed).fit(z[there])
         inverse = _inverses(scaled[there], cells.labels_)[cells.predict(z[here])]
         miss = y[here] - (theta * scaled[here]).sum(axis=1)
-        found[here] = (
+        scores[here] = (
             theta + np.einsum("npq,nq->np", inverse, scaled[here]) * miss[:, None]
         ) / scale
-    return found
+    return scores
 
 
 def _inverses(phi: Floats, cell: Ints) -> Floats:
     """Sigma^-1 of each cell, (CELLS, p, p); a little of the mean over all cells steadies it."""
     whole = phi.T @ phi / len(phi)
-    found = []
+    inverses = []
     for c in range(CELLS):
         part = phi[cell == c]
-        found.append(
+        inverses.append(
             np.linalg.pinv(
                 (part.T @ part + LEAST * whole) / (len(part) + LEAST), rcond=1e-8, hermitian=True
             )
         )
-    return np.stack(found)
+    return np.stack(inverses)
 
 
 def _grown(X: Floats, theta: Floats, reach: tuple[Floats, Floats], depth: int) -> Node:

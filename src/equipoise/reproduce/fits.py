@@ -177,14 +177,14 @@ def _design(fits: Fits, name: str) -> StrataModel:
     """
     g = np.clip(fits.data.g, *DESIGN_CLIP)
     chance = np.where(fits.data.t == 1, g, 1 - g)
-    kept, held = replace(fits.rows(), weight=1 / chance).split(HELD_OUT, fits.seed)
+    train, valid = replace(fits.rows(), weight=1 / chance).split(HELD_OUT, fits.seed)
     g_held = g[_held_rows(fits)]
     how = replace(fits.how(name, JOINT), stop=NoGain(PATIENCE), decay=0.0)
     models = [
-        fit_cf_mle(kept, how, rank=rank, holdout=held, progress=fits.told(f"{name}, rank {rank}"))
+        fit_cf_mle(train, how, rank=rank, holdout=valid, progress=fits.told(f"{name}, rank {rank}"))
         for rank in RANKS
     ]
-    return max(models, key=lambda model: _worth(softmax(model.scores(held.codes)), held, g_held))
+    return max(models, key=lambda model: _worth(softmax(model.scores(valid.codes)), valid, g_held))
 
 
 def _held_rows(fits: Fits) -> Ints:
@@ -193,12 +193,12 @@ def _held_rows(fits: Fits) -> Ints:
     ]
 
 
-def _worth(strata: Floats, held: ClaimRows, g: Floats) -> float:
+def _worth(strata: Floats, valid: ClaimRows, g: Floats) -> float:
     """The estimated coupon reward of the policy that strata (n, 5) make for held-out rows, a
     row.
     """
     worth = COUPON.reward(1.0, COST)
-    signal = dr_signals(Claims(held.t, held.c, held.y, g), *cells_of(strata))
+    signal = dr_signals(Claims(valid.t, valid.c, valid.y, g), *cells_of(strata))
     return float((signal @ worth)[chosen(strata @ worth)].sum() / len(strata))
 
 
@@ -253,8 +253,8 @@ def _write(path: Path, fitted: Fitted) -> None:
 
 def _read(path: Path) -> Fitted:
     try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         tables = tuple(arrays[name] for name in sorted(arrays) if name.startswith("table-"))
         factors = tuple(arrays[name] for name in sorted(arrays) if name.startswith("factor-"))
         epochs, seconds, converged = arrays["training"].tolist()

@@ -116,15 +116,15 @@ def gain_over(method: Method, rival: Method, fits: Fits) -> dict[str, tuple[floa
     %, for each scheme.
     """
     d = fits.data
-    found = {}
+    gains = {}
     for name, scheme in SCHEMES.items():
         offered = np.zeros(len(d.test_stratum))
         offered[chosen(method.reward(fits, d.test_pairs, scheme))] += 1
         offered[chosen(rival.reward(fits, d.test_pairs, scheme))] -= 1
         gain = offered * scheme.reward(1.0, COST)[d.test_stratum]
         half = Z95 * float(gain.std(ddof=1)) * len(gain) ** 0.5
-        found[name] = (float(gain.sum()), float(gain.sum()) - half, float(gain.sum()) + half)
-    return found
+        gains[name] = (float(gain.sum()), float(gain.sum()) - half, float(gain.sum()) + half)
+    return gains
 
 
 def judged(method: Method, fits: Fits) -> dict[str, dict[str, float]]:

@@ -68,10 +68,10 @@ def forest(data: str, seed: int, epochs: int, **settings: Any) -> Scores:
     """The MDP2 forest."""
     world, new = worlds(data, seed)
     trees = {"n_estimators": TREES[data]} if data in TREES else {}
-    made = MDP2Forest(
+    estimator = MDP2Forest(
         **{"space": Shares(world.T.shape[1]), "random_state": seed, **trees, **settings}
     )
-    return _judged(new, made.fit(world.X, world.y, treatment=world.T).recommend(new.X))
+    return _judged(new, estimator.fit(world.X, world.y, treatment=world.T).recommend(new.X))
 
 
 def curves(
@@ -80,7 +80,7 @@ def curves(
     """How the outcome moves with each share alone, (n, K, GRID + 1); beyond the largest share seen
     it stays as it was there.
     """
-    cls, found = ESTIMATORS.load(name), np.empty((len(new.X), new.T.shape[1], GRID + 1))
+    cls, levels_of = ESTIMATORS.load(name), np.empty((len(new.X), new.T.shape[1], GRID + 1))
     degree = 3 if name == "dml" else 1
     if name in NETS:
         from equipoise.estimators.deep.dose import usual_training
@@ -89,8 +89,8 @@ def curves(
     for k in range(new.T.shape[1]):
         t = world.T[:, k]
         low, high = np.quantile(t, [0.005, 0.995])
-        asked = np.clip(np.linspace(0, 1, GRID + 1), low, high)
-        levels = np.unique(asked)[1:]
+        grid = np.clip(np.linspace(0, 1, GRID + 1), low, high)
+        levels = np.unique(grid)[1:]
         space = Dose(
             float(t.min()),
             float(t.max()),
@@ -98,10 +98,12 @@ def curves(
             control=float(low),
             degree=degree,
         )
-        made = cls(space=space, random_state=seed, **settings).fit(world.X, world.y, treatment=t)
-        effect = np.column_stack([np.zeros(len(new.X)), made.effects(new.X).values[:, :, 0]])
-        found[:, k] = effect[:, np.searchsorted(np.r_[low, levels], asked)]
-    return found
+        estimator = cls(space=space, random_state=seed, **settings).fit(
+            world.X, world.y, treatment=t
+        )
+        effect = np.column_stack([np.zeros(len(new.X)), estimator.effects(new.X).values[:, :, 0]])
+        levels_of[:, k] = effect[:, np.searchsorted(np.r_[low, levels], grid)]
+    return levels_of
 
 
 def by_curves(
@@ -109,10 +111,10 @@ def by_curves(
 ) -> Scores:
     """A method of one dose, share by share."""
     world, new = worlds(data, seed)
-    found = curves(name, world, new, seed, epochs, **settings)
+    effects = curves(name, world, new, seed, epochs, **settings)
     if fair:
-        return _judged(new, best_mix(found))
-    top = found.argmax(axis=2) / GRID
+        return _judged(new, best_mix(effects))
+    top = effects.argmax(axis=2) / GRID
     whole = top.sum(axis=1, keepdims=True)
     return _judged(new, np.where(whole > 0, top / np.where(whole > 0, whole, 1), 1 / top.shape[1]))
 

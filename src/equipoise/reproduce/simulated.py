@@ -52,35 +52,36 @@ class Study:
         return f"reproduce-{self.name}-{data}"
 
     def __call__(
-        self, asked: Any, out: Path, *, path: Path | None = None, progress: Progress = silent
+        self, settings: Any, out: Path, *, path: Path | None = None, progress: Progress = silent
     ) -> dict[str, Any]:
         """Judge every method on every seed and write results.json and results.md."""
-        names = asked.methods or tuple(self.methods)
-        for what, given, known in (
+        names = settings.methods or tuple(self.methods)
+        for what, names_of, allowed in (
             ("method", names, self.methods),
-            ("simulator", (asked.data,), self.data),
+            ("simulator", (settings.data,), self.data),
         ):
-            unknown = [name for name in given if name not in known]
+            unknown = [name for name in names_of if name not in allowed]
             if unknown:
                 raise InputError(
-                    f"a {what} of {self.name}", f"be one of {', '.join(known)}", repr(unknown[0])
+                    f"a {what} of {self.name}", f"be one of {', '.join(allowed)}", repr(unknown[0])
                 )
-        if path is not None or asked.recipe != self.recipe:
+        if path is not None or settings.recipe != self.recipe:
             raise InputError(
                 "path and recipe",
                 "be left out",
-                (path, asked.recipe),
+                (path, settings.recipe),
                 fix=f"{self.name} are simulated",
             )
-        same_settings(out, {"data": asked.data, "epochs": asked.epochs})
+        same_settings(out, {"data": settings.data, "epochs": settings.epochs})
         results = []
         for place, name in enumerate(names):
-            for done, seed in enumerate(asked.seeds):
-                progress(f"{name}: seeds", done, len(asked.seeds))
+            for step, seed in enumerate(settings.seeds):
+                progress(f"{name}: seeds", step, len(settings.seeds))
                 file = out / "results" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}.json"
                 if not file.exists():
                     write_text(
-                        file, json.dumps(self.methods[name](asked.data, seed, asked.epochs)) + "\n"
+                        file,
+                        json.dumps(self.methods[name](settings.data, seed, settings.epochs)) + "\n",
                     )
                 results.append(
                     {
@@ -89,12 +90,12 @@ class Study:
                         "scores": json.loads(file.read_text(encoding="utf-8")),
                     }
                 )
-            progress(f"{name}: seeds", len(asked.seeds), len(asked.seeds))
+            progress(f"{name}: seeds", len(settings.seeds), len(settings.seeds))
             progress("methods", place + 1, len(names))
-        found = self._summary(asked.data, names, results)
-        write_text(out / "results.json", json.dumps(found, indent=1) + "\n")
-        write_text(out / "results.md", as_markdown(found))
-        return found
+        results_of = self._summary(settings.data, names, results)
+        write_text(out / "results.json", json.dumps(results_of, indent=1) + "\n")
+        write_text(out / "results.md", as_markdown(results_of))
+        return results_of
 
     def _summary(
         self, data: str, names: Sequence[str], results: list[dict[str, Any]]
@@ -132,19 +133,19 @@ def interval(values: Any) -> list[float | None]:
     return [*student_interval(np.asarray(values))]
 
 
-def as_markdown(found: dict[str, Any]) -> str:
+def as_markdown(results: dict[str, Any]) -> str:
     """The table with its notes."""
     columns = [
-        key for key in max(found["rows"], key=len) if key not in ("method", "seeds", "published")
+        key for key in max(results["rows"], key=len) if key not in ("method", "seeds", "published")
     ]
     head = ["method", *columns, "published code, measured", "seeds"]
     lines = [
-        f"### {found['what']}: {found['data']}",
+        f"### {results['what']}: {results['data']}",
         "",
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
     ]
-    for row in found["rows"]:
+    for row in results["rows"]:
         cells = [
             row["method"],
             *(_cell(row.get(key)) for key in columns),
@@ -155,10 +156,10 @@ def as_markdown(found: dict[str, Any]) -> str:
     notes = (
         (
             "Smaller is better; mean over seeds, 95 % Student interval; differences are paired"
-            f" with {found['ours']}."
+            f" with {results['ours']}."
         ),
     )
-    return "\n".join([*lines, "", *(f"- {note}" for note in (*notes, *found["notes"]))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in (*notes, *results["notes"]))]) + "\n"
 
 
 def _cell(value: Sequence[float | None] | None) -> str:

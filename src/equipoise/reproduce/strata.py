@@ -68,10 +68,13 @@ def reproduce_strata(
 
     folder = Path(out)
     names = settings.methods or tuple(METHODS)
-    for what, given, known in (("method", names, METHODS), ("recipe", (settings.recipe,), RECIPES)):
-        unknown = [name for name in given if name not in known]
+    for what, asked_names, allowed in (
+        ("method", names, METHODS),
+        ("recipe", (settings.recipe,), RECIPES),
+    ):
+        unknown = [name for name in asked_names if name not in allowed]
         if unknown:
-            raise InputError(f"a {what}", f"be one of {', '.join(known)}", repr(unknown[0]))
+            raise InputError(f"a {what}", f"be one of {', '.join(allowed)}", repr(unknown[0]))
     same_settings(
         folder, {"data": settings.data, "recipe": settings.recipe, "epochs": settings.epochs}
     )
@@ -84,10 +87,10 @@ def reproduce_strata(
         progress("seeds", place, len(settings.seeds))
         results += _one_seed(settings, seed, names, folder / f"seed-{seed}", read, progress)
     progress("seeds", len(settings.seeds), len(settings.seeds))
-    found = summary(settings.data, asdict(settings), results)
-    write_text(folder / "results.json", json.dumps(found, indent=1) + "\n")
-    write_text(folder / "results.md", as_markdown(found))
-    return found
+    table = summary(settings.data, asdict(settings), results)
+    write_text(folder / "results.json", json.dumps(table, indent=1) + "\n")
+    write_text(folder / "results.md", as_markdown(table))
+    return table
 
 
 def _one_seed(
@@ -123,7 +126,7 @@ def _one_seed(
                     seed,
                     folder / "models",
                     settings.epochs,
-                    _told(seed, progress),
+                    _epochs_reporter(seed, progress),
                 )
                 fits.prepare(
                     (model for other in names for model in METHODS[other].models), settings.workers
@@ -150,7 +153,7 @@ def _result(method: Any, seed: int, fits: Any) -> dict[str, Any]:
     return {"method": method.name, "seed": seed, "schemes": figures, "models": training, **gain}
 
 
-def _told(seed: int, progress: Progress) -> Callable[[str, int], None]:
+def _epochs_reporter(seed: int, progress: Progress) -> Callable[[str, int], None]:
     """Epochs of a model have no known end: the bar shows how many were run."""
     return lambda name, epochs: progress(f"seed {seed}: {name}, epochs", epochs, epochs)
 

@@ -85,7 +85,7 @@ def _row(data: str, name: str, scheme: str, results: Sequence[dict[str, Any]]) -
     ours = [result for result in results if result["method"] == name]
     values = {column: [result["schemes"][scheme][column] for result in ours] for column in COLUMNS}
     reward = float(np.mean(values["reward"]))
-    known = published_reward(data, name, scheme)
+    published = published_reward(data, name, scheme)
     return {
         "scheme": scheme,
         "method": name,
@@ -93,8 +93,8 @@ def _row(data: str, name: str, scheme: str, results: Sequence[dict[str, Any]]) -
         **{column: float(np.mean(value)) for column, value in values.items()},
         "least": min(values["reward"]),
         "most": max(values["reward"]),
-        "published": known,
-        "relative": None if known is None else reward / known - 1,
+        "published": published,
+        "relative": None if published is None else reward / published - 1,
         "epochs": [sum(model["epochs"] for model in result["models"].values()) for result in ours],
         "seconds": float(
             np.mean(
@@ -107,34 +107,34 @@ def _row(data: str, name: str, scheme: str, results: Sequence[dict[str, Any]]) -
     }
 
 
-def as_markdown(found: dict[str, Any]) -> str:
+def as_markdown(results: dict[str, Any]) -> str:
     """The tables of the text: methods, then the ablation, with notes."""
     lines = []
     for scheme in SCHEMES:
-        rows = [row for row in found["rows"] if row["scheme"] == scheme]
+        rows = [row for row in results["rows"] if row["scheme"] == scheme]
         lines += [
-            f"### {found['data']}, {scheme}",
+            f"### {results['data']}, {scheme}",
             "",
-            *_table(found["data"], [r for r in rows if "w/o" not in r["method"]]),
+            *_table(results["data"], [r for r in rows if "w/o" not in r["method"]]),
             "",
         ]
         cut = [row for row in rows if "w/o" in row["method"]]
         if cut:
             lines += [
-                f"### {found['data']}, {scheme}: losses left out",
+                f"### {results['data']}, {scheme}: losses left out",
                 "",
-                *_table(found["data"], cut),
+                *_table(results["data"], cut),
                 "",
             ]
-    gap = found["max_rel_diff"]
+    gap = results["max_rel_diff"]
     if gap is not None:
         which = (
             f"of {VARIANT}"
-            if found["settings"].get("recipe") == VARIANT_RECIPE
+            if results["settings"].get("recipe") == VARIANT_RECIPE
             else f"{VARIANT} left out"
         )
         lines += [f"Largest relative difference from a published reward, {which}: {gap:.1%}.", ""]
-    for gain in found["gains"]:
+    for gain in results["gains"]:
         middle, low, high = gain["coupon"]
         lines += [
             (
@@ -143,7 +143,7 @@ def as_markdown(found: dict[str, Any]) -> str:
             ),
             "",
         ]
-    lines += [f"- {note}" for note in found["notes"]]
+    lines += [f"- {note}" for note in results["notes"]]
     return "\n".join(lines) + "\n"
 
 

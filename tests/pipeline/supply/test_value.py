@@ -60,23 +60,23 @@ def known():
 
 def test_the_gain_of_a_curve_by_hand(known):
     fold, space, judge, mixes = known
-    w = fold.held.weight
-    move = space.encode(mixes) - space.encode(fold.held.T)
+    w = fold.held_out.weight
+    move = space.encode(mixes) - space.encode(fold.held_out.T)
     value, variance = np.zeros(2), np.zeros(2)
     for rows, (theta, covariance) in zip(fold.theirs, judge, strict=True):
         mean = sum(w[i] * move[i] for i in rows) / w.sum()
         value += mean @ theta
         variance += [mean @ covariance[j] @ mean for j in (0, 1)]
-    gain = fold.gain(mixes, fold.held.T, [judge])
+    gain = fold.gain(mixes, fold.held_out.T, [judge])
     np.testing.assert_allclose(gain.value[0], value)
     np.testing.assert_allclose(gain.variance[0], variance)
 
 
 def test_the_gain_by_levels_by_hand(known):
     fold, _, judge, mixes = known
-    w = fold.held.weight
-    more = 2 * fold.held.X[:, 0] * (mixes[:, 0] - fold.held.T[:, 0])
-    gain = fold.gain(mixes, fold.held.T, [judge])
+    w = fold.held_out.weight
+    more = 2 * fold.held_out.X[:, 0] * (mixes[:, 0] - fold.held_out.T[:, 0])
+    gain = fold.gain(mixes, fold.held_out.T, [judge])
     np.testing.assert_allclose(gain.value[1], [w @ more / w.sum(), -w @ more / w.sum()])
     spread = 0.0
     for rows in fold.theirs:
@@ -88,19 +88,19 @@ def test_the_gain_by_levels_by_hand(known):
 @pytest.mark.parametrize("factor", [0.01, 7.0])
 def test_weights_count_only_against_each_other(known, factor):
     fold, _, judge, mixes = known
-    scaled = replace(fold, held=replace(fold.held, weight=factor * fold.held.weight))
-    gain, other = (one.gain(mixes, fold.held.T, [judge]) for one in (fold, scaled))
+    scaled = replace(fold, held_out=replace(fold.held_out, weight=factor * fold.held_out.weight))
+    gain, other = (one.gain(mixes, fold.held_out.T, [judge]) for one in (fold, scaled))
     np.testing.assert_allclose(gain.value, other.value)
     np.testing.assert_allclose(gain.variance, other.variance)
 
 
 def test_a_row_of_weight_two_is_the_row_twice(known):
     fold, _, judge, mixes = known
-    held = replace(fold.held, weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]))
+    held = replace(fold.held_out, weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]))
     twice = [0, 1, 1, 2, 3, 4]
     copied = held.take(twice)
     copied = replace(copied, weight=np.ones(6))
-    one = replace(fold, held=held)
+    one = replace(fold, held_out=held)
     two = replace(a_fold(copied, [np.array([0, 4]), np.array([1, 2, 3, 5])]), task=fold.task)
     gain = one.gain(mixes, held.T, [judge])
     other = two.gain(mixes[twice], copied.T, [judge])

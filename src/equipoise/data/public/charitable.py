@@ -119,13 +119,13 @@ def fetch_charitable_match(
         table = _from_dummies(table)
     FACTS.check(table, CARD, str(file))
     amount = columns.numbers(table["out_amountgive"])
-    known = np.isfinite(amount)
+    complete = np.isfinite(amount)
     logger.warning(
-        "charitable-match: %d rows whose amount is not known are left out", int((~known).sum())
+        "charitable-match: %d rows whose amount is not known are left out", int((~complete).sum())
     )
     paid = pa.array(columns.numbers(table["match_ratio"]) * amount)
     return read_log(
-        table.append_column("match_paid", paid).filter(pa.array(known)),
+        table.append_column("match_paid", paid).filter(pa.array(complete)),
         treatment="match_ratio",
         space=Dose(0, 3, levels=[1, 2, 3], unit="to 1"),
         outcomes=[

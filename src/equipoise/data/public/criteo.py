@@ -110,8 +110,8 @@ def fetch_criteo(
     ('visit', 'conversion')
     """
     card, facts, source = (CARD_10, FACTS_10, SOURCE_10) if percent10 else (CARD, FACTS, SOURCE)
-    known = (source.file.replace(".csv.gz", ".parquet"), source.file)
-    file = find(card.name, known, source, Wish(data_home, path, download_if_missing, progress))
+    places = (source.file.replace(".csv.gz", ".parquet"), source.file)
+    file = find(card.name, places, source, Wish(data_home, path, download_if_missing, progress))
     table = read_criteo(file)
     facts.check(table, card, str(file))
     return read_log(

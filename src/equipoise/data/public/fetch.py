@@ -68,7 +68,7 @@ class Wish:
     progress: Progress | None = None
 
 
-def find(name: str, known: Sequence[str], source: Source | None, wish: Wish) -> Path:
+def find(name: str, places: Sequence[str], source: Source | None, wish: Wish) -> Path:
     """The file of dataset ``name``.   known : the places it may have under a data folder, the best
     first.
     """
@@ -78,14 +78,18 @@ def find(name: str, known: Sequence[str], source: Source | None, wish: Wish) -> 
             return path
         raise DataError(f"the file of {name}", "exist", "no such file", str(path), "check the path")
     homes = data_homes(wish.data_home)
-    for place in (home / file for home in homes for file in known):
+    for place in (home / file for home in homes for file in places):
         if place.exists():
             return place
     if source is None or not wish.download_if_missing:
         fix = "give path= or data_home=, or set EQUIPOISE_DATA"
         looked = ", ".join(map(str, homes))
         raise DataError(
-            f"the file of {name}", "be in a data folder", f"none of {', '.join(known)}", looked, fix
+            f"the file of {name}",
+            "be in a data folder",
+            f"none of {', '.join(places)}",
+            looked,
+            fix,
         )
     return download(source, homes[0] / source.file, progress=wish.progress)
 
@@ -131,17 +135,17 @@ def _stream(answer: Any, file: Any, source: Source, progress: Progress | None) -
     """Copy an answer to a file and return its checksum, of the kind that is published."""
     kind = source.checksum.partition(":")[0] or "sha256"
     digest = hashlib.new(kind, usedforsecurity=False)
-    said = answer.headers.get("Content-Length")
-    total = int(said) if said else None
-    done = 0
+    length = answer.headers.get("Content-Length")
+    total = int(length) if length else None
+    size = 0
     while chunk := answer.read(CHUNK):
         file.write(chunk)
         digest.update(chunk)
-        done += len(chunk)
+        size += len(chunk)
         if progress is not None:
-            progress(done, total)
-    if total is not None and done != total:
-        raise OSError(f"{done:,} of {total:,} bytes came")
+            progress(size, total)
+    if total is not None and size != total:
+        raise OSError(f"{size:,} of {total:,} bytes came")
     return f"{kind}:{digest.hexdigest()}"
 
 

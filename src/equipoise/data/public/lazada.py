@@ -99,8 +99,8 @@ def fetch_lazada(
         )
     csv = f"full_{part}set.csv"
     source = Source(ARCHIVE, f"lazada/{csv}", ARCHIVE_MD5, member=f"lzd_data_public/{csv}")
-    known = (f"lazada/full_{part}set.parquet", source.file, f"lazada/Lazada_{part}set.csv.gz")
-    file = find(CARD.name, known, source, Wish(data_home, path, download_if_missing, progress))
+    places = (f"lazada/full_{part}set.parquet", source.file, f"lazada/Lazada_{part}set.csv.gz")
+    file = find(CARD.name, places, source, Wish(data_home, path, download_if_missing, progress))
     table = read_table(file)
     FACTS[part].check(table, CARD, str(file))
     return read_log(

@@ -89,12 +89,12 @@ class Facts:
 def _check_counts(
     column: pa.ChunkedArray, name: str, wanted: Mapping[str, int], card: Card, where: str
 ) -> None:
-    found = {
+    counts = {
         item["values"]: item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()
     }
-    if found != dict(wanted):
+    if counts != dict(wanted):
         listed = ", ".join(f"{value}: {count:,}" for value, count in wanted.items())
-        got = ", ".join(f"{value}: {count:,}" for value, count in sorted(found.items())[:8])
+        got = ", ".join(f"{value}: {count:,}" for value, count in sorted(counts.items())[:8])
         raise _wrong(card, f"have in {name!r} the rows {listed}", got, where)
 
 

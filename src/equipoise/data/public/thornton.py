@@ -95,8 +95,10 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
     """
     table, where = _table(data_home, path)
     FACTS.check(table, CARD, where)
-    known = np.isfinite(columns.numbers(table["got"])) & np.isfinite(columns.numbers(table["tinc"]))
-    table = table.filter(pa.array(known))
+    complete = np.isfinite(columns.numbers(table["got"])) & np.isfinite(
+        columns.numbers(table["tinc"])
+    )
+    table = table.filter(pa.array(complete))
     paid = columns.numbers(table["tinc"]) * columns.numbers(table["got"])
     codes = [HIV[int(code)] for code in columns.numbers(table["hiv2004"])]
     table = table.append_column("paid", pa.array(paid)).set_column(

@@ -115,9 +115,9 @@ def joined(train: pa.Table, clients: pa.Table) -> pa.Table:
             f"row {row}",
             "get both files again",
         )
-    found = clients.take(place)
+    client_rows = clients.take(place)
     for name in ("age", "gender", "first_issue_date"):
-        train = train.append_column(name, found[name])
+        train = train.append_column(name, client_rows[name])
     return train
 
 

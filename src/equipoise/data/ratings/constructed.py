@@ -116,8 +116,8 @@ class Constructed:
     def read(cls, path: Path | str) -> Constructed:
         """The inverse of `write`."""
         try:
-            with np.load(path, allow_pickle=False) as held:
-                arrays = {name: held[name] for name in held.files}
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
             users, items = arrays.pop("sizes").tolist()
             g = arrays.pop("g").astype(np.float64)
             return cls(

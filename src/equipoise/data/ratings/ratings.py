@@ -52,9 +52,9 @@ class Ratings:
         rated = np.sort(self.pairs[:, 0] * items + self.pairs[:, 1])
         free = 1 - len(rated) / (users * items)
         wanted = min(users * items, int(count / max(free, 1e-9) * 1.02) + 100)
-        drawn = rng.choice(users * items, wanted, replace=False)
-        kept = drawn[~_within(drawn, rated)][:count]
-        return np.column_stack([kept // items, kept % items])
+        pairs = rng.choice(users * items, wanted, replace=False)
+        free_pairs = pairs[~_within(pairs, rated)][:count]
+        return np.column_stack([free_pairs // items, free_pairs % items])
 
 
 def dense(name: str, pairs: Ints, liked: Ints) -> Ratings:
@@ -105,8 +105,8 @@ def whole_numbers(table: pa.Table, name: str, where: str) -> Ints:
     return values.astype(np.int64)
 
 
-def _within(values: Ints, known: Ints) -> Bools:
+def _within(values: Ints, members: Ints) -> Bools:
     """Which values are among the sorted ``known``."""
-    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    found: Bools = known[place] == values
-    return found
+    place = np.minimum(np.searchsorted(members, values), len(members) - 1)
+    inside: Bools = members[place] == values
+    return inside

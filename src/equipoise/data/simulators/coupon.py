@@ -93,7 +93,7 @@ def make_coupon_world(
     >>> log.cell_names, truth.levels.shape
     (('none', 'coupon-1', 'coupon-2'), (1000, 3, 3))
     """
-    given = _checked_shares(arms, shares)
+    arm_shares = _checked_shares(arms, shares)
     _check(n, metrics, confounding, tail, rows_per_user)
     rng = np.random.default_rng(seed)
     user = np.arange(n) // rows_per_user
@@ -104,14 +104,14 @@ def make_coupon_world(
     redeems = 0.4 + 0.5 * x["sensitivity"]
     cost = face * buys * redeems[:, None]  # (n, K)
     expected = _levels(x, lift, buys, cost)
-    propensity = _propensity(x["sensitivity"], given, confounding)
+    propensity = _propensity(x["sensitivity"], arm_shares, confounding)
     cell = (rng.random(n)[:, None] > np.cumsum(propensity, axis=1)[:, :-1]).sum(axis=1)
     row = np.arange(n)
-    drawn = _draw(rng, x, lift[row, cell], buys[row, cell], face[cell], redeems, tail)
+    outcomes = _draw(rng, x, lift[row, cell], buys[row, cell], face[cell], redeems, tail)
     names = ("none", *(f"coupon-{a}" for a in range(1, arms)))
     table = {
         **x,
-        **drawn,
+        **outcomes,
         "arm": np.asarray(names)[cell],
         "user": user,
         "day": rng.integers(0, DAYS, n),
@@ -125,7 +125,7 @@ def make_coupon_world(
         claimed="claimed",
         cost="cost",
         propensity=columns if logged and confounding > 0 else (),
-        design=tuple(given.tolist()) if logged and confounding == 0 else None,
+        design=tuple(arm_shares.tolist()) if logged and confounding == 0 else None,
         time="day",
         id="user" if rows_per_user == 1 else None,
         group="user" if rows_per_user > 1 else None,
@@ -225,15 +225,19 @@ def _sigmoid(z: Floats) -> Floats:
 def _checked_shares(arms: int, shares: Sequence[float] | None) -> Floats:
     if arms < 2:
         raise InputError("arms", "be a whole number >= 2, control among them", arms)
-    given = np.full(arms, 1 / arms) if shares is None else np.asarray(shares, np.float64)
-    if given.shape != (arms,) or not (given > 0).all() or abs(given.sum() - 1) > 1e-9:
+    arm_shares = np.full(arms, 1 / arms) if shares is None else np.asarray(shares, np.float64)
+    if (
+        arm_shares.shape != (arms,)
+        or not (arm_shares > 0).all()
+        or abs(arm_shares.sum() - 1) > 1e-9
+    ):
         raise InputError(
             "shares",
             f"be {arms} numbers > 0 that sum to 1",
             shares,
             fix="one share an arm, control first",
         )
-    return given
+    return arm_shares
 
 
 def _check(

@@ -105,8 +105,8 @@ def make_criteo_like_world(
         [np.interp(rank[:, j], np.linspace(0, 1, 5), QUANTILES[j]) for j in range(12)]
     )
     # what effects depend on is in the features: (n, 12) in 0..1
-    seen = (X - QUANTILES.min(axis=1)) / np.ptp(QUANTILES, axis=1)
-    s = (seen - MIDDLE) / WIDE
+    position = (X - QUANTILES.min(axis=1)) / np.ptp(QUANTILES, axis=1)
+    s = (position - MIDDLE) / WIDE
     visit = np.empty((n, 2))
     visit[:, 0] = np.minimum(BASE * np.exp(s @ RISK - SHIFT), 0.6)
     visit[:, 1] = np.minimum(visit[:, 0] * (1 + LIFT * expit(1.5 * (s @ PERSUADED))), 0.9)

@@ -73,7 +73,7 @@ class ExposureWorld:
         """
         features = {f"u{j + 1}": column for j, column in enumerate(self.X.T)}
         shown = dict(zip(CATEGORIES, self.T.T, strict=True))
-        seen = {
+        table = {
             "user": np.arange(len(self.X)),
             **features,
             **shown,
@@ -86,7 +86,7 @@ class ExposureWorld:
         )
         mean = self.T.mean(axis=0)
         return Log(
-            pa.table(seen),
+            pa.table(table),
             Roles(CATEGORIES, outcomes, tuple(features), id="user"),
             Shares(CATEGORIES, control=mean / mean.sum()),
         )
@@ -141,8 +141,8 @@ def make_exposure_world(
     high = mood * np.abs(rng.standard_normal(n))
     keen = interest ** (1 + high[:, None])
     wanted = lean * keen / keen.sum(axis=1, keepdims=True) + (1 - lean) * popular
-    drawn = rng.gamma(25.0 * wanted + 0.1) + 1e-12
-    T = drawn / drawn.sum(axis=1, keepdims=True)
+    gammas = rng.gamma(25.0 * wanted + 0.1) + 1e-12
+    T = gammas / gammas.sum(axis=1, keepdims=True)
 
     def level(mix: Floats) -> Floats:
         return _level(np.asarray(mix, np.float64), interest, tired)

@@ -135,26 +135,26 @@ def make_ihdp_dose(
 
     y = _wave(t) * _height(X, centre) + NOISE * rng.standard_normal(len(X))
     order = rng.permutation(len(X))
-    learnt, new = (
+    train, test = (
         DoseWorld(X[part], t[part], y[part], level) for part in (order[:TRAIN], order[TRAIN:])
     )
-    return learnt, new
+    return train, test
 
 
 def scaled(X: Floats) -> Floats:
     """Covariates less their minimum, over their maximum."""
-    made: Floats = (X - X.min(axis=0)) / X.max(axis=0)
-    return made
+    values: Floats = (X - X.min(axis=0)) / X.max(axis=0)
+    return values
 
 
 def leaning(X: Floats, centre: float) -> Floats:
     """l(x), (n,)."""
     three = X[:, [2, 4, 5]]
     ratio = three.max(axis=1) / (0.2 + three.min(axis=1))
-    made: Floats = (
+    lean: Floats = (
         X[:, 0] / (1 + X[:, 1]) + ratio + np.tanh(5 * (X[:, OTHER].mean(axis=1) - centre)) - 2
     )
-    return made
+    return lean
 
 
 def _wave(t: Floats) -> Floats:

@@ -86,16 +86,16 @@ def make_mdp2_world(
     best[rows, np.where(X[:, 0] <= 45, 2, 3)] = 0.35
     best[rows, np.where(X[:, 2] > 1, 0, 4)] = 0.25
     best[rows, np.where(X[:, 5] > 0.5, 1, 5)] = 0.25
-    drawn = rng.integers(0, 101, (n, 6)).astype(np.float64) + 1e-9
-    T = drawn / drawn.sum(axis=1, keepdims=True)
+    parts = rng.integers(0, 101, (n, 6)).astype(np.float64) + 1e-9
+    T = parts / parts.sum(axis=1, keepdims=True)
     add = 0.1 * X[:, 4] + 0.02 * X[:, 3] if base else np.zeros(n)
     if confounded:
         lean = 0.5 * X[:, 6:7]
         T, add = (1 - lean) * T + lean * best, add + 0.2 * X[:, 6]
 
     def level(mix: Floats) -> Floats:
-        found: Floats = add + (best**2 - np.where(mix <= best, (mix - best) ** 2, 0.0)).sum(axis=1)
-        return found
+        value: Floats = add + (best**2 - np.where(mix <= best, (mix - best) ** 2, 0.0)).sum(axis=1)
+        return value
 
     return ShareWorld(X, T, level(T) + noise * rng.standard_normal(n), best, level)
 
@@ -120,15 +120,15 @@ def make_shares_standin(
     near = np.exp(-((z[:, None] - centres) ** 2).sum(axis=2) / 2)
     best = near / near.sum(axis=1, keepdims=True) @ optima
     soft = np.exp(0.4 * z @ leaning)
-    drawn = rng.gamma(
+    gammas = rng.gamma(
         SURE * (LEAN * best + (1 - LEAN) * soft / soft.sum(axis=1, keepdims=True)) + 0.3
     )
-    T, base = drawn / drawn.sum(axis=1, keepdims=True), 0.3 * np.tanh(z[:, 0])
+    T, base = gammas / gammas.sum(axis=1, keepdims=True), 0.3 * np.tanh(z[:, 0])
 
     def level(mix: Floats) -> Floats:
         far = ((mix - best) ** 2).sum(axis=1)
-        found: Floats = base + (np.exp(-far / (2 * WIDE**2)) if kind == "gauss" else 1 - 2 * far)
-        return found
+        value: Floats = base + (np.exp(-far / (2 * WIDE**2)) if kind == "gauss" else 1 - 2 * far)
+        return value
 
     return ShareWorld(X, T, level(T) + noise * rng.standard_normal(n), best, level)
 

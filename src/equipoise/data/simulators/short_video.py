@@ -158,14 +158,16 @@ def make_short_video_world(
     if n < 3:
         raise InputError("n", "be at least 3", n)
     world, rng = ShortVideoWorld.draw(seed), np.random.default_rng(seed)
-    drawn = world.requests(n, rng, stage=stage)
+    requests = world.requests(n, rng, stage=stage)
     arm = rng.permutation(np.arange(n) % 3)
-    y = world.outcomes(drawn, arm, rng)
-    columns = {name: drawn.user[:, j] for j, name in enumerate(USER)} | {
-        c: drawn.context[:, j] for j, c in enumerate(CONTEXT)
+    y = world.outcomes(requests, arm, rng)
+    columns = {name: requests.user[:, j] for j, name in enumerate(USER)} | {
+        c: requests.context[:, j] for j, c in enumerate(CONTEXT)
     }
     columns |= {"strategy": np.asarray(SETS[:3])[arm], "time": y[:, 0], "views": y[:, 1]}
     outcomes = (Outcome("time", "amount", unit="min"), Outcome("views", "count"))
     roles = Roles("strategy", outcomes, (*USER, *CONTEXT), design=(1 / 3, 1 / 3, 1 / 3))
-    truth = Truth(drawn.levels[:, :3], np.full((n, 3), 1 / 3), np.zeros((n, 2)), METRICS, SETS[:3])
+    truth = Truth(
+        requests.levels[:, :3], np.full((n, 3), 1 / 3), np.zeros((n, 2)), METRICS, SETS[:3]
+    )
     return Log(pa.table(columns), roles, Arms(SETS[:3])), truth

@@ -48,14 +48,14 @@ def log_evidence(
 
 def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> list[Average]:
     """The average effect of every candidate on every metric."""
-    found = average_effects(log_evidence(log, effects, propensity), level=level)
+    estimates = average_effects(log_evidence(log, effects, propensity), level=level)
     return [
         {
             "metric": metric,
             "candidate": candidate,
-            "control": found.control[j].interval,
-            "effect": found.effect[a, j].interval,
-            "p_value": float(found.effect.p_value[a, j]),
+            "control": estimates.control[j].interval,
+            "effect": estimates.effect[a, j].interval,
+            "p_value": float(estimates.effect.p_value[a, j]),
         }
         for j, metric in enumerate(log.metrics)
         for a, candidate in enumerate(effects.candidates)

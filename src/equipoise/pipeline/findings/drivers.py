@@ -32,15 +32,15 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     mapped = FeatureMap().fit(raw).transform(raw)
     X, names = matrix(mapped)
     sources = [_source(name, log.roles.features) for name in names]
-    found: list[Driver] = []
+    table: list[Driver] = []
     for metric in metrics:
         for candidate in effects.candidates:
             target = effects.metric(metric)[rows, effects.candidates.index(candidate)]
-            found += [
+            table += [
                 {"metric": metric, "candidate": candidate, "feature": feature, "importance": share}
                 for feature, share in _importances(X, sources, target, seed)
             ]
-    return found
+    return table
 
 
 def _importances(X: Any, sources: list[str], target: Any, seed: int) -> list[tuple[str, float]]:

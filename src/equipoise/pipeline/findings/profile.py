@@ -30,14 +30,14 @@ def group_shares(
     """Who gets what in every group of the audited columns.   expected: (n, k) expected costs."""
     spend = (policy[:, 1:] * expected).sum(axis=1)
     gains = judge.gains(policy)
-    found: list[GroupShare] = []
+    groups: list[GroupShare] = []
     for column in columns:
         codes, labels = audit_groups(log, column)
         for code, label in enumerate(labels):
             rows = np.flatnonzero(codes == code)
             if len(rows) < 2:
                 continue
-            found.append(
+            groups.append(
                 {
                     "column": column,
                     "group": label,
@@ -47,7 +47,7 @@ def group_shares(
                     "values": judge.intervals(gains, rows)[0],
                 }
             )
-    return found
+    return groups
 
 
 def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
@@ -92,8 +92,8 @@ def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
     X, names = matrix(FeatureMap().fit(log.features).transform(log.features))
     rows: list[dict[str, object]] = []
     for j, name in enumerate(names):
-        known = ~np.isnan(X[:, j])
-        x, w = X[known, j], treated[known]
+        present = ~np.isnan(X[:, j])
+        x, w = X[present, j], treated[present]
         if not 0 < w.sum() < len(w) or np.ptp(x) == 0:
             continue
         inside, outside = np.average(x, weights=w), np.average(x, weights=1 - w)

@@ -62,21 +62,21 @@ Rules = dict[str, Floats]
 
 
 def strata_findings(
-    study: Study, asked: StrataPlan, policy: Floats, progress: Progress = silent
+    study: Study, plan: StrataPlan, policy: Floats, progress: Progress = silent
 ) -> StrataFindings:
     """All that the strata of a study show.   policy: (n, K), the plan's own, over all rows of its
     log.
     """
-    case = make_case(asked, study.log)
+    case = make_case(plan, study.log)
     pair = study.design.propensity[case.rows][:, [0, case.candidate + 1]]
-    learnt = learn_strata(
+    strata = learn_strata(
         study.plan, case, study.fold[case.rows], pair / pair.sum(axis=1, keepdims=True), progress
     )
-    rules = offer_rules(learnt) | {PLAN: policy[case.rows, case.candidate + 1]}
-    level, judged = study.plan.report.level, judge_rules(learnt, rules, study.plan.report.level)
+    rules = offer_rules(strata) | {PLAN: policy[case.rows, case.candidate + 1]}
+    level, judged = study.plan.report.level, judge_rules(strata, rules, study.plan.report.level)
     tests = diagnose(
         case.sample,
-        OutOfFold(learnt.signals, learnt.signals, learnt.level_scores, learnt.propensity),
+        OutOfFold(strata.signals, strata.signals, strata.level_scores, strata.propensity),
     )
     return {
         "method": case.plan.method,
@@ -89,30 +89,30 @@ def strata_findings(
         "scheme": "" if case.scheme is None else case.scheme.name,
         "reward": case.reward.tolist(),
         "cost": case.cost,
-        "shares": stratum_shares(learnt, level),
+        "shares": stratum_shares(strata, level),
         "assumptions": assumed(case, tests["restrictions"], study.plan.log.design == LEARN),
         "restrictions": tests["restrictions"],
         "calibration": tests["calibration"],
         "share_clipped": tests["share_clipped"],
-        "ranges": ranges(learnt, study.plan.log.design == LEARN),
-        "violations": violations(learnt, rules[BEST]),
-        "rules": compare_rules(learnt, rules, judged, level),
-        "caps": cap_uses(learnt, rules[BEST], level),
-        "curve": reward_curve(learnt, level),
+        "ranges": ranges(strata, study.plan.log.design == LEARN),
+        "violations": violations(strata, rules[BEST]),
+        "rules": compare_rules(strata, rules, judged, level),
+        "caps": cap_uses(strata, rules[BEST], level),
+        "curve": reward_curve(strata, level),
         "audience": [
-            row for name in (BEST, PLAN) for row in audience_rows(learnt, name, rules[name], level)
+            row for name in (BEST, PLAN) for row in audience_rows(strata, name, rules[name], level)
         ],
         "segments": segment_rewards(study, case, judged[BEST].rows),
     }
 
 
-def stratum_shares(learnt: StrataStudy, level: float) -> list[StratumShare]:
+def stratum_shares(study: StrataStudy, level: float) -> list[StratumShare]:
     """The average share of each stratum, by the signals."""
-    log = learnt.case.log
-    found = mean_estimates(learnt.signals, weight=log.weight, groups=log.groups, level=level)
-    said = np.average(learnt.strata, axis=0, weights=log.weight)
+    log = study.case.log
+    estimates = mean_estimates(study.signals, weight=log.weight, groups=log.groups, level=level)
+    predicted = np.average(study.strata, axis=0, weights=log.weight)
     return [
-        {"stratum": name, "share": found[s].interval, "model": float(said[s])}
+        {"stratum": name, "share": estimates[s].interval, "model": float(predicted[s])}
         for s, name in enumerate(STRATA)
     ]
 
@@ -132,19 +132,19 @@ def assumed(case: Case, restrictions: list[dict[str, object]], observed: bool) -
         status["A4"] = ("note", f"{text} A claim here means: would do it when offered.")
     for test in restrictions:
         violated = bool(test["violated"])
-        said = (
+        evidence = (
             f"the lowest of its bins has z = {test['least_z']:.1f}, alarm below"
             f" {test['critical']:.1f}"
         )
-        found = (
-            f"The data speak against it: {test['meaning']} ({said})."
+        verdict = (
+            f"The data speak against it: {test['meaning']} ({evidence})."
             if violated
-            else f"No sign against it: {said}."
+            else f"No sign against it: {evidence}."
         )
-        status[str(test["assumption"])] = ("warn" if violated else "ok", found)
-    kept = ("name", "title", "sentence")
+        status[str(test["assumption"])] = ("warn" if violated else "ok", verdict)
+    columns = ("name", "title", "sentence")
     rows = [
-        {key: value for key, value in asdict(one).items() if key in kept} for one in ASSUMPTIONS
+        {key: value for key, value in asdict(one).items() if key in columns} for one in ASSUMPTIONS
     ]
     return [
         {
@@ -158,19 +158,19 @@ def assumed(case: Case, restrictions: list[dict[str, object]], observed: bool) -
     ]
 
 
-def ranges(learnt: StrataStudy, observed: bool) -> list[Range]:
+def ranges(study: StrataStudy, observed: bool) -> list[Range]:
     """Sharp ranges of the mean shares when less is assumed, and with hidden confounding where
     treatment was not randomised.
     """
-    q, m0 = cells_of(learnt.strata)
-    weight = learnt.case.log.weight
-    found: list[Range] = []
+    q, m0 = cells_of(study.strata)
+    weight = study.case.log.weight
+    rows: list[Range] = []
 
     def add(assume: str, names: tuple[str, ...], low: Floats, high: Floats) -> None:
         means = (
             _rounded(np.average(side, axis=0, weights=weight)).tolist() for side in (low, high)
         )
-        found.extend(
+        rows.extend(
             {"assume": assume, "stratum": s, "low": a, "high": b}
             for s, a, b in zip(names, *means, strict=True)
         )
@@ -179,17 +179,17 @@ def ranges(learnt: StrataStudy, observed: bool) -> list[Range]:
         bounds = strata_bounds(q, m0, assume=assume)
         add("".join(assume), TYPES, bounds.low, bounds.high)
     for factor in HIDDEN if observed else ():
-        add(f"Lambda {factor:g}", STRATA, *msm_strata(q, m0, learnt.propensity, factor))
-    return found
+        add(f"Lambda {factor:g}", STRATA, *msm_strata(q, m0, study.propensity, factor))
+    return rows
 
 
-def violations(learnt: StrataStudy, chance: Floats) -> list[Violation]:
+def violations(study: StrataStudy, chance: Floats) -> list[Violation]:
     """The shares and the reward as functions of harm h and of direct gain e.   chance: (n,), of an
     offer.
     """
-    q, m0 = cells_of(learnt.strata)
-    weight, found = learnt.case.log.weight, []
-    once, twice = type_reward(learnt.case, 1.0), type_reward(learnt.case, 2.0)
+    q, m0 = cells_of(study.strata)
+    weight, rows = study.case.log.weight, []
+    once, twice = type_reward(study.case, 1.0), type_reward(study.case, 2.0)
     for name, of_part in (("harm", with_harm), ("direct_gain", with_direct_gain)):
         for part in PARTS:
             types = of_part(q, m0, part)
@@ -204,8 +204,8 @@ def violations(learnt: StrataStudy, chance: Floats) -> list[Violation]:
                 "reward": float(reached @ once),
                 "cautious": float(reached @ twice),
             }
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 def _rounded(shares: Floats) -> Floats:
@@ -229,47 +229,47 @@ def type_reward(case: Case, lost: float) -> Floats:
     return worth
 
 
-def offer_rules(learnt: StrataStudy) -> Rules:
+def offer_rules(study: StrataStudy) -> Rules:
     """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the
     rows; the best obey the caps.
     """
-    case, n, scores = learnt.case, len(learnt.case.log), dict[str, Floats]()
+    case, n, scores = study.case, len(study.case.log), dict[str, Floats]()
     if capped(case.plan):
-        scores[FREE] = learnt.strata @ case.reward
+        scores[FREE] = study.strata @ case.reward
     if case.scheme is not None:
-        levels = learnt.uplift.levels()[:, :, 1]
-        scores["profit uplift"] = learnt.uplift.values[:, 0, 0]
+        levels = study.uplift.levels()[:, :, 1]
+        scores["profit uplift"] = study.uplift.values[:, 0, 0]
         scores["classical uplift"] = uplift_reward(
             levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost
         )
         scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
-    rules = {BEST: best_offers(learnt, case.plan.offers)}
+    rules = {BEST: best_offers(study, case.plan.offers)}
     rules |= {
-        name: within_folds(score, case.plan.offers, learnt.fold) for name, score in scores.items()
+        name: within_folds(score, case.plan.offers, study.fold) for name, score in scores.items()
     }
     rules[RANDOM] = np.full(n, float(rules[BEST].mean()))
     rules[ALL] = np.ones(n)
     return rules
 
 
-def judge_rules(learnt: StrataStudy, rules: Rules, level: float) -> dict[str, OfferValue]:
+def judge_rules(study: StrataStudy, rules: Rules, level: float) -> dict[str, OfferValue]:
     """The worth of each rule."""
-    log, reward = learnt.case.log, learnt.case.reward
+    log, reward = study.case.log, study.case.reward
     return {
         name: offer_value(
-            chance, learnt.signals, reward, weight=log.weight, groups=log.groups, level=level
+            chance, study.signals, reward, weight=log.weight, groups=log.groups, level=level
         )
         for name, chance in rules.items()
     }
 
 
 def compare_rules(
-    learnt: StrataStudy, rules: Rules, judged: dict[str, OfferValue], level: float
+    study: StrataStudy, rules: Rules, judged: dict[str, OfferValue], level: float
 ) -> list[OfferRule]:
     """The best offers by strata first, then each other rule with its paired difference from
     them.
     """
-    log, found = learnt.case.log, []
+    log, rows = study.case.log, []
     for name, value in judged.items():
         gap = (judged[BEST].rows - value.rows)[:, None]
         lead = mean_estimates(gap, weight=log.weight, groups=log.groups, level=level)[0].interval
@@ -281,35 +281,33 @@ def compare_rules(
             "lower": value.lower,
             "lead": [] if name == BEST else lead,
         }
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
-def reward_curve(learnt: StrataStudy, level: float) -> list[OfferPoint]:
+def reward_curve(study: StrataStudy, level: float) -> list[OfferPoint]:
     """The worth of the best offers by strata under each budget of offers."""
-    rules = {f"{share:g}": best_offers(learnt, share) for share in SHARES}
+    rules = {f"{share:g}": best_offers(study, share) for share in SHARES}
     return [
         {
             "share": share,
-            "offered": float(np.average(rules[name], weights=learnt.case.log.weight)),
+            "offered": float(np.average(rules[name], weights=study.case.log.weight)),
             "value": value.estimate.interval,
             "lower": value.lower,
         }
         for share, (name, value) in zip(
-            SHARES, judge_rules(learnt, rules, level).items(), strict=True
+            SHARES, judge_rules(study, rules, level).items(), strict=True
         )
     ]
 
 
-def audience_rows(
-    learnt: StrataStudy, rule: str, chance: Floats, level: float
-) -> list[AudienceRow]:
+def audience_rows(study: StrataStudy, rule: str, chance: Floats, level: float) -> list[AudienceRow]:
     """Who gets the offers of a rule, by stratum, in totals of the case's rows."""
-    case, log = learnt.case, learnt.case.log
+    case, log = study.case, study.case.log
     scheme = case.scheme or NOTHING_PAID
     lines = audience(
         chance,
-        learnt.signals,
+        study.signals,
         scheme,
         gain=case.gain,
         cost=case.cost,
@@ -340,16 +338,16 @@ def segment_rewards(study: Study, case: Case, rows: Floats) -> list[SegmentRewar
     that rule's value.
     """
     log, level = case.log, study.plan.report.level
-    found: list[SegmentReward] = []
+    segments: list[SegmentReward] = []
     for column in dict.fromkeys([*study.log.roles.protected, *study.task.groups]):
         codes, labels = audit_groups(study.log, column)
         inside = codes[case.rows]
         counts = np.bincount(inside, minlength=len(labels))
-        kept = counts[inside] >= 2
-        weight = None if log.weight is None else log.weight[kept]
-        groups = None if log.groups is None else log.groups[kept]
+        large = counts[inside] >= 2
+        weight = None if log.weight is None else log.weight[large]
+        groups = None if log.groups is None else log.groups[large]
         rewards = reward_by_segment(
-            rows[kept], inside[kept], weight=weight, groups=groups, level=level
+            rows[large], inside[large], weight=weight, groups=groups, level=level
         )
         for code, reward in rewards.items():
             place = int(code)
@@ -359,5 +357,5 @@ def segment_rewards(study: Study, case: Case, rows: Floats) -> list[SegmentRewar
                 "rows": int(counts[place]),
                 "reward": reward.interval,
             }
-            found.append(row)
-    return found
+            segments.append(row)
+    return segments

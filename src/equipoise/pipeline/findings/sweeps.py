@@ -31,7 +31,7 @@ def budget_sweep(
     task: PolicyTask,
     judge: Judge,
     budgets: Sequence[float],
-    chosen: float | None,
+    current: float | None,
     progress: Progress = silent,
 ) -> list[BudgetPoint]:
     """What the objective gains at each budget per head; by default from 0 to the unbounded spend,
@@ -41,14 +41,14 @@ def budget_sweep(
     free = replace(task, constraints=other)
     most = _spend(free, solve_folds(free))
     grid = sorted(set(budgets)) or sorted(
-        {*np.linspace(0, most, POINTS + 1).tolist(), *([chosen] if chosen is not None else [])}
+        {*np.linspace(0, most, POINTS + 1).tolist(), *([current] if current is not None else [])}
     )
     points: list[BudgetPoint] = []
     for step, budget in enumerate(grid):
         progress("budgets", step, len(grid))
-        asked = replace(task, constraints=[budget_of(budget, per_head=True), *other])
+        priced = replace(task, constraints=[budget_of(budget, per_head=True), *other])
         try:
-            solved = solve_folds(asked)
+            solved = solve_folds(priced)
         except InfeasibleError as error:
             LOG.info("no policy has budget %g: %s", budget, error)
             continue
@@ -71,7 +71,7 @@ def budget_sweep(
 def trade_off(
     task: PolicyTask,
     judge: Judge,
-    chosen: Solved,
+    solution: Solved,
     signs: dict[str, float],
     progress: Progress = silent,
 ) -> list[TradeOff]:
@@ -95,7 +95,7 @@ def trade_off(
     points: list[TradeOff] = []
     for step, (weights, is_chosen) in enumerate(mixes):
         progress("trade-off", step, len(mixes))
-        solved = chosen if is_chosen else _try(replace(task, weights=weights))
+        solved = solution if is_chosen else _try(replace(task, weights=weights))
         if solved is not None:
             values, _ = judge.value(one_hot(solved.choice, len(task.effects.candidates)))
             points.append({"weights": weights, "values": values, "chosen": is_chosen})
@@ -122,13 +122,13 @@ def _reach(task: PolicyTask) -> dict[str, float]:
             float(np.maximum(objective.max(axis=1), 0).mean()), float(np.finfo(np.float64).tiny)
         )
 
-    found = {
+    reach = {
         name: best(np.abs(values[:, :, task.effects.metrics.index(name)])) for name in task.weights
     }
-    found[""] = best(
+    reach[""] = best(
         np.einsum("iaj,j->ia", values[:, :, columns], np.asarray([*task.weights.values()]))
     )
-    return found
+    return reach
 
 
 def _spend(task: PolicyTask, solved: Solved) -> float:

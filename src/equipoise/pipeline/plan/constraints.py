@@ -24,11 +24,12 @@ def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
     """What one unit of each metric is worth, signed by which way is better; by default the first
     metric alone counts.
     """
-    given = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
-    for name in given:
+    weights = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
+    for name in weights:
         known_name("weight of", name, log.metrics, "[policy] weights")
     return {
-        outcome.name: outcome.sign * given.get(outcome.name, 0.0) for outcome in log.roles.outcomes
+        outcome.name: outcome.sign * weights.get(outcome.name, 0.0)
+        for outcome in log.roles.outcomes
     }
 
 
@@ -49,18 +50,18 @@ def constraints_of(
 ) -> list[Constraint]:
     """Every demand of the plan, per head; the budget comes first."""
     n, candidates = len(log), log.cell_names[1:]
-    found: list[Constraint] = []
+    constraints: list[Constraint] = []
     if plan.budget is not None:
-        found.append(make.budget(plan.budget.head(n), per_head=True, unit=currency))
+        constraints.append(make.budget(plan.budget.head(n), per_head=True, unit=currency))
     if plan.offers is not None:
-        found.append(make.offers(plan.offers.head(n), per_head=True))
+        constraints.append(make.offers(plan.offers.head(n), per_head=True))
     for cap in plan.caps:
         known_name("cap on", cap.candidate, candidates, "[policy.caps]")
-        found.append(make.cap(cap.candidate, cap.head(n), per_head=True))
-    found += [_floor(floor, log) for floor in plan.floors]
-    found += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
-    found += [make.parity(parity.column, parity.within) for parity in plan.parity]
-    return found
+        constraints.append(make.cap(cap.candidate, cap.head(n), per_head=True))
+    constraints += [_floor(floor, log) for floor in plan.floors]
+    constraints += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
+    constraints += [make.parity(parity.column, parity.within) for parity in plan.parity]
+    return constraints
 
 
 def _floor(floor: FloorPlan, log: Log) -> Constraint:
@@ -78,8 +79,8 @@ def _group_budget(budget: GroupBudget, groups: Groups, currency: str) -> Constra
     labels = groups[budget.column]
     heads = int((labels == budget.group).sum())
     if heads == 0:
-        known = tuple(np.unique(labels).tolist())
-        known_name(f"group of {budget.column!r}", budget.group, known, "[policy.group_budgets]")
+        names = tuple(np.unique(labels).tolist())
+        known_name(f"group of {budget.column!r}", budget.group, names, "[policy.group_budgets]")
     return make.group_budget(
         budget.column, budget.group, budget.head(heads), per_head=True, unit=currency
     )

@@ -48,27 +48,27 @@ def _registered(
             f"[{table}]",
             among(name, registry),
         )
-    made = registry.load(name)
-    settings = _settings(made, params, f"[{table}.params]")
-    known = inspect.signature(made).parameters
-    if "random_state" in known:
+    cls = registry.load(name)
+    settings = _settings(cls, params, f"[{table}.params]")
+    parameters = inspect.signature(cls).parameters
+    if "random_state" in parameters:
         settings.setdefault("random_state", seed)
-    return made(**{**settings, "space": space})
+    return cls(**{**settings, "space": space})
 
 
-def _settings(made: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
+def _settings(cls: Any, params: dict[str, Any], where: str) -> dict[str, Any]:
     """The settings of an estimator or of its trees, their names checked."""
-    known = [name for name in inspect.signature(made).parameters if name != "space"]
-    renamed = getattr(made, "renamed_arguments_", {})
+    names = [name for name in inspect.signature(cls).parameters if name != "space"]
+    renamed = getattr(cls, "renamed_arguments_", {})
     settings: dict[str, Any] = {}
-    for written, value in given.items():
+    for written, value in params.items():
         name = renamed.get(written, written)
         if name != written:
             warn_renamed(f"key {written!r} of {where}", repr(name))
         if name in settings:
             raise PlanError(f"key {name!r}", "be given once", f"{written!r} too", where)
-        if name not in known:
-            fix = nearest(name, known) or f"known keys: {', '.join(known)}"
+        if name not in names:
+            fix = nearest(name, names) or f"known keys: {', '.join(names)}"
             raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
         table, trees = isinstance(value, dict), BoostedClasses if name == CLASSES else BoostedTrees
         settings[name] = trees(**_settings(trees, value, f"{where} {name}")) if table else value

@@ -45,14 +45,14 @@ def _file(plan: Plan, space: Space | None) -> Log:
 
 def _dataset(plan: LogPlan, space: Space | None) -> Log:
     log: Log = DATASETS.load(plan.dataset or "")()
-    given = _roles(plan)
-    if not given and plan.outcomes is None and space is None:
+    named_roles = _roles(plan)
+    if not named_roles and plan.outcomes is None and space is None:
         return log
     if plan.outcomes is not None:
-        given["outcomes"] = tuple(
+        named_roles["outcomes"] = tuple(
             _known_outcome(log, name, spec) for name, spec in plan.outcomes.items()
         )
-    roles = replace(log.roles, **given)
+    roles = replace(log.roles, **named_roles)
     taken = {*roles.treatments, roles.claimed, roles.cost, roles.id, roles.group, *roles.protected}
     taken |= {outcome.name for outcome in roles.outcomes}
     if plan.features is None:
@@ -61,17 +61,17 @@ def _dataset(plan: LogPlan, space: Space | None) -> Log:
 
 
 def _roles(plan: LogPlan) -> dict[str, Any]:
-    given = plan.roles()
-    if given.get("design") == LEARN:
-        given["design"] = None
-    return given
+    named_roles = plan.roles()
+    if named_roles.get("design") == LEARN:
+        named_roles["design"] = None
+    return named_roles
 
 
 def _known_outcome(log: Log, name: str, spec: OutcomePlan) -> Outcome:
-    known = {outcome.name: outcome for outcome in log.roles.outcomes}
-    if name not in known:
+    outcomes = {outcome.name: outcome for outcome in log.roles.outcomes}
+    if name not in outcomes:
         raise PlanError(
-            f"outcome {name!r}", f"be one of {', '.join(known)}", repr(name), "[log.outcomes]"
+            f"outcome {name!r}", f"be one of {', '.join(outcomes)}", repr(name), "[log.outcomes]"
         )
-    said = spec.model_dump(exclude_unset=True)
-    return replace(known[name], **said)
+    settings = spec.model_dump(exclude_unset=True)
+    return replace(outcomes[name], **settings)

@@ -133,8 +133,8 @@ def _explain(error: ValidationError, where: str) -> None:
     )
 
 
-def _unknown_key(path: tuple[Any, ...], value: Any, known: list[str], where: str) -> None:
-    fix = nearest(str(path[-1]), known, cutoff=0.5) or f"known keys: {', '.join(known)}"
+def _unknown_key(path: tuple[Any, ...], value: Any, keys: list[str], where: str) -> None:
+    fix = nearest(str(path[-1]), keys, cutoff=0.5) or f"known keys: {', '.join(keys)}"
     raise PlanError(f"key {path[-1]!r}", "be known", _short(value), _place(path[:-1], where), fix)
 
 
@@ -165,8 +165,8 @@ def _place(path: tuple[Any, ...], where: str) -> str:
 
 
 def _allowed(path: tuple[Any, ...]) -> str:
-    known = _known_keys(path)
-    return f"known keys: {', '.join(known)}" if known else ""
+    keys = _known_keys(path)
+    return f"known keys: {', '.join(keys)}" if keys else ""
 
 
 def _known_keys(path: tuple[Any, ...]) -> list[str]:
@@ -184,9 +184,9 @@ def _inner_table(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, PlanTable):
         return annotation
     for part in get_args(annotation):
-        found = _inner_table(part)
-        if found is not None:
-            return found
+        table = _inner_table(part)
+        if table is not None:
+            return table
     return None
 
 

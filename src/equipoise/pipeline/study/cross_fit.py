@@ -80,12 +80,12 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     """
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
-    known = log.propensity if propensity is None else propensity
+    probability = log.propensity if propensity is None else propensity
     model.fit(
         features.transform(log.features),
         targets(log),
         treatment=log.treatment,
-        propensity=known,
+        propensity=probability,
         sample_weight=log.weight,
         groups=log.groups,
     )
@@ -128,8 +128,8 @@ def cross_fit(
         progress("effects", f, count)
         inside = np.flatnonzero(fold == f)
         outside = np.flatnonzero(fold != f)
-        known = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
-        model = fit_model(log.take(outside), estimator, known)
+        probability = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
+        model = fit_model(log.take(outside), estimator, probability)
         shipped = model if shipped is None else shipped
         parts.append(model.effects(log.features.take(pa.array(inside))))
         rows.append(inside)

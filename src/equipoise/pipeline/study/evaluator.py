@@ -67,9 +67,9 @@ class Judge:
         keep = slice(None) if rows is None else rows
         weight = None if self.weight is None else self.weight[keep]
         groups = None if self.groups is None else self.groups[keep]
-        found = mean_estimates(gains[keep], weight=weight, groups=groups, level=self.level)
-        values = {name: found[j].interval for j, name in enumerate(self.metrics)}
-        return values, found[len(self.metrics)].interval
+        estimates = mean_estimates(gains[keep], weight=weight, groups=groups, level=self.level)
+        values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
+        return values, estimates[len(self.metrics)].interval
 
 
 def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, level: float) -> Judge:

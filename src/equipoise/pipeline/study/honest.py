@@ -140,8 +140,8 @@ class HonestPolicy(Displayed):
 
     def _lines(self) -> list[tuple[str, str]]:
         """What a reader wants to see first, as (label, text)."""
-        chosen = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
-        lines = [("shares", ", ".join(chosen))]
+        parts = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
+        lines = [("shares", ", ".join(parts))]
         for name, (value, low, high) in [*self.values.items(), ("spend", self.spend)]:
             label = name if name == "spend" and name not in self.values else f"gain in {name}"
             lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
@@ -250,8 +250,8 @@ def honest_policy(
     task, costs = make_policy_task(keys, log, effects, fold)
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
-    known = propensity_of(log) if propensity is None else propensity
-    values, spend = make_judge(log, effects, known, costs, level).value(shares)
+    probability = propensity_of(log) if propensity is None else propensity
+    values, spend = make_judge(log, effects, probability, costs, level).value(shares)
     return HonestPolicy(
         policy=solved.policy,
         scorer=None if model is None else ship(log, model, costs, solved),
@@ -267,10 +267,10 @@ def honest_policy(
 def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effects | None, Any]:
     """One of the two, the other None."""
     if isinstance(estimator, Effects):
-        given, estimator = estimator, None
+        table, estimator = estimator, None
         if effects is not None:
             raise InputError("effects", "be given once", "two of them", fix="leave effects= out")
-        effects = given
+        effects = table
     if (effects is None) == (estimator is None):
         got = "neither" if effects is None else "both"
         fix = "give an estimator such as DRLearner() for a policy that serves units never seen"

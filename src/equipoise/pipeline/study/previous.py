@@ -28,18 +28,18 @@ def previous_choice(path: Path, log: Log) -> Ints:
             "assignments to keep", f"have a column {missing[0]!r}", "none", str(path), fix
         )
     cells = {cell: place - 1 for place, cell in enumerate(log.cell_names)}
-    chosen = columns.text(table["chosen"]).to_pylist()
-    strange = next((label for label in chosen if label not in cells), None)
+    labels = columns.text(table["chosen"]).to_pylist()
+    strange = next((label for label in labels if label not in cells), None)
     if strange is not None:
-        known = ", ".join(log.cell_names)
+        names = ", ".join(log.cell_names)
         raise PlanError(
             "assignments to keep",
-            f"be of {known}",
+            f"be of {names}",
             repr(strange),
-            f"{path}, row {chosen.index(strange)}",
+            f"{path}, row {labels.index(strange)}",
         )
     units = columns.text(table[name]).to_pylist()
-    before = dict(zip(units, (cells[label] for label in chosen), strict=True))
+    before = dict(zip(units, (cells[label] for label in labels), strict=True))
     mine = (
         columns.text(log.table[log.roles.id]).to_pylist()
         if log.roles.id

@@ -41,8 +41,10 @@ def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
     ``design = "learn"``.
     """
     if plan.log.design == LEARN:
-        found, check = learnt_propensity(log, fold, plan.run.seed)
-        return Design(found, LearntPropensity(random_state=plan.run.seed), [check, *between(log)])
+        propensity, check = learnt_propensity(log, fold, plan.run.seed)
+        return Design(
+            propensity, LearntPropensity(random_state=plan.run.seed), [check, *between(log)]
+        )
     return Design(propensity_of(log), None, between(log))
 
 
@@ -78,7 +80,9 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
     """
     X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
     model = LearntPropensity(random_state=seed)
-    found: Floats = model.cross_fit(X, log.cells, len(log.cell_names), fold=fold, weight=log.weight)
+    propensity: Floats = model.cross_fit(
+        X, log.cells, len(log.cell_names), fold=fold, weight=log.weight
+    )
     clipped = float(model.clipped_share_.max())
     rows = [
         {
@@ -94,7 +98,7 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
         f"Propensities were learnt from the features; at most {clipped:.1%} of an arm's were"
         f" clipped at {model.clip:g}."
     )
-    return found, {
+    return propensity, {
         "name": "learnt propensity",
         "status": "warn" if clipped > CLIPPED else "note",
         "summary": summary,

@@ -182,12 +182,12 @@ def learn_strata(
         progress("strata", f, count)
         inside, outside = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
         part, sample = case.log.take(outside), case.sample
-        model, (seen, unseen) = clone(estimator), _features(case, outside, inside)
+        model, (train, test) = clone(estimator), _features(case, outside, inside)
         with warnings.catch_warnings():
             # the findings carry the tests of all rows
             warnings.simplefilter("ignore", AssumptionWarning)
             model.fit(
-                seen,
+                train,
                 sample.y[outside],
                 treatment=part.treatment,
                 claimed=sample.claimed[outside],
@@ -195,7 +195,7 @@ def learn_strata(
                 sample_weight=part.weight,
                 groups=part.groups,
             )
-        scores[inside] = model.scores(unseen)
+        scores[inside] = model.scores(test)
     progress("strata", count, count)
     uplift = cross_fit(
         case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity
@@ -262,8 +262,8 @@ def _check_ids(plan: StrataPlan, estimator: Any, log: Log) -> None:
 
 def _outcome(plan: StrataPlan, log: Log) -> Outcome:
     """The outcome that the incentive is for: the one named, or the first that is binary."""
-    known = [o for o in log.roles.outcomes if o.kind == "binary" and o.better == "higher"]
-    if not known:
+    candidates = [o for o in log.roles.outcomes if o.kind == "binary" and o.better == "higher"]
+    if not candidates:
         fix = "strata need a purchase: bought or not"
         raise PlanError(
             "an outcome",
@@ -273,9 +273,9 @@ def _outcome(plan: StrataPlan, log: Log) -> Outcome:
             fix,
         )
     if plan.outcome is None:
-        return known[0]
-    known_name("outcome", plan.outcome, tuple(o.name for o in known), WHERE)
-    return next(o for o in known if o.name == plan.outcome)
+        return candidates[0]
+    known_name("outcome", plan.outcome, tuple(o.name for o in candidates), WHERE)
+    return next(o for o in candidates if o.name == plan.outcome)
 
 
 def _candidate(plan: StrataPlan, log: Log) -> int:
@@ -305,20 +305,22 @@ def _two_arms(
 ) -> Log:
     """The rows of the two arms, with the profit and the outcome as metrics."""
     roles = log.roles
-    kept = replace(roles, outcomes=(outcome,), claimed=None, cost=None, propensity=(), design=None)
+    arm_roles = replace(
+        roles, outcomes=(outcome,), claimed=None, cost=None, propensity=(), design=None
+    )
     table = log.table.take(pa.array(rows))
     scheme = SCHEMES.get(plan.reward) if isinstance(plan.reward, str) else None
     if scheme is not None:
         gain, cost = plan.value or 0.0, plan.cost or 0.0
         profit = scheme.profit(y, claimed, margin=gain + cost, cost=cost)
         table = table.append_column(PROFIT, pa.array(profit))
-        kept = replace(kept, outcomes=(Outcome(PROFIT), outcome))
+        arm_roles = replace(arm_roles, outcomes=(Outcome(PROFIT), outcome))
     space = log.space
     if len(log.cell_names) > 2:
         labels = log.treatment[rows]
         cells = log.cells[rows]
         space = Arms([labels[np.argmax(cells == 0)], labels[np.argmax(cells > 0)]])
-    return Log(table, kept, space)
+    return Log(table, arm_roles, space)
 
 
 def _sample(log: Log, outcome: str, claimed: Floats) -> StrataSample:

@@ -40,109 +40,109 @@ def within_folds(score: Floats, share: float, fold: Ints) -> Floats:
     return chance
 
 
-def best_offers(learnt: StrataStudy, share: float) -> Floats:
+def best_offers(study: StrataStudy, share: float) -> Floats:
     """The best offers by strata to at most a share of each fold, within the plan's caps, as
     probabilities (n,).
     """
-    asked, score = learnt.case.plan, learnt.strata @ learnt.case.reward
-    if not capped(asked):
-        return within_folds(score, share, learnt.fold)
+    plan, score = study.case.plan, study.strata @ study.case.reward
+    if not capped(plan):
+        return within_folds(score, share, study.fold)
     chance = np.zeros(len(score))
-    for f in range(int(learnt.fold.max()) + 1):
-        rows = np.flatnonzero(learnt.fold == f)
-        counted = _counted(learnt, rows)
-        demands: list[Constraint] = [offers(share, per_head=True), *_demands(asked)]
-        made = budgeted_policy(
+    for f in range(int(study.fold.max()) + 1):
+        rows = np.flatnonzero(study.fold == f)
+        counted = _counted(study, rows)
+        demands: list[Constraint] = [offers(share, per_head=True), *_demands(plan)]
+        allocation = budgeted_policy(
             offer_effects(score[rows], counted), weights={"reward": 1.0}, constraints=demands
         )[1]
-        chance[rows] = made.choice == 0
+        chance[rows] = allocation.choice == 0
     return chance
 
 
-def capped(asked: StrataPlan) -> bool:
+def capped(plan: StrataPlan) -> bool:
     """Whether the plan has a cap on strata."""
-    return asked.always_buyers is not None or asked.harm is not None
+    return plan.always_buyers is not None or plan.harm is not None
 
 
-def cap_uses(learnt: StrataStudy, chance: Floats, level: float) -> list[CapUse]:
+def cap_uses(study: StrataStudy, chance: Floats, level: float) -> list[CapUse]:
     """How far the offers, (n,) probabilities, use the plan's caps: as the models say, and as the
     held-out rows show.
     """
-    asked, log, found = learnt.case.plan, learnt.case.log, list[CapUse]()
+    plan, log, uses = study.case.plan, study.case.log, list[CapUse]()
     offered = float(np.average(chance, weights=log.weight))
-    if asked.always_buyers is not None:
+    if plan.always_buyers is not None:
         level_of = np.empty(len(chance))
-        for f in range(int(learnt.fold.max()) + 1):
-            rows = np.flatnonzero(learnt.fold == f)
-            level_of[rows] = _levelled(learnt, rows)
-        said = float(np.average(chance * level_of, weights=log.weight)) / max(offered, TINY)
-        signal = chance * learnt.signals[:, ALWAYS_BUYER] / max(offered, TINY)
-        seen = mean_estimates(signal[:, None], weight=log.weight, groups=log.groups, level=level)[
-            0
-        ].interval
-        found.append(_use(ALWAYS, asked.always_buyers, said, seen))
-    if asked.harm is not None:
-        found.append(
+        for f in range(int(study.fold.max()) + 1):
+            rows = np.flatnonzero(study.fold == f)
+            level_of[rows] = _levelled(study, rows)
+        predicted = float(np.average(chance * level_of, weights=log.weight)) / max(offered, TINY)
+        signal = chance * study.signals[:, ALWAYS_BUYER] / max(offered, TINY)
+        interval = mean_estimates(
+            signal[:, None], weight=log.weight, groups=log.groups, level=level
+        )[0].interval
+        uses.append(_use(ALWAYS, plan.always_buyers, predicted, interval))
+    if plan.harm is not None:
+        uses.append(
             _use(
                 HARM,
-                asked.harm,
-                float(np.average(chance * _largest_harm(learnt), weights=log.weight)),
+                plan.harm,
+                float(np.average(chance * _largest_harm(study), weights=log.weight)),
                 [],
             )
         )
-    return found
+    return uses
 
 
-def _use(name: str, bound: float, said: float, seen: list[float]) -> CapUse:
+def _use(name: str, bound: float, predicted: float, interval: list[float]) -> CapUse:
     return {
         "cap": name,
         "bound": bound,
-        "used": said,
-        "seen": seen,
-        "binding": said >= NEARLY * bound,
+        "used": predicted,
+        "seen": interval,
+        "binding": predicted >= NEARLY * bound,
     }
 
 
-def _counted(learnt: StrataStudy, rows: Ints) -> dict[str, Floats]:
+def _counted(study: StrataStudy, rows: Ints) -> dict[str, Floats]:
     """What an offer to each of a fold's rows counts towards each cap, (rows,)."""
-    asked, found = learnt.case.plan, dict[str, Floats]()
-    if asked.always_buyers is not None:
-        found[ALWAYS] = _levelled(learnt, rows) - asked.always_buyers
-    if asked.harm is not None:
-        found[HARM] = _largest_harm(learnt)[rows]
-    return found
+    plan, counts = study.case.plan, dict[str, Floats]()
+    if plan.always_buyers is not None:
+        counts[ALWAYS] = _levelled(study, rows) - plan.always_buyers
+    if plan.harm is not None:
+        counts[HARM] = _largest_harm(study)[rows]
+    return counts
 
 
-def _levelled(learnt: StrataStudy, rows: Ints) -> Floats:
+def _levelled(study: StrataStudy, rows: Ints) -> Floats:
     """The probability of an always-buyer in a fold's rows, as the signals of the other folds show
     it, (rows,) in 0..1.
     """
-    said = np.column_stack(
+    basis = np.column_stack(
         [
-            np.ones(len(learnt.fold)),
-            learnt.strata[:, ALWAYS_BUYER],
-            learnt.strata @ learnt.case.reward,
+            np.ones(len(study.fold)),
+            study.strata[:, ALWAYS_BUYER],
+            study.strata @ study.case.reward,
         ]
     )
-    others = learnt.fold != learnt.fold[rows[0]]
+    others = study.fold != study.fold[rows[0]]
     root = (
-        np.sqrt(learnt.case.log.weight[others])[:, None]
-        if learnt.case.log.weight is not None
+        np.sqrt(study.case.log.weight[others])[:, None]
+        if study.case.log.weight is not None
         else 1.0
     )
-    signal = learnt.signals[others, ALWAYS_BUYER, None]
-    slope = np.linalg.lstsq(said[others] * root, signal * root)[0][:, 0]
-    level: Floats = np.clip(said[rows] @ slope, 0.0, 1.0)
+    signal = study.signals[others, ALWAYS_BUYER, None]
+    slope = np.linalg.lstsq(basis[others] * root, signal * root)[0][:, 0]
+    level: Floats = np.clip(basis[rows] @ slope, 0.0, 1.0)
     return level
 
 
-def _demands(asked: StrataPlan) -> list[Constraint]:
-    bounds = {ALWAYS: None if asked.always_buyers is None else 0.0, HARM: asked.harm}
+def _demands(plan: StrataPlan) -> list[Constraint]:
+    bounds = {ALWAYS: None if plan.always_buyers is None else 0.0, HARM: plan.harm}
     return [
         ceiling(name, bound, per_head=True) for name, bound in bounds.items() if bound is not None
     ]
 
 
-def _largest_harm(learnt: StrataStudy) -> Floats:
+def _largest_harm(study: StrataStudy) -> Floats:
     """The largest probability, (n,), that a claim makes a unit stop buying."""
-    return strata_bounds(*cells_of(learnt.strata), assume=("A5",)).of("harm")[1]
+    return strata_bounds(*cells_of(study.strata), assume=("A5",)).of("harm")[1]

@@ -81,7 +81,7 @@ class CurveSettings:
 
 def binary(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """Each category up or down by itself."""
-    found = []
+    curves = []
     for c, rows in settings.walk("binary", parts):
         up, gap = _switches(rows)
         slopes = np.empty((len(gap), rows.y.shape[1]))
@@ -91,8 +91,8 @@ def binary(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) 
             slopes[k] = (
                 np.average(model.effects(rows.X).values[:, 0], axis=0, weights=rows.weight) / gap[k]
             )
-        found.append(_straight(reach[c], slopes, settings))
-    return found
+        curves.append(_straight(reach[c], slopes, settings))
+    return curves
 
 
 def vector(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
@@ -109,13 +109,13 @@ def vector(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) 
         theta.append(one[0] / gap[:, None])
         covariance.append(one[1] / (gap[:, None] * gap))
         gaps.append(gap)
-    slopes, _ = _drawn_together(theta, covariance, [np.arange(len(gaps[0]))])
+    slopes, _ = _pooled_over_clusters(theta, covariance, [np.arange(len(gaps[0]))])
     return [_straight(one, slope, settings) for one, slope in zip(reach, slopes, strict=True)]
 
 
 def doses(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
     """A curve a category."""
-    found = []
+    curves = []
     for c, rows in settings.walk("doses", parts):
         effect = np.zeros((*reach[c].grid.shape, rows.y.shape[1]))
         for k, grid in enumerate(reach[c].grid):
@@ -136,8 +136,8 @@ def doses(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -
             effect[k] = np.column_stack(
                 [np.interp(grid, at[order], column[order]) for column in whole.T]
             )
-        found.append(Curves(reach[c], effect, np.zeros((0, rows.y.shape[1]))))
-    return found
+        curves.append(Curves(reach[c], effect, np.zeros((0, rows.y.shape[1]))))
+    return curves
 
 
 def shares(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) -> list[Curves]:
@@ -159,12 +159,16 @@ def shares(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) 
         K * settings.plan.degree - 1 + P,
     ]
     blocks = [np.arange(a, b) for a, b in pairwise(cuts) if b > a]
-    means, covariances = _drawn_together([theta for theta, _ in fits], [v for _, v in fits], blocks)
-    found = []
+    means, covariances = _pooled_over_clusters(
+        [theta for theta, _ in fits], [v for _, v in fits], blocks
+    )
+    curves = []
     for one, space, theta, covariance in zip(reach, spaces, means, covariances, strict=True):
         effect = np.stack([space.alone(k, grid) @ theta for k, grid in enumerate(one.grid)])
-        found.append(Curves(one, effect, theta[len(theta) - P :], Linear(space, theta, covariance)))
-    return found
+        curves.append(
+            Curves(one, effect, theta[len(theta) - P :], Linear(space, theta, covariance))
+        )
+    return curves
 
 
 CurveMethod = Callable[[list[Exposures], list[Reach], CurveSettings], list[Curves]]
@@ -192,7 +196,7 @@ def coefficients(
     return model.theta_[:, 0] / scale[:, None], covariance
 
 
-def _drawn_together(
+def _pooled_over_clusters(
     theta: list[Floats], covariance: list[Floats], blocks: list[Ints]
 ) -> tuple[Floats, Floats]:
     """Means (C, p, m) and covariances (C, m, p, p) after pooling over clusters, metric by
@@ -200,11 +204,13 @@ def _drawn_together(
     """
     if len(theta) == 1:
         return np.stack(theta), np.stack(covariance)
-    drawn = [
+    pooled_metrics = [
         pooled(np.stack([t[:, j] for t in theta]), np.stack([v[j] for v in covariance]), blocks)
         for j in range(theta[0].shape[1])
     ]
-    return np.stack([mean for mean, _ in drawn], axis=2), np.stack([v for _, v in drawn], axis=1)
+    return np.stack([mean for mean, _ in pooled_metrics], axis=2), np.stack(
+        [v for _, v in pooled_metrics], axis=1
+    )
 
 
 def _fit(model: Any, rows: Exposures, treatment: Any) -> None:

@@ -73,16 +73,16 @@ def check_supply(plan: Plan, log: Log) -> Shares:
             ' [space] kind = "shares"'
         )
         raise PlanError("the space of [supply]", "be shares", space.describe(), "[space]", fix)
-    asked = plan.supply
-    if asked is None:
+    supply = plan.supply
+    if supply is None:
         raise PlanError("table [supply]", "be given", "nothing", "the plan")
     if len(log.roles.features) == 0:
         raise PlanError(
             "the features", "be one or more", 0, "[log]", "users are told apart by features"
         )
-    named = [name for together in asked.together for name in together.categories]
-    named += [name for pair in asked.crowding for name in pair]
-    named += list(asked.inventory) if isinstance(asked.inventory, dict) else []
+    named = [name for together in supply.together for name in together.categories]
+    named += [name for pair in supply.crowding for name in pair]
+    named += list(supply.inventory) if isinstance(supply.inventory, dict) else []
     for name in named:
         known_name("category", name, space.parts, "[supply]")
     return space

@@ -144,8 +144,8 @@ def learn(
 def _forest(task: SupplyTask, rows: Exposures) -> Any:
     """The MDP2 forest of the weighted metrics: they have to be one outcome."""
     space = with_control(task.space, rows.T.mean(axis=0))
-    made = ESTIMATORS.load("mdp2")(space=space, random_state=task.seed)
-    return made.fit(
+    forest = ESTIMATORS.load("mdp2")(space=space, random_state=task.seed)
+    return forest.fit(
         rows.X,
         rows.y @ task.weights,
         treatment=rows.T,
@@ -158,19 +158,19 @@ def _demands(task: SupplyTask, curves: list[Curves], size: Floats) -> tuple[MixD
     """The plan's floors, inventory and joint caps on the grid."""
     grid, parts = np.stack([one.reach.grid for one in curves]), task.space.parts
     effect = np.stack([one.effect for one in curves])
-    found = []
+    demands = []
     for floor in task.floors:
         j = [outcome.name for outcome in task.outcomes].index(floor.metric)
         sign = task.outcomes[j].sign
-        found.append(
+        demands.append(
             MixDemand(f"floor of {floor.metric}", -sign * effect[..., j], -sign * floor.per_head)
         )
     today = size @ np.stack([one.reach.today for one in curves])
     for name, bound in _inventory(task, today).items():
-        found.append(MixDemand(f"inventory of {name}", _only(grid, [parts.index(name)]), bound))
+        demands.append(MixDemand(f"inventory of {name}", _only(grid, [parts.index(name)]), bound))
     for together in task.plan.together:
         places = [parts.index(name) for name in together.categories]
-        found.append(
+        demands.append(
             MixDemand(
                 f"{' + '.join(together.categories)} together",
                 _only(grid, places),
@@ -178,19 +178,19 @@ def _demands(task: SupplyTask, curves: list[Curves], size: Floats) -> tuple[MixD
                 each=True,
             )
         )
-    return tuple(found)
+    return tuple(demands)
 
 
 def _inventory(task: SupplyTask, today: Floats) -> dict[str, float]:
     """The largest share of all exposure that each category has in stock."""
-    given = task.plan.inventory
-    if isinstance(given, dict):
-        return given
+    stock = task.plan.inventory
+    if isinstance(stock, dict):
+        return stock
     return (
         {}
-        if given is None
+        if stock is None
         else {
-            name: given * float(share) for name, share in zip(task.space.parts, today, strict=True)
+            name: stock * float(share) for name, share in zip(task.space.parts, today, strict=True)
         }
     )
 

@@ -50,19 +50,19 @@ def run_supply(
     features = FeatureMap().fit(log.features)
     rows = exposures_of(log, features)
     clusters = learn_clusters(task, rows)
-    learnt = learn(task, rows, task.plan.way, clusters, progress)
-    found = findings_of(plan, log, task, rows, learnt, progress)
-    policy = policy_of(task, features, learnt, log.roles.id)
+    solution = learn(task, rows, task.plan.way, clusters, progress)
+    findings = findings_of(plan, log, task, rows, solution, progress)
+    policy = policy_of(task, features, solution, log.roles.id)
     with replacing(place) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
-        found["made"] = files.run_facts(
+        findings["made"] = files.run_facts(
             plan, PACKAGES, snapshot, command, time.perf_counter() - started
         )
         files.write_table(beside / files.MIXES, policy.assign(log.table))
-        files.write_findings(beside / files.METRICS, found)
-        (beside / files.REPORT).write_text(render_supply(found), encoding="utf-8")
-    return found
+        files.write_findings(beside / files.METRICS, findings)
+        (beside / files.REPORT).write_text(render_supply(findings), encoding="utf-8")
+    return findings
 
 
 def policy_of(
@@ -93,15 +93,15 @@ def findings_of(
     log: Log,
     task: SupplyTask,
     rows: Exposures,
-    learnt: ClusterMixes,
+    solution: ClusterMixes,
     progress: Progress = silent,
 ) -> SupplyFindings:
     """All that the job shows; `made` is left to the run."""
     level, ways = plan.report.level, (task.plan.way, *task.plan.rivals)
     valuation = value(task, rows, ways, plan.run.folds, level, progress)
     whole, against = make.intervals_of(valuation, task, level)
-    clusters = make.clusters_found(task, rows, learnt)
-    found: SupplyFindings = {
+    clusters = make.clusters_found(task, rows, solution)
+    findings: SupplyFindings = {
         "kind": KIND,
         "title": plan.report.title or f"What to show whom: {', '.join(log.metrics)}",
         "level": level,
@@ -119,9 +119,9 @@ def findings_of(
         "today": TODAY,
         "checks": make.checks_found(log, rows, task),
         "clusters": clusters,
-        "audit": make.audit_found(log, rows, learnt.mixes(rows.X)),
-        "curves": make.curves_found(task, learnt, clusters, level),
-        "demands": make.demands_found(learnt),
+        "audit": make.audit_found(log, rows, solution.mixes(rows.X)),
+        "curves": make.curves_found(task, solution, clusters, level),
+        "demands": make.demands_found(solution),
         "logged": dict(zip(log.metrics, valuation.logged.tolist(), strict=True)),
         "whole": whole,
         "against": against,
@@ -129,8 +129,8 @@ def findings_of(
         "risks": [],
         "made": {},
     }
-    found["headline"], found["risks"] = headline_of(found), risks_of(found)
-    return found
+    findings["headline"], findings["risks"] = headline_of(findings), risks_of(findings)
+    return findings
 
 
 JOB = Job(run_supply, render_supply, SupplyFindings, lambda findings: findings["whole"])

@@ -21,49 +21,51 @@ BINDING = 0.999
 EDGE, LEAST_SPREAD = 1e-6, 1e-3
 
 
-def clusters_found(task: SupplyTask, rows: Exposures, learnt: ClusterMixes) -> list[Cluster]:
+def clusters_found(task: SupplyTask, rows: Exposures, solution: ClusterMixes) -> list[Cluster]:
     """Every cluster with its mix; with the forest, the mean of its users' mixes."""
-    label, mixes = learnt.labels(rows.X), learnt.mixes(rows.X)
+    label, mixes = solution.labels(rows.X), solution.mixes(rows.X)
     middle, scale = rows.X.mean(axis=0), np.maximum(rows.X.std(axis=0), 1e-12)
-    found: list[Cluster] = []
-    for c, reach in enumerate(learnt.reach):
+    clusters: list[Cluster] = []
+    for c, reach in enumerate(solution.reach):
         inside = label == c
         z = (rows.X[inside].mean(axis=0) - middle) / scale
         order = np.argsort(-np.abs(z))[:TYPICAL]
         mix = mixes[inside].mean(axis=0)
-        grid = reach.grid if learnt.curves is None else learnt.curves[c].reach.grid
+        grid = reach.grid if solution.curves is None else solution.curves[c].reach.grid
         edge = (np.abs(mix - grid[:, 0]) < EDGE) | (np.abs(mix - grid[:, -1]) < EDGE)
         edge &= grid[:, -1] > grid[:, 0]
         typical = (
-            [(rows.names[j], float(z[j])) for j in order] if learnt.clusters is not None else []
+            [(rows.names[j], float(z[j])) for j in order] if solution.clusters is not None else []
         )
-        name = f"cluster {c + 1}" if learnt.clusters is not None else "everybody"
+        name = f"cluster {c + 1}" if solution.clusters is not None else "everybody"
         edges = (
-            [] if learnt.forest is not None else [task.space.parts[k] for k in np.flatnonzero(edge)]
+            []
+            if solution.forest is not None
+            else [task.space.parts[k] for k in np.flatnonzero(edge)]
         )
-        found.append(
+        clusters.append(
             {
                 "name": name,
-                "share": float(learnt.size[c]),
+                "share": float(solution.size[c]),
                 "typical": typical,
                 "today": reach.today.tolist(),
                 "mix": mix.tolist(),
                 "edge": edges,
             }
         )
-    return found
+    return clusters
 
 
 def audit_found(log: Log, rows: Exposures, mixes: Floats) -> list[GroupMix]:
     """The mean mixes of the groups of every protected column.   mixes: (n, K), recommended."""
-    found: list[GroupMix] = []
+    groups: list[GroupMix] = []
     for column in log.roles.protected:
         code, labels = log.codes(column)
         for g, label in enumerate(labels):
             w = rows.weight * (code == g)
             today, mix = (w @ shown / w.sum() for shown in (rows.T, mixes))
             share_of = float(w.sum() / rows.weight.sum())
-            found.append(
+            groups.append(
                 {
                     "column": column,
                     "group": label,
@@ -72,17 +74,17 @@ def audit_found(log: Log, rows: Exposures, mixes: Floats) -> list[GroupMix]:
                     "mix": mix.tolist(),
                 }
             )
-    return found
+    return groups
 
 
 def curves_found(
-    task: SupplyTask, learnt: ClusterMixes, clusters: list[Cluster], level: float
+    task: SupplyTask, solution: ClusterMixes, clusters: list[Cluster], level: float
 ) -> list[Curve]:
     """Curves of every cluster, category and metric; none with the forest, which has none of the
     plan's metrics apart.
     """
-    found: list[Curve] = []
-    for c, curves in enumerate(learnt.curves or ()):
+    rows: list[Curve] = []
+    for c, curves in enumerate(solution.curves or ()):
         for k, category in enumerate(task.space.parts):
             grid = curves.reach.grid[k]
             mixes = _making_room(curves.reach.today, k, grid)
@@ -109,8 +111,8 @@ def curves_found(
                     "low": low,
                     "high": high,
                 }
-                found.append(one)
-    return found
+                rows.append(one)
+    return rows
 
 
 def _making_room(today: Floats, k: int, grid: Floats) -> Floats:
@@ -127,17 +129,17 @@ def _along(grid: Floats, effect: Floats, at: Floats) -> Floats:
     return np.column_stack([np.interp(at, grid, column) for column in effect.T])
 
 
-def demands_found(learnt: ClusterMixes) -> list[DemandUse]:
+def demands_found(solution: ClusterMixes) -> list[DemandUse]:
     """Each demand by how far it is used."""
-    if learnt.answer is None:
+    if solution.answer is None:
         return []
-    found: list[DemandUse] = []
+    uses: list[DemandUse] = []
     for demand, used, price in zip(
-        learnt.demands, learnt.answer.used, learnt.answer.prices, strict=True
+        solution.demands, solution.answer.used, solution.answer.prices, strict=True
     ):
         most = float(used.max())
         close = most >= demand.bound - (1 - BINDING) * max(abs(demand.bound), 1e-3)
-        found.append(
+        uses.append(
             {
                 "demand": demand.name,
                 "bound": demand.bound,
@@ -146,7 +148,7 @@ def demands_found(learnt: ClusterMixes) -> list[DemandUse]:
                 "binding": close,
             }
         )
-    return found
+    return uses
 
 
 def intervals_of(
@@ -165,13 +167,13 @@ def intervals_of(
 
 def steps_found(valuation: Valuation, task: SupplyTask) -> list[Step]:
     """The steps of the way."""
-    found: list[Step] = []
+    steps: list[Step] = []
     for part, value in valuation.steps.items():
         values = {outcome.name: value.gain[j].interval for j, outcome in enumerate(task.outcomes)}
-        found.append(
+        steps.append(
             {"part": part, "effective": value.effective, "values": values if value.told else None}
         )
-    return found
+    return steps
 
 
 def checks_found(log: Log, rows: Exposures, task: SupplyTask) -> list[Check]:

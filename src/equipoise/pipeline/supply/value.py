@@ -87,28 +87,28 @@ class _Fold:
 
     task: SupplyTask
     learnt_on: Exposures
-    held: Exposures
-    learnt: ClusterMixes
+    held_out: Exposures
+    solution: ClusterMixes
     mine: list[Ints]  # of learnt_on, by cluster
-    theirs: list[Ints]  # of held
+    theirs: list[Ints]  # of held_out
     levels: list[Level]
 
     def gain(self, mixes: Floats, other: Floats, judges: list[list[tuple[Floats, Floats]]]) -> Gain:
         """The gain of mixes over others, (n, K) both."""
         value, variance = (
-            np.zeros((len(judges) + 1, self.held.y.shape[1])),
-            np.zeros((len(judges) + 1, self.held.y.shape[1])),
+            np.zeros((len(judges) + 1, self.held_out.y.shape[1])),
+            np.zeros((len(judges) + 1, self.held_out.y.shape[1])),
         )
-        whole = self.held.weight.sum()
+        whole = self.held_out.weight.sum()
         for c, rows in enumerate(self.theirs):
-            w, space = self.held.weight[rows], _space(self.task, self.learnt.reach[c].today)
+            w, space = self.held_out.weight[rows], _space(self.task, self.solution.reach[c].today)
             move = w @ (space.encode(mixes[rows]) - space.encode(other[rows])) / whole
             for j, judge in enumerate(judges):
                 theta, covariance = judge[c]
                 value[j] += move @ theta
                 variance[j] += np.einsum("p,mpq,q->m", move, covariance, move)
             if len(rows):
-                X, each = self.held.X[rows], self.levels[c]
+                X, each = self.held_out.X[rows], self.levels[c]
                 more = each(X, mixes[rows]) - each(X, other[rows])
                 value[-1] += w @ more / whole
                 variance[-1] += w**2 @ (more - np.average(more, axis=0, weights=w)) ** 2 / whole**2
@@ -117,16 +117,16 @@ class _Fold:
     def step(self, mixes: Floats, part: float) -> tuple[Floats, Floats, Floats]:
         """Levels (n, m) before and after a step, and its ratio (n,), for held-out rows."""
         before, after, ratio = (
-            np.empty_like(self.held.y),
-            np.empty_like(self.held.y),
-            np.empty(len(self.held)),
+            np.empty_like(self.held_out.y),
+            np.empty_like(self.held_out.y),
+            np.empty(len(self.held_out)),
         )
-        own = self.learnt.mixes(self.learnt_on.X)
-        for c, reach in enumerate(self.learnt.reach):
+        own = self.solution.mixes(self.learnt_on.X)
+        for c, reach in enumerate(self.solution.reach):
             mine, theirs = self.mine[c], self.theirs[c]
             if not len(theirs):
                 continue
-            here, there = self.learnt_on.take(mine), self.held.take(theirs)
+            here, there = self.learnt_on.take(mine), self.held_out.take(theirs)
             factor, moved = (
                 _factor(own[mine], reach.today, part),
                 _factor(mixes[theirs], reach.today, part),
@@ -159,30 +159,33 @@ def value(
     for f in range(folds):
         progress("value on held-out rows", f, folds)
         inside = np.flatnonzero(fold == f)
-        learnt_on, held = rows.take(np.flatnonzero(fold != f)), rows.take(inside)
+        learnt_on, held_out = rows.take(np.flatnonzero(fold != f)), rows.take(inside)
         clusters = learn_clusters(task, learnt_on)
-        found = {way: learn(task, learnt_on, way, clusters) for way in ways}
-        one = _fold(task, learnt_on, held, found[ways[0]])
+        solutions = {way: learn(task, learnt_on, way, clusters) for way in ways}
+        one = _fold(task, learnt_on, held_out, solutions[ways[0]])
         judges = [_judging(one, models) for models in JUDGES.values()]
-        mixes = {way: learnt.mixes(held.X) for way, learnt in found.items()}
-        mixes[TODAY] = np.stack([reach.today for reach in one.learnt.reach])[
-            one.learnt.labels(held.X)
+        mixes = {way: solution.mixes(held_out.X) for way, solution in solutions.items()}
+        mixes[TODAY] = np.stack([reach.today for reach in one.solution.reach])[
+            one.solution.labels(held_out.X)
         ]
         for way, gains in whole.items():
-            gains.append(one.gain(mixes[way], held.T, judges))
+            gains.append(one.gain(mixes[way], held_out.T, judges))
         for way, gains in against.items():
             gains.append(one.gain(mixes[ways[0]], mixes[way], judges))
         for part, arrays in steps.items():
             for store, found_part in zip(arrays, one.step(mixes[ways[0]], part), strict=True):
                 store[inside] = found_part
-        size.append(held.weight.sum() / rows.weight.sum())
+        size.append(held_out.weight.sum() / rows.weight.sum())
     progress("value on held-out rows", folds, folds)
-    told = {
+    shifts = {
         part: shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=level)
         for part, arrays in steps.items()
     }
     return Valuation(
-        rows.weight @ rows.y / rows.weight.sum(), _pooled(whole, size), _pooled(against, size), told
+        rows.weight @ rows.y / rows.weight.sum(),
+        _pooled(whole, size),
+        _pooled(against, size),
+        shifts,
     )
 
 
@@ -198,16 +201,18 @@ def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
     }
 
 
-def _fold(task: SupplyTask, learnt_on: Exposures, held: Exposures, learnt: ClusterMixes) -> _Fold:
-    label, new = learnt.labels(learnt_on.X), learnt.labels(held.X)
+def _fold(
+    task: SupplyTask, learnt_on: Exposures, held_out: Exposures, solution: ClusterMixes
+) -> _Fold:
+    label, new = solution.labels(learnt_on.X), solution.labels(held_out.X)
     mine, theirs = (
-        [np.flatnonzero(of == c) for c in range(len(learnt.size))] for of in (label, new)
+        [np.flatnonzero(of == c) for c in range(len(solution.size))] for of in (label, new)
     )
     levels = [
         _levels(task, learnt_on.take(rows), reach.today)
-        for rows, reach in zip(mine, learnt.reach, strict=True)
+        for rows, reach in zip(mine, solution.reach, strict=True)
     ]
-    return _Fold(task, learnt_on, held, learnt, mine, theirs, levels)
+    return _Fold(task, learnt_on, held_out, solution, mine, theirs, levels)
 
 
 def _space(task: SupplyTask, today: Floats) -> Any:
@@ -216,9 +221,9 @@ def _space(task: SupplyTask, today: Floats) -> Any:
 
 def _judging(one: _Fold, models: dict[str, Any]) -> list[tuple[Floats, Floats]]:
     """Theta and its covariance on the held-out rows of each cluster."""
-    found = []
+    judges = []
     for c, rows in enumerate(one.theirs):
-        space, part = _space(one.task, one.learnt.reach[c].today), one.held.take(rows)
+        space, part = _space(one.task, one.solution.reach[c].today), one.held_out.take(rows)
         needed = LEAST * space.encode(space.control[None]).shape[1]
         if len(rows) < needed:
             fix = "ask for fewer clusters or folds, or log more"
@@ -228,8 +233,8 @@ def _judging(one: _Fold, models: dict[str, Any]) -> list[tuple[Floats, Floats]]:
                 len(rows),
                 fix=fix,
             )
-        found.append(coefficients(space, part, part.T, one.task.seed, **models))
-    return found
+        judges.append(coefficients(space, part, part.T, one.task.seed, **models))
+    return judges
 
 
 def _factor(mixes: Floats, today: Floats, part: float) -> Floats:
@@ -248,7 +253,7 @@ def _levels(task: SupplyTask, rows: Exposures, today: Floats) -> Level:
     models = learn_targets(TREES, both, Nuisance(None, rest), None, rows.weight, task.seed)
 
     def level(X: Floats, T: Floats) -> Floats:
-        found: Floats = space.encode(T) @ theta + predict_all(models, np.hstack([X, T])).T
-        return found
+        mean: Floats = space.encode(T) @ theta + predict_all(models, np.hstack([X, T])).T
+        return mean
 
     return level

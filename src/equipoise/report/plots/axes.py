@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from equipoise.report.formatting import Unit, known
+from equipoise.report.formatting import Unit, has_interval
 from equipoise.report.plots.marks import FAINT, FONT, MUTED, PAPER, Mark, Spec, plain
 
 ROW, HEAD, PANEL, PLANE = 34, 66, 240, 330  # heights, pixels
@@ -128,7 +128,7 @@ def whiskers(
     """Asymmetric error bars; an unknown end draws nothing."""
     ends = [
         (unit.scaled(i[0]), unit.scaled(i[1]), unit.scaled(i[2]))
-        if known(i)
+        if has_interval(i)
         else (None, None, None)
         for i in intervals
     ]

@@ -41,8 +41,8 @@ def lollipops(
     'all: age 20%; spend 60%'
     """
     columns = [[real(x) for x in values] for _, _, values in series]
-    seen = [[x for x in row if x == x] for row in zip(*columns, strict=True)]
-    means = [sum(row) / len(row) if row else None for row in seen]
+    numbers = [[x for x in row if x == x] for row in zip(*columns, strict=True)]
+    means = [sum(row) / len(row) if row else None for row in numbers]
     rows = list(range(len(names)))
     bars: Spec = {
         "type": "bar",
@@ -62,9 +62,9 @@ def lollipops(
         data.append(markers([x if x == x else None for x in xs], rows, mark, 9, hover))
     height = HEAD + 28 * max(len(names), 2)
     x = axis_of(axis, tickformat=".0%", rangemode="tozero", nticks=5, ticks="")
-    told = "; ".join(f"{n} {share(m)}" for n, m in zip(names, means, strict=True))
+    summary = "; ".join(f"{n} {share(m)}" for n, m in zip(names, means, strict=True))
     return Plot(
-        drawing(data, x, {"showgrid": False}, height, (), names), f"{name}: {told}", height, name
+        drawing(data, x, {"showgrid": False}, height, (), names), f"{name}: {summary}", height, name
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.core.deprecation import renamed_arguments
-from equipoise.report.formatting import Unit, apart, known, number, real, share
+from equipoise.report.formatting import Unit, apart, has_interval, number, real, share
 from equipoise.report.parts import Plot
 from equipoise.report.plots.axes import HEAD, ROW, axis_of, drawing, line_at, markers, whiskers
 from equipoise.report.plots.marks import CHOSEN, FONT, INK, MUTED, PAPER, RIVAL, Mark, Spec, plain
@@ -57,7 +57,9 @@ def forest(
     for row, (who, interval, (colour, symbol)) in enumerate(
         zip(names, intervals, marks, strict=True)
     ):
-        said = unit.effect(interval) + (f" [{unit.span(interval)}]" if known(interval) else "")
+        text = unit.effect(interval) + (
+            f" [{unit.span(interval)}]" if has_interval(interval) else ""
+        )
         fill = colour if apart(interval) else PAPER
         data.append(
             {
@@ -73,7 +75,7 @@ def forest(
                     "line": {"color": colour, "width": 2},
                 },
                 "cliponaxis": False,
-                "hovertext": [f"<b>{plain(who, 60)}</b><br>{html.escape(said)}"],
+                "hovertext": [f"<b>{plain(who, 60)}</b><br>{html.escape(text)}"],
                 "hoverinfo": "text",
             }
         )
@@ -90,11 +92,11 @@ def forest(
     }
     spec = drawing(data, axes, bare, height, [line_at(0)])
     spec["layout"]["annotations"] = titles
-    told = "; ".join(
+    summary = "; ".join(
         f"{who} {unit.effect(i)}, interval {unit.span(i)}"
         for who, i in zip(names, intervals, strict=True)
     )
-    return Plot(spec, f"{name}: {told}", height, name)
+    return Plot(spec, f"{name}: {summary}", height, name)
 
 
 def _row_title(row: int, text: str) -> Spec:
@@ -239,7 +241,7 @@ def dumbbells(
     ]
     height = HEAD + 22 * max(len(names), 2)
     x = axis_of(axis, tickformat=".0%", rangemode="tozero", nticks=5, ticks="")
-    told = "; ".join(
+    summary = "; ".join(
         f"{n} {share(a)} to {share(b)}" for n, a, b in zip(names, before, after, strict=True)
     )
-    return Plot(drawing(data, x, {}, height, (), names), f"{name}: {told}", height, name)
+    return Plot(drawing(data, x, {}, height, (), names), f"{name}: {summary}", height, name)

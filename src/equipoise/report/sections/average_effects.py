@@ -60,15 +60,15 @@ def _average_row(view: View, row: Average) -> list[str]:
 
 def _best_arms(view: View, rows: list[Average]) -> str:
     """The best arm on each metric, in a sentence."""
-    said: dict[str, list[str]] = {}
+    best_on: dict[str, list[str]] = {}
     for metric in view.metrics:
         mine = [row for row in rows if row["metric"] == metric]
         sign = -1.0 if metric in view.lower else 1.0
         if mine:
             best = max(mine, key=lambda row: sign * real(row["effect"][0]))
             doubt = "" if apart(best["effect"]) else ", which may be chance"
-            said.setdefault(best["candidate"], []).append(
+            best_on.setdefault(best["candidate"], []).append(
                 f"{metric} ({view.units[metric].effect(best['effect'])}{doubt})"
             )
-    parts = [f"{name} does best on {listed(metrics)}" for name, metrics in said.items()]
+    parts = [f"{name} does best on {listed(metrics)}" for name, metrics in best_on.items()]
     return f"If everybody had to get the same: {'; '.join(parts)}."

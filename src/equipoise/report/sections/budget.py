@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from equipoise.report.findings import BudgetPoint, TradeOff
-from equipoise.report.formatting import MINUS, MISSING, known, one, plural, real, share
+from equipoise.report.formatting import MINUS, MISSING, has_interval, one, plural, real, share
 from equipoise.report.parts import Block, Figure, Key, Plot, Section, Table, Words
 from equipoise.report.plots import (
     CHOSEN,
@@ -136,28 +136,28 @@ def _budget_row(view: View, point: BudgetPoint, metrics: list[str]) -> list[str]
 
 def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     unit = view.units[metric]
-    seen = [point["values"][metric] for point in points]
+    intervals = [point["values"][metric] for point in points]
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
-    said = [
+    hover = [
         f"spend {view.spent(p['spend'][0])}: {view.gain(metric, i)}"
-        for p, i in zip(points, seen, strict=True)
+        for p, i in zip(points, intervals, strict=True)
     ]
-    ends = [i if known(i) else [i[0], i[0], i[0]] for i in seen]
+    ends = [i if has_interval(i) else [i[0], i[0], i[0]] for i in intervals]
     band = ([unit.scaled(i[1]) for i in ends], [unit.scaled(i[2]) for i in ends])
     axes = (f"spend per head, {view.spend.axis}", f"gain per head, {unit.axis}")
     plot = curve(
         spend,
-        [unit.scaled(i[0]) for i in seen],
+        [unit.scaled(i[0]) for i in intervals],
         band,
         LINE,
         axes,
-        said,
+        hover,
         metric,
-        f"{metric}: " + "; ".join(said),
+        f"{metric}: " + "; ".join(hover),
     )
     most = max(real(point["spend"][0]) for point in points)
     # for the name of a policy that stands at zero
-    room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in seen)
+    room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in intervals)
     plot.spec["layout"]["yaxis"]["autorangeoptions"] = {"include": room}
     rivals = [rival for rival in view.findings["rivals"] if metric in rival["values"]]
     for rival in rivals[1:] + rivals[:1]:
@@ -176,7 +176,7 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     name, unit = view.price_unit()
     spend = [view.spend.scaled(point["spend"][0]) for point in points]
     price = [unit.scaled(point["price"]) for point in points]
-    said = [f"at {view.spent(p['spend'][0])}: {view.per_spend(p['price'])}" for p in points]
+    hover = [f"at {view.spent(p['spend'][0])}: {view.per_spend(p['price'])}" for p in points]
     axes = (
         f"spend per head, {view.spend.axis}",
         f"{unit.axis} per {one(view.findings['currency'])}",
@@ -187,9 +187,9 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
         None,
         LINE,
         axes,
-        said,
+        hover,
         f"what one more {one(view.findings['currency'])} buys",
-        f"Marginal value of {name}: " + "; ".join(said),
+        f"Marginal value of {name}: " + "; ".join(hover),
     )
     plot.spec["data"][-1]["mode"] = "lines+markers"
     plot.spec["layout"]["yaxis"]["rangemode"] = "tozero"
@@ -277,23 +277,23 @@ def _beyond(best: TradeOff, other: TradeOff, metric: str) -> bool:
 
 def _plane(view: View, points: list[TradeOff], pair: tuple[str, str]) -> Plot:
     x, y = pair
-    drawn = []
+    dots = []
     for point in sorted(points, key=lambda p: p["chosen"]):
         weights = weights_in_words(point["weights"])
-        said = f"<b>{plain(weights, 60)}</b><br>" + "<br>".join(
+        hover = f"<b>{plain(weights, 60)}</b><br>" + "<br>".join(
             f"{plain(m)} {view.gain(m, point['values'][m])}" for m in pair
         )
         mark = CHOSEN if point["chosen"] else OTHER
-        drawn.append(
+        dots.append(
             {
                 "x": point["values"][x],
                 "y": point["values"][y],
                 "mark": mark,
                 "size": 18 if point["chosen"] else 10,
-                "said": said,
+                "said": hover,
             }
         )
     units = (view.units[x], view.units[y])
     axes = (f"{x} gained per head, {units[0].axis}", f"{y} gained per head, {units[1].axis}")
     label = f"{y} against {x}: {plural(len(points), 'set')} of weights; all are in the table"
-    return plane(drawn, units, axes, f"{x} against {y}", label, joined=len(view.metrics) == 2)
+    return plane(dots, units, axes, f"{x} against {y}", label, joined=len(view.metrics) == 2)

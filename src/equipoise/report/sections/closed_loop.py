@@ -25,25 +25,26 @@ MARKS: dict[str, tuple[Mark, int]] = {  # mark and size of a policy
 }
 
 
-def loop_report(found: dict[str, Any]) -> str:
+def loop_report(results: dict[str, Any]) -> str:
     """The page of what `reproduce.closed_loop.play` found."""
-    s, rows = found["settings"], {row["policy"]: row for row in found["rows"]}
-    won = ", ".join(f"{name} {_told(rows['HMUM'][name])}" for name in METRICS)
+    s, rows = results["settings"], {row["policy"]: row for row in results["rows"]}
+    won = ", ".join(f"{name} {_percent(rows['HMUM'][name])}" for name in METRICS)
     title = f"HMUM in {len(s['worlds'])} short-video worlds, {s['stage']} stage"
     head = {
         "title": title,
-        "headline": [f"Against switching nothing on, HMUM changes {won}; {_verdict(found)}"],
+        "headline": [f"Against switching nothing on, HMUM changes {won}; {_verdict(results)}"],
         "level": 0.95,
         "made": {"version": metadata.version("equipoise")},
     }
     cards = [
-        Card(f"Lift of {m}", _told(rows["HMUM"][m]), "", ["over none, all worlds"]) for m in METRICS
+        Card(f"Lift of {m}", _percent(rows["HMUM"][m]), "", ["over none, all worlds"])
+        for m in METRICS
     ]
-    return render_page(head, cards, [_plane(rows), _played(found)])
+    return render_page(head, cards, [_plane(rows), _protocol(results)])
 
 
-def _verdict(found: dict[str, Any]) -> str:
-    mean, low, high = (100 * x for x in found["hypervolume_gain"])
+def _verdict(results: dict[str, Any]) -> str:
+    mean, low, high = (100 * x for x in results["hypervolume_gain"])
     side = "beyond" if low > 0 else "inside" if high < 0 else "not told apart from"
     return (
         f"its point is {side} the curve of fixed weights ({mean:+.1f}{GLUE}% of its area,"
@@ -56,9 +57,9 @@ def _plane(rows: dict[str, Any]) -> Section:
     points = []
     for name, row in rows.items():
         mark, size = MARKS.get(name, (RIVAL, 6))
-        said = f"{name}: " + ", ".join(f"{m} {_told(row[m])}" for m in METRICS)
+        hover = f"{name}: " + ", ".join(f"{m} {_percent(row[m])}" for m in METRICS)
         points.append(
-            {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": said}
+            {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": hover}
         )
     units = (LIFT[METRICS[0]], LIFT[METRICS[1]])
     plot = plane(
@@ -98,8 +99,8 @@ def _plane(rows: dict[str, Any]) -> Section:
     )
 
 
-def _played(found: dict[str, Any]) -> Section:
-    s = found["settings"]
+def _protocol(results: dict[str, Any]) -> Section:
+    s = results["settings"]
     items = [
         (
             f"Worlds of the seeds {s['worlds'][0]} to {s['worlds'][-1]}, drawn from the stated"
@@ -114,8 +115,8 @@ def _played(found: dict[str, Any]) -> Section:
             f" {s['target']} from their context."
         ),
         (
-            f"Denominators floored: {100 * max(found['floored']):.1f}{GLUE}% of requests; both on:"
-            f" {_span(found['both_on'])}."
+            f"Denominators floored: {100 * max(results['floored']):.1f}{GLUE}% of requests;"
+            f" both on: {_span(results['both_on'])}."
         ),
     ]
     words = Words(
@@ -126,9 +127,9 @@ def _played(found: dict[str, Any]) -> Section:
     )
 
 
-def _told(interval: list[float]) -> str:
+def _percent(interval: list[float]) -> str:
     return f"{100 * interval[0]:+.2f}{GLUE}%"
 
 
 def _span(interval: list[float]) -> str:
-    return f"{_told(interval)} ({100 * interval[1]:+.2f} to {100 * interval[2]:+.2f})"
+    return f"{_percent(interval)} ({100 * interval[1]:+.2f} to {100 * interval[2]:+.2f})"

@@ -151,17 +151,17 @@ def _size(x: float | None) -> float:
 
 def _balance_title(rows: list[dict[str, Any]], size: dict[str, float], worst: str) -> str:
     """Whether the arms were alike: a large difference counts where chance does not explain it."""
-    said = f"the largest difference is {number(size[worst], 2)} ({worst})"
+    text = f"the largest difference is {number(size[worst], 2)} ({worst})"
     if size[worst] <= FINE_SMD:
-        return f"The arms were alike before treatment: {said}"
+        return f"The arms were alike before treatment: {text}"
     odd = {
         row["feature"]
         for row in rows
         if _size(row["smd"]) > FINE_SMD and _size(row.get("z", CHANCE + 1)) > CHANCE
     }
     if not odd:
-        return f"The arms were as alike before treatment as chance makes them: {said}"
+        return f"The arms were as alike before treatment as chance makes them: {text}"
     return (
         f"{plural(len(odd), 'feature')} of {len(size)} differ between arms by more than chance:"
-        f" {said}"
+        f" {text}"
     )

@@ -20,9 +20,9 @@ DEARER = 1.05  # a rival that spends so many times what the chosen policy spends
 
 def policy(view: View) -> Section:
     """6. Who gets what?"""
-    chosen = view.findings["policy"]
+    summary = view.findings["policy"]
     blocks: list[Block] = [_who_gets_what(view)]
-    if not chosen["groups"]:
+    if not summary["groups"]:
         blocks.append(
             Words(
                 "No protected column was named, so who gets what is not broken down by group.",
@@ -30,9 +30,9 @@ def policy(view: View) -> Section:
             )
         )
     blocks += [_profile(view), _demands(view), *_carried(view)]
-    aim = view.weighted[0] if len(view.weighted) == 1 else weights_in_words(chosen["weights"])
+    aim = view.weighted[0] if len(view.weighted) == 1 else weights_in_words(summary["weights"])
     answer = (
-        f"Of all people, {gets_in_words(chosen['shares'])}. What the policy makes as large as its"
+        f"Of all people, {gets_in_words(summary['shares'])}. What the policy makes as large as its"
         f" demands allow: {aim}."
     )
     return Section(
@@ -41,10 +41,10 @@ def policy(view: View) -> Section:
 
 
 def _who_gets_what(view: View) -> Block:
-    chosen = view.findings["policy"]
+    summary = view.findings["policy"]
     every = [view.control, *view.candidates]
-    bars = [("Everybody", chosen["shares"])] + [
-        (f"{g['column']}: {g['group']}", g["shares"]) for g in chosen["groups"]
+    bars = [("Everybody", summary["shares"])] + [
+        (f"{g['column']}: {g['group']}", g["shares"]) for g in summary["groups"]
     ]
     colours = [CONTROL, *(view.mark(name)[0] for name in view.candidates)]
     series = [
@@ -52,7 +52,7 @@ def _who_gets_what(view: View) -> Block:
         for name, colour in zip(every, colours, strict=True)
     ]
     label = "; ".join(f"{name}: {shares_in_words(s, len(every))}" for name, s in bars)
-    metrics = [m for m in view.metrics if all(m in g["values"] for g in chosen["groups"])]
+    metrics = [m for m in view.metrics if all(m in g["values"] for g in summary["groups"])]
     columns = ["group", "people", *every, "spend per head", *metrics]
     value = view.chosen
     whole = (
@@ -63,18 +63,18 @@ def _who_gets_what(view: View) -> Block:
     first = [
         "Everybody",
         MISSING,
-        *(share(chosen["shares"].get(name, 0.0)) for name in every),
+        *(share(summary["shares"].get(name, 0.0)) for name in every),
         *whole,
     ]
     rows = [
         first + [MISSING] * (len(columns) - len(first)),
-        *(_group_row(view, g, every, metrics) for g in chosen["groups"]),
+        *(_group_row(view, g, every, metrics) for g in summary["groups"]),
     ]
     title, reading = (
-        _groups_title(view, chosen["groups"]),
+        _groups_title(view, summary["groups"]),
         "Each bar is all people of a group, split by what the policy gives them.",
     )
-    if chosen["groups"]:
+    if summary["groups"]:
         reading += (
             " The policy never sees a protected column: where its bars differ, features that it"
             " does see make them differ."
@@ -109,7 +109,7 @@ def _groups_title(view: View, groups: list[GroupShare]) -> str:
             f"{share(1 - real(view.findings['policy']['shares'].get(view.control, 0.0)))} of people"
             " are treated"
         )
-    widest, said = 0.0, ""
+    widest, text = 0.0, ""
     for column in dict.fromkeys(g["column"] for g in groups):
         large = [g for g in groups if g["column"] == column and g["rows"] >= FEW]
         for cell in [view.control, *view.candidates] if large else []:
@@ -118,9 +118,9 @@ def _groups_title(view: View, groups: list[GroupShare]) -> str:
             if most - least > widest:
                 widest = most - least
                 who, others = (f"{column}: {g['group']}" for g in (order[-1], order[0]))
-                said = f"{share(most)} of {who} get {cell}, {share(least)} of {others}"
+                text = f"{share(most)} of {who} get {cell}, {share(least)} of {others}"
     return (
-        f"Largest gap between groups: {said}"
+        f"Largest gap between groups: {text}"
         if widest >= POINT
         else "Groups get the same, to within a percentage point"
     )
@@ -244,7 +244,11 @@ def _victories(view: View, rivals: list[Rival]) -> str:
     """Whom the chosen policy beats on the main metric, by the paired intervals."""
     metric = view.metrics[0]
     sign = -1.0 if metric in view.lower else 1.0
-    said: dict[str, list[str]] = {"beats": [], "is not told apart from": [], "falls short of": []}
+    rivals_by_verb: dict[str, list[str]] = {
+        "beats": [],
+        "is not told apart from": [],
+        "falls short of": [],
+    }
     for rival in rivals[1:]:
         paired = rival["against_chosen"].get(metric)
         if paired is not None:
@@ -255,8 +259,8 @@ def _victories(view: View, rivals: list[Rival]) -> str:
                 if sign * real(paired[0]) > 0
                 else "falls short of"
             )
-            said[verb].append(_named(view, rival))
-    parts = [f"{verb} {listed(names)}" for verb, names in said.items() if names]
+            rivals_by_verb[verb].append(_named(view, rival))
+    parts = [f"{verb} {listed(names)}" for verb, names in rivals_by_verb.items() if names]
     return (
         f"On {metric}, the chosen policy {'; it '.join(parts)}."
         if parts

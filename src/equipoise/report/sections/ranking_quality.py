@@ -56,12 +56,12 @@ def _qini_panel(view: View, row: Ranking) -> Plot:
     y, low, high, chance = (
         [unit.scaled(v) for v in row[key]] for key in ("gain", "gain_low", "gain_high", "random")
     )
-    said = [f"{share(s)} treated: {unit.effect([g, lo, hi])}" for s, g, lo, hi in _points(row)]
+    hover = [f"{share(s)} treated: {unit.effect([g, lo, hi])}" for s, g, lo, hi in _points(row)]
     name = f"{row['candidate']} \u2192 {row['metric']}"
     label = f"{name}: Qini {unit.effect(row['qini'])}, interval {unit.span(row['qini'])}"
     gained = "fall" if row["metric"] in view.lower else "gain"
     axes = ("share treated, %", f"{gained} per head, {unit.axis}")
-    plot = curve(x, y, (low, high), view.mark(row["candidate"]), axes, said, name, label)
+    plot = curve(x, y, (low, high), view.mark(row["candidate"]), axes, hover, name, label)
     add_line(plot, x, chance)
     return plot
 

@@ -34,12 +34,12 @@ def _holds(row: Decile) -> bool:
 
 def _series(rows: list[Decile]) -> list[dict[str, Any]]:
     """The deciles of each (metric, candidate), in order."""
-    found: dict[tuple[str, str], list[Decile]] = {}
+    series: dict[tuple[str, str], list[Decile]] = {}
     for row in rows:
-        found.setdefault((row["metric"], row["candidate"]), []).append(row)
+        series.setdefault((row["metric"], row["candidate"]), []).append(row)
     return [
         {"metric": m, "candidate": c, "rows": sorted(rs, key=lambda r: r["decile"])}
-        for (m, c), rs in found.items()
+        for (m, c), rs in series.items()
     ]
 
 
@@ -85,16 +85,16 @@ def _decile_figure(view: View, rows: list[Decile]) -> Figure:
 
 
 def _decile_row(view: View, row: Decile) -> list[str]:
-    unit, seen = view.units[row["metric"]], row["observed"]
-    predicted = unit.effect([row["predicted"], seen[1], seen[2]])
+    unit, interval = view.units[row["metric"]], row["observed"]
+    predicted = unit.effect([row["predicted"], interval[1], interval[2]])
     return [
         row["metric"],
         row["candidate"],
         str(row["decile"]),
         f"{row['rows']:,}",
         predicted,
-        unit.effect(seen),
-        unit.span(seen),
+        unit.effect(interval),
+        unit.span(interval),
     ]
 
 
@@ -102,18 +102,25 @@ def _decile_panel(view: View, panel: dict[str, Any]) -> Plot:
     unit, rows = view.units[panel["metric"]], panel["rows"]
     mark: Mark = view.mark(panel["candidate"])
     x = [row["decile"] for row in rows]
-    seen = [row["observed"] for row in rows]
-    said = [
+    intervals = [row["observed"] for row in rows]
+    hover = [
         f"tenth {row['decile']}: observed {view.gain(panel['metric'], i)}"
-        for row, i in zip(rows, seen, strict=True)
+        for row, i in zip(rows, intervals, strict=True)
     ]
     name = f"{panel['candidate']} \u2192 {panel['metric']}"
-    label = f"{name}: " + "; ".join(said)
+    label = f"{name}: " + "; ".join(hover)
     plot = curve(
-        x, [None] * len(x), None, mark, ("tenth (1 = best predicted)", unit.axis), said, name, label
+        x,
+        [None] * len(x),
+        None,
+        mark,
+        ("tenth (1 = best predicted)", unit.axis),
+        hover,
+        name,
+        label,
     )
     add_line(plot, x, [unit.scaled(row["predicted"]) for row in rows])
-    add_points(plot, x, seen, unit, mark, said, 9)
+    add_points(plot, x, intervals, unit, mark, hover, 9)
     plot.spec["layout"]["xaxis"].update(
         {"tickmode": "linear", "dtick": 1 if len(x) <= TENTHS else 2, "range": [0.4, max(x) + 0.6]}
     )

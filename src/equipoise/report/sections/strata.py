@@ -23,30 +23,34 @@ ASSUMED = (
 
 def anyway(view: View) -> Section:
     """Who would have bought anyway?"""
-    found = view.findings["strata"]
+    findings = view.findings["strata"]
     blocks: list[Block] = [
-        _who(found),
-        *_audience(view, found),
-        budget(view, found),
-        worth(view, found),
+        _who(findings),
+        *_audience(view, findings),
+        budget(view, findings),
+        worth(view, findings),
     ]
-    blocks += [caps(view, found), rules(view, found)] if found["caps"] else [rules(view, found)]
-    if found["segments"]:
-        blocks.append(segments(view, found))
+    blocks += (
+        [caps(view, findings), rules(view, findings)]
+        if findings["caps"]
+        else [rules(view, findings)]
+    )
+    if findings["segments"]:
+        blocks.append(segments(view, findings))
     blocks += [
         Words(ASSUMED),
-        assumptions(found),
-        calibration(found),
-        violations(view, found),
-        ranges(found),
+        assumptions(findings),
+        calibration(findings),
+        violations(view, findings),
+        ranges(findings),
     ]
     return Section(
-        "strata", "Bought anyway", "Who would have bought anyway?", _answer(found), blocks
+        "strata", "Bought anyway", "Who would have bought anyway?", _answer(findings), blocks
     )
 
 
-def _answer(found: StrataFindings) -> str:
-    part = {row["stratum"]: row["share"] for row in found["shares"]}
+def _answer(findings: StrataFindings) -> str:
+    part = {row["stratum"]: row["share"] for row in findings["shares"]}
     only, always, ignore = (
         percent(part[name]) for name in ("coupon_buyer", "always_buyer", "never_taker")
     )
@@ -55,43 +59,42 @@ def _answer(found: StrataFindings) -> str:
         f" anyway and take it, and {ignore} would have bought anyway and ignore it."
     )
     out = (
-        f" {plural(found['left_out'], 'row')} of other arms are left out."
-        if found["left_out"]
+        f" {plural(findings['left_out'], 'row')} of other arms are left out."
+        if findings["left_out"]
         else ""
     )
-    own = found["unoffered"] and (
-        f" “{found['claimed']}” also happens without an offer, so a claim here means only: would do"
-        " it when offered."
+    own = findings["unoffered"] and (
+        f" “{findings['claimed']}” also happens without an offer, so a claim here means only:"
+        " would do it when offered."
     )
     return (
-        f"{people} The offer is “{found['candidate']}”, the claim “{found['claimed']}”, the"
-        f" purchase “{found['outcome']}”.{out}" + (own or "")
+        f"{people} The offer is “{findings['candidate']}”, the claim “{findings['claimed']}”, the"
+        f" purchase “{findings['outcome']}”.{out}" + (own or "")
     )
 
 
-def _lines(found: StrataFindings) -> dict[str, list[AudienceRow]]:
+def _lines(findings: StrataFindings) -> dict[str, list[AudienceRow]]:
     lines: dict[str, list[AudienceRow]] = {}
-    for row in found["audience"]:
+    for row in findings["audience"]:
         lines.setdefault(row["rule"], []).append(row)
     return lines
 
 
 def _parts(amounts: list[float]) -> list[float]:
     """Shares of a whole for drawing; an estimate below 0 is drawn as nothing."""
-    kept = [max(amount, 0.0) for amount in amounts]
-    total = sum(kept)
-    return [amount / total if total else 0.0 for amount in kept]
+    positive = [max(amount, 0.0) for amount in amounts]
+    total = sum(positive)
+    return [amount / total if total else 0.0 for amount in positive]
 
 
-def _who(found: StrataFindings) -> Figure:
-    groups = {"everybody": [row["share"][0] for row in found["shares"]]}
-    groups |= {rule: [row["offered"][0] for row in rows] for rule, rows in _lines(found).items()}
-    drawn = {name: _parts(amounts) for name, amounts in groups.items() if sum(amounts) > 0}
+def _who(findings: StrataFindings) -> Figure:
+    groups = {"everybody": [row["share"][0] for row in findings["shares"]]}
+    groups |= {rule: [row["offered"][0] for row in rows] for rule, rows in _lines(findings).items()}
+    bars = {name: _parts(amounts) for name, amounts in groups.items() if sum(amounts) > 0}
     series = [
-        (PEOPLE[s], COLOURS[s], [parts[i] for parts in drawn.values()])
-        for i, s in enumerate(STRATA)
+        (PEOPLE[s], COLOURS[s], [parts[i] for parts in bars.values()]) for i, s in enumerate(STRATA)
     ]
-    part = {row["stratum"]: row["share"] for row in found["shares"]}
+    part = {row["stratum"]: row["share"] for row in findings["shares"]}
     title = (
         f"{percent(part['coupon_buyer'])} of people buy only with the offer; "
         f"{percent(part['always_buyer'])} would have bought anyway and take it too"
@@ -101,9 +104,9 @@ def _who(found: StrataFindings) -> Figure:
         " given to those who buy anyway is lost. The bar of a good rule holds more of those who buy"
         " only with the offer than everybody's bar does."
     )
-    told = "; ".join(
+    summary = "; ".join(
         f"{name}: {', '.join(f'{PEOPLE[s]} {share(x)}' for s, x in zip(STRATA, p, strict=True))}"
-        for name, p in drawn.items()
+        for name, p in bars.items()
     )
     cells = [
         [
@@ -112,7 +115,7 @@ def _who(found: StrataFindings) -> Figure:
             SHARE.span(r["share"], plus=False),
             share(r["model"]),
         ]
-        for r in found["shares"]
+        for r in findings["shares"]
     ]
     twin = Table(
         "Shares of the five kinds of people",
@@ -120,29 +123,29 @@ def _who(found: StrataFindings) -> Figure:
         cells,
     )
     keys = [Key("bar", COLOURS[s], PEOPLE[s]) for s in STRATA]
-    return Figure(title, reading, [stacks(list(drawn), series, told)], twin, keys)
+    return Figure(title, reading, [stacks(list(bars), series, summary)], twin, keys)
 
 
-def _audience(view: View, found: StrataFindings) -> list[Block]:
+def _audience(view: View, findings: StrataFindings) -> list[Block]:
     """Whom the offers reach and what they are paid; in words for those who would have bought
     anyway.
     """
-    money, said, cells = reward_unit(view), [], []
-    for rule, rows in _lines(found).items():
+    money, sentences, cells = reward_unit(view), [], []
+    for rule, rows in _lines(findings).items():
         always, buyer = rows[ALWAYS_BUYER], rows[COUPON_BUYER]
         paid = (
             f"; {money.of_level(always['paid'])} is paid for purchases that would have come"
             " without it"
-            if found["scheme"]
+            if findings["scheme"]
             else ""
         )
-        said.append(
+        sentences.append(
             f"Under {rule}, about {_count(always['offered'])} people who would have bought anyway"
             f" take the offer{paid}. About {_count(buyer['offered'])} buy because of it."
         )
         for row in rows:
             amounts = [
-                money.of_level(row["paid"]) if found["scheme"] else "\u2013",
+                money.of_level(row["paid"]) if findings["scheme"] else "\u2013",
                 money.bare(row["reward"]),
             ]
             cells.append(
@@ -163,10 +166,10 @@ def _audience(view: View, found: StrataFindings) -> list[Block]:
         f"reward, {money.axis}",
     ]
     caption = (
-        f"Who gets the offers (totals of {found['rows']:,} people; {view.interval} in brackets)"
+        f"Who gets the offers (totals of {findings['rows']:,} people; {view.interval} in brackets)"
     )
     return [
-        Bullets("What goes to people who would have bought anyway", said),
+        Bullets("What goes to people who would have bought anyway", sentences),
         Table(caption, columns, cells, (0, 1)),
     ]
 

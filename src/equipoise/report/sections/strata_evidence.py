@@ -20,11 +20,11 @@ ASSUME = {
 STATUS = {"warn": 0, "note": 1, "ok": 2}
 
 
-def assumptions(found: StrataFindings) -> Checklist:
+def assumptions(findings: StrataFindings) -> Checklist:
     """The assumptions, the doubtful ones first, each with its test."""
-    tests = {str(test["assumption"]): test for test in found["restrictions"]}
+    tests = {str(test["assumption"]): test for test in findings["restrictions"]}
     checks = []
-    for row in sorted(found["assumptions"], key=lambda one: STATUS[one["status"]]):
+    for row in sorted(findings["assumptions"], key=lambda one: STATUS[one["status"]]):
         evidence = _bins(tests[row["name"]]) if row["name"] in tests else None
         checks.append(
             Checked(
@@ -51,16 +51,16 @@ def _bins(test: dict[str, Any]) -> Table:
     )
 
 
-def calibration(found: StrataFindings) -> Figure:
+def calibration(findings: StrataFindings) -> Figure:
     """Whether predicted shares are the shares seen."""
-    rows = {row["stratum"]: row for row in found["calibration"]}
+    rows = {row["stratum"]: row for row in findings["calibration"]}
     plots = []
     for name in (STRATA[COUPON_BUYER], STRATA[ALWAYS_BUYER]):
         row = rows[name]
-        seen = [
+        intervals = [
             [v, v - 2 * e, v + 2 * e] for v, e in zip(row["seen"], row["std_error"], strict=True)
         ]
-        said = [
+        hover = [
             f"said {share(a)}, seen {share(b)}"
             for a, b in zip(row["said"], row["seen"], strict=True)
         ]
@@ -71,12 +71,12 @@ def calibration(found: StrataFindings) -> Figure:
             None,
             LINE,
             ("predicted share, %", "seen, %"),
-            said,
+            hover,
             PEOPLE[name],
-            f"{PEOPLE[name]}: {'; '.join(said)}",
+            f"{PEOPLE[name]}: {'; '.join(hover)}",
         )
         add_line(plot, [min(x), max(x)], [min(x), max(x)])
-        add_points(plot, x, seen, SHARE, LINE, said, 9)
+        add_points(plot, x, intervals, SHARE, LINE, hover, 9)
         plots.append(plot)
     off = rows[STRATA[ALWAYS_BUYER]]["error"]
     title = (
@@ -89,7 +89,7 @@ def calibration(found: StrataFindings) -> Figure:
     )
     cells = [
         [PEOPLE[row["stratum"]], share(a), share(b), number(100 * e, 2), number(z, 2)]
-        for row in found["calibration"]
+        for row in findings["calibration"]
         for a, b, e, z in zip(row["said"], row["seen"], row["std_error"], row["z"], strict=True)
     ]
     twin = Table(
@@ -100,10 +100,10 @@ def calibration(found: StrataFindings) -> Figure:
     return Figure(title, reading, plots, twin, [Key("dots", MUTED, "predicted = seen")])
 
 
-def violations(view: View, found: StrataFindings) -> Figure:
+def violations(view: View, findings: StrataFindings) -> Figure:
     """The shares as two of the assumptions give way."""
-    plots = [_violation(found, of) for of in ("harm", "direct_gain")]
-    always = [row["always_buyer"] for row in found["violations"]]
+    plots = [_violation(findings, of) for of in ("harm", "direct_gain")]
+    always = [row["always_buyer"] for row in findings["violations"]]
     title = (
         f"If claiming harmed some, or sight alone sold, {share(min(always))} to"
         f" {share(max(always))} of people would be buyers anyway who take the offer"
@@ -123,7 +123,7 @@ def violations(view: View, found: StrataFindings) -> Figure:
             number(r["reward"]),
             number(r["cautious"]),
         ]
-        for r in found["violations"]
+        for r in findings["violations"]
     ]
     rewards = [f"reward per head, {money.axis}", "a lost sale counted twice"]
     columns = ["people who", "share", PEOPLE["coupon_buyer"], PEOPLE["always_buyer"], *rewards]
@@ -141,14 +141,14 @@ def violations(view: View, found: StrataFindings) -> Figure:
         plots,
         Table("When an assumption gives way", columns, cells),
         keys,
-        note if found["scheme"] else "",
+        note if findings["scheme"] else "",
     )
 
 
-def _violation(found: StrataFindings, of: str) -> Plot:
-    rows = [row for row in found["violations"] if row["of"] == of]
+def _violation(findings: StrataFindings, of: str) -> Plot:
+    rows = [row for row in findings["violations"] if row["of"] == of]
     x = [100 * row["share"] for row in rows]
-    said = [
+    hover = [
         f"{share(r['share'])}: {PEOPLE['always_buyer']} {share(r['always_buyer'])}" for r in rows
     ]
     axes = (f"people who {PEOPLE[of]}, %", SHARE.axis)
@@ -158,15 +158,15 @@ def _violation(found: StrataFindings, of: str) -> Plot:
         None,
         LINE,
         axes,
-        said,
+        hover,
         "",
-        f"{PEOPLE[of]}: {'; '.join(said)}",
+        f"{PEOPLE[of]}: {'; '.join(hover)}",
     )
     add_line(plot, x, [100 * r["coupon_buyer"] for r in rows], "solid", OTHER[0])
     return plot
 
 
-def ranges(found: StrataFindings) -> Table:
+def ranges(findings: StrataFindings) -> Table:
     """How many there could be when less is assumed."""
     cells = [
         [
@@ -175,7 +175,7 @@ def ranges(found: StrataFindings) -> Table:
             share(max(r["low"], 0.0)),
             share(max(r["high"], 0.0)),
         ]
-        for r in found["ranges"]
+        for r in findings["ranges"]
         if r["high"] > r["low"] + 1e-9
     ]
     columns = ["people who", "what is given up", "at least", "at most"]

@@ -15,9 +15,9 @@ CAPPED = {
 }
 
 
-def budget(view: View, found: StrataFindings) -> Figure:
+def budget(view: View, findings: StrataFindings) -> Figure:
     """What the best offers to each share of people bring."""
-    money, points, (best, *others) = reward_unit(view), found["curve"], found["rules"]
+    money, points, (best, *others) = reward_unit(view), findings["curve"], findings["rules"]
     title = (
         f"Offers to the best {share(best['offered'])} of people bring {money.effect(best['value'])}"
         f" per head{'' if apart(best['value']) else ', which may be nothing'}"
@@ -28,12 +28,12 @@ def budget(view: View, found: StrataFindings) -> Figure:
         " Grey marks are other rules."
     )
     x = [100 * point["offered"] for point in points]
-    said = [f"{share(p['offered'])} offered: {money.effect(p['value'])} per head" for p in points]
+    hover = [f"{share(p['offered'])} offered: {money.effect(p['value'])} per head" for p in points]
     band = tuple([money.scaled(p["value"][end]) for p in points] for end in (1, 2))
     axes = ("people offered, %", f"reward per head, {money.axis}")
     y = [money.scaled(p["value"][0]) for p in points]
     plot = curve(
-        x, y, (band[0], band[1]), LINE, axes, said, "", f"Reward by offers: {'; '.join(said)}"
+        x, y, (band[0], band[1]), LINE, axes, hover, "", f"Reward by offers: {'; '.join(hover)}"
     )
     add_line(plot, x, [money.scaled(p["lower"]) for p in points])
     names = [f"{r['rule']}: {money.effect(r['value'])}" for r in others]
@@ -66,9 +66,9 @@ def budget(view: View, found: StrataFindings) -> Figure:
     return Figure(title, reading, [plot], Table("Reward by budget of offers", columns, cells), keys)
 
 
-def worth(view: View, found: StrataFindings) -> Words:
+def worth(view: View, findings: StrataFindings) -> Words:
     """Whether choosing people is better than offers at random."""
-    lot = next((row for row in found["rules"] if row["kind"] == "random"), None)
+    lot = next((row for row in findings["rules"] if row["kind"] == "random"), None)
     if lot is None:
         return Words("The best offers were not compared with offers at random.", quiet=True)
     lead = view.gain_of(reward_unit(view), lot["lead"])
@@ -84,37 +84,39 @@ def worth(view: View, found: StrataFindings) -> Words:
     )
 
 
-def caps(view: View, found: StrataFindings) -> Bullets:
+def caps(view: View, findings: StrataFindings) -> Bullets:
     """Whether the caps hold, whether they bind, and what they cost."""
-    said = []
-    for cap in found["caps"]:
+    sentences = []
+    for cap in findings["caps"]:
         what, bound = CAPPED[cap["cap"]], share(cap["bound"])
         binds = (
             "It decides who is left out."
             if cap["binding"]
             else "It is not reached: without it nothing would change."
         )
-        seen = (
+        evidence = (
             f"; the held-out rows show {percent(cap['seen'])}"
             f" ({SHARE.span(cap['seen'], plus=False)})"
             if cap["seen"]
             else ""
         )
-        said.append(f"{what} at most {bound}: predicted {share(cap['used'])}{seen}. {binds}")
-    free = next(row for row in found["rules"] if row["kind"] == "uncapped")
+        sentences.append(
+            f"{what} at most {bound}: predicted {share(cap['used'])}{evidence}. {binds}"
+        )
+    free = next(row for row in findings["rules"] if row["kind"] == "uncapped")
     lead = view.gain_of(reward_unit(view), free["lead"])
-    said.append(
+    sentences.append(
         f"What the caps cost: with them the best offers bring {lead} per head, against the best"
         " offers without caps."
     )
-    return Bullets("Caps on whom the offers reach", said)
+    return Bullets("Caps on whom the offers reach", sentences)
 
 
-def rules(view: View, found: StrataFindings) -> Table:
+def rules(view: View, findings: StrataFindings) -> Table:
     """What other rules for the same offer bring."""
     money = reward_unit(view)
     cells = []
-    for row in found["rules"]:
+    for row in findings["rules"]:
         lead = view.gain_of(money, row["lead"]) if row["lead"] else "\u2013"
         low = money.effect([row["lower"], *row["value"][1:]])
         cells.append(
@@ -143,7 +145,7 @@ def rules(view: View, found: StrataFindings) -> Table:
     )
 
 
-def segments(view: View, found: StrataFindings) -> Table:
+def segments(view: View, findings: StrataFindings) -> Table:
     """The reward of the best offers, by group."""
     money = reward_unit(view)
     cells = [
@@ -153,7 +155,7 @@ def segments(view: View, found: StrataFindings) -> Table:
             money.effect(r["reward"]),
             money.span(r["reward"]),
         ]
-        for r in found["segments"]
+        for r in findings["segments"]
     ]
     return Table(
         "Reward per head of the best offers, by group",

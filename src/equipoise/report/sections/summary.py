@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.report.formatting import MISSING, known, number, real, seconds, share
+from equipoise.report.formatting import MISSING, has_interval, number, real, seconds, share
 from equipoise.report.parts import Block, Card, Code, Section, Table, Words
 from equipoise.report.view import View, shares_in_words
 
@@ -39,7 +39,7 @@ def _gained(view: View) -> Card:
     ]
     (name, first), rest = values[0], values[1:]
     unit = view.units[name]
-    notes = [f"{view.interval} {unit.span(first)}"] if known(first) else []
+    notes = [f"{view.interval} {unit.span(first)}"] if has_interval(first) else []
     if unit.level == "%":
         notes.append(f"{number(PEOPLE * real(first[0]), 0, plus=True)} for every {PEOPLE:,} people")
     notes += [f"{view.units[m].effect(i)} {m} ({view.units[m].span(i)})" for m, i in rest]
@@ -58,10 +58,10 @@ def _spent(view: View) -> list[Card]:
 def _treated(view: View) -> Card:
     shares = view.findings["policy"]["shares"]
     treated = 1.0 - real(shares.get(view.control, 0.0))
-    given = {name: shares.get(name, 0.0) for name in view.candidates}
+    share_of = {name: shares.get(name, 0.0) for name in view.candidates}
     others = f"the others get {view.control}" if treated < 1 else f"nobody gets {view.control}"
     return Card(
-        "People treated", share(treated), "", [shares_in_words(given, 3) or "nobody", others]
+        "People treated", share(treated), "", [shares_in_words(share_of, 3) or "nobody", others]
     )
 
 
@@ -89,7 +89,7 @@ def _nines(gap: float) -> int:
     return next((digits for digits in range(1, 7) if 100 * gap >= 10.0**-digits), 6)
 
 
-def made(view: View) -> Section:
+def provenance(view: View) -> Section:
     """8. How was this made?"""
     facts: dict[str, Any] = dict(view.findings["made"])
     if isinstance(facts.get("cost"), dict) and "amount" in facts["cost"]:

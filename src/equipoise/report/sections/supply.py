@@ -35,33 +35,33 @@ WAYS = {
 }
 
 
-def render_supply(found: SupplyFindings) -> str:
+def render_supply(findings: SupplyFindings) -> str:
     """The report as one self-contained HTML page."""
     sections = [
-        _fit(found),
-        _clusters(found),
-        _mixes(found),
-        _curves(found),
-        _value(found),
-        _limits(found),
+        _fit(findings),
+        _clusters(findings),
+        _mixes(findings),
+        _curves(findings),
+        _value(findings),
+        _limits(findings),
     ]
     sections = [section for section in sections if section.blocks]
-    return render_page(found, _cards(found), [*sections, how_made(dict(found["made"]))])
+    return render_page(findings, _cards(findings), [*sections, how_made(dict(findings["made"]))])
 
 
-def _cards(found: SupplyFindings) -> list[Card]:
-    units, chosen = units_of(found), found["whole"][found["way"]]
+def _cards(findings: SupplyFindings) -> list[Card]:
+    units, gains = units_of(findings), findings["whole"][findings["way"]]
     cards = []
-    for name in _weighed(found):
+    for name in _weighed(findings):
         unit = units[name]
         notes = [
-            f"{100 * found['level']:g}% interval {unit.span(chosen[name])}",
-            f"today {unit.of_level([found['logged'][name], None, None])}",
+            f"{100 * findings['level']:g}% interval {unit.span(gains[name])}",
+            f"today {unit.of_level([findings['logged'][name], None, None])}",
         ]
         cards.append(
-            Card(f"Change of {name} per user", unit.bare(chosen[name]), unit.change.strip(), notes)
+            Card(f"Change of {name} per user", unit.bare(gains[name]), unit.change.strip(), notes)
         )
-    moved = sum(cluster["share"] * _moved(cluster) for cluster in found["clusters"])
+    moved = sum(cluster["share"] * _moved(cluster) for cluster in findings["clusters"])
     cards.append(
         Card("Exposure that moves", share(moved), "", ["of what users are shown, on average"])
     )
@@ -73,32 +73,33 @@ def _moved(cluster: Cluster | GroupMix) -> float:
     return sum(abs(a - b) for a, b in zip(cluster["today"], cluster["mix"], strict=True)) / 2
 
 
-def _weighed(found: SupplyFindings) -> list[str]:
-    return [name for name, weight in found["weights"].items() if weight]
+def _weighed(findings: SupplyFindings) -> list[str]:
+    return [name for name, weight in findings["weights"].items() if weight]
 
 
-def _fit(found: SupplyFindings) -> Section:
+def _fit(findings: SupplyFindings) -> Section:
     checks = [
-        Checked(check["status"], check["name"], check["summary"], None) for check in found["checks"]
+        Checked(check["status"], check["name"], check["summary"], None)
+        for check in findings["checks"]
     ]
     size = (
-        f"{found['rows']:,} rows, {found['features']} features, {len(found['categories'])}"
+        f"{findings['rows']:,} rows, {findings['features']} features, {len(findings['categories'])}"
         " categories."
     )
-    blocks: list[Block] = [Checklist(checks), Bullets("What could be wrong", found["risks"])]
+    blocks: list[Block] = [Checklist(checks), Bullets("What could be wrong", findings["risks"])]
     return Section("log", "The log", "Is the log fit for the question?", size, blocks)
 
 
-def _clusters(found: SupplyFindings) -> Section:
+def _clusters(findings: SupplyFindings) -> Section:
     rows = [
         [
             cluster["name"],
             share(cluster["share"]),
             ", ".join(f"{name} {number(z, 1, plus=True)}" for name, z in cluster["typical"])
             or MISSING,
-            _moves(found, cluster),
+            _moves(findings, cluster),
         ]
-        for cluster in found["clusters"]
+        for cluster in findings["clusters"]
     ]
     table = Table(
         "Clusters",
@@ -114,27 +115,32 @@ def _clusters(found: SupplyFindings) -> Section:
     return Section("clusters", "Clusters", "Who are the users?", answer, [table])
 
 
-def _moves(found: SupplyFindings, cluster: Cluster | GroupMix, most: int = 3) -> str:
+def _moves(findings: SupplyFindings, cluster: Cluster | GroupMix, most: int = 3) -> str:
     """``music 4% to 8%, film 12% to 9%``."""
-    moves = zip(found["categories"], cluster["today"], cluster["mix"], strict=True)
+    moves = zip(findings["categories"], cluster["today"], cluster["mix"], strict=True)
     order = sorted(moves, key=lambda move: -abs(move[2] - move[1]))[:most]
     return ", ".join(f"{name} {share(a)} to {share(b)}" for name, a, b in order)
 
 
-def _mixes(found: SupplyFindings) -> Section:
+def _mixes(findings: SupplyFindings) -> Section:
     plots = []
-    for cluster in found["clusters"][:MOST]:
+    for cluster in findings["clusters"][:MOST]:
         today, mix = cluster["today"], cluster["mix"]
-        said = [
+        hover = [
             f"<b>{n}</b><br>{share(a)} to {share(b)}"
-            for n, a, b in zip(found["categories"], today, mix, strict=True)
+            for n, a, b in zip(findings["categories"], today, mix, strict=True)
         ]
         plots.append(
-            dumbbells(found["categories"], today, mix, said, "share of exposure", cluster["name"])
+            dumbbells(
+                findings["categories"], today, mix, hover, "share of exposure", cluster["name"]
+            )
         )
     rows = [
-        [name, *(f"{share(c['today'][k])} \u2192 {share(c['mix'][k])}" for c in found["clusters"])]
-        for k, name in enumerate(found["categories"])
+        [
+            name,
+            *(f"{share(c['today'][k])} \u2192 {share(c['mix'][k])}" for c in findings["clusters"]),
+        ]
+        for k, name in enumerate(findings["categories"])
     ]
     keys = [Key("circle", RIVAL[0], "today"), Key("circle", CHOSEN[0], "recommended")]
     reading = (
@@ -142,26 +148,28 @@ def _mixes(found: SupplyFindings) -> Section:
         " where it should go."
     )
     twin = Table(
-        "Mixes, today and recommended", ["category", *(c["name"] for c in found["clusters"])], rows
+        "Mixes, today and recommended",
+        ["category", *(c["name"] for c in findings["clusters"])],
+        rows,
     )
-    left = len(found["clusters"]) - len(plots)
+    left = len(findings["clusters"]) - len(plots)
     note = f"{left} smaller clusters are in the table." if left > 0 else ""
-    edges = [f"{c['name']}: {listed(c['edge'])}" for c in found["clusters"] if c["edge"]]
+    edges = [f"{c['name']}: {listed(c['edge'])}" for c in findings["clusters"] if c["edge"]]
     blocks: list[Block] = [Figure("Mixes of clusters", reading, plots, twin, keys, note)]
     if edges:
         blocks.append(Bullets("At the edge of what was seen or allowed", edges))
-    blocks += _audit(found)
-    answer = f"What the mixes make as large as the limits allow: {weights_in_words(found)}."
+    blocks += _audit(findings)
+    answer = f"What the mixes make as large as the limits allow: {weights_in_words(findings)}."
     return Section("mixes", "Mixes", "What should each cluster see?", answer, blocks)
 
 
-def _audit(found: SupplyFindings) -> list[Block]:
+def _audit(findings: SupplyFindings) -> list[Block]:
     """What the groups of protected columns would see."""
-    if not found["audit"]:
+    if not findings["audit"]:
         return []
     rows = [
-        [f"{g['column']}: {g['group']}", share(g["share"]), share(_moved(g)), _moves(found, g)]
-        for g in found["audit"]
+        [f"{g['column']}: {g['group']}", share(g["share"]), share(_moved(g)), _moves(findings, g)]
+        for g in findings["audit"]
     ]
     note = (
         "Mixes never see a protected column: where groups differ, features that they do see make"
@@ -171,23 +179,25 @@ def _audit(found: SupplyFindings) -> list[Block]:
     return [Table("Groups of protected columns", columns, rows, (0, 3)), Words(note, quiet=True)]
 
 
-def _curves(found: SupplyFindings) -> Section:
+def _curves(findings: SupplyFindings) -> Section:
     """Of the largest cluster, the categories that move most, on the metric that is weighed
     first.
     """
-    cluster = max(found["clusters"], key=lambda c: c["share"])
+    cluster = max(findings["clusters"], key=lambda c: c["share"])
     moved = {
         n: abs(b - a)
-        for n, a, b in zip(found["categories"], cluster["today"], cluster["mix"], strict=True)
+        for n, a, b in zip(findings["categories"], cluster["today"], cluster["mix"], strict=True)
     }
-    units, blocks = units_of(found), list[Block]()
-    for metric in _weighed(found):
+    units, blocks = units_of(findings), list[Block]()
+    for metric in _weighed(findings):
         mine = [
-            c for c in found["curves"] if c["cluster"] == cluster["name"] and c["metric"] == metric
+            c
+            for c in findings["curves"]
+            if c["cluster"] == cluster["name"] and c["metric"] == metric
         ]
         mine = sorted(mine, key=lambda c: -moved[c["category"]])[:MOST]
         if mine:
-            plots = [_curve(found, one, cluster, units[metric]) for one in mine]
+            plots = [_curve(findings, one, cluster, units[metric]) for one in mine]
             rows = [_curve_row(one, units[metric]) for one in mine]
             columns = [
                 "category",
@@ -214,8 +224,8 @@ def _curves(found: SupplyFindings) -> Section:
     )
 
 
-def _curve(found: SupplyFindings, one: Curve, cluster: Cluster, unit: Unit) -> Plot:
-    k = found["categories"].index(one["category"])
+def _curve(findings: SupplyFindings, one: Curve, cluster: Cluster, unit: Unit) -> Plot:
+    k = findings["categories"].index(one["category"])
     x, y = [100 * s for s in one["shares"]], [unit.scaled(e) for e in one["effect"]]
     low, high = one["low"], one["high"]
     band = (
@@ -223,7 +233,7 @@ def _curve(found: SupplyFindings, one: Curve, cluster: Cluster, unit: Unit) -> P
         if low is None or high is None
         else ([unit.scaled(e) for e in low], [unit.scaled(e) for e in high])
     )
-    said = [
+    hover = [
         f"{share(s)}: {unit.effect([e, None, None])}"
         for s, e in zip(one["shares"], one["effect"], strict=True)
     ]
@@ -233,9 +243,9 @@ def _curve(found: SupplyFindings, one: Curve, cluster: Cluster, unit: Unit) -> P
         band,
         LINE,
         ("share of exposure, %", unit.axis),
-        said,
+        hover,
         one["category"],
-        f"{one['category']}: {'; '.join(said)}",
+        f"{one['category']}: {'; '.join(hover)}",
     )
     for at, mark, word in (
         (cluster["today"][k], RIVAL, "today"),
@@ -269,15 +279,15 @@ def _curve_row(one: Curve, unit: Unit) -> list[str]:
     return [one["category"], f"{share(one['shares'][0])} to {share(one['shares'][-1])}", *cells]
 
 
-def _value(found: SupplyFindings) -> Section:
-    units, blocks = units_of(found), list[Block]()
-    for metric in _weighed(found):
+def _value(findings: SupplyFindings) -> Section:
+    units, blocks = units_of(findings), list[Block]()
+    for metric in _weighed(findings):
         names, intervals, marks = [], list[Interval](), []
-        for way, gains in found["whole"].items():
-            names.append(WAYS.get(way, way) + (" (chosen)" if way == found["way"] else ""))
+        for way, gains in findings["whole"].items():
+            names.append(WAYS.get(way, way) + (" (chosen)" if way == findings["way"] else ""))
             intervals.append(gains[metric])
-            marks.append(CHOSEN if way == found["way"] else OTHER)
-        for step in found["steps"]:
+            marks.append(CHOSEN if way == findings["way"] else OTHER)
+        for step in findings["steps"]:
             if step["values"] is not None:
                 names.append(f"{share(step['part'])} of the way, weighed")
                 intervals.append(step["values"][metric])
@@ -301,21 +311,24 @@ def _value(found: SupplyFindings) -> Section:
     rows = [
         [
             WAYS.get(way, way),
-            *(f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})" for m in _weighed(found)),
+            *(
+                f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})"
+                for m in _weighed(findings)
+            ),
         ]
-        for way, gains in found["against"].items()
+        for way, gains in findings["against"].items()
     ]
     blocks.append(
         Table(
             "What the chosen mixes gain over other ways, on the same rows",
-            ["over", *_weighed(found)],
+            ["over", *_weighed(findings)],
             rows,
         )
     )
-    blocks.append(_steps(found))
+    blocks.append(_steps(findings))
     answer = (
         "Over what was done, the mixes change"
-        f" {gains_in_words(found, found['whole'][found['way']])} per user."
+        f" {gains_in_words(findings, findings['whole'][findings['way']])} per user."
     )
     return Section(
         "value", "Value", "What are the mixes worth, without an A/B test?", answer, blocks
@@ -329,25 +342,25 @@ READING = (
 )
 
 
-def _steps(found: SupplyFindings) -> Block:
-    units, rows = units_of(found), []
-    for step in found["steps"]:
+def _steps(findings: SupplyFindings) -> Block:
+    units, rows = units_of(findings), []
+    for step in findings["steps"]:
         values = step["values"]
-        cells = ["not told: too few rows"] * len(_weighed(found))
+        cells = ["not told: too few rows"] * len(_weighed(findings))
         if values is not None:
             cells = [
                 f"{units[m].effect(values[m])} ({units[m].span(values[m])})"
-                for m in _weighed(found)
+                for m in _weighed(findings)
             ]
         rows.append([share(step["part"]), share(step["effective"]), *cells])
     return Table(
         "Steps of the way, by factors on each user's own mix",
-        ["part of the way", "rows that are left", *_weighed(found)],
+        ["part of the way", "rows that are left", *_weighed(findings)],
         rows,
     )
 
 
-def _limits(found: SupplyFindings) -> Section:
+def _limits(findings: SupplyFindings) -> Section:
     rows = [
         [
             d["demand"],
@@ -356,15 +369,15 @@ def _limits(found: SupplyFindings) -> Section:
             "yes" if d["binding"] else "no",
             number(d["price"]) if d["price"] else MISSING,
         ]
-        for d in sorted(found["demands"], key=lambda d: -d["price"])
+        for d in sorted(findings["demands"], key=lambda d: -d["price"])
     ]
     blocks: list[Block] = []
     if rows:
         columns = ["limit", "used", "bound", "binds", "price of one more unit"]
         blocks = [
             Table("Limits", columns, rows),
-            Words(f"A price is in units of {weights_in_words(found)}{GLUE}a user.", quiet=True),
+            Words(f"A price is in units of {weights_in_words(findings)}{GLUE}a user.", quiet=True),
         ]
-    binding = [d["demand"] for d in found["demands"] if d["binding"]]
+    binding = [d["demand"] for d in findings["demands"] if d["binding"]]
     answer = f"Held back by {listed(binding)}." if binding else "No limit holds the mixes back."
     return Section("limits", "Limits", "What holds the mixes back?", answer, blocks)
