@@ -60,18 +60,18 @@ def write(folder, table=None, policy="budget = { per_head = 0.5 }", plan=PLAN):
 def refused(equipoise, plan, *texts: str) -> None:
     """The run is refused in one line that holds the texts, and leaves nothing."""
     before = {entry.name for entry in plan.parent.iterdir()}
-    said = equipoise("run", plan, "--out", plan.parent / "out")
-    assert said.code == 2, said.out
-    assert said.line.startswith("equipoise: ")
+    result = equipoise("run", plan, "--out", plan.parent / "out")
+    assert result.code == 2, result.out
+    assert result.line.startswith("equipoise: ")
     for text in texts:
-        assert text in said.line
+        assert text in result.line
     assert {entry.name for entry in plan.parent.iterdir()} == before
 
 
 def test_the_good_log_runs(equipoise, tmp_path):
-    said = equipoise("run", write(tmp_path), "--out", tmp_path / "out")
-    assert said.code == 0
-    assert said.err == ""
+    result = equipoise("run", write(tmp_path), "--out", tmp_path / "out")
+    assert result.code == 0
+    assert result.err == ""
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -142,10 +142,10 @@ def test_one_row(equipoise, tmp_path):
 
 
 def test_a_missing_feature_is_fine(equipoise, tmp_path):
-    said = equipoise(
+    result = equipoise(
         "run", write(tmp_path, with_value("age", 9, np.nan)), "--out", tmp_path / "out"
     )
-    assert (said.code, said.err) == (0, "")
+    assert (result.code, result.err) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_a_full_disk_under_fit(equipoise, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    said = equipoise("fit", plan, "--out", tmp_path / "model")
-    assert said.code == 2
-    assert "No space left on device" in said.line
+    result = equipoise("fit", plan, "--out", tmp_path / "model")
+    assert result.code == 2
+    assert "No space left on device" in result.line
     assert {entry.name for entry in tmp_path.iterdir()} == before
 
 
@@ -233,14 +233,14 @@ def test_bad_demands(equipoise, tmp_path, what):
 
 @pytest.mark.parametrize("budget", [0, 1e9])
 def test_budgets_at_the_ends_are_fine(equipoise, tmp_path, budget):
-    said = equipoise(
+    result = equipoise(
         "run",
         write(tmp_path, policy=f"budget = {{ per_head = {budget} }}"),
         "--out",
         tmp_path / "out",
     )
-    assert said.code == 0
-    assert ("offer to 0% of people" in said.out) == (budget == 0)
+    assert result.code == 0
+    assert ("offer to 0% of people" in result.out) == (budget == 0)
 
 
 def csv_plan(folder, text: str):
@@ -286,16 +286,16 @@ def test_a_snapshot_with_a_changed_byte(equipoise, tmp_path):
     assert equipoise("run", plan, "--out", tmp_path / "out").code == 0
     part = tmp_path / "out" / "policy" / "policy.json"
     part.write_bytes(part.read_bytes().replace(b"mail", b"nail", 1))
-    said = equipoise(
+    result = equipoise(
         "score",
         tmp_path / "out" / "policy",
         tmp_path / "log.parquet",
         "--out",
         tmp_path / "made.parquet",
     )
-    assert said.code == 2
-    assert "'policy.json'" in said.line
-    assert "sha256" in said.line
+    assert result.code == 2
+    assert "'policy.json'" in result.line
+    assert "sha256" in result.line
     assert not (tmp_path / "made.parquet").exists()
 
 
@@ -311,6 +311,6 @@ def test_a_place_that_cannot_be_written(equipoise, tmp_path, monkeypatch):
 
 def test_a_place_under_a_file(equipoise, tmp_path):
     plan = write(tmp_path)
-    said = equipoise("run", plan, "--out", tmp_path / "log.parquet" / "out")
-    assert said.code == 2
-    assert "log.parquet" in said.line
+    result = equipoise("run", plan, "--out", tmp_path / "log.parquet" / "out")
+    assert result.code == 2
+    assert "log.parquet" in result.line

@@ -26,19 +26,19 @@ VERBS = [
 
 
 def test_help_names_every_verb_and_shows_examples(equipoise):
-    said = equipoise("-h")
-    assert said.code == 0
-    assert all(f"  {verb} " in said.out for verb in VERBS)
-    assert "equipoise run examples/voucher.toml" in said.out
+    result = equipoise("-h")
+    assert result.code == 0
+    assert all(f"  {verb} " in result.out for verb in VERBS)
+    assert "equipoise run examples/voucher.toml" in result.out
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_teaches_by_example(equipoise, verb):
-    said = equipoise(verb, "-h")
-    assert said.code == 0
-    assert f"equipoise {verb}" in said.out
-    assert "Example" in said.out
-    assert "--json" in said.out
+    result = equipoise(verb, "-h")
+    assert result.code == 0
+    assert f"equipoise {verb}" in result.out
+    assert "Example" in result.out
+    assert "--json" in result.out
 
 
 def test_version(equipoise):
@@ -49,9 +49,9 @@ def test_version(equipoise):
     "arguments", [["rnu"], ["run"], ["run", "--nonsense"], ["simulate", "--rows", "few"]]
 )
 def test_wrong_use_is_code_2(equipoise, arguments):
-    said = equipoise(*arguments)
-    assert said.code == 2
-    assert "Usage" in said.err
+    result = equipoise(*arguments)
+    assert result.code == 2
+    assert "Usage" in result.err
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_every_foreseen_failure_is_one_line_and_a_code(equipoise, monkeypatch, e
         raise error
 
     monkeypatch.setattr("equipoise.pipeline.plan.read.read_plan", fail)
-    said = equipoise("run", "plan.toml")
-    assert said.code == code
-    assert text in said.line
+    result = equipoise("run", "plan.toml")
+    assert result.code == code
+    assert text in result.line
 
 
 def test_help_is_quick_and_loads_nothing_heavy():
@@ -86,8 +86,10 @@ def test_help_is_quick_and_loads_nothing_heavy():
         f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
     )
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stderr.strip() == "[]"
     assert time.perf_counter() - start < 5  # 0.1 s on a quiet machine
 
 
@@ -108,9 +110,11 @@ main(["--version"])
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_while_modules_are_loaded_is_one_line(name, number):
     code = WORK.format(name=name, signal=number)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert done.stderr == "equipoise: interrupted; nothing was left half-written\n"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 130
+    assert process.stderr == "equipoise: interrupted; nothing was left half-written\n"
 
 
 def test_an_interrupt_after_the_work_changes_nothing():
@@ -118,6 +122,8 @@ def test_an_interrupt_after_the_work_changes_nothing():
         "import atexit, os, signal\natexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
     )
     code = late + "from equipoise.cli.main import main\nmain(['--version'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == package.__version__
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.strip() == package.__version__

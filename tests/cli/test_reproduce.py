@@ -34,9 +34,9 @@ def test_prints_the_tables_and_writes_them(file, tmp_path):
         "-o",
         str(tmp_path / "out"),
     ]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "| Naive |" in done.stdout
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "| Naive |" in result.stdout
     assert sorted(path.name for path in (tmp_path / "out").glob("results.*")) == [
         "results.json",
         "results.md",
@@ -44,6 +44,6 @@ def test_prints_the_tables_and_writes_them(file, tmp_path):
 
 
 def test_unknown_tables_are_told():
-    done = CliRunner().invoke(app, ["reproduce", "stratas"])
-    assert isinstance(done.exception, InputError)
-    assert "did you mean 'strata'?" in str(done.exception)
+    result = CliRunner().invoke(app, ["reproduce", "stratas"])
+    assert isinstance(result.exception, InputError)
+    assert "did you mean 'strata'?" in str(result.exception)

@@ -31,7 +31,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(world):
+def run_folder(world):
     """The run of that world."""
     import contextlib
 
@@ -42,7 +42,7 @@ def made(world):
     return world / "run"
 
 
-def test_simulate_writes_a_world_that_runs(world, made):
+def test_simulate_writes_a_world_that_runs(world, run_folder):
     assert {entry.name for entry in world.iterdir()} == {
         "log.parquet",
         "truth.parquet",
@@ -54,14 +54,14 @@ def test_simulate_writes_a_world_that_runs(world, made):
     assert pq.read_table(world / "truth.parquet")["spend|coupon-1"].to_numpy() == pytest.approx(
         truth.levels[:, 1, 0]
     )
-    assert (made / "report.html").exists()
+    assert (run_folder / "report.html").exists()
 
 
 @pytest.mark.parametrize("kind", ["coupon", "voucher", "placebo"])
 def test_every_world_can_be_simulated_and_checked(equipoise, tmp_path, kind):
-    said = equipoise("simulate", kind, "--rows", 400, "--out", tmp_path / "w", "--json")
-    assert said.code == 0
-    assert json.loads(said.out)["rows"] == 400
+    result = equipoise("simulate", kind, "--rows", 400, "--out", tmp_path / "w", "--json")
+    assert result.code == 0
+    assert json.loads(result.out)["rows"] == 400
     assert equipoise("check", tmp_path / "w" / "plan.toml").code == 0
     again = equipoise("simulate", kind, "--rows", 400, "--out", tmp_path / "w")
     assert again.code == 2
@@ -69,16 +69,16 @@ def test_every_world_can_be_simulated_and_checked(equipoise, tmp_path, kind):
 
 
 def test_run_tells_the_headline_and_where_the_report_is(equipoise, world, tmp_path):
-    said = equipoise("run", world / "plan.toml", "--out", tmp_path / "out")
-    assert said.code == 0
-    assert "The policy makes an offer to" in said.out
-    assert f"Report: {tmp_path / 'out' / 'report.html'}" in said.out
-    assert said.err == ""
+    result = equipoise("run", world / "plan.toml", "--out", tmp_path / "out")
+    assert result.code == 0
+    assert "The policy makes an offer to" in result.out
+    assert f"Report: {tmp_path / 'out' / 'report.html'}" in result.out
+    assert result.err == ""
 
 
 def test_run_as_json_is_the_findings(equipoise, world, tmp_path):
-    said = equipoise("run", world / "plan.toml", "--out", tmp_path / "out", "--json")
-    assert json.loads(said.out) == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    result = equipoise("run", world / "plan.toml", "--out", tmp_path / "out", "--json")
+    assert json.loads(result.out) == json.loads((tmp_path / "out" / "metrics.json").read_text())
 
 
 def test_check_fails_with_code_1(equipoise, tmp_path):
@@ -100,10 +100,10 @@ def test_check_fails_with_code_1(equipoise, tmp_path):
         ' [0.3333333, 0.3333333, 0.3333334]\n[space]\nkind = "arms"\nlabels = ["none", "coupon-1",'
         ' "coupon-2"]\n'
     )
-    said = equipoise("check", tmp_path / "plan.toml", "--json")
-    assert said.code == 1
+    result = equipoise("check", tmp_path / "plan.toml", "--json")
+    assert result.code == 1
     failed = [
-        check["name"] for check in json.loads(said.out)["checks"] if check["status"] == "fail"
+        check["name"] for check in json.loads(result.out)["checks"] if check["status"] == "fail"
     ]
     assert failed == ["sample ratio"]
     assert "FAIL" in equipoise("check", tmp_path / "plan.toml").out
@@ -120,41 +120,41 @@ def pq_mask(log):
 
 
 def test_check_needs_roles_for_a_file(equipoise, world):
-    said = equipoise("check", world / "log.parquet")
-    assert said.code == 2
-    assert "--treatment" in said.line
+    result = equipoise("check", world / "log.parquet")
+    assert result.code == 2
+    assert "--treatment" in result.line
 
 
 def test_roles_beside_a_plan_are_refused_and_not_dropped(equipoise, world, tmp_path):
     for given in (["-t", "arm"], ["-y", "visits"], ["--arms", "a,b"], ["--id", "user"]):
-        said = equipoise("check", world / "plan.toml", *given)
-        assert said.code == 2
-        assert "must be said in its [log] and [space]" in said.line
+        result = equipoise("check", world / "plan.toml", *given)
+        assert result.code == 2
+        assert "must be said in its [log] and [space]" in result.line
 
 
 def test_errors_of_the_space_speak_of_options(equipoise, world):
-    said = equipoise("check", world / "log.parquet", "-t", "arm", "-y", "conversion")
-    assert said.code == 2
-    assert "--arms none,coupon-" in said.line
-    assert "[space] in a plan" in said.line
+    result = equipoise("check", world / "log.parquet", "-t", "arm", "-y", "conversion")
+    assert result.code == 2
+    assert "--arms none,coupon-" in result.line
+    assert "[space] in a plan" in result.line
 
 
 def test_check_takes_id_group_and_propensity(equipoise, tmp_path):
     rows = [f"u{i // 2},{i},{i % 2},{i % 3},{i % 5},0.5" for i in range(60)]
     (tmp_path / "log.csv").write_text("\n".join(["user,row,arm,y,x,p", *rows]))
     roles = ["-t", "arm", "-y", "y", "--id", "row", "--group", "user", "--propensity", "p"]
-    said = equipoise("check", tmp_path / "log.csv", *roles, "--json")
-    assert said.code == 0
-    found = {each["name"]: each["summary"] for each in json.loads(said.out)["checks"]}
-    assert found["duplicates"] == "Every row occurs once."
-    assert found["groups"].startswith("30 groups by user")
-    assert "1 features" in json.loads(said.out)["log"]
+    result = equipoise("check", tmp_path / "log.csv", *roles, "--json")
+    assert result.code == 0
+    answer = {each["name"]: each["summary"] for each in json.loads(result.out)["checks"]}
+    assert answer["duplicates"] == "Every row occurs once."
+    assert answer["groups"].startswith("30 groups by user")
+    assert "1 features" in json.loads(result.out)["log"]
     assert equipoise("fit", tmp_path / "log.csv", *roles, "--out", tmp_path / "model").code == 0
 
 
 def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     plan = world / "plan.toml"
-    said = equipoise(
+    result = equipoise(
         "fit",
         plan,
         "--out",
@@ -163,8 +163,8 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
         "outcome_model={n_estimators=5}",
         "--json",
     )
-    assert said.code == 0
-    assert "n_estimators=5" in json.loads(said.out)["estimator"]
+    assert result.code == 0
+    assert "n_estimators=5" in json.loads(result.out)["estimator"]
     assert equipoise("simulate", "--rows", 900, "--seed", 4, "--out", tmp_path / "fresh").code == 0
     fresh = tmp_path / "fresh" / "plan.toml"
     judged = json.loads(equipoise("evaluate", tmp_path / "model", fresh, "--json").out)
@@ -173,10 +173,10 @@ def test_fit_then_evaluate_then_allocate(equipoise, world, tmp_path):
     assert (
         " yes" in equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "shown").out
     )  # the budget binds
-    made = json.loads(
+    run_folder = json.loads(
         equipoise("allocate", tmp_path / "model", plan, "--out", tmp_path / "who", "--json").out
     )
-    budget = made["demands"][0]
+    budget = run_folder["demands"][0]
     assert budget["used"] <= budget["bound"]
     assert {entry.name for entry in (tmp_path / "who").iterdir()} == {
         "assignments.parquet",
@@ -196,29 +196,29 @@ def test_evaluate_refuses_the_rows_that_the_model_was_fitted_on(equipoise, world
         ).code
         == 0
     )
-    said = equipoise("evaluate", tmp_path / "model", plan)
-    assert said.code == 2
-    assert said.out == ""
-    assert "rows that the model was not fitted on" in said.line
+    result = equipoise("evaluate", tmp_path / "model", plan)
+    assert result.code == 2
+    assert result.out == ""
+    assert "rows that the model was not fitted on" in result.line
     pq.write_table(pq.read_table(world / "log.parquet").slice(0, 450), tmp_path / "log.parquet")
     (tmp_path / "plan.toml").write_text(plan.read_text())
     # only the same whole log is known
     assert equipoise("evaluate", tmp_path / "model", tmp_path / "plan.toml").code == 0
 
 
-def test_evaluate_takes_the_effects_of_a_run(equipoise, world, made):
-    said = equipoise("evaluate", made / "effects.parquet", world / "plan.toml", "--json")
-    found, ran = json.loads(said.out), json.loads((made / "metrics.json").read_text())
-    assert found["rankings"] == ran["rankings"]
-    assert found["averages"] == ran["averages"]
+def test_evaluate_takes_the_effects_of_a_run(equipoise, world, run_folder):
+    result = equipoise("evaluate", run_folder / "effects.parquet", world / "plan.toml", "--json")
+    answer, ran = json.loads(result.out), json.loads((run_folder / "metrics.json").read_text())
+    assert answer["rankings"] == ran["rankings"]
+    assert answer["averages"] == ran["averages"]
 
 
-def test_evaluate_refuses_effects_of_other_rows(equipoise, world, made, tmp_path):
-    table = pq.read_table(made / "effects.parquet")
+def test_evaluate_refuses_effects_of_other_rows(equipoise, world, run_folder, tmp_path):
+    table = pq.read_table(run_folder / "effects.parquet")
     pq.write_table(table.slice(0, 10), tmp_path / "few.parquet")
-    said = equipoise("evaluate", tmp_path / "few.parquet", world / "plan.toml")
-    assert said.code == 2
-    assert "900" in said.line
+    result = equipoise("evaluate", tmp_path / "few.parquet", world / "plan.toml")
+    assert result.code == 2
+    assert "900" in result.line
 
 
 def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
@@ -237,61 +237,70 @@ def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
         ("outcome_model=ridge", "got 'ridge'"),
     ]
     for setting, text in wrong:
-        said = equipoise("fit", world / "plan.toml", "--out", tmp_path / "model", "--set", setting)
-        assert said.code == 2
-        assert text in said.line
+        result = equipoise(
+            "fit", world / "plan.toml", "--out", tmp_path / "model", "--set", setting
+        )
+        assert result.code == 2
+        assert text in result.line
     assert not (tmp_path / "model").exists()
 
 
-def test_score_assigns_strangers(equipoise, made, world, tmp_path):
-    said = equipoise(
-        "score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet", "--json"
+def test_score_assigns_strangers(equipoise, run_folder, world, tmp_path):
+    result = equipoise(
+        "score",
+        run_folder / "policy",
+        world / "log.parquet",
+        "--out",
+        tmp_path / "a.parquet",
+        "--json",
     )
-    found = json.loads(said.out)
-    assert found["units"] == sum(found["cells"].values()) == 900
+    answer = json.loads(result.out)
+    assert answer["units"] == sum(answer["cells"].values()) == 900
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 900
     assert (
         "per head"
         in equipoise(
-            "score", made / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet"
+            "score", run_folder / "policy", world / "log.parquet", "--out", tmp_path / "a.parquet"
         ).out
     )
 
 
-def test_score_tells_the_budget_and_can_hold_it(equipoise, made, world, tmp_path):
+def test_score_tells_the_budget_and_can_hold_it(equipoise, run_folder, world, tmp_path):
     few, out = tmp_path / "few.parquet", tmp_path / "a.parquet"
     pq.write_table(pq.read_table(world / "log.parquet").slice(0, 300), few)
-    fixed = json.loads(equipoise("score", made / "policy", few, "--out", out, "--json").out)
-    held = json.loads(
-        equipoise("score", made / "policy", few, "--out", out, "--hold", "--json").out
+    fixed = json.loads(equipoise("score", run_folder / "policy", few, "--out", out, "--json").out)
+    batch = json.loads(
+        equipoise("score", run_folder / "policy", few, "--out", out, "--hold", "--json").out
     )
-    assert (fixed["held"], held["held"]) == (False, True)
-    assert held["expected_cost"] <= held["budget"] * (1 + 1e-9)
-    said = equipoise("score", made / "policy", few, "--out", out, "--hold").out
-    assert f"per head (budget {held['budget']:.4g})" in said
+    assert (fixed["held"], batch["held"]) == (False, True)
+    assert batch["expected_cost"] <= batch["budget"] * (1 + 1e-9)
+    result = equipoise("score", run_folder / "policy", few, "--out", out, "--hold").out
+    assert f"per head (budget {batch['budget']:.4g})" in result
     text = " ".join(equipoise("score", "--help").out.split())
     assert "on average" in text
     assert "never above the budget" in text
 
 
 def test_score_suggests_the_policy_of_a_run_and_spares_other_files(
-    equipoise, made, world, tmp_path
+    equipoise, run_folder, world, tmp_path
 ):
-    said = equipoise("score", made, world / "log.parquet", "--out", tmp_path / "a.parquet")
-    assert said.code == 2
-    assert f"did you mean '{made / 'policy'}'" in said.line
+    result = equipoise("score", run_folder, world / "log.parquet", "--out", tmp_path / "a.parquet")
+    assert result.code == 2
+    assert f"did you mean '{run_folder / 'policy'}'" in result.line
     before = (world / "plan.toml").read_bytes()
-    said = equipoise("score", made / "policy", world / "log.parquet", "--out", world / "plan.toml")
-    assert said.code == 2
-    assert "choose another file with --out" in said.line
+    result = equipoise(
+        "score", run_folder / "policy", world / "log.parquet", "--out", world / "plan.toml"
+    )
+    assert result.code == 2
+    assert "choose another file with --out" in result.line
     assert (world / "plan.toml").read_bytes() == before
 
 
-def test_report_is_drawn_again(equipoise, made, tmp_path):
-    said = equipoise("report", made, "--out", tmp_path / "again.html")
-    assert said.code == 0
-    assert (tmp_path / "again.html").read_text() == (made / "report.html").read_text()
-    assert json.loads(equipoise("report", made, "--json").out)["title"]
+def test_report_is_drawn_again(equipoise, run_folder, tmp_path):
+    result = equipoise("report", run_folder, "--out", tmp_path / "again.html")
+    assert result.code == 0
+    assert (tmp_path / "again.html").read_text() == (run_folder / "report.html").read_text()
+    assert json.loads(equipoise("report", run_folder, "--json").out)["title"]
     assert equipoise("report", tmp_path).code == 2
 
 
@@ -301,26 +310,26 @@ def test_estimators_are_listed_without_the_extra_that_some_need(equipoise, monke
             raise MissingExtra(
                 "torch", "be installed", "no torch", fix="pip install 'equipoise[deep]'"
             )
-        return known(self, name)
+        return original(self, name)
 
-    known = Registry.load
+    original = Registry.load
     monkeypatch.setattr(Registry, "load", load)
-    found = {row["name"]: row["what"] for row in json.loads(equipoise("estimators", "--json").out)}
-    assert found["hum"] == "not installed: pip install 'equipoise[deep]'"
-    assert set(found) == set(ESTIMATORS)
+    answer = {row["name"]: row["what"] for row in json.loads(equipoise("estimators", "--json").out)}
+    assert answer["hum"] == "not installed: pip install 'equipoise[deep]'"
+    assert set(answer) == set(ESTIMATORS)
 
 
 def test_estimators_are_those_of_the_registry(equipoise):
-    found = json.loads(equipoise("estimators", "--json").out)
-    assert [row["name"] for row in found] == list(ESTIMATORS)
-    assert all(row["takes"] and row["what"] for row in found)
+    answer = json.loads(equipoise("estimators", "--json").out)
+    assert [row["name"] for row in answer] == list(ESTIMATORS)
+    assert all(row["takes"] and row["what"] for row in answer)
     assert "cv" in equipoise("estimators", "dr-learner").out
     assert "did you mean 'dr-learner'" in equipoise("estimators", "dr-lerner").line
 
 
 def test_datasets_show_their_cards(equipoise):
-    found = json.loads(equipoise("datasets", "--json").out)
-    assert {"thornton", "hillstrom"} <= {row["name"] for row in found}
+    answer = json.loads(equipoise("datasets", "--json").out)
+    assert {"thornton", "hillstrom"} <= {row["name"] for row in answer}
     card = json.loads(equipoise("datasets", "thornton", "--json").out)
     assert card["rows"] == 2834
     assert "2,834 rows" in card["here"]

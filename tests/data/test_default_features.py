@@ -164,10 +164,10 @@ def test_it_is_said(caplog):
     with caplog.at_level(logging.WARNING):
         log = read(columns)
     assert "left out: clicks (its name is that of an outcome)" in caplog.text
-    found = next(each for each in check_log(log.take(np.arange(100))) if each["name"] == "features")
-    assert found["status"] == "warn"
-    assert {"column": "x", "feature": True, "reason": ""} in found["rows"]
-    assert "clicks" in found["summary"]
+    check = next(each for each in check_log(log.take(np.arange(100))) if each["name"] == "features")
+    assert check["status"] == "warn"
+    assert {"column": "x", "feature": True, "reason": ""} in check["rows"]
+    assert "clicks" in check["summary"]
     caplog.clear()
     named = read(columns, features=["x"])
     assert "features" not in {each["name"] for each in check_log(named)}

@@ -169,8 +169,8 @@ def test_parquet_batches_do_not_hold_what_was_read(tmp_path):
     path, rng = tmp_path / "log.parquet", np.random.default_rng(0)
     table = pa.table({f"x{j}": rng.random(200_000) for j in range(8)})
     pq.write_table(table, path, row_group_size=10_000)
-    held, before = 0, pa.total_allocated_bytes()
+    most, before = 0, pa.total_allocated_bytes()
     for batch in read_batches(path, batch_size=5_000):
         assert len(batch) == 5_000
-        held = max(held, pa.total_allocated_bytes() - before)
-    assert held < 0.35 * table.nbytes  # 0.18; 1.36 where pages are kept
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 0.35 * table.nbytes  # 0.18; 1.36 where pages are kept

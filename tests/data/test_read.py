@@ -182,9 +182,9 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_arguments(frame, case):
-    given, words = BAD[case]
+    arguments, words = BAD[case]
     with pytest.raises(LogError) as error:
-        read_log(frame(COLUMNS), **({"treatment": "treated", "outcomes": "spend"} | given))
+        read_log(frame(COLUMNS), **({"treatment": "treated", "outcomes": "spend"} | arguments))
     assert words in str(error.value)
 
 

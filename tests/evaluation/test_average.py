@@ -10,11 +10,11 @@ HALF = [0.5, 0.5]
 
 
 def test_four_rows_by_hand():
-    found = average_effects(evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=HALF))
-    assert found.effect[0, 0].value == 4
-    assert found.control[0].value == 1.5
+    effects = average_effects(evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=HALF))
+    assert effects.effect[0, 0].value == 4
+    assert effects.control[0].value == 1.5
     # gains less 4: 1, -1, -1, 1: variance 4/4, times 4/3 for the mean, over 4 rows
-    assert found.effect[0, 0].std_error == pytest.approx(np.sqrt(4 / 3 / 4))
+    assert effects.effect[0, 0].std_error == pytest.approx(np.sqrt(4 / 3 / 4))
 
 
 @pytest.mark.parametrize("method", [None, snips])
@@ -24,15 +24,15 @@ def test_is_the_difference_in_means_with_its_two_sample_error(method):
     y = 3 + cell * 0.5 + rng.standard_normal(500) * (1 + cell)
     # the observed shares, as a randomised experiment is usually judged
     share = np.bincount(cell) / 500
-    found = average_effects(
+    effects = average_effects(
         evaluation_data(y, cell=cell, propensity=share),
         **({} if method is None else {"method": method}),
     ).effect[0, 0]
     treated, control = y[cell == 1], y[cell == 0]
-    assert found.value == pytest.approx(treated.mean() - control.mean())
+    assert effects.value == pytest.approx(treated.mean() - control.mean())
     error = np.sqrt(treated.var() / len(treated) + control.var() / len(control))
-    assert found.std_error == pytest.approx(error, rel=2e-3)
-    assert found.p_value == pytest.approx(2 * norm.sf(abs(found.value / error)), rel=0.05)
+    assert effects.std_error == pytest.approx(error, rel=2e-3)
+    assert effects.p_value == pytest.approx(2 * norm.sf(abs(effects.value / error)), rel=0.05)
 
 
 def test_every_arm_and_metric_at_once():
@@ -41,11 +41,11 @@ def test_every_arm_and_metric_at_once():
     y = np.stack(
         [np.array([1.0, 1.2, 1.5])[cell], np.array([0.0, -1.0, 3.0])[cell]], axis=1
     ) + rng.standard_normal((30_000, 2))
-    found = average_effects(evaluation_data(y, cell=cell, propensity=[0.6, 0.3, 0.1])).effect
+    effects = average_effects(evaluation_data(y, cell=cell, propensity=[0.6, 0.3, 0.1])).effect
     true = np.array([[0.2, -1.0], [0.5, 3.0]])
-    assert found.value.shape == found.p_value.shape == (2, 2)
-    assert (np.abs(found.value - true) < 4 * found.std_error).all()  # worst of 20 seeds: 3.4
-    assert found.std_error[1, 0] > found.std_error[0, 0]
+    assert effects.value.shape == effects.p_value.shape == (2, 2)
+    assert (np.abs(effects.value - true) < 4 * effects.std_error).all()  # worst of 20 seeds: 3.4
+    assert effects.std_error[1, 0] > effects.std_error[0, 0]
 
 
 def test_confounding_that_the_propensity_knows_is_taken_out():
@@ -54,11 +54,11 @@ def test_confounding_that_the_propensity_knows_is_taken_out():
     e = 1 / (1 + np.exp(-x))
     cell = (rng.random(20_000) < e).astype(int)
     y = 2 * x + cell + rng.standard_normal(20_000)
-    found = average_effects(
+    effects = average_effects(
         evaluation_data(y, cell=cell, propensity=np.column_stack([1 - e, e]))
     ).effect[0, 0]
     assert abs(y[cell == 1].mean() - y[cell == 0].mean() - 1) > 1
-    assert abs(found.value - 1) < 4 * found.std_error
+    assert abs(effects.value - 1) < 4 * effects.std_error
 
 
 def test_levels_narrow_the_interval():
@@ -75,8 +75,8 @@ def test_levels_narrow_the_interval():
 
 
 def test_an_effect_of_nothing_has_p_one():
-    found = average_effects(
+    effects = average_effects(
         evaluation_data([1, 1, 1, 1], cell=[0, 0, 1, 1], propensity=HALF)
     ).effect[0, 0]
-    assert (found.value, found.std_error, found.p_value) == (0, 0, 1)
-    assert not found.excludes_zero
+    assert (effects.value, effects.std_error, effects.p_value) == (0, 0, 1)
+    assert not effects.excludes_zero

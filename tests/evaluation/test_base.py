@@ -14,13 +14,13 @@ from equipoise.evaluation.base import student_interval
 
 
 def test_three_rows_by_hand():
-    found = mean_estimates(np.array([[1.0], [2.0], [3.0]]))[0]
-    assert found.value == 2
-    assert found.std_error == pytest.approx(1 / np.sqrt(3))  # sd 1 over sqrt(3)
-    assert found.interval == pytest.approx(
+    estimate = mean_estimates(np.array([[1.0], [2.0], [3.0]]))[0]
+    assert estimate.value == 2
+    assert estimate.std_error == pytest.approx(1 / np.sqrt(3))  # sd 1 over sqrt(3)
+    assert estimate.interval == pytest.approx(
         [2, 2 - 1.959964 / np.sqrt(3), 2 + 1.959964 / np.sqrt(3)]
     )
-    assert found.excludes_zero
+    assert estimate.excludes_zero
 
 
 def test_each_column_has_its_own_interval_and_level():

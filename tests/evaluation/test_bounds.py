@@ -36,15 +36,15 @@ def program(q, m0, which, utility, sign):
 @every_set
 def test_bounds_are_the_linear_programs(which):
     _, q, m0 = law(which)
-    found = strata_bounds(q, m0, assume=ASSUMED[which])
-    assert found.compatible.all()
+    bounds = strata_bounds(q, m0, assume=ASSUMED[which])
+    assert bounds.compatible.all()
     for row in range(len(q)):
         for kind in range(len(TYPES)):
             one = (np.arange(8) == kind).astype(float)
-            assert found.low[row, kind] == pytest.approx(
+            assert bounds.low[row, kind] == pytest.approx(
                 program(q[row], m0[row], which, one, 1), abs=1e-9
             )
-            assert found.high[row, kind] == pytest.approx(
+            assert bounds.high[row, kind] == pytest.approx(
                 program(q[row], m0[row], which, one, -1), abs=1e-9
             )
 
@@ -65,16 +65,16 @@ def test_utilities_are_the_linear_programs(which):
 @every_set
 def test_the_truth_lies_within(which):
     types, q, m0 = law(which, 2000)
-    found = strata_bounds(q, m0, assume=ASSUMED[which])
-    assert (types >= found.low - 1e-9).all()
-    assert (types <= found.high + 1e-9).all()
+    bounds = strata_bounds(q, m0, assume=ASSUMED[which])
+    assert (types >= bounds.low - 1e-9).all()
+    assert (types <= bounds.high + 1e-9).all()
 
 
 def test_both_assumptions_leave_one_answer():
     _, q, m0 = law("both")
-    found = strata_bounds(q, m0)
-    np.testing.assert_allclose(found.low[:, :5], identify(q, m0), atol=1e-12)
-    np.testing.assert_allclose(found.high, found.low, atol=1e-12)
+    bounds = strata_bounds(q, m0)
+    np.testing.assert_allclose(bounds.low[:, :5], identify(q, m0), atol=1e-12)
+    np.testing.assert_allclose(bounds.high, bounds.low, atol=1e-12)
 
 
 def test_a_profit_needs_no_assumption():

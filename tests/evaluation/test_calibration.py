@@ -85,9 +85,9 @@ def test_slope_is_least_squares_with_robust_errors(trial):
 
 def test_a_prediction_that_does_not_vary_has_no_slope(trial):
     _, rows, _ = trial(5)
-    found = best_linear_predictor(rank_by_score(np.ones(len(rows)), rows))
-    assert np.isnan(found.slope.value)
-    assert found.intercept.value == pytest.approx(average_effects(rows).effect[0, 0].value)
+    predictor = best_linear_predictor(rank_by_score(np.ones(len(rows)), rows))
+    assert np.isnan(predictor.slope.value)
+    assert predictor.intercept.value == pytest.approx(average_effects(rows).effect[0, 0].value)
 
 
 def test_more_bins_than_rows_is_refused(trial):

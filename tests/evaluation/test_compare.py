@@ -28,15 +28,15 @@ def test_a_ranking_against_itself_is_a_draw(trial):
 def test_truth_beats_noise_and_the_statement_says_so(trial):
     score, rows, _ = trial(2, n=2000)
     noise = np.random.default_rng(0).standard_normal(2000)
-    found = compare_rankings(
+    comparison = compare_rankings(
         rank_by_score(noise, rows),
         rank_by_score(score[:, 0], rows),
         autoc,
         names=("noise", "truth"),
     )
-    assert found.winner == "truth"
-    assert str(found).startswith("autoc: noise - truth = -")
-    assert str(found).endswith("; truth wins")
+    assert comparison.winner == "truth"
+    assert str(comparison).startswith("autoc: noise - truth = -")
+    assert str(comparison).endswith("; truth wins")
 
 
 def test_pairing_narrows_the_difference_of_like_scores(trial):
@@ -69,12 +69,12 @@ def test_policies_are_compared_like_their_means(trial):
     score, rows, _ = trial(5, n=3000, effect=0.0)
     aimed = policy_value(np.where(score[:, 0] > 0, 0, -1), rows)
     nobody = policy_value(np.full(3000, -1), rows)
-    found = compare_policies(aimed, nobody, names=("aimed", "nobody"), draws=1000)
+    comparison = compare_policies(aimed, nobody, names=("aimed", "nobody"), draws=1000)
     paired = aimed.minus(nobody)[0]
-    assert found.winner == "aimed"
-    assert found.difference.value == pytest.approx(paired.value)
+    assert comparison.winner == "aimed"
+    assert comparison.difference.value == pytest.approx(paired.value)
     # 1000 draws know it to 2.2 %
-    assert found.difference.std_error == pytest.approx(paired.std_error, rel=0.08)
+    assert comparison.difference.std_error == pytest.approx(paired.std_error, rel=0.08)
     assert (
         compare_policies(aimed, nobody, better=-1.0, names=("aimed", "nobody")).winner == "nobody"
     )

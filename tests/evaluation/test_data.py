@@ -54,11 +54,11 @@ def test_a_fixed_design_is_one_row_however_it_is_given():
 
 
 def test_inputs_are_left_as_they_were():
-    given = [np.array(Y), np.array(CELL), np.full((4, 2), 0.5)]
-    for part in given:
+    inputs = [np.array(Y), np.array(CELL), np.full((4, 2), 0.5)]
+    for part in inputs:
         part.flags.writeable = False
-    evaluation_data(given[0], cell=given[1], propensity=given[2], weight=np.ones(4)).gain(0, 0)
-    assert [part.tolist() for part in given] == [Y, CELL, [HALF] * 4]
+    evaluation_data(inputs[0], cell=inputs[1], propensity=inputs[2], weight=np.ones(4)).gain(0, 0)
+    assert [part.tolist() for part in inputs] == [Y, CELL, [HALF] * 4]
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_inputs_are_left_as_they_were():
     ],
 )
 def test_what_is_refused(change, message):
-    given = {"y": Y, "cell": CELL, "propensity": HALF} | change
+    inputs = {"y": Y, "cell": CELL, "propensity": HALF} | change
     with pytest.raises(InputError, match=message):
-        evaluation_data(given.pop("y"), **given)
+        evaluation_data(inputs.pop("y"), **inputs)
 
 
 @pytest.mark.parametrize("candidate", [-1, 1])

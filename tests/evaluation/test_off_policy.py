@@ -79,10 +79,12 @@ def test_finds_the_true_value_of_a_policy_that_targets(method, with_levels):
     for seed in range(5):
         plain, modelled, levels = bandit(seed)
         choice = (levels[:, :, 0]).argmax(axis=1) - 1
-        found = policy_value(choice, modelled if with_levels else plain, method=method)
+        policy_worth = policy_value(choice, modelled if with_levels else plain, method=method)
         true = levels[np.arange(len(levels)), choice + 1].mean(axis=0)
         # worst of 20 seeds: 2.4
-        assert (np.abs(found.estimates.value - true) < 4 * found.estimates.std_error).all()
+        assert (
+            np.abs(policy_worth.estimates.value - true) < 4 * policy_worth.estimates.std_error
+        ).all()
 
 
 def test_a_model_of_the_levels_narrows_the_interval():
@@ -124,12 +126,12 @@ def test_snips_of_one_arm_for_all_is_its_mean_with_the_mean_s_error():
     rng = np.random.default_rng(9)
     # far from the design's half
     cell, y = (rng.random(900) < 0.2).astype(int), rng.standard_normal(900)
-    found = policy_value(
+    estimates = policy_value(
         np.zeros(900, int), evaluation_data(y, cell=cell, propensity=HALF), method=snips
     ).estimates[0]
     treated = y[cell == 1]
-    assert found.value == pytest.approx(treated.mean())
-    assert found.std_error == pytest.approx(treated.std() / np.sqrt(len(treated)), rel=2e-3)
+    assert estimates.value == pytest.approx(treated.mean())
+    assert estimates.std_error == pytest.approx(treated.std() / np.sqrt(len(treated)), rel=2e-3)
 
 
 def test_folds_are_pooled_by_their_rows():

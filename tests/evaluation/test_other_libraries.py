@@ -66,8 +66,8 @@ def causalml_curve(score, y, t, kind):
     raw = [0.0]
     for k in range(1, len(y) + 1):
         treated, control = [[y[i] for i in order[:k] if t[i] == arm] for arm in (1, 0)]
-        known = bool(control) and (bool(treated) or kind == "qini")
-        if not known:
+        defined = bool(control) and (bool(treated) or kind == "qini")
+        if not defined:
             raw.append(None)
         elif kind == "gain":
             raw.append(sum(treated) / len(treated) - sum(control) / len(control))

@@ -32,9 +32,9 @@ def test_replicates_are_independent():
 
 def test_any_metric_gets_an_interval(trial):
     score, rows, _ = trial(3, n=2000, binary=True)
-    found = bootstrap(qini_sklift, rank_by_score(score[:, 0], rows), draws=100)
-    assert found.value == qini_sklift(rank_by_score(score[:, 0], rows)).value
-    assert 0 < found.low < found.value < found.high
+    estimate = bootstrap(qini_sklift, rank_by_score(score[:, 0], rows), draws=100)
+    assert estimate.value == qini_sklift(rank_by_score(score[:, 0], rows)).value
+    assert 0 < estimate.low < estimate.value < estimate.high
 
 
 def test_clusters_count_as_one():

@@ -27,14 +27,14 @@ def test_msm_by_hand():
 )
 def test_parts_run_from_end_to_end(vary, assume, violation):
     _, q, m0 = law()
-    found = strata_bounds(q, m0, assume=assume)
-    low, high = found.of(violation)
+    bounds = strata_bounds(q, m0, assume=assume)
+    low, high = bounds.of(violation)
     for part in (0.0, 0.3, 1.0):
         types = vary(q, m0, part)
         np.testing.assert_allclose(types.sum(axis=1), 1)
         np.testing.assert_allclose(types[:, TYPES.index(violation)], low + part * (high - low))
-        assert (types >= found.low - 1e-9).all()
-        assert (types <= found.high + 1e-9).all()
+        assert (types >= bounds.low - 1e-9).all()
+        assert (types <= bounds.high + 1e-9).all()
     np.testing.assert_allclose(vary(q, m0, 0.0)[:, :5], identify(q, m0), atol=1e-12)
 
 

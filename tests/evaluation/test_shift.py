@@ -13,7 +13,7 @@ from equipoise.evaluation.shift import shift_value
 STEP = 0.3
 
 
-def drawn(seed, n=2000):
+def draw(seed, n=2000):
     """A dose that is normal around x, an outcome that bends with it, and the exact ratio of a step
     up.
     """
@@ -39,7 +39,7 @@ def truth():
 def test_either_model_is_enough_and_neither_is_not():
     gains = {"levels": [], "ratio": [], "none": []}
     for seed in range(30):
-        x, t, y, ratio = drawn(seed)
+        x, t, y, ratio = draw(seed)
         before, after, wrong = level(x, t), level(x, t + STEP), np.zeros((len(x), 1))
         gains["levels"].append(shift_value(y, before, after, np.ones(len(x))).gain.value[0])
         gains["ratio"].append(shift_value(y, wrong, wrong, ratio).gain.value[0])
@@ -54,24 +54,24 @@ def test_intervals_cover():
     """200 draws at 95 %."""
     true, inside = truth(), 0
     for seed in range(200):
-        x, t, y, ratio = drawn(seed, 800)
+        x, t, y, ratio = draw(seed, 800)
         gain = shift_value(y, level(x, t), level(x, t + STEP), ratio).gain
         inside += gain.low[0] <= true <= gain.high[0]
     assert 0.91 <= inside / 200 <= 0.985
 
 
 def test_few_effective_rows_are_not_believed():
-    _, _, y, ratio = drawn(0)
+    _, _, y, ratio = draw(0)
     assert shift_value(y, y, y, ratio).told
     heavy = np.where(np.arange(len(y)) < 20, 100.0, 0.01)
-    found = shift_value(y, y, y, heavy)
-    assert not found.told
-    assert found.effective < 0.02
+    value = shift_value(y, y, y, heavy)
+    assert not value.told
+    assert value.effective < 0.02
     assert not shift_value(y[:100], y[:100], y[:100], ratio[:100]).told
 
 
 def test_weights_and_groups_are_those_of_means():
-    _, _, y, ratio = drawn(1, 400)
+    _, _, y, ratio = draw(1, 400)
     twice = shift_value(
         np.repeat(y, 2, axis=0),
         np.repeat(y, 2, axis=0),

@@ -28,11 +28,11 @@ def judged(n=4000, seed=0):
 
 def test_two_rows_by_hand():
     signals = np.array([[0, 0, 0, 2.0, 0], [0, 0, 0, 0, 2.0]])
-    found = offer_value(np.array([1.0, 0.5]), signals, REWARD)
-    assert found.rows.tolist() == [2.0, -0.4]
-    assert found.estimate.value == pytest.approx(0.8)
-    assert found.estimate.std_error == pytest.approx(1.2)
-    assert found.lower == pytest.approx(0.8 - 1.6448536 * 1.2)
+    value = offer_value(np.array([1.0, 0.5]), signals, REWARD)
+    assert value.rows.tolist() == [2.0, -0.4]
+    assert value.estimate.value == pytest.approx(0.8)
+    assert value.estimate.std_error == pytest.approx(1.2)
+    assert value.lower == pytest.approx(0.8 - 1.6448536 * 1.2)
 
 
 def test_value_and_lower_bound_cover():
@@ -43,9 +43,9 @@ def test_value_and_lower_bound_cover():
     for seed in range(100):
         p, signals = judged(1000, seed)
         offered = (p @ REWARD > 0.1).astype(float)
-        found, true = offer_value(offered, signals, REWARD), np.mean(offered * (p @ REWARD))
-        inside.append(found.estimate.low <= true <= found.estimate.high)
-        below.append(found.lower <= true)
+        value, true = offer_value(offered, signals, REWARD), np.mean(offered * (p @ REWARD))
+        inside.append(value.estimate.low <= true <= value.estimate.high)
+        below.append(value.lower <= true)
     assert np.mean(inside) > 0.88
     assert np.mean(below) > 0.88
 
@@ -99,8 +99,8 @@ def test_segments_average_to_the_whole():
     p, signals = judged(500)
     rows = offer_value(np.ones(500), signals, REWARD).rows
     segment = np.where(np.arange(500) < 200, "new", "old")
-    found = reward_by_segment(rows, segment)
-    assert 0.4 * found["new"].value + 0.6 * found["old"].value == pytest.approx(rows.mean())
+    value = reward_by_segment(rows, segment)
+    assert 0.4 * value["new"].value + 0.6 * value["old"].value == pytest.approx(rows.mean())
     with pytest.raises(InputError, match="segment lone must have at least two rows"):
         reward_by_segment(rows, np.where(np.arange(500) == 3, "lone", "rest"))
     with pytest.raises(InputError, match=r"segment must be one label per row \(500,\); got \(2,\)"):

@@ -172,9 +172,9 @@ def test_finds_the_truth_with_many_arms_and_unequal_shares(trial):
         score, rows, gain = trial(seed, n=40_000, cells=3)
         for a in range(2):
             true = np.mean(gain[:, a] * (np.argsort(np.argsort(gain[:, a])) / 40_000 - 0.5))
-            found = qini(rank_by_score(score[:, a], rows, candidate=a))
-            assert abs(found.value - true) < 4 * found.std_error  # worst of 20 seeds: 2.4
-            assert found.std_error < true / 10
+            estimate = qini(rank_by_score(score[:, a], rows, candidate=a))
+            assert abs(estimate.value - true) < 4 * estimate.std_error  # worst of 20 seeds: 2.4
+            assert estimate.std_error < true / 10
 
 
 def test_bad_input(trial):

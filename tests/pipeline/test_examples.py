@@ -21,17 +21,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_voucher_example(tmp_path):
-    found = run(read_plan(EXAMPLES / "voucher.toml"), tmp_path / "out")
-    assert found["experiment"]["rows"] == 2834
-    assert {average["candidate"]: average["effect"][0] for average in found["averages"]}[
+    findings = run(read_plan(EXAMPLES / "voucher.toml"), tmp_path / "out")
+    assert findings["experiment"]["rows"] == 2834
+    assert {average["candidate"]: average["effect"][0] for average in findings["averages"]}[
         "0.95 USD"
     ] == pytest.approx(0.43, abs=0.05)
-    budget = found["policy"]["demands"][0]
+    budget = findings["policy"]["demands"][0]
     assert budget["used"] <= budget["bound"] == pytest.approx(0.60)
-    chosen = found["rivals"][0]
-    assert chosen["values"]["got"][1] > 0.25  # anything at all makes people come
-    assert chosen["spend"][1] < 0.60 < 1.05 * chosen["spend"][2]
-    assert {group["group"] for group in found["policy"]["groups"]} == {
+    policy = findings["rivals"][0]
+    assert policy["values"]["got"][1] > 0.25  # anything at all makes people come
+    assert policy["spend"][1] < 0.60 < 1.05 * policy["spend"][2]
+    assert {group["group"] for group in findings["policy"]["groups"]} == {
         "negative",
         "positive",
         "indeterminate",
@@ -45,25 +45,25 @@ def test_the_hillstrom_example_on_fewer_rows(tmp_path):
         pytest.skip("hillstrom is not on this machine")
     plan = read_plan(EXAMPLES / "hillstrom.toml")
     plan = plan.model_copy(update={"log": LogPlan(dataset="hillstrom", sample=20_000)})
-    found = run(plan, tmp_path / "out")
-    assert found["experiment"]["rows"] == 20_000
-    demands = {row["name"]: row for row in found["policy"]["demands"]}
+    findings = run(plan, tmp_path / "out")
+    assert findings["experiment"]["rows"] == 20_000
+    demands = {row["name"]: row for row in findings["policy"]["demands"]}
     assert demands["budget"]["used"] <= 0.05
     assert demands["floor of spend"]["used"] >= 0.30
-    assert len(found["averages"]) == 2 * 3
-    assert len(found["tradeoff"]) > 4
+    assert len(findings["averages"]) == 2 * 3
+    assert len(findings["tradeoff"]) > 4
 
 
 def test_the_quickstart(tmp_path):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, EXAMPLES / "quickstart.py"],
         capture_output=True,
         text=True,
         check=True,
         cwd=tmp_path,
     )
-    assert "more of 100 people come" in done.stdout
-    assert done.stderr == ""
+    assert "more of 100 people come" in process.stdout
+    assert process.stderr == ""
     lines = [
         line for line in (EXAMPLES / "quickstart.py").read_text().splitlines()[1:] if line.strip()
     ]
@@ -78,14 +78,18 @@ def test_the_strata_of_hillstrom(tmp_path):
         fetch_hillstrom(download_if_missing=False)
     except DataError:
         pytest.skip("hillstrom is not on this machine")
-    found = run(read_plan(EXAMPLES / "hillstrom_strata.toml"), tmp_path / "out")["strata"]
-    shares = {row["stratum"]: row["share"] for row in found["shares"]}
-    assert (found["rows"], found["left_out"], found["unoffered"]) == (42_613, 21_387, 2_262)
+    findings = run(read_plan(EXAMPLES / "hillstrom_strata.toml"), tmp_path / "out")["strata"]
+    shares = {row["stratum"]: row["share"] for row in findings["shares"]}
+    assert (findings["rows"], findings["left_out"], findings["unoffered"]) == (
+        42_613,
+        21_387,
+        2_262,
+    )
     assert shares["never_taker"][0] == pytest.approx(0, abs=1e-4)
     assert shares["coupon_taker"][0] == pytest.approx(3627 / 21_307, abs=0.002)
     assert shares["coupon_buyer"][0] == pytest.approx(267 / 21_307 - 122 / 21_306, abs=5e-4)
     assert shares["always_buyer"][0] == pytest.approx(122 / 21_306, abs=3e-4)
-    assert found["assumptions"][3]["status"] == "note"
+    assert findings["assumptions"][3]["status"] == "note"
 
 
 def test_the_supply_example_on_fewer_users(tmp_path):
@@ -101,9 +105,9 @@ def test_the_supply_example_on_fewer_users(tmp_path):
     )
     plan = tmp_path / "plan.toml"
     plan.write_text(text.replace("count = 12", "count = 2").replace("folds = 3", "folds = 2"))
-    found = run(read_plan(plan), tmp_path / "out")
-    assert set(found["whole"]) == {"shares", "vector", "binary", "today's mean mix"}
-    assert found["whole"]["shares"]["skips"][0] < 0  # the floor of skips
-    used = {demand["demand"]: demand for demand in found["demands"]}
+    findings = run(read_plan(plan), tmp_path / "out")
+    assert set(findings["whole"]) == {"shares", "vector", "binary", "today's mean mix"}
+    assert findings["whole"]["shares"]["skips"][0] < 0  # the floor of skips
+    used = {demand["demand"]: demand for demand in findings["demands"]}
     assert len(used) == 21
     assert all(demand["used"] <= demand["bound"] + 1e-6 for demand in used.values())

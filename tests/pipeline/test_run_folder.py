@@ -90,9 +90,9 @@ def run_with(accident: str, world, out) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("what", ACCIDENTS)
 def test_nothing_half_written_stays(world, tmp_path, what):
     accident, code, text = ACCIDENTS[what]
-    done = run_with(accident, world, tmp_path / "out")
-    assert done.returncode == code, done.stderr
-    lines = done.stderr.strip().splitlines()
+    process = run_with(accident, world, tmp_path / "out")
+    assert process.returncode == code, process.stderr
+    lines = process.stderr.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("equipoise: ")
     assert text in lines[0]

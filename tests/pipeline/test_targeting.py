@@ -104,9 +104,9 @@ def test_rivals_stand_beside_the_chosen_policy(ran):
         "everybody: coupon-2",
         "random at equal spend",
     ]
-    chosen, nobody, *_ = ran.findings["rivals"]
+    policy, nobody, *_ = ran.findings["rivals"]
     assert nobody["values"]["conversion"] == [0, 0, 0]
-    assert nobody["against_chosen"] == chosen["values"]
+    assert nobody["against_chosen"] == policy["values"]
 
 
 def test_protected_groups_are_audited_and_never_used(ran):
@@ -142,9 +142,11 @@ def honest_and_naive(seed: int) -> tuple[list[float], list[float]]:
 
 def test_the_value_is_unbiased_where_nothing_works_and_the_naive_one_is_not():
     # (seeds, 2, [value, low, high])
-    found = np.asarray([honest_and_naive(seed) for seed in range(12)])
-    value, error = found[:, :, 0], (found[:, :, 2] - found[:, :, 1]) / 3.92
-    honest, naive = (value / error).sum(axis=0) / np.sqrt(len(found))  # each is N(0, 1) if unbiased
+    values = np.asarray([honest_and_naive(seed) for seed in range(12)])
+    value, error = values[:, :, 0], (values[:, :, 2] - values[:, :, 1]) / 3.92
+    honest, naive = (value / error).sum(axis=0) / np.sqrt(
+        len(values)
+    )  # each is N(0, 1) if unbiased
     assert abs(honest) < 3
     assert naive > 8
 
@@ -155,25 +157,25 @@ def covers(seed: int) -> list[bool]:
     effects = cross_fit_effects(
         log, TLearner(BoostedTrees(n_estimators=20, num_leaves=8)), random_state=seed
     )
-    found = honest_policy(
+    honest = honest_policy(
         log, effects, cost={"coupon-1": 2.0, "coupon-2": 4.0}, budget=0.4, random_state=seed
     )
-    gain = truth.outcomes(found.choice)[:, 0].mean() - truth.levels[:, 0, 0].mean()
-    pairs = [(found.values["conversion"], gain), (found.spend, truth.spend(found.choice).mean())]
+    gain = truth.outcomes(honest.choice)[:, 0].mean() - truth.levels[:, 0, 0].mean()
+    pairs = [(honest.values["conversion"], gain), (honest.spend, truth.spend(honest.choice).mean())]
     return [low <= true <= high for (_, low, high), true in pairs]
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = np.asarray([covers(seed) for seed in range(40)]).sum(axis=0)
-    assert (held >= 34).all()  # of 40 at 95 %: 34 or fewer happens by chance once in 70
+    hits = np.asarray([covers(seed) for seed in range(40)]).sum(axis=0)
+    assert (hits >= 34).all()  # of 40 at 95 %: 34 or fewer happens by chance once in 70
 
 
 def test_a_budget_larger_than_needed_has_no_price(world, tmp_path):
     plan = world.plan.model_copy(
         update={"policy": make_plan(policy(budget={"per_head": 50.0})).policy}
     )
-    found = run(plan, tmp_path / "rich")
-    row = found["policy"]["demands"][0]
+    findings = run(plan, tmp_path / "rich")
+    row = findings["policy"]["demands"][0]
     assert row["price"] == 0
     assert not row["binding"]
     assert row["used"] < row["bound"]
@@ -181,8 +183,8 @@ def test_a_budget_larger_than_needed_has_no_price(world, tmp_path):
 
 def policy(**change) -> dict:
     """Tables of a plan with another [policy]."""
-    given = {"weights": {"conversion": 1.0}, "cost": {"coupon-1": 2.0, "coupon-2": 4.0}, **change}
-    return {"log": {"dataset": "-"}, "policy": given}
+    keys = {"weights": {"conversion": 1.0}, "cost": {"coupon-1": 2.0, "coupon-2": 4.0}, **change}
+    return {"log": {"dataset": "-"}, "policy": keys}
 
 
 @pytest.mark.parametrize(
@@ -235,9 +237,9 @@ def test_a_learnt_propensity_is_reported(tmp_path):
     plan = small.plan.model_copy(
         update={"log": small.plan.log.model_copy(update={"design": "learn"})}
     )
-    found = run(plan, tmp_path / "out")
+    findings = run(plan, tmp_path / "out")
     check = next(
-        check for check in found["experiment"]["checks"] if check["name"] == "learnt propensity"
+        check for check in findings["experiment"]["checks"] if check["name"] == "learnt propensity"
     )
     assert [row["arm"] for row in check["rows"]] == ["none", "coupon-1", "coupon-2"]
 
@@ -295,9 +297,9 @@ def test_a_plan_with_old_names_of_settings_still_works_and_warns():
     plan = make_plan(
         {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": params}}
     )
-    with pytest.warns(FutureWarning, match="is called") as told:
+    with pytest.warns(FutureWarning, match="is called") as warned:
         estimator = make_estimator(plan.estimator, Arms(["a", "b"]), 4)
-    assert len(told) == 3
+    assert len(warned) == 3
     assert (estimator.outcome_model.n_estimators, estimator.cv) == (7, 3)
     assert estimator.random_state == 4
     both = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"folds": 3, "cv": 3}}})

@@ -213,10 +213,10 @@ def test_the_heading_names_the_largest_gap_between_groups():
 
 def test_how_the_budget_is_carried_is_said_in_one_sentence():
     findings = arms_findings()
-    said = [
+    sentences = [
         b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)
     ]
-    assert said == [
+    assert sentences == [
         "At prices set without them, people spend 0.0421 USD per head; for a large new population, "
         "the 95% interval of its spend is 0.0382 to 0.0460 per head."
     ]
@@ -287,11 +287,11 @@ def test_the_strata_in_words_by_hand():
         == "21.4% of people buy only with the offer; 20.6% would have bought anyway and take it too"
     )
     assert figures[1].title == "Offers to the best 40% of people bring +0.105\u00a0USD per head"
-    told = next(block for block in section.blocks if isinstance(block, Bullets)).items
+    sentences = next(block for block in section.blocks if isinstance(block, Bullets)).items
     # 42,000 people, 20.6 % always-buyers, 0.4 x 0.7 of them offered, 0.4 USD each
     assert (
         "about 2,423 (2,173 to 2,673) people who would have bought anyway take the offer;"
-        " 969\u00a0USD is paid" in told[0]
+        " 969\u00a0USD is paid" in sentences[0]
     )
     checks = next(block for block in section.blocks if isinstance(block, Checklist)).checks
     assert [check.status for check in checks] == ["warn", "note", "ok", "ok", "ok", "ok"]
@@ -423,17 +423,17 @@ def test_what_has_a_cost_is_never_counted_in_offers():
 
 
 def test_the_cost_of_each_offer_is_said_by_name():
-    found = dose_findings()
-    amount = [0.25 * i for i, _ in enumerate(found["candidates"], 1)]
+    findings = dose_findings()
+    amount = [0.25 * i for i, _ in enumerate(findings["candidates"], 1)]
     paid = {"amount": amount, "column": None, "metric": "claimed", "probability": True}
     for cost, text in [
-        (paid, f"{found['candidates'][0]} 0.25, "),
+        (paid, f"{findings['candidates'][0]} 0.25, "),
         (paid, "; paid when claimed"),
         ({**paid, "metric": None}, "; always paid"),
         ({**paid, "probability": False}, "as observed in the column claimed"),
     ]:
-        found["made"] = {"cost": cost}
-        assert text in render_report(found)
+        findings["made"] = {"cost": cost}
+        assert text in render_report(findings)
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
@@ -446,8 +446,10 @@ def test_importing_the_report_loads_neither_plotly_nor_jinja():
     code = (
         "import sys, equipoise.report; print([m for m in ('plotly', 'jinja2') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "[]"
 
 
 # ---- the page in a real browser
@@ -509,10 +511,10 @@ def test_names_that_look_like_html_are_text(chromium, tmp_path):
         chromium.ask("document.querySelectorAll('img, main b b, main td b, .plot b').length") == 0
     )
     assert chromium.ask("document.querySelector('h1').textContent") == NASTIER
-    drawn = chromium.ask(
+    answer = chromium.ask(
         "[...document.querySelectorAll('.plot svg text')].map(text => text.textContent).join(' ')"
     )
-    assert "<script>window" in drawn
+    assert "<script>window" in answer
 
 
 def test_a_script_that_is_not_ours_cannot_run(chromium, tmp_path):

@@ -36,16 +36,16 @@ def test_the_page_is_drawn_and_readable(chromium, mix_run, tmp_path, width, dark
 
 
 def test_hostile_names_stay_text(chromium, mix_run, tmp_path):
-    found = json.loads(json.dumps(mix_run[0]).replace('"film"', json.dumps(NASTY)))
-    assert complaints(chromium, tmp_path, render_supply(found), 1280) == []
+    findings = json.loads(json.dumps(mix_run[0]).replace('"film"', json.dumps(NASTY)))
+    assert complaints(chromium, tmp_path, render_supply(findings), 1280) == []
     assert chromium.ask("window.hacked === undefined")
 
 
 def test_it_answers_the_questions(mix_run):
-    found, _ = mix_run
-    page = render_supply(found)
+    findings, _ = mix_run
+    page = render_supply(findings)
     for sentence in (
-        *found["risks"],
+        *findings["risks"],
         "Is the log fit for the question?",
         "Who are the users?",
         "What should each cluster see?",
@@ -58,6 +58,6 @@ def test_it_answers_the_questions(mix_run):
 
 
 def test_what_the_log_cannot_vouch_for_is_said(mix_run):
-    found = json.loads(json.dumps(mix_run[0]))
-    found["steps"][-1]["values"] = None
-    assert "not told: too few rows" in render_supply(found)
+    findings = json.loads(json.dumps(mix_run[0]))
+    findings["steps"][-1]["values"] = None
+    assert "not told: too few rows" in render_supply(findings)

@@ -25,16 +25,16 @@ SMALL = Loop(worlds=(100, 101), log=9000, test=9000, estimator="x-learner")
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
     return play(SMALL)
 
 
-def test_every_policy_is_played_in_every_world(found):
-    rows = {row["policy"]: row for row in found["rows"]}
+def test_every_policy_is_played_in_every_world(results):
+    rows = {row["policy"]: row for row in results["rows"]}
     assert {"none", "s1", "s2", "s1+s2", "HMUM", "oracle", "fixed 0.5"} <= set(rows)
     assert rows["none"]["time"] == [0, 0, 0]
     for j, name in enumerate(("time", "views")):
-        each = [world["lifts"]["HMUM"][j] for world in found["worlds"]]
+        each = [world["lifts"]["HMUM"][j] for world in results["worlds"]]
         assert rows["HMUM"][name][0] == pytest.approx(np.mean(each))
     total = {name: sum(rows[name][m][0] for m in ("time", "views")) for name in rows}
     assert total["oracle"] == max(total.values())  # it has both metrics' levels and effects
@@ -63,11 +63,11 @@ def test_area_and_gain_by_hand():
 def test_fixed_weights_at_the_ends_serve_one_metric():
     from equipoise.core.effects import Effects
 
-    said = Effects(
+    effects = Effects(
         np.array([[[1.0, -1.0], [-1.0, 1.0]]]), np.ones((1, 2)), ("s1", "s2"), ("time", "views")
     )
-    assert fixed_rule(said, 1.0).tolist() == [[True, False]]
-    assert fixed_rule(said, 0.0).tolist() == [[False, True]]
+    assert fixed_rule(effects, 1.0).tolist() == [[True, False]]
+    assert fixed_rule(effects, 0.0).tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_the_verb_writes_a_page_that_opens_offline(tmp_path):
         "-o",
         str(tmp_path / "loop"),
     ]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "| HMUM |" in done.stdout
-    kept = json.loads((tmp_path / "loop" / "results.json").read_text())
-    assert kept["settings"]["log"] == 3000
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "| HMUM |" in result.stdout
+    stored = json.loads((tmp_path / "loop" / "results.json").read_text())
+    assert stored["settings"]["log"] == 3000
     page = (tmp_path / "loop" / "report.html").read_text()
     assert "What does each policy do to both metrics?" in page
     assert "https://" not in page.split("</style>")[0]
@@ -106,7 +106,7 @@ def test_the_old_spelling_works_and_names_the_new_one(monkeypatch, tmp_path):
     loops = []
     monkeypatch.setattr("equipoise.cli.reproduce.play_loop", lambda loop, *rest: loops.append(loop))
     words = ["simulate", "short-video", "--rows", "500", "--worlds", "2", "--seed", "3"]
-    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path)])
-    assert done.exit_code == 0, done.output
-    assert "equipoise reproduce short-video" in done.stderr
+    result = CliRunner().invoke(app, [*words, "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "equipoise reproduce short-video" in result.stderr
     assert loops == [Loop((3, 4), 3000, 5000)]

@@ -16,17 +16,17 @@ def test_a_dose_that_does_nothing_to_the_answer_misses_by_the_curves_spread():
     grid = np.sort(new.t)
     curve = new.response(grid)
     line = np.polyval(np.polyfit(grid, curve, 1), grid)
-    said = judged("vcnet", 3, 1, name="dml", degree=1)["AMSE"]
+    error = judged("vcnet", 3, 1, name="dml", degree=1)["AMSE"]
     assert len(world.t) == 500
-    assert ((curve - line) ** 2).mean() <= said < 1
+    assert ((curve - line) ** 2).mean() <= error < 1
 
 
 def test_both_worlds_are_judged():
     try:
-        learnt, new = worlds("ihdp", 0)
+        train, new = worlds("ihdp", 0)
     except DataError:
         pytest.skip("no covariates of IHDP in the data folders")
-    assert (len(learnt.t), len(new.t)) == (471, 276)
+    assert (len(train.t), len(new.t)) == (471, 276)
     assert (
         judged("ihdp", 0, 1, name="dose-s-learner")["AMSE"]
         < 0.5

@@ -9,18 +9,18 @@ from equipoise.reproduce.fits import MODELS, Fits  # noqa: E402
 
 def test_every_model_is_fitted_kept_and_read(data, tmp_path):
     fits = Fits(data, 1, tmp_path, epochs=2)
-    said = []
-    fits.report = lambda name, epochs: said.append((name, epochs))
+    steps = []
+    fits.report = lambda name, epochs: steps.append((name, epochs))
     for name in MODELS:
         assert fits(name).epochs <= 2
-    assert said[:2] == [("y0-or", 1), ("y0-or", 2)]
-    said.clear()
+    assert steps[:2] == [("y0-or", 1), ("y0-or", 2)]
+    steps.clear()
     again = Fits(data, 1, tmp_path, epochs=2, report=fits.report)
     for name in MODELS:
         np.testing.assert_array_equal(
             again(name).scores(data.test_pairs), fits(name).scores(data.test_pairs)
         )
-    assert said == []
+    assert steps == []
 
 
 def test_the_doubly_robust_target_is_fitted_to_rows_of_both_arms(data, tmp_path):

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from equipoise.core.strata import CASH, COUPON
-from equipoise.reproduce.offer_rules import chosen, met
+from equipoise.reproduce.offer_rules import best_pairs, met
 from equipoise.reproduce.published import COLUMNS, ROWS, published_reward
 
 
 def test_offers_go_to_the_best_within_the_budget_and_to_none_of_no_worth():
     reward = np.array([0.1, -1.0, 0.3, 0.2, -0.5])
-    assert chosen(reward, 0.4).tolist() == [2, 3]
-    assert chosen(reward, 1.0).tolist() == [2, 3, 0]
-    assert chosen(-np.abs(reward), 1.0).tolist() == []
+    assert best_pairs(reward, 0.4).tolist() == [2, 3]
+    assert best_pairs(reward, 1.0).tolist() == [2, 3, 0]
+    assert best_pairs(-np.abs(reward), 1.0).tolist() == []
 
 
 def test_whom_a_policy_meets_by_hand():

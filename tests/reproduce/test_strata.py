@@ -12,32 +12,34 @@ FEW = Settings(seeds=(1, 2), methods=("Naive", "CF-OR", "CF-MTL", "CF-MLE, known
 
 
 def test_tables_are_written_and_say_what_was_done(ratings, tmp_path):
-    said = []
-    found = reproduce_strata(
-        FEW, tmp_path, ratings=ratings, progress=lambda *step: said.append(step)
+    steps = []
+    results = reproduce_strata(
+        FEW, tmp_path, ratings=ratings, progress=lambda *step: steps.append(step)
     )
-    assert json.loads((tmp_path / "results.json").read_text())["rows"] == found["rows"]
-    row = next(row for row in found["rows"] if (row["method"], row["scheme"]) == ("CF-OR", "cash"))
+    assert json.loads((tmp_path / "results.json").read_text())["rows"] == results["rows"]
+    row = next(
+        row for row in results["rows"] if (row["method"], row["scheme"]) == ("CF-OR", "cash")
+    )
     assert row["seeds"] == [1, 2]
     assert row["published"] == 40_353
     assert row["reward"] == pytest.approx(row["positive"] - 0.4 * row["negative"])
     assert not row["converged"]
-    assert len(found["gains"]) == 2
+    assert len(results["gains"]) == 2
     text = (tmp_path / "results.md").read_text()
     assert "| CF-OR |" in text
     assert "40,353 (76,748 / 90,987 / 48,310)" in text
     assert "2, not converged" in text
-    assert ("seeds", 2, 2) in said
-    assert ("seed 2: methods", 4, 4) in said
+    assert ("seeds", 2, 2) in steps
+    assert ("seed 2: methods", 4, 4) in steps
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(ratings, tmp_path, monkeypatch):
     whole = reproduce_strata(FEW, tmp_path / "whole", ratings=ratings)
-    done = []
+    steps = []
 
     def stops(method, fits):
-        done.append((fits.seed, method.name))
-        if done[-1] == (2, "CF-OR"):
+        steps.append((fits.seed, method.name))
+        if steps[-1] == (2, "CF-OR"):
             raise KeyboardInterrupt
         return judged(method, fits)
 
@@ -46,14 +48,14 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(ratings, tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         reproduce_strata(FEW, tmp_path / "cut", ratings=ratings)
     assert not (tmp_path / "cut" / "results.json").exists()
-    done.clear()
+    steps.clear()
     monkeypatch.setattr(
         methods,
         "judged",
-        lambda method, fits: done.append((fits.seed, method.name)) or judged(method, fits),
+        lambda method, fits: steps.append((fits.seed, method.name)) or judged(method, fits),
     )
     again = reproduce_strata(FEW, tmp_path / "cut", ratings=ratings)
-    assert done == [(2, "CF-OR"), (2, "CF-MTL"), (2, "CF-MLE, known g")]
+    assert steps == [(2, "CF-OR"), (2, "CF-MTL"), (2, "CF-MLE, known g")]
     drop = ("seconds",)
     assert [{k: v for k, v in row.items() if k not in drop} for row in again["rows"]] == [
         {k: v for k, v in row.items() if k not in drop} for row in whole["rows"]

@@ -26,8 +26,8 @@ def test_means_ranges_and_the_largest_difference_without_the_unmatched_row():
         result("CF-MTL-v1", 1, 1.0),
         result("own", 1, 5.0),
     ]
-    found = summary("movielens_1m", {}, rows)
-    ours = found["rows"][0]
+    table = summary("movielens_1m", {}, rows)
+    ours = table["rows"][0]
     assert (ours["reward"], ours["least"], ours["most"], ours["seeds"]) == (
         59_300.0,
         59_000.0,
@@ -35,20 +35,20 @@ def test_means_ranges_and_the_largest_difference_without_the_unmatched_row():
         [1, 2],
     )
     assert ours["relative"] == pytest.approx(59_300 / 59_011 - 1)
-    assert found["max_rel_diff"] == pytest.approx(1 - 34_000 / 34_333)
+    assert table["max_rel_diff"] == pytest.approx(1 - 34_000 / 34_333)
 
 
 def test_a_row_that_was_not_published_has_no_difference():
-    found = summary("movielens_1m", {}, [result("own", 1, 5.0)])
-    assert found["max_rel_diff"] is None
-    assert "| own | 1 / 2 / 3 | 5 [5, 5] |  |  | 1 | 1 |" in as_markdown(found)
+    table = summary("movielens_1m", {}, [result("own", 1, 5.0)])
+    assert table["max_rel_diff"] is None
+    assert "| own | 1 / 2 / 3 | 5 [5, 5] |  |  | 1 | 1 |" in as_markdown(table)
 
 
 def test_ablations_stand_in_a_table_of_their_own():
-    found = summary(
+    table = summary(
         "movielens_1m", {}, [result("OR", 1, 5.0), result("CF-MTL-v1 w/o both", 1, 44_000.0)]
     )
-    text = as_markdown(found)
+    text = as_markdown(table)
     assert (
         text.index("losses left out")
         < text.index("CF-MTL-v1 w/o both")

@@ -43,7 +43,7 @@ from equipoise.neural.strata import (
     fit_cf_mtl_v1,
 )
 from equipoise.neural.train import History, NoGain, SlowGains, Training
-from equipoise.reproduce.offer_rules import COST, chosen
+from equipoise.reproduce.offer_rules import COST, best_pairs
 
 NUISANCE, JOINT = SlowGains(1e-4), SlowGains(1e-5)
 CLIP, DESIGN_CLIP = (0.1, 0.9), (0.05, 0.95)
@@ -124,7 +124,7 @@ class Fits:
         state = np.random.SeedSequence([self.seed, *name.encode()]).generate_state(1)
         return Training(stop=stop, seed=int(state[0]), epochs=self.epochs)
 
-    def told(self, name: str) -> Callable[[int, float], None] | None:
+    def progress_of(self, name: str) -> Callable[[int, float], None] | None:
         """The progress callback of a model."""
         report = self.report
         return None if report is None else lambda epochs, loss: report(name, epochs)
@@ -142,7 +142,7 @@ class Fits:
 def _pairs(fits: Fits, name: str, rows: Any, target: Floats) -> PairModel:
     d = fits.data
     how = fits.how(name, NUISANCE)
-    return fit_pairs(additive, squared, d.pairs[rows], target, d.sizes, how, fits.told(name))
+    return fit_pairs(additive, squared, d.pairs[rows], target, d.sizes, how, fits.progress_of(name))
 
 
 def _in_arm(column: Callable[[Constructed], Ints], arm: int, fits: Fits, name: str) -> PairModel:
@@ -168,7 +168,7 @@ def _robust(arm: int, fits: Fits, name: str) -> PairModel:
 
 
 def _strata(fit: Callable[..., StrataModel], fits: Fits, name: str) -> StrataModel:
-    return fit(fits.rows(), fits.how(name, JOINT), progress=fits.told(name))
+    return fit(fits.rows(), fits.how(name, JOINT), progress=fits.progress_of(name))
 
 
 def _design(fits: Fits, name: str) -> StrataModel:
@@ -181,7 +181,9 @@ def _design(fits: Fits, name: str) -> StrataModel:
     g_held = g[_held_rows(fits)]
     how = replace(fits.how(name, JOINT), stop=NoGain(PATIENCE), decay=0.0)
     models = [
-        fit_cf_mle(train, how, rank=rank, holdout=valid, progress=fits.told(f"{name}, rank {rank}"))
+        fit_cf_mle(
+            train, how, rank=rank, holdout=valid, progress=fits.progress_of(f"{name}, rank {rank}")
+        )
         for rank in RANKS
     ]
     return max(models, key=lambda model: _worth(softmax(model.scores(valid.codes)), valid, g_held))
@@ -199,7 +201,7 @@ def _worth(strata: Floats, valid: ClaimRows, g: Floats) -> float:
     """
     worth = COUPON.reward(1.0, COST)
     signal = dr_signals(Claims(valid.t, valid.c, valid.y, g), *cells_of(strata))
-    return float((signal @ worth)[chosen(strata @ worth)].sum() / len(strata))
+    return float((signal @ worth)[best_pairs(strata @ worth)].sum() / len(strata))
 
 
 def _without(weights: tuple[float, ...], *terms: int) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.strata import SCHEMES, Scheme, identify, naive_reward, uplift_reward
 from equipoise.reproduce.fits import Fits
-from equipoise.reproduce.offer_rules import COST, chosen, met
+from equipoise.reproduce.offer_rules import COST, best_pairs, met
 
 Z95 = 1.959964
 Reward = Callable[[Fits, Ints, Scheme], Floats]  # models, pairs (n, 2) -> (n,)
@@ -119,8 +119,8 @@ def gain_over(method: Method, rival: Method, fits: Fits) -> dict[str, tuple[floa
     gains = {}
     for name, scheme in SCHEMES.items():
         offered = np.zeros(len(d.test_stratum))
-        offered[chosen(method.reward(fits, d.test_pairs, scheme))] += 1
-        offered[chosen(rival.reward(fits, d.test_pairs, scheme))] -= 1
+        offered[best_pairs(method.reward(fits, d.test_pairs, scheme))] += 1
+        offered[best_pairs(rival.reward(fits, d.test_pairs, scheme))] -= 1
         gain = offered * scheme.reward(1.0, COST)[d.test_stratum]
         half = Z95 * float(gain.std(ddof=1)) * len(gain) ** 0.5
         gains[name] = (float(gain.sum()), float(gain.sum()) - half, float(gain.sum()) + half)
@@ -131,6 +131,6 @@ def judged(method: Method, fits: Fits) -> dict[str, dict[str, float]]:
     """What a method's policy meets among the test pairs, for each scheme."""
     d = fits.data
     return {
-        name: met(d.test_stratum[chosen(method.reward(fits, d.test_pairs, scheme))], scheme)
+        name: met(d.test_stratum[best_pairs(method.reward(fits, d.test_pairs, scheme))], scheme)
         for name, scheme in SCHEMES.items()
     }

@@ -16,7 +16,7 @@ from equipoise.core.strata import COUPON_BUYER, Scheme
 COST, BUDGET = 0.4, 0.4
 
 
-def chosen(reward: Floats, budget: float = BUDGET) -> Ints:
+def best_pairs(reward: Floats, budget: float = BUDGET) -> Ints:
     """The pairs that the policy offers to: the best, at most the budget's share and as many as have
     a reward > 0.
     """

@@ -16,15 +16,15 @@ GOOD = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
 class Answer(io.BytesIO):
     """What urlopen returns: a stream with headers."""
 
-    def __init__(self, data, said=None):
+    def __init__(self, data, length=None):
         super().__init__(data)
         self.headers = Message()
-        if said is not None:
-            self.headers["Content-Length"] = str(said)
+        if length is not None:
+            self.headers["Content-Length"] = str(length)
 
 
-def server(data, said=None):
-    return lambda request, timeout: Answer(data, said)
+def server(data, length=None):
+    return lambda request, timeout: Answer(data, length)
 
 
 def source(checksum="", member=""):
@@ -33,17 +33,17 @@ def source(checksum="", member=""):
 
 @pytest.mark.parametrize("checksum", ["", GOOD, f"md5:{hashlib.md5(DATA).hexdigest()}"])
 def test_a_download_is_verified_and_told_of(tmp_path, checksum):
-    told = []
+    steps = []
     target = tmp_path / "x" / "log.csv"
     got = download(
         source(checksum),
         target,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda size, total: steps.append((size, total)),
         opener=server(DATA, len(DATA)),
     )
     assert got == target
     assert target.read_bytes() == DATA
-    assert told[-1] == (len(DATA), len(DATA))
+    assert steps[-1] == (len(DATA), len(DATA))
 
 
 def test_one_file_of_a_zip(tmp_path):
@@ -82,7 +82,7 @@ def test_a_failed_download_leaves_nothing(tmp_path, case):
 
 
 def test_an_interrupted_download_leaves_nothing(tmp_path):
-    def stop(done, total):
+    def stop(size, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -94,14 +94,14 @@ def test_a_path_comes_before_a_folder_and_the_better_file_before_the_other(tmp_p
     monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path))
     for name in ("mine.csv", "good.csv", "worse.csv"):
         (tmp_path / name).write_text("a\n1\n")
-    known = ("none.csv", "good.csv", "worse.csv")
-    assert find("x", known, None, Wish(path=tmp_path / "mine.csv")).name == "mine.csv"
-    assert find("x", known, None, Wish()).name == "good.csv"
-    assert find("x", known, None, Wish(data_home=tmp_path)).name == "good.csv"
+    places = ("none.csv", "good.csv", "worse.csv")
+    assert find("x", places, None, Wish(path=tmp_path / "mine.csv")).name == "mine.csv"
+    assert find("x", places, None, Wish()).name == "good.csv"
+    assert find("x", places, None, Wish(data_home=tmp_path)).name == "good.csv"
     with pytest.raises(DataError, match="no such file"):
-        find("x", known, None, Wish(path=tmp_path / "other.csv"))
+        find("x", places, None, Wish(path=tmp_path / "other.csv"))
     with pytest.raises(DataError, match="set EQUIPOISE_DATA"):
-        find("x", known, source(), Wish(data_home=tmp_path / "empty", download_if_missing=False))
+        find("x", places, source(), Wish(data_home=tmp_path / "empty", download_if_missing=False))
 
 
 def test_data_folders(monkeypatch, tmp_path):

@@ -63,35 +63,35 @@ def test_what_each_stratum_shows():
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_the_benchmark_is_what_was_published(recipe):
     ratings = taste()
-    said = []
-    made = construct(ratings, recipe=recipe, seed=1, step=said.append)
+    steps = []
+    data = construct(ratings, recipe=recipe, seed=1, step=steps.append)
     n = len(ratings) + int(0.8 * len(ratings))
-    assert (len(made.t), len(made.test_stratum)) == (int(0.7 * n), n - int(0.7 * n))
-    count = np.bincount(np.r_[made.stratum, made.test_stratum], minlength=5)
+    assert (len(data.t), len(data.test_stratum)) == (int(0.7 * n), n - int(0.7 * n))
+    count = np.bincount(np.r_[data.stratum, data.test_stratum], minlength=5)
     assert count[COUPON_TAKER] == (ratings.liked == 0).sum()
     assert abs(count[COUPON_BUYER] - count[ALWAYS_BUYER]) <= 1
     assert abs(count[NEVER_BUYER] - count[NEVER_TAKER]) <= 1
-    pairs = np.concatenate([made.pairs, made.test_pairs])
+    pairs = np.concatenate([data.pairs, data.test_pairs])
     assert len(np.unique(pairs @ [1000, 1])) == n
-    c, y = claims_and_outcomes(made.stratum, made.t)
-    np.testing.assert_array_equal([made.c, made.y], [c, y])
-    assert abs(made.t.mean() - made.g.mean()) < 4 * np.sqrt(0.25 / len(made.t))
-    assert [text.split(":")[0] for text in said] == ["labels", "assignment", "constructed"]
+    c, y = claims_and_outcomes(data.stratum, data.t)
+    np.testing.assert_array_equal([data.c, data.y], [c, y])
+    assert abs(data.t.mean() - data.g.mean()) < 4 * np.sqrt(0.25 / len(data.t))
+    assert [text.split(":")[0] for text in steps] == ["labels", "assignment", "constructed"]
 
 
 def test_same_seed_same_data_and_it_comes_back_from_its_file(tmp_path):
     ratings = taste()
-    made, again, other = (
+    data, again, other = (
         construct(ratings, seed=1),
         construct(ratings, seed=1),
         construct(ratings, seed=2),
     )
-    made.write(tmp_path / "made.npz")
+    data.write(tmp_path / "made.npz")
     read = Constructed.read(tmp_path / "made.npz")
-    for name, value in vars(made).items():
+    for name, value in vars(data).items():
         np.testing.assert_array_equal(getattr(again, name), value)
         np.testing.assert_array_equal(getattr(read, name), value)
-    assert not np.array_equal(other.t, made.t)
+    assert not np.array_equal(other.t, data.t)
     assert [file.name for file in tmp_path.iterdir()] == ["made.npz"]
 
 

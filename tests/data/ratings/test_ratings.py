@@ -11,9 +11,9 @@ def some(users=8, items=9, n=30, seed=0):
 
 
 def test_ids_become_their_rank():
-    made = dense("some", np.array([[40, 7], [10, 7], [40, 3]]), np.array([1, 0, 1]))
-    assert made.pairs.tolist() == [[1, 1], [0, 1], [1, 0]]
-    assert made.sizes == (2, 2)
+    ratings = dense("some", np.array([[40, 7], [10, 7], [40, 3]]), np.array([1, 0, 1]))
+    assert ratings.pairs.tolist() == [[1, 1], [0, 1], [1, 0]]
+    assert ratings.sizes == (2, 2)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -21,9 +21,9 @@ def test_unrated_pairs_are_distinct_and_were_not_rated(seed):
     ratings = some(seed=seed)
     pairs = ratings.unrated(20, np.random.default_rng(seed))
     rated = {tuple(pair) for pair in ratings.pairs.tolist()}
-    drawn = [tuple(pair) for pair in pairs.tolist()]
-    assert len(drawn) == len(set(drawn)) == 20
-    assert not rated & set(drawn)
+    tuples = [tuple(pair) for pair in pairs.tolist()]
+    assert len(tuples) == len(set(tuples)) == 20
+    assert not rated & set(tuples)
 
 
 def test_every_unrated_pair_is_as_likely():

@@ -23,8 +23,8 @@ def table(published):
 def scalar(table):
     """Rows of scaled covariates as lists, and the average that both means are centred by."""
     columns = [[float(v) for v in table[name].to_pylist()] for name in COVARIATES]
-    made = [[(v - min(column)) / max(column) for v in column] for column in columns]
-    rows = [list(row) for row in zip(*made, strict=True)]
+    scaled_columns = [[(v - min(column)) / max(column) for v in column] for column in columns]
+    rows = [list(row) for row in zip(*scaled_columns, strict=True)]
     own = [3, *range(6, 15)]
     return rows, sum(sum(row[j] for j in own) / 10 for row in rows) / len(rows)
 
@@ -44,10 +44,10 @@ def level(x, t, centre):
 
 def test_rows_follow_the_formulas(table, published):
     rows, centre = scalar(table)
-    learnt, new = make_ihdp_dose(path=published(KNOWN[0]), seed=2)
-    assert (learnt.X.shape, new.X.shape) == ((471, 25), (276, 25))
+    train, new = make_ihdp_dose(path=published(KNOWN[0]), seed=2)
+    assert (train.X.shape, new.X.shape) == ((471, 25), (276, 25))
     X, t, y = (
-        np.concatenate([getattr(part, name) for part in (learnt, new)]) for name in ("X", "t", "y")
+        np.concatenate([getattr(part, name) for part in (train, new)]) for name in ("X", "t", "y")
     )
     np.testing.assert_allclose(np.sort(X.sum(axis=1)), np.sort(np.sum(rows, axis=1)))
     np.testing.assert_allclose(np.sort(X, axis=0), np.sort(rows, axis=0))

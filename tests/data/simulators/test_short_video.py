@@ -10,10 +10,12 @@ from equipoise.data.simulators.short_video import ShortVideoWorld
 
 def test_outcomes_are_as_expected_on_average():
     world, rng = ShortVideoWorld.draw(0), np.random.default_rng(0)
-    drawn = world.requests(200_000, rng)
+    requests = world.requests(200_000, rng)
     for which in range(4):
-        y = world.outcomes(drawn, np.full(len(drawn), which), rng)
-        np.testing.assert_allclose(y.mean(axis=0), drawn.levels[:, which].mean(axis=0), rtol=0.01)
+        y = world.outcomes(requests, np.full(len(requests), which), rng)
+        np.testing.assert_allclose(
+            y.mean(axis=0), requests.levels[:, which].mean(axis=0), rtol=0.01
+        )
 
 
 def test_strategies_conflict_on_average_over_the_prior():
@@ -33,12 +35,12 @@ def test_strategies_conflict_on_average_over_the_prior():
 
 def test_the_edge_knows_the_intent_better_than_the_ranking():
     world = ShortVideoWorld.draw(1)
-    seen = {}
+    errors = {}
     for stage in ("edge", "ranking"):
-        drawn = world.requests(20_000, np.random.default_rng(0), stage=stage)
-        balance = np.log(drawn.levels[:, 0, 0] / drawn.levels[:, 0, 1])
-        seen[stage] = abs(np.corrcoef(drawn.context[:, 0], balance)[0, 1])
-    assert seen["edge"] > seen["ranking"] + 0.2
+        requests = world.requests(20_000, np.random.default_rng(0), stage=stage)
+        balance = np.log(requests.levels[:, 0, 0] / requests.levels[:, 0, 1])
+        errors[stage] = abs(np.corrcoef(requests.context[:, 0], balance)[0, 1])
+    assert errors["edge"] > errors["ranking"] + 0.2
     with pytest.raises(InputError, match="stage must be one of ranking, edge"):
         world.requests(3, np.random.default_rng(0), stage="page")
 

@@ -69,8 +69,8 @@ def test_drivers_find_what_the_effects_hang_on():
     log, _ = make_coupon_world(2000, arms=2, metrics=("conversion",), seed=0)
     x = log.numbers("age") + 20.0 * (np.asarray(log.table["city"].to_pylist()) == "north")
     effects = Effects(x[:, None, None], np.zeros((len(log), 1)), ("coupon-1",), ("conversion",))
-    found = drivers(log, effects, ("conversion",), 0)
-    assert found[0]["feature"] == "age"
-    assert found[0]["importance"] > 0.5
-    assert sum(row["importance"] for row in found) == pytest.approx(1)
-    assert {row["feature"] for row in found} <= set(log.roles.features)
+    rows = drivers(log, effects, ("conversion",), 0)
+    assert rows[0]["feature"] == "age"
+    assert rows[0]["importance"] > 0.5
+    assert sum(row["importance"] for row in rows) == pytest.approx(1)
+    assert {row["feature"] for row in rows} <= set(log.roles.features)

@@ -106,41 +106,43 @@ def test_the_worth_of_types_by_hand(whole):
 
 
 def test_the_parts_fit_together(whole):
-    _, found, _ = whole
-    assert sum(row["share"][0] for row in found["shares"]) == pytest.approx(1, abs=1e-9)
-    rules = {row["rule"]: row for row in found["rules"]}
-    assert found["rules"][0]["rule"] == BEST
+    _, findings, _ = whole
+    assert sum(row["share"][0] for row in findings["shares"]) == pytest.approx(1, abs=1e-9)
+    rules = {row["rule"]: row for row in findings["rules"]}
+    assert findings["rules"][0]["rule"] == BEST
     for rule in (BEST, PLAN):
-        rows = [row for row in found["audience"] if row["rule"] == rule]
+        rows = [row for row in findings["audience"] if row["rule"] == rule]
         assert sum(row["reward"][0] for row in rows) == pytest.approx(
-            found["rows"] * rules[rule]["value"][0]
+            findings["rows"] * rules[rule]["value"][0]
         )
         assert sum(row["offered"][0] for row in rows) == pytest.approx(
-            found["rows"] * rules[rule]["offered"]
+            findings["rows"] * rules[rule]["offered"]
         )
         assert rows[ALWAYS_BUYER]["paid"][0] == pytest.approx(-rows[ALWAYS_BUYER]["reward"][0])
         assert rows[NEVER_BUYER]["paid"] == [0.0, 0.0, 0.0]
-    half = next(point for point in found["curve"] if point["share"] == 0.5)
+    half = next(point for point in findings["curve"] if point["share"] == 0.5)
     assert half["value"] == pytest.approx(rules[BEST]["value"])
     assert half["lower"] > half["value"][1]  # one-sided against two-sided
-    groups = [row for row in found["segments"] if row["column"] == "x5"]
+    groups = [row for row in findings["segments"] if row["column"] == "x5"]
     mean = np.average([row["reward"][0] for row in groups], weights=[row["rows"] for row in groups])
     assert mean == pytest.approx(rules[BEST]["value"][0])
 
 
 def test_the_reward_as_profit_does_not_move_with_the_violations(whole):
-    _, found, _ = whole
-    harm = [row for row in found["violations"] if row["of"] == "harm"]
-    direct = [row for row in found["violations"] if row["of"] == "direct_gain"]
-    assert np.ptp([row["reward"] for row in found["violations"]]) < 1e-9
+    _, findings, _ = whole
+    harm = [row for row in findings["violations"] if row["of"] == "harm"]
+    direct = [row for row in findings["violations"] if row["of"] == "direct_gain"]
+    assert np.ptp([row["reward"] for row in findings["violations"]]) < 1e-9
     assert all(np.diff([row["cautious"] for row in harm]) < 0)
     assert all(np.diff([row["always_buyer"] for row in harm]) < 0)
     assert all(np.diff([row["always_buyer"] for row in direct]) > 0)
-    ends = {(row["assume"], row["stratum"]): (row["low"], row["high"]) for row in found["ranges"]}
+    ends = {
+        (row["assume"], row["stratum"]): (row["low"], row["high"]) for row in findings["ranges"]
+    }
     assert ends["A5", "harm"] == pytest.approx((harm[0]["share"], harm[-1]["share"]))
     assert ends["A6", "direct_gain"] == pytest.approx((direct[0]["share"], direct[-1]["share"]))
     # the propensities are known
-    assert not any(row["assume"].startswith("Lambda") for row in found["ranges"])
+    assert not any(row["assume"].startswith("Lambda") for row in findings["ranges"])
 
 
 def test_shares_and_values_recover_the_truth(tmp_path):
@@ -148,31 +150,31 @@ def test_shares_and_values_recover_the_truth(tmp_path):
     was 3.0; 4 is allowed.
     """
     for seed in (0, 1):
-        study, found, truth = studied(tmp_path, seed, confounding=0.5)
+        study, findings, truth = studied(tmp_path, seed, confounding=0.5)
         true = truth.strata()
-        for s, row in enumerate(found["shares"]):
+        for s, row in enumerate(findings["shares"]):
             value, low, high = row["share"]
             assert abs(value - true[:, s].mean()) < 4 * (high - low) / 3.92
         rules = offer_rules(case_of(study))
-        assert set(rules) == {row["rule"] for row in found["rules"]} - {PLAN}
-        for row in found["rules"]:
+        assert set(rules) == {row["rule"] for row in findings["rules"]} - {PLAN}
+        for row in findings["rules"]:
             if row["rule"] in rules:
                 value, low, high = row["value"]
-                worth = float((rules[row["rule"]] * (true @ found["reward"])).mean())
+                worth = float((rules[row["rule"]] * (true @ findings["reward"])).mean())
                 assert abs(value - worth) < 4 * (high - low) / 3.92
         # over the same seeds the best offers by strata are worth 78 % to 85 % of the best there are
-        best = np.sort(true @ found["reward"])[::-1][: len(true) // 2].clip(0).sum() / len(true)
-        assert (rules[BEST] * (true @ found["reward"])).mean() > 0.7 * best
+        best = np.sort(true @ findings["reward"])[::-1][: len(true) // 2].clip(0).sum() / len(true)
+        assert (rules[BEST] * (true @ findings["reward"])).mean() > 0.7 * best
         # lots do surely worse in 11 of the 12 seeds, these two among them
-        assert next(row["lead"][1] for row in found["rules"] if row["kind"] == "random") > 0
+        assert next(row["lead"][1] for row in findings["rules"] if row["kind"] == "random") > 0
 
 
 def test_a_violation_is_found_named_and_told(tmp_path):
     """z of the lowest bin with direct effects of 0.9 was below -9.9 over seeds 0..7; without any
     above -0.9 over seeds 0..11.
     """
-    _, found, _ = studied(tmp_path, 0, confounding=0.5, direct=0.9)
-    status = {row["name"]: row for row in found["assumptions"]}
+    _, findings, _ = studied(tmp_path, 0, confounding=0.5, direct=0.9)
+    status = {row["name"]: row for row in findings["assumptions"]}
     assert status["A5"]["status"] == "warn"
     assert "the offer alone makes some buy" in status["A5"]["found"]
     _, fine, _ = studied(tmp_path, 0, confounding=0.5)
@@ -199,16 +201,16 @@ def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_pat
         "strata": {"reward": [0, 0, 0, 1.0, -1.0]},
     }
     study = make_study(make_plan(tables, base=tmp_path))
-    found = strata_findings(study, study.plan.strata, np.tile([0.0, 1.0], (1500, 1)))
+    findings = strata_findings(study, study.plan.strata, np.tile([0.0, 1.0], (1500, 1)))
     wide = {
         row["assume"]: row["high"] - row["low"]
-        for row in found["ranges"]
+        for row in findings["ranges"]
         if row["stratum"] == "always_buyer"
     }
     assert 0 < wide["Lambda 1.25"] < wide["Lambda 1.5"] < wide["Lambda 2"]
-    assert found["assumptions"][1]["status"] == "note"
-    assert found["scheme"] == ""
-    assert {row["rule"] for row in found["rules"]} == {
+    assert findings["assumptions"][1]["status"] == "note"
+    assert findings["scheme"] == ""
+    assert {row["rule"] for row in findings["rules"]} == {
         BEST,
         "at random, as many offers",
         "everybody",
@@ -218,13 +220,13 @@ def test_hidden_confounding_is_priced_where_treatment_was_not_randomised(tmp_pat
 
 def test_a_run_carries_the_strata_to_metrics_json_and_to_the_report(tmp_path):
     log, _ = make_incentive_world(1200, seed=5, confounding=0.0)
-    found = run(plan_of(tmp_path, log), tmp_path / "out")
-    kept = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert kept["strata"] == json.loads(json.dumps(plain(found["strata"])))
+    findings = run(plan_of(tmp_path, log), tmp_path / "out")
+    stored = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert stored["strata"] == json.loads(json.dumps(plain(findings["strata"])))
     assert "Who would have bought anyway?" in (tmp_path / "out" / "report.html").read_text()
-    assert "would have bought anyway and take it." in found["headline"][-1]
-    assert render_report(kept) == (tmp_path / "out" / "report.html").read_text()
-    shares = [row["share"][0] for row in found["strata"]["shares"]]
+    assert "would have bought anyway and take it." in findings["headline"][-1]
+    assert render_report(stored) == (tmp_path / "out" / "report.html").read_text()
+    shares = [row["share"][0] for row in findings["strata"]["shares"]]
     assert shares[COUPON_BUYER] > 0.1
 
 
@@ -238,35 +240,35 @@ def test_caps_hold_and_say_what_they_cost(tmp_path):
     With the predicted shares as they are in place of those levelled on the other folds it is 14.2 %
     to 16.7 %.
     """
-    study, found, truth = studied(tmp_path, 1, confounding=0.5, strata=CAPS)
+    study, findings, truth = studied(tmp_path, 1, confounding=0.5, strata=CAPS)
     rules, true = offer_rules(case_of(study)), truth.strata()
     shares = {name: np.average(true[:, ALWAYS_BUYER], weights=rules[name]) for name in (BEST, FREE)}
     assert shares[BEST] < 0.14 < 0.15 < shares[FREE]
-    uses = {row["cap"]: row for row in found["caps"]}
+    uses = {row["cap"]: row for row in findings["caps"]}
     assert uses["always_buyers"]["used"] <= CAPS["always_buyers"] + 1e-9
     assert uses["harm"]["used"] <= CAPS["harm"] + 1e-9
     assert (
         uses["always_buyers"]["seen"][1] < CAPS["always_buyers"] < uses["always_buyers"]["seen"][2]
     )
-    assert any(row["binding"] for row in found["caps"])
-    free = next(row for row in found["rules"] if row["rule"] == FREE)
+    assert any(row["binding"] for row in findings["caps"])
+    free = next(row for row in findings["rules"] if row["rule"] == FREE)
     assert free["lead"][0] < 0  # a cap costs reward
-    half = next(point for point in found["curve"] if point["share"] == 0.5)
-    assert half["value"] == pytest.approx(found["rules"][0]["value"])
+    half = next(point for point in findings["curve"] if point["share"] == 0.5)
+    assert half["value"] == pytest.approx(findings["rules"][0]["value"])
 
 
 def test_a_cap_that_is_not_reached_changes_nothing(tmp_path, whole):
-    _, found, _ = studied(tmp_path, 3, confounding=0.5, strata={"always_buyers": 0.9})
-    assert found["rules"][0]["value"] == pytest.approx(whole[1]["rules"][0]["value"])
-    assert not found["caps"][0]["binding"]
+    _, findings, _ = studied(tmp_path, 3, confounding=0.5, strata={"always_buyers": 0.9})
+    assert findings["rules"][0]["value"] == pytest.approx(whole[1]["rules"][0]["value"])
+    assert not findings["caps"][0]["binding"]
 
 
 def test_caps_are_told_in_the_report(tmp_path):
     log, _ = make_incentive_world(1200, seed=5, confounding=0.0)
     run(plan_of(tmp_path, log, CAPS), tmp_path / "out")
-    told = (tmp_path / "out" / "report.html").read_text()
-    assert "Caps on whom the offers reach" in told
-    assert "People who buy anyway and take the offer are, among those offered, at most 12%" in told
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Caps on whom the offers reach" in page
+    assert "People who buy anyway and take the offer are, among those offered, at most 12%" in page
 
 
 def repeated(study: Study, times: int) -> Study:
@@ -299,15 +301,15 @@ def copies(tmp_path_factory) -> tuple[StrataFindings, StrataFindings]:
     study = make_study(plan_of(tmp_path_factory.mktemp("copies"), log, {"always_buyers": 0.2}))
     once, three = case_of(study), repeated(study, 3)
     offers = np.tile([0.5, 0.5], (len(log), 1))
-    found = []
+    findings = []
     with pytest.MonkeyPatch.context() as patch:
-        for one, learnt in ((study, once), (three, strata_of_copies(once, three, 3))):
+        for one, strata_study in ((study, once), (three, strata_of_copies(once, three, 3))):
             patch.setattr(
-                "equipoise.pipeline.findings.strata.learn_strata", lambda *_, it=learnt: it
+                "equipoise.pipeline.findings.strata.learn_strata", lambda *_, it=strata_study: it
             )
             policy = np.repeat(offers, len(one.log) // len(log), axis=0)
-            found.append(strata_findings(one, one.plan.strata, policy))
-    return found[0], found[1]
+            findings.append(strata_findings(one, one.plan.strata, policy))
+    return findings[0], findings[1]
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_budgets_that_no_policy_can_keep_are_left_out(worlds):
     task, judge = worlds
     from dataclasses import replace
 
-    asked = replace(task, constraints=[floor("a", 0.3, per_head=True)])
-    points = budget_sweep(asked, judge, [0.0, 0.9], None)
+    demanding = replace(task, constraints=[floor("a", 0.3, per_head=True)])
+    points = budget_sweep(demanding, judge, [0.0, 0.9], None)
     assert [point["budget"] for point in points] == [0.9]
 
 
@@ -57,8 +57,8 @@ def test_weights_move_what_is_gained(worlds):
     task, judge = worlds
     from dataclasses import replace
 
-    asked = replace(task, constraints=[budget(0.5, per_head=True)])
-    points = trade_off(asked, judge, solve_folds(asked), {"a": 1.0, "b": 1.0})
+    demanding = replace(task, constraints=[budget(0.5, per_head=True)])
+    points = trade_off(demanding, judge, solve_folds(demanding), {"a": 1.0, "b": 1.0})
     # a alone is the chosen objective already
     assert [point["chosen"] for point in points] == [True] + [False] * 4
     gains = [(point["values"]["a"][0], point["values"]["b"][0]) for point in points]

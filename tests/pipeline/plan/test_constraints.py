@@ -35,11 +35,11 @@ def plan(**policy):
 
 
 def demands(**policy) -> list:
-    asked = plan(**policy)
-    groups = groups_of(asked, LOG)
+    policy_plan = plan(**policy)
+    groups = groups_of(policy_plan, LOG)
     return [
         demand
-        for constraint in constraints_of(asked, LOG, groups, "USD")
+        for constraint in constraints_of(policy_plan, LOG, groups, "USD")
         for demand in constraint.rows(groups)
     ]
 

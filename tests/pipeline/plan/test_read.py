@@ -214,8 +214,13 @@ def test_a_wrong_table_of_strata_is_refused(strata, said):
 
 def test_strata_are_asked_for_or_not():
     assert make_plan({"log": LOG}).strata is None
-    asked = make_plan({"log": LOG, "strata": {"reward": "cash", "value": 2, "cost": 1}}).strata
-    assert (asked.method, asked.reward, asked.offers, asked.claims) == ("cf-dr", "cash", 1.0, "all")
+    strata = make_plan({"log": LOG, "strata": {"reward": "cash", "value": 2, "cost": 1}}).strata
+    assert (strata.method, strata.reward, strata.offers, strata.claims) == (
+        "cf-dr",
+        "cash",
+        1.0,
+        "all",
+    )
     assert make_plan({"log": LOG, "strata": {"reward": [0, 0, -1, 2, -1]}}).strata.reward == (
         0.0,
         0.0,

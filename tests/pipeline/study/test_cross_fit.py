@@ -73,12 +73,12 @@ def test_effects_stand_in_the_order_of_the_log():
     log, _ = make_coupon_world(600, seed=3)
     trees = TLearner(BoostedTrees(n_estimators=5))
     fold = log_folds(log, 2, 0)
-    found = cross_fit(log, trees, fold).effects
+    effects = cross_fit(log, trees, fold).effects
     for f in (0, 1):
         model = fit_model(log.take(fold != f), trees)
         rows = np.flatnonzero(fold == f)
         assert np.array_equal(
-            found.values[rows], model.effects(log.features.take(pa.array(rows))).values
+            effects.values[rows], model.effects(log.features.take(pa.array(rows))).values
         )
 
 

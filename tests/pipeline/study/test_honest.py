@@ -109,8 +109,8 @@ def test_lower_fits_each_fold_once_whole_and_once_a_replicate(world, counting, m
 
 
 def test_standard_errors_of_its_own_need_no_bootstrap(world):
-    found = honest_policy(world[0], LinearDML(), **BUDGET, lower=1.0)
-    assert type(found.scorer.model.estimator) is LinearDML
+    honest = honest_policy(world[0], LinearDML(), **BUDGET, lower=1.0)
+    assert type(honest.scorer.model.estimator) is LinearDML
 
 
 def spends(seed: int) -> float:

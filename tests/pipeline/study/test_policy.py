@@ -63,12 +63,12 @@ def test_all_at_once_gives_the_shipped_price(task):
 
 
 def test_a_group_may_be_absent_from_a_fold(task):
-    asked = [
+    constraints = [
         budget(0.5, per_head=True),
         group_budget("town", "c", 0.0, per_head=True),
         parity("town", 0.5),
     ]
-    solved = solve_folds(replace(task, constraints=asked))
+    solved = solve_folds(replace(task, constraints=constraints))
     assert solved.choice[-1] == -1
     names = [row["name"] for row in solved.rows]
     assert len(names) == len(set(names))
@@ -97,15 +97,15 @@ def test_an_idle_demand_has_no_price(task):
 
 
 def test_carried_spend_by_hand(monkeypatch, task):
-    asked, spends = [], iter([0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
+    calls, spends = [], iter([0.4, 0.6, 0.5, 0.5, 0.5, 0.5])
 
     def spend_on(_, pricing, judged):
-        asked.append((pricing[:2].tolist(), judged[:2].tolist()))
+        calls.append((pricing[:2].tolist(), judged[:2].tolist()))
         return next(spends)
 
     monkeypatch.setattr("equipoise.pipeline.study.policy._spend_on", spend_on)
     mean, low, high = carried(task)  # row i stands in fold i % 3
-    assert asked[:3] == [([0, 6], [3, 9]), ([3, 9], [0, 6]), ([1, 7], [4, 10])]
+    assert calls[:3] == [([0, 6], [3, 9]), ([3, 9], [0, 6]), ([1, 7], [4, 10])]
     half = 2.5706 * np.sqrt(2 * 0.1**2 / 5) / 2
     assert [mean, low, high] == pytest.approx([0.5, 0.5 - half, 0.5 + half], rel=1e-4)
 
@@ -120,13 +120,13 @@ def test_carried_spend_is_of_one_model_at_a_time():
     """
     values, fold = np.random.default_rng(1).random((3000, 1, 1)), np.arange(3000) % 3
     alike = Effects(values, np.zeros((3000, 1)), ("offer",), ("y",))
-    known = PolicyTask(
+    task = PolicyTask(
         alike, np.ones((3000, 1)), {}, fold, "none", {"y": 1.0}, [budget(0.3, per_head=True)]
     )
-    mean, low, high = carried(known)
+    mean, low, high = carried(task)
     assert mean == pytest.approx(0.3, abs=0.02)
     assert high - low < 0.1
-    wide = replace(known, effects=replace(alike, values=values * (1 + fold)[:, None, None]))
+    wide = replace(task, effects=replace(alike, values=values * (1 + fold)[:, None, None]))
     assert carried(wide) == pytest.approx([mean, low, high], abs=1e-3)
 
 
@@ -134,20 +134,20 @@ def test_the_interval_holds_what_a_new_population_spends():
     """50 tasks of three folds, and a large new population at the price of one fold: the 95 %
     interval holds its spend.
     """
-    held = 0
+    hits = 0
     for seed in range(50):
         values = np.random.default_rng(seed).random((600, 1, 1))
-        cost, asked = np.ones((600, 1)), [budget(0.3, per_head=True)]
-        known = PolicyTask(
+        cost, constraints = np.ones((600, 1)), [budget(0.3, per_head=True)]
+        task = PolicyTask(
             Effects(values, cost * 0, ("offer",), ("y",)),
             cost,
             {},
             np.arange(600) % 3,
             "none",
             {"y": 1.0},
-            asked,
+            constraints,
         )
-        price = solve(known.take(np.flatnonzero(known.fold == 0))).policy.prices[0]
-        _, low, high = carried(known)
-        held += low <= 1 - price <= high  # values are uniform on [0, 1)
-    assert held >= 44
+        price = solve(task.take(np.flatnonzero(task.fold == 0))).policy.prices[0]
+        _, low, high = carried(task)
+        hits += low <= 1 - price <= high  # values are uniform on [0, 1)
+    assert hits >= 44

@@ -24,20 +24,20 @@ def test_else_the_observed_shares():
 def test_learnt_where_the_plan_asks_and_closer_to_the_truth_than_shares():
     log, truth = make_coupon_world(4000, confounding=1.0, logged=False, seed=1)
     plan = make_plan({"log": {"dataset": "-", "design": "learn"}})
-    found = design_of(plan, log, log_folds(log, 3, 0))
-    assert found.model is not None
-    assert [check["name"] for check in found.checks] == ["learnt propensity"]
+    design = design_of(plan, log, log_folds(log, 3, 0))
+    assert design.model is not None
+    assert [check["name"] for check in design.checks] == ["learnt propensity"]
     shares = propensity_of(log)
     assert (
-        np.abs(found.propensity - truth.propensity).mean()
+        np.abs(design.propensity - truth.propensity).mean()
         < 0.5 * np.abs(shares - truth.propensity).mean()
     )
 
 
 def test_a_learnt_propensity_says_how_it_went():
     log, _ = make_coupon_world(900, seed=2)
-    found, check = learnt_propensity(log, log_folds(log, 3, 0), 0)
-    assert np.allclose(found.sum(axis=1), 1)
+    design, check = learnt_propensity(log, log_folds(log, 3, 0), 0)
+    assert np.allclose(design.sum(axis=1), 1)
     assert [row["arm"] for row in check["rows"]] == list(log.cell_names)
     assert check["status"] == "note"
 

@@ -150,27 +150,32 @@ def test_what_judges_a_row_has_not_seen_its_outcome():
 def test_the_judge_takes_the_probability_of_the_offer():
     log, _ = make_incentive_world(600, seed=2, confounding=1.0)
     plan = make_plan({"log": {"dataset": "thornton"}, "strata": {"value": 1, "cost": 0.4}})
-    found = learn_strata(plan, make_case(ASKED, log), log_folds(log, 2, 0), log.propensity)
-    np.testing.assert_array_equal(found.propensity, log.numbers("p(offer)"))
-    sample = found.case.sample
-    _, m0 = cells_of(found.strata)
+    strata_study = learn_strata(plan, make_case(ASKED, log), log_folds(log, 2, 0), log.propensity)
+    np.testing.assert_array_equal(strata_study.propensity, log.numbers("p(offer)"))
+    sample = strata_study.case.sample
+    _, m0 = cells_of(strata_study.strata)
     offered = sample.offered == 1
     hand = m0 + np.where(offered, 0.0, (sample.y - m0) / (1 - log.numbers("p(offer)")))
     # never-takers + always-buyers
-    np.testing.assert_allclose((found.signals[:, 1] + found.signals[:, 4]), hand, atol=1e-12)
+    np.testing.assert_allclose(
+        (strata_study.signals[:, 1] + strata_study.signals[:, 4]), hand, atol=1e-12
+    )
 
 
 def test_level_scores_keep_the_order_within_a_fold_and_the_mean():
     log, _ = make_incentive_world(600, seed=2, confounding=0.0)
     plan = make_plan({"log": {"dataset": "thornton"}, "strata": {"value": 1, "cost": 0.4}})
     fold = log_folds(log, 3, 0)
-    found = learn_strata(plan, make_case(ASKED, log), fold, np.full((600, 2), 0.5))
+    strata_study = learn_strata(plan, make_case(ASKED, log), fold, np.full((600, 2), 0.5))
     for f in range(3):
         np.testing.assert_allclose(
-            found.level_scores[fold == f].mean(axis=0), found.scores.mean(axis=0), atol=1e-12
+            strata_study.level_scores[fold == f].mean(axis=0),
+            strata_study.scores.mean(axis=0),
+            atol=1e-12,
         )
         np.testing.assert_allclose(
-            np.ptp(found.level_scores[fold == f], axis=0), np.ptp(found.scores[fold == f], axis=0)
+            np.ptp(strata_study.level_scores[fold == f], axis=0),
+            np.ptp(strata_study.scores[fold == f], axis=0),
         )
 
 

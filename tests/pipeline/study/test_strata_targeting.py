@@ -45,9 +45,9 @@ def test_a_fold_is_levelled_on_the_others_alone():
     """Fold 0 saw no always-buyer and fold 1 nothing else: so rows of fold 0 are told 1, of fold 1
     told 0.
     """
-    learnt = study(signal=1.0 * (FOLD == 1))
-    np.testing.assert_allclose(_levelled(learnt, rows(0)), 1.0)
-    np.testing.assert_allclose(_levelled(learnt, rows(1)), 0.0, atol=1e-12)
+    strata_study = study(signal=1.0 * (FOLD == 1))
+    np.testing.assert_allclose(_levelled(strata_study, rows(0)), 1.0)
+    np.testing.assert_allclose(_levelled(strata_study, rows(1)), 0.0, atol=1e-12)
 
 
 def test_the_level_is_a_weighted_mean_where_predictions_are_all_alike():
@@ -66,14 +66,14 @@ def test_the_level_is_linear_in_the_prediction_and_the_reward():
 
 
 def test_a_level_is_a_probability():
-    learnt = study(signal=np.where(FOLD == 0, 1.7, -0.4))
-    assert (_levelled(learnt, rows(0)) == 0).all()
-    assert (_levelled(learnt, rows(1)) == 1).all()
+    strata_study = study(signal=np.where(FOLD == 0, 1.7, -0.4))
+    assert (_levelled(strata_study, rows(0)) == 0).all()
+    assert (_levelled(strata_study, rows(1)) == 1).all()
 
 
 def test_a_cap_keeps_offers_from_the_fold_that_the_others_speak_against():
-    learnt = study(signal=1.0 * (FOLD == 1), always_buyers=0.5)
-    chance = best_offers(learnt, 1.0)
+    strata_study = study(signal=1.0 * (FOLD == 1), always_buyers=0.5)
+    chance = best_offers(strata_study, 1.0)
     assert (chance[rows(0)] == 0).all(), "fold 1 says that they all buy anyway"
     assert (chance[rows(1)] == 1).all()
 
@@ -92,9 +92,9 @@ def test_the_budget_of_offers_is_that_of_each_fold_under_a_cap():
 def test_a_cap_on_harm_counts_the_largest_harm_a_head():
     strata = np.tile([0.2, 0.0, 0.2, 0.4, 0.2], (N, 1))
     strata[::2] = [0.4, 0.0, 0.0, 0.4, 0.2]
-    learnt = study(strata=strata, harm=0.0)
-    harm = _largest_harm(learnt)
-    chance = best_offers(learnt, 1.0)
+    strata_study = study(strata=strata, harm=0.0)
+    harm = _largest_harm(strata_study)
+    chance = best_offers(strata_study, 1.0)
     assert (chance[harm > 1e-9] == 0).all()
     assert (chance[harm <= 1e-9] == 1).all()
     assert 0 < (harm > 1e-9).sum() < N
@@ -104,8 +104,8 @@ def test_a_cap_on_harm_counts_the_largest_harm_a_head():
 def test_the_use_of_a_cap_by_hand(weight):
     signal = np.array([0.2, 0.0, 0.4, 0.2, 0.1, 0.1, 0.6, 0.0])
     chance = np.array([1.0, 0, 1, 0, 1, 1, 0, 0.5])
-    learnt = study(signal, weight=weight, always_buyers=0.3)
-    (use,) = cap_uses(learnt, chance, 0.95)
+    strata_study = study(signal, weight=weight, always_buyers=0.3)
+    (use,) = cap_uses(strata_study, chance, 0.95)
     w = np.ones(N) if weight is None else weight
     level = np.where(FOLD == 0, *(w[rows(f)] @ signal[rows(f)] / w[rows(f)].sum() for f in (1, 0)))
     offered = w @ chance
@@ -116,10 +116,10 @@ def test_the_use_of_a_cap_by_hand(weight):
 
 def test_the_use_of_a_cap_on_harm_is_per_head():
     strata = np.random.default_rng(2).dirichlet([2, 1, 1, 3, 2], N)
-    learnt = study(strata=strata, harm=0.5)
+    strata_study = study(strata=strata, harm=0.5)
     chance = np.arange(N) / N
-    (use,) = cap_uses(learnt, chance, 0.95)
-    assert use["used"] == pytest.approx((chance * _largest_harm(learnt)).mean())
+    (use,) = cap_uses(strata_study, chance, 0.95)
+    assert use["used"] == pytest.approx((chance * _largest_harm(strata_study)).mean())
     assert use["seen"] == []
     assert not use["binding"]
 

@@ -168,8 +168,8 @@ def test_rows_without_weight_do_not_count():
     weight = np.where(np.arange(n) < n // 2, 2.0, 1e-9)
     mixed = Exposures(rows.X, rows.names, rows.T, y, weight, None)
     reach = reach_of(SPACE, rows)
-    for way, kept in (("shares", {"degree": 1}), ("vector", {}), ("binary", {}), ("doses", {})):
-        (found,) = CURVE_METHODS[way]([mixed], [reach], settings(**kept))
-        (clean,) = CURVE_METHODS[way]([rows], [reach], settings(**kept))
+    for way, options in (("shares", {"degree": 1}), ("vector", {}), ("binary", {}), ("doses", {})):
+        (curves,) = CURVE_METHODS[way]([mixed], [reach], settings(**options))
+        (clean,) = CURVE_METHODS[way]([rows], [reach], settings(**options))
         top = np.abs(clean.effect).max()
-        assert np.abs(found.effect - clean.effect).max() < 0.25 * top, way
+        assert np.abs(curves.effect - clean.effect).max() < 0.25 * top, way

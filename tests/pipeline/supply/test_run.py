@@ -35,35 +35,35 @@ def test_each_kind_of_user_gets_about_its_best_mix(mix_world, mix_run):
     """Over the seeds 0 to 5 the squared error of the mixes was .0004 to .0008; that of today's mean
     mixes is .034 to .037.
     """
-    found, folder = mix_run
+    findings, folder = mix_run
     _, mixes = mixes_of(mix_world, folder)
     np.testing.assert_allclose(mixes.sum(axis=1), 1)
     assert miss(mix_world, mixes) < 0.003
-    assert [cluster["name"] for cluster in found["clusters"]] == ["cluster 1", "cluster 2"]
-    assert sum(cluster["share"] for cluster in found["clusters"]) == pytest.approx(1)
+    assert [cluster["name"] for cluster in findings["clusters"]] == ["cluster 1", "cluster 2"]
+    assert sum(cluster["share"] for cluster in findings["clusters"]) == pytest.approx(1)
 
 
 def test_the_value_that_is_told_holds_the_truth(mix_world, mix_run):
-    found, folder = mix_run
+    findings, folder = mix_run
     _, mixes = mixes_of(mix_world, folder)
     true = (mix_world.level(mixes) - mix_world.level(mix_world.T)).mean(axis=0)
     for metric, gain in zip(("minutes", "skips"), true, strict=True):
-        value, low, high = found["whole"]["shares"][metric]
+        value, low, high = findings["whole"]["shares"][metric]
         reach = 1.5 * (high - low) / 2  # the mixes judged were learnt on a half
         assert abs(value - gain) < reach + 0.05 * abs(gain)
-    assert found["whole"]["shares"]["minutes"][1] > 0 > found["whole"]["shares"]["skips"][2]
-    assert found["against"]["today's mean mix"]["minutes"][1] > 0
-    assert set(found["against"]) == {"vector", "binary", "today's mean mix"}
+    assert findings["whole"]["shares"]["minutes"][1] > 0 > findings["whole"]["shares"]["skips"][2]
+    assert findings["against"]["today's mean mix"]["minutes"][1] > 0
+    assert set(findings["against"]) == {"vector", "binary", "today's mean mix"}
 
 
 def test_curves_have_their_tops_at_the_best_shares(mix_world, mix_run):
-    found, _ = mix_run
+    findings, _ = mix_run
     best = np.array([mix_world.best[mix_world.kind == kind][0] for kind in (0, 1)])
-    for cluster in found["clusters"]:
+    for cluster in findings["clusters"]:
         kind = 0 if cluster["mix"][0] > cluster["mix"][3] else 1
         film = next(
             c
-            for c in found["curves"]
+            for c in findings["curves"]
             if (c["cluster"], c["category"], c["metric"]) == (cluster["name"], "film", "minutes")
         )
         top = film["shares"][int(np.argmax(film["effect"]))]
@@ -78,14 +78,14 @@ def test_curves_have_their_tops_at_the_best_shares(mix_world, mix_run):
 
 
 def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
-    found, folder = mix_run
+    findings, folder = mix_run
     assert {file.name for file in folder.iterdir()} == {
         "report.html",
         "metrics.json",
         "mixes.parquet",
         "policy",
     }
-    assert json.loads((folder / "metrics.json").read_text())["headline"] == found["headline"]
+    assert json.loads((folder / "metrics.json").read_text())["headline"] == findings["headline"]
     label, mixes = mixes_of(mix_world, folder)
     got = read_mix_policy(folder / "policy").assign(mix_world.table().slice(5, 3))
     np.testing.assert_allclose(
@@ -94,13 +94,13 @@ def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
     assert got["user"].to_pylist() == [5, 6, 7]
     users, out = tmp_path / "users.parquet", tmp_path / "out.parquet"
     pq.write_table(mix_world.table(), users)
-    made = score_file(folder / "policy", users, out)
-    assert made == {
+    summary = score_file(folder / "policy", users, out)
+    assert summary == {
         "units": 1600,
         "held": False,
         "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)},
     }
-    assert score_file(folder / "policy", users, out) == made  # its own file may be written again
+    assert score_file(folder / "policy", users, out) == summary  # its own file may be written again
     with pytest.raises(InputError, match="--hold must go with a policy of one choice per unit"):
         score_file(folder / "policy", users, out, hold=True)
     out.write_bytes(b"mine")
@@ -121,11 +121,11 @@ def test_a_changed_policy_is_refused(mix_run, tmp_path):
 @pytest.mark.parametrize("way", ["binary", "vector", "doses", "forest"])
 def test_every_way_moves_towards_the_best(mix_world, mix_plan, way):
     plan = read_plan(mix_plan(supply=f'way = "{way}"\nestimator = "dml"'))
-    found = run(plan, plan.base / "run")
+    findings = run(plan, plan.base / "run")
     label, mixes = mixes_of(mix_world, plan.base / "run")
-    today = np.array([c["today"] for c in found["clusters"]])[label - 1]
+    today = np.array([c["today"] for c in findings["clusters"]])[label - 1]
     assert miss(mix_world, mixes) < 0.8 * miss(mix_world, today)
-    assert (found["curves"] == []) == (way == "forest")
+    assert (findings["curves"] == []) == (way == "forest")
     assert (
         read_mix_policy(plan.base / "run" / "policy")
         .assign(mix_world.table())
@@ -142,14 +142,14 @@ def test_limits_are_kept_and_priced(mix_world, mix_plan):
             'together = [{ categories = ["film", "food"], most = 0.55 }]',
         )
     )
-    found = run(plan, plan.base / "run")
-    size = np.array([c["share"] for c in found["clusters"]])
-    mix, today = (np.array([c[key] for c in found["clusters"]]) for key in ("mix", "today"))
+    findings = run(plan, plan.base / "run")
+    size = np.array([c["share"] for c in findings["clusters"]])
+    mix, today = (np.array([c[key] for c in findings["clusters"]]) for key in ("mix", "today"))
     assert size @ mix[:, 3] <= 0.2 + 1e-6
     assert (mix[:, :2].sum(axis=1) <= 0.55 + 1e-6).all()
     assert (np.abs(mix - today) <= 0.2 + 1e-6).all()
     assert (mix >= 0.05 - 1e-9).all()
-    used = {demand["demand"]: demand for demand in found["demands"]}
+    used = {demand["demand"]: demand for demand in findings["demands"]}
     assert used["inventory of news"]["binding"]
     assert used["inventory of news"]["price"] > 0
     assert used["film + food together"]["used"] <= 0.55 + 1e-6
@@ -165,8 +165,8 @@ def test_protected_groups_are_audited_and_never_used(mix_world, mix_plan):
     place.write_text(
         place.read_text().replace('id = "user"', 'id = "user"\nprotected = ["region"]')
     )
-    found = run(read_plan(place), place.parent / "run")
-    groups = {one["group"]: one for one in found["audit"]}
+    findings = run(read_plan(place), place.parent / "run")
+    groups = {one["group"]: one for one in findings["audit"]}
     assert sum(one["share"] for one in groups.values()) == pytest.approx(1)
     # the features that tell regions apart tell tastes apart
     assert groups["north"]["mix"][3] > groups["south"]["mix"][3] + 0.2
@@ -175,8 +175,8 @@ def test_protected_groups_are_audited_and_never_used(mix_world, mix_plan):
 
 def test_one_cluster_for_all(mix_world, mix_plan):
     plan = read_plan(mix_plan(supply='clusters = "none"'))
-    found = run(plan, plan.base / "run")
-    assert [cluster["name"] for cluster in found["clusters"]] == ["everybody"]
+    findings = run(plan, plan.base / "run")
+    assert [cluster["name"] for cluster in findings["clusters"]] == ["everybody"]
     assert (mixes_of(mix_world, plan.base / "run")[0] == 1).all()
 
 

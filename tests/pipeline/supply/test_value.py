@@ -29,7 +29,7 @@ def exposures(weight: list[float], seed: int = 0) -> Exposures:
     )
 
 
-def a_fold(held: Exposures, theirs: list[np.ndarray]) -> _Fold:
+def a_fold(held_out: Exposures, theirs: list[np.ndarray]) -> _Fold:
     """A fold whose levels are known: twice the first feature by the first share, and minus it."""
     task = SimpleNamespace(space=Shares(list(PARTS)), plan=SimpleNamespace(crowding=()))
     best = SimpleNamespace(reach=[SimpleNamespace(today=TODAY) for _ in theirs])
@@ -38,15 +38,15 @@ def a_fold(held: Exposures, theirs: list[np.ndarray]) -> _Fold:
         worth = 2 * X[:, 0] * T[:, 0]
         return np.column_stack([worth, -worth])
 
-    return _Fold(task, held, held, best, theirs, theirs, [level] * len(theirs))
+    return _Fold(task, held_out, held_out, best, theirs, theirs, [level] * len(theirs))
 
 
 @pytest.fixture
-def known():
+def fold_and_rows():
     """A fold of five weighted rows in two clusters, a judge with a known theta, and mixes."""
-    held = exposures([1.0, 2.0, 3.0, 0.5, 1.5])
+    held_out = exposures([1.0, 2.0, 3.0, 0.5, 1.5])
     theirs = [np.array([0, 3]), np.array([1, 2, 4])]
-    fold = a_fold(held, theirs)
+    fold = a_fold(held_out, theirs)
     space = _space(fold.task, TODAY)
     p = space.encode(TODAY[None]).shape[1]
     rng = np.random.default_rng(1)
@@ -58,8 +58,8 @@ def known():
     return fold, space, judge, mixes
 
 
-def test_the_gain_of_a_curve_by_hand(known):
-    fold, space, judge, mixes = known
+def test_the_gain_of_a_curve_by_hand(fold_and_rows):
+    fold, space, judge, mixes = fold_and_rows
     w = fold.held_out.weight
     move = space.encode(mixes) - space.encode(fold.held_out.T)
     value, variance = np.zeros(2), np.zeros(2)
@@ -72,8 +72,8 @@ def test_the_gain_of_a_curve_by_hand(known):
     np.testing.assert_allclose(gain.variance[0], variance)
 
 
-def test_the_gain_by_levels_by_hand(known):
-    fold, _, judge, mixes = known
+def test_the_gain_by_levels_by_hand(fold_and_rows):
+    fold, _, judge, mixes = fold_and_rows
     w = fold.held_out.weight
     more = 2 * fold.held_out.X[:, 0] * (mixes[:, 0] - fold.held_out.T[:, 0])
     gain = fold.gain(mixes, fold.held_out.T, [judge])
@@ -86,29 +86,29 @@ def test_the_gain_by_levels_by_hand(known):
 
 
 @pytest.mark.parametrize("factor", [0.01, 7.0])
-def test_weights_count_only_against_each_other(known, factor):
-    fold, _, judge, mixes = known
+def test_weights_count_only_against_each_other(fold_and_rows, factor):
+    fold, _, judge, mixes = fold_and_rows
     scaled = replace(fold, held_out=replace(fold.held_out, weight=factor * fold.held_out.weight))
     gain, other = (one.gain(mixes, fold.held_out.T, [judge]) for one in (fold, scaled))
     np.testing.assert_allclose(gain.value, other.value)
     np.testing.assert_allclose(gain.variance, other.variance)
 
 
-def test_a_row_of_weight_two_is_the_row_twice(known):
-    fold, _, judge, mixes = known
-    held = replace(fold.held_out, weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]))
+def test_a_row_of_weight_two_is_the_row_twice(fold_and_rows):
+    fold, _, judge, mixes = fold_and_rows
+    held_out = replace(fold.held_out, weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]))
     twice = [0, 1, 1, 2, 3, 4]
-    copied = held.take(twice)
+    copied = held_out.take(twice)
     copied = replace(copied, weight=np.ones(6))
-    one = replace(fold, held_out=held)
+    one = replace(fold, held_out=held_out)
     two = replace(a_fold(copied, [np.array([0, 4]), np.array([1, 2, 3, 5])]), task=fold.task)
-    gain = one.gain(mixes, held.T, [judge])
+    gain = one.gain(mixes, held_out.T, [judge])
     other = two.gain(mixes[twice], copied.T, [judge])
     np.testing.assert_allclose(gain.value, other.value)
 
 
-def test_no_move_is_no_gain(known):
-    fold, _, judge, mixes = known
+def test_no_move_is_no_gain(fold_and_rows):
+    fold, _, judge, mixes = fold_and_rows
     gain = fold.gain(mixes, mixes, [judge])
     np.testing.assert_allclose(gain.value, 0, atol=1e-12)
     np.testing.assert_allclose(gain.variance, 0, atol=1e-12)

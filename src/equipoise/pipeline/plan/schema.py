@@ -105,7 +105,7 @@ class LogPlan(PlanTable):
     claimed: str | None = None
     cost: str | None = None
     propensity: Annotated[
-        Names, BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
+        Names, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
     ] = ()
     design: Annotated[Any, BeforeValidator(_design)] = None
     weight: str | None = None

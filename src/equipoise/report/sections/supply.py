@@ -280,8 +280,8 @@ def _curve_row(one: Curve, unit: Unit) -> list[str]:
 
 
 def _value(findings: SupplyFindings) -> Section:
-    units, blocks = units_of(findings), list[Block]()
-    for metric in _weighed(findings):
+    units, weighed, blocks = units_of(findings), _weighed(findings), list[Block]()
+    for metric in weighed:
         names, intervals, marks = [], list[Interval](), []
         for way, gains in findings["whole"].items():
             names.append(WAYS.get(way, way) + (" (chosen)" if way == findings["way"] else ""))
@@ -311,17 +311,14 @@ def _value(findings: SupplyFindings) -> Section:
     rows = [
         [
             WAYS.get(way, way),
-            *(
-                f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})"
-                for m in _weighed(findings)
-            ),
+            *(f"{units[m].effect(gains[m])} ({units[m].span(gains[m])})" for m in weighed),
         ]
         for way, gains in findings["against"].items()
     ]
     blocks.append(
         Table(
             "What the chosen mixes gain over other ways, on the same rows",
-            ["over", *_weighed(findings)],
+            ["over", *weighed],
             rows,
         )
     )
