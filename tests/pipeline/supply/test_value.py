@@ -150,7 +150,7 @@ def test_levels_and_ratios_are_learnt_with_the_weights_of_their_rows(monkeypatch
     learnt_on, held = exposures(weights.tolist()), exposures([1.0] * 4, seed=1)
     mine, theirs = [np.arange(0, 25), np.arange(25, 60)], [np.arange(2), np.arange(2, 4)]
     fold = replace(a_fold(held, theirs), learnt_on=learnt_on, mine=mine)
-    fold.learnt.mixes = lambda X: np.tile([0.4, 0.4, 0.2], (len(X), 1))
+    fold.solution.mixes = lambda X: np.tile([0.4, 0.4, 0.2], (len(X), 1))
     fold.step(np.tile([0.4, 0.4, 0.2], (4, 1)), 0.5)
     fold.task.seed = 0
     for rows in mine:
@@ -173,15 +173,15 @@ def test_what_folds_say_is_put_together_with_weights_and_groups(monkeypatch):
     class Told:
         """A fold that says the sum of its own first metric, and steps that are known."""
 
-        def __init__(self, task, learnt_on, held, learnt):
-            self.held, self.learnt = held, learnt
-            parts.append(held)
+        def __init__(self, task, learnt_on, held_out, solution):
+            self.held_out, self.solution = held_out, solution
+            parts.append(held_out)
 
         def gain(self, mixes, other, judges):
-            return Gain(np.full((1, 2), self.held.y[:, 0].sum()), np.ones((1, 2)))
+            return Gain(np.full((1, 2), self.held_out.y[:, 0].sum()), np.ones((1, 2)))
 
         def step(self, mixes, part):
-            return self.held.y / 2, self.held.y + part, self.held.X[:, 0] ** 2
+            return self.held_out.y / 2, self.held_out.y + part, self.held_out.X[:, 0] ** 2
 
     learnt = SimpleNamespace(
         reach=[SimpleNamespace(today=TODAY)],
