@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import typing
 import warnings
 from collections.abc import Callable, Iterator
@@ -107,6 +108,8 @@ def faults(item: Callable[..., Any]) -> list[str]:
         returns = not inspect.isclass(item) and signature.return_annotation not in NOTHING
         if returns and not (doc["Returns"] or doc["Yields"]):
             missing.append("no Returns")
+    if re.search(r"^-{4,} ", inspect.getdoc(item) or "", re.M):
+        missing.append("text on the line below a heading")
     method = not inspect.isclass(item) and "." in item.__qualname__
     if not method and not doc["Examples"]:
         missing.append("no Examples")
@@ -152,6 +155,7 @@ def whole(x: int, *rest: float, y: str = "a") -> int:
         ("\n    One.", "", "x has no meaning"),
         ("Returns\n-------\nint\n    The sum.\n", "", "no Returns"),
         ("Examples\n--------\n", "", "no Examples"),
+        ("Examples\n--------\n", "Examples\n-------- ", "text on the line below a heading"),
         ("Examples\n--------\n", "Samples\n-------\n", "numpydoc cannot read it"),
     ],
 )

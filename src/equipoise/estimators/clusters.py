@@ -70,7 +70,8 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
         The clusters' centres in the representation, from which distances are taken.
 
     References
-    ---------- Lloyd (1982), "Least squares quantization in PCM"; Zhang et al. (2021), "Supporting
+    ----------
+    Lloyd (1982), "Least squares quantization in PCM"; Zhang et al. (2021), "Supporting
     clustering with contrastive learning", NAACL.
 
     Examples

@@ -151,7 +151,8 @@ def dose_curves(
         too small.
 
     Notes
-    ----- xi_i = r_i (y_i - mu(x_i, t_i)) + m(t_i), with r_i = p(t_i) / pi(t_i | x_i); a curve is
+    -----
+    xi_i = r_i (y_i - mu(x_i, t_i)) + m(t_i), with r_i = p(t_i) / pi(t_i | x_i); a curve is
     the least squares of xi on splines of the dose.  It is right where the levels mu are, or where
     the density pi is.
 

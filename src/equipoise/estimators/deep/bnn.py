@@ -91,7 +91,8 @@ class BNN(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Johansson, Shalit & Sontag (2016), "Learning representations for counterfactual
+    ----------
+    Johansson, Shalit & Sontag (2016), "Learning representations for counterfactual
     inference", ICML.
 
     Examples

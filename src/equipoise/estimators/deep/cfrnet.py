@@ -58,7 +58,8 @@ class CFRNet(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Shalit, Johansson & Sontag (2017), "Estimating individual treatment effect:
+    ----------
+    Shalit, Johansson & Sontag (2017), "Estimating individual treatment effect:
     generalization bounds and algorithms", ICML.
 
     Examples

@@ -79,7 +79,8 @@ class EFIN(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Liu et al. (2023), "Explicit feature interaction-aware uplift network for online
+    ----------
+    Liu et al. (2023), "Explicit feature interaction-aware uplift network for online
     marketing", KDD.
 
     Examples

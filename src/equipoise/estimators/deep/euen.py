@@ -50,7 +50,8 @@ class EUEN(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Ke et al. (2021), "Addressing exposure bias in uplift modeling for large-scale online
+    ----------
+    Ke et al. (2021), "Addressing exposure bias in uplift modeling for large-scale online
     advertising", ICDM.
 
     Examples

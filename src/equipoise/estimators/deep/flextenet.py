@@ -74,7 +74,8 @@ class FlexTENet(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Curth & van der Schaar (2021), "On inductive biases for heterogeneous treatment
+    ----------
+    Curth & van der Schaar (2021), "On inductive biases for heterogeneous treatment
     effect estimation", NeurIPS.
 
     Examples

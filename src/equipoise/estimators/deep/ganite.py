@@ -81,7 +81,8 @@ class GANITE(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Yoon, Jordon & van der Schaar (2018), "GANITE: estimation of individualized treatment
+    ----------
+    Yoon, Jordon & van der Schaar (2018), "GANITE: estimation of individualized treatment
     effects using generative adversarial nets", ICLR.
 
     Examples

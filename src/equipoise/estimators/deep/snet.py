@@ -79,7 +79,8 @@ class SNet(DeepEstimator):
         Of first weights, batches and the held-out rows.
 
     References
-    ---------- Curth & van der Schaar (2021), "Nonparametric estimation of heterogeneous treatment
+    ----------
+    Curth & van der Schaar (2021), "Nonparametric estimation of heterogeneous treatment
     effects: from theory to learning algorithms", AISTATS.
 
     Examples

@@ -139,7 +139,8 @@ class LinearDML(EffectEstimator):
         "propensity" or "learnt", where E[phi | x] came from.
 
     Notes
-    ----- Y - E[Y | x] = (phi(t) - E[phi | x])' Theta [1, x] + e; the covariance is the HC1
+    -----
+    Y - E[Y | x] = (phi(t) - E[phi | x])' Theta [1, x] + e; the covariance is the HC1
     sandwich, or the cluster-robust one where groups are given.
 
     References

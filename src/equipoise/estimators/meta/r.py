@@ -55,7 +55,8 @@ class RLearner(EffectEstimator):
         Of the folds, and of base models that are random.
 
     References
-    ---------- Nie & Wager (2021), "Quasi-oracle estimation of heterogeneous treatment effects",
+    ----------
+    Nie & Wager (2021), "Quasi-oracle estimation of heterogeneous treatment effects",
     Biometrika 108.
 
     Examples
