@@ -148,14 +148,14 @@ def read_snapshot(path: Path | str) -> Snapshot:
             "restore it: it was changed",
         )
     parts = {name: _verified(folder, name, want) for name, want in sums.items()}
-    found = {
+    files = {
         file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()
     } - {MANIFEST}
-    if found != set(sums):
+    if files != set(sums):
         raise SnapshotError(
             "a snapshot",
             "hold just the files of its manifest",
-            sorted(found ^ set(sums)),
+            sorted(files ^ set(sums)),
             str(folder),
         )
     return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)

@@ -135,9 +135,9 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         Effects
             n units, k candidates, m metrics, in each metric's unit.
         """
-        values, asked = self._asked(X, candidates)
-        effect, baseline, error = self._answer(values, asked)
-        return Effects(effect, baseline, self.space_.names(asked), self.metrics_, error)
+        values, treatments = self._inputs(X, candidates)
+        effect, baseline, error = self._answer(values, treatments)
+        return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)
 
     def outcomes(self, X: Any, candidates: Any = None) -> Floats:
         """The expected level of every metric under every candidate.
@@ -209,15 +209,15 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             In variances of each metric, averaged over candidates and metrics.
         """
         values = self._as_fitted(X)
-        held = sample(values, y, self.space_, treatment, propensity, sample_weight)
-        cell = self.space_.cells(held.treatment)
+        data = sample(values, y, self.space_, treatment, propensity, sample_weight)
+        cell = self.space_.cells(data.treatment)
         cells = 1 + len(self.space_.candidates())
-        e = held.propensity
+        e = data.propensity
         if not isinstance(e, np.ndarray):
-            e = shares(cell, cells, held.weight)
-        gamma = ips_scores(held.y - held.y.mean(axis=0), cell, e)  # (n, K, m)
-        miss = (gamma[:, 1:] - gamma[:, :1] - self.effects(X).values) ** 2 / held.y.var(axis=0)
-        return -float(np.average(miss.mean(axis=(1, 2)), weights=held.weight))
+            e = shares(cell, cells, data.weight)
+        gamma = ips_scores(data.y - data.y.mean(axis=0), cell, e)  # (n, K, m)
+        miss = (gamma[:, 1:] - gamma[:, :1] - self.effects(X).values) ** 2 / data.y.var(axis=0)
+        return -float(np.average(miss.mean(axis=(1, 2)), weights=data.weight))
 
     @abstractmethod
     def _learn(self, data: Sample) -> None:
@@ -229,12 +229,12 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         standard errors or None.
         """
 
-    def _asked(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
+    def _inputs(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
         check_is_fitted(self, "space_")
         values = self._as_fitted(X)
-        asked = self.space_.candidates() if candidates is None else self.space_.check(candidates)
-        return values, asked
+        space = self.space_
+        return values, space.candidates() if candidates is None else space.check(candidates)
 
 
 def complete(X: Floats, features: tuple[str, ...]) -> None:
@@ -269,8 +269,8 @@ def by_cell(cell: Ints, effect: Callable[[int], Floats], shape: tuple[int, ...])
     ``effect(a) -> (n, m)``; control: 0.
     """
     values = np.zeros((shape[0], len(cell), shape[1]))
-    for asked in np.unique(cell[cell > 0]):
-        values[:, cell == asked] = effect(int(asked) - 1)[:, None]
+    for a in np.unique(cell[cell > 0]):
+        values[:, cell == a] = effect(int(a) - 1)[:, None]
     return values
 
 

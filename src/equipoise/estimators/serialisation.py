@@ -317,10 +317,10 @@ class _Reader:
         return {name: self.thing(node) for name, node in nodes.items()}
 
     def _estimator(self, node: dict[str, Any]) -> Any:
-        made = self._made_of(node["$estimator"], node["params"])
+        estimator = self._made_of(node["$estimator"], node["params"])
         for name, value in self._each(node["state"]).items():
-            setattr(made, name, value)
-        return made
+            setattr(estimator, name, value)
+        return estimator
 
     def _made_of(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """An object of a registered class; arguments may have the names of an earlier version."""

@@ -85,20 +85,20 @@ def sample(
     canonical = space.check(one_column(treatment))
     weight = None if sample_weight is None else check_weights(sample_weight, n)
     codes = None if groups is None else _codes(groups)
-    known: Any = propensity
+    probability: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
-        known = _propensity(propensity, 1 + len(space.candidates()))
+        probability = _propensity(propensity, 1 + len(space.candidates()))
     named = {
         "y": levels,
         "treatment": canonical,
-        "propensity": known,
+        "propensity": probability,
         "sample_weight": weight,
         "groups": codes,
     }
     for name, part in named.items():
         if isinstance(part, np.ndarray) and len(part) != n:
             raise InputError(name, f"have one entry per row of X ({n})", len(part))
-    return Sample(values, levels, canonical, known, weight, codes, features, metrics)
+    return Sample(values, levels, canonical, probability, weight, codes, features, metrics)
 
 
 def one_column(treatment: Any) -> Any:
@@ -116,11 +116,11 @@ def infer_space(treatment: Any) -> Space:
     labels = np.asarray(one_column(treatment))
     if labels.ndim == 1 and labels.dtype.kind in "iubf" and np.isin(labels, (0, 1)).all():
         return Arms([0, 1])
-    seen = sorted({str(label) for label in labels.ravel()[:1000]})[:5]
+    some = sorted({str(label) for label in labels.ravel()[:1000]})[:5]
     raise SpaceError(
         "space",
         "be given unless the treatment is 0 or 1",
-        f"None, with labels like {', '.join(seen)}",
+        f"None, with labels like {', '.join(some)}",
         fix=(
             'say space=Arms(["none", "mens", "womens"]) with control first, or space=Dose(0, 3) for'
             " amounts"
@@ -179,25 +179,25 @@ def _check_outcomes(values: Floats, names: tuple[str, ...]) -> None:
         )
 
 
-def _codes(given: Any) -> Ints:
-    labels = np.asarray(given)
+def _codes(groups: Any) -> Ints:
+    labels = np.asarray(groups)
     if labels.ndim != 1:
         raise InputError("groups", "be one label per row", f"shape {labels.shape}")
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def _propensity(given: Any, cells: int) -> Floats:
+def _propensity(values: Any, cells: int) -> Floats:
     """Probabilities (n, K), control first; (n,) is P(treated) of two cells."""
     e = (
-        np.asarray(given, np.float64)
-        if isinstance(given, np.ndarray | list) or hasattr(given, "dtype")
-        else matrix(given)[0]
+        np.asarray(values, np.float64)
+        if isinstance(values, np.ndarray | list) or hasattr(values, "dtype")
+        else matrix(values)[0]
     )
     if e.ndim == 1 and cells == 2:
         e = np.column_stack([1 - e, e])
     if e.ndim != 2 or e.shape[1] != cells:
         fix = "give one column per cell: control first, then the candidates in the space's order"
         raise InputError(
-            "propensity", f"have shape (n, {cells})", f"shape {np.shape(given)}", fix=fix
+            "propensity", f"have shape (n, {cells})", f"shape {np.shape(values)}", fix=fix
         )
     return check_propensities(e)

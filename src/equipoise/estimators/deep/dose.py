@@ -122,7 +122,7 @@ class DoseNetEstimator(EffectEstimator):
         ExtrapolationWarning
             A dose lies beyond the middle 99 % of those given.
         """
-        values, treatments = self._asked(X, doses)
+        values, treatments = self._inputs(X, doses)
         labels = np.full(len(values), "all") if groups is None else np.asarray(groups)
         if labels.shape != (len(values),):
             raise InputError("groups", f"have one label per row of X ({len(values)})", labels.shape)

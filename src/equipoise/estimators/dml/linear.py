@@ -267,7 +267,7 @@ class LinearDML(EffectEstimator):
         InputError
             ``base`` is neither one treatment nor one per row.
         """
-        values, treatments = self._asked(X, candidates)
+        values, treatments = self._inputs(X, candidates)
         phi = self.space_.encode(self._base_treatments(base, len(values))) / self.encoding_scale_
         effect, baseline, error = self._compare(values, treatments, phi)
         return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)

@@ -189,7 +189,7 @@ class MDP2Forest(EffectEstimator):
         array, (n, K)
             Shares >= 0 that sum to 1.
         """
-        values, _ = self._asked(X, None)
+        values, _ = self._inputs(X, None)
         return self._divide(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
@@ -210,7 +210,7 @@ class MDP2Forest(EffectEstimator):
         array, (n, K)
             The share below which 98 % of a leaf's rows lie, the mean over trees.
         """
-        values, _ = self._asked(X, None)
+        values, _ = self._inputs(X, None)
         return self._mean(values, metric, self.forests_[metric]["limit"])
 
     def _learn(self, data: Sample) -> None:
