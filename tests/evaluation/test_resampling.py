@@ -56,3 +56,15 @@ def test_draws_below_two_are_refused(trial):
     score, rows, _ = trial(4)
     with pytest.raises(InputError, match="draws must be a whole number >= 2; got 0"):
         bootstrap(qini, rank_by_score(score[:, 0], rows), draws=0)
+
+
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1] * 10])
+def test_too_few_units_are_refused(groups):
+    rows = 40 if groups else 4
+    cells, y = [0, 1, 0, 1] * (rows // 4), [1.0, 0.0, 0.0, 1.0] * (rows // 4)
+    data = evaluation_data(y, cell=cells, propensity=[0.5, 0.5], groups=groups)
+    ranking = rank_by_score(np.arange(rows) % 4, data)
+    with pytest.raises(
+        InputError, match=f"at least 20; got {2 if groups else 4}; evaluate on more"
+    ):
+        bootstrap(qini, ranking)

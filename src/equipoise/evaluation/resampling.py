@@ -27,6 +27,7 @@ STRIDE, MIX_1, MIX_2 = (
 # P(count <= 0, 1, ...); what is beyond is below 2^-44
 POISSON = np.cumsum([exp(-1) / factorial(count) for count in range(16)])
 UNIFORM = 2.0**-53
+FEWEST = 20  # units; with n of them a replicate is empty with probability exp(-n)
 
 
 @numba.njit(cache=True)
@@ -66,6 +67,10 @@ def resample(unit: Ints, weight: Floats, seed: np.uint64) -> Floats:
 def replicates(metric: Metric, ranking: ScoreRanking, seeds: NDArray[np.uint64]) -> Floats:
     """The metric's value in each replicate, (draws,)."""
     unit = ranking.ranked.order if ranking.group is None else ranking.group
+    units = len(unit) if ranking.group is None else len(np.unique(unit))
+    if units < FEWEST:
+        what, fix = "the units (rows or groups) of a bootstrap", "evaluate on more of them"
+        raise InputError(what, f"be at least {FEWEST}", units, fix=fix)
     return np.array(
         [metric.value(ranking.reweighted(resample(unit, ranking.weight, seed))) for seed in seeds]
     )
