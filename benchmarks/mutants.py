@@ -1,10 +1,16 @@
-"""Which small faults the tests notice: mutants of cosmic-ray, run against the tests that mirror the
-mutated file (``tests/a/test_b.py`` and the doctests of ``src/equipoise/a/b.py``; the tests of the
-folder where a file has none of its own).  A run that was stopped goes on where it was: verdicts are
-kept in runs/mutants, by what the file and its tests were.
+"""Which small faults the tests notice: mutants of cosmic-ray, run against the nearest tests, those
+that mirror the mutated file (``tests/a/test_b.py`` and the doctests of ``src/equipoise/a/b.py``;
+the tests of the folder where a file has none of its own), and what survives them against all tests
+that should see it (`WIDER`).  A run that was stopped goes on where it was: verdicts are kept in
+runs/mutants, by what the file and its tests were.
+
+    mutants_killed            by any of these tests
+    mutants_killed_nearest    by the nearest alone
+    mutants_killed_<group>    by any, of the files of a group
 
 `make mutants` draws ``PER_FILE`` mutants of every file at random with a fixed seed; FULL=1 runs all
-(hours).  ``MUTANTS_OF=allocation`` keeps the files whose path holds that text.  Left out: numba
+(hours).  ``MUTANTS_OF=allocation`` keeps the files whose path holds that text, ``MUTANTS_SEED=1``
+draws others.  Left out: numba
 kernels (they would be compiled anew for every mutant), annotations, decorators, imports for type
 checkers, and texts of errors.  Every worker mutates its own copy of the tree.
 """
@@ -22,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +56,16 @@ FILES = {  # what decides who gets what, and what is reported of it
     "folds": ["core/folds.py"],
 }
 KERNELS = ["allocation/solver/kernels.py"]
-PER_FILE, WORKERS, SEED = 3, 2, 0
+WIDER = {  # the tests that should see a fault of a group, beside the nearest
+    "allocation": ["tests/allocation", "tests/contract/test_policies.py"],
+    "evaluation": ["tests/evaluation"],
+    "strata": ["tests/core", "tests/estimators/strata", "tests/contract/test_strata.py"],
+    "targeting": ["tests/pipeline/study", "tests/pipeline/findings/test_strata.py"],
+    "supply": ["tests/pipeline/supply", "tests/cli/test_supply.py"],
+    "propensity": ["tests/learners", "tests/estimators/meta", "tests/pipeline/study"],
+    "folds": ["tests/core", "tests/learners", "tests/pipeline/study"],
+}
+PER_FILE, WORKERS, SEED = 3, 2, int(os.environ.get("MUTANTS_SEED", "0"))
 SLOWEST, MARGIN = 3.0, 10.0  # a mutant may take 3 times as long as the tests, and 10 seconds
 COPIED = ["src", "tests", "benchmarks", "docs", "examples"]
 
@@ -64,10 +80,11 @@ class RedTests(RuntimeError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the tests said of one mutant."""
+    """What the tests said of one mutant: whether the nearest notice it, and whether any do."""
 
     group: str
     mutant: MutationSpec
+    nearest: bool
     killed: bool
     diff: str
 
@@ -170,19 +187,30 @@ def judged(task: tuple[str, Path]) -> list[Verdict]:
     group, file = task
     mutants = drawn(file)
     place = checkpoint(file, mutants)
+    outcomes = verdicts_at(place, lambda: tested(file, mutants, tests_of(file)))
+    alive = [mutant for mutant, (nearest, _) in zip(mutants, outcomes, strict=True) if not nearest]
+    wider = verdicts_at(place.with_suffix(".wider.json"), lambda: tested(file, alive, WIDER[group]))
+    late = iter(wider)
+    return [
+        Verdict(group, mutant, nearest, nearest or next(late)[0], diff)
+        for mutant, (nearest, diff) in zip(mutants, outcomes, strict=True)
+    ]
+
+
+def verdicts_at(place: Path, make: Callable[[], list[tuple[bool, str]]]) -> list[tuple[bool, str]]:
+    """What a stopped run wrote at a place, else what is made now, written there."""
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_text(place, json.dumps(tested(file, mutants)))
-    outcomes = json.loads(place.read_text(encoding="utf-8"))
-    pairs = zip(mutants, outcomes, strict=True)
-    return [Verdict(group, mutant, killed, diff) for mutant, (killed, diff) in pairs]
+        write_text(place, json.dumps(make()))
+    outcomes: list[tuple[bool, str]] = json.loads(place.read_text(encoding="utf-8"))
+    return outcomes
 
 
-def tested(file: Path, mutants: list[MutationSpec]) -> list[tuple[bool, str]]:
-    """(noticed, diff) of each mutant of a file, whose tests must be green without one."""
+def tested(file: Path, mutants: list[MutationSpec], tests: list[str]) -> list[tuple[bool, str]]:
+    """(noticed, diff) of each mutant of a file by tests that must be green without one."""
     if not mutants:
         return []
-    command = f"{sys.executable} -m pytest -x -q {' '.join(tests_of(file))}"
+    command = f"{sys.executable} -m pytest -x -q {' '.join(tests)}"
     started = time.perf_counter()
     outcome, text = run_tests(command, None)
     limit = SLOWEST * (time.perf_counter() - started) + MARGIN
@@ -197,10 +225,10 @@ def tested(file: Path, mutants: list[MutationSpec]) -> list[tuple[bool, str]]:
     return outcomes
 
 
-def share(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
-    """The share of mutants that a test notices, with Wilson's 95 % interval."""
-    n, z = len(verdicts), 1.96
-    p = sum(verdict.killed for verdict in verdicts) / n
+def share(name: str, noticed: list[bool]) -> dict[str, Any]:
+    """The share of mutants that are noticed, with Wilson's 95 % interval."""
+    n, z = len(noticed), 1.96
+    p = sum(noticed) / n
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
     return figure(name, p, low=float(low), high=float(high), unit="share of mutants", n=n)
@@ -236,20 +264,24 @@ def main() -> None:
     if red:
         sys.exit("\n".join(red))
     by_group = Counter(verdict.group for verdict in verdicts)
-    figures = [share("mutants_killed", verdicts)]
+    figures = [
+        share("mutants_killed", [v.killed for v in verdicts]),
+        share("mutants_killed_nearest", [v.nearest for v in verdicts]),
+    ]
     figures += [
-        share(f"mutants_killed_{group}", [v for v in verdicts if v.group == group])
+        share(f"mutants_killed_{group}", [v.killed for v in verdicts if v.group == group])
         for group in by_group
     ]
     print(survivors(verdicts))
-    print(f"mutants_killed {figures[0]['value']:.3f} of {len(verdicts)}")
+    for one in figures[:2]:
+        print(f"{one['name']} {one['value']:.3f} of {len(verdicts)}")
     if os.environ.get("MUTANTS_OF"):
         return
     drawing = "all mutants" if full() else f"{PER_FILE} mutants a file, places drawn at random"
     protocol = (
-        f"{drawing}; operators of cosmic-ray without arguments; killed: a test of the file that"
-        " mirrors it or a doctest fails, or takes 3 times as long.  Not mutated: numba kernels,"
-        " annotations, decorators, texts of errors."
+        f"{drawing}; operators of cosmic-ray without arguments; killed: a test fails, or takes 3"
+        " times as long; nearest: of the file that mirrors it, or a doctest; else of the folders"
+        " that should see it.  Not mutated: numba kernels, annotations, decorators, error texts."
     )
     record("mutants", protocol, versions("cosmic-ray", "pytest"), [SEED], figures)
     (RESULTS / "mutants_survivors.txt").write_text(survivors(verdicts) + "\n", encoding="utf-8")
