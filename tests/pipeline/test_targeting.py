@@ -19,13 +19,11 @@ from equipoise.data import make_coupon_world, make_placebo_world
 from equipoise.estimators import BoostedTrees, TLearner
 from equipoise.pipeline import run
 from equipoise.pipeline.jobs import read_findings
-from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
 from equipoise.pipeline.study.honest import honest_policy
 from equipoise.report.findings import Findings, plain
-from equipoise.treatments import Arms, Dose
 
 FILES = {"report.html", "effects.parquet", "assignments.parquet", "metrics.json", "policy"}
 
@@ -266,48 +264,6 @@ def test_the_lower_confidence_mode_shuns_what_is_not_sure(ran, tmp_path):
     assert "Bootstrapped" in careful["made"]["estimator"]
     log = ran.world.log
     assert read_scorer(tmp_path / "out" / "policy").assign(log.table).num_rows == len(log)
-
-
-def test_settings_of_estimators_are_checked():
-    space = Arms(["a", "b"])
-    plan = make_plan(
-        {
-            "log": {"dataset": "-"},
-            "estimator": {"name": "dr-learner", "params": {"outcome_model": {"n_estimatrs": 3}}},
-        }
-    )
-    with pytest.raises(PlanError, match="did you mean 'n_estimators'"):
-        make_estimator(plan.estimator, space, 0)
-    plan = make_plan(
-        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": {"random_stat": 3}}}
-    )
-    with pytest.raises(PlanError, match="did you mean 'random_state'"):
-        make_estimator(plan.estimator, space, 0)
-    plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-lerner"}})
-    with pytest.raises(PlanError, match="did you mean 'dr-learner'"):
-        make_estimator(plan.estimator, space, 0)
-    plan = make_plan(
-        {"log": {"dataset": "-"}, "estimator": {"params": {"outcome_model": {"n_estimators": 7}}}}
-    )
-    assert make_estimator(plan.estimator, Dose(0, 1), 4).outcome_model.n_estimators == 7
-
-
-def test_a_plan_with_old_names_of_settings_still_works_and_warns():
-    params = {"outcome": {"trees": 7}, "folds": 3}
-    plan = make_plan(
-        {"log": {"dataset": "-"}, "estimator": {"name": "dr-learner", "params": params}}
-    )
-    with pytest.warns(FutureWarning, match="is called") as warned:
-        estimator = make_estimator(plan.estimator, Arms(["a", "b"]), 4)
-    assert len(warned) == 3
-    assert (estimator.outcome_model.n_estimators, estimator.cv) == (7, 3)
-    assert estimator.random_state == 4
-    both = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"folds": 3, "cv": 3}}})
-    with (
-        pytest.warns(FutureWarning, match="is called"),
-        pytest.raises(PlanError, match="key 'cv' must be given once"),
-    ):
-        make_estimator(both.estimator, Arms(["a", "b"]), 4)
 
 
 def test_the_spend_of_units_that_set_no_price_is_found(ran):

@@ -68,7 +68,7 @@ def _settings(cls: Any, params: dict[str, Any], where: str) -> dict[str, Any]:
         if name in settings:
             raise PlanError(f"key {name!r}", "be given once", f"{written!r} too", where)
         if name not in names:
-            fix = nearest(name, names) or f"known keys: {', '.join(names)}"
+            fix = nearest(name, names, aliases=renamed) or f"known keys: {', '.join(names)}"
             raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
         table, trees = isinstance(value, dict), BoostedClasses if name == CLASSES else BoostedTrees
         settings[name] = trees(**_settings(trees, value, f"{where} {name}")) if table else value
