@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.display import set_plotter
 from equipoise.core.version import __version__
+from equipoise.moved_modules import install
 
 if TYPE_CHECKING:
     from equipoise.allocation.rule import decide as decide
@@ -133,6 +134,7 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *ROOMS])
 
 
+install()
 set_plotter(lambda result: import_module("equipoise.report").plot(result))
 
 __all__ = ["__version__", *NAMES]
