@@ -57,6 +57,65 @@ def test_tables_and_sums_are_the_dense_usage(monkeypatch):
         want = usage[:, [0, 1, 2], [1, 0, 1]].sum(axis=1)
         assert np.allclose(rows.usage(sums), want, atol=1e-14)
         assert np.allclose(rows.exact_usage(sums, np.zeros_like(sums)), want, atol=1e-14)
+        assert np.allclose(rows.exact_usage(sums / 4, sums * 0.75), want, atol=1e-14)
+
+
+def test_what_rounding_lost_is_added_before_the_usage_is_rounded():
+    rows = compiled([Demand("budget", "cost", 1.0)])
+    sums, rest = np.zeros((2, 1, 2)), np.zeros((2, 1, 2))
+    sums[1, 0], rest[1, 0] = [1.0, 2.0**53], [0.5, 0.5]
+    assert rows.exact_usage(sums, rest).tolist() == [2.0**53 + 2]
+
+
+def test_codes_are_those_of_the_labels_that_demands_name():
+    """Two labels and "any other" of one column by one and "any other" of another: 6 codes."""
+    north = Demand("north", "cost", 1.0, column="city", factors=(("n", 1.0), ("w", 2.0)), other=7.0)
+    rows = compiled([north, DEMANDS[4]])
+    assert (rows.coefficient.shape, rows.codes.tolist()) == ((2, 6, 2), [1, 5, 0])
+    assert rows.coefficient[0, :, 0].tolist() == [1, 1, 2, 2, 7, 7]
+    assert rows.coefficient[1, :, 1].tolist() == [0.5, -1] * 3
+    assert compiled(DEMANDS[:3]).coefficient.shape == (3, 1, 2)
+    assert compiled([]).coefficient.shape == (0, 1, 2)
+
+
+def test_more_codes_than_many_are_those_that_occur(monkeypatch):
+    for many, codes in ((4, 4), (3, 3)):
+        monkeypatch.setattr(rows_module, "MANY_CODES", many)
+        assert compiled().coefficient.shape == (5, codes, 2)
+        assert compiled().bounds.tolist() == [10, 1.5, -1, 4, 3]
+
+
+def test_metrics_are_counted_once_each_in_the_order_of_the_demands():
+    demands = [
+        Demand(name, "effect", 1.0, metric=metric)
+        for name, metric in (("p", "plays"), ("s", "sales"), ("again", "plays"))
+    ]
+    rows = compiled([*demands, DEMANDS[0]])
+    assert (rows.columns.tolist(), rows.quantity.tolist()) == ([1, 0], [2, 3, 2, 1])
+    assert rows.table(np.ones(4)).shape == (4, 1, 2)
+
+
+def test_heads_are_the_units_that_a_demand_counts():
+    heads = compiled().heads.tolist()
+    assert heads == [1, 3, 1, 2, 1]  # totals have 1; north has two of three units
+    old = Demand("old", "offers", 2.0, column="age", factors=((1, -1.0),), other=0.0, per_head=True)
+    rows = compiled([DEMANDS[3], old])
+    assert (rows.heads.tolist(), rows.bounds.tolist()) == ([2, 2], [4, 4])
+
+
+def test_some_rows_and_some_units():
+    cost, cube = np.arange(6.0).reshape(3, 2), np.arange(12.0).reshape(3, 2, 2)
+    rows, some = compiled(), [4, 1, 3]
+    part = rows.only(some)
+    assert len(part) == 3
+    assert (dense(part, cost, cube) == dense(rows, cost, cube)[some]).all()
+    assert part.demands == tuple(DEMANDS[r] for r in some)
+    assert (part.bounds.tolist(), part.heads.tolist()) == ([3, 1.5, 4], [1, 3, 2])
+    units = np.array([2, 0])
+    few = rows.take(units, 0.5)
+    assert (dense(few, cost[units], cube[units]) == dense(rows, cost, cube)[:, units]).all()
+    assert few.bounds.tolist() == (rows.bounds / 2).tolist()
+    assert rows.take(units).bounds.tolist() == rows.bounds.tolist()
 
 
 def test_unknown_names_are_refused():
@@ -72,5 +131,7 @@ def test_unknown_names_are_refused():
         compiled(groups={"age": GROUPS["age"]})
     with pytest.raises(InputError, match="one label per unit, 3"):
         compiled(groups=GROUPS | {"city": np.array(["n"])})
+    with pytest.raises(InputError, match="the metric of demand 'f' must be one of those given"):
+        compile_rows([Demand("f", "effect", 1.0, metric="x")], ("a",), (), {}, 3, True)
     with pytest.raises(InputError, match="cost must be given for demand 'budget'"):
         compile_rows(DEMANDS[:1], ("a",), (), {}, 3, False)

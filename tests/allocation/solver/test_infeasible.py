@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import allocate, budget, cap, ceiling, floor, offers, parity
+from equipoise.allocation.constraints import Row
 from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver.exact import solve_exactly
-from equipoise.allocation.solver.infeasible import conflict
+from equipoise.allocation.solver.infeasible import conflict, infeasible
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError
+from equipoise.core.policy import Demand
 
 
 def plays(values):
@@ -51,6 +53,92 @@ def test_a_ceiling_that_not_even_nobody_keeps_is_named_without_a_reach():
         "demand 'ceiling of plays' must be attainable; got no choice that meets them; loosen it or"
         " leave it out"
     )
+
+
+def two_metrics():
+    """Two units: "a" brings plays, "b" likes; nobody gets both."""
+    values = np.array([[[2.0, 0.0], [0.0, 3.0]], [[1.0, 0.5], [0.25, 4.0]]])
+    return Effects(values, np.zeros((2, 2)), ("a", "b"), ("plays", "likes"))
+
+
+def said(demands, effects, **more):
+    with pytest.raises(InfeasibleError) as error:
+        allocate(np.ones(effects.values.shape[:2]), demands, effects=effects, **more)
+    return str(error.value)
+
+
+def test_of_two_floors_the_first_is_told_with_what_the_other_leaves_of_it():
+    demands = [floor("likes", 6.0), budget(9.0), floor("plays", 2.5)]
+    # "b" for both: 7 likes, 0.25 plays; "a" for the first and a third of the second: 2.5 plays
+    assert said(demands, two_metrics(), cost=[1.0, 1.0]) == (
+        "demands 'floor of likes' and 'floor of plays' must hold together; got at most 2.83333 of"
+        " the 6 asked for 'floor of likes' with the others; loosen or leave out one of them"
+    )
+    assert said(demands[::-1], two_metrics(), cost=[1.0, 1.0]) == (
+        "demands 'floor of plays' and 'floor of likes' must hold together; got at most 0.916667 of"
+        " the 2.5 asked for 'floor of plays' with the others; loosen or leave out one of them"
+    )
+
+
+def test_a_floor_of_the_second_metric_and_a_ceiling_of_the_first():
+    """The ceiling has no reach though it comes first."""
+    demands = [ceiling("plays", 0.125), floor("likes", 6.0), offers(2)]
+    # half of the second unit has to go without: 3 + 4 / 2 likes are left
+    assert said(demands, two_metrics()) == (
+        "demands 'ceiling of plays' and 'floor of likes' must hold together; got at most 5 of the 6"
+        " asked for 'floor of likes' with the others; loosen or leave out one of them"
+    )
+
+
+def test_a_floor_of_a_group_reaches_what_its_units_can():
+    """Twice the plays of the north, that is: half of them count, per head of one unit."""
+    north = Demand(
+        "north",
+        "effect",
+        -9.0,
+        -1.0,
+        "plays",
+        column="city",
+        factors=(("n", 0.5),),
+        other=0.0,
+        per_head=True,
+    )
+    groups = {"city": np.array(["s", "n"])}
+    assert said([Row(north)], plays([[2.0, 8.0], [3.0, 1.0]]), groups=groups) == (
+        "demand 'north' must be attainable; got at most 1.5 of the 9 asked for 'north'; loosen it"
+        " or leave it out"
+    )
+
+
+def test_demands_that_are_not_in_conflict_lack_room_for_whole_units():
+    """Those that not even control keeps are named."""
+    effects = plays([[2.0], [3.0]])
+    for demands, names in (
+        (
+            [budget(0.0), floor("plays", 1.0), floor("plays", 2.0, name="more")],
+            "'floor of plays' and 'more'",
+        ),
+        ([budget(0.0)], "the demands"),
+    ):
+        problem = compile_problem(np.ones((2, 1)), expand(demands, {}), ("a",), [0.0], effects, {})
+        assert conflict(problem) == []
+        assert str(infeasible(problem)) == (
+            f"{names} must leave room for whole units; got no choice that meets every demand was"
+            " found; loosen one of them a little"
+        )
+
+
+def test_a_conflict_is_one_whatever_the_scale_and_the_value():
+    """Units of money and plays, and what a choice is worth, are of no account."""
+    for scale in (1e-6, 1.0, 1e6):
+        effects = plays(np.array([[2.0], [3.0]]) * scale)
+        for short in (0.999, 1.001):
+            demands = [offers(2), floor("plays", 3.0 * scale * short), cap("a", 1), budget(scale)]
+            for worth in (-5.0, 0.0, 5.0):
+                problem = compile_problem(
+                    np.full((2, 1), worth), expand(demands, {}), ("a",), [0.5 * scale], effects, {}
+                )
+                assert conflict(problem) == ([] if short < 1 else [1, 2])
 
 
 def test_a_floor_per_head_is_reported_per_head():

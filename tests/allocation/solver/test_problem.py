@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from equipoise.allocation import budget, cap, decide, floor, group_budget
+from equipoise.allocation.constraints import Row
 from equipoise.allocation.solve import compile_problem, draft_policy, expand
 from equipoise.allocation.solver.exact import usage_matrix
+from equipoise.core.effects import Effects
+from equipoise.core.policy import Demand
 
 
 @pytest.fixture
@@ -87,3 +90,63 @@ def test_a_part_is_the_part(problem):
     part = made.take(some, 0.01)
     assert (part.choose(PRICES).choice == made.choose(PRICES).choice[some]).all()
     assert np.allclose(part.rows.bounds, made.rows.bounds * 0.01)
+
+
+def test_the_potential_by_hand():
+    """What each row would use if every unit got every candidate, without signs, over candidates."""
+    effects = Effects(
+        np.array([[[1.0], [-3.0]], [[0.5], [0.0]]]), np.zeros((2, 1)), ("a", "b"), ("plays",)
+    )
+    demands = [
+        budget(9.0),
+        floor("plays", 1.0),
+        cap("b", 1),
+        group_budget("city", "n", 1.0),
+        Row(Demand("nobody", "offers", 1.0, column="city", factors=(("n", 0.0),), other=0.0)),
+    ]
+    groups = {"city": np.array(["n", "s"])}
+    rows = expand(demands, groups)
+    cost = np.array([[0.25, 0.5], [1.0, 2.0]])
+    made = compile_problem(np.zeros((2, 2)), rows, ("a", "b"), cost, effects, groups)
+    # costs 3.75 of both, plays 4.5, two units for b, north 0.75: over two candidates
+    assert made.potential().tolist() == [1.875, 2.25, 1.0, 0.375, 1.0]
+
+
+def test_the_potential_is_the_definition_and_scales_with_units(problem):
+    _, _, made = problem(50)
+    usage = usage_matrix(made)
+    assert np.allclose(made.potential(), np.abs(usage).sum(axis=1) / 3, rtol=1e-13)
+    twice = made.take(np.tile(np.arange(50), 2))
+    assert np.allclose(twice.potential(), 2 * made.potential(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("metrics", [0, 1, 2])
+@pytest.mark.parametrize("own_cost", [False, True])
+def test_a_part_has_the_usage_of_its_units(market, metrics, own_cost):
+    """With costs of each unit or of all, and as many metrics as demands count; bounds in part."""
+    shop = market(30)
+    floors = [floor("plays", 1.0), floor("sales", 2.0)][:metrics]
+    rows = expand([*floors, budget(5.0)], {})
+    cost = shop.cost if own_cost else shop.cost[0]
+    made = compile_problem(
+        shop.value.copy(), rows, shop.effects.candidates, cost, shop.effects, shop.groups
+    )
+    some = np.array([7, 2, 29, 2])
+    part = made.take(some, 0.5)
+    assert (part.value == shop.value[some]).all()
+    assert (made.sums_shape, part.sums_shape) == ((2 + metrics, 1, 3), (2 + metrics, 1, 3))
+    of_units = usage_matrix(made).reshape(-1, 30, 3)[:, some]
+    assert (usage_matrix(part).reshape(-1, 4, 3) == of_units).all()
+    assert part.rows.bounds.tolist() == (made.rows.bounds / 2).tolist()
+    again = part.take(np.array([2, 0]))
+    assert (usage_matrix(again).reshape(-1, 2, 3) == of_units[:, [2, 0]]).all()
+    assert again.rows.bounds.tolist() == part.rows.bounds.tolist()
+    choice = np.array([0, -1, 2, 1], np.int16)
+    on = np.flatnonzero(choice >= 0)
+    value, usage = part.measure(choice)
+    assert value == math.fsum(shop.value[some[on], choice[on]])
+    assert np.allclose(usage, of_units[:, on, choice[on]].sum(axis=1), rtol=1e-13)
+    height, slope, used = part.evaluate(np.zeros(len(rows)))
+    assert height == pytest.approx(np.maximum(part.value.max(axis=1), 0).sum(), rel=1e-13)
+    assert (part.choose(np.zeros(len(rows))).usage == used).all()
+    assert (slope == part.rows.bounds - used).all()

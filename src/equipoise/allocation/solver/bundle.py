@@ -164,7 +164,7 @@ def bisect(
             best, at = height, y
         ends[right] = (y, height, float(slope[0]))
         if (y == 0 and right) or (y >= box and not right) or best < below:
-            low = best if y == 0 else low
+            low = best if y == 0 and right else low
             break
         if ends[0] is None:
             y = 0.0

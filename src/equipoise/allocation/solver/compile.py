@@ -25,7 +25,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand
 
-OFFERS, COST, FIRST_METRIC = 0, 1, 2
+COST, FIRST_METRIC = 1, 2  # of quantities; offers are 0
 MANY_CODES = 4096  # more combinations of labels than this are renumbered to those that occur
 
 
@@ -116,7 +116,7 @@ def compile_rows(
     error.
     """
     codes, labels = _codes(demands, groups, n)
-    factors = np.ones((len(demands), max(1, len(labels[0]) if labels else 1)))
+    factors = np.ones((len(demands), len(labels[0]) if labels else 1))
     arms = np.ones((len(demands), len(candidates)))
     metric_columns: list[int] = []
     quantity = np.zeros(len(demands), np.int64)
