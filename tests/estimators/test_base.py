@@ -25,7 +25,7 @@ from equipoise.estimators import (
     save_estimator,
 )
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities, shares
-from equipoise.estimators.strata import CFMTL, CFOR
+from equipoise.estimators.strata import CFOR
 from equipoise.estimators.training_data import sample
 from equipoise.treatments import Arms, Dose
 
@@ -278,9 +278,3 @@ def test_what_is_not_an_effect_takes_frames_too():
     claimed, y = t * (np.arange(len(t)) % 2), np.arange(len(t)) % 3 == 0
     strata = CFOR(cv=2).fit(X, y, treatment=t, claimed=claimed)
     np.testing.assert_array_equal(strata.strata(X.iloc[:, ::-1]), strata.strata(X))
-
-
-def test_ids_are_numbers():
-    ids = pd.DataFrame({"user": ["u", "v"] * 4, "item": ["a", "b"] * 4})
-    with pytest.raises(InputError, match="ids must be whole numbers; got text"):
-        CFMTL().fit(ids, [0, 1] * 4, treatment=[0, 1] * 4, claimed=[0] * 8)

@@ -30,3 +30,12 @@ def test_bad_input():
         pehe([[1.0]], truth=TRUTH)
     with pytest.raises(InputError, match="objective must be one weight per metric"):
         regret([0, 0], truth=TRUTH, objective=[1.0, 2.0])
+
+
+def test_the_objective_is_the_first_metric_unless_it_is_said():
+    """Candidate a is best for the first metric, b for the second."""
+    levels = np.array([[[0.0, 0.0], [2.0, 1.0], [1.0, 5.0]]])
+    truth = Truth(levels, np.full((1, 3), 1 / 3), np.ones((1, 2)), ("y", "z"), ("none", "a", "b"))
+    assert regret([0], truth=truth) == 0
+    assert regret([1], truth=truth) == 1.0
+    assert regret([0], truth=truth, objective=[0.0, 1.0]) == 4.0

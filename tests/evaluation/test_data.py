@@ -108,3 +108,16 @@ def test_a_gain_is_that_of_a_candidate(candidate):
     rows = evaluation_data(Y, cell=CELL, propensity=HALF)
     with pytest.raises(InputError, match=r"candidate must lie in 0\.\.0; .*control is not a candi"):
         rows.gain(candidate, 0)
+
+
+def test_gains_of_a_fixed_design_of_unequal_shares():
+    """What one row for all gives is what the same probabilities in every row give."""
+    rng = np.random.default_rng(3)
+    y, cell, e = rng.standard_normal(40), np.arange(40) % 3, np.array([0.2, 0.3, 0.5])
+    fixed = evaluation_data(y, cell=cell, propensity=e)
+    nearly = np.tile(e, (40, 1))
+    nearly[0] = [0.2 + 1e-13, 0.3, 0.5 - 1e-13]
+    by_row = evaluation_data(y, cell=cell, propensity=nearly)
+    assert (len(fixed.propensity), len(by_row.propensity)) == (1, 40)
+    for a in range(2):
+        assert fixed.gain(a, 0) == pytest.approx(by_row.gain(a, 0))

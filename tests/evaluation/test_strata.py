@@ -131,3 +131,12 @@ def test_bad_offers(offered, message):
 def test_bad_signals():
     with pytest.raises(InputError, match=r"signals must have shape \(n, 5\)"):
         offer_value(np.ones(2), np.zeros((2, 4)), REWARD)
+
+
+def test_no_sentence_speaks_of_fewer_than_nobody():
+    """Signals may sum to less than 0 where a stratum is empty."""
+    signals = np.full((40, 5), [0.5, -0.1, 0.3, 0.2, 0.1])
+    signals[::2, 1] = -0.3
+    taker = audience(np.ones(40), signals, COUPON, gain=1, cost=0.4)[1]
+    assert taker.units.value == pytest.approx(-8)
+    assert taker.words.startswith("About 0 (0 to 0) buy anyway and ignore the offer; 0 (0 to 0)")

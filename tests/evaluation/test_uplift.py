@@ -7,6 +7,7 @@ from equipoise.core.errors import InputError
 from equipoise.evaluation import (
     METRICS,
     autoc,
+    auuc,
     bootstrap,
     evaluation_data,
     qini,
@@ -39,6 +40,9 @@ def test_four_rows_by_hand():
     assert qini(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(
         0.25 * (0.1875 + 0.4375 + 0.4375 + 0.4375) - 0.25
     )
+    whole = 0.25 * (0.1875 + 0.4375 + 0.4375 + 0.4375)
+    assert auuc.value(rank_by_score([4, 3, 2, 1], rows)) == pytest.approx(whole)
+    assert auuc(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(whole)
     assert autoc(rank_by_score([4, 3, 2, 1], rows)).value == pytest.approx(
         (1.5 + 1.0 + 0.5 + 0.5) / 4 - 0.5
     )

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from equipoise.core.strata import AssumptionWarning
+from equipoise.core.errors import InputError
+from equipoise.core.strata import AssumptionWarning, project_simplex
 from equipoise.estimators import LearntPropensity
-from equipoise.estimators.strata import CFDR, CFIPS, CFOR
+from equipoise.estimators.strata import CFDR, CFIPS, CFMTL, CFOR
+from equipoise.estimators.strata.base import OutOfFold, diagnose
+from equipoise.estimators.strata.sample import strata_sample
+from equipoise.treatments import Arms
 
 
 def test_a_valid_world_raises_no_alarm(incentive, fit):
@@ -60,3 +64,24 @@ def test_signals_are_a_copy(incentive, fit):
     estimator = fit(CFOR(), incentive())
     estimator.signals()[:] = 0
     assert estimator.signals().any()
+
+
+def test_what_was_clipped_is_counted_in_rows_and_in_distance():
+    """One row of six lies outside the simplex, and is moved by .8."""
+    strata = np.full((6, 5), 0.2)
+    strata[2] = [1.2, 0.2, -0.2, -0.2, 0.0]
+    offer, claim, y = [0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1], [0, 1, 0, 1, 0, 1]
+    rows = strata_sample(np.arange(6.0)[:, None], y, Arms(), offer, claim, least=1)
+    report = diagnose(rows, OutOfFold(strata, strata, strata, np.full(6, 0.5)))
+    assert report["share_clipped"] == pytest.approx(1 / 6)
+    moved = np.abs(project_simplex(strata) - strata).sum()
+    assert report["clipped_by"] == pytest.approx(moved / 6)
+    assert project_simplex(strata)[2].tolist() == pytest.approx([1, 0, 0, 0, 0])
+    assert moved == pytest.approx(0.8)
+
+
+def test_text_is_a_feature_but_no_id():
+    ids = np.array([["u", "a"], ["v", "b"]] * 4, dtype=object)
+    offer, claim, y = [0, 1] * 4, [0, 0, 0, 1] * 2, [0, 1, 1, 0] * 2
+    with pytest.raises(InputError, match="ids must be whole numbers; got text"):
+        CFMTL().fit(ids, y, treatment=offer, claimed=claim)
