@@ -56,7 +56,8 @@ FILES = {  # what decides who gets what, and what is reported of it
     "folds": ["core/folds.py"],
 }
 KERNELS = ["allocation/solver/kernels.py"]
-WIDER = {  # the tests that should see a fault of a group, beside the nearest
+PUBLIC = ["tests/test_docstrings.py", "tests/contract/test_old_names.py"]  # of every signature
+WIDER = {  # the tests that should see a fault of a group, beside the nearest and `PUBLIC`
     "allocation": ["tests/allocation", "tests/contract/test_policies.py"],
     "evaluation": ["tests/evaluation"],
     "strata": ["tests/core", "tests/estimators/strata", "tests/contract/test_strata.py"],
@@ -189,7 +190,9 @@ def judged(task: tuple[str, Path]) -> list[Verdict]:
     place = checkpoint(file, mutants)
     outcomes = verdicts_at(place, lambda: tested(file, mutants, tests_of(file)))
     alive = [mutant for mutant, (nearest, _) in zip(mutants, outcomes, strict=True) if not nearest]
-    wider = verdicts_at(place.with_suffix(".wider.json"), lambda: tested(file, alive, WIDER[group]))
+    wider = verdicts_at(
+        place.with_suffix(".wider.json"), lambda: tested(file, alive, PUBLIC + WIDER[group])
+    )
     late = iter(wider)
     return [
         Verdict(group, mutant, nearest, nearest or next(late)[0], diff)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -80,6 +81,36 @@ def documented(doc: NumpyDocString, section: str) -> list[tuple[str, str, str]]:
     ]
 
 
+def false_defaults(
+    item: Callable[..., Any], signature: inspect.Signature, kinds: dict[str, str]
+) -> list[str]:
+    """The arguments whose documented default is not that of the signature.  Text may name a
+    constant or a function of the module.
+    """
+    module, missing = vars(importlib.import_module(item.__module__)), []
+    for name, parameter in signature.parameters.items():
+        given = re.search(r"default (.+)$", kinds.get(name, ""))
+        real = parameter.default
+        if real is inspect.Parameter.empty or name not in kinds:
+            if given:
+                missing.append(f"{name} has no default; the text says {given[1]}")
+        elif given is None:
+            if "optional" not in kinds[name]:
+                missing.append(f"the default of {name} is not said: {real!r}")
+        elif repr(real) != "<factory>" and not same_default(given[1].strip("`"), real, module):
+            missing.append(f"the default of {name} is {real!r}; the text says {given[1]}")
+    return missing
+
+
+def same_default(text: str, real: Any, names: dict[str, Any]) -> bool:
+    """Whether a text says a default: a literal, or a name of the module."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = names.get(text, text)
+    return type(value) is type(real) and value == real or text.lower() == repr(real)
+
+
 def parsed(item: Callable[..., Any]) -> NumpyDocString:
     """The docstring, its own or inherited; a section unknown to numpydoc is an error."""
     with warnings.catch_warnings():
@@ -103,6 +134,7 @@ def faults(item: Callable[..., Any]) -> list[str]:
         names, wanted = [name for name, _, _ in arguments], argument_names(signature)
         if names != wanted:
             missing.append(f"Parameters must be {wanted}; got {names}")
+        missing += false_defaults(item, signature, {name: kind for name, kind, _ in arguments})
         missing += [f"{name} has no type" for name, kind, _ in arguments if not kind]
         missing += [f"{name} has no meaning" for name, _, meaning in arguments if not meaning]
         returns = not inspect.isclass(item) and signature.return_annotation not in NOTHING
@@ -152,6 +184,9 @@ def whole(x: int, *rest: float, y: str = "a") -> int:
         ("x : int\n    One.\n", "", "Parameters must be"),
         ("y : str", "z : str", "Parameters must be"),
         ("x : int", "x", "x has no type"),
+        ("x : int\n", "x : int, default 1\n", "x has no default"),
+        ('y : str, default "a"', "y : str", "the default of y is not said"),
+        ('y : str, default "a"', 'y : str, default "b"', "the default of y is 'a'; the text says"),
         ("\n    One.", "", "x has no meaning"),
         ("Returns\n-------\nint\n    The sum.\n", "", "no Returns"),
         ("Examples\n--------\n", "", "no Examples"),

@@ -327,7 +327,7 @@ def budgeted_policy(
         Column -> labels (n,), where a demand names it.
     control : str, default "control"
         The name of no candidate.
-    lower : float, default 0
+    lower : float, default 0.0
         The confidence penalty z >= 0: effects count less z standard errors.
     keep : Keep, optional
         The choices in force and the bonus for staying with them.

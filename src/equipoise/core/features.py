@@ -134,7 +134,7 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : frame, array or dict of columns, (n, d)
             What `to_arrow` reads.
-        y : None
+        y : None, default None
             Not used; scikit-learn passes it.
 
         Returns
@@ -197,7 +197,7 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        input_features : None
+        input_features : None, default None
             Not used; scikit-learn passes it.
 
         Returns

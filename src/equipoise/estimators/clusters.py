@@ -96,7 +96,7 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
         X : frame, array, sparse matrix or list of rows, (n, d)
             Features without missing values: numbers, and in a frame also text and categories,
             encoded as `FeatureMap` does.
-        y : None
+        y : None, default None
             Ignored; scikit-learn's pipelines pass it.
         sample_weight : array-like, (n,), optional
             Weights > 0; None weighs all rows alike.

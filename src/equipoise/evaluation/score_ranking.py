@@ -225,7 +225,7 @@ class Metric:
         "outcome" is per unit of population, in the outcome's unit.
     value : callable
         The number of a `ScoreRanking`.
-    influence : callable or None
+    influence : callable, default None
         The number with its centred influence values (n,) in ranked order; None where none are
         known: `bootstrap` then gives the interval.
 

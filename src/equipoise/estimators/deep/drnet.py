@@ -28,7 +28,7 @@ class DRNet(DoseNetEstimator):
         How many nets are trained; the answer is their mean.
     training : NetTraining, optional
         How each net is trained; amounts are not learnt as logarithms.
-    space : Space
+    space : Space, default None
         A Dose, which must be given.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.

@@ -104,7 +104,7 @@ class MDP2Forest(EffectEstimator):
         The penalty of the curves, in rows.
     n_jobs : int, default 1
         Threads over trees; the numbers do not depend on it.
-    space : Space
+    space : Space, default None
         Shares, which must be given.
     random_state : int, default 0
         Of subsamples, orders of shares and folds.

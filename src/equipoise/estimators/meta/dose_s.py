@@ -43,7 +43,7 @@ class DoseSLearner(EffectEstimator):
     monotone : str or sequence of str, optional
         "increasing", "decreasing" or None: how the level moves with the dose; one for all metrics,
         or one per metric.
-    space : Space
+    space : Space, default None
         A Dose, which must be given.
     random_state : int, default 0
         Kept for the contract; these trees are not random.

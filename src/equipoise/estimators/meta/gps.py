@@ -37,7 +37,7 @@ class GPS(EffectEstimator):
     ----------
     ridge : float, default 1.0
         The penalty of the model of the dose, on standardised features, in rows.
-    space : Space
+    space : Space, default None
         A Dose, which must be given.
     random_state : int, default 0
         Kept for the contract; nothing is random.

@@ -195,7 +195,7 @@ def honest_policy(
     ----------
     log : Log
         The experiment.
-    estimator : estimator or Effects
+    estimator : estimator or Effects, default None
         Any of `equipoise.estimators`; it is cloned and fitted once per fold.  `Effects` here are
         taken as ``effects``.
     effects : Effects, optional
