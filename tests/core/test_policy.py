@@ -48,9 +48,9 @@ def test_json_keeps_every_bit():
 
 def test_the_old_argument_of_from_json_still_works():
     with pytest.warns(FutureWarning, match="made= is called plain= since version 0.2"):
-        assert Policy.from_json(made=POLICY.to_json()) == POLICY
+        assert Policy.from_json(made=POLICY.to_json()) == POLICY  # type: ignore[call-arg]
     with pytest.warns(FutureWarning, match="made= is called plain="):
-        assert Demand.from_json(made=CITY.to_json()) == CITY
+        assert Demand.from_json(made=CITY.to_json()) == CITY  # type: ignore[call-arg]
 
 
 def test_random_shares_round_trip():

@@ -150,7 +150,7 @@ def test_levels_and_ratios_are_learnt_with_the_weights_of_their_rows(monkeypatch
     learnt_on, held = exposures(weights.tolist()), exposures([1.0] * 4, seed=1)
     mine, theirs = [np.arange(0, 25), np.arange(25, 60)], [np.arange(2), np.arange(2, 4)]
     fold = replace(a_fold(held, theirs), learnt_on=learnt_on, mine=mine)
-    fold.solution.mixes = lambda X: np.tile([0.4, 0.4, 0.2], (len(X), 1))
+    fold.solution.mixes = lambda X: np.tile([0.4, 0.4, 0.2], (len(X), 1))  # type: ignore[method-assign]
     fold.step(np.tile([0.4, 0.4, 0.2], (4, 1)), 0.5)
     fold.task.seed = 0
     for rows in mine:
