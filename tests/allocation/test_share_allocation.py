@@ -156,3 +156,133 @@ def test_a_search_without_time_says_so(monkeypatch):
     valley = np.abs(GRID - 0.5)
     with pytest.raises(InfeasibleError, match="meet all demands at once; got Time limit reached"):
         best_mixes(problem(np.stack([valley, 0.9 * valley, np.zeros(11)])[None]))
+
+
+def two_clusters(seed, cross, bound=0.45):
+    """Hills in two clusters of unequal size, with a demand over both and one in each."""
+    rng = np.random.default_rng(seed)
+    tops, steep = rng.uniform(0.2, 0.9, (2, 2, 1)), rng.uniform(1, 3, (2, 2, 1))
+    usage, other = np.zeros((2, 2, 11)), np.zeros((2, 2, 11))
+    usage[:, 0], other[:, 1] = GRID**2, np.array([[0.5], [1.0]]) * GRID
+    demands = [MixDemand("each", other, 0.6, each=True), MixDemand("both", usage, bound)]
+    made = problem(
+        -steep * (GRID - tops) ** 2, demands, pairs=np.array([[0, 1]]), cross=np.array(cross)
+    )
+    return replace(made, size=np.array([0.25, 0.75]), today=np.array([[0.5, 0.5], [0.6, 0.4]]))
+
+
+def counted(made, shares):
+    """The objective, and what the demands of `two_clusters` count, by loops over the formulas."""
+    value, both, each = 0.0, 0.0, []
+    for c, size in enumerate(made.size):
+        move = shares[c] - made.today[c]
+        joint = sum(
+            made.cross[c, p] * move[i] * move[j] for p, (i, j) in enumerate(made.pairs.tolist())
+        )
+        value += size * (worth_of(made.worth[c], shares[c]) + joint)
+        each.append(np.interp(shares[c, 1], GRID, made.demands[0].usage[c, 1]))
+        both += size * np.interp(shares[c, 0], GRID, GRID**2)
+    return value, both, each
+
+
+@pytest.mark.parametrize("cross", [[[0.0], [0.0]], [[2.0], [0.5]]])
+@pytest.mark.parametrize("seed", range(4))
+def test_sizes_products_and_demands_at_once(seed, cross):
+    """No mixes of the grid that keep both demands are better, but for the steps of a walk."""
+    made = two_clusters(seed, cross)
+    found = best_mixes(made)
+    value, both, each = counted(made, found.shares)
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.used[0].tolist() == pytest.approx(each, abs=1e-12)
+    assert found.used[1].tolist() == pytest.approx([both], abs=1e-12)
+    assert max(each) <= 0.6 + 1e-7
+    assert both <= 0.45 + 1e-7
+    tried = []
+    for a, b in itertools.product(every_mix(2), repeat=2):
+        value, both, each = counted(made, np.array([a, b]))
+        if max(each) <= 0.6 + 1e-9 and both <= 0.45 + 1e-9:
+            tried.append(value)
+    assert found.value >= max(tried) - 1e-6
+    assert (found.bound is None) == bool(np.any(cross))
+    assert [len(prices) for prices in found.prices] == [2, 1]
+
+
+def test_a_price_belongs_to_its_demand():
+    """What the value gains for a little more of one bound, the others as they are."""
+    made = two_clusters(0, [[0.0], [0.0]], bound=0.2)
+    made = replace(made, demands=[replace(made.demands[0], bound=0.52), made.demands[1]])
+    found = best_mixes(made)
+    more = replace(made, demands=[made.demands[0], replace(made.demands[1], bound=0.2001)])
+    assert found.prices[1][0] == pytest.approx((best_mixes(more).value - found.value) / 1e-4)
+    assert found.prices[1][0] > 0
+    more = replace(made, demands=[replace(made.demands[0], bound=0.5201), made.demands[1]])
+    assert found.prices[0].sum() == pytest.approx((best_mixes(more).value - found.value) / 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_walk_is_no_worse_than_its_starts(seed):
+    """The best mixes without products, and today's where it meets the demands."""
+    made = two_clusters(seed, [[-2.0], [-1.0]])
+    found = best_mixes(made)
+    alone = best_mixes(replace(made, cross=None))
+    assert found.value >= counted(made, alone.shares)[0] - 1e-9
+    assert found.value >= counted(made, made.today)[0] - 1e-9
+
+
+def test_today_s_mix_is_no_answer_where_it_exceeds_a_demand():
+    """Though it is worth most of all, in sum or in one of two clusters."""
+    made = two_clusters(0, [[-2.0], [-1.0]])
+    made = replace(made, worth=-np.abs(GRID - made.today[:, :, None]))
+    assert best_mixes(made).shares == pytest.approx(made.today, abs=1e-9)
+    for each, bound in ((0.6, 0.2), (0.3, 0.45)):
+        tight = [replace(d, bound=b) for d, b in zip(made.demands, (each, bound), strict=True)]
+        found = best_mixes(replace(made, demands=tight))
+        assert found.used[0].max() <= each + 1e-7
+        assert found.used[1][0] <= bound + 1e-7
+        assert found.value < -1e-3
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_usage_that_flattens_is_counted_on_its_curve(each):
+    """Half of two grid points would use less than the curve between them does."""
+    usage = np.zeros((2, 2, 11))
+    usage[:, 0] = np.sqrt(GRID)
+    rising = np.stack([GRID, np.zeros(11)])
+    found = best_mixes(problem(np.stack([rising, rising]), [MixDemand("u", usage, 0.5, each)]))
+    used = np.interp(found.shares[:, 0], GRID, np.sqrt(GRID))
+    assert (used if each else used.mean()) == pytest.approx(0.5, abs=1e-6)
+    # sqrt(0.2) + (sqrt(0.3) - sqrt(0.2)) x 10 (s - 0.2) = 0.5 in both;  or 1 in one, 0 in the other
+    best = 0.2 + 0.1 * (0.5 - 0.2**0.5) / (0.3**0.5 - 0.2**0.5)
+    assert found.value == pytest.approx(best if each else 0.5, abs=1e-6)
+
+
+def test_a_grid_of_each_category_and_cluster():
+    """Shares stay within their grids, whatever lies outside would be worth."""
+    grid = np.array([[[0.2, 0.3, 0.6], [0.4, 0.7, 0.8]], [[0.0, 0.1, 0.9], [0.1, 0.5, 1.0]]])
+    worth = np.stack([grid[:, 0], 0 * grid[:, 1]], axis=1)
+    today = np.array([[0.3, 0.7], [0.5, 0.5]])
+    found = best_mixes(MixProblem(grid, worth, np.array([0.5, 0.5]), today))
+    np.testing.assert_allclose(found.shares, [[0.6, 0.4], [0.9, 0.1]], atol=1e-9)
+    assert (found.value, found.bound) == (pytest.approx(0.75), pytest.approx(0.75))
+    assert (found.used, found.prices) == ([], [])
+
+
+def test_shapes_that_do_not_fit_are_named():
+    good = two_clusters(0, [[0.0], [0.0]])
+    for part, shape, must in (
+        ("worth", (2, 2, 10), "(2, 2, 11)"),
+        ("size", (3,), "(2,)"),
+        ("today", (2, 3), "(2, 2)"),
+    ):
+        with pytest.raises(InputError) as error:
+            best_mixes(replace(good, **{part: np.ones(shape)}))
+        assert str(error.value) == f"{part} must have shape {must}; got {shape}"
+    bad = replace(good.demands[1], usage=np.ones((2, 2, 12)))
+    with pytest.raises(InputError, match="the usage of 'both' must have shape"):
+        best_mixes(replace(good, demands=[good.demands[0], bad]))
+    for second in (0.6, 0.4):  # of the second cluster alone
+        with pytest.raises(InputError, match="today's mixes must sum to 1; got"):
+            best_mixes(replace(good, today=np.array([[0.5, 0.5], [0.5, second]])))
+    flat = replace(good, grid=good.grid * [[[1.0], [1.0]], [[1.0], [-1.0]]])
+    with pytest.raises(InputError, match="the grid must rise"):
+        best_mixes(flat)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from equipoise.allocation import (
     budget,
     budgeted_policy,
     cap,
+    ceiling,
     churn,
     decide,
     floor,
@@ -20,6 +23,9 @@ from equipoise.allocation import (
     offers,
     parity,
 )
+from equipoise.allocation.hashing import uniform
+from equipoise.allocation.rule import LOW_STREAM
+from equipoise.allocation.solve import draft_policy, expand
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 
@@ -31,6 +37,9 @@ ALL = [
     parity("city", 0.02),
     offers(0.4, per_head=True),
 ]
+
+
+PLAYS = Effects(np.array([[[2.0]], [[4.0]]]), np.zeros((2, 1)), ("a",), ("plays",))
 
 
 def everything(shop, **options):
@@ -257,14 +266,13 @@ def test_a_metric_where_less_is_better_has_a_negative_weight():
 
 
 def test_the_report_speaks_as_the_demand_was_asked():
-    effects = Effects(np.array([[[2.0]], [[4.0]]]), np.zeros((2, 1)), ("a",), ("plays",))
     demands = [
         floor("plays", 1.0, per_head=True, unit="plays"),
         budget(3.0, unit="USD"),
         parity("g", 1.0),
     ]
     made = allocate(
-        [[1.0], [2.0]], demands, cost=[1.0], effects=effects, groups={"g": np.array([1, 2])}
+        [[1.0], [2.0]], demands, cost=[1.0], effects=PLAYS, groups={"g": np.array([1, 2])}
     )
     lines = made.report()
     assert {k: lines[0][k] for k in ("name", "unit", "rule", "bound", "used")} == {
@@ -283,12 +291,191 @@ def test_the_report_speaks_as_the_demand_was_asked():
     assert [line["used"] for line in lines[2:]] == [0.0] * 4
 
 
+def choices(n, k):
+    return (np.array(choice) for choice in itertools.product(range(-1, k), repeat=n))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_of_all_choices_of_a_few_units_the_best(seed):
+    """And what the prices make of them is told: value, usage, and who got something else."""
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(2, 5)), int(rng.integers(1, 4))
+    value, cost = rng.normal(0.5, 1, (n, k)), rng.random((n, k))
+    money, most = float(rng.uniform(0, n / 2)), int(rng.integers(0, n))
+    made = allocate(value, [budget(money), cap("0", most)], cost=cost, tol=1e-9)
+
+    def tally(choice):
+        on = np.flatnonzero(choice >= 0)
+        spent = math.fsum(cost[on, choice[on]])
+        return math.fsum(value[on, choice[on]]), [spent, float((choice == 0).sum())]
+
+    kept = (tally(c) for c in choices(n, k))
+    best = max(v for v, (spent, first) in kept if spent <= money and first <= most)
+    assert (made.value, made.usage.tolist()) == tally(made.choice)
+    assert made.value == pytest.approx(best, abs=1e-12)
+    assert made.bound >= best - 1e-9
+    gap = (made.bound - best) / made.bound if made.bound > 1e-6 else 0.0
+    assert made.gap == pytest.approx(gap, abs=1e-8)
+    assert made.status == ("optimal" if made.gap <= 1e-9 else "feasible")
+    score = value - made.prices[0] * cost - made.prices[1] * (np.arange(k) == 0)
+    by_prices = np.where(score.max(axis=1) > 0, score.argmax(axis=1), -1)
+    if np.sort(np.abs(np.c_[score, np.zeros(n)]), axis=None)[n] > 1e-9:  # no tie
+        assert (made.expected_value, made.expected_usage.tolist()) == tally(by_prices)
+        assert made.repaired == (by_prices != made.choice).sum()
+    assert np.allclose(made.slack, [money, most] - made.usage, atol=1e-12)
+
+
+def test_the_gap_is_a_part_of_the_bound():
+    """By hand: bound 5.5, value 5; a floor that costs has a bound below 0."""
+    for tol, status in ((0.05, "feasible"), (0.1, "optimal")):
+        made = allocate([[3.0, 4.0], [2.0, 1.0]], [budget(3.0)], cost=[1.0, 3.0], tol=tol)
+        assert made.gap == pytest.approx(0.5 / 5.5, rel=1e-2)
+        assert made.status == status
+    effects = Effects(np.full((2, 1, 1), 2.0), np.zeros((2, 1)), ("a",), ("plays",))
+    made = allocate([[-1.0], [-2.0]], [floor("plays", 3.0)], effects=effects)
+    assert (made.value, made.bound) == (-3.0, pytest.approx(-2.0, rel=1e-6))
+    assert made.gap == 0.0 or made.gap == pytest.approx(0.5, rel=1e-5)
+
+
+def test_a_demand_binds_where_its_price_and_its_use_are_worth_something():
+    made = allocate([[3.0], [1.0]], [offers(2), budget(4.0)], cost=[1.0])
+    for price, slack, bound, usage, want in (
+        (0.0, 0.0, 4.0, 4.0, False),  # used up and free
+        (1e-15, 0.0, 4.0, 4.0, True),  # used up, at a price however small
+        (1e-15, 1.0, 4.0, 3.0, False),  # worth 1e-15 of the value
+        (1e-8, 1.0, 4.0, 3.0, True),  # its bound is worth 4e-8, the value is 4
+        (1.5e-9, 1.0, 4.0, 3.0, True),
+        (0.9e-9, 1.0, 4.0, 3.0, False),  # 3.6e-9 of 4e-9
+        (1.5e-9, 1.0, -3.0, -4.0, True),  # 6e-9: of bound and use the larger counts
+        (1.5e-9, 6.0, 4.0, -2.0, True),
+        (-1.0, 0.0, 4.0, 4.0, False),
+    ):
+        for r in (0, 1):
+            one = {
+                name: np.where(np.arange(2) == r, x, 0.0)
+                for name, x in (("prices", price), ("slack", slack), ("bounds", bound))
+            }
+            used = np.where(np.arange(2) == r, usage, 0.0)
+            for value in (4.0, -4.0):
+                now = replace(made, **one, usage=used, value=value)
+                assert now.binds(r) is want
+                assert now.report()[r]["binding"] is want
+
+
+def test_terms_are_per_so_many_heads_and_turned_for_a_floor_only():
+    demands = [floor("plays", 3.0), ceiling("plays", 9.0), parity("g", 0.5), budget(3.0)]
+    made = allocate(
+        [[1.0], [2.0]], demands, cost=[1.0], effects=PLAYS, groups={"g": np.array([1, 2])}
+    )
+    terms = [made.terms(r, 2.0) for r in range(7)]
+    assert [line["rule"] for line in terms] == ["at least"] + ["at most"] * 6
+    assert [terms[r]["bound"] for r in (0, 1, 6)] == [1.5, 4.5, 1.5]
+    assert [terms[r]["used"] for r in (0, 1, 6)] == [3.0, 3.0, 1.0]
+    assert [line["bound"] for line in made.report()][2:6] == [0.5] * 4
+    assert [line["price"] for line in terms] == made.prices.tolist()
+
+
+def test_a_bonus_is_part_of_the_value_and_of_the_policy():
+    """0.5 for leaving the first where it is; the second would leave control for 0.5 less."""
+    effects = Effects(np.array([[[1.0]], [[1.2]]]), np.zeros((2, 1)), ("a",), ("y",))
+    for bonus, choice, value in ((0.0, [-1, 0], 1.2), (0.5, [0, -1], 1.5)):
+        keep = Keep(np.array([0, -1]), bonus)
+        policy, made = budgeted_policy(
+            effects, weights={"y": 1.0}, constraints=[offers(1)], keep=keep
+        )
+        assert (made.choice.tolist(), made.value) == (choice, pytest.approx(value))
+        assert policy.keep == bonus
+        by_rule = decide(policy, effects, previous=keep.previous, units=np.arange(2)).choice
+        assert by_rule.tolist() == choice
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ties_are_shared_at_random_and_the_record_says_what_that_gives(seed):
+    """A quarter of equal units in expectation; as many as are drawn, ten at most, in fact."""
+    effects = Effects(np.full((40, 1, 1), 2.0), np.zeros((40, 1)), ("a",), ("y",))
+    ids = np.array([f"user {i}" for i in range(40)])
+    policy, made = budgeted_policy(
+        effects, weights={"y": 1.0}, constraints=[offers(10)], units=ids, seed=seed
+    )
+    given = int((decide(policy, effects, units=ids).choice == 0).sum())
+    drawn = int((uniform(ids, seed, LOW_STREAM) < 0.25).sum())
+    assert (policy.seed, given) == (seed, min(drawn, 10))
+    assert (made.rule_value, made.rule_usage.tolist()) == (2.0 * given, [given])
+    assert made.promise_cost == 2.0 * (drawn - given)
+    assert made.expected_value == pytest.approx(80 * policy.low_share)
+    assert made.expected_usage.tolist() == pytest.approx([40 * policy.low_share])
+    if drawn <= 10:
+        assert policy.low_share == pytest.approx(0.25)
+
+
+def test_ties_that_matter_little_are_left_out():
+    """The last two of n units tie for the last offer: 2 of 3 offers are too few without it."""
+    for n, share in ((4, 0.5), (60, 0.0)):
+        worth = 2.0 + np.maximum(np.arange(n), 1.0)[::-1] / n
+        effects = Effects(worth[:, None, None], np.zeros((n, 1)), ("a",), ("y",))
+        policy, made = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(n - 1)])
+        assert made.value == pytest.approx(worth[:-1].sum())
+        assert (policy.low_share == 0.0) == (share == 0.0)
+        if not share:
+            assert made.rule_value == pytest.approx(worth[:-2].sum())
+            assert policy.low_prices == ()
+
+
+def test_prices_that_miss_are_told_by_how_much():
+    values = np.array([[[10.0, 10.0], [1.0, 6.0]]])
+    effects = Effects(values, np.zeros((1, 2)), ("a", "b"), ("y", "plays"))
+    demands = [floor("plays", 5.0), ceiling("plays", 7.0)]
+    with pytest.raises(InfeasibleError) as error:
+        budgeted_policy(effects, weights={"y": 1.0}, constraints=demands)
+    said = str(error.value)
+    assert said.endswith("loosen the demand by as much, or take single choices from allocate()")
+    assert said.startswith(
+        (
+            "'ceiling of plays' must hold under one rule by prices; got prices that miss by 3;",
+            "'floor of plays' must hold under one rule by prices; got prices that miss by 5;",
+        )
+    )
+    assert allocate([[10.0, 1.0]], demands, effects=effects).choice.tolist() == [1]
+
+
+def test_a_draft_has_the_metrics_that_weigh_or_are_counted_in_the_effects_order():
+    effects = Effects(np.ones((1, 1, 3)), np.zeros((1, 3)), ("a",), ("x", "y", "z"))
+    demands = expand([floor("z", 0.5), offers(1)], {})
+    draft = draft_policy(effects, {"y": 2.0}, demands, "nobody", 0.5, 0.25)
+    assert (draft.metrics, draft.weights, draft.prices) == (("y", "z"), (2.0, 0.0), (0.0, 0.0))
+    assert (draft.control, draft.lower, draft.keep) == ("nobody", 0.5, 0.25)
+    assert (draft.candidates, draft.demands) == (("a",), demands)
+    plain = draft_policy(effects, {"x": 1.0}, (), "none")
+    assert (plain.metrics, plain.lower, plain.keep) == (("x",), 0.0, 0.0)
+
+
+def test_the_first_arguments_have_names():
+    assert allocate(value=[[1.0]], constraints=[]).value == 1.0
+    policy, _ = budgeted_policy(effects=PLAYS, weights={"plays": 1.0}, constraints=[])
+    assert (policy.control, policy.lower, policy.seed) == ("control", 0.0, 0)
+
+
+def test_every_method_finds_the_same_and_the_same_conflict(market):
+    shop = market(600, 3)
+    names = ("auto", "bisect", "level", "highs")
+    made = [allocate(shop.value, [budget(110.0)], cost=shop.cost, method=name) for name in names]
+    assert [m.bound for m in made] == pytest.approx([made[0].bound] * 4, rel=1e-7)
+    assert made[0].trace == made[1].trace
+    for name in names:
+        with pytest.raises(InfeasibleError, match="demand 'floor of plays' must be attainable"):
+            allocate(shop.value, [floor("plays", 1e3)], effects=shop.effects, method=name)
+
+
 def test_bad_input_names_the_place():
     ok = [[1.0, 2.0]]
     with pytest.raises(InputError, match="value must be finite; got nan at row 0, candidate 1"):
         allocate([[1.0, np.nan]], [])
+    with pytest.raises(InputError, match="got inf at row 1, candidate 0"):
+        allocate([[1.0, 2.0], [np.inf, np.nan]], [])
     with pytest.raises(InputError, match=r"value must have shape \(n, k\)"):
         allocate([1.0], [])
+    with pytest.raises(InputError, match=r"value must have shape \(n, k\)"):
+        allocate(np.zeros((1, 0)), [])
     with pytest.raises(InputError, match=r"value must have shape \(n, k\)"):
         allocate(np.zeros((0, 2)), [])
     with pytest.raises(InputError, match="cost must be given for demand 'budget'"):
@@ -311,8 +498,17 @@ def test_bad_input_names_the_place():
         allocate(ok, [offers(1), budget(2)], cost=[1.0, 1.0], method="bisect")
     with pytest.raises(InputError, match="tol must be > 0"):
         allocate(ok, [], tol=0.0)
+    with pytest.raises(InputError, match="method must be one of auto, bisect, level, highs;"):
+        allocate(ok, [], method="bisect")
+    for warm in ([np.inf], [np.nan], [0.0, 1.0], [[0.0]]):
+        with pytest.raises(InputError, match="warm must be 1 finite prices >= 0"):
+            allocate(ok, [offers(1)], warm=warm)
+    assert allocate(ok, [offers(1), cap("1", 1)], warm=[0.0, 3.0]).choice.tolist() == [1]
     with pytest.raises(InputError, match="warm must be 1 finite prices >= 0"):
         allocate(ok, [offers(1)], warm=[-1.0])
+    other = Effects(np.zeros((1, 3, 1)), np.zeros((1, 1)), ("a", "b", "c"), ("y",))
+    with pytest.raises(InputError, match=r"units and candidates, \(1, 2\); got \(1, 3\)"):
+        allocate(ok, [], effects=other)
     effects = Effects(np.zeros((2, 2, 1)), np.zeros((2, 1)), ("a", "b"), ("y",))
     with pytest.raises(InputError, match="effects must be of the value's units"):
         allocate(ok, [], effects=effects)

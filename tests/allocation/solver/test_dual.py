@@ -168,7 +168,7 @@ def test_from_twice_the_sample_on_a_part_is_looked_at_first(market, monkeypatch)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_few_full_passes_close_the_bounds(market, monkeypatch, seed):
-    """Worst of 20 seeds: 5, with what is near a tie a part of the units until the end."""
+    """Worst of 14 seeds: 6, with what is near a tie a part of the units until the end."""
     problem = make(market(4000, seed), 3)
     monkeypatch.setattr(dual, "SAMPLE", 300)
     found = dual.solve_dual(problem, 1e-7)
@@ -179,7 +179,7 @@ def test_few_full_passes_close_the_bounds(market, monkeypatch, seed):
     assert len(passes) <= 6
     assert near[0][1] == 320  # the first part: 8 % of the units
     assert all(line[3] <= found.bound * (1 + 1e-9) for line in near)
-    assert sum(line[2] for line in found.trace) < 250
+    assert sum(line[2] for line in found.trace) < 250  # worst of 14 seeds: 192
 
 
 @pytest.mark.parametrize(("rows", "method"), [(1, "bisect"), (3, "level")])
