@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from equipoise.allocation import budget, budgeted_policy, decide, decision_of, offers
 from equipoise.allocation.solve import compile_problem, expand
+from equipoise.allocation.solver import ties
+from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.ties import mix
 from equipoise.allocation.solver.tighten import hold
 from equipoise.core.effects import Effects
@@ -26,6 +29,47 @@ def test_equal_units_share_the_offers_at_random():
     assert mixed.share == 0.25
     assert mixed.value == 1.0
     assert mixed.usage.tolist() == [1.0]
+
+
+def test_the_largest_share_that_exceeds_no_row():
+    """By hand: of the rows that the lower prices exceed, the one with least room for more."""
+    safe, bounds = np.array([1.0, 0.0, -2.0]), np.array([2.0, 3.0, -1.0])
+    for low, share in (
+        ([5.0, 6.0, -1.0], 0.25),  # 1 of 4 and 3 of 6: the third is kept
+        ([3.0, 12.0, -3.0], 0.25),  # 1 of 2 and 3 of 12
+        ([2.0, 3.0, -1.0], 1.0),  # all are kept
+        ([2.0, 3.0, 1.0], 1 / 3),
+    ):
+        assert ties._share(safe, np.array(low), bounds) == share
+    assert ties._share(np.array([3.0]), np.array([2.5]), np.array([2.0])) == 0.0
+    assert ties._share(np.array([3.0]), np.array([3.0]), np.array([2.0])) == 0.0
+    assert ties._share(np.array([3.0]), np.array([4.0]), np.array([2.0])) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mixture_is_its_two_parts(seed):
+    """Its value and usage by the definition; never less than the prices that hold, and no row is
+    exceeded in expectation; nothing is gained where those use all.
+    """
+    rng = np.random.default_rng(seed)
+    value, cost = rng.integers(1, 4, (12, 2)).astype(float), np.array([1.0, 2.0])
+    rows = expand([budget(9.0), offers(7)], {})
+    problem = compile_problem(value, rows, ("a", "b"), cost, None, {})
+    prices = solve_dual(problem, 1e-9).prices
+    safe = hold(problem, prices)
+    mixed = mix(problem, prices, safe)
+    (base, used), (more, use) = (
+        problem.measure(problem.choose(p).choice) for p in (safe, mixed.prices)
+    )
+    assert 0 <= mixed.share <= 1
+    assert mixed.value == pytest.approx((1 - mixed.share) * base + mixed.share * more, abs=1e-12)
+    assert np.allclose(mixed.usage, (1 - mixed.share) * used + mixed.share * use, atol=1e-12)
+    assert (mixed.usage <= problem.rows.bounds + 1e-12).all()
+    assert mixed.value >= base
+    assert mixed.value >= 0.99 * problem.evaluate(prices)[0]  # ties are all that keeps it from all
+    full = replace(problem, rows=replace(problem.rows, bounds=used))
+    same = mix(full, safe, safe)
+    assert (same.share, same.value, same.prices.tolist()) == (0.0, base, safe.tolist())
 
 
 @pytest.mark.parametrize("kinds", [1, 3])
