@@ -8,6 +8,7 @@ import pytest
 from equipoise.allocation import (
     budget,
     cap,
+    ceiling,
     constraint_from_json,
     floor,
     group_budget,
@@ -32,6 +33,67 @@ def test_parity_by_hand():
     assert rows[0].factors == (("n", 4 / 3 - 1),)
     assert rows[2].factors == (("s", 3.0),)
     assert {(row.other, row.bound, row.per_head) for row in rows} == {(-1.0, 0.1, True)}
+
+
+def test_every_constraint_by_its_fields():
+    """In the words of `Demand`: what is counted, of whom, and how much."""
+    for row, fields in (
+        (
+            budget(total=5),
+            {"name": "budget", "quantity": "cost", "bound": 5.0, "unit": "", "kind": "budget"},
+        ),
+        (offers(total=0), {"name": "offers", "quantity": "offers", "bound": 0.0, "unit": "units"}),
+        (offers(0.5, per_head=True), {"per_head": True, "unit": "share", "kind": "offers"}),
+        (
+            cap(candidate="a", total=3),
+            {"name": "cap on a", "quantity": "offers", "candidate": "a", "unit": "units"},
+        ),
+        (
+            cap("a", 0.5, per_head=True, name="few"),
+            {"name": "few", "per_head": True, "kind": "cap"},
+        ),
+        (
+            floor(metric="m", at_least=2),
+            {"name": "floor of m", "sign": -1.0, "bound": -2.0, "unit": "", "kind": "floor"},
+        ),
+        (
+            floor("m", 2, per_head=True, unit="h", name="f"),
+            {"name": "f", "unit": "h", "per_head": True},
+        ),
+        (
+            ceiling(metric="m", at_most=2),
+            {"name": "ceiling of m", "sign": 1.0, "bound": 2.0, "metric": "m", "kind": "ceiling"},
+        ),
+        (ceiling("m", 2, name="c", unit="h"), {"name": "c", "unit": "h", "quantity": "effect"}),
+        (
+            group_budget(column="city", group="n", total=2),
+            {
+                "name": "budget of city = n",
+                "column": "city",
+                "factors": (("n", 1.0),),
+                "other": 0.0,
+            },
+        ),
+        (group_budget("city", "n", 2, name="g"), {"name": "g", "kind": "group-budget"}),
+    ):
+        assert {name: getattr(row.demand, name) for name in fields} == fields
+        assert row.demand.per_head is fields.get("per_head", False)
+        assert (row.kind, row.rows(GROUPS)) == (row.demand.kind, (row.demand,))
+
+
+def test_parity_of_one_candidate_says_so():
+    rows = parity(column="city", within=0.0, candidate="a").rows(GROUPS)
+    assert rows[3].name == "parity of city: s not below (a)"
+    assert {(row.candidate, row.kind, row.unit) for row in rows} == {("a", "parity", "share")}
+    assert [row.sign for row in rows] == [1.0, -1.0, 1.0, -1.0]
+    assert parity("city", 1.0).within == 1.0
+
+
+def test_a_row_of_version_0_1_0_is_read():
+    """It wrote the demand's own fields beside the kind."""
+    row = cap("a", 3)
+    plain = {name: value for name, value in row.demand.to_json().items() if name != "kind"}
+    assert constraint_from_json({"kind": "row"} | plain) == row
 
 
 @pytest.mark.parametrize(
@@ -77,8 +139,21 @@ def test_parity_within_more_than_all_is_refused():
 def test_unknown_groups_are_refused():
     with pytest.raises(InputError, match="be a label of column 'city'; got 'x'"):
         group_budget("city", "x", 1.0).rows(GROUPS)
+    with pytest.raises(InputError) as error:
+        group_budget("city", 3, 1.0).rows(GROUPS)
+    assert str(error.value) == (
+        "the group of demand 'budget of city = 3' must be a label of column 'city'; got 3; known:"
+        " ['n', 's']"
+    )
     with pytest.raises(InputError, match="have column 'land'; got city"):
         parity("land", 0.1).rows(GROUPS)
+    with pytest.raises(InputError, match="'parity of land' must have column 'land'; got none were"):
+        parity("land", 0.1).rows({})
+    with pytest.raises(InputError, match="ceiling of m must be a finite number; got -inf"):
+        ceiling("m", -np.inf)
+    for within in (-0.1, float("nan")):
+        with pytest.raises(InputError, match="parity of city must be a share in 0..1; got"):
+            parity("city", within)
     with pytest.raises(InputError, match="have no missing label; got None at row 1"):
         parity("city", 0.1).rows({"city": np.array(["n", None, "s"], object)})
 

@@ -9,6 +9,7 @@ from equipoise.allocation.solver import repair as repair_module
 from equipoise.allocation.solver import swaps
 from equipoise.allocation.solver.dual import solve_dual
 from equipoise.allocation.solver.repair import nearest_ties, repair
+from equipoise.core.effects import Effects
 
 
 def problem_of(value, constraints, cost=None, names=("a",)):
@@ -68,7 +69,60 @@ def test_nothing_is_exceeded_and_little_is_lost(market, seed):
     assert made.switched.sum() < 60
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_switch_of_one_unit_is_left_that_gains_and_fits(seed):
+    """Wherever prices begin: too low, too high, or those of the dual."""
+    rng = np.random.default_rng(seed)
+    value, cost = rng.normal(0.5, 1, (5, 2)), rng.random((5, 2))
+    limits = [budget(float(rng.uniform(0.2, 2))), cap("a", int(rng.integers(0, 4)))]
+    problem = problem_of(value, limits, cost, ("a", "b"))
+    dual = solve_dual(problem, 1e-9)
+    for prices in (dual.prices, np.zeros(2), np.full(2, 9.0)):
+        made = repair(problem, prices, dual.bound, 0.0)
+        value_of, usage = problem.measure(made.choice)
+        assert (made.value, made.usage.tolist()) == (value_of, usage.tolist())
+        assert made.feasible
+        assert (usage <= problem.rows.bounds).all()
+        first = problem.choose(prices).choice
+        assert made.switched.tolist() == (made.choice != first).tolist()
+        for u in range(5):
+            for a in (-1, 0, 1):
+                other = made.choice.copy()
+                other[u] = a
+                worth, used = problem.measure(other)
+                assert worth <= made.value + 1e-9 or (used > problem.rows.bounds).any()
+
+
+def test_near_enough_to_the_bound_no_pair_is_traded():
+    """3.3 of 5.4 is within a half of it, but not within a third."""
+    problem = problem_of([[3.3], [5.2]], [budget(5.0)], [[3.0], [5.0]])
+    for tol, choice in ((0.5, [0, -1]), (0.3, [-1, 0])):
+        assert repair(problem, np.array([1.05]), 5.4, tol).choice.tolist() == choice
+
+
+def test_a_pool_that_was_too_small_grows(monkeypatch):
+    """Of forty units, two are looked at first: as many as the row asks are switched in the end."""
+    monkeypatch.setattr(repair_module, "POOL", 2)
+    value = 1.0 + np.arange(40.0)[:, None] / 40
+    problem = problem_of(value, [offers(10)])
+    for price in (0.0, 5.0):
+        made = repair(problem, np.array([price]), float(value[30:].sum()), 1e-9)
+        assert (made.feasible, made.usage.tolist()) == (True, [10.0])
+        assert made.switched.sum() == (30 if price == 0 else 10)
+        assert made.value == problem.measure(made.choice)[0]
+
+
+def test_what_no_choice_keeps_is_said_to_be_so():
+    effects = Effects(np.ones((2, 1, 1)), np.zeros((2, 1)), ("a",), ("plays",))
+    rows = expand([floor("plays", 3.0)], {})
+    problem = compile_problem(np.ones((2, 1)), rows, ("a",), None, effects, {})
+    made = repair(problem, np.array([0.0]), 2.0, 1e-9)
+    assert (made.feasible, made.choice.tolist(), made.usage.tolist()) == (False, [0, 0], [-2.0])
+
+
 def test_nearest_ties():
+    assert nearest_ties(np.array([3.0, 1.0, 2.0]), 3).tolist() == [0, 1, 2]
+    assert nearest_ties(np.array([3.0, 1.0, 2.0, 0.5]), 1).tolist() == [3]
     assert nearest_ties(np.array([3.0, 1.0, 2.0]), 2).tolist() == [1, 2]
     assert nearest_ties(np.array([3.0, 1.0, 2.0]), 9).tolist() == [0, 1, 2]
 
