@@ -60,7 +60,63 @@ def test_a_batch_and_a_row_give_the_same_bits():
     np.testing.assert_array_equal(on, switched_on(phi, 0.01))
 
 
+def test_a_rule_is_made_of_what_it_is_given():
+    said = effects(3)
+    plain = ddm_policy(effects=said)
+    assert (plain.candidates, plain.metrics, plain.weights) == (
+        ("s1", "s2"),
+        ("time", "views"),
+        (0.5, 0.5),
+    )
+    assert (plain.threshold, plain.mode, plain.lower, plain.control) == (0.0, "each", 0.0, "none")
+    own = ddm_policy(said, sigma=0.1, mode="argmax", lower=2.0, control="off")
+    assert (own.threshold, own.mode, own.lower, own.control) == (0.1, "argmax", 2.0, "off")
+
+
+def test_errors_and_values_are_divided_by_the_same_levels():
+    """Floored where the level is below; a level at the floor is not counted as floored."""
+    said = Effects(
+        np.full((2, 1, 1), 3.0), np.array([[1.0], [2.0]]), ("s",), ("m",), np.full((2, 1, 1), 0.5)
+    )
+    guard = Guard(floor=(2.0,))
+    relative = guard.relative(said)
+    assert relative.values.ravel().tolist() == [1.5, 1.5]
+    assert relative.std_error.ravel().tolist() == [0.25, 0.25]
+    assert relative.baseline.tolist() == [[1.0], [1.0]]
+    assert guard.floored(said).tolist() == [0.5]
+    assert guard.quantile == 0.01
+    assert Guard.learn(np.array([[1.0], [3.0]]), 0.0) == Guard((1.0,), 0.0)
+
+
+def test_weights_may_miss_one_by_rounding_only():
+    good = np.array([[0.5, 0.5 + 9e-7], [0.5, 0.5 - 9e-7]])
+    assert (check_weights(good, (2, 2)) == good).all()
+    for miss in (2e-6, -2e-6):
+        with pytest.raises(InputError, match="at row 1"):
+            check_weights(np.array([[0.5, 0.5], [0.5, 0.5 + miss]]), (2, 2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_of_most_worst_gain(seed):
+    """By looking at all: quantiles of phi in fortieths, and 0; the lowest of equals."""
+    rng = np.random.default_rng(seed)
+    phi, gains = rng.normal(0, 0.1, (30, 2)), rng.normal(0, 1, (30, 2, 2))
+    sigmas = sorted({0.0, *np.quantile(phi, np.arange(41) / 40).tolist()})
+
+    def worst(sigma):
+        totals = [0.0, 0.0]
+        for i, k in zip(*np.nonzero(phi > sigma), strict=True):
+            totals = [total + gains[i, k, r] / 30 for r, total in enumerate(totals)]
+        return min(totals)
+
+    best = max(map(worst, sigmas))
+    want = next(sigma for sigma in sigmas if worst(sigma) >= best - 1e-12)
+    assert choose_sigma(phi, gains) == pytest.approx(want, abs=1e-12)
+    assert choose_sigma(phi, gains, [0.5, 0.4]) == 0.4  # nothing is on: equal
+
+
 def test_modes():
+    assert switched_on(np.array([[0.5, 0.2]]), 0.2).tolist() == [[True, False]]
     phi = np.array([[0.3, 0.2], [-0.1, 0.1], [-0.2, -0.3]])
     assert switched_on(phi, 0.0).tolist() == [[True, True], [False, True], [False, False]]
     assert switched_on(phi, 0.0, "argmax").tolist() == [

@@ -42,6 +42,15 @@ def test_units_of_equal_worth_go_together():
     assert (decide(policy, flat).choice == -1).all()
 
 
+def test_equal_worth_is_not_split_to_keep_a_floor():
+    """The first loses a play, of the two that tie one brings it back and one loses another."""
+    values = np.array([[[3.0, -1.0]], [[2.0, 1.0]], [[2.0, -1.0]]])
+    effects = Effects(values, np.zeros((3, 2)), ("a",), ("y", "plays"))
+    for least, choice in ((0.0, [-1, -1, -1]), (-1.0, [0, 0, 0])):
+        policy = threshold(Task(effects, {"y": 1.0}, [floor("plays", least)]))
+        assert decide(policy, effects).choice.tolist() == choice
+
+
 def test_rounding_is_no_reason_to_spend_more():
     """0.1 + 0.2 is more than 0.3, if by half a millionth of a billionth: one unit is paid."""
     effects = Effects(np.array([[[3.0]], [[2.0]]]), np.zeros((2, 1)), ("a",), ("y",))

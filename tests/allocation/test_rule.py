@@ -14,8 +14,11 @@ from equipoise.allocation import (
     decision_of,
     floor,
     parity,
+    replay,
     scores,
 )
+from equipoise.allocation.hashing import uniform
+from equipoise.allocation.rule import LOW_STREAM
 from equipoise.allocation.solve import Keep
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
@@ -77,6 +80,81 @@ def test_weights_of_a_segment_and_of_a_request():
         [2.5, 2.5],
     ]
     assert scores(policy, ONE, weights=np.array([[0.0, 2.0]])).tolist() == [[2.0, -2.0]]
+
+
+def test_two_price_vectors_and_which_one_is_drawn():
+    """Choice, score, chance and record of each unit by the definition; each record replays."""
+    policy = replace(POLICY, low_prices=(0.0, 0.5), low_share=0.25, seed=1)
+    many, ids = ONE.take([0] * 40), np.arange(40) + 5
+    cost = np.stack([np.linspace(0, 12, 40), np.ones(40)], axis=1)  # above 9 only low prices give a
+    made = decide(policy, many, cost=cost, units=ids)
+    usual, lower = (
+        scores(replace(policy, prices=prices), many, cost=cost)
+        for prices in (policy.prices, policy.low_prices)
+    )
+    low = uniform(ids, 1, LOW_STREAM) < 0.25
+    assert (made.low == low).all()
+    assert 0 < low.sum() < 40
+    score = np.where(low[:, None], lower, usual)
+    assert (made.score == score.max(axis=1)).all()
+    best = [np.where(s.max(axis=1) > 0, s.argmax(axis=1), -1) for s in (usual, lower)]
+    assert (made.choice == np.where(low, best[1], best[0])).all()
+    chance = np.where(best[0] == best[1], 1.0, np.where(low, 0.25, 0.75))
+    assert (made.probability == chance).all()
+    assert set(chance) == {0.25, 0.75, 1.0}
+    for row in range(40):
+        record = decision_of(policy, made, row, "id")
+        assert record.price_set == ("low" if low[row] else "usual")
+        assert record.prices == (policy.low_prices if low[row] else policy.prices)
+        assert (record.unit, record.cost) == (ids[row], tuple(cost[row]))
+        assert (record.snapshot, record.weights) == ("id", policy.weights)
+        # what the record holds comes before what the policy has
+        other = replace(policy, weights=(9.0, 9.0))
+        other = replace(
+            other, **{"low_prices" if low[row] else "prices": tuple(np.array(record.prices) + 1)}
+        )
+        assert replay(record, other, ONE) == record
+        old = replace(record, price_set="")
+        assert replay(old, policy, ONE) == old
+    with pytest.raises(InputError, match="be of the one unit of the record; got 2 units"):
+        replay(record, policy, many.take([0, 1]))
+    for units in (None, ids[:3]):
+        with pytest.raises(InputError, match="one id per unit, 40: this policy splits ties"):
+            decide(policy, many, cost=cost, units=units)
+
+
+def test_a_random_choice_has_its_share_as_its_chance():
+    policy = Policy(("a", "b"), "none", ("sales",), (1.0,), mode="random", shares=(0.25, 0.5))
+    made = decide(policy, ONE.take([0] * 60), units=np.arange(60))
+    assert set(made.choice.tolist()) == {-1, 0, 1}
+    assert (made.probability == np.array([0.25, 0.5, 0.25])[made.choice]).all()
+    assert (made.score == 0).all()
+    assert not made.low.any()
+
+
+def test_costs_of_each_unit_or_of_all():
+    two = ONE.take([0, 0])
+    for cost in ([4.0, 1.0], [[4.0, 1.0]], [[4.0, 1.0]] * 2):
+        assert scores(POLICY, two, cost=cost).tolist() == [[2.5, 0.0]] * 2
+        assert decision_of(POLICY, decide(POLICY, two, cost=cost), 1).cost == (4.0, 1.0)
+    apart = [[4.0, 1.0], [2.0, 0.0]]
+    assert scores(POLICY, two, cost=apart).tolist() == [[2.5, 0.0], [3.5, 0.5]]
+    made = decide(POLICY, two, cost=apart)
+    assert decision_of(POLICY, made, 1).cost == (2.0, 0.0)
+    assert (made.weights.tolist(), made.weight_row.tolist()) == ([[1.0, 0.5]], [0, 0])
+    for cost in (np.ones((2, 2)), np.ones((3, 1))):
+        with pytest.raises(InputError, match=r"cost must have shape \(n, k\) = \(3, 2\) or \(k,\)"):
+            scores(POLICY, ONE.take([0, 0, 0]), cost=cost)
+
+
+def test_a_previous_choice_is_one_of_the_candidates_control_or_none():
+    policy = replace(POLICY, keep=1.0, demands=(), prices=())
+    for bad in (-3, 2):
+        with pytest.raises(InputError, match=f"0..1 for each unit; got {bad} at row 1"):
+            scores(policy, ONE.take([0, 0]), previous=np.array([0, bad]))
+    with pytest.raises(InputError, match=r"for each unit; got shape \(1,\) at row 0"):
+        scores(policy, ONE.take([0, 0]), previous=np.array([0]))
+    assert scores(replace(policy, keep=0.0), ONE, previous=np.array([9])).tolist() == [[2.5, 2.5]]
 
 
 def test_each_candidate_on_its_own():
