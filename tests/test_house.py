@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION, LARGEST_TRACKED = 400, 50, 200 * 1024
+LARGEST_ROOM = 0.2  # of the lines of the package
 A_NAME_IN_A_LIST = re.compile(
     r"\*?[\w.\"]+(: [^()]+)?( ?= ?[\w.\"()]+)?,"
 )  # one line of a signature or a call
@@ -47,12 +48,26 @@ def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - node.body[0].lineno + 1 - docstring_lines(node)
 
 
+def lines_of(file: Path) -> int:
+    """The lines of a file, docstrings apart."""
+    text = file.read_text(encoding="utf-8")
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
+    return len(text.splitlines()) - sum(map(docstring_lines, nodes))
+
+
+def test_no_folder_is_a_loft():
+    house = ROOT / "src" / "equipoise"
+    rooms: dict[str, int] = defaultdict(int)
+    for file in SOURCES:
+        rooms[file.relative_to(house).parts[0]] += lines_of(file)
+    largest = max(rooms, key=lambda room: rooms[room])
+    assert rooms[largest] <= LARGEST_ROOM * sum(rooms.values()), largest
+
+
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_file_is_one_idea(file):
-    text = file.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    words = sum(docstring_lines(node) for node in ast.walk(tree) if isinstance(node, DOCUMENTED))
-    assert len(text.splitlines()) - words <= LONGEST_FILE, "lines of code, docstrings apart"
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    assert lines_of(file) <= LONGEST_FILE, "lines of code, docstrings apart"
     functions = [
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -60,7 +75,7 @@ def test_a_file_is_one_idea(file):
         node.name: code_lines(node) for node in functions if code_lines(node) > LONGEST_FUNCTION
     }
     assert not long
-    if text.strip():
+    if tree.body:
         assert ast.get_docstring(tree), "a file starts by saying what it is"
     public = [
         n
