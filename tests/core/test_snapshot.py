@@ -1,14 +1,19 @@
 import errno
 import json
 import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from equipoise.core import snapshot
-from equipoise.core.errors import SnapshotError
-from equipoise.core.snapshot import read_snapshot, replacing, write_snapshot
+from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.snapshot import Earlier, read_snapshot, replacing, write_snapshot
 
 PARTS = {"tree.txt": b"a tree", "arrays/x.npy": b"\x00\x01"}
 
@@ -209,3 +214,114 @@ def test_a_disk_that_does_not_write_is_no_file_system_that_cannot_sync(tmp_path,
             write_snapshot(tmp_path / "s", {"other": b""}, {})
         assert read_snapshot(tmp_path / "s").parts == PARTS
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+LETTER = Earlier("an earlier letter", lambda path: path.read_text().startswith("Dear"))
+
+
+def written(path, text, earlier=LETTER):
+    with replacing(path, earlier) as beside:
+        beside.write_text(text)
+
+
+def test_only_what_is_said_is_replaced(tmp_path):
+    place = tmp_path / "letter"
+    written(place, "Dear A")
+    written(place, "Dear B")
+    assert place.read_text() == "Dear B"
+    place.write_text("a poem")
+    with pytest.raises(InputError, match="must be free or an earlier letter; got another file"):
+        written(place, "Dear C")
+    assert place.read_text() == "a poem"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letter"]
+
+
+@pytest.mark.parametrize("thing", ["a file", "a folder", "an empty folder", "a harmed snapshot"])
+def test_a_snapshot_takes_no_place_but_a_free_one_or_its_own(tmp_path, thing):
+    place = tmp_path / "model"
+    if thing == "a file":
+        place.write_text("class Net: ...")
+    else:
+        place.mkdir()
+    if thing == "a folder":
+        (place / "net.py").write_text("class Net: ...")
+    if thing == "a harmed snapshot":
+        place.rmdir()
+        write_snapshot(place, PARTS, {})
+        (place / "notes.txt").write_text("mine")
+    before = {entry.name for entry in tmp_path.rglob("*")}
+    if thing == "an empty folder":
+        write_snapshot(place, PARTS, {})
+        assert read_snapshot(place).parts == PARTS
+        return
+    with pytest.raises(InputError, match="be free or an earlier snapshot that verifies"):
+        write_snapshot(place, PARTS, {})
+    assert {entry.name for entry in tmp_path.rglob("*")} == before
+
+
+def written_while_another_comes(place):
+    with replacing(place, LETTER) as beside:
+        beside.write_text("Dear D")
+        place.write_text("a poem")
+
+
+def test_what_came_in_between_stays_and_the_work_is_kept(tmp_path):
+    """The place was free before the work, and not any more when it is done."""
+    place = tmp_path / "letter"
+    with pytest.raises(InputError, match="the finished work is kept as '(.*)'") as caught:
+        written_while_another_comes(place)
+    assert place.read_text() == "a poem"
+    kept = Path(re.search("kept as '(.*)'", str(caught.value))[1])
+    assert kept.read_text() == "Dear D"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["letter", kept.parent.name]
+
+
+def abandoned(folder, name, age):
+    """A shelter whose writer is gone."""
+    shelter = folder / f".{name}{snapshot.SHELTER}abc"
+    shelter.mkdir()
+    (shelter / name).write_text("half")
+    os.utime(shelter, (time.time() - age,) * 2)
+    return shelter
+
+
+def test_leftovers_of_the_dead_are_swept_and_no_others(tmp_path):
+    old, fresh = abandoned(tmp_path, "letter", 3600), abandoned(tmp_path, "other", 3600)
+    held = tmp_path / f".letter{snapshot.SHELTER}live"
+    held.mkdir()
+    os.utime(held, (time.time() - 3600,) * 2)
+    mine = tmp_path / ".letter.settings"
+    mine.mkdir()
+    with snapshot._locked(held):
+        written(tmp_path / "letter", "Dear E")
+    assert [path.exists() for path in (old, fresh, held, mine)] == [False, True, True, True]
+    newest = abandoned(tmp_path, "letter", 0)
+    written(tmp_path / "letter", "Dear F")
+    assert newest.exists()
+
+
+WRITER = """
+import sys
+from equipoise.core.snapshot import write_snapshot
+for i in range(1000):
+    write_snapshot(sys.argv[1], {"a": bytes([i % 251]) * 100_000, "b": bytes([i % 251])}, {"i": i})
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_snapshot(tmp_path):
+    """Writers are killed at random moments; what stands there always verifies."""
+    place, rng = tmp_path / "s", np.random.default_rng(0)
+    write_snapshot(place, {"a": b"0"}, {})
+    for wait in rng.uniform(0, 0.1, 8):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(place)])
+        while len(list(tmp_path.iterdir())) == 1 and writer.poll() is None:
+            time.sleep(0.001)
+        time.sleep(wait)
+        writer.kill()
+        writer.wait()
+        parts = read_snapshot(place).parts
+        assert set(parts["a"]) == set(parts.get("b", parts["a"]))
+        for shelter in tmp_path.glob(".s*"):
+            os.utime(shelter, (0, 0))
+        write_snapshot(place, {"a": b"0"}, {})
+        assert [entry.name for entry in tmp_path.iterdir()] == ["s"]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
 from equipoise.core.errors import DataError, InputError
-from equipoise.core.snapshot import replacing
+from equipoise.core.snapshot import Earlier, replacing
 from equipoise.data import read_batches
 
 MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
@@ -45,7 +45,7 @@ def score_file(
     check_out(Path(out), Path(units), Path(policy))
     artifact = read_artifact(policy)
     summary, count = artifact.summary(), 0
-    with replacing(out) as file:
+    with replacing(out, EARLIER_SCORES) as file:
         writer = None
         for batch in (
             _on_the_whole(artifact, units) if hold else artifact.batches(read_batches(units))
@@ -110,3 +110,6 @@ def _is_scored(file: Path) -> bool:
         return MARK.items() <= (pq.read_schema(file).metadata or {}).items()
     except (pa.ArrowException, OSError):
         return False
+
+
+EARLIER_SCORES = Earlier("a file of units scored earlier", _is_scored)

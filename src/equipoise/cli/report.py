@@ -33,7 +33,7 @@ def report(
     from equipoise.cli.show import as_json
     from equipoise.core.snapshot import replacing
     from equipoise.pipeline.jobs import read_findings, render
-    from equipoise.pipeline.run_folder import REPORT
+    from equipoise.pipeline.run_folder import EARLIER_REPORT, REPORT
 
     findings = read_findings(folder)
     if json:
@@ -41,6 +41,6 @@ def report(
         return
     place = out or (folder if folder.is_dir() else folder.parent) / REPORT
     html = render(findings)
-    with replacing(place) as file:
+    with replacing(place, EARLIER_REPORT) as file:
         file.write_text(html, encoding="utf-8")
     typer.echo(str(place))

@@ -79,14 +79,14 @@ def simulate(
 
     from equipoise.cli.show import as_json
     from equipoise.core.errors import InputError
-    from equipoise.core.snapshot import replacing
+    from equipoise.core.snapshot import NOTHING, replacing
 
     log, truth, text = (
         _exposures(rows, seed, out) if world == "exposure" else _world(world, rows, seed, out)
     )
     if out.exists():
         raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
-    with replacing(out) as folder:
+    with replacing(out, NOTHING) as folder:
         folder.mkdir()
         pq.write_table(log.table, folder / "log.parquet")
         pq.write_table(truth, folder / "truth.parquet")

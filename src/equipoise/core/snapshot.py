@@ -10,22 +10,31 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.core.errors import SnapshotError
+from equipoise.core.errors import InputError, SnapshotError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 MANIFEST, OWN = "manifest.json", "manifest_sha256"
 AT_FDCWD, SWAP = -100, 2  # of renameat2 and renamex_np
+SHELTER = ".equipoise-"  # in the names of folders where something is being written
+NEW = 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,25 +46,103 @@ class Snapshot:
     parts: dict[str, bytes]
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What may be replaced, beside nothing and an empty folder.
+
+    Attributes
+    ----------
+    what : str
+        What it is called in errors, such as "an earlier report".
+    is_one : callable
+        Whether a path that is there is one.
+    """
+
+    what: str
+    is_one: Callable[[Path], bool]
+
+    def check(self, path: Path) -> None:
+        """Refuse a place where something else stands."""
+        if _is_free(path) or self.is_one(path):
+            return
+        got = "a folder with other files" if path.is_dir() else "another file"
+        fix = "choose another place, or move it away"
+        raise InputError("the place to write", f"be free or {self.what}", got, str(path), fix)
+
+
+NOTHING = Earlier("an empty folder", lambda path: False)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nothing stands there, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path]:
     """A temporary file or folder path beside ``path`` that becomes ``path`` when the block ends
     well, and vanishes when not.
 
     What stood at ``path`` stays there, whole, until the new one takes its place in one step; it is
-    on disk before that step.
+    on disk before that step.  Where ``earlier`` says what may be replaced, it is asked before the
+    block and again at that step; where the step is refused, the finished work is kept beside, and
+    the error says where.  None: whatever stands there is the caller's own.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    if earlier is not None:
+        earlier.check(final)
+    _sweep(final)
+    shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}{SHELTER}", dir=final.parent))
     try:
-        beside = shelter / final.name
-        yield beside
-        _flush(beside)
-        if not (final.is_dir() and _exchange(beside, final)):
-            _replace(beside, final, shelter / "earlier")
+        with _locked(shelter):
+            beside = shelter / final.name
+            yield beside
+            _flush(beside)
+            with _locked(final.parent):
+                _publish(beside, final, shelter, earlier)
     finally:
         shutil.rmtree(shelter, ignore_errors=True)
+
+
+def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) -> None:
+    """Put what is finished in its place, or keep it under a name of its own."""
+    try:
+        if earlier is not None:
+            earlier.check(final)
+    except InputError as error:
+        refuge = Path(tempfile.mkdtemp(prefix=f"{final.name}-finished-", dir=final.parent))
+        os.replace(beside, refuge / final.name)
+        fix = f"the finished work is kept as {str(refuge / final.name)!r}"
+        raise InputError(error.what, error.must, error.got, error.where, fix) from error
+    if not (final.is_dir() and _exchange(beside, final)):
+        _replace(beside, final, shelter / "earlier")
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's lock, where the system has one: whether it was to be had."""
+    if fcntl is None:
+        yield False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+def _sweep(final: Path) -> None:
+    """Remove the shelters of writers that died: those whose lock is free, but for the newest,
+    whose writer may be about to take it.
+    """
+    for shelter in final.parent.glob(f".{glob.escape(final.name)}{SHELTER}*"):
+        with suppress(OSError), _locked(shelter, wait=False) as free:
+            if free and time.time() - shelter.stat().st_mtime > NEW:
+                shutil.rmtree(shelter, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -99,12 +186,12 @@ def _replace(new: Path, final: Path, earlier: Path) -> None:
 
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
     """Write a snapshot folder and return its id.  Part names may hold one level of folders:
-    ``"model/tree.txt"``.
+    ``"model/tree.txt"``.  Only an earlier snapshot that verifies is replaced.
     """
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
     content = {"format": FORMAT, "meta": dict(meta), "sha256": sums}
     manifest = _dump({**content, OWN: hashlib.sha256(_dump(content)).hexdigest()})
-    with replacing(path) as folder:
+    with replacing(path, EARLIER_SNAPSHOT) as folder:
         for name, data in [*parts.items(), (MANIFEST, manifest)]:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +246,17 @@ def read_snapshot(path: Path | str) -> Snapshot:
             str(folder),
         )
     return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)
+
+
+def _is_snapshot(path: Path) -> bool:
+    try:
+        read_snapshot(path)
+    except (SnapshotError, OSError):
+        return False
+    return True
+
+
+EARLIER_SNAPSHOT = Earlier("an earlier snapshot that verifies", _is_snapshot)
 
 
 def _verified(folder: Path, name: str, want: str) -> bytes:

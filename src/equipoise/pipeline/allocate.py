@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from equipoise.artifacts.policy import POLICY_PART, assignments
 from equipoise.core.errors import InputError
-from equipoise.core.snapshot import replacing
+from equipoise.core.snapshot import NOTHING, replacing
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.evaluate import effects_of
 from equipoise.pipeline.findings.profile import shares
@@ -36,7 +36,7 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
     table = assignments(
         unit, log.roles.id or "row", solved.choice, solved.score, task.expected, log.cell_names
     )
-    with replacing(out) as folder:
+    with replacing(out, NOTHING) as folder:
         folder.mkdir()
         files.write_table(folder / files.ASSIGNMENTS, table)
         (folder / POLICY_PART).write_text(

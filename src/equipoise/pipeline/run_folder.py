@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError, InputError
+from equipoise.core.snapshot import Earlier
 from equipoise.core.version import __version__
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.findings import plain
@@ -31,6 +32,9 @@ REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
     "policy",
 )
 MIXES = "mixes.parquet"
+MARK = b'<meta name="generator" content="Equipoise">'
+MARK_BEFORE_0_2 = b"default-src 'none'; style-src 'unsafe-inline'; script-src"
+HEAD = 2000  # bytes of a report that hold its mark
 OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY}
 
 
@@ -46,7 +50,7 @@ def check_out(out: Path) -> None:
             "the run folder", "be a folder", "a file", str(out), "choose another place with --out"
         )
     names = {entry.name for entry in out.iterdir()}
-    if names and not (METRICS in names and names <= OURS):
+    if names and not _is_run(out):
         strange = sorted(names - OURS)[:3] or sorted(names)[:3]
         fix = "choose another place with --out, or move these files away"
         raise InputError(
@@ -56,6 +60,23 @@ def check_out(out: Path) -> None:
             str(out),
             fix,
         )
+
+
+def _is_run(out: Path) -> bool:
+    names = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+    return METRICS in names and names <= OURS
+
+
+def _is_report(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        head = opened.read(HEAD)
+    return MARK in head or MARK_BEFORE_0_2 in head
+
+
+EARLIER_RUN = Earlier("the folder of an earlier run", _is_run)
+EARLIER_REPORT = Earlier("an earlier report", _is_report)
 
 
 def _check_writable(out: Path) -> None:

@@ -49,7 +49,7 @@ def run_targeting(
     solved = solve_folds(study.task)
     findings = findings_of(study, solved, progress)
     scorer = ship(study.log, study.model, study.costs, solved)
-    with replacing(place) as beside:
+    with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
         findings["made"] = provenance(study, snapshot, command, time.perf_counter() - started)

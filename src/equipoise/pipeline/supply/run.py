@@ -53,7 +53,7 @@ def run_supply(
     solution = learn(task, rows, task.plan.way, clusters, progress)
     findings = findings_of(plan, log, task, rows, solution, progress)
     policy = policy_of(task, features, solution, log.roles.id)
-    with replacing(place) as beside:
+    with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
         findings["made"] = files.run_facts(
