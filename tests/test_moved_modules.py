@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+import equipoise
 from equipoise.moved_modules import MODULES, OldModules
+
+PACKAGE = Path(equipoise.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +28,10 @@ def forgotten():
 @pytest.mark.parametrize("old", sorted(MODULES))
 def test_an_old_module_warns_and_leads_to_what_is_there(old):
     assert all(find_spec(new) is not None for new in MODULES[old])
-    assert isinstance(find_spec(old).loader, OldModules)  # no module of today has that name
+    place = PACKAGE.joinpath(*old.split(".")[1:])
+    assert not place.with_suffix(".py").exists()
+    assert not (place / "__init__.py").exists()
+    assert isinstance(find_spec(old).loader, OldModules)
     with pytest.warns(FutureWarning, match=f"{old} is called {MODULES[old][0]} since version 0.2"):
         import_module(old)
 

@@ -161,7 +161,7 @@ class OldModule(ModuleType):
 
 
 class OldModules(MetaPathFinder, Loader):
-    """Finds the modules of `TABLE`, after all others."""
+    """Finds the modules of `TABLE`, before a stale folder of that name is taken for a package."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -181,4 +181,4 @@ class OldModules(MetaPathFinder, Loader):
 def install() -> None:
     """Have Python find the old modules, once."""
     if not any(isinstance(finder, OldModules) for finder in sys.meta_path):
-        sys.meta_path.append(OldModules())
+        sys.meta_path.insert(0, OldModules())
