@@ -142,9 +142,9 @@ def test_costs_of_each_unit_or_of_all():
     made = decide(POLICY, two, cost=apart)
     assert decision_of(POLICY, made, 1).cost == (2.0, 0.0)
     assert (made.weights.tolist(), made.weight_row.tolist()) == ([[1.0, 0.5]], [0, 0])
-    for cost in (np.ones((2, 2)), np.ones((3, 1))):
+    for odd in (np.ones((2, 2)), np.ones((3, 1))):
         with pytest.raises(InputError, match=r"cost must have shape \(n, k\) = \(3, 2\) or \(k,\)"):
-            scores(POLICY, ONE.take([0, 0, 0]), cost=cost)
+            scores(POLICY, ONE.take([0, 0, 0]), cost=odd)
 
 
 def test_a_previous_choice_is_one_of_the_candidates_control_or_none():
