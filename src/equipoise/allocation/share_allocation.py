@@ -223,7 +223,9 @@ def _at(grid: Floats, curves: Floats, shares: Floats) -> Floats:
 def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:
     move = shares - problem.today
     joint = (cross * move[:, problem.pairs].prod(axis=2)).sum(axis=1) if len(problem.pairs) else 0.0
-    return float(problem.size @ (_at(problem.grid, problem.worth, shares).sum(axis=1) + joint))
+    return float(
+        (problem.size * (_at(problem.grid, problem.worth, shares).sum(axis=1) + joint)).sum()
+    )
 
 
 def _usage(problem: MixProblem, shares: Floats) -> list[Floats]:

@@ -7,9 +7,8 @@ over them:
     next point    the point nearest to the best one where every cut is <= level,   level = low + 0.3
     (best - low)
 
-The second is a least-distance problem, solved by non-negative least squares.
-References: Lemarechal, Nemirovskii and Nesterov (1995), Mathematical Programming 69; Lawson and
-Hanson (1974), chapter 23.
+The path is one of last bits: nothing in it goes through BLAS, so that every CPU takes the same.
+Reference: Lemarechal, Nemirovskii and Nesterov (1995), Mathematical Programming 69.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linprog, nnls
+from scipy.optimize import linprog
 
+from equipoise.allocation.solver.nearest import nearest_point
 from equipoise.core.arrays import Floats
 
-NOTHING = 1e-18  # steps below this are none
 LEVEL = 0.3  # how far between the bounds the next point aims
 MOST_CUTS, KEPT_CUTS = 120, 100
 LONGEST = 400  # evaluations
@@ -47,7 +46,7 @@ class Cuts:
     def add(self, y: Floats, height: float, slope: Floats) -> None:
         """The tangent at y; the oldest go when there are too many."""
         self.slopes.append(slope)
-        self.constants.append(height - float(slope @ y))
+        self.constants.append(height - float((slope * y).sum()))
         if len(self.slopes) > MOST_CUTS:
             del self.slopes[:-KEPT_CUTS], self.constants[:-KEPT_CUTS]
 
@@ -66,7 +65,7 @@ class Cuts:
         if program.x is None:
             return -np.inf, np.zeros(m)
         y = np.clip(program.x[:m], 0.0, box)
-        return float((constants + slopes @ y).max()), y
+        return float((constants + (slopes * y).sum(axis=1)).max()), y
 
     def project(self, center: Floats, level: float, box: float, simplex: bool) -> Floats | None:
         """The point of the box nearest to ``center`` where every cut is <= level; None where there
@@ -78,23 +77,8 @@ class Cuts:
         right = np.concatenate(
             [level - np.array(self.constants), np.zeros(m), np.full(len(sides), box)]
         )
-        size = np.linalg.norm(rows, axis=1)
-        size[size == 0] = 1.0
-        need = (rows @ center - right) / size  # rows/size . step <= -need
-        reach = need.max()
-        if reach <= NOTHING:
-            return center
-        target = np.zeros(m + 1)
-        target[m] = 1.0
-        system = np.concatenate([-(rows / size[:, None]).T, (need / reach)[None]])
-        try:
-            weight, _ = nnls(system, target, maxiter=20 * len(rows))
-        except RuntimeError:
-            return None
-        rest = system @ weight - target
-        if abs(rest[m]) < 1e-12:
-            return None
-        return np.asarray(np.clip(center - reach * rest[:m] / rest[m], 0.0, box))
+        nearest = nearest_point(rows, right, center)
+        return None if nearest is None else np.clip(nearest, 0.0, box)
 
 
 @dataclass(frozen=True)
@@ -144,7 +128,7 @@ def minimise(
         if best - low <= tol * max(abs(best), floor) or best < below:
             break
         y = nearest
-    return Minimum(at, best, low, evaluations)
+    return Minimum(at, best, min(low, best), evaluations)
 
 
 def bisect(
@@ -177,4 +161,4 @@ def bisect(
             y = meet if evaluations % 2 else 0.5 * (y0 + y1)
             if best - low <= tol * max(abs(best), TINY) or not y0 < y < y1:
                 break
-    return Minimum(np.array([at]), best, low, evaluations)
+    return Minimum(np.array([at]), best, min(low, best), evaluations)

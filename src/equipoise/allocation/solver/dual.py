@@ -69,7 +69,7 @@ class Scale:
         def height(y: Floats) -> tuple[float, Floats]:
             prices = self.prices(y)
             g, slope, _ = problem.evaluate(prices)
-            g += worth - float(prices @ constant)
+            g += worth - float((prices * constant).sum())
             return g / self.worth, (slope - constant) / self.potential
 
         return height
@@ -148,7 +148,7 @@ def _shrink(
         near = np.arange(n) if size >= n else np.sort(np.argpartition(full.margin, size - 1)[:size])
         core = problem.take(near)
         g, _, own = core.evaluate(prices)
-        worth = full.height - g + float(prices @ (full.usage - own))
+        worth = full.height - g + float((prices * (full.usage - own)).sum())
         minimum = _widen(
             scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least
         )

@@ -68,7 +68,7 @@ class Problem:
         sums = np.zeros(self.sums_shape)
         total = best_of_all(*self.arrays(), self.rows.table(prices), self.rows.codes, sums)
         usage = self.rows.usage(sums)
-        return total + float(prices @ self.rows.bounds), self.rows.bounds - usage, usage
+        return total + float((prices * self.rows.bounds).sum()), self.rows.bounds - usage, usage
 
     def choose(self, prices: Floats) -> PricedChoice:
         """`evaluate`, with each unit's choice and how near it is to another."""
@@ -78,7 +78,7 @@ class Problem:
             *self.arrays(), self.rows.table(prices), self.rows.codes, choice, margin, sums
         )
         return PricedChoice(
-            total + float(prices @ self.rows.bounds), self.rows.usage(sums), choice, margin
+            total + float((prices * self.rows.bounds).sum()), self.rows.usage(sums), choice, margin
         )
 
     def measure(self, choice: Choice) -> tuple[float, Floats]:

@@ -1,0 +1,56 @@
+"""No number hangs on the CPU: the key cases give the same under the oldest instructions as under
+the best that this machine has (and, where it has AVX-512, under the kernels made for it).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.key_cases import CASES
+
+SCRIPT = Path(__file__).parent.parent / "fixtures" / "key_cases.py"
+FLAGS = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+OLDEST = {
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "NUMBA_CPU_NAME": "generic",
+}
+SETTINGS = {"oldest": OLDEST, "haswell": {"OPENBLAS_CORETYPE": "Haswell"}}
+SETTINGS |= {"avx512": {"OPENBLAS_CORETYPE": "SkylakeX"}} if "avx512f" in FLAGS else {}
+FARTHEST = 1e-9  # of the largest number of an array
+
+
+@cache
+def numbers(name: str) -> dict[str, np.ndarray]:
+    """What the key cases give in a process of their own."""
+    process = subprocess.run(
+        [sys.executable, str(SCRIPT)],
+        env=os.environ | SETTINGS.get(name, {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    return {key: np.asarray(value) for key, value in json.loads(process.stdout).items()}
+
+
+@pytest.mark.skipif("avx2" not in FLAGS, reason="this machine has no newer instructions to leave")
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_key_cases_are_the_same_on_another_cpu(setting):
+    ours, theirs = numbers("as it is"), numbers(setting)
+    assert ours.keys() == theirs.keys()
+    assert {key.split(":")[0] for key in ours} == set(CASES)
+    for key, array in ours.items():
+        size = np.abs(array).max(initial=0.0)
+        if "choice" in key:
+            assert array.tolist() == theirs[key].tolist(), key
+        np.testing.assert_allclose(
+            theirs[key], array, rtol=0, atol=FARTHEST * max(size, 1e-300), err_msg=key
+        )
