@@ -94,7 +94,7 @@ def default_features(
     for name in compared:
         outcome = _told_outcome(statistics[name], targets)
         p = min((_arms_p(s, sample) for s in statistics[name]), default=1.0)
-        differs = p < ALPHA / tests
+        differs = p < ALPHA / max(tests, 1)
         arm = _constant_arm(part[name], sample) if differs else ""
         if arm:
             left_out[name] = f"the same in every row of {arm} and not elsewhere"

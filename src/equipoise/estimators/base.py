@@ -286,6 +286,8 @@ def finite_cells(space: Space, data: Sample, least: int) -> Ints:
             if a
             else "it is control: log more of it, or use fewer folds"
         )
+        if data.groups is not None:
+            fix += "; groups are never torn apart: log it in more groups"
         what = f"the rows of treatment {names[a]!r}"
         raise InputError(what, f"be at least {least}", int(count[a]), fix=fix)
     return cell

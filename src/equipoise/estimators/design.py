@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from equipoise.core.arrays import Ints
+from equipoise.core.errors import InputError
 from equipoise.core.folds import check_folds, fold_ids
+from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Table, base_models
@@ -39,4 +43,21 @@ def design(learner: Any, data: Sample) -> Design:
     outcome, effect = base_models(learner.outcome_model, learner.effect_model, table, cells)
     cell = finite_cells(learner.space_, data, least=learner.cv)
     fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
+    _check_outside(learner.space_, cell, fold)
     return Design(table, outcome, effect, cell, cells, fold)
+
+
+def _check_outside(space: Space, cell: Ints, fold: Ints) -> None:
+    """Refuse a cell that has all its rows in one fold, as one that a single group holds."""
+    names = (*space.names(np.asarray([space.control])), *space.names(space.candidates()))
+    for a, name in enumerate(names):
+        folds = np.unique(fold[cell == a])
+        if len(folds) == 1:
+            raise InputError(
+                f"treatment {name!r}",
+                "have rows outside every fold",
+                "all of them in one",
+                f"fold {folds[0]}",
+                "groups are never torn apart: log it in two groups or more, use more folds,"
+                " merge it, or drop it from the space",
+            )

@@ -128,3 +128,10 @@ def test_more_folds_than_rows_of_an_arm(experiment):
         DRLearner(cv=30).fit(world.X, world.y, treatment=world.cell)
     with pytest.raises(InputError, match="cv must be a whole number >= 2"):
         DRLearner(cv=1).fit(world.X, world.y, treatment=world.cell)
+
+
+def test_an_arm_that_one_group_holds_is_an_error_with_its_name():
+    X, groups = np.arange(24.0)[:, None], np.repeat(np.arange(4), 6)
+    learner = DRLearner(LINE, LINE, cv=2)
+    with pytest.raises(InputError, match="treatment '1' must have rows outside every fold"):
+        learner.fit(X, X[:, 0], treatment=groups == 3, groups=groups)

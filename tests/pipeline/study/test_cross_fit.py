@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LinearRegression
 
 from equipoise.core.effects import Effects
+from equipoise.core.errors import InputError
 from equipoise.core.log import Log, Outcome, Roles
 from equipoise.data import make_coupon_world, read_log
-from equipoise.estimators import BoostedTrees, TLearner
+from equipoise.estimators import BoostedTrees, DRLearner, TLearner
 from equipoise.pipeline.study.cross_fit import (
     cross_fit,
     cross_fit_effects,
@@ -53,6 +55,35 @@ def toy(n=12, **roles) -> Log:
         "user": np.arange(n) // 3,
     }
     return read_log(table, treatment="t", outcomes={"y": "amount"}, features=["x"], **roles)
+
+
+def clusters(count, arms, rows=20):
+    """Whole clusters under one arm each, dealt in turn."""
+    rng = np.random.default_rng(0)
+    store = np.repeat(np.arange(count), rows)
+    table = {
+        "arm": np.array(list("abc"))[np.asarray(arms)][store],
+        "x": rng.normal(size=len(store)),
+        "y": rng.normal(size=len(store)),
+        "store": store,
+    }
+    roles = {"treatment": "arm", "outcomes": "y", "group": "store", "design": [1 / 3] * 3}
+    return read_log(table, space=Arms(list("abc")), **roles)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_clusters_are_dealt_so_that_every_fold_learns_every_arm(seed):
+    log = clusters(12, np.arange(12) % 3)
+    assert log.roles.features == ("x",)  # 12 first rows of a cluster are too few to compare
+    learner = DRLearner(LinearRegression(), LinearRegression())
+    assert np.isfinite(cross_fit_effects(log, learner, cv=5, random_state=seed).values).all()
+
+
+@pytest.mark.parametrize("learner", [TLearner, DRLearner])
+def test_an_arm_of_one_cluster_is_an_error_that_says_so(learner):
+    log = clusters(7, [0, 0, 0, 1, 1, 1, 2])
+    with pytest.raises(InputError, match="treatment 'c' must .*groups are never torn apart: log"):
+        cross_fit_effects(log, learner(LinearRegression()), cv=2)
 
 
 def test_no_model_saw_the_row_it_speaks_of():
