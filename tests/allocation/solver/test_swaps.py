@@ -16,7 +16,10 @@ def run(gain, more, slack, units=None):
     units = np.arange(len(gain)) if units is None else np.array(units)
     choice, left = np.full(int(units.max()) + 1, -1, np.int16), np.array(slack, float)
     to = np.zeros(len(gain), np.int16)
-    total = take_pairs(units, to, np.array(gain, float), np.array(more, float), left, choice, 1e-12)
+    rows = np.zeros(len(choice), int), np.array([0, len(left)]), np.arange(len(left))
+    total = take_pairs(
+        units, to, *rows, np.array(gain, float), np.array(more, float), left, choice, 1e-12
+    )
     return total, choice.tolist(), left.tolist()
 
 
@@ -45,7 +48,7 @@ def traded(value, cost, limits, start, gap, enough=0.0, price=0.0):
     rows = problem.rows
     table = rows.table(np.array([price, 0.0]))
     trade(
-        (*problem.arrays(), table, rows.codes, rows.coefficient, rows.quantity, choice),
+        (*problem.arrays(), table, rows.codes, *rows.counted(), choice),
         slack,
         gap,
         enough,

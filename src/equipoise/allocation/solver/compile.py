@@ -15,13 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
-from equipoise.core.arrays import Floats, Ints
+from equipoise.allocation.solver.kernels import fold_prices, unfold_usage
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand
 
@@ -67,21 +69,44 @@ class Rows:
         so always to the same bits.
         """
         table = np.zeros((FIRST_METRIC + len(self.columns), *self.coefficient.shape[1:]))
-        for r, q in enumerate(self.quantity.tolist()):
-            table[q] += prices[r] * self.coefficient[r]
+        fold_prices(prices, *self.counted(), table)
         return table
 
     def usage(self, sums: Floats) -> Floats:
         """The usage of each row, (m,), from the sums of the quantities, (2 + q, G, k)."""
-        usage: Floats = (self.coefficient * sums[self.quantity]).sum(axis=(1, 2))
+        return self.usage_by_code(sums).sum(axis=1)
+
+    def usage_by_code(self, sums: Floats) -> Floats:
+        """`usage` of the units of each code, (m, G)."""
+        usage = np.zeros(self.coefficient.shape[:2])
+        unfold_usage(sums, *self.counted(), usage)
         return usage
 
     def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
         """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
-        parts = np.concatenate(
-            [self.coefficient * sums[self.quantity], self.coefficient * rest[self.quantity]], axis=2
-        )
-        return np.array([math.fsum(part.ravel().tolist()) for part in parts], np.float64)
+        exact = np.empty(len(self))
+        for r, q in enumerate(self.quantity.tolist()):
+            codes = np.flatnonzero(self.support[r])
+            own = self.coefficient[r, codes]
+            parts = np.concatenate([own * sums[q, codes], own * rest[q, codes]])
+            exact[r] = math.fsum(parts.ravel().tolist())
+        return exact
+
+    def counted(self) -> tuple[Floats, Ints, Ints, Ints]:
+        """What the kernels take of the rows: coefficient, quantity, start (G + 1,) and row (e,)."""
+        return self.coefficient, self.quantity, *self._by_code
+
+    @cached_property
+    def support(self) -> Bools:
+        """Whether a row counts units of a code, (m, G)."""
+        support: Bools = (self.coefficient != 0).any(axis=2)
+        return support
+
+    @cached_property
+    def _by_code(self) -> tuple[Ints, Ints]:
+        """The rows that count each code, in order: start (G + 1,), row (e,)."""
+        codes, row = np.nonzero(self.support.T)
+        return np.searchsorted(codes, np.arange(self.coefficient.shape[1] + 1)), row
 
     def only(self, indices: Sequence[int]) -> Rows:
         """Some of the rows."""

@@ -9,6 +9,8 @@ candidates there.  Three things make it cheap on millions of units:
 keeps every cut valid
    (a fixed choice is never worth more than the best one), so bounds stay certified;
 3. a full pass then confirms the height, or shows which units to look at next.
+
+Rows that share no unit are minimised out first (`separable`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 
 from equipoise.allocation.solver.bundle import TINY, Cuts, Function, Minimum, bisect, minimise
 from equipoise.allocation.solver.problem import Problem
+from equipoise.allocation.solver.separable import Reduced, separate
 from equipoise.core.arrays import Floats
 
 SAMPLE = 20_000  # units; below twice as many the whole problem is used at once
@@ -97,7 +100,7 @@ def solve_dual(
     trace: list[Stage] = []
     n = len(problem)
     if n < 2 * SAMPLE:
-        minimum = _widen(scale.function(problem), y, Cuts(), tol, method, least / scale.worth)
+        minimum = _minimum(problem, scale, y, Cuts(), tol, method, least / scale.worth)
         trace.append(("all", n, minimum.evaluations, minimum.height * scale.worth))
         return Dual(
             scale.prices(minimum.y),
@@ -109,13 +112,8 @@ def solve_dual(
         units = np.arange(0, n, n // SAMPLE)
         share = len(units) / n
         few = problem.take(units, share)
-        minimum = _widen(
-            Scale(scale.worth * share, scale.potential * share).function(few),
-            y,
-            Cuts(),
-            ROUGH,
-            method,
-        )
+        part = Scale(scale.worth * share, scale.potential * share)
+        minimum = _minimum(few, part, y, Cuts(), ROUGH, method)
         trace.append(("sample", len(units), minimum.evaluations, minimum.height * scale.worth))
         y = minimum.y
     return _shrink(problem, scale, y, tol, method, least / scale.worth, trace)
@@ -149,15 +147,53 @@ def _shrink(
         core = problem.take(near)
         g, _, own = core.evaluate(prices)
         worth = full.height - g + float((prices * (full.usage - own)).sum())
-        minimum = _widen(
-            scale.function(core, worth, full.usage - own), y, cuts, tol / 10, method, least
-        )
+        fixed = worth, full.usage - own
+        minimum = _minimum(core, scale, y, cuts, tol / 10, method, least, fixed)
         trace.append(("near ties", len(near), minimum.evaluations, minimum.height * scale.worth))
         low, y = max(low, min(minimum.low, best)), minimum.y
         if size >= n:
             best, at = min((best, at), (minimum.height, minimum.y), key=lambda pair: pair[0])
             break
     return Dual(scale.prices(at), best * scale.worth, low * scale.worth, tuple(trace))
+
+
+def _minimum(
+    problem: Problem,
+    scale: Scale,
+    start: Floats,
+    cuts: Cuts,
+    tol: float,
+    method: str,
+    least: float = -np.inf,
+    fixed: tuple[float, Floats] | None = None,
+) -> Minimum:
+    """The minimum of g over the scaled prices, beside units with a fixed choice of this worth and
+    usage (m,); rows that share no unit are minimised out.
+    """
+    worth, usage = fixed or (0.0, np.zeros(len(start)))
+    separation = separate(problem.rows.support)
+    if separation is None:
+        function = scale.function(problem, worth, usage)
+        return _widen(function, start, cuts, tol, method, least)
+    unit = scale.prices(np.ones(len(start)))
+    own, other = separation.own, separation.other
+    reduced = Reduced(problem, separation, usage, unit, scale.worth, WIDEST)
+    best = start[own] * unit[own]
+
+    def height(y: Floats) -> tuple[float, Floats]:
+        nonlocal best
+        h, slope, best = reduced.evaluate(y * unit[other], best)
+        return (h + worth) / scale.worth, slope / scale.potential[other]
+
+    if len(other):
+        minimum = _widen(height, start[other], Cuts(), tol, "level", least)
+    else:
+        h, _ = height(start[other])
+        minimum = Minimum(start[other], h, h, 1)
+    h, _ = height(minimum.y)
+    y = start.copy()
+    y[own], y[other] = best / unit[own], minimum.y
+    return Minimum(y, h, min(minimum.low, h), reduced.passes)
 
 
 def _widen(

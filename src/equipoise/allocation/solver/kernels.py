@@ -3,7 +3,8 @@ the file it stands in.
 
 Throughout: u unit, a candidate, c group code, q quantity, r row; value (n, k); cost (n, k), or (1,
 k) for all; cube (n, k, M) of effects, of which ``columns`` (q,) count; table (2 + q, G, k) of
-prices; codes (n,); coefficient (m, G, k); quantity (m,); choice (n,) with -1 for control.
+prices; codes (n,); coefficient (m, G, k); quantity (m,); choice (n,) with -1 for control.  The
+rows that count units of code c are row[start[c] : start[c + 1]]: the others cost no time.
 Additions go in a fixed order, without reassociation: the same row always gives the same bits.
 """
 
@@ -27,6 +28,24 @@ def weigh(values, errors, columns, weights, which, z, out):  # type: ignore[no-u
                 if z > 0.0:
                     total -= z * abs(w) * errors[u, a, columns[j]]
             out[u, a] = total
+
+
+@njit(cache=True)
+def fold_prices(prices, coefficient, quantity, start, row, table):  # type: ignore[no-untyped-def]
+    """Add to the table what each row's price makes one unit of its quantity cost, rows in order."""
+    for c in range(table.shape[1]):
+        for r in row[start[c] : start[c + 1]]:
+            for a in range(table.shape[2]):
+                table[quantity[r], c, a] += prices[r] * coefficient[r, c, a]
+
+
+@njit(cache=True)
+def unfold_usage(sums, coefficient, quantity, start, row, usage):  # type: ignore[no-untyped-def]
+    """Add to usage (m, G) what each row counts of the units of each code."""
+    for c in range(sums.shape[1]):
+        for r in row[start[c] : start[c + 1]]:
+            for a in range(sums.shape[2]):
+                usage[r, c] += coefficient[r, c, a] * sums[quantity[r], c, a]
 
 
 @njit(cache=True, inline="always")
@@ -70,6 +89,20 @@ def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore
             total += best
             count(cost, cube, columns, u, arm, codes[u], sums)
     return total
+
+
+@njit(cache=True)
+def best_of_codes(value, cost, cube, columns, table, codes, sums, totals):  # type: ignore[no-untyped-def]
+    """`best_of_all`, with the sum of each code added to ``totals`` (G,)."""
+    for u in range(value.shape[0]):
+        best, arm = 0.0, -1
+        for a in range(value.shape[1]):
+            score = priced(value, cost, cube, columns, table, u, a, codes[u])
+            if score > best:
+                best, arm = score, a
+        if arm >= 0:
+            totals[codes[u]] += best
+            count(cost, cube, columns, u, arm, codes[u], sums)
 
 
 @njit(cache=True)
@@ -159,6 +192,8 @@ def list_switches(  # type: ignore[no-untyped-def]
     codes,
     coefficient,
     quantity,
+    start,
+    row,
     choice,
     slack,
     scale,
@@ -181,7 +216,7 @@ def list_switches(  # type: ignore[no-untyped-def]
                 continue
             room = True
             relief = 0.0
-            for r in range(len(slack)):
+            for r in row[start[c] : start[c + 1]]:
                 if room and (task == 1 or slack[r] < 0.0):
                     more = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
                     more -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
@@ -203,6 +238,8 @@ def apply_switches(  # type: ignore[no-untyped-def]
     codes,
     coefficient,
     quantity,
+    start,
+    row,
     choice,
     order,
     to,
@@ -211,20 +248,21 @@ def apply_switches(  # type: ignore[no-untyped-def]
     task,
 ):
     """Take the switches in order where they help; how many were taken."""
-    m = len(slack)
     switches = 0
-    more = np.empty(m)
+    more = np.zeros(len(slack))
     for u in order:
+        c = codes[u]
         change = 0.0
-        fits = True
-        for r in range(m):
-            more[r] = amount(cost, cube, columns, coefficient, quantity, r, u, codes[u], to[u])
-            more[r] -= amount(cost, cube, columns, coefficient, quantity, r, u, codes[u], choice[u])
-            fits = fits and more[r] <= slack[r]
+        room = True
+        for r in row[start[c] : start[c + 1]]:
+            more[r] = amount(cost, cube, columns, coefficient, quantity, r, u, c, to[u])
+            more[r] -= amount(cost, cube, columns, coefficient, quantity, r, u, c, choice[u])
+            room = room and more[r] <= slack[r]
             change += (max(more[r] - slack[r], 0.0) - max(-slack[r], 0.0)) / scale[r]
-        if (task == 0 and change < 0.0) or (task == 1 and fits):
+        if (task == 0 and change < 0.0) or (task == 1 and room):
             choice[u] = to[u]
-            slack -= more
+            for r in row[start[c] : start[c + 1]]:
+                slack[r] -= more[r]
             switches += 1
     return switches
 
@@ -243,31 +281,81 @@ def losses(value, cost, cube, columns, table, codes, choice, loss):  # type: ign
         loss[u, 1 + now] = np.inf
 
 
+@njit(cache=True, inline="always")
+def gain_of(value, u, a, now):  # type: ignore[no-untyped-def]
+    """The value that switching a unit from ``now`` to a gains."""
+    return (value[u, a] if a >= 0 else 0.0) - (value[u, now] if now >= 0 else 0.0)
+
+
 @njit(cache=True)
 def weigh_switches(  # type: ignore[no-untyped-def]
-    value, cost, cube, columns, table, codes, coefficient, quantity, choice, unit, to, gain, more
+    value,
+    cost,
+    cube,
+    columns,
+    table,
+    codes,
+    coefficient,
+    quantity,
+    start,
+    row,
+    choice,
+    unit,
+    to,
+    gain,
+    more,
 ):
     """The value each switch gains, (s,), and the usage it adds to each row, (s, m)."""
     for i in range(len(unit)):
-        u = unit[i]
-        gain[i] = 0.0
+        u, a, now = unit[i], to[i], choice[unit[i]]
+        c = codes[u]
+        gain[i] = gain_of(value, u, a, now)
         more[i] = 0.0
-        for a, sign in ((to[i], 1.0), (choice[u], -1.0)):
-            if a < 0:
-                continue
-            gain[i] += sign * value[u, a]
-            for r in range(len(quantity)):
-                q = quantity[r]
-                x = 1.0
-                if q == 1:
-                    x = cost[u if cost.shape[0] > 1 else 0, a]
-                elif q > 1:
-                    x = cube[u, a, columns[q - 2]]
-                more[i, r] += sign * coefficient[r, codes[u], a] * x
+        for r in row[start[c] : start[c + 1]]:
+            more[i, r] = amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
+            more[i, r] -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
 
 
 @njit(cache=True)
-def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
+def walk_switches(  # type: ignore[no-untyped-def]
+    value,
+    cost,
+    cube,
+    columns,
+    codes,
+    coefficient,
+    quantity,
+    start,
+    row,
+    choice,
+    order,
+    to,
+    usage,
+    limit,
+    worth,
+    kept,
+):
+    """Take the switches in order: worth (1 + s,) and whether no row is above its limit, kept
+    (1 + s,), after each.  usage (m,) is that of the choice, and in the end that of all switches.
+    """
+    over = 0
+    for r in range(len(usage)):
+        over += usage[r] > limit[r]
+    kept[0] = over == 0
+    for i in range(len(order)):
+        u, a, now = order[i], to[i], choice[order[i]]
+        c = codes[u]
+        worth[i + 1] = worth[i] + gain_of(value, u, a, now)
+        for r in row[start[c] : start[c + 1]]:
+            over -= usage[r] > limit[r]
+            usage[r] += amount(cost, cube, columns, coefficient, quantity, r, u, c, a)
+            usage[r] -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
+            over += usage[r] > limit[r]
+        kept[i + 1] = over == 0
+
+
+@njit(cache=True)
+def take_pairs(unit, to, codes, start, row, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
     """For each switch in turn take the best partner, or it alone, that gains and fits; the value
     gained.
     """
@@ -278,16 +366,17 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
             continue
         best = least
         partner = -1
-        if gain[i] > best and fits(more[i], slack):
+        c = codes[unit[i]]
+        if gain[i] > best and fit(row, start[c], start[c + 1], more[i], more[i], 0.0, slack):
             best = gain[i]
             partner = i
         for j in range(len(unit)):
             together = gain[i] + gain[j]
-            if (
-                together > best
-                and unit[j] != unit[i]
-                and not busy[unit[j]]
-                and both_fit(more[i], more[j], slack)
+            if together <= best or unit[j] == unit[i] or busy[unit[j]]:
+                continue
+            d = codes[unit[j]]
+            if fit(row, start[c], start[c + 1], more[i], more[j], 1.0, slack) and fit(
+                row, start[d], start[d + 1], more[i], more[j], 1.0, slack
             ):
                 best = together
                 partner = j
@@ -304,19 +393,10 @@ def take_pairs(unit, to, gain, more, slack, choice, least):  # type: ignore[no-u
     return total
 
 
-@njit(cache=True)
-def fits(more, slack):  # type: ignore[no-untyped-def]
-    """Whether a switch exceeds nothing."""
-    room = True
-    for r in range(len(slack)):
-        room = room and more[r] <= slack[r]
-    return room
-
-
-@njit(cache=True)
-def both_fit(one, other, slack):  # type: ignore[no-untyped-def]
-    """Whether two switches together exceed nothing."""
-    r = 0
-    while r < len(slack) and one[r] + other[r] <= slack[r]:
-        r += 1
-    return r == len(slack)
+@njit(cache=True, inline="always")
+def fit(row, first, end, one, other, times, slack):  # type: ignore[no-untyped-def]
+    """Whether a switch and ``times`` another exceed none of some rows."""
+    e = first
+    while e < end and one[row[e]] + times * other[row[e]] <= slack[row[e]]:
+        e += 1
+    return e == end

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from equipoise.allocation.solver.dual import Scale
-from equipoise.allocation.solver.kernels import price_all, weigh_switches
+from equipoise.allocation.solver.kernels import price_all, walk_switches
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.tighten import tightened_prices
 from equipoise.core.arrays import Bools, Floats
@@ -248,17 +248,13 @@ def _best_prefix(
     """
     order = np.flatnonzero((base != other) & (key < most))
     order = order[np.argsort(key[order], kind="stable")]
-    gain, more = np.empty(len(order)), np.empty((len(order), len(problem.rows)))
-    rows = problem.rows
-    table = rows.table(np.zeros(len(rows)))
-    of_rows = (rows.codes, rows.coefficient, rows.quantity)
-    weigh_switches(*problem.arrays(), table, *of_rows, base, order, other[order], gain, more)
-    value, usage = problem.measure(base)
-    worth = value + np.concatenate([[0.0], np.cumsum(gain)])
-    running = usage + np.concatenate([np.zeros((1, len(rows))), np.cumsum(more, axis=0)])
+    rows, limit = problem.rows, problem.rows.bounds + NEARLY * problem.potential()
+    worth, kept = np.empty(len(order) + 1), np.empty(len(order) + 1, np.bool_)
+    worth[0], usage = problem.measure(base)
+    of_rows = (rows.codes, *rows.counted())
+    walk_switches(*problem.arrays(), *of_rows, base, order, other[order], usage, limit, worth, kept)
     edges = np.append(key[order], most)
-    nearly = (running <= rows.bounds + NEARLY * problem.potential()).all(axis=1) & _ends(edges)
-    counts = np.flatnonzero(nearly)
+    counts = np.flatnonzero(kept & _ends(edges))
     for count in counts[np.argsort(-worth[counts], kind="stable")][:MEASURED].tolist():
         choice = base.copy()
         choice[order[:count]] = other[order[:count]]

@@ -64,8 +64,7 @@ class _Core:
             *self.problem.arrays(),
             self.table,
             rows.codes,
-            rows.coefficient,
-            rows.quantity,
+            *rows.counted(),
             self.choice,
         )
 

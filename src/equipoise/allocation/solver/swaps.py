@@ -19,16 +19,16 @@ PASSES = 10  # over all pairs
 LEAST = 1e-12  # gains below this part of the gap are rounding
 
 
-Arrays = tuple[Floats, Floats, Floats, Ints, Floats, Ints, Floats, Ints, Choice]
+Arrays = tuple[Floats, Floats, Floats, Ints, Floats, Ints, Floats, Ints, Ints, Ints, Choice]
 
 
 def trade(arrays: Arrays, slack: Floats, gap: float, enough: float) -> None:
     """Change the choice and the slack (m,), in place, until ``gap`` <= ``enough`` or nothing gains.
 
-    arrays : value, cost, cube, columns, table, codes, coefficient, quantity, choice.
+    arrays : value, cost, cube, columns, table, codes, coefficient, quantity, start, row, choice.
     gap : what the value may still gain; a switch that loses more in score is no part of that.
     """
-    value, choice = arrays[0], arrays[-1]
+    value, codes, (start, row, choice) = arrays[0], arrays[5], arrays[8:]
     for _ in range(PASSES):
         if gap <= enough:
             break
@@ -40,7 +40,7 @@ def trade(arrays: Arrays, slack: Floats, gap: float, enough: float) -> None:
         unit, to = near // loss.shape[1], (near % loss.shape[1] - 1).astype(np.int16)
         gain, more = np.empty(len(near)), np.empty((len(near), len(slack)))
         weigh_switches(*arrays, unit, to, gain, more)
-        gained = take_pairs(unit, to, gain, more, slack, choice, LEAST * gap)
+        gained = take_pairs(unit, to, codes, start, row, gain, more, slack, choice, LEAST * gap)
         if gained <= LEAST * gap:
             break
         gap -= gained
