@@ -268,6 +268,36 @@ def test_one_row_is_answered_like_many(name):
 
 
 @every_estimator
+@pytest.mark.parametrize("container", [np.asarray, lambda X: pd.DataFrame(X, columns=FEATURES)])
+def test_no_rows_are_answered_by_none(name, container):
+    none = container(world()[0][:0])
+    effects = fitted(name).effects(none)
+    assert effects.values.shape == (0, 2, 2)
+    assert effects.baseline.shape == (0, 2)
+    assert effects.std_error is None or effects.std_error.shape == (0, 2, 2)
+    assert fitted(name).outcomes(none).shape == fitted(name).predict(none).shape == (0, 2, 2)
+
+
+@every_estimator
+def test_a_parameter_of_a_default_model_can_be_set(name):
+    estimator = ESTIMATORS.load(name)()
+    slots = {"outcome_model": "n_estimators", "effect_model": "n_estimators", "training": "epochs"}
+    for slot in slots.keys() & estimator.get_params(deep=False).keys():
+        estimator.set_params(**{f"{slot}__{slots[slot]}": 7})
+        assert clone(estimator).get_params()[f"{slot}__{slots[slot]}"] == 7
+    with pytest.raises(InputError, match=f"a parameter of {type(estimator).__name__} must be one"):
+        estimator.set_params(random_state__depth=1)
+
+
+@every_estimator
+def test_a_treatment_that_was_not_passed_on_is_asked_for(name):
+    X, y, _ = world()
+    for call in (fresh(name).fit, fitted(name).score):
+        with pytest.raises(InputError, match="treatment must be given.*enable_metadata_routing"):
+            call(X, y)
+
+
+@every_estimator
 def test_weights_of_one_are_no_weights(name):
     plain = fresh(name).fit(**arguments(name)).effects(world()[0])
     weighted = (

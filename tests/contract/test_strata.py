@@ -106,6 +106,27 @@ def test_answers_are_pure_and_rows_independent(name):
 
 
 @every_estimator
+def test_no_rows_are_answered_by_none(name):
+    assert once(name).strata(world()[0]["X"][:0]).shape == (0, 5)
+
+
+@every_estimator
+def test_a_parameter_of_a_default_model_can_be_set(name):
+    estimator = STRATA_ESTIMATORS.load(name)()
+    for slot in SMALL.keys() & estimator.get_params(deep=False).keys():
+        estimator.set_params(**{f"{slot}__num_leaves": 7})
+        assert type(getattr(estimator, slot)) is type(SMALL[slot])
+        assert getattr(clone(estimator), slot).num_leaves == 7
+
+
+@every_estimator
+@pytest.mark.parametrize("part", ["treatment", "claimed"])
+def test_a_part_that_was_not_passed_on_is_asked_for(name, part):
+    with pytest.raises(InputError, match=f"{part} must be given.*enable_metadata_routing"):
+        fitted(name, **{part: None})
+
+
+@every_estimator
 def test_inputs_are_not_mutated_and_a_seed_is_enough(name):
     given = world()[0]
     before = {key: value.copy() for key, value in given.items()}

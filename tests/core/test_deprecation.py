@@ -21,6 +21,22 @@ def test_an_old_name_works_and_warns():
     assert model.n_estimators == 3
 
 
+def test_an_old_name_of_a_part_works_and_warns():
+    @renamed_arguments(outcome="outcome_model")
+    class Whole(BaseEstimator):
+        def __init__(self, outcome_model=None):
+            self.outcome_model = outcome_model
+
+    whole = Whole(Model())
+    with pytest.warns(FutureWarning) as said:
+        whole.set_params(outcome__trees=4)  # type: ignore[call-arg]
+    assert whole.outcome_model.n_estimators == 4
+    assert [str(one.message).split(" since")[0] for one in said] == [
+        "outcome__trees= is called outcome_model__trees=",
+        "trees= is called n_estimators=",
+    ]
+
+
 def test_both_names_are_refused():
     with pytest.raises(InputError, match="be given once: trees= is its old name"):
         Model(trees=3, n_estimators=4)  # type: ignore[call-arg]

@@ -1,8 +1,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
 from equipoise.core.errors import InputError
 from equipoise.core.features import ONE_HOT_LIMIT, FeatureMap, FittedColumns, encode, matrix
@@ -24,6 +29,34 @@ def test_three_rows_by_hand(frame):
     np.testing.assert_array_equal(
         values, [[0, 1, 0, 31, 1], [1, 0, 0, np.nan, 0], [0, 0, 1, 18, 1]]
     )
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_the_frame_that_scikit_learn_asks_for(name):
+    given, plain = pd.DataFrame(COLUMNS, index=[3, 5, 9]), FeatureMap().fit_transform(COLUMNS)
+    mapped = clone(FeatureMap().set_output(transform=name)).fit_transform(given)
+    assert type(mapped).__module__.startswith(name)
+    np.testing.assert_array_equal(matrix(mapped)[0], matrix(plain)[0])
+    assert matrix(mapped)[1] == matrix(plain)[1]
+    with config_context(transform_output=name):
+        assert type(FeatureMap().fit_transform(given)) is type(mapped)
+        same(FeatureMap().fit(given).table(given), plain)
+        kept = FeatureMap().set_output(transform="default").set_output().fit_transform(given)
+        same(kept, plain)
+    if name == "pandas":
+        assert mapped.index.tolist() == [3, 5, 9]
+    with pytest.raises(InputError, match="transform must be one of default, pandas, polars"):
+        FeatureMap().set_output(transform="arrow")
+
+
+def test_a_step_of_a_pipeline():
+    X, y = pd.DataFrame({"zip": list("abab"), "age": [1.0, 2.0, 3.0, 5.0]}), [0.0, 1.0, 2.0, 4.0]
+    pipe = make_pipeline(FeatureMap(), LinearRegression()).set_output(transform="pandas").fit(X, y)
+    assert pipe[-1].feature_names_in_.tolist() == ["zip=a", "zip=b", "age"]
+    assert pipe[:-1].get_feature_names_out().tolist() == ["zip=a", "zip=b", "age"]
+    assert (pipe.n_features_in_, pipe.feature_names_in_.tolist()) == (2, ["zip", "age"])
+    plain = make_pipeline(FeatureMap(), LinearRegression()).fit(X, y)
+    np.testing.assert_allclose(pipe.predict(X), plain.predict(X))
 
 
 def test_a_level_never_seen_is_all_zeros_or_a_missing_rank():

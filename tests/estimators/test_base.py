@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -278,3 +278,20 @@ def test_what_is_not_an_effect_takes_frames_too():
     claimed, y = t * (np.arange(len(t)) % 2), np.arange(len(t)) % 3 == 0
     strata = CFOR(cv=2).fit(X, y, treatment=t, claimed=claimed)
     np.testing.assert_array_equal(strata.strata(X.iloc[:, ::-1]), strata.strata(X))
+
+
+def test_a_search_without_routing_says_what_to_do(experiment):
+    world = experiment(200)
+    search = GridSearchCV(TLearner(LINE), {"random_state": [0]}, error_score="raise")
+    with pytest.raises(InputError, match="treatment must be given.*enable_metadata_routing=True"):
+        search.fit(world.X, world.y, treatment=world.cell)
+
+
+def test_what_else_answers_no_rows(experiment):
+    world = experiment(200)
+    none = world.X[:0]
+    propensity = LearntPropensity(LogisticRegression()).fit(world.X, world.cell, 2)
+    assert propensity.predict(none).shape == (0, 2)
+    assert Clusters(n_clusters=2).fit(world.X).predict(none).shape == (0,)
+    linear = LinearDML().fit(world.X, world.y, treatment=world.cell)
+    assert linear.contrast(none, 0).values.shape == (0, 1, 2)

@@ -62,7 +62,7 @@ class MixPolicy:
         category.
         """
         table = to_arrow(frame)
-        X, names = matrix(self.features.transform(table))
+        X, names = matrix(self.features.table(table))
         complete(X, names)
         unit = (
             table[self.id]

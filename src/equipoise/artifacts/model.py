@@ -31,7 +31,7 @@ class Model:
 
     def effects(self, table: Any) -> Effects:
         """The effects of every candidate for rows of raw feature columns."""
-        return self.estimator.effects(self.features.transform(table))  # type: ignore[no-any-return]
+        return self.estimator.effects(self.features.table(table))  # type: ignore[no-any-return]
 
 
 def write_model(path: Path | str, model: Model) -> str:

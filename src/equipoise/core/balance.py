@@ -170,5 +170,5 @@ def _filled(x: Floats) -> Floats:
 
 def numeric_features(log: Log) -> dict[str, Floats]:
     """The features as numbers (n,) each, text by level."""
-    table = FeatureMap().fit_transform(log.features)
+    table = FeatureMap().fit(log.features).table(log.features)
     return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}

@@ -78,12 +78,16 @@ def today(arguments: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str,
 def _accepting(call: Callable[..., Any], new: Mapping[str, str]) -> Callable[..., Any]:
     @functools.wraps(call)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        for old in set(new) & set(kwargs):
-            if new[old] in kwargs:
-                must = f"be given once: {old}= is its old name"
-                raise InputError(f"{new[old]}=", must, "both", fix=f"leave {old}= out")
-            warn_renamed(f"{old}=", f"{new[old]}=")
-            kwargs[new[old]] = kwargs.pop(old)
+        for key in list(kwargs):
+            old, nested, rest = key.partition("__")  # of a part, as scikit-learn writes it
+            if old not in new:
+                continue
+            name = f"{new[old]}{nested}{rest}"
+            if name in kwargs:
+                must = f"be given once: {key}= is its old name"
+                raise InputError(f"{name}=", must, "both", fix=f"leave {key}= out")
+            warn_renamed(f"{key}=", f"{name}=")
+            kwargs[name] = kwargs.pop(key)
         return call(*args, **kwargs)
 
     return wrapper

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,6 +25,7 @@ from equipoise.core.frames import as_floats, is_array, to_arrow
 
 # a text column with more levels becomes one column of frequency ranks, which trees split as well
 ONE_HOT_LIMIT = 12
+CONTAINERS = ("default", "pandas", "polars")  # what `transform` gives, by scikit-learn's names
 
 
 def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
@@ -101,7 +103,7 @@ def encode(X: Any) -> tuple[Any, FeatureMap | None]:
     if not any(columns.is_text(column) for column in table.columns):
         return table, None
     encoding = FeatureMap().fit(table)
-    return encoding.transform(table), encoding
+    return encoding.table(table), encoding
 
 
 def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Floats:
@@ -111,7 +113,7 @@ def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Flo
     raise InputError(f"feature {name!r}", must, got, fix="FeatureMap makes numbers of text columns")
 
 
-class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc]
     """Learn how to make numbers of columns, then do the same for ever.
 
     Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes
@@ -154,7 +156,44 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(what, "come from one column", "two columns that make it", fix=fix)
         return self
 
-    def transform(self, X: Any) -> pa.Table:
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """The columns of fit, (d,)."""
+        return np.asarray(self.columns_, dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many columns fit saw."""
+        return len(self.columns_)
+
+    def set_output(self, *, transform: str | None = None) -> FeatureMap:
+        """Say what frame `transform` gives, as scikit-learn's transformers do.
+
+        Parameters
+        ----------
+        transform : str, default None
+            "pandas", "polars", or "default" for a pyarrow.Table; None changes nothing.  Without
+            it, ``sklearn.set_config(transform_output=...)`` decides.
+
+        Returns
+        -------
+        FeatureMap
+            Itself.
+
+        Examples
+        --------
+        >>> frame = {"zip": ["rural", "urban"]}
+        >>> FeatureMap().set_output(transform="pandas").fit_transform(frame)
+           zip=rural  zip=urban
+        0        1.0        0.0
+        1        0.0        1.0
+        """
+        if transform is not None:
+            _check_container(transform)
+            self._sklearn_output_config = {"transform": transform}  # what clone copies
+        return self
+
+    def transform(self, X: Any) -> Any:
         """The columns as numbers.
 
         Parameters
@@ -165,7 +204,41 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         pyarrow.Table
+            float64 columns, named as `get_feature_names_out` says; another frame where
+            `set_output` asks for it.
+        """
+        table = self.table(X)
+        config = getattr(self, "_sklearn_output_config", {})
+        container = config.get("transform", get_config()["transform_output"])
+        _check_container(container)
+        if container == "pandas":
+            frame = table.to_pandas()
+            if hasattr(X, "index") and hasattr(X, "columns"):
+                frame.index = X.index
+            return frame
+        if container == "polars":
+            import polars
+
+            return polars.from_arrow(table)
+        return table
+
+    def table(self, X: Any) -> pa.Table:
+        """The columns as numbers, whatever `set_output` says.
+
+        Parameters
+        ----------
+        X : frame, array or dict of columns, (n, d)
+            Every column of fit is among its columns, in any order; others are left out.
+
+        Returns
+        -------
+        pyarrow.Table
             float64 columns, named as `get_feature_names_out` says.
+
+        Examples
+        --------
+        >>> FeatureMap().fit({"age": [31, 64]}).table({"age": [5]}).to_pydict()
+        {'age': [5.0]}
         """
         check_is_fitted(self)
         table = to_arrow(X)
@@ -251,6 +324,11 @@ class FeatureMap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
 
+def _check_container(container: Any) -> None:
+    if container not in CONTAINERS:
+        raise InputError("transform", f"be one of {', '.join(CONTAINERS)}", repr(container))
+
+
 def _levels(column: pa.ChunkedArray) -> list[str]:
     counts = Counter(
         {
@@ -293,7 +371,7 @@ class FittedColumns:
     def _as_fitted(self, X: Any) -> Floats:
         """X as numbers, (n, d'), with its columns in the order of fit."""
         if self.encoding_ is not None:
-            return matrix(FeatureMap.from_json(self.encoding_).transform(X))[0]
+            return matrix(FeatureMap.from_json(self.encoding_).table(X))[0]
         values, names = matrix(X)
         fitted = tuple(self.feature_names_in_)
         if values.shape[1] != len(fitted):

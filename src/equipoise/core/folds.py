@@ -94,7 +94,8 @@ def fold_ids(
 
 def _by_stratum(order: Ints, strata: Ints) -> Ints:
     """An order of units, (n,), stratum by stratum."""
-    return order[np.argsort(strata[order], kind="stable")]
+    units: Ints = order[np.argsort(strata[order], kind="stable")]
+    return units
 
 
 def _whole_groups(groups: Ints, strata: Ints | None, folds: int, rng: np.random.Generator) -> Ints:

@@ -30,12 +30,13 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space
-from equipoise.estimators.training_data import Sample, infer_space, sample
+from equipoise.estimators.training_data import Sample, infer_space, require, sample
+from equipoise.learners.nested_params import NestedParams
 
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
 
-class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
+class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: it checks the input, names the axes, and leaves the learning to the
     subclass, which writes ``_learn`` and ``_answer`` (see the module's text).
 
@@ -67,7 +68,7 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         X: Any,
         y: Any,
         *,
-        treatment: Any,
+        treatment: Any = None,
         propensity: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
@@ -81,8 +82,8 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             encoded as `FeatureMap` does; missing values where the base models take them.
         y : array or frame, (n,) or (n, m)
             Outcomes, one column per metric; finite.
-        treatment : array, (n,), (n, 1) or (n, p)
-            Labels or amounts of ``space``.
+        treatment : array, (n,), (n, 1) or (n, p), default None
+            Labels or amounts of ``space``; must be given.
         propensity : array, (n, K), or model, default None
             Known probabilities of the cells, control first.  None takes the observed shares, which
             is right for a randomised experiment with one share for all; a model such as
@@ -104,6 +105,7 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         UnsupportedSpace
             Where it cannot learn treatments of this space.
         """
+        require("treatment", treatment)
         check_seed(getattr(self, "random_state", 0), "random_state")
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
         values, names = self._fit_columns(X)
@@ -136,7 +138,9 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             n units, k candidates, m metrics, in each metric's unit.
         """
         values, treatments = self._inputs(X, candidates)
-        effect, baseline, error = self._answer(values, treatments)
+        n = len(values)  # of no rows: none of the answers to one
+        effect, baseline, error = self._answer(values if n else one_row(values), treatments)
+        effect, baseline, error = effect[:n], baseline[:n], None if error is None else error[:n]
         return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)
 
     def outcomes(self, X: Any, candidates: Any = None) -> Floats:
@@ -183,7 +187,13 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         return values[:, 0, 0] if values.shape[1:] == (1, 1) else values
 
     def score(
-        self, X: Any, y: Any, *, treatment: Any, propensity: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        treatment: Any = None,
+        propensity: Any = None,
+        sample_weight: Any = None,
     ) -> float:
         """Minus the mean squared distance to unbiased inverse-propensity scores of the effects.
 
@@ -196,8 +206,8 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             Rows that fit did not see, with the columns of fit.
         y : array or frame, (n,) or (n, m)
             Outcomes.
-        treatment : array, (n,) or (n, p)
-            Labels or amounts of the space.
+        treatment : array, (n,) or (n, p), default None
+            Labels or amounts of the space; must be given.
         propensity : array, (n, K), default None
             Probabilities of the cells, control first; None takes the observed shares.
         sample_weight : array, (n,), default None
@@ -208,6 +218,7 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         float
             In variances of each metric, averaged over candidates and metrics.
         """
+        require("treatment", treatment)
         values = self._as_fitted(X)
         data = sample(values, y, self.space_, treatment, propensity, sample_weight)
         cell = self.space_.cells(data.treatment)
@@ -235,6 +246,11 @@ class EffectEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         values = self._as_fitted(X)
         space = self.space_
         return values, space.candidates() if candidates is None else space.check(candidates)
+
+
+def one_row(X: Floats) -> Floats:
+    """A row of zeros, (1, d), for models that answer no table without rows."""
+    return np.zeros((1, X.shape[1]))
 
 
 def complete(X: Floats, features: tuple[str, ...]) -> None:

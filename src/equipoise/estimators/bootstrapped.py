@@ -64,7 +64,7 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         X: Any,
         y: Any,
         *,
-        treatment: Any,
+        treatment: Any = None,
         propensity: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
@@ -77,8 +77,8 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
             Features, as for the estimator.
         y : array-like, (n,) or (n, m)
             Outcomes, one column per metric.
-        treatment : array-like, (n,) or (n, p)
-            What each row got.
+        treatment : array-like, (n,) or (n, p), default None
+            What each row got; must be given.
         propensity : array-like, (n, K), or model, optional
             As for the estimator.
         sample_weight : array-like, (n,), optional

@@ -101,6 +101,16 @@ def sample(
     return Sample(values, levels, canonical, probability, weight, codes, features, metrics)
 
 
+def require(name: str, value: Any) -> None:
+    """Refuse an argument that scikit-learn's tools leave out unless they are told to pass it."""
+    if value is None:
+        fix = (
+            f"say {name}=...; scikit-learn's searches, scorers and pipelines pass it on after"
+            " sklearn.set_config(enable_metadata_routing=True), said before they are made"
+        )
+        raise InputError(name, "be given", None, fix=fix)
+
+
 def one_column(treatment: Any) -> Any:
     """A treatment of shape (n, 1), array or frame, as (n,); any other as it is."""
     shape = getattr(treatment, "shape", None)

@@ -259,6 +259,8 @@ class Foreign:
 
     def predict(self, X: Floats) -> Floats:
         """Its mean, (n,)."""
+        if len(X) == 0:  # which scikit-learn's models refuse
+            return np.empty(0)
         if is_classifier(self.model):
             return np.asarray(self.model.predict_proba(X), np.float64)[:, 1]
         return np.asarray(self.model.predict(X), np.float64).reshape(len(X))

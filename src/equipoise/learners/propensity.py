@@ -37,6 +37,7 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.folds import fold_ids
 from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.nested_params import NestedParams
 
 LOG = logging.getLogger(__name__)
 SCORE_FLOOR = 0.01  # least squares may say less than 0; below this its scores tell nothing apart
@@ -155,7 +156,7 @@ def _present(cell: Ints, cells: int, fold: Ints) -> None:
 
 
 @renamed_arguments(folds="cv", seed="random_state")
-class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
+class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ignore[misc]
     """The probability of each cell, learnt from the features.
 
     It is cross-fitted, calibrated and clipped in the open.
@@ -357,6 +358,8 @@ class LearntPropensity(FittedColumns, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "models_")
         values = self._as_fitted(X)
+        if len(values) == 0:
+            return np.empty((0, 1 + len(self.models_[0])))
         probabilities = [
             calibrate(_with_control(predict_all(models, values).T), self.calibration_)
             for models in self.models_

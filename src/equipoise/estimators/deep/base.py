@@ -31,6 +31,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.nested_params import NestedParams
 from equipoise.neural.nets import Net, Rows, Shape, ask, build, fit, weights_of, with_weights
 from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.train import Diverged, NoGain, Training
@@ -141,6 +142,7 @@ class DeepEstimator(EffectEstimator):
     """
 
     takes = "finite: Arms, or Dose by its bins"
+    slots = NestedParams.slots | {"training": NetTraining}
     joint = True  # metrics are learnt together, so that one may move another
 
     def __init__(

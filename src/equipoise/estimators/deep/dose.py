@@ -23,6 +23,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.deep.base import NetTraining, canonical, split
 from equipoise.estimators.training_data import Sample
+from equipoise.learners.nested_params import NestedParams
 from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.train import device_of, train
 from equipoise.neural.varying_coefficients import DoseNet, levels_at
@@ -70,6 +71,7 @@ class DoseNetEstimator(EffectEstimator):
     """
 
     takes = "an interval of amounts: Dose"
+    slots = NestedParams.slots | {"training": NetTraining}
     joint = True
 
     def __init__(

@@ -404,8 +404,9 @@ class LinearDML(EffectEstimator):
             if isinstance(self.baseline_, list)
             else every.T @ self.baseline_
         )
+        m = len(self.metrics_)
         if len(base) == 1:
-            values = (z.T @ _by_feature(a - base, self.theta_)).reshape(len(X), len(a), -1)
+            values = (z.T @ _by_feature(a - base, self.theta_)).reshape(len(X), len(a), m)
             level = (z.T @ _by_feature(base, self.theta_)) if base.any() else 0.0
             return (
                 values,
@@ -429,7 +430,7 @@ class LinearDML(EffectEstimator):
     def _slopes(self, z: Floats) -> Floats:
         """Theta z, (n, p, m).   z: (q, n)."""
         p, q, m = self.theta_.shape
-        return (z.T @ self.theta_.transpose(1, 0, 2).reshape(q, p * m)).reshape(-1, p, m)
+        return (z.T @ self.theta_.transpose(1, 0, 2).reshape(q, p * m)).reshape(z.shape[1], p, m)
 
     def _base_treatments(self, base: Any, rows: int) -> NDArray[Any]:
         """The base treatments in canonical form, one or one per row."""

@@ -28,8 +28,11 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
 from equipoise.core.strata_tests import latent_calibration, restriction_tests
+from equipoise.estimators.base import one_row
+from equipoise.estimators.strata.cells import BoostedClasses
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
-from equipoise.estimators.training_data import infer_space
+from equipoise.estimators.training_data import infer_space, require
+from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.propensity import overlap
 
 FEWEST = 50  # rows of a bin of the tests
@@ -54,7 +57,7 @@ class OutOfFold:
     propensity: Floats
 
 
-class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
+class StrataEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators of strata; see the module's text for what a subclass writes.
 
     Examples
@@ -68,6 +71,7 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         name: True for name in ("treatment", "claimed", "propensity", "sample_weight", "groups")
     }
 
+    slots = NestedParams.slots | {"cells": BoostedClasses, "model": BoostedClasses}
     space: Space | None
     cv: int
     of_ids = False  # whether the columns of X are ids (a user, an item) and not features
@@ -77,8 +81,8 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         X: Any,
         y: Any,
         *,
-        treatment: Any,
-        claimed: Any,
+        treatment: Any = None,
+        claimed: Any = None,
         propensity: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
@@ -92,10 +96,10 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             does; for estimators of ids, columns of whole numbers.
         y : array-like, (n,)
             The outcome, 0 or 1.
-        treatment : array-like, (n,)
-            Labels of ``space``, two arms: no offer, offer.
-        claimed : array-like, (n,)
-            0 or 1, and 0 without an offer.
+        treatment : array-like, (n,), default None
+            Labels of ``space``, two arms: no offer, offer; must be given.
+        claimed : array-like, (n,), default None
+            0 or 1, and 0 without an offer; must be given.
         propensity : array-like, (n,) or (n, 2), or model, optional
             P(offered), or both arms' probabilities; None takes the observed shares, which is right
             for a randomised experiment with one share for all; a model such as `LearntPropensity`
@@ -122,6 +126,8 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
         AssumptionWarning
             The data speak against an assumption, or nobody fills a claim cell.
         """
+        require("treatment", treatment)
+        require("claimed", claimed)
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
         values, names = self._fit_columns(X)
         if self.of_ids and self.encoding_ is not None:
@@ -178,7 +184,8 @@ class StrataEstimator(FittedColumns, BaseEstimator):  # type: ignore[misc]
             Scores, in the order of `equipoise.core.strata.STRATA`.
         """
         check_is_fitted(self, "signals_")
-        return self._raw(self._as_fitted(X))
+        values = self._as_fitted(X)
+        return self._raw(values if len(values) else one_row(values))[: len(values)]
 
     def predict(self, X: Any) -> Floats:
         """The same as `strata`, for tools of scikit-learn.

@@ -29,7 +29,7 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     if len(log) > ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(len(log), ROWS, replace=False))
     raw = log.features.take(rows)
-    mapped = FeatureMap().fit(raw).transform(raw)
+    mapped = FeatureMap().fit(raw).table(raw)
     X, names = matrix(mapped)
     sources = [_source(name, log.roles.features) for name in names]
     table: list[Driver] = []

@@ -89,7 +89,7 @@ def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
     treated = 1 - policy[:, 0]
     if not 0 < treated.sum() < len(treated):
         return []
-    X, names = matrix(FeatureMap().fit(log.features).transform(log.features))
+    X, names = matrix(FeatureMap().fit(log.features).table(log.features))
     rows: list[dict[str, object]] = []
     for j, name in enumerate(names):
         present = ~np.isnan(X[:, j])

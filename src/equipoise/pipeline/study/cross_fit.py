@@ -82,7 +82,7 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     model = with_space(estimator, log.space)
     probability = log.propensity if propensity is None else propensity
     model.fit(
-        features.transform(log.features),
+        features.table(log.features),
         targets(log),
         treatment=log.treatment,
         propensity=probability,

@@ -78,7 +78,7 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
     """The probability of each cell, (n, K), learnt from the features on the other folds; and how it
     went.
     """
-    X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
+    X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
     model = LearntPropensity(random_state=seed)
     propensity: Floats = model.cross_fit(
         X, log.cells, len(log.cell_names), fold=fold, weight=log.weight

@@ -214,7 +214,7 @@ def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Tab
     if case.plan.ids is None:
         features = FeatureMap().fit(case.log.features.take(pa.array(outside)))
         return tuple(
-            features.transform(case.log.features.take(pa.array(rows))) for rows in (outside, inside)
+            features.table(case.log.features.take(pa.array(rows))) for rows in (outside, inside)
         )
     named = {
         name: pc.dictionary_encode(case.log.table[name].combine_chunks()).indices
@@ -324,7 +324,7 @@ def _two_arms(
 
 
 def _sample(log: Log, outcome: str, claimed: Floats) -> StrataSample:
-    X, _ = matrix(FeatureMap().fit(log.features).transform(log.features))
+    X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AssumptionWarning)
         try:

@@ -58,7 +58,7 @@ class Reach:
 
 def exposures_of(log: Log, features: FeatureMap) -> Exposures:
     """A log's rows; a missing feature is refused, since clusters and curves have no use for it."""
-    X, names = matrix(features.transform(log.features))
+    X, names = matrix(features.table(log.features))
     complete(X, names)
     weight = np.ones(len(log)) if log.weight is None else log.weight / log.weight.mean()
     return Exposures(X, names, log.treatment, log.y, weight, log.groups)
