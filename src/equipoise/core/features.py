@@ -113,7 +113,7 @@ def _column(column: pa.ChunkedArray, name: str, must: str = "be numbers") -> Flo
     raise InputError(f"feature {name!r}", must, got, fix="FeatureMap makes numbers of text columns")
 
 
-class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc]
+class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg,misc]
     """Learn how to make numbers of columns, then do the same for ever.
 
     Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes

@@ -117,7 +117,8 @@ def _whole_groups(groups: Ints, strata: Ints | None, folds: int, rng: np.random.
 def _counts(fold: Ints, holds: Bools, folds: int) -> Ints:
     """How many groups of each fold hold each stratum, (folds, strata)."""
     member = np.arange(folds)[:, None] == fold
-    return member.astype(np.int64) @ holds.astype(np.int64)
+    count: Ints = member.astype(np.int64) @ holds.astype(np.int64)
+    return count
 
 
 def _swap(fold: Ints, holds: Bools, folds: int) -> None:
