@@ -182,6 +182,7 @@ def test_every_check_has_the_shape_of_the_report():
         "balance",
         "overlap",
         "duplicates",
+        "effective rows",
         "outcomes",
         "protected columns",
         "groups",
@@ -233,3 +234,46 @@ def test_features_that_were_not_named_are_told():
         {"column": "x", "feature": True, "reason": ""},
         {"column": "clicks", "feature": False, "reason": "differs by arm"},
     ]
+
+
+@pytest.mark.parametrize("kind", ["binary", "amount", "count", "continuous"])
+@pytest.mark.parametrize(("buyers", "status"), [(5, "warn"), (19, "warn"), (40, "ok")])
+def test_few_buyers_in_an_arm_are_warned_of_whatever_the_kind(kind, buyers, status):
+    arm = (np.arange(20_000) < 400).astype(int)
+    sales = np.zeros(20_000)
+    sales[:buyers] = sales[400:1400] = 1.0  # plenty in the other arm
+    found = check(log_of(arm, {"s": sales}, outcomes=(Outcome("s", kind),)), "outcomes")
+    assert found["status"] == status
+    if status == "warn":
+        assert f"s has only {buyers} " in found["summary"]
+        assert "under 1" in found["summary"]
+
+
+def test_buyers_of_unequal_amounts_and_in_few_groups_are_worth_fewer():
+    arm, groups = np.arange(4000) % 2, np.arange(4000) // 100
+    sales = np.where(np.arange(4000) % 40 < 2, 1.0, 0.0)
+    uneven = sales.copy()
+    uneven[1::400] = 100.0  # ten of a hundred hold nearly all
+    outcomes = (Outcome("s", "amount"),)
+    found = check(log_of(arm, {"s": uneven}, outcomes=outcomes), "outcomes")
+    assert "s has only 100 rows off its usual value under 1 (worth 12 equal" in found["summary"]
+    assert check(log_of(arm, {"s": sales}, outcomes=outcomes), "outcomes")["status"] == "ok"
+    few = {"s": np.where(groups < 10, sales, 0.0), "g": groups}
+    held = check(log_of(arm, few, outcomes=outcomes, group="g"), "outcomes")
+    assert "s has only 25 rows off its usual value under 0 (worth 10 equal" in held["summary"]
+
+
+def test_weights_and_groups_that_leave_few_rows_are_warned_of():
+    arm, rng = np.arange(400) % 2, np.random.default_rng(0)
+    even = {"w": np.full(400, 7.0)}
+    assert check(log_of(arm, even, weight="w"), "effective rows")["summary"] == (
+        "Every cell is worth at least 200 equal rows."
+    )
+    uneven = np.exp(3 * rng.normal(size=400))
+    found = check(log_of(arm, {"w": uneven}, weight="w"), "effective rows")
+    size = [uneven[arm == a].sum() ** 2 / (uneven[arm == a] ** 2).sum() for a in (0, 1)]
+    assert found["status"] == "warn"
+    assert [row["effective"] for row in found["rows"]] == [round(each, 1) for each in size]
+    whole = check(log_of(arm, {"g": np.arange(400) % 12}, group="g"), "effective rows")
+    assert whole["status"] == "warn"
+    assert "0 as 6, 1 as 6" in whole["summary"]

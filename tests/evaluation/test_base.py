@@ -18,9 +18,10 @@ def test_three_rows_by_hand():
     assert estimate.value == 2
     assert estimate.std_error == pytest.approx(1 / np.sqrt(3))  # sd 1 over sqrt(3)
     assert estimate.interval == pytest.approx(
-        [2, 2 - 1.959964 / np.sqrt(3), 2 + 1.959964 / np.sqrt(3)]
+        [2, 2 - 4.302653 / np.sqrt(3), 2 + 4.302653 / np.sqrt(3)]
     )
-    assert estimate.excludes_zero
+    assert not estimate.excludes_zero  # two degrees of freedom reach far
+    assert mean_estimates(np.array([[1.0], [2.0], [3.0]]), level=0.8)[0].excludes_zero
 
 
 def test_each_column_has_its_own_interval_and_level():

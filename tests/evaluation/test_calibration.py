@@ -75,12 +75,13 @@ def test_slope_is_least_squares_with_robust_errors(trial):
     design = np.column_stack([np.ones(len(s)), s - np.average(s, weights=w)])
     bread = np.linalg.inv(design.T @ (w[:, None] * design))
     beta = bread @ design.T @ (w * gain)
-    meat = (design * (w * (gain - design @ beta))[:, None]).T @ (
-        design * (w * (gain - design @ beta))[:, None]
-    )
+    share = w / np.bincount(rows.cell, w)[rows.cell]  # of its arm's weight
+    kept = 1 - 2 * share + np.bincount(rows.cell, share**2)[rows.cell]
+    residual = design * (w * (gain - design @ beta) / np.sqrt(kept))[:, None]
+    meat = residual.T @ residual
     slope = best_linear_predictor(rank_by_score(s, rows)).slope
     assert slope.value == pytest.approx(beta[1])
-    assert slope.std_error == pytest.approx(np.sqrt((bread @ meat @ bread)[1, 1]), rel=2e-3)
+    assert slope.std_error == pytest.approx(np.sqrt((bread @ meat @ bread)[1, 1]), rel=1e-9)
 
 
 def test_a_prediction_that_does_not_vary_has_no_slope(trial):

@@ -131,7 +131,8 @@ def test_snips_of_one_arm_for_all_is_its_mean_with_the_mean_s_error():
     ).estimates[0]
     treated = y[cell == 1]
     assert estimates.value == pytest.approx(treated.mean())
-    assert estimates.std_error == pytest.approx(treated.std() / np.sqrt(len(treated)), rel=2e-3)
+    error = treated.std(ddof=1) / np.sqrt(len(treated))
+    assert estimates.std_error == pytest.approx(error, rel=1e-9)
 
 
 def test_folds_are_pooled_by_their_rows():

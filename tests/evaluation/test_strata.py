@@ -32,7 +32,7 @@ def test_two_rows_by_hand():
     assert value.rows.tolist() == [2.0, -0.4]
     assert value.estimate.value == pytest.approx(0.8)
     assert value.estimate.std_error == pytest.approx(1.2)
-    assert value.lower == pytest.approx(0.8 - 1.6448536 * 1.2)
+    assert value.lower == pytest.approx(0.8 - 6.3137515 * 1.2)  # Student's, 1
 
 
 def test_value_and_lower_bound_cover():

@@ -19,16 +19,16 @@ import numpy as np
 from scipy.special import chdtrc
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.balance import Check as Check
 from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
-from equipoise.core.log import Log
+from equipoise.core.effective_size import FEW, Assignment, Units, effective_units
+from equipoise.core.log import Log, Outcome
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
 ONE_ROW_LIMIT = 0.01  # share of a metric's total in one row
-FEW_EVENTS = 20  # events in a cell below which a rate is hardly known
 MOSTLY = 0.9  # the share of values that makes a text column look like numbers, or like an id
 
 
@@ -67,6 +67,7 @@ def check_log(log: Log) -> list[Check]:
         balance(log, numbers),
         overlap(log),
         duplicates(log),
+        effective_rows(log),
         outcomes(log),
         proxies(log, numbers),
         groups(log),
@@ -234,7 +235,7 @@ def kinds(log: Log) -> Check:
                     "row": row,
                 }
             )
-        elif levels >= MOSTLY * len(log) and levels > FEW_EVENTS:
+        elif levels >= MOSTLY * len(log) and levels > FEW:
             worries.append(f"{name} has a value of its own in nearly every row: is it the id?")
             rows.append({"feature": name, "looks_like": "id", "values": values, "levels": levels})
     if worries:
@@ -309,7 +310,7 @@ def duplicates(log: Log) -> Check:
 
 def outcomes(log: Log) -> Check:
     """Kinds, zeros, tails and outliers of the metrics."""
-    rows, worries = [], []
+    rows, worries, units = [], [], _units(log)
     for j, outcome in enumerate(log.roles.outcomes):
         y = log.y[:, j]
         total = float(np.abs(y).sum())
@@ -322,22 +323,82 @@ def outcomes(log: Log) -> Check:
         row |= {"zeros": float((y == 0).mean()), "least": float(y.min()), "most": float(y.max())}
         row["largest_row_share"] = float(np.abs(y).max() / total) if total else 0.0
         rows.append(row)
-        if outcome.kind == "binary":
-            events = np.bincount(log.cells, y)
-            rare = np.minimum(events, np.bincount(log.cells) - events)
-            if rare.min() < FEW_EVENTS:
-                cell = log.cell_names[int(rare.argmin())]
-                worries.append(
-                    f"{outcome.name} has only {int(rare.min())} cases of its rarer value under"
-                    f" {cell}"
-                )
-        elif row["largest_row_share"] > ONE_ROW_LIMIT and len(log) > FEW_EVENTS / ONE_ROW_LIMIT:
+        cases = _cases(log, y, outcome.kind == "binary", units)
+        if cases is not None and cases[1].min() < FEW:
+            worries.append(_few_cases(outcome, log.cell_names, *cases))
+        if (
+            outcome.kind != "binary"
+            and row["largest_row_share"] > ONE_ROW_LIMIT
+            and len(log) > FEW / ONE_ROW_LIMIT
+        ):
             worries.append(f"one row holds {row['largest_row_share']:.1%} of all {outcome.name}")
     if worries:
         return check("outcomes", "warn", f"Few cases or large ones: {'; '.join(worries)}.", rows)
     return check(
         "outcomes", "ok", "Every metric lies within its kind; no single row rules one.", rows
     )
+
+
+def _units(log: Log) -> Units:
+    """The independent units of each cell."""
+    weight, K = np.ones(len(log)) if log.weight is None else log.weight, len(log.cell_names)
+    own = np.ones(K)
+    if log.propensity is not None and log.roles.propensity:
+        own = log.propensity[np.arange(len(log)), log.cells]
+    got = Assignment(log.cells, own, K, fixed=not log.roles.propensity)
+    return effective_units(weight, groups=log.groups, assignment=got)
+
+
+def _cases(log: Log, y: Floats, binary: bool, units: Units) -> tuple[Ints, Floats] | None:
+    """Rows of each cell off the outcome's usual value, and how many equal ones they are worth among
+    independent units, (K,) each, infinite in a cell without rows; None where no value is usual.
+    """
+    usual = float(np.partition(y, len(y) // 2)[len(y) // 2])  # what more than half have
+    event = y != usual
+    if event.mean() >= 0.5 and not binary:
+        return None
+    rows = np.bincount(log.cells, event, len(log.cell_names)).astype(np.int64)
+    worth = units.events(np.abs(y - usual))
+    if binary:
+        other = np.bincount(log.cells, minlength=len(rows)) - rows
+        swap = other < rows
+        rows = np.where(swap, other, rows)
+        worth = np.where(swap, units.events((~event).astype(np.float64)), worth)
+    return rows, np.where(units.count > 0, worth, np.inf)
+
+
+def _few_cases(outcome: Outcome, cells: tuple[str, ...], rows: Ints, worth: Floats) -> str:
+    """How few cases a metric has, in words."""
+    a = int(worth.argmin())
+    what = "cases of its rarer value" if outcome.kind == "binary" else "rows off its usual value"
+    equal = f" (worth {worth[a]:.0f} equal ones)" if round(worth[a]) < rows[a] else ""
+    return f"{outcome.name} has only {rows[a]:,} {what} under {cells[a]}{equal}"
+
+
+def effective_rows(log: Log) -> Check:
+    """How many equal independent units weights, propensities and groups leave in each cell."""
+    units, what = _units(log), "rows" if log.groups is None else "groups"
+    counts = np.bincount(log.cells, minlength=len(log.cell_names))
+    rows = [
+        {"cell": cell, "rows": int(count), "units": int(each), "effective": round(float(size), 1)}
+        for cell, count, each, size in zip(
+            log.cell_names, counts, units.count, units.size, strict=True
+        )
+    ]
+    few = [
+        f"{cell} as {size:.0f}"
+        for cell, size in zip(log.cell_names, units.size, strict=True)
+        if 0 < size < FEW
+    ]
+    if few:
+        summary = (
+            f"Its weights, propensities or groups make a cell count as few equal {what}:"
+            f" {', '.join(few)}. Intervals are wider for it, and cannot mend it."
+        )
+        return check("effective rows", "warn", summary, rows)
+    least = units.size[units.size > 0].min()
+    summary = f"Every cell is worth at least {least:,.0f} equal {what}."
+    return check("effective rows", "ok", summary, rows)
 
 
 def groups(log: Log) -> Check:
@@ -358,7 +419,7 @@ def groups(log: Log) -> Check:
     )
     if whole:
         summary += " Whole groups were treated alike."
-    return check("groups", "warn" if len(sizes) < 2 * FEW_EVENTS else "note", summary, [row])
+    return check("groups", "warn" if len(sizes) < 2 * FEW else "note", summary, [row])
 
 
 def _independence(flag: Bools, log: Log) -> float:

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtr
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Assignment, effective_units
 from equipoise.core.strata import ALWAYS_BUYER, COUPON_BUYER, STRATA
 
+TINY = 1e-300  # a smaller tail has no normal score
 ALPHA = 0.01  # the chance of a false alarm over all bins of both restrictions
 RESTRICTIONS = (
     (
@@ -50,13 +52,22 @@ def equal_bins(score: Floats, bins: int) -> Ints:
 
 @dataclass(frozen=True)
 class BinMeans:
-    """Weighted means of bins: rows, mean and std_error, each (b,) or (b, m); bins with fewer than
-    two rows are left out.
+    """Weighted means of bins: rows, mean and std_error, each (b,) or (b, m), and degrees of freedom
+    df (b,); bins with fewer than two rows are left out.
     """
 
     rows: Ints
     mean: Floats
     std_error: Floats
+    df: Floats
+
+    def z(self, mean: Floats, error: Floats) -> Floats:
+        """Normal scores of means over their errors, (b,), as improbable as the ratios are by
+        Student's distribution; 0 where the error is.
+        """
+        ratio = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+        tail = stdtr(self.df, -np.abs(ratio))
+        return np.where(tail > TINY, np.sign(ratio) * -ndtri(np.maximum(tail, TINY)), ratio)
 
 
 def bin_means(
@@ -84,11 +95,13 @@ def bin_means(
         [np.bincount(unit_bin, column, minlength=len(rows)) for column in (influence**2).T], axis=1
     )
     enough = units >= 2
+    got = Assignment(bin_of, np.ones(len(values)), len(rows), fixed=False)
+    df = effective_units(w, groups=groups, assignment=got).normal
     error = (
         np.sqrt(square[enough] * (units[enough] / (units[enough] - 1))[:, None])
         / mass[enough][:, None]
     )
-    return BinMeans(rows[enough], mean[enough], error)
+    return BinMeans(rows[enough], mean[enough], error, df[enough])
 
 
 def restriction_tests(
@@ -117,9 +130,10 @@ def restriction_tests(
     Returns
     -------
     list of dict
-        One per restriction.  ``z`` (b,) is mean over standard error of each bin, from the bin with
-        the smallest estimate up; far below 0 speaks against the assumption.  ``critical`` is the z
-        below which ``violated`` is set, at most `ALPHA` of false alarms over both tests together.
+        One per restriction.  ``z`` (b,) is the normal score of each bin's t, its mean over its
+        standard error, from the bin with the smallest estimate up; far below 0 speaks against the
+        assumption.  ``critical`` is the z below which ``violated`` is set, at most `ALPHA` of false
+        alarms over both tests together.
     """
     critical = float(ndtri(ALPHA / (2 * bins)))
     tests = []
@@ -128,7 +142,7 @@ def restriction_tests(
             signals[:, [stratum]], equal_bins(strata[:, stratum], bins), weight, groups
         )
         mean, error = means.mean[:, 0], means.std_error[:, 0]
-        z = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+        z = means.z(mean, error)
         least = float(z.min()) if len(z) else 0.0
         part = {
             "assumption": assumption,
@@ -180,7 +194,7 @@ def latent_calibration(
         both = np.column_stack([strata[:, s], signals[:, s], signals[:, s] - strata[:, s]])
         means = bin_means(both, equal_bins(strata[:, s], bins), weight, groups)
         gap, error = means.mean[:, 2], means.std_error[:, 2]
-        z = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
+        z = means.z(gap, error)
         part = {
             "stratum": name,
             "said": means.mean[:, 0].tolist(),

@@ -29,10 +29,11 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import ndtri
+from scipy.special import ndtr
 from sklearn.base import clone
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.effective_size import critical, effective_units, student
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.training_data import Sample, sample
@@ -367,6 +368,7 @@ def _curve(pieces: Pieces, rows: Ints, doses: Floats, level: float, seed: int) -
     influence = np.einsum(
         "pq,nqm->npm", root, (w[:, None] * B)[:, :, None] * (xi - B @ beta)[:, None] + shift
     )
+    code = None
     if pieces.data.groups is not None:
         code = np.unique(pieces.data.groups[rows], return_inverse=True)[1]
         influence = np.stack(
@@ -376,12 +378,17 @@ def _curve(pieces: Pieces, rows: Ints, doses: Floats, level: float, seed: int) -
     small = len(influence) / max(len(influence) - len(beta), 1)
     covariance = small * np.einsum("npm,nqm->mpq", influence, influence)
     error = np.sqrt(np.maximum(np.einsum("kp,mpq,kq->km", A, covariance, A), 0))
-    mean, reach = A @ beta, float(ndtri(0.5 + level / 2))
-    band = np.array([_largest(A, part, level, reach, seed) for part in covariance])
     share = (A @ root @ (w[:, None] * B).T) * ratio
     effective = np.abs(share).sum(axis=1) ** 2 / np.maximum((share**2).sum(axis=1), 1e-300)
     low, high = np.quantile(dose, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2])
     supported = (doses >= low) & (doses <= high) & (effective >= LEAST_EFFECTIVE)
+    units = effective_units(w, groups=code)
+    df = float(units.normal[0]) + 1 - len(beta)
+    reach = critical(level, np.maximum(np.minimum(df, effective - 1), 1.0))[:, None]
+    least = float(critical(level))
+    normal = np.array([_largest(A, part, level, least, seed) for part in covariance])
+    band = np.maximum(student(ndtr(normal), max(df, 1.0)), reach)
+    mean = A @ beta
     bounds = (mean - reach * error, mean + reach * error, mean - band * error, mean + band * error)
     return mean, error, *bounds, effective, supported
 

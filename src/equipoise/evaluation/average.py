@@ -6,12 +6,12 @@ levels is the difference of weighted means (Hajek); by `snips` it is that differ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from equipoise.core.arrays import Floats
-from equipoise.evaluation.base import Estimates, around, mean_estimates
+from equipoise.evaluation.base import Estimates
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.off_policy import Decisions, Method, dr
 
@@ -71,15 +71,6 @@ def average_effects(
         return method(Decisions(np.full(len(rows), a)), rows)
 
     control = values(0)
-    changes = [
-        mean_estimates(values(1 + a) - control, weight=rows.weight, groups=rows.groups, level=level)
-        for a in range(rows.candidates)
-    ]
-    effect = around(
-        np.stack([one.value for one in changes]),
-        np.stack([one.std_error for one in changes]),
-        level,
-    )
-    return AverageEffects(
-        mean_estimates(control, weight=rows.weight, groups=rows.groups, level=level), effect
-    )
+    changes = [rows.means(values(1 + a) - control, level) for a in range(rows.candidates)]
+    parts = [np.stack([getattr(one, f.name) for one in changes]) for f in fields(Estimates)]
+    return AverageEffects(rows.means(control, level), Estimates(*parts))

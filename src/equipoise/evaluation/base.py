@@ -4,19 +4,21 @@ An estimate that is a weighted mean of independent influence values psi has
 
     std_error^2 = sum_g (sum_{i in g} w_i psi_i)^2 / (sum w)^2 * G / (G - 1)
 
-with every row a group of its own, or rows of one cluster together; its interval is value +- z
-std_error.
+with every row a group of its own, or rows of one cluster together; its interval is value +- t
+std_error.  What weights and arms change, and Student's degrees of freedom, are one rule for all:
+`equipoise.core.effective_size`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Assignment, critical, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.registry import Registry
 
@@ -49,6 +51,8 @@ class Estimate:
         Its standard error; NaN where no interval was computed.
     low, high : float
         The ends of the interval; NaN where none was computed.
+    df : float, default inf
+        Degrees of freedom of the interval's Student quantile; infinite for a normal one.
 
     Examples
     --------
@@ -61,6 +65,7 @@ class Estimate:
     std_error: float
     low: float
     high: float
+    df: float = field(default=np.inf, repr=False)
 
     @property
     def interval(self) -> list[float]:
@@ -75,7 +80,7 @@ class Estimate:
     @property
     def p_value(self) -> float:
         """Two-sided, of the value being 0; 1 where value and standard error are both 0."""
-        return float(_p_values(np.asarray(self.value), np.asarray(self.std_error)))
+        return float(_p_values(*map(np.asarray, (self.value, self.std_error, self.df))))
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class Estimates:
         Their standard errors, in the shape of value.
     low, high : array
         The ends of their intervals, in the shape of value.
+    df : array, default inf
+        Degrees of freedom of the intervals, in the shape of value.
 
     Examples
     --------
@@ -102,11 +109,12 @@ class Estimates:
     std_error: Floats
     low: Floats
     high: Floats
+    df: Floats = field(default_factory=lambda: np.array(np.inf), repr=False)
 
     def __getitem__(self, index: int | tuple[int, ...]) -> Estimate:
-        return Estimate(
-            *(float(part[index]) for part in (self.value, self.std_error, self.low, self.high))
-        )
+        parts = (self.value, self.std_error, self.low, self.high)
+        df = np.broadcast_to(self.df, self.value.shape)
+        return Estimate(*(float(part[index]) for part in (*parts, df)))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -114,47 +122,26 @@ class Estimates:
     @cached_property
     def p_value(self) -> Floats:
         """Two-sided, of each value being 0, in the shape of value."""
-        return _p_values(self.value, self.std_error)
+        return _p_values(self.value, self.std_error, self.df)
 
 
-def _p_values(value: Floats, std_error: Floats) -> Floats:
+def _p_values(value: Floats, std_error: Floats, df: Floats) -> Floats:
     ratio = np.divide(
         np.abs(value), std_error, out=np.where(value == 0, 0.0, np.inf), where=std_error != 0
     )
-    return np.asarray(2 * ndtr(-ratio))
-
-
-def critical(level: float) -> float:
-    """The two-sided normal critical value: 1.96 at level 0.95."""
-    if not 0 < level < 1:
-        raise InputError(
-            "level", "lie strictly between 0 and 1", level, fix="0.95 asks for 95 % intervals"
-        )
-    return float(ndtri(0.5 + level / 2))
-
-
-def std_errors(influence: Floats, weight: Floats, groups: Ints | None = None) -> Floats:
-    """Standard errors (m,) of weighted means with centred influence values (n, m); weight: (n,);
-    groups: (n,) codes or None.
-    """
-    square = np.empty(influence.shape[1])
-    for j, part in enumerate(influence.T):
-        sums = weight * part if groups is None else np.bincount(groups, weight * part)
-        square[j] = sums @ sums
-    spread = np.sqrt(square) / weight.sum()
-    return np.asarray(spread * np.sqrt(small_sample(len(influence), groups)))
-
-
-def small_sample(n: int, groups: Ints | None) -> float:
-    """G / (G - 1) for G independent units: rows, or clusters."""
-    units = n if groups is None else int(np.count_nonzero(np.bincount(groups)))
-    return units / max(units - 1, 1)
+    student = stdtr(np.where(np.isinf(df), 1.0, df), -ratio)
+    return np.asarray(2 * np.where(np.isinf(df), ndtr(-ratio), student))
 
 
 def mean_estimates(
-    rows: Floats, *, weight: Floats | None = None, groups: Ints | None = None, level: float = 0.95
+    rows: Floats,
+    *,
+    weight: Floats | None = None,
+    groups: Ints | None = None,
+    assignment: Assignment | None = None,
+    level: float = 0.95,
 ) -> Estimates:
-    """Weighted means of row values with normal intervals.
+    """Weighted means of row values with Student's intervals.
 
     Row values of several folds, put together, are pooled into one answer.
 
@@ -166,6 +153,9 @@ def mean_estimates(
         Weights > 0; None: ones.
     groups : array of int, (n,), default None
         Codes of clusters, whose rows are not independent.
+    assignment : Assignment, default None
+        The arm of each row and its probability, where row values are of an experiment: an arm of
+        few rows, clusters or events then widens the interval.  None: all rows are of one kind.
     level : float, default 0.95
         Of the intervals.
 
@@ -182,7 +172,8 @@ def mean_estimates(
     Notes
     -----
     std_error^2 = sum_g (sum_{i in g} w_i (row_i - mean))^2 / (sum w)^2 * G / (G - 1), where the
-    groups g are rows, or clusters.
+    groups g are rows, or clusters; with weights or arms see `equipoise.core.effective_size`, which
+    also gives the degrees of freedom.
 
     Examples
     --------
@@ -194,13 +185,14 @@ def mean_estimates(
         raise InputError("rows", "have shape (n, m) with n >= 2", rows.shape)
     w = np.ones(len(rows)) if weight is None else weight
     value = w @ rows / w.sum()
-    return around(value, std_errors(rows - value, w, groups), level)
+    units = effective_units(w, groups=groups, assignment=assignment)
+    return around(value, *units.errors(rows - value), level=level)
 
 
-def around(value: Floats, std_error: Floats, level: float) -> Estimates:
-    """Normal intervals."""
-    reach = critical(level) * std_error
-    return Estimates(value, std_error, value - reach, value + reach)
+def around(value: Floats, std_error: Floats, df: Floats, *, level: float) -> Estimates:
+    """Student's intervals."""
+    reach = critical(level, df) * std_error
+    return Estimates(value, std_error, value - reach, value + reach, df)
 
 
 def student_reach(values: Floats, level: float = 0.95) -> float:

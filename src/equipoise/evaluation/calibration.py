@@ -21,7 +21,7 @@ import numpy as np
 
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate, around, mean_estimates, std_errors
+from equipoise.evaluation.base import Estimate, around, mean_estimates
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 
@@ -127,7 +127,10 @@ def _group(index: int, rows: Ints, ranking: ScoreRanking, level: float) -> Effec
             int(index) + 1, mean, Estimate(float(gain[0]), np.nan, np.nan, np.nan), len(rows)
         )
     group = None if ranking.group is None else ranking.group[rows]
-    observed = mean_estimates(gain[:, None], weight=weight, groups=group, level=level)
+    got = ranking.columns.assignment.take(rows)
+    observed = mean_estimates(
+        gain[:, None], weight=weight, groups=group, assignment=got, level=level
+    )
     return EffectGroup(int(index) + 1, mean, observed[0], len(rows))
 
 
@@ -169,12 +172,11 @@ def best_linear_predictor(ranking: ScoreRanking, *, level: float = 0.95) -> Line
     spread = w @ centred**2 / total
     tau = float(w @ gain / total)
     if not spread > 0:
-        intercept = mean_estimates(gain[:, None], weight=w, groups=ranking.group, level=level)[0]
+        error = ranking.units.errors(gain[:, None] - tau)
+        intercept = around(np.array([tau]), *error, level=level)[0]
         return LinearPredictor(intercept, Estimate(np.nan, np.nan, np.nan, np.nan))
     slope = float(w @ (centred * gain) / total / spread)
     residual = gain - tau - slope * centred
-    errors = std_errors(
-        np.stack([gain - tau, residual * centred / spread], axis=1), w, ranking.group
-    )
-    estimates = around(np.array([tau, slope]), errors, level)
+    influence = np.stack([gain - tau, residual * centred / spread], axis=1)
+    estimates = around(np.array([tau, slope]), *ranking.units.errors(influence), level=level)
     return LinearPredictor(estimates[0], estimates[1])

@@ -128,9 +128,8 @@ def compare_rankings(
     seeds = replicate_seeds(draws, seed)
     values = metric.value(first), metric.value(second)
     spread = replicates(metric, first, seeds) - replicates(metric, second, seeds)
-    return Comparison(
-        metric.name, names, values, percentile_estimate(values[0] - values[1], spread, level), level
-    )
+    difference = percentile_estimate(values[0] - values[1], spread, level, first.typical)
+    return Comparison(metric.name, names, values, difference, level)
 
 
 def compare_policies(
@@ -195,7 +194,8 @@ def compare_policies(
         [_difference(pair, resample(unit, first.weight, s)) for s in replicate_seeds(draws, seed)]
     )
     values = first.weight @ pair / first.weight.sum()
-    estimate = percentile_estimate(float(values[0] - values[1]), spread, level)
+    df = float(first.minus(second).df[metric])
+    estimate = percentile_estimate(float(values[0] - values[1]), spread, level, df)
     return Comparison("policy value", names, (float(values[0]), float(values[1])), estimate, level)
 
 

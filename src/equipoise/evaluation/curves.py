@@ -7,7 +7,9 @@ At each of at most 200 points the influence value of a unit is (gain_i - m) 1{i 
 (G(q) - m q), where m is the gain of units at the cut, taken from the curve's slope.  Points are
 nested, so their whole covariance follows from second moments of the pieces between them: it gives
 the pointwise bands, and the uniform ones by the quantile of the largest of so many correlated
-normals.
+normals.  Both are taken to Student's scale (`equipoise.core.effective_size`): at q = 1 the error
+and the degrees of freedom are those of the average effect, which the band has at every point; a
+point has as many fewer as there are fewer effective units in its top q.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import numba
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
+from scipy.special import ndtr
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.display import Displayed
+from equipoise.core.effective_size import critical, student
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import critical, small_sample
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
@@ -96,11 +99,12 @@ def gain_curve(
     >>> curve.share.tolist(), curve.value.tolist()
     ([0.0, 0.5, 1.0], [0.0, 1.0, 1.0])
     """
-    share, gain, covariance = _curve(ranking, points)
+    share, gain, covariance, df = _curve(ranking, points)
     return _banded(
         np.r_[0, share],
         np.r_[0, gain],
         np.pad(covariance, ((1, 0), (1, 0))),
+        np.r_[df[:1], df],
         level,
         seed,
         share[-1:] * gain[-1],
@@ -140,22 +144,28 @@ def toc_curve(
     >>> curve.share.tolist(), curve.value.tolist()
     ([0.5, 1.0], [1.0, 0.0])
     """
-    share, gain, covariance = _curve(ranking, points)
+    share, gain, covariance, df = _curve(ranking, points)
     scale = np.diag(1 / share)
     scale[:, -1] -= 1
     return _banded(
-        share, gain / share - gain[-1], scale @ covariance @ scale.T, level, seed, np.zeros(1)
+        share, gain / share - gain[-1], scale @ covariance @ scale.T, df, level, seed, np.zeros(1)
     )
 
 
 def _banded(
-    share: Floats, value: Floats, covariance: Floats, level: float, seed: int, at_all: Floats
+    share: Floats,
+    value: Floats,
+    covariance: Floats,
+    df: Floats,
+    level: float,
+    seed: int,
+    at_all: Floats,
 ) -> Curve:
+    """A curve with its bands.   df: (p,) degrees of freedom at each point."""
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
-    pointwise, uniform = (
-        critical(level) * error,
-        _sup_critical(covariance, error, level, seed) * error,
-    )
+    pointwise = np.where(error > 0, critical(level, df) * error, 0.0)
+    normal = _sup_critical(covariance, error, level, seed)
+    uniform = np.maximum(student(float(ndtr(normal)), df[-1]) * error, pointwise)
     return Curve(
         share,
         value,
@@ -172,19 +182,20 @@ def _sup_critical(covariance: Floats, error: Floats, level: float, seed: int) ->
     pointwise one.
     """
     mask = error > error.max() * 1e-9
+    least = float(critical(level))
     if not mask.any():
-        return critical(level)
+        return least
     values, vectors = np.linalg.eigh(
         covariance[np.ix_(mask, mask)] / np.outer(error[mask], error[mask])
     )
     root = vectors * np.sqrt(np.maximum(values, 0))
     draws = np.random.default_rng(seed).standard_normal((SUP_DRAWS, len(root))) @ root.T
-    return max(critical(level), float(np.quantile(np.abs(draws).max(axis=1), level)))
+    return max(least, float(np.quantile(np.abs(draws).max(axis=1), level)))
 
 
-def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats]:
-    """(share (p,), G (p,), covariance of G (p, p)) at the ends of p <= points pieces of about equal
-    weight.
+def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """(share (p,), G (p,), covariance of G (p, p), degrees of freedom (p,)) at the ends of p <=
+    points pieces of about equal weight.
     """
     if points < 1:
         raise InputError("points", "be a whole number >= 1", points, fix="200 draw a smooth curve")
@@ -195,10 +206,15 @@ def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats]:
     second = [np.diag(part) for part in pieces.T[2:]] if alone else _second_moments(ranking, ends)
     share, gain = weight / total, gained / total
     share[-1] = 1.0
-    covariance = (
-        _covariance(share, gain, [m.cumsum(axis=0).cumsum(axis=1) for m in second]) / total**2
+    top = [m.cumsum(axis=0).cumsum(axis=1) for m in second]
+    covariance = _covariance(share, gain, top) / total**2
+    error, whole = (
+        float(part[0]) for part in ranking.units.errors(ranking.gain[:, None] - gain[-1])
     )
-    return share, gain, covariance * small_sample(len(ranking), ranking.group)
+    at_all, effective = float(covariance[-1, -1]), share**2 / np.diag(top[2])
+    small_sample = error**2 / at_all if at_all > 0 else 1.0
+    df = np.maximum(whole * effective / effective[-1], 1.0)
+    return share, gain, covariance * small_sample, df
 
 
 @numba.njit(cache=True)

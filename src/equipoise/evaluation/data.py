@@ -15,14 +15,17 @@ variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.weights import check_propensities, check_weights
+from equipoise.evaluation.base import Estimates, around
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,36 @@ class EvaluationData:
         """
         fixed = len(self.levels) == 1
         return self.levels[0][self.cell] if fixed else self.levels[np.arange(len(self)), self.cell]
+
+    @cached_property
+    def units(self) -> Units:
+        """The independent units of each arm."""
+        return effective_units(self.weight, groups=self.groups, assignment=self.assignment)
+
+    @property
+    def assignment(self) -> Assignment:
+        """What each row got."""
+        fixed = len(self.propensity) == 1
+        own = self.propensity[0] if fixed else self.logged_propensity()
+        return Assignment(self.cell, own, 1 + self.candidates, fixed)
+
+    def means(self, values: Floats, level: float) -> Estimates:
+        """Weighted means of values of these rows.
+
+        Parameters
+        ----------
+        values : array, (n, m)
+            Row values.
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        Estimates, (m,)
+            In the units of the values.
+        """
+        value = self.weight @ values / self.weight.sum()
+        return around(value, *self.units.errors(values - value), level=level)
 
     def gain(self, candidate: int, metric: int) -> Floats:
         """The doubly robust score of one candidate against control on one metric.

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Assignment
 from equipoise.core.errors import InputError
 from equipoise.core.weights import SUM_TOLERANCE
 from equipoise.evaluation.base import Estimates, mean_estimates
@@ -186,6 +187,8 @@ class PolicyValue:
         Codes of clusters.
     level : float
         Of the intervals.
+    assignment : Assignment or None, default None
+        The arm of each row.
 
     Examples
     --------
@@ -201,6 +204,7 @@ class PolicyValue:
     weight: Floats
     groups: Ints | None
     level: float
+    assignment: Assignment | None = None
 
     def minus(self, other: PolicyValue) -> Estimates:
         """The gain over another policy valued on the same rows, paired.
@@ -224,7 +228,11 @@ class PolicyValue:
             shapes = f"{self.rows.shape} and {other.rows.shape}"
             raise InputError("two policies", "be valued on the same rows and metrics", shapes)
         return mean_estimates(
-            self.rows - other.rows, weight=self.weight, groups=self.groups, level=self.level
+            self.rows - other.rows,
+            weight=self.weight,
+            groups=self.groups,
+            assignment=self.assignment,
+            level=self.level,
         )
 
 
@@ -262,8 +270,8 @@ def policy_value(
     [2.0]
     """
     values = method(decisions(policy, len(rows), rows.candidates), rows)
-    estimates = mean_estimates(values, weight=rows.weight, groups=rows.groups, level=level)
-    return PolicyValue(estimates, values, rows.weight, rows.groups, level)
+    estimates = rows.means(values, level)
+    return PolicyValue(estimates, values, rows.weight, rows.groups, level, rows.assignment)
 
 
 def decisions(policy: Any, n: int, candidates: int) -> Decisions:

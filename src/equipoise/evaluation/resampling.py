@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
@@ -76,10 +77,16 @@ def replicates(metric: Metric, ranking: ScoreRanking, seeds: NDArray[np.uint64])
     )
 
 
-def percentile_estimate(value: float, draws: Floats, level: float) -> Estimate:
-    """The value with the spread and the percentile interval of its replicates (draws,)."""
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
-    return Estimate(value, float(draws.std(ddof=1)), float(low), float(high))
+def percentile_estimate(value: float, draws: Floats, level: float, df: float) -> Estimate:
+    """The value with the spread and the percentile interval of its replicates (draws,).
+
+    Replicates of few units vary too little, by df / (df + 1), and their percentiles are those of a
+    normal: the ends go out by Student's quantile over the normal one.
+    """
+    ends = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+    reach = float(critical(level, df) / critical(level)) * np.sqrt((df + 1) / df)
+    low, high = value + reach * (ends - value)
+    return Estimate(value, float(draws.std(ddof=1)), float(low), float(high), df)
 
 
 def bootstrap(
@@ -119,6 +126,5 @@ def bootstrap(
     >>> estimate.value, estimate.low <= estimate.high
     (0.125, True)
     """
-    return percentile_estimate(
-        metric.value(ranking), replicates(metric, ranking, replicate_seeds(draws, seed)), level
-    )
+    spread = replicates(metric, ranking, replicate_seeds(draws, seed))
+    return percentile_estimate(metric.value(ranking), spread, level, ranking.typical)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.effective_size import Assignment, Units, critical, effective_units
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate, critical, std_errors
+from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.sorting import RankedScores, sort_scores
 
@@ -64,6 +65,13 @@ class RankedColumns:
         """1 candidate, 0 control, -1 any other cell, (n,)."""
         cell = self.rows.cell[self.ranked.order]
         return np.where(cell == 0, 0, np.where(cell == 1 + self.candidate, 1, -1)).astype(np.int8)
+
+    @cached_property
+    def assignment(self) -> Assignment:
+        """What each row got."""
+        got = self.rows.assignment
+        own = got.probability if got.fixed else self.ranked.of(got.probability)
+        return Assignment(got.cell[self.ranked.order], own, got.cells, got.fixed)
 
     @cached_property
     def group(self) -> Ints | None:
@@ -148,6 +156,16 @@ class ScoreRanking:
     def group(self) -> Ints | None:
         """Cluster codes, (n,), or None."""
         return self.columns.group
+
+    @cached_property
+    def units(self) -> Units:
+        """The independent units of each arm, in ranked order."""
+        return effective_units(self.weight, groups=self.group, assignment=self.columns.assignment)
+
+    @property
+    def typical(self) -> float:
+        """Degrees of freedom of candidate against control, were all rows' gains alike."""
+        return self.units.typical([0, 1 + self.candidate])
 
     def reweighted(self, weight: Floats) -> ScoreRanking:
         """The same ranking with other weights.
@@ -246,6 +264,6 @@ class Metric:
         if self.influence is None:
             return Estimate(self.value(ranking), np.nan, np.nan, np.nan)
         value, psi = self.influence(ranking)
-        error = float(std_errors(psi[:, None], ranking.weight, ranking.group)[0])
-        reach = critical(level) * error
-        return Estimate(value, error, value - reach, value + reach)
+        error, df = (float(part[0]) for part in ranking.units.errors(psi[:, None]))
+        reach = float(critical(level, df)) * error
+        return Estimate(value, error, value - reach, value + reach, df)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import student
 from equipoise.core.errors import InputError
 from equipoise.core.strata import STRATA, Scheme, check_reward, offer_chance, offer_threshold
 from equipoise.evaluation.base import Estimate, Estimates, mean_estimates
@@ -177,7 +177,8 @@ def offer_value(
     """
     rows = _chances(offered, signals) * (signals @ check_reward(reward))
     estimate = mean_estimates(rows[:, None], weight=weight, groups=groups, level=level)[0]
-    return OfferValue(estimate, estimate.value - float(ndtri(level)) * estimate.std_error, rows)
+    reach = float(student(level, estimate.df)) * estimate.std_error
+    return OfferValue(estimate, estimate.value - reach, rows)
 
 
 def offer_curve(
@@ -361,7 +362,7 @@ def _times(estimates: Estimates, s: int, factor: float) -> Estimate:
     """An estimate in another unit; a negative factor turns its interval round."""
     one = estimates[s]
     low, high = sorted((one.low * factor, one.high * factor))
-    return Estimate(one.value * factor, one.std_error * abs(factor), low, high)
+    return Estimate(one.value * factor, one.std_error * abs(factor), low, high, one.df)
 
 
 def _chances(offered: Floats, signals: Floats) -> Floats:

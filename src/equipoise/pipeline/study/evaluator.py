@@ -17,6 +17,7 @@ import numpy as np
 
 from equipoise.artifacts.costs import Costs
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Assignment
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.scores import dr_scores
@@ -33,7 +34,7 @@ class Judge:
     scores : (n, K, m) doubly robust scores of each metric under each cell.
     spend : (n, K) scores of the money spent under each cell, 0 under control.
     metrics : the m names.   weight : (n,) or None.   groups : (n,) codes or None.   level : of the
-        intervals.
+        intervals.   assignment : what each row got.
     """
 
     scores: Floats
@@ -42,6 +43,7 @@ class Judge:
     weight: Floats | None
     groups: Ints | None
     level: float
+    assignment: Assignment | None = None
 
     def gains(self, policy: Floats) -> Floats:
         """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n,
@@ -67,7 +69,14 @@ class Judge:
         keep = slice(None) if rows is None else rows
         weight = None if self.weight is None else self.weight[keep]
         groups = None if self.groups is None else self.groups[keep]
-        estimates = mean_estimates(gains[keep], weight=weight, groups=groups, level=self.level)
+        got = (
+            self.assignment
+            if self.assignment is None or rows is None
+            else self.assignment.take(rows)
+        )
+        estimates = mean_estimates(
+            gains[keep], weight=weight, groups=groups, assignment=got, level=self.level
+        )
         values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
         return values, estimates[len(self.metrics)].interval
 
@@ -77,8 +86,10 @@ def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, lev
     y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
     scores = dr_scores(y, log.cells, propensity, effects.levels())
     spend = costs.spend_scores(scores, effects.metrics, log.table)
+    own = propensity[np.arange(len(log)), log.cells]
+    got = Assignment(log.cells, own, propensity.shape[1], fixed=False)
     return Judge(
-        scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level
+        scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level, got
     )
 
 

@@ -51,11 +51,12 @@ class Curves:
 
 @dataclass(frozen=True)
 class Linear:
-    """An effect phi(t)' theta_j.   theta: (p, m); covariance: (m, p, p)."""
+    """An effect phi(t)' theta_j.   theta: (p, m); covariance: (m, p, p); df: of its intervals."""
 
     space: Shares
     theta: Floats
     covariance: Floats
+    df: float
 
 
 @dataclass(frozen=True)
@@ -163,11 +164,12 @@ def shares(parts: list[Exposures], reach: list[Reach], settings: CurveSettings) 
         [theta for theta, _ in fits], [v for _, v in fits], blocks
     )
     curves = []
-    for one, space, theta, covariance in zip(reach, spaces, means, covariances, strict=True):
+    for one, rows, space, theta, covariance in zip(
+        reach, parts, spaces, means, covariances, strict=True
+    ):
         effect = np.stack([space.alone(k, grid) @ theta for k, grid in enumerate(one.grid)])
-        curves.append(
-            Curves(one, effect, theta[len(theta) - P :], Linear(space, theta, covariance))
-        )
+        model = Linear(space, theta, covariance, rows.degrees(len(theta)))
+        curves.append(Curves(one, effect, theta[len(theta) - P :], model))
     return curves
 
 

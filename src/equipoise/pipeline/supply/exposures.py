@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import effective_units
 from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
@@ -35,6 +36,11 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def degrees(self, parameters: int) -> float:
+        """Degrees of freedom that the units leave beside so many parameters, at least 1."""
+        units = effective_units(self.weight, groups=self.groups)
+        return max(float(units.normal[0]) + 1 - parameters, 1.0)
 
     def take(self, rows: Any) -> Exposures:
         """Some of the rows."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.effective_size import critical
 from equipoise.core.log import Log
-from equipoise.evaluation.base import critical
 from equipoise.pipeline.supply.exposures import Exposures
 from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask
 from equipoise.pipeline.supply.value import Valuation
@@ -96,7 +96,7 @@ def curves_found(
             if curves.model is not None:
                 phi = curves.model.space.encode(mixes)
                 effect = phi @ curves.model.theta
-                spread = critical(level) * np.sqrt(
+                spread = critical(level, curves.model.df) * np.sqrt(
                     np.maximum(np.einsum("gp,mpq,gq->gm", phi, curves.model.covariance, phi), 0)
                 )
             for j, outcome in enumerate(task.outcomes):

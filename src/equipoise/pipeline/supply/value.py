@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.core.progress import Progress, silent
 from equipoise.estimators import BoostedTrees
-from equipoise.evaluation.base import critical
 from equipoise.evaluation.shift import ShiftValue, shift_value
 from equipoise.learners.base_learners import Table, predict_all
 from equipoise.learners.crossfit import Nuisance, learn_targets
@@ -53,14 +53,17 @@ Level = Callable[[Floats, Floats], Floats]  # users (n, d), mixes (n, K) -> (n, 
 
 @dataclass(frozen=True)
 class Gain:
-    """A gain a head as each judge says it.   value, variance: (judges, m)."""
+    """A gain a head as each judge says it.   value, variance: (judges, m); df: degrees of freedom
+    that the units of the judging rows leave.
+    """
 
     value: Floats
     variance: Floats
+    df: float = np.inf
 
     def intervals(self, level: float) -> list[list[float]]:
         """[mean of the judges, lowest low, highest high] of each metric."""
-        reach = critical(level) * np.sqrt(self.variance)
+        reach = critical(level, self.df) * np.sqrt(self.variance)
         ends = (
             self.value.mean(axis=0),
             (self.value - reach).min(axis=0),
@@ -181,21 +184,23 @@ def value(
         part: shift_value(rows.y, *arrays, weight=rows.weight, groups=rows.groups, level=level)
         for part, arrays in steps.items()
     }
+    df = rows.degrees(1)
     return Valuation(
         rows.weight @ rows.y / rows.weight.sum(),
-        _pooled(whole, size),
-        _pooled(against, size),
+        _pooled(whole, size, df),
+        _pooled(against, size, df),
         shifts,
     )
 
 
-def _pooled(gains: dict[str, list[Gain]], size: list[float]) -> dict[str, Gain]:
+def _pooled(gains: dict[str, list[Gain]], size: list[float], df: float = np.inf) -> dict[str, Gain]:
     """The gains over folds: their rows are different ones."""
     p = np.array(size)[:, None, None]
     return {
         way: Gain(
             (p * np.stack([one.value for one in each])).sum(axis=0),
             (p**2 * np.stack([one.variance for one in each])).sum(axis=0),
+            df,
         )
         for way, each in gains.items()
     }
