@@ -16,8 +16,8 @@ rows: n_t, n_c their numbers, Y_t, Y_c their outcomes' sums; N, N_t at the end.
               the average effect nears 0
 
 A weight counts as that many equal rows.  causalml leaves the order of ties to an unstable sort;
-here its curves are straight over ties.  No interval is known for these; `bootstrap` gives one.  For
-decisions use `qini` or `autoc`.
+here its figures are the mean over those orders (`tie_orders`).  No interval is known for these;
+`bootstrap` gives one.  For decisions use `qini` or `autoc`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
+from equipoise.evaluation.tie_orders import curve_sums
 
 
 @numba.njit(cache=True)
@@ -152,47 +153,22 @@ def _auuc_sklift(r: ScoreRanking) -> float:
     return _ratio(_counts(r), _perfect_uplift(_square(r)), _sklift_uplift)
 
 
-def _both_met(ends: Floats) -> tuple[Floats, Floats]:
-    """The counts and k at the ties from which both arms have rows, (4, g) and (g,)."""
-    both = (ends[0] > 0) & (ends[1] > 0)
-    if not both.any():
+def _causalml(r: ScoreRanking, gains: bool) -> tuple[float, float]:
+    """(mean over k = 0..N of gain(k), or of qini(k) less the straight line; the end)."""
+    whole = bool((r.weight == np.floor(r.weight)).all())
+    total, n_t, n_c, y_t, y_c = curve_sums(r.outcome, r.arm, r.weight, r.last, whole, gains)
+    if n_t == 0 or n_c == 0:
         raise InputError(
             "candidate and control",
             "both have rows",
             "rows of one arm",
             fix="evaluate on rows of both arms",
         )
-    met = ends[:, both]
-    return met, met[0] + met[1]
-
-
-def _sum_over_rows(k: Floats, curve: Floats) -> float:
-    """Sum over rows 1..N of a curve that is straight from (0, 0) and between its points (k,
-    curve).
-    """
-    size, before = np.diff(k, prepend=0.0), np.r_[0.0, curve[:-1]]
-    return float(np.sum(size * before + (size + 1) / 2 * (curve - before)))
-
-
-def _causalml_gain(r: ScoreRanking) -> tuple[float, float]:
-    """(mean over k = 0..N, the end) of gain(k)."""
-    (n_t, n_c, y_t, y_c), k = _both_met(_counts(r))
-    lift = y_t / n_t - y_c / n_c
-    gain = k * lift
-    # the lift rises straight from 0, so the gain is a parabola
-    before = lift[0] * (k[0] + 1) * (2 * k[0] + 1) / 6
-    inner = _sum_over_rows(k, gain) - gain[0] * (k[0] + 1) / 2
-    return (before + inner) / (k[-1] + 1), float(gain[-1])
-
-
-def _causalml_qini(r: ScoreRanking) -> tuple[float, float]:
-    """(mean over k = 0..N of qini(k) less the straight line, the end)."""
-    ends = _counts(r)
-    _both_met(ends)
-    n_t, n_c, y_t, y_c = ends[:, ends[1] > 0]
     k = n_t + n_c
-    curve = y_t - y_c * n_t / n_c
-    return _sum_over_rows(k, curve) / (k[-1] + 1) - curve[-1] / 2, float(curve[-1])
+    if gains:
+        return total / (k + 1), k * (y_t / n_t - y_c / n_c)
+    end = y_t - y_c * n_t / n_c
+    return total / (k + 1) - end / 2, end
 
 
 def _normalised(name: str, area: float, end: float) -> float:
@@ -210,20 +186,20 @@ auuc_sklift = Metric(
     "auuc_sklift", f"{SKLIFT}, uplift(k) = k (Y_t / n_t - Y_c / n_c)", "ratio", _auuc_sklift
 )
 qini_causalml_raw = Metric(
-    "qini_causalml_raw", "mean_k qini(k) - qini(N) / 2", "total", lambda r: _causalml_qini(r)[0]
+    "qini_causalml_raw", "mean_k qini(k) - qini(N) / 2", "total", lambda r: _causalml(r, False)[0]
 )
 auuc_causalml_raw = Metric(
-    "auuc_causalml_raw", "mean_k gain(k)", "total", lambda r: _causalml_gain(r)[0]
+    "auuc_causalml_raw", "mean_k gain(k)", "total", lambda r: _causalml(r, True)[0]
 )
 qini_causalml = Metric(
     "qini_causalml",
     "qini_causalml_raw / |qini(N)|",
     "ratio",
-    lambda r: _normalised("qini_causalml", *_causalml_qini(r)),
+    lambda r: _normalised("qini_causalml", *_causalml(r, False)),
 )
 auuc_causalml = Metric(
     "auuc_causalml",
     "auuc_causalml_raw / |gain(N)|",
     "ratio",
-    lambda r: _normalised("auuc_causalml", *_causalml_gain(r)),
+    lambda r: _normalised("auuc_causalml", *_causalml(r, True)),
 )
