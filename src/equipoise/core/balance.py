@@ -53,7 +53,8 @@ def balance(log: Log, numbers: dict[str, Floats]) -> Check:
         return check("balance", "ok", "There are no features to compare.")
     large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
     beyond_chance = [row for row in large if abs(row["z"]) > SMD_SIGMAS]
-    weighted = " after weighting by the logged propensities" if log.roles.propensity else ""
+    whose = "logged propensities" if log.roles.propensity else "periods' shares of arms"
+    weighted = f" after weighting by the {whose}" if log.varies else ""
     worst = (
         f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']},"
         f" {rows[0]['candidate']})"
@@ -77,7 +78,7 @@ def balance(log: Log, numbers: dict[str, Floats]) -> Check:
 
 def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
     weight = np.ones(len(log)) if log.weight is None else log.weight
-    if log.roles.propensity and log.propensity is not None:
+    if log.varies and log.propensity is not None:
         weight = weight / log.propensity[np.arange(len(log)), log.cells]
     rows = []
     for feature, x in numbers.items():

@@ -5,6 +5,7 @@
                    for all rows this is Pearson's chi-square.  p < 0.001 fails (Fabijan et al., KDD
                    2019).
     balance        see `core.balance`.
+    over time      see `core.time_check`; where the log has a time.
     missing        chi-square of missing or not against the cells; p < 0.01 / columns warns.
 
 A check is {"name", "status": "ok" | "note" | "warn" | "fail", "summary", "rows"}.  K = 1 + k cells,
@@ -25,6 +26,7 @@ from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.effective_size import FEW, Assignment, Units, effective_units
 from equipoise.core.log import Log, Outcome
+from equipoise.core.time_check import shares_over_time
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
@@ -60,6 +62,7 @@ def check_log(log: Log) -> list[Check]:
     numbers = numeric_features(log)
     return [
         sample_ratio(log),
+        *shares_over_time(log, _assigned_units(log)),
         missing_values(log),
         *default_features(log),
         constant_features(log),
@@ -255,7 +258,7 @@ def overlap(log: Log) -> Check:
             " confounders being logged."
         )
         return check("overlap", "note", summary)
-    if not log.roles.propensity:
+    if not log.varies:
         rows = [
             {"cell": cell, "propensity": float(e)}
             for cell, e in zip(log.cell_names, log.propensity[0], strict=True)
@@ -285,7 +288,8 @@ def overlap(log: Log) -> Check:
             " weights will rule the figures."
         )
         return check("overlap", "warn", summary, rows)
-    return check("overlap", "ok", f"The smallest logged propensity is {least:.3g}.", rows)
+    whose = "logged propensity" if log.roles.propensity else "share of an arm in a period"
+    return check("overlap", "ok", f"The smallest {whose} is {least:.3g}.", rows)
 
 
 def duplicates(log: Log) -> Check:

@@ -18,6 +18,7 @@ from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import LogError
 from equipoise.core.log_checks import check_values, not_numbers
+from equipoise.core.periods import period_codes, period_shares
 from equipoise.core.roles import KINDS as KINDS
 from equipoise.core.roles import Kind as Kind
 from equipoise.core.roles import Outcome as Outcome
@@ -133,11 +134,32 @@ class Log:
         if self.roles.design is None:
             return None
         if self.roles.design == "shares":
+            if self.periods is not None:
+                return period_shares(self.periods, self.cells, len(self.cell_names), self.weight)
             share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
             return np.broadcast_to(share / share.sum(), (len(self), len(share)))
         return np.broadcast_to(
             np.asarray(self.roles.design, np.float64), (len(self), len(self.roles.design))
         )
+
+    @cached_property
+    def periods(self) -> Ints | None:
+        """The period of each row as codes in the order of time, (n,), where arms are compared
+        within periods: the log has a time and does not know the probabilities.
+        """
+        time, known = self.roles.time, self.roles.propensity or self.roles.design
+        if time is None or not self.roles.periods or known not in (None, (), "shares"):
+            return None
+        if not columns.is_numeric(self.table[time]):
+            return None
+        codes = period_codes(self.table[time], self.cells)
+        return codes if codes.any() else None
+
+    @property
+    def varies(self) -> bool:
+        """Whether the log knows a probability for each row, not one for all."""
+        shares = self.roles.design == "shares" and self.periods is not None
+        return bool(self.roles.propensity) or shares
 
     @cached_property
     def weight(self) -> Floats | None:
@@ -218,6 +240,8 @@ class Log:
         part.treatment = self.treatment[index]
         if self.roles.design == "shares" and self.propensity is not None:
             part.propensity = self.propensity[index]  # the whole experiment's shares
+        if self.roles.time is not None:
+            part.periods = None if self.periods is None else self.periods[index]
         return part
 
     def _treatment_values(self) -> NDArray[Any]:

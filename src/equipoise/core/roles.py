@@ -71,13 +71,16 @@ class Roles:
     weight : str or None, default None
         Survey or sampling weight.
     time : str or None, default None
-        When the row was decided on.
+        When the row was decided on; see ``periods``.
     group : str or None, default None
         Rows that belong together, such as a user's requests.
     id : str or None, default None
         The unit's id; each may occur once.
     protected : tuple of str, default ()
         Never features; audited in the report.
+    periods : bool, default True
+        Whether ``time`` says who was likely to get what where the probabilities are not known: arms
+        are then compared within periods.  False takes one share for all times.
 
     Examples
     --------
@@ -98,6 +101,7 @@ class Roles:
     group: str | None = None
     id: str | None = None
     protected: tuple[str, ...] = ()
+    periods: bool = True
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ def roles_to_json(roles: Roles) -> dict[str, Any]:
         value = getattr(roles, field.name)
         if field.name == "outcomes":
             value = [{f.name: getattr(o, f.name) for f in fields(o)} for o in value]
-        if value not in (None, ()):
+        if value not in (None, ()) and not (field.name == "periods" and value):
             plain[field.name] = list(value) if isinstance(value, tuple) else value
     return plain
 

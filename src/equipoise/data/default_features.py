@@ -188,7 +188,7 @@ def _arms_p(statistic: Statistic, log: Log) -> float:
     """The p-value of Kruskal and Wallis' H between the arms; 1 where it cannot be told."""
     kind, values = statistic
     cell, weight = log.cells, np.ones(len(log))
-    if log.roles.propensity and log.propensity is not None:
+    if log.varies and log.propensity is not None:
         weight = 1 / log.propensity[np.arange(len(log)), cell]
     arms, cell = np.unique(cell, return_inverse=True)
     if len(arms) < 2 or values.min() == values.max():

@@ -45,6 +45,7 @@ def read_log(
     group: str | None = None,
     id: str | None = None,
     protected: str | Sequence[str] = (),
+    periods: bool = True,
 ) -> Log:
     """Read an experiment log from a file or a frame.
 
@@ -76,13 +77,16 @@ def read_log(
     weight : str, default None
         The column of weights.
     time : str, default None
-        The column of times.
+        The column of times; see ``periods``.
     group : str, default None
         The column of clusters, whose rows are not independent.
     id : str, default None
         The column of ids.
     protected : str or sequence of str, default ()
         Columns that are audited and never features.
+    periods : bool, default True
+        Whether arms are compared within periods of ``time`` where the probabilities are not known;
+        False takes one share for all times.
 
     Returns
     -------
@@ -120,6 +124,7 @@ def read_log(
         group=group,
         id=id,
         protected=_names(protected),
+        periods=periods,
     )
     taken = set(roles.columns())
     free = [name for name in names if name not in taken]

@@ -62,6 +62,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     space: Space | None
     takes = "any space"  # which spaces it serves, for the error of one that it does not
     gives_std_error = False  # whether its effects have a std_error
+    uses_propensity = False  # whether known propensities alone make its effects right
 
     def fit(
         self,

@@ -54,6 +54,11 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     @property
+    def uses_propensity(self) -> bool:
+        """Whether the estimator does."""
+        return bool(getattr(self.estimator, "uses_propensity", False))
+
+    @property
     def space(self) -> Space | None:
         """The space of the estimator."""
         space: Space | None = self.estimator.space

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.errors import InputError, PlanError
-from equipoise.data import make_coupon_world
-from equipoise.estimators import BoostedTrees, LinearDML, TLearner
+from equipoise.data import make_coupon_world, read_log
+from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner
 from equipoise.pipeline import run
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, with_space
 from equipoise.pipeline.study.honest import HonestPolicy, honest_policy
 from equipoise.pipeline.study.study import make_study
+from equipoise.treatments import Arms
 
 TREES = TLearner(BoostedTrees(5))
 BUDGET = {"cost": 2.0, "paid": "always", "budget": 0.5}
@@ -201,3 +204,52 @@ def test_it_shows_itself_in_words_and_escaped(policy):
     page = policy._repr_html_()
     assert page.count("<tr>") == len(text.splitlines()) - 1
     assert "<script" not in page
+
+
+def ramp(seed, n=4000):
+    """Three arms whose shares drift from 8:1:1 to 3:3:4 over four weeks while the level rises."""
+    g = np.random.default_rng(seed)
+    day = g.integers(0, 28, n)
+    late = day / 27
+    p = np.column_stack([0.8 - 0.5 * late, 0.1 + 0.2 * late])
+    arm = (g.random(n)[:, None] > np.cumsum(p, axis=1)).sum(axis=1)
+    x = g.normal(size=n)
+    y = 0.5 * x + 1.5 * late + g.normal(size=n)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(day, "D")
+    return pd.DataFrame({"x": x, "day": when, "arm": np.array(list("abc"))[arm], "y": y})
+
+
+@pytest.mark.parametrize("learner", [DRLearner, TLearner])
+@pytest.mark.parametrize("design", ["shares", None])
+def test_a_ramp_up_gains_nothing(learner, design):
+    """Without periods the gain is 0.14 and no interval of any seed holds the truth, 0."""
+    hits, estimator = [], learner(LinearRegression())
+    for seed in range(12):
+        log = read_log(
+            ramp(seed),
+            treatment="arm",
+            outcomes={"y": "continuous"},
+            features=["x"],
+            time="day",
+            design=design,
+            space=Arms(list("abc")),
+        )
+        effects = cross_fit_effects(log, estimator)
+        assert np.abs(effects.values.mean(axis=0)).max() < 0.15  # 0.27 without periods
+        _, low, high = honest_policy(log, effects, weights={"y": 1}, offers=0.5).values["y"]
+        hits.append(low <= 0 <= high)
+    assert sum(hits) >= 10
+
+
+def test_what_time_did_is_no_noise_of_the_interval():
+    """A level that doubles: the interval is that of a log without time, not that of the levels."""
+    table = ramp(0)
+    table["y"] += 10 * (table["day"] > "2024-01-14")
+    roles = {"treatment": "arm", "outcomes": {"y": "continuous"}, "features": ["x"]}
+    widths = []
+    for frame in (ramp(0), table):
+        log = read_log(frame, time="day", design="shares", space=Arms(list("abc")), **roles)
+        learner = DRLearner(LinearRegression(), LinearRegression())
+        _, low, high = honest_policy(log, learner, weights={"y": 1}, offers=0.5).values["y"]
+        widths.append(high - low)
+    assert widths[1] < 1.3 * widths[0]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from equipoise.core.log import Log
 from equipoise.data import load_thornton, make_coupon_world, make_voucher_world
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import log_folds
@@ -18,7 +21,11 @@ def test_the_logs_own_propensity_comes_first():
 def test_else_the_observed_shares():
     log, _ = make_coupon_world(500, logged=False, seed=0)
     assert log.propensity is None
-    assert np.allclose(propensity_of(log)[0], np.bincount(log.cells) / 500)
+    timeless = Log(log.table, replace(log.roles, periods=False), log.space)
+    assert np.allclose(propensity_of(timeless), np.bincount(log.cells) / 500)
+    for period in range(int(log.periods.max()) + 1):  # the log has a time
+        rows = log.periods == period
+        assert np.allclose(propensity_of(log)[rows], np.bincount(log.cells[rows]) / rows.sum())
 
 
 def test_learnt_where_the_plan_asks_and_closer_to_the_truth_than_shares():

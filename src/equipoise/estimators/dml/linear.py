@@ -159,6 +159,7 @@ class LinearDML(EffectEstimator):
 
     takes = "a space that encodes its treatments"
     gives_std_error = True
+    uses_propensity = True
     baseline_: Floats | list[Fitted]  # (1 + d, m) of [1, z], or a model a metric
 
     def __init__(

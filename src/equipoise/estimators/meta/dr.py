@@ -59,6 +59,7 @@ class DRLearner(EffectEstimator):
     """
 
     takes = "finite: Arms, or Dose by its bins"
+    uses_propensity = True
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class RLearner(EffectEstimator):
     """
 
     takes = "finite: Arms, or Dose by its bins"
+    uses_propensity = True
 
     def __init__(
         self,

@@ -113,6 +113,7 @@ class LogPlan(PlanTable):
     group: str | None = None
     id: str | None = None
     protected: Names | None = None
+    periods: bool | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -139,6 +140,7 @@ class LogPlan(PlanTable):
             "group",
             "id",
             "protected",
+            "periods",
         )
         return {
             name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())

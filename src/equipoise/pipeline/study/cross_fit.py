@@ -25,6 +25,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.features import FeatureMap
 from equipoise.core.folds import fold_ids
 from equipoise.core.log import Log
+from equipoise.core.periods import period_weights
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
@@ -73,6 +74,9 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     propensity : array of float, shape (n, K), or a model that learns it, optional
         By default what the log knows.
 
+    Where the log has periods, an estimator that does not use propensities, or is not given them,
+    takes weights that make the arms' shares alike in all periods.
+
     Returns
     -------
     Model
@@ -81,12 +85,16 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
     probability = log.propensity if propensity is None else propensity
+    weight = log.weight
+    knows = isinstance(probability, np.ndarray) and getattr(model, "uses_propensity", False)
+    if log.periods is not None and not knows and not isinstance(propensity, np.ndarray):
+        weight = period_weights(log.periods, log.cells, len(log.cell_names), weight)
     model.fit(
         features.table(log.features),
         targets(log),
         treatment=log.treatment,
         propensity=probability,
-        sample_weight=log.weight,
+        sample_weight=weight,
         groups=log.groups,
     )
     return Model(features, model)

@@ -20,6 +20,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import Assignment
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
+from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
 from equipoise.evaluation import mean_estimates
 from equipoise.report.findings import Interval
@@ -82,9 +83,17 @@ class Judge:
 
 
 def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, level: float) -> Judge:
-    """The judge of a log whose effects are cross-fitted.   propensity: (n, K)."""
+    """The judge of a log whose effects are cross-fitted.   propensity: (n, K).
+
+    Where the log has periods, each level is moved by its mean error in the period: with the shares
+    of the period as propensities no value changes, and intervals are free of what time did.
+    """
     y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
-    scores = dr_scores(y, log.cells, propensity, effects.levels())
+    levels, cell = effects.levels(), log.cells
+    if log.periods is not None:
+        residual = y - levels[np.arange(len(y)), cell]
+        levels = levels + period_effects(residual, log.periods, cell, levels.shape[1], log.weight)
+    scores = dr_scores(y, cell, propensity, levels)
     spend = costs.spend_scores(scores, effects.metrics, log.table)
     own = propensity[np.arange(len(log)), log.cells]
     got = Assignment(log.cells, own, propensity.shape[1], fixed=False)

@@ -11,6 +11,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.core.periods import period_shares
 from equipoise.estimators import LearntPropensity
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.findings import Check
@@ -54,6 +55,8 @@ def propensity_of(log: Log) -> Floats:
     """
     if log.propensity is not None:
         return log.propensity
+    if log.periods is not None:
+        return period_shares(log.periods, log.cells, len(log.cell_names), log.weight)
     share = np.bincount(log.cells, log.weight, minlength=len(log.cell_names))
     return np.broadcast_to(share / share.sum(), (len(log), len(share)))
 
@@ -79,6 +82,8 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
     went.
     """
     X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
+    if log.periods is not None:
+        X = np.column_stack([X, log.periods.astype(np.float64)])
     model = LearntPropensity(random_state=seed)
     propensity: Floats = model.cross_fit(
         X, log.cells, len(log.cell_names), fold=fold, weight=log.weight

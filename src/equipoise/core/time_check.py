@@ -1,0 +1,135 @@
+"""Do the arms' shares change with time?
+
+    chi2 = sum_p d_p' V_p^-1 d_p,   d_pa = N_pa - E_pa,   E_pa = sum_{i in p} e_ia,
+    V_p = sum_{i in p} (diag(e_i) - e_i e_i')
+
+over the periods p, df = P (K - 1) where the log knows e.  Else e is the observed share, and this
+is Pearson's chi-square of periods and arms, df = (P - 1) (K - 1).  p < 0.001 and a share that is
+off by 0.01 or more in some period warns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import chdtrc
+
+from equipoise.core import columns
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.balance import Check, check
+from equipoise.core.log import Log
+from equipoise.core.periods import period_codes
+
+SURE = 0.001  # p-value
+LARGE = 0.01  # of a share's difference in a period
+LEAST = 10  # rows of every arm in a period that the test is for
+NAME = "arm shares over time"
+
+
+def shares_over_time(log: Log, units: Ints) -> list[Check]:
+    """The check of a log with a time, or with features that are times; none for any other.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment log.
+    units : array of int
+        The rows that were assigned one by one.
+
+    Returns
+    -------
+    list of dict
+        The check, or nothing.
+    """
+    time = log.roles.time
+    if time is not None:
+        return [_of_the_role(log, time, units)]
+    features = [name for name in log.roles.features if _is_time(log.table[name])]
+    if not features:
+        return []
+    drifts = [name for name in features if _drifts(_table(log, name, units))]
+    if not drifts:
+        return [check(NAME, "ok", f"The arms' shares do not change with {', '.join(features)}.")]
+    summary = (
+        f"The arms' shares change with {', '.join(drifts)}: if that is when a row was decided on,"
+        " say so (time), and arms are compared within periods."
+    )
+    return [check(NAME, "warn", summary, _rows(log, _table(log, drifts[0], units)))]
+
+
+def _of_the_role(log: Log, time: str, units: Ints) -> Check:
+    if not columns.is_numeric(log.table[time]):
+        summary = f"{time} is text, so nothing can be said of arms over time: store times as times."
+        return check(NAME, "warn", summary)
+    table = _table(log, time, units)
+    if not _drifts(table):
+        return check(NAME, "ok", f"The arms' shares do not change with {time} beyond chance.")
+    known = log.roles.propensity or log.roles.design not in (None, "shares")
+    if known:
+        told = "which the probabilities of the log do not say: give those of each row"
+    elif log.periods is not None:
+        told = "so arms are compared within periods"
+    elif not log.roles.periods:
+        told = "and periods are switched off: a comparison of arms is one of times too"
+    else:
+        told = "and an arm has too few rows to be compared within periods: leave out early times"
+    summary = f"The arms' shares change with {time}, {told}."
+    return check(NAME, "warn", summary, _rows(log, table))
+
+
+def _is_time(column: pa.ChunkedArray) -> bool:
+    kind = columns.value_type(column)
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def _table(log: Log, name: str, units: Ints) -> tuple[Floats, Floats, float]:
+    """Rows (P, K) of each period and arm, those expected, and the p-value; arms without any rows
+    are left out.
+    """
+    every = log.cells[units]
+    present = np.bincount(every, minlength=len(log.cell_names)) > 0
+    cell = np.cumsum(present)[every] - 1
+    period = period_codes(log.table[name].take(pa.array(units)), cell, least=LEAST)
+    K, P = int(present.sum()), int(period.max()) + 1
+    count = np.bincount(period * K + cell, minlength=P * K).reshape(P, K).astype(np.float64)
+    known = log.propensity if log.roles.design != "shares" else None
+    if known is None or not present.all():
+        expected = count.sum(axis=1, keepdims=True) * count.sum(axis=0) / count.sum()
+        chi2 = float(((count - expected) ** 2 / expected).sum())
+        return count, expected, float(chdtrc(max(P - 1, 1) * (K - 1), chi2)) if K > 1 else 1.0
+    e = known[units]
+    expected = np.stack([np.bincount(period, column, minlength=P) for column in e.T], axis=1)
+    chi2 = sum(
+        float(gap @ np.linalg.solve(spread, gap))
+        for gap, spread in (_gap(count[p], e[period == p]) for p in range(P))
+    )
+    return count, expected, float(chdtrc(P * (K - 1), chi2))
+
+
+def _gap(count: Floats, e: Floats) -> tuple[Floats, Floats]:
+    """d and V of a period without control, (K - 1,) and (K - 1, K - 1)."""
+    expected = e.sum(axis=0)
+    return (count - expected)[1:], (np.diag(expected) - e.T @ e)[1:, 1:]
+
+
+def _drifts(table: tuple[Floats, Floats, float]) -> bool:
+    count, expected, p = table
+    off = np.abs(count - expected) / count.sum(axis=1, keepdims=True)
+    return p < SURE and bool(off.max() >= LARGE)
+
+
+def _rows(log: Log, table: tuple[Floats, Floats, float]) -> list[dict[str, Any]]:
+    """The shares of each arm where they were least and most."""
+    share = table[0] / table[0].sum(axis=1, keepdims=True)
+    names = np.asarray(log.cell_names)[np.unique(log.cells)]
+    return [
+        {
+            "cell": str(name),
+            "least share": round(float(column.min()), 5),
+            "most share": round(float(column.max()), 5),
+            "periods": len(share),
+        }
+        for name, column in zip(names, share.T, strict=True)
+    ]
