@@ -27,7 +27,7 @@ def follows(n, seed, strength=1.0):
 def test_log_odds_by_hand():
     np.testing.assert_allclose(kernel.log_odds(np.array([[0.25, 0.75]])), [[np.log(3)]])
     np.testing.assert_allclose(
-        kernel.log_odds(np.array([[0.5, -0.2]])), [[np.log(kernel.SCORE_FLOOR / 0.5)]]
+        kernel.log_odds(np.array([[0.5, -0.2]])), [[np.log(kernel.LEAST / 0.5)]]
     )
 
 
@@ -159,3 +159,40 @@ def test_bad_clip_and_cells_are_refused():
     with pytest.raises(InputError, match=r"'x2'.*row 4"):
         LearntPropensity(LogisticRegression()).fit(X, cell, 3)
     assert LearntPropensity().fit(X, cell, 3).predict(X[4:5]).shape == (1, 3)
+
+
+def test_a_rare_cell_is_clipped_by_its_own_share():
+    """Of 8,000 rows 40 got the rare arm: the old floor of 0.01 doubled what it is given."""
+    rng = np.random.default_rng(0)
+    X, cell = rng.normal(size=(8000, 1)), np.r_[np.full(40, 2), np.arange(7960) % 2]
+    cell = rng.permutation(cell)
+    learnt = LearntPropensity()
+    p = learnt.fit_predict(X, cell, 3)
+    assert learnt.least_ == pytest.approx([0.01, 0.01, 0.0005])
+    assert p[:, 2].mean() == pytest.approx(0.005, rel=0.1)
+    assert p[cell == 2, 2].mean() == pytest.approx(0.005, rel=0.35)
+    assert (p >= learnt.least_ - 1e-12).all()
+    assert (learnt.predict(X[:50]) >= learnt.least_ - 1e-12).all()
+    assert (learnt.clipped_rows_ == np.rint(learnt.clipped_share_ * 8000)).all()
+
+
+def test_a_rare_cell_that_hangs_on_a_feature_is_told_apart():
+    """Scores were floored at 0.01 before calibration: of an arm of 0.6 % little was learnt."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40_000, 1))
+    true = 0.006 * np.exp(0.8 * X[:, 0] - 0.32)
+    cell = (rng.random(40_000) < true).astype(int)
+    p = LearntPropensity().fit_predict(X, cell, 2)[:, 1]
+    assert np.corrcoef(np.log(p), np.log(true))[0, 1] > 0.7
+    assert p.mean() == pytest.approx(cell.mean(), rel=0.1)
+
+
+def test_clip_cells_takes_a_least_of_each_cell():
+    p, share = kernel.clip_cells(np.array([[0.0001, 0.005, 0.9949]]), np.array([0.001, 0.01, 0.01]))
+    assert p.tolist() == [pytest.approx([0.001, 0.01, 0.989])]
+    assert share.tolist() == [1, 1, 0]
+
+
+def test_the_least_follows_weights():
+    least = kernel.least_probabilities(np.array([0, 0, 1]), 2, np.array([1.0, 1.0, 0.02]))
+    assert least == pytest.approx([0.01, 0.1 * 0.02 / 2.02])

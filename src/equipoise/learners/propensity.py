@@ -10,8 +10,8 @@ propensity=LearntPropensity())``.
     2. calibrated    p_i = softmax(b + B log(s_i,1.. / s_i,0)), a multinomial logistic regression
     learnt on the other folds
                      (Platt 1999; Kull et al. 2019, arXiv:1910.12656)
-    3. clipped       p < clip becomes clip and the other cells of the row give up the difference;
-    `clipped_share_` counts it
+    3. clipped       p_ia < least_a becomes least_a, a tenth of the cell's own share and at most
+                     0.01; the other cells of the row give up the difference; `clipped_rows_` counts
 
 Step 2 is parametric on purpose.  Where treatment was randomised the scores are noise: its slopes go
 to 0 and its answer to the shares.  Isotonic regression follows the noise there (root mean squared
@@ -40,36 +40,52 @@ from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
 
 LOG = logging.getLogger(__name__)
-SCORE_FLOOR = 0.01  # least squares may say less than 0; below this its scores tell nothing apart
+LEAST, PART = 0.01, 0.1  # the least probability of a cell, and as a part of its own share
 LOUD = 0.01  # a clipped share above this is logged as a warning
 
 
-def log_odds(scores: Floats) -> Floats:
-    """log(s_a / s_0) of every candidate, (n, K - 1).   scores: (n, K)."""
-    logs = np.log(np.maximum(scores, SCORE_FLOOR))
+def least_probabilities(cell: Ints, cells: int, weight: Floats | None) -> Floats:
+    """The least probability of each cell, (K,): of a rare one a part of its share, for a fixed one
+    would make it more probable than it is.
+
+    >>> least_probabilities(np.repeat([0, 1], [990, 10]), 2, None).tolist()
+    [0.01, 0.001]
+    """
+    share = np.bincount(cell, weight, cells)
+    return np.minimum(LEAST, PART * share / share.sum())
+
+
+def log_odds(scores: Floats, floor: Floats | float = LEAST) -> Floats:
+    """log(s_a / s_0) of every candidate, (n, K - 1).   scores: (n, K); floor: (K,), since least
+    squares may say less than 0: below it scores tell nothing apart.
+    """
+    logs = np.log(np.maximum(scores, floor))
     return logs[:, 1:] - logs[:, :1]
 
 
-def fit_calibration(scores: Floats, cell: Ints, weight: Floats | None) -> Floats:
+def fit_calibration(
+    scores: Floats, cell: Ints, weight: Floats | None, floor: Floats | float = LEAST
+) -> Floats:
     """[b, B] of softmax(b + B log-odds), (K, K), control's row being 0.   scores: (n, K); cell:
     (n,).
     """
-    logistic = LogisticRegression(max_iter=1000).fit(log_odds(scores), cell, sample_weight=weight)
+    odds = log_odds(scores, floor)
+    logistic = LogisticRegression(max_iter=1000).fit(odds, cell, sample_weight=weight)
     rows = np.column_stack([logistic.intercept_, logistic.coef_])
     return np.vstack([np.zeros(rows.shape[1]), rows]) if len(rows) == 1 else rows - rows[0]
 
 
-def calibrate(scores: Floats, calibration: Floats) -> Floats:
+def calibrate(scores: Floats, calibration: Floats, floor: Floats | float = LEAST) -> Floats:
     """Calibrated cell probabilities, (n, K).   scores: (n, K); calibration: (K, K) of
     `fit_calibration`.
     """
-    p: Floats = softmax(calibration[:, 0] + log_odds(scores) @ calibration[:, 1:].T, axis=1)
+    p: Floats = softmax(calibration[:, 0] + log_odds(scores, floor) @ calibration[:, 1:].T, axis=1)
     return p
 
 
-def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
-    """Probabilities >= least that sum to 1, (n, K), and the share of rows in which each cell was
-    below, (K,).
+def clip_cells(p: Floats, least: Floats | float) -> tuple[Floats, Floats]:
+    """Probabilities >= least, one for all cells or (K,), that sum to 1, (n, K), and the share of
+    rows in which each cell was below, (K,).
 
     >>> clip_cells(np.array([[0.005, 0.495, 0.5]]), 0.01)[0].round(4).tolist()
     [[0.01, 0.4925, 0.4975]]
@@ -79,7 +95,7 @@ def clip_cells(p: Floats, least: float) -> tuple[Floats, Floats]:
     clipped = p
     for _ in range(p.shape[1]):  # giving up mass may push another cell below, at most once per cell
         free = np.where(low, 0.0, p)
-        rest = 1 - least * low.sum(axis=1)
+        rest = 1 - np.where(low, least, 0.0).sum(axis=1)
         clipped = np.where(low, least, free * (rest / free.sum(axis=1))[:, None])
         below = ~low & (clipped < least)
         if not below.any():
@@ -170,13 +186,18 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         Folds of cross-fitting.
     random_state : int, default 0
         Of the folds and the model.
-    clip : float, default 0.01
-        The least probability that is returned, in [0, 1 / K).
+    clip : float or None, default None
+        The least probability that is returned, in [0, 1 / K).  None: of each cell a tenth of its
+        share of the rows, and at most 0.01, so that a rare cell stays as rare as it is.
 
     Attributes
     ----------
     clipped_share_ : array, (K,)
         The share of rows in which each cell was clipped.
+    clipped_rows_ : array of int, (K,)
+        The number of those rows.
+    least_ : array, (K,)
+        The least probability of each cell.
     overlap_ : dict
         Least, 1 % and median probability and effective rows of each cell, see `overlap`.
     calibration_error_ : array, (K,)
@@ -197,7 +218,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
     """
 
     def __init__(
-        self, model: Any = None, cv: int = 5, random_state: int = 0, clip: float = 0.01
+        self, model: Any = None, cv: int = 5, random_state: int = 0, clip: float | None = None
     ) -> None:
         self.model = model
         self.cv = cv
@@ -231,7 +252,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         Returns
         -------
         array, (n, K)
-            Probabilities >= ``clip`` that sum to 1.
+            Probabilities >= ``least_`` that sum to 1.
 
         Raises
         ------
@@ -296,7 +317,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         Returns
         -------
         array, (n, K)
-            Probabilities >= ``clip`` that sum to 1.
+            Probabilities >= ``least_`` that sum to 1.
 
         Raises
         ------
@@ -310,9 +331,12 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         self, X: Floats, cell: Ints, cells: int, fold: Ints, weight: Floats | None
     ) -> Floats:
         """`cross_fit` on columns that are known."""
-        if not 0 <= self.clip * cells < 1:
-            raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix="0.01 is usual")
+        if self.clip is not None and not 0 <= self.clip * cells < 1:
+            fix = "None takes a tenth of each cell's share"
+            raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix=fix)
         _present(cell, cells, fold)
+        self.floor_ = least_probabilities(cell, cells, weight)
+        self.least_ = self.floor_ if self.clip is None else np.full(cells, float(self.clip))
         table = Table(X, [f"x{j}" for j in range(X.shape[1])])
         model = (
             BoostedTrees(n_estimators=100, learning_rate=0.05, num_leaves=15, min_child_samples=50)
@@ -328,18 +352,20 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         p = np.empty_like(scores)
         for f in range(int(fold.max()) + 1):
             other, own = fold != f, fold == f
-            p[own] = calibrate(
-                scores[own], fit_calibration(scores[other], cell[other], _part(weight, other))
-            )
-        self.calibration_ = fit_calibration(scores, cell, weight)
-        clipped, self.clipped_share_ = clip_cells(p, self.clip)
+            part = _part(weight, other)
+            calibration = fit_calibration(scores[other], cell[other], part, self.floor_)
+            p[own] = calibrate(scores[own], calibration, self.floor_)
+        self.calibration_ = fit_calibration(scores, cell, weight, self.floor_)
+        clipped, self.clipped_share_ = clip_cells(p, self.least_)
+        self.clipped_rows_ = np.rint(self.clipped_share_ * len(p)).astype(np.int64)
         self.overlap_, self.calibration_error_ = overlap(clipped, cell), calibration_error(p, cell)
         level = logging.WARNING if self.clipped_share_.max() > LOUD else logging.INFO
         LOG.log(
             level,
-            "propensities below %g were clipped in shares %s of the rows",
-            self.clip,
-            self.clipped_share_.tolist(),
+            "propensities below %s were clipped in %s rows of %d, by cell",
+            self.least_.tolist(),
+            self.clipped_rows_.tolist(),
+            len(p),
         )
         return clipped
 
@@ -354,14 +380,15 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         Returns
         -------
         array, (n, K)
-            Probabilities >= ``clip`` that sum to 1.
+            Probabilities >= ``least_`` that sum to 1.
         """
         check_is_fitted(self, "models_")
         values = self._as_fitted(X)
         if len(values) == 0:
             return np.empty((0, 1 + len(self.models_[0])))
+        floor = getattr(self, "floor_", LEAST)  # a snapshot of before has none
         probabilities = [
-            calibrate(_with_control(predict_all(models, values).T), self.calibration_)
+            calibrate(_with_control(predict_all(models, values).T), self.calibration_, floor)
             for models in self.models_
         ]
-        return clip_cells(np.mean(probabilities, axis=0), self.clip)[0]
+        return clip_cells(np.mean(probabilities, axis=0), getattr(self, "least_", self.clip))[0]

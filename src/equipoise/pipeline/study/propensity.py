@@ -94,15 +94,24 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
             "arm": name,
             "least probability": float(model.overlap_["least"][a]),
             "effective rows": float(model.overlap_["effective_rows"][a]),
+            "clipped below": float(model.least_[a]),
+            "clipped rows": int(model.clipped_rows_[a]),
             "clipped share": float(model.clipped_share_[a]),
             "calibration error": float(model.calibration_error_[a]),
         }
         for a, name in enumerate(log.cell_names)
     ]
-    summary = (
-        f"Propensities were learnt from the features; at most {clipped:.1%} of an arm's were"
-        f" clipped at {model.clip:g}."
-    )
+    summary = "Propensities were learnt from the features; none was clipped."
+    if model.clipped_rows_.any():
+        counts = (
+            f"{model.clipped_rows_[a]:,} of {name} below {model.least_[a]:.2g}"
+            for a, name in enumerate(log.cell_names)
+            if model.clipped_rows_[a]
+        )
+        summary = (
+            f"Propensities were learnt from the features, and clipped in {', '.join(counts)}, of"
+            f" {len(log):,} rows."
+        )
     return propensity, {
         "name": "learnt propensity",
         "status": "warn" if clipped > CLIPPED else "note",
