@@ -74,7 +74,8 @@ class Rows:
 
     def usage(self, sums: Floats) -> Floats:
         """The usage of each row, (m,), from the sums of the quantities, (2 + q, G, k)."""
-        return self.usage_by_code(sums).sum(axis=1)
+        usage: Floats = self.usage_by_code(sums).sum(axis=1)
+        return usage
 
     def usage_by_code(self, sums: Floats) -> Floats:
         """`usage` of the units of each code, (m, G)."""

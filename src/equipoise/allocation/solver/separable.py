@@ -140,10 +140,10 @@ class Reduced:
         prices[parts.own], prices[parts.other] = own_prices, other_prices
         sums, totals = np.zeros(self.problem.sums_shape), np.zeros(len(parts.block))
         best_of_codes(*self.problem.arrays(), rows.table(prices), rows.codes, sums, totals)
-        usage, f = rows.usage_by_code(sums), len(parts.own)
-        by_block = [np.bincount(parts.block, usage[r], f + 1) for r in parts.other]
-        others = np.array(by_block).reshape(len(parts.other), f + 1).T
-        return np.bincount(parts.block, totals, f + 1), usage.sum(axis=1), others
+        usage = rows.usage_by_code(sums)
+        sums_of_blocks = np.zeros((1 + len(parts.other), len(parts.own) + 1))
+        np.add.at(sums_of_blocks.T, parts.block, np.vstack([totals, usage[parts.other]]).T)
+        return sums_of_blocks[0], usage.sum(axis=1), sums_of_blocks[1:].T
 
     @staticmethod
     def _meet(left: _Ends, right: _Ends) -> tuple[Floats, Floats]:
