@@ -34,6 +34,7 @@ FORMAT = 1
 MANIFEST, OWN = "manifest.json", "manifest_sha256"
 AT_FDCWD, SWAP = -100, 2  # of renameat2 and renamex_np
 SHELTER = ".equipoise-"  # in the names of folders where something is being written
+MOVED = "earlier"  # in such a folder: what stood at the place, between two renames
 NEW = 60  # seconds
 
 
@@ -90,9 +91,9 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(final)
     if earlier is not None:
         earlier.check(final)
-    _sweep(final)
     shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}{SHELTER}", dir=final.parent))
     try:
         with _locked(shelter):
@@ -102,7 +103,7 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
             with _locked(final.parent):
                 _publish(beside, final, shelter, earlier)
     finally:
-        shutil.rmtree(shelter, ignore_errors=True)
+        _clear(shelter, final)
 
 
 def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) -> None:
@@ -116,7 +117,7 @@ def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) 
         fix = f"the finished work is kept as {str(refuge / final.name)!r}"
         raise InputError(error.what, error.must, error.got, error.where, fix) from error
     if not (final.is_dir() and _exchange(beside, final)):
-        _replace(beside, final, shelter / "earlier")
+        _replace(beside, final, shelter / MOVED)
 
 
 @contextmanager
@@ -148,7 +149,20 @@ def _sweep(final: Path) -> None:
     for shelter in final.parent.glob(f".{glob.escape(final.name)}{SHELTER}*"):
         with suppress(OSError), _locked(shelter, wait=False) as free:
             if free and time.time() - shelter.stat().st_mtime > NEW:
-                shutil.rmtree(shelter, ignore_errors=True)
+                _clear(shelter, final)
+
+
+def _clear(shelter: Path, final: Path) -> None:
+    """Remove a shelter.  What stood at ``final`` and was moved into it (by a writer that came no
+    further) is put back first; where that fails it stays in the shelter.
+    """
+    moved = shelter / MOVED
+    if os.path.lexists(moved) and not os.path.lexists(final):
+        with suppress(OSError):
+            os.rename(moved, final)
+        if os.path.lexists(moved):
+            return
+    shutil.rmtree(shelter, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -176,18 +190,12 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _replace(new: Path, final: Path, earlier: Path) -> None:
-    """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier``, and comes back when
-    the second one fails.
+    """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier`` first, from where
+    `_clear` takes it back when the second one fails.
     """
-    if not final.is_dir():
-        os.replace(new, final)
-        return
-    os.replace(final, earlier)
-    try:
-        os.replace(new, final)
-    except BaseException:
-        os.rename(earlier, final)
-        raise
+    if final.is_dir():
+        os.replace(final, earlier)
+    os.replace(new, final)
 
 
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
