@@ -200,7 +200,7 @@ def constant_features(log: Log) -> Check:
     flat = [
         name for name in log.roles.features if len(columns.decoded(log.table[name]).unique()) <= 1
     ]
-    rows = [{"feature": name, "value": str(log.table[name][0])} for name in flat]
+    rows = [{"feature": name, "value": columns.text(log.table[name])[0].as_py()} for name in flat]
     if flat:
         return check(
             "constant features",

@@ -1,7 +1,8 @@
 """One Arrow column at a time: as numbers, as text, and which of its values are missing.
 
 Missing is null or NaN; both are the same thing here.  A dictionary counts as the type of its
-values.
+values; how a value is stored (a view, a run, an extension) says nothing, so `plain` undoes it
+first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,56 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Bools, Floats
 
 MISSING = "missing"  # the label of a missing value
+MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0}  # microseconds of a unit
+DAY = 86_400e6  # likewise
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same values in the type that all of Arrow's functions take: no run ends, views,
+    extensions, and no numbers of 16 bits or decimals of fewer than 128.
+
+    >>> plain(pa.chunked_array([pa.array(["a"], pa.string_view())])).type
+    DataType(string)
+    """
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        storage = [chunk.storage for chunk in column.chunks]
+        return plain(pa.chunked_array(storage, kind.storage_type))
+    if pa.types.is_run_end_encoded(kind):
+        runs = [pc.run_end_decode(chunk) for chunk in column.chunks]
+        return plain(pa.chunked_array(runs, kind.value_type))
+    if pa.types.is_dictionary(kind):
+        wide = _plain_type(kind.value_type)
+        return column if wide == kind.value_type else _dense(column, wide)
+    wide = _plain_type(kind)
+    return column if wide == kind else pc.cast(column, wide)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that stands for one that few functions take."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_float16(kind):
+        return pa.float64()
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
+        return pa.decimal128(38, kind.scale)
+    return kind
+
+
+def _dense(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A dictionary's values, one a row, as another type."""
+    chunks = [pc.cast(chunk.dictionary, kind).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, kind)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """A table of plain columns; the same where all are."""
+    every = [plain(column) for column in table.columns]
+    if all(one.type == column.type for one, column in zip(every, table.columns, strict=True)):
+        return table
+    return pa.Table.from_arrays(every, table.column_names).replace_schema_metadata(
+        table.schema.metadata
+    )
 
 
 def value_type(column: pa.ChunkedArray) -> pa.DataType:
@@ -33,16 +84,25 @@ def is_text(column: pa.ChunkedArray) -> bool:
 
 def is_numeric(column: pa.ChunkedArray) -> bool:
     """Whether the values are numbers, booleans, times, or all missing: what `numbers` can take."""
-    kind = value_type(column)
+    return is_number_type(value_type(column)) or is_time(column)
+
+
+def is_number_type(kind: pa.DataType) -> bool:
+    """Whether a type is one of numbers or booleans, or of nothing."""
     tests = (
         pa.types.is_integer,
         pa.types.is_floating,
         pa.types.is_boolean,
         pa.types.is_decimal,
-        pa.types.is_temporal,
         pa.types.is_null,
     )
     return any(test(kind) for test in tests)
+
+
+def is_time(column: pa.ChunkedArray) -> bool:
+    """Whether the values are dates, times or durations; an interval of months has no length."""
+    kind = value_type(column)
+    return bool(pa.types.is_temporal(kind) and not pa.types.is_interval(kind))
 
 
 def is_vector(column: pa.ChunkedArray) -> bool:
@@ -93,13 +153,26 @@ def numbers(column: pa.ChunkedArray) -> Floats:
     kind = column.type
     if pa.types.is_decimal(kind):
         column = pc.cast(column, pa.string())
-    elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        zone = kind.tz if pa.types.is_timestamp(kind) else None
-        column = pc.cast(pc.cast(column, pa.timestamp("us", tz=zone), safe=False), pa.int64())
     elif pa.types.is_temporal(kind):
-        micros = pa.time64("us") if pa.types.is_time(kind) else pa.duration("us")
-        column = pc.cast(pc.cast(column, micros, safe=False), pa.int64())
+        return _micros(column)
     return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _micros(column: pa.ChunkedArray) -> Floats:
+    """Times as microseconds, (n,); no multiple of a unit overflows."""
+    kind = column.type
+    if pa.types.is_date32(kind):
+        unit, factor = "d", DAY
+    else:
+        unit = "ms" if pa.types.is_date64(kind) else kind.unit
+        factor = MICROS.get(unit, 1.0)
+    short = kind.bit_width == 32
+    ticks = (
+        pc.cast(pc.cast(column, pa.int32()), pa.int64()) if short else pc.cast(column, pa.int64())
+    )
+    if unit == "ns":
+        ticks = pc.divide(ticks, 1000)
+    return np.asarray(pc.cast(ticks, pa.float64(), safe=False).to_numpy(), np.float64) * factor
 
 
 def reads_as_number(column: pa.ChunkedArray) -> Bools:

@@ -26,6 +26,7 @@ from equipoise.core.frames import as_floats, is_array, to_arrow
 # a text column with more levels becomes one column of frequency ranks, which trees split as well
 ONE_HOT_LIMIT = 12
 CONTAINERS = ("default", "pandas", "polars")  # what `transform` gives, by scikit-learn's names
+LARGEST = float(np.finfo(np.float32).max)  # some learners hold features and metrics in 32 bits
 
 
 def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
@@ -57,11 +58,12 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
         values = np.empty((table.num_rows, len(names)))
         for j, name in enumerate(names):
             values[:, j] = _column(table[name], name)
-    if np.isinf(values).any():
-        row, j = (int(i) for i in np.argwhere(np.isinf(values))[0])
+    strange = np.abs(values) > LARGEST
+    if strange.any():
+        row, j = (int(i) for i in np.argwhere(strange)[0])
         raise InputError(
             f"feature {names[j]!r}",
-            "be finite",
+            "be finite" if np.isinf(values[row, j]) else f"lie within {LARGEST:.3g} of 0",
             values[row, j],
             f"row {row}",
             "mend it, or leave it missing",

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse
 
+from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 
@@ -43,19 +44,23 @@ def to_arrow(frame: Any) -> pa.Table:
     >>> to_arrow(np.array([["rural", 31.0], ["urban", 64.0]], dtype=object)).to_pydict()
     {'x0': ['rural', 'urban'], 'x1': [31.0, 64.0]}
     """
-    if isinstance(frame, pa.Table):
-        return frame
     try:
-        if isinstance(frame, pa.RecordBatch):
-            return pa.Table.from_batches([frame])
-        if isinstance(frame, np.ndarray | list) or scipy.sparse.issparse(frame):
-            return _columns_of(frame)
-        return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, nw.exceptions.NarwhalsError) as error:
+        return columns.plain_table(_table(frame))
+    except (pa.ArrowException, OverflowError, nw.exceptions.NarwhalsError) as error:
         fix = "one type and one length per column, each name once"
         raise InputError(
             "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
         ) from error
+
+
+def _table(frame: Any) -> pa.Table:
+    if isinstance(frame, pa.Table):
+        return frame
+    if isinstance(frame, pa.RecordBatch):
+        return pa.Table.from_batches([frame])
+    if isinstance(frame, np.ndarray | list) or scipy.sparse.issparse(frame):
+        return _columns_of(frame)
+    return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
 
 
 def is_array(X: Any) -> bool:
@@ -132,7 +137,7 @@ def _from_pandas(frame: Any) -> pa.Table:
     """A pandas frame without its index; sparse columns dense, intervals and periods as text."""
     import pandas as pd
 
-    columns = {}
+    series = {}
     for j in range(frame.shape[1]):
         column = frame.iloc[:, j]
         levels = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
@@ -140,7 +145,7 @@ def _from_pandas(frame: Any) -> pa.Table:
             column = column.sparse.to_dense()
         elif isinstance(levels.dtype, pd.IntervalDtype | pd.PeriodDtype):
             column = column.astype("string")
-        columns[j] = column
-    plain = pd.DataFrame(columns, index=frame.index)
+        series[j] = column
+    plain = pd.DataFrame(series, index=frame.index)
     plain.columns = frame.columns
     return pa.Table.from_pandas(plain, preserve_index=False)

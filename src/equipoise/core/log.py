@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import LogError
-from equipoise.core.log_checks import check_values, not_numbers
+from equipoise.core.log_checks import check_present, check_types, check_values, not_numbers
 from equipoise.core.periods import period_codes, period_shares
 from equipoise.core.roles import KINDS as KINDS
 from equipoise.core.roles import Kind as Kind
@@ -26,6 +26,7 @@ from equipoise.core.roles import Roles as Roles
 from equipoise.core.roles import check_columns, check_roles
 from equipoise.core.roles import roles_to_json as roles_to_json
 from equipoise.core.space import Space
+from equipoise.core.weights import mean_one
 
 
 class Log:
@@ -74,9 +75,10 @@ class Log:
         self.roles, self.space, self.left_out = roles, space, left_out
         check_roles(roles)
         check_columns(roles, table.column_names)
-        self.table = table.select(roles.columns())
+        self.table = columns.plain_table(table.select(roles.columns()))
         if len(self) == 0:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
+        check_types(self.table, roles)
         self.treatment: NDArray[Any] = space.check(self._treatment_values())
         self.cell_names: tuple[str, ...] = (
             *space.names([space.control]),
@@ -163,8 +165,11 @@ class Log:
 
     @cached_property
     def weight(self) -> Floats | None:
-        """The weight of each row, (n,), or None."""
-        return None if self.roles.weight is None else self.numbers(self.roles.weight)
+        """The weight of each row, (n,), of mean 1; None where there is none, or all are the
+        same.
+        """
+        name = self.roles.weight
+        return None if name is None else mean_one(self.numbers(name), f"weight {name!r}")
 
     @cached_property
     def groups(self) -> Ints | None:
@@ -252,16 +257,7 @@ class Log:
 
     def _plain(self, name: str) -> NDArray[Any]:
         column = self.table[name]
-        absent = columns.missing(column)
-        if absent.any():
-            row = int(np.argmax(absent))
-            raise LogError(
-                f"column {name!r}",
-                "have no missing value",
-                "null",
-                f"row {row}",
-                "drop the row or fill it",
-            )
+        check_present(f"column {name!r}", column)
         return (
             columns.vectors(column)
             if columns.is_vector(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,91 @@ import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.errors import LogError
-from equipoise.core.roles import Outcome
+from equipoise.core.features import LARGEST
+from equipoise.core.roles import Outcome, Roles
+from equipoise.core.weights import RANGE, mean_one
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
+
+
+IN_RANGE = f"lie within {LARGEST:.3g} of 0"
+
+
+def check_types(table: pa.Table, roles: Roles) -> None:
+    """Every column is of a type that its role can be, and what names a row is there in each."""
+    numbers: dict[str, Sequence[str | None]] = {
+        "outcome": [outcome.name for outcome in roles.outcomes],
+        "claimed": [roles.claimed],
+        "cost": [roles.cost],
+        "weight": [roles.weight],
+        "propensity": roles.propensity,
+    }
+    for role, names in numbers.items():
+        for name in names:
+            if name is not None and columns.is_time(table[name]):
+                fix = "count from a moment that means something, e.g. days since the offer"
+                got = str(table[name].type)
+                raise LogError(f"{role} {name!r}", "be numbers, not times", got, fix=fix)
+    labels: dict[str, Sequence[str | None]]
+    labels = {"group": [roles.group], "id": [roles.id], "time": [roles.time]}
+    labels |= {"protected": roles.protected, "feature": roles.features}
+    for role, names in labels.items():
+        for name in names:
+            if name is not None and not _is_plain(table[name]):
+                must, got = "be numbers, text, true/false or times", str(table[name].type)
+                raise LogError(f"{role} {name!r}", must, got, fix="leave it out, or convert it")
+    for name in roles.treatments:
+        _check_treatment_type(f"treatment {name!r}", table[name])
+    for name in table.column_names:
+        _check_readable(name, table[name])
+    for role, name in (("id", roles.id), ("group", roles.group)):
+        if name is not None:
+            check_present(f"{role} {name!r}", table[name])
+
+
+def _check_treatment_type(what: str, column: pa.ChunkedArray) -> None:
+    good = _is_plain(column) and not columns.is_time(column)
+    if columns.is_vector(column):
+        good = columns.is_number_type(column.type.value_type)
+    if not good:
+        must = "be labels, amounts or lists of numbers"
+        raise LogError(what, must, str(column.type), fix="convert it")
+    if columns.is_vector(column):
+        size = np.asarray(pc.list_value_length(column).to_numpy(), np.float64)
+        other = size != size[0]
+        if np.isfinite(size).all() and other.any():
+            row = int(np.argmax(other))
+            got = f"{size[row]:g} and {size[0]:g} numbers"
+            raise LogError(what, "have lists of one length", got, f"row {row}", "fill them up")
+
+
+def _check_readable(name: str, column: pa.ChunkedArray) -> None:
+    """Text is Unicode, and a time zone is one that this machine knows."""
+    kind = columns.value_type(column)
+    try:
+        if columns.is_text(column):
+            column.validate(full=True)
+        elif pa.types.is_timestamp(kind):
+            pc.cast(pa.array([0], kind), pa.string())
+    except pa.ArrowInvalid as error:
+        what, must = (
+            f"column {name!r}",
+            "be text in UTF-8" if columns.is_text(column) else "be in a known time zone",
+        )
+        raise LogError(what, must, str(error), fix="write it again, or leave it out") from error
+
+
+def _is_plain(column: pa.ChunkedArray) -> bool:
+    return columns.is_text(column) or columns.is_numeric(column)
+
+
+def check_present(what: str, column: pa.ChunkedArray) -> None:
+    """No value is missing."""
+    absent = columns.missing(column)
+    if absent.any():
+        row = f"row {int(np.argmax(absent))}"
+        raise LogError(what, "have no missing value", "null", row, "drop the row or fill it")
 
 
 def check_values(log: Log) -> None:
@@ -25,8 +107,10 @@ def check_values(log: Log) -> None:
         _require(log, roles.claimed, lambda v: (v == 0) | (v == 1), "be 0 or 1")
     if roles.cost:
         _require(log, roles.cost, lambda v: np.isfinite(v) & (v >= 0), "be a finite amount >= 0")
+        _require(log, roles.cost, lambda v: v <= LARGEST, IN_RANGE)
     if roles.weight:
         _require(log, roles.weight, lambda v: np.isfinite(v) & (v > 0), "be a finite number > 0")
+        mean_one(log.numbers(roles.weight), f"weight {roles.weight!r}")
     for name in roles.features:
         _check_feature(log, name)
     _check_propensity(log)
@@ -71,16 +155,10 @@ def not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
 
 
 def _check_feature(log: Log, name: str) -> None:
-    column = log.table[name]
-    if not columns.is_text(column) and not columns.is_numeric(column):
-        raise LogError(
-            f"feature {name!r}",
-            "be numbers, text, true/false or times",
-            str(column.type),
-            fix="leave it out",
-        )
-    if pa.types.is_floating(columns.value_type(column)):
+    kind = columns.value_type(log.table[name])
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         _require(log, name, lambda v: ~np.isinf(v), "be finite (missing values may stay empty)")
+        _require(log, name, lambda v: ~(np.abs(v) > LARGEST), IN_RANGE)
 
 
 def _check_outcome(log: Log, outcome: Outcome) -> None:
@@ -95,6 +173,7 @@ def _check_outcome(log: Log, outcome: Outcome) -> None:
     }
     rule, must = rules[outcome.kind]
     _require(log, outcome.name, rule, must)
+    _require(log, outcome.name, lambda v: np.abs(v) <= LARGEST, IN_RANGE)
     values = log.numbers(outcome.name)
     if values.min() == values.max():
         raise LogError(
@@ -109,6 +188,7 @@ def _check_propensity(log: Log) -> None:
     roles, cells = log.roles, len(log.cell_names)
     for name in roles.propensity:
         _require(log, name, lambda v: (v > 0) & (v < 1), "lie strictly between 0 and 1")
+        _require(log, name, lambda v: v >= 1 / RANGE, f"be at least {1 / RANGE:g}")
     if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
         raise LogError(
             "propensity",
@@ -141,16 +221,7 @@ def _check_propensity(log: Log) -> None:
 
 
 def _check_ids(log: Log, name: str) -> None:
-    absent = columns.missing(log.table[name])
-    if absent.any():
-        raise LogError(
-            f"id {name!r}",
-            "have no missing value",
-            "null",
-            f"row {int(np.argmax(absent))}",
-            "drop the row or fill it",
-        )
-    if pc.count_distinct(log.table[name]).as_py() < len(log):
+    if pc.count_distinct(columns.decoded(log.table[name])).as_py() < len(log):
         codes, labels = log.codes(name)
         twice = int(np.argmax(np.bincount(codes)))
         rows = np.flatnonzero(codes == twice)[:2].tolist()

@@ -12,13 +12,16 @@ from equipoise.core.errors import InputError
 SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
 
 
-def check_weights(weight: Any, n: int, name: str = "sample_weight") -> Floats:
-    """Weights of rows as float64.
+RANGE = 1e100  # a row that weighs so much less than the heaviest is lost in any sum
+
+
+def check_weights(weight: Any, n: int, name: str = "sample_weight") -> Floats | None:
+    """Weights of rows as float64, of mean 1: only how they compare says anything.
 
     Parameters
     ----------
-    weight : array-like, (n,)
-        Finite numbers > 0.
+    weight : array-like, (n,), or None
+        Finite numbers > 0; None where there are none.
     n : int
         The number of rows.
     name : str, default "sample_weight"
@@ -26,19 +29,22 @@ def check_weights(weight: Any, n: int, name: str = "sample_weight") -> Floats:
 
     Returns
     -------
-    array, (n,)
-        The weights, contiguous.
+    array, (n,), or None
+        The weights, contiguous; None where all are the same, which is no weight.
 
     Raises
     ------
     InputError
-        Where there are not n numbers, or one is not finite or not > 0, with its row.
+        Where there are not n numbers, or one is not finite, not > 0 or nothing beside the others,
+        with its row.
 
     Examples
     --------
-    >>> check_weights([1, 2], 2).tolist()
-    [1.0, 2.0]
+    >>> check_weights([1e-320, 3e-320], 2).round(3).tolist(), check_weights([7, 7], 2)
+    ([0.5, 1.5], None)
     """
+    if weight is None:
+        return None
     try:
         values = np.asarray(weight, np.float64)
     except (TypeError, ValueError) as error:
@@ -51,7 +57,30 @@ def check_weights(weight: Any, n: int, name: str = "sample_weight") -> Floats:
         raise InputError(
             name, "be a finite number > 0", values[row], f"row {row}", "drop rows of weight 0"
         )
-    return np.ascontiguousarray(values)
+    return mean_one(values, name)
+
+
+def mean_one(weight: Floats, name: str) -> Floats | None:
+    """Weights > 0, (n,), scaled to mean 1; None where all are the same.
+
+    Raises
+    ------
+    InputError
+        Where one is nothing beside the largest, with its row.
+
+    Examples
+    --------
+    >>> mean_one(np.array([1e300, 3e300]), "w").tolist()
+    [0.5, 1.5]
+    """
+    least, most = float(weight.min(initial=np.inf)), float(weight.max(initial=0.0))
+    if least == most or weight.size == 0:
+        return None
+    if least < most / RANGE:
+        must, row = f"lie within a factor of {RANGE:g} of each other", int(np.argmin(weight))
+        raise InputError(name, must, f"{least:g} and {most:g}", f"row {row}", "drop the row")
+    share = weight / most
+    return np.ascontiguousarray(share / share.mean())
 
 
 def check_propensities(propensity: Floats) -> Floats:

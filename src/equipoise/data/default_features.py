@@ -86,7 +86,7 @@ def default_features(
     left_out = {name: reason for name in names if (reason := _unfit(name, table[name]))}
     compared = [name for name in names if name not in left_out] if len(log) >= MIN_ROWS else []
     rows = _compared_rows(log)
-    sample, part = log.take(rows), table.take(pa.array(rows))
+    sample, part = log.take(rows), table.select(compared).take(pa.array(rows))
     statistics = {name: list(_statistics(part[name])) for name in compared}
     targets = {name: list(_statistics(sample.table[name])) for name in log.metrics}
     tests = sum(map(len, statistics.values()))

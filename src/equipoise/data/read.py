@@ -19,6 +19,7 @@ from equipoise.core import columns
 from equipoise.core.errors import LogError
 from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log
+from equipoise.core.log_checks import check_present, check_types
 from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space
 from equipoise.data.default_features import default_features
@@ -131,7 +132,7 @@ def read_log(
     roles = replace(roles, features=() if features is None else _names(features))
     check_columns(replace(roles, features=tuple(free)) if features is None else roles, names)
     wanted = roles.columns() + (free if features is None else [])
-    table = read_table(source, wanted) if frame is None else frame.select(wanted)
+    table = to_arrow(read_table(source, wanted)) if frame is None else frame.select(wanted)
     if table.num_rows == 0:
         raise LogError(
             "a log",
@@ -140,6 +141,7 @@ def read_log(
             str(source) if frame is None else "",
             "check the file and its filters",
         )
+    check_types(table, roles)
     roles = replace(roles, outcomes=tuple(_outcome(n, spec, table) for n, spec in specs.items()))
     log = Log(table, roles, _inferred(table, roles) if space is None else space)
     if features is not None:
@@ -212,20 +214,12 @@ def _inferred(table: pa.Table, roles: Roles) -> Space:
 
 def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
     """Two arms where the labels are 0 and 1, else an error that shows how to say the space."""
-    absent = columns.missing(column)
-    if absent.any():
-        raise LogError(
-            f"treatment {name!r}",
-            "have no missing value",
-            "null",
-            f"row {int(np.argmax(absent))}",
-            "drop the row or fill it",
-        )
+    check_present(f"treatment {name!r}", column)
     if columns.is_numeric(column):
         labels = np.unique(columns.numbers(column)).tolist()
         if set(labels) <= {0.0, 1.0}:
             return Arms((0, 1))
-        shown: list[Any] = [int(label) if label == int(label) else label for label in labels]
+        shown: list[Any] = [int(label) if label.is_integer() else label for label in labels]
     else:
         shown = sorted(columns.text(column).unique().to_pylist())
     few = len(shown) <= MANY_LABELS

@@ -8,6 +8,10 @@ and writes two methods:
     _answer(X, treatment)   values (n, k, m), baseline (n, m), std_error (n, k, m) or None, for k
     treatments of the space
 
+Where a class says that it is ``unit_free``, both have every metric in standard units
+(`learners.outcome_units`), so that an offset or a unit of a metric changes nothing; only here do
+they become the metrics' own.
+
 What is learnt is plain: numbers, text, arrays, lists and dicts of these, and models, so that it can
 be saved without code.
 """
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +36,9 @@ from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space
 from equipoise.estimators.training_data import Sample, infer_space, require, sample
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.learners.nested_params import NestedParams
+from equipoise.learners.outcome_units import OutcomeUnits, standardised
 
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
@@ -63,6 +70,10 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     takes = "any space"  # which spaces it serves, for the error of one that it does not
     gives_std_error = False  # whether its effects have a std_error
     uses_propensity = False  # whether known propensities alone make its effects right
+    unit_free = False  # whether it learns from metrics in standard units
+    # the standard units of fit, (m,) each; None for the metrics' own, as in version 0.1.0
+    outcome_centre_: Floats | None = None
+    outcome_unit_: Floats | None = None
 
     def fit(
         self,
@@ -115,7 +126,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         )
         self.metrics_ = checked.metrics
         try:
-            self._learn(checked)
+            self._learn(self._standardised(checked))
         except UnsupportedSpace as error:
             what = f"the space of {type(self).__name__}"
             raise UnsupportedSpace(
@@ -142,7 +153,46 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         n = len(values)  # of no rows: none of the answers to one
         effect, baseline, error = self._answer(values if n else one_row(values), treatments)
         effect, baseline, error = effect[:n], baseline[:n], None if error is None else error[:n]
-        return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)
+        return self._named(treatments, effect, baseline, error)
+
+    def _named(
+        self, treatments: NDArray[Any], effect: Floats, baseline: Floats, error: Floats | None
+    ) -> Effects:
+        """What `_answer` gives, in the metrics' units and with the names of the axes."""
+        units = self.outcome_units
+        return Effects(
+            units.effects(effect),
+            units.levels(baseline),
+            self.space_.names(treatments),
+            self.metrics_,
+            None if error is None else units.effects(error),
+        )
+
+    def _standardised(self, data: Sample) -> Sample:
+        """The outcomes in standard units, as far as what learns them may have that: a foreign
+        outcome model may ask for counts or amounts, a foreign effect model has settings in units.
+        """
+        outcome, effect = (
+            getattr(self, f"{role}_model", None) is None
+            or isinstance(getattr(self, f"{role}_model"), BoostedTrees)
+            for role in ("outcome", "effect")
+        )
+        if not (self.unit_free and outcome):
+            self.outcome_centre_ = self.outcome_unit_ = None
+            return data
+        z, units = standardised(data.y)
+        if not effect:
+            z, units = units.effects(z), replace(units, unit=np.ones(len(units.unit)))
+        self.outcome_centre_, self.outcome_unit_ = units.centre, units.unit
+        return replace(data, y=z, levels=data.y)
+
+    @property
+    def outcome_units(self) -> OutcomeUnits:
+        """The units that `_learn` had its outcomes in."""
+        if self.outcome_centre_ is None or self.outcome_unit_ is None:
+            m = len(self.metrics_)
+            return OutcomeUnits(np.zeros(m), np.ones(m))
+        return OutcomeUnits(self.outcome_centre_, self.outcome_unit_)
 
     def outcomes(self, X: Any, candidates: Any = None) -> Floats:
         """The expected level of every metric under every candidate.
@@ -227,8 +277,10 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         e = data.propensity
         if not isinstance(e, np.ndarray):
             e = shares(cell, cells, data.weight)
-        gamma = ips_scores(data.y - data.y.mean(axis=0), cell, e)  # (n, K, m)
-        miss = (gamma[:, 1:] - gamma[:, :1] - self.effects(X).values) ** 2 / data.y.var(axis=0)
+        z, units = standardised(data.y)
+        gamma = ips_scores(z - z.mean(axis=0), cell, e)  # (n, K, m)
+        effects = self.effects(X).values / units.unit
+        miss = (gamma[:, 1:] - gamma[:, :1] - effects) ** 2 / z.var(axis=0)
         return -float(np.average(miss.mean(axis=(1, 2)), weights=data.weight))
 
     @abstractmethod

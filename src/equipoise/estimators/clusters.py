@@ -129,7 +129,8 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
             )
         complete(values, names)
         rows = len(values)
-        weight = np.ones(rows) if sample_weight is None else check_weights(sample_weight, rows)
+        given = check_weights(sample_weight, rows)
+        weight = np.ones(rows) if given is None else given
         self.middle_ = np.average(values, axis=0, weights=weight)
         spread = np.sqrt(np.average((values - self.middle_) ** 2, axis=0, weights=weight))
         # of a constant, the spread is what rounding left

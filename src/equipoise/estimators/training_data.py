@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SpaceError
-from equipoise.core.features import matrix
+from equipoise.core.features import LARGEST, matrix
 from equipoise.core.frames import to_arrow
 from equipoise.core.space import Space
 from equipoise.core.weights import check_propensities, check_weights
@@ -47,6 +47,7 @@ class Sample:
     propensity : (n, K) probabilities, or a model that learns them, or None for the observed shares.
     weight : (n,) > 0 or None.   groups : (n,) codes of clusters or None.
     features, metrics : the names of the columns of X and y.
+    levels : (n, m), the outcomes in their own units where y is in standard ones, else None.
     """
 
     X: Floats
@@ -57,6 +58,7 @@ class Sample:
     groups: Ints | None
     features: tuple[str, ...]
     metrics: tuple[str, ...]
+    levels: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -83,7 +85,7 @@ def sample(
         raise InputError("X", "have rows and columns", f"shape {values.shape}")
     levels, metrics = outcomes(y)
     canonical = space.check(one_column(treatment))
-    weight = None if sample_weight is None else check_weights(sample_weight, n)
+    weight = check_weights(sample_weight, n)
     codes = None if groups is None else _codes(groups)
     probability: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
@@ -168,12 +170,13 @@ def outcomes(y: Any) -> tuple[Floats, tuple[str, ...]]:
 
 
 def _check_outcomes(values: Floats, names: tuple[str, ...]) -> None:
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) <= LARGEST)
     if bad.any():
         row, j = (int(i) for i in np.argwhere(bad)[0])
+        beyond = np.isfinite(values[row, j])
         raise InputError(
             f"outcome {names[j]!r}",
-            "be finite",
+            f"lie within {LARGEST:.3g} of 0" if beyond else "be finite",
             values[row, j],
             f"row {row}",
             "mend or drop the row",

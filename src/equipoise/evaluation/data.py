@@ -216,7 +216,8 @@ def evaluation_data(
     n = len(outcome)
     e = _propensities(propensity, n)
     c = _cells(cell, n, e.shape[1])
-    w = np.ones(n) if weight is None else check_weights(weight, n, "weight")
+    given = check_weights(weight, n, "weight")
+    w = np.ones(n) if given is None else given
     labels = None if groups is None else np.asarray(groups)
     if labels is not None and labels.shape != (n,):
         raise InputError("groups", f"be one label per row, ({n},)", labels.shape)
@@ -227,7 +228,7 @@ def evaluation_data(
         fix = "drop the cell from the propensities, or evaluate on rows that have it"
         raise InputError("every cell", "have rows", f"none in cell {np.argmin(mass)}", fix=fix)
     mu = mean[None] if levels is None else _levels(levels, (n, *mean.shape))
-    return EvaluationData(outcome, c, e, mu, w, weight is not None, codes)
+    return EvaluationData(outcome, c, e, mu, w, given is not None, codes)
 
 
 def _outcomes(y: Any) -> Floats:

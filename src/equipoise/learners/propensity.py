@@ -35,6 +35,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import FittedColumns
 from equipoise.core.folds import fold_ids
+from equipoise.core.weights import check_weights
 from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
@@ -262,7 +263,8 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         values, _ = self._fit_columns(X)
         cell = np.asarray(cells, np.int64)
         fold = fold_ids(len(values), self.cv, self.random_state, strata=cell, groups=groups)
-        return self._cross_fit(values, cell, n_cells, fold, sample_weight)
+        weight = check_weights(sample_weight, len(values))
+        return self._cross_fit(values, cell, n_cells, fold, weight)
 
     def fit(
         self,
@@ -325,7 +327,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             ``clip`` is too large, or a cell has no rows outside some fold.
         """
         values, _ = self._fit_columns(X)
-        return self._cross_fit(values, cell, cells, fold, weight)
+        return self._cross_fit(values, cell, cells, fold, check_weights(weight, len(values)))
 
     def _cross_fit(
         self, X: Floats, cell: Ints, cells: int, fold: Ints, weight: Floats | None

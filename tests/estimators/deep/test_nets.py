@@ -15,6 +15,7 @@ from equipoise.estimators import ESTIMATORS  # noqa: E402
 from equipoise.estimators.deep.base import (  # noqa: E402
     DeepEstimator,
     NetTraining,
+    amounts,
     learn_scale,
     scaled,
     split,
@@ -263,12 +264,12 @@ def test_scaling_is_undone():
     y = np.column_stack(
         [rng.normal(5, 2, 400), rng.lognormal(1, 1.5, 400), rng.integers(0, 2, 400)]
     )
-    scale = learn_scale(y, np.arange(400) % 2, amounts=True)
+    scale = learn_scale(y, np.arange(400) % 2, amounts(y))
     assert scale["log"].tolist() == [False, True, False]
     scale |= {"factor": np.ones((2, 3)), "shift": np.zeros((2, 3))}
     level = np.repeat(scaled(y, scale)[:, None], 2, axis=1)
     np.testing.assert_allclose(unscaled(level, scale), np.repeat(y[:, None], 2, axis=1), rtol=1e-9)
-    assert not learn_scale(y, np.arange(400) % 2, amounts=False)["log"].any()
+    assert not learn_scale(y, np.arange(400) % 2, np.zeros(3, np.bool_))["log"].any()
 
 
 def test_an_arm_of_one_in_a_hundred_is_learnt():

@@ -108,8 +108,8 @@ GROUPS = np.repeat(np.arange(200), 3)
 )
 def test_coefficients_are_in_the_units_of_the_encoding(weight, groups):
     """Theta and its covariance are those of the DML model of the rows, with their weights and
-    groups, taken out of its standard units: z does not change, and twice the metric is twice theta
-    and four times its covariance.
+    groups, taken out of its standard units (of the encoding and of the metrics): z does not change,
+    and twice the metric is twice theta and four times its covariance.
     """
     rows = replace(straight(noise=0.5, weight=weight), groups=groups)
     space = Bits(["a", "b", "c"], candidates="singles")
@@ -118,10 +118,13 @@ def test_coefficients_are_in_the_units_of_the_encoding(weight, groups):
     model = ESTIMATORS.load("dml")(space=space, modifiers=())
     model.fit(rows.X, rows.y, treatment=up, sample_weight=weight, groups=groups)
     scale, order = model.encoding_scale_, model.slots_[:, 0]
-    np.testing.assert_allclose(theta * scale[:, None], model.theta_[:, 0])
+    unit = model.outcome_units.unit
+    np.testing.assert_allclose(theta * scale[:, None], unit * model.theta_[:, 0])
     for j in (0, 1):
         standard = np.diag(scale) @ covariance[j] @ np.diag(scale)
-        np.testing.assert_allclose(standard[np.ix_(order, order)], model.covariance_[j])
+        np.testing.assert_allclose(
+            standard[np.ix_(order, order)], unit[j] ** 2 * model.covariance_[j]
+        )
     double, quadruple = coefficients(space, replace(rows, y=2 * rows.y), up, 0)
     np.testing.assert_allclose(double, 2 * theta)
     np.testing.assert_allclose(quadruple, 4 * covariance)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
@@ -143,6 +143,7 @@ class DeepEstimator(EffectEstimator):
 
     takes = "finite: Arms, or Dose by its bins"
     slots = NestedParams.slots | {"training": NetTraining}
+    unit_free = True
     joint = True  # metrics are learnt together, so that one may move another
 
     def __init__(
@@ -169,11 +170,15 @@ class DeepEstimator(EffectEstimator):
             np.arange(len(data)) if data.groups is None else np.argsort(data.groups, kind="stable")
         )
         self.order_ = canonical(data.X)
-        X, y, cell = data.X[order][:, self.order_], data.y[order], cell[order]
+        X, cell = data.X[order][:, self.order_], cell[order]
         weight = arm_weights(cell, None if data.weight is None else data.weight[order])
         inputs = Inputs.learn(X)
         self.inputs_ = inputs.parts()
-        self.scale_ = learn_scale(y, cell, amounts=how.amounts)
+        # an amount has its zero, which standard units have not
+        amount = amounts(data.y if data.levels is None else data.levels) & how.amounts
+        y = data.y if data.levels is None else np.where(amount, data.levels, data.y)
+        y = y[order]
+        self.scale_ = learn_scale(y, cell, amount)
         rows = Rows(inputs.positions(X), cell, scaled(y, self.scale_), weight, self.metrics_)
         groups = (
             None if data.groups is None else np.unique(data.groups[order], return_inverse=True)[1]
@@ -239,6 +244,7 @@ class DeepEstimator(EffectEstimator):
             level = unscaled(
                 ask(net, inputs.positions(X[part][:, self.order_]), self._how.device), self.scale_
             )
+            level = np.where(self.scale_["log"], self.outcome_units.standard(level), level)
             values[part], baseline[part] = level[:, cell] - level[:, :1], level[:, 0]
         return values, baseline, None
 
@@ -274,12 +280,19 @@ def split(cell: Ints, share: float, seed: int, groups: Ints | None) -> tuple[Int
     return np.flatnonzero(~holdout), np.flatnonzero(holdout)
 
 
-def learn_scale(y: Floats, cell: Ints, *, amounts: bool) -> dict[str, Any]:
-    """Per metric, by control rows: whether it is learnt as a logarithm, the unit of that, its
-    middle and its spread.
+def amounts(y: Floats) -> Bools:
+    """Which metrics are amounts, (m,): never negative, spread wider than their mean, more than two
+    values.   y: (n, m), in its own units.
     """
     between = ((y > y.min(axis=0)) & (y < y.max(axis=0))).any(axis=0)  # two values have no tail
-    log = (y.min(axis=0) >= 0) & (y.std(axis=0) > y.mean(axis=0)) & between & amounts
+    amount: Bools = (y.min(axis=0) >= 0) & (y.std(axis=0) > y.mean(axis=0)) & between
+    return amount
+
+
+def learn_scale(y: Floats, cell: Ints, log: Bools) -> dict[str, Any]:
+    """Per metric, by control rows: whether it is learnt as a logarithm, (m,), the unit of that, its
+    middle and its spread.
+    """
     mean = np.where(y[cell == 0].any(axis=0), y[cell == 0].mean(axis=0), y.mean(axis=0))
     scale = {"log": log, "unit": np.where(log, mean / STRETCH, 1.0), "middle": 0.0, "spread": 1.0}
     z = scaled(y, scale)

@@ -72,6 +72,7 @@ class DoseNetEstimator(EffectEstimator):
 
     takes = "an interval of amounts: Dose"
     slots = NestedParams.slots | {"training": NetTraining}
+    unit_free = True
     joint = True
 
     def __init__(
@@ -129,7 +130,7 @@ class DoseNetEstimator(EffectEstimator):
         if labels.shape != (len(values),):
             raise InputError("groups", f"have one label per row of X ({len(values)})", labels.shape)
         self._flag(treatments)
-        level = self._levels(values, self.space_.dose(treatments))
+        level = self.outcome_units.levels(self._levels(values, self.space_.dose(treatments)))
         return {label: level[labels == label].mean(axis=0) for label in np.unique(labels).tolist()}
 
     def supported(self, doses: Any) -> NDArray[np.bool_]:
@@ -239,7 +240,7 @@ class DoseNetEstimator(EffectEstimator):
             return self._net(features, slots, len(self.metrics_))
 
     def _levels(self, X: Floats, doses: Floats) -> Floats:
-        """Levels at doses, (n, doses, m), in the metrics' units: the mean of the nets."""
+        """Levels at doses, (n, doses, m), in standard units: the mean of the nets."""
         inputs = Inputs(**self.inputs_)
         # so that a row's answer does not depend on its company
         net = self._build(X.shape[1], inputs.slots).double()

@@ -91,6 +91,8 @@ class Source:
                 "features and outcomes", "be one or more columns each, with no other role", got
             )
         self.space = infer_space(self._treatments(first)) if space is None else space
+        # only how weights compare says anything, and sums of their squares must not overflow
+        self._unit = 1.0 if weight is None else float(self._weights(first, weight).max())
 
     def parts(self) -> Iterator[Part]:
         """One walk over the rows."""
@@ -136,9 +138,7 @@ class Source:
         phi = self.space.encode(self.space.check(self._treatments(batch)))
         weight = None
         if self._weight is not None:
-            weight = _numbers(
-                batch, (self._weight,), "weight", _positive, "be a finite number > 0"
-            )[:, 0]
+            weight = self._weights(batch, self._weight) / self._unit
         return Part(
             X,
             phi,
@@ -147,6 +147,9 @@ class Source:
             weight,
             start=start,
         )
+
+    def _weights(self, batch: pa.RecordBatch, name: str) -> Floats:
+        return _numbers(batch, (name,), "weight", _positive, "be a finite number > 0")[:, 0]
 
     def _treatments(self, batch: pa.RecordBatch) -> Any:
         if not isinstance(self._treatment, str):

@@ -158,6 +158,7 @@ class LinearDML(EffectEstimator):
     """
 
     takes = "a space that encodes its treatments"
+    unit_free = True
     gives_std_error = True
     uses_propensity = True
     baseline_: Floats | list[Fitted]  # (1 + d, m) of [1, z], or a model a metric
@@ -237,7 +238,7 @@ class LinearDML(EffectEstimator):
             np.asarray(source.features, dtype=object),
             len(source.features),
         )
-        self.encoding_ = None
+        self.encoding_ = self.outcome_centre_ = self.outcome_unit_ = None
         sums = passes.first_pass(source.parts, self.cv)
         source.check(sums)
         self.expectation_ = "learnt"
@@ -270,8 +271,7 @@ class LinearDML(EffectEstimator):
         """
         values, treatments = self._inputs(X, candidates)
         phi = self.space_.encode(self._base_treatments(base, len(values))) / self.encoding_scale_
-        effect, baseline, error = self._compare(values, treatments, phi)
-        return Effects(effect, baseline, self.space_.names(treatments), self.metrics_, error)
+        return self._named(treatments, *self._compare(values, treatments, phi))
 
     def coefficients(self) -> pa.Table:
         """Theta in the units of the encoding and the features, one row per coefficient and metric.
@@ -282,15 +282,15 @@ class LinearDML(EffectEstimator):
             Columns ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
             ``metric``, ``value``, ``std_error``.
         """
-        units, theta = self._units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
+        units, theta = self._encoding_units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
         names, m = ["1", *self._encoded_names], len(self.metrics_)
         columns = {
             "encoding": np.repeat(self.slots_[:, 0], m),
             "modifier": [names[self.modifiers_[a]] for a in np.repeat(self.slots_[:, 1], m)],
             "metric": list(self.metrics_) * len(theta),
-            "value": (units @ theta).ravel(),
-            "std_error": error.ravel(),
+            "value": self.outcome_units.effects(units @ theta).ravel(),
+            "std_error": self.outcome_units.effects(error).ravel(),
         }
         return pa.table(columns)
 
@@ -443,7 +443,7 @@ class LinearDML(EffectEstimator):
             )
         return checked
 
-    def _units(self) -> Floats:
+    def _encoding_units(self) -> Floats:
         """What turns coefficients on standardised columns into those on the columns themselves, (P,
         P).
         """

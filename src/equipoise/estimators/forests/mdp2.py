@@ -128,6 +128,7 @@ class MDP2Forest(EffectEstimator):
     """
 
     takes = "Shares"
+    unit_free = True
 
     def __init__(
         self,

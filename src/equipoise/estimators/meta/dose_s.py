@@ -60,6 +60,7 @@ class DoseSLearner(EffectEstimator):
     """
 
     takes = "an interval of amounts: Dose"
+    unit_free = True
 
     def __init__(
         self,

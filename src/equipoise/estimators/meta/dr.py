@@ -60,6 +60,7 @@ class DRLearner(EffectEstimator):
 
     takes = "finite: Arms, or Dose by its bins"
     uses_propensity = True
+    unit_free = True
 
     def __init__(
         self,

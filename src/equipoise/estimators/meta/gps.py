@@ -57,6 +57,7 @@ class GPS(EffectEstimator):
     """
 
     takes = "an interval of amounts: Dose"
+    unit_free = True
 
     def __init__(
         self, ridge: float = 1.0, *, space: Space | None = None, random_state: int = 0

@@ -71,6 +71,7 @@ class RLearner(EffectEstimator):
 
     takes = "finite: Arms, or Dose by its bins"
     uses_propensity = True
+    unit_free = True
 
     def __init__(
         self,

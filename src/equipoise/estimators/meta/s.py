@@ -89,6 +89,7 @@ class SLearner(EffectEstimator):
     """
 
     takes = "one that encodes its treatments as numbers"
+    unit_free = True
 
     def __init__(
         self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0

@@ -42,6 +42,7 @@ class TLearner(EffectEstimator):
     """
 
     takes = "finite: Arms, or Dose by its bins"
+    unit_free = True
 
     def __init__(
         self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0

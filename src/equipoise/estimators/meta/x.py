@@ -64,6 +64,7 @@ class XLearner(EffectEstimator):
     """
 
     takes = "finite: Arms, or Dose by its bins"
+    unit_free = True
 
     def __init__(
         self,

@@ -193,9 +193,10 @@ def coefficients(
     model = ESTIMATORS.load("dml")(space=space, modifiers=(), random_state=seed, **models)
     _fit(model, rows, treatment)
     scale, slots = model.encoding_scale_, model.slots_[:, 0]
+    unit = model.outcome_units.unit
     covariance = np.zeros((rows.y.shape[1], p, p))
     covariance[:, slots[:, None], slots] = model.covariance_ / (scale[slots, None] * scale[slots])
-    return model.theta_[:, 0] / scale[:, None], covariance
+    return unit * model.theta_[:, 0] / scale[:, None], unit[:, None, None] ** 2 * covariance
 
 
 def _pooled_over_clusters(
