@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.core import columns
-from equipoise.core.errors import LogError
+from equipoise.core.errors import LogError, SpaceError
 from equipoise.core.features import LARGEST
 from equipoise.core.roles import Outcome, Roles
 from equipoise.core.weights import RANGE, mean_one
@@ -67,7 +67,7 @@ def _check_treatment_type(what: str, column: pa.ChunkedArray) -> None:
         if np.isfinite(size).all() and other.any():
             row = int(np.argmax(other))
             got = f"{size[row]:g} and {size[0]:g} numbers"
-            raise LogError(what, "have lists of one length", got, f"row {row}", "fill them up")
+            raise SpaceError(what, "have lists of one length", got, f"row {row}", "fill them up")
 
 
 def _check_readable(name: str, column: pa.ChunkedArray) -> None:

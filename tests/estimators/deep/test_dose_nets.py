@@ -111,9 +111,16 @@ def test_scale_and_support_count_a_row_as_often_as_its_weight_says():
     repeated = VCNet(**quick).fit(world.X[again], world.y[again], treatment=world.t[again])
     plain = VCNet(**quick).fit(world.X, world.y, treatment=world.t)
     np.testing.assert_allclose(weighted.range_, repeated.range_)
-    for name in ("middle", "spread"):
-        np.testing.assert_allclose(weighted.scale_[name], repeated.scale_[name])
-        assert abs(weighted.scale_[name] / plain.scale_[name] - 1) > 0.01
+    # in the metric's own unit: the standard units of fit are those of the rows, unweighted
+    own = [
+        (
+            fit.outcome_units.levels(fit.scale_["middle"]),
+            fit.outcome_units.effects(fit.scale_["spread"]),
+        )
+        for fit in (weighted, repeated, plain)
+    ]
+    np.testing.assert_allclose(own[0], own[1])
+    assert (np.abs(np.divide(own[0], own[2]) - 1) > 0.01).all()
     assert not np.allclose(weighted.range_, plain.range_)
 
 
