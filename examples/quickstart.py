@@ -10,4 +10,4 @@ value, low, high = policy.values["got"]
 print({name: round(share, 2) for name, share in policy.shares.items() if share > 0})
 print(f"{100 * value:.1f} more of 100 people come ({100 * low:.1f} to {100 * high:.1f}),")
 print(f"for {policy.spend[0]:.2f} USD each; the next users get")
-print(policy.scorer.assign(log.features.slice(0, 3))["chosen"].to_pylist())
+print(policy.scorer.assign(log.table.slice(0, 3))["chosen"].to_pylist())

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["fixtures.targeting", "fixtures.supply"]
+pytest_plugins = ["fixtures.targeting", "fixtures.supply", "fixtures.units"]
 
 # how long an example takes says more of the machine than of the code
 settings.register_profile("suite", deadline=None)

@@ -18,7 +18,7 @@ from equipoise.artifacts.batch import score_batches, score_file
 from equipoise.artifacts.model import read_model, write_model
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
-from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
+from equipoise.core.errors import DataError, EquipoiseError, InputError, SnapshotError
 from equipoise.core.log import Log
 from equipoise.core.snapshot import read_snapshot
 from equipoise.data import make_coupon_world
@@ -95,10 +95,12 @@ def test_batches_rows_and_files_agree(ran, strangers, tmp_path):
 def test_units_without_an_id_are_numbered_through(ran, strangers):
     log, _ = strangers
     table = log.table.drop_columns(["user"])
-    made = pa.Table.from_batches(
-        read_scorer(ran.out / "policy").batches(table.to_batches(max_chunksize=1500))
-    )
-    assert made["user"].to_pylist() == list(range(len(log)))
+    scorer, batches = read_scorer(ran.out / "policy"), table.to_batches(max_chunksize=1500)
+    with pytest.raises(InputError, match="id 'user' must be among the units' columns"):
+        list(scorer.batches(batches))
+    made = pa.Table.from_batches(scorer.numbered().batches(batches))
+    assert made["row"].to_pylist() == list(range(len(log)))
+    assert "user" not in made.column_names
 
 
 def test_a_changed_byte_is_refused(ran, tmp_path):
@@ -189,11 +191,15 @@ def test_text_in_a_numeric_feature_is_named(ran, strangers, tmp_path):
     pcsv.write_csv(table.set_column(place, "age", text), tmp_path / "units.csv")
     for hold in (False, True):
         with pytest.raises(
-            InputError, match="'age' must be numbers as in fit; got string, e.g. old"
+            DataError, match="'age' must be numbers throughout; got 'old' at .*row 2"
         ):
             score_file(
                 ran.out / "policy", tmp_path / "units.csv", tmp_path / "made.parquet", hold=hold
             )
+    with pytest.raises(
+        InputError, match="'age' must be numbers as in the log; got string, e.g. old"
+    ):
+        read_scorer(ran.out / "policy").assign(table.set_column(place, "age", text))
     assert [entry.name for entry in tmp_path.iterdir()] == ["units.csv"]
 
 

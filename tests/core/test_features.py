@@ -235,3 +235,40 @@ def test_other_columns_than_those_of_fit_are_refused(X, says):
     columns, *_ = remembered({"age": [31.0, 2.0], "new": [1.0, 0.0]})
     with pytest.raises(InputError, match=says):
         columns._as_fitted(X)
+
+
+def test_rare_levels_are_kept_as_digests_and_encoded_as_before():
+    """Neither JSON nor names hold them, and the numbers are those of the plain levels."""
+    few = ["a"] * 60 + ["b"] * 40 + ["ann@example.org"] * 3
+    many = [f"city{i % 9}" for i in range(100)] + [f"rare{i}" for i in range(3)]
+    many = many[:-3] + ["x", "y", "z"]
+    names = [f"m{i}" for i in range(93)] + ["often"] * 10
+    table = {"few": few, "many": many, "names": names}
+    features = FeatureMap().fit(table)
+    said = json.dumps(features.to_json()) + "".join(features.get_feature_names_out())
+    assert "example.org" not in said
+    assert "m17" not in said
+    assert '"often"' in said
+    assert '"city0"' in said
+    numbers = features.table(table)
+    assert numbers["few=a"].to_pylist() == [1.0] * 60 + [0.0] * 43
+    (hidden,) = (name for name in numbers.column_names if name.startswith("few=#"))
+    assert numbers[hidden].to_pylist() == [0.0] * 100 + [1.0] * 3
+    plain = sorted(set(names), key=lambda level: (-names.count(level), level))
+    assert numbers["names"].to_pylist() == [plain.index(level) for level in names]
+    again = FeatureMap.from_json(json.loads(json.dumps(features.to_json())))
+    assert again.table(table).equals(numbers)
+    new = again.table({"few": ["bob"], "many": ["city1"], "names": ["m999"]})
+    assert np.isnan(new["names"][0].as_py())
+    assert {new[name][0].as_py() for name in new.column_names if name.startswith("few=")} == {0.0}
+    assert again.is_level("few", pa.chunked_array([["ann@example.org", "bob"]])).tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_levels_of_few_rows_stand_as_they_are():
+    assert FeatureMap().fit({"zip": ["rural"] + ["urban"] * 98}).levels_["zip"] == [
+        "rural",
+        "urban",
+    ]

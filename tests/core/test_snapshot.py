@@ -325,3 +325,36 @@ def test_a_kill_at_any_moment_leaves_a_whole_snapshot(tmp_path):
             os.utime(shelter, (0, 0))
         write_snapshot(place, {"a": b"0"}, {})
         assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+def pipe(folder):
+    os.mkfifo(folder / "pipe")
+
+
+def dangling(folder):
+    (folder / "link").symlink_to("nowhere")
+
+
+def hollow(folder):
+    (folder / "empty" / "inner").mkdir(parents=True)
+
+
+def link_to_folder(folder):
+    (folder / "more").symlink_to(folder / "arrays")
+
+
+@pytest.mark.parametrize("extra_one", [pipe, dangling, hollow, link_to_folder])
+def test_what_is_no_file_is_extra_too(tmp_path, extra_one):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    extra_one(tmp_path / "s")
+    with pytest.raises(SnapshotError, match="hold just the files of its manifest"):
+        read_snapshot(tmp_path / "s")
+
+
+@pytest.mark.parametrize("name", ["tree.txt", "manifest.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    (tmp_path / "s" / name).unlink()
+    os.mkfifo(tmp_path / "s" / name)
+    with pytest.raises(SnapshotError, match="be readable|readable manifest"):
+        read_snapshot(tmp_path / "s")

@@ -233,3 +233,30 @@ def test_files_keep_their_errors(tmp_path):
         read_log(tmp_path / "log.csv", treatment="treated", outcomes="spend")
     with pytest.raises(DataError, match="no such file"):
         read_log(tmp_path / "none.parquet", treatment="treated", outcomes="spend")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [f"{2**64 + i}" for i in range(1000)],
+        [f"{i:08d}" for i in range(1000)],
+        [f"{i}" if i % 2 else f"0{i - 1}" for i in range(1, 1001)],
+    ],
+    ids=["above 2^63", "leading zeros", "alike but for a zero"],
+)
+def test_keys_of_a_csv_stay_as_they_stand(tmp_path, keys):
+    """Read as numbers, 1,000 clusters were one."""
+    file = tmp_path / "log.csv"
+    rows = [f"{key},{i % 2},{i % 7},{key}" for i, key in enumerate(keys)]
+    file.write_text("\n".join(["shop,arm,y,code", *rows]) + "\n")
+    log = read_log(file, treatment="arm", outcomes="y", features=[], group="shop")
+    assert log.table["shop"].to_pylist() == keys
+    assert len(np.unique(log.groups)) == 1000
+    log = read_log(file, treatment="arm", outcomes="y", features=[], id="shop")
+    assert log.table["shop"].to_pylist() == keys
+    log = read_log(
+        file, treatment="arm", outcomes="y", features=[], protected="code", text=["code"]
+    )
+    assert log.table["code"].to_pylist() == keys
+    with pytest.raises(LogError, match="did you mean 'code'"):
+        read_log(file, treatment="arm", outcomes="y", text=["cod"])

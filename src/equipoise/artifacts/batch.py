@@ -4,6 +4,7 @@ disk, not memory.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import Earlier, replacing
 from equipoise.data import read_batches
+from equipoise.data.files import column_names
+
+LOGGER = logging.getLogger(__name__)
 
 MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 
 
 def score_file(
-    policy: Path | str, units: Path | str, out: Path | str, *, hold: bool = False
+    policy: Path | str,
+    units: Path | str,
+    out: Path | str,
+    *,
+    hold: bool = False,
+    number_rows: bool = False,
 ) -> dict[str, Any]:
     """Assign the units of a file and write the assignments as Parquet, whole or not at all.
 
@@ -35,33 +45,49 @@ def score_file(
     hold : bool, default False
         Meet the policy's demands on these units as a whole, in memory; else its fixed prices
         decide, batch by batch.
+    number_rows : bool, default False
+        Take the units' row numbers, in a column ``row``, for their ids.
 
     Returns
     -------
     dict
         ``units``, ``held`` and the sums of the artifact: the cost and the cells of a policy, the
-        clusters of mixes.
+        clusters of mixes.  Beside them ``missing`` values and ``unseen`` levels by feature,
+        ``unknown`` labels by column of a demand, and ``cautions``: what is most of a column.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing, of another type or empty, or an id is missing or occurs twice;
+        nothing is written.
+    DataError
+        Where the file cannot be read, or has no rows.
     """
     check_out(Path(out), Path(units), Path(policy))
     artifact = read_artifact(policy)
-    summary, count = artifact.summary(), 0
+    artifact = artifact.numbered() if number_rows else artifact
+    artifact.units.check_names(column_names(units), str(units))
+    counts, summary = UnitCounts(artifact.units), artifact.summary()
+    rows = counts.counting(
+        read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
+    )
     with replacing(out, EARLIER_SCORES) as file:
         writer = None
-        for batch in (
-            _on_the_whole(artifact, units) if hold else artifact.batches(read_batches(units))
-        ):
+        for batch in _on_the_whole(artifact, rows) if hold else artifact.batches(rows):
             writer = writer or pq.ParquetWriter(
                 file, batch.schema.with_metadata(MARK), compression="zstd"
             )
             writer.write_batch(batch.replace_schema_metadata(MARK))
-            count += batch.num_rows
             summary.add(batch)
         if writer is None:
             raise DataError(
                 "a file of units", "have rows", 0, str(units), "check the file and its filters"
             )
         writer.close()
-    return {"units": count, "held": hold, **summary.report()}
+        counts.check()
+    for caution in counts.cautions():
+        LOGGER.warning("%s: %s", units, caution)
+    return {"units": counts.units, "held": hold, **summary.report(), **counts.report()}
 
 
 def score_batches(
@@ -71,11 +97,13 @@ def score_batches(
     return read_artifact(policy).batches(batches)
 
 
-def _on_the_whole(artifact: Artifact, units: Path | str) -> Iterator[pa.RecordBatch]:
-    """The assignments of a file whose units are taken as a whole."""
-    batches = [batch for batch in read_batches(units) if batch.num_rows]
-    if batches:
-        yield from artifact.rebudget(pa.Table.from_batches(batches)).to_batches()
+def _on_the_whole(
+    artifact: Artifact, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """The assignments of units that are taken as a whole."""
+    rows = [batch for batch in batches if batch.num_rows]
+    if rows:
+        yield from artifact.rebudget(pa.Table.from_batches(rows)).to_batches()
 
 
 def check_out(out: Path, units: Path, policy: Path) -> None:

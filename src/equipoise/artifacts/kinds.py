@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from equipoise.artifacts.unit_columns import UnitReader
 from equipoise.core.errors import SnapshotError
 from equipoise.core.registry import Registry
 from equipoise.core.snapshot import read_snapshot
@@ -35,6 +36,13 @@ class Summary(Protocol):
 
 class Artifact(Protocol):
     """What assigns units never seen."""
+
+    @property
+    def units(self) -> UnitReader:
+        """How units are read."""
+
+    def numbered(self) -> Artifact:
+        """The same for units without ids, which are given by their row numbers."""
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The assignments of every batch, one batch each."""

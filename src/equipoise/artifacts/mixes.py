@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from equipoise.artifacts.meta import MixesMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.policy import PLAN_PART
+from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
+from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.frames import to_arrow
-from equipoise.core.snapshot import Snapshot, read_snapshot, write_snapshot
+from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import Clusters, estimator_from_parts, estimator_parts
 from equipoise.estimators.base import complete
@@ -41,7 +44,7 @@ class MixPolicy:
         cluster.
     bounds : (2, C, K), the least and largest shares, within which the forest, if there is one,
         finds each user's own mix.
-    id : the column of user ids, or None.
+    id : the column of user ids, or None.   columns : what the log's columns were.
     """
 
     features: FeatureMap
@@ -51,6 +54,16 @@ class MixPolicy:
     bounds: Floats
     forest: Any = None
     id: str | None = None
+    columns: UnitColumns = field(default_factory=UnitColumns)
+
+    @property
+    def units(self) -> UnitReader:
+        """How users are read."""
+        return UnitReader(self.features, self.columns, id=self.id)
+
+    def numbered(self) -> MixPolicy:
+        """The same mixes for users without ids, which are given by their row numbers."""
+        return replace(self, id=None)
 
     def mixes(self, X: Floats) -> tuple[Ints, Floats]:
         """The cluster (n,) and the mix (n, K) of users."""
@@ -61,28 +74,24 @@ class MixPolicy:
         """One row a user of a frame of raw columns: the id or number, the cluster, and a column a
         category.
         """
-        table = to_arrow(frame)
+        assignment = self._assign(to_arrow(frame), start)
+        if self.id is not None:
+            refuse_repeated(assignment[self.id], self.id)
+        return assignment
+
+    def _assign(self, raw: pa.Table, start: int) -> pa.Table:
+        table = self.units.read(raw, start)
         X, names = matrix(self.features.table(table))
         complete(X, names)
-        unit = (
-            table[self.id]
-            if self.id in table.column_names
-            else np.arange(start, start + table.num_rows)
-        )
+        numbers = np.arange(start, start + table.num_rows)
+        unit = numbers if self.id is None else table[self.id]
         label, mixes = self.mixes(X)
         columns = dict(zip(self.parts, mixes.T, strict=True))
         return pa.table({self.id or "row": unit, "cluster": label + 1, **columns})
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The mixes of every batch, one batch each; rows without an id column are numbered
-        through.
-        """
-        start = 0
-        for batch in batches:
-            if batch.num_rows:
-                mixes = self.assign(pa.Table.from_batches([batch]), start)
-                start += batch.num_rows
-                yield from mixes.combine_chunks().to_batches()
+        """The mixes of every batch, one batch each; users without an id are numbered through."""
+        yield from assign_batches(batches, self._assign, self.id)
 
     def rebudget(self, frame: Any) -> pa.Table:
         """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes
@@ -171,6 +180,7 @@ def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
         "models": models,
         "features": policy.features.to_json(),
         "id": policy.id,
+        "columns": policy.columns.to_json(),
     }
     return write_snapshot(path, parts, about)
 
@@ -187,17 +197,23 @@ def read_mix_policy(path: Path | str) -> MixPolicy:
 
 def mix_policy_of(snapshot: Snapshot) -> MixPolicy:
     """The mixes that a verified snapshot of their kind holds."""
-    meta, mixes = snapshot.meta, json.loads(snapshot.parts[MIXES_PART])
-    models = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
-    return MixPolicy(
-        FeatureMap.from_json(meta["features"]),
-        tuple(mixes["parts"]),
-        models.get(CLUSTERS),
-        np.asarray(mixes["shares"]),
-        np.asarray(mixes["bounds"]),
-        models.get(FOREST),
-        meta["id"],
-    )
+    meta = snapshot.meta
+    check_meta(MixesMeta, meta)
+    with as_written():
+        mixes = json.loads(snapshot.parts[MIXES_PART])
+        own = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
+        policy = MixPolicy(
+            FeatureMap.from_json(meta["features"]),
+            tuple(mixes["parts"]),
+            own.get(CLUSTERS),
+            np.asarray(mixes["shares"], np.float64),
+            np.asarray(mixes["bounds"], np.float64),
+            own.get(FOREST),
+            meta["id"],
+            columns_of(meta),
+        )
+    try_on_one_unit(policy.assign, policy.units)
+    return policy
 
 
 def _model(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from equipoise.artifacts.meta import ModelMeta, check_meta, try_on_one_unit
+from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.core.effects import Effects
 from equipoise.core.errors import SnapshotError
 from equipoise.core.features import FeatureMap
-from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.frames import to_arrow
+from equipoise.core.snapshot import as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_from_parts, estimator_parts
 
@@ -23,14 +26,18 @@ class Model:
 
     seen : the digests of the columns it was fitted on, by `fingerprint`; empty where they were not
         kept.
+    columns : what the log's columns were; by default nothing is known but their names.
     """
 
     features: FeatureMap
     estimator: Any
     seen: Mapping[str, str] = field(default_factory=dict)
+    columns: UnitColumns = field(default_factory=UnitColumns)
 
     def effects(self, table: Any) -> Effects:
         """The effects of every candidate for rows of raw feature columns."""
+        if self.columns.types:
+            table = UnitReader(self.features, self.columns).read(to_arrow(table))
         return self.estimator.effects(self.features.table(table))  # type: ignore[no-any-return]
 
 
@@ -43,7 +50,7 @@ def write_model(path: Path | str, model: Model) -> str:
         "estimator": meta,
         "features": model.features.to_json(),
     }
-    about["seen"] = dict(model.seen)
+    about |= {"seen": dict(model.seen), "columns": model.columns.to_json()}
     return write_snapshot(path, parts, about)
 
 
@@ -56,7 +63,14 @@ def read_model(path: Path | str) -> Model:
             "give a folder written by `equipoise fit`, or the policy/ folder of a run",
         )
         raise SnapshotError("a snapshot", "hold a model", got, str(path), fix)
-    estimator = estimator_from_parts(snapshot.parts, snapshot.meta["estimator"])
-    return Model(
-        FeatureMap.from_json(snapshot.meta["features"]), estimator, snapshot.meta.get("seen", {})
-    )
+    check_meta(ModelMeta, snapshot.meta)
+    with as_written():
+        model = replace(model_of(snapshot.parts, snapshot.meta), columns=columns_of(snapshot.meta))
+    try_on_one_unit(model.effects, UnitReader(model.features, model.columns))
+    return model
+
+
+def model_of(parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> Model:
+    """The model that the parts and the meta of a snapshot describe."""
+    estimator = estimator_from_parts(parts, meta["estimator"])
+    return Model(FeatureMap.from_json(meta["features"]), estimator, meta.get("seen", {}))

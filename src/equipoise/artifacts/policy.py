@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,20 @@ import pyarrow.compute as pc
 
 from equipoise.allocation import decide
 from equipoise.artifacts.costs import Costs
-from equipoise.artifacts.model import Model
+from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
+from equipoise.artifacts.model import Model, model_of
 from equipoise.artifacts.rebudget import rebudget_units
+from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
+from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import SnapshotError
-from equipoise.core.features import FeatureMap
 from equipoise.core.frames import to_arrow
 from equipoise.core.policy import Policy
-from equipoise.core.snapshot import Snapshot, read_snapshot, write_snapshot
+from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
-from equipoise.estimators import estimator_from_parts, estimator_parts
+from equipoise.estimators import estimator_parts
 
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
@@ -53,10 +55,13 @@ class Scorer:
     policy : Policy
         The rule with its prices.
     id : str or None, default None
-        The column of unit ids; None: the row numbers.
+        The column of unit ids; None: the row numbers, in a column ``row``.
+    columns : UnitColumns, optional
+        What the log's columns were; by default nothing is known but their names.
 
     Examples
     --------
+    >>> from equipoise.core.features import FeatureMap
     >>> from equipoise.estimators import BoostedTrees, TLearner
     >>> units = pa.table({"city": ["Oslo", "Rome"] * 20})
     >>> features, treatment = FeatureMap().fit(units), np.repeat([0, 1], 20)
@@ -73,6 +78,24 @@ class Scorer:
     costs: Costs
     policy: Policy
     id: str | None = None
+    columns: UnitColumns = field(default_factory=UnitColumns)
+
+    @property
+    def units(self) -> UnitReader:
+        """How units are read."""
+        groups = [demand.column for demand in self.policy.demands]
+        named = tuple(dict.fromkeys(name for name in groups if name is not None))
+        return UnitReader(self.model.features, self.columns, named, self.costs.column, self.id)
+
+    def numbered(self) -> Scorer:
+        """The same policy for units without ids, which are given by their row numbers.
+
+        Returns
+        -------
+        Scorer
+            Its assignments have a column ``row``.
+        """
+        return replace(self, id=None)
 
     def assign(self, frame: Any) -> pa.Table:
         """Assign every unit of a frame by the rule with its fixed prices.
@@ -87,8 +110,10 @@ class Scorer:
         pyarrow.Table
             One row per unit; columns as in `assignments`.
         """
-        table = to_arrow(frame)
-        return self._assign(table, np.arange(table.num_rows))
+        assignment = self._assign(to_arrow(frame), 0)
+        if self.id is not None:
+            refuse_repeated(assignment[self.id], self.id)
+        return assignment
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Assign the units of record batches, one batch of assignments for each.
@@ -101,16 +126,14 @@ class Scorer:
         Yields
         ------
         pyarrow.RecordBatch
-            As in `assign`; rows without an id column are numbered through.
+            As in `assign`; rows of a policy without an id are numbered through.
+
+        Raises
+        ------
+        InputError
+            Where a column is missing or of another type, or an id is missing or occurs twice.
         """
-        start = 0
-        for batch in batches:
-            if batch.num_rows == 0:
-                continue
-            table = pa.Table.from_batches([batch])
-            assignment = self._assign(table, np.arange(start, start + batch.num_rows))
-            start += batch.num_rows
-            yield from assignment.combine_chunks().to_batches()
+        yield from assign_batches(batches, self._assign, self.id)
 
     def rebudget(self, frame: Any) -> pa.Table:
         """Assign the units of a frame so that the policy's demands hold on them as a whole.
@@ -125,9 +148,11 @@ class Scorer:
         pyarrow.Table
             As in `assign`; no more is expected to be spent than the demands allow.
         """
-        table = to_arrow(frame)
+        table = self.units.read(to_arrow(frame))
+        unit = self._unit(table, 0)
+        if self.id is not None:
+            refuse_repeated(unit, self.id)
         effects, expected, groups = self._facts(table)
-        unit = self._unit(table, np.arange(table.num_rows))
         choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit))
         return self._table(unit, choice, score, expected)
 
@@ -154,9 +179,10 @@ class Scorer:
         cells = dict.fromkeys((self.policy.control, *self.policy.candidates), 0)
         return AssignmentSummary(self.budget(), cells)
 
-    def _assign(self, table: pa.Table, numbers: Ints) -> pa.Table:
+    def _assign(self, raw: pa.Table, start: int) -> pa.Table:
+        table = self.units.read(raw, start)
         effects, expected, groups = self._facts(table)
-        unit = self._unit(table, numbers)
+        unit = self._unit(table, start)
         decisions = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
         return self._table(unit, decisions.choice, decisions.score, expected)
 
@@ -165,17 +191,14 @@ class Scorer:
         the columns it names.
         """
         effects = self.model.effects(table)
-        group_columns = dict.fromkeys(
-            demand.column for demand in self.policy.demands if demand.column is not None
-        )
         groups = {
             name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_)
-            for name in group_columns
+            for name in self.units.groups
         }
         return effects, self.costs.expected(effects, table), groups
 
-    def _unit(self, table: pa.Table, numbers: Ints) -> Any:
-        return table[self.id] if self.id in table.column_names else numbers
+    def _unit(self, table: pa.Table, start: int) -> Any:
+        return np.arange(start, start + table.num_rows) if self.id is None else table[self.id]
 
     def _table(self, unit: Any, choice: Ints, score: Floats, expected: Floats) -> pa.Table:
         return assignments(
@@ -295,6 +318,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "costs": scorer.costs.to_json(),
         "id": scorer.id,
         "seen": dict(scorer.model.seen),
+        "columns": scorer.columns.to_json(),
     }
     return write_snapshot(path, parts, about)
 
@@ -320,6 +344,7 @@ def read_scorer(path: Path | str) -> Scorer:
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> from equipoise.core.features import FeatureMap
     >>> from equipoise.estimators import BoostedTrees, TLearner
     >>> X, y, treatment = np.ones((40, 1)), np.arange(40.0), [0, 1] * 20
     >>> model = Model(
@@ -347,14 +372,13 @@ def read_scorer(path: Path | str) -> Scorer:
 def scorer_of(snapshot: Snapshot) -> Scorer:
     """The policy that a verified snapshot of its kind holds."""
     meta = snapshot.meta
+    check_meta(PolicyMeta, meta)
     parts = {
         name: data for name, data in snapshot.parts.items() if name not in (PLAN_PART, POLICY_PART)
     }
-    model = Model(
-        FeatureMap.from_json(meta["features"]),
-        estimator_from_parts(parts, meta["estimator"]),
-        meta.get("seen", {}),
-    )
-    return Scorer(
-        model, Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"]), meta["id"]
-    )
+    with as_written():
+        model = model_of(parts, meta)
+        costs, policy = Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"])
+        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta))
+    try_on_one_unit(scorer.assign, scorer.units)
+    return scorer

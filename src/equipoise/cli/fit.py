@@ -60,6 +60,7 @@ def fit(
 
     from equipoise.artifacts.fingerprint import fingerprint
     from equipoise.artifacts.model import write_model
+    from equipoise.artifacts.unit_columns import unit_columns
     from equipoise.cli.show import as_json
     from equipoise.pipeline.plan.estimators import make_estimator
     from equipoise.pipeline.plan.log import open_log
@@ -85,7 +86,8 @@ def fit(
         log.space,
         plan.run.seed,
     )
-    model = replace(fit_model(log, unfitted), seen=fingerprint(log))
+    model = fit_model(log, unfitted)
+    model = replace(model, seen=fingerprint(log), columns=unit_columns(log))
     snapshot = write_model(out, model)
     if json:
         as_json(

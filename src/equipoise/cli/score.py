@@ -31,6 +31,10 @@ def score(
             "--hold", help="Meet the demands on these units as a whole; all are read at once."
         ),
     ] = False,
+    number_rows: Annotated[
+        bool,
+        typer.Option("--number-rows", help="Take row numbers, in a column `row`, for ids."),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Assign units never seen by the policy of a run.
@@ -44,6 +48,10 @@ def score(
     whole, so the expected spend on them is never above the budget.  Use it where the file holds
     everybody that the money is for.
 
+    Columns are read as the log had them: an id, a feature or a column of a demand that is missing
+    or of another type is an error.  Missing values and levels that the log did not have are
+    counted; where they are most of a column, a caution says so.
+
     The policy of a plan with [supply] gives each user the mix of their cluster, one column a
     category.
 
@@ -55,7 +63,7 @@ def score(
     from equipoise.artifacts.batch import score_file
     from equipoise.cli.show import as_json, table
 
-    summary = score_file(policy, units, out, hold=hold)
+    summary = score_file(policy, units, out, hold=hold, number_rows=number_rows)
     if json:
         as_json({"file": str(out), **summary})
         return
@@ -63,6 +71,14 @@ def score(
         counts = summary.get(f"{what}s", {})
         if counts:
             table([{what: name, "units": count} for name, count in counts.items()], [what, "units"])
+    lacks = [
+        {"column": name, "lacks": what, "units": count}
+        for what in ("missing", "unseen", "unknown")
+        for name, count in summary[what].items()
+        if count
+    ]
+    if lacks:
+        table(lacks, ["column", "lacks", "units"])
     typer.echo(f"{summary['units']:,} units{_spend(summary)}, written to {out}")
 
 

@@ -7,6 +7,7 @@ it is data (JSON), not code.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any
 
@@ -19,7 +20,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core import columns
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.errors import InputError
 from equipoise.core.frames import as_floats, is_array, to_arrow
 
@@ -27,6 +28,10 @@ from equipoise.core.frames import as_floats, is_array, to_arrow
 ONE_HOT_LIMIT = 12
 CONTAINERS = ("default", "pandas", "polars")  # what `transform` gives, by scikit-learn's names
 LARGEST = float(np.finfo(np.float32).max)  # some learners hold features and metrics in 32 bits
+# in so many rows or more, a level that fewer than RARE rows have may be personal: it is kept as a
+# digest
+MANY_ROWS, RARE = 100, 10
+DIGEST = 16  # hexadecimal digits
 
 
 def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
@@ -120,7 +125,8 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes
     one 0/1 column a level, text of more levels its frequency rank.  A level never seen in fit is
-    all zeros, or NaN as a rank.
+    all zeros, or NaN as a rank.  Of 100 rows or more, a level in fewer than 10 is remembered by a
+    digest, ``#`` and 16 letters, never as it stands.
 
     Examples
     --------
@@ -259,13 +265,47 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 numbers.append(_column(table[name], name, "be numbers as in fit"))
         return pa.table(numbers, self.get_feature_names_out().tolist())
 
+    def is_level(self, name: str, column: pa.ChunkedArray) -> Bools:
+        """Where a value of a column of text is a level of fit.
+
+        Parameters
+        ----------
+        name : str
+            A key of ``levels_``.
+        column : pyarrow.ChunkedArray, (n,)
+            Text; a missing value counts as the level "missing".
+
+        Returns
+        -------
+        array of bool, (n,)
+            False where no row of fit had it.
+
+        Examples
+        --------
+        >>> column = pa.chunked_array([["rural", "suburban"]])
+        >>> FeatureMap().fit({"zip": ["rural", "urban"]}).is_level("zip", column).tolist()
+        [True, False]
+        """
+        return ~np.isnan(self._codes(name, column))
+
     def _coded(self, name: str, column: pa.ChunkedArray) -> list[Floats]:
         """A column of text as one 0/1 column a level, or as ranks, NaN where the level is new."""
-        levels = self.levels_[name]
-        code = pc.index_in(columns.text(column), value_set=pa.array(levels, pa.string())).to_numpy()
+        code, levels = self._codes(name, column), self.levels_[name]
         if len(levels) > ONE_HOT_LIMIT:
-            return [np.asarray(code, np.float64)]
+            return [code]
         return [(code == i).astype(np.float64) for i in range(len(levels))]
+
+    def _codes(self, name: str, column: pa.ChunkedArray) -> Floats:
+        """The place of each value among the levels, by its digest where it is rare, (n,)."""
+        text, levels = columns.text(column), pa.array(self.levels_[name], pa.string())
+        code = pc.index_in(text, value_set=levels)
+        others = text.filter(pc.is_null(code)).unique()
+        if len(others) and any(level.startswith("#") for level in self.levels_[name]):
+            hidden = pc.index_in(
+                pa.array(map(_digest, others.to_pylist()), pa.string()), value_set=levels
+            )
+            code = pc.coalesce(code, hidden.take(pc.index_in(text, value_set=others)))
+        return np.asarray(code.to_numpy(), np.float64)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives.
@@ -332,15 +372,25 @@ def _check_container(container: Any) -> None:
 
 
 def _levels(column: pa.ChunkedArray) -> list[str]:
+    """The levels of a column of text, rare ones as digests."""
     counts = Counter(
         {
             str(item["values"]): item["counts"]
             for item in pc.value_counts(columns.text(column)).to_pylist()
         }
     )
-    if len(counts) <= ONE_HOT_LIMIT:
-        return sorted(counts)
-    return sorted(counts, key=lambda level: (-counts[level], level))
+    levels = sorted(counts)
+    if len(counts) > ONE_HOT_LIMIT:
+        levels.sort(key=lambda level: -counts[level])
+    least = RARE if len(column) >= MANY_ROWS else 0
+    return [
+        level if counts[level] >= least or level == columns.MISSING else _digest(level)
+        for level in levels
+    ]
+
+
+def _digest(level: str) -> str:
+    return "#" + hashlib.sha256(level.encode()).hexdigest()[:DIGEST]
 
 
 class FittedColumns:

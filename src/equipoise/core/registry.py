@@ -36,7 +36,7 @@ class Registry:
         return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries
 
     def load(self, name: str) -> Any:
         """Import the object registered under a name.
@@ -56,10 +56,9 @@ class Registry:
         InputError
             Where the name is unknown; it suggests the nearest.
         """
-        if name not in self._entries:
-            raise InputError(
-                self.what, "be a registered name", repr(name), fix=among(name, self._entries)
-            )
+        if name not in self:
+            fix = among(str(name), self._entries)
+            raise InputError(self.what, "be a registered name", repr(name), fix=fix)
         module, _, attribute = self._entries[name].partition(":")
         return getattr(import_module(module), attribute)
 

@@ -15,15 +15,16 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.errors import InputError, MissingExtra, SnapshotError
 
 try:
     import fcntl
@@ -36,6 +37,8 @@ AT_FDCWD, SWAP = -100, 2  # of renameat2 and renamex_np
 SHELTER = ".equipoise-"  # in the names of folders where something is being written
 MOVED = "earlier"  # in such a folder: what stood at the place, between two renames
 NEW = 60  # seconds
+FIX = "restore it, or write it again"
+SHOWN = 120  # letters of a value in an error
 
 
 @dataclass(frozen=True)
@@ -221,16 +224,8 @@ def _dump(manifest: Mapping[str, Any]) -> bytes:
 def read_snapshot(path: Path | str) -> Snapshot:
     """Read a snapshot folder and verify every byte of it."""
     folder = Path(path)
-    try:
-        raw = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(raw)
-        version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        inside = next(iter(sorted(folder.glob(f"*/{MANIFEST}"))), None)
-        fix = f"did you mean {str(inside.parent)!r}?" if inside else "write it again"
-        raise SnapshotError(
-            "a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), fix
-        ) from error
+    raw, manifest = _manifest(folder)
+    version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
     if version != FORMAT:
         raise SnapshotError(
             "a snapshot's format",
@@ -249,17 +244,58 @@ def read_snapshot(path: Path | str) -> Snapshot:
             "restore it: it was changed",
         )
     parts = {name: _verified(folder, name, want) for name, want in sums.items()}
-    files = {
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()
-    } - {MANIFEST}
-    if files != set(sums):
+    entries = {entry.relative_to(folder).as_posix() for entry in folder.rglob("*")}
+    folders = {parent.as_posix() for name in sums for parent in PurePosixPath(name).parents}
+    if entries - folders != {*sums, MANIFEST}:
+        strange = sorted((entries - folders) ^ {*sums, MANIFEST})
         raise SnapshotError(
-            "a snapshot",
-            "hold just the files of its manifest",
-            sorted(files ^ set(sums)),
-            str(folder),
+            "a snapshot", "hold just the files of its manifest", strange, str(folder)
         )
     return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)
+
+
+def _manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of a manifest and what they say: a format, a meta, and a sum for each part."""
+    try:
+        raw = _bytes_of(folder / MANIFEST)
+        manifest = json.loads(raw)
+        _dump(manifest)  # what is too deep to be written is too deep to be read
+        manifest["format"], manifest["meta"], manifest["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        inside = next(iter(sorted(folder.glob(f"*/{MANIFEST}"))), None)
+        fix = f"did you mean {str(inside.parent)!r}?" if inside else "write it again"
+        raise SnapshotError(
+            "a snapshot", f"have a readable {MANIFEST}", repr(error), str(folder), fix
+        ) from error
+    sums = manifest["sha256"]
+    for key, kind in {"meta": manifest["meta"], "sha256": sums}.items():
+        if not isinstance(kind, dict):
+            got = type(kind).__name__
+            raise SnapshotError(f"key {key!r} of {MANIFEST}", "be a table", got, str(folder))
+    strange = next((name for name, want in sums.items() if not isinstance(want, str)), None)
+    if strange is not None:
+        got = type(sums[strange]).__name__
+        raise SnapshotError(f"the sha256 of {strange!r}", "be text", got, str(folder))
+    return raw, manifest
+
+
+def _bytes_of(file: Path) -> bytes:
+    """The bytes of a plain file: a pipe would never end."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(file))
+    return file.read_bytes()
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Whatever fails in the block is the fault of the snapshot that it reads."""
+    try:
+        yield
+    except (SnapshotError, MissingExtra):
+        raise
+    except (Exception, RecursionError) as error:
+        got = f"{type(error).__name__}: {error}"[:SHOWN]
+        raise SnapshotError("a snapshot", "be as it was written", got, fix=FIX) from error
 
 
 def _is_snapshot(path: Path) -> bool:
@@ -275,14 +311,15 @@ EARLIER_SNAPSHOT = Earlier("an earlier snapshot that verifies", _is_snapshot)
 
 def _verified(folder: Path, name: str, want: str) -> bytes:
     file = folder / name
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise SnapshotError("a part's name", "stay inside the snapshot", repr(name), str(folder))
     try:
-        data = file.read_bytes()
-    except OSError as error:
+        inside = file.resolve().is_relative_to(folder.resolve())
+        data = _bytes_of(file) if inside else b""
+    except (OSError, ValueError, RuntimeError) as error:  # of a name, of a loop of links
         raise SnapshotError(
             f"part {name!r}", "be readable", repr(error), str(folder), "restore it"
         ) from error
+    if not inside:
+        raise SnapshotError("a part's name", "stay inside the snapshot", repr(name), str(folder))
     got = hashlib.sha256(data).hexdigest()
     if got != want:
         raise SnapshotError(

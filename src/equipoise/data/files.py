@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,17 @@ from equipoise.core.suggest import among, nearest
 PARQUET = (".parquet", ".pq")
 DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 RIVALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+IN_WORDS = {"double": "numbers", "float": "numbers", "bool": "true or false", "timestamp": "times"}
 BATCH = 65_536
 PAGE = 65_536  # bytes of a Parquet column read at a time
 CSV_BLOCK = 16 * 2**20  # bytes whose rows decide the column types when a CSV is streamed
 
 
-def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: Path | str,
+    columns: Sequence[str] | None = None,
+    types: Mapping[str, pa.DataType] | None = None,
+) -> pa.Table:
     r"""The rows of a Parquet, CSV or TSV file.
 
     Parameters
@@ -37,6 +42,9 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Tab
         A .parquet, .pq, .csv or .tsv file; text also gzipped.
     columns : sequence of str, default None
         The columns to read; None: all.
+    types : mapping of str to pyarrow.DataType, default None
+        What columns of a file of text are read as, such as keys as text; the others are inferred.
+        A Parquet file has types of its own.
 
     Returns
     -------
@@ -63,7 +71,8 @@ def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pa.Tab
     with _explained(file):
         if _suffix(file) in PARQUET:
             return pq.ParquetFile(file).read(columns=wanted)
-        table = pcsv.read_csv(file, pcsv.ReadOptions(), _parsing(file), _converting(wanted))
+        converting = _converting(wanted, types)
+        table = pcsv.read_csv(file, pcsv.ReadOptions(), _parsing(file), converting)
     _check_text(file, table)
     return table
 
@@ -95,7 +104,10 @@ def _check_text(file: Path, table: pa.Table) -> None:
 
 
 def read_batches(
-    path: Path | str, columns: Sequence[str] | None = None, batch_size: int = BATCH
+    path: Path | str,
+    columns: Sequence[str] | None = None,
+    batch_size: int = BATCH,
+    types: Mapping[str, pa.DataType] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     r"""The rows of a file in record batches, so that memory does not grow with the file.
 
@@ -107,6 +119,9 @@ def read_batches(
         The columns to read; None: all.
     batch_size : int, default 65536
         The most rows of a batch.
+    types : mapping of str to pyarrow.DataType, default None
+        What columns of a file of text are read as, such as keys as text; the others are inferred.
+        A Parquet file has types of its own.
 
     Yields
     ------
@@ -136,7 +151,8 @@ def read_batches(
             yield from parquet.iter_batches(batch_size=batch_size, columns=wanted)
             return
         reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
-        with pcsv.open_csv(file, reading, _parsing(file), _converting(wanted)) as stream:
+        converting = _converting(wanted, types)
+        with pcsv.open_csv(file, reading, _parsing(file), converting) as stream:
             for block in stream:
                 yield from (
                     block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size)
@@ -207,9 +223,12 @@ def _parsing(file: Path) -> pcsv.ParseOptions:
     return pcsv.ParseOptions(delimiter=DELIMITERS[_suffix(file)], newlines_in_values=True)
 
 
-def _converting(columns: list[str]) -> pcsv.ConvertOptions:
+def _converting(columns: list[str], types: Mapping[str, pa.DataType] | None) -> pcsv.ConvertOptions:
     return pcsv.ConvertOptions(
-        include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False
+        include_columns=columns,
+        column_types=dict(types or {}),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
     )
 
 
@@ -294,10 +313,11 @@ def _csv_error(file: Path, error: Exception) -> DataError:
         where = f"{file}, row {match['row']}" if match["row"] else str(file)
         value = re.search(r"invalid value '([^']*)'", str(error))
         got = repr(value[1]) if value else _short(error)
-        fix = "mend the value, or write the log as Parquet, which keeps types"
-        return DataError(
-            f"column {match['column']!r}", f"be {match['kind']} throughout", got, where, fix
-        )
+        fix = "mend the value, or write the file as Parquet, which keeps types"
+        column, kind = match["column"], IN_WORDS.get(match["kind"], match["kind"])
+        if re.fullmatch(r"#\d+", column):  # a place in the file
+            column = _header(file)[int(column[1:])]
+        return DataError(f"column {column!r}", f"be {kind} throughout", got, where, fix)
     return DataError(
         "a file",
         "be a whole CSV file",

@@ -22,6 +22,7 @@ from equipoise.core.log import Log
 from equipoise.core.log_checks import check_present, check_types
 from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space
+from equipoise.core.suggest import among
 from equipoise.data.default_features import default_features
 from equipoise.data.files import column_names, read_table
 from equipoise.treatments import Arms, Shares
@@ -47,6 +48,7 @@ def read_log(
     id: str | None = None,
     protected: str | Sequence[str] = (),
     periods: bool = True,
+    text: Sequence[str] = (),
 ) -> Log:
     """Read an experiment log from a file or a frame.
 
@@ -88,6 +90,9 @@ def read_log(
     periods : bool, default True
         Whether arms are compared within periods of ``time`` where the probabilities are not known;
         False takes one share for all times.
+    text : sequence of str, default ()
+        Columns that a file of text is read with as they stand, such as codes with leading zeros;
+        the id and the group always are.
 
     Returns
     -------
@@ -132,7 +137,14 @@ def read_log(
     roles = replace(roles, features=() if features is None else _names(features))
     check_columns(replace(roles, features=tuple(free)) if features is None else roles, names)
     wanted = roles.columns() + (free if features is None else [])
-    table = to_arrow(read_table(source, wanted)) if frame is None else frame.select(wanted)
+    for name in text:
+        if name not in names:
+            fix = among(name, names, "columns")
+            raise LogError(f"column {name!r}", "be in the log", "no such column", fix=fix)
+    as_text = dict.fromkeys([name for name in (id, group, *text) if name is not None], pa.string())
+    table = (
+        frame.select(wanted) if frame is not None else to_arrow(read_table(source, wanted, as_text))
+    )
     if table.num_rows == 0:
         raise LogError(
             "a log",

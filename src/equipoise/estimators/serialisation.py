@@ -32,7 +32,7 @@ from sklearn.base import BaseEstimator
 
 from equipoise.core.deprecation import today
 from equipoise.core.errors import InputError, MissingExtra, SnapshotError
-from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.snapshot import as_written, read_snapshot, write_snapshot
 from equipoise.estimators.serialised_names import registered_class, registered_name
 from equipoise.treatments.base import SPACES, space_from_json
 
@@ -176,14 +176,15 @@ def estimator_from_parts(
     --------
     >>> estimator_from_parts(snapshot.parts, snapshot.meta)  # doctest: +SKIP
     """
-    if meta.get("format") != FORMAT or "estimator" not in meta:
+    if not isinstance(meta, Mapping) or meta.get("format") != FORMAT or "estimator" not in meta:
         raise SnapshotError(
             "an estimator's format",
             f"be {FORMAT}",
-            meta.get("format"),
+            meta.get("format") if isinstance(meta, Mapping) else type(meta).__name__,
             fix="use the version that wrote it",
         )
-    return _Reader(parts, trusted).thing(meta["estimator"])
+    with as_written():
+        return _Reader(parts, trusted).thing(meta["estimator"])
 
 
 def _is_learnt(name: str) -> bool:

@@ -99,6 +99,10 @@ def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
         "units": 1600,
         "held": False,
         "clusters": {f"cluster {c}": int((label == c).sum()) for c in (1, 2)},
+        "missing": {"u1": 0, "u2": 0},
+        "unseen": {},
+        "unknown": {},
+        "cautions": [],
     }
     assert score_file(folder / "policy", users, out) == summary  # its own file may be written again
     with pytest.raises(InputError, match="--hold must go with a policy of one choice per unit"):

@@ -39,7 +39,12 @@ def _file(plan: Plan, space: Space | None) -> Log:
         name: spec.model_dump(exclude_none=True) for name, spec in (plan.log.outcomes or {}).items()
     }
     return read_log(
-        plan.path(plan.log.path or ""), treatment=treatment, outcomes=outcomes, space=space, **roles
+        plan.path(plan.log.path or ""),
+        treatment=treatment,
+        outcomes=outcomes,
+        space=space,
+        text=plan.log.text or (),
+        **roles,
     )
 
 

@@ -114,6 +114,7 @@ class LogPlan(PlanTable):
     id: str | None = None
     protected: Names | None = None
     periods: bool | None = None
+    text: Names | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -122,6 +123,8 @@ class LogPlan(PlanTable):
             raise wrong('have path = "file" or dataset = "name", one of them')
         if self.path is not None and (self.treatment is None or self.outcomes is None):
             raise wrong("name the treatment and the outcomes of the file")
+        if self.path is None and self.text is not None:
+            raise wrong("leave text out of a dataset: it says how a file is read")
         return self
 
     def roles(self) -> dict[str, Any]:

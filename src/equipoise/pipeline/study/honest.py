@@ -237,7 +237,7 @@ def honest_policy(
     >>> policy.demands[0]["used"] <= 0.5
     True
     >>> strangers, _ = eq.datasets.make_coupon_world(10, metrics=("conversion",))
-    >>> policy.scorer.assign(strangers.features).num_rows
+    >>> policy.scorer.assign(strangers.table).num_rows
     10
     """
     keys = _keys(policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
@@ -19,8 +20,8 @@ def previous_choice(path: Path, log: Log) -> Ints:
     """The choice in force of each unit, (n,): -1 control, a candidate a, -2 none; matched by the
     log's id, else by row number.
     """
-    table = read_table(path)
     name = log.roles.id or "row"
+    table = read_table(path, types=dict.fromkeys((name, "chosen"), pa.string()))
     missing = [column for column in (name, "chosen") if column not in table.column_names]
     if missing:
         fix = f"columns: {', '.join(table.column_names)}"
@@ -40,6 +41,9 @@ def previous_choice(path: Path, log: Log) -> Ints:
         )
     units = columns.text(table[name]).to_pylist()
     before = dict(zip(units, (cells[label] for label in labels), strict=True))
+    if len(before) < len(units):
+        must, got = f"have each {name!r} once", f"{len(units) - len(before):,} repeated"
+        raise PlanError("assignments to keep", must, got, str(path))
     mine = (
         columns.text(log.table[log.roles.id]).to_pylist()
         if log.roles.id

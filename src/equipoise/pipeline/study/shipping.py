@@ -14,6 +14,7 @@ from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.fingerprint import fingerprint
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.unit_columns import unit_columns
 from equipoise.core.log import Log
 from equipoise.pipeline.study.policy import Solved
 
@@ -37,4 +38,7 @@ def ship(log: Log, model: Model, costs: Costs, solved: Solved) -> Scorer:
     Scorer
         What assigns any unit, and what a policy's snapshot holds.
     """
-    return Scorer(replace(model, seen=fingerprint(log)), costs, solved.policy, log.roles.id)
+    model, id = replace(model, seen=fingerprint(log)), log.roles.id
+    scorer = Scorer(model, costs, solved.policy, id)
+    known = unit_columns(log, scorer.units.groups, costs.column, id)
+    return replace(scorer, columns=known)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.artifacts.mixes import MixPolicy, write_mix_policy
+from equipoise.artifacts.unit_columns import unit_columns
 from equipoise.core.features import FeatureMap
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
@@ -52,7 +53,7 @@ def run_supply(
     clusters = learn_clusters(task, rows)
     solution = learn(task, rows, task.plan.way, clusters, progress)
     findings = findings_of(plan, log, task, rows, solution, progress)
-    policy = policy_of(task, features, solution, log.roles.id)
+    policy = policy_of(task, features, solution, log)
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
@@ -65,12 +66,17 @@ def run_supply(
     return findings
 
 
-def policy_of(
-    task: SupplyTask, features: FeatureMap, best: ClusterMixes, unit: str | None
-) -> MixPolicy:
+def policy_of(task: SupplyTask, features: FeatureMap, best: ClusterMixes, log: Log) -> MixPolicy:
     """What gives users their mixes."""
     return MixPolicy(
-        features, task.space.parts, best.clusters, best.shares, best.bounds, best.forest, unit
+        features,
+        task.space.parts,
+        best.clusters,
+        best.shares,
+        best.bounds,
+        best.forest,
+        log.roles.id,
+        unit_columns(log, id=log.roles.id),
     )
 
 

@@ -1,0 +1,156 @@
+"""Ids of units: none missing, none twice, in a file of any size.
+
+Of each id two numbers of 53 bits are kept, by hashes that have nothing to do with each other, so
+that a billion different ids are taken for equal with a chance below 1e-13; beyond a few million ids
+they lie on disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.allocation.hashing import uniform
+from equipoise.core import columns
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+
+IN_MEMORY = 2**26  # bytes
+PART = 2**21  # ids that are compared at a time
+STREAMS = (101, 102)  # of the hash; the draws of policies use others
+FIX = "give each unit once, with its own id; or ask for row numbers (--number-rows)"
+
+
+class UniqueIds:
+    """The ids of a file, batch by batch.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+
+    Examples
+    --------
+    >>> with UniqueIds("user") as ids:
+    ...     ids.add(pa.chunked_array([["ann", "bob", "ann"]]))
+    ...     ids.check()
+    Traceback (most recent call last):
+    equipoise.core.errors.InputError: id 'user' must be unique; got one id at rows 0 and 2; give
+    each unit once, with its own id; or ask for row numbers (--number-rows)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.rows = name, 0
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - see __exit__
+
+    def __enter__(self) -> UniqueIds:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Forget the ids."""
+        self._file.close()
+
+    def add(self, ids: pa.ChunkedArray) -> None:
+        """Take the next ids.
+
+        Parameters
+        ----------
+        ids : pyarrow.ChunkedArray, (n,)
+            Of any type.
+
+        Raises
+        ------
+        InputError
+            Where one is missing, with its row.
+        """
+        absent = columns.missing(ids)
+        if absent.any():
+            row = f"row {self.rows + int(np.argmax(absent))}"
+            raise InputError(f"id {self.name!r}", "have no missing value", "null", row, FIX)
+        if len(ids) == 0:
+            return
+        text = np.asarray(columns.text(ids).to_pylist(), np.str_)
+        self._file.write(np.stack([uniform(text, 0, s) for s in STREAMS], axis=1).tobytes())
+        self.rows += len(text)
+
+    def check(self) -> None:
+        """Refuse ids of which one occurs twice.
+
+        Raises
+        ------
+        InputError
+            With two of its rows.
+        """
+        parts = -(-self.rows // PART)
+        for part in range(parts):
+            rows, hashes = self._part(part, parts)
+            order = np.lexsort((rows, hashes[:, 1], hashes[:, 0]))
+            same = (hashes[order[1:]] == hashes[order[:-1]]).all(axis=1)
+            if same.any():
+                pair = np.flatnonzero(same)
+                later = pair[np.argmin(rows[order[pair + 1]])]
+                where = f"rows {rows[order[later]]} and {rows[order[later + 1]]}"
+                raise InputError(f"id {self.name!r}", "be unique", "one id", where, FIX)
+
+    def _part(self, part: int, parts: int) -> tuple[Ints, Floats]:
+        """The rows and hashes of those ids whose first hash lies in one of equal intervals."""
+        self._file.seek(0)
+        rows, hashes = [], []
+        for start in range(0, self.rows, PART):
+            block = np.frombuffer(self._file.read(16 * PART)).reshape(-1, 2)
+            inside = np.flatnonzero((block[:, 0] * parts).astype(np.int64) == part)
+            rows.append(inside + start)
+            hashes.append(block[inside])
+        self._file.seek(0, 2)
+        return np.concatenate(rows), np.concatenate(hashes)
+
+
+def refuse_repeated(ids: pa.ChunkedArray, name: str) -> None:
+    """Refuse ids, (n,), of which one is missing or occurs twice."""
+    with UniqueIds(name) as every:
+        every.add(ids)
+        every.check()
+
+
+def assign_batches(
+    batches: Iterable[pa.RecordBatch], assign: Callable[[pa.Table, int], pa.Table], id: str | None
+) -> Iterator[pa.RecordBatch]:
+    """Assign the units of record batches; ids may repeat in none of them.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        Raw columns; empty batches are left out.
+    assign : callable
+        (table, number of its first row) -> assignments, the ids among their columns.
+    id : str or None
+        The column of ids; None where rows are numbered.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        One for each batch.
+
+    Examples
+    --------
+    >>> batch = pa.record_batch({"user": ["ann", "bob"]})
+    >>> next(assign_batches([batch], lambda table, start: table, "user")).num_rows
+    2
+    """
+    start = 0
+    with nullcontext() if id is None else UniqueIds(id) as ids:
+        for batch in batches:
+            if batch.num_rows == 0:
+                continue
+            assignment = assign(pa.Table.from_batches([batch]), start)
+            if ids is not None and id is not None:
+                ids.add(assignment[id])
+            start += batch.num_rows
+            yield from assignment.combine_chunks().to_batches()
+        if ids is not None:
+            ids.check()

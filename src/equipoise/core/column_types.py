@@ -1,0 +1,216 @@
+"""What a column holds: numbers, text, true/false or times with their unit, so that a later file is
+read as the log was, and another type is refused instead of guessed.
+
+Two types agree where the same value means the same: numbers of any width, times of any resolution,
+but never an instant (with a zone) for a wall clock, and never a number for a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from equipoise.core import columns
+from equipoise.core.errors import InputError
+
+ColumnKind = Literal["number", "text", "true/false", "date", "time", "instant", "hour", "duration"]
+KINDS: tuple[str, ...] = get_args(ColumnKind)
+NOTHING = "nothing"  # the kind of a column without a value and without a type
+SAID = {
+    "number": "numbers",
+    "text": "text",
+    "true/false": "true or false",
+    "date": "dates",
+    "time": "times without a zone",
+    "instant": "times with a zone",
+    "hour": "times of day",
+    "duration": "durations",
+}
+EXAMPLE = 40  # letters of a value shown in an error
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """The type of a column.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    arrow : str
+        Arrow's name of it: the width of a number, the unit of a time.
+    zone : str, default ""
+        The zone of an instant.
+
+    Examples
+    --------
+    >>> ColumnType("time", "timestamp[us]").data_type
+    TimestampType(timestamp[us])
+    """
+
+    kind: str
+    arrow: str
+    zone: str = ""
+
+    @property
+    def data_type(self) -> pa.DataType:
+        """Arrow's own type."""
+        if self.zone:
+            return pa.timestamp(pa.type_for_alias(self.arrow).unit, tz=self.zone)
+        return pa.type_for_alias(self.arrow)
+
+    @property
+    def integer(self) -> bool:
+        """Whether it is whole numbers."""
+        return self.kind == "number" and bool(pa.types.is_integer(self.data_type))
+
+    @property
+    def in_text(self) -> pa.DataType:
+        """What a feature of this type is read as from a file of text: a whole number may be written
+        3.0, and a time with more digits than the log's.
+        """
+        if self.kind == "number":
+            return pa.float32() if pa.types.is_float32(self.data_type) else pa.float64()
+        if self.kind in ("time", "instant"):
+            unit = "ns" if self.data_type.unit == "ns" else "us"
+            return pa.timestamp(unit, tz=self.zone or None)
+        return self.data_type
+
+    def to_json(self) -> dict[str, str]:
+        """The type as plain JSON."""
+        return asdict(self)
+
+    def cast(self, column: pa.ChunkedArray, what: str, start: int = 0) -> pa.ChunkedArray:
+        """A feature's column of a later file, as this type.
+
+        Parameters
+        ----------
+        column : pyarrow.ChunkedArray, (n,)
+            What the file has.
+        what : str
+            Its name in an error, such as ``"feature 'age'"``.
+        start : int, default 0
+            The number of its first row.
+
+        Returns
+        -------
+        pyarrow.ChunkedArray
+            As it is, or, where it has no value at all, as missing values of this type.
+
+        Raises
+        ------
+        InputError
+            Where it is of another type, with the first value.
+
+        Examples
+        --------
+        >>> ColumnType("number", "double").cast(pa.chunked_array([pa.nulls(2)]), "'age'").type
+        DataType(double)
+        """
+        kind = _kind(columns.value_type(column))
+        if kind == self.kind:
+            return column
+        if kind == NOTHING:
+            return pa.chunked_array([pa.nulls(len(column), self.data_type)])
+        raise self._another(column, what, start)
+
+    def cast_key(self, column: pa.ChunkedArray, what: str, start: int = 0) -> pa.ChunkedArray:
+        """A key's column of a later file as this type: a whole number that was read as text becomes
+        one where it is written as one, so that 00007 is never taken for 7.
+
+        Parameters
+        ----------
+        column : pyarrow.ChunkedArray, (n,)
+            What the file has; of a file of text, text.
+        what : str
+            Its name in an error, such as ``"id 'user'"``.
+        start : int, default 0
+            The number of its first row.
+
+        Returns
+        -------
+        pyarrow.ChunkedArray
+            The keys.
+
+        Raises
+        ------
+        InputError
+            Where it is of another type, with the first value.
+
+        Examples
+        --------
+        >>> ColumnType("number", "int64").cast_key(pa.chunked_array([["7"]]), "id").to_pylist()
+        [7]
+        """
+        if not self.integer:
+            return self.cast(column, what, start)
+        if columns.is_text(column):
+            text = columns.decoded(column)
+            try:
+                whole = pc.cast(text, self.data_type)
+            except pa.ArrowInvalid as error:
+                raise self._another(column, what, start) from error
+            same = pc.fill_null(pc.equal(pc.cast(whole, pa.string()), text), True)
+            if pc.all(same, min_count=0).as_py():
+                return whole
+            raise self._another(column.filter(pc.invert(same)), what, start)
+        if pa.types.is_integer(columns.value_type(column)) or pa.types.is_null(column.type):
+            return column
+        raise self._another(column, what, start)
+
+    def _another(self, column: pa.ChunkedArray, what: str, start: int) -> InputError:
+        value = next((str(v) for v in column.slice(0, 1000).drop_null().to_pylist()), "")
+        said = "whole numbers" if self.integer and what.startswith(("id", "column")) else ""
+        fix = "mend the column, or run the plan again on a log that has it so"
+        got = f"{columns.value_type(column)}, e.g. {value[:EXAMPLE]}"
+        where = f"a batch from row {start}" if start else ""
+        return InputError(what, f"be {said or SAID[self.kind]} as in the log", got, where, fix)
+
+
+def column_type(column: pa.ChunkedArray) -> ColumnType:
+    """The type of a log's column.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray, (n,)
+        Numbers, text, true/false, times, or a dictionary of them.
+
+    Returns
+    -------
+    ColumnType
+        What later files must have.
+
+    Examples
+    --------
+    >>> column_type(pa.chunked_array([["00007", None]]))
+    ColumnType(kind='text', arrow='string', zone='')
+    """
+    own = columns.value_type(column)
+    kind = _kind(own)
+    if kind == "text":
+        return ColumnType(kind, "string")
+    if kind == NOTHING or pa.types.is_decimal(own):
+        return ColumnType("number", "double")
+    if kind == "instant":
+        return ColumnType(kind, f"timestamp[{own.unit}]", own.tz)
+    return ColumnType(kind, str(own))
+
+
+def _kind(own: pa.DataType) -> str:
+    tests = {
+        "true/false": pa.types.is_boolean,
+        "date": pa.types.is_date,
+        "hour": pa.types.is_time,
+        "duration": pa.types.is_duration,
+        NOTHING: pa.types.is_null,
+    }
+    if pa.types.is_timestamp(own):
+        return "instant" if own.tz else "time"
+    if pa.types.is_integer(own) or pa.types.is_floating(own) or pa.types.is_decimal(own):
+        return "number"
+    if pa.types.is_string(own) or pa.types.is_large_string(own) or pa.types.is_string_view(own):
+        return "text"
+    return next((kind for kind, test in tests.items() if test(own)), str(own))

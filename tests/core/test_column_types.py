@@ -1,0 +1,120 @@
+"""Types of columns: what agrees, what is refused, and what a file of text is read as."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipoise.core import columns
+from equipoise.core.column_types import KINDS, ColumnType, column_type
+from equipoise.core.errors import InputError
+
+OF_KIND = {
+    "number": [pa.array([1, 2]), pa.array([1.5, None]), pa.array([1.5], pa.float32())],
+    "text": [pa.array(["00007", None]), pa.array(["a"]).dictionary_encode()],
+    "true/false": [pa.array([True, None])],
+    "date": [pa.array([dt.date(2024, 1, 2)]), pa.array([0], pa.int64()).cast(pa.date64())],
+    "time": [pa.array([1], pa.int64()).cast(pa.timestamp(unit)) for unit in ("s", "us", "ns")],
+    "instant": [pa.array([1]).cast(pa.timestamp("ms", tz=z)) for z in ("UTC", "Europe/Oslo")],
+    "hour": [pa.array([1], pa.int64()).cast(pa.time64("us"))],
+    "duration": [pa.array([1], pa.int64()).cast(pa.duration("s"))],
+}
+
+
+def test_every_kind_has_a_case():
+    assert set(OF_KIND) == set(KINDS)
+
+
+@pytest.mark.parametrize("logged", KINDS)
+@pytest.mark.parametrize("later", KINDS)
+def test_a_kind_takes_its_own_and_no_other(logged, later):
+    for own in OF_KIND[logged]:
+        expected = column_type(pa.chunked_array([own]))
+        assert expected.kind == logged
+        for other in OF_KIND[later]:
+            column = pa.chunked_array([other])
+            if logged == later:
+                assert expected.cast(column, "feature 'x'") is column
+            else:
+                with pytest.raises(InputError, match="feature 'x' must be .* as in the log"):
+                    expected.cast(column, "feature 'x'")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_without_a_value_is_missing_values_of_the_type(kind):
+    for own in OF_KIND[kind]:
+        expected = column_type(pa.chunked_array([own]))
+        none = expected.cast(pa.chunked_array([pa.nulls(3)]), "x")
+        assert (len(none), none.null_count, none.type) == (3, 3, expected.data_type)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_type_is_what_its_json_says(kind):
+    for own in OF_KIND[kind]:
+        expected = column_type(pa.chunked_array([own]))
+        assert ColumnType(**expected.to_json()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "arrow", "whole"),
+    [
+        ("7", "int64", 7),
+        ("18446744073709551615", "uint64", 2**64 - 1),
+        ("00007", "int64", None),
+        ("7.0", "int64", None),
+        ("+7", "int64", None),
+        ("18446744073709551615", "int64", None),
+        ("u7", "int64", None),
+    ],
+)
+def test_a_whole_key_is_written_as_one_or_refused(text, arrow, whole):
+    expected, column = ColumnType("number", arrow), pa.chunked_array([[text]])
+    if whole is None:
+        with pytest.raises(InputError, match="id 'user' must be whole numbers as in the log"):
+            expected.cast_key(column, "id 'user'")
+    else:
+        assert expected.cast_key(column, "id 'user'").to_pylist() == [whole]
+
+
+VALUES = {
+    pa.float64(): st.floats(allow_nan=False, allow_infinity=False),
+    pa.float32(): st.floats(allow_nan=False, allow_infinity=False, width=32),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.uint64(): st.integers(0, 2**64 - 1),
+    pa.bool_(): st.booleans(),
+    pa.string(): st.text(st.characters(codec="ascii", exclude_categories=["Cc"])),
+    pa.date32(): st.dates(),
+    pa.timestamp("us"): st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)),
+    pa.timestamp("us", tz="UTC"): st.datetimes(
+        dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)
+    ),
+}
+
+
+@st.composite
+def typed_columns(draw):
+    kind = draw(st.sampled_from(sorted(VALUES, key=str)))
+    values = draw(st.lists(st.none() | VALUES[kind], min_size=1, max_size=8))
+    return pa.chunked_array([pa.array(values, kind)])
+
+
+@given(typed_columns())
+def test_a_file_of_text_means_what_the_table_means(column):
+    expected, sink = column_type(column), pa.BufferOutputStream()
+    pcsv.write_csv(pa.table({"x": column, "row": range(len(column))}), sink)
+    types = {"x": expected.in_text}
+    options = pcsv.ConvertOptions(
+        column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False
+    )
+    again = pcsv.read_csv(pa.BufferReader(sink.getvalue()), convert_options=options)["x"]
+    again = expected.cast(again, "x")
+    if expected.kind == "text":
+        assert columns.text(again).to_pylist() == columns.text(column).to_pylist()
+    else:
+        np.testing.assert_array_equal(columns.numbers(again), columns.numbers(column))
