@@ -210,3 +210,11 @@ def test_the_statistics_are_those_of_scipy(pairs):
 def log_of(arm):
     table = pa.table({"arm": arm, "y": np.arange(len(arm)) + 0.0})
     return Log(table, Roles("arm", (Outcome("y"),), ()), Arms([0, 1, 2]))
+
+
+def test_one_row_that_is_least_of_both_tells_no_outcome():
+    """A number of its own in every row has no commonest value; the least is not one."""
+    arm, columns = columns_of(100)
+    columns["x"] = np.r_[-9.0, columns["x"][1:]]
+    columns["y"] = np.r_[-99.0, np.random.default_rng(5).standard_normal(99)]
+    assert "x" in read(columns).roles.features

@@ -26,6 +26,7 @@ from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.effective_size import FEW, Assignment, Units, effective_units
 from equipoise.core.log import Log, Outcome
+from equipoise.core.row_order import row_hashes
 from equipoise.core.time_check import shares_over_time
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
@@ -297,7 +298,7 @@ def duplicates(log: Log) -> Check:
     if log.roles.id:
         return check("duplicates", "ok", f"Every {log.roles.id} occurs once.")
     names = [name for name in log.table.column_names if name != log.roles.time]
-    again = len(log) - len(np.unique(_row_hashes(log, names)))
+    again = len(log) - len(np.unique(row_hashes(log.table, names)))
     if not again:
         return check("duplicates", "ok", "No row repeats another.")
     summary = (
@@ -435,23 +436,3 @@ def _independence(flag: Bools, log: Log) -> float:
         return 1.0
     chi2 = float((((hits - rate * size) ** 2) / (size * rate * (1 - rate))).sum())
     return float(chdtrc(len(size) - 1, chi2))
-
-
-def _row_hashes(log: Log, names: list[str]) -> Ints:
-    """A 64-bit hash of each row, (n,); two different rows share one with probability 2^-64."""
-    hashes = np.zeros(len(log), np.uint64)
-    for name in names:
-        if columns.is_numeric(log.table[name]):
-            # + 0.0 makes -0.0 the same as 0.0
-            bits = (columns.numbers(log.table[name]) + 0.0).view(np.uint64)
-        else:
-            bits = log.codes(name)[0].astype(np.uint64)
-        hashes = _stir((hashes ^ bits) + np.uint64(0x9E3779B97F4A7C15))
-    return hashes.view(np.int64)
-
-
-def _stir(z: Any) -> Any:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

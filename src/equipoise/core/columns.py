@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Bools, Floats
+from equipoise.core.arrays import Bools, Floats, Ints
 
 MISSING = "missing"  # the label of a missing value
 MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0}  # microseconds of a unit
@@ -193,6 +193,18 @@ def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
     return pc.fill_null(pc.cast(column, pa.string()), MISSING)
+
+
+def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
+    """The place of each row's label among the labels in order, (n,), and these; a missing value is
+    the label "missing".
+    """
+    dictionary = text(column).combine_chunks().dictionary_encode()
+    labels = dictionary.dictionary.to_pylist()
+    order = np.argsort(np.asarray(labels, dtype=object))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[dictionary.indices.to_numpy()], [labels[i] for i in order]
 
 
 def missing(column: pa.ChunkedArray) -> Bools:

@@ -25,6 +25,7 @@ from equipoise.core.roles import Outcome as Outcome
 from equipoise.core.roles import Roles as Roles
 from equipoise.core.roles import check_columns, check_roles
 from equipoise.core.roles import roles_to_json as roles_to_json
+from equipoise.core.row_order import row_order
 from equipoise.core.space import Space
 from equipoise.core.weights import mean_one
 
@@ -108,8 +109,18 @@ class Log:
 
     @property
     def features(self) -> pa.Table:
-        """The feature columns as they stand in the log; `FeatureMap` makes them numbers."""
-        return self.table.select(list(self.roles.features))
+        """The feature columns as they stand in the log, those that nobody named by name;
+        `FeatureMap` makes them numbers.
+        """
+        names = self.roles.features
+        return self.table.select(list(names) if self.left_out is None else sorted(names))
+
+    @cached_property
+    def order(self) -> Ints | None:
+        """The rows in an order of their own, (n,), or None without ids and groups: see
+        `row_order`.
+        """
+        return row_order(self)
 
     @cached_property
     def y(self) -> Floats:
@@ -214,12 +225,7 @@ class Log:
         labels : list of str
             The labels in order; a missing value is the label "missing".
         """
-        dictionary = columns.text(self.table[name]).combine_chunks().dictionary_encode()
-        labels = dictionary.dictionary.to_pylist()
-        order = np.argsort(np.asarray(labels, dtype=object))
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        return rank[dictionary.indices.to_numpy()], [labels[i] for i in order]
+        return columns.codes(self.table[name])
 
     def take(self, rows: Any) -> Log:
         """Select some rows, in the order of ``rows``; checked rows are not checked again.

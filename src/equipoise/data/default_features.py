@@ -34,6 +34,7 @@ from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import LogError
 from equipoise.core.log import Log
+from equipoise.core.row_order import row_hashes
 
 LOGGER = logging.getLogger(__name__)
 MIN_ROWS = 100  # fewer rows say nothing about a column
@@ -85,7 +86,7 @@ def default_features(
     """
     left_out = {name: reason for name in names if (reason := _unfit(name, table[name]))}
     compared = [name for name in names if name not in left_out] if len(log) >= MIN_ROWS else []
-    rows = _compared_rows(log)
+    rows = _compared_rows(log, table.select(compared))
     sample, part = log.take(rows), table.select(compared).take(pa.array(rows))
     statistics = {name: list(_statistics(part[name])) for name in compared}
     targets = {name: list(_statistics(sample.table[name])) for name in log.metrics}
@@ -147,14 +148,26 @@ def _unfit(name: str, column: pa.ChunkedArray) -> str:
     return "it looks like an id: a value of its own in every row" if is_id else ""
 
 
-def _compared_rows(log: Log) -> Ints:
-    """The rows that are compared: of large arms, the first of each group, at most `TEST_ROWS`."""
+def _compared_rows(log: Log, table: pa.Table) -> Ints:
+    """The rows that are compared: of large arms, one of each group, at most `TEST_ROWS`."""
     rows = np.arange(len(log))
-    if log.groups is not None:
-        rows = np.sort(np.unique(log.groups, return_index=True)[1]).astype(np.int64)
+    if log.groups is not None:  # the row whose values have the least hash, wherever it stands
+        names = sorted({*table.column_names, *log.table.column_names})
+        hashes = row_hashes(_beside(table, log.table), names)
+        rows = np.lexsort((hashes, log.groups))
+        rows = rows[np.unique(log.groups[rows], return_index=True)[1]]
+    elif log.order is not None:
+        rows = log.order
     size = np.bincount(log.cells[rows], minlength=len(log.cell_names))
     rows = rows[size[log.cells[rows]] >= MIN_ARM]
     return rows[:: max(1, len(rows) // TEST_ROWS)]
+
+
+def _beside(table: pa.Table, other: pa.Table) -> pa.Table:
+    """The columns of both."""
+    for name in other.column_names:
+        table = table if name in table.column_names else table.append_column(name, other[name])
+    return table
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, Ints, Bools]:
@@ -217,9 +230,15 @@ def _constant_arm(column: pa.ChunkedArray, log: Log) -> str:
 def _told_outcome(statistics: list[Statistic], targets: dict[str, list[Statistic]]) -> str:
     """The first outcome that one of the statistics nearly tells; empty where there is none."""
     for name, outcome in targets.items():
-        if any(_r2(a, b) >= TELLS for _, a in statistics for _, b in outcome):
+        pairs = ((a, b) for kind, a in statistics for _, b in outcome if _enough(kind, a))
+        if any(_r2(a, b) >= TELLS for a, b in pairs):
             return name
     return ""
+
+
+def _enough(kind: str, values: Floats) -> bool:
+    """Whether cases are enough to tell anything: one may be that of an outcome by chance."""
+    return kind != "cases" or min(values.sum(), (1 - values).sum()) >= MIN_EXPECTED
 
 
 def _r2(a: Floats, b: Floats) -> float:

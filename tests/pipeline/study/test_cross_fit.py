@@ -141,3 +141,17 @@ def test_an_arm_too_small_for_its_folds_is_named():
     log = read_log(table, treatment="t", outcomes={"y": "amount"}, space=Arms(["none", "mail"]))
     with pytest.raises(ValueError, match="mail"):
         cross_fit_effects(log, TLearner(BoostedTrees(n_estimators=2, min_child_samples=1)), cv=12)
+
+
+def test_folds_follow_ids_and_every_arm_keeps_its_share():
+    n, order = 120, np.random.default_rng(0).permutation(120)
+    table = {"t": np.arange(n) % 3 > 0, "y": np.arange(n) * 1.0, "user": np.arange(n)}
+    roles = {"treatment": "t", "outcomes": {"y": "amount"}, "features": [], "id": "user"}
+    log = read_log({name: values.astype(float) for name, values in table.items()}, **roles)
+    turned = read_log(
+        {name: values[order].astype(float) for name, values in table.items()}, **roles
+    )
+    fold = log_folds(log, 4, 0)
+    assert (log_folds(turned, 4, 0) == fold[order]).all()
+    for arm in (0, 1):
+        assert np.ptp(np.bincount(fold[log.cells == arm])) <= 1

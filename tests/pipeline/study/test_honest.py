@@ -253,3 +253,38 @@ def test_what_time_did_is_no_noise_of_the_interval():
         _, low, high = honest_policy(log, learner, weights={"y": 1}, offers=0.5).values["y"]
         widths.append(high - low)
     assert widths[1] < 1.3 * widths[0]
+
+
+def everyday(n=600):
+    rng = np.random.default_rng(3)
+    z, a, arm = rng.normal(size=n), rng.normal(size=n).round(1), rng.choice(list("abc"), n)
+    table = {"z": z, "city": rng.choice(list("uvw"), n), "a": a, "arm": arm}
+    table |= {"user": rng.permutation(n) + 7, "store": rng.integers(0, 40, n)}
+    return pd.DataFrame(table | {"y": z + (arm == "b") * a + rng.normal(size=n)})
+
+
+@pytest.mark.parametrize("learner", [TLearner, LinearDML])
+@pytest.mark.parametrize("roles", [{"id": "user"}, {"group": "store"}])
+def test_rows_and_columns_in_another_order_give_the_same_effects_and_choices(learner, roles):
+    rng, frame = np.random.default_rng(0), everyday()
+    frame = frame.drop(columns=list({"user", "store"} - {*roles.values()}))
+    order, estimator = rng.permutation(len(frame)), learner()
+    if learner is TLearner:
+        estimator = learner(BoostedTrees(n_estimators=5, num_leaves=4))  # many ties
+    results = []
+    for table in (frame, frame.iloc[order][frame.columns[rng.permutation(frame.shape[1])]]):
+        log = read_log(
+            table,
+            treatment="arm",
+            outcomes={"y": "continuous"},
+            space=Arms(list("abc")),
+            design=[1 / 3] * 3,
+            **roles,
+        )
+        effects = cross_fit_effects(log, estimator)
+        keys = {"weights": {"y": 1}, "cost": {"b": 1.0, "c": 2.0}, "budget": 0.3}
+        results.append((effects.values, honest_policy(log, estimator, **keys)))
+    (straight, policy), (turned, other) = results
+    np.testing.assert_allclose(turned, straight[order], rtol=0, atol=1e-12)
+    assert (other.choice == policy.choice[order]).all()
+    np.testing.assert_allclose(other.values["y"], policy.values["y"], rtol=0, atol=1e-12)

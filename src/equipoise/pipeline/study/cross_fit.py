@@ -82,6 +82,10 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     Model
         The fitted clone with the map that made its numbers of the log's columns.
     """
+    if log.order is not None:
+        if isinstance(propensity, np.ndarray):
+            propensity = propensity[log.order]
+        log = log.take(log.order)
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
     probability = log.propensity if propensity is None else propensity
@@ -169,8 +173,14 @@ def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:
 
 
 def log_folds(log: Log, folds: int, seed: int) -> Ints:
-    """The fold of each row of a log, (n,): clusters stay whole, or every cell is spread evenly."""
-    return fold_ids(len(log), folds, seed, strata=log.cells, groups=log.groups)
+    """The fold of each row of a log, (n,): clusters stay whole, or every cell is spread evenly.
+    Folds follow ids and groups, where the log has them, and not the order of rows.
+    """
+    order = np.arange(len(log)) if log.order is None else log.order
+    groups = None if log.groups is None else log.groups[order]
+    fold = np.empty(len(log), np.int64)
+    fold[order] = fold_ids(len(log), folds, seed, strata=log.cells[order], groups=groups)
+    return fold
 
 
 @renamed_arguments(folds="cv", seed="random_state")

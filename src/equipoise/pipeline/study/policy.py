@@ -59,6 +59,8 @@ class PolicyTask:
         z of the lower-confidence mode: effects enter as effect - z std_error.
     keep : Keep or None
         The choices in force and the bonus for staying with them.
+    order : array of int, shape (n,), or None
+        The order in which ties between units are broken; None for that of the rows.
     """
 
     effects: Effects
@@ -70,6 +72,12 @@ class PolicyTask:
     constraints: Sequence[Constraint] = ()
     lower: float = 0.0
     keep: Keep | None = None
+    order: Ints | None = None
+
+    def folds(self) -> list[Ints]:
+        """The rows of each fold, in the task's order."""
+        order = np.arange(len(self.fold)) if self.order is None else self.order
+        return [order[self.fold[order] == f] for f in np.unique(self.fold)]
 
     def take(self, rows: Ints) -> PolicyTask:
         """The task on some of the units."""
@@ -85,6 +93,7 @@ class PolicyTask:
             groups=groups,
             keep=keep,
             constraints=constraints,
+            order=None,
         )
 
 
@@ -132,6 +141,7 @@ def make_policy_task(
         constraints=constraints_of(policy, log, groups, currency),
         lower=policy.lower,
         keep=keep,
+        order=log.order,
     )
     return task, costs
 
@@ -226,8 +236,7 @@ def solve_folds(task: PolicyTask) -> Solved:
     choice = np.empty(n, np.int64)
     score = np.empty(n)
     parts: list[tuple[int, Solved]] = []
-    for f in np.unique(task.fold):
-        rows = np.flatnonzero(task.fold == f)
+    for rows in task.folds():
         part = solve(task.take(rows))
         choice[rows], score[rows] = part.choice, part.score
         parts.append((len(rows), part))
@@ -253,7 +262,7 @@ def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
     """
     if not any(constraint.kind == "budget" for constraint in task.constraints):
         return None
-    folds = [np.flatnonzero(task.fold == f) for f in np.unique(task.fold)]
+    folds = task.folds()
     halves = [(rows[i::2], rows[1 - i :: 2]) for rows in folds for i in (0, 1) if len(rows) > 1]
     spends = np.array([_spend_on(task, pricing, judged) for pricing, judged in halves])
     mean = float(spends.mean())
