@@ -59,7 +59,7 @@ def test_a_step_of_a_pipeline():
     np.testing.assert_allclose(pipe.predict(X), plain.predict(X))
 
 
-def test_a_level_never_seen_is_all_zeros_or_a_missing_rank():
+def test_a_level_never_seen_is_all_zeros_or_the_last_rank():
     few = FeatureMap().fit({"zip": ["a", "b"]})
     assert few.transform({"zip": ["c", "a"]}).to_pydict() == {
         "zip=a": [0.0, 1.0],
@@ -68,7 +68,11 @@ def test_a_level_never_seen_is_all_zeros_or_a_missing_rank():
     levels = [f"l{i:02}" for i in range(ONE_HOT_LIMIT + 1)]
     many = FeatureMap().fit({"zip": [*levels, "l05"]})
     got = many.transform({"zip": ["l05", "l00", "new"]})["zip"].to_numpy()
-    np.testing.assert_array_equal(got, [0, 1, np.nan])  # the most frequent first, ties by name
+    # the most frequent first, ties by name
+    np.testing.assert_array_equal(got, [0, 1, ONE_HOT_LIMIT + 1])
+    old = {key: value for key, value in many.to_json().items() if key != "unseen"}  # version 0.1.0
+    got = FeatureMap.from_json(old).transform({"zip": ["l05", "l00", "new"]})["zip"].to_numpy()
+    np.testing.assert_array_equal(got, [0, 1, np.nan])
 
 
 def test_what_was_learnt_survives_json(frame):

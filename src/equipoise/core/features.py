@@ -125,8 +125,9 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes
     one 0/1 column a level, text of more levels its frequency rank.  A level never seen in fit is
-    all zeros, or NaN as a rank.  Of 100 rows or more, a level in fewer than 10 is remembered by a
-    digest, ``#`` and 16 letters, never as it stands.
+    all zeros, or the rank after the rarest: one pool of all that is new, so that a level which one
+    fold alone has stops no estimator, and is not taken for a frequent one.  Of 100 rows or more, a
+    level in fewer than 10 is remembered by a digest, ``#`` and 16 letters, never as it stands.
 
     Examples
     --------
@@ -153,6 +154,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             Itself.
         """
         table = to_arrow(X)
+        self.unseen_ = "last"
         self.columns_: list[str] = list(table.column_names)
         self.levels_: dict[str, list[str]] = {
             name: _levels(table[name]) for name in self.columns_ if columns.is_text(table[name])
@@ -289,10 +291,11 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return ~np.isnan(self._codes(name, column))
 
     def _coded(self, name: str, column: pa.ChunkedArray) -> list[Floats]:
-        """A column of text as one 0/1 column a level, or as ranks, NaN where the level is new."""
+        """A column of text as one 0/1 column a level, or as ranks, the last where it is new."""
         code, levels = self._codes(name, column), self.levels_[name]
         if len(levels) > ONE_HOT_LIMIT:
-            return [code]
+            last = len(levels) if self.unseen_ == "last" else np.nan
+            return [np.where(np.isnan(code), last, code)]
         return [(code == i).astype(np.float64) for i in range(len(levels))]
 
     def _codes(self, name: str, column: pa.ChunkedArray) -> Floats:
@@ -342,10 +345,11 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Returns
         -------
         dict
-            ``columns`` in their order and the ``levels`` of each column of text.
+            ``columns`` in their order, the ``levels`` of each column of text, and what rank
+            ``unseen`` ones have: "last", or "missing" in what version 0.1.0 wrote.
         """
         check_is_fitted(self)
-        return {"columns": self.columns_, "levels": self.levels_}
+        return {"columns": self.columns_, "levels": self.levels_, "unseen": self.unseen_}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> FeatureMap:
@@ -363,6 +367,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """
         self = cls()
         self.columns_, self.levels_ = list(plain["columns"]), dict(plain["levels"])
+        self.unseen_ = str(plain.get("unseen", "missing"))
         return self
 
 

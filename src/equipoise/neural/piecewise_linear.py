@@ -6,11 +6,9 @@ embeds.
     basis_s(u) = clip(u - s, 0, 1),   s = 0..S-1
 
 so a net that is linear in the basis is piecewise linear in a number, and free at every one of few
-values.  A missing value, which is also how a category never seen in fit arrives
-(`core.features.FeatureMap`), has a position of its own, T + 1, where training rows missed some;
-else it is read at the mean position, which for a 0/1 column is the mean answer of its two.  A
-number
-beyond the knots is read as the nearest.   No bucket is cut by maxima: one long tail would press the
+values.  A missing value has a position of its own, T + 1, where training rows missed some; else it
+is read at the mean position, which for a 0/1 column is the mean answer of its two.  A number beyond
+the knots is read as the nearest.   No bucket is cut by maxima: one long tail would press the
 others together.
 
     Gorishniy, Rubachev & Babenko (2022), On Embeddings for Numerical Features in Tabular Deep

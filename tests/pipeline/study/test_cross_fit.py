@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log, Outcome, Roles
 from equipoise.data import make_coupon_world, read_log
-from equipoise.estimators import BoostedTrees, DRLearner, TLearner
+from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner, XLearner
 from equipoise.pipeline.study.cross_fit import (
     cross_fit,
     cross_fit_effects,
@@ -155,3 +155,25 @@ def test_folds_follow_ids_and_every_arm_keeps_its_share():
     assert (log_folds(turned, 4, 0) == fold[order]).all()
     for arm in (0, 1):
         assert np.ptp(np.bincount(fold[log.cells == arm])) <= 1
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [LinearDML(), DRLearner(Ridge(), Ridge()), TLearner(Ridge()), XLearner(Ridge(), Ridge())],
+    ids=["dml", "dr", "t", "x"],
+)
+def test_a_level_that_one_fold_alone_has_stops_no_estimator(estimator):
+    rng = np.random.default_rng(0)
+    n = 2000
+    x, t = rng.normal(size=n), rng.integers(0, 2, n)
+    zips = [f"z{k}" for k in rng.zipf(1.3, n).clip(0, 5000)]
+    frame = {"x": x, "zip": zips, "t": t, "y": x * t + rng.normal(size=n)}
+    log = read_log(
+        frame,
+        treatment="t",
+        outcomes={"y": "continuous"},
+        features=["x", "zip"],
+        design="shares",
+    )
+    effects = cross_fit_effects(log, estimator).values[:, 0, 0]
+    assert np.corrcoef(effects, x)[0, 1] > 0.85
