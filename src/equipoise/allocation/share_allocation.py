@@ -30,6 +30,7 @@ ROUNDS, WALKS = 30, 30  # of keeping curves to one piece; of products made linea
 TINY = 1e-7  # less than this is rounding
 STEPS = np.linspace(0.0, 1.0, 21)[1:]  # tried along a walk
 SLACK = 1e-9
+OUT_OF_TIME = 1  # what scipy's milp gives as its status
 GAP, SECONDS = 1e-3, 60.0  # of the program in whole numbers: what it may leave, and at most so long
 
 
@@ -141,6 +142,8 @@ def best_mixes(problem: MixProblem) -> Mixes:
     ------
     InfeasibleError
         Where no mix meets the demands.
+    InputError
+        Where shapes do not fit, or none was found in time.
 
     References
     ----------
@@ -384,6 +387,11 @@ def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Float
         constraints=rules,
         options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )
+    if program.x is None and program.status == OUT_OF_TIME:
+        fix = "take fewer clusters or parts, a coarser grid or a narrower movement limit"
+        raise InputError(
+            "the search for whole mixes", f"end in {SECONDS:g} s", "no mix yet", "", fix
+        )
     if program.x is None:
         raise _impossible(program.message)
     weights: Floats = program.x[:N]
