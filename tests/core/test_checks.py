@@ -178,6 +178,7 @@ def test_every_check_has_the_shape_of_the_report():
         "sample ratio",
         "missing values",
         "constant features",
+        "features that tell an outcome",
         "kinds of features",
         "balance",
         "overlap",

@@ -12,9 +12,10 @@ from scipy.stats import chi2_contingency, kruskal
 from equipoise.core.checks import check_log
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap
+from equipoise.core.leaks import statistics
 from equipoise.core.log import Log, Outcome, Roles
 from equipoise.data import make_coupon_world, read_log
-from equipoise.data.default_features import _arms_p, _statistics
+from equipoise.data.default_features import _arms_p
 from equipoise.estimators import ESTIMATORS
 from equipoise.treatments import Arms
 
@@ -195,7 +196,7 @@ def test_the_statistics_are_those_of_scipy(pairs):
     arm, x = np.array([*zip(*pairs, strict=True)])
     arm[:6], x[:2] = [0, 0, 1, 1, 2, 2], [0, 1]
     log = log_of(arm)
-    ranks = next(_statistics(pa.chunked_array([x])))
+    ranks = next(statistics(pa.chunked_array([x])))
     expected = kruskal(*(x[arm == a] for a in range(3))).pvalue
     assert _arms_p(ranks, log) == pytest.approx(expected, rel=1e-9)
     case = ("cases", (x == x[0]).astype(float))

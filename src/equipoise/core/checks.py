@@ -25,6 +25,7 @@ from equipoise.core.balance import Check as Check
 from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.effective_size import FEW, Assignment, Units, effective_units
+from equipoise.core.leaks import leaks
 from equipoise.core.log import Log, Outcome
 from equipoise.core.row_order import row_hashes
 from equipoise.core.time_check import shares_over_time
@@ -67,6 +68,7 @@ def check_log(log: Log) -> list[Check]:
         missing_values(log),
         *default_features(log),
         constant_features(log),
+        leaks(log),
         kinds(log),
         balance(log, numbers),
         overlap(log),

@@ -24,27 +24,31 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from scipy.special import chdtrc
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Ints
 from equipoise.core.errors import LogError
+from equipoise.core.leaks import (
+    ALPHA,
+    MIN_ARM,
+    MIN_EXPECTED,
+    MIN_ROWS,
+    Statistic,
+    constant_arm,
+    statistics,
+    told_outcome,
+)
 from equipoise.core.log import Log
 from equipoise.core.row_order import row_hashes
 
 LOGGER = logging.getLogger(__name__)
-MIN_ROWS = 100  # fewer rows say nothing about a column
-MIN_ARM = 20  # rows of an arm below which it is not compared
-MIN_EXPECTED = 5.0  # cases of an indicator expected in every arm; Cochran's rule for a chi-square
 TEST_ROWS = 100_000
-ALPHA = 0.01  # chance that a sound log loses a feature
 ID_SHARE = 0.9  # different values a row that make text an id
-TELLS = 0.9  # r2 with an outcome
-LEVELS = 12  # of a text column that are compared
 
 OUTCOME_WORD = re.compile(
     r"bought|buys?|claim(s|ed)?|click(s|ed)?|conver(t|ted|sions?)|costs?|gmv|margins?|outcomes?"
@@ -55,7 +59,6 @@ PAST_WORD = re.compile(
     r"ago|average|avg|baseline|before|earlier|first|hist|histor(y|ic|ical)|lag|lagged|last"
     r"|lifetime|mean|old|past|pre|prev|previous|prior|since"
 )
-Statistic = tuple[str, Floats]  # "ranks" or "cases", and its values (n,)
 
 
 def default_features(
@@ -88,15 +91,15 @@ def default_features(
     compared = [name for name in names if name not in left_out] if len(log) >= MIN_ROWS else []
     rows = _compared_rows(log, table.select(compared))
     sample, part = log.take(rows), table.select(compared).take(pa.array(rows))
-    statistics = {name: list(_statistics(part[name])) for name in compared}
-    targets = {name: list(_statistics(sample.table[name])) for name in log.metrics}
-    tests = sum(map(len, statistics.values()))
+    measured = {name: list(statistics(part[name])) for name in compared}
+    targets = {name: list(statistics(sample.table[name])) for name in log.metrics}
+    tests = sum(map(len, measured.values()))
     uncertain = []
     for name in compared:
-        outcome = _told_outcome(statistics[name], targets)
-        p = min((_arms_p(s, sample) for s in statistics[name]), default=1.0)
+        outcome = told_outcome(measured[name], targets)
+        p = min((_arms_p(s, sample) for s in measured[name]), default=1.0)
         differs = p < ALPHA / max(tests, 1)
-        arm = _constant_arm(part[name], sample) if differs else ""
+        arm = constant_arm(part[name], sample) if differs else ""
         if arm:
             left_out[name] = f"the same in every row of {arm} and not elsewhere"
         elif outcome:
@@ -170,33 +173,6 @@ def _beside(table: pa.Table, other: pa.Table) -> pa.Table:
     return table
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[Ints, Ints, Bools]:
-    """Codes (n,), of numbers in their order; their counts, and where values are missing (n,)."""
-    absent = columns.missing(column)
-    if columns.is_text(column):
-        encoded = columns.text(column).combine_chunks().dictionary_encode()
-        codes = np.asarray(encoded.indices.to_numpy(), np.int64)
-        return codes, np.bincount(codes), absent
-    values = columns.numbers(column)
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return codes.reshape(-1), counts, absent
-
-
-def _statistics(column: pa.ChunkedArray) -> Iterator[Statistic]:
-    """What is compared of a column: ranks of numbers, cases of its commonest values and missing."""
-    codes, counts, absent = _codes(column)
-    if len(counts) < 2:
-        return
-    if columns.is_numeric(column):
-        rank = (np.cumsum(counts) - (counts - 1) / 2)[codes]
-        yield "ranks", np.where(absent, rank[~absent].mean() if not absent.all() else 0.0, rank)
-    levels = LEVELS if columns.is_text(column) else 1
-    for code in np.argsort(-counts, kind="stable")[:levels]:
-        yield "cases", (codes == code).astype(np.float64)
-    if absent.any():
-        yield "cases", absent.astype(np.float64)
-
-
 def _arms_p(statistic: Statistic, log: Log) -> float:
     """The p-value of Kruskal and Wallis' H between the arms; 1 where it cannot be told."""
     kind, values = statistic
@@ -216,33 +192,3 @@ def _arms_p(statistic: Statistic, log: Log) -> float:
     variance = float(weight @ (values - grand) ** 2 / weight.sum())
     h = float(size @ (mean - grand) ** 2) / variance * (1 - 1 / len(values))
     return float(chdtrc(len(arms) - 1, h))
-
-
-def _constant_arm(column: pa.ChunkedArray, log: Log) -> str:
-    """The first arm in which a column has one value only; empty where there is none."""
-    codes, counts, _ = _codes(column)
-    for arm in np.unique(log.cells) if len(counts) > 1 else ():
-        if len(np.unique(codes[log.cells == arm])) == 1:
-            return str(log.cell_names[arm])
-    return ""
-
-
-def _told_outcome(statistics: list[Statistic], targets: dict[str, list[Statistic]]) -> str:
-    """The first outcome that one of the statistics nearly tells; empty where there is none."""
-    for name, outcome in targets.items():
-        pairs = ((a, b) for kind, a in statistics for _, b in outcome if _enough(kind, a))
-        if any(_r2(a, b) >= TELLS for a, b in pairs):
-            return name
-    return ""
-
-
-def _enough(kind: str, values: Floats) -> bool:
-    """Whether cases are enough to tell anything: one may be that of an outcome by chance."""
-    return kind != "cases" or min(values.sum(), (1 - values).sum()) >= MIN_EXPECTED
-
-
-def _r2(a: Floats, b: Floats) -> float:
-    """The squared correlation; 0 where one of the two does not vary."""
-    a, b = a - a.mean(), b - b.mean()
-    spread = float(a @ a) * float(b @ b)
-    return float(a @ b) ** 2 / spread if spread > 0 else 0.0
