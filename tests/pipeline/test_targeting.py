@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from hashlib import sha256
+from itertools import count
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,7 +19,7 @@ from equipoise.core.errors import InputError, MissingExtra, PlanError
 from equipoise.core.snapshot import read_snapshot
 from equipoise.data import make_coupon_world, make_placebo_world
 from equipoise.estimators import BoostedTrees, TLearner
-from equipoise.pipeline import run
+from equipoise.pipeline import run, targeting
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
@@ -25,7 +27,14 @@ from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
 from equipoise.pipeline.study.honest import honest_policy
 from equipoise.report.findings import Findings, plain
 
-FILES = {"report.html", "effects.parquet", "assignments.parquet", "metrics.json", "policy"}
+FILES = {
+    "report.html",
+    "effects.parquet",
+    "assignments.parquet",
+    "metrics.json",
+    "policy",
+    "times.json",
+}
 
 
 def test_the_folder_holds_all_and_nothing_else(ran):
@@ -43,6 +52,24 @@ def test_findings_are_whole_and_are_what_metrics_json_holds(ran):
     assert read_findings(ran.out) == json.loads(json.dumps(plain(ran.findings)))
     assert ran.findings["made"]["snapshot"] == read_snapshot(ran.out / "policy").id
     assert ran.findings["made"]["plan"] == ran.world.plan.text
+
+
+def test_two_runs_of_one_plan_differ_in_their_times_alone(monkeypatch, ran, tmp_path):
+    clock = count(0, 100)
+    monkeypatch.setattr(targeting.time, "perf_counter", lambda: next(clock))
+    run(ran.world.plan, tmp_path / "again", command="equipoise run plan.toml")
+    digests = [
+        {
+            str(file.relative_to(folder)): sha256(file.read_bytes()).hexdigest()
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
+        for folder in (ran.out, tmp_path / "again")
+    ]
+    assert digests[0].keys() == digests[1].keys()
+    differ = {name for name in digests[0] if digests[0][name] != digests[1][name]}
+    assert differ == {"times.json"}
+    assert json.loads((tmp_path / "again" / "times.json").read_text())["seconds"] >= 100
 
 
 def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp_path):

@@ -42,7 +42,8 @@ def run(
         From `read_plan` or `make_plan`.
     out : Path or str
         The run folder: report.html, metrics.json, effects.parquet, assignments.parquet (of a supply
-        plan: mixes.parquet) and policy/.
+        plan: mixes.parquet), policy/, and times.json, the only file in which two runs of one plan
+        differ.
     progress : callable, optional
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional

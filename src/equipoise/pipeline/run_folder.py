@@ -1,5 +1,7 @@
 """The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet),
-metrics.json, policy/; whole or absent.
+metrics.json, policy/ and times.json; whole or absent.
+
+Two runs of one plan differ in times.json alone.
 
 It is written beside its place and renamed.  A folder that is there already is replaced only when it
 is a run's folder.
@@ -31,11 +33,11 @@ REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
     "metrics.json",
     "policy",
 )
-MIXES = "mixes.parquet"
+MIXES, TIMES = "mixes.parquet", "times.json"
 MARK = b'<meta name="generator" content="Equipoise">'
 MARK_BEFORE_0_2 = b"default-src 'none'; style-src 'unsafe-inline'; script-src"
 HEAD = 2000  # bytes of a report that hold its mark
-OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY}
+OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY, TIMES}
 
 
 def check_out(out: Path) -> None:
@@ -107,16 +109,18 @@ def write_findings(path: Path, findings: Mapping[str, Any]) -> None:
     )
 
 
-def run_facts(
-    plan: Plan, packages: Collection[str], snapshot: str, command: str, seconds: float
-) -> dict[str, Any]:
+def write_times(path: Path, seconds: float) -> None:
+    """What differs between two runs of one plan: how long it took."""
+    path.write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n", encoding="utf-8")
+
+
+def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str) -> dict[str, Any]:
     """How a run was made, to make it again."""
     return {
         "version": __version__,
         "command": command,
         "seed": plan.run.seed,
         "folds": plan.run.folds,
-        "seconds": round(seconds, 1),
         "snapshot": snapshot,
         "plan": plan.text,
         "python": platform.python_version(),

@@ -52,8 +52,9 @@ def run_targeting(
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
-        findings["made"] = provenance(study, snapshot, command, time.perf_counter() - started)
+        findings["made"] = provenance(study, snapshot, command)
         _write(beside, study, solved, findings)
+        files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 
 
@@ -185,7 +186,7 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     return rows
 
 
-def provenance(study: Study, snapshot: str, command: str, seconds: float) -> dict[str, Any]:
+def provenance(study: Study, snapshot: str, command: str) -> dict[str, Any]:
     """How the run was made, to make it again."""
     own = {
         "rows": len(study.log),
@@ -193,7 +194,7 @@ def provenance(study: Study, snapshot: str, command: str, seconds: float) -> dic
         "cost": study.costs.to_json(),
         "method": METHOD,
     }
-    return files.run_facts(study.plan, PACKAGES, snapshot, command, seconds) | own
+    return files.run_facts(study.plan, PACKAGES, snapshot, command) | own
 
 
 METHOD = (

@@ -340,7 +340,7 @@ class Findings(Asked):
     risks : list of str
         Plain sentences, the worst first.
     made : dict
-        Version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python,
+        Version, seed, estimator, folds, rows, plan (text), snapshot, command, python,
         packages.
     strata : StrataFindings
         Only where the plan asks for it.
@@ -368,7 +368,7 @@ class Findings(Asked):
     policy: Chosen
     rivals: list[Rival]
     risks: list[str]  # plain sentences, the worst first
-    # version, seed, estimator, folds, rows, seconds, plan (text), snapshot, command, python,
+    # version, seed, estimator, folds, rows, plan (text), snapshot, command, python,
     # packages
     made: dict[str, Any]
 

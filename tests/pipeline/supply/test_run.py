@@ -82,6 +82,7 @@ def test_the_folder_and_its_policy(mix_world, mix_run, tmp_path):
     assert {file.name for file in folder.iterdir()} == {
         "report.html",
         "metrics.json",
+        "times.json",
         "mixes.parquet",
         "policy",
     }

@@ -57,12 +57,11 @@ def run_supply(
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
-        findings["made"] = files.run_facts(
-            plan, PACKAGES, snapshot, command, time.perf_counter() - started
-        )
+        findings["made"] = files.run_facts(plan, PACKAGES, snapshot, command)
         files.write_table(beside / files.MIXES, policy.assign(log.table))
         files.write_findings(beside / files.METRICS, findings)
         (beside / files.REPORT).write_text(render_supply(findings), encoding="utf-8")
+        files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 
 
