@@ -5,6 +5,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from equipoise.core.checks import check_log, sample_ratio
 from equipoise.core.log import Log, Outcome
+from equipoise.core.weights import RoundedPropensityWarning
 
 
 def test_sample_ratio_by_hand():
@@ -278,3 +279,18 @@ def test_weights_and_groups_that_leave_few_rows_are_warned_of():
     whole = check(log_of(arm, {"g": np.arange(400) % 12}, group="g"), "effective rows")
     assert whole["status"] == "warn"
     assert "0 as 6, 1 as 6" in whole["summary"]
+
+
+def test_rounded_propensities_are_told_and_mended():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([4, 4, 4], 600)
+    cell = (rng.random(600)[:, None] > p.cumsum(axis=1)).sum(axis=1)
+    rounded = {f"p{a}": p[:, a].round(4) for a in range(3)}
+    with pytest.warns(RoundedPropensityWarning):
+        log = log_of(cell, rounded, arms=3, propensity=tuple(rounded))
+    assert log.propensity.sum(axis=1) == pytest.approx(1, abs=1e-12)
+    overlap = check(log, "overlap")
+    off = np.abs(np.sum(list(rounded.values()), axis=0) - 1) > 1e-6
+    assert overlap["status"] == "note"
+    assert f"of {off.sum()} rows do not sum to 1" in overlap["summary"]
+    assert log.take([0, 5]).propensity == pytest.approx(log.propensity[[0, 5]])

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 
 from equipoise.core.errors import InputError
-from equipoise.core.weights import check_propensities, check_weights, mean_one
+from equipoise.core.weights import (
+    RoundedPropensityWarning,
+    check_propensities,
+    check_weights,
+    mean_one,
+)
 
 
 def test_what_is_right_comes_back():
@@ -74,3 +79,48 @@ def test_a_weight_that_is_nothing_beside_the_others_is_refused():
 def test_propensities_that_are_refused(row, message):
     with pytest.raises(InputError, match=message):
         check_propensities(np.array([[0.5, 0.5], row]))
+
+
+def test_rounding_is_told_and_mended():
+    rng = np.random.default_rng(0)
+    exact = rng.dirichlet([4, 4, 4], 200)
+    for digits in (2, 3, 4, 5):
+        with pytest.warns(RoundedPropensityWarning, match="each row was divided by its sum"):
+            p = check_propensities(exact.round(digits))
+        assert p.sum(axis=1) == pytest.approx(1, abs=1e-12)
+        assert np.abs(p - exact).max() < 2 * 10.0**-digits
+    assert check_propensities(exact) is exact
+
+
+def test_how_far_off_a_sum_may_be_is_settable():
+    third = np.array([[0.31, 0.31, 0.31]])
+    with pytest.raises(InputError, match=r"sum to 1; got 0\.93 at row 0"):
+        check_propensities(third)
+    with pytest.warns(RoundedPropensityWarning, match=r"sum to 0\.93\.\.0\.93"):
+        assert check_propensities(third, tolerance=0.1)[0] == pytest.approx(1 / 3, abs=1e-15)
+    with pytest.raises(InputError, match="sum to 1; got 0.9999 at row 0"):
+        check_propensities(np.array([[0.3333, 0.3333, 0.3333]]), tolerance=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("row", "cell", "message"),
+    [
+        ([0.6, 0.4, 0.0], 2, "got 0.0 at row 1, cell 2"),
+        ([0.0, 0.4, 0.6], 1, "got 0.0 at row 1, cell 0"),
+        ([0.6, 0.5, -0.1], 0, "got -0.1 at row 1, cell 2"),
+        ([1.0, 0.0, 0.1], 0, "got 1.0 at row 1, cell 0"),
+    ],
+)
+def test_a_closed_cell_was_not_given_and_control_is_never_closed(row, cell, message):
+    open_row = [0.5, 0.25, 0.25]
+    with pytest.raises(InputError, match=message):
+        check_propensities(np.array([open_row, row]), np.array([0, cell]))
+
+
+def test_cells_may_be_closed_where_what_rows_got_is_known():
+    closed = np.array([[0.5, 0.25, 0.25], [0.6, 0.4, 0.0], [1.0, 0.0, 0.0]])
+    assert check_propensities(closed, np.array([2, 1, 0])) is closed
+    with pytest.raises(InputError, match="got 0.0 at row 1, cell 2"):
+        check_propensities(closed)
+    with pytest.raises(InputError, match="leave some row a choice"):
+        check_propensities(np.array([[1.0, 0.0]]), np.array([0]))

@@ -20,15 +20,17 @@ import numpy as np
 from scipy.special import chdtrc
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Bools, Ints
 from equipoise.core.balance import Check as Check
 from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
-from equipoise.core.effective_size import FEW, Assignment, Units, effective_units
+from equipoise.core.effective_checks import cases, effective_rows, few_cases, units_of
+from equipoise.core.effective_size import FEW
 from equipoise.core.leaks import leaks
-from equipoise.core.log import Log, Outcome
+from equipoise.core.log import Log
 from equipoise.core.row_order import row_hashes
 from equipoise.core.time_check import shares_over_time
+from equipoise.core.weights import SUM_TOLERANCE
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
@@ -283,16 +285,26 @@ def overlap(log: Log) -> Check:
         }
         for cell, e, size in zip(log.cell_names, log.propensity.T, total**2 / squares, strict=True)
     ]
-    least = float(log.propensity.min())
+    least, rounded = float(log.propensity.min()), _rounded(log)
     if least < OVERLAP_LIMIT:
         thin = int((log.propensity < OVERLAP_LIMIT).any(axis=1).sum())
         summary = (
             f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their"
             " weights will rule the figures."
         )
-        return check("overlap", "warn", summary, rows)
+        return check("overlap", "warn", summary + rounded, rows)
     whose = "logged propensity" if log.roles.propensity else "share of an arm in a period"
-    return check("overlap", "ok", f"The smallest {whose} is {least:.3g}.", rows)
+    status = "note" if rounded else "ok"
+    return check("overlap", status, f"The smallest {whose} is {least:.3g}.{rounded}", rows)
+
+
+def _rounded(log: Log) -> str:
+    """A sentence on propensities whose sums are not 1; empty where all are."""
+    logged = log.logged_propensity
+    off = 0 if logged is None else np.count_nonzero(abs(logged.sum(axis=1) - 1) > SUM_TOLERANCE)
+    if not off:
+        return ""
+    return f" Propensities of {off:,} rows do not sum to 1, as if rounded; they were divided by it."
 
 
 def duplicates(log: Log) -> Check:
@@ -317,7 +329,7 @@ def duplicates(log: Log) -> Check:
 
 def outcomes(log: Log) -> Check:
     """Kinds, zeros, tails and outliers of the metrics."""
-    rows, worries, units = [], [], _units(log)
+    rows, worries, units = [], [], units_of(log)
     for j, outcome in enumerate(log.roles.outcomes):
         y = log.y[:, j]
         total = float(np.abs(y).sum())
@@ -330,9 +342,9 @@ def outcomes(log: Log) -> Check:
         row |= {"zeros": float((y == 0).mean()), "least": float(y.min()), "most": float(y.max())}
         row["largest_row_share"] = float(np.abs(y).max() / total) if total else 0.0
         rows.append(row)
-        cases = _cases(log, y, outcome.kind == "binary", units)
-        if cases is not None and cases[1].min() < FEW:
-            worries.append(_few_cases(outcome, log.cell_names, *cases))
+        events = cases(log, y, outcome.kind == "binary", units)
+        if events is not None and events[1].min() < FEW:
+            worries.append(few_cases(outcome, log.cell_names, *events))
         if (
             outcome.kind != "binary"
             and row["largest_row_share"] > ONE_ROW_LIMIT
@@ -344,68 +356,6 @@ def outcomes(log: Log) -> Check:
     return check(
         "outcomes", "ok", "Every metric lies within its kind; no single row rules one.", rows
     )
-
-
-def _units(log: Log) -> Units:
-    """The independent units of each cell."""
-    weight, K = np.ones(len(log)) if log.weight is None else log.weight, len(log.cell_names)
-    own = np.ones(K)
-    if log.propensity is not None and log.roles.propensity:
-        own = log.propensity[np.arange(len(log)), log.cells]
-    got = Assignment(log.cells, own, K, fixed=not log.roles.propensity)
-    return effective_units(weight, groups=log.groups, assignment=got)
-
-
-def _cases(log: Log, y: Floats, binary: bool, units: Units) -> tuple[Ints, Floats] | None:
-    """Rows of each cell off the outcome's usual value, and how many equal ones they are worth among
-    independent units, (K,) each, infinite in a cell without rows; None where no value is usual.
-    """
-    usual = float(np.partition(y, len(y) // 2)[len(y) // 2])  # what more than half have
-    event = y != usual
-    if event.mean() >= 0.5 and not binary:
-        return None
-    rows = np.bincount(log.cells, event, len(log.cell_names)).astype(np.int64)
-    worth = units.events(np.abs(y - usual))
-    if binary:
-        other = np.bincount(log.cells, minlength=len(rows)) - rows
-        swap = other < rows
-        rows = np.where(swap, other, rows)
-        worth = np.where(swap, units.events((~event).astype(np.float64)), worth)
-    return rows, np.where(units.count > 0, worth, np.inf)
-
-
-def _few_cases(outcome: Outcome, cells: tuple[str, ...], rows: Ints, worth: Floats) -> str:
-    """How few cases a metric has, in words."""
-    a = int(worth.argmin())
-    what = "cases of its rarer value" if outcome.kind == "binary" else "rows off its usual value"
-    equal = f" (worth {worth[a]:.0f} equal ones)" if round(worth[a]) < rows[a] else ""
-    return f"{outcome.name} has only {rows[a]:,} {what} under {cells[a]}{equal}"
-
-
-def effective_rows(log: Log) -> Check:
-    """How many equal independent units weights, propensities and groups leave in each cell."""
-    units, what = _units(log), "rows" if log.groups is None else "groups"
-    counts = np.bincount(log.cells, minlength=len(log.cell_names))
-    rows = [
-        {"cell": cell, "rows": int(count), "units": int(each), "effective": round(float(size), 1)}
-        for cell, count, each, size in zip(
-            log.cell_names, counts, units.count, units.size, strict=True
-        )
-    ]
-    few = [
-        f"{cell} as {size:.0f}"
-        for cell, size in zip(log.cell_names, units.size, strict=True)
-        if 0 < size < FEW
-    ]
-    if few:
-        summary = (
-            f"Its weights, propensities or groups make a cell count as few equal {what}:"
-            f" {', '.join(few)}. Intervals are wider for it, and cannot mend it."
-        )
-        return check("effective rows", "warn", summary, rows)
-    least = units.size[units.size > 0].min()
-    summary = f"Every cell is worth at least {least:,.0f} equal {what}."
-    return check("effective rows", "ok", summary, rows)
 
 
 def groups(log: Log) -> Check:

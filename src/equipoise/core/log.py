@@ -27,7 +27,7 @@ from equipoise.core.roles import check_columns, check_roles
 from equipoise.core.roles import roles_to_json as roles_to_json
 from equipoise.core.row_order import row_order
 from equipoise.core.space import Space
-from equipoise.core.weights import mean_one
+from equipoise.core.weights import mean_one, over_sums
 
 
 class Log:
@@ -132,28 +132,33 @@ class Log:
         """The finite cell of each row, (n,): 0 control, 1 + a candidate a."""
         return self.space.cells(self.treatment)
 
-    @cached_property
-    def propensity(self) -> Floats | None:
-        """The logged probability of each cell, (n, 1 + k), or None where the log does not know
-        it.
+    @property
+    def logged_propensity(self) -> Floats | None:
+        """The probability of each cell as the log has it, (n, 1 + k), or (1, 1 + k) of a design;
+        None where the log does not know it.  Its sums may be rounded.
         """
         if self.roles.propensity:
-            propensity = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
-            return (
-                np.column_stack([1 - propensity[:, 0], propensity[:, 0]])
-                if propensity.shape[1] == 1
-                else propensity
-            )
+            p = np.stack([self.numbers(name) for name in self.roles.propensity], axis=1)
+            return np.column_stack([1 - p[:, 0], p[:, 0]]) if p.shape[1] == 1 else p
+        if self.roles.design is None or self.roles.design == "shares":
+            return None
+        return np.asarray([self.roles.design], np.float64)
+
+    @cached_property
+    def propensity(self) -> Floats | None:
+        """The probability of each cell, (n, 1 + k), or None where the log does not know it; sums
+        that rounding put off 1 are divided out.
+        """
+        logged = self.logged_propensity
+        if logged is not None:
+            p = over_sums(logged)
+            return p if len(p) == len(self) else np.broadcast_to(p[0], (len(self), p.shape[1]))
         if self.roles.design is None:
             return None
-        if self.roles.design == "shares":
-            if self.periods is not None:
-                return period_shares(self.periods, self.cells, len(self.cell_names), self.weight)
-            share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
-            return np.broadcast_to(share / share.sum(), (len(self), len(share)))
-        return np.broadcast_to(
-            np.asarray(self.roles.design, np.float64), (len(self), len(self.roles.design))
-        )
+        if self.periods is not None:
+            return period_shares(self.periods, self.cells, len(self.cell_names), self.weight)
+        share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
+        return np.broadcast_to(share / share.sum(), (len(self), len(share)))
 
     @cached_property
     def periods(self) -> Ints | None:

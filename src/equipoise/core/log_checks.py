@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.core import columns
-from equipoise.core.errors import LogError, SpaceError
+from equipoise.core.errors import InputError, LogError, SpaceError
 from equipoise.core.features import LARGEST
 from equipoise.core.roles import Outcome, Roles
-from equipoise.core.weights import RANGE, mean_one
+from equipoise.core.weights import RANGE, mean_one, rescaled
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
@@ -196,8 +196,8 @@ def _check_propensity(log: Log) -> None:
             len(roles.propensity),
             fix=f"cells: {', '.join(log.cell_names)}",
         )
-    propensity = log.propensity
-    if propensity is None or roles.design == "shares":
+    propensity = log.logged_propensity
+    if propensity is None:
         return
     if roles.design is not None and (
         propensity.shape[1] != cells or not ((propensity > 0) & (propensity < 1)).all()
@@ -208,16 +208,13 @@ def _check_propensity(log: Log) -> None:
             roles.design,
             fix=f"cells: {', '.join(log.cell_names)}",
         )
-    total = propensity.sum(axis=1)
-    if not np.allclose(total, 1, atol=1e-6):
+    try:
+        rescaled(propensity)
+    except InputError as error:
+        total = propensity.sum(axis=1)
         row = int(np.argmax(np.abs(total - 1)))
-        raise LogError(
-            "propensities",
-            "sum to 1",
-            f"{total[row]:g}",
-            f"row {row}",
-            "give one probability per cell, control first",
-        )
+        fix = "give one probability per cell, control first"
+        raise LogError("propensities", "sum to 1", f"{total[row]:g}", f"row {row}", fix) from error
 
 
 def _check_ids(log: Log, name: str) -> None:

@@ -25,7 +25,7 @@ class AverageEffects:
     control : Estimates, (m,)
         The mean outcome under control.
     effect : Estimates, (k, m)
-        The mean change under each candidate.
+        The mean change under each candidate, among the rows that it is open to.
 
     Examples
     --------
@@ -67,10 +67,12 @@ def average_effects(
     ([[4.0]], [1.5])
     """
 
-    def values(a: int) -> Floats:
-        return method(Decisions(np.full(len(rows), a)), rows)
+    def values(part: EvaluationData, a: int) -> Floats:
+        return method(Decisions(np.full(len(part), a)), part)
 
-    control = values(0)
-    changes = [rows.means(values(1 + a) - control, level) for a in range(rows.candidates)]
+    changes = []
+    for a in range(rows.candidates):
+        part, _ = rows.judged(a)
+        changes.append(part.means(values(part, 1 + a) - values(part, 0), level))
     parts = [np.stack([getattr(one, f.name) for one in changes]) for f in fields(Estimates)]
-    return AverageEffects(rows.means(control, level), Estimates(*parts))
+    return AverageEffects(rows.means(values(rows, 0), level), Estimates(*parts))

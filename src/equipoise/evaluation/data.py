@@ -21,7 +21,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.weights import check_propensities, check_weights
@@ -39,7 +39,8 @@ class EvaluationData:
     cell : array, (n,)
         What each row got: 0 control, 1 + a candidate a.
     propensity : array, (n, K) or (1, K)
-        The probability of every cell; one row where the design is the same for all.
+        The probability of every cell; one row where the design is the same for all.  0 where a cell
+        is closed to a row.
     levels : array, (n, K, m) or (1, K, m)
         The expected outcome of every cell; one row where the cells' means stand in for a model.
     weight : array, (n,)
@@ -71,6 +72,43 @@ class EvaluationData:
     def candidates(self) -> int:
         """k."""
         return int(self.propensity.shape[1]) - 1
+
+    def judged(self, candidate: int) -> tuple[EvaluationData, Bools]:
+        """The rows that a candidate is judged on: those that it is open to.
+
+        Parameters
+        ----------
+        candidate : int
+            In 0..k-1.
+
+        Returns
+        -------
+        rows : EvaluationData
+            These rows; itself where no row is closed.
+        open : array of bool, (n,)
+            Which they are.
+
+        Raises
+        ------
+        InputError
+            Where none of them got control.
+        """
+        rows = np.ones(len(self), np.bool_)
+        if len(self.propensity) > 1:
+            rows = self.propensity[:, 1 + candidate] > 0
+        if rows.all():
+            return self, rows
+        if not (self.cell[rows] == 0).any():
+            what = f"control among the rows open to cell {1 + candidate}"
+            raise InputError(what, "have rows", 0, fix="drop the candidate")
+        e, w = np.ascontiguousarray(self.propensity[rows]), self.weight[rows]
+        y, c = np.ascontiguousarray(self.y[rows]), self.cell[rows]
+        groups = (
+            None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        )
+        modelled = len(self.levels) > 1
+        mu = self.levels[rows] if modelled else _means(y, c, e, w)[0][None]
+        return EvaluationData(y, c, e, mu, w, self.weighted, groups), rows
 
     def logged_propensity(self) -> Floats:
         """The probability of the cell that each row got.
@@ -177,6 +215,7 @@ def evaluation_data(
     levels: Any = None,
     weight: Any = None,
     groups: Any = None,
+    sum_tolerance: float | None = None,
 ) -> EvaluationData:
     """Check the rows that judgements stand on: the one door of this folder.
 
@@ -187,7 +226,8 @@ def evaluation_data(
     cell : array-like of int, (n,)
         What each row got: 0 control, 1 + a candidate a.
     propensity : array-like, (n, K) or (K,)
-        The probability of every cell; (K,) where the design is the same for every row.
+        The probability of every cell; (K,) where the design is the same for every row.  0 in a row
+        closes the cell to it: candidates are judged on the rows that they are open to.
     levels : array-like, (n, K, m) or (n, K), default None
         The expected outcome of every cell, cross-fitted, so that no row's level was learnt from
         that row; (n, K) for one metric.  None: the cells' weighted means.
@@ -195,6 +235,9 @@ def evaluation_data(
         Weights > 0; None: ones.
     groups : array-like, (n,), default None
         Labels of clusters, whose rows are not independent.
+    sum_tolerance : float or None, default None
+        How far from 1 the propensities of a row may be in sum; they are then divided by it, with a
+        `RoundedPropensityWarning`.  None: as far as rounding to the digits they have explains.
 
     Returns
     -------
@@ -216,19 +259,27 @@ def evaluation_data(
     n = len(outcome)
     e = _propensities(propensity, n)
     c = _cells(cell, n, e.shape[1])
+    e = np.ascontiguousarray(check_propensities(e, c, sum_tolerance))
     given = check_weights(weight, n, "weight")
     w = np.ones(n) if given is None else given
     labels = None if groups is None else np.asarray(groups)
     if labels is not None and labels.shape != (n,):
         raise InputError("groups", f"be one label per row, ({n},)", labels.shape)
     codes = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    mean, mass = np.zeros((e.shape[1], outcome.shape[1])), np.zeros(e.shape[1])
-    _cell_means(outcome, c, 1 / e, w, mean, mass)
+    mean, mass = _means(outcome, c, e, w)
     if mass.min() == 0:
         fix = "drop the cell from the propensities, or evaluate on rows that have it"
         raise InputError("every cell", "have rows", f"none in cell {np.argmin(mass)}", fix=fix)
     mu = mean[None] if levels is None else _levels(levels, (n, *mean.shape))
     return EvaluationData(outcome, c, e, mu, w, given is not None, codes)
+
+
+def _means(y: Floats, cell: Ints, e: Floats, w: Floats) -> tuple[Floats, Floats]:
+    """(mean (K, m), mass (K,)) of every cell, weighted by w / e; 0 where it has no rows."""
+    mean, mass = np.zeros((e.shape[1], y.shape[1])), np.zeros(e.shape[1])
+    inverse = np.divide(1.0, e, out=np.zeros_like(e), where=e > 0)
+    _cell_means(y, cell, inverse, w, mean, mass)
+    return mean, mass
 
 
 def _outcomes(y: Any) -> Floats:
@@ -253,7 +304,7 @@ def _propensities(propensity: Any, n: int) -> Floats:
     else:
         fix = "give one column per cell, control first; or (K,) where the design is fixed"
         raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
-    return np.ascontiguousarray(check_propensities(e))
+    return e
 
 
 def _cells(cell: Any, n: int, cells: int) -> Ints:

@@ -260,7 +260,8 @@ def policy_value(
     Raises
     ------
     InputError
-        Where the policy has another shape, names no cell, or its probabilities do not sum to 1.
+        Where the policy has another shape, names no cell, gives a row a cell that is closed to it,
+        or its probabilities do not sum to 1.
 
     Examples
     --------
@@ -269,9 +270,29 @@ def policy_value(
     >>> policy_value([0, 0, -1, -1], rows, method=ips).estimates.value.tolist()
     [2.0]
     """
-    values = method(decisions(policy, len(rows), rows.candidates), rows)
+    decided = decisions(policy, len(rows), rows.candidates)
+    _refuse_closed(decided, rows)
+    values = method(decided, rows)
     estimates = rows.means(values, level)
     return PolicyValue(estimates, values, rows.weight, rows.groups, level, rows.assignment)
+
+
+def _refuse_closed(policy: Decisions, rows: EvaluationData) -> None:
+    """Nothing is known of a cell where it was closed, so no policy that gives it can be valued."""
+    if len(rows.propensity) == 1 or (rows.propensity > 0).all():
+        return
+    shut = rows.propensity == 0
+    if policy.probability is None:
+        bad = shut[np.arange(len(rows)), policy.cell]
+    else:
+        bad = (shut & (policy.probability > 0)).any(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        a = policy.cell[row] if policy.probability is None else int(np.argmax(shut[row]))
+        fix = "give such rows another cell, or value the policy on the rows that are open to it"
+        raise InputError(
+            "a policy", "give each row a cell that is open to it", f"cell {a}", f"row {row}", fix
+        )
 
 
 def decisions(policy: Any, n: int, candidates: int) -> Decisions:

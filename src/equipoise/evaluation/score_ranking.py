@@ -193,7 +193,8 @@ def rank_by_score(
     score : array-like, (n,)
         The predicted effect of the candidate; only its order counts.
     rows : EvaluationData
-        The rows, not those that the score was learnt from.
+        The rows, not those that the score was learnt from; those that the candidate is closed
+        to are left out.
     candidate : int, default 0
         The candidate, in 0..k-1; control is not one.
     metric : int, default 0
@@ -224,6 +225,10 @@ def rank_by_score(
         raise InputError("candidate", must, candidate, fix=fix)
     if not 0 <= metric < rows.y.shape[1]:
         raise InputError("metric", f"lie in 0..{rows.y.shape[1] - 1}", metric)
+    judged, opened = rows.judged(candidate)
+    if judged is not rows:
+        score, rows = np.asarray(score, np.float64)[opened], judged
+        ranked = sort_scores(score)
     columns = RankedColumns(np.asarray(score, np.float64), ranked, rows, candidate, metric)
     return ScoreRanking(columns, ranked.of(rows.weight) if rows.weighted else rows.weight)
 

@@ -53,7 +53,8 @@ def least_probabilities(cell: Ints, cells: int, weight: Floats | None) -> Floats
     [0.01, 0.001]
     """
     share = np.bincount(cell, weight, cells)
-    return np.minimum(LEAST, PART * share / share.sum())
+    least: Floats = np.minimum(LEAST, PART * share / share.sum())
+    return least
 
 
 def log_odds(scores: Floats, floor: Floats | float = LEAST) -> Floats:
@@ -393,4 +394,6 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             calibrate(_with_control(predict_all(models, values).T), self.calibration_, floor)
             for models in self.models_
         ]
-        return clip_cells(np.mean(probabilities, axis=0), getattr(self, "least_", self.clip))[0]
+        return clip_cells(
+            np.mean(probabilities, axis=0), getattr(self, "least_", self.clip or 0.0)
+        )[0]
