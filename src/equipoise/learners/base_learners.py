@@ -30,6 +30,7 @@ BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bi
 FEW, MANY = 5_000, 40_000
 # rows below which a fit on several threads waits for itself, the more so on a busy machine
 SMALL = 100_000
+MOST = {"n_estimators": 10**6, "num_leaves": 131_072, "max_bin": 255, "reg_lambda": 1e30}
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
 
@@ -196,7 +197,18 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             ),
         }
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse settings that LightGBM would not take.
+
+        Raises
+        ------
+        InputError
+            With the first of them.
+
+        Examples
+        --------
+        >>> BoostedTrees(num_leaves=10).check()
+        """
         least = {
             "n_estimators": 1,
             "num_leaves": 2,
@@ -209,6 +221,11 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             if not _at_least(getattr(self, name), low):
                 raise InputError(
                     f"{name} of BoostedTrees", f"be a number >= {low}", getattr(self, name)
+                )
+        for name, high in MOST.items():
+            if getattr(self, name) > high:
+                raise InputError(
+                    f"{name} of BoostedTrees", f"be at most {high:,}", getattr(self, name)
                 )
         if not (_at_least(self.learning_rate, 0) and self.learning_rate > 0):
             raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
@@ -235,7 +252,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         InputError
             An argument of the model is too small, or no number.
         """
-        self._check()
+        self.check()
         threads = threads_for(self.n_jobs, len(rows.table.X))
         settings = self.settings(threads)
         data = rows.binned(self.max_bin, threads)

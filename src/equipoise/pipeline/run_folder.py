@@ -10,9 +10,11 @@ is a run's folder.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import tempfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +26,7 @@ from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import Earlier
 from equipoise.core.version import __version__
 from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.report.findings import plain
 
 REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
@@ -85,15 +88,18 @@ def _check_writable(out: Path) -> None:
     """Try the nearest folder that is there already, so that a long run does not end without a
     place.
     """
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    place, fix = out.absolute(), "choose another place with --out"
+    if place.name in ("", ".."):
+        raise InputError("the run folder", "have a name", str(out), fix=fix)
     try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(place)
+        parent = next(folder for folder in place.parents if folder.exists())
         with tempfile.TemporaryDirectory(prefix=".equipoise.", dir=parent):
             pass
-    except OSError as error:
-        fix = "choose another place with --out"
-        raise InputError(
-            "the run folder's place", "be writable", error.strerror or repr(error), str(parent), fix
-        ) from error
+    except (OSError, ValueError) as error:
+        got = getattr(error, "strerror", None) or repr(error)
+        raise InputError("the run folder's place", "be writable", got, ascii(out), fix) from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -118,11 +124,11 @@ def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str
     """How a run was made, to make it again."""
     return {
         "version": __version__,
-        "command": command,
+        "command": without_places(command),
         "seed": plan.run.seed,
         "folds": plan.run.folds,
         "snapshot": snapshot,
-        "plan": plan.text,
+        "plan": without_places(plan.text),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
     }

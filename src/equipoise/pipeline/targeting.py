@@ -28,6 +28,7 @@ from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship
 from equipoise.pipeline.study.study import Study, make_study
@@ -51,7 +52,7 @@ def run_targeting(
     scorer = ship(study.log, study.model, study.costs, solved)
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
-        snapshot = write_scorer(beside / files.POLICY, scorer, plan.text)
+        snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))
         findings["made"] = provenance(study, snapshot, command)
         _write(beside, study, solved, findings)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)

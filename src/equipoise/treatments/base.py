@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.core.errors import SpaceError
+from equipoise.core.errors import EquipoiseError, SpaceError
 from equipoise.core.registry import Registry
 from equipoise.core.space import Space
 
@@ -54,8 +54,14 @@ def space_from_json(spec: dict[str, Any]) -> Space:
     arguments = {key: value for key, value in spec.items() if key != "kind"}
     try:
         space: Space = cls(**arguments)
-    except TypeError as error:
+        space.names([space.control]), space.names(space.candidates()), space.describe()
+    except EquipoiseError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise SpaceError(
-            f"space {spec['kind']!r}", "have known settings", sorted(arguments), fix=str(error)
+            f"space {spec['kind']!r}",
+            "have known settings of the right types",
+            sorted(arguments),
+            fix=str(error),
         ) from error
     return space

@@ -173,7 +173,7 @@ class BoostedClasses(BoostedTrees):
     def _boost(
         self, rows: Rows, label: Any, weight: Floats | None, classes: int, gradient: Any = None
     ) -> list[Trees]:
-        self._check()
+        self.check()
         threads = threads_for(self.n_jobs, len(rows.table.X))
         objective = {
             "objective": "multiclass" if gradient is None else "none",

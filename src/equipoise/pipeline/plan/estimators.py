@@ -5,7 +5,9 @@ says the nearest.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.errors import PlanError
@@ -16,6 +18,9 @@ from equipoise.estimators import ESTIMATORS, BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
 from equipoise.pipeline.plan.schema import EstimatorPlan, StrataPlan
 
+ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
+LARGEST = 10**9
+LIMITS = {"random_state": (0, 2**32 - 1), "cv": (2, 50), "n_jobs": (-1, 4096)}
 CLASSES = "cells"  # the setting of a strata estimator that is a model of classes
 
 
@@ -70,6 +75,26 @@ def _settings(cls: Any, params: dict[str, Any], where: str) -> dict[str, Any]:
         if name not in names:
             fix = nearest(name, names, aliases=renamed) or f"known keys: {', '.join(names)}"
             raise PlanError(f"key {name!r}", "be known", repr(value), where, fix)
-        table, trees = isinstance(value, dict), BoostedClasses if name == CLASSES else BoostedTrees
-        settings[name] = trees(**_settings(trees, value, f"{where} {name}")) if table else value
+        settings[name] = _setting(cls, name, value, where)
     return settings
+
+
+def _setting(cls: Any, name: str, value: Any, where: str) -> Any:
+    """A setting of the type that the class asks for; a table is the settings of its trees."""
+    hint = get_type_hints(cls.__init__).get(name, Any)
+    if isinstance(value, dict):
+        trees = BoostedClasses if name == CLASSES else BoostedTrees
+        model = trees(**_settings(trees, value, f"{where} {name}"))
+        model.check()
+        return model
+    if hint is Any:
+        raise PlanError(f"key {name!r}", "be a table of settings of trees", repr(value), where)
+    low, high = LIMITS.get(name, (-LARGEST, LARGEST))
+    try:
+        TypeAdapter(hint, config=ANY_CLASS).validate_python(value, strict=True)
+    except ValidationError as error:
+        must = error.errors(include_url=False)[0]["msg"].removeprefix("Input should be ")
+        raise PlanError(f"key {name!r}", f"be {must}", repr(value)[:60], where) from error
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise PlanError(f"key {name!r}", f"be from {low:,} to {high:,}", repr(value), where)
+    return value

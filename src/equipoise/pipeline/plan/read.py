@@ -14,6 +14,11 @@ from equipoise.core.errors import PlanError
 from equipoise.core.suggest import nearest
 from equipoise.pipeline.plan.base import PlanTable
 from equipoise.pipeline.plan.schema import TABLES, Plan
+from equipoise.treatments import space_from_json
+
+DEEPEST = 16  # tables in tables
+LARGEST = 2**63
+PLAIN = f"of at most {DEEPEST} levels and numbers of 64 bits"
 
 
 def read_plan(path: Path | str) -> Plan:
@@ -55,6 +60,8 @@ def read_plan(path: Path | str) -> Plan:
         raise PlanError(
             "a plan", "be a UTF-8 text file", str(error), str(file), "give the .toml file"
         ) from error
+    except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
+        raise PlanError("a plan", f"be TOML {PLAIN}", str(error), str(file)) from error
     except OSError as error:
         raise PlanError(
             "a plan", "be a file that can be read", error.strerror or repr(error), str(file)
@@ -97,13 +104,48 @@ def make_plan(
     equipoise.core.errors.PlanError: key 'protect' must be known; got ['age'] at [log]; did you mean
     'protected'?
     """
+    if not isinstance(tables, dict):
+        raise PlanError("a plan", "be tables of keys", type(tables).__name__, where)
+    _check_plain(tables, (), where)
     for name in set(tables) - set(TABLES):
         _unknown_key((name,), tables[name], list(TABLES), where)
     try:
-        return Plan.model_validate({**tables, "base": Path(base), "text": text})
+        plan = Plan.model_validate({**tables, "base": Path(base), "text": text})
+        if plan.space is not None:
+            space_from_json(plan.space)
+        return plan
     except ValidationError as error:
         _explain(error, where)
         raise
+
+
+def _check_plain(value: Any, path: tuple[Any, ...], where: str) -> None:
+    """Refuse what TOML or a file system cannot hold: too deep, too large, or no text."""
+    place = _place(path[:-1], where)
+    if len(path) > DEEPEST:
+        raise PlanError("a plan", f"be tables {PLAIN}", f"more than {DEEPEST} levels", place)
+    if isinstance(value, dict):
+        strange = next((key for key in value if not isinstance(key, str)), None)
+        if strange is not None:
+            raise PlanError("a key", "be text", repr(strange), _place(path, where))
+        for key, item in value.items():
+            _check_plain(key, (*path, key), where)
+            _check_plain(item, (*path, key), where)
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            _check_plain(item, (*path, i), where)
+    elif isinstance(value, int) and abs(value) >= LARGEST:
+        raise PlanError(f"key {path[-1]!r}", "be a whole number of 64 bits", "a larger one", place)
+    elif isinstance(value, str) and ("\0" in value or not _encodable(value)):
+        raise PlanError(f"key {str(path[-1])!a}", "be text without NUL", ascii(value)[:60], place)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _explain(error: ValidationError, where: str) -> None:

@@ -308,7 +308,7 @@ class RunPlan(PlanTable):
     """How the run is done."""
 
     folds: Annotated[int, Field(ge=2, le=50)] = 3
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     replicates: Annotated[int, Field(ge=2, le=1000)] = 20
     out: str = "equipoise-run"
 

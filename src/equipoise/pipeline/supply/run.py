@@ -24,6 +24,7 @@ from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.constraints import known_name, weights_of
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.supply import summarise as make
 from equipoise.pipeline.supply.exposures import Exposures, check_supply, exposures_of
 from equipoise.pipeline.supply.optimise import (
@@ -56,7 +57,7 @@ def run_supply(
     policy = policy_of(task, features, solution, log)
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
-        snapshot = write_mix_policy(beside / files.POLICY, policy, plan.text)
+        snapshot = write_mix_policy(beside / files.POLICY, policy, without_places(plan.text))
         findings["made"] = files.run_facts(plan, PACKAGES, snapshot, command)
         files.write_table(beside / files.MIXES, policy.assign(log.table))
         files.write_findings(beside / files.METRICS, findings)
