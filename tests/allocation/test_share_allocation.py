@@ -287,3 +287,17 @@ def test_shapes_that_do_not_fit_are_named():
     flat = replace(good, grid=good.grid * [[[1.0], [1.0]], [[1.0], [-1.0]]])
     with pytest.raises(InputError, match="the grid must rise"):
         best_mixes(flat)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_curves_at_shares_are_those_of_numpy(seed):
+    """To the last bit: where points of a grid coincide, at its points, and beyond its ends."""
+    rng = np.random.default_rng(seed)
+    grid = np.sort(rng.integers(0, 8, (2, 3, 6)) / 7, axis=2)
+    curves, shares = rng.normal(size=grid.shape), rng.uniform(-0.1, 1.1, (2, 3))
+    shares[0] = grid[0, :, rng.integers(0, 6)]
+    expected = [
+        np.interp(*parts)
+        for parts in zip(shares.ravel(), grid.reshape(-1, 6), curves.reshape(-1, 6), strict=True)
+    ]
+    np.testing.assert_array_equal(share_allocation._at(grid, curves, shares).ravel(), expected)

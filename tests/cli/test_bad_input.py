@@ -10,6 +10,8 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
+from equipoise.allocation.solver import refine
+
 N = 60
 GOOD = {
     "arm": (["none", "mail", "call"] * N)[:N],
@@ -41,6 +43,12 @@ params = {{ outcome_model = {{ n_estimators = 3, min_child_samples = 3 }} }}
 cost = {{ mail = 1.0, call = 2.0 }}
 {policy}
 """
+
+
+@pytest.fixture(autouse=True)
+def one_node(monkeypatch):
+    """On folds of twenty units branch and bound is nine tenths of a run, and no matter here."""
+    monkeypatch.setattr(refine, "NODES", 1)
 
 
 def with_value(column: str, row: int, value: object) -> dict:

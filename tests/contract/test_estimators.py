@@ -36,6 +36,10 @@ SPACES: dict[str, Space] = {
 }
 TREES = BoostedTrees(n_estimators=15, learning_rate=0.2, num_leaves=7, n_jobs=1)
 NO_TREES = {"dml"}  # its default base model is quick as it is
+LONG, SHORT = (
+    30,
+    6,
+)  # epochs of a net: to find the truth, and to show that a law holds of its numbers
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
 
@@ -79,27 +83,27 @@ def attempt(action, refusal):
         return None, error
 
 
-def made(name, space, trees=TREES):
+def made(name, space, trees=TREES, epochs=SHORT):
     """The estimator with small trees wherever its default base model is large ones."""
     estimator = ESTIMATORS.load(name)(space=SPACES[space])
     quick = {
         "outcome_model": trees,
         "effect_model": trees,
         "width": 8,
-        "training": NetTraining(epochs=30, batch=128, rate=0.01),
+        "training": NetTraining(epochs=epochs, batch=128, rate=0.01),
     }
     slots = {key: model for key, model in quick.items() if key in estimator.get_params(deep=False)}
     return estimator if name in NO_TREES else estimator.set_params(**slots)
 
 
-def fresh(name):
-    return made(name, home(name))
+def fresh(name, **how):
+    return made(name, home(name), **how)
 
 
 @cache
 def fitted(name):
     X, y, cell = world()
-    return fresh(name).fit(
+    return fresh(name, epochs=LONG).fit(
         pd.DataFrame(X, columns=FEATURES),
         pd.DataFrame(y, columns=METRICS),
         treatment=labels(home(name), cell),
@@ -109,6 +113,20 @@ def fitted(name):
 def arguments(name, **changed):
     X, y, cell = world()
     return {"X": X, "y": y, "treatment": labels(home(name), cell)} | changed
+
+
+@cache
+def learnt(name):
+    """A fresh one fitted to `arguments` on one thread."""
+    with threadpool_limits(1):
+        return fresh(name).fit(**arguments(name))
+
+
+@cache
+def effects_of(name):
+    """The effects that it learns: what others must equal."""
+    with threadpool_limits(1):
+        return learnt(name).effects(world()[0])
 
 
 def same(a, b, **tolerance):
@@ -144,19 +162,15 @@ def test_old_names_of_arguments_warn_and_give_the_same_numbers(name):
     params = today.get_params(deep=False)
     with pytest.warns(FutureWarning, match="since version"):
         before = type(today)(**{old_of.get(key, key): value for key, value in params.items()})
-    one, other = (model.fit(**rows).effects(rows["X"]) for model in (today, before))
-    identical(one, other)
+    identical(before.fit(**rows).effects(rows["X"]), effects_of(name))
 
 
 @every_estimator
 def test_clone_is_unfitted_and_equal(name):
-    copy = clone(fitted(name))
+    copy = clone(learnt(name))
     with pytest.raises((NotFittedError, InputError)):
         copy.effects(world()[0])
-    identical(
-        copy.fit(**arguments(name)).effects(world()[0]),
-        fresh(name).fit(**arguments(name)).effects(world()[0]),
-    )
+    identical(copy.fit(**arguments(name)).effects(world()[0]), effects_of(name))
 
 
 @every_estimator
@@ -200,11 +214,9 @@ def test_inputs_are_not_changed(name):
 @every_estimator
 def test_same_seed_same_numbers_whatever_the_threads(name):
     several = BoostedTrees(**TREES.get_params() | {"n_jobs": 2})
-    with threadpool_limits(1):
-        one = made(name, home(name)).fit(**arguments(name)).effects(world()[0])
     with threadpool_limits(2):
-        two = made(name, home(name), several).fit(**arguments(name)).effects(world()[0])
-    identical(one, two)
+        two = fresh(name, trees=several).fit(**arguments(name)).effects(world()[0])
+    identical(effects_of(name), two)
 
 
 @every_estimator
@@ -236,10 +248,9 @@ def test_the_order_of_rows_asked_does_not_matter(name):
 def test_the_order_of_columns_does_not_matter(name):
     X, y, cell = world()
     frame, treatment = pd.DataFrame(X, columns=FEATURES), labels(home(name), cell)
-    straight = fresh(name).fit(frame, y, treatment=treatment)
     mixed = fresh(name).fit(frame[FEATURES[::-1]], y, treatment=treatment)
-    same(straight.effects(frame), mixed.effects(frame), rtol=1e-6, atol=1e-8)
-    identical(straight.effects(frame), straight.effects(frame[FEATURES[::-1]]))
+    same(effects_of(name), mixed.effects(frame), rtol=1e-6, atol=1e-8)
+    identical(fitted(name).effects(frame), fitted(name).effects(frame[FEATURES[::-1]]))
 
 
 @every_estimator
@@ -254,11 +265,10 @@ def test_effects_is_pure(name):
 @every_estimator
 def test_float32_and_float64_agree(name):
     X, y, cell = world()
-    wide = fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X)
     narrow = fresh(name).fit(
         X.astype(np.float32), y.astype(np.float32), treatment=labels(home(name), cell)
     )
-    identical(wide, narrow.effects(X.astype(np.float32)))
+    identical(effects_of(name), narrow.effects(X.astype(np.float32)))
 
 
 @every_estimator
@@ -299,13 +309,12 @@ def test_a_treatment_that_was_not_passed_on_is_asked_for(name):
 
 @every_estimator
 def test_weights_of_one_are_no_weights(name):
-    plain = fresh(name).fit(**arguments(name)).effects(world()[0])
     weighted = (
         fresh(name)
         .fit(**arguments(name), sample_weight=np.ones(len(world()[0])))
         .effects(world()[0])
     )
-    same(plain, weighted, rtol=1e-6, atol=1e-8)
+    same(effects_of(name), weighted, rtol=1e-6, atol=1e-8)
 
 
 @every_estimator
@@ -313,9 +322,9 @@ def test_metrics_do_not_disturb_each_other(name):
     X, y, cell = world()
     if getattr(fresh(name), "joint", False):
         pytest.skip("learns metrics together, by design")
-    both = fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X)
     alone = fresh(name).fit(X, y[:, 1], treatment=labels(home(name), cell)).effects(X)
-    np.testing.assert_allclose(both.values[:, :, 1], alone.values[:, :, 0], rtol=1e-9, atol=1e-11)
+    both = effects_of(name).values[:, :, 1]
+    np.testing.assert_allclose(both, alone.values[:, :, 0], rtol=1e-9, atol=1e-11)
 
 
 @every_estimator
@@ -353,7 +362,7 @@ def test_finds_a_constant_effect_on_every_metric_and_arm(name):
 @every_estimator
 def test_finds_nothing_on_a_placebo(name):
     X, y, cell = world(effect=(0.0, 0.0))
-    effects = fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X)
+    effects = fresh(name, epochs=LONG).fit(X, y, treatment=labels(home(name), cell)).effects(X)
     # largest of 20 seeds: 0.14
     np.testing.assert_allclose(effects.values.mean(axis=0), np.zeros((2, 2)), atol=0.2)
 
@@ -385,7 +394,7 @@ def test_frames_keep_their_names(name, frame):
         fresh(name).fit(features, outcomes, treatment=labels(home(name), cell)).effects(features)
     )
     assert effects.metrics == METRICS
-    identical(effects, fresh(name).fit(X, y, treatment=labels(home(name), cell)).effects(X))
+    identical(effects, effects_of(name))
 
 
 @every_estimator

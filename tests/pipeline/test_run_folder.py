@@ -4,10 +4,12 @@ earlier run survives.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -69,44 +71,73 @@ ACCIDENTS = {
         "File too large",
     ),
 }
+EARLIER = "a full disk at the report, after an earlier run"
+# one process imports what all of them need; each accident then happens in a copy of it
 SCRIPT = """
-import os, resource, signal, sys, time
+import json, os, resource, signal, sys, time
+import jinja2, lightgbm, plotly.offline
+from equipoise.cli import app
 from equipoise.cli.main import main
 from equipoise.pipeline import targeting as runner
 from equipoise.pipeline.study import cross_fit as fitting
-{accident}
-main(["run", {plan!r}, "--out", {out!r}])
+
+plan, accidents, codes = sys.argv[1], json.loads(sys.argv[2]), []
+for accident, folder in accidents:
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(folder + ".stderr", os.O_WRONLY | os.O_CREAT), 2)
+        exec(accident)
+        main(["run", plan, "--out", folder + "/out"])
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with open(sys.argv[3], "w") as file:
+    json.dump(codes, file)
 """
 
 
-def run_with(accident: str, world, out) -> subprocess.CompletedProcess:
-    plan = str(world.folder / "plan.toml")
-    script = SCRIPT.format(accident=textwrap.dedent(accident), plan=plan, out=str(out))
-    return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
+@pytest.fixture(scope="module")
+def after(ran, tmp_path_factory) -> dict[str, tuple[int, str, Path]]:
+    """The exit code, what was said, and the folder, which was empty but for an earlier run, of
+    every accident.
+    """
+    place = tmp_path_factory.mktemp("accidents")
+    folders = {what: place / str(i) for i, what in enumerate((*ACCIDENTS, EARLIER))}
+    for folder in folders.values():
+        folder.mkdir()
+    shutil.copytree(ran.out, folders[EARLIER] / "out")
+    happenings = [
+        (textwrap.dedent(ACCIDENTS[what.partition(",")[0]][0]), str(folder))
+        for what, folder in folders.items()
+    ]
+    plan, codes = str(ran.world.folder / "plan.toml"), place / "codes.json"
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, plan, json.dumps(happenings), str(codes)],
+        check=True,
+        timeout=300,
     )
+    return {
+        what: (code, folder.with_suffix(".stderr").read_text(), folder)
+        for (what, folder), code in zip(folders.items(), json.loads(codes.read_text()), strict=True)
+    }
 
 
 @pytest.mark.parametrize("what", ACCIDENTS)
-def test_nothing_half_written_stays(world, tmp_path, what):
-    accident, code, text = ACCIDENTS[what]
-    process = run_with(accident, world, tmp_path / "out")
-    assert process.returncode == code, process.stderr
-    lines = process.stderr.strip().splitlines()
+def test_nothing_half_written_stays(after, what):
+    _, expected, text = ACCIDENTS[what]
+    code, stderr, folder = after[what]
+    assert code == expected, stderr
+    lines = stderr.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("equipoise: ")
     assert text in lines[0]
     assert "nothing was left half-written" in lines[0]
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_an_earlier_run_survives_an_accident(ran, tmp_path):
-    out = tmp_path / "out"
-    shutil.copytree(ran.out, out)
-    accident, code, _ = ACCIDENTS["a full disk at the report"]
-    assert run_with(accident, ran.world, out).returncode == code
-    assert read_findings(out) == read_findings(ran.out)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+def test_an_earlier_run_survives_an_accident(ran, after):
+    code, _, folder = after[EARLIER]
+    assert code == ACCIDENTS["a full disk at the report"][1]
+    assert read_findings(folder / "out") == read_findings(ran.out)
+    assert [entry.name for entry in folder.iterdir()] == ["out"]
 
 
 def test_findings_that_are_none(tmp_path):

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import block_diag, csr_matrix, hstack, kron, vstack
 
@@ -216,11 +217,23 @@ def _slopes(problem: MixProblem, cross: Floats, shares: Floats) -> Floats:
     return curves
 
 
-def _at(grid: Floats, curves: Floats, shares: Floats) -> Floats:
-    """Piecewise linear curves (C, K, G) at shares, (C, K)."""
-    C, K, _ = grid.shape
-    values = [np.interp(shares[c, k], grid[c, k], curves[c, k]) for c in range(C) for k in range(K)]
-    return np.array(values).reshape(C, K)
+@njit(cache=True, nogil=True)
+def _at(grid, curves, shares):  # type: ignore[no-untyped-def]
+    """Piecewise linear curves (C, K, G) at shares, (C, K): `np.interp` of every curve."""
+    C, K, G = grid.shape
+    values = np.empty((C, K))
+    for c in range(C):
+        for k in range(K):
+            x, curve, share = grid[c, k], curves[c, k], shares[c, k]
+            piece = np.searchsorted(x, share, side="right") - 1
+            if piece < 0:
+                values[c, k] = curve[0]
+            elif piece == G - 1 or x[piece] == share:
+                values[c, k] = curve[piece]
+            else:
+                slope = (curve[piece + 1] - curve[piece]) / (x[piece + 1] - x[piece])
+                values[c, k] = slope * (share - x[piece]) + curve[piece]
+    return values
 
 
 def _objective(problem: MixProblem, cross: Floats, shares: Floats) -> float:

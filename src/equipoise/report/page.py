@@ -8,6 +8,7 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -60,7 +61,7 @@ def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Secti
     and what it was made with.
     """
     environment, plotly_js = report_libraries()
-    template = environment.from_string(_resource("template.html.j2"))
+    template = environment.get_template("template.html.j2")
     script = _resource("page.js")
     page: str = template.render(
         findings=head,
@@ -151,14 +152,26 @@ def report_libraries() -> tuple[Any, str]:
     'a &lt; b'
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        environment = _environment()
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         fix = 'pip install "equipoise[report]"'
         raise MissingExtra(
             "the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix
         ) from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     return environment, get_plotlyjs()
+
+
+@cache
+def _environment() -> Any:
+    """Jinja's environment; it keeps the templates it compiled."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_resource),
+        auto_reload=False,
+    )

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
+from numba import njit
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from equipoise.allocation.solver.exact import one_each, usage_matrix
 from equipoise.allocation.solver.problem import Choice, Problem
@@ -59,17 +60,15 @@ class _Search:
     def run(self) -> Choice | None:
         """The best choice found, (n,), if it is better than what was known."""
         n, k = self.value.shape
-        local = sp.csr_array(one_each(n, k))
-        everything = sp.vstack([sp.csr_array(self.matrix), local], format="csr")
-        limits = np.concatenate([self.room, np.ones(n)])
+        everything = sp.vstack([sp.csr_array(self.matrix), one_each(n, k)], format="csc")
+        limits = LinearConstraint(everything, ub=np.concatenate([self.room, np.ones(n)]))
         heap: list[tuple[float, int, Floats]] = [(-np.inf, 0, np.tile([0.0, 1.0], (n * k, 1)))]
         for node in range(1, NODES + 1):
             if not heap or -heap[0][0] <= self.best + BETTER * abs(self.best):
                 break
             bounds = heapq.heappop(heap)[2]
-            relaxation = linprog(
-                -self.value.ravel(), A_ub=everything, b_ub=limits, bounds=bounds, method="highs"
-            )
+            # no variable is integral: the linear program of `linprog`, at two thirds of its time
+            relaxation = milp(-self.value.ravel(), constraints=limits, bounds=Bounds(*bounds.T))
             if relaxation.x is None or -relaxation.fun <= self.best:
                 continue
             self.offer(relaxation.x)
@@ -94,16 +93,22 @@ class _Search:
             choice = np.where(start.any(axis=1), start.argmax(axis=1), -1)
             on = np.flatnonzero(choice >= 0)
             usage = self.matrix[:, on * k + choice[on]].sum(axis=1)
-            for place in np.argsort(-self.value.ravel(), kind="stable"):
-                unit, a = divmod(int(place), k)
-                if (
-                    self.value[unit, a] > 0
-                    and choice[unit] < 0
-                    and (usage + self.matrix[:, place] <= self.room).all()
-                ):
-                    choice[unit] = a
-                    usage = usage + self.matrix[:, place]
+            order = np.argsort(-self.value.ravel(), kind="stable")
+            fill(order, self.value, self.matrix, self.room, choice, usage)
             on = np.flatnonzero(choice >= 0)
             worth = float(self.value[on, choice[on]].sum())
             if worth > self.best and (usage <= self.room).all():
                 self.best, self.choice = worth, choice.astype(np.int16)
+
+
+@njit(cache=True, nogil=True)
+def fill(order, value, matrix, room, choice, usage):  # type: ignore[no-untyped-def]
+    """Give units without a candidate, in place, the best that still fits: candidates by ``order``
+    of their places in value (n, k).   choice (n,), usage (m,) and room (m,) of what is chosen.
+    """
+    k = value.shape[1]
+    for place in order:
+        unit, a = divmod(place, k)
+        if value[unit, a] > 0 and choice[unit] < 0 and (usage + matrix[:, place] <= room).all():
+            choice[unit] = a
+            usage += matrix[:, place]
