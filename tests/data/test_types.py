@@ -123,8 +123,10 @@ WILD = {
     "dates": of([dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
 }
 TYPES = NUMBERS | TIMES | TEXT | NOT_SERVED | LISTS | WILD
-ROLES = ("treatment", "outcomes", "claimed", "cost", "propensity", "weight", "time", "group", "id")
-ROLES = (*ROLES, "protected", "features", "none")
+ROLES = [
+    *("treatment", "outcomes", "claimed", "cost", "propensity", "weight", "time", "group", "id"),
+    *("protected", "features", "none"),
+]
 SPACES = [None, Arms(["u", "v"]), Arms([0, 1]), Dose(0, 1), Shares(["a", "b"])]
 
 

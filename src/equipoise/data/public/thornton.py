@@ -84,7 +84,8 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
     Notes
     -----
     Villages (``villnum``) are the group: vouchers were drawn person by person, but a policy is for
-    villages not yet seen, so rows of one village share a fold and are resampled together.
+    villages not yet seen, so rows of one village share a fold and are resampled together.  The
+    few rows whose village is not known count as one, "missing".
     ``hiv2004`` is protected: audited, never a targeting feature.
 
     Examples
@@ -103,6 +104,9 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
     codes = [HIV[int(code)] for code in columns.numbers(table["hiv2004"])]
     table = table.append_column("paid", pa.array(paid)).set_column(
         table.column_names.index("hiv2004"), "hiv2004", pa.array(codes, pa.string())
+    )
+    table = table.set_column(
+        table.column_names.index("villnum"), "villnum", columns.text(table["villnum"])
     )
     return read_log(
         table,
