@@ -69,7 +69,16 @@ def test_without_a_cost_every_offer_counts_one():
 def test_an_observed_cost_is_modelled():
     costs = make_costs("paid", None, ARMS, log(cost="paid"))
     found = Effects(np.array([[[2.0], [-3.0]]]), np.array([[1.0]]), ("mail", "call"), ("paid",))
-    assert costs.expected(found, log().table).tolist() == [[3.0, 0.0]]
+    assert costs.expected(found, log().table).tolist() == [[2.0, 0.0]]
+
+
+def test_what_control_rows_pay_anyway_is_no_cost_of_an_offer():
+    """Everybody pays 5; an offer adds 2: that is what a budget counts, in prices and in spend."""
+    costs = make_costs("paid", None, ARMS, log(cost="paid"))
+    found = Effects(np.array([[[2.0], [0.0]]]), np.array([[5.0]]), ("mail", "call"), ("paid",))
+    assert costs.expected(found, log().table).tolist() == [[2.0, 0.0]]
+    scores = np.array([[[5.0], [7.0], [5.0]]])  # (1, K, m)
+    assert costs.spend_scores(scores, ("paid",), log().table).tolist() == [[0.0, 2.0, 0.0]]
 
 
 def test_a_column_of_amounts_differs_by_unit():

@@ -2,8 +2,8 @@
 
     expected cost_ia = amount_ia * P(claimed | x_i, a)      where an offer is paid only when claimed
     expected cost_ia = amount_ia                            where it is always paid
-    expected cost_ia = E[cost | x_i, a]                     where the cost is an observed column of
-    the log
+    expected cost_ia = E[cost | x_i, a] - E[cost | x_i, control]     where the cost is an observed
+    column of the log: rows of control may have costs too, and only what an offer adds is budgeted
 
 P(claimed) and E[cost] are metrics of the one fit, so they too are cross-fitted.  Control costs
 nothing.
@@ -114,8 +114,9 @@ class Costs:
         if self.metric is None:
             return amount.copy()
         j = effects.metrics.index(self.metric)
-        level = effects.baseline[:, None, j] + effects.values[:, :, j]
-        return amount * np.clip(level, 0.0, 1.0 if self.probability else None)
+        if not self.probability:
+            return amount * np.maximum(effects.values[:, :, j], 0.0)
+        return amount * np.clip(effects.baseline[:, None, j] + effects.values[:, :, j], 0.0, 1.0)
 
     def spend_scores(self, scores: Floats, metrics: tuple[str, ...], table: pa.Table) -> Floats:
         """Give unbiased scores of the money spent under each cell.
@@ -135,7 +136,10 @@ class Costs:
             In money; control spends nothing.
         """
         spend = np.zeros(scores.shape[:2])
-        factor = 1.0 if self.metric is None else scores[:, 1:, metrics.index(self.metric)]
+        factor: Floats | float = 1.0
+        if self.metric is not None:
+            paid = scores[:, :, metrics.index(self.metric)]
+            factor = paid[:, 1:] if self.probability else paid[:, 1:] - paid[:, :1]
         spend[:, 1:] = self.amounts(table) * factor
         return spend
 
