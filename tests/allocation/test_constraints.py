@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from equipoise.allocation import (
     budget,
@@ -15,6 +17,7 @@ from equipoise.allocation import (
     offers,
     parity,
 )
+from equipoise.allocation.solve import expand
 from equipoise.core.errors import InputError
 
 GROUPS = {"city": np.array(["n", "n", "n", "s"])}
@@ -164,3 +167,25 @@ def test_a_row_applies_where_a_unit_is_in_a_group_that_it_names():
     assert not group_budget("city", "west", 5.0).applies(GROUPS)
     assert budget(5.0).applies({})
     assert parity("city", 0.1).applies(GROUPS)
+
+
+TEXTS = st.text("a=: ()'\"not above", max_size=6)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=2, max_size=6, unique=True))
+@example([("a", "b = c"), ("a = b", "c")])
+def test_group_budgets_of_any_names_have_names_that_differ(groups):
+    labels = {
+        column: np.array([label for c, label in groups if c == column]) for column, _ in groups
+    }
+    demands = expand([group_budget(column, label, 1.0) for column, label in groups], labels)
+    assert len({demand.name for demand in demands}) == len(groups)
+
+
+def test_plain_names_stand_in_the_names_of_demands_as_they_are():
+    assert group_budget("city", "Rome", 1.0).demand.name == "budget of city = Rome"
+    rows = parity("city", 0.1).rows({"city": np.array(["a: b", "c"])})
+    assert [row.name for row in rows][::2] == [
+        "parity of city: 'a: b' not above",
+        "parity of city: c not above",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +17,16 @@ from equipoise.artifacts import kinds
 from equipoise.artifacts import policy as policy_file
 from equipoise.artifacts.batch import score_batches, score_file
 from equipoise.artifacts.model import read_model, write_model
-from equipoise.artifacts.policy import read_scorer
+from equipoise.artifacts.policy import read_scorer, write_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import DataError, EquipoiseError, InputError, SnapshotError
 from equipoise.core.log import Log
 from equipoise.core.snapshot import read_snapshot
-from equipoise.data import make_coupon_world
+from equipoise.data import make_coupon_world, read_log
 from equipoise.estimators import BoostedTrees, TLearner
 from equipoise.pipeline import HonestPolicy, cross_fit_effects, honest_policy
 from equipoise.pipeline.study.cross_fit import log_folds
+from equipoise.treatments import Dose
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +234,49 @@ def test_an_artifact_is_read_once(ran, monkeypatch):
     monkeypatch.setattr(policy_file, "read_snapshot", lambda path: pytest.fail("read twice"))
     assert type(kinds.read_artifact(ran.out / "policy")).__name__ == "Scorer"
     assert reads == [ran.out / "policy"]
+
+
+def dose_scorer(levels, names):
+    """A scorer as version 0.1.0 wrote it: doses named by six digits."""
+    g = np.random.default_rng(0)
+    amount = g.choice([0.0, *levels], 300)
+    frame = {"x": g.normal(size=300), "amount": amount, "y": g.normal(size=300) + (amount > 0)}
+    dose = Dose(0, levels[-1], levels=levels)
+    log = read_log(frame, treatment="amount", outcomes="y", space=dose, design="shares")
+    scorer = honest_policy(
+        log, TLearner(BoostedTrees(3)), offers=0.5, caps=[cap(dose.names(levels)[0])]
+    ).scorer
+    assert scorer is not None
+    demands = tuple(
+        replace(d, candidate=None if d.candidate is None else names[0])
+        for d in scorer.policy.demands
+    )
+    old = replace(scorer.policy, candidates=names, demands=demands)
+    return log, scorer, replace(scorer, policy=old)
+
+
+def cap(name):
+    return {"candidate": name, "share": 0.1}
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_a_rule_of_0_1_0_assigns_by_the_names_it_was_written_with(tmp_path, hold):
+    names = ("0.333333", "0.666667")
+    log, scorer, old = dose_scorer([1 / 3, 2 / 3], names)
+    write_scorer(tmp_path / "policy", old, "")
+    read = read_scorer(tmp_path / "policy")
+    assert read.policy == old.policy
+    call = {**dict(zip(scorer.policy.candidates, names, strict=True)), "0": "0"}
+    now = scorer.rebudget(log.table) if hold else scorer.assign(log.table)
+    then = read.rebudget(log.table) if hold else read.assign(log.table)
+    chosen = now["chosen"].to_pylist()
+    assert len(set(chosen)) > 1
+    assert then["chosen"].to_pylist() == [call[name] for name in chosen]
+
+
+def test_a_rule_of_0_1_0_that_called_two_doses_alike_tells_them_apart(tmp_path):
+    log, scorer, old = dose_scorer([1234567, 1234568], ("1.23457e+06",) * 2)
+    write_scorer(tmp_path / "policy", old, "")
+    read = read_scorer(tmp_path / "policy")
+    assert read.policy == scorer.policy
+    assert read.assign(log.table).equals(scorer.assign(log.table))

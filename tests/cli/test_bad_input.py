@@ -4,6 +4,9 @@ left behind.
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -322,3 +325,34 @@ def test_a_place_under_a_file(equipoise, tmp_path):
     result = equipoise("run", plan, "--out", tmp_path / "log.parquet" / "out")
     assert result.code == 2
     assert "log.parquet" in result.line
+
+
+@pytest.mark.parametrize(
+    ("labels", "arms"),
+    [
+        ([-1, 1] * 30, "--arms=-1,1"),
+        (["0", "1"] * 30, "--arms 0,1"),
+        ([0.0, 2.0] * 30, "--arms 0,2"),
+        (["a, b", "-x"] * 30, "--arms '-x,\"a, b\"'"),
+        (["no  mail", "a|b", "baseline"] * 20, "--arms"),
+    ],
+)
+def test_the_arms_that_an_error_suggests_are_read(equipoise, tmp_path, labels, arms):
+    rows = {"t": labels, "x": np.arange(60) % 7, "y": np.arange(60) % 2}
+    pq.write_table(pa.table(rows), tmp_path / "log.parquet")
+    call = ["check", tmp_path / "log.parquet", "-t", "t", "-y", "y"]
+    result = equipoise(*call)
+    assert result.code == 2
+    option = re.search(r"(--arms[ =].*) on the command line", result.line)[1]
+    assert option.startswith(arms) or option.startswith("--arms='-x")
+    assert equipoise(*call, *shlex.split(option)).code in (0, 1)
+
+
+def test_arms_of_another_type_than_the_column_are_refused(equipoise, tmp_path):
+    rows = {"t": [0, 1] * 30, "x": np.arange(60) % 7, "y": np.arange(60) % 2}
+    pq.write_table(pa.table(rows), tmp_path / "log.parquet")
+    call = ["check", tmp_path / "log.parquet", "-t", "t", "-y", "y"]
+    result = equipoise(*call, "--arms", "none,mail")
+    assert result.code == 2
+    assert "the arms must be numbers, as the column is (int64); got 'none'" in result.line
+    assert equipoise(*call, "--arms", "0.0,1.0").code in (0, 1)

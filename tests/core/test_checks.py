@@ -1,11 +1,13 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from fixtures.small_logs import check, confounded, log_of
 from scipy.stats import chi2_contingency, chisquare
 
-from equipoise.core.checks import check_log, sample_ratio
-from equipoise.core.log import Log, Outcome
+from equipoise.core.checks import check_log, missing_values, sample_ratio
+from equipoise.core.log import Log, Outcome, Roles
 from equipoise.core.weights import RoundedPropensityWarning
+from equipoise.treatments import Arms
 
 
 def test_sample_ratio_by_hand():
@@ -294,3 +296,16 @@ def test_rounded_propensities_are_told_and_mended():
     assert overlap["status"] == "note"
     assert f"of {off.sum()} rows do not sum to 1" in overlap["summary"]
     assert log.take([0, 5]).propensity == pytest.approx(log.propensity[[0, 5]])
+
+
+def test_holes_are_told_by_arm_whatever_the_arms_are_called():
+    arms = ["missing", "missing_", "p_value"]
+    rows = {
+        "arm": arms * 20,
+        "x": [1.0, None, 2.0] * 20,
+        "y": [float(i) for i in range(60)],
+    }
+    log = Log(pa.table(rows), Roles("arm", (Outcome("y"),), ("x",)), Arms(arms))
+    row = missing_values(log)["rows"][0]
+    assert (row["column"], row["missing"]) == ("x", 0.33333)
+    assert [row[key] for key in ("missing__", "missing_", "p_value_")] == [0.0, 1.0, 0.0]

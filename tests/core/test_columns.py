@@ -79,3 +79,8 @@ def test_no_rows_are_no_trouble():
     empty = pa.chunked_array([], pa.dictionary(pa.int8(), pa.string()))
     assert columns.text(empty).to_pylist() == []
     assert columns.missing(empty).tolist() == []
+
+
+def test_a_name_that_is_taken_gets_underscores():
+    assert columns.free_name("id", ()) == "id"
+    assert columns.free_name("score", ("score", "score_")) == "score__"

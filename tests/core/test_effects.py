@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from equipoise.core.display import frame_library
 from equipoise.core.effects import Effects
@@ -101,3 +103,89 @@ def test_a_repr_shows_the_mean_effects():
     effects = Effects(np.array([[[1.0]], [[3.0]]]), np.zeros((2, 1)), ("mail",), ("visits",))
     assert "2 units" in repr(effects)
     assert "mail  visits +2" in repr(effects)
+
+
+NAMES = st.lists(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+        st.text("|\\\x1fse=@ ", max_size=5),
+        st.sampled_from(["baseline", "\\baseline", "se", "a|se", "a", "", "y", "y|baseline"]),
+    ),
+    min_size=1,
+    max_size=4,
+    unique=True,
+).map(tuple)
+
+
+@given(NAMES, NAMES, st.booleans())
+@example(("baseline", "a", "a|se"), ("y", "y|a"), True)
+@example(("a\x1fb",), ("",), False)
+def test_any_names_go_through_a_table_and_back(candidates, metrics, has_errors):
+    n, k, m = 3, len(candidates), len(metrics)
+    values = np.arange(float(n * k * m)).reshape(n, k, m)
+    error = values + 0.5 if has_errors else None
+    effects = Effects(values, -np.ones((n, m)), candidates, metrics, error)
+    table = effects.to_table()
+    assert len(set(table.column_names)) == table.num_columns == m * (1 + k * (1 + has_errors))
+    file = pa.BufferOutputStream()
+    pq.write_table(table, file)
+    again = Effects.from_table(pq.read_table(pa.BufferReader(file.getvalue())))
+    assert (again.candidates, again.metrics) == (candidates, metrics)
+    np.testing.assert_array_equal(again.values, values)
+    np.testing.assert_array_equal(again.baseline, effects.baseline)
+    assert (again.std_error is None) != has_errors
+    if has_errors:
+        np.testing.assert_array_equal(again.std_error, error)
+
+
+def test_plain_names_are_columns_as_they_are():
+    assert two_units().to_table().column_names == [
+        "spend|baseline",
+        "spend|mail",
+        "spend|call",
+        "visit|baseline",
+        "visit|mail",
+        "visit|call",
+    ]
+
+
+def table_of_0_1_0(candidates, columns):
+    names = {"equipoise.candidates": "\x1f".join(candidates), "equipoise.metrics": "y"}
+    return pa.table({name: [float(i)] for i, name in enumerate(columns)}).replace_schema_metadata(
+        names
+    )
+
+
+def test_a_table_of_version_0_1_0_is_read_with_names_as_they_were():
+    effects = Effects.from_table(table_of_0_1_0(["a|b", "c"], ["y|baseline", "y|a|b", "y|c"]))
+    assert effects.candidates == ("a|b", "c")
+    assert (effects.baseline.tolist(), effects.values.tolist()) == ([[0.0]], [[[1.0], [2.0]]])
+
+
+@pytest.mark.parametrize(
+    ("candidates", "columns"),
+    [
+        (["baseline", "c"], ["y|baseline", "y|c"]),
+        (["1e+06", "1e+06"], ["y|baseline", "y|1e+06"]),
+        (["a", "a|se"], ["y|baseline", "y|a", "y|a|se"]),
+    ],
+)
+def test_a_table_in_which_0_1_0_lost_a_column_is_refused(candidates, columns):
+    with pytest.raises(InputError, match=r"must have a column each; got two in .*make the effects"):
+        Effects.from_table(table_of_0_1_0(candidates, columns))
+
+
+def test_a_table_that_lacks_a_column_is_refused():
+    table = two_units().to_table()
+    with pytest.raises(InputError, match=r"'spend\|call' must occur once; got 0 of them"):
+        Effects.from_table(table.drop_columns(["spend|call"]))
+    meta = {**table.schema.metadata, b"equipoise.metrics": b"spend"}
+    with pytest.raises(InputError, match="be written by"):
+        Effects.from_table(table.replace_schema_metadata(meta))
+
+
+def test_names_of_effects_differ():
+    with pytest.raises(InputError, match="candidates must have different names"):
+        Effects(np.zeros((1, 2, 1)), np.zeros((1, 1)), ("a", "a"), ("y",))
+    with pytest.raises(InputError, match="metrics must have different names"):
+        Effects(np.zeros((1, 1, 2)), np.zeros((1, 2)), ("a",), ("y", "y"))

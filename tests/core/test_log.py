@@ -7,7 +7,7 @@ import pytest
 from equipoise.core.errors import LogError, SpaceError
 from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log, Outcome, Roles, roles_to_json
-from equipoise.treatments import Arms, Dose
+from equipoise.treatments import Arms, Dose, Shares
 
 COLUMNS = {
     "arm": ["none", "mail", "none", "mail"],
@@ -219,3 +219,10 @@ def test_times_and_dates_are_features():
 def test_numbers_refuse_text_that_reads_like_numbers():
     with pytest.raises(LogError, match="be numbers"):
         log_of({"digits": ["1", "2", "3", "4"]}, outcomes=(Outcome("digits"),))
+
+
+def test_cells_of_one_name_are_refused():
+    space = Shares(["a", "b"], candidates=[[0.5, 0.5], [0.2, 0.8]])
+    rows = pa.table({"a": [0.5, 0.2] * 4, "b": [0.5, 0.8] * 4, "y": np.arange(8.0)})
+    with pytest.raises(LogError, match="cells must have different names; got 'a 50% b 50%' twice"):
+        Log(rows, Roles(("a", "b"), (Outcome("y"),), ()), space)

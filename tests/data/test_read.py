@@ -260,3 +260,23 @@ def test_keys_of_a_csv_stay_as_they_stand(tmp_path, keys):
     assert log.table["code"].to_pylist() == keys
     with pytest.raises(LogError, match="did you mean 'code'"):
         read_log(file, treatment="arm", outcomes="y", text=["cod"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([5, 5, 5], "treatment 't' must vary; got 5 in every row"),
+        ([0.5, np.inf, 2.0], "treatment 't' must be finite; got inf at row 1"),
+        (np.array([1, 2, 3], "datetime64[s]"), "treatment 't' must be text or numbers; got times"),
+    ],
+)
+def test_labels_that_no_space_could_have_are_refused(labels, message):
+    rows = {"t": labels, "y": [0, 1, 1]}
+    with pytest.raises(LogError, match=message.replace("times", "timestamp")):
+        read_log(rows, treatment="t", outcomes="y")
+
+
+def test_amounts_that_an_error_suggests_are_written_in_full():
+    rows = {"t": [0.5, 1234567.5, 1234568.5], "y": [0, 1, 1]}
+    with pytest.raises(LogError, match=r"space=Dose\(0.5, 1234568.5, levels"):
+        read_log(rows, treatment="t", outcomes="y")

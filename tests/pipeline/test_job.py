@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from equipoise.pipeline.job import RunFindings
 from equipoise.pipeline.jobs import read_findings
+from equipoise.pipeline.targeting import values_of
 
 
 def test_findings_are_plain_json_and_more(ran):
@@ -26,3 +28,10 @@ def test_findings_of_nothing_have_an_empty_frame():
     empty = RunFindings({"headline": ["1 < 2"]}, {})
     assert len(empty.to_polars()) == 0
     assert empty._repr_html_() == "<p>1 &lt; 2</p>"
+
+
+def test_a_metric_that_is_called_spend_stays_beside_the_money():
+    rival = {"policy": "chosen", "values": {"spend": [1.0, 0.0, 2.0]}, "spend": [5.0, 4.0, 6.0]}
+    findings: Any = {"rivals": [rival]}
+    values = values_of(findings)
+    assert values == {"chosen": {"spend": [1.0, 0.0, 2.0], "spend_": [5.0, 4.0, 6.0]}}

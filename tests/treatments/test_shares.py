@@ -101,3 +101,11 @@ def test_normalise_is_the_way_out():
 def test_settings_that_make_no_space(keys, said):
     with pytest.raises(SpaceError, match=said):
         Shares(**keys)
+
+
+def test_names_have_the_digits_that_tell_candidates_apart():
+    near = [[0.33333, 0.66667], [0.333331, 0.666669]]
+    shares = Shares(["a", "b"], candidates=near)
+    assert shares.names(near) == ("a 33.333% b 66.667%", "a 33.3331% b 66.6669%")
+    assert len(set(shares.former_names(near))) == 1
+    assert Shares(3).names([[1 / 3, 1 / 3, 1 / 3]]) == Shares(3).former_names([[1 / 3] * 3])

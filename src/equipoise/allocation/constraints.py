@@ -27,6 +27,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Label
 
 Groups = Mapping[str, NDArray[Any]]
+MARKS, QUOTES = (" = ", ": ", " not ", " ("), ("'", '"')  # that part the names in a demand's name
 
 
 class Constraint(Protocol):
@@ -107,8 +108,8 @@ class Parity:
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             factors = ((label, counts.sum() / count - 1.0),)
             for sign, side in ((1.0, "above"), (-1.0, "below")):
-                name = f"parity of {self.column}: {label} not {side}" + (
-                    f" ({self.candidate})" if self.candidate else ""
+                name = f"parity of {quoted(self.column)}: {quoted(label)} not {side}" + (
+                    f" ({self.candidate})" if self.candidate is not None else ""
                 )
                 demands.append(
                     Demand(
@@ -359,7 +360,7 @@ def group_budget(
     >>> group_budget("city", "Rome", 50.0).demand.name
     'budget of city = Rome'
     """
-    label = name or f"budget of {column} = {group}"
+    label = name or f"budget of {quoted(column)} = {quoted(group)}"
     bound = _at_least_zero(label, total)
     factors = ((group, 1.0),)
     return Row(
@@ -465,6 +466,16 @@ def labels_of(groups: Groups, column: str, who: str) -> list[Any]:
     """The different labels of a group column."""
     labels: list[Any] = np.unique(groups_of(groups, column, who)).tolist()
     return labels
+
+
+def quoted(name: Any) -> str:
+    """A name as a part of a demand's name: in quotes where the words around it could be its own.
+
+    >>> quoted("city"), quoted("city = Rome")
+    ('city', "'city = Rome'")
+    """
+    text = str(name)
+    return repr(text) if any(mark in text for mark in MARKS) or text[:1] in QUOTES else text
 
 
 def _at_least_zero(name: str, total: float) -> float:

@@ -22,7 +22,7 @@ from equipoise.core.columns import numbers
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError, UnsupportedSpace
 from equipoise.core.log import Log
-from equipoise.core.space import Space
+from equipoise.core.space import Space, current_names
 from equipoise.core.suggest import nearest
 
 PLACE = "[policy] cost"
@@ -201,7 +201,8 @@ def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ..
     if isinstance(cost, float):
         return (cost,) * len(names)
     if isinstance(cost, dict):
-        return _by_candidate(cost, names)
+        now = current_names(space)
+        return _by_candidate({now.get(key, str(key)): each for key, each in cost.items()}, names)
     try:
         return tuple(space.dose(space.candidates()).tolist())
     except UnsupportedSpace as error:

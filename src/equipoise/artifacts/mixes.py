@@ -22,6 +22,7 @@ from equipoise.artifacts.policy import PLAN_PART
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.columns import free_name
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.frames import to_arrow
@@ -87,7 +88,9 @@ class MixPolicy:
         unit = numbers if self.id is None else table[self.id]
         label, mixes = self.mixes(X)
         columns = dict(zip(self.parts, mixes.T, strict=True))
-        return pa.table({self.id or "row": unit, "cluster": label + 1, **columns})
+        cluster = free_name("cluster", columns)
+        name = free_name(self.id or "row", (cluster, *columns))
+        return pa.table({name: unit, cluster: label + 1, **columns})
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The mixes of every batch, one batch each; users without an id are numbered through."""
@@ -151,7 +154,7 @@ class ClusterSummary:
     def add(self, batch: pa.RecordBatch) -> None:
         """Count one more batch."""
         for item in sorted(
-            pc.value_counts(batch["cluster"]).to_pylist(), key=lambda item: item["values"]
+            pc.value_counts(batch.column(1)).to_pylist(), key=lambda item: item["values"]
         ):
             name = f"cluster {item['values']}"
             self.clusters[name] = self.clusters.get(name, 0) + item["counts"]

@@ -35,11 +35,13 @@ from equipoise.core.errors import SnapshotError
 from equipoise.core.frames import to_arrow
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
+from equipoise.core.space import cell_names, former_cell_names
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_parts
 
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
+FACTS = ("chosen", "score", "expected_cost")  # of an assignment, beside the unit's id
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ class Scorer:
         the columns it names.
         """
         effects = self.model.effects(table)
+        if effects.candidates != self.policy.candidates == _former_names(self.model):
+            effects = replace(effects, candidates=self.policy.candidates)
         groups = {
             name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_)
             for name in self.units.groups
@@ -263,7 +267,7 @@ def assignments(
     unit : array-like, (n,)
         Ids or row numbers.
     name : str
-        The name of their column.
+        The name of their column; an underscore follows where another column has that name.
     choice : array of int, (n,)
         -1 control, a candidate a.
     score : array, (n,)
@@ -282,7 +286,8 @@ def assignments(
     cell_of_unit = pa.DictionaryArray.from_arrays(
         pa.array((choice + 1).astype(np.int32)), pa.array(cells)
     ).dictionary_decode()
-    return pa.table({name: unit, "chosen": cell_of_unit, "score": score, "expected_cost": cost})
+    facts = dict(zip(FACTS, (cell_of_unit, score, cost), strict=True))
+    return pa.table({columns.free_name(name, FACTS): unit, **facts})
 
 
 def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
@@ -379,6 +384,27 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
     with as_written():
         model = model_of(parts, meta)
         costs, policy = Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"])
+        policy = _told_apart(policy, model)
         scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta))
     try_on_one_unit(scorer.assign, scorer.units)
     return scorer
+
+
+def _former_names(model: Model) -> tuple[str, ...]:
+    """What version 0.1.0 called the candidates of a model, (k,)."""
+    return former_cell_names(model.estimator.space_)[1:]
+
+
+def _told_apart(policy: Policy, model: Model) -> Policy:
+    """A rule of version 0.1.0, which named doses by six digits, with the names of today where those
+    were the same for two doses; a demand on one of these was on the first.
+    """
+    names = policy.candidates
+    if len(set(names)) == len(names) or names != _former_names(model):
+        return policy
+    now = cell_names(model.estimator.space_)[1:]
+    demands = tuple(
+        d if d.candidate is None else replace(d, candidate=now[names.index(d.candidate)])
+        for d in policy.demands
+    )
+    return replace(policy, candidates=now, demands=demands)

@@ -42,7 +42,12 @@ Propensity = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Arms = Annotated[
-    str, typer.Option("--arms", help="The arms, control first, with commas: none,mens,womens.")
+    str,
+    typer.Option(
+        "--arms",
+        help='The arms, control first, with commas: none,mens,womens; "in quotes" where one has'
+        " a comma; numbers where the column holds numbers: --arms=-1,1.",
+    ),
 ]
 
 
@@ -93,9 +98,5 @@ def plan_of(
         log["dataset"] = source
     log |= roles
     if arms:
-        labels: list[Any] = [label.strip() for label in arms.split(",")]
-        tables["space"] = {
-            "kind": "arms",
-            "labels": [int(a) for a in labels] if all(map(str.isdecimal, labels)) else labels,
-        }
+        tables["space"] = {"kind": "arms", "labels": arms}  # the column says what they mean
     return make_plan(tables, where="the command line")

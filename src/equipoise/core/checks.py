@@ -158,7 +158,10 @@ def missing_values(log: Log) -> Check:
         share = np.bincount(log.cells, absent, minlength=len(log.cell_names)) / np.bincount(
             log.cells
         )
-        by_cell = {cell: round(float(s), 5) for cell, s in zip(log.cell_names, share, strict=True)}
+        by_cell = {
+            _cell_key(cell, log.cell_names): round(float(part), 5)
+            for cell, part in zip(log.cell_names, share, strict=True)
+        }
         rows.append(
             {"column": name, "missing": round(float(absent.mean()), 5), **by_cell, "p_value": p}
         )
@@ -178,6 +181,12 @@ def missing_values(log: Log) -> Check:
             rows,
         )
     return check("missing values", "ok", "No value is missing.")
+
+
+def _cell_key(cell: str, cells: tuple[str, ...]) -> str:
+    """A cell's key beside what else a row of missing values says: with underscores where needed."""
+    facts = ("column", "missing", "p_value")
+    return columns.free_name(cell, (*facts, *cells)) if cell in facts else cell
 
 
 def default_features(log: Log) -> list[Check]:

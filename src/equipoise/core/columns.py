@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,18 @@ def plain_table(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(every, table.column_names).replace_schema_metadata(
         table.schema.metadata
     )
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """A column's name, with underscores after it where another column has that name.
+
+    >>> free_name("user", ["chosen", "score"]), free_name("score", ["chosen", "score"])
+    ('user', 'score_')
+    """
+    others = set(taken)
+    while name in others:
+        name += "_"
+    return name
 
 
 def value_type(column: pa.ChunkedArray) -> pa.DataType:

@@ -1,12 +1,22 @@
 """Effects: what an estimator says.  Axes: n units, k candidate treatments (control not among them),
 m metrics.
+
+As a table they are a column for each metric and candidate.  Names are data: the schema's metadata
+lists them as JSON, and a column's key escapes them, so that any name is safe:
+
+    level under control         metric|baseline
+    effect of a candidate       metric|candidate
+    its standard error          metric|candidate|se
+
+with a backslash before every bar and backslash in a name, and before a candidate "baseline".
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +24,10 @@ import pyarrow as pa
 from equipoise.core.arrays import Floats
 from equipoise.core.display import Displayed, html_table
 from equipoise.core.errors import InputError
+
+BASELINE = "baseline"  # the second part of a column that is no candidate
+FORMAT, CANDIDATES, METRICS = b"equipoise.effects", b"equipoise.candidates", b"equipoise.metrics"
+BEFORE = "\x1f"  # parted the names of version 0.1.0, which wrote them into columns as they were
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,6 +67,9 @@ class Effects(Displayed):
             raise InputError("effects", f"have shape (n, k, m) = {shape}", shapes)
         if self.std_error is not None and self.std_error.shape != shape:
             raise InputError("std_error", f"have the shape of values {shape}", self.std_error.shape)
+        for what, names in (("candidates", self.candidates), ("metrics", self.metrics)):
+            if len(set(names)) < len(names):
+                raise InputError(f"the effects' {what}", "have different names", list(names))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -180,22 +197,19 @@ class Effects(Displayed):
         -------
         pyarrow.Table
             One row per unit; columns ``metric|baseline``, ``metric|candidate`` and, with standard
-            errors, ``metric|candidate|se``.
+            errors, ``metric|candidate|se``; a bar or a backslash in a name has a backslash before
+            it, as has a candidate ``baseline``.
         """
-        columns: dict[str, Any] = {}
-        for j, metric in enumerate(self.metrics):
-            columns[f"{metric}|baseline"] = self.baseline[:, j]
-            for a, candidate in enumerate(self.candidates):
-                columns[f"{metric}|{candidate}"] = self.values[:, a, j]
+        keys, columns = _keys(self.candidates, self.metrics), {}
+        for j in range(len(self.metrics)):
+            columns[keys.baseline[j]] = self.baseline[:, j]
+            for a in range(len(self.candidates)):
+                columns[keys.effect[a][j]] = self.values[:, a, j]
                 if self.std_error is not None:
-                    columns[f"{metric}|{candidate}|se"] = self.std_error[:, a, j]
-        table = pa.table(columns)
-        return table.replace_schema_metadata(
-            {
-                "equipoise.candidates": "\x1f".join(self.candidates),
-                "equipoise.metrics": "\x1f".join(self.metrics),
-            }
-        )
+                    columns[keys.error[a][j]] = self.std_error[:, a, j]
+        names = {CANDIDATES: self.candidates, METRICS: self.metrics}
+        about = {name: json.dumps(list(value)) for name, value in names.items()}
+        return pa.table(columns).replace_schema_metadata({FORMAT: b"2", **about})
 
     def to_long(self) -> pa.Table:
         """One row per unit, candidate and metric, for frames and drawings.
@@ -256,7 +270,7 @@ class Effects(Displayed):
         Parameters
         ----------
         table : pyarrow.Table
-            The table; the names are in its schema's metadata.
+            The table; the names are in its schema's metadata.  Tables of version 0.1.0 are read.
 
         Returns
         -------
@@ -266,30 +280,72 @@ class Effects(Displayed):
         Raises
         ------
         InputError
-            Where the metadata has no names.
+            Where the metadata has no names, a column is not there, or version 0.1.0 wrote two of
+            them into one.
         """
-        meta = table.schema.metadata or {}
-        if b"equipoise.metrics" not in meta:
-            raise InputError(
-                "an effects table", "be written by Effects.to_table", table.column_names[:5]
-            )
-        candidates = tuple(meta[b"equipoise.candidates"].decode().split("\x1f"))
-        metrics = tuple(meta[b"equipoise.metrics"].decode().split("\x1f"))
+        candidates, metrics, keys = _read_names(table)
+        every = [*keys.baseline, *sum(keys.effect, ())]
+        has_errors = keys.error[0][0] in table.column_names
+        every += sum(keys.error, ()) if has_errors else ()
+        fix = "make the effects again: a run of this version writes them"
+        if len(set(every)) < len(every):
+            twice = next(key for key in every if every.count(key) > 1)
+            raise InputError("an effects table", "have a column each", f"two in {twice!r}", "", fix)
+        for key in every:
+            if table.column_names.count(key) != 1:
+                got = f"{table.column_names.count(key)} of them"
+                raise InputError(f"an effects table's column {key!r}", "occur once", got, "", fix)
 
-        def cube(pattern: str) -> Floats:
+        def cube(of_candidates: tuple[tuple[str, ...], ...]) -> Floats:
             return np.stack(
-                [[table[pattern.format(j, a)].to_numpy() for j in metrics] for a in candidates]
+                [[table[key].to_numpy() for key in of_one] for of_one in of_candidates]
             ).transpose(2, 0, 1)
 
-        baseline = np.stack([table[f"{j}|baseline"].to_numpy() for j in metrics], axis=1)
-        has_errors = f"{metrics[0]}|{candidates[0]}|se" in table.column_names
-        return cls(
-            cube("{0}|{1}"),
-            baseline,
-            candidates,
-            metrics,
-            cube("{0}|{1}|se") if has_errors else None,
-        )
+        baseline = np.stack([table[key].to_numpy() for key in keys.baseline], axis=1)
+        error = cube(keys.error) if has_errors else None
+        return cls(cube(keys.effect), baseline, candidates, metrics, error)
+
+
+class _Keys(NamedTuple):
+    """The columns of a table of effects: (m,), (k, m) and (k, m)."""
+
+    baseline: tuple[str, ...]
+    effect: tuple[tuple[str, ...], ...]
+    error: tuple[tuple[str, ...], ...]
+
+
+def _keys(candidates: tuple[str, ...], metrics: tuple[str, ...]) -> _Keys:
+    """The columns of this version: every name escaped, so that no two of them meet."""
+    metrics = tuple(map(_escaped, metrics))
+    safe = [f"\\{name}" if name == BASELINE else _escaped(name) for name in candidates]
+    return _joined(tuple(safe), metrics)
+
+
+def _joined(candidates: tuple[str, ...], metrics: tuple[str, ...]) -> _Keys:
+    return _Keys(
+        tuple(f"{metric}|{BASELINE}" for metric in metrics),
+        tuple(tuple(f"{metric}|{name}" for metric in metrics) for name in candidates),
+        tuple(tuple(f"{metric}|{name}|se" for metric in metrics) for name in candidates),
+    )
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _read_names(table: pa.Table) -> tuple[tuple[str, ...], tuple[str, ...], _Keys]:
+    """The candidates, the metrics and the columns of a table that this version or 0.1.0 wrote."""
+    meta = table.schema.metadata or {}
+    try:
+        texts = [meta[name].decode() for name in (CANDIDATES, METRICS)]
+        if FORMAT not in meta:
+            candidates, metrics = (tuple(text.split(BEFORE)) for text in texts)
+            return candidates, metrics, _joined(candidates, metrics)
+        candidates, metrics = (tuple(json.loads(text)) for text in texts)
+        return candidates, metrics, _keys(candidates, metrics)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        what, must = "an effects table", "be written by Effects.to_table"
+        raise InputError(what, must, table.column_names[:5]) from error
 
 
 def _index(what: str, names: tuple[str, ...], name: str) -> int:

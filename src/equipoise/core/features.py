@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -330,14 +331,33 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         ['zip=rural', 'zip=urban', 'age']
         """
         check_is_fitted(self)
-        names: list[str] = []
+        return np.asarray([name for name, _ in self._encoded()], dtype=object)
+
+    def sources(self) -> list[str]:
+        """The column that each column of `transform` is made of.
+
+        Returns
+        -------
+        list of str, (d',)
+            Names of columns of fit.
+
+        Examples
+        --------
+        >>> columns = {"zip": ["rural", "urban"], "age": [31, 64]}
+        >>> FeatureMap().fit(columns).sources()
+        ['zip', 'zip', 'age']
+        """
+        check_is_fitted(self)
+        return [column for _, column in self._encoded()]
+
+    def _encoded(self) -> Iterator[tuple[str, str]]:
+        """The name of each column of `transform`, and the column it is made of."""
         for column in self.columns_:
             levels = self.levels_.get(column)
             if levels is None or len(levels) > ONE_HOT_LIMIT:
-                names.append(column)
+                yield column, column
             else:
-                names += [f"{column}={level}" for level in levels]
-        return np.asarray(names, dtype=object)
+                yield from ((f"{column}={level}", column) for level in levels)
 
     def to_json(self) -> dict[str, Any]:
         """What was learnt, as plain JSON.

@@ -6,6 +6,7 @@ makes one of files and frames.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -26,7 +27,7 @@ from equipoise.core.roles import Roles as Roles
 from equipoise.core.roles import check_columns, check_roles
 from equipoise.core.roles import roles_to_json as roles_to_json
 from equipoise.core.row_order import row_order
-from equipoise.core.space import Space
+from equipoise.core.space import Space, cell_names
 from equipoise.core.weights import mean_one, over_sums
 
 
@@ -81,10 +82,11 @@ class Log:
             raise LogError("a log", "have rows", 0, fix="check the file and its filters")
         check_types(self.table, roles)
         self.treatment: NDArray[Any] = space.check(self._treatment_values())
-        self.cell_names: tuple[str, ...] = (
-            *space.names([space.control]),
-            *space.names(space.candidates()),
-        )
+        self.cell_names: tuple[str, ...] = cell_names(space)
+        twice = [name for name, count in Counter(self.cell_names).items() if count > 1]
+        if twice:
+            fix = "list each treatment once, and control not among the candidates"
+            raise LogError("the cells", "have different names", f"{twice[0]!r} twice", fix=fix)
         # a vector need not be one of the candidates
         least = 2 * len(self.cell_names) if self.treatment.ndim == 1 else 2
         if len(self) < least:

@@ -8,13 +8,16 @@ The canonical form of a treatment is the user's own label or number (``"mens"``,
 an array (n,) or, for vector treatments, (n, p); `check` is idempotent.
 
 A space whose encoding holds products of several switches may also answer ``degrees() -> (d,)``, how
-many each column multiplies.
+many each column multiplies.  One whose labels changed may answer ``former_names(treatment)``, those
+of version 0.1.0: `current_names` reads what was written by them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
@@ -154,3 +157,27 @@ class Space(Protocol):
         dict
             ``{"kind": ..., **constructor arguments}``.
         """
+
+
+def cell_names(space: Space) -> tuple[str, ...]:
+    """The names of control and of every candidate, (1 + k,)."""
+    return (*space.names(np.asarray([space.control])), *space.names(space.candidates()))
+
+
+def former_cell_names(space: Space) -> tuple[str, ...]:
+    """The names that version 0.1.0 gave control and every candidate, (1 + k,)."""
+    names = getattr(space, "former_names", space.names)
+    return (*names(np.asarray([space.control])), *names(space.candidates()))
+
+
+def current_names(space: Space) -> dict[str, str]:
+    """The name of a cell by its name, and by that of version 0.1.0 where only one cell had it.
+
+    >>> from equipoise.treatments import Dose
+    >>> current_names(Dose(0, 2e6, levels=[1234567, 2e6]))
+    {'0': '0', '1.23457e+06': '1234567', '2e+06': '2000000', '1234567': '1234567', ...}
+    """
+    now, former = cell_names(space), former_cell_names(space)
+    count = Counter(former)
+    names = {old: new for old, new in zip(former, now, strict=True) if count[old] == 1}
+    return names | {name: name for name in now}

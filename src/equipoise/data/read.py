@@ -7,6 +7,7 @@ features as the columns that can be known before the treatment (`default_feature
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from equipoise.core import columns
+from equipoise.core.amounts import amount_text
 from equipoise.core.errors import LogError
 from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log
@@ -25,10 +28,12 @@ from equipoise.core.space import Space
 from equipoise.core.suggest import among
 from equipoise.data.default_features import default_features
 from equipoise.data.files import column_names, read_table
+from equipoise.data.said_arms import arms_of_text, arms_option
 from equipoise.treatments import Arms, Shares
 
 OutcomeSpec: TypeAlias = Outcome | str | Mapping[str, Any] | None
 MANY_LABELS = 8  # more different labels than this are not listed in an error
+MOST_ARMS = 40  # more labels of text than this are hardly arms
 
 
 def read_log(
@@ -36,7 +41,7 @@ def read_log(
     *,
     treatment: str | Sequence[str],
     outcomes: str | Outcome | Iterable[str | Outcome] | Mapping[str, OutcomeSpec],
-    space: Space | None = None,
+    space: Space | str | None = None,
     features: Sequence[str] | None = None,
     claimed: str | None = None,
     cost: str | None = None,
@@ -63,9 +68,10 @@ def read_log(
         The metrics: names; or `Outcome` objects; or a mapping of name to kind, or of name to {kind,
         better, unit}.  A kind that is left out is inferred: 0/1 is binary, whole numbers >= 0 a
         count, numbers >= 0 an amount, anything else continuous.
-    space : Space, default None
+    space : Space or str, default None
         What treatments are drawn from.  None: two arms, for which labels must be 0/1; the columns
-        of a vector are shares of a whole, today's mean being control.
+        of a vector are shares of a whole, today's mean being control.  Text: arms, control first,
+        as on the command line: ``"none,mail"``; they are numbers where the column holds numbers.
     features : sequence of str, default None
         The columns that models may use.  None: those without a role that `default_features` finds
         no reason to leave out.
@@ -155,7 +161,7 @@ def read_log(
         )
     check_types(table, roles)
     roles = replace(roles, outcomes=tuple(_outcome(n, spec, table) for n, spec in specs.items()))
-    log = Log(table, roles, _inferred(table, roles) if space is None else space)
+    log = Log(table, roles, _space(space, table, roles))
     if features is not None:
         return log
     selection, left_out = default_features(log, table, free)
@@ -212,6 +218,15 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
     return Outcome(name, **settings)
 
 
+def _space(space: Space | str | None, table: pa.Table, roles: Roles) -> Space:
+    if not isinstance(space, str):
+        return _inferred(table, roles) if space is None else space
+    if not isinstance(roles.treatment, str):
+        fix = "name one column of labels, or leave the arms out"
+        raise LogError("arms", "be labels of one column", list(roles.treatment), fix=fix)
+    return arms_of_text(space, table[roles.treatment])
+
+
 def _inferred(table: pa.Table, roles: Roles) -> Space:
     """Two arms of one column; shares of a whole of many, control being what was shown on
     average.
@@ -227,34 +242,56 @@ def _inferred(table: pa.Table, roles: Roles) -> Space:
 def _infer_arms(column: pa.ChunkedArray, name: str) -> Space:
     """Two arms where the labels are 0 and 1, else an error that shows how to say the space."""
     check_present(f"treatment {name!r}", column)
-    if columns.is_numeric(column):
-        labels = np.unique(columns.numbers(column)).tolist()
-        if set(labels) <= {0.0, 1.0}:
-            return Arms((0, 1))
-        shown: list[Any] = [int(label) if label.is_integer() else label for label in labels]
-    else:
-        shown = sorted(columns.text(column).unique().to_pylist())
-    few = len(shown) <= MANY_LABELS
-    listed = ", ".join(repr(label) for label in shown[:MANY_LABELS]) + (
-        "" if few else f", ... ({len(shown)} labels)"
-    )
-    control = next(
-        (label for label in shown if str(label).lower().startswith(("no", "control", "0"))),
-        shown[0],
-    )
-    first = ",".join(map(str, [control, *(label for label in shown if label != control)]))
-    option = f"--arms {first} on the command line, [space] in a plan"
-    fix = f"say which is control: space=Arms([{listed}], control={control!r}), or {option}"
-    if columns.is_numeric(column) and (not few or any(isinstance(label, float) for label in shown)):
-        fix = (
-            f"say the amounts to choose from: space=Dose({shown[0]:g}, {shown[-1]:g},"
-            " levels=[...]), or [space] in a plan"
-        )
-    elif not few:
-        fix = 'list the arms: space=Arms([...], control="..."), or --arms control,...'
+    labels = _different_labels(column, name)
+    if columns.is_numeric(column) and set(labels) <= {0, 1}:
+        return Arms((0, 1))
+    if len(labels) == 1:
+        fix = "an experiment has two arms or more: keep the rows of the others"
+        raise LogError(f"treatment {name!r}", "vary", f"{labels[0]!r} in every row", fix=fix)
+    listed = ", ".join(map(repr, labels[:MANY_LABELS]))
+    if len(labels) > MANY_LABELS:
+        listed += f", ... ({len(labels)} labels)"
     raise LogError(
         f"the space of {name!r}",
         "be said where labels are not 0 and 1",
         f"labels {listed}",
-        fix=fix,
+        fix=_suggestion(labels),
+    )
+
+
+def _different_labels(column: pa.ChunkedArray, name: str) -> list[Any]:
+    """The labels of a column, each once, in order; whole numbers exactly, of whatever type."""
+    kind = columns.value_type(column)
+    if not (columns.is_numeric(column) or columns.is_text(column)) or pa.types.is_temporal(kind):
+        fix = "make text or whole numbers of them"
+        raise LogError(f"treatment {name!r}", "be text or numbers", str(kind), fix=fix)
+    labels = pc.unique(columns.decoded(column)).to_pylist()
+    if columns.is_numeric(column):
+        if not all(map(math.isfinite, labels)):
+            row = int(np.argmin(np.isfinite(columns.numbers(column))))
+            got = str(column[row].as_py())
+            raise LogError(f"treatment {name!r}", "be finite", got, f"row {row}", "drop the row")
+        labels = [int(x) if x == int(x) else float(x) for x in labels]
+    return sorted(set(labels))
+
+
+def _suggestion(labels: list[Any]) -> str:
+    """How to say a space of these labels: by the arms where they can be arms, else as amounts."""
+    numbers = not isinstance(labels[0], str)
+    if numbers and (len(labels) > MANY_LABELS or not all(isinstance(x, int) for x in labels)):
+        low, high = amount_text(labels[0]), amount_text(labels[-1])
+        return (
+            f"say the amounts to choose from: space=Dose({low}, {high}, levels=[...]), or [space]"
+            " in a plan"
+        )
+    control = next(
+        (label for label in labels if str(label).lower().startswith(("no", "control", "0"))),
+        labels[0],
+    )
+    arms = Arms(labels, control)
+    if len(labels) > MOST_ARMS:
+        return 'list the arms: space=Arms([...], control="..."), or [space] in a plan'
+    return (
+        f"say which is control: space=Arms({labels}, control={control!r}), or"
+        f" {arms_option(arms.labels)} on the command line, [space] in a plan"
     )

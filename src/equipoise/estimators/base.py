@@ -34,7 +34,7 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
-from equipoise.core.space import Space
+from equipoise.core.space import Space, cell_names
 from equipoise.estimators.training_data import Sample, infer_space, require, sample
 from equipoise.learners.base_learners import BoostedTrees
 from equipoise.learners.nested_params import NestedParams
@@ -346,7 +346,7 @@ def by_cell(cell: Ints, effect: Callable[[int], Floats], shape: tuple[int, ...])
 def finite_cells(space: Space, data: Sample, least: int) -> Ints:
     """The cell of each row, (n,), after checking that every cell has at least ``least`` rows."""
     cell = space.cells(data.treatment)
-    names = (*space.names(np.asarray([space.control])), *space.names(space.candidates()))
+    names = cell_names(space)
     count = np.bincount(cell, minlength=len(names))
     if count.min() < least:
         a = int(np.argmin(count))

@@ -12,6 +12,7 @@ from equipoise.artifacts.model import read_model
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
+from equipoise.core.space import former_cell_names
 from equipoise.data import read_table
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.plan.schema import Plan
@@ -35,6 +36,8 @@ def effects_of(path: Path, log: Log) -> Effects:
             f"{len(effects):,}",
             str(path),
         )
+    if effects.candidates == former_cell_names(log.space)[1:]:
+        effects = replace(effects, candidates=log.cell_names[1:])
     if effects.candidates != log.cell_names[1:]:
         raise InputError(
             "the effects' candidates",

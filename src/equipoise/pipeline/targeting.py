@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.checks import balance_table, check_log
+from equipoise.core.columns import free_name
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
 from equipoise.evaluation import constant_policy, random_at_equal_spend
@@ -210,7 +211,8 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     log = study.log
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
     name = log.roles.id or "row"
-    table = study.effects.to_table().append_column(name, unit)
+    effects = study.effects.to_table()
+    table = effects.append_column(free_name(name, effects.column_names), unit)
     assigned = assignments(
         unit, name, solved.choice, solved.score, study.task.expected, log.cell_names
     )
@@ -221,8 +223,13 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
 
 
 def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:
-    """What each policy that was compared is worth, its spend beside its gains."""
-    return {row["policy"]: {**row["values"], "spend": row["spend"]} for row in findings["rivals"]}
+    """What each policy that was compared is worth, its spend beside its gains: as ``spend_`` where
+    a metric has that name.
+    """
+    return {
+        row["policy"]: {**row["values"], free_name("spend", row["values"]): row["spend"]}
+        for row in findings["rivals"]
+    }
 
 
 JOB = Job(run_targeting, render_report, Findings, values_of)

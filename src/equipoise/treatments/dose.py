@@ -9,6 +9,9 @@ unknown phase is a sum of both:
 
 With the frequencies fixed the response is linear in phi, so that a model linear in phi can tell its
 coefficients.
+
+Amounts are compared within the precision of their type (`core.amounts`): bounds, control and levels
+are the decimals that they stand for, and a row within rounding of one of them is that one.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from equipoise.core.amounts import amount_text, decimal, inexact, merged, slack, snapped
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError
 
@@ -66,15 +71,19 @@ class Dose:
         degree: int = 1,
         waves: Sequence[float] = (),
     ) -> None:
-        self.low, self.high, self.unit, self.degree = float(low), float(high), unit, int(degree)
+        self.low, self.high = _amount("a dose's bounds", low), _amount("a dose's bounds", high)
+        self.unit, self.degree = unit, int(degree)
         self.waves = tuple(float(f) for f in waves)
-        self.control = self.low if control is None else float(control)
-        if not np.isfinite([self.low, self.high]).all() or self.low >= self.high:
+        if self.low >= self.high:
             raise SpaceError("a dose's bounds", "be numbers with low < high", f"[{low}, {high}]")
+        ends = np.array([self.low, self.high])
+        given = self.low if control is None else _amount("control", control)
+        self.control = float(snapped(np.array([given]), ends, slack(np.dtype(np.float64)))[0])
+        interval = f"[{amount_text(self.low)}, {amount_text(self.high)}]"
         if not self.low <= self.control <= self.high:
             raise SpaceError(
                 "control",
-                f"lie in [{low:g}, {high:g}]",
+                f"lie in {interval}",
                 control,
                 fix="name the amount that is doing nothing",
             )
@@ -87,22 +96,21 @@ class Dose:
             )
         if self.degree < (0 if self.waves else 1):
             raise SpaceError("degree", "be a whole number >= 1, or 0 with waves", degree)
-        steps = (
-            np.linspace(self.control, self.high, levels + 1)[1:]
-            if isinstance(levels, int)
-            else np.asarray(levels, np.float64)
-        )
-        steps = np.unique(steps[steps != self.control])
-        if (
-            steps.size == 0
-            or not np.isfinite(steps).all()
-            or steps[0] < self.low
-            or steps[-1] > self.high
-        ):
-            raise SpaceError(
-                "levels", f"be amounts in [{low:g}, {high:g}] other than control", levels
-            )
+        steps = self._steps(levels)
+        if steps.size == 0 or steps[0] < self.low or steps[-1] > self.high:
+            raise SpaceError("levels", f"be amounts in {interval} other than control", levels)
         self.levels = steps
+        self._points = np.unique([self.low, self.control, *steps, self.high])
+
+    def _steps(self, levels: Any) -> Floats:
+        """The levels in rising order, (k,), without control."""
+        if isinstance(levels, int | np.integer):
+            levels = np.linspace(self.control, self.high, int(levels) + 1)[1:]
+        steps = merged(np.array([_amount("levels", level) for level in levels], np.float64))
+        ends = np.unique([self.low, self.control, self.high])
+        steps = np.unique(snapped(steps, ends, slack(steps.dtype)))
+        others: Floats = steps[steps != self.control]
+        return others
 
     def check(self, treatment: Any) -> Floats:
         """Check amounts.
@@ -122,24 +130,18 @@ class Dose:
         SpaceError
             Where one is no number, or lies outside the interval, with its row.
         """
-        try:
-            t = np.asarray(treatment, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise SpaceError(
-                "treatment",
-                "be a number",
-                str(error),
-                fix="a dose is an amount; use Arms for labels",
-            ) from error
-        if t.ndim != 1:
-            raise SpaceError("treatment", "be one amount per row", f"an array of shape {t.shape}")
+        raw = np.asarray(treatment)
+        if raw.ndim != 1:
+            raise SpaceError("treatment", "be one amount per row", f"an array of shape {raw.shape}")
+        least = float(np.abs(self._points[self._points != 0]).min())
+        t = snapped(_numbers(treatment, raw), self._points, slack(raw.dtype), least)
         good = (t >= self.low) & (t <= self.high)
         if not good.all():
             row = int(np.argmin(good))
             raise SpaceError(
                 "treatment",
-                f"lie in [{self.low:g}, {self.high:g}]",
-                t[row],
+                f"lie in [{amount_text(self.low)}, {amount_text(self.high)}]",
+                raw[row],
                 f"row {row}",
                 "widen the interval or drop the rows",
             )
@@ -167,6 +169,27 @@ class Dose:
         -------
         tuple of str, (n,)
             Each amount with its unit.
+        """
+        t, raw = self.check(treatment), np.asarray(treatment)
+        if raw.dtype.kind == "f" and raw.dtype.itemsize < 8:
+            # what is none of the space's own amounts is named in its own precision
+            each = [r if r == amount else amount for r, amount in zip(raw, t, strict=True)]
+        else:
+            each = list(t)
+        return tuple(f"{amount_text(amount)} {self.unit}".strip() for amount in each)
+
+    def former_names(self, treatment: Any) -> tuple[str, ...]:
+        """Label amounts as version 0.1.0 did: with six digits.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,)
+            Amounts, in ``unit``.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            Each amount with its unit; two amounts may have one label.
         """
         return tuple(f"{t:g} {self.unit}".strip() for t in self.check(treatment))
 
@@ -230,10 +253,10 @@ class Dose:
         str
             One sentence with the interval, the candidates and control.
         """
-        amounts = ", ".join(f"{level:g}" for level in self.levels)
+        amounts = ", ".join(map(amount_text, self.levels))
         return (
-            f"a dose in [{self.low:g}, {self.high:g}] {self.unit}".rstrip()
-            + f"; candidates {amounts}; control is {self.control:g}"
+            f"a dose in [{amount_text(self.low)}, {amount_text(self.high)}] {self.unit}".rstrip()
+            + f"; candidates {amounts}; control is {amount_text(self.control)}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -257,8 +280,9 @@ class Dose:
 
     def __repr__(self) -> str:
         return (
-            f"Dose({self.low:g}, {self.high:g}, levels={self.levels.tolist()},"
-            f" control={self.control:g}, unit={self.unit!r})"
+            f"Dose({amount_text(self.low)}, {amount_text(self.high)},"
+            f" levels={self.levels.tolist()}, control={amount_text(self.control)},"
+            f" unit={self.unit!r})"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -276,3 +300,36 @@ class Dose:
                 self.levels.tobytes(),
             )
         )
+
+
+def _amount(what: str, number: Any) -> float:
+    """A bound, a control or a level as the decimal it stands for."""
+    if not _is_number(number) or not np.isfinite(float(number)):
+        raise SpaceError(what, "be finite numbers", repr(number), fix="give amounts")
+    return decimal(number)
+
+
+def _numbers(treatment: Any, raw: NDArray[Any]) -> Floats:
+    """Amounts of any type as float64, (n,); what is no amount, or none that 64 bits hold, is an
+    error with its row.
+    """
+    fix = "a dose is an amount; use Arms for labels"
+    if raw.dtype.kind in "cmMV":
+        raise SpaceError("treatment", "be a number", f"a column of {raw.dtype}", "row 0", fix)
+    lost = np.ma.getmaskarray(treatment) if isinstance(treatment, np.ma.MaskedArray) else None
+    lost = inexact(raw) if lost is None else lost
+    if not lost.any():
+        try:
+            return np.asarray(raw, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            lost = np.array([not _is_number(value) for value in raw])
+    row = int(np.argmax(lost))
+    must = "be a number" if raw.dtype.kind not in "iu" else "be within 2^53 of 0"
+    raise SpaceError("treatment", must, repr(raw[row]), f"row {row}", fix)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(float(value), float)
+    except (TypeError, ValueError, OverflowError):
+        return False

@@ -10,6 +10,7 @@ encode(t), with g = t - control, so that control is the zero row:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError, UnsupportedSpace
 
 SUM_TOLERANCE = 1e-6
+DIGITS = 4  # of a share in a name; more where they do not tell the candidates apart
 WAYS = ("toward", "sample")
 
 
@@ -270,11 +272,36 @@ class Shares:
         Returns
         -------
         tuple of str, (n,)
-            The parts with their shares in percent.
+            The parts with their shares in percent, in digits that tell the candidates apart.
         """
+        return self._labels(self.check(treatment), self._digits)
+
+    def former_names(self, treatment: Any) -> tuple[str, ...]:
+        """Label mixes as version 0.1.0 did: with four digits.
+
+        Parameters
+        ----------
+        treatment : array-like, (n, K)
+            One share >= 0 per part.
+
+        Returns
+        -------
+        tuple of str, (n,)
+            The parts with their shares in percent; two mixes may have one label.
+        """
+        return self._labels(self.check(treatment), DIGITS)
+
+    @cached_property
+    def _digits(self) -> int:
+        """As many digits as tell control and the candidates apart."""
+        mixes = np.unique(np.vstack([self.control, self.candidates()]), axis=0)
+        enough = (d for d in range(DIGITS, 17) if len(set(self._labels(mixes, d))) == len(mixes))
+        return next(enough, 17)
+
+    def _labels(self, mixes: Floats, digits: int) -> tuple[str, ...]:
         return tuple(
-            " ".join(f"{p} {100 * s:.4g}%" for p, s in zip(self.parts, row, strict=True))
-            for row in self.check(treatment)
+            " ".join(f"{p} {100 * s:.{digits}g}%" for p, s in zip(self.parts, row, strict=True))
+            for row in mixes
         )
 
     def encode(self, treatment: Any) -> Floats:

@@ -74,3 +74,27 @@ def test_drivers_find_what_the_effects_hang_on():
     assert rows[0]["importance"] > 0.5
     assert sum(row["importance"] for row in rows) == pytest.approx(1)
     assert {row["feature"] for row in rows} <= set(log.roles.features)
+
+
+def test_quarters_of_large_amounts_are_told_apart():
+    codes, labels = groups([1_000_000.0 + i for i in range(20)])
+    assert len(set(labels)) == len(labels) == len(set(codes)) == 4
+
+
+def test_rare_labels_and_one_that_is_called_as_they_are():
+    column = ["other"] * 20 + [f"g{i % 11:02d}" for i in range(33)] + [f"r{i}" for i in range(7)]
+    codes, labels = groups(column)
+    assert len(labels) == len(set(labels)) == 12
+    assert codes[:20] == [labels.index("other")] * 20
+    assert codes[-7:] == [labels.index("other_")] * 7
+
+
+def test_drivers_are_columns_whatever_their_names():
+    g = np.random.default_rng(0)
+    x = g.normal(size=400)
+    level = g.choice(["b", "c"], 400)
+    log = log_of(x=g.choice(["p", "q"], 400), **{"x=a": level, "x=z": x})
+    effects = Effects(x[:, None, None], np.zeros((400, 1)), ("1",), ("y",))
+    assert [row["feature"] for row in drivers(log, effects, ("y",), 0)] == ["x=z"]
+    effects = Effects((level == "b")[:, None, None] * 1.0, np.zeros((400, 1)), ("1",), ("y",))
+    assert [row["feature"] for row in drivers(log, effects, ("y",), 0)] == ["x=a"]

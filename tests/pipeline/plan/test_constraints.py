@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from equipoise.artifacts.costs import make_costs
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Outcome
 from equipoise.data import read_log
 from equipoise.pipeline.plan.constraints import constraints_of, groups_of, weights_of
 from equipoise.pipeline.plan.read import make_plan
+from equipoise.treatments import Dose
 
 N = 8
 LOG = read_log(
@@ -100,3 +102,17 @@ def test_parity_is_two_rows_a_group():
 def test_names_that_nobody_knows(policy, text):
     with pytest.raises(PlanError, match=text):
         (weights_of(plan(**policy), LOG), demands(**policy))
+
+
+def test_caps_and_costs_by_the_names_of_version_0_1_0():
+    space = Dose(0, 2e6, levels=[1234567, 2e6], unit="VND")
+    rows = {"t": [0.0, 1234567.0, 2e6] * 2, "y": np.arange(6) * 1.0, "x": range(6)}
+    log = read_log(
+        pa.table(rows), treatment="t", outcomes={"y": "amount"}, features=["x"], space=space
+    )
+    costs = {"1.23457e+06 VND": 1.0, "2000000 VND": 2.0}
+    policy = plan(cost=costs, caps=[{"candidate": "1.23457e+06 VND", "share": 0.2}])
+    assert constraints_of(policy, log, {})[0].rows({})[0].candidate == "1234567 VND"
+    assert make_costs(policy.cost, None, space, log).amount == (1.0, 2.0)
+    with pytest.raises(PlanError, match="'3 VND' must be one of 1234567 VND, 2000000 VND"):
+        constraints_of(plan(caps=[{"candidate": "3 VND", "share": 0.2}]), log, {})

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.core.errors import EquipoiseError, PlanError
+from equipoise.core.errors import EquipoiseError, PlanError, SpaceError
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.treatments import Arms, Dose
@@ -79,3 +79,19 @@ def test_a_file_with_its_roles(tmp_path):
 def test_names_that_nobody_knows(log, error, text):
     with pytest.raises(error, match=text):
         open_log(make_plan({"log": log}))
+
+
+def test_arms_in_one_text_are_read_as_the_column_has_them(tmp_path):
+    rows = {"t": [-1.0, 1.0] * 6, "y": [1, 2, 3] * 4, "x": range(12)}
+    pq.write_table(pa.table(rows), tmp_path / "log.parquet")
+    log = {"path": "log.parquet", "treatment": "t", "outcomes": ["y"], "features": ["x"]}
+
+    def space(**spec):
+        tables = {"log": log, "space": {"kind": "arms", **spec}}
+        return open_log(make_plan(tables, base=tmp_path)).space
+
+    assert space(labels="-1, 1") == space(labels=[-1.0, 1.0]) == Arms([-1, 1])
+    with pytest.raises(PlanError, match=r"must have no other key; got \['control'\]"):
+        space(labels="-1,1", control=1)
+    with pytest.raises(SpaceError, match="the log's labels are numbers"):
+        space(labels=["-1.0", "1.0"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from equipoise.artifacts.policy import read_scorer
+from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
 from equipoise.data import make_coupon_world, read_log
 from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner
@@ -288,3 +291,48 @@ def test_rows_and_columns_in_another_order_give_the_same_effects_and_choices(lea
     np.testing.assert_allclose(turned, straight[order], rtol=0, atol=1e-12)
     assert (other.choice == policy.choice[order]).all()
     np.testing.assert_allclose(other.values["y"], policy.values["y"], rtol=0, atol=1e-12)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+WORDS = st.one_of(TEXTS, st.sampled_from(["baseline", "spend", "a|b", "y=1", "missing", "share"]))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(WORDS, min_size=2, max_size=4, unique=True),
+    st.lists(WORDS, min_size=1, max_size=2, unique=True),
+)
+@example(["none", "baseline", "a|b"], ["spend", "spend|baseline"])
+def test_the_shares_of_any_names_sum_to_1(arms, metrics):
+    roles = {"x": "\0x", "arm": "\0arm"}  # names that no metric has
+    g = np.random.default_rng(0)
+    cells = np.arange(120) % len(arms)
+    y = {name: g.normal(size=120) + cells * (j + 1) for j, name in enumerate(metrics)}
+    columns = {roles["x"]: g.normal(size=120), roles["arm"]: [arms[i] for i in cells], **y}
+    log = read_log(
+        columns,
+        treatment=roles["arm"],
+        outcomes=dict.fromkeys(metrics, "continuous"),
+        features=[roles["x"]],
+        space=Arms(arms),
+        design="shares",
+    )
+    effect = np.tile(np.arange(1.0, len(arms))[:, None], (120, 1, len(metrics)))
+    effects = Effects(effect, np.zeros((120, len(metrics))), log.cell_names[1:], log.metrics)
+    effects = Effects.from_table(effects.to_table())
+    result = honest_policy(log, effects=effects, offers=0.5)
+    assert set(result.shares) == set(arms)
+    assert sum(result.shares.values()) == pytest.approx(1, abs=1e-12)
+    assert set(result.values) == set(metrics)
+    rows = result.to_table().to_pylist()
+    assert [row["name"] for row in rows if row["what"] == "share"] == list(log.cell_names)
+    assert result.plot() is not None
+
+
+def test_a_metric_that_is_called_spend_is_drawn_beside_the_money():
+    g = np.random.default_rng(0)
+    rows = {"x": g.normal(size=80), "t": [0, 1] * 40, "spend": g.normal(size=80)}
+    log = read_log(rows, treatment="t", outcomes={"spend": "continuous"}, design="shares")
+    effects = Effects(np.ones((80, 1, 1)), np.zeros((80, 1)), ("1",), ("spend",))
+    figure = honest_policy(log, effects=effects, offers=0.5).plot()
+    assert "spend_" in str(figure.to_dict())

@@ -29,9 +29,9 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     if len(log) > ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(len(log), ROWS, replace=False))
     raw = log.features.take(rows)
-    mapped = FeatureMap().fit(raw).table(raw)
-    X, names = matrix(mapped)
-    sources = [_source(name, log.roles.features) for name in names]
+    encoding = FeatureMap().fit(raw)
+    X, _ = matrix(encoding.table(raw))
+    sources = encoding.sources()
     table: list[Driver] = []
     for metric in metrics:
         for candidate in effects.candidates:
@@ -52,10 +52,3 @@ def _importances(X: Any, sources: list[str], target: Any, seed: int) -> list[tup
         total[source] = total.get(source, 0.0) + float(share)
     ranked = sorted(total.items(), key=lambda item: (-item[1], item[0]))
     return [(name, share) for name, share in ranked[:SHOWN] if share > 0]
-
-
-def _source(name: str, features: tuple[str, ...]) -> str:
-    """The column that a mapped column such as ``zip=rural`` was made of."""
-    if name in features:
-        return name
-    return next((feature for feature in features if name.startswith(f"{feature}=")), name)

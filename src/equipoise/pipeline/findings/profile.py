@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.core.amounts import short_texts
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.columns import is_text
+from equipoise.core.columns import free_name, is_text
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.pipeline.study.evaluator import Judge
@@ -63,13 +64,14 @@ def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
     common = np.sort(np.argsort(-counts, kind="stable")[: MOST_GROUPS - 1])
     place = np.full(len(labels), MOST_GROUPS - 1)
     place[common] = np.arange(MOST_GROUPS - 1)
-    return place[codes], [*(labels[i] for i in common), "other"]
+    names = [labels[i] for i in common]
+    return place[codes], [*names, free_name("other", names)]
 
 
 def _quarters(values: Floats) -> tuple[Ints, list[str]]:
     cuts = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
     codes = np.searchsorted(cuts, values, side="left").astype(np.int64)
-    edges = [f"{cut:g}" for cut in cuts]
+    edges = short_texts(cuts)
     labels = [
         f"up to {edges[0]}",
         *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)),

@@ -14,6 +14,7 @@ from equipoise.allocation.constraints import Constraint
 from equipoise.core import columns
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
+from equipoise.core.space import current_names
 from equipoise.core.suggest import nearest
 from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, PolicyPlan
 
@@ -55,9 +56,11 @@ def constraints_of(
         constraints.append(make.budget(plan.budget.head(n), per_head=True, unit=currency))
     if plan.offers is not None:
         constraints.append(make.offers(plan.offers.head(n), per_head=True))
+    now = current_names(log.space)
     for cap in plan.caps:
-        known_name("cap on", cap.candidate, candidates, "[policy.caps]")
-        constraints.append(make.cap(cap.candidate, cap.head(n), per_head=True))
+        candidate = now.get(cap.candidate, cap.candidate)
+        known_name("cap on", candidate, candidates, "[policy.caps]")
+        constraints.append(make.cap(candidate, cap.head(n), per_head=True))
     constraints += [_floor(floor, log) for floor in plan.floors]
     constraints += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
     constraints += [make.parity(parity.column, parity.within) for parity in plan.parity]

@@ -13,6 +13,7 @@ from equipoise.core.errors import PlanError
 from equipoise.core.log import Log, Outcome
 from equipoise.core.space import Space
 from equipoise.data import DATASETS, read_log
+from equipoise.data.said_arms import arms_of_text
 from equipoise.pipeline.plan.schema import LogPlan, OutcomePlan, Plan
 from equipoise.pipeline.study.propensity import LEARN
 from equipoise.treatments import space_from_json
@@ -22,7 +23,7 @@ def open_log(plan: Plan) -> Log:
     """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan
     says so.
     """
-    space = None if plan.space is None else space_from_json(plan.space)
+    space = _space(plan)
     log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
     if plan.log.sample is not None and plan.log.sample < len(log):
         rows = np.sort(
@@ -32,7 +33,19 @@ def open_log(plan: Plan) -> Log:
     return log
 
 
-def _file(plan: Plan, space: Space | None) -> Log:
+def _space(plan: Plan) -> Space | str | None:
+    """The space of a plan; arms as one text are read by the type of the treatment's column."""
+    spec = plan.space
+    if spec is None or spec.get("kind") != "arms" or not isinstance(spec.get("labels"), str):
+        return None if spec is None else space_from_json(spec)
+    strange = sorted(set(spec) - {"kind", "labels"})
+    if strange:
+        fix = 'arms in one text begin with control; else list them: labels = ["none", "mail"]'
+        raise PlanError("arms in one text", "have no other key", strange, "[space]", fix)
+    return str(spec["labels"])
+
+
+def _file(plan: Plan, space: Space | str | None) -> Log:
     roles = _roles(plan.log)
     treatment = roles.pop("treatment")
     outcomes = {
@@ -48,7 +61,7 @@ def _file(plan: Plan, space: Space | None) -> Log:
     )
 
 
-def _dataset(plan: LogPlan, space: Space | None) -> Log:
+def _dataset(plan: LogPlan, space: Space | str | None) -> Log:
     log: Log = DATASETS.load(plan.dataset or "")()
     named_roles = _roles(plan)
     if not named_roles and plan.outcomes is None and space is None:
@@ -62,6 +75,8 @@ def _dataset(plan: LogPlan, space: Space | None) -> Log:
     taken |= {outcome.name for outcome in roles.outcomes}
     if plan.features is None:
         roles = replace(roles, features=tuple(name for name in roles.features if name not in taken))
+    if isinstance(space, str):
+        space = arms_of_text(space, log.table[roles.treatments[0]])
     return Log(log.table, roles, log.space if space is None else space)
 
 

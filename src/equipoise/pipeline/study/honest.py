@@ -16,6 +16,7 @@ import pyarrow as pa
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.columns import free_name
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.display import Displayed, html_table
 from equipoise.core.effects import Effects
@@ -127,7 +128,9 @@ class HonestPolicy(Displayed):
         plotly.graph_objects.Figure
             A row per metric, and one for the spend.
         """
-        return plot_intervals({**self.values, "spend": self.spend}, "per unit")
+        return plot_intervals(
+            {**self.values, free_name("spend", self.values): self.spend}, "per unit"
+        )
 
     def __repr__(self) -> str:
         lines = [f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"]
@@ -142,8 +145,8 @@ class HonestPolicy(Displayed):
         """What a reader wants to see first, as (label, text)."""
         parts = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
         lines = [("shares", ", ".join(parts))]
-        for name, (value, low, high) in [*self.values.items(), ("spend", self.spend)]:
-            label = name if name == "spend" and name not in self.values else f"gain in {name}"
+        gains = [(f"gain in {name}", interval) for name, interval in self.values.items()]
+        for label, (value, low, high) in [*gains, ("spend", self.spend)]:
             lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
         for demand in self.demands:
             used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"

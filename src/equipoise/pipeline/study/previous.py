@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.policy import FACTS
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
+from equipoise.core.space import current_names
 from equipoise.data import read_table
 
 NONE = -2  # a unit that had no choice
@@ -20,7 +22,7 @@ def previous_choice(path: Path, log: Log) -> Ints:
     """The choice in force of each unit, (n,): -1 control, a candidate a, -2 none; matched by the
     log's id, else by row number.
     """
-    name = log.roles.id or "row"
+    name = columns.free_name(log.roles.id or "row", FACTS)
     table = read_table(path, types=dict.fromkeys((name, "chosen"), pa.string()))
     missing = [column for column in (name, "chosen") if column not in table.column_names]
     if missing:
@@ -28,7 +30,9 @@ def previous_choice(path: Path, log: Log) -> Ints:
         raise PlanError(
             "assignments to keep", f"have a column {missing[0]!r}", "none", str(path), fix
         )
-    cells = {cell: place - 1 for place, cell in enumerate(log.cell_names)}
+    cells = {
+        name: log.cell_names.index(cell) - 1 for name, cell in current_names(log.space).items()
+    }
     labels = columns.text(table["chosen"]).to_pylist()
     strange = next((label for label in labels if label not in cells), None)
     if strange is not None:

@@ -27,6 +27,7 @@ from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log, Outcome
 from equipoise.core.progress import Progress, silent
+from equipoise.core.space import current_names
 from equipoise.core.strata import (
     SCHEMES,
     AssumptionWarning,
@@ -288,7 +289,8 @@ def _candidate(plan: StrataPlan, log: Log) -> int:
                 "key 'candidate'", f"be one of {', '.join(names)}", "nothing", WHERE, fix
             )
         return 0
-    known_name("candidate", plan.candidate, names, WHERE)
+    candidate = current_names(log.space).get(plan.candidate, plan.candidate)
+    known_name("candidate", candidate, names, WHERE)
     if len(names) > 1 and not isinstance(log.space, Arms):
         raise PlanError(
             "the space",
@@ -297,7 +299,7 @@ def _candidate(plan: StrataPlan, log: Log) -> int:
             "[space]",
             "strata compare one offer with none",
         )
-    return names.index(plan.candidate)
+    return names.index(candidate)
 
 
 def _two_arms(
