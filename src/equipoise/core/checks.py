@@ -149,6 +149,7 @@ def _assigned_whole(log: Log) -> bool:
 def missing_values(log: Log) -> Check:
     """Which columns have holes, and do the holes depend on the arm?"""
     every = log.table.column_names
+    keys = columns.free_names(log.cell_names, ("column", "missing", "p_value"))
     rows, uneven = [], []
     for name in every:
         absent = columns.missing(log.table[name])
@@ -158,10 +159,7 @@ def missing_values(log: Log) -> Check:
         share = np.bincount(log.cells, absent, minlength=len(log.cell_names)) / np.bincount(
             log.cells
         )
-        by_cell = {
-            _cell_key(cell, log.cell_names): round(float(part), 5)
-            for cell, part in zip(log.cell_names, share, strict=True)
-        }
+        by_cell = {key: round(float(s), 5) for key, s in zip(keys, share, strict=True)}
         rows.append(
             {"column": name, "missing": round(float(absent.mean()), 5), **by_cell, "p_value": p}
         )
@@ -181,12 +179,6 @@ def missing_values(log: Log) -> Check:
             rows,
         )
     return check("missing values", "ok", "No value is missing.")
-
-
-def _cell_key(cell: str, cells: tuple[str, ...]) -> str:
-    """A cell's key beside what else a row of missing values says: with underscores where needed."""
-    facts = ("column", "missing", "p_value")
-    return columns.free_name(cell, (*facts, *cells)) if cell in facts else cell
 
 
 def default_features(log: Log) -> list[Check]:

@@ -82,6 +82,15 @@ def free_name(name: str, taken: Iterable[str]) -> str:
     return name
 
 
+def free_names(names: tuple[str, ...], taken: tuple[str, ...]) -> list[str]:
+    """Different names, those that are taken with underscores after them.
+
+    >>> free_names(("none", "score", "score_"), ("score",))
+    ['none', 'score__', 'score_']
+    """
+    return [free_name(name, (*taken, *names)) if name in taken else name for name in names]
+
+
 def value_type(column: pa.ChunkedArray) -> pa.DataType:
     """The type of the values, looking through a dictionary."""
     return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
