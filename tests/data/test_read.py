@@ -267,7 +267,7 @@ def test_keys_of_a_csv_stay_as_they_stand(tmp_path, keys):
     [
         ([5, 5, 5], "treatment 't' must vary; got 5 in every row"),
         ([0.5, np.inf, 2.0], "treatment 't' must be finite; got inf at row 1"),
-        (np.array([1, 2, 3], "datetime64[s]"), "treatment 't' must be text or numbers; got times"),
+        (np.array([1, 2, 3], "datetime64[s]"), "treatment 't' must be labels, .* got times"),
     ],
 )
 def test_labels_that_no_space_could_have_are_refused(labels, message):
