@@ -14,16 +14,16 @@ from equipoise.core.log import Log, Outcome
 from equipoise.core.space import Space
 from equipoise.data import DATASETS, read_log
 from equipoise.data.said_arms import arms_of_text
+from equipoise.pipeline.plan.read import space_of
 from equipoise.pipeline.plan.schema import LogPlan, OutcomePlan, Plan
 from equipoise.pipeline.study.propensity import LEARN
-from equipoise.treatments import space_from_json
 
 
 def open_log(plan: Plan) -> Log:
     """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan
     says so.
     """
-    space = _space(plan)
+    space = space_of(plan)
     log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
     if plan.log.sample is not None and plan.log.sample < len(log):
         rows = np.sort(
@@ -31,18 +31,6 @@ def open_log(plan: Plan) -> Log:
         )
         log = Log(log.table.take(rows), log.roles, log.space)
     return log
-
-
-def _space(plan: Plan) -> Space | str | None:
-    """The space of a plan; arms as one text are read by the type of the treatment's column."""
-    spec = plan.space
-    if spec is None or spec.get("kind") != "arms" or not isinstance(spec.get("labels"), str):
-        return None if spec is None else space_from_json(spec)
-    strange = sorted(set(spec) - {"kind", "labels"})
-    if strange:
-        fix = 'arms in one text begin with control; else list them: labels = ["none", "mail"]'
-        raise PlanError("arms in one text", "have no other key", strange, "[space]", fix)
-    return str(spec["labels"])
 
 
 def _file(plan: Plan, space: Space | str | None) -> Log:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from equipoise.core.errors import PlanError
+from equipoise.core.space import Space
 from equipoise.core.suggest import nearest
 from equipoise.pipeline.plan.base import PlanTable
 from equipoise.pipeline.plan.schema import TABLES, Plan
@@ -112,7 +113,7 @@ def make_plan(
     try:
         plan = Plan.model_validate({**tables, "base": Path(base), "text": text})
         if plan.space is not None:
-            space_from_json(plan.space)
+            space_of(plan)
         return plan
     except ValidationError as error:
         _explain(error, where)
@@ -146,6 +147,18 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def space_of(plan: Plan) -> Space | str | None:
+    """The space of a plan; arms as one text are read by the type of the treatment's column."""
+    spec = plan.space
+    if spec is None or spec.get("kind") != "arms" or not isinstance(spec.get("labels"), str):
+        return None if spec is None else space_from_json(spec)
+    strange = sorted(set(spec) - {"kind", "labels"})
+    if strange:
+        fix = 'arms in one text begin with control; else list them: labels = ["none", "mail"]'
+        raise PlanError("arms in one text", "have no other key", strange, "[space]", fix)
+    return str(spec["labels"])
 
 
 def _explain(error: ValidationError, where: str) -> None:
