@@ -228,12 +228,12 @@ def test_fit_refuses_what_is_no_setting(equipoise, world, tmp_path):
         ("outcome_model={n_estimator=3}", "did you mean 'n_estimators'"),
     ]
     wrong += [
-        ("random_state=abc", "random_state must be a whole number >= 0; got 'abc'"),
+        ("random_state=abc", "'random_state' must be a valid integer; got 'abc'"),
         ("random_state=-1", "got -1"),
         ("random_state=1.5", "got 1.5"),
     ]
     wrong += [
-        ("outcome_model=3", "outcome_model must be a regressor or a classifier; got 3"),
+        ("outcome_model=3", "'outcome_model' must be a table of settings of trees; got 3"),
         ("outcome_model=ridge", "got 'ridge'"),
     ]
     for setting, text in wrong:

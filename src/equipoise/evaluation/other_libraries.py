@@ -155,8 +155,11 @@ def _auuc_sklift(r: ScoreRanking) -> float:
 
 def _causalml(r: ScoreRanking, gains: bool) -> tuple[float, float]:
     """(mean over k = 0..N of gain(k), or of qini(k) less the straight line; the end)."""
-    whole = bool((r.weight == np.floor(r.weight)).all())
-    total, n_t, n_c, y_t, y_c = curve_sums(r.outcome, r.arm, r.weight, r.last, whole, gains)
+    count = r.weight / r.weight.min(where=r.weight > 0, initial=np.inf)  # 0 in a replicate
+    near = np.rint(count)
+    whole = bool((np.abs(count - near) <= 1e-9 * near).all())
+    count = near if whole else count
+    total, n_t, n_c, y_t, y_c = curve_sums(r.outcome, r.arm, count, r.last, whole, gains)
     if n_t == 0 or n_c == 0:
         raise InputError(
             "candidate and control",

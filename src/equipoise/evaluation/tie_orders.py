@@ -10,8 +10,9 @@ are control, and given a they bring a y_T and b y_C on average:
                                              ((n_t + n_c + j) E[1 / (n_c + b)] - 1)
 
 Rows before both arms (qini: before control) are met lie on a line from 0 to the first row K where
-they are; with no control before the tie, P(b = 0) = prod_{r < j} (T - r) / (T + C - r).  A weight
-counts as that many equal rows; weights that are not whole numbers spread each tie evenly.
+they are; with no control before the tie, P(b = 0) = prod_{r < j} (T - r) / (T + C - r).  Weights
+count in the least of them, as that many equal rows; where one is then no whole number, each tie is
+spread evenly.
 """
 
 from __future__ import annotations

@@ -36,8 +36,6 @@ from equipoise.neural.train import (
 # rows asked at once: always so many, so that a row's answer does not depend on its company
 CHUNK = 1024
 WIDE = 64 * CHUNK  # the same on a GPU, which a small chunk would leave idle
-# spreads from the middle, beyond which an outcome is the likely cause of a loss that diverges
-FAR = 1e3
 N = TypeVar("N", bound="Net")
 Positions = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -168,33 +166,25 @@ def fit(
                 net, net.loss, rows.tensors(), how, judge=judge if stop else None, progress=progress
             )
         except Diverged as error:
-            raise _explain(error, rows, holdout) from error
+            raise _explain(error, rows) from error
 
 
-def _explain(error: Diverged, rows: Rows, holdout: Rows) -> Diverged:
-    """The same with the metrics it concerns and the likely cause: outcomes far from the others, or
-    else the rate.
+def _explain(error: Diverged, rows: Rows) -> Diverged:
+    """The same with the metrics it concerns.  Outcomes come in standard units, so that the rate is
+    the likely cause.
     """
-    far = np.abs(np.concatenate([rows.y, holdout.y])).max(axis=0)
-    j = int(np.argmax(far))
-    names = [repr(name) for name in rows.metrics] or [str(i) for i in range(len(far))]
-    if far[j] > FAR:
-        which, fix = (
-            names[j],
-            (
-                f"an outcome lies {far[j]:.3g} spreads of control away: mend it, cap it, or drop"
-                " the row"
-            ),
-        )
-    else:
-        which, fix = ", ".join(names), "lower the rate"
+    names = [repr(name) for name in rows.metrics] or [str(i) for i in range(rows.y.shape[1])]
     note = (
         f"the weights of epoch {error.epoch - 1} at the latest are kept"
         if error.has_weights
         else "no weights are kept"
     )
     explanation = Diverged(
-        f"{error.what} on {which}", error.must, error.got, error.where, f"{fix}; {note}"
+        f"{error.what} on {', '.join(names)}",
+        error.must,
+        error.got,
+        error.where,
+        f"lower the rate; {note}",
     )
     explanation.epoch, explanation.has_weights, explanation.net = (
         error.epoch,

@@ -338,18 +338,14 @@ def test_what_was_good_before_a_loss_diverged_is_kept():
     )
 
 
-def test_an_outcome_far_from_all_others_is_named_where_it_breaks_the_loss():
+def test_an_outcome_far_from_all_others_breaks_no_loss():
+    """It comes in standard units.  That one row holds nearly all of a metric, the checks say."""
     rng = np.random.default_rng(0)
     X, cell = rng.normal(size=(320, 2)), np.arange(320) % 2
     y = np.column_stack([X[:, 0], X[:, 1] + 2.0 * cell])
     y[5, 1] = 1e30  # of the treated
-    with pytest.raises(
-        InputError,
-        match=(
-            r"on 'y1' must stay finite; .* at epoch 1; an outcome lies .* spreads of control away"
-        ),
-    ):
-        TARNet(8, training=NetTraining(epochs=5, batch=64)).fit(X, y, treatment=cell)
+    net = TARNet(8, training=NetTraining(epochs=5, batch=64)).fit(X, y, treatment=cell)
+    assert np.isfinite(net.effects(X).values).all()
 
 
 def test_a_share_of_every_arm_is_held_out_and_clusters_stay_whole():

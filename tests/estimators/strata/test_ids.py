@@ -134,5 +134,5 @@ def test_weights_are_refused():
     w = world(3_000)
     with pytest.raises(InputError, match="sample_weight must be None for id networks"):
         NETS["cf-mtl"]().fit(
-            w.X, w.y, treatment=w.treatment, claimed=w.claimed, sample_weight=np.ones(3_000)
+            w.X, w.y, treatment=w.treatment, claimed=w.claimed, sample_weight=1 + np.arange(3_000)
         )

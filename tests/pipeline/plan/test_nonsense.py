@@ -131,7 +131,7 @@ def test_any_value_ends_in_our_error_or_reaches_the_fit(tables, tmp_path_factory
     [
         (("run", "seed"), 2**32, "seed"),
         (("space", "kind"), 3, "space must be a registered name"),
-        (("space",), {"kind": "dose", "low": "a", "high": "b"}, "settings of the right types"),
+        (("space",), {"kind": "dose", "low": "a", "high": "b"}, "bounds must be finite numbers"),
         (("estimator", "params", "outcome_model", "n_estimators"), 1.0, "valid integer"),
         (("estimator", "params", "outcome_model", "num_leaves"), 10**6, "at most 131,072"),
         (("estimator", "params", "outcome_model", "learning_rate"), float("nan"), "be"),
