@@ -111,15 +111,15 @@ def one_world(seed: int) -> dict[str, Any]:
 
 def bare(world: ExposureWorld, rows: Exposures) -> ClusterMixes:
     """Shares with the curves of each cluster as they were estimated."""
-    drawn, ways._drawn_together = (
-        ways._drawn_together,
+    drawn, ways._pooled_over_clusters = (
+        ways._pooled_over_clusters,
         lambda theta, covariance, blocks: (np.stack(theta), np.stack(covariance)),
     )
     try:
         task = task_of(world, inventory=1.3)
         return learn(task, rows, "shares", learn_clusters(task, rows))
     finally:
-        ways._drawn_together = drawn
+        ways._pooled_over_clusters = drawn
 
 
 def covered(seed: int, mood: float = 0.0) -> dict[str, Any]:
