@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fixtures.nonsense import deep, places
 from fixtures.units import Shipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,28 +34,6 @@ def signed(source: Path, place: Path, manifest: dict) -> Path:
 
 def manifest_of(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())
-
-
-def places(node, path=()):
-    """Every place in a tree of JSON."""
-    if path:
-        yield path
-    items = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
-    for key, value in items:
-        yield from places(value, (*path, key))
-
-
-def deep(levels: int) -> list:
-    nest: list = []
-    for _ in range(levels):
-        nest = [nest]
-    return nest
 
 
 DELETED = object()

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fixtures.nonsense import deep, places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,27 +67,6 @@ def tables(tmp_path_factory):
         "report": {"title": "t", "currency": "USD", "level": 0.9, "budgets": [0.1, 0.2]},
         "run": {"folds": 2, "seed": 1, "replicates": 5, "out": "out"},
     }
-
-
-def places(node, path=()):
-    if path:
-        yield path
-    items = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
-    for key, value in items:
-        yield from places(value, (*path, key))
-
-
-def deep(levels):
-    nest: list = []
-    for _ in range(levels):
-        nest = [nest]
-    return nest
 
 
 VALUES = (
