@@ -37,6 +37,16 @@ def test_nothing_that_loses_exceeds_or_is_of_the_same_unit():
     assert run([2.0, -1.0], [[3.0], [-3.0]], [0.0], units=[0, 0])[0] == 0.0
 
 
+def test_a_partner_is_held_to_the_rows_of_its_own_group():
+    """Two groups with a row each: the second exceeds its own row, so the first goes alone."""
+    choice, slack = np.full(2, -1, np.int16), np.array([1.0, 1.0])
+    codes, start, row = np.array([0, 1]), np.array([0, 1, 2]), np.array([0, 1])
+    gain, more = np.array([2.0, 3.0]), np.array([[1.0, 0.0], [0.0, 5.0]])
+    units, to = np.arange(2), np.zeros(2, np.int16)
+    assert take_pairs(units, to, codes, start, row, gain, more, slack, choice, 1e-12) == 2.0
+    assert (choice.tolist(), slack.tolist()) == ([0, -1], [0.0, 1.0])
+
+
 def traded(value, cost, limits, start, gap, enough=0.0, price=0.0):
     """The choice after `trade`, its value and its slack under a budget and a cap on the first."""
     value = np.array(value)
