@@ -5,6 +5,7 @@ missing, misspelt or of another type is an error or a counted caution.
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 import re
 
 import numpy as np
@@ -14,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.units import FEATURES, Shipped
 
-from equipoise.artifacts.batch import score_file
+from equipoise.artifacts.batch import score_batches, score_file
+from equipoise.artifacts.unit_counts import UnitCounts, UnitsWarning
 from equipoise.core.errors import EquipoiseError, InputError
 
 
@@ -131,6 +133,37 @@ def test_what_is_missing_or_unseen_is_counted_and_said(shipped, tmp_path, caplog
     ):
         assert any(re.search(words, sentence) for sentence in said["cautions"])
     assert caplog.text.count("units.parquet") == 3
+
+
+@pytest.mark.parametrize("how", ["frame", "held", "batches", "small batches", "snapshot"])
+def test_frames_and_streams_are_counted_as_files_are(shipped, how):
+    """What is most of a column is warned of once, with the counts that a file gives."""
+    table = with_column(shipped.table, "age", [None] * 301 + [0.5] * 299)
+    table = with_column(table, "code", ["99999"] * 400 + table["code"].to_pylist()[400:])
+    stream = table.to_batches(max_chunksize=600 if how != "small batches" else 7)
+    scorer = shipped.scorer
+    ways = {
+        "frame": lambda: scorer.assign(table),
+        "held": lambda: scorer.rebudget(table),
+        "snapshot": lambda: list(score_batches(shipped.folder, stream)),
+    }
+    with pytest.warns(UnitsWarning) as said:
+        ways.get(how, lambda: list(scorer.batches(stream)))()
+    texts = [str(warning.message) for warning in said]
+    share = "100%" if how == "small batches" else "50%"
+    assert [text for text in texts if f"{share} have no 'age'" in text] == texts[:1]
+    assert len(texts) == 2
+    assert "have a level of 'code' that no row of the log had" in texts[1]
+
+
+def test_counts_take_no_memory_of_the_units(shipped):
+    counts = UnitCounts(shipped.scorer.units)
+    size = None
+    for _ in range(20):
+        counts.read(shipped.table)
+        size = size or len(pickle.dumps(vars(counts)))
+        assert len(pickle.dumps(vars(counts))) < size + 100
+    assert counts.units == 20 * len(shipped.table)
 
 
 def test_a_column_of_no_label_of_the_log_is_refused(shipped, tmp_path):

@@ -101,17 +101,26 @@ def test_text_that_is_numbers_but_for_a_value():
     age[31] = "n.n."
     found = check(log_of(cells, {"age": age}, features=("age",)), "kinds of features")
     assert found["status"] == "warn"
-    assert "age is numbers but for 1 of its values, as 'n.n.' at row 31" in found["summary"]
+    assert "age is numbers but for 1 of its values, as in row 31" in found["summary"]
     half = [str(i) if i % 2 else "x" for i in range(50)]
-    assert (
-        check(log_of(cells, {"age": half}, features=("age",)), "kinds of features")["status"]
-        == "ok"
-    )
+    log = log_of(cells, {"age": half}, features=("age",), nearly_unique=("age",))
+    assert check(log, "kinds of features")["status"] == "ok"
+
+
+def test_texts_that_some_programs_write_for_a_missing_value_are_noted():
+    land = ["NA", "FR", "DE", None, "NA"] * 10
+    found = check(log_of([0, 1] * 25, {"land": land}, features=("land",)), "kinds of features")
+    assert found["status"] == "note"
+    assert "land has 20 texts such as NA, which are a level" in found["summary"]
+    assert [(row["looks_like"], row["strange"], row["row"]) for row in found["rows"]] == [
+        ("missing", 20, 0)
+    ]
 
 
 def test_a_text_of_its_own_in_nearly_every_row_looks_like_an_id():
     user = [f"u{i}" for i in range(50)]
-    found = check(log_of([0, 1] * 25, {"user": user}, features=("user",)), "kinds of features")
+    log = log_of([0, 1] * 25, {"user": user}, features=("user",), nearly_unique=("user",))
+    found = check(log, "kinds of features")
     assert found["status"] == "warn"
     assert "user has a value of its own" in found["summary"]
     assert (

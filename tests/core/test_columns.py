@@ -1,6 +1,8 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from equipoise.core import columns
 
@@ -55,7 +57,7 @@ def test_text_of_every_type(kind):
     )
     for each in every:
         assert columns.is_text(each)
-        assert columns.text(each).to_pylist() == ["a", "missing"]
+        assert columns.labels(each).to_pylist() == ["a", "missing"]
         assert columns.missing(each).tolist() == [False, True]
         with pytest.raises(TypeError):
             columns.numbers(each)
@@ -65,19 +67,40 @@ def test_text_of_every_type(kind):
     "kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)]
 )
 def test_a_vector_reads_as_its_numbers(kind):
-    assert columns.text(pa.chunked_array([pa.array([[0, 1], None], kind)])).to_pylist() == [
+    assert columns.labels(pa.chunked_array([pa.array([[0, 1], None], kind)])).to_pylist() == [
         "0 1",
         "missing",
     ]
 
 
 def test_nan_reads_missing_as_text():
-    assert columns.text(column([1.0, NAN, None])).to_pylist() == ["1", "missing", "missing"]
+    assert columns.labels(column([1.0, NAN, None])).to_pylist() == ["1", "missing", "missing"]
+
+
+def test_text_that_is_missing_stays_null():
+    assert columns.text(column([1.0, NAN, None])).to_pylist() == ["1", None, None]
+    assert columns.text(column(["missing", None])).to_pylist() == ["missing", None]
+
+
+STRANGE = ["missing", '"missing"', '"missing', "", "nan", "NaN", "None", "null", "NA", "\0", "a\0"]
+STRANGE_TEXT = st.none() | st.sampled_from(STRANGE) | st.text(st.sampled_from('a"\0\n'), max_size=4)
+
+
+@settings(max_examples=50)
+@given(st.lists(STRANGE_TEXT, min_size=1, max_size=12), st.booleans())
+def test_labels_are_equal_where_values_are(values, encoded):
+    """No text is taken for a missing value or for another text, in Arrow or in numpy."""
+    labels = columns.labels(column(values, pa.string(), encoded)).to_pylist()
+    assert len(set(zip(values, labels, strict=True))) == len(set(values)) == len(set(labels))
+    assert len(np.unique(np.asarray(labels, np.str_))) == len(set(values))
+    assert [label == "missing" for label in labels] == [value is None for value in values]
+    codes, names = columns.codes(column(values, pa.string(), encoded))
+    assert [names[code] for code in codes] == labels
 
 
 def test_no_rows_are_no_trouble():
     empty = pa.chunked_array([], pa.dictionary(pa.int8(), pa.string()))
-    assert columns.text(empty).to_pylist() == []
+    assert columns.labels(empty).to_pylist() == []
     assert columns.missing(empty).tolist() == []
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -272,7 +273,42 @@ def test_rare_levels_are_kept_as_digests_and_encoded_as_before():
 
 
 def test_levels_of_few_rows_stand_as_they_are():
-    assert FeatureMap().fit({"zip": ["rural"] + ["urban"] * 98}).levels_["zip"] == [
+    assert FeatureMap().fit({"zip": ["rural"] + ["urban"] * 4}).levels_["zip"] == [
         "rural",
         "urban",
     ]
+    hidden, urban = FeatureMap().fit({"zip": ["rural"] + ["urban"] * 5}).levels_["zip"]
+    assert (hidden[:1], urban) == ("#", "urban")
+
+
+def test_a_text_that_reads_missing_is_not_a_missing_one():
+    features = FeatureMap().fit({"zip": ["missing", None, "urban"]})
+    assert features.table({"zip": ["missing", None, '"missing"']}).to_pydict() == {
+        'zip="missing"': [1.0, 0.0, 0.0],
+        "zip=missing": [0.0, 1.0, 0.0],
+        "zip=urban": [0.0, 0.0, 0.0],
+    }
+    old = {"columns": ["zip"], "levels": {"zip": ["missing", "urban"]}}  # version 0.1.0
+    of_old = FeatureMap.from_json(old).table({"zip": ["missing", None]})
+    assert of_old["zip=missing"].to_pylist() == [1.0, 1.0]
+
+
+def test_a_text_that_reads_like_a_digest_is_not_one():
+    emails = [f"user{i}@example.org" for i in range(3)]
+    levels = FeatureMap().fit({"who": ["a"] * 40 + emails}).levels_["who"]
+    hidden = [level for level in levels if level != "a"]
+    again = FeatureMap().fit({"who": ["a"] * 40 + emails + hidden * 20})
+    assert not set(hidden) & set(again.levels_["who"])
+    every = pa.chunked_array([["a", *emails, *hidden, "#" + "0" * 16]])
+    assert again.is_level("who", every).tolist() == [True] * 7 + [False]
+
+
+def test_digests_are_those_of_no_list():
+    """Lists of hashed e-mail addresses are sha256, or the digests of another map."""
+    levels = {}
+    for other in ("rome", "oslo"):
+        features = FeatureMap().fit({"who": ["ann@example.org"] + [other] * 40})
+        levels[other] = features.levels_["who"]
+        assert features.to_json() == FeatureMap.from_json(features.to_json()).to_json()
+    assert len({level for each in levels.values() for level in each}) == 4
+    assert hashlib.sha256(b"ann@example.org").hexdigest()[:16] not in str(levels)

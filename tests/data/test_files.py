@@ -2,8 +2,11 @@ import gzip
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from equipoise.core.errors import DataError
 from equipoise.data.files import column_names, read_batches, read_table
@@ -174,3 +177,65 @@ def test_parquet_batches_do_not_hold_what_was_read(tmp_path):
         assert len(batch) == 5_000
         most = max(most, pa.total_allocated_bytes() - before)
     assert most < 0.35 * table.nbytes  # 0.18; 1.36 where pages are kept
+
+
+TOKENS = ["", "NA", "N/A", "n/a", "null", "NULL", "nan", "NaN", "None", "missing", "#N/A", "-nan"]
+PRINTED = st.characters(min_codepoint=32, exclude_categories=["Cs", "Zl", "Zp"])
+FIELDS = st.lists(
+    st.tuples(
+        st.none() | st.sampled_from(TOKENS) | st.text(PRINTED, max_size=5),
+        st.sampled_from([1.5, -2.0, "NA", "nan", "null", "N/A", ""]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def written(value):
+    if value is None:
+        return ""
+    quoted = '"' + value.replace('"', '""') + '"'
+    return quoted if value == "" or set(value) & set(',"') else value
+
+
+@settings(deadline=None, max_examples=25)
+@given(FIELDS)
+def test_a_log_as_csv_is_the_same_as_parquet(tmp_path_factory, fields):
+    """In text only an empty field is missing; numbers take what programs write for none; whole or
+    by batches, with types said or not, and however the CSV was written.
+    """
+    text = [*(value for value, _ in fields), "Oslo", None]
+    numbers = [*(value for _, value in fields), 3.5, 4.5]
+    want = pa.table({"t": text, "x": [x if isinstance(x, float) else None for x in numbers]})
+    folder = tmp_path_factory.mktemp("fields")
+    parquet, by_hand, by_arrow = (folder / name for name in ("a.parquet", "a.csv", "b.csv"))
+    pq.write_table(want, parquet)
+    lines = [f"{written(t)},{x}" for t, x in zip(text, numbers, strict=True)]
+    by_hand.write_text("\n".join(["t,x", *lines]), encoding="utf-8", newline="")
+    pcsv.write_csv(want, by_arrow)
+    types = dict(zip(want.column_names, want.schema.types, strict=True))
+    for file in (parquet, by_hand, by_arrow):
+        for said in (None, types):
+            assert read_table(file, types=said).equals(want)
+            batches = read_batches(file, types=said, batch_size=3)
+            assert pa.Table.from_batches(batches).combine_chunks().equals(want)
+
+
+def test_text_in_any_block_of_a_csv_stands_as_it_is(tmp_path, monkeypatch):
+    """A field that reads NA comes first in the third block."""
+    monkeypatch.setattr("equipoise.data.files.CSV_BLOCK", 64)
+    land = ["Oslo"] * 30 + ["NA"] + [None] + ["Rome"] * 30
+    file = tmp_path / "log.csv"
+    lines = [f"{name or ''},{'NA' if i % 7 == 0 else i}" for i, name in enumerate(land)]
+    file.write_text("\n".join(["land,x", *lines]))
+    types = {"land": pa.string(), "x": pa.float64()}
+    table = pa.Table.from_batches(list(read_batches(file, types=types)))
+    assert table["land"].to_pylist() == land
+    assert table["x"].to_pylist() == [None if i % 7 == 0 else i for i in range(len(land))]
+
+
+def test_a_column_of_na_alone_is_text_and_an_empty_one_has_no_type(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("land,empty\nNA,\nNA,\n")
+    assert read_table(file).to_pydict() == {"land": ["NA", "NA"], "empty": [None, None]}
+    assert read_table(file).schema.types == [pa.string(), pa.null()]

@@ -46,8 +46,9 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
         text = np.ascontiguousarray(ids.astype(np.str_))
         letters = text.view(np.uint32).reshape(len(text), -1)
         words = np.broadcast_to(start, len(text)).copy()
-        for column in letters.T:  # the padding of short ids changes nothing
-            words = np.where(column > 0, _mix(words ^ column.astype(np.uint64)), words)
+        length = np.strings.str_len(text)
+        for place, column in enumerate(letters.T):  # the padding of short ids changes nothing
+            words = np.where(place < length, _mix(words ^ column.astype(np.uint64)), words)
         words = _mix(words)
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 

@@ -68,12 +68,11 @@ def score_file(
     artifact = artifact.numbered() if number_rows else artifact
     artifact.units.check_names(column_names(units), str(units))
     counts, summary = UnitCounts(artifact.units), artifact.summary()
-    rows = counts.counting(
-        read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
-    )
+    rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
+    assigned = _on_the_whole(artifact, rows, counts) if hold else artifact.batches(rows, counts)
     with replacing(out, EARLIER_SCORES) as file:
         writer = None
-        for batch in _on_the_whole(artifact, rows) if hold else artifact.batches(rows):
+        for batch in assigned:
             writer = writer or pq.ParquetWriter(
                 file, batch.schema.with_metadata(MARK), compression="zstd"
             )
@@ -93,17 +92,19 @@ def score_file(
 def score_batches(
     policy: Path | str, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """Assign units by the artifact of a snapshot folder, batch by batch."""
+    """Assign units by the artifact of a snapshot folder, batch by batch; a `UnitsWarning` says
+    where most of a column is missing or unlike the log.
+    """
     return read_artifact(policy).batches(batches)
 
 
 def _on_the_whole(
-    artifact: Artifact, batches: Iterable[pa.RecordBatch]
+    artifact: Artifact, batches: Iterable[pa.RecordBatch], counts: UnitCounts
 ) -> Iterator[pa.RecordBatch]:
     """The assignments of units that are taken as a whole."""
     rows = [batch for batch in batches if batch.num_rows]
     if rows:
-        yield from artifact.rebudget(pa.Table.from_batches(rows)).to_batches()
+        yield from artifact.rebudget(pa.Table.from_batches(rows), counts).to_batches()
 
 
 def check_out(out: Path, units: Path, policy: Path) -> None:

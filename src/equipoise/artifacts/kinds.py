@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from equipoise.artifacts.unit_columns import UnitReader
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.errors import SnapshotError
 from equipoise.core.registry import Registry
 from equipoise.core.snapshot import read_snapshot
@@ -44,10 +45,12 @@ class Artifact(Protocol):
     def numbered(self) -> Artifact:
         """The same for units without ids, which are given by their row numbers."""
 
-    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The assignments of every batch, one batch each."""
 
-    def rebudget(self, frame: Any) -> pa.Table:
+    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
         """The assignment that meets the demands on the units of a frame as a whole, or an error
         where it has none to meet.
         """

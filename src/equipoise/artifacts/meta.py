@@ -20,6 +20,7 @@ from equipoise.core.snapshot import FIX, SHOWN, as_written
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Key = Annotated[str, Field(max_length=17)]  # of digests
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -34,6 +35,7 @@ class FeaturesMeta(MetaTable):
 
     columns: list[str]
     levels: dict[str, list[str]]
+    key: Key = ""
 
 
 class ColumnTypeMeta(MetaTable):
@@ -50,6 +52,7 @@ class ColumnsMeta(MetaTable):
     types: dict[str, ColumnTypeMeta]
     missing: dict[str, Share]
     labels: dict[str, list[str]]
+    key: Key = ""
 
 
 class CostsMeta(MetaTable):

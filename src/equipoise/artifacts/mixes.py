@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from equipoise.artifacts.meta import MixesMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.columns import free_name
@@ -75,13 +76,14 @@ class MixPolicy:
         """One row a user of a frame of raw columns: the id or number, the cluster, and a column a
         category.
         """
-        assignment = self._assign(to_arrow(frame), start)
+        counts = UnitCounts(self.units)
+        assignment = self._assign(counts.read(to_arrow(frame)), start)
         if self.id is not None:
             refuse_repeated(assignment[self.id], self.id)
+        counts.warn()
         return assignment
 
-    def _assign(self, raw: pa.Table, start: int) -> pa.Table:
-        table = self.units.read(raw, start)
+    def _assign(self, table: pa.Table, start: int) -> pa.Table:
         X, names = matrix(self.features.table(table))
         complete(X, names)
         numbers = np.arange(start, start + table.num_rows)
@@ -92,11 +94,13 @@ class MixPolicy:
         name = free_name(self.id or "row", (cluster, *columns))
         return pa.table({name: unit, cluster: label + 1, **columns})
 
-    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The mixes of every batch, one batch each; users without an id are numbered through."""
-        yield from assign_batches(batches, self._assign, self.id)
+        yield from assign_batches(batches, self._assign, self.units, counts)
 
-    def rebudget(self, frame: Any) -> pa.Table:
+    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
         """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes
         were found.
         """

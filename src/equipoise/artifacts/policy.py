@@ -27,6 +27,7 @@ from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, model_of
 from equipoise.artifacts.rebudget import rebudget_units
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
@@ -112,18 +113,24 @@ class Scorer:
         pyarrow.Table
             One row per unit; columns as in `assignments`.
         """
-        assignment = self._assign(to_arrow(frame), 0)
+        counts = UnitCounts(self.units)
+        assignment = self._assign(counts.read(to_arrow(frame)), 0)
         if self.id is not None:
             refuse_repeated(assignment[self.id], self.id)
+        counts.warn()
         return assignment
 
-    def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Assign the units of record batches, one batch of assignments for each.
 
         Parameters
         ----------
         batches : iterable of pyarrow.RecordBatch
             Raw columns, as in the log; empty batches are left out.
+        counts : UnitCounts, optional
+            What counts what units lack; without it warnings say what is most of a column.
 
         Yields
         ------
@@ -135,27 +142,32 @@ class Scorer:
         InputError
             Where a column is missing or of another type, or an id is missing or occurs twice.
         """
-        yield from assign_batches(batches, self._assign, self.id)
+        yield from assign_batches(batches, self._assign, self.units, counts)
 
-    def rebudget(self, frame: Any) -> pa.Table:
+    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
         """Assign the units of a frame so that the policy's demands hold on them as a whole.
 
         Parameters
         ----------
         frame : frame, (n rows)
             Raw columns, as in the log.
+        counts : UnitCounts, optional
+            What counts what units lack; without it warnings say what is most of a column.
 
         Returns
         -------
         pyarrow.Table
             As in `assign`; no more is expected to be spent than the demands allow.
         """
-        table = self.units.read(to_arrow(frame))
+        every = counts or UnitCounts(self.units)
+        table = every.read(to_arrow(frame))
         unit = self._unit(table, 0)
         if self.id is not None:
             refuse_repeated(unit, self.id)
         effects, expected, groups = self._facts(table)
         choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit))
+        if counts is None:
+            every.warn()
         return self._table(unit, choice, score, expected)
 
     def budget(self) -> float | None:
@@ -181,8 +193,7 @@ class Scorer:
         cells = dict.fromkeys((self.policy.control, *self.policy.candidates), 0)
         return AssignmentSummary(self.budget(), cells)
 
-    def _assign(self, raw: pa.Table, start: int) -> pa.Table:
-        table = self.units.read(raw, start)
+    def _assign(self, table: pa.Table, start: int) -> pa.Table:
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, start)
         decisions = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
@@ -196,7 +207,7 @@ class Scorer:
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
         groups = {
-            name: np.asarray(columns.text(table[name]).to_pylist(), dtype=np.str_)
+            name: np.asarray(columns.labels(table[name]).to_pylist(), dtype=np.str_)
             for name in self.units.groups
         }
         return effects, self.costs.expected(effects, table), groups
@@ -253,7 +264,7 @@ def _ids(unit: Any) -> Any:
     return (
         unit
         if isinstance(unit, np.ndarray)
-        else np.asarray(columns.text(unit).to_pylist(), dtype=np.str_)
+        else np.asarray(columns.labels(unit).to_pylist(), dtype=np.str_)
     )
 
 

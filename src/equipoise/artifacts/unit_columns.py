@@ -9,7 +9,6 @@ Snapshots of version 0.1.0 remember no types: their columns are only looked for 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +18,9 @@ import pyarrow as pa
 from equipoise.core import columns
 from equipoise.core.column_types import ColumnType, column_type
 from equipoise.core.errors import InputError
-from equipoise.core.features import FeatureMap
+from equipoise.core.features import FeatureMap, digest
 from equipoise.core.log import Log
 from equipoise.core.suggest import among
-
-DIGEST = 16  # hexadecimal digits of a label's digest
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,14 @@ class UnitColumns:
         The share of the log's rows without a value, of each feature.
     labels : mapping of str to tuple of str, default empty
         The digests of the log's labels, of each column that a demand names.
+    key : str, default ""
+        Of these digests, so that they match no list of hashed e-mail addresses.
     """
 
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    key: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The columns as plain JSON."""
@@ -50,6 +50,7 @@ class UnitColumns:
             "types": {name: own.to_json() for name, own in self.types.items()},
             "missing": dict(self.missing),
             "labels": {name: list(labels) for name, labels in self.labels.items()},
+            "key": self.key,
         }
 
     @classmethod
@@ -59,7 +60,7 @@ class UnitColumns:
         for own in types.values():
             own.data_type  # noqa: B018 - a type that Arrow does not have fails here
         labels = {name: tuple(labels) for name, labels in plain["labels"].items()}
-        return cls(types, dict(plain["missing"]), labels)
+        return cls(types, dict(plain["missing"]), labels, str(plain.get("key", "")))
 
 
 def columns_of(meta: Mapping[str, Any]) -> UnitColumns:
@@ -100,13 +101,13 @@ def unit_columns(
     every = [*log.roles.features, *named, *(name for name in (cost, id) if name is not None)]
     types = {name: column_type(log.table[name]) for name in every}
     missing = {name: float(columns.missing(log.table[name]).mean()) for name in log.roles.features}
-    labels = {name: tuple(sorted(map(digest, log.codes(name)[1]))) for name in named}
-    return UnitColumns(types, missing, labels)
-
-
-def digest(label: str) -> str:
-    """What stands for a label in a snapshot."""
-    return hashlib.sha256(label.encode()).hexdigest()[:DIGEST]
+    every_label = {name: log.codes(name)[1] for name in named}
+    key = digest("\n".join(label for labels in every_label.values() for label in labels))
+    labels = {
+        name: tuple(sorted(digest(label, key) for label in own))
+        for name, own in every_label.items()
+    }
+    return UnitColumns(types, missing, labels, key)
 
 
 @dataclass(frozen=True)

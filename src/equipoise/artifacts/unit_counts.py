@@ -1,30 +1,36 @@
-"""What a file of units lacks: per feature its missing values and the levels that no row of the log
-had, per column of a demand the labels that no row of the log had.
+"""What units lack: per feature its missing values and the levels that no row of the log had, per
+column of a demand the labels that no row of the log had.
 
-Each is counted; where it is most of a column, a caution says so; a column without any value, or
-without any label that the log had, is refused.
+Each is counted, in one frame, over a stream or over a file, in memory that does not grow with them.
+Where it is most of a column, a caution says so: a `UnitsWarning` for frames and streams.  A file
+with a column without any value, or without any label that the log had, is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from equipoise.artifacts.unit_columns import UnitReader, digest
+from equipoise.artifacts.unit_columns import UnitReader
 from equipoise.core import columns
 from equipoise.core.errors import InputError
+from equipoise.core.features import digest
 
 MOST = 0.5  # share of a column
 FEW = 10  # units of which a column may have no value at all
 FIX = "check the file; where the column is no longer known, run the plan again without it"
 
 
+class UnitsWarning(UserWarning):
+    """Of the units that are assigned most lack what the log had."""
+
+
 class UnitCounts:
-    """Counts over the batches of a file.
+    """Counts over the units of a frame, a stream or a file.
 
     Parameters
     ----------
@@ -37,9 +43,8 @@ class UnitCounts:
     >>> from equipoise.core.features import FeatureMap
     >>> reader = UnitReader(FeatureMap().fit({"city": ["Oslo", "Rome"]}), UnitColumns())
     >>> counts = UnitCounts(reader)
-    >>> batch = pa.record_batch({"city": ["Oslo", "Lima", None]})
-    >>> list(counts.counting([batch])) == [batch]
-    True
+    >>> counts.read(pa.table({"city": ["Oslo", "Lima", None], "age": [1, 2, 3]})).column_names
+    ['city']
     >>> counts.report()["missing"], counts.report()["unseen"]
     ({'city': 1}, {'city': 1})
     """
@@ -49,25 +54,25 @@ class UnitCounts:
         self.units = 0
         self.missing = dict.fromkeys(reader.features.columns_, 0)
         self.unseen = dict.fromkeys(reader.features.levels_, 0)
+        self._said: set[str] = set()
         self.unknown = {name: 0 for name in reader.groups if name in reader.columns.labels}
 
-    def counting(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Pass batches on, their columns checked and counted.
+    def read(self, raw: pa.Table) -> pa.Table:
+        """The next units, their columns checked and counted.
 
         Parameters
         ----------
-        batches : iterable of pyarrow.RecordBatch
+        raw : pyarrow.Table, (n rows)
             Raw columns.
 
-        Yields
-        ------
-        pyarrow.RecordBatch
-            The columns that are needed.
+        Returns
+        -------
+        pyarrow.Table
+            The columns that are needed, n rows.
         """
-        for batch in batches:
-            table = self._reader.read(pa.Table.from_batches([batch]), self.units)
-            self._add(table)
-            yield from table.combine_chunks().to_batches()
+        table = self._reader.read(raw, self.units)
+        self._add(table)
+        return table
 
     def _add(self, table: pa.Table) -> None:
         self.units += table.num_rows
@@ -78,9 +83,9 @@ class UnitCounts:
                 known = self._reader.features.is_level(name, table[name])
                 self.unseen[name] += int((~known & ~absent).sum())
         for name in self.unknown:
-            labels = set(self._reader.columns.labels[name])
-            for item in pc.value_counts(columns.text(table[name])).to_pylist():
-                self.unknown[name] += item["counts"] * (digest(item["values"]) not in labels)
+            key, labels = self._reader.columns.key, set(self._reader.columns.labels[name])
+            for item in pc.value_counts(columns.labels(table[name])).to_pylist():
+                self.unknown[name] += item["counts"] * (digest(item["values"], key) not in labels)
 
     def check(self) -> None:
         """Refuse a file in which a feature has no value at all though the log's had some, or a
@@ -109,19 +114,35 @@ class UnitCounts:
         list of str
             Empty where there is nothing to say.
         """
+        return list(self._cautions().values())
+
+    def warn(self) -> None:
+        """Say each caution once, as a `UnitsWarning`, where there are units enough to tell."""
+        if self.units < FEW:
+            return
+        for about, caution in self._cautions().items():
+            if about not in self._said:
+                self._said.add(about)
+                text = f"of {self.units:,} units {caution.replace(' of the units', '', 1)}"
+                warnings.warn(text, UnitsWarning, stacklevel=3)
+
+    def _cautions(self) -> dict[str, str]:
+        """The cautions, by what each is about."""
         usual = self._reader.columns.missing
-        said = []
+        said = {}
         for name, count in self.missing.items():
             if self.share(count) > MOST >= usual.get(name, 0.0):
-                said.append(f"{self.share(count):.0%} of the units have no {name!r}")
+                said[f"missing {name}"] = f"{self.share(count):.0%} of the units have no {name!r}"
         for name, count in self.unseen.items():
             if count > MOST * max(self.units - self.missing[name], 1):
                 share = f"{self.share(count):.0%} of the units"
-                said.append(f"{share} have a level of {name!r} that no row of the log had")
+                lacks = f"have a level of {name!r} that no row of the log had"
+                said[f"unseen {name}"] = f"{share} {lacks}"
         for name, count in self.unknown.items():
             if count:
                 share = f"{self.share(count):.1%} of the units"
-                said.append(f"{share} have a label of {name!r} that no row of the log had")
+                lacks = f"have a label of {name!r} that no row of the log had"
+                said[f"unknown {name}"] = f"{share} {lacks}"
         return said
 
     def share(self, count: int) -> float:

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.allocation.hashing import uniform
+from equipoise.artifacts.unit_columns import UnitReader
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
@@ -74,7 +76,7 @@ class UniqueIds:
             raise InputError(f"id {self.name!r}", "have no missing value", "null", row, FIX)
         if len(ids) == 0:
             return
-        text = np.asarray(columns.text(ids).to_pylist(), np.str_)
+        text = np.asarray(columns.labels(ids).to_pylist(), np.str_)
         self._file.write(np.stack([uniform(text, 0, s) for s in STREAMS], axis=1).tobytes())
         self.rows += len(text)
 
@@ -118,7 +120,10 @@ def refuse_repeated(ids: pa.ChunkedArray, name: str) -> None:
 
 
 def assign_batches(
-    batches: Iterable[pa.RecordBatch], assign: Callable[[pa.Table, int], pa.Table], id: str | None
+    batches: Iterable[pa.RecordBatch],
+    assign: Callable[[pa.Table, int], pa.Table],
+    reader: UnitReader,
+    counts: UnitCounts | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Assign the units of record batches; ids may repeat in none of them.
 
@@ -127,9 +132,12 @@ def assign_batches(
     batches : iterable of pyarrow.RecordBatch
         Raw columns; empty batches are left out.
     assign : callable
-        (table, number of its first row) -> assignments, the ids among their columns.
-    id : str or None
-        The column of ids; None where rows are numbered.
+        (columns that are needed, number of the first row) -> assignments, the ids among their
+        columns.
+    reader : UnitReader
+        How units are read.
+    counts : UnitCounts, optional
+        What counts the units; by default nobody asks, so warnings say what is most of a column.
 
     Yields
     ------
@@ -138,19 +146,24 @@ def assign_batches(
 
     Examples
     --------
-    >>> batch = pa.record_batch({"user": ["ann", "bob"]})
-    >>> next(assign_batches([batch], lambda table, start: table, "user")).num_rows
+    >>> from equipoise.artifacts.unit_columns import UnitColumns
+    >>> from equipoise.core.features import FeatureMap
+    >>> reader = UnitReader(FeatureMap().fit({"age": [31]}), UnitColumns(), id="user")
+    >>> batch = pa.record_batch({"user": ["ann", "bob"], "age": [40, 50]})
+    >>> next(assign_batches([batch], lambda table, start: table, reader)).num_rows
     2
     """
-    start = 0
+    every, id = counts or UnitCounts(reader), reader.id
     with nullcontext() if id is None else UniqueIds(id) as ids:
         for batch in batches:
             if batch.num_rows == 0:
                 continue
-            assignment = assign(pa.Table.from_batches([batch]), start)
+            start = every.units
+            assignment = assign(every.read(pa.Table.from_batches([batch])), start)
             if ids is not None and id is not None:
                 ids.add(assignment[id])
-            start += batch.num_rows
+            if counts is None:
+                every.warn()
             yield from assignment.combine_chunks().to_batches()
         if ids is not None:
             ids.check()

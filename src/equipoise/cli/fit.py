@@ -62,7 +62,7 @@ def fit(
     from equipoise.artifacts.model import write_model
     from equipoise.artifacts.unit_columns import unit_columns
     from equipoise.cli.show import as_json
-    from equipoise.pipeline.plan.estimators import make_estimator
+    from equipoise.pipeline.plan.estimators import check_estimators, make_estimator
     from equipoise.pipeline.plan.log import open_log
     from equipoise.pipeline.plan.schema import EstimatorPlan
     from equipoise.pipeline.study.cross_fit import fit_model
@@ -78,15 +78,13 @@ def fit(
         group=group,
         propensity=propensity,
     )
-    log = open_log(plan)
     same = estimator in ("", plan.estimator.name)
     params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
-    unfitted = make_estimator(
-        EstimatorPlan(name=estimator or plan.estimator.name, params=params),
-        log.space,
-        plan.run.seed,
-    )
-    model = fit_model(log, unfitted)
+    named = EstimatorPlan(name=estimator or plan.estimator.name, params=params)
+    plan = plan.model_copy(update={"estimator": named})
+    check_estimators(plan)
+    log = open_log(plan)
+    model = fit_model(log, make_estimator(named, log.space, plan.run.seed))
     model = replace(model, seen=fingerprint(log), columns=unit_columns(log))
     snapshot = write_model(out, model)
     if json:

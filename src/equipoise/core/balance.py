@@ -12,13 +12,13 @@ import numpy as np
 
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.audit_groups import MOST_GROUPS, audit_groups
 from equipoise.core.features import FeatureMap
 from equipoise.core.log import Log
 
 SMD_LIMIT, SMD_SIGMAS = 0.1, 3.0
 PROXY_LIMIT = 0.5  # R2 of a protected column on the features
 PROXY_ROWS = 100_000
-LEVELS_LIMIT = 12  # a protected number with more different values is treated as a number
 WORST = 10  # rows shown of a long table
 
 
@@ -144,12 +144,10 @@ def _targets(log: Log, column: str) -> list[tuple[str, Floats]]:
     """A protected column as numbers to be explained: itself where it is a number of many values,
     else one indicator a level.
     """
-    codes, labels = log.codes(column)
-    if columns.is_numeric(log.table[column]) and len(labels) > LEVELS_LIMIT:
+    if columns.is_numeric(log.table[column]) and len(log.codes(column)[1]) > MOST_GROUPS:
         return [("", _filled(log.numbers(column)))]
-    return [
-        (label, (codes == i).astype(np.float64)) for i, label in enumerate(labels[:LEVELS_LIMIT])
-    ]
+    codes, labels = audit_groups(log, column)
+    return [(label, (codes == i).astype(np.float64)) for i, label in enumerate(labels)]
 
 
 def _r2(design: Floats, target: Floats) -> float:

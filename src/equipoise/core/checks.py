@@ -17,6 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.special import chdtrc
 
 from equipoise.core import columns
@@ -34,6 +36,7 @@ from equipoise.core.weights import SUM_TOLERANCE
 
 RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
+NO_VALUES = ("NA", "N/A", "#N/A", "n/a", "NULL", "null", "NaN", "nan", "None")
 ONE_ROW_LIMIT = 0.01  # share of a metric's total in one row
 MOSTLY = 0.9  # the share of values that makes a text column look like numbers, or like an id
 
@@ -218,10 +221,10 @@ def constant_features(log: Log) -> Check:
 
 
 def kinds(log: Log) -> Check:
-    """Text features that look like something else: numbers but for a few values, or a name for each
-    row.
+    """Text features that look like something else: numbers but for a few values, a name for each
+    row, or levels such as NA, which some programs write for a missing value.
     """
-    rows, worries = [], []
+    rows, worries, notes = [], [], []
     for name in log.roles.features:
         column = log.table[name]
         if not columns.is_text(column):
@@ -229,30 +232,30 @@ def kinds(log: Log) -> Check:
         present = ~columns.missing(column)
         strange = ~columns.reads_as_number(column) & present
         levels, values = len(column.drop_null().unique()), int(present.sum())
+        about: dict[str, Any] = {"feature": name, "looks_like": "numbers", "values": values}
         if 0 < strange.sum() <= (1 - MOSTLY) * values:
             row = int(np.argmax(strange))
             worries.append(
-                f"{name} is numbers but for {strange.sum():,} of its values, as"
-                f" {column[row].as_py()!r} at row {row}"
+                f"{name} is numbers but for {strange.sum():,} of its values, as in row {row}"
             )
-            rows.append(
-                {
-                    "feature": name,
-                    "looks_like": "numbers",
-                    "values": values,
-                    "strange": int(strange.sum()),
-                    "row": row,
-                }
-            )
+            rows.append({**about, "strange": int(strange.sum()), "row": row})
         elif levels >= MOSTLY * len(log) and levels > FEW:
             worries.append(f"{name} has a value of its own in nearly every row: is it the id?")
-            rows.append({"feature": name, "looks_like": "id", "values": values, "levels": levels})
+            rows.append({**about, "looks_like": "id", "levels": levels})
+        empty = np.asarray(pc.is_in(columns.text(column), value_set=pa.array(NO_VALUES)))
+        if empty.any():
+            notes.append(f"{name} has {empty.sum():,} texts such as NA, which are a level")
+            row = int(np.argmax(empty))
+            rows.append({**about, "looks_like": "missing", "strange": int(empty.sum()), "row": row})
+    fix = " Leave a field empty where its value is missing." if notes else ""
     if worries:
         fix = (
-            "Mend the values, or give the column its own role (id, group), or leave it out of the"
-            " features."
+            " Mend the values, or give the column its own role (id, group), or leave it out of the"
+            f" features.{fix}"
         )
-        return check("kinds of features", "warn", f"{'; '.join(worries)}. {fix}", rows)
+    if rows:
+        summary = f"{'; '.join(worries + notes)}.{fix}"
+        return check("kinds of features", "warn" if worries else "note", summary, rows)
     return check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
 
 

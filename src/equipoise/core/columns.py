@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Bools, Floats, Ints
 
 MISSING = "missing"  # the label of a missing value
+QUOTED = r'\A("*(?:missing|(?s:.*)\x00)"*)\z'  # the texts that `labels` puts in quotes
 MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0}  # microseconds of a unit
 DAY = 86_400e6  # likewise
 
@@ -206,27 +207,38 @@ def reads_as_number(column: pa.ChunkedArray) -> Bools:
 
 
 def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values as ``string``, a vector's numbers joined by spaces; a missing one reads
-    "missing".
-    """
+    """The values as ``string``, a vector's numbers joined by spaces; what is missing is null."""
     column = decoded(column)
     if is_vector(column):
         column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
-    return pc.fill_null(pc.cast(column, pa.string()), MISSING)
+    return pc.cast(column, pa.string())
+
+
+def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values as labels, ``string`` without nulls, two of which are equal where the values are.
+
+    A missing value is the label "missing".  A text that could be taken for it, or that numpy would
+    cut, since it ends in NUL, stands in quotes, and so does such a text in quotes.
+
+    >>> labels(pa.chunked_array([["Oslo", None, "missing"]])).to_pylist()
+    ['Oslo', 'missing', '"missing"']
+    """
+    values = text(column)
+    if is_text(column):
+        values = pc.replace_substring_regex(values, QUOTED, r'"\1"')
+    return pc.fill_null(values, MISSING)
 
 
 def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """The place of each row's label among the labels in order, (n,), and these; a missing value is
-    the label "missing".
-    """
-    dictionary = text(column).combine_chunks().dictionary_encode()
-    labels = dictionary.dictionary.to_pylist()
-    order = np.argsort(np.asarray(labels, dtype=object))
+    """The place of each row's label among the labels in order, (n,), and these; see `labels`."""
+    dictionary = labels(column).combine_chunks().dictionary_encode()
+    names = dictionary.dictionary.to_pylist()
+    order = np.argsort(np.asarray(names, dtype=object))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return rank[dictionary.indices.to_numpy()], [labels[i] for i in order]
+    return rank[dictionary.indices.to_numpy()], [names[i] for i in order]
 
 
 def missing(column: pa.ChunkedArray) -> Bools:

@@ -8,7 +8,7 @@ it is data (JSON), not code.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,10 +29,11 @@ from equipoise.core.frames import as_floats, is_array, to_arrow
 ONE_HOT_LIMIT = 12
 CONTAINERS = ("default", "pandas", "polars")  # what `transform` gives, by scikit-learn's names
 LARGEST = float(np.finfo(np.float32).max)  # some learners hold features and metrics in 32 bits
-# in so many rows or more, a level that fewer than RARE rows have may be personal: it is kept as a
-# digest
-MANY_ROWS, RARE = 100, 10
+# a level that fewer than RARE rows and fewer than this share of them have may be personal: it is
+# kept as a digest
+RARE, RARE_SHARE = 10, 0.2
 DIGEST = 16  # hexadecimal digits
+HIDDEN = re.compile(r"#[0-9a-f]{16}")  # a level that is kept as a digest
 
 
 def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
@@ -127,8 +128,12 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     Numbers, booleans and times stay one column (missing = NaN).  Text of up to 12 levels becomes
     one 0/1 column a level, text of more levels its frequency rank.  A level never seen in fit is
     all zeros, or the rank after the rarest: one pool of all that is new, so that a level which one
-    fold alone has stops no estimator, and is not taken for a frequent one.  Of 100 rows or more, a
-    level in fewer than 10 is remembered by a digest, ``#`` and 16 letters, never as it stands.
+    fold alone has stops no estimator, and is not taken for a frequent one.  A missing text is the
+    level "missing", a text of that spelling another, in quotes.
+
+    A level in fewer than 10 rows and fewer than a fifth of them is remembered by a digest, ``#``
+    and 16 letters, never as it stands.  Digests are keyed by all levels of fit, so that they match
+    no list of hashed e-mail addresses and no other map's; whoever guesses a level can still try it.
 
     Examples
     --------
@@ -157,8 +162,11 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         table = to_arrow(X)
         self.unseen_ = "last"
         self.columns_: list[str] = list(table.column_names)
+        text = [name for name in self.columns_ if columns.is_text(table[name])]
+        counts = {name: _counts(columns.labels(table[name])) for name in text}
+        self.key_ = digest("\n".join(sorted(level for each in counts.values() for level in each)))
         self.levels_: dict[str, list[str]] = {
-            name: _levels(table[name]) for name in self.columns_ if columns.is_text(table[name])
+            name: _levels(each, self.key_) for name, each in counts.items()
         }
         names = self.get_feature_names_out().tolist()
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -301,14 +309,17 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     def _codes(self, name: str, column: pa.ChunkedArray) -> Floats:
         """The place of each value among the levels, by its digest where it is rare, (n,)."""
-        text, levels = columns.text(column), pa.array(self.levels_[name], pa.string())
-        code = pc.index_in(text, value_set=levels)
-        others = text.filter(pc.is_null(code)).unique()
-        if len(others) and any(level.startswith("#") for level in self.levels_[name]):
-            hidden = pc.index_in(
-                pa.array(map(_digest, others.to_pylist()), pa.string()), value_set=levels
-            )
-            code = pc.coalesce(code, hidden.take(pc.index_in(text, value_set=others)))
+        levels = pa.array(self.levels_[name], pa.string())
+        if self.unseen_ == "missing":  # as version 0.1.0 learnt it: null is the text "missing"
+            values = pc.fill_null(columns.text(column), columns.MISSING)
+        else:
+            values = columns.labels(column)
+        code = pc.index_in(values, value_set=levels)
+        if any(map(HIDDEN.fullmatch, self.levels_[name])):
+            others = values.filter(pc.is_null(code)).unique()
+            rare = pa.array([digest(one, self.key_) for one in others.to_pylist()], pa.string())
+            hidden = pc.index_in(rare, value_set=levels)
+            code = pc.coalesce(code, hidden.take(pc.index_in(values, value_set=others)))
         return np.asarray(code.to_numpy(), np.float64)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
@@ -365,11 +376,12 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Returns
         -------
         dict
-            ``columns`` in their order, the ``levels`` of each column of text, and what rank
-            ``unseen`` ones have: "last", or "missing" in what version 0.1.0 wrote.
+            ``columns`` in their order, the ``levels`` of each column of text, what rank ``unseen``
+            ones have: "last", or "missing" in what version 0.1.0 wrote, and the ``key`` of digests.
         """
         check_is_fitted(self)
-        return {"columns": self.columns_, "levels": self.levels_, "unseen": self.unseen_}
+        plain = {"columns": self.columns_, "levels": self.levels_, "unseen": self.unseen_}
+        return {**plain, "key": self.key_}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> FeatureMap:
@@ -388,6 +400,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self = cls()
         self.columns_, self.levels_ = list(plain["columns"]), dict(plain["levels"])
         self.unseen_ = str(plain.get("unseen", "missing"))
+        self.key_ = str(plain.get("key", ""))
         return self
 
 
@@ -396,26 +409,41 @@ def _check_container(container: Any) -> None:
         raise InputError("transform", f"be one of {', '.join(CONTAINERS)}", repr(container))
 
 
-def _levels(column: pa.ChunkedArray) -> list[str]:
+def _counts(labels: pa.ChunkedArray) -> dict[str, int]:
+    """How many rows have each label, the labels in order."""
+    items = pc.value_counts(labels).to_pylist()
+    return dict(sorted((str(item["values"]), int(item["counts"])) for item in items))
+
+
+def _levels(counts: dict[str, int], key: str) -> list[str]:
     """The levels of a column of text, rare ones as digests."""
-    counts = Counter(
-        {
-            str(item["values"]): item["counts"]
-            for item in pc.value_counts(columns.text(column)).to_pylist()
-        }
-    )
-    levels = sorted(counts)
+    levels = list(counts)
     if len(counts) > ONE_HOT_LIMIT:
         levels.sort(key=lambda level: -counts[level])
-    least = RARE if len(column) >= MANY_ROWS else 0
-    return [
-        level if counts[level] >= least or level == columns.MISSING else _digest(level)
+    least = least_rows(sum(counts.values()))
+    hidden = {
+        level
         for level in levels
-    ]
+        if level != columns.MISSING and (counts[level] < least or HIDDEN.fullmatch(level))
+    }
+    return [digest(level, key) if level in hidden else level for level in levels]
 
 
-def _digest(level: str) -> str:
-    return "#" + hashlib.sha256(level.encode()).hexdigest()[:DIGEST]
+def least_rows(n: int) -> float:
+    """How many of n rows must have a text that stands as it is in a snapshot or a report; fewer may
+    give a person away.
+    """
+    return min(RARE, RARE_SHARE * n)
+
+
+def digest(text: str, key: str = "") -> str:
+    """What stands for a text in a snapshot, ``#`` and 16 hexadecimal digits.
+
+    >>> digest("ann@example.org") == digest("ann@example.org", "key")
+    False
+    """
+    keyed = hashlib.blake2b(text.encode(), key=key.encode(), digest_size=DIGEST // 2)
+    return "#" + keyed.hexdigest()
 
 
 class FittedColumns:

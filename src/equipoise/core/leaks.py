@@ -73,7 +73,7 @@ def codes_of(column: pa.ChunkedArray) -> tuple[Ints, Ints, Bools]:
     """Codes (n,), of numbers in their order; their counts, and where values are missing (n,)."""
     absent = columns.missing(column)
     if columns.is_text(column):
-        encoded = columns.text(column).combine_chunks().dictionary_encode()
+        encoded = columns.labels(column).combine_chunks().dictionary_encode()
         codes = np.asarray(encoded.indices.to_numpy(), np.int64)
         return codes, np.bincount(codes), absent
     values = columns.numbers(column)

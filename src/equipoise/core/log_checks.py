@@ -13,6 +13,7 @@ from equipoise.core import columns
 from equipoise.core.errors import InputError, LogError, SpaceError
 from equipoise.core.features import LARGEST
 from equipoise.core.roles import Outcome, Roles
+from equipoise.core.unique_text import refuse_nearly_unique
 from equipoise.core.weights import RANGE, mean_one, rescaled
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def check_values(log: Log) -> None:
         mean_one(log.numbers(roles.weight), f"weight {roles.weight!r}")
     for name in roles.features:
         _check_feature(log, name)
+    refuse_nearly_unique(log.table, roles.features, roles.nearly_unique)
     _check_propensity(log)
     if roles.id:
         _check_ids(log, roles.id)

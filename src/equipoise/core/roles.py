@@ -81,6 +81,8 @@ class Roles:
     periods : bool, default True
         Whether ``time`` says who was likely to get what where the probabilities are not known: arms
         are then compared within periods.  False takes one share for all times.
+    nearly_unique : tuple of str, default ()
+        Features that may be text with a value of its own in nearly every row.
 
     Examples
     --------
@@ -102,6 +104,7 @@ class Roles:
     id: str | None = None
     protected: tuple[str, ...] = ()
     periods: bool = True
+    nearly_unique: tuple[str, ...] = ()
 
     @property
     def treatments(self) -> tuple[str, ...]:

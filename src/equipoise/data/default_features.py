@@ -3,6 +3,7 @@
 Left out are columns with a role, and
 
     id        a value of its own in every row: text (9 in 10 rows are enough) or whole numbers
+    personal  text that nearly names its row (`is_nearly_unique`), unless the log allows it
     name      a word of its name is one of an outcome (`OUTCOME_WORD`) and none says that it is
               of the past (`PAST_WORD`): ``visits``, but not ``visits_before`` or ``last_visit``
     constant  one value in every row of an arm and others elsewhere, as a claim under control
@@ -45,10 +46,12 @@ from equipoise.core.leaks import (
 )
 from equipoise.core.log import Log
 from equipoise.core.row_order import row_hashes
+from equipoise.core.unique_text import is_nearly_unique
 
 LOGGER = logging.getLogger(__name__)
 TEST_ROWS = 100_000
 ID_SHARE = 0.9  # different values a row that make text an id
+AS_ID = "it looks like an id: a value of its own in every row"
 
 OUTCOME_WORD = re.compile(
     r"bought|buys?|claim(s|ed)?|click(s|ed)?|conver(t|ted|sions?)|costs?|gmv|margins?|outcomes?"
@@ -87,7 +90,11 @@ def default_features(
     LogError
         Where the probability of each arm is not known and columns differ between arms.
     """
-    left_out = {name: reason for name in names if (reason := _unfit(name, table[name]))}
+    left_out = {}
+    for name in names:
+        reason = _unfit(name, table[name], name in log.roles.nearly_unique)
+        if reason:
+            left_out[name] = reason
     compared = [name for name in names if name not in left_out] if len(log) >= MIN_ROWS else []
     rows = _compared_rows(log, table.select(compared))
     sample, part = log.take(rows), table.select(compared).take(pa.array(rows))
@@ -130,25 +137,26 @@ def _question(uncertain: list[str], features: list[str]) -> LogError:
     )
 
 
-def _unfit(name: str, column: pa.ChunkedArray) -> str:
+def _unfit(name: str, column: pa.ChunkedArray, allowed: bool) -> str:
     """Why a column is no feature, whatever the arms; empty where it can be one."""
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
     if any(map(OUTCOME_WORD.fullmatch, words)) and not any(map(PAST_WORD.fullmatch, words)):
         return "its name is that of an outcome"
     if not columns.is_text(column) and not columns.is_numeric(column):
         return f"{column.type} is neither numbers, text nor times"
+    if columns.is_text(column):
+        values = column.drop_null()
+        if allowed or not is_nearly_unique(column):
+            return ""
+        is_id = len(values.unique()) >= ID_SHARE * len(column)
+        return AS_ID if is_id else "its text nearly names the row, as an e-mail address does"
     if len(column) < MIN_ROWS:
         return ""
-    if columns.is_text(column):
-        is_id = len(column.drop_null().unique()) >= ID_SHARE * len(column)
-    else:
-        kind = columns.value_type(column)
-        whole = pa.types.is_integer(kind)
-        if pa.types.is_floating(kind):
-            values = columns.numbers(column)
-            whole = bool(np.isfinite(values).all() and (values == np.floor(values)).all())
-        is_id = whole and len(column.unique()) == len(column)
-    return "it looks like an id: a value of its own in every row" if is_id else ""
+    whole = pa.types.is_integer(columns.value_type(column))
+    if pa.types.is_floating(columns.value_type(column)):
+        numbers = columns.numbers(column)
+        whole = bool(np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all())
+    return AS_ID if whole and len(column.unique()) == len(column) else ""
 
 
 def _compared_rows(log: Log, table: pa.Table) -> Ints:

@@ -1,6 +1,10 @@
 """One table file as Arrow: Parquet, CSV and TSV (also gzipped), whole or by record batches, with
 errors a person can act on.
 
+In a file of text a field is missing where it is empty and not in quotes.  In a column of numbers,
+times or true/false, what programs write for a missing one is missing too (NA, nan, null, ...); in a
+column of text it is text, for NA is Namibia.  So a log as CSV and as Parquet is the same log.
+
 Every failure is a `DataError` that names the file, the row where there is one, and what to do.
 """
 
@@ -10,7 +14,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,9 +75,34 @@ def read_table(
     with _explained(file):
         if _suffix(file) in PARQUET:
             return pq.ParquetFile(file).read(columns=wanted)
-        converting = _converting(wanted, types)
-        table = pcsv.read_csv(file, pcsv.ReadOptions(), _parsing(file), converting)
+        table = pcsv.read_csv(file, None, _parsing(file), _converting(wanted, types))
+        doubtful = _doubtful(table)
+        if doubtful:
+            text = pcsv.read_csv(file, None, _parsing(file), _as_text(doubtful))
+            table = _with_text(table, text)
     _check_text(file, table)
+    return table
+
+
+def _doubtful(table: pa.Table) -> list[str]:
+    """The columns of text, or of nothing but missing values, in which a field that reads NA may
+    have been taken for a missing one.
+    """
+    return [
+        field.name
+        for field in table.schema
+        if pa.types.is_null(field.type)
+        or (pa.types.is_string(field.type) and table[field.name].null_count > 0)
+    ]
+
+
+def _with_text(table: pa.Table, text: pa.Table) -> pa.Table:
+    """A table with columns of text as they stand in the file; one without any value stays as it
+    is.
+    """
+    for name in text.column_names:
+        if text[name].null_count < len(text):
+            table = table.set_column(table.column_names.index(name), name, text[name])
     return table
 
 
@@ -150,13 +179,35 @@ def read_batches(
             parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
             yield from parquet.iter_batches(batch_size=batch_size, columns=wanted)
             return
-        reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
-        converting = _converting(wanted, types)
-        with pcsv.open_csv(file, reading, _parsing(file), converting) as stream:
-            for block in stream:
-                yield from (
-                    block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size)
-                )
+        for block in _blocks(file, wanted, types):
+            yield from (
+                block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size)
+            )
+
+
+def _blocks(
+    file: Path, columns: list[str], types: Mapping[str, pa.DataType] | None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file of text in blocks, whose first decides the types of the columns; from the
+    first doubtful one on, columns of text are read beside the others.
+    """
+    reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
+    with ExitStack() as stack:
+        converting = _converting(columns, types)
+        blocks = stack.enter_context(pcsv.open_csv(file, reading, _parsing(file), converting))
+        texts: pcsv.CSVStreamingReader | None = None
+        for number, block in enumerate(blocks):
+            table = pa.Table.from_batches([block])
+            if texts is None and _doubtful(table):
+                names = [f.name for f in blocks.schema if f.type in (pa.string(), pa.null())]
+                converting = _as_text(names)
+                texts = pcsv.open_csv(file, reading, _parsing(file), converting)
+                stack.enter_context(texts)
+                for _ in range(number):  # the same bytes make the same blocks
+                    texts.read_next_batch()
+            if texts is not None:
+                table = _with_text(table, pa.Table.from_batches([texts.read_next_batch()]))
+            yield from table.combine_chunks().to_batches()
 
 
 def column_names(path: Path | str) -> list[str]:
@@ -230,6 +281,13 @@ def _converting(columns: list[str], types: Mapping[str, pa.DataType] | None) -> 
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
+
+
+def _as_text(columns: list[str]) -> pcsv.ConvertOptions:
+    """Columns of text, in which only an empty field is missing."""
+    converting = _converting(columns, dict.fromkeys(columns, pa.string()))
+    converting.null_values = [""]
+    return converting
 
 
 def _header(file: Path) -> list[str]:

@@ -54,6 +54,7 @@ def read_log(
     protected: str | Sequence[str] = (),
     periods: bool = True,
     text: Sequence[str] = (),
+    nearly_unique: Sequence[str] = (),
 ) -> Log:
     """Read an experiment log from a file or a frame.
 
@@ -99,6 +100,9 @@ def read_log(
     text : sequence of str, default ()
         Columns that a file of text is read with as they stand, such as codes with leading zeros;
         the id and the group always are.
+    nearly_unique : sequence of str, default ()
+        Columns that may be features although they are text with a value of its own in nearly every
+        row, as names and e-mail addresses are.
 
     Returns
     -------
@@ -137,13 +141,14 @@ def read_log(
         id=id,
         protected=_names(protected),
         periods=periods,
+        nearly_unique=_names(nearly_unique),
     )
     taken = set(roles.columns())
     free = [name for name in names if name not in taken]
     roles = replace(roles, features=() if features is None else _names(features))
     check_columns(replace(roles, features=tuple(free)) if features is None else roles, names)
     wanted = roles.columns() + (free if features is None else [])
-    for name in text:
+    for name in (*text, *roles.nearly_unique):
         if name not in names:
             fix = among(name, names, "columns")
             raise LogError(f"column {name!r}", "be in the log", "no such column", fix=fix)

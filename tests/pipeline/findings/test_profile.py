@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from equipoise.core.audit_groups import audit_groups
 from equipoise.core.effects import Effects
 from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline.findings.drivers import drivers
-from equipoise.pipeline.findings.profile import audit_groups, profile, shares
+from equipoise.pipeline.findings.profile import profile, shares
 from equipoise.pipeline.study.evaluator import one_hot
 
 
@@ -51,10 +52,19 @@ def test_a_number_with_many_values_is_cut_into_quarters():
 
 
 def test_rare_labels_are_put_together():
-    codes, labels = groups([chr(97 + i % 14) for i in range(26)] + ["z"] * 4)
+    codes, labels = groups(([chr(97 + i % 14) for i in range(26)] + ["z"] * 4) * 10)
     assert len(labels) == 12
     assert labels[-1] == "other"
-    assert np.bincount(codes).sum() == 30
+    assert np.bincount(codes).sum() == 300
+
+
+@pytest.mark.parametrize("n", [12, 40, 400])
+def test_a_label_of_few_rows_is_no_group_of_its_own(n):
+    """It could be a person; nor is it merged with what is missing."""
+    common = ["missing", None] * (n // 2 - 1)
+    codes, labels = groups(["ann@example.org", *common, "bob@example.org"])
+    assert labels == ['"missing"', "missing", "other"]
+    assert np.bincount(codes).tolist() == [n // 2 - 1, n // 2 - 1, 2]
 
 
 def test_profile_by_hand():
@@ -82,11 +92,11 @@ def test_quarters_of_large_amounts_are_told_apart():
 
 
 def test_rare_labels_and_one_that_is_called_as_they_are():
-    column = ["other"] * 20 + [f"g{i % 11:02d}" for i in range(33)] + [f"r{i}" for i in range(7)]
-    codes, labels = groups(column)
+    column = ["other"] * 200 + [f"g{i % 11:02d}" for i in range(330)] + [f"r{i}" for i in range(7)]
+    codes, labels = groups([*column, "r7"])
     assert len(labels) == len(set(labels)) == 12
-    assert codes[:20] == [labels.index("other")] * 20
-    assert codes[-7:] == [labels.index("other_")] * 7
+    assert codes[:200] == [labels.index("other")] * 200
+    assert codes[-8:] == [labels.index("other_")] * 8
 
 
 def test_drivers_are_columns_whatever_their_names():

@@ -28,9 +28,8 @@ def test_settings_of_estimators_are_checked():
     plan = make_plan({"log": {"dataset": "-"}, "estimator": {"params": {"fold": 3}}})
     with pytest.raises(PlanError, match="did you mean 'cv'"):  # near its old name, folds
         make_estimator(plan.estimator, space, 0)
-    plan = make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-lerner"}})
     with pytest.raises(PlanError, match="did you mean 'dr-learner'"):
-        make_estimator(plan.estimator, space, 0)
+        make_plan({"log": {"dataset": "-"}, "estimator": {"name": "dr-lerner"}})
     plan = make_plan(
         {"log": {"dataset": "-"}, "estimator": {"params": {"outcome_model": {"n_estimators": 7}}}}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -228,3 +229,23 @@ def test_strata_are_asked_for_or_not():
         2.0,
         -1.0,
     )
+
+
+MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
+    "estimator": ({"estimator": {"name": "dr-lerner"}}, "key 'name' .*did you mean 'dr-learner'"),
+    "strata": (
+        {"strata": {"method": "cf-mtl-v2", "value": 1, "cost": 1}},
+        "key 'method' .*did you mean 'cf-mtl-v1'",
+    ),
+    "supply": ({"supply": {"estimator": "dnl"}}, "key 'estimator' .*did you mean 'dml'"),
+}
+
+
+@pytest.mark.parametrize("table", MISSPELT)
+def test_a_misspelt_estimator_ends_before_data_are_read(table, tmp_path):
+    """The log's file is not even there; the error names the place and the nearest name."""
+    keys, says = MISSPELT[table]
+    log = {"path": "no such file.csv", "treatment": "t", "outcomes": ["y"]}
+    with pytest.raises(PlanError, match=f"{says}") as error:
+        make_plan({"log": log, **keys}, base=tmp_path, where="plan.toml")
+    assert error.value.where == f"[{table}], in plan.toml"

@@ -109,13 +109,12 @@ def test_a_log_without_claims_or_without_a_purchase_is_refused():
 
 def test_the_method_is_checked_before_anything_is_fitted():
     log, _ = make_incentive_world(400, seed=1)
-    plan = make_plan(
-        {"log": {"dataset": "thornton"}, "strata": {"method": "cf-dd", "value": 1, "cost": 0.4}}
-    )
     with pytest.raises(
         PlanError, match=r"key 'method' must be a registered estimator; .*did you mean 'cf-"
     ):
-        check_strata(plan, log)
+        make_plan(
+            {"log": {"dataset": "thornton"}, "strata": {"method": "cf-dd", "value": 1, "cost": 0.4}}
+        )
     plan = make_plan(
         {
             "log": {"dataset": "thornton"},

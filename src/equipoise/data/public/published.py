@@ -90,7 +90,8 @@ def _check_counts(
     column: pa.ChunkedArray, name: str, wanted: Mapping[str, int], card: Card, where: str
 ) -> None:
     counts = {
-        item["values"]: item["counts"] for item in pc.value_counts(columns.text(column)).to_pylist()
+        item["values"]: item["counts"]
+        for item in pc.value_counts(columns.labels(column)).to_pylist()
     }
     if counts != dict(wanted):
         listed = ", ".join(f"{value}: {count:,}" for value, count in wanted.items())

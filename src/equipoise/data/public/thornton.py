@@ -106,7 +106,7 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
         table.column_names.index("hiv2004"), "hiv2004", pa.array(codes, pa.string())
     )
     table = table.set_column(
-        table.column_names.index("villnum"), "villnum", columns.text(table["villnum"])
+        table.column_names.index("villnum"), "villnum", columns.labels(table["villnum"])
     )
     return read_log(
         table,

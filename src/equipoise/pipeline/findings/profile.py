@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.core.amounts import short_texts
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.columns import free_name, is_text
+from equipoise.core.audit_groups import audit_groups
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.pipeline.study.evaluator import Judge
 from equipoise.report.findings import GroupShare
 
-# a column with more values is cut into quarters, or its rare labels are put together
-MOST_GROUPS = 12
 PROFILE = 12  # features shown
 
 
@@ -49,39 +46,6 @@ def group_shares(
                 }
             )
     return groups
-
-
-def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
-    """The groups of a column as codes (n,) and labels: its values, or quarters of a number, or its
-    commonest labels.
-    """
-    codes, labels = log.codes(column)
-    if len(labels) <= MOST_GROUPS:
-        return codes, labels
-    if not is_text(log.table[column]):
-        return _quarters(log.numbers(column))
-    counts = np.bincount(codes, minlength=len(labels))
-    common = np.sort(np.argsort(-counts, kind="stable")[: MOST_GROUPS - 1])
-    place = np.full(len(labels), MOST_GROUPS - 1)
-    place[common] = np.arange(MOST_GROUPS - 1)
-    names = [labels[i] for i in common]
-    return place[codes], [*names, free_name("other", names)]
-
-
-def _quarters(values: Floats) -> tuple[Ints, list[str]]:
-    cuts = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
-    codes = np.searchsorted(cuts, values, side="left").astype(np.int64)
-    edges = short_texts(cuts)
-    labels = [
-        f"up to {edges[0]}",
-        *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)),
-        f"above {edges[-1]}",
-    ]
-    absent = np.isnan(values)
-    if absent.any():
-        codes[absent] = len(labels)
-        labels.append("missing")
-    return codes, labels
 
 
 def profile(log: Log, policy: Floats) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.audit_groups import audit_groups
 from equipoise.core.progress import Progress, silent
 from equipoise.core.strata import (
     ALWAYS_BUYER,
@@ -28,7 +29,6 @@ from equipoise.evaluation import mean_estimates
 from equipoise.evaluation.bounds import TYPES, strata_bounds
 from equipoise.evaluation.sensitivity import msm_strata, with_direct_gain, with_harm
 from equipoise.evaluation.strata import OfferValue, audience, offer_value, reward_by_segment
-from equipoise.pipeline.findings.profile import audit_groups
 from equipoise.pipeline.plan.schema import StrataPlan
 from equipoise.pipeline.study.propensity import LEARN
 from equipoise.pipeline.study.strata import Case, StrataStudy, learn_strata, make_case

@@ -42,7 +42,8 @@ def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     for name in names:
         known_name("column", name, tuple(log.table.column_names), "[policy]")
     return {
-        name: np.asarray(columns.text(log.table[name]).to_pylist(), dtype=np.str_) for name in names
+        name: np.asarray(columns.labels(log.table[name]).to_pylist(), dtype=np.str_)
+        for name in names
     }
 
 

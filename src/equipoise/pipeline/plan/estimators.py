@@ -16,7 +16,7 @@ from equipoise.core.space import Space
 from equipoise.core.suggest import among, nearest
 from equipoise.estimators import ESTIMATORS, BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
-from equipoise.pipeline.plan.schema import EstimatorPlan, StrataPlan
+from equipoise.pipeline.plan.schema import EstimatorPlan, Plan, StrataPlan
 
 ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 LARGEST = 10**9
@@ -36,6 +36,35 @@ def make_strata_estimator(plan: StrataPlan, space: Space, seed: int) -> Any:
     return _registered(STRATA_ESTIMATORS, "method", plan.method, plan.params, "strata", space, seed)
 
 
+def check_estimators(plan: Plan, where: str = "") -> None:
+    """Refuse a plan that names an estimator which is not registered.
+
+    Parameters
+    ----------
+    plan : Plan
+        Nothing that it names has been read yet.
+    where : str, default ""
+        Its file, for the error.
+
+    Raises
+    ------
+    PlanError
+        With the nearest name.
+    """
+    place = f", in {where}" if where else ""
+    _check_name(ESTIMATORS, "name", plan.estimator.name, f"[estimator]{place}")
+    if plan.strata is not None:
+        _check_name(STRATA_ESTIMATORS, "method", plan.strata.method, f"[strata]{place}")
+    if plan.supply is not None and plan.supply.estimator is not None:
+        _check_name(ESTIMATORS, "estimator", plan.supply.estimator, f"[supply]{place}")
+
+
+def _check_name(registry: Registry, key: str, name: str, place: str) -> None:
+    if name not in registry:
+        must = "be a registered estimator"
+        raise PlanError(f"key {key!r}", must, repr(name), place, among(name, registry))
+
+
 def _registered(
     registry: Registry,
     key: str,
@@ -45,14 +74,7 @@ def _registered(
     space: Space,
     seed: int,
 ) -> Any:
-    if name not in registry:
-        raise PlanError(
-            f"key {key!r}",
-            "be a registered estimator",
-            repr(name),
-            f"[{table}]",
-            among(name, registry),
-        )
+    _check_name(registry, key, name, f"[{table}]")
     cls = registry.load(name)
     settings = _settings(cls, params, f"[{table}.params]")
     parameters = inspect.signature(cls).parameters

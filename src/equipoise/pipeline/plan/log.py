@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from equipoise.core.arrays import Ints
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log, Outcome
 from equipoise.core.space import Space
+from equipoise.core.unique_text import is_nearly_unique
 from equipoise.data import DATASETS, read_log
 from equipoise.data.said_arms import arms_of_text
 from equipoise.pipeline.plan.read import space_of
@@ -29,8 +32,25 @@ def open_log(plan: Plan) -> Log:
         rows = np.sort(
             np.random.default_rng(plan.run.seed).choice(len(log), plan.log.sample, replace=False)
         )
-        log = Log(log.table.take(rows), log.roles, log.space)
+        log = _sample(log, rows)
     return log
+
+
+def _sample(log: Log, rows: Ints) -> Log:
+    """Some rows of a log; features that nobody named are left out where in these rows they are
+    nearly unique.
+    """
+    table, roles, left_out = log.table.take(pa.array(rows)), log.roles, log.left_out
+    if left_out is not None:
+        personal = [
+            name
+            for name in roles.features
+            if name not in roles.nearly_unique and is_nearly_unique(table[name])
+        ]
+        left_out = {**left_out, **dict.fromkeys(personal, "its text nearly names the row")}
+        features = tuple(name for name in roles.features if name not in personal)
+        roles = replace(roles, features=features)
+    return Log(table, roles, log.space, left_out=left_out)
 
 
 def _file(plan: Plan, space: Space | str | None) -> Log:

@@ -14,6 +14,7 @@ from equipoise.core.errors import PlanError
 from equipoise.core.space import Space
 from equipoise.core.suggest import nearest
 from equipoise.pipeline.plan.base import PlanTable
+from equipoise.pipeline.plan.estimators import check_estimators
 from equipoise.pipeline.plan.schema import TABLES, Plan
 from equipoise.treatments import space_from_json
 
@@ -114,6 +115,7 @@ def make_plan(
         plan = Plan.model_validate({**tables, "base": Path(base), "text": text})
         if plan.space is not None:
             space_of(plan)
+        check_estimators(plan, where)
         return plan
     except ValidationError as error:
         _explain(error, where)

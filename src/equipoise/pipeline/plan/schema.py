@@ -115,6 +115,7 @@ class LogPlan(PlanTable):
     protected: Names | None = None
     periods: bool | None = None
     text: Names | None = None
+    nearly_unique: Names = ()
     sample: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -144,6 +145,7 @@ class LogPlan(PlanTable):
             "id",
             "protected",
             "periods",
+            "nearly_unique",
         )
         return {
             name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.audit_groups import audit_groups
 from equipoise.core.effective_size import critical
 from equipoise.core.log import Log
 from equipoise.pipeline.supply.exposures import Exposures
@@ -60,7 +61,7 @@ def audit_found(log: Log, rows: Exposures, mixes: Floats) -> list[GroupMix]:
     """The mean mixes of the groups of every protected column.   mixes: (n, K), recommended."""
     groups: list[GroupMix] = []
     for column in log.roles.protected:
-        code, labels = log.codes(column)
+        code, labels = audit_groups(log, column)
         for g, label in enumerate(labels):
             w = rows.weight * (code == g)
             today, mix = (w @ shown / w.sum() for shown in (rows.T, mixes))
