@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
 
-.PHONY: run test check coverage mutants bench docs browser clean
+.PHONY: run test check coverage mutants bench docs tools clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the main job on real data: how much to offer whom, within a budget
 	$(BIN)/equipoise run examples/voucher.toml
 
-test: $(STAMP) browser  ## the whole suite; neighbours stay with one worker, which makes their fixtures once
+test: $(STAMP) tools  ## the whole suite; neighbours stay with one worker, which makes their fixtures once
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(STAMP)  ## style, types, floors, house rules
@@ -46,10 +46,10 @@ bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
 docs: $(STAMP)  ## rebuild the generated tables and pictures of README.md and docs/
 	$(BIN)/python docs/generate.py
 
-browser:  ## the report is tested in a real Chromium
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
-	  echo "no chromium: the report's browser tests will fail; install it with: apt-get install chromium" >&2
+tools:  ## the report is tested in a real Chromium; strace puts faults into what the system answers
+	@for tool in chromium strace; do command -v $$tool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq $$tool >/dev/null; } || \
+	  echo "no $$tool: its tests will fail or be skipped; install it with: apt-get install $$tool" >&2; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,6 +77,16 @@ def test_every_foreseen_failure_is_one_line_and_a_code(equipoise, monkeypatch, e
     result = equipoise("run", "plan.toml")
     assert result.code == code
     assert text in result.line
+
+
+def test_an_error_that_cannot_be_told_has_its_code(equipoise, monkeypatch):
+    """As with ``2>/dev/full``, or a log of errors on the full disk that is the error."""
+
+    def full(text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(write=full))
+    assert equipoise("report", "nowhere").code == 2
 
 
 def test_help_is_quick_and_loads_nothing_heavy():

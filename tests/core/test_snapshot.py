@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -145,13 +146,19 @@ def test_an_accident_at_the_last_rename_loses_nothing(tmp_path, monkeypatch, pro
         real(source, target)
 
     monkeypatch.setattr(snapshot.os, "replace", accident)
+    said = ""
     try:
         with replacing(place) as beside:
             beside.mkdir()
             (beside / "metrics.json").write_text("new")
-    except (KeyboardInterrupt, OSError):
+    except (KeyboardInterrupt, OSError) as error:
         assert (place / "metrics.json").read_text() == "earlier"
+        said = str(error)
     assert (place / "metrics.json").read_text() == ("new" if swaps else "earlier")
+    if said:  # a disk that refuses is no wish to stop: what hours have made is kept
+        kept = Path(re.search("the finished work is kept as '(.*?)'", said)[1])
+        assert (kept / "metrics.json").read_text() == "new"
+        shutil.rmtree(kept.parent)
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
@@ -298,6 +305,100 @@ def test_leftovers_of_the_dead_are_swept_and_no_others(tmp_path):
     newest = abandoned(tmp_path, "letter", 0)
     written(tmp_path / "letter", "Dear F")
     assert newest.exists()
+
+
+def test_what_a_dead_writer_moved_away_is_back_at_once(tmp_path):
+    """It was killed between two renames, a second ago; whoever moves has its shelter's lock."""
+    place = tmp_path / "s"
+    write_snapshot(place, PARTS, {})
+    shelter = abandoned(tmp_path, "s", 0)
+    place.rename(shelter / snapshot.MOVED)
+    with pytest.raises(ZeroDivisionError), replacing(place):
+        1 / 0  # noqa: B018
+    assert read_snapshot(place).parts == PARTS
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_place_that_cannot_be_asked_is_not_taken_for_a_free_one(tmp_path, monkeypatch):
+    """Else what was moved away would be removed with the shelter, or a file be replaced."""
+    place, real = tmp_path / "s", os.lstat
+    write_snapshot(place, PARTS, {})
+    shelter = abandoned(tmp_path, "s", 3600)
+    place.rename(shelter / snapshot.MOVED)
+
+    def fails(path, **rest):
+        if str(path).endswith(snapshot.MOVED):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, **rest)
+
+    monkeypatch.setattr(snapshot.os, "lstat", fails)
+    snapshot._sweep(place)
+    monkeypatch.undo()
+    assert read_snapshot(shelter / snapshot.MOVED).parts == PARTS
+    snapshot._sweep(place)
+    assert read_snapshot(place).parts == PARTS
+
+
+def test_a_lock_that_does_not_close_hides_no_refusal(tmp_path, monkeypatch):
+    """The error says where the finished work is, whatever else goes wrong."""
+    real = os.close
+
+    def fails(handle):
+        real(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    def refused():
+        with replacing(tmp_path / "letter", LETTER) as beside:
+            beside.write_text("Dear G")
+            (tmp_path / "letter").write_text("a poem")
+            monkeypatch.setattr(snapshot, "_flush", lambda path: None)
+            monkeypatch.setattr(snapshot.os, "close", fails)
+
+    with pytest.raises(InputError, match="the finished work is kept as"):
+        refused()
+
+
+def test_the_swap_is_on_disk_before_the_earlier_one_is_removed(tmp_path, monkeypatch):
+    """Else a power cut may leave the removal without the swap."""
+    place, synced = tmp_path / "s", []
+    write_snapshot(place, PARTS, {})
+    monkeypatch.setattr(snapshot.os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    honest = shutil.rmtree
+
+    def remove(shelter, **rest):
+        assert tmp_path.stat().st_ino in synced
+        honest(shelter, **rest)
+
+    monkeypatch.setattr(snapshot.shutil, "rmtree", remove)
+    write_snapshot(place, {"deep/er": b"1", "a": b""}, {})
+    files = {entry.stat().st_ino for entry in (place, *place.rglob("*"))}
+    assert files == set(synced[: len(files)])  # every file and folder of the new one before
+
+
+@pytest.mark.parametrize("what", ["a folder", "a file", "nothing"])
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path, what):
+    link, target = tmp_path / "latest", tmp_path / "runs" / "today"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    if what == "a folder":
+        write_snapshot(target, PARTS, {})
+        write_snapshot(link, {"other": b""}, {})
+        assert set(read_snapshot(target).parts) == {"other"}
+    else:
+        if what == "a file":
+            target.write_text("Dear H")
+        written(link, "Dear I")
+        assert target.read_text() == "Dear I"
+    assert link.is_symlink()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["latest", "runs"]
+
+
+@pytest.mark.parametrize("place", ["", ".", ".."])
+def test_a_place_without_a_name_is_refused(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="the place to write must have a name"):
+        write_snapshot(place, PARTS, {})
+    assert not list(tmp_path.iterdir())
 
 
 WRITER = """

@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fixtures.system_faults import forking
 
-from equipoise.core.errors import DataError
+from equipoise.core.errors import DataError, InputError
+from equipoise.pipeline import run_folder
 from equipoise.pipeline.jobs import read_findings
 
 ACCIDENTS = {
@@ -72,16 +75,20 @@ ACCIDENTS = {
     ),
 }
 EARLIER = "a full disk at the report, after an earlier run"
-# one process imports what all of them need; each accident then happens in a copy of it
+# one process does once what all of them need; each accident then happens in a copy of it
 SCRIPT = """
-import json, os, resource, signal, sys, time
-import jinja2, lightgbm, plotly.offline
-from equipoise.cli import app
+import json, os, random, resource, signal, sys, time
+from pathlib import Path
 from equipoise.cli.main import main
 from equipoise.pipeline import targeting as runner
 from equipoise.pipeline.study import cross_fit as fitting
+from fixtures.published import make_subject
+from fixtures.system_faults import killed
 
-plan, accidents, codes = sys.argv[1], json.loads(sys.argv[2]), []
+plan, accidents, codes, kills = sys.argv[1], json.loads(sys.argv[2]), [], []
+room, rng = Path(sys.argv[3]).parent, random.Random(0)
+for verb in ("run", "report", "score"):
+    kills += killed(make_subject(verb, room / "subjects"), 2, rng)
 for accident, folder in accidents:
     child = os.fork()
     if not child:
@@ -90,15 +97,21 @@ for accident, folder in accidents:
         main(["run", plan, "--out", folder + "/out"])
     codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 with open(sys.argv[3], "w") as file:
-    json.dump(codes, file)
+    json.dump([codes, kills], file)
 """
 
 
+@dataclass(frozen=True)
+class After:
+    """What accidents leave."""
+
+    accidents: dict[str, tuple[int, str, Path]]  # exit code, what was said, the folder
+    kills: list[tuple[str, list[str]]]  # when, and what was wrong after it
+
+
 @pytest.fixture(scope="module")
-def after(ran, tmp_path_factory) -> dict[str, tuple[int, str, Path]]:
-    """The exit code, what was said, and the folder, which was empty but for an earlier run, of
-    every accident.
-    """
+def after(ran, tmp_path_factory) -> After:
+    """Every accident in a folder that was empty but for an earlier run, and kills of commands."""
     place = tmp_path_factory.mktemp("accidents")
     folders = {what: place / str(i) for i, what in enumerate((*ACCIDENTS, EARLIER))}
     for folder in folders.values():
@@ -109,21 +122,25 @@ def after(ran, tmp_path_factory) -> dict[str, tuple[int, str, Path]]:
         for what, folder in folders.items()
     ]
     plan, codes = str(ran.world.folder / "plan.toml"), place / "codes.json"
+    (place / "subjects").mkdir()
     subprocess.run(
         [sys.executable, "-c", SCRIPT, plan, json.dumps(happenings), str(codes)],
         check=True,
         timeout=300,
+        env=forking(),
     )
-    return {
+    ended, kills = json.loads(codes.read_text())
+    accidents = {
         what: (code, folder.with_suffix(".stderr").read_text(), folder)
-        for (what, folder), code in zip(folders.items(), json.loads(codes.read_text()), strict=True)
+        for (what, folder), code in zip(folders.items(), ended, strict=True)
     }
+    return After(accidents, kills)
 
 
 @pytest.mark.parametrize("what", ACCIDENTS)
 def test_nothing_half_written_stays(after, what):
     _, expected, text = ACCIDENTS[what]
-    code, stderr, folder = after[what]
+    code, stderr, folder = after.accidents[what]
     assert code == expected, stderr
     lines = stderr.strip().splitlines()
     assert len(lines) == 1
@@ -134,10 +151,47 @@ def test_nothing_half_written_stays(after, what):
 
 
 def test_an_earlier_run_survives_an_accident(ran, after):
-    code, _, folder = after[EARLIER]
+    code, _, folder = after.accidents[EARLIER]
     assert code == ACCIDENTS["a full disk at the report"][1]
     assert read_findings(folder / "out") == read_findings(ran.out)
     assert [entry.name for entry in folder.iterdir()] == ["out"]
+
+
+def test_a_kill_at_any_moment_of_a_command_loses_nothing(after):
+    """The earlier or the new one stands there, whole, and the next command succeeds."""
+    assert len(after.kills) == 6
+    assert {when: wrong for when, wrong in after.kills if wrong} == {}
+
+
+def other_metrics(out):
+    (out / "metrics.json").write_text('{"accuracy": 0.9}')
+
+
+def other_report(out):
+    (out / "report.html").write_text("<h1>Minutes of a meeting</h1>")
+
+
+def file_in_the_policy(out):
+    (out / "policy" / "notes.txt").write_text("mine")
+
+
+def metrics_alone(out):
+    for entry in out.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    other_metrics(out)
+
+
+@pytest.mark.parametrize("harm", [other_metrics, other_report, file_in_the_policy, metrics_alone])
+def test_names_alone_are_no_earlier_run(ran, tmp_path, harm):
+    """What another program or the user wrote there is neither replaced nor removed."""
+    out = tmp_path / "out"
+    shutil.copytree(ran.out, out)
+    run_folder.check_out(out)
+    harm(out)
+    with pytest.raises(InputError, match="be new, empty or of an earlier run"):
+        run_folder.check_out(out)
+    with pytest.raises(InputError, match="the folder of an earlier run"):
+        run_folder.EARLIER_RUN.check(out)
 
 
 def test_findings_that_are_none(tmp_path):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if code == INTERRUPTED:
         message = "interrupted; nothing was left half-written"
     if message:
-        sys.stderr.write(f"equipoise: {' '.join(message.split())}\n")
+        with suppress(OSError):  # nobody can be told where stderr itself is full
+            sys.stderr.write(f"equipoise: {' '.join(message.split())}\n")
     raise SystemExit(code)
 
 

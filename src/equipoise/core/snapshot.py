@@ -79,7 +79,7 @@ NOTHING = Earlier("an empty folder", lambda path: False)
 
 def _is_free(path: Path) -> bool:
     """Whether nothing stands there, or an empty folder."""
-    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    return not _stands(path) or (path.is_dir() and not os.listdir(path))
 
 
 @contextmanager
@@ -90,9 +90,14 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
     What stood at ``path`` stays there, whole, until the new one takes its place in one step; it is
     on disk before that step.  Where ``earlier`` says what may be replaced, it is asked before the
     block and again at that step; where the step is refused, the finished work is kept beside, and
-    the error says where.  None: whatever stands there is the caller's own.
+    the error says where.  None: whatever stands there is the caller's own.  A link stays, and what
+    it points to is replaced.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path) if os.path.islink(path) else path)
+    if final.name in ("", ".."):
+        raise InputError(
+            "the place to write", "have a name", str(path), fix="name a file or folder"
+        )
     final.parent.mkdir(parents=True, exist_ok=True)
     _sweep(final)
     if earlier is not None:
@@ -110,17 +115,22 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
 
 
 def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) -> None:
-    """Put what is finished in its place, or keep it under a name of its own."""
+    """Put what is finished in its place, on disk, or keep it under a name of its own."""
     try:
         if earlier is not None:
             earlier.check(final)
-    except InputError as error:
-        refuge = Path(tempfile.mkdtemp(prefix=f"{final.name}-finished-", dir=final.parent))
-        os.replace(beside, refuge / final.name)
-        fix = f"the finished work is kept as {str(refuge / final.name)!r}"
-        raise InputError(error.what, error.must, error.got, error.where, fix) from error
-    if not (final.is_dir() and _exchange(beside, final)):
-        _replace(beside, final, shelter / MOVED)
+        if not (final.is_dir() and _exchange(beside, final)):
+            _replace(beside, final, shelter / MOVED)
+    except (InputError, OSError) as error:
+        if not _put_back(shelter / MOVED, final):
+            raise  # the next writer puts it back
+        refuge = final.with_name(f"{final.name}-finished-{shelter.name.rpartition('-')[2]}")
+        os.rename(shelter, refuge)
+        kept = f"the finished work is kept as {str(refuge / final.name)!r}"
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"{error.strerror}; {kept}", str(final)) from error
+        raise InputError(error.what, error.must, error.got, error.where, kept) from error
+    _sync(final.parent)
 
 
 @contextmanager
@@ -133,7 +143,8 @@ def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
     try:
         yield _lock(handle, wait)
     finally:
-        os.close(handle)
+        with suppress(OSError):  # what is wrong in the block is what must be told
+            os.close(handle)
 
 
 def _lock(handle: int, wait: bool) -> bool:
@@ -147,38 +158,63 @@ def _lock(handle: int, wait: bool) -> bool:
 
 def _sweep(final: Path) -> None:
     """Remove the shelters of writers that died: those whose lock is free, but for the newest,
-    whose writer may be about to take it.
+    whose writer may be about to take it.  A writer that moves what stood there has its lock.
     """
     for shelter in final.parent.glob(f".{glob.escape(final.name)}{SHELTER}*"):
         with suppress(OSError), _locked(shelter, wait=False) as free:
-            if free and time.time() - shelter.stat().st_mtime > NEW:
+            old = time.time() - shelter.stat().st_mtime > NEW
+            if free and (old or _stands(shelter / MOVED)):
                 _clear(shelter, final)
 
 
 def _clear(shelter: Path, final: Path) -> None:
-    """Remove a shelter.  What stood at ``final`` and was moved into it (by a writer that came no
-    further) is put back first; where that fails it stays in the shelter.
+    """Remove a shelter, but for what stood at ``final`` and cannot be put back there."""
+    if _put_back(shelter / MOVED, final):
+        shutil.rmtree(shelter, ignore_errors=True)
+
+
+def _put_back(moved: Path, final: Path) -> bool:
+    """Where nothing stands, put back what was moved away by a writer that came no further; whether
+    nothing is left that must be put back.
     """
-    moved = shelter / MOVED
-    if os.path.lexists(moved) and not os.path.lexists(final):
-        with suppress(OSError):
+    try:
+        if _stands(moved) and not _stands(final):
             os.rename(moved, final)
-        if os.path.lexists(moved):
-            return
-    shutil.rmtree(shelter, ignore_errors=True)
+    except OSError:
+        return False
+    return True
+
+
+def _stands(path: Path) -> bool:
+    """Whether there is anything; a place that cannot be asked is an error, not a free one."""
+    with suppress(FileNotFoundError):
+        return bool(os.lstat(path))
+    return False
 
 
 def _flush(path: Path) -> None:
     """Have the system write a file, or every file of a folder, to disk."""
-    for file in [path] if not path.is_dir() else [*path.rglob("*"), path]:
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        except OSError as error:  # some file systems cannot sync a folder
-            if error.errno not in (errno.EINVAL, errno.EBADF, errno.EACCES):
-                raise
-        finally:
-            os.close(handle)
+    for folder, _, files in os.walk(path, onerror=_raise) if path.is_dir() else ():
+        for name in (*files, ""):
+            _sync(Path(folder, name))
+    if not path.is_dir():
+        _sync(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:  # some file systems cannot sync a folder
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        os.close(handle)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -194,7 +230,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _replace(new: Path, final: Path, earlier: Path) -> None:
     """Put ``new`` at ``final`` by renames; a folder there goes to ``earlier`` first, from where
-    `_clear` takes it back when the second one fails.
+    `_put_back` takes it when the second one fails.
     """
     if final.is_dir():
         os.replace(final, earlier)

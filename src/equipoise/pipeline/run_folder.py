@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError, InputError
-from equipoise.core.snapshot import Earlier
+from equipoise.core.snapshot import EARLIER_SNAPSHOT, Earlier
 from equipoise.core.version import __version__
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
@@ -68,8 +68,26 @@ def check_out(out: Path) -> None:
 
 
 def _is_run(out: Path) -> bool:
+    """Whether a folder holds what a run of ours writes, and nothing else: names alone do not tell,
+    as other programs write a metrics.json too.
+    """
     names = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
-    return METRICS in names and names <= OURS
+    if METRICS not in names or not names <= OURS or not _is_ours(out / METRICS):
+        return False
+    report, policy = out / REPORT, out / POLICY
+    return (REPORT not in names or _is_report(report)) and (
+        POLICY not in names or EARLIER_SNAPSHOT.is_one(policy)
+    )
+
+
+def _is_ours(metrics: Path) -> bool:
+    """Whether a file holds the findings of a run."""
+    try:
+        findings = json.loads(metrics.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    made = findings.get("made") if isinstance(findings, dict) else None
+    return isinstance(made, dict) and {"version", "plan"} <= made.keys()
 
 
 def _is_report(file: Path) -> bool:
@@ -95,7 +113,7 @@ def _check_writable(out: Path) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(place)
         parent = next(folder for folder in place.parents if folder.exists())
-        with tempfile.TemporaryDirectory(prefix=".equipoise.", dir=parent):
+        with tempfile.TemporaryFile(prefix=".equipoise.", dir=parent):  # a kill leaves no name
             pass
     except (OSError, ValueError) as error:
         got = getattr(error, "strerror", None) or repr(error)
