@@ -226,7 +226,9 @@ def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
     ['Oslo', 'missing', '"missing"']
     """
     values = text(column)
-    if is_text(column):
+    if is_text(column) and any(
+        pc.any(pc.match_substring(values, s)).as_py() for s in (MISSING, "\0")
+    ):
         values = pc.replace_substring_regex(values, QUOTED, r'"\1"')
     return pc.fill_null(values, MISSING)
 

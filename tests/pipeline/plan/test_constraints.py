@@ -36,12 +36,12 @@ def plan(**policy):
     return make_plan({"log": {"dataset": "-"}, "policy": policy}).policy
 
 
-def demands(**policy) -> list:
+def demands(log=LOG, **policy) -> list:
     policy_plan = plan(**policy)
-    groups = groups_of(policy_plan, LOG)
+    groups = groups_of(policy_plan, log)
     return [
         demand
-        for constraint in constraints_of(policy_plan, LOG, groups, "USD")
+        for constraint in constraints_of(policy_plan, log, groups, "USD")
         for demand in constraint.rows(groups)
     ]
 
@@ -116,3 +116,33 @@ def test_caps_and_costs_by_the_names_of_version_0_1_0():
     assert make_costs(policy.cost, None, space, log).amount == (1.0, 2.0)
     with pytest.raises(PlanError, match="'3 VND' must be one of 1234567 VND, 2000000 VND"):
         constraints_of(plan(caps=[{"candidate": "3 VND", "share": 0.2}]), log, {})
+
+
+def log_of_labels(labels):
+    n = len(labels)
+    table = {"t": [0, 1] * (n // 2), "y": np.arange(n) * 1.0, "town": labels}
+    return read_log(table, treatment="t", outcomes="y", features=[], protected=["town"])
+
+
+def test_a_missing_label_is_a_group_of_its_own():
+    """A text that reads missing is another; in its quotes the plan can name it."""
+    log = log_of_labels(["a", None, "missing", None])
+    named = [{"column": "town", "group": "missing", "total": 4}]
+    assert groups_of(plan(cost=1, group_budgets=named), log)["town"].tolist() == [
+        "a",
+        "missing",
+        '"missing"',
+        "missing",
+    ]
+    assert [d.bound for d in demands(log, cost=1, group_budgets=named)] == [2.0]
+    quoted = [{"column": "town", "group": '"missing"', "total": 4}]
+    assert [d.bound for d in demands(log, cost=1, group_budgets=quoted)] == [4.0]
+    assert len(demands(log, parity=[{"column": "town", "within": 0.1}])) == 6
+    with pytest.raises(PlanError, match="did you mean '\"missing\"'"):
+        demands(log_of_labels(["a", "a", "missing", "missing"]), cost=1, group_budgets=named)
+
+
+def test_parity_of_a_column_that_nearly_names_its_row_is_refused():
+    log = log_of_labels([f"PERSON{i}" for i in range(40)])
+    with pytest.raises(PlanError, match="parity of 'town' must be of a column whose labels rows"):
+        groups_of(plan(parity=[{"column": "town", "within": 0.1}]), log)

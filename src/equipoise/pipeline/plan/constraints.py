@@ -16,6 +16,7 @@ from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.space import current_names
 from equipoise.core.suggest import nearest
+from equipoise.core.unique_text import is_nearly_unique
 from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, PolicyPlan
 
 Groups = dict[str, NDArray[Any]]
@@ -41,6 +42,11 @@ def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     )
     for name in names:
         known_name("column", name, tuple(log.table.column_names), "[policy]")
+    for parity in plan.parity:
+        if is_nearly_unique(log.table[parity.column]):
+            must, fix = "be of a column whose labels rows share", "leave it out, or name another"
+            got = "a label in nearly every row"
+            raise PlanError(f"parity of {parity.column!r}", must, got, "[policy.parity]", fix)
     return {
         name: np.asarray(columns.labels(log.table[name]).to_pylist(), dtype=np.str_)
         for name in names
