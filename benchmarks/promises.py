@@ -41,7 +41,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: E402
 
 from equipoise.allocation import budgeted_policy, decide, group_budget  # noqa: E402
 from equipoise.allocation.rule import weighted_value  # noqa: E402
-from equipoise.allocation.solve import compile_problem, expand  # noqa: E402
+from equipoise.allocation.solve import Allocation, compile_problem, expand  # noqa: E402
 from equipoise.allocation.solver.exact import one_each, usage_matrix  # noqa: E402
 from equipoise.allocation.solver.problem import Problem  # noqa: E402
 from equipoise.core.effects import Effects  # noqa: E402
@@ -80,8 +80,10 @@ def integer_optimum(problem: Problem) -> float:
     return float(-solved.fun) if solved.status == 0 else np.nan
 
 
-def outcome(case: Instance, seed: int) -> Outcome:
-    """One instance; an InfeasibleError where no choice is feasible or no rule was found."""
+def rule(case: Instance, seed: int) -> tuple[Problem, Allocation, float, float]:
+    """The problem of one instance and its allocation, the value of the rule by prices, and the most
+    by which it exceeds a demand, relative to potential usage.
+    """
     policy, solution = budgeted_policy(case.effects, **case.asked(), seed=seed)
     choice = decide(policy, case.effects, **case.known()).choice.astype(np.int16)
     worth = weighted_value(policy, case.effects, case.groups)
@@ -90,6 +92,12 @@ def outcome(case: Instance, seed: int) -> Outcome:
     problem = compile_problem(worth, demands, names, case.cost, case.effects, case.groups)
     value, usage = problem.measure(choice)
     excess = float(((usage - problem.rows.bounds) / problem.potential()).max(initial=0.0))
+    return problem, solution, value, excess
+
+
+def outcome(case: Instance, seed: int) -> Outcome:
+    """One instance; an InfeasibleError where no choice is feasible or no rule was found."""
+    problem, solution, value, excess = rule(case, seed)
     best = np.nan
     if seed % EVERY == 0 and len(case) >= LARGE:
         best = integer_optimum(problem)

@@ -81,14 +81,18 @@ def record(
     versions: dict[str, str],
     seeds: Sequence[int],
     figures: Sequence[dict[str, Any]],
+    **more: Any,
 ) -> Path:
-    """Write one benchmark's figures; an interrupted run leaves the old file as it was."""
+    """Write one benchmark's figures, and what it keeps beside them; an interrupted run leaves the
+    old file as it was.
+    """
     result = {
         "name": name,
         "protocol": protocol,
         "versions": versions,
         "seeds": list(seeds),
         "figures": list(figures),
+        **more,
     }
     path = RESULTS / f"{name}.json"
     with replacing(path) as beside:

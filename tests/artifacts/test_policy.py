@@ -280,3 +280,11 @@ def test_a_rule_of_0_1_0_that_called_two_doses_alike_tells_them_apart(tmp_path):
     read = read_scorer(tmp_path / "policy")
     assert read.policy == scorer.policy
     assert read.assign(log.table).equals(scorer.assign(log.table))
+
+
+def test_a_column_that_is_there_twice_is_no_guess(shipped):
+    table = shipped.table.append_column("age", shipped.table["born"])
+    with pytest.raises(InputError, match="'age' must .* 2 of them"):
+        shipped.scorer.assign(table)
+    with pytest.raises(InputError, match="feature 'age' must be one of the units' columns"):
+        list(shipped.scorer.batches(table.to_batches()))

@@ -107,3 +107,8 @@ def test_no_rows_are_no_trouble():
 def test_a_name_that_is_taken_gets_underscores():
     assert columns.free_name("id", ()) == "id"
     assert columns.free_name("score", ("score", "score_")) == "score__"
+
+
+def test_zero_is_one_label_whatever_its_sign():
+    column = pa.chunked_array([pa.array([-0.0, 0.0, 0.1, None], kind) for kind in [pa.float32()]])
+    assert columns.labels(column).to_pylist() == ["0", "0", "0.1", "missing"]

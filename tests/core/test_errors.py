@@ -33,3 +33,12 @@ def test_the_tree_in_the_docstring_is_the_tree():
     assert errors.__doc__ is not None
     for kind in every_error():
         assert kind.__name__ in errors.__doc__
+
+
+def test_a_message_can_be_read_and_printed():
+    error = InputError("label 'a'", "be one of the arms", "x" * 5000, "row 1", "say \ud800 or \0")
+    text = str(error)
+    assert len(text) < 1200
+    assert "x ... x" in text
+    assert text.endswith("at row 1; say \\ud800 or \\x00")
+    text.encode()

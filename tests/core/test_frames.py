@@ -84,3 +84,9 @@ def test_a_masked_value_is_missing():
 def test_complex_numbers_are_refused():
     with pytest.raises(InputError, match="be numbers; got complex"):
         matrix(np.eye(2) * 1j)
+
+
+def test_two_columns_of_one_name_are_refused():
+    table = pa.table([[1], [2], [3]], names=["a", "b", "a"])
+    with pytest.raises(InputError, match="column 'a' must occur once; got 2 of them"):
+        to_arrow(table)

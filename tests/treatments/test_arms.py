@@ -140,3 +140,9 @@ def test_floats_that_are_whole_are_labels_and_the_type_of_another_is_named():
 def test_labels_that_arrays_and_files_do_not_hold_are_refused(labels):
     with pytest.raises(SpaceError, match="arms must"):
         Arms(labels)
+
+
+@pytest.mark.parametrize("labels", ["ab", b"ab", {"a", "b"}, {"a": 1, "b": 2}, None, 3])
+def test_arms_are_listed_in_order(labels):
+    with pytest.raises(SpaceError, match="arms must be a list"):
+        Arms(labels)

@@ -181,3 +181,8 @@ def test_the_names_of_version_0_1_0_are_known():
     assert names["0.333333 VND"] == "0.3333333333333333 VND"
     assert "1.23457e+06 VND" not in names  # it was that of two
     assert names["1234567 VND"] == "1234567 VND"
+
+
+def test_text_is_no_list_of_levels():
+    with pytest.raises(SpaceError, match="levels must be a list; got '123'"):
+        Dose(0, 3, levels="123")

@@ -109,3 +109,8 @@ def test_names_have_the_digits_that_tell_candidates_apart():
     assert shares.names(near) == ("a 33.333% b 66.667%", "a 33.3331% b 66.6669%")
     assert len(set(shares.former_names(near))) == 1
     assert Shares(3).names([[1 / 3, 1 / 3, 1 / 3]]) == Shares(3).former_names([[1 / 3] * 3])
+
+
+def test_text_is_no_list_of_parts():
+    with pytest.raises(SpaceError, match="parts must be a list; got 'abc'"):
+        Shares("abc")

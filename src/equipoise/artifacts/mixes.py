@@ -27,13 +27,14 @@ from equipoise.core.columns import free_name
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.frames import to_arrow
-from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
+from equipoise.core.snapshot import FIX, Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import Clusters, estimator_from_parts, estimator_parts
 from equipoise.estimators.base import complete
 
 KIND, MIXES_PART = "mixes", "mixes.json"
 CLUSTERS, FOREST = "clusters", "forest"
+SLACK = 1e-6  # rounding of shares
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,23 @@ def mix_policy_of(snapshot: Snapshot) -> MixPolicy:
             meta["id"],
             columns_of(meta),
         )
+        _check_mixes(policy)
     try_on_one_unit(policy.assign, policy.units)
     return policy
+
+
+def _check_mixes(policy: MixPolicy) -> None:
+    """There is a mix for each cluster and a share for each category, within the bounds."""
+    count = 1 if policy.clusters is None else policy.clusters.n_clusters
+    shape = (count, len(policy.parts))
+    (low, high), shares = policy.bounds, policy.shares
+    if not shares.shape == low.shape == high.shape == shape:
+        got = f"{shares.shape} and {policy.bounds.shape}"
+        raise SnapshotError("mixes and bounds", f"be of shape {shape}", got, fix=FIX)
+    within = (low - SLACK <= shares) & (shares <= high + SLACK)
+    whole = np.abs(shares.sum(axis=1, keepdims=True) - 1) <= SLACK
+    if not (within & whole & (low >= 0) & (high <= 1)).all():
+        raise SnapshotError("mixes", "be shares of a whole, in bounds", "others", fix=FIX)
 
 
 def _model(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from equipoise.artifacts.meta import ModelMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.core.effects import Effects
 from equipoise.core.errors import SnapshotError
 from equipoise.core.features import FeatureMap
 from equipoise.core.frames import to_arrow
-from equipoise.core.snapshot import as_written, read_snapshot, write_snapshot
+from equipoise.core.snapshot import FIX, as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_from_parts, estimator_parts
 
@@ -38,7 +40,12 @@ class Model:
         """The effects of every candidate for rows of raw feature columns."""
         if self.columns.types:
             table = UnitReader(self.features, self.columns).read(to_arrow(table))
-        return self.estimator.effects(self.features.table(table))  # type: ignore[no-any-return]
+        effects: Effects = self.estimator.effects(self.features.table(table))
+        wrong = ~np.isfinite(effects.values).all(axis=(1, 2))
+        if wrong.any():
+            got, row = "another number", f"row {int(np.argmax(wrong))}"
+            raise SnapshotError("a model", "give finite effects", got, row, FIX)
+        return effects
 
 
 def write_model(path: Path | str, model: Model) -> str:

@@ -153,7 +153,7 @@ class UnitReader:
         return dict.fromkeys(self.features.levels_, pa.string()) | types
 
     def check_names(self, names: Iterable[str], where: str = "") -> None:
-        """Refuse columns among which one that units must have is missing.
+        """Refuse columns among which one that units must have is missing, or there twice.
 
         Parameters
         ----------
@@ -177,6 +177,9 @@ class UnitReader:
         """
         there = list(names)
         for name, what in self.needed.items():
+            if there.count(name) > 1:
+                got, fix = f"{there.count(name)} of them", "rename or drop the others"
+                raise InputError(what, "be one of the units' columns", got, where, fix)
             if name in there:
                 continue
             fix = among(name, there, "columns")

@@ -213,6 +213,7 @@ def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
+        column = pc.add(column, pa.scalar(0.0, column.type))  # -0.0 is 0.0
     return pc.cast(column, pa.string())
 
 

@@ -17,6 +17,8 @@ do*.
 
 from __future__ import annotations
 
+LONGEST = 1000  # letters of a part of a message
+
 
 class EquipoiseError(Exception):
     """Base of all errors raised for users.
@@ -47,9 +49,17 @@ class EquipoiseError(Exception):
         self.what, self.must, self.got, self.where, self.fix = what, must, got, where, fix
 
     def __str__(self) -> str:
-        at = f" at {self.where}" if self.where else ""
-        fix = f"; {self.fix}" if self.fix else ""
-        return f"{self.what} must {self.must}; got {self.got}{at}{fix}"
+        at = f" at {_cut(self.where)}" if self.where else ""
+        fix = f"; {_cut(self.fix)}" if self.fix else ""
+        return f"{_cut(self.what)} must {_cut(self.must)}; got {_cut(self.got)}{at}{fix}"
+
+
+def _cut(part: object) -> str:
+    """A part of a message that somebody can read: what is too long loses its middle; what cannot be
+    printed is escaped.
+    """
+    text = str(part).encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 class InputError(EquipoiseError, ValueError):

@@ -6,6 +6,7 @@ The index of a pandas frame is never a column: after a shuffle or a split it hol
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -45,12 +46,17 @@ def to_arrow(frame: Any) -> pa.Table:
     {'x0': ['rural', 'urban'], 'x1': [31.0, 64.0]}
     """
     try:
-        return columns.plain_table(_table(frame))
+        table = columns.plain_table(_table(frame))
     except (pa.ArrowException, OverflowError, nw.exceptions.NarwhalsError) as error:
         fix = "one type and one length per column, each name once"
         raise InputError(
             "a frame", "be a table of plain columns", " ".join(str(error).split()), fix=fix
         ) from error
+    name, count = next(iter(Counter(table.column_names).most_common(1)), ("", 0))
+    if count > 1:
+        fix = "rename or drop the others"
+        raise InputError(f"column {name!r}", "occur once", f"{count} of them", fix=fix)
+    return table
 
 
 def _table(frame: Any) -> pa.Table:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import SpaceError
 
 
 @runtime_checkable
@@ -181,3 +182,16 @@ def current_names(space: Space) -> dict[str, str]:
     count = Counter(former)
     names = {old: new for old, new in zip(former, now, strict=True) if count[old] == 1}
     return names | {name: name for name in now}
+
+
+def in_order(what: str, values: Any) -> tuple[Any, ...]:
+    """Values that were listed, in their order: text is not a list of its letters, and a set has no
+    order.
+
+    >>> in_order("arms", ["none", "mail"])
+    ('none', 'mail')
+    """
+    if isinstance(values, str | bytes | set | frozenset | dict) or not hasattr(values, "__iter__"):
+        fix = "list the values, the first one first"
+        raise SpaceError(what, "be a list", repr(values), fix=fix)
+    return tuple(values)

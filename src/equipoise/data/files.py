@@ -22,6 +22,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError
+from equipoise.core.places import expanded
 from equipoise.core.suggest import among, nearest
 
 PARQUET = (".parquet", ".pq")
@@ -231,7 +232,7 @@ def column_names(path: Path | str) -> list[str]:
 
 def readable(path: Path | str) -> Path:
     """The path of a file that is there, is not empty, and has a suffix we read."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.is_dir():
         raise DataError(
             "a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError, UnsupportedSpace
+from equipoise.core.space import in_order
 
 
 class Arms:
@@ -40,7 +41,7 @@ class Arms:
     def __init__(
         self, labels: Sequence[str] | Sequence[int] = (0, 1), control: str | int | None = None
     ) -> None:
-        plain = [_plain(label) for label in labels]
+        plain = [_plain(label) for label in in_order("arms", labels)]
         if len(plain) < 2 or len(set(plain)) < len(plain):
             raise SpaceError(
                 "arms",

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError, SpaceError
 from equipoise.core.registry import Registry
 from equipoise.core.space import Space
+from equipoise.core.suggest import among
 
 SPACES = Registry(
     "space",
@@ -52,6 +54,12 @@ def space_from_json(spec: dict[str, Any]) -> Space:
         )
     cls = SPACES.load(spec["kind"])
     arguments = {key: value for key, value in spec.items() if key != "kind"}
+    known = inspect.signature(cls).parameters
+    for key in arguments:
+        if key not in known:
+            fix = among(str(key), known, "known keys")
+            what = f"key {key!r} of space {spec['kind']!r}"
+            raise SpaceError(what, "be known", repr(arguments[key]), fix=fix)
     try:
         space: Space = cls(**arguments)
         space.names([space.control]), space.names(space.candidates()), space.describe()

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from equipoise.core.amounts import amount_text, decimal, inexact, merged, slack, snapped
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError
+from equipoise.core.space import in_order
 
 DEFAULT_LEVELS = 10
 
@@ -106,7 +107,9 @@ class Dose:
         """The levels in rising order, (k,), without control."""
         if isinstance(levels, int | np.integer):
             levels = np.linspace(self.control, self.high, int(levels) + 1)[1:]
-        steps = merged(np.array([_amount("levels", level) for level in levels], np.float64))
+        steps = merged(
+            np.array([_amount("levels", level) for level in in_order("levels", levels)], np.float64)
+        )
         ends = np.unique([self.low, self.control, self.high])
         steps = np.unique(snapped(steps, ends, slack(steps.dtype)))
         others: Floats = steps[steps != self.control]

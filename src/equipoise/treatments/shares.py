@@ -17,6 +17,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import SpaceError, UnsupportedSpace
+from equipoise.core.space import in_order
 
 SUM_TOLERANCE = 1e-6
 DIGITS = 4  # of a share in a name; more where they do not tell the candidates apart
@@ -78,7 +79,9 @@ class Shares:
         crosses: Sequence[Sequence[str]] = (),
     ) -> None:
         self.parts = (
-            tuple(f"part{k}" for k in range(parts)) if isinstance(parts, int) else tuple(parts)
+            tuple(f"part{k}" for k in range(parts))
+            if isinstance(parts, int)
+            else in_order("parts", parts)
         )
         K = len(self.parts)
         if K < 2 or len(set(self.parts)) < K:

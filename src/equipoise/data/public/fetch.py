@@ -18,6 +18,7 @@ from typing import Any
 from urllib.error import URLError
 
 from equipoise.core.errors import DataError
+from equipoise.core.places import expanded
 from equipoise.core.snapshot import replacing
 
 Place = Path | str | None
@@ -47,10 +48,10 @@ def data_homes(data_home: Place = None) -> list[Path]:
     (beside) the user's cache.
     """
     if data_home is not None:
-        return [Path(data_home).expanduser()]
+        return [expanded(data_home)]
     if os.environ.get("EQUIPOISE_DATA"):
-        return [Path(os.environ["EQUIPOISE_DATA"]).expanduser()]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "equipoise"
+        return [expanded(os.environ["EQUIPOISE_DATA"])]
+    cache = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "equipoise"
     checkout = Path(__file__).parents[3]
     beside = checkout.parent / "shared" / "data"
     return (
@@ -73,7 +74,7 @@ def find(name: str, places: Sequence[str], source: Source | None, wish: Wish) ->
     first.
     """
     if wish.path is not None:
-        path = Path(wish.path).expanduser()
+        path = expanded(wish.path)
         if path.exists():
             return path
         raise DataError(f"the file of {name}", "exist", "no such file", str(path), "check the path")

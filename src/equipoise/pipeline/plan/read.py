@@ -198,11 +198,9 @@ def _unknown_key(path: tuple[Any, ...], value: Any, keys: list[str], where: str)
 def _must(kind: str, message: str) -> str:
     if kind == "plan":
         return message
-    return (
-        "be a table of keys"
-        if kind in ("model_type", "dict_type")
-        else f"be {message.removeprefix('Input should be ')}"
-    )
+    if kind in ("model_type", "dict_type"):
+        return "be a table of keys"
+    return message.partition(" should ")[2] or f"be {message}"
 
 
 def _key(path: tuple[Any, ...]) -> str:

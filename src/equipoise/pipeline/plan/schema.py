@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from equipoise.core.log import Kind
+from equipoise.core.places import expanded
 from equipoise.core.strata import SCHEMES, STRATA
 from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
 from equipoise.pipeline.plan.supply import SupplyPlan
@@ -312,7 +313,7 @@ class RunPlan(PlanTable):
     folds: Annotated[int, Field(ge=2, le=50)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     replicates: Annotated[int, Field(ge=2, le=1000)] = 20
-    out: str = "equipoise-run"
+    out: Annotated[str, Field(min_length=1)] = "equipoise-run"
 
 
 class Plan(PlanTable):
@@ -396,7 +397,7 @@ class Plan(PlanTable):
         >>> make_plan({"log": {"dataset": "thornton"}}, base="jobs").path("old.parquet").as_posix()
         'jobs/old.parquet'
         """
-        return self.base / Path(name).expanduser()
+        return self.base / expanded(name)
 
 
 TABLES = tuple(name for name in Plan.model_fields if name not in ("base", "text"))
