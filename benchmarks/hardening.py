@@ -5,8 +5,9 @@ are stopped everywhere, and the promise of a budget.
     silent           answers that an oracle knows to be changed, guessed or ignored: 0
     SUITE_answers    examples of one suite that were answered, out of n; the others were refused
     files_lost       publishes stopped at a line of core/snapshot.py (killed, interrupted, full
-                     disk; with and without a swap in one step) after which neither the earlier nor
-                     the new one was there, or anything was left over: 0 of n faults
+                     disk; with and without a swap in one step), or by a fault of a system call
+                     where there is strace, after which neither the earlier nor the new one was
+                     there, or anything was left over: 0 of n faults
     budget_excess    the most by which a rule exceeds a demand on the rows it was made on, relative
                      to potential usage, over random instances of 1 to 2,000 units: 0
 
@@ -54,12 +55,17 @@ EXAMPLES = 12_500 if full() else 2_000  # of each suite
 INSTANCES = 1_000 if full() else 300
 CHUNK = 100  # examples or instances that a process does at a time
 KEPT = 20  # failures
-FAULTS = Path(__file__).parent.parent / "tests" / "fixtures" / "publish_faults.py"
-# commands that print {"faults": count, "problems": {where: what}}; their last argument is a folder
+TESTS = Path(__file__).parent.parent / "tests"
+FOLDER = "FOLDER"  # in a command: a new one
+# commands that print {"faults" or "cases": count, "problems": {where: what}}
 PUBLISHES = [
-    [str(FAULTS), fault, swap]
+    [str(TESTS / "fixtures" / "publish_faults.py"), fault, swap, FOLDER]
     for fault in ("kill", "Ctrl-C", "full disk")
     for swap in ("one step", "two renames")
+]
+SYSTEM = [  # these need strace
+    ["-m", "fixtures.system_faults", FOLDER, "0", str(int(full())), subject]
+    for subject in ("snapshot", "file", "estimator", "report", "score", "fit", "run")
 ]
 
 
@@ -130,16 +136,21 @@ def promises(name: str, seeds: range) -> Chunk:
 
 def publish(name: str, command: list[str]) -> Chunk:
     """Publishes that are stopped: how many, and after which anything was wrong."""
+    paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(
-            [sys.executable, *command, folder], capture_output=True, text=True, check=True
+            [sys.executable, *(folder if word == FOLDER else word for word in command)],
+            env=os.environ | {"PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=True,
         )
-    told = json.loads(process.stdout)
+    told = json.loads(process.stdout.splitlines()[-1])
     failures = [
         Failure(name, 0, "lost", f"{' '.join(command[1:])} at {where}", str(what))
         for where, what in told["problems"].items()
     ]
-    return Chunk(name, told["faults"], Counter(), failures)
+    return Chunk(name, told.get("faults", told.get("cases", 0)), Counter(), failures)
 
 
 def tasks() -> Iterator[tuple[Callable[..., Chunk], str, Any]]:
@@ -149,7 +160,7 @@ def tasks() -> Iterator[tuple[Callable[..., Chunk], str, Any]]:
             yield examples, name, range(start, min(start + CHUNK, EXAMPLES))
     for start in range(0, INSTANCES, CHUNK):
         yield promises, "budgets", range(start, min(start + CHUNK, INSTANCES))
-    for command in PUBLISHES:
+    for command in PUBLISHES + SYSTEM * bool(shutil.which("strace")):
         yield publish, "publishes", command
 
 
@@ -216,7 +227,8 @@ def main() -> None:
         print(f"{each['name']} {each['value']:g} of {each['n']:,}")
     protocol = (
         f"{EXAMPLES:,} examples of each of {', '.join(SUITES)}, seeds from 0; publishes stopped at"
-        f" every line, {len(PUBLISHES)} ways; {INSTANCES:,} instances of allocation"
+        f" every line, {len(PUBLISHES)} ways, and by faults of system calls, {len(SYSTEM)} writers;"
+        f" {INSTANCES:,} instances of allocation"
     )
     packages = versions("numpy", "pyarrow", "pandas", "polars", "pydantic", "lightgbm")
     record("hardening", protocol, packages, [0, EXAMPLES - 1], figures, failures=failures)
