@@ -12,6 +12,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures.system_faults import forking
 
@@ -192,6 +193,11 @@ def test_names_alone_are_no_earlier_run(ran, tmp_path, harm):
         run_folder.check_out(out)
     with pytest.raises(InputError, match="the folder of an earlier run"):
         run_folder.EARLIER_RUN.check(out)
+
+
+def test_a_package_without_a_version_ends_no_run(ran):
+    facts = run_folder.run_facts(ran.world.plan, ["numpy", "no-such-package"], "", "")
+    assert facts["packages"] == {"numpy": np.__version__, "no-such-package": "unknown"}
 
 
 def test_findings_that_are_none(tmp_path):

@@ -15,7 +15,7 @@ import platform
 import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -148,8 +148,16 @@ def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str
         "snapshot": snapshot,
         "plan": without_places(plan.text),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: _version_of(name) for name in packages},
     }
+
+
+def _version_of(package: str) -> str:
+    """A package that says no version, or cannot be asked, ends no run."""
+    try:
+        return version(package)
+    except (PackageNotFoundError, OSError):
+        return "unknown"
 
 
 def read_metrics(folder: Path | str) -> dict[str, Any]:
