@@ -391,39 +391,41 @@ def test_a_bonus_is_part_of_the_value_and_of_the_policy():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_ties_are_shared_at_random_and_the_record_says_what_that_gives(seed):
-    """A quarter of equal units in expectation; as many as are drawn, ten at most, in fact."""
+    """A quarter of equal units: those of the smallest draws."""
     effects = Effects(np.full((40, 1, 1), 2.0), np.zeros((40, 1)), ("a",), ("y",))
     ids = np.array([f"user {i}" for i in range(40)])
-    policy, made = budgeted_policy(
+    policy, solution = budgeted_policy(
         effects, weights={"y": 1.0}, constraints=[offers(10)], units=ids, seed=seed
     )
-    given = int((decide(policy, effects, units=ids).choice == 0).sum())
-    drawn = int((uniform(ids, seed, LOW_STREAM) < 0.25).sum())
-    assert (policy.seed, given) == (seed, min(drawn, 10))
-    assert (made.rule_value, made.rule_usage.tolist()) == (2.0 * given, [given])
-    assert made.promise_cost == 2.0 * (drawn - given)
-    assert made.expected_value == pytest.approx(80 * policy.low_share)
-    assert made.expected_usage.tolist() == pytest.approx([40 * policy.low_share])
-    if drawn <= 10:
-        assert policy.low_share == pytest.approx(0.25)
+    draws = uniform(ids, seed, LOW_STREAM)
+    decisions = decide(policy, effects, units=ids)
+    assert np.flatnonzero(decisions.choice == 0).tolist() == sorted(np.argsort(draws)[:10])
+    assert (solution.rule_value, solution.rule_usage.tolist()) == (20.0, [10.0])
+    assert (solution.value, solution.promise_cost) == (20.0, 0.0)
+    chance = decisions.probability[decisions.choice == 0][0]
+    tenth, next_one = np.sort(draws)[9:11]
+    assert tenth < chance < next_one
+    assert solution.expected_value == pytest.approx(80 * chance, abs=2 * 2.0)
+    assert solution.expected_usage.tolist() == pytest.approx([40 * chance], abs=2.0)
 
 
-def test_ties_that_matter_little_are_left_out():
-    """The last two of n units tie for the last offer: 2 of 3 offers are too few without it."""
-    for n, share in ((4, 0.5), (60, 0.0)):
+def test_ties_are_parted_where_that_is_worth_something():
+    """The last two of n units tie for the last offer."""
+    for n in (4, 60):
         worth = 2.0 + np.maximum(np.arange(n), 1.0)[::-1] / n
         effects = Effects(worth[:, None, None], np.zeros((n, 1)), ("a",), ("y",))
-        policy, made = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(n - 1)])
-        assert made.value == pytest.approx(worth[:-1].sum())
-        assert (policy.low_share == 0.0) == (share == 0.0)
-        if not share:
-            assert made.rule_value == pytest.approx(worth[:-2].sum())
-            assert policy.low_prices == ()
+        policy, solution = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(n - 1)])
+        assert solution.value == pytest.approx(worth[:-1].sum())
+        assert solution.rule_value == pytest.approx(worth[:-1].sum())
+        assert policy.tie_penalty > 0
+    policy, _ = budgeted_policy(effects, weights={"y": 1.0}, constraints=[offers(n - 2)])
+    assert policy.tie_penalty == 0
 
 
 def test_prices_that_miss_are_told_by_how_much():
-    values = np.array([[[10.0, 10.0], [1.0, 6.0]]])
-    effects = Effects(values, np.zeros((1, 2)), ("a", "b"), ("y", "plays"))
+    """Only "b" for the first alone fits; prices at which it gets that give the second something."""
+    values = np.array([[[10.0, 10.0], [1.0, 6.0]], [[11.0, 4.0], [2.0, 3.0]]])
+    effects = Effects(values, np.zeros((2, 2)), ("a", "b"), ("y", "plays"))
     demands = [floor("plays", 5.0), ceiling("plays", 7.0)]
     with pytest.raises(InfeasibleError) as error:
         budgeted_policy(effects, weights={"y": 1.0}, constraints=demands)
@@ -431,11 +433,11 @@ def test_prices_that_miss_are_told_by_how_much():
     assert said.endswith("loosen the demand by as much, or take single choices from allocate()")
     assert said.startswith(
         (
-            "'ceiling of plays' must hold under one rule by prices; got prices that miss by 3;",
+            "'ceiling of plays' must hold under one rule by prices; got prices that miss by 7;",
             "'floor of plays' must hold under one rule by prices; got prices that miss by 5;",
         )
     )
-    assert allocate([[10.0, 1.0]], demands, effects=effects).choice.tolist() == [1]
+    assert allocate(values[:, :, 0], demands, effects=effects).choice.tolist() == [1, -1]
 
 
 def test_a_draft_has_the_metrics_that_weigh_or_are_counted_in_the_effects_order():

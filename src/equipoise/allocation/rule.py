@@ -1,12 +1,13 @@
 """The decision rule: one pure function, offline, in replay and online, bit for bit.
 
     value_ia = sum_j (w_ij effect_iaj - z |w_ij| std_error_iaj)  + keep bonus
-    score_ia = value_ia - sum_q price table_q[code of i, a] * quantity_q[i, a]
+    score_ia = value_ia - penalty_ia - sum_q price table_q[code of i, a] * quantity_q[i, a]
     choose the candidate with the largest score if it is > threshold (the first of equals), else
     control
 
-A policy that had to split ties has two price vectors; which one a unit gets is drawn from its
-id, so it is always the same.
+A policy that had to split ties takes a little from each value by a number drawn from the unit's
+id (`solver/ties.py`), so a unit's choice is always the same.  One that version 0.1.0 made has
+two price vectors, and the number says which.
 
 Each number comes from one row by a fixed order of additions, without BLAS and without
 reassociation, so a batch, a part of it and a single row give the same bits.  The dual of an
@@ -25,6 +26,7 @@ from equipoise.allocation.constraints import Groups, groups_of
 from equipoise.allocation.hashing import draw, uniform
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.kernels import price_all, weigh
+from equipoise.allocation.solver.ties import break_ties, tie_chances
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
@@ -32,7 +34,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Decision, Policy
 
 NEW = -2  # the previous choice of a unit that had none
-LOW_STREAM = 2  # of a policy's seed: the draw that says who gets the lower prices
+LOW_STREAM = 2  # of a policy's seed: the draw that tells equal units apart
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def scores(
     groups: Groups | None = None,
     previous: Ints | None = None,
     weights: Floats | None = None,
+    draws: Floats | None = None,
 ) -> Floats:
     """Score every candidate for every unit: its worth less the prices of what it uses.
 
@@ -104,6 +107,9 @@ def scores(
         The choices in force: -2 none, -1 control, a candidate a.
     weights : array, (n, m), optional
         Of each request; by default the policy's own.
+    draws : array, (n,), optional
+        The units' draws in [0, 1), where the policy tells equal units apart; by default 0, with
+        which no score is less for it.
 
     Returns
     -------
@@ -126,6 +132,8 @@ def scores(
     groups = groups or {}
     value = weighted_value(policy, effects, groups, weights)
     add_keep(value, policy.keep, previous)
+    if policy.tie_penalty and draws is not None:
+        value = break_ties(value, policy.tie_penalty, draws)
     money = check_cost(cost, value.shape)
     rows = compile_rows(
         policy.demands, policy.candidates, effects.metrics, groups, len(value), cost is not None
@@ -229,24 +237,18 @@ def _choose(
         return Decisions(
             choice, np.zeros(len(effects)), shares[choice], np.zeros(len(effects), np.bool_)
         )
-    usual = _best(
-        scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights),
-        policy.threshold,
-    )
+    draws = _draws(policy, len(effects), units)
+    known = {"cost": cost, "groups": groups, "previous": previous, "weights": weights}
+    score = scores(policy, effects, **known, draws=draws)
+    usual = _best(score, policy.threshold)
+    if policy.tie_penalty:
+        chance = tie_chances(score, policy.tie_penalty, draws, policy.threshold, usual.choice)
+        usual = replace(usual, probability=chance)
     if policy.low_share == 0:
         return usual
-    if units is None or np.shape(units) != (len(effects),):
-        raise InputError(
-            "units",
-            f"be one id per unit, {len(effects)}: this policy splits ties at random",
-            None if units is None else np.shape(units),
-        )
     lower = replace(policy, prices=policy.low_prices)
-    low = _best(
-        scores(lower, effects, cost=cost, groups=groups, previous=previous, weights=weights),
-        policy.threshold,
-    )
-    gets_low = uniform(units, policy.seed, LOW_STREAM) < policy.low_share
+    low = _best(scores(lower, effects, **known, draws=draws), policy.threshold)
+    gets_low = draws < policy.low_share
     chance = np.where(gets_low, policy.low_share, 1 - policy.low_share)
     return Decisions(
         np.where(gets_low, low.choice, usual.choice),
@@ -254,6 +256,19 @@ def _choose(
         np.where(low.choice == usual.choice, 1.0, chance),
         gets_low,
     )
+
+
+def _draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
+    """The number in [0, 1) of each unit, (n,), drawn from its id; 0 where the policy draws none."""
+    if not policy.low_share and not policy.tie_penalty:
+        return np.zeros(n)
+    if units is None or np.shape(units) != (n,):
+        raise InputError(
+            "units",
+            f"be one id per unit, {n}: this policy splits ties at random",
+            None if units is None else np.shape(units),
+        )
+    return uniform(units, policy.seed, LOW_STREAM)
 
 
 def _best(score: Floats, threshold: float) -> Decisions:

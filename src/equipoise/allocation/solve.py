@@ -35,11 +35,18 @@ from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
+from equipoise.allocation.solver.line_search import gain_along_lines
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.promise import Rule, RuleResult, keep_promise, measure_rule
+from equipoise.allocation.solver.promise import (
+    Rule,
+    RuleResult,
+    keep_promise,
+    measure_rule,
+    rule_choice,
+)
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
-from equipoise.allocation.solver.ties import mix
+from equipoise.allocation.solver.ties import SIZE, break_ties, tie_penalty
 from equipoise.allocation.solver.tighten import hold
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
@@ -48,14 +55,14 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.policy import Demand, Policy
 
-LastPass = Callable[[Problem, Rule, Floats, Floats], RuleResult | None]
+LastPass = Callable[[Problem, Rule, Floats], RuleResult | None]
 METHODS = ("auto", "bisect", "level", "highs")
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
-# below this part of the value, one price vector does not carry the choice, and ties are split by
-# lot
-CARRIED = 0.95
+CARRIED = 1e-4  # of the choice's value: a rule by prices that loses more is looked at again
+NEAR = 1e-6  # of the mean worth of a candidate: so near to another choice a unit is tied
+TURNS = 16  # of the draws, over which what a rule makes of all draws is averaged
 
 
 class DemandTerms(TypedDict):
@@ -359,9 +366,11 @@ def budgeted_policy(
     Notes
     -----
     The policy's prices are the dual's, raised by the least that keeps the rule by prices within
-    every demand on these units; where ties then leave much unused, a share of the units gets lower
-    prices at random (`mix`).  A last pass measures what the rule makes of these units, draws
-    included, and changes it until no demand is exceeded (`keep_promise`).
+    every demand on these units.  A last pass measures what the rule makes of these units and
+    changes it until no demand is exceeded (`keep_promise`).  Where that loses more than 1e-4 of
+    the choice's value, prices are moved along lines (`gain_along_lines`); where units are tied, a
+    rule that tells them apart by a number drawn from their ids (`tie_penalty`) is made too, and
+    the better one is taken.
 
     Examples
     --------
@@ -387,63 +396,127 @@ def budgeted_policy(
         worth, draft.demands, effects.candidates, cost, effects, groups, lower
     )
     solution = _solve(problem, tol, warm, method)
-    rule = _rule(problem, solution)
     ids = np.arange(len(effects)) if units is None else units
     draws = uniform(ids, seed, LOW_STREAM)
     if draws.shape != (len(effects),):
         raise InputError("units", f"be one id per unit, {len(effects)}", draws.shape)
-    result = last_pass(problem, rule, solution.prices, draws)
-    if result is None:
-        raise _beyond_prices(problem, rule, draws)
-    before = measure_rule(problem, rule, draws)
-    value, usage = _over_all_draws(problem, result)
-    return _with_rule(draft, result.rule), replace(
+    result, cost_of_pass = _let_out(problem, solution, tol, draws, last_pass)
+    rule = result.rule
+    value, usage = _over_all_draws(problem, result, draws)
+    if result.value > solution.value:
+        solution = _with_choice(problem, solution, _choice_of(problem, rule, draws), tol)
+    policy = replace(
+        draft,
+        prices=tuple(rule.prices.tolist()),
+        threshold=rule.threshold,
+        tie_penalty=rule.tie_penalty,
+    )
+    return policy, replace(
         solution,
         expected_value=value,
         expected_usage=usage,
         rule_value=result.value,
         rule_usage=result.usage,
-        promise_cost=before.value - result.value,
+        promise_cost=cost_of_pass,
     )
 
 
-def _rule(problem: Problem, solution: Allocation) -> Rule:
-    """Prices that hold, and lower ones for a share of the units where ties leave much unused."""
-    prices = hold(problem, solution.prices)
-    value, _ = problem.measure(problem.choose(prices).choice)
-    if value < CARRIED * solution.value:
-        mixture = mix(problem, solution.prices, prices)
-        if mixture.share:
-            return Rule(prices, mixture.prices, mixture.share)
-    return Rule(prices, prices)
+def _let_out(
+    problem: Problem, solution: Allocation, tol: float, draws: Floats, last_pass: LastPass
+) -> tuple[RuleResult, float]:
+    """The rule that is let out, and the value that the last pass gave up.
+
+    Where prices leave much of the choice's value, they are moved along lines; where units are tied,
+    the rule that tells equal units apart by their draws is made too, and the better one is taken.
+    """
+    rule = Rule(hold(problem, solution.prices))
+    before = measure_rule(problem, rule)
+    best = last_pass(problem, rule, solution.prices)
+    if best is not None and best.value >= solution.value - CARRIED * abs(solution.value):
+        return best, before.value - best.value
+    if best is None or _tied(problem, solution.prices):
+        parted = _parted(problem, solution, tol, draws, last_pass)
+        if best is None or (parted is not None and parted.value > best.value):
+            best = parted
+    else:
+        best = gain_along_lines(problem, best)
+    if best is None:
+        raise _beyond_prices(problem, rule)
+    return best, max(before.value - best.value, 0.0)
 
 
-def _with_rule(draft: Policy, rule: Rule) -> Policy:
-    """A policy with the prices, the share and the threshold of a rule."""
-    low = tuple(rule.low_prices.tolist()) if rule.share else ()
+def _tied(problem: Problem, prices: Floats) -> bool:
+    """Whether more units are tied at the prices than the demands split among units that differ."""
+    near = problem.choose(prices).margin <= NEAR * np.abs(problem.value).mean()
+    return int(near.sum()) > len(problem.rows)
+
+
+def _choice_of(problem: Problem, rule: Rule, draws: Floats) -> Choice:
+    """What a rule gives units with these draws, (n,)."""
+    if rule.tie_penalty:
+        problem = replace(problem, value=break_ties(problem.value, rule.tie_penalty, draws))
+    return rule_choice(problem, rule)
+
+
+def _with_choice(problem: Problem, solution: Allocation, choice: Choice, tol: float) -> Allocation:
+    """The allocation with the choice of a rule, which is worth more than its own."""
+    value, usage = problem.measure(choice)
+    free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
+    gap = _gap(solution.bound, value, free)
     return replace(
-        draft,
-        prices=tuple(rule.prices.tolist()),
-        low_prices=low,
-        low_share=rule.share,
-        threshold=rule.threshold,
+        solution,
+        choice=choice,
+        value=value,
+        usage=usage,
+        slack=problem.rows.bounds - usage,
+        repaired=int((choice != problem.choose(solution.prices).choice).sum()),
+        gap=gap,
+        status=_status(gap, tol),
     )
 
 
-def _over_all_draws(problem: Problem, result: RuleResult) -> tuple[float, Floats]:
-    """The value and the usage (m,) of a rule over all draws."""
-    if not result.rule.share:
+def _gap(bound: float, value: float, free: float) -> float:
+    """The optimality gap that is left at most.   free: the bound without demands."""
+    return max(bound - value, 0.0) / max(abs(bound), TINY * free, 1e-300)
+
+
+def _status(gap: float, tol: float) -> str:
+    return "optimal" if gap <= tol else "feasible"
+
+
+def _parted(
+    problem: Problem, solution: Allocation, tol: float, draws: Floats, last_pass: LastPass
+) -> RuleResult | None:
+    """A rule that tells equal units apart by their draws, or None where none keeps every row."""
+    penalty = tie_penalty(problem.value)
+    apart = replace(problem, value=break_ties(problem.value, penalty, draws))
+    prices = _certified_dual(apart, tol * SIZE, solution.prices, "auto").prices
+    rule = Rule(hold(apart, prices), tie_penalty=penalty)
+    result = last_pass(apart, rule, prices)
+    if result is None:
+        return None
+    rule = gain_along_lines(apart, result).rule
+    return RuleResult(rule, *problem.measure(_choice_of(problem, rule, draws)))
+
+
+def _over_all_draws(problem: Problem, result: RuleResult, draws: Floats) -> tuple[float, Floats]:
+    """The value and the usage (m,) of a rule over all draws: the mean over draws that are turned
+    by parts of a whole, so that each unit is in each part once.
+    """
+    rule = result.rule
+    if not rule.tie_penalty:
         return result.value, result.usage
-    every, none = np.zeros(len(problem)), np.ones(len(problem))
-    low, high = (measure_rule(problem, result.rule, draws) for draws in (every, none))
-    share = result.rule.share
-    value = (1 - share) * high.value + share * low.value
-    return value, (1 - share) * high.usage + share * low.usage
+    value, usage = 0.0, np.zeros(len(result.usage))
+    for turn in range(TURNS):
+        turned = (draws + turn / TURNS) % 1.0
+        worth, use = problem.measure(_choice_of(problem, rule, turned))
+        value, usage = value + worth / TURNS, usage + use / TURNS
+    return value, usage
 
 
-def _beyond_prices(problem: Problem, rule: Rule, draws: Floats) -> InfeasibleError:
+def _beyond_prices(problem: Problem, rule: Rule) -> InfeasibleError:
     """Single choices hold the demands together, but no rule by prices was found that does."""
-    usage = measure_rule(problem, rule, draws).usage
+    usage = measure_rule(problem, rule).usage
     over = [
         (demand.name, float(total - bound))
         for demand, total, bound in zip(
@@ -528,13 +601,12 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
     expected_value, expected_usage = problem.measure(problem.choose(dual.prices).choice)
     best = repair(problem, dual.prices, dual.bound, tol)
     free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
-    size = max(abs(dual.bound), TINY * free, 1e-300)
-    loose = len(problem) <= SMALL and dual.bound - best.value > max(tol, POLISH) * size
+    loose = len(problem) <= SMALL and _gap(dual.bound, best.value, free) > max(tol, POLISH)
     if loose or not best.feasible:
         best = polish(problem, dual.prices, best)
     if not best.feasible:
         raise infeasible(problem)
-    gap = max(dual.bound - best.value, 0.0) / size
+    gap = _gap(dual.bound, best.value, free)
     return Allocation(
         choice=best.choice,
         prices=dual.prices,
@@ -549,7 +621,7 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
         repaired=int(best.switched.sum()),
         expected_value=expected_value,
         expected_usage=expected_usage,
-        status="optimal" if gap <= tol else "feasible",
+        status=_status(gap, tol),
         trace=dual.trace,
     )
 

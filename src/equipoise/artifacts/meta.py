@@ -98,6 +98,7 @@ class RuleMeta(MetaTable):
     low_prices: list[Amount]
     low_share: Share
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+    tie_penalty: Amount = 0.0  # absent from what version 0.1.0 wrote
 
 
 class EstimatorMeta(MetaTable):

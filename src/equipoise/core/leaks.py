@@ -24,7 +24,7 @@ MIN_ROWS = 100  # fewer rows say nothing about a column
 MIN_ARM = 20  # rows of an arm below which it is not compared
 MIN_EXPECTED = 5.0  # cases of an indicator expected in every arm; Cochran's rule for a chi-square
 CHECK_ROWS = 100_000
-ALPHA = 0.01  # chance that a sound log loses a feature
+ALPHA = 0.001  # chance that a sound log has a feature warned of
 TELLS = 0.9  # r2 with an outcome
 LEVELS = 12  # of a text column that are compared
 Statistic = tuple[str, Floats]  # "ranks" or "cases", and its values (n,)
@@ -62,11 +62,16 @@ def _told_within(log: Log, feature: str, index: Ints) -> str:
 
 
 def _beyond_chance(log: Log, feature: str, arm: str) -> bool:
-    """Whether one value in every row of an arm is more than a value that is common elsewhere."""
+    """Whether one value in every row of an arm is more than a value that is common elsewhere: the
+    chance that none of the rows with other values is in the arm, these rows drawn from all (Fisher
+    1935, the exact test).
+    """
     codes, _, _ = codes_of(log.table[feature])
     inside = log.cells == log.cell_names.index(arm)
-    rows, share = int(inside.sum()), float((codes[~inside] == codes[inside][0]).mean())
-    return rows >= MIN_ARM and share**rows < ALPHA / len(log.roles.features)
+    others, outside = int((codes != codes[inside][0]).sum()), int((~inside).sum())
+    left = np.arange(others)
+    chance = float(np.exp(np.log((outside - left) / (len(log) - left)).sum()))
+    return int(inside.sum()) >= MIN_ARM and chance < ALPHA / len(log.roles.features)
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[Ints, Ints, Bools]:

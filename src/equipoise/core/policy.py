@@ -167,12 +167,14 @@ class Policy:
     shares : tuple of float, (k,), default ()
         The probability of each candidate, for "random".
     low_prices : tuple of float, default ()
-        Lower prices for some units: where many units tie, no one price vector uses what the demands
-        allow.
+        Lower prices for some units; of policies that version 0.1.0 made.
     low_share : float, default 0.0
         The share of units, drawn at random, that get the lower prices.
     seed : int, default 0
         Of the draws.
+    tie_penalty : float, default 0.0
+        What a unit's draw in [0, 1) takes from its scores at most, in worth, so that equal units
+        need not be treated alike: candidate a of k loses (a + 1) / k of it times the draw.
 
     Examples
     --------
@@ -197,6 +199,7 @@ class Policy:
     low_prices: tuple[float, ...] = ()
     low_share: float = 0.0
     seed: int = 0
+    tie_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -228,7 +231,11 @@ class Policy:
                 "be finite numbers >= 0, one a demand, for a share in [0, 1]",
                 (low, self.low_share),
             )
-        for name in ("threshold", "lower", "keep"):
+        if self.low_share and self.tie_penalty:
+            raise InputError(
+                "a policy", "part ties in one way", "both low prices and a tie penalty"
+            )
+        for name in ("threshold", "lower", "keep", "tie_penalty"):
             if not _finite(getattr(self, name)) or (
                 name != "threshold" and getattr(self, name) < 0
             ):

@@ -1,78 +1,102 @@
-"""Mix: two price vectors, one drawn at random for each unit, where ties keep one from using what
-the demands allow.
+"""Ties: equal units are told apart by their draws, so that one price vector can part them.
 
-Units with equal scores fall on the same side of a price: prices that hold leave all of them out,
-slightly lower ones let all of
-them in.  Drawing the lower prices for a share of the units uses the demands in full, in
-expectation:
+Units with equal scores fall on the same side of a price: prices that keep a budget leave all of
+them out, slightly lower ones let all of them in.  A rule may therefore take from each score a
+little, the more the larger the unit's own draw u in [0, 1):
 
-    share = the largest with (1 - share) usage(held) + share usage(low) <= bounds
+    score_ua = value_ua - penalty u (a + 1) / k - prices . usage_ua
 
-This is the randomised rule by which a fractional knapsack treats ties (Dantzig 1957, Operations
-Research 5).
+Candidates lose at different rates, so prices that move by parts of the penalty cut the units of one
+kind anywhere, and several demands can be used in full at once.  Scores only fall, so nobody gets
+what is worth nothing.  A unit's chance of a candidate, over all draws, is the length of the
+interval of u in which that candidate's line is the highest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from equipoise.allocation.solver.dual import Scale
-from equipoise.allocation.solver.problem import Problem
 from equipoise.core.arrays import Floats
 
-FIRST, STEPS = 1e-9, 28  # scaled fall of the prices in the first step; each step doubles it
+SIZE = 1e-4  # of the mean worth of a candidate: the penalty of a rule that breaks ties
 
 
-@dataclass(frozen=True)
-class PriceMixture:
-    """Two price vectors, one drawn at random for each unit.
+def tie_penalty(value: Floats) -> float:
+    """The penalty for candidates of these worths.
 
-    Attributes
+    Parameters
     ----------
-    prices : array, (m,)
-        The lower prices.
-    share : float
-        The share of units that get them.
-    value : float
-        The expected value of both together.
-    usage : array, (m,)
-        The expected usage of both together.
+    value : array (n, k)
+        Worth of each candidate; -inf where it is closed.
+
+    Returns
+    -------
+    float
+        In worth.
     """
-
-    prices: Floats
-    share: float
-    value: float
-    usage: Floats
+    size = np.abs(value[np.isfinite(value)])
+    return SIZE * float(size.mean()) if size.size else 0.0
 
 
-def mix(problem: Problem, prices: Floats, safe: Floats) -> PriceMixture:
-    """The best mixture of the prices that hold with prices at or below the dual's; share 0 where
-    none gains.
+def break_ties(value: Floats, penalty: float, draws: Floats) -> Floats:
+    """Worths less the penalties of the units' draws.
+
+    Parameters
+    ----------
+    value : array (n, k)
+        Worth of each candidate.
+    penalty : float
+        Taken at most from a worth.
+    draws : array (n,)
+        A number in [0, 1) for each unit.
+
+    Returns
+    -------
+    array (n, k)
+        Each number comes from its own row by a fixed order of operations.
     """
-    value, usage = problem.measure(problem.choose(safe).choice)
-    best = PriceMixture(safe, 0.0, value, usage)
-    worth, _, _ = problem.evaluate(np.zeros(len(prices)))
-    unit = Scale(max(worth, 1e-300), problem.potential()).prices(np.full(len(prices), FIRST))
-    for step in (0.0, *(2.0**i for i in range(STEPS))):
-        low = np.maximum(prices - step * unit, 0.0)
-        more, use = problem.measure(problem.choose(low).choice)
-        share = _share(usage, use, problem.rows.bounds)
-        expected = (1 - share) * value + share * more
-        if expected > best.value:
-            best = PriceMixture(low, share, expected, (1 - share) * usage + share * use)
-    return best
+    return value - draws[:, None] * _rates(value.shape[1], penalty)
 
 
-def _share(safe: Floats, low: Floats, bounds: Floats) -> float:
-    """The largest share of units under the lower prices that exceeds no row in expectation; all
-    (m,).
+def tie_chances(
+    score: Floats, penalty: float, draws: Floats, threshold: float, choice: np.ndarray
+) -> Floats:
+    """The chance that each unit has, over all draws, of what it got.
+
+    Parameters
+    ----------
+    score : array (n, k)
+        Scores under the units' own draws.
+    penalty : float
+        Taken at most from a worth.
+    draws : array (n,)
+        The units' own draws.
+    threshold : float
+        What a candidate must score more than.
+    choice : array of int (n,)
+        What each unit got: -1 control, else the place of a candidate.
+
+    Returns
+    -------
+    array (n,)
+        In (0, 1].
     """
-    over = low > bounds
-    if not over.any():
-        return 1.0
-    room, more = (bounds - safe)[over], (low - safe)[over]
-    if (more <= 0).any():  # the prices that should hold exceed this row too
-        return 0.0
-    return float(np.clip(room / more, 0.0, 1.0).min())
+    rates = np.append(_rates(score.shape[1], penalty), 0.0)  # control, last, loses nothing
+    level = score + draws[:, None] * rates[:-1]  # with no penalty
+    units = np.arange(len(score))
+    own = np.where(choice < 0, threshold, level[units, choice])
+    least, most = np.zeros(len(score)), np.ones(len(score))
+    for rival in range(len(rates)):
+        lead = own - (level[:, rival] if rival < score.shape[1] else threshold)
+        faster = rates[choice] - rates[rival]  # > 0: it falls behind as u grows
+        with np.errstate(divide="ignore", invalid="ignore"):
+            edge = lead / faster
+        most = np.where(faster > 0, np.minimum(most, edge), most)
+        least = np.where(faster < 0, np.maximum(least, edge), least)
+    return np.clip(most - least, np.finfo(np.float64).eps, 1.0)
+
+
+def _rates(k: int, penalty: float) -> Floats:
+    """How fast each candidate's score falls with a unit's draw, (k,)."""
+    rates: Floats = penalty * ((np.arange(k) + 1.0) / k)
+    return rates

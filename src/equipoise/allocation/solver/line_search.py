@@ -1,0 +1,107 @@
+"""Line search: prices moved along one row after another, as long as the rule gains value.
+
+At the prices of the dual some units are split; prices that keep every row leave them out, which
+among few units shows.  Along a line each unit changes its choice at a point that follows from its
+scores, so one walk over those points in order finds the best place on the line.  Prices fall along
+single rows, and along pairs of which one falls while the other rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.allocation.solver.kernels import price_all
+from equipoise.allocation.solver.prefix import best_prefix, holds
+from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.promise import RuleResult, measure_rule
+from equipoise.core.arrays import Floats
+
+SWEEPS = 4  # over all lines, while any gains
+WORK = 5e7  # scores that are looked at: large populations have little to gain
+
+
+def gain_along_lines(problem: Problem, result: RuleResult) -> RuleResult:
+    """The rule, or one with prices near it that keeps every row and is worth more.
+
+    Parameters
+    ----------
+    problem : Problem
+        The units and their rows.
+    result : RuleResult
+        A rule that keeps every row.
+
+    Returns
+    -------
+    RuleResult
+        Never of less value.
+    """
+    lines = WORK / (problem.value.size * (2 + len(problem.columns)))
+    for _ in range(SWEEPS):
+        before = result.value
+        for line in _lines(problem, result.rule.prices):
+            lines -= 1
+            if lines < 0:
+                return result
+            result = _along(problem, result, line)
+        if result.value <= before:
+            break
+    return result
+
+
+def _lines(problem: Problem, prices: Floats) -> Iterator[Floats]:
+    """Directions in which the prices fall, (m,): each row's, then pairs of rows."""
+    unit = np.diag(1 / problem.potential())
+    rows = np.flatnonzero(prices > 0)
+    yield from -unit[rows]
+    for falling in rows:
+        yield from (
+            unit[rising] - unit[falling] for rising in range(len(unit)) if rising != falling
+        )
+
+
+def _along(problem: Problem, result: RuleResult, line: Floats) -> RuleResult:
+    """The best rule on a line, or the one from which it starts."""
+    rule = result.rule
+    score, choice = _scored(problem, rule.prices, rule.threshold)
+    slope = np.empty_like(problem.value)
+    table, blank = problem.rows.table(line), np.zeros_like(problem.value)
+    price_all(blank, *problem.arrays()[1:], table, problem.rows.codes, slope)
+    when, other = _first_changes(score, slope, choice, rule.threshold)
+    falls = line < 0
+    most = float((rule.prices[falls] / -line[falls]).min())
+    prefix = best_prefix(problem, choice, other, when, most)
+    if prefix is None or prefix[1] <= result.value:
+        return result
+    earlier = when[when < prefix[0]]
+    middle = (prefix[0] + (earlier.max() if len(earlier) else 0.0)) / 2
+    prices = np.maximum(rule.prices + middle * line, 0.0)
+    new = measure_rule(problem, replace(rule, prices=prices))
+    return new if new.value > result.value and holds(problem, new.usage) else result
+
+
+def _scored(problem: Problem, prices: Floats, threshold: float) -> tuple[Floats, Choice]:
+    """Scores (n, k) and choices (n,)."""
+    score = np.empty_like(problem.value)
+    price_all(*problem.arrays(), problem.rows.table(prices), problem.rows.codes, score)
+    arm = score.argmax(axis=1)
+    best = score[np.arange(len(score)), arm]
+    return score, np.where(best > threshold, arm, -1).astype(np.int16)
+
+
+def _first_changes(
+    score: Floats, slope: Floats, choice: Choice, threshold: float
+) -> tuple[Floats, Choice]:
+    """Where on the line each unit first changes its choice, (n,), inf where never, and to what."""
+    n, k = score.shape
+    level = np.column_stack([score, np.full(n, threshold)])  # control is last
+    speed = np.column_stack([slope, np.zeros(n)])
+    own = np.where(choice < 0, k, choice)
+    units = np.arange(n)
+    lead, faster = level[units, own][:, None] - level, speed - speed[units, own][:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        when = np.where(faster > 0, lead / faster, np.inf)
+    first = when.argmin(axis=1)
+    return when[units, first], np.where(first == k, -1, first).astype(np.int16)
