@@ -11,7 +11,9 @@ from hypothesis import settings
 pytest_plugins = ["fixtures.targeting", "fixtures.supply", "fixtures.units"]
 
 # how long an example takes says more of the machine than of the code
-settings.register_profile("suite", deadline=None, derandomize=True)  # CI is no search: see benchmarks
+settings.register_profile(
+    "suite", deadline=None, derandomize=True
+)  # CI is no search: see benchmarks
 settings.load_profile("suite")
 
 MAKERS = {

@@ -8,6 +8,7 @@ from equipoise.core.lazy import lazy
 from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
+    from equipoise.allocation.budgeted import budgeted_policy as budgeted_policy
     from equipoise.allocation.constraints import budget as budget
     from equipoise.allocation.constraints import cap as cap
     from equipoise.allocation.constraints import ceiling as ceiling
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from equipoise.allocation.share_allocation import best_mixes as best_mixes
     from equipoise.allocation.solve import Allocation as Allocation
     from equipoise.allocation.solve import allocate as allocate
-    from equipoise.allocation.solve import budgeted_policy as budgeted_policy
     from equipoise.allocation.switching import Churn as Churn
     from equipoise.allocation.switching import Keep as Keep
     from equipoise.allocation.switching import churn as churn
@@ -69,7 +69,7 @@ NAMES = {
     "OfferPolicy": "equipoise.allocation.offer_threshold",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
-    "budgeted_policy": "equipoise.allocation.solve",
+    "budgeted_policy": "equipoise.allocation.budgeted",
     "cap": "equipoise.allocation.constraints",
     "ceiling": "equipoise.allocation.constraints",
     "churn": "equipoise.allocation.switching",

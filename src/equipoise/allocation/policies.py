@@ -23,10 +23,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from equipoise.allocation.budgeted import budgeted_policy
 from equipoise.allocation.constraints import Constraint, Groups
 from equipoise.allocation.hashing import draw, uniform
 from equipoise.allocation.rule import check_cost, check_effects, weighted_value
-from equipoise.allocation.solve import budgeted_policy, draft_policy, expand
+from equipoise.allocation.solve import draft_policy, expand
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects

@@ -13,7 +13,7 @@ the luckiest (the winner's curse): pass cross-fitted effects.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
@@ -21,48 +21,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.allocation.constraints import Constraint, Groups
-from equipoise.allocation.hashing import uniform
 from equipoise.allocation.rule import (
-    LOW_STREAM,
     add_keep,
     check_cost,
     check_effects,
     metric_quantities,
-    weighted_value,
 )
 from equipoise.allocation.solver.bundle import TINY
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
-from equipoise.allocation.solver.line_search import gain_along_lines
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.promise import (
-    Rule,
-    RuleResult,
-    keep_promise,
-    measure_rule,
-    rule_choice,
-)
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
-from equipoise.allocation.solver.ties import SIZE, break_ties, tie_penalty
-from equipoise.allocation.solver.tighten import hold
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 
-LastPass = Callable[[Problem, Rule, Floats], RuleResult | None]
 METHODS = ("auto", "bisect", "level", "highs")
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
-CARRIED = 1e-4  # of the choice's value: a rule by prices that loses more is looked at again
-NEAR = 1e-6  # of the mean worth of a candidate: so near to another choice a unit is tied
-TURNS = 16  # of the draws, over which what a rule makes of all draws is averaged
 
 
 class DemandTerms(TypedDict):
@@ -298,238 +281,7 @@ def allocate(
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
     problem = compile_problem(worth, demands, names, cost, effects, groups or {})
-    return _solve(problem, tol, warm, method)
-
-
-def budgeted_policy(
-    effects: Effects,
-    *,
-    weights: Mapping[str, float],
-    constraints: Sequence[Constraint],
-    cost: ArrayLike | None = None,
-    groups: Groups | None = None,
-    control: str = "control",
-    lower: float = 0.0,
-    keep: Keep | None = None,
-    tol: float = 1e-6,
-    warm: ArrayLike | None = None,
-    method: str = "auto",
-    units: ArrayLike | None = None,
-    seed: int = 0,
-    last_pass: LastPass = keep_promise,
-) -> tuple[Policy, Allocation]:
-    """The policy whose prices make the demands hold, and the allocation of these units.
-
-    Parameters
-    ----------
-    effects : Effects
-        Of n units under k candidates; cross-fitted, never of the rows a model was fitted on.
-    weights : mapping
-        Metric -> worth of one unit of it; the sign says which way is better.
-    constraints : sequence of Constraint
-        What the policy must obey on these units.
-    cost : array-like, (n, k) or (k,), optional
-        Where a demand counts it.
-    groups : mapping, optional
-        Column -> labels (n,), where a demand names it.
-    control : str, default "control"
-        The name of no candidate.
-    lower : float, default 0.0
-        The confidence penalty z >= 0: effects count less z standard errors.
-    keep : Keep, optional
-        The choices in force and the bonus for staying with them.
-    tol : float, default 1e-6
-        Relative optimality gap at which the search ends.
-    warm : array-like, (m,), optional
-        Prices to start from.
-    method : str, default "auto"
-        As in `allocate`.
-    units : array-like, (n,), optional
-        Ids by which a random part of the rule is drawn, as in `decide`; the row numbers by default.
-    seed : int, default 0
-        Of the draws; the policy keeps it.
-    last_pass : callable, default `keep_promise`
-        What makes the rule hold on these units.
-
-    Returns
-    -------
-    policy : Policy
-        The rule; on these units, with these ids, it exceeds no demand.
-    allocation : Allocation
-        The units' own choices, with the certificate of both.
-
-    Raises
-    ------
-    InfeasibleError
-        Where no choice meets the demands, or where one does but no rule by prices was found.
-
-    Notes
-    -----
-    The policy's prices are the dual's, raised by the least that keeps the rule by prices within
-    every demand on these units.  A last pass measures what the rule makes of these units and
-    changes it until no demand is exceeded (`keep_promise`).  Where that loses more than 1e-4 of
-    the choice's value, prices are moved along lines (`gain_along_lines`); where units are tied, a
-    rule that tells them apart by a number drawn from their ids (`tie_penalty`) is made too, and
-    the better one is taken.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from equipoise.core.effects import Effects
-    >>> from equipoise.allocation import budget
-    >>> gain = np.array([3.0, 1.0, 2.0])[:, None, None]
-    >>> effects = Effects(gain, np.zeros((3, 1)), ("mail",), ("spend",))
-    >>> policy, allocation = budgeted_policy(
-    ...     effects, weights={"spend": 1.0}, constraints=[budget(2.0)], cost=[1.0]
-    ... )
-    >>> allocation.choice.tolist(), allocation.rule_value
-    ([0, -1, 0], 5.0)
-    """
-    groups = groups or {}
-    check_effects(effects)
-    bonus = keep.bonus if keep else 0.0
-    draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, bonus)
-    draft = replace(draft, seed=seed)
-    worth = weighted_value(draft, effects, groups)
-    add_keep(worth, draft.keep, keep.previous if keep else None)
-    problem = compile_problem(
-        worth, draft.demands, effects.candidates, cost, effects, groups, lower
-    )
-    solution = _solve(problem, tol, warm, method)
-    ids = np.arange(len(effects)) if units is None else units
-    draws = uniform(ids, seed, LOW_STREAM)
-    if draws.shape != (len(effects),):
-        raise InputError("units", f"be one id per unit, {len(effects)}", draws.shape)
-    result, cost_of_pass = _let_out(problem, solution, tol, draws, last_pass)
-    rule = result.rule
-    value, usage = _over_all_draws(problem, result, draws)
-    if result.value > solution.value:
-        solution = _with_choice(problem, solution, _choice_of(problem, rule, draws), tol)
-    policy = replace(
-        draft,
-        prices=tuple(rule.prices.tolist()),
-        threshold=rule.threshold,
-        tie_penalty=rule.tie_penalty,
-    )
-    return policy, replace(
-        solution,
-        expected_value=value,
-        expected_usage=usage,
-        rule_value=result.value,
-        rule_usage=result.usage,
-        promise_cost=cost_of_pass,
-    )
-
-
-def _let_out(
-    problem: Problem, solution: Allocation, tol: float, draws: Floats, last_pass: LastPass
-) -> tuple[RuleResult, float]:
-    """The rule that is let out, and the value that the last pass gave up.
-
-    Where prices leave much of the choice's value, they are moved along lines; where units are tied,
-    the rule that tells equal units apart by their draws is made too, and the better one is taken.
-    """
-    rule = Rule(hold(problem, solution.prices))
-    before = measure_rule(problem, rule)
-    best = last_pass(problem, rule, solution.prices)
-    if best is not None and best.value >= solution.value - CARRIED * abs(solution.value):
-        return best, before.value - best.value
-    if best is None or _tied(problem, solution.prices):
-        parted = _parted(problem, solution, tol, draws, last_pass)
-        if best is None or (parted is not None and parted.value > best.value):
-            best = parted
-    else:
-        best = gain_along_lines(problem, best)
-    if best is None:
-        raise _beyond_prices(problem, rule)
-    return best, max(before.value - best.value, 0.0)
-
-
-def _tied(problem: Problem, prices: Floats) -> bool:
-    """Whether more units are tied at the prices than the demands split among units that differ."""
-    near = problem.choose(prices).margin <= NEAR * np.abs(problem.value).mean()
-    return int(near.sum()) > len(problem.rows)
-
-
-def _choice_of(problem: Problem, rule: Rule, draws: Floats) -> Choice:
-    """What a rule gives units with these draws, (n,)."""
-    if rule.tie_penalty:
-        problem = replace(problem, value=break_ties(problem.value, rule.tie_penalty, draws))
-    return rule_choice(problem, rule)
-
-
-def _with_choice(problem: Problem, solution: Allocation, choice: Choice, tol: float) -> Allocation:
-    """The allocation with the choice of a rule, which is worth more than its own."""
-    value, usage = problem.measure(choice)
-    free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
-    gap = _gap(solution.bound, value, free)
-    return replace(
-        solution,
-        choice=choice,
-        value=value,
-        usage=usage,
-        slack=problem.rows.bounds - usage,
-        repaired=int((choice != problem.choose(solution.prices).choice).sum()),
-        gap=gap,
-        status=_status(gap, tol),
-    )
-
-
-def _gap(bound: float, value: float, free: float) -> float:
-    """The optimality gap that is left at most.   free: the bound without demands."""
-    return max(bound - value, 0.0) / max(abs(bound), TINY * free, 1e-300)
-
-
-def _status(gap: float, tol: float) -> str:
-    return "optimal" if gap <= tol else "feasible"
-
-
-def _parted(
-    problem: Problem, solution: Allocation, tol: float, draws: Floats, last_pass: LastPass
-) -> RuleResult | None:
-    """A rule that tells equal units apart by their draws, or None where none keeps every row."""
-    penalty = tie_penalty(problem.value)
-    apart = replace(problem, value=break_ties(problem.value, penalty, draws))
-    prices = _certified_dual(apart, tol * SIZE, solution.prices, "auto").prices
-    rule = Rule(hold(apart, prices), tie_penalty=penalty)
-    result = last_pass(apart, rule, prices)
-    if result is None:
-        return None
-    rule = gain_along_lines(apart, result).rule
-    return RuleResult(rule, *problem.measure(_choice_of(problem, rule, draws)))
-
-
-def _over_all_draws(problem: Problem, result: RuleResult, draws: Floats) -> tuple[float, Floats]:
-    """The value and the usage (m,) of a rule over all draws: the mean over draws that are turned
-    by parts of a whole, so that each unit is in each part once.
-    """
-    rule = result.rule
-    if not rule.tie_penalty:
-        return result.value, result.usage
-    value, usage = 0.0, np.zeros(len(result.usage))
-    for turn in range(TURNS):
-        turned = (draws + turn / TURNS) % 1.0
-        worth, use = problem.measure(_choice_of(problem, rule, turned))
-        value, usage = value + worth / TURNS, usage + use / TURNS
-    return value, usage
-
-
-def _beyond_prices(problem: Problem, rule: Rule) -> InfeasibleError:
-    """Single choices hold the demands together, but no rule by prices was found that does."""
-    usage = measure_rule(problem, rule).usage
-    over = [
-        (demand.name, float(total - bound))
-        for demand, total, bound in zip(
-            problem.rows.demands, usage, problem.rows.bounds, strict=True
-        )
-        if total > bound
-    ]
-    return InfeasibleError(
-        " and ".join(repr(name) for name, _ in over),
-        "hold under one rule by prices",
-        "prices that miss by " + " and ".join(f"{excess:.3g}" for _, excess in over),
-        fix="loosen the demand by as much, or take single choices from allocate()",
-    )
+    return solve_problem(problem, tol, warm, method)
 
 
 def draft_policy(
@@ -594,10 +346,10 @@ def compile_problem(
     return Problem(worth, check_cost(cost, worth.shape), cube, columns, rows)
 
 
-def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
+def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
     """Dual, repair, certificate."""
     start = _check_options(method, tol, warm, len(problem.rows))
-    dual = _certified_dual(problem, tol, start, method)
+    dual = certified_dual(problem, tol, start, method)
     expected_value, expected_usage = problem.measure(problem.choose(dual.prices).choice)
     best = repair(problem, dual.prices, dual.bound, tol)
     free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
@@ -626,6 +378,32 @@ def _solve(problem: Problem, tol: float, warm: ArrayLike | None, method: str) ->
     )
 
 
+def with_choice(problem: Problem, solution: Allocation, choice: Choice, tol: float) -> Allocation:
+    """The allocation with the choice of a rule, which is worth more than its own."""
+    value, usage = problem.measure(choice)
+    free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
+    gap = _gap(solution.bound, value, free)
+    return replace(
+        solution,
+        choice=choice,
+        value=value,
+        usage=usage,
+        slack=problem.rows.bounds - usage,
+        repaired=int((choice != problem.choose(solution.prices).choice).sum()),
+        gap=gap,
+        status=_status(gap, tol),
+    )
+
+
+def _gap(bound: float, value: float, free: float) -> float:
+    """The optimality gap that is left at most.   free: the bound without demands."""
+    return max(bound - value, 0.0) / max(abs(bound), TINY * free, 1e-300)
+
+
+def _status(gap: float, tol: float) -> str:
+    return "optimal" if gap <= tol else "feasible"
+
+
 def _check_options(method: str, tol: float, warm: ArrayLike | None, m: int) -> Floats | None:
     """The prices to start from, (m,) or None; options that mean nothing are refused."""
     if method not in METHODS or (method == "bisect" and m != 1):
@@ -640,7 +418,7 @@ def _check_options(method: str, tol: float, warm: ArrayLike | None, m: int) -> F
     return start
 
 
-def _certified_dual(problem: Problem, tol: float, start: Floats | None, method: str) -> Dual:
+def certified_dual(problem: Problem, tol: float, start: Floats | None, method: str) -> Dual:
     """Prices and a bound that no choice exceeds; demands that cannot hold together are refused."""
     least = float(np.minimum(problem.value.min(axis=1), 0.0).sum())
     dual: Dual | None

@@ -11,7 +11,6 @@ import numpy as np
 from equipoise.allocation import budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
 from equipoise.allocation.solve import expand
-from equipoise.allocation.solver.promise import as_it_is
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.policy import Policy
@@ -55,7 +54,7 @@ def rebudget_units(
         warm=np.array([price.get(demand.name, 0.0) for demand in expand(constraints, groups)]),
         units=units,
         seed=policy.seed,
-        last_pass=as_it_is,  # the prices only explain the score; the choices keep the demands
+        promise=False,  # the prices only explain the score; the choices keep the demands
     )
     score = decide(rule, effects, cost=expected, groups=groups, units=units).score
     return allocation.choice.astype(np.int64), score

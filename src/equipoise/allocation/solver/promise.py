@@ -100,7 +100,7 @@ def rule_choice(problem: Problem, rule: Rule) -> Choice:
     array of int (n,)
         -1 control, else the place of a candidate.
     """
-    arm, best = best_scores(problem, rule.prices)
+    arm, best = _best_scores(problem, rule.prices)
     return np.where(best > rule.threshold, arm, -1).astype(np.int16)
 
 
@@ -137,14 +137,7 @@ def keep_promise(problem: Problem, rule: Rule, start: Floats) -> RuleResult | No
     )
 
 
-def as_it_is(problem: Problem, rule: Rule, start: Floats) -> RuleResult:
-    """No last pass: the rule as it is.  For prices that only explain a choice, and are not let
-    out.
-    """
-    return measure_rule(problem, rule)
-
-
-def best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
+def _best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
     """The best candidate of every unit, (n,), and its score, (n,)."""
     score = np.empty_like(problem.value)
     price_all(*problem.arrays(), problem.rows.table(prices), problem.rows.codes, score)
@@ -154,7 +147,7 @@ def best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
 
 def _trial(problem: Problem, prices: Floats) -> _Trial:
     """A price vector and what it makes of the units."""
-    arm, best = best_scores(problem, prices)
+    arm, best = _best_scores(problem, prices)
     choice = np.where(best > 0, arm, -1).astype(np.int16)
     return _Trial(prices, arm, best, *problem.measure(choice))
 
