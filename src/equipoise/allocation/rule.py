@@ -238,16 +238,26 @@ def _choose(
             choice, np.zeros(len(effects)), shares[choice], np.zeros(len(effects), np.bool_)
         )
     draws = _draws(policy, len(effects), units)
-    known = {"cost": cost, "groups": groups, "previous": previous, "weights": weights}
-    score = scores(policy, effects, **known, draws=draws)
+
+    def score_by(rule: Policy) -> Floats:
+        return scores(
+            rule,
+            effects,
+            cost=cost,
+            groups=groups,
+            previous=previous,
+            weights=weights,
+            draws=draws,
+        )
+
+    score = score_by(policy)
     usual = _best(score, policy.threshold)
     if policy.tie_penalty:
         chance = tie_chances(score, policy.tie_penalty, draws, policy.threshold, usual.choice)
         usual = replace(usual, probability=chance)
     if policy.low_share == 0:
         return usual
-    lower = replace(policy, prices=policy.low_prices)
-    low = _best(scores(lower, effects, **known, draws=draws), policy.threshold)
+    low = _best(score_by(replace(policy, prices=policy.low_prices)), policy.threshold)
     gets_low = draws < policy.low_share
     chance = np.where(gets_low, policy.low_share, 1 - policy.low_share)
     return Decisions(
