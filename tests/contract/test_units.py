@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from contract.test_estimators import every_estimator, home, labels, made
 from hypothesis import given, settings
+from lightgbm import LGBMRegressor
 from sklearn.base import clone
 from sklearn.linear_model import Lasso, PoissonRegressor, Ridge
 
-from equipoise.estimators import BoostedTrees, DRLearner, TLearner, XLearner
+from equipoise.estimators import BoostedTrees, DRLearner, SLearner, TLearner, XLearner
 from equipoise.estimators.deep.base import NetTraining
 
 TREES = BoostedTrees(n_estimators=4, learning_rate=0.3, num_leaves=4, n_jobs=1)
@@ -94,6 +95,19 @@ def test_equal_weights_are_no_weights_bit_for_bit(name, weight):
     other = effects(name, y, sample_weight=np.full(len(X), weight))
     np.testing.assert_array_equal(other.values, plain(name).values)
     np.testing.assert_array_equal(other.baseline, plain(name).baseline)
+
+
+@pytest.mark.parametrize("learner", [TLearner, DRLearner, XLearner, SLearner])
+def test_a_foreign_outcome_model_of_32_bits_loses_no_offset(learner):
+    """LightGBM's labels have 24 bits: of 1e9 + spend nothing of spend was left."""
+    X, y, cell = rows()
+    model = LGBMRegressor(n_estimators=5, num_leaves=4, n_jobs=1, verbose=-1)
+    one, far, farther = (
+        learner(model).fit(X, y[:, 0] + offset, treatment=(cell > 0).astype(int)).effects(X)
+        for offset in (0.0, 1e6, -1e9)
+    )
+    for other in (far, farther):
+        np.testing.assert_allclose(other.values, one.values, rtol=0, atol=1e-6 * y[:, 0].std())
 
 
 @pytest.mark.parametrize("learner", [TLearner, DRLearner, XLearner])

@@ -36,9 +36,9 @@ from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
 from equipoise.estimators.training_data import Sample, infer_space, require, sample
-from equipoise.learners.base_learners import BoostedTrees
+from equipoise.learners.base_learners import foreign, of_amounts
 from equipoise.learners.nested_params import NestedParams
-from equipoise.learners.outcome_units import OutcomeUnits, standardised
+from equipoise.learners.outcome_units import OutcomeUnits, blurred, standardised
 
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
@@ -170,18 +170,21 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
 
     def _standardised(self, data: Sample) -> Sample:
         """The outcomes in standard units, as far as what learns them may have that: a foreign
-        outcome model may ask for counts or amounts, a foreign effect model has settings in units.
+        effect model has settings in units.  A foreign outcome model may also ask for counts or
+        amounts, and sees the metric itself unless 32 bits blur it; then less an offset.
         """
-        outcome, effect = (
-            getattr(self, f"{role}_model", None) is None
-            or isinstance(getattr(self, f"{role}_model"), BoostedTrees)
-            for role in ("outcome", "effect")
-        )
-        if not (self.unit_free and outcome):
-            self.outcome_centre_ = self.outcome_unit_ = None
-            return data
+        self.outcome_centre_ = self.outcome_unit_ = None
+        outcome, effect = (getattr(self, f"{role}_model", None) for role in ("outcome", "effect"))
         z, units = standardised(data.y)
-        if not effect:
+        if foreign(outcome):
+            far = blurred(data.y, units.unit) & (not of_amounts(outcome))
+            if not (self.unit_free and far.any()):
+                return data
+            z = np.where(far, units.effects(z), data.y)
+            units = OutcomeUnits(np.where(far, units.centre, 0.0), np.ones(len(far)))
+        elif not self.unit_free:
+            return data
+        elif foreign(effect):
             z, units = units.effects(z), replace(units, unit=np.ones(len(units.unit)))
         self.outcome_centre_, self.outcome_unit_ = units.centre, units.unit
         return replace(data, y=z, levels=data.y)

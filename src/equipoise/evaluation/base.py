@@ -184,9 +184,16 @@ def mean_estimates(
     if rows.ndim != 2 or len(rows) < 2:
         raise InputError("rows", "have shape (n, m) with n >= 2", rows.shape)
     w = np.ones(len(rows)) if weight is None else weight
-    value = w @ rows / w.sum()
+    value = weighted_means(rows, w)
     units = effective_units(w, groups=groups, assignment=assignment)
     return around(value, *units.errors(rows - value), level=level)
+
+
+def weighted_means(rows: Floats, weight: Floats) -> Floats:
+    """Means of row values, (m,), with what the first sum rounded off.   rows: (n, m)."""
+    value = weight @ rows / weight.sum()
+    exact: Floats = value + weight @ (rows - value) / weight.sum()
+    return exact
 
 
 def around(value: Floats, std_error: Floats, df: Floats, *, level: float) -> Estimates:

@@ -25,7 +25,10 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.weights import check_propensities, check_weights
-from equipoise.evaluation.base import Estimates, around
+from equipoise.evaluation.base import Estimates, around, weighted_means
+from equipoise.learners.outcome_units import differences
+
+FAR = 4.0  # ranges that a metric lies from its zero before sums are counted from elsewhere
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,30 @@ class EvaluationData:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @cached_property
+    def zero(self) -> Floats:
+        """The zero that sums count each metric from, (m,): its own, or a value of a metric far from
+        it, so that no number of the size of an offset meets one of the size of the spread.
+        """
+        first = self.y[0]
+        far = np.abs(self.y).max(axis=0) > FAR * np.abs(self.y - first).max(axis=0)
+        return np.where(far, first, 0.0)
+
+    @cached_property
+    def near_y(self) -> Floats:
+        """Outcomes less `zero`, (n, m)."""
+        if not self.zero.any():
+            return self.y
+        columns = zip(self.y.T, self.zero, strict=True)
+        return np.stack([differences(y, zero) if zero else y for y, zero in columns], axis=1)
+
+    @cached_property
+    def near_levels(self) -> Floats:
+        """Levels less `zero`, (n or 1, K, m)."""
+        if not self.zero.any() or len(self.levels) > 1:
+            return self.levels - self.zero if self.zero.any() else self.levels
+        return _means(self.near_y, self.cell, self.propensity, self.weight)[0][None]
 
     @property
     def candidates(self) -> int:
@@ -163,7 +190,7 @@ class EvaluationData:
         Estimates, (m,)
             In the units of the values.
         """
-        value = self.weight @ values / self.weight.sum()
+        value = weighted_means(values, self.weight)
         return around(value, *self.units.errors(values - value), level=level)
 
     def gain(self, candidate: int, metric: int) -> Floats:
@@ -190,8 +217,8 @@ class EvaluationData:
             )
         gain = np.empty(len(self))
         y, levels = (
-            np.ascontiguousarray(self.y[:, metric]),
-            np.ascontiguousarray(self.levels[:, :, metric]),
+            np.ascontiguousarray(self.near_y[:, metric]),
+            np.ascontiguousarray(self.near_levels[:, :, metric]),
         )
         if len(levels) == len(self.propensity) == 1:
             slope = np.zeros(1 + self.candidates)

@@ -95,7 +95,8 @@ def dr(policy: Decisions, rows: EvaluationData) -> Floats:
     [5.5, 5.5, 4.5, 6.5]
     """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
-    return policy.mean_level(rows.levels) + ratio[:, None] * (rows.y - rows.logged_level())
+    miss = rows.near_y - Decisions(rows.cell).mean_level(rows.near_levels)
+    return rows.zero + (policy.mean_level(rows.near_levels) + ratio[:, None] * miss)
 
 
 def ips(policy: Decisions, rows: EvaluationData) -> Floats:
@@ -112,6 +113,11 @@ def ips(policy: Decisions, rows: EvaluationData) -> Floats:
     -------
     array, (n, m)
         Row values pi_ic y_i / e_ic, in the metrics' units.
+
+    Notes
+    -----
+    The mean of pi_ic / e_ic is 1 only on average, so the value moves, and its interval widens, with
+    the zero of the metric; those of `snips` and `dr` do not.
 
     References
     ----------
@@ -167,8 +173,10 @@ def snips(policy: Decisions, rows: EvaluationData) -> Floats:
         raise InputError(
             "the log", "hold a row treated as the policy would treat it", "none", fix=fix
         )
-    value = (rows.weight * ratio) @ rows.y / mass
-    return np.asarray(value + (ratio * (rows.weight.sum() / mass))[:, None] * (rows.y - value))
+    y = rows.near_y
+    value = (rows.weight * ratio) @ y / mass
+    scale = (ratio * (rows.weight.sum() / mass))[:, None]
+    return np.asarray(rows.zero + (value + scale * (y - value)))
 
 
 @dataclass(frozen=True)

@@ -306,6 +306,16 @@ def learn(
     return Foreign(fresh.fit(rows.of(rows.table.X), labels, sample_weight=weight))
 
 
+def foreign(model: Any) -> bool:
+    """Whether a base model is not ours, and not left to us."""
+    return not (model is None or isinstance(model, BoostedTrees))
+
+
+def of_amounts(model: Any) -> bool:
+    """Whether a base model says that it learns only what is not negative."""
+    return hasattr(model, "__sklearn_tags__") and get_tags(model).target_tags.positive_only
+
+
 def check_model(model: Any, role: str, table: Table, *, classifier: bool = True) -> None:
     """Whether a base model can do what it is for, before anything is fitted."""
     if hasattr(model, "learn"):

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 
 COUNTABLE = 2.0**49  # larger counts are off by more than 1/16, which anything might be
 MOST_DIGITS = 22  # powers of ten up to here are exact in 64 bits
+LOSS = 1e-6  # of a spread, by root mean square
 GLANCE = 1_000  # rows that tell at once that a metric is no count
 
 
@@ -60,6 +61,18 @@ def standardised(y: Floats) -> tuple[Floats, OutcomeUnits]:
     """
     columns, centre, unit = zip(*map(_standard, np.ascontiguousarray(y.T)), strict=True)
     return np.stack(columns, axis=1), OutcomeUnits(np.asarray(centre), np.asarray(unit))
+
+
+def blurred(y: Floats, spread: Floats) -> Bools:
+    """Which metrics lose more than `LOSS` of their spread in 32 bits, (m,).   y: (n, m).
+
+    >>> blurred(np.array([[0.25, 1e9 + 0.25], [1.0, 1e9 + 1]]), np.ones(2)).tolist()
+    [False, True]
+    """
+    with np.errstate(over="ignore"):
+        loss = np.abs(y - y.astype(np.float32))
+    lost: Bools = np.sqrt(np.square(loss / spread).mean(axis=0)) > LOSS
+    return lost
 
 
 def _standard(y: Floats) -> tuple[Floats, float, float]:

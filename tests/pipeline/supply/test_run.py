@@ -15,7 +15,12 @@ import pytest
 from equipoise.artifacts.batch import score_file
 from equipoise.artifacts.mixes import read_mix_policy
 from equipoise.core.errors import InfeasibleError, InputError, PlanError, SnapshotError, SpaceError
+from equipoise.core.features import FeatureMap
 from equipoise.pipeline import read_plan, read_scorer, run
+from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.supply.exposures import exposures_of
+from equipoise.pipeline.supply.run import task_of
+from equipoise.pipeline.supply.summarise import checks_found
 
 
 def mixes_of(mix_world, folder):
@@ -41,6 +46,27 @@ def test_each_kind_of_user_gets_about_its_best_mix(mix_world, mix_run):
     assert miss(mix_world, mixes) < 0.003
     assert [cluster["name"] for cluster in findings["clusters"]] == ["cluster 1", "cluster 2"]
     assert sum(cluster["share"] for cluster in findings["clusters"]) == pytest.approx(1)
+
+
+def test_a_time_is_never_silently_nothing(mix_world, mix_plan):
+    """Curves are not learnt within periods; a time with which both sides move is a warning."""
+    week, table = np.arange(1600) // 400, mix_world.table()
+    timed = table.append_column("week", pa.array(week))
+    plan = mix_plan(supply='way = "binary"', table=timed)
+    plan.write_text(plan.read_text().replace('id = "user"', 'id = "user"\ntime = "week"'))
+    log = open_log(read_plan(plan))
+    task, features = task_of(read_plan(plan), log), FeatureMap().fit(log.features)
+    checks = checks_found(log, exposures_of(log, features), task)
+    (check,) = (check for check in checks if check["name"] == "time")
+    assert check["status"] == "note"
+    assert "not used" in check["summary"]
+    film = table["film"].to_numpy() + 0.1 * week
+    moved = exposures_of(log, features)
+    moved.T[:, 0], moved.y[:, 0] = film, moved.y[:, 0] + 5.0 * week
+    (check,) = (check for check in checks_found(log, moved, task) if check["name"] == "time")
+    assert check["status"] == "warn"
+    assert "(film)" in check["summary"]
+    assert "(minutes)" in check["summary"]
 
 
 def test_the_value_that_is_told_holds_the_truth(mix_world, mix_run):

@@ -74,6 +74,7 @@ class StrataEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     slots = NestedParams.slots | {"cells": BoostedClasses, "model": BoostedClasses}
     space: Space | None
     cv: int
+    uses_propensity = True  # whether its scores rest on the propensity
     of_ids = False  # whether the columns of X are ids (a user, an item) and not features
 
     def fit(

@@ -114,6 +114,8 @@ class CFMLE(StrataEstimator):
     CFMLE(cv=5, model=BoostedClasses(num_leaves=4))
     """
 
+    uses_propensity = False
+
     def __init__(
         self, model: Any = None, *, space: Space | None = None, cv: int = 3, random_state: int = 0
     ) -> None:

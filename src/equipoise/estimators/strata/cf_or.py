@@ -57,6 +57,8 @@ class CFOR(StrataEstimator):
     [[0.2, 0.2, 0.2, 0.2, 0.2]]
     """
 
+    uses_propensity = False
+
     def __init__(
         self,
         cells: Any = None,

@@ -74,7 +74,7 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     propensity : array of float, shape (n, K), or a model that learns it, optional
         By default what the log knows.
 
-    Where the log has periods, an estimator that does not use propensities, or is not given them,
+    Where the log has periods, an estimator that does not use propensities, or is to learn them,
     takes weights that make the arms' shares alike in all periods.
 
     Returns
@@ -91,7 +91,7 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     probability = log.propensity if propensity is None else propensity
     weight = log.weight
     knows = isinstance(probability, np.ndarray) and getattr(model, "uses_propensity", False)
-    if log.periods is not None and not knows and not isinstance(propensity, np.ndarray):
+    if log.periods is not None and not knows:
         weight = period_weights(log.periods, log.cells, len(log.cell_names), weight)
     model.fit(
         features.table(log.features),

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from sklearn.base import clone
 
 from equipoise.core.arrays import Floats, Ints
@@ -26,6 +25,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log, Outcome
+from equipoise.core.periods import period_weights
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import current_names
 from equipoise.core.strata import (
@@ -174,7 +174,8 @@ def learn_strata(
     plan: Plan, case: Case, fold: Ints, propensity: Floats, progress: Progress = silent
 ) -> StrataStudy:
     """Strata and uplifts of every row from models that did not see it.   fold: (n,); propensity:
-    (n, 2).
+    (n, 2).  Where the log has periods, an estimator whose scores do not rest on propensities takes
+    weights that make both arms' shares alike in all periods.
     """
     estimator = make_strata_estimator(case.plan, case.log.space, plan.run.seed)
     scores = np.empty((len(case.log), 5))
@@ -184,6 +185,9 @@ def learn_strata(
         inside, outside = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
         part, sample = case.log.take(outside), case.sample
         model, (train, test) = clone(estimator), _features(case, outside, inside)
+        weight = part.weight
+        if part.periods is not None and not model.uses_propensity:
+            weight = period_weights(part.periods, part.cells, len(part.cell_names), weight)
         with warnings.catch_warnings():
             # the findings carry the tests of all rows
             warnings.simplefilter("ignore", AssumptionWarning)
@@ -193,7 +197,7 @@ def learn_strata(
                 treatment=part.treatment,
                 claimed=sample.claimed[outside],
                 propensity=propensity[outside],
-                sample_weight=part.weight,
+                sample_weight=weight,
                 groups=part.groups,
             )
         scores[inside] = model.scores(test)
@@ -217,11 +221,7 @@ def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Tab
         return tuple(
             features.table(case.log.features.take(pa.array(rows))) for rows in (outside, inside)
         )
-    named = {
-        name: pc.dictionary_encode(case.log.table[name].combine_chunks()).indices
-        for name in case.plan.ids
-    }
-    codes = pa.table({name: pc.cast(code, pa.float64()) for name, code in named.items()})
+    codes = pa.table({name: case.log.codes(name)[0].astype(np.float64) for name in case.plan.ids})
     return codes.take(pa.array(outside)), codes.take(pa.array(inside))
 
 

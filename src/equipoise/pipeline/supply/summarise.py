@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from equipoise.core.arrays import Floats
+from equipoise.core import columns
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.audit_groups import audit_groups
 from equipoise.core.effective_size import critical
 from equipoise.core.log import Log
+from equipoise.core.periods import period_codes
 from equipoise.pipeline.supply.exposures import Exposures
 from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask
 from equipoise.pipeline.supply.value import Valuation
@@ -20,6 +24,7 @@ from equipoise.report.formatting import listed, share
 TYPICAL = 3  # features named for a cluster
 BINDING = 0.999
 EDGE, LEAST_SPREAD = 1e-6, 1e-3
+TIME, DRIFT = "time", 0.01  # of a variance
 
 
 def clusters_found(task: SupplyTask, rows: Exposures, solution: ClusterMixes) -> list[Cluster]:
@@ -207,7 +212,42 @@ def checks_found(log: Log, rows: Exposures, task: SupplyTask) -> list[Check]:
             "summary": LEANS.format(share(lean)),
             "rows": [],
         },
+        *_over_time(log, rows, task.space.parts),
     ]
+
+
+def _over_time(log: Log, rows: Exposures, parts: Sequence[str]) -> list[Check]:
+    """What a log's time says of curves, which are not learnt within periods; [] without one."""
+    name = log.roles.time
+    if name is None:
+        return []
+    if not columns.is_numeric(log.table[name]):
+        summary = f"{name} is text, so nothing can be said of time: store times as times."
+        return [_check(TIME, False, summary)]
+    period = period_codes(log.table[name], np.zeros(len(log), np.int64))
+    categories, metrics = (
+        [each for each, values in zip(names, table.T, strict=True) if _told(period, values) > DRIFT]
+        for names, table in ((parts, rows.T), (log.metrics, rows.y))
+    )
+    if categories and metrics:
+        summary = (
+            f"What was shown ({listed(categories)}) and what came of it ({listed(metrics)}) both"
+            f" change with {name}, and curves are not learnt within periods: what time did is taken"
+            " for an effect. Add a feature that says when (the week), or leave out early times."
+        )
+        return [_check(TIME, False, summary)]
+    summary = f"{name} is not used: mixes and metrics do not change together with it."
+    return [{"name": TIME, "status": "note", "summary": summary, "rows": []}]
+
+
+def _told(period: Ints, values: Floats) -> float:
+    """The share of the variance of values (n,) that periods explain, less what chance would."""
+    n, P, rest = len(values), int(period.max()) + 1, values - values.mean()
+    if not rest.any() or n <= P:
+        return 0.0
+    size = np.bincount(period)
+    between = float((np.bincount(period, rest) ** 2 / size).sum() / (rest @ rest))
+    return (between - (P - 1) / (n - 1)) / (1 - (P - 1) / (n - 1))
 
 
 LEANS = (
