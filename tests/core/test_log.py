@@ -159,7 +159,8 @@ BAD_VALUES = {
     "claimed is 2": ("claim", [0, 1, 2, 0], {"claimed": "claim"}, 2),
     "null claim": ("claim", [0, 1, None, 0], {"claimed": "claim"}, 2),
     "weight 0": ("w", [1.0, 0.0, 1.0, 1.0], {"weight": "w"}, 1),
-    "propensity 0": ("p", [0.5, 0.5, 0.0, 0.5], {"propensity": ("p",)}, 2),
+    "propensity 0 of what it got": ("p", [0.5, 0.5, 0.5, 0.0], {"propensity": ("p",)}, 3),
+    "propensity -0.1": ("p", [0.5, 0.5, -0.1, 0.5], {"propensity": ("p",)}, 2),
     "propensity 1": ("p", [0.5, 1.0, 0.5, 0.5], {"propensity": ("p",)}, 1),
     "null treatment": ("arm", ["none", "mail", None, "mail"], {}, 2),
 }

@@ -14,7 +14,13 @@ from numpy.typing import ArrayLike
 
 from equipoise.allocation.constraints import Constraint, Groups
 from equipoise.allocation.hashing import uniform
-from equipoise.allocation.rule import LOW_STREAM, add_keep, check_effects, weighted_value
+from equipoise.allocation.rule import (
+    LOW_STREAM,
+    add_keep,
+    check_effects,
+    check_eligible,
+    weighted_value,
+)
 from equipoise.allocation.solve import (
     Allocation,
     certified_dual,
@@ -56,6 +62,7 @@ def budgeted_policy(
     control: str = "control",
     lower: float = 0.0,
     keep: Keep | None = None,
+    eligible: ArrayLike | None = None,
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
@@ -83,6 +90,8 @@ def budgeted_policy(
         The confidence penalty z >= 0: effects count less z standard errors.
     keep : Keep, optional
         The choices in force and the bonus for staying with them.
+    eligible : array-like of bool, (n, k), optional
+        Whether a candidate is open to a unit, as in `decide`; by default all are.
     tol : float, default 1e-6
         Relative optimality gap at which the search ends.
     warm : array-like, (m,), optional
@@ -138,8 +147,9 @@ def budgeted_policy(
     draft = replace(draft, seed=seed)
     worth = weighted_value(draft, effects, groups)
     add_keep(worth, draft.keep, keep.previous if keep else None)
+    open_to = check_eligible(eligible, worth.shape)
     problem = compile_problem(
-        worth, draft.demands, effects.candidates, cost, effects, groups, lower
+        worth, draft.demands, effects.candidates, cost, effects, groups, lower, open_to
     )
     solution = solve_problem(problem, tol, warm, method)
     ids = np.arange(len(effects)) if units is None else units

@@ -59,6 +59,8 @@ class Task:
         The name of no candidate.
     seed : int, default 0
         Of the draws.
+    eligible : array of bool, (n, k), or None, default None
+        Whether a candidate is open to a unit; None: all are.
     """
 
     effects: Effects
@@ -69,6 +71,7 @@ class Task:
     units: ArrayLike | None = None
     control: str = "control"
     seed: int = 0
+    eligible: Bools | None = None
 
     def draft(self) -> Policy:
         """A policy with the weights and no demand."""
@@ -78,6 +81,18 @@ class Task:
     def ids(self) -> ArrayLike:
         """One id per unit."""
         return np.arange(len(self.effects)) if self.units is None else self.units
+
+    def value(self) -> Floats:
+        """The worth of every candidate before prices, (n, k); -inf where closed."""
+        value = weighted_value(self.draft(), self.effects, self.groups)
+        return value if self.eligible is None else np.where(self.eligible, value, -np.inf)
+
+    def open_choice(self, choice: Ints) -> Ints:
+        """A choice (n,) with control in place of what is closed."""
+        if self.eligible is None:
+            return choice
+        own = self.eligible[np.arange(len(choice)), np.maximum(choice, 0)]
+        return np.where(own, choice, -1)
 
 
 def budgeted(task: Task) -> Policy:
@@ -91,6 +106,7 @@ def budgeted(task: Task) -> Policy:
         control=task.control,
         units=task.ids(),
         seed=task.seed,
+        eligible=task.eligible,
     )
     return policy
 
@@ -104,8 +120,7 @@ def threshold(task: Task) -> Policy:
     """The candidate of most worth where that exceeds a threshold, the lowest >= 0 that the demands
     allow.
     """
-    draft = task.draft()
-    value = weighted_value(draft, task.effects, task.groups)
+    draft, value = task.draft(), task.value()
     want = value.argmax(axis=1)
     best = value[np.arange(len(value)), want]
     count, order = _longest(task, np.where(best > 0, want, -1), -best)
@@ -115,15 +130,14 @@ def threshold(task: Task) -> Policy:
 
 def single(task: Task, candidate: str | None = None) -> Policy:
     """One candidate, by default the one of most worth within the demands."""
-    draft = task.draft()
-    value = weighted_value(draft, task.effects, task.groups)
+    draft, value = task.draft(), task.value()
     key = uniform(task.ids(), task.seed)
     names = task.effects.candidates
     if candidate is not None and candidate not in names:
         raise InputError("candidate", f"be one of {', '.join(names)}", repr(candidate))
     trials = []
     for a in range(len(names)) if candidate is None else [names.index(candidate)]:
-        count, order = _longest(task, np.full(len(value), a), key)
+        count, order = _longest(task, task.open_choice(np.full(len(value), a)), key)
         trials.append((float(value[order[:count], a].sum()), a, _share(key, order, count)))
     _, a, share = max(trials, key=lambda trial: trial[0])
     return _random_share(draft, np.arange(len(names)) == a, share, task.seed)
@@ -137,7 +151,7 @@ def random(task: Task) -> Policy:
     every = np.ones(len(task.effects.candidates), bool)
     want = draw(_random_share(draft, every, 1.0, task.seed), len(task.effects), task.ids())
     key = uniform(task.ids(), task.seed)
-    count, order = _longest(task, want, key)
+    count, order = _longest(task, task.open_choice(want), key)
     return _random_share(draft, every, _share(key, order, count), task.seed)
 
 
@@ -155,8 +169,10 @@ def _random_share(draft: Policy, which: Bools, share: float, seed: int) -> Polic
 
 
 def _share(key: Floats, order: Ints, count: int) -> float:
-    """A share that treats exactly the first ``count`` of the units in ``order`` of ``key``."""
-    if count == len(key):
+    """A share that treats exactly the first ``count`` of the units in ``order`` of ``key``: those
+    that can be treated.
+    """
+    if count == len(order) > 0:
         return 1.0
     return 0.0 if count == 0 else float((key[order[count - 1]] + key[order[count]]) / 2)
 

@@ -59,6 +59,8 @@ class Decisions:
         What each candidate cost each unit, or all of them.
     units : array, (n,), or None, default None
         The ids that draws were made by.
+    eligible : array of bool, (n, k), or None, default None
+        Whether each candidate was open to each unit; None: all were.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Decisions:
     weight_row: Ints | None = None
     cost: Floats | None = None
     units: NDArray[Any] | None = None
+    eligible: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.choice)
@@ -90,6 +93,7 @@ def scores(
     previous: Ints | None = None,
     weights: Floats | None = None,
     draws: Floats | None = None,
+    eligible: ArrayLike | None = None,
 ) -> Floats:
     """Score every candidate for every unit: its worth less the prices of what it uses.
 
@@ -110,11 +114,13 @@ def scores(
     draws : array, (n,), optional
         The units' draws in [0, 1), where the policy tells equal units apart; by default 0, with
         which no score is less for it.
+    eligible : array-like of bool, (n, k), optional
+        Whether a candidate is open to a unit; by default all are.
 
     Returns
     -------
     array, (n, k)
-        In worth.
+        In worth; -inf where the candidate is closed.
 
     Examples
     --------
@@ -149,6 +155,9 @@ def scores(
         rows.codes,
         out,
     )
+    open_to = check_eligible(eligible, out.shape)
+    if open_to is not None:
+        out[~open_to] = -np.inf
     return out
 
 
@@ -161,6 +170,7 @@ def decide(
     previous: Ints | None = None,
     weights: Floats | None = None,
     units: ArrayLike | None = None,
+    eligible: ArrayLike | None = None,
 ) -> Decisions:
     """Choose one candidate or control for every unit.
 
@@ -180,6 +190,8 @@ def decide(
         Of each request; by default the policy's own.
     units : array-like, (n,), optional
         Ids by which the policy draws, where it does.
+    eligible : array-like of bool, (n, k), optional
+        Whether a candidate is open to a unit; by default all are.
 
     Returns
     -------
@@ -202,7 +214,8 @@ def decide(
     >>> decide(Policy(("a", "b"), "none", ("y",), (1.0,)), effects).choice.tolist()
     [1]
     """
-    decisions = _choose(policy, effects, cost, groups, previous, weights, units)
+    open_to = check_eligible(eligible, effects.values.shape[:2])
+    decisions = _choose(policy, effects, cost, groups, previous, weights, units, open_to)
     table, which = used_weights(policy, len(effects), groups or {}, weights)
     return replace(
         decisions,
@@ -210,6 +223,7 @@ def decide(
         weight_row=which,
         cost=None if cost is None else check_cost(cost, effects.values.shape[:2]),
         units=None if units is None else np.asarray(units),
+        eligible=open_to,
     )
 
 
@@ -221,6 +235,7 @@ def _choose(
     previous: Ints | None,
     weights: Floats | None,
     units: ArrayLike | None,
+    eligible: Bools | None,
 ) -> Decisions:
     """`decide`, without what decided it."""
     if policy.mode == "each":
@@ -232,11 +247,7 @@ def _choose(
         )
     if policy.mode == "random":
         check_effects(effects)
-        choice = draw(policy, len(effects), units)
-        shares = np.array([*policy.shares, max(0.0, 1.0 - sum(policy.shares))])
-        return Decisions(
-            choice, np.zeros(len(effects)), shares[choice], np.zeros(len(effects), np.bool_)
-        )
+        return _at_random(policy, draw(policy, len(effects), units), eligible)
     draws = _draws(policy, len(effects), units)
 
     def score_by(rule: Policy) -> Floats:
@@ -248,6 +259,7 @@ def _choose(
             previous=previous,
             weights=weights,
             draws=draws,
+            eligible=eligible,
         )
 
     score = score_by(policy)
@@ -281,12 +293,25 @@ def _draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
     return uniform(units, policy.seed, LOW_STREAM)
 
 
+def _at_random(policy: Policy, choice: Ints, eligible: Bools | None) -> Decisions:
+    """Choices that were drawn, (n,): control in place of what is closed."""
+    n, k = len(choice), len(policy.candidates)
+    shares = np.broadcast_to([*policy.shares, max(0.0, 1.0 - sum(policy.shares))], (n, k + 1))
+    if eligible is not None:
+        open_shares = shares[:, :k] * eligible
+        shares = np.column_stack([open_shares, 1.0 - open_shares.sum(axis=1)])
+        choice = np.where(eligible[np.arange(n), np.maximum(choice, 0)], choice, -1)
+    return Decisions(choice, np.zeros(n), shares[np.arange(n), choice], np.zeros(n, np.bool_))
+
+
 def _best(score: Floats, threshold: float) -> Decisions:
     """The best candidate of each unit if it scores more than the threshold, else control.   score:
-    (n, k).
+    (n, k); -inf where closed, and 0 is told where all are.
     """
     choice = score.argmax(axis=1)
     best = score[np.arange(len(score)), choice]
+    choice, best = np.where(best > -np.inf, choice, -1), np.where(best > -np.inf, best, 0.0)
+    threshold = np.where(choice < 0, np.inf, threshold)
     return Decisions(
         np.where(best > threshold, choice, -1),
         best,
@@ -303,6 +328,7 @@ def decide_each(
     groups: Groups | None = None,
     previous: Ints | None = None,
     weights: Floats | None = None,
+    eligible: ArrayLike | None = None,
 ) -> Bools:
     """Decide on every candidate on its own.
 
@@ -320,6 +346,8 @@ def decide_each(
         The choices in force: -2 none, -1 control, a candidate a.
     weights : array, (n, m), optional
         Of each request; by default the policy's own.
+    eligible : array-like of bool, (n, k), optional
+        Whether a candidate is open to a unit; by default all are.
 
     Returns
     -------
@@ -342,7 +370,15 @@ def decide_each(
             "decide_each", "need a policy with mode 'each'", repr(policy.mode), fix="call decide"
         )
     on: Bools = (
-        scores(policy, effects, cost=cost, groups=groups, previous=previous, weights=weights)
+        scores(
+            policy,
+            effects,
+            cost=cost,
+            groups=groups,
+            previous=previous,
+            weights=weights,
+            eligible=eligible,
+        )
         > policy.threshold
     )
     return on
@@ -382,6 +418,7 @@ def decision_of(policy: Policy, decisions: Decisions, row: int, snapshot: str = 
         weights = tuple(decisions.weights[decisions.weight_row[row]].tolist())
     if decisions.cost is not None:
         cost = tuple(decisions.cost[row if len(decisions.cost) > 1 else 0].tolist())
+    open_to = None if decisions.eligible is None else decisions.eligible[row].tolist()
     return Decision(
         candidate=policy.control if a < 0 else policy.candidates[a],
         probability=float(decisions.probability[row]),
@@ -392,6 +429,7 @@ def decision_of(policy: Policy, decisions: Decisions, row: int, snapshot: str = 
         price_set="low" if low else "usual",
         unit=None if decisions.units is None else _plain_id(decisions.units[row]),
         cost=cost,
+        closed=tuple(c for c, o in zip(policy.candidates, open_to or (), strict=False) if not o),
     )
 
 
@@ -450,6 +488,7 @@ def replay(
         previous=previous,
         weights=np.array([decision.weights]).reshape(1, -1),
         units=None if decision.unit is None else np.array([decision.unit]),
+        eligible=~np.isin([policy.candidates], decision.closed) if decision.closed else None,
     )
     again = decision_of(by_record, decisions, 0, decision.snapshot)
     return replace(again, price_set="") if old else again
@@ -560,6 +599,17 @@ def check_cost(cost: ArrayLike | None, shape: tuple[int, int]) -> Floats:
         raise InputError("cost", f"have shape (n, k) = {shape} or (k,)", money.shape)
     _check_all("cost", "be finite and >= 0", money, np.isfinite(money) & (money >= 0))
     return money
+
+
+def check_eligible(eligible: ArrayLike | None, shape: tuple[int, ...]) -> Bools | None:
+    """Which candidates are open to which units, (n, k); None where all are to all."""
+    if eligible is None:
+        return None
+    open_to = np.asarray(eligible)
+    if open_to.shape != shape or open_to.dtype != np.bool_:
+        got = f"{open_to.dtype} {open_to.shape}"
+        raise InputError("eligible", f"be true or false, of shape (n, k) = {shape}", got)
+    return None if open_to.all() else open_to
 
 
 def check_effects(effects: Effects) -> None:

@@ -25,10 +25,11 @@ from equipoise.allocation.rule import (
     add_keep,
     check_cost,
     check_effects,
+    check_eligible,
     metric_quantities,
 )
 from equipoise.allocation.solver.bundle import TINY
-from equipoise.allocation.solver.compile import Rows, compile_rows
+from equipoise.allocation.solver.compile import Rows, close, compile_rows
 from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
@@ -36,7 +37,7 @@ from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
 from equipoise.allocation.switching import Keep
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
@@ -46,6 +47,7 @@ METHODS = ("auto", "bisect", "level", "highs")
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
+CLOSED = 0.01  # of the largest value: how much less than control a closed candidate is worth
 
 
 class DemandTerms(TypedDict):
@@ -210,6 +212,7 @@ def allocate(
     groups: Groups | None = None,
     candidates: Sequence[str] | None = None,
     keep: Keep | None = None,
+    eligible: ArrayLike | None = None,
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
@@ -232,6 +235,8 @@ def allocate(
         Their names; by default those of the effects, else "0", "1", ...
     keep : Keep, optional
         The choices in force and the bonus for staying with them.
+    eligible : array-like of bool, (n, k), optional
+        Whether a candidate is open to a unit; by default all are.
     tol : float, default 1e-6
         Relative optimality gap at which the search ends.
     warm : array-like, (m,), optional
@@ -280,7 +285,8 @@ def allocate(
     if keep is not None:
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
-    problem = compile_problem(worth, demands, names, cost, effects, groups or {})
+    open_to = check_eligible(eligible, (n, k))
+    problem = compile_problem(worth, demands, names, cost, effects, groups or {}, eligible=open_to)
     return solve_problem(problem, tol, warm, method)
 
 
@@ -336,14 +342,24 @@ def compile_problem(
     effects: Effects | None,
     groups: Groups,
     lower: float = 0.0,
+    eligible: Bools | None = None,
 ) -> Problem:
-    """The problem, with the demands compiled against the units."""
+    """The problem, with the demands compiled against the units.  A candidate that is closed to a
+    unit uses nothing and is worth less than control, so that no choice gains by it.
+    """
     metrics = effects.metrics if effects is not None else ()
     rows: Rows = compile_rows(demands, candidates, metrics, groups, len(worth), cost is not None)
+    if eligible is not None:
+        least = np.where(eligible, worth, 0.0).min(axis=1, keepdims=True)
+        margin = CLOSED * max(float(np.abs(worth).max()), 1e-300)
+        rows, worth = (
+            close(rows, eligible),
+            np.where(eligible, worth, np.minimum(least, 0) - margin),
+        )
     cube, columns = np.zeros((1, worth.shape[1], 1)), rows.columns
     if effects is not None and len(columns):
         cube, columns = metric_quantities(effects, rows, lower)
-    return Problem(worth, check_cost(cost, worth.shape), cube, columns, rows)
+    return Problem(worth, check_cost(cost, worth.shape), cube, columns, rows, eligible)
 
 
 def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:

@@ -117,12 +117,21 @@ class ModelMeta(MetaTable):
     columns: ColumnsMeta | None = None  # absent from what version 0.1.0 wrote
 
 
+class EligibleMeta(MetaTable):
+    """An `Eligibility`."""
+
+    cells: list[Annotated[tuple[str, str], Strict(strict=False)]]
+    listed: str | None
+    propensity: bool
+
+
 class PolicyMeta(ModelMeta):
     """A policy with its model and costs."""
 
     policy: RuleMeta
     costs: CostsMeta
     id: str | None
+    eligible: EligibleMeta | None = None
 
 
 class MixesMeta(MetaTable):

@@ -30,8 +30,9 @@ from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
+from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import SnapshotError
 from equipoise.core.frames import to_arrow
 from equipoise.core.policy import Policy
@@ -61,6 +62,8 @@ class Scorer:
         The column of unit ids; None: the row numbers, in a column ``row``.
     columns : UnitColumns, optional
         What the log's columns were; by default nothing is known but their names.
+    eligibility : Eligibility or None, default None
+        The columns that say which candidates are open to a unit; None: all are.
 
     Examples
     --------
@@ -82,13 +85,17 @@ class Scorer:
     policy: Policy
     id: str | None = None
     columns: UnitColumns = field(default_factory=UnitColumns)
+    eligibility: Eligibility | None = None
 
     @property
     def units(self) -> UnitReader:
         """How units are read."""
         groups = [demand.column for demand in self.policy.demands]
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
-        return UnitReader(self.model.features, self.columns, named, self.costs.column, self.id)
+        opens = () if self.eligibility is None else self.eligibility.columns
+        return UnitReader(
+            self.model.features, self.columns, named, self.costs.column, self.id, opens
+        )
 
     def numbered(self) -> Scorer:
         """The same policy for units without ids, which are given by their row numbers.
@@ -165,7 +172,8 @@ class Scorer:
         if self.id is not None:
             refuse_repeated(unit, self.id)
         effects, expected, groups = self._facts(table)
-        choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit))
+        open_to = self._open(table, 0)
+        choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit), open_to)
         if counts is None:
             every.warn()
         return self._table(unit, choice, score, expected)
@@ -196,7 +204,14 @@ class Scorer:
     def _assign(self, table: pa.Table, start: int) -> pa.Table:
         effects, expected, groups = self._facts(table)
         unit = self._unit(table, start)
-        decisions = decide(self.policy, effects, cost=expected, groups=groups, units=_ids(unit))
+        decisions = decide(
+            self.policy,
+            effects,
+            cost=expected,
+            groups=groups,
+            units=_ids(unit),
+            eligible=self._open(table, start),
+        )
         return self._table(unit, decisions.choice, decisions.score, expected)
 
     def _facts(self, table: pa.Table) -> tuple[Effects, Floats, dict[str, Any]]:
@@ -211,6 +226,13 @@ class Scorer:
             for name in self.units.groups
         }
         return effects, self.costs.expected(effects, table), groups
+
+    def _open(self, table: pa.Table, start: int) -> Bools | None:
+        """Whether each candidate is open to each unit, (n, k); None where all are."""
+        if self.eligibility is None:
+            return None
+        cells = (self.policy.control, *self.policy.candidates)
+        return self.eligibility.open_cells(table, cells, start)[:, 1:]
 
     def _unit(self, table: pa.Table, start: int) -> Any:
         return np.arange(start, start + table.num_rows) if self.id is None else table[self.id]
@@ -335,6 +357,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "id": scorer.id,
         "seen": dict(scorer.model.seen),
         "columns": scorer.columns.to_json(),
+        "eligible": None if scorer.eligibility is None else scorer.eligibility.to_json(),
     }
     return write_snapshot(path, parts, about)
 
@@ -396,7 +419,12 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
         model = model_of(parts, meta)
         costs, policy = Costs.from_json(meta["costs"]), Policy.from_json(meta["policy"])
         policy = _told_apart(policy, model)
-        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta))
+        open_by = meta.get("eligible")  # version 0.1.0 knew of none
+        eligibility = None if open_by is None else Eligibility.from_json(open_by)
+        cells = dict(() if eligibility is None else eligibility.cells)
+        if not cells.keys() <= {policy.control, *policy.candidates}:
+            raise SnapshotError("eligible", "name arms of the policy", str(tuple(cells)))
+        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta), eligibility)
     try_on_one_unit(scorer.assign, scorer.units)
     return scorer
 

@@ -11,13 +11,18 @@ import numpy as np
 from equipoise.allocation import budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
 from equipoise.allocation.solve import expand
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.policy import Policy
 
 
 def rebudget_units(
-    policy: Policy, effects: Effects, expected: Floats, groups: Groups, units: Ints
+    policy: Policy,
+    effects: Effects,
+    expected: Floats,
+    groups: Groups,
+    units: Ints,
+    eligible: Bools | None = None,
 ) -> tuple[Ints, Floats]:
     """Choose for n units so that the demands of a policy hold on them as a whole.
 
@@ -33,6 +38,8 @@ def rebudget_units(
         Column -> labels (n,).
     units : array, (n,)
         Ids by which random choices are drawn.
+    eligible : array of bool, (n, k), optional
+        Whether a candidate is open to a unit.
 
     Returns
     -------
@@ -54,9 +61,12 @@ def rebudget_units(
         warm=np.array([price.get(demand.name, 0.0) for demand in expand(constraints, groups)]),
         units=units,
         seed=policy.seed,
+        eligible=eligible,
         promise=False,  # the prices only explain the score; the choices keep the demands
     )
-    score = decide(rule, effects, cost=expected, groups=groups, units=units).score
+    score = decide(
+        rule, effects, cost=expected, groups=groups, units=units, eligible=eligible
+    ).score
     return allocation.choice.astype(np.int64), score
 
 

@@ -70,7 +70,11 @@ def columns_of(meta: Mapping[str, Any]) -> UnitColumns:
 
 
 def unit_columns(
-    log: Log, groups: Iterable[str] = (), cost: str | None = None, id: str | None = None
+    log: Log,
+    groups: Iterable[str] = (),
+    cost: str | None = None,
+    id: str | None = None,
+    eligible: Iterable[str] = (),
 ) -> UnitColumns:
     """What later units must have, as a log has it.
 
@@ -84,6 +88,8 @@ def unit_columns(
         The column that multiplies the amounts of offers.
     id : str or None, default None
         The column of ids.
+    eligible : iterable of str, default ()
+        The columns that say which arms are open, one an arm.
 
     Returns
     -------
@@ -98,7 +104,8 @@ def unit_columns(
     'number'
     """
     named = list(dict.fromkeys(groups))
-    every = [*log.roles.features, *named, *(name for name in (cost, id) if name is not None)]
+    single = [name for name in (cost, id) if name is not None]
+    every = [*log.roles.features, *named, *single, *eligible]
     types = {name: column_type(log.table[name]) for name in every}
     missing = {name: float(columns.missing(log.table[name]).mean()) for name in log.roles.features}
     every_label = {name: log.codes(name)[1] for name in named}
@@ -126,6 +133,8 @@ class UnitReader:
         The column that multiplies the amounts of offers.
     id : str or None, default None
         The column of ids; None: units are numbered.
+    eligible : tuple of str, default ()
+        The columns that say which arms are open.
     """
 
     features: FeatureMap
@@ -133,11 +142,13 @@ class UnitReader:
     groups: tuple[str, ...] = ()
     cost: str | None = None
     id: str | None = None
+    eligible: tuple[str, ...] = ()
 
     @property
     def needed(self) -> dict[str, str]:
         """The columns that units must have, and what each is called in an error."""
         words = {self.id: "id", self.cost: "cost column"} | dict.fromkeys(self.groups, "group")
+        words |= dict.fromkeys(self.eligible, "eligibility column")
         words |= dict.fromkeys(self.features.columns_, "feature")
         return {name: f"{word} {name!r}" for name, word in words.items() if name is not None}
 

@@ -54,6 +54,8 @@ def balance(log: Log, numbers: dict[str, Floats]) -> Check:
     large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
     beyond_chance = [row for row in large if abs(row["z"]) > SMD_SIGMAS]
     whose = "logged propensities" if log.roles.propensity else "periods' shares of arms"
+    if log.eligible is not None and not log.roles.propensity:
+        whose = "shares among open arms"
     weighted = f" after weighting by the {whose}" if log.varies else ""
     worst = (
         f"largest difference {abs(rows[0]['smd']):.3f} standard deviations ({rows[0]['feature']},"
@@ -80,9 +82,13 @@ def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
     weight = np.ones(len(log)) if log.weight is None else log.weight
     if log.varies and log.propensity is not None:
         weight = weight / log.propensity[np.arange(len(log)), log.cells]
-    rows = []
+    rows, K = [], len(log.cell_names)
     for feature, x in numbers.items():
-        smd, z = _smd(x, log.cells, weight, len(log.cell_names))
+        smd, z = _smd(x, log.cells, weight, K)
+        for a in [] if log.eligible is None else np.flatnonzero(~log.eligible.all(axis=0)):
+            own = log.eligible[:, a]  # a is held against the control of rows that could get it
+            alone = _smd(x[own], log.cells[own], weight[own], K)
+            smd[a - 1], z[a - 1] = alone[0][a - 1], alone[1][a - 1]
         rows += [
             {"feature": feature, "candidate": candidate, "smd": float(smd[a]), "z": float(z[a])}
             for a, candidate in enumerate(log.cell_names[1:])

@@ -28,13 +28,13 @@ from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.effective_checks import cases, effective_rows, few_cases, units_of
 from equipoise.core.effective_size import FEW
+from equipoise.core.eligible_checks import RATIO_WARNS, eligibility, sizes_test, verdict
 from equipoise.core.leaks import leaks
 from equipoise.core.log import Log
 from equipoise.core.row_order import row_hashes
 from equipoise.core.time_check import shares_over_time
 from equipoise.core.weights import SUM_TOLERANCE
 
-RATIO_FAILS, RATIO_WARNS = 0.001, 0.01  # p-values
 OVERLAP_LIMIT = 0.01  # a smaller propensity makes weights above 100
 NO_VALUES = ("NA", "N/A", "#N/A", "n/a", "NULL", "null", "NaN", "nan", "None")
 ONE_ROW_LIMIT = 0.01  # share of a metric's total in one row
@@ -76,6 +76,7 @@ def check_log(log: Log) -> list[Check]:
         leaks(log),
         kinds(log),
         balance(log, numbers),
+        *eligibility(log, _assigned_units(log)),
         overlap(log),
         duplicates(log),
         effective_rows(log),
@@ -106,10 +107,7 @@ def sample_ratio(log: Log) -> Check:
             rows,
         )
     expected = propensity.sum(axis=0)
-    gap = (counts - expected)[1:]
-    spread = (np.diag(expected) - propensity.T @ propensity)[1:, 1:]
-    chi2 = float(gap @ np.linalg.solve(spread, gap))
-    p = float(chdtrc(len(gap), chi2))
+    chi2, p = sizes_test(counts, propensity)
     rows = [
         {
             "cell": cell,
@@ -119,8 +117,8 @@ def sample_ratio(log: Log) -> Check:
         }
         for cell, got, want in zip(log.cell_names, counts, expected, strict=True)
     ]
-    status = "fail" if p < RATIO_FAILS else "warn" if p < RATIO_WARNS else "ok"
-    verdict = {
+    status = verdict(p)
+    said = {
         "fail": (
             "The arms do not have the sizes the design promised: rows were lost or added after"
             " assignment; find out why"
@@ -128,7 +126,7 @@ def sample_ratio(log: Log) -> Check:
         "warn": "The arms' sizes are a little off the design",
         "ok": "The arms have the sizes the design promised",
     }[status]
-    return check(name, status, f"{verdict} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
+    return check(name, status, f"{said} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
 
 
 def _assigned_units(log: Log) -> Ints:
@@ -278,26 +276,29 @@ def overlap(log: Log) -> Check:
             "Every unit could get every treatment: the design is the same for all.",
             rows,
         )
+    open_to = log.propensity > 0
     own = 1 / log.propensity[np.arange(len(log)), log.cells]
     total, squares = np.bincount(log.cells, own), np.bincount(log.cells, own**2)
     rows = [
         {
             "cell": cell,
-            "least": float(e.min()),
+            "least": float(e[e > 0].min()),
             "most": float(e.max()),
             "effective_rows": round(float(size)),
         }
         for cell, e, size in zip(log.cell_names, log.propensity.T, total**2 / squares, strict=True)
     ]
-    least, rounded = float(log.propensity.min()), _rounded(log)
+    least, rounded = float(log.propensity[open_to].min()), _rounded(log)
     if least < OVERLAP_LIMIT:
-        thin = int((log.propensity < OVERLAP_LIMIT).any(axis=1).sum())
+        thin = int((open_to & (log.propensity < OVERLAP_LIMIT)).any(axis=1).sum())
         summary = (
             f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their"
             " weights will rule the figures."
         )
         return check("overlap", "warn", summary + rounded, rows)
-    whose = "logged propensity" if log.roles.propensity else "share of an arm in a period"
+    whose = "logged propensity" if log.roles.propensity else "share of an arm"
+    if log.roles.design == "shares" and log.eligible is None:
+        whose += " in a period"
     status = "note" if rounded else "ok"
     return check("overlap", status, f"The smallest {whose} is {least:.3g}.{rounded}", rows)
 

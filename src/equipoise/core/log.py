@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.core import columns
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.eligibility import Eligibility, among_open, open_shares
 from equipoise.core.errors import LogError
 from equipoise.core.log_checks import check_present, check_types, check_values, not_numbers
 from equipoise.core.periods import period_codes, period_shares
@@ -50,8 +51,8 @@ class Log:
     LogError
         Where a rule is broken, naming column and row: an unknown column, no rows, an outcome
         outside its kind or the same in every row, a number that is not finite, a negative cost or
-        weight, a propensity outside (0, 1), a duplicate id, a protected column among the features,
-        a cell with fewer than two rows.
+        weight, a propensity outside [0, 1], a treatment that was closed to its row, a duplicate id,
+        a protected column among the features, a cell with fewer than two rows.
     SpaceError
         Where a treatment lies outside the space.
 
@@ -149,18 +150,50 @@ class Log:
     @cached_property
     def propensity(self) -> Floats | None:
         """The probability of each cell, (n, 1 + k), or None where the log does not know it; sums
-        that rounding put off 1 are divided out.
+        that rounding put off 1 are divided out.  0 where a cell is closed; a design is that among
+        the open ones.
         """
         logged = self.logged_propensity
         if logged is not None:
             p = over_sums(logged)
+            if self.eligible is not None:
+                return among_open(p, self.eligible)
             return p if len(p) == len(self) else np.broadcast_to(p[0], (len(self), p.shape[1]))
-        if self.roles.design is None:
-            return None
+        return None if self.roles.design is None else self.observed_shares
+
+    @property
+    def observed_shares(self) -> Floats:
+        """The share of each cell, (n, 1 + k): of all rows, or of those of a period, or of the same
+        open cells.
+        """
+        if self.eligible is not None:
+            return open_shares(self.cells, self.eligible, self.weight, self.periods)[0]
         if self.periods is not None:
             return period_shares(self.periods, self.cells, len(self.cell_names), self.weight)
         share = np.bincount(self.cells, self.weight, minlength=len(self.cell_names))
         return np.broadcast_to(share / share.sum(), (len(self), len(share)))
+
+    @cached_property
+    def eligibility(self) -> Eligibility | None:
+        """The columns that say which cells are open to a row: those of the role, or propensities
+        that are 0 somewhere; None where there are none.
+        """
+        named, p = self.roles.propensity, self.logged_propensity
+        if self.roles.eligible or not named or p is None:
+            return self.roles.eligibility
+        every = dict(zip(self.cell_names[-len(named) :], named, strict=True))
+        closed = [name for name, own in zip(self.cell_names, p.T, strict=True) if not own.all()]
+        if not closed:
+            return None
+        return Eligibility(tuple((name, every[name]) for name in closed), propensity=True)
+
+    @cached_property
+    def eligible(self) -> Bools | None:
+        """Whether each cell is open to each row, (n, 1 + k); None where all are open to all."""
+        if self.eligibility is None:
+            return None
+        open_to = self.eligibility.open_cells(self.table, self.cell_names)
+        return None if open_to.all() else open_to
 
     @cached_property
     def periods(self) -> Ints | None:
@@ -179,7 +212,8 @@ class Log:
     def varies(self) -> bool:
         """Whether the log knows a probability for each row, not one for all."""
         shares = self.roles.design == "shares" and self.periods is not None
-        return bool(self.roles.propensity) or shares
+        by_set = self.roles.design is not None and self.eligible is not None
+        return bool(self.roles.propensity) or shares or by_set
 
     @cached_property
     def weight(self) -> Floats | None:

@@ -14,7 +14,7 @@ from equipoise.core.errors import InputError, LogError, SpaceError
 from equipoise.core.features import LARGEST
 from equipoise.core.roles import Outcome, Roles
 from equipoise.core.unique_text import refuse_nearly_unique
-from equipoise.core.weights import RANGE, mean_one, rescaled
+from equipoise.core.weights import RANGE, SUM_TOLERANCE, mean_one, rescaled, rounding_error
 
 if TYPE_CHECKING:
     from equipoise.core.log import Log
@@ -116,6 +116,7 @@ def check_values(log: Log) -> None:
         _check_feature(log, name)
     refuse_nearly_unique(log.table, roles.features, roles.nearly_unique)
     _check_propensity(log)
+    _check_eligible(log)
     if roles.id:
         _check_ids(log, roles.id)
     if log.treatment.ndim > 1:  # what was done need not be one of the candidates
@@ -189,8 +190,7 @@ def _check_outcome(log: Log, outcome: Outcome) -> None:
 def _check_propensity(log: Log) -> None:
     roles, cells = log.roles, len(log.cell_names)
     for name in roles.propensity:
-        _require(log, name, lambda v: (v > 0) & (v < 1), "lie strictly between 0 and 1")
-        _require(log, name, lambda v: v >= 1 / RANGE, f"be at least {1 / RANGE:g}")
+        _require(log, name, lambda v: ~((v > 0) & (v < 1 / RANGE)), f"be at least {1 / RANGE:g}")
     if roles.propensity and len(roles.propensity) not in ({1, 2} if cells == 2 else {cells}):
         raise LogError(
             "propensity",
@@ -201,6 +201,16 @@ def _check_propensity(log: Log) -> None:
     propensity = log.logged_propensity
     if propensity is None:
         return
+    if roles.propensity:
+        off = np.abs(propensity.sum(axis=1) - 1) > rounding_error(propensity) + SUM_TOLERANCE
+        must = "lie strictly between 0 and 1, or be 0 where the arm is closed"
+        for name in roles.propensity:  # 0 and 1 say something where the others agree
+            _require(log, name, lambda v: (v > 0) & (v < 1) | ((v == 0) | (v == 1)) & ~off, must)
+        closed = propensity[:, 0] == 0
+        if closed.any():
+            what, row = f"control's propensity, by {roles.propensity[0]!r},", int(closed.argmax())
+            fix = "drop the row: effects are measured against control"
+            raise LogError(what, "be above 0", 0, f"row {row}", fix)
     if roles.design is not None and (
         propensity.shape[1] != cells or not ((propensity > 0) & (propensity < 1)).all()
     ):
@@ -217,6 +227,39 @@ def _check_propensity(log: Log) -> None:
         row = int(np.argmax(np.abs(total - 1)))
         fix = "give one probability per cell, control first"
         raise LogError("propensities", "sum to 1", f"{total[row]:g}", f"row {row}", fix) from error
+
+
+def _check_eligible(log: Log) -> None:
+    """Cells can be closed in this space, and no row got one that was closed to it."""
+    if log.eligibility is None:
+        return
+    if not hasattr(log.space, "among"):
+        fix = "leave eligible and propensities of 0 out, or make arms of the treatments"
+        raise LogError("eligible", "be of arms", log.space.describe(), fix=fix)
+    try:
+        open_to = log.eligible
+    except InputError as error:
+        raise LogError(*error.args) from error
+    if open_to is None:
+        open_to = np.ones((len(log), len(log.cell_names)), np.bool_)
+    own = open_to[np.arange(len(log)), log.cells]
+    if not own.all():
+        row = int(np.argmin(own))
+        arm = log.cell_names[log.cells[row]]
+        eligibility = log.eligibility
+        by = eligibility.listed or dict(eligibility.cells)[arm]
+        what, got = f"arm {arm!r}", f"closed by {by!r}"
+        fix = "mend the column, or drop the row"
+        raise LogError(what, "be open to the rows that got it", got, f"row {row}", fix)
+    if not log.roles.propensity or log.logged_propensity is None:
+        return
+    other = (log.logged_propensity > 0) != open_to
+    if other.any():
+        row, a = (int(i) for i in np.argwhere(other)[0])
+        what = f"the propensity of {log.cell_names[a]!r}"
+        must = "be above 0 where the arm is open, and 0 where it is closed"
+        p = f"{log.logged_propensity[row, a]:g}"
+        raise LogError(what, must, p, f"row {row}", "mend the propensity or the eligibility")
 
 
 def _check_ids(log: Log, name: str) -> None:

@@ -351,6 +351,8 @@ class Decision:
         The id that draws were made by.
     cost : tuple of float, (k,), default ()
         What each candidate cost for this unit; () where no cost was given.
+    closed : tuple of str, default ()
+        The candidates that were closed to this unit.
     """
 
     candidate: str
@@ -362,6 +364,7 @@ class Decision:
     price_set: str = ""
     unit: int | str | None = None
     cost: tuple[float, ...] = ()
+    closed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON.
@@ -387,7 +390,7 @@ class Decision:
         Decision
             The record.
         """
-        names = ("weights", "prices", "cost")
+        names = ("weights", "prices", "cost", "closed")
         return cls(**{**plain, **{name: tuple(plain.get(name, ())) for name in names}})
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import LogError
 from equipoise.core.suggest import among
 
@@ -78,6 +79,10 @@ class Roles:
         The unit's id; each may occur once.
     protected : tuple of str, default ()
         Never features; audited in the report.
+    eligible : str, mapping, tuple of pairs or None, default None
+        Which arms are open to the unit: the column that lists them, control among them; or a
+        true/false column of each arm that is closed to some (arm -> column).  Where propensities
+        are logged, 0 says the same.
     periods : bool, default True
         Whether ``time`` says who was likely to get what where the probabilities are not known: arms
         are then compared within periods.  False takes one share for all times.
@@ -105,11 +110,25 @@ class Roles:
     protected: tuple[str, ...] = ()
     periods: bool = True
     nearly_unique: tuple[str, ...] = ()
+    eligible: str | Mapping[str, str] | tuple[tuple[str, str], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.eligible, Mapping):
+            object.__setattr__(self, "eligible", tuple(self.eligible.items()))
 
     @property
     def treatments(self) -> tuple[str, ...]:
         """The column of the treatment, or those of its parts."""
         return (self.treatment,) if isinstance(self.treatment, str) else tuple(self.treatment)
+
+    @property
+    def eligibility(self) -> Eligibility | None:
+        """The columns of ``eligible``."""
+        if not self.eligible:
+            return None
+        if isinstance(self.eligible, str):
+            return Eligibility(listed=self.eligible)
+        return Eligibility(tuple(dict(self.eligible).items()))
 
     def columns(self) -> list[str]:
         """List every column that has a part, each once.
@@ -129,7 +148,8 @@ class Roles:
             self.id,
         )
         outcomes = (outcome.name for outcome in self.outcomes)
-        every = (*single, *outcomes, *self.features, *self.propensity, *self.protected)
+        opens = () if self.eligibility is None else self.eligibility.columns
+        every = (*single, *outcomes, *self.features, *self.propensity, *self.protected, *opens)
         return list(dict.fromkeys(name for name in every if name is not None))
 
 
@@ -140,6 +160,8 @@ def roles_to_json(roles: Roles) -> dict[str, Any]:
         value = getattr(roles, field.name)
         if field.name == "outcomes":
             value = [{f.name: getattr(o, f.name) for f in fields(o)} for o in value]
+        if field.name == "eligible" and value and not isinstance(value, str):
+            value = dict(value)
         if value not in (None, ()) and not (field.name == "periods" and value):
             plain[field.name] = list(value) if isinstance(value, tuple) else value
     return plain
@@ -199,6 +221,11 @@ def check_roles(roles: Roles) -> None:
                 "one",
                 fix="take it out of its other role",
             )
+    later = {*metrics, *roles.treatments, roles.claimed, roles.cost}
+    for name in () if roles.eligibility is None else roles.eligibility.columns:
+        if name in later:
+            what, fix = f"eligibility column {name!r}", "name what was known before"
+            raise LogError(what, "be no treatment, outcome, claim or cost", "one", fix=fix)
     reserved = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
     reserved |= {*metrics, *roles.propensity, *roles.protected}
     for name in roles.features:

@@ -8,7 +8,9 @@ The canonical form of a treatment is the user's own label or number (``"mens"``,
 an array (n,) or, for vector treatments, (n, p); `check` is idempotent.
 
 A space whose encoding holds products of several switches may also answer ``degrees() -> (d,)``, how
-many each column multiplies.  One whose labels changed may answer ``former_names(treatment)``, those
+many each column multiplies.  One whose candidates stand for themselves may answer ``among(cells)``,
+the same space with control and some of the candidates only, cells (j,) in 1..k; where it does, arms
+may be closed to some units.  One whose labels changed may answer ``former_names(treatment)``, those
 of version 0.1.0: `current_names` reads what was written by them.
 """
 

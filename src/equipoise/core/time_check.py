@@ -101,17 +101,18 @@ def _table(log: Log, name: str, units: Ints) -> tuple[Floats, Floats, float]:
         return count, expected, float(chdtrc(max(P - 1, 1) * (K - 1), chi2)) if K > 1 else 1.0
     e = known[units]
     expected = np.stack([np.bincount(period, column, minlength=P) for column in e.T], axis=1)
-    chi2 = sum(
-        float(gap @ np.linalg.solve(spread, gap))
-        for gap, spread in (_gap(count[p], e[period == p]) for p in range(P))
-    )
-    return count, expected, float(chdtrc(P * (K - 1), chi2))
+    gaps = [_gap(count[p], e[period == p]) for p in range(P)]
+    chi2 = sum(float(gap @ np.linalg.solve(spread, gap)) for gap, spread in gaps)
+    return count, expected, float(chdtrc(max(sum(len(gap) for gap, _ in gaps), 1), chi2))
 
 
 def _gap(count: Floats, e: Floats) -> tuple[Floats, Floats]:
-    """d and V of a period without control, (K - 1,) and (K - 1, K - 1)."""
+    """d and V of a period without control and the arms that are closed in all of it, (K - 1,) and
+    (K - 1, K - 1).
+    """
     expected = e.sum(axis=0)
-    return (count - expected)[1:], (np.diag(expected) - e.T @ e)[1:, 1:]
+    live = np.flatnonzero(expected[1:] > 0) + 1
+    return (count - expected)[live], (np.diag(expected) - e.T @ e)[np.ix_(live, live)]
 
 
 def _drifts(table: tuple[Floats, Floats, float]) -> bool:

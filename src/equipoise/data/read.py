@@ -53,6 +53,7 @@ def read_log(
     id: str | None = None,
     protected: str | Sequence[str] = (),
     periods: bool = True,
+    eligible: str | Mapping[str, str] | None = None,
     text: Sequence[str] = (),
     nearly_unique: Sequence[str] = (),
 ) -> Log:
@@ -97,6 +98,9 @@ def read_log(
     periods : bool, default True
         Whether arms are compared within periods of ``time`` where the probabilities are not known;
         False takes one share for all times.
+    eligible : str or mapping of str to str, default None
+        The column that lists the arms open to each unit; or arm -> its true/false column, for each
+        arm that is closed to some.
     text : sequence of str, default ()
         Columns that a file of text is read with as they stand, such as codes with leading zeros;
         the id and the group always are.
@@ -142,6 +146,7 @@ def read_log(
         protected=_names(protected),
         periods=periods,
         nearly_unique=_names(nearly_unique),
+        eligible=eligible,
     )
     taken = set(roles.columns())
     free = [name for name in names if name not in taken]

@@ -35,6 +35,7 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
+from equipoise.estimators.open_parts import effects_of_parts, fit_parts, has_closed
 from equipoise.estimators.training_data import Sample, infer_space, require, sample
 from equipoise.learners.base_learners import foreign, of_amounts
 from equipoise.learners.nested_params import NestedParams
@@ -74,6 +75,9 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     # the standard units of fit, (m,) each; None for the metrics' own, as in version 0.1.0
     outcome_centre_: Floats | None = None
     outcome_unit_: Floats | None = None
+    # where arms are closed to some rows: the arms of each part of `open_parts`, and its model
+    open_arms_: list[Ints] | None = None
+    open_models_: list[Any] | None = None
 
     def fit(
         self,
@@ -99,7 +103,8 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         propensity : array, (n, K), or model, default None
             Known probabilities of the cells, control first.  None takes the observed shares, which
             is right for a randomised experiment with one share for all; a model such as
-            `LearntPropensity` learns them.
+            `LearntPropensity` learns them.  0 closes an arm to a row: the arm is learnt from the
+            rows that it is open to.
         sample_weight : array, (n,), default None
             Weights > 0.
         groups : array, (n,), default None
@@ -125,6 +130,10 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
             values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
         )
         self.metrics_ = checked.metrics
+        self.open_arms_ = self.open_models_ = None
+        if has_closed(checked.propensity):
+            self.open_arms_, self.open_models_ = fit_parts(self, self.space_, checked)
+            return self
         try:
             self._learn(self._standardised(checked))
         except UnsupportedSpace as error:
@@ -149,6 +158,11 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         Effects
             n units, k candidates, m metrics, in each metric's unit.
         """
+        check_is_fitted(self, "space_")
+        if self.open_arms_ is not None and self.open_models_ is not None:
+            space, values = self.space_, self._as_fitted(X)
+            asked = space.candidates() if candidates is None else space.check(candidates)
+            return effects_of_parts(self.open_arms_, self.open_models_, values, space, asked)
         values, treatments = self._inputs(X, candidates)
         n = len(values)  # of no rows: none of the answers to one
         effect, baseline, error = self._answer(values if n else one_row(values), treatments)
@@ -284,6 +298,9 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         gamma = ips_scores(z - z.mean(axis=0), cell, e)  # (n, K, m)
         effects = self.effects(X).values / units.unit
         miss = (gamma[:, 1:] - gamma[:, :1] - effects) ** 2 / z.var(axis=0)
+        if has_closed(e):  # each arm on the rows that it is open to
+            weight = (e[:, 1:] > 0) * (1.0 if data.weight is None else data.weight[:, None])
+            return -float(np.average(miss.mean(axis=2), axis=0, weights=weight).mean())
         return -float(np.average(miss.mean(axis=(1, 2)), weights=data.weight))
 
     @abstractmethod
@@ -298,10 +315,17 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
 
     def _inputs(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
-        check_is_fitted(self, "space_")
+        self._check_one_fit()
         values = self._as_fitted(X)
         space = self.space_
         return values, space.candidates() if candidates is None else space.check(candidates)
+
+    def _check_one_fit(self) -> None:
+        """It is fitted, and by one fit of all rows."""
+        check_is_fitted(self, "space_")
+        if self.open_models_ is not None:
+            what, fix = type(self).__name__, "ask effects(), or fit rows that all arms are open to"
+            raise InputError(what, "be of arms that are open to all", "closed arms", fix=fix)
 
 
 def one_row(X: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 n units, d features, m metrics, K = 1 + k cells.  Whoever holds a Sample may trust it: numbers are
 finite (features may be NaN), every metric varies, every treatment lies in the space, propensities
-lie in (0, 1) and sum to 1.
+lie in (0, 1) and sum to 1, or are 0 where an arm is closed to a row.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def sample(
     codes = None if groups is None else _codes(groups)
     probability: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
-        probability = _propensity(propensity, 1 + len(space.candidates()))
+        probability = _propensity(propensity, space, canonical)
     named = {
         "y": levels,
         "treatment": canonical,
@@ -199,8 +199,11 @@ def _codes(groups: Any) -> Ints:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def _propensity(values: Any, cells: int) -> Floats:
-    """Probabilities (n, K), control first; (n,) is P(treated) of two cells."""
+def _propensity(values: Any, space: Space, treatment: NDArray[Any]) -> Floats:
+    """Probabilities (n, K), control first; (n,) is P(treated) of two cells.  Arms may be closed to
+    rows that did not get them.
+    """
+    cells = 1 + len(space.candidates())
     e = (
         np.asarray(values, np.float64)
         if isinstance(values, np.ndarray | list) or hasattr(values, "dtype")
@@ -213,4 +216,5 @@ def _propensity(values: Any, cells: int) -> Floats:
         raise InputError(
             "propensity", f"have shape (n, {cells})", f"shape {np.shape(values)}", fix=fix
         )
-    return check_propensities(e)
+    arms = (e == 0).any() and hasattr(space, "among") and len(e) == len(treatment)
+    return check_propensities(e, space.cells(treatment) if arms else None)

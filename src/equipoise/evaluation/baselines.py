@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.evaluation.off_policy import decisions
 from equipoise.evaluation.sorting import sort_scores
@@ -64,8 +64,8 @@ def top_share(score: ArrayLike, share: float) -> Floats:
     return policy
 
 
-def constant_policy(cell: int, n: int, cells: int) -> Floats:
-    """Give every unit the same cell.
+def constant_policy(cell: int, n: int, cells: int, eligible: Bools | None = None) -> Floats:
+    """Give every unit the same cell, or control where that is closed.
 
     Parameters
     ----------
@@ -75,22 +75,30 @@ def constant_policy(cell: int, n: int, cells: int) -> Floats:
         The number of units.
     cells : int
         K, the number of cells.
+    eligible : array of bool, (n, K), default None
+        Whether a cell is open to a unit; None: all are.
 
     Returns
     -------
     array, (n, K)
-        Probabilities of the cells, read-only.
+        Probabilities of the cells, read-only where all are the same.
 
     Examples
     --------
     >>> constant_policy(1, 2, 3).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    return np.broadcast_to(np.eye(cells)[cell], (n, cells))
+    if eligible is None:
+        return np.broadcast_to(np.eye(cells)[cell], (n, cells))
+    policy: Floats = np.eye(cells)[np.where(eligible[:, cell], cell, 0)]
+    return policy
 
 
 def random_at_equal_spend(
-    policy: Ints | Floats, cost: Floats | None = None, weight: Floats | None = None
+    policy: Ints | Floats,
+    cost: Floats | None = None,
+    weight: Floats | None = None,
+    eligible: Bools | None = None,
 ) -> Floats:
     """Give cells at random in a policy's shares, scaled to the policy's expected spend.
 
@@ -102,12 +110,15 @@ def random_at_equal_spend(
         The expected cost of each candidate for each unit, in money; None: 1 for any offer.
     weight : array, (n,), default None
         Weights of the units; None: equal.
+    eligible : array of bool, (n, K), default None
+        Whether a cell is open to a unit, which gets control in place of one that is not; None: all
+        are.
 
     Returns
     -------
     array, (n, K)
-        Probabilities of the cells, the same for every unit, read-only.  Where the same spend would
-        take more than everybody, everybody is treated.
+        Probabilities of the cells, the same for every unit that all are open to.  Where the same
+        spend would take more than everybody, everybody is treated.
 
     Examples
     --------
@@ -125,10 +136,15 @@ def random_at_equal_spend(
     w = np.full(n, 1 / n) if weight is None else weight / weight.sum()
     share = w @ probability  # (K,)
     price = np.ones((n, candidates)) if cost is None else cost
-    spent, at_random = (
-        float(w @ (probability[:, 1:] * price).sum(axis=1)),
-        float(w @ price @ share[1:]),
-    )
+    spent = float(w @ (probability[:, 1:] * price).sum(axis=1))
+    if eligible is not None:
+        chance = share[1:] / np.maximum(w @ eligible[:, 1:], np.finfo(np.float64).tiny)
+        lots = eligible[:, 1:] * chance
+        at_random = float(w @ (lots * price).sum(axis=1))
+        lots = lots * (spent / at_random if at_random > 0 else 1.0)
+        lots = lots / np.maximum(lots.sum(axis=1, keepdims=True), 1.0)
+        return np.column_stack([1 - lots.sum(axis=1), lots])
+    at_random = float(w @ price @ share[1:])
     treated = share[1:] * (spent / at_random if at_random > 0 else 1.0)
     treated = treated / max(treated.sum(), 1.0)
     return np.broadcast_to(np.r_[1 - treated.sum(), treated], (n, 1 + candidates))

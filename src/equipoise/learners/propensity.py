@@ -32,6 +32,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
+from equipoise.core.eligibility import among_open
 from equipoise.core.errors import InputError
 from equipoise.core.features import FittedColumns
 from equipoise.core.folds import fold_ids
@@ -106,6 +107,11 @@ def clip_cells(p: Floats, least: Floats | float) -> tuple[Floats, Floats]:
     return clipped, share
 
 
+def among_eligible(p: Floats, eligible: Bools | None) -> Floats:
+    """Probabilities (n, K) over those of the cells open to the row; the same where all are."""
+    return p if eligible is None else among_open(p, eligible)
+
+
 def overlap(p: Floats, cell: Ints) -> dict[str, Floats]:
     """How well the cells overlap: each one's least, 1 % and median probability, and the effective
     rows of its weights, (K,) each.
@@ -113,13 +119,15 @@ def overlap(p: Floats, cell: Ints) -> dict[str, Floats]:
     p: (n, K); cell: (n,).  Effective rows are Kish's (sum w)^2 / sum w^2 of w = 1 / p over the rows
     of the cell.
     """
-    inverse = np.where(cell[:, None] == np.arange(p.shape[1]), 1 / p, 0.0)
+    own = cell[:, None] == np.arange(p.shape[1])
+    inverse = np.divide(1.0, p, out=np.zeros_like(p), where=own)
+    open_to = np.where(p > 0, p, np.nan)  # a cell that is closed to a row has no overlap there
     effective = inverse.sum(axis=0) ** 2 / np.maximum(
         np.square(inverse).sum(axis=0), np.finfo(np.float64).tiny
     )
-    percent, median = np.quantile(p, [0.01, 0.5], axis=0)
+    percent, median = np.nanquantile(open_to, [0.01, 0.5], axis=0)
     return {
-        "least": p.min(axis=0),
+        "least": np.nanmin(open_to, axis=0),
         "percent_1": percent,
         "median": median,
         "effective_rows": effective,
@@ -148,6 +156,17 @@ def one_against_rest(cell: Ints, cells: int) -> Nuisance:
 
 def _with_control(scores: Floats) -> Floats:
     return np.column_stack([1 - scores[:, 0], scores[:, 0]]) if scores.shape[1] == 1 else scores
+
+
+def _with_open(X: Floats, cells: int, eligible: Bools | None) -> Floats:
+    """The features, and which candidates are open to the row, (n, d + k)."""
+    if eligible is None:
+        return X
+    open_to = np.asarray(eligible, np.bool_)
+    if open_to.shape != (len(X), cells) or not open_to[:, 0].all():
+        fix = "True for control in every row"
+        raise InputError("eligible", f"have shape {(len(X), cells)}", open_to.shape, fix=fix)
+    return np.column_stack([X, open_to[:, 1:]])
 
 
 def _part(weight: Floats | None, rows: Bools) -> Floats | None:
@@ -234,6 +253,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         n_cells: int,
         groups: Ints | None = None,
         sample_weight: Floats | None = None,
+        eligible: Bools | None = None,
     ) -> Floats:
         """Learn, and return the cross-fitted probabilities of the rows themselves.
 
@@ -250,6 +270,9 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             Codes of clusters that share a fold.
         sample_weight : array, (n,), optional
             Weights > 0.
+        eligible : array of bool, (n, K), optional
+            Whether each cell is open to each row: what is closed has probability 0, and the open
+            cells are told apart by which they are, beside the features.
 
         Returns
         -------
@@ -265,7 +288,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         cell = np.asarray(cells, np.int64)
         fold = fold_ids(len(values), self.cv, self.random_state, strata=cell, groups=groups)
         weight = check_weights(sample_weight, len(values))
-        return self._cross_fit(values, cell, n_cells, fold, weight)
+        return self._cross_fit(values, cell, n_cells, fold, weight, eligible)
 
     def fit(
         self,
@@ -274,6 +297,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         n_cells: int,
         groups: Ints | None = None,
         sample_weight: Floats | None = None,
+        eligible: Bools | None = None,
     ) -> Self:
         """Learn, as `fit_predict` does.
 
@@ -290,17 +314,27 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             Codes of clusters that share a fold.
         sample_weight : array, (n,), optional
             Weights > 0.
+        eligible : array of bool, (n, K), optional
+            Whether each cell is open to each row: what is closed has probability 0, and the open
+            cells are told apart by which they are, beside the features.
 
         Returns
         -------
         LearntPropensity
             Itself.
         """
-        self.fit_predict(X, cells, n_cells, groups, sample_weight)
+        self.fit_predict(X, cells, n_cells, groups, sample_weight, eligible)
         return self
 
     def cross_fit(
-        self, X: Floats, cell: Ints, cells: int, *, fold: Ints, weight: Floats | None = None
+        self,
+        X: Floats,
+        cell: Ints,
+        cells: int,
+        *,
+        fold: Ints,
+        weight: Floats | None = None,
+        eligible: Bools | None = None,
     ) -> Floats:
         """Cross-fitted probabilities on folds of the caller: what the estimators call.
 
@@ -316,6 +350,9 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             The fold of each row.
         weight : array, (n,), optional
             Weights > 0.
+        eligible : array of bool, (n, K), optional
+            Whether each cell is open to each row: what is closed has probability 0, and the open
+            cells are told apart by which they are, beside the features.
 
         Returns
         -------
@@ -328,12 +365,21 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             ``clip`` is too large, or a cell has no rows outside some fold.
         """
         values, _ = self._fit_columns(X)
-        return self._cross_fit(values, cell, cells, fold, check_weights(weight, len(values)))
+        weight = check_weights(weight, len(values))
+        return self._cross_fit(values, cell, cells, fold, weight, eligible)
 
     def _cross_fit(
-        self, X: Floats, cell: Ints, cells: int, fold: Ints, weight: Floats | None
+        self,
+        X: Floats,
+        cell: Ints,
+        cells: int,
+        fold: Ints,
+        weight: Floats | None,
+        eligible: Bools | None,
     ) -> Floats:
         """`cross_fit` on columns that are known."""
+        X = _with_open(X, cells, eligible)
+        self.by_eligibility_ = eligible is not None
         if self.clip is not None and not 0 <= self.clip * cells < 1:
             fix = "None takes a tenth of each cell's share"
             raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix=fix)
@@ -359,7 +405,9 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             calibration = fit_calibration(scores[other], cell[other], part, self.floor_)
             p[own] = calibrate(scores[own], calibration, self.floor_)
         self.calibration_ = fit_calibration(scores, cell, weight, self.floor_)
-        clipped, self.clipped_share_ = clip_cells(p, self.least_)
+        p = among_eligible(p, eligible)
+        least = self.least_ if eligible is None else self.least_ * eligible
+        clipped, self.clipped_share_ = clip_cells(p, least)
         self.clipped_rows_ = np.rint(self.clipped_share_ * len(p)).astype(np.int64)
         self.overlap_, self.calibration_error_ = overlap(clipped, cell), calibration_error(p, cell)
         level = logging.WARNING if self.clipped_share_.max() > LOUD else logging.INFO
@@ -372,13 +420,15 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         )
         return clipped
 
-    def predict(self, X: Any) -> Floats:
+    def predict(self, X: Any, eligible: Bools | None = None) -> Floats:
         """The probability of each cell for new rows: the mean over the folds' models.
 
         Parameters
         ----------
         X : array-like, (n, d)
             The features of fit.
+        eligible : array of bool, (n, K), optional
+            Whether each cell is open to each row; asked for where fit had it.
 
         Returns
         -------
@@ -386,14 +436,17 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             Probabilities >= ``least_`` that sum to 1.
         """
         check_is_fitted(self, "models_")
-        values = self._as_fitted(X)
+        if getattr(self, "by_eligibility_", False) != (eligible is not None):
+            fix = "give it to both fit and predict, or to neither"
+            raise InputError("eligible", "be given as to fit", eligible, fix=fix)
+        values = _with_open(self._as_fitted(X), len(self.calibration_), eligible)
         if len(values) == 0:
-            return np.empty((0, 1 + len(self.models_[0])))
+            return np.empty((0, len(self.calibration_)))
         floor = getattr(self, "floor_", LEAST)  # a snapshot of before has none
         probabilities = [
             calibrate(_with_control(predict_all(models, values).T), self.calibration_, floor)
             for models in self.models_
         ]
-        return clip_cells(
-            np.mean(probabilities, axis=0), getattr(self, "least_", self.clip or 0.0)
-        )[0]
+        p = among_eligible(np.mean(probabilities, axis=0), eligible)
+        least = getattr(self, "least_", self.clip or 0.0)
+        return clip_cells(p, least if eligible is None else least * eligible)[0]

@@ -157,18 +157,22 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     """The chosen policy and what it is measured against: nobody, everybody under each candidate,
     random at equal spend.
     """
-    n, names = len(study.log), study.log.cell_names
+    n, names, open_to = len(study.log), study.log.cell_names, study.log.eligible
     policies = [
         ("chosen", "chosen", policy),
         ("nobody", "control", constant_policy(0, n, len(names))),
     ]
     policies += [
-        (f"everybody: {name}", "constant", constant_policy(a, n, len(names)))
+        (f"everybody: {name}", "constant", constant_policy(a, n, len(names), open_to))
         for a, name in enumerate(names)
         if a > 0
     ]
     policies.append(
-        ("random at equal spend", "random", random_at_equal_spend(policy, study.task.expected))
+        (
+            "random at equal spend",
+            "random",
+            random_at_equal_spend(policy, study.task.expected, eligible=open_to),
+        )
     )
     rows: list[Rival] = []
     for name, kind, probability in policies:

@@ -176,6 +176,26 @@ class Arms:
             return f"the log's labels are {kind}: say Arms([...]) of {kind}"
         return "add the arm or drop the rows"
 
+    def among(self, cells: Ints) -> Arms:
+        """Keep control and some of the other arms.
+
+        Parameters
+        ----------
+        cells : array of int, (j,)
+            Their places, in 1..k.
+
+        Returns
+        -------
+        Arms
+            The same labels and control.
+
+        Examples
+        --------
+        >>> Arms(["none", "mens", "womens"]).among(np.array([2]))
+        Arms(['none', 'womens'])
+        """
+        return Arms([self.labels[0], *(self.labels[a] for a in cells.tolist())])
+
     def dose(self, treatment: Any) -> Floats:
         """Refuse: arms have no amount.
 

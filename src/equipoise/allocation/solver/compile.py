@@ -189,6 +189,17 @@ def compile_rows(
     )
 
 
+def close(rows: Rows, eligible: Bools) -> Rows:
+    """The rows where a candidate that is closed to a unit uses nothing, as control does.
+    eligible: (n, k).
+    """
+    sets, which = np.unique(eligible, axis=0, return_inverse=True)
+    both, codes = np.unique(rows.codes * len(sets) + which.reshape(-1), return_inverse=True)
+    group, open_to = both // len(sets), sets[both % len(sets)]
+    coefficient = np.ascontiguousarray(rows.coefficient[:, group] * open_to)
+    return replace(rows, coefficient=coefficient, codes=codes.reshape(-1).astype(np.int64))
+
+
 def _columns(demands: Sequence[Demand]) -> list[str]:
     """The group columns that are named, each once, in order."""
     return list(dict.fromkeys(demand.column for demand in demands if demand.column is not None))

@@ -84,8 +84,7 @@ def _along(problem: Problem, result: RuleResult, line: Floats) -> RuleResult:
 
 def _scored(problem: Problem, prices: Floats, threshold: float) -> tuple[Floats, Choice]:
     """Scores (n, k) and choices (n,)."""
-    score = np.empty_like(problem.value)
-    price_all(*problem.arrays(), problem.rows.table(prices), problem.rows.codes, score)
+    score = problem.scores(prices)
     arm = score.argmax(axis=1)
     best = score[np.arange(len(score)), arm]
     return score, np.where(best > threshold, arm, -1).astype(np.int16)

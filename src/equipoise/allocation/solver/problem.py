@@ -15,8 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.allocation.solver.compile import Rows
-from equipoise.allocation.solver.kernels import add_all, best_of_all, choose_all, measure_all
-from equipoise.core.arrays import Floats, Ints
+from equipoise.allocation.solver.kernels import (
+    add_all,
+    best_of_all,
+    choose_all,
+    measure_all,
+    price_all,
+)
+from equipoise.core.arrays import Bools, Floats, Ints
 
 Choice = NDArray[np.int16]
 
@@ -24,7 +30,7 @@ Choice = NDArray[np.int16]
 @dataclass(frozen=True)
 class Problem:
     """value (n, k); cost (n, k) or (1, k); cube (n, k, M) of effects, of which the rows' columns
-    count; the rows.
+    count; the rows; whether a candidate is open to a unit, (n, k), None where all are.
     """
 
     value: Floats
@@ -32,6 +38,7 @@ class Problem:
     cube: Floats
     columns: Ints
     rows: Rows
+    eligible: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -57,11 +64,20 @@ class Problem:
             cube=cube,
             columns=columns,
             rows=self.rows.take(units, share),
+            eligible=None if self.eligible is None else self.eligible[units],
         )
 
     def arrays(self) -> tuple[Floats, Floats, Floats, Ints]:
         """What the kernels take first."""
         return self.value, self.cost, self.cube, self.columns
+
+    def scores(self, prices: Floats) -> Floats:
+        """The score of every candidate, (n, k), -inf where it is closed."""
+        score = np.empty_like(self.value)
+        price_all(*self.arrays(), self.rows.table(prices), self.rows.codes, score)
+        if self.eligible is not None:
+            score[~self.eligible] = -np.inf
+        return score
 
     def evaluate(self, prices: Floats) -> tuple[float, Floats, Floats]:
         """g(prices), its subgradient bounds - usage (m,), and the usage (m,)."""

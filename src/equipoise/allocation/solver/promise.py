@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from equipoise.allocation.solver.dual import Scale
-from equipoise.allocation.solver.kernels import price_all
 from equipoise.allocation.solver.prefix import best_prefix, holds
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.tighten import tightened_prices
@@ -139,8 +138,7 @@ def keep_promise(problem: Problem, rule: Rule, start: Floats) -> RuleResult | No
 
 def _best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
     """The best candidate of every unit, (n,), and its score, (n,)."""
-    score = np.empty_like(problem.value)
-    price_all(*problem.arrays(), problem.rows.table(prices), problem.rows.codes, score)
+    score = problem.scores(prices)
     arm = score.argmax(axis=1)
     return arm.astype(np.int16), score[np.arange(len(score)), arm]
 

@@ -282,6 +282,7 @@ class LinearDML(EffectEstimator):
             Columns ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
             ``metric``, ``value``, ``std_error``.
         """
+        self._check_one_fit()
         units, theta = self._encoding_units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
         names, m = ["1", *self._encoded_names], len(self.metrics_)

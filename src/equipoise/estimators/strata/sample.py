@@ -14,6 +14,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.core.strata import CLAIM_CELLS, AssumptionWarning, Claims, claim_cell
+from equipoise.core.weights import check_propensities
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.training_data import Sample, sample
 
@@ -72,6 +73,8 @@ def strata_sample(
             "the space of strata", "be two arms: no offer, offer", space.describe(), fix=fix
         )
     rows = sample(X, y, space, treatment, propensity, sample_weight, groups, names=names)
+    if isinstance(rows.propensity, np.ndarray):
+        check_propensities(rows.propensity)  # strata are of units that could get the offer
     if rows.y.shape[1] != 1:
         raise InputError(
             "y",

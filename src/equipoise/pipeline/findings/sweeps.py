@@ -115,6 +115,8 @@ def _reach(task: PolicyTask) -> dict[str, float]:
     chosen objective; > 0.
     """
     values = task.effects.values
+    if task.eligible is not None:
+        values = values * task.eligible[:, :, None]
     columns = [task.effects.metrics.index(name) for name in task.weights]
 
     def best(objective: Floats) -> float:

@@ -64,6 +64,14 @@ def _design(value: Any) -> Any:
     return tuple(float(p) for p in value)
 
 
+def _eligible(value: Any) -> Any:
+    """A column that lists the open arms, or a table arm = column."""
+    columns = list(value.values()) if isinstance(value, dict) else [value]
+    if not columns or not all(isinstance(name, str) and name for name in columns):
+        raise wrong('be the column that lists the open arms, or a table arm = "column"')
+    return value
+
+
 def _cost(value: Any) -> Any:
     """A number for every offer, ``"dose"``, a column, or a table candidate = amount; amounts are >=
     0.
@@ -115,6 +123,7 @@ class LogPlan(PlanTable):
     id: str | None = None
     protected: Names | None = None
     periods: bool | None = None
+    eligible: Annotated[Any, BeforeValidator(_eligible)] = None
     text: Names | None = None
     nearly_unique: Names = ()
     sample: Annotated[int, Field(ge=1)] | None = None
@@ -147,6 +156,7 @@ class LogPlan(PlanTable):
             "protected",
             "periods",
             "nearly_unique",
+            "eligible",
         )
         return {
             name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())

@@ -22,7 +22,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
-from equipoise.core.features import FeatureMap
+from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.folds import fold_ids
 from equipoise.core.log import Log
 from equipoise.core.periods import period_weights
@@ -30,6 +30,7 @@ from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
 
+LEARNT_FOLDS = 5  # of a propensity's model that has no cv of its own
 SHIPPED = 0  # the fold whose rows set the prices, and whose model, fitted on the others, is shipped
 
 
@@ -88,13 +89,16 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
         log = log.take(log.order)
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
+    X = features.table(log.features)
     probability = log.propensity if propensity is None else propensity
+    if log.eligible is not None and not isinstance(probability, np.ndarray):
+        probability = _among_open(log, X, probability)
     weight = log.weight
     knows = isinstance(probability, np.ndarray) and getattr(model, "uses_propensity", False)
     if log.periods is not None and not knows:
         weight = period_weights(log.periods, log.cells, len(log.cell_names), weight)
     model.fit(
-        features.table(log.features),
+        X,
         targets(log),
         treatment=log.treatment,
         propensity=probability,
@@ -102,6 +106,25 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
         groups=log.groups,
     )
     return Model(features, model)
+
+
+def _among_open(log: Log, X: pa.Table, model: Any) -> Floats:
+    """The probability of each cell among the open ones, (n, K), of a log that does not know it: its
+    shares, or by a model that learns it across folds of its own.
+    """
+    if model is None:
+        return log.observed_shares
+    learner = clone(model)
+    fold = log_folds(log, getattr(learner, "cv", LEARNT_FOLDS), getattr(learner, "random_state", 0))
+    p: Floats = learner.cross_fit(
+        matrix(X)[0],
+        log.cells,
+        len(log.cell_names),
+        fold=fold,
+        weight=log.weight,
+        eligible=log.eligible,
+    )
+    return p
 
 
 def with_space(estimator: Any, space: Space) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.model import Model
@@ -206,8 +207,8 @@ def honest_policy(
         estimator.  Nothing is fitted, and there is no ``scorer``: the rule's prices are those of
         one fold's model, which effects do not hold.
     propensity : array of float, shape (n, K), optional
-        Probabilities of control and of each candidate to fit and to judge by; by default what the
-        log knows, else its observed shares.
+        Probabilities of control and of each candidate to fit and to judge by, 0 where the log says
+        that an arm is closed; by default what the log knows, else its observed shares.
     cv : int, default 3
         The log is cut in so many folds.
     random_state : int, default 0
@@ -245,6 +246,8 @@ def honest_policy(
     """
     keys = _keys(policy)
     effects, estimator = _effects_or_estimator(effects, estimator)
+    if propensity is not None:
+        _same_closed(log, propensity)
     fold = log_folds(log, cv, random_state)
     model: Model | None = None
     if effects is None:
@@ -265,6 +268,18 @@ def honest_policy(
         demands=solved.rows,
         gap=solved.gap,
     )
+
+
+def _same_closed(log: Log, propensity: Floats) -> None:
+    """Refuse propensities that close other arms than the log does."""
+    open_to = np.ones(np.shape(propensity), np.bool_) if log.eligible is None else log.eligible
+    other = (np.asarray(propensity) > 0) != open_to
+    if other.any():
+        row, a = (int(i) for i in np.argwhere(other)[0])
+        fix = "say in the log which arms are open: eligible=, or its own propensities"
+        must = "be 0 where the log says that the arm is closed, and nowhere else"
+        got = f"{np.asarray(propensity)[row, a]:g}"
+        raise InputError("propensity", must, got, f"row {row}, cell {a}", fix)
 
 
 def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effects | None, Any]:

@@ -23,7 +23,7 @@ import numpy as np
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
 from equipoise.artifacts.costs import Costs, make_costs
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
@@ -59,6 +59,8 @@ class PolicyTask:
         z of the lower-confidence mode: effects enter as effect - z std_error.
     keep : Keep or None
         The choices in force and the bonus for staying with them.
+    eligible : array of bool, shape (n, k), or None
+        Whether a candidate is open to a unit; None: all are.
     order : array of int, shape (n,), or None
         The order in which ties between units are broken; None for that of the rows.
     """
@@ -72,6 +74,7 @@ class PolicyTask:
     constraints: Sequence[Constraint] = ()
     lower: float = 0.0
     keep: Keep | None = None
+    eligible: Bools | None = None
     order: Ints | None = None
 
     def folds(self) -> list[Ints]:
@@ -92,6 +95,7 @@ class PolicyTask:
             fold=fold,
             groups=groups,
             keep=keep,
+            eligible=None if self.eligible is None else self.eligible[rows],
             constraints=constraints,
             order=None,
         )
@@ -141,6 +145,7 @@ def make_policy_task(
         constraints=constraints_of(policy, log, groups, currency),
         lower=policy.lower,
         keep=keep,
+        eligible=None if log.eligible is None else log.eligible[:, 1:],
         order=log.order,
     )
     return task, costs
@@ -193,11 +198,18 @@ def solve(task: PolicyTask) -> Solved:
         control=task.control,
         lower=task.lower,
         keep=task.keep,
+        eligible=task.eligible,
     )
     previous = None if task.keep is None else task.keep.previous
     rows = np.arange(len(task.fold))
     score = decide(
-        policy, task.effects, cost=task.expected, groups=task.groups, previous=previous, units=rows
+        policy,
+        task.effects,
+        cost=task.expected,
+        groups=task.groups,
+        previous=previous,
+        units=rows,
+        eligible=task.eligible,
     ).score
     return Solved(
         allocation.choice.astype(np.int64), score, _rows(allocation, task), allocation.gap, policy
@@ -281,6 +293,7 @@ def _spend_on(task: PolicyTask, pricing: Ints, judged: Ints) -> float:
         groups=part.groups,
         previous=previous,
         units=judged,
+        eligible=part.eligible,
     ).choice
     return float(
         np.where(

@@ -11,7 +11,6 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
-from equipoise.core.periods import period_shares
 from equipoise.estimators import LearntPropensity
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.findings import Check
@@ -53,12 +52,7 @@ def propensity_of(log: Log) -> Floats:
     """The probability of each cell in each row, (n, K): what the log knows, else the observed
     shares.
     """
-    if log.propensity is not None:
-        return log.propensity
-    if log.periods is not None:
-        return period_shares(log.periods, log.cells, len(log.cell_names), log.weight)
-    share = np.bincount(log.cells, log.weight, minlength=len(log.cell_names))
-    return np.broadcast_to(share / share.sum(), (len(log), len(share)))
+    return log.observed_shares if log.propensity is None else log.propensity
 
 
 def between(log: Log) -> list[Check]:
@@ -86,7 +80,7 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
         X = np.column_stack([X, log.periods.astype(np.float64)])
     model = LearntPropensity(random_state=seed)
     propensity: Floats = model.cross_fit(
-        X, log.cells, len(log.cell_names), fold=fold, weight=log.weight
+        X, log.cells, len(log.cell_names), fold=fold, weight=log.weight, eligible=log.eligible
     )
     clipped = float(model.clipped_share_.max())
     rows = [

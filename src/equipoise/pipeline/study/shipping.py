@@ -39,6 +39,7 @@ def ship(log: Log, model: Model, costs: Costs, solved: Solved) -> Scorer:
         What assigns any unit, and what a policy's snapshot holds.
     """
     model, id = replace(model, seen=fingerprint(log)), log.roles.id
-    scorer = Scorer(model, costs, solved.policy, id)
-    known = unit_columns(log, scorer.units.groups, costs.column, id)
+    scorer = Scorer(model, costs, solved.policy, id, eligibility=log.eligibility)
+    single = () if log.eligibility is None or log.eligibility.listed else log.eligibility.columns
+    known = unit_columns(log, scorer.units.groups, costs.column, id, single)
     return replace(scorer, columns=known)

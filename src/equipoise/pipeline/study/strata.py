@@ -140,6 +140,14 @@ def check_strata(plan: Plan, log: Log) -> None:
 
 def make_case(plan: StrataPlan, log: Log) -> Case:
     """The incentive of a plan, found in a log and checked."""
+    if log.eligible is not None:
+        raise PlanError(
+            "[strata]",
+            "be asked of units that every offer is open to",
+            f"{np.count_nonzero(~log.eligible.all(axis=1)):,} rows with a closed one",
+            "[log] eligible, or propensities of 0",
+            "drop these rows, or ask without [strata]",
+        )
     if log.roles.claimed is None:
         raise PlanError(
             "the log",
