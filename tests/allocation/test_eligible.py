@@ -32,7 +32,7 @@ def given_closed(choice, open_to):
     return int((~open_to[np.flatnonzero(treated), choice[treated]]).sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.floats(0.05, 1.0))
 def test_what_is_closed_is_never_given(seed, n, k, share):
     effects, cost, open_to = world(seed, n, k)

@@ -119,8 +119,8 @@ def test_propensities_and_columns_must_agree():
 
 def test_only_arms_can_be_closed():
     rows = {"dose": [0.0, 1.0, 0.0, 1.0], "y": [1.0, 2, 3, 4], "x": [1.0, 2, 3, 4], "o": [True] * 4}
+    space = Dose(0, 1, levels=[1.0])
     with pytest.raises(LogError, match="eligible must be of arms"):
-        space = Dose(0, 1, levels=[1.0])
         read_log(rows, treatment="dose", outcomes="y", eligible={"1": "o"}, space=space)
 
 
