@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pyarrow as pa
 import pytest
+from fixtures.closed_arms import ARMS, OPEN, closed_columns, closed_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from equipoise.core.weights import RoundedPropensityWarning
 from equipoise.data import read_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.treatments import Dose
-from tests.fixtures.closed_arms import ARMS, OPEN, closed_columns, closed_log
 
 WAYS = {
     "propensities": {"propensity": ["p0", "pa", "pb"]},

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fixtures.closed_arms import ARMS, closed_columns, closed_log
 from sklearn.linear_model import LinearRegression
 
 from equipoise.core.errors import InputError
@@ -16,7 +17,6 @@ from equipoise.estimators import (
     save_estimator,
 )
 from equipoise.pipeline.study.cross_fit import fit_model
-from tests.fixtures.closed_arms import ARMS, closed_columns, closed_log
 
 COLUMNS = closed_columns(0, n=4000)
 LOG = closed_log(COLUMNS)

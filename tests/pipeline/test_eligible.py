@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from fixtures.closed_arms import ARMS, closed_columns, closed_log
 from sklearn.linear_model import LinearRegression
 
 from equipoise.artifacts.batch import score_file
@@ -14,7 +15,6 @@ from equipoise.pipeline.jobs import run
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects
 from equipoise.pipeline.study.honest import honest_policy
-from tests.fixtures.closed_arms import ARMS, closed_columns, closed_log
 
 ROLES = {
     "propensity": {"propensity": ["p0", "pa", "pb"]},

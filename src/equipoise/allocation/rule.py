@@ -311,9 +311,8 @@ def _best(score: Floats, threshold: float) -> Decisions:
     choice = score.argmax(axis=1)
     best = score[np.arange(len(score)), choice]
     choice, best = np.where(best > -np.inf, choice, -1), np.where(best > -np.inf, best, 0.0)
-    threshold = np.where(choice < 0, np.inf, threshold)
     return Decisions(
-        np.where(best > threshold, choice, -1),
+        np.where((choice >= 0) & (best > threshold), choice, -1),
         best,
         np.ones(len(score)),
         np.zeros(len(score), np.bool_),

@@ -83,10 +83,11 @@ def _balance_rows(log: Log, numbers: dict[str, Floats]) -> list[dict[str, Any]]:
     if log.varies and log.propensity is not None:
         weight = weight / log.propensity[np.arange(len(log)), log.cells]
     rows, K = [], len(log.cell_names)
+    open_to = np.ones((len(log), K), np.bool_) if log.eligible is None else log.eligible
     for feature, x in numbers.items():
         smd, z = _smd(x, log.cells, weight, K)
-        for a in [] if log.eligible is None else np.flatnonzero(~log.eligible.all(axis=0)):
-            own = log.eligible[:, a]  # a is held against the control of rows that could get it
+        for a in np.flatnonzero(~open_to.all(axis=0)):
+            own = open_to[:, a]  # a is held against the control of rows that could get it
             alone = _smd(x[own], log.cells[own], weight[own], K)
             smd[a - 1], z[a - 1] = alone[0][a - 1], alone[1][a - 1]
         rows += [

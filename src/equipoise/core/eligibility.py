@@ -145,15 +145,15 @@ def _listed(column: pa.ChunkedArray, name: str, names: tuple[str, ...], start: i
         row = f"row {start + int(np.argmin(sizes))}"
         raise InputError(what, "list an open arm, control at least", "none", row, "drop the row")
     labels, known = columns.codes(pc.list_flatten(column))[::-1]
-    row = np.repeat(np.arange(len(column)), sizes)
+    rows = np.repeat(np.arange(len(column)), sizes)
     strange = [label for label in labels if label not in names]
     if strange:
         at = int(np.argmax(known == labels.index(strange[0])))
         fix = among(strange[0], names, "arms")
-        where = f"row {start + int(row[at])}"
+        where = f"row {start + int(rows[at])}"
         raise InputError(what, "list arms of the space", repr(strange[0]), where, fix)
     open_to = np.zeros((len(column), len(names)), np.bool_)
-    open_to[row, np.array([names.index(label) for label in labels])[known]] = True
+    open_to[rows, np.array([names.index(label) for label in labels])[known]] = True
     return open_to
 
 
@@ -175,7 +175,8 @@ def among_open(propensity: Floats, open_to: Bools) -> Floats:
     [[0.625, 0.375, 0.0]]
     """
     p = np.where(open_to, propensity, 0.0)
-    return p / p.sum(axis=1, keepdims=True)
+    shares: Floats = p / p.sum(axis=1, keepdims=True)
+    return shares
 
 
 def open_shares(

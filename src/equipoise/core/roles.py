@@ -79,15 +79,15 @@ class Roles:
         The unit's id; each may occur once.
     protected : tuple of str, default ()
         Never features; audited in the report.
-    eligible : str, mapping, tuple of pairs or None, default None
-        Which arms are open to the unit: the column that lists them, control among them; or a
-        true/false column of each arm that is closed to some (arm -> column).  Where propensities
-        are logged, 0 says the same.
     periods : bool, default True
         Whether ``time`` says who was likely to get what where the probabilities are not known: arms
         are then compared within periods.  False takes one share for all times.
     nearly_unique : tuple of str, default ()
         Features that may be text with a value of its own in nearly every row.
+    eligible : str, mapping, tuple of pairs or None, default None
+        Which arms are open to the unit: the column that lists them, control among them; or a
+        true/false column of each arm that is closed to some (arm -> column).  Where propensities
+        are logged, 0 says the same.
 
     Examples
     --------
@@ -191,17 +191,7 @@ def check_columns(roles: Roles, names: Sequence[str]) -> None:
 
 def check_roles(roles: Roles) -> None:
     """The roles agree with one another: known kinds, no column in two roles."""
-    if not roles.outcomes:
-        raise LogError("a log", "have at least one outcome", "none", fix="name the metrics")
-    for outcome in roles.outcomes:
-        if outcome.kind not in KINDS:
-            raise LogError(
-                f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind)
-            )
-        if outcome.better not in ("higher", "lower"):
-            raise LogError(
-                f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
-            )
+    _check_outcomes(roles)
     metrics = [outcome.name for outcome in roles.outcomes]
     names_of = {
         "outcome": metrics,
@@ -245,3 +235,18 @@ def check_roles(roles: Roles) -> None:
         )
     if isinstance(roles.design, str) and roles.design != "shares":
         raise LogError("design", 'be "shares" or one probability per cell', repr(roles.design))
+
+
+def _check_outcomes(roles: Roles) -> None:
+    """There are outcomes, each of a known kind."""
+    if not roles.outcomes:
+        raise LogError("a log", "have at least one outcome", "none", fix="name the metrics")
+    for outcome in roles.outcomes:
+        if outcome.kind not in KINDS:
+            raise LogError(
+                f"the kind of {outcome.name!r}", f"be one of {', '.join(KINDS)}", repr(outcome.kind)
+            )
+        if outcome.better not in ("higher", "lower"):
+            raise LogError(
+                f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
+            )

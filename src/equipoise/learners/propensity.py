@@ -448,5 +448,5 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             for models in self.models_
         ]
         p = among_eligible(np.mean(probabilities, axis=0), eligible)
-        least = getattr(self, "least_", self.clip or 0.0)
-        return clip_cells(p, least if eligible is None else least * eligible)[0]
+        least: float | Floats = getattr(self, "least_", self.clip or 0.0)
+        return clip_cells(p, least if eligible is None else np.asarray(least * eligible))[0]
