@@ -135,3 +135,11 @@ def test_mixes_that_are_none_are_refused(tmp_path, key, value, said):
     manifest["sha256"][MIXES_PART] = hashlib.sha256(part.read_bytes()).hexdigest()
     with pytest.raises(SnapshotError, match=said):
         read_mix_policy(signed(tmp_path / "mixes", tmp_path / "forged", manifest))
+
+
+@pytest.mark.parametrize("path", [("meta", "eligible"), ("meta", "policy", "tie_penalty")], ids=str)
+def test_a_key_that_only_old_snapshots_lack_is_no_default(shipped, tmp_path, path):
+    manifest = manifest_of(shipped.folder)
+    forged = signed(shipped.folder, tmp_path / "p", changed(manifest, path, DELETED))
+    with pytest.raises(SnapshotError, match=f"have the key {path[-1]}"):
+        read_scorer(forged)

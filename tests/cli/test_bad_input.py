@@ -316,7 +316,7 @@ def test_a_place_that_cannot_be_written(equipoise, tmp_path, monkeypatch):
     def no(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkdtemp", no)
+    monkeypatch.setattr("tempfile.TemporaryFile", no)
     refused(equipoise, plan, "must be writable", "Permission denied", "--out")
 
 

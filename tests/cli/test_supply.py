@@ -60,7 +60,7 @@ def test_bad_plans_say_what_to_do(equipoise, folder):
             "[policy]\noffers = { share = 0.1 }",
             "[supply] with [policy] weights and floors alone",
         ),
-        ("move = 0.15", "mov = 0.15", "known settings"),
+        ("move = 0.15", "mov = 0.15", "did you mean 'move'? known keys"),
     ):
         (folder / "bad.toml").write_text(text.replace(was, now))
         result = equipoise("run", folder / "bad.toml", "--out", folder / "bad")

@@ -17,3 +17,12 @@ def test_the_home_is_written_out():
 def test_a_home_of_nobody():
     with pytest.raises(DataError, match="~ in a path must be a home on this machine; got ~nob"):
         read_table("~nobody-of-that-name/log.csv")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("x" * 5000, "no longer than the system's; got one of 5,000"), ("a\0b", "a name of the sys")],
+)
+def test_what_no_system_can_look_for(path, words):
+    with pytest.raises(DataError, match=words):
+        read_table(path)

@@ -30,6 +30,12 @@ def test_by_hand(n):
     assert not is_nearly_unique(of(emails(LEAST - 1)))
 
 
+def test_towns_of_which_many_are_rare_are_a_feature():
+    towns = np.random.default_rng(0).zipf(1.3, 2000).clip(0, 5000)
+    assert (np.unique(towns, return_counts=True)[1] == 1).mean() > 0.5
+    assert not is_nearly_unique(of([f"town {k}" for k in towns]))
+
+
 @settings(max_examples=30)
 @given(st.integers(30, 400), st.floats(0.7, 1), st.integers(0, 99))
 def test_where_seven_in_ten_values_differ(n, share, seed):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from equipoise.artifacts.unit_columns import UnitReader
 from equipoise.core.column_types import ColumnKind
@@ -131,7 +132,16 @@ class PolicyMeta(ModelMeta):
     policy: RuleMeta
     costs: CostsMeta
     id: str | None
-    eligible: EligibleMeta | None = None
+    eligible: EligibleMeta | None = None  # absent from what version 0.1.0 wrote
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What wrote the types of columns wrote all keys: one that is gone is no default."""
+        if self.columns is not None:
+            for part, name in ((self, "eligible"), (self.policy, "tie_penalty")):
+                if name not in part.model_fields_set:
+                    raise PydanticCustomError("missing", "have the key {name}", {"name": name})
+        return self
 
 
 class MixesMeta(MetaTable):

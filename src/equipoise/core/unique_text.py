@@ -3,8 +3,9 @@ that holds for others, and a model that learns it remembers persons; so it is no
 somebody says so (``nearly_unique`` of the roles).
 
 A column of 20 values or more is nearly unique where most of its levels, of more than 12, stand in
-one row each, and these rows are a tenth of the values or more: so where more than two in three
-values are different, and where there are names beside a common "none".
+one row each, and these rows are half of those without the commonest level or more: so where more
+than two in three values are different, and where there are names beside a common "none"; not where
+a few towns are common and many are rare.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from equipoise.core import columns
 from equipoise.core.errors import LogError
 
 LEAST = 20  # values; of fewer none can tell
-MOST, TENTH = 0.5, 0.1
+MOST = 0.5
 FEW_LEVELS = 12  # so many may be rare by chance
 
 
@@ -49,7 +50,8 @@ def is_nearly_unique(column: pa.ChunkedArray) -> bool:
     values, levels, single = counts.sum(), len(counts), (counts == 1).sum()
     if values < LEAST:
         return False
-    return bool(levels > FEW_LEVELS and single > MOST * levels and single >= TENTH * values)
+    others = values - counts.max()
+    return bool(levels > FEW_LEVELS and single > MOST * levels and single >= MOST * others)
 
 
 def refuse_nearly_unique(table: pa.Table, features: Sequence[str], allowed: Sequence[str]) -> None:
