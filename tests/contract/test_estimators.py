@@ -438,9 +438,10 @@ def changed_y(value, row, column):
     return y
 
 
-def shares(value):
-    e = np.full((700, 3), 1 / 3)
-    e[4] = [value, 1 - value, 0] if value else [0, 0.5, 0.5]
+def propensities(control):
+    """Row 4 has this chance of control, and none of the other arm that it got."""
+    e, got = np.full((700, 3), 1 / 3), world()[2][4]
+    e[4] = [control, 0.5, 0.5] if control == 0 else np.eye(3)[0 if got else 1]
     return e
 
 
@@ -450,8 +451,8 @@ BAD = {
     "all outcomes equal": ({"y": np.ones(700)}, r"'y' must vary"),
     "rows of y missing": ({"y": world()[1][:-1]}, r"y must have one entry per row"),
     "no rows": ({"X": np.empty((0, 3)), "y": np.empty((0, 2))}, r"must have"),
-    "propensity 0": ({"propensity": shares(0)}, r"propensity.*row 4"),
-    "propensity 1": ({"propensity": shares(1)}, r"propensity.*row 4"),
+    "propensity 0": ({"propensity": propensities(0)}, r"propensity.*row 4"),
+    "propensity 0 of what it got": ({"propensity": propensities(1)}, r"propensity.*row 4"),
     "propensities of two cells": ({"propensity": np.full((700, 2), 0.5)}, r"shape \(n, 3\)"),
     "propensities that sum to 0.9": ({"propensity": np.full((700, 3), 0.3)}, r"sum to 1.*row 0"),
     "a weight of 0": ({"sample_weight": np.r_[np.ones(699), 0]}, r"sample_weight.*row 699"),

@@ -157,3 +157,8 @@ def test_a_log_holds_vectors():
     assert log.cell_names == ("none", "film", "game", "film+game")
     duplicates = next(check for check in check_log(log) if "duplicate" in check["name"])
     assert duplicates["status"] == "ok"
+
+
+def test_more_switches_than_any_memory_holds_are_refused():
+    with pytest.raises(SpaceError, match="switches must be at most 4,095; got 4294967296"):
+        Bits(2**32)

@@ -114,3 +114,9 @@ def test_names_have_the_digits_that_tell_candidates_apart():
 def test_text_is_no_list_of_parts():
     with pytest.raises(SpaceError, match="parts must be a list; got 'abc'"):
         Shares("abc")
+
+
+@pytest.mark.parametrize("what", ["parts", "count"])
+def test_numbers_that_no_memory_holds_are_refused(what):
+    with pytest.raises(SpaceError, match=f"{what} must be at most 4,095; got 4294967296"):
+        Shares(**{"parts": 3, what: 2**32})

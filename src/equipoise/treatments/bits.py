@@ -320,6 +320,8 @@ def _names(switches: Any) -> tuple[str, ...]:
     if _whole(switches):
         if switches < 1:
             raise SpaceError("switches", "be names, or a number >= 1", switches)
+        if switches > MOST:
+            raise SpaceError("switches", f"be at most {MOST:,}", switches)
         return tuple(f"s{j}" for j in range(1, int(switches) + 1))
     names = tuple(str(name) for name in switches)
     if isinstance(switches, str) or not names or len(set(names)) < len(names):

@@ -22,6 +22,7 @@ from equipoise.core.space import in_order
 SUM_TOLERANCE = 1e-6
 DIGITS = 4  # of a share in a name; more where they do not tell the candidates apart
 WAYS = ("toward", "sample")
+MOST = 4095  # parts, or candidates: one effect per unit and candidate is held
 
 
 class Shares:
@@ -78,6 +79,9 @@ class Shares:
         degree: int = 1,
         crosses: Sequence[Sequence[str]] = (),
     ) -> None:
+        for what, number in (("parts", parts), ("count", count)):
+            if isinstance(number, int) and number > MOST:
+                raise SpaceError(what, f"be at most {MOST:,}", number)
         self.parts = (
             tuple(f"part{k}" for k in range(parts))
             if isinstance(parts, int)
