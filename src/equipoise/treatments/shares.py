@@ -79,14 +79,8 @@ class Shares:
         degree: int = 1,
         crosses: Sequence[Sequence[str]] = (),
     ) -> None:
-        for what, number in (("parts", parts), ("count", count)):
-            if isinstance(number, int) and number > MOST:
-                raise SpaceError(what, f"be at most {MOST:,}", number)
-        self.parts = (
-            tuple(f"part{k}" for k in range(parts))
-            if isinstance(parts, int)
-            else in_order("parts", parts)
-        )
+        _check_size("count", count)
+        self.parts = _part_names(parts)
         K = len(self.parts)
         if K < 2 or len(set(self.parts)) < K:
             raise SpaceError(
@@ -438,3 +432,16 @@ class Shares:
 
     def __hash__(self) -> int:
         return hash((self.parts, self.control.tobytes()))
+
+
+def _part_names(parts: int | Sequence[str]) -> tuple[str, ...]:
+    """The names of the parts, or of so many of them."""
+    if not isinstance(parts, int):
+        return in_order("parts", parts)
+    _check_size("parts", parts)
+    return tuple(f"part{k}" for k in range(parts))
+
+
+def _check_size(what: str, number: int) -> None:
+    if isinstance(number, int | float) and number > MOST:
+        raise SpaceError(what, f"be at most {MOST:,}", number)
