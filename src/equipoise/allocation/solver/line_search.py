@@ -52,14 +52,17 @@ def gain_along_lines(problem: Problem, result: RuleResult) -> RuleResult:
 
 
 def _lines(problem: Problem, prices: Floats) -> Iterator[Floats]:
-    """Directions in which the prices fall, (m,): each row's, then pairs of rows."""
+    """Directions in which the prices fall, (m,): each row's, then pairs of rows that count the same
+    units; of others each is a matter of its own.
+    """
     unit = np.diag(1 / problem.potential())
     rows = np.flatnonzero(prices > 0)
     yield from -unit[rows]
+    support = problem.rows.support.astype(np.float32)
+    together = support @ support.T > 0
     for falling in rows:
-        yield from (
-            unit[rising] - unit[falling] for rising in range(len(unit)) if rising != falling
-        )
+        partners = np.flatnonzero(together[falling])
+        yield from (unit[rising] - unit[falling] for rising in partners if rising != falling)
 
 
 def _along(problem: Problem, result: RuleResult, line: Floats) -> RuleResult:
