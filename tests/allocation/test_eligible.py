@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fixtures.promise_instances import draw_instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.allocation import budget, budgeted_policy, decide, offers
 from equipoise.allocation.policies import Task, random, single, threshold
-from equipoise.allocation.rule import decide_each, decision_of, replay
-from equipoise.allocation.solve import allocate
+from equipoise.allocation.rule import decide_each, decision_of, replay, weighted_value
+from equipoise.allocation.solve import allocate, compile_problem, expand
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.policy import Decision
 
 
@@ -98,3 +99,26 @@ def test_a_mask_of_another_shape_is_refused():
     effects, cost, open_to = world(3)
     with pytest.raises(InputError, match="eligible must be true or false, of shape"):
         decide(Task(effects, {"y": 1.0}).draft(), effects, eligible=open_to[:, :2])
+
+
+def test_what_the_rule_is_measured_by_is_what_it_decides():
+    """Demands of every kind: a rule measured with a closed candidate in it is another rule."""
+    for seed in range(60):
+        case = draw_instance(seed, largest=40)
+        open_to = np.random.default_rng(seed).random(case.effects.values.shape[:2]) < 0.6
+        try:
+            policy, solution = budgeted_policy(
+                case.effects, **case.asked(), eligible=open_to, seed=seed
+            )
+        except InfeasibleError:
+            continue
+        choice = decide(policy, case.effects, **case.known(), eligible=open_to).choice
+        assert given_closed(choice, open_to) == 0
+        demands = expand(case.demands, case.groups)
+        worth = weighted_value(policy, case.effects, case.groups)
+        names = case.effects.candidates
+        problem = compile_problem(worth, demands, names, case.cost, case.effects, case.groups)
+        value, usage = problem.measure(choice.astype(np.int16))
+        assert value == pytest.approx(solution.rule_value, rel=1e-12, abs=1e-12)
+        assert usage == pytest.approx(solution.rule_usage, rel=1e-12, abs=1e-12)
+        assert (solution.rule_usage <= solution.bounds).all()

@@ -16,7 +16,7 @@ import numpy as np
 from equipoise.allocation.solver.kernels import price_all
 from equipoise.allocation.solver.prefix import best_prefix, holds
 from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.promise import RuleResult, measure_rule
+from equipoise.allocation.solver.promise import RuleResult, choice_by, measure_rule
 from equipoise.core.arrays import Floats
 
 SWEEPS = 4  # over all lines, while any gains
@@ -41,11 +41,14 @@ def gain_along_lines(problem: Problem, result: RuleResult) -> RuleResult:
     lines = WORK / (problem.value.size * (2 + len(problem.columns)))
     for _ in range(SWEEPS):
         before = result.value
+        score = problem.scores(result.rule.prices)
         for line in _lines(problem, result.rule.prices):
             lines -= 1
             if lines < 0:
                 return result
-            result = _along(problem, result, line)
+            better = _along(problem, result, score, line)
+            if better is not result:
+                result, score = better, problem.scores(better.rule.prices)
         if result.value <= before:
             break
     return result
@@ -65,10 +68,10 @@ def _lines(problem: Problem, prices: Floats) -> Iterator[Floats]:
         yield from (unit[rising] - unit[falling] for rising in partners if rising != falling)
 
 
-def _along(problem: Problem, result: RuleResult, line: Floats) -> RuleResult:
-    """The best rule on a line, or the one from which it starts."""
+def _along(problem: Problem, result: RuleResult, score: Floats, line: Floats) -> RuleResult:
+    """The best rule on a line, or the one from which it starts.   score: (n, k), by that one."""
     rule = result.rule
-    score, choice = _scored(problem, rule.prices, rule.threshold)
+    choice = choice_by(score, rule.threshold)
     slope = np.empty_like(problem.value)
     table, blank = problem.rows.table(line), np.zeros_like(problem.value)
     price_all(blank, *problem.arrays()[1:], table, problem.rows.codes, slope)
@@ -83,14 +86,6 @@ def _along(problem: Problem, result: RuleResult, line: Floats) -> RuleResult:
     prices = np.maximum(rule.prices + middle * line, 0.0)
     new = measure_rule(problem, replace(rule, prices=prices))
     return new if new.value > result.value and holds(problem, new.usage) else result
-
-
-def _scored(problem: Problem, prices: Floats, threshold: float) -> tuple[Floats, Choice]:
-    """Scores (n, k) and choices (n,)."""
-    score = problem.scores(prices)
-    arm = score.argmax(axis=1)
-    best = score[np.arange(len(score)), arm]
-    return score, np.where(best > threshold, arm, -1).astype(np.int16)
 
 
 def _first_changes(

@@ -99,8 +99,15 @@ def rule_choice(problem: Problem, rule: Rule) -> Choice:
     array of int (n,)
         -1 control, else the place of a candidate.
     """
-    arm, best = _best_scores(problem, rule.prices)
-    return np.where(best > rule.threshold, arm, -1).astype(np.int16)
+    return choice_by(problem.scores(rule.prices), rule.threshold)
+
+
+def choice_by(score: Floats, threshold: float) -> Choice:
+    """The best candidate of each unit if it scores more than the threshold, else -1, (n,).
+    score: (n, k).
+    """
+    arm, best = _best_of(score)
+    return np.where(best > threshold, arm, -1).astype(np.int16)
 
 
 def keep_promise(problem: Problem, rule: Rule, start: Floats) -> RuleResult | None:
@@ -136,18 +143,16 @@ def keep_promise(problem: Problem, rule: Rule, start: Floats) -> RuleResult | No
     )
 
 
-def _best_scores(problem: Problem, prices: Floats) -> tuple[Choice, Floats]:
+def _best_of(score: Floats) -> tuple[Choice, Floats]:
     """The best candidate of every unit, (n,), and its score, (n,)."""
-    score = problem.scores(prices)
     arm = score.argmax(axis=1)
     return arm.astype(np.int16), score[np.arange(len(score)), arm]
 
 
 def _trial(problem: Problem, prices: Floats) -> _Trial:
     """A price vector and what it makes of the units."""
-    arm, best = _best_scores(problem, prices)
-    choice = np.where(best > 0, arm, -1).astype(np.int16)
-    return _Trial(prices, arm, best, *problem.measure(choice))
+    score = problem.scores(prices)
+    return _Trial(prices, *_best_of(score), *problem.measure(choice_by(score, 0.0)))
 
 
 def _nearby(problem: Problem, rule: Rule, start: Floats) -> Iterator[Floats]:
