@@ -8,8 +8,18 @@ without torch.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from equipoise.core.errors import MissingExtra
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from equipoise.neural.soft_ranks import soft_rank as soft_rank
+
+FILES = {"soft_ranks": ("soft_rank",)}
+NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
+__getattr__, __dir__ = lazy(__name__, NAMES)
+__all__ = list(NAMES)
 
 
 def require_torch() -> None:

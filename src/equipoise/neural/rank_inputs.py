@@ -1,0 +1,152 @@
+"""What ranks and losses of ranks ask of their arguments, checked at the door: scores, groups of
+rows, masks, strengths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.suggest import among
+from equipoise.neural.rank_kernels import grouped_order, score_order
+
+Groups = Tensor | NDArray[Any] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Groups of rows.   of_row: (n,), -1 for a row that takes no part; count: how many groups."""
+
+    of_row: Ints
+    count: int
+
+    def without(self, hidden: Bools) -> RowGroups:
+        """The same groups, less some rows.   hidden: (n,)."""
+        return RowGroups(np.where(hidden, -1, self.of_row), self.count)
+
+    def offsets(self) -> Ints:
+        """The first sorted row of each group, and how many rows take part (count + 1,)."""
+        sizes = np.bincount(self.of_row + 1, minlength=self.count + 1)[1:]
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] | Floats:
+    """Flat scores on the host in 32 or 64 bits, those of hidden rows 0; the others are finite."""
+    if not (isinstance(scores, Tensor) and scores.is_floating_point()):
+        kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError("scores", "be a tensor of floats", kind, fix="scores.float()")
+    wide = scores.detach().flatten()
+    wide = wide if wide.dtype == torch.float64 else wide.float()
+    flat: NDArray[np.float32] | Floats = wide.cpu().numpy()
+    if hidden is not None and hidden.any():
+        flat = np.where(hidden, flat.dtype.type(0), flat)
+    finite = np.isfinite(flat)
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        where = ", ".join(map(str, np.unravel_index(bad, scores.shape)))
+        raise InputError(
+            "scores",
+            "be finite",
+            flat[bad],
+            f"[{where}]",
+            "mask padding; look for a net that blew up",
+        )
+    return flat
+
+
+def hidden_rows(mask: Tensor | None, shape: torch.Size) -> Bools | None:
+    """The rows (n,) that a mask leaves out."""
+    if mask is None:
+        return None
+    if not (isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == shape):
+        got = (
+            f"{mask.dtype} of shape {tuple(mask.shape)}"
+            if isinstance(mask, Tensor)
+            else type(mask).__name__
+        )
+        raise InputError("mask", f"be a tensor of bools of the scores' shape {tuple(shape)}", got)
+    hidden: Bools = ~mask.detach().flatten().cpu().numpy()
+    return hidden
+
+
+def row_groups(groups: Groups | None, n: int) -> RowGroups:
+    """The groups of n rows: one of all; by an id of each row, in the order of the ids; or by
+    offsets (g + 1,) of groups that stand one after another.
+    """
+    if groups is None:
+        return RowGroups(np.zeros(n, np.int64), 1)
+    raw = groups.detach().cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
+    rule = (
+        f"be one whole number per row ({n}), or offsets that start at 0, never fall and end at {n}"
+    )
+    if raw.ndim != 1 or raw.dtype.kind not in "iu":
+        raise InputError("groups", rule, f"{raw.dtype} of shape {raw.shape}")
+    values = raw.astype(np.int64)
+    covers = len(values) > 0 and values[0] == 0 and values[-1] == n
+    is_offsets = covers and bool((np.diff(values) >= 0).all())
+    if len(values) == n and is_offsets and n:
+        fix = "number the groups from 0, or add an empty group at the end of the offsets"
+        raise InputError("groups", "be ids or offsets, told apart", values[:5].tolist(), fix=fix)
+    if len(values) == n:
+        return _by_id(values)
+    if not is_offsets:
+        got = f"{len(values)} numbers from {values[:1].tolist()} to {values[-1:].tolist()}"
+        raise InputError(
+            "groups", rule, got, fix="offsets of sizes: cat([zeros(1), sizes.cumsum(0)])"
+        )
+    sizes = np.diff(values)
+    return RowGroups(np.repeat(np.arange(len(sizes)), sizes), len(sizes))
+
+
+def _by_id(ids: Ints) -> RowGroups:
+    """Groups of equal ids, in the order of the ids."""
+    low, high = (int(ids.min()), int(ids.max())) if len(ids) else (0, -1)
+    if high - low > 4 * len(ids):
+        distinct, of_row = np.unique(ids, return_inverse=True)
+        return RowGroups(of_row.astype(np.int64), len(distinct))
+    present = np.bincount(ids - low, minlength=high - low + 1) > 0
+    number = np.cumsum(present) - 1
+    return RowGroups(number[ids - low], int(present.sum()))
+
+
+def checked_strength(strength: float | str, k: float, *, endless: bool = False) -> None:
+    """Refuse a strength that is neither "auto" nor a number >= 0, and a k that is not > 0; either
+    may be infinite where `endless`.
+    """
+    most = "" if endless else " and finite"
+    if isinstance(strength, str):
+        if strength != "auto":
+            raise InputError("strength", 'be "auto" or a number', repr(strength))
+    elif not (strength >= 0 and (endless or math.isfinite(strength))):
+        raise InputError("strength", f"be >= 0{most}", strength)
+    if not (k > 0 and (endless or math.isfinite(k))):
+        raise InputError("k", f"be > 0{most}", k, fix="the default is 3")
+
+
+def checked_choice(what: str, choice: str, choices: Sequence[str]) -> None:
+    """Refuse a name that is none of the choices."""
+    if choice not in choices:
+        raise InputError(what, "be a known name", repr(choice), fix=among(str(choice), choices))
+
+
+def sorted_rows(scores: Tensor, flat: NDArray[np.float32] | Floats, groups: RowGroups) -> Ints:
+    """The rows that take part, by group, then from the smallest score to the largest.  Scores on a
+    GPU are sorted there.
+    """
+    if scores.is_cuda:
+        order = torch.argsort(torch.from_numpy(flat).to(scores.device)).cpu().numpy()
+    else:
+        order = score_order(flat)
+    if groups.count == 1 and (groups.of_row >= 0).all():
+        return order
+    rows: Ints = grouped_order(order, groups.of_row, groups.offsets())
+    return rows
