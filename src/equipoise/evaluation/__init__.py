@@ -59,6 +59,19 @@ if TYPE_CHECKING:
     from equipoise.evaluation.other_libraries import qini_causalml as qini_causalml
     from equipoise.evaluation.other_libraries import qini_causalml_raw as qini_causalml_raw
     from equipoise.evaluation.other_libraries import qini_sklift as qini_sklift
+    from equipoise.evaluation.ranking.front import hypervolume as hypervolume
+    from equipoise.evaluation.ranking.front import pareto_front as pareto_front
+    from equipoise.evaluation.ranking.fronts import front_hypervolumes as front_hypervolumes
+    from equipoise.evaluation.ranking.measures import GroupMean as GroupMean
+    from equipoise.evaluation.ranking.measures import auc as auc
+    from equipoise.evaluation.ranking.measures import gauc as gauc
+    from equipoise.evaluation.ranking.measures import ndcg_at_k as ndcg_at_k
+    from equipoise.evaluation.ranking.methods_by_objectives import Measure as Measure
+    from equipoise.evaluation.ranking.methods_by_objectives import RankingMetrics as RankingMetrics
+    from equipoise.evaluation.ranking.methods_by_objectives import (
+        ranking_metrics as ranking_metrics,
+    )
+    from equipoise.evaluation.ranking.rows import OneClassWarning as OneClassWarning
     from equipoise.evaluation.resampling import bootstrap as bootstrap
     from equipoise.evaluation.score_ranking import Metric as Metric
     from equipoise.evaluation.score_ranking import ScoreRanking as ScoreRanking
@@ -85,6 +98,11 @@ FILES = {
     "average": ("AverageEffects", "average_effects"),
     "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
     "bounds": ("StrataBounds", "strata_bounds", "utility_bounds"),
+    "ranking.front": ("hypervolume", "pareto_front"),
+    "ranking.fronts": ("front_hypervolumes",),
+    "ranking.measures": ("GroupMean", "auc", "gauc", "ndcg_at_k"),
+    "ranking.methods_by_objectives": ("Measure", "RankingMetrics", "ranking_metrics"),
+    "ranking.rows": ("OneClassWarning",),
     "resampling": ("bootstrap",),
     "calibration": (
         "EffectGroup",

@@ -1,0 +1,1 @@
+"""Judging scores that rank candidates for several objectives at once."""
