@@ -25,7 +25,16 @@ GROUP_WEIGHTS = ("size", "uniform", "pairs")
 
 
 class OneClassWarning(UserWarning):
-    """An objective has labels of one class only, so that nothing can be ranked above another."""
+    """An objective has labels of one class only, so that nothing can be ranked above another.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from equipoise.evaluation import auc
+    >>> with warnings.catch_warnings(action="ignore", category=OneClassWarning):
+    ...     auc([0, 0], [2, 1]).tolist()
+    [nan]
+    """
 
 
 @dataclass(frozen=True)
