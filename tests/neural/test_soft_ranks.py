@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import rankdata
 
 torch = pytest.importorskip("torch")
+
+from fixtures.rank_oracle import dense_ranks  # noqa: E402
 
 from equipoise.core.errors import InputError  # noqa: E402
 from equipoise.neural import soft_rank  # noqa: E402
@@ -17,21 +18,6 @@ from equipoise.neural.rank_kernels import block_starts, score_order  # noqa: E40
 TEXT = torch.tensor([0.7, 0.2, 0.8, 0.1, 0.9])
 ENGINES = ("numba", "scipy", "torch")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-def dense_ranks(s: np.ndarray, eps: float) -> np.ndarray:
-    """Soft ranks by the minimax formula of isotonic regression, in O(n^3)."""
-    n = len(s)
-    order = np.argsort(s, kind="stable")
-    if eps == 0:
-        return rankdata(s)
-    z = s[order] / eps - np.arange(1, n + 1)
-    fit = [
-        max(min(z[a : b + 1].mean() for b in range(i, n)) for a in range(i + 1)) for i in range(n)
-    ]
-    out = np.empty(n)
-    out[order] = s[order] / eps - np.array(fit)
-    return out
 
 
 def scores_of(seed: int, n: int, ties: bool) -> np.ndarray:

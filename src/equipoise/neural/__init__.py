@@ -14,9 +14,15 @@ from equipoise.core.errors import MissingExtra
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.neural.rank_loss import RankAUCLoss as RankAUCLoss
+    from equipoise.neural.rank_loss import RankLossOutput as RankLossOutput
+    from equipoise.neural.rank_loss import rank_auc_loss as rank_auc_loss
     from equipoise.neural.soft_ranks import soft_rank as soft_rank
 
-FILES = {"soft_ranks": ("soft_rank",)}
+FILES = {
+    "rank_loss": ("RankAUCLoss", "RankLossOutput", "rank_auc_loss"),
+    "soft_ranks": ("soft_rank",),
+}
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = list(NAMES)

@@ -33,10 +33,15 @@ class RowGroups:
         """The same groups, less some rows.   hidden: (n,)."""
         return RowGroups(np.where(hidden, -1, self.of_row), self.count)
 
-    def offsets(self) -> Ints:
-        """The first sorted row of each group, and how many rows take part (count + 1,)."""
+    def sorted(self, order: Ints) -> tuple[Ints, Ints]:
+        """The rows that take part, by group, in the given order within it; and the first of each
+        group among them, their number behind them (count + 1,).
+        """
+        if self.count == 1 and (self.of_row == 0).all():
+            return order, np.array([0, len(order)])
         sizes = np.bincount(self.of_row + 1, minlength=self.count + 1)[1:]
-        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return grouped_order(order, self.of_row, offsets), offsets
 
 
 def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] | Floats:
@@ -63,8 +68,8 @@ def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] 
     return flat
 
 
-def hidden_rows(mask: Tensor | None, shape: torch.Size) -> Bools | None:
-    """The rows (n,) that a mask leaves out."""
+def hidden_rows(mask: Tensor | None, shape: torch.Size, what: str = "mask") -> Bools | None:
+    """What a mask of some shape leaves out, flat (n,)."""
     if mask is None:
         return None
     if not (isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == shape):
@@ -73,7 +78,7 @@ def hidden_rows(mask: Tensor | None, shape: torch.Size) -> Bools | None:
             if isinstance(mask, Tensor)
             else type(mask).__name__
         )
-        raise InputError("mask", f"be a tensor of bools of the scores' shape {tuple(shape)}", got)
+        raise InputError(what, f"be a tensor of bools of shape {tuple(shape)}", got)
     hidden: Bools = ~mask.detach().flatten().cpu().numpy()
     return hidden
 
@@ -138,15 +143,21 @@ def checked_choice(what: str, choice: str, choices: Sequence[str]) -> None:
         raise InputError(what, "be a known name", repr(choice), fix=among(str(choice), choices))
 
 
-def sorted_rows(scores: Tensor, flat: NDArray[np.float32] | Floats, groups: RowGroups) -> Ints:
-    """The rows that take part, by group, then from the smallest score to the largest.  Scores on a
-    GPU are sorted there.
-    """
+def score_sorted(scores: Tensor, flat: NDArray[np.float32] | Floats) -> Ints:
+    """All rows from the smallest score to the largest.  Scores on a GPU are sorted there."""
     if scores.is_cuda:
-        order = torch.argsort(torch.from_numpy(flat).to(scores.device)).cpu().numpy()
-    else:
-        order = score_order(flat)
-    if groups.count == 1 and (groups.of_row >= 0).all():
+        order: Ints = torch.argsort(torch.from_numpy(flat).to(scores.device)).cpu().numpy()
         return order
-    rows: Ints = grouped_order(order, groups.of_row, groups.offsets())
-    return rows
+    return score_order(flat)
+
+
+def checked_weights(what: str, weights: Tensor | Sequence[float], n: int, of: str) -> Floats:
+    """Weights (n,), one of each row, group or objective: finite and >= 0."""
+    given = torch.as_tensor(weights).detach().double().cpu().numpy()
+    if given.shape != (n,):
+        raise InputError(what, f"be one number of each {of} ({n})", f"shape {given.shape}")
+    bad = ~(np.isfinite(given) & (given >= 0))
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise InputError(what, "be finite and >= 0", given[at], f"{of} {at}")
+    return np.asarray(given, np.float64)

@@ -28,7 +28,7 @@ from equipoise.neural.rank_inputs import (
     checked_strength,
     hidden_rows,
     row_groups,
-    sorted_rows,
+    score_sorted,
 )
 from equipoise.neural.rank_kernels import block_starts
 
@@ -101,14 +101,14 @@ def soft_rank(
     flat = checked_scores(scores, hidden)
     members = _members(scores, groups)
     members = members if hidden is None else members.without(hidden)
-    offsets = members.offsets()
+    order, offsets = members.sorted(score_sorted(scores, flat))
     largest = int(np.diff(offsets).max(initial=0))
     if scores.dtype == torch.float16 and largest > LARGEST_HALF:
         fix = "scores.float() or scores.bfloat16()"
         raise InputError(
             "scores", f"be at most {LARGEST_HALF} a group in float16", largest, fix=fix
         )
-    rows = torch.from_numpy(sorted_rows(scores, flat, members)).to(scores.device)
+    rows = torch.from_numpy(order).to(scores.device)
     ranking = _rank_blocks(scores.detach().flatten().double()[rows], offsets, strength, k, backend)
     ranks: Tensor = _SoftRank.apply(scores, rows, *ranking)  # type: ignore[no-untyped-call]
     return ranks
