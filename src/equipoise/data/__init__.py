@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from equipoise.data.simulators.exposure import make_exposure_world as make_exposure_world
     from equipoise.data.simulators.ihdp_dose import make_ihdp_dose as make_ihdp_dose
     from equipoise.data.simulators.incentive import make_incentive_world as make_incentive_world
+    from equipoise.data.simulators.live_shop import LiveShopWorld as LiveShopWorld
+    from equipoise.data.simulators.live_shop import ShopRequests as ShopRequests
+    from equipoise.data.simulators.live_shop import make_live_shop_world as make_live_shop_world
     from equipoise.data.simulators.placebo import make_placebo_world as make_placebo_world
     from equipoise.data.simulators.short_video import (
         make_short_video_world as make_short_video_world,
@@ -96,6 +99,9 @@ WORLDS = {
     "make_voucher_world": "equipoise.data.simulators.voucher",
     "make_incentive_world": "equipoise.data.simulators.incentive",
     "make_placebo_world": "equipoise.data.simulators.placebo",
+    "make_live_shop_world": "equipoise.data.simulators.live_shop",
+    "LiveShopWorld": "equipoise.data.simulators.live_shop",
+    "ShopRequests": "equipoise.data.simulators.live_shop",
 }
 __getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
