@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from equipoise.data.public.charitable import fetch_charitable_match as fetch_charitable_match
     from equipoise.data.public.criteo import fetch_criteo as fetch_criteo
     from equipoise.data.public.hillstrom import fetch_hillstrom as fetch_hillstrom
+    from equipoise.data.public.kuairand import KuaiRand as KuaiRand
+    from equipoise.data.public.kuairand import fetch_kuairand as fetch_kuairand
     from equipoise.data.public.lazada import fetch_lazada as fetch_lazada
     from equipoise.data.public.thornton import load_thornton as load_thornton
     from equipoise.data.public.x5 import fetch_x5 as fetch_x5
@@ -89,6 +91,10 @@ RATINGS = {  # pairs of user and item, for the strata benchmark
     "fetch_kuairec": "equipoise.data.ratings.kuairec",
     "fetch_yelp": "equipoise.data.ratings.yelp",
 }
+EXPOSURES = {  # of a recommender, for rankings of several objectives
+    "fetch_kuairand": "equipoise.data.public.kuairand",
+    "KuaiRand": "equipoise.data.public.kuairand",
+}
 WORLDS = {
     "make_coupon_world": "equipoise.data.simulators.coupon",
     "make_criteo_like_world": "equipoise.data.simulators.criteo_like",
@@ -103,10 +109,10 @@ WORLDS = {
     "LiveShopWorld": "equipoise.data.simulators.live_shop",
     "ShopRequests": "equipoise.data.simulators.live_shop",
 }
-__getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | WORLDS)
+__getattr__, __dir__ = lazy(__name__, READERS | LOADERS | RATINGS | EXPOSURES | WORLDS)
 __all__ = ["CARDS", "DATASETS", "SIMULATORS"]
 __all__ += ["read_log", "read_table", "read_batches"]
-__all__ += [*WORLDS]
+__all__ += [*WORLDS, *EXPOSURES]
 __all__ += [
     "load_thornton",
     "fetch_hillstrom",
