@@ -35,6 +35,7 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
+from equipoise.estimators.level_bounds import outcome_bounds, within_bounds
 from equipoise.estimators.open_parts import effects_of_parts, fit_parts, has_closed
 from equipoise.estimators.training_data import Sample, infer_space, require, sample
 from equipoise.learners.base_learners import foreign, of_amounts
@@ -75,6 +76,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     # the standard units of fit, (m,) each; None for the metrics' own, as in version 0.1.0
     outcome_centre_: Floats | None = None
     outcome_unit_: Floats | None = None
+    outcome_bounds_: Floats | None = None  # of levels, (2, m); None in version 0.1.0
     # where arms are closed to some rows: the arms of each part of `open_parts`, and its model
     open_arms_: list[Ints] | None = None
     open_models_: list[Any] | None = None
@@ -129,7 +131,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         checked = sample(
             values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
         )
-        self.metrics_ = checked.metrics
+        self.metrics_, self.outcome_bounds_ = checked.metrics, outcome_bounds(checked.y)
         self.open_arms_ = self.open_models_ = None
         if has_closed(checked.propensity):
             self.open_arms_, self.open_models_ = fit_parts(self, self.space_, checked)
@@ -162,7 +164,10 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         if self.open_arms_ is not None and self.open_models_ is not None:
             space, values = self.space_, self._as_fitted(X)
             asked = space.candidates() if candidates is None else space.check(candidates)
-            return effects_of_parts(self.open_arms_, self.open_models_, values, space, asked)
+            of_parts = effects_of_parts(self.open_arms_, self.open_models_, values, space, asked)
+            parts = of_parts.values, of_parts.baseline
+            values, baseline = within_bounds(*parts, self.outcome_bounds_)
+            return replace(of_parts, values=values, baseline=baseline)
         values, treatments = self._inputs(X, candidates)
         n = len(values)  # of no rows: none of the answers to one
         effect, baseline, error = self._answer(values if n else one_row(values), treatments)
@@ -172,8 +177,12 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     def _named(
         self, treatments: NDArray[Any], effect: Floats, baseline: Floats, error: Floats | None
     ) -> Effects:
-        """What `_answer` gives, in the metrics' units and with the names of the axes."""
-        units = self.outcome_units
+        """What `_answer` gives, in the metrics' units, with the names of the axes, and with levels
+        of a metric of two values between them.
+        """
+        units, bounds = self.outcome_units, self.outcome_bounds_
+        if bounds is not None:  # in standard units, where an offset takes no digits
+            effect, baseline = within_bounds(effect, baseline, units.standard(bounds))
         return Effects(
             units.effects(effect),
             units.levels(baseline),

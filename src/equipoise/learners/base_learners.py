@@ -22,12 +22,14 @@ from sklearn.utils.validation import has_fit_parameter
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
+from equipoise.learners.events import rare_odds, rarest_odds, two_valued
 from equipoise.learners.tree_scoring import Trees, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 # rows a cell from which the default models may learn more: measured on simulators with known
 # effects
 FEW, MANY = 5_000, 40_000
+EVENTS = 8.0  # in a leaf of a default model, which knows a rate within a third of itself
 # rows below which a fit on several threads waits for itself, the more so on a busy machine
 SMALL = 100_000
 MOST = {"n_estimators": 10**6, "num_leaves": 131_072, "max_bin": 255, "reg_lambda": 1e30}
@@ -143,6 +145,10 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     n_jobs : int, default 0
         Threads; 0 and -1 take all, but one for a small table, where more would wait for each
         other; the numbers do not depend on it.
+    min_child_events : float, default 0.0
+        Of an outcome of two values: the fewest rows of the rarer one in a leaf, on average, each
+        counted over the share of the other, so that a balanced outcome has twice as many.  It
+        raises ``min_child_samples``; models that estimators take by default have 8.
 
     Examples
     --------
@@ -163,6 +169,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         reg_lambda: float = 0.0,
         monotone: Sequence[str | None] | None = None,
         n_jobs: int = 0,
+        min_child_events: float = 0.0,
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -172,6 +179,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         self.reg_lambda = reg_lambda
         self.monotone = monotone
         self.n_jobs = n_jobs
+        self.min_child_events = min_child_events
 
     def settings(self, threads: int = 0) -> dict[str, Any]:
         """LightGBM's parameters.
@@ -216,6 +224,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             "min_child_samples": 1,
             "reg_lambda": 0,
             "n_jobs": -1,
+            "min_child_events": 0,
         }
         for name, low in least.items():
             if not _at_least(getattr(self, name), low):
@@ -254,7 +263,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         """
         self.check()
         threads = threads_for(self.n_jobs, len(rows.table.X))
-        settings = self.settings(threads)
+        settings = self.settings(threads) | {"min_data_in_leaf": self.leaf_rows(rare_odds(target))}
         data = rows.binned(self.max_bin, threads)
         data.params = settings
         data.set_label(target)
@@ -264,6 +273,27 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             if booster.update():
                 break
         return Trees(booster.model_to_string())
+
+    def leaf_rows(self, odds: float) -> int:
+        """The fewest rows of a leaf.
+
+        Parameters
+        ----------
+        odds : float
+            How many rows there are of the commoner of two values for each of the rarer; 0 where
+            there are more values.
+
+        Returns
+        -------
+        int
+            At least ``min_child_samples``.
+
+        Examples
+        --------
+        >>> BoostedTrees(min_child_events=8).leaf_rows(99), BoostedTrees().leaf_rows(99)
+        (792, 20)
+        """
+        return max(self.min_child_samples, int(self.min_child_events * odds))
 
 
 class Foreign:
@@ -343,8 +373,9 @@ def default_outcome(rows: float) -> BoostedTrees:
     interactions.
     """
     if rows >= MANY:
-        return BoostedTrees(learning_rate=0.15, num_leaves=31)
-    return BoostedTrees(learning_rate=0.1, num_leaves=8 if rows >= FEW else 4)
+        return BoostedTrees(learning_rate=0.15, num_leaves=31, min_child_events=EVENTS)
+    leaves = 8 if rows >= FEW else 4
+    return BoostedTrees(learning_rate=0.1, num_leaves=leaves, min_child_events=EVENTS)
 
 
 def default_effect(rows: float) -> BoostedTrees:
@@ -352,7 +383,26 @@ def default_effect(rows: float) -> BoostedTrees:
     small trees and short steps.
     """
     step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
-    return BoostedTrees(learning_rate=step, num_leaves=8 if rows >= MANY else 4)
+    leaves = 8 if rows >= MANY else 4
+    return BoostedTrees(learning_rate=step, num_leaves=leaves, min_child_events=EVENTS)
+
+
+def effect_models(model: Any, y: Floats, cell: Ints, arms: Sequence[int]) -> list[Any]:
+    """The model of effects for each metric, (m,): where the metric has two values, a leaf holds
+    ``min_child_events`` of each of the arms compared.   y: (n, m); cell: (n,).
+
+    >>> y, cell = np.array([[1.0], [0.0], [0.0], [0.0]] * 25), np.arange(100) // 50
+    >>> effect_models(BoostedTrees(min_child_events=8), y, cell, (0, 1))[0].min_child_samples
+    50
+    """
+    if not (isinstance(model, BoostedTrees) and model.min_child_events > 0):
+        return [model] * y.shape[1]
+    return [
+        clone(model).set_params(min_child_samples=model.leaf_rows(rarest_odds(column, cell, arms)))
+        if binary
+        else model
+        for column, binary in zip(y.T, two_valued(y), strict=True)
+    ]
 
 
 def base_models(outcome: Any, effect: Any, table: Table, cells: int) -> tuple[Any, Any]:

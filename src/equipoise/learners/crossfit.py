@@ -91,12 +91,17 @@ def learn_targets(
 
 
 def learn_each(
-    model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
+    models: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
 ) -> list[Fitted]:
-    """Learn each column of ``target`` from the same rows: m models.   target: (rows, m); weight:
-    (rows,).
+    """Learn each column of ``target`` from the same rows: m models.   models : one for all columns,
+    or a list of m; target: (rows, m); weight: (rows,).
     """
-    return [learn(model, rows, column, weight, seed) for column in np.ascontiguousarray(target.T)]
+    columns = np.ascontiguousarray(target.T)
+    each = models if isinstance(models, list) else [models] * len(columns)
+    return [
+        learn(model, rows, column, weight, seed)
+        for model, column in zip(each, columns, strict=True)
+    ]
 
 
 def cell_nuisances(y: Floats, cell: Ints, cells: int) -> list[Nuisance]:

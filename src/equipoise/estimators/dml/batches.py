@@ -20,6 +20,7 @@ from equipoise.core.features import matrix
 from equipoise.core.folds import check_folds, check_seed
 from equipoise.core.space import Space
 from equipoise.estimators.dml.passes import Part, Sums
+from equipoise.estimators.level_bounds import joint_bounds, outcome_bounds
 from equipoise.estimators.training_data import infer_space
 
 
@@ -68,6 +69,7 @@ class Source:
         self._folds = folds
         self._seed = seed
         self._rows = -1
+        self.bounds: Floats | None = None  # of the outcomes, (2, m), once walked
         self.outcomes = (outcomes,) if isinstance(outcomes, str) else tuple(outcomes)
         first = next((batch for batch in batches() if batch.num_rows), None)
         if first is None:
@@ -110,6 +112,9 @@ class Source:
                 )
                 raise type(error)(error.what, error.must, error.got, where, error.fix) from error
             start += batch.num_rows
+            if self._rows == -1:
+                own = outcome_bounds(part.y)
+                self.bounds = own if self.bounds is None else joint_bounds(self.bounds, own)
             yield part
         if self._rows not in (-1, start):
             fix = "give a function that opens the file anew each time"

@@ -241,6 +241,7 @@ class LinearDML(EffectEstimator):
         self.encoding_ = self.outcome_centre_ = self.outcome_unit_ = None
         sums = passes.first_pass(source.parts, self.cv)
         source.check(sums)
+        self.outcome_bounds_ = source.bounds
         self.expectation_ = "learnt"
         self._finish(source.parts, sums, source.features, _support(sums, len(source.outcomes)))
         return self

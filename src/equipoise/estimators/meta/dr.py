@@ -23,7 +23,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import design
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Rows, predict_all
+from equipoise.learners.base_learners import Rows, effect_models, predict_all
 from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
 
 
@@ -92,8 +92,13 @@ class DRLearner(EffectEstimator):
         target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
         # control, a model each fold and metric
         self.levels_ = [of_fold[0] for of_fold in fit.models]
+        models = [
+            model
+            for a in range(1, setup.cells)
+            for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
+        ]
         self.effects_ = learn_each(
-            setup.effect, Rows(setup.table, None), target, data.weight, self.random_state
+            models, Rows(setup.table, None), target, data.weight, self.random_state
         )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:

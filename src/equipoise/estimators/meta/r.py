@@ -25,7 +25,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Fitted, Rows, predict_all
+from equipoise.learners.base_learners import Fitted, Rows, effect_models, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
 
 
@@ -116,7 +116,8 @@ class RLearner(EffectEstimator):
         )
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
-        return learn_each(setup.effect, rows, target, weight, self.random_state)
+        models = effect_models(setup.effect, rows.of(data.y), rows.of(setup.cell), (0, a))
+        return learn_each(models, rows, target, weight, self.random_state)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:

@@ -28,7 +28,7 @@ from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Rows, Table, base_models, predict_all
+from equipoise.learners.base_learners import Rows, Table, base_models, effect_models, predict_all
 from equipoise.learners.crossfit import learn_each
 
 PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
@@ -89,18 +89,26 @@ class XLearner(EffectEstimator):
         def regress(model: Any, a: int, target: Floats) -> Any:
             return learn_each(model, rows[a], target, weights[a], self.random_state)
 
+        effects = [
+            effect_models(effect, part.of(data.y), part.of(cell), (a,))
+            for a, part in enumerate(rows)
+        ]
         levels = [regress(outcome, a, rows[a].of(data.y)) for a in range(cells)]
         self.levels_ = levels[0]
         self.treated_, self.control_ = [], []
         for a in range(1, cells):
             self.treated_.append(
                 regress(
-                    effect, a, rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T
+                    effects[a],
+                    a,
+                    rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T,
                 )
             )
             self.control_.append(
                 regress(
-                    effect, 0, predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y)
+                    effects[0],
+                    0,
+                    predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y),
                 )
             )
         self.mix_ = self._mix(data, cell, cells)

@@ -114,6 +114,8 @@ class BoostedClasses(BoostedTrees):
     n_jobs : int, default 0
         Threads; 0 takes all, but one for a small table, where more would wait for each other; the
         numbers do not depend on it.
+    min_child_events : float, default 0.0
+        Kept for the trees it shares: classes have leaves by rows.
 
     Examples
     --------
