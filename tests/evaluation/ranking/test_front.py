@@ -22,7 +22,7 @@ def inclusion_exclusion(points):
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 8))
 def test_the_volume_is_that_of_the_union_of_boxes(seed, m, n):
     points = np.random.default_rng(seed).integers(0, 4, (n, m)) / 3  # ties and repeats

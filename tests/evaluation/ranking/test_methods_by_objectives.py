@@ -202,6 +202,8 @@ def test_volumes_of_fronts_are_paired():
     [
         ({"scores": {}}, "scores must be named, one method at least"),
         ({"scores": [1, 2, 3, 4]}, "scores must be named"),
+        ({"scores": {1: [1] * 4, "1": [2] * 4}}, "names of scores must differ as texts"),
+        ({"scores": pa.table({"a": ["x"] * 4})}, "scores of a must be numbers"),
         ({"scores": {"a": [1, 2, np.nan, 4]}}, "scores of a must be a number; got nan at row 2"),
         (
             {"scores": {"a": np.ones((4, 2)), "b": np.ones((4, 3))}},
@@ -219,6 +221,15 @@ def test_bad_input(arguments, message):
     good = {"scores": {"a": [1, 2, 3, 4]}, "labels": [1, 0, 1, 0], "groups": [0, 0, 1, 1]}
     with pytest.raises(InputError, match=message):
         ranking_metrics(**(good | arguments))
+
+
+def test_scores_may_be_columns_of_a_frame():
+    scores = {"a": [3, 1, 2, 5], "b": [1, 2, 3, 4]}
+    one, two = (
+        ranking_metrics(table, [1, 0, 1, 0], groups=[0, 0, 1, 1], against="b")
+        for table in (scores, pa.table(scores))
+    )
+    assert one.rows() == two.rows()
 
 
 def test_a_name_that_is_not_in_the_table():

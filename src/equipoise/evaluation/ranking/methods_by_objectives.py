@@ -15,6 +15,7 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
+from equipoise.core.frames import to_arrow
 from equipoise.evaluation.base import Estimate, Estimates
 from equipoise.evaluation.ranking.judge import Judge
 from equipoise.evaluation.ranking.measures import GroupMean, check_group_weight, check_places
@@ -206,7 +207,7 @@ def _figures(estimate: Estimate, gain: Estimate) -> dict[str, float | None]:
 
 
 def ranking_metrics(
-    scores: Mapping[str, Any],
+    scores: Any,
     labels: Any,
     *,
     groups: Any,
@@ -226,9 +227,9 @@ def ranking_metrics(
 
     Parameters
     ----------
-    scores : mapping of str to array-like, (n,) or (n, S)
-        The score of each method; (n, S) for S seeds of it, whose measures are averaged, seed j of
-        one method beside seed j of another.
+    scores : mapping of str to array-like, (n,) or (n, S); or a frame
+        The score of each method, or a column of each; (n, S) for S seeds of it, whose measures are
+        averaged, seed j of one method beside seed j of another.
     labels : array-like or frame, (n, M) or (n,)
         0 or 1.
     groups : array-like, (n,)
@@ -317,23 +318,34 @@ def ranking_metrics(
     )
 
 
-def _score_columns(scores: Mapping[str, Any], n: int) -> dict[str, Floats]:
+def _score_columns(scores: Any, n: int) -> dict[str, Floats]:
     """The scores of every method, (n, S); all S that are not 1 are the same."""
-    if not isinstance(scores, Mapping) or not scores:
-        fix = 'give {"name": scores, ...}'
-        raise InputError("scores", "be named, one method at least", type(scores).__name__, fix=fix)
-    columns, seeds = {}, 1
-    for name, values in scores.items():
+    columns: dict[str, Floats] = {}
+    for name, values in _named(scores).items():
         what = f"scores of {name}"
         if np.ndim(values) == 2 and np.shape(values)[1] > 0:
-            each = [score_column(column, n, what) for column in np.asarray(values).T]
+            each = [score_column(column, n, what) for column in np.asanyarray(values).T]
         else:
             each = [score_column(values, n, what)]
-        columns[str(name)] = np.stack(each, axis=1)
-        if len(each) > 1 and seeds > 1 and len(each) != seeds:
+        seeds = max((column.shape[1] for column in columns.values()), default=1)
+        if 1 < len(each) != seeds > 1:
             raise InputError(what, f"be of {seeds} seeds, as others are, or of one", len(each))
-        seeds = max(seeds, len(each))
+        columns[name] = np.stack(each, axis=1)
     return columns
+
+
+def _named(scores: Any) -> dict[str, Any]:
+    """Scores by the names of their methods, out of a mapping or a frame."""
+    if not isinstance(scores, Mapping) and hasattr(scores, "columns"):
+        table = to_arrow(scores)
+        scores = {name: table[name].to_numpy() for name in table.column_names}
+    if not isinstance(scores, Mapping) or not scores:
+        fix = 'give {"name": scores, ...} or a frame with a column per method'
+        raise InputError("scores", "be named, one method at least", type(scores).__name__, fix=fix)
+    named = {str(name): values for name, values in scores.items()}
+    if len(named) < len(scores):
+        raise InputError("names of scores", "differ as texts", list(scores))
+    return named
 
 
 def _notes(rows: LabelledRows, measures: dict[str, Measure]) -> tuple[str, ...]:

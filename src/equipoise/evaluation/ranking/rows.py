@@ -143,7 +143,10 @@ def labelled_rows(
 
 
 def _numbers(values: Any, name: str) -> Floats:
+    """Numbers of any shape as float64; what is masked is NaN."""
     try:
+        if isinstance(values, np.ma.MaskedArray):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
         return np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(name, "be numbers", str(error)) from error
@@ -202,7 +205,7 @@ def score_column(scores: Any, n: int, name: str = "scores") -> Floats:
 def codes_of(ids: Any, n: int, name: str) -> tuple[Ints, int]:
     """The code of each row's id, (n,), and how many ids there are.
 
-    Ids are numbers, texts, dates, or lists of one of these.
+    Ids are numbers, texts, or dates.
 
     Examples
     --------
@@ -211,8 +214,10 @@ def codes_of(ids: Any, n: int, name: str) -> tuple[Ints, int]:
     """
     values = np.asarray(ids)
     if values.shape != (n,):
-        must = f"be one id per row of labels, ({n},)"
-        raise InputError(name, must, f"shape {values.shape}")
+        must, fix = f"be one id per row of labels, ({n},)", ""
+        if values.ndim == 2 and len(values) == n:
+            fix = "join the parts of an id into one text"
+        raise InputError(name, must, f"shape {values.shape}", fix=fix)
     if values.dtype.kind in "OUST":
         return _text_codes(values, name)
     _refuse_missing(np.isnat(values) if values.dtype.kind in "mM" else values != values, name)
@@ -224,7 +229,7 @@ def _text_codes(values: NDArray[Any], name: str) -> tuple[Ints, int]:
     """The same for ids that are texts or objects."""
     try:
         column = pa.chunked_array([pa.array(values.tolist())])
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         fix = "give all of them as texts"
         raise InputError(name, "be of one type", str(error), fix=fix) from error
     _refuse_missing(columns.missing(column), name)
