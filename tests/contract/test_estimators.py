@@ -220,19 +220,29 @@ def test_same_seed_same_numbers_whatever_the_threads(name):
 
 
 @every_estimator
-def test_the_order_of_rows_does_not_matter(name):
-    # Folds follow the position of rows, and of groups where given: with one group per row the folds
-    # are the same rows again. What remains is the order of floating-point sums.
-    X, y, cell = world()
-    units, order = np.arange(len(X)), np.random.default_rng(1).permutation(len(X))
-    treatment = labels(home(name), cell)
-    straight = fresh(name).fit(X, y, treatment=treatment, groups=units).effects(X)
-    mixed = (
-        fresh(name)
-        .fit(X[order], y[order], treatment=treatment[order], groups=units[order])
-        .effects(X)
+def test_the_order_of_rows_and_columns_does_not_matter(name):
+    """Folds, and whatever hangs on the order of rows, follow what the rows hold."""
+    X, y, cell = world(120)
+    rows, columns = np.random.default_rng(1).permutation(120), [2, 0, 1]
+    treatment, quick = labels(home(name), cell), BoostedTrees(5, num_leaves=4, n_jobs=1)
+    one, other = (fresh(name, trees=quick, epochs=1) for _ in range(2))
+    straight = one.fit(X, y, treatment=treatment).effects(X)
+    mixed = other.fit(X[rows][:, columns], y[rows], treatment=treatment[rows])
+    same(straight, mixed.effects(X[:, columns]), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["dr-learner", "r-learner", "dml", "mdp2"])
+def test_the_order_of_rows_of_groups_does_not_matter(name):
+    X, y, cell = world(150)
+    rows, group, treatment = (
+        np.random.default_rng(1).permutation(150),
+        np.arange(150) // 2,
+        labels(home(name), cell),
     )
-    same(straight, mixed, rtol=1e-6, atol=1e-8)
+    one, other = (fresh(name) for _ in range(2))
+    straight = one.fit(X, y, treatment=treatment, groups=group).effects(X)
+    mixed = other.fit(X[rows], y[rows], treatment=treatment[rows], groups=group[rows])
+    same(straight, mixed.effects(X), rtol=1e-9, atol=1e-11)
 
 
 @every_estimator

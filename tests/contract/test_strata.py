@@ -156,6 +156,17 @@ def test_frames_and_column_order(name):
 
 
 @every_estimator
+def test_the_order_of_rows_does_not_matter(name):
+    given, rows = dict(world(300)[0]), np.random.default_rng(1).permutation(300)
+    turned = {key: part[rows] for key, part in given.items()}
+    one = made(name).fit(given.pop("X"), given.pop("y"), **given)
+    other = made(name).fit(turned.pop("X"), turned.pop("y"), **turned)
+    X = world(300)[0]["X"]
+    np.testing.assert_allclose(other.strata(X), one.strata(X), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(other.signals(), one.signals()[rows], rtol=1e-9, atol=1e-11)
+
+
+@every_estimator
 def test_float32_is_float64(name):
     same(name, fitted(name, X=world()[0]["X"].astype(np.float32)), rtol=0, atol=0)
 

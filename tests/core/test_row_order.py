@@ -25,9 +25,9 @@ def world(n, seed):
     }
 
 
-@given(st.integers(0, 10**6), st.integers(4, 60), st.sampled_from(["id", "group", "both"]))
+@given(st.integers(0, 10**6), st.integers(4, 60), st.sampled_from(["", "id", "group", "both"]))
 def test_rows_and_columns_in_any_order_give_the_same_rows(seed, n, which):
-    roles = {"id": {"id": "id"}, "group": {"group": "store"}}
+    roles = {"": {}, "id": {"id": "id"}, "group": {"group": "store"}}
     roles["both"] = roles["id"] | roles["group"]
     table, shuffle = world(n, seed), np.random.default_rng(seed + 1).permutation(n)
     log = log_of(table, **roles[which])
@@ -45,8 +45,18 @@ def test_ids_follow_their_number_as_numbers_and_as_text(kind):
     assert log_of(world(4, 0) | {"id": ids}, id="id").order.tolist() == [1, 2, 3, 0]
 
 
-def test_a_log_without_ids_and_groups_keeps_its_order():
-    assert row_order(log_of(world(8, 0))) is None
+def test_without_ids_an_offset_or_a_unit_of_an_outcome_keeps_the_order():
+    table = world(60, 0)
+    order = row_order(log_of(table))
+    assert (row_order(log_of(table | {"y": 1e9 + 100.0 * table["y"]})) == order).all()
+
+
+def test_without_ids_rows_that_hold_the_same_are_shuffled():
+    """Every other row of many that are alike but for the outcome is a sample of them."""
+    y = np.repeat([0.0, 1.0], 500)
+    order = log_of({"arm": np.tile([0, 1], 500), "y": y}).order
+    assert abs(y[order][::2].mean() - 0.5) < 0.06
+    assert abs(y[order][:500].mean() - 0.5) < 0.06
 
 
 def test_rows_that_differ_have_hashes_that_differ():

@@ -119,10 +119,8 @@ class Log:
         return self.table.select(list(names) if self.left_out is None else sorted(names))
 
     @cached_property
-    def order(self) -> Ints | None:
-        """The rows in an order of their own, (n,), or None without ids and groups: see
-        `row_order`.
-        """
+    def order(self) -> Ints:
+        """The rows in an order of their own, (n,): see `row_order`."""
         return row_order(self)
 
     @cached_property

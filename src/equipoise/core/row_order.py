@@ -1,14 +1,16 @@
 """One order of the rows of a log that does not depend on how its file has them.
 
 Rows follow their group, then their id, shorter labels first and labels of one length by letters, so
-that 9 comes before 10 whether ids are numbers or text; then, where there is no id, a hash of what
-they hold, so that rows in a tie are the same.  Folds, and fits that depend on the order of rows,
-start from it: rows in another order give the same effects and the same choices.
+that 9 comes before 10 whether ids are numbers or text; where there is no id, a hash of features and
+treatment, then the outcomes, which sort alike in another unit, then a hash of all columns, so that
+rows in a tie are the same, and with neither id nor group a shuffle by a fixed key, so that every
+other row is a sample.  Folds, and fits that depend on the order of rows, start from it: rows
+in another order give the same effects and the same choices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from equipoise.core.log import Log
 
 
-def row_order(log: Log) -> Ints | None:
+def row_order(log: Log) -> Ints:
     """The rows of a log in an order of their own.
 
     Parameters
@@ -32,8 +34,8 @@ def row_order(log: Log) -> Ints | None:
 
     Returns
     -------
-    array of int, (n,), or None
-        Row numbers; None where the log has neither ids nor groups: then its own order counts.
+    array of int, (n,)
+        Row numbers.
 
     Examples
     --------
@@ -43,16 +45,20 @@ def row_order(log: Log) -> Ints | None:
     >>> row_order(Log(table, Roles("arm", (Outcome("y"),), (), id="user"), Arms())).tolist()
     [2, 3, 0, 1]
     """
-    keys = []
-    if log.roles.group is not None and log.groups is not None:
-        keys.append(log.groups)
+    groups = [] if log.groups is None else [log.groups]
     if log.roles.id is not None:
-        keys.append(_rank(log.table[log.roles.id]))
-    if not keys:
-        return None
-    if log.roles.id is None:
-        keys.append(row_hashes(log.table, sorted(log.table.column_names)))
-    return np.lexsort(keys[::-1]).astype(np.int64)
+        return np.lexsort([_rank(log.table[log.roles.id]), *groups]).astype(np.int64)
+    role = log.roles.treatment
+    causes = row_hashes(
+        log.table, {*log.roles.features, *([role] if isinstance(role, str) else role)}
+    )
+    order = np.lexsort([causes, *groups])
+    if (causes[order[1:]] == causes[order[:-1]]).any():
+        whole = row_hashes(log.table, log.table.column_names)
+        order = np.lexsort([whole, *log.y.T[::-1], causes, *groups])
+    if not groups:
+        order = order[np.random.default_rng(0).permutation(len(order))]
+    return order.astype(np.int64)
 
 
 def _rank(column: pa.ChunkedArray) -> Ints:
@@ -67,14 +73,15 @@ def _rank(column: pa.ChunkedArray) -> Ints:
     return rank
 
 
-def row_hashes(table: pa.Table, names: Sequence[str]) -> Ints:
-    """A 64-bit hash of each row's columns; two different rows share one with probability 2^-64.
+def row_hashes(table: pa.Table, names: Collection[str]) -> Ints:
+    """A 64-bit hash of each row's columns, whatever their order; two different rows share one with
+    probability 2^-64.
 
     Parameters
     ----------
     table : pyarrow.Table
         The rows.
-    names : sequence of str
+    names : collection of str
         The columns.
 
     Returns
@@ -83,7 +90,7 @@ def row_hashes(table: pa.Table, names: Sequence[str]) -> Ints:
         Hashes.
     """
     hashes = np.zeros(table.num_rows, np.uint64)
-    for name in names:
+    for name in sorted(names):
         if columns.is_numeric(table[name]):
             # + 0.0 makes -0.0 the same as 0.0
             bits = (columns.numbers(table[name]) + 0.0).view(np.uint64)

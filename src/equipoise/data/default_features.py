@@ -161,13 +161,12 @@ def _unfit(name: str, column: pa.ChunkedArray, allowed: bool) -> str:
 
 def _compared_rows(log: Log, table: pa.Table) -> Ints:
     """The rows that are compared: of large arms, one of each group, at most `TEST_ROWS`."""
-    rows = np.arange(len(log))
     if log.groups is not None:  # the row whose values have the least hash, wherever it stands
         names = sorted({*table.column_names, *log.table.column_names})
         hashes = row_hashes(_beside(table, log.table), names)
         rows = np.lexsort((hashes, log.groups))
         rows = rows[np.unique(log.groups[rows], return_index=True)[1]]
-    elif log.order is not None:
+    else:
         rows = log.order
     size = np.bincount(log.cells[rows], minlength=len(log.cell_names))
     rows = rows[size[log.cells[rows]] >= MIN_ARM]

@@ -37,7 +37,7 @@ from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
 from equipoise.estimators.level_bounds import outcome_bounds, within_bounds
 from equipoise.estimators.open_parts import effects_of_parts, fit_parts, has_closed
-from equipoise.estimators.training_data import Sample, infer_space, require, sample
+from equipoise.estimators.training_data import Sample, infer_space, require, rows_as_given, sample
 from equipoise.learners.base_learners import foreign, of_amounts
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.outcome_units import OutcomeUnits, blurred, standardised
@@ -131,13 +131,15 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         checked = sample(
             values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
         )
+        order = checked.order(self.space_)
         self.metrics_, self.outcome_bounds_ = checked.metrics, outcome_bounds(checked.y)
         self.open_arms_ = self.open_models_ = None
         if has_closed(checked.propensity):
             self.open_arms_, self.open_models_ = fit_parts(self, self.space_, checked)
             return self
         try:
-            self._learn(self._standardised(checked))
+            with rows_as_given(order):
+                self._learn(self._standardised(checked.take(order)))
         except UnsupportedSpace as error:
             what = f"the space of {type(self).__name__}"
             raise UnsupportedSpace(

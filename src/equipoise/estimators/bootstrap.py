@@ -25,7 +25,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.frames import to_arrow
-from equipoise.estimators.training_data import PropensityModel
+from equipoise.estimators.training_data import PropensityModel, unchecked_order
 
 Draw = Callable[[np.random.Generator, int], Floats]
 Progress = Callable[[int, int], None]
@@ -273,12 +273,12 @@ def replicate_fits(
             fix="50 give a standard error, 200 an interval",
         )
     n = len(np.asarray(rows.treatment))
+    base = np.ones(n) if rows.sample_weight is None else np.asarray(rows.sample_weight, np.float64)
     unit = (
-        np.arange(n)
+        np.argsort(unchecked_order(rows.X, rows.y, rows.treatment, base))
         if rows.groups is None
         else np.unique(np.asarray(rows.groups), return_inverse=True)[1]
     )
-    base = np.ones(n) if rows.sample_weight is None else np.asarray(rows.sample_weight, np.float64)
     rng = np.random.default_rng(seed)
     for replicate in range(1, replicates + 1):
         yield rows.reweighted(base * draw(rng, int(unit.max()) + 1)[unit]).fit(estimator)

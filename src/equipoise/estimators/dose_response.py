@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import ndtr
@@ -189,6 +190,8 @@ def dose_curves(
             "the estimator's space", "be said", None, fix="give it space=Dose(low, high)"
         )
     data = sample(X, y, space, treatment, None, sample_weight, units)
+    order = data.order(space)
+    data, labels = data.take(order), None if groups is None else _labels(groups, len(data))[order]
     dose, amounts = (
         space.dose(data.treatment),
         space.dose(space.check(space.candidates() if doses is None else doses)),
@@ -197,7 +200,7 @@ def dose_curves(
         raise InputError(
             "the dose", "vary", f"{dose[0]:g} in every row", fix="log at least two amounts"
         )
-    labels, members = _members(groups, len(data))
+    names, members = _members(labels, len(data))
     fold = fold_ids(len(data), folds, seed, groups=data.groups)
     grid = np.linspace(dose.min(), dose.max(), POINTS)
     likely = _density(density, data, dose, fold, seed)
@@ -213,7 +216,7 @@ def dose_curves(
     )
     curves = [_curve(pieces, rows, amounts, level, seed) for rows in members]
     parts = (np.stack(part) for part in zip(*curves, strict=True))
-    return DoseCurves(amounts, labels, data.metrics, *parts)
+    return DoseCurves(amounts, names, data.metrics, *parts)
 
 
 @dataclass(frozen=True)
@@ -233,14 +236,19 @@ class Pieces:
     hats: Floats
 
 
-def _members(groups: Any, n: int) -> tuple[tuple[Any, ...], list[Ints]]:
-    """The labels and the rows of each curve."""
-    if groups is None:
-        return ("all",), [np.arange(n)]
+def _labels(groups: Any, n: int) -> NDArray[Any]:
+    """The group of each row, (n,)."""
     values = np.asarray(groups)
     if values.shape != (n,):
         raise InputError("groups", f"have one label per row of X ({n})", values.shape)
-    labels, code, count = np.unique(values, return_inverse=True, return_counts=True)
+    return values
+
+
+def _members(groups: NDArray[Any] | None, n: int) -> tuple[tuple[Any, ...], list[Ints]]:
+    """The labels and the rows of each curve."""
+    if groups is None:
+        return ("all",), [np.arange(n)]
+    labels, code, count = np.unique(groups, return_inverse=True, return_counts=True)
     if count.min() < LEAST_ROWS:
         few = int(np.argmin(count))
         what, fix = (

@@ -7,7 +7,10 @@ lie in (0, 1) and sum to 1, or are 0 where an arm is closed to a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,10 +18,11 @@ from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SpaceError
-from equipoise.core.features import LARGEST, matrix
+from equipoise.core.features import LARGEST, encode, matrix
 from equipoise.core.frames import to_arrow
 from equipoise.core.space import Space
 from equipoise.core.weights import check_propensities, check_weights
+from equipoise.learners.sample_order import sample_order
 from equipoise.treatments.arms import Arms
 
 
@@ -63,6 +67,21 @@ class Sample:
     def __len__(self) -> int:
         return len(self.X)
 
+    def take(self, rows: Ints) -> Sample:
+        """Some of the rows, in the order of ``rows``."""
+        arrays: dict[str, Any] = {
+            name: part[rows] for name, part in vars(self).items() if isinstance(part, np.ndarray)
+        }
+        return replace(self, **arrays)
+
+    def order(self, space: Space, *more: NDArray[Any]) -> Ints:
+        """The rows in an order of their own, (n,): see `sample_order`.   more: columns, (n,)."""
+        t = self.treatment if self.treatment.dtype.kind in "biuf" else space.cells(self.treatment)
+        ties = [*self.y.T, *more] if self.weight is None else [*self.y.T, *more, self.weight]
+        if isinstance(self.propensity, np.ndarray):
+            ties += [*self.propensity.T]
+        return sample_order(self.X, t.astype(np.float64), self.groups, ties)
+
 
 def sample(
     X: Any,
@@ -87,6 +106,8 @@ def sample(
     canonical = space.check(one_column(treatment))
     weight = check_weights(sample_weight, n)
     codes = None if groups is None else _codes(groups)
+    if codes is not None and len(codes) == n == codes.max() + 1:
+        codes = None  # groups of one row are rows
     probability: Any = propensity
     if propensity is not None and not isinstance(propensity, PropensityModel):
         probability = _propensity(propensity, space, canonical)
@@ -101,6 +122,27 @@ def sample(
         if isinstance(part, np.ndarray) and len(part) != n:
             raise InputError(name, f"have one entry per row of X ({n})", len(part))
     return Sample(values, levels, canonical, probability, weight, codes, features, metrics)
+
+
+def unchecked_order(X: Any, y: Any, treatment: Any, weight: Floats) -> Ints:
+    """The order of arguments of ``fit`` whose space only an estimator knows, (n,)."""
+    values, labels = matrix(encode(X)[0])[0], np.asarray(one_column(treatment))
+    if labels.dtype.kind not in "biuf":
+        labels = np.unique(labels, return_inverse=True)[1].reshape(len(labels), -1)
+    return sample_order(values, labels.astype(np.float64), ties=[*outcomes(y)[0].T, weight])
+
+
+@contextmanager
+def rows_as_given(order: Ints) -> Iterator[None]:
+    """Errors within name the row as the user has it.   order: (n,), of `Sample.order`."""
+    try:
+        yield
+    except InputError as error:
+        row = re.fullmatch(r"row (\d+)", error.where)
+        if row is None:
+            raise
+        where = f"row {order[int(row[1])]}"
+        raise type(error)(error.what, error.must, error.got, where, error.fix) from error
 
 
 def require(name: str, value: Any) -> None:

@@ -40,6 +40,7 @@ from equipoise.core.weights import check_weights
 from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
+from equipoise.learners.sample_order import sample_order
 
 LOG = logging.getLogger(__name__)
 LEAST, PART = 0.01, 0.1  # the least probability of a cell, and as a part of its own share
@@ -169,7 +170,7 @@ def _with_open(X: Floats, cells: int, eligible: Bools | None) -> Floats:
     return np.column_stack([X, open_to[:, 1:]])
 
 
-def _part(weight: Floats | None, rows: Bools) -> Floats | None:
+def _part(weight: Floats | None, rows: Bools | Ints) -> Floats | None:
     return None if weight is None else weight[rows]
 
 
@@ -286,8 +287,16 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         """
         values, _ = self._fit_columns(X)
         cell = np.asarray(cells, np.int64)
-        fold = fold_ids(len(values), self.cv, self.random_state, strata=cell, groups=groups)
         weight = check_weights(sample_weight, len(values))
+        order = sample_order(values, cell, ties=[] if weight is None else [weight])
+        fold = np.empty(len(values), np.int64)
+        fold[order] = fold_ids(
+            len(values),
+            self.cv,
+            self.random_state,
+            strata=cell[order],
+            groups=None if groups is None else np.asarray(groups)[order],
+        )
         return self._cross_fit(values, cell, n_cells, fold, weight, eligible)
 
     def fit(
@@ -377,13 +386,16 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         weight: Floats | None,
         eligible: Bools | None,
     ) -> Floats:
-        """`cross_fit` on columns that are known."""
+        """`cross_fit` on columns that are known, by rows in an order of their own."""
         X = _with_open(X, cells, eligible)
         self.by_eligibility_ = eligible is not None
         if self.clip is not None and not 0 <= self.clip * cells < 1:
             fix = "None takes a tenth of each cell's share"
             raise InputError("clip", f"lie in [0, 1 / {cells})", self.clip, fix=fix)
         _present(cell, cells, fold)
+        order = sample_order(X, cell, fold, [] if weight is None else [weight])
+        X, cell, fold, weight = X[order], cell[order], fold[order], _part(weight, order)
+        eligible = None if eligible is None else np.asarray(eligible, np.bool_)[order]
         self.floor_ = least_probabilities(cell, cells, weight)
         self.least_ = self.floor_ if self.clip is None else np.full(cells, float(self.clip))
         table = Table(X, [f"x{j}" for j in range(X.shape[1])])
@@ -418,7 +430,7 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             self.clipped_rows_.tolist(),
             len(p),
         )
-        return clipped
+        return clipped[np.argsort(order)]
 
     def predict(self, X: Any, eligible: Bools | None = None) -> Floats:
         """The probability of each cell for new rows: the mean over the folds' models.

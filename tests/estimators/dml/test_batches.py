@@ -9,6 +9,7 @@ from equipoise.core.errors import InputError, SpaceError
 from equipoise.estimators import LinearDML
 from equipoise.estimators.dml import linear
 from equipoise.estimators.dml.batches import row_folds
+from equipoise.learners.sample_order import sample_order
 from equipoise.treatments import Arms, Bits, Dose
 
 NAMES = ["a", "b", "c"]
@@ -50,8 +51,9 @@ def frames(table):
 def test_batches_give_what_all_rows_at_once_give(size, monkeypatch):
     table = log()
     X, y, t = frames(table)
+    order = sample_order(np.column_stack([X[name] for name in X.column_names]), t)
     monkeypatch.setattr(
-        linear, "fold_ids", lambda n, folds, seed, **_: row_folds(0, n, folds, seed)
+        linear, "fold_ids", lambda n, folds, seed, **_: row_folds(0, n, folds, seed)[order]
     )
     whole = LinearDML(space=Bits(NAMES, crosses=2), cv=3, random_state=4).fit(
         X, y, treatment=t, sample_weight=table["w"].to_numpy()

@@ -10,6 +10,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators import LearntPropensity, LinearDML
 from equipoise.estimators.dml import linear
+from equipoise.learners.sample_order import sample_order
 from equipoise.treatments import Arms, Dose
 
 
@@ -42,7 +43,8 @@ def test_equals_least_squares_on_residuals_made_by_scikit_learn():
     X, y, t, _ = confounded(400, seed=1)
     est = LinearDML(cv=2, alpha=3.0, random_state=5).fit(X, y, treatment=t)
     z = (X - X.mean(axis=0)) / X.std(axis=0)
-    fold = fold_ids(400, 2, 5, strata=t)
+    order, fold = sample_order(X, t), np.empty(400, np.int64)
+    fold[order] = fold_ids(400, 2, 5, strata=t[order])
     residual = np.empty((400, 2))
     for f in range(2):
         for j, target in enumerate((t, y)):

@@ -14,6 +14,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators import LinearDML, load_estimator, save_estimator
 from equipoise.estimators.dml import gram
+from equipoise.learners.sample_order import sample_order
 from equipoise.treatments import Bits, Dose
 
 # of each switch: constant, and slope in the feature OWN
@@ -55,7 +56,8 @@ def test_equals_least_squares_on_residuals_written_out():
     X, t, y = switched(500, seed=1)
     est = LinearDML(space=SPACE, cv=2, alpha=2.0, random_state=5).fit(X, y, treatment=t)
     z = np.column_stack([np.ones(500), (X - X.mean(axis=0)) / X.std(axis=0)])
-    phi, fold = SPACE.encode(t), fold_ids(500, 2, 5, strata=SPACE.cells(t))
+    phi, order, fold = SPACE.encode(t), sample_order(X, t), np.empty(500, np.int64)
+    fold[order] = fold_ids(500, 2, 5, strata=SPACE.cells(t)[order])
     residual = np.empty((500, 7))
     for f in range(2):
         train, test, both = z[fold != f], z[fold == f], np.column_stack([phi, y])

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from equipoise.core.errors import InputError
 from equipoise.estimators import DRLearner
 from equipoise.estimators.meta import dr
+from equipoise.learners.sample_order import sample_order
 from equipoise.treatments import Arms
 
 LINE = LinearRegression()
@@ -106,7 +107,7 @@ def test_all_rows_serve_all_arms(experiment):
 def test_clusters_keep_to_one_fold(experiment, monkeypatch):
     world = experiment(900)
     group = np.arange(900) // 3
-    folds = []
+    order, folds = sample_order(world.X, world.cell, group), []
     true_fit = dr.cross_fit
     monkeypatch.setattr(
         dr,
@@ -117,7 +118,7 @@ def test_clusters_keep_to_one_fold(experiment, monkeypatch):
         )[1],
     )
     DRLearner(LINE, LINE).fit(world.X, world.y, treatment=world.cell, groups=group)
-    fold = folds[0].reshape(300, 3)
+    fold = folds[0][np.argsort(order)].reshape(300, 3)
     assert (fold == fold[:, :1]).all()
     assert set(fold[:, 0]) == {0, 1, 2}
 

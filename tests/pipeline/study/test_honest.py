@@ -267,7 +267,7 @@ def everyday(n=600):
 
 
 @pytest.mark.parametrize("learner", [TLearner, LinearDML])
-@pytest.mark.parametrize("roles", [{"id": "user"}, {"group": "store"}])
+@pytest.mark.parametrize("roles", [{}, {"id": "user"}, {"group": "store"}])
 def test_rows_and_columns_in_another_order_give_the_same_effects_and_choices(learner, roles):
     rng, frame = np.random.default_rng(0), everyday()
     frame = frame.drop(columns=list({"user", "store"} - {*roles.values()}))

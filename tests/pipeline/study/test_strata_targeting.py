@@ -32,7 +32,7 @@ def study(signal=None, strata=None, weight=None, groups=None, **caps) -> SimpleN
     signals = np.zeros((N, 5))
     signals[:, ALWAYS_BUYER] = strata[:, ALWAYS_BUYER] if signal is None else signal
     plan = StrataPlan(value=1.0, cost=0.4, **caps)
-    log = SimpleNamespace(weight=weight, groups=groups)
+    log = SimpleNamespace(weight=weight, groups=groups, order=np.arange(N))
     case = SimpleNamespace(plan=plan, reward=REWARD, log=log)
     return SimpleNamespace(case=case, fold=FOLD, strata=strata, signals=signals)
 

@@ -48,6 +48,20 @@ def test_each_kind_of_user_gets_about_its_best_mix(mix_world, mix_run):
     assert sum(cluster["share"] for cluster in findings["clusters"]) == pytest.approx(1)
 
 
+def test_rows_in_another_order_get_the_same_mixes_and_value(mix_world, mix_plan):
+    table, order = mix_world.table().slice(0, 500), np.random.default_rng(0).permutation(500)
+    table = table.set_column(0, "user", pa.array(np.arange(500) * 7 % 500))
+    results = []
+    for rows in (np.arange(500), order):
+        plan = mix_plan(supply='way = "binary"', table=table.take(rows))
+        place = plan.parent / f"run{len(results)}"
+        results.append((run(read_plan(plan), place), mixes_of(mix_world, place)[1]))
+    (straight, mixes), (turned, others) = results
+    np.testing.assert_allclose(others, mixes[order], rtol=0, atol=1e-9)
+    assert turned["whole"] == straight["whole"]
+    assert turned["steps"] == straight["steps"]
+
+
 def test_a_time_is_never_silently_nothing(mix_world, mix_plan):
     """Curves are not learnt within periods; a time with which both sides move is a warning."""
     week, table = np.arange(1600) // 400, mix_world.table()

@@ -31,7 +31,7 @@ from equipoise.core.strata_tests import latent_calibration, restriction_tests
 from equipoise.estimators.base import one_row
 from equipoise.estimators.strata.cells import BoostedClasses
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
-from equipoise.estimators.training_data import infer_space, require
+from equipoise.estimators.training_data import infer_space, require, rows_as_given
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.propensity import overlap
 
@@ -146,8 +146,12 @@ class StrataEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
             least=self.cv,
             names=names,
         )
-        out_of_fold = self._learn(data)
-        self.signals_ = out_of_fold.signals
+        order = data.rows.order(self.space_, data.claimed)
+        data = data.take(order)
+        with rows_as_given(order):
+            out_of_fold = self._learn(data)
+        self.signals_ = np.empty_like(out_of_fold.signals)
+        self.signals_[order] = out_of_fold.signals
         self.diagnostics_ = diagnose(data, out_of_fold)
         for test in self.diagnostics_["restrictions"]:
             if test["violated"]:

@@ -50,6 +50,12 @@ class StrataSample:
     def __len__(self) -> int:
         return len(self.y)
 
+    def take(self, rows: Ints) -> StrataSample:
+        """Some of the rows, in the order of ``rows``."""
+        return StrataSample(
+            self.rows.take(rows), self.offered[rows], self.claimed[rows], self.y[rows]
+        )
+
 
 def strata_sample(
     X: Any,

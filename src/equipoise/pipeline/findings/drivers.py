@@ -27,7 +27,7 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     """The most important features of every predicted effect, largest first."""
     rows = np.arange(len(log))
     if len(log) > ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(len(log), ROWS, replace=False))
+        rows = log.order[np.random.default_rng(seed).choice(len(log), ROWS, replace=False)]
     raw = log.features.take(rows)
     encoding = FeatureMap().fit(raw)
     X, _ = matrix(encoding.table(raw))

@@ -29,9 +29,8 @@ def open_log(plan: Plan) -> Log:
     space = space_of(plan)
     log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
     if plan.log.sample is not None and plan.log.sample < len(log):
-        rows = np.sort(
-            np.random.default_rng(plan.run.seed).choice(len(log), plan.log.sample, replace=False)
-        )
+        rng = np.random.default_rng(plan.run.seed)
+        rows = np.sort(log.order[rng.choice(len(log), plan.log.sample, replace=False)])
         log = _sample(log, rows)
     return log
 

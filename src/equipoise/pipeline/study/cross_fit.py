@@ -83,10 +83,9 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
     Model
         The fitted clone with the map that made its numbers of the log's columns.
     """
-    if log.order is not None:
-        if isinstance(propensity, np.ndarray):
-            propensity = propensity[log.order]
-        log = log.take(log.order)
+    if isinstance(propensity, np.ndarray):
+        propensity = propensity[log.order]
+    log = log.take(log.order)
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
     X = features.table(log.features)
@@ -197,9 +196,9 @@ def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:
 
 def log_folds(log: Log, folds: int, seed: int) -> Ints:
     """The fold of each row of a log, (n,): clusters stay whole, or every cell is spread evenly.
-    Folds follow ids and groups, where the log has them, and not the order of rows.
+    Folds follow ids, groups and what rows hold, and not the order of rows.
     """
-    order = np.arange(len(log)) if log.order is None else log.order
+    order = log.order
     groups = None if log.groups is None else log.groups[order]
     fold = np.empty(len(log), np.int64)
     fold[order] = fold_ids(len(log), folds, seed, strata=log.cells[order], groups=groups)

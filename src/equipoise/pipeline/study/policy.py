@@ -292,7 +292,7 @@ def _spend_on(task: PolicyTask, pricing: Ints, judged: Ints) -> float:
         cost=part.expected,
         groups=part.groups,
         previous=previous,
-        units=judged,
+        units=np.arange(len(judged)),
         eligible=part.eligible,
     ).choice
     return float(

@@ -49,7 +49,8 @@ def best_offers(study: StrataStudy, share: float) -> Floats:
         return within_folds(score, share, study.fold)
     chance = np.zeros(len(score))
     for f in range(int(study.fold.max()) + 1):
-        rows = np.flatnonzero(study.fold == f)
+        order = study.case.log.order
+        rows = order[study.fold[order] == f]
         counted = _counted(study, rows)
         demands: list[Constraint] = [offers(share, per_head=True), *_demands(plan)]
         allocation = budgeted_policy(

@@ -47,7 +47,8 @@ def run_supply(
 ) -> SupplyFindings:
     """Run the job and write its folder, whole or absent; returns the findings."""
     started = time.perf_counter()
-    log = open_log(plan)
+    file = open_log(plan)
+    log = file.take(file.order)
     task = task_of(plan, log)
     features = FeatureMap().fit(log.features)
     rows = exposures_of(log, features)
@@ -59,7 +60,7 @@ def run_supply(
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, without_places(plan.text))
         findings["made"] = files.run_facts(plan, PACKAGES, snapshot, command)
-        files.write_table(beside / files.MIXES, policy.assign(log.table))
+        files.write_table(beside / files.MIXES, policy.assign(file.table))
         files.write_findings(beside / files.METRICS, findings)
         (beside / files.REPORT).write_text(render_supply(findings), encoding="utf-8")
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
