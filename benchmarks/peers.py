@@ -20,7 +20,11 @@ PEERS = {
     "econml": ("econml==0.17.0", "lightgbm==4.7.0"),
     "metalearners": ("metalearners==0.13.0", "scikit-learn==1.7.2", "polars", "lightgbm==4.7.0"),
     "scikit-uplift": ("scikit-uplift==0.5.1",),
+    "torchsort": ("torch==2.13.0", "numpy", "setuptools", "wheel", "ninja"),
 }
+# Built against the torch beside it, by no nvcc but one of the system: its build fails where an nvcc
+# is found and no CUDA.
+BUILT_BESIDE = {"torchsort": "torchsort==0.1.10"}
 ONE_THREAD = {
     name: "1"
     for name in (
@@ -44,7 +48,12 @@ def python_of(peer: str) -> str:
     if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
         print(f"installing {peer} in {home}", flush=True)
         venv.create(home, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS[peer]], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, *PEERS[peer]], check=True)
+        if peer in BUILT_BESIDE:
+            path = os.environ | {"PATH": f"{home / 'bin'}:/usr/bin:/bin"}
+            command = [*install, "--no-build-isolation", BUILT_BESIDE[peer]]
+            subprocess.run(command, check=True, env=path)
         mark.write_text(wanted, encoding="utf-8")
     return str(python)
 

@@ -17,31 +17,58 @@ from torch import Tensor
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
-from equipoise.neural.rank_kernels import grouped_order, score_order
+from equipoise.neural.rank_kernels import grouped_order, score_order, sorted_groups
 
+NOBODY = np.empty(0, np.int64)
 Groups = Tensor | NDArray[Any] | Sequence[int]
 
 
 @dataclass(frozen=True)
 class RowGroups:
-    """Groups of rows.   of_row: (n,), -1 for a row that takes no part; count: how many groups."""
+    """Groups of rows.   of_row: (n,), -1 for a row that takes no part, or (0,) where all rows do
+    and groups stand one after another; offsets: (g + 1,), the first of each group among the rows
+    that take part, sorted by group, and their number behind them.
+    """
 
     of_row: Ints
-    count: int
+    offsets: Ints
+
+    @staticmethod
+    def of(of_row: Ints, count: int) -> RowGroups:
+        """The groups of rows, -1 for one that takes no part."""
+        sizes = np.bincount(of_row + 1, minlength=count + 1)[1:]
+        return RowGroups(of_row, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
 
     def without(self, hidden: Bools) -> RowGroups:
         """The same groups, less some rows.   hidden: (n,)."""
-        return RowGroups(np.where(hidden, -1, self.of_row), self.count)
+        return RowGroups.of(np.where(hidden, -1, self.ids()), len(self))
 
-    def sorted(self, order: Ints) -> tuple[Ints, Ints]:
-        """The rows that take part, by group, in the given order within it; and the first of each
-        group among them, their number behind them (count + 1,).
-        """
-        if self.count == 1 and (self.of_row == 0).all():
-            return order, np.array([0, len(order)])
-        sizes = np.bincount(self.of_row + 1, minlength=self.count + 1)[1:]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        return grouped_order(order, self.of_row, offsets), offsets
+    def ids(self) -> Ints:
+        """The group of each row."""
+        whole = len(self.of_row) or not len(self)
+        return self.of_row if whole else np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+
+@dataclass(frozen=True)
+class ScoreOrder:
+    """Rows by score, for any groups.   score: (n,); order: (n,) from the smallest score to the
+    largest, of all rows; None where each group is sorted by itself.
+    """
+
+    score: NDArray[np.float32] | Floats
+    order: Ints | None
+
+    def rows(self, groups: RowGroups) -> Ints:
+        """The rows that take part, by group, then by score."""
+        if self.order is None:
+            return sorted_groups(self.score, groups.of_row, groups.offsets)
+        if len(groups) == 1 and groups.offsets[1] == len(self.order):
+            return self.order
+        rows: Ints = grouped_order(self.order, groups.ids(), groups.offsets)
+        return rows
 
 
 def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] | Floats:
@@ -88,7 +115,7 @@ def row_groups(groups: Groups | None, n: int) -> RowGroups:
     offsets (g + 1,) of groups that stand one after another.
     """
     if groups is None:
-        return RowGroups(np.zeros(n, np.int64), 1)
+        return RowGroups(NOBODY, np.array([0, n]))
     raw = groups.detach().cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
     rule = (
         f"be one whole number per row ({n}), or offsets that start at 0, never fall and end at {n}"
@@ -108,8 +135,7 @@ def row_groups(groups: Groups | None, n: int) -> RowGroups:
         raise InputError(
             "groups", rule, got, fix="offsets of sizes: cat([zeros(1), sizes.cumsum(0)])"
         )
-    sizes = np.diff(values)
-    return RowGroups(np.repeat(np.arange(len(sizes)), sizes), len(sizes))
+    return RowGroups(NOBODY, values)
 
 
 def _by_id(ids: Ints) -> RowGroups:
@@ -117,10 +143,10 @@ def _by_id(ids: Ints) -> RowGroups:
     low, high = (int(ids.min()), int(ids.max())) if len(ids) else (0, -1)
     if high - low > 4 * len(ids):
         distinct, of_row = np.unique(ids, return_inverse=True)
-        return RowGroups(of_row.astype(np.int64), len(distinct))
+        return RowGroups.of(of_row.astype(np.int64), len(distinct))
     present = np.bincount(ids - low, minlength=high - low + 1) > 0
     number = np.cumsum(present) - 1
-    return RowGroups(number[ids - low], int(present.sum()))
+    return RowGroups.of(number[ids - low], int(present.sum()))
 
 
 def checked_strength(strength: float | str, k: float, *, endless: bool = False) -> None:
@@ -143,12 +169,14 @@ def checked_choice(what: str, choice: str, choices: Sequence[str]) -> None:
         raise InputError(what, "be a known name", repr(choice), fix=among(str(choice), choices))
 
 
-def score_sorted(scores: Tensor, flat: NDArray[np.float32] | Floats) -> Ints:
-    """All rows from the smallest score to the largest.  Scores on a GPU are sorted there."""
+def score_sorted(
+    scores: Tensor, flat: NDArray[np.float32] | Floats, groups: RowGroups
+) -> ScoreOrder:
+    """The order of the rows.  Scores on a GPU are sorted there."""
     if scores.is_cuda:
-        order: Ints = torch.argsort(torch.from_numpy(flat).to(scores.device)).cpu().numpy()
-        return order
-    return score_order(flat)
+        order = torch.argsort(torch.from_numpy(flat).to(scores.device)).cpu().numpy()
+        return ScoreOrder(flat, order)
+    return ScoreOrder(flat, score_order(flat) if len(groups) == 1 else None)
 
 
 def checked_weights(what: str, weights: Tensor | Sequence[float], n: int, of: str) -> Floats:

@@ -31,6 +31,7 @@ from equipoise.core.errors import InputError
 from equipoise.neural.rank_inputs import (
     Groups,
     RowGroups,
+    ScoreOrder,
     checked_choice,
     checked_scores,
     checked_strength,
@@ -39,7 +40,11 @@ from equipoise.neural.rank_inputs import (
     row_groups,
     score_sorted,
 )
-from equipoise.neural.rank_kernels import group_moments, pair_counts, soft_aucs
+from equipoise.neural.rank_kernels import (
+    scatter,
+    soft_aucs,
+    sorted_columns,
+)
 from equipoise.neural.rank_surrogates import linear, logistic, squared_hinge
 
 Codes = NDArray[np.uint8]
@@ -174,7 +179,7 @@ def rank_auc_loss(
         surrogate = "linear"
     flat, codes, hidden = _checked_rows(scores, labels, label_mask)
     n, m = codes.shape
-    weight = np.ones(n)
+    weight = None
     if sample_weight is not None:
         weight = checked_weights("sample_weight", sample_weight, n, "row")
         hidden |= (weight == 0)[:, None]
@@ -183,7 +188,10 @@ def rank_auc_loss(
         importance = checked_weights("objective_weight", objective_weight, m, "objective")
     form = _Form(surrogate, strength, k, standardize, scale)
     batch = _Batch(flat, weight, codes, row_groups(groups, n))
-    order = np.arange(n) if surrogate == "linear" else score_sorted(scores, flat)
+    if surrogate == "linear":
+        order = ScoreOrder(flat, np.arange(n))
+    else:
+        order = score_sorted(scores, flat, batch.groups)
     parts = [
         _part(batch, hidden[:, same[0]], order, same, group_weight, form)
         for same in _same_rows(hidden)
@@ -303,7 +311,7 @@ class _Batch:
     """Rows as arrays.   score, weight: (n,); y: (n, m) of 0 and 1."""
 
     score: NDArray[np.float32] | Floats
-    weight: Floats
+    weight: Floats | None
     y: Codes
     groups: RowGroups
 
@@ -313,8 +321,8 @@ class _Part:
     """The objectives that observe the same rows, and these rows, sorted.
 
     objectives: (m,); rows, s, w: (n,), s centred in its group and divided by unit; y: (n, m);
-    offsets: (g + 1,); size, eps: (g,); positive, negative, right: (g, m), weights of both classes
-    and of pairs in the right order; share: (g, m), what a group counts, 0 where it is not valid;
+    offsets: (g + 1,); size, eps: (g,); positive, negative, right: (m, g), weights of both classes
+    and of pairs in the right order; share: (m, g), what a group counts, 0 where it is not valid;
     hard_share: the same, of all groups with both classes.
     """
 
@@ -353,7 +361,7 @@ def _checked_rows(
     narrow = labels.dtype == torch.bfloat16  # unknown to numpy
     held = (labels.float() if narrow else labels).detach().cpu().numpy()
     ones = held == 1
-    wrong = ~(ones | (held == 0) | hidden)
+    wrong = (ones == (held == 0)) & ~hidden
     if wrong.any():
         row, objective = np.argwhere(wrong)[0].tolist()
         raise InputError(
@@ -379,29 +387,27 @@ def _same_rows(hidden: Bools) -> list[Ints]:
 def _part(
     batch: _Batch,
     hidden: Bools,
-    order: Ints,
+    order: ScoreOrder,
     objectives: Ints,
     group_weight: str | Tensor,
     form: _Form,
 ) -> _Part:
     """The rows that some objectives observe, by group, in an order within it."""
     groups = batch.groups.without(hidden) if hidden.any() else batch.groups
-    rows, offsets = groups.sorted(order)
-    s, w = batch.score[rows].astype(np.float64), batch.weight[rows]
-    y = np.ascontiguousarray(batch.y[rows][:, objectives])
-    size, mean, sd = group_moments(s, w, offsets)
-    s -= np.repeat(mean, np.diff(offsets))
+    rows, offsets = order.rows(groups), groups.offsets
+    w = np.ones(len(rows)) if batch.weight is None else batch.weight[rows]
+    s, y, size, sd, positive, negative, right = sorted_columns(
+        rows, batch.score, batch.y, w, objectives, offsets
+    )
     unit = 1.0
     if form.standardize:
-        total = size.sum()
-        unit = math.sqrt(float((size * sd**2).sum() / total)) if total > 0 else 0.0
+        unit = math.sqrt(float((size * sd**2).sum() / (size.sum() or 1.0)))
         s /= unit or 1.0
     eps = _strengths(size, np.full(len(size), float(unit > 0)) if form.standardize else sd, form)
-    positive, negative, right = pair_counts(s, w, y, offsets)
     both = (positive > 0) & (negative > 0)
     count = _group_counts(group_weight, size, positive * negative)
     automatic = form.surrogate == "soft_rank" and isinstance(form.strength, str)
-    alive = (eps > 0)[:, None] if automatic else unit > 0
+    alive = eps > 0 if automatic else unit > 0
     return _Part(
         objectives,
         rows,
@@ -428,15 +434,11 @@ def _strengths(size: Floats, sd: Floats, form: _Form) -> Floats:
 
 
 def _group_counts(group_weight: str | Tensor, size: Floats, pairs: Floats) -> Floats:
-    """What each group counts for each objective (g, m).   size: (g,); pairs: (g, m)."""
+    """What each group counts (g,), or (m, g) by objective.   size: (g,); pairs: (m, g)."""
     if not isinstance(group_weight, str):
-        return (
-            checked_weights("group_weight", group_weight, len(size), "group")[:, None] + 0 * pairs
-        )
+        return checked_weights("group_weight", group_weight, len(size), "group")
     checked_choice("group_weight", group_weight, GROUP_WEIGHTS)
-    if group_weight == "pairs":
-        return pairs
-    return np.ones_like(pairs) if group_weight == "uniform" else size[:, None] + 0 * pairs
+    return {"uniform": np.ones_like(size), "size": size, "pairs": pairs}[group_weight]
 
 
 def _output(
@@ -446,27 +448,28 @@ def _output(
     m, learns = len(importance), scores.requires_grad and torch.is_grad_enabled()
     loss, soft, hard, valid = np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m, np.int64)
     for part in parts:
-        valid[part.objectives] = (part.share > 0).sum(axis=0)
+        valid[part.objectives] = np.count_nonzero(part.share, axis=1)
     factor = importance if reduction == "sum" else np.ones(m)
     if reduction == "mean":
         factor = importance * (valid > 0)
         factor /= factor.sum() or 1.0
     column = np.arange(m) if reduction == "none" else np.zeros(m, np.int64)
-    gradient = np.zeros((len(scores) if learns else 0, int(column.max()) + 1))
+    wide = torch.float64 if scores.dtype == torch.float64 else torch.float32
+    slopes = torch.zeros(len(scores) if learns else 0, int(column.max()) + 1, dtype=wide)
     for part in parts:
         own, share = part.objectives, _shares(part.share)
-        pull = share * factor[own]
-        slope = np.zeros((len(part.rows) if learns else 0, gradient.shape[1]))
+        pull = share * factor[own][:, None]
+        slope = np.zeros((len(part.rows) if learns else 0, slopes.shape[1]))
         losses, soft_auc = _part_losses(part, pull, column[own], slope, form)
-        loss[own] = (share * losses).sum(axis=0)
-        soft[own] = np.where(valid[own] > 0, (share * soft_auc).sum(axis=0), np.nan)
+        loss[own] = (share * losses).sum(axis=1)
+        soft[own] = np.where(valid[own] > 0, (share * soft_auc).sum(axis=1), np.nan)
         hard[own] = _hard_auc(part, form)
         if learns:
-            gradient[part.rows] += _through_unit(part, slope, form)
+            _through_unit(part, slope, form, slopes.numpy())
     total = loss if reduction == "none" else np.array([(factor * loss).sum()])
-    wide = torch.float64 if scores.dtype == torch.float64 else torch.float32
-    losses_of, slopes = (torch.from_numpy(a).to(scores.device, wide) for a in (total, gradient))
+    losses_of = torch.from_numpy(total).to(scores.device, wide)
     if learns:
+        slopes = slopes.to(scores.device)
         losses_of = _ClosedForm.apply(scores, losses_of, slopes)  # type: ignore[no-untyped-call]
     return RankLossOutput(
         losses_of if reduction == "none" else losses_of[0],
@@ -477,15 +480,15 @@ def _output(
 
 
 def _shares(count: Floats) -> Floats:
-    """Counts (g, m) over their sum, 0 where that is 0."""
-    total = count.sum(axis=0)
+    """Counts (m, g) over their sum, 0 where that is 0."""
+    total = count.sum(axis=1, keepdims=True)
     return np.asarray(count / np.where(total > 0, total, 1.0))
 
 
 def _part_losses(
     part: _Part, pull: Floats, column: Ints, slope: Floats, form: _Form
 ) -> tuple[Floats, Floats]:
-    """Loss of each group and objective (g, m), 0 where it has not both classes, and its soft AUC;
+    """Loss of each objective and group (m, g), 0 where it has not both classes, and its soft AUC;
     slope (n, c) takes pull d loss / d s.
     """
     s, w, y, offsets = part.s, part.w, part.y, part.offsets
@@ -495,11 +498,12 @@ def _part_losses(
         losses = kernel(s, w, y, offsets, positive, negative, pull, column, slope)
         return losses, np.full_like(losses, np.nan)
     pairs = positive * negative
-    size, eps = part.size[:, None], part.eps[:, None]
-    weight = eps * size if form.scale == "gradient" else np.ones_like(eps)
+    eps = part.eps
+    weight = eps * part.size if form.scale == "gradient" else np.ones_like(eps)
     steep = np.divide(-pull * weight, eps * pairs, out=np.zeros_like(pairs), where=eps * pairs > 0)
-    soft = soft_aucs(s, w, y, offsets, part.eps, positive, negative, steep, column, slope)
-    soft = np.where(pairs > 0, soft, 0.0)
+    soft = soft_aucs(s, w, y, offsets, eps, positive, negative, steep, column, slope)
+    hard = np.divide(part.right, pairs, out=np.zeros_like(pairs), where=pairs > 0)
+    soft = np.where((pairs > 0) & (eps > 0), soft, hard)
     return weight * (0.5 - soft) if form.scale == "gradient" else -soft, soft
 
 
@@ -507,16 +511,16 @@ def _hard_auc(part: _Part, form: _Form) -> Floats:
     """The AUC of each objective over its groups with both classes (m,)."""
     pairs = part.positive * part.negative
     auc = np.divide(part.right, pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    known = (part.hard_share.sum(axis=0) > 0) & (form.surrogate != "linear")
-    return np.where(known, (_shares(part.hard_share) * auc).sum(axis=0), np.nan)
+    known = (part.hard_share.sum(axis=1) > 0) & (form.surrogate != "linear")
+    return np.where(known, (_shares(part.hard_share) * auc).sum(axis=1), np.nan)
 
 
-def _through_unit(part: _Part, slope: Floats, form: _Form) -> Floats:
-    """The gradient (n, c) of the scores from that of the standardised ones."""
-    if not (form.standardize and part.unit > 0):
-        return slope
-    along = part.s @ slope / part.size.sum()
-    return np.asarray((slope - (part.w * part.s)[:, None] * along) / part.unit)
+def _through_unit(part: _Part, slope: Floats, form: _Form, gradient: NDArray[Any]) -> None:
+    """Add to the gradient of the scores (N, c) that of the standardised ones (n, c)."""
+    along = np.zeros(slope.shape[1])
+    if form.standardize and part.unit > 0:
+        along = part.s @ slope / part.size.sum()
+    scatter(part.rows, part.s, part.w, slope, along, part.unit or 1.0, gradient)
 
 
 class _ClosedForm(torch.autograd.Function):

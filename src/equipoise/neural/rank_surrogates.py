@@ -26,34 +26,36 @@ BASIS = np.cos(np.pi * np.outer(np.arange(NODES) + 0.5, np.arange(NODES)) / NODE
 
 @numba.njit(cache=True)
 def linear(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
-    """The mean loss of a pair (g, m); and, added to gradient (n, c), or (0, c) for none, in the
-    column of each objective, pull_gm d loss_gm / d s.
+    """The mean loss of a pair (m, g); and, added to gradient (n, c), or (0, c) for none, in the
+    column of each objective, pull_mg d loss_mg / d s.
 
     s, w: (n,), rows of a group together; y: (n, m) of 0 and 1; offsets: (g + 1,); positive,
-    negative, pull: (g, m), weights of both classes and dL / d loss; column: (m,).
+    negative, pull: (m, g), weights of both classes and dL / d loss; column: (m,).
     """
-    groups, m = positive.shape
-    loss = np.zeros((groups, m))
-    for g in range(groups):
-        for i in range(offsets[g], offsets[g + 1]):
-            for j in range(m):
-                if positive[g, j] > 0 and negative[g, j] > 0:
-                    share = -w[i] / positive[g, j] if y[i, j] else w[i] / negative[g, j]
-                    loss[g, j] += share * s[i]
-                    if len(gradient):
-                        gradient[i, column[j]] += pull[g, j] * share
+    m, groups = positive.shape
+    loss = np.zeros((m, groups))
+    for j in range(m):
+        for g in range(groups):
+            if positive[j, g] == 0 or negative[j, g] == 0:
+                continue
+            up, down = -1 / positive[j, g], 1 / negative[j, g]
+            for i in range(offsets[g], offsets[g + 1]):
+                share = w[i] * (up if y[i, j] else down)
+                loss[j, g] += share * s[i]
+                if len(gradient):
+                    gradient[i, column[j]] += pull[j, g] * share
     return loss
 
 
 @numba.njit(cache=True)
 def squared_hinge(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
     """As `linear`; rows of a group from the smallest score to the largest."""
-    groups, m = positive.shape
-    loss = np.zeros((groups, m))
+    m, groups = positive.shape
+    loss = np.zeros((m, groups))
     for g in range(groups):
         a, b = offsets[g], offsets[g + 1]
         for j in range(m):
-            pairs = positive[g, j] * negative[g, j]
+            pairs = positive[j, g] * negative[j, g]
             if pairs == 0:
                 continue
             one, first, second, reach = 0.0, 0.0, 0.0, a
@@ -67,9 +69,9 @@ def squared_hinge(s, w, y, offsets, positive, negative, pull, column, gradient):
                         first += w[reach] * short
                         second += w[reach] * short * short
                     reach += 1
-                loss[g, j] += w[i] * (s[i] * (one * s[i] + 2 * first) + second) / pairs
+                loss[j, g] += w[i] * (s[i] * (one * s[i] + 2 * first) + second) / pairs
                 if len(gradient):
-                    gradient[i, column[j]] += 2 * pull[g, j] * w[i] * (one * s[i] + first) / pairs
+                    gradient[i, column[j]] += 2 * pull[j, g] * w[i] * (one * s[i] + first) / pairs
             one, first, reach = 0.0, 0.0, b - 1
             for i in range(b - 1, a - 1, -1) if len(gradient) else range(0):
                 if not y[i, j]:
@@ -80,30 +82,30 @@ def squared_hinge(s, w, y, offsets, positive, negative, pull, column, gradient):
                         first += w[reach] * s[reach]
                     reach -= 1
                 slope = one * (1 - s[i]) + first
-                gradient[i, column[j]] -= 2 * pull[g, j] * w[i] * slope / pairs
+                gradient[i, column[j]] -= 2 * pull[j, g] * w[i] * slope / pairs
     return loss
 
 
 @numba.njit(cache=True)
 def logistic(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
     """As `squared_hinge`."""
-    groups, m = positive.shape
-    loss = np.zeros((groups, m))
+    m, groups = positive.shape
+    loss = np.zeros((m, groups))
     for g in range(groups):
         a, b = offsets[g], offsets[g + 1]
         boxes = _boxes(s[a:b])
         for j in range(m):
-            pairs = positive[g, j] * negative[g, j]
+            pairs = positive[j, g] * negative[j, g]
             if pairs == 0:
                 continue
             hits = y[a:b, j].sum()
             slope = np.zeros(b - a if len(gradient) else 0)
             if hits * (b - a - hits) <= max(FEW, (NODES * (len(boxes) - 1)) ** 2):
-                loss[g, j] = _by_pair(s[a:b], w[a:b], y[a:b, j], slope) / pairs
+                loss[j, g] = _by_pair(s[a:b], w[a:b], y[a:b, j], slope) / pairs
             else:
-                loss[g, j] = _by_box(s[a:b], w[a:b], y[a:b, j], boxes, slope) / pairs
+                loss[j, g] = _by_box(s[a:b], w[a:b], y[a:b, j], boxes, slope) / pairs
             for i in range(len(slope)):
-                gradient[a + i, column[j]] += pull[g, j] * slope[i] / pairs
+                gradient[a + i, column[j]] += pull[j, g] * slope[i] / pairs
     return loss
 
 

@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.neural.rank_inputs import (
+    NOBODY,
     Groups,
     RowGroups,
     checked_choice,
@@ -101,7 +102,8 @@ def soft_rank(
     flat = checked_scores(scores, hidden)
     members = _members(scores, groups)
     members = members if hidden is None else members.without(hidden)
-    order, offsets = members.sorted(score_sorted(scores, flat))
+    offsets = members.offsets
+    order = score_sorted(scores, flat, members).rows(members)
     largest = int(np.diff(offsets).max(initial=0))
     if scores.dtype == torch.float16 and largest > LARGEST_HALF:
         fix = "scores.float() or scores.bfloat16()"
@@ -126,7 +128,7 @@ def _members(scores: Tensor, groups: Groups | None) -> RowGroups:
         fix = "flatten scores and groups, or mask what is padding"
         raise InputError("groups", "come with scores of one axis", f"shape {shape}", fix=fix)
     count = scores.numel() // max(shape[-1], 1)
-    return RowGroups(np.repeat(np.arange(count), shape[-1]), count)
+    return RowGroups(NOBODY, np.arange(count + 1) * shape[-1])
 
 
 def _rank_blocks(
@@ -138,13 +140,13 @@ def _rank_blocks(
     bounds = torch.from_numpy(offsets).to(s.device)
     sizes = bounds.diff()
     group = torch.repeat_interleave(torch.arange(len(sizes), device=s.device), sizes)
-    s = s - s[bounds[:-1][group]]  # from the least of its group: what is tied is exactly 0 apart
+    raw, s = s, s - s[bounds[:-1][group]]  # from the least of the group: ties are exactly 0 apart
     if isinstance(strength, str):
         centred = s - _means(s, group, sizes)[group]
         eps = k * _means(centred**2, group, sizes).sqrt() / sizes.clamp(min=1)
     else:
         eps = torch.full_like(sizes, strength, dtype=torch.float64)
-    starts = _starts(s, group, bounds, eps, backend)
+    starts = _starts(raw, group, bounds, eps, backend)
     length, first = starts.diff(), starts[:-1]
     block = torch.repeat_interleave(torch.arange(len(first), device=s.device), length)
     middle = (starts[:-1] + starts[1:] + 1) / 2 - bounds[group[first]]
