@@ -147,6 +147,15 @@ def test_hard_auc_is_scikit_learns(strength, weighted):
         np.testing.assert_allclose(got.soft_auc, want, atol=1e-12)
 
 
+def test_scores_of_very_unequal_size_are_not_tied():
+    s = torch.tensor([2e-30, 1e-30, 0.5, 0.7], dtype=torch.float64)
+    y = torch.tensor([[1], [0], [1], [1]])
+    for strength in ("auto", 0.0):
+        assert float(rank_auc_loss(s, y, strength=strength).hard_auc) == 1
+    assert float(rank_auc_loss(s, y, strength=0.0).soft_auc) == 1
+    assert soft_rank(s, strength=0.0).tolist() == [2, 1, 3, 4]
+
+
 def test_the_literal_strength_of_the_text_is_a_difference_of_means():
     s = torch.rand(500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     y = torch.arange(500)[:, None] % 7 == 0

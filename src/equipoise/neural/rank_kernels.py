@@ -53,7 +53,9 @@ def sorted_groups(score: NDArray[np.float32] | Floats, group: Ints, offsets: Int
         if not len(group):
             group = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         return np.asarray(grouped_order(score_order(score), group, offsets))
-    key = np.full((len(offsets) - 1, most), ~np.uint64(0))
+    shape = (len(offsets) - 1, most)
+    full = shape[0] * most == offsets[-1]
+    key = np.empty(shape, np.uint64) if full else np.full(shape, ~np.uint64(0))
     _group_keys(_bits(score), group, offsets, key)
     key.sort(axis=1)
     return np.asarray(_unpacked(key, offsets))
@@ -238,7 +240,8 @@ def soft_aucs(s, w, y, offsets, eps, positive, negative, slope, column, gradient
             continue
         k = pool_group(s, w, offsets[g], offsets[g + 1], eps[g], start, before, level)
         for j in range(m):
-            pairs, total, c = positive[j, g] * negative[j, g], 0.0, column[j]
+            pairs, total = positive[j, g] * negative[j, g], 0.0
+            c, pull = column[j], slope[j, g]
             if pairs == 0:
                 continue
             for block in range(k):
@@ -257,8 +260,8 @@ def soft_aucs(s, w, y, offsets, eps, positive, negative, slope, column, gradient
                 for i in range(a, b):
                     lean += w[i] * y[i, j] * (s[i] - centre)
                 total += lean / eps[g]
-                for i in range(a, b) if len(gradient) else range(0):
-                    gradient[i, c] += slope[j, g] * w[i] * (y[i, j] - rate)
+                for i in range(a, b if len(gradient) else a):
+                    gradient[i, c] += pull * w[i] * (y[i, j] - rate)
             soft[j, g] = (total - 0.5 * positive[j, g] ** 2) / pairs
     return soft
 

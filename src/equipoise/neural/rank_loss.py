@@ -321,9 +321,9 @@ class _Part:
     """The objectives that observe the same rows, and these rows, sorted.
 
     objectives: (m,); rows, s, w: (n,), s centred in its group and divided by unit; y: (n, m);
-    offsets: (g + 1,); size, eps: (g,); positive, negative, right: (m, g), weights of both classes
-    and of pairs in the right order; share: (m, g), what a group counts, 0 where it is not valid;
-    hard_share: the same, of all groups with both classes.
+    offsets: (g + 1,); size, eps: (g,); positive, negative: (m, g), weights of both classes; hard:
+    (m, g), the AUC, 0 without both; count: (m, g), what a group counts, 0 where it is not valid;
+    hard_count: the same, of all groups with both classes.
     """
 
     objectives: Ints
@@ -337,9 +337,9 @@ class _Part:
     eps: Floats
     positive: Floats
     negative: Floats
-    right: Floats
-    share: Floats
-    hard_share: Floats
+    hard: Floats
+    count: Floats
+    hard_count: Floats
 
 
 def _checked_rows(
@@ -404,8 +404,10 @@ def _part(
         unit = math.sqrt(float((size * sd**2).sum() / (size.sum() or 1.0)))
         s /= unit or 1.0
     eps = _strengths(size, np.full(len(size), float(unit > 0)) if form.standardize else sd, form)
-    both = (positive > 0) & (negative > 0)
-    count = _group_counts(group_weight, size, positive * negative)
+    pairs = positive * negative
+    both = pairs > 0
+    hard = np.divide(right, pairs, out=np.zeros_like(pairs), where=both)
+    count = both * _group_counts(group_weight, size, pairs)
     automatic = form.surrogate == "soft_rank" and isinstance(form.strength, str)
     alive = eps > 0 if automatic else unit > 0
     return _Part(
@@ -420,9 +422,9 @@ def _part(
         eps,
         positive,
         negative,
-        right,
-        count * (both & alive),
-        count * both,
+        hard,
+        count * alive,
+        count,
     )
 
 
@@ -448,7 +450,7 @@ def _output(
     m, learns = len(importance), scores.requires_grad and torch.is_grad_enabled()
     loss, soft, hard, valid = np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m, np.int64)
     for part in parts:
-        valid[part.objectives] = np.count_nonzero(part.share, axis=1)
+        valid[part.objectives] = np.count_nonzero(part.count, axis=1)
     factor = importance if reduction == "sum" else np.ones(m)
     if reduction == "mean":
         factor = importance * (valid > 0)
@@ -457,7 +459,7 @@ def _output(
     wide = torch.float64 if scores.dtype == torch.float64 else torch.float32
     slopes = torch.zeros(len(scores) if learns else 0, int(column.max()) + 1, dtype=wide)
     for part in parts:
-        own, share = part.objectives, _shares(part.share)
+        own, share = part.objectives, _shares(part.count)
         pull = share * factor[own][:, None]
         slope = np.zeros((len(part.rows) if learns else 0, slopes.shape[1]))
         losses, soft_auc = _part_losses(part, pull, column[own], slope, form)
@@ -466,6 +468,7 @@ def _output(
         hard[own] = _hard_auc(part, form)
         if learns:
             _through_unit(part, slope, form, slopes.numpy())
+    aucs = torch.from_numpy(np.stack([soft, hard])).to(scores.device, wide)
     total = loss if reduction == "none" else np.array([(factor * loss).sum()])
     losses_of = torch.from_numpy(total).to(scores.device, wide)
     if learns:
@@ -473,8 +476,8 @@ def _output(
         losses_of = _ClosedForm.apply(scores, losses_of, slopes)  # type: ignore[no-untyped-call]
     return RankLossOutput(
         losses_of if reduction == "none" else losses_of[0],
-        torch.from_numpy(soft).to(scores.device, wide),
-        torch.from_numpy(hard).to(scores.device, wide),
+        aucs[0],
+        aucs[1],
         torch.from_numpy(valid).to(scores.device),
     )
 
@@ -502,17 +505,14 @@ def _part_losses(
     weight = eps * part.size if form.scale == "gradient" else np.ones_like(eps)
     steep = np.divide(-pull * weight, eps * pairs, out=np.zeros_like(pairs), where=eps * pairs > 0)
     soft = soft_aucs(s, w, y, offsets, eps, positive, negative, steep, column, slope)
-    hard = np.divide(part.right, pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    soft = np.where((pairs > 0) & (eps > 0), soft, hard)
+    soft = np.where((pairs > 0) & (eps > 0), soft, part.hard)
     return weight * (0.5 - soft) if form.scale == "gradient" else -soft, soft
 
 
 def _hard_auc(part: _Part, form: _Form) -> Floats:
     """The AUC of each objective over its groups with both classes (m,)."""
-    pairs = part.positive * part.negative
-    auc = np.divide(part.right, pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    known = (part.hard_share.sum(axis=1) > 0) & (form.surrogate != "linear")
-    return np.where(known, (_shares(part.hard_share) * auc).sum(axis=1), np.nan)
+    known = part.hard_count.any(axis=1) & (form.surrogate != "linear")
+    return np.where(known, (_shares(part.hard_count) * part.hard).sum(axis=1), np.nan)
 
 
 def _through_unit(part: _Part, slope: Floats, form: _Form, gradient: NDArray[Any]) -> None:
