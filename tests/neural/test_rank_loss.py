@@ -204,6 +204,16 @@ def test_an_objective_ranks_the_rows_that_it_observes():
         torch.testing.assert_close(each.hard_auc[j], alone.hard_auc[0])
 
 
+def test_padding_may_hold_anything():
+    s, y, _, _ = batch(4)
+    padded = torch.cat([s, torch.full((4,), torch.nan)]).requires_grad_()
+    labels = torch.cat([y, torch.full((4, 3), torch.nan)])
+    got = rank_auc_loss(padded, labels, label_mask=~labels.isnan())
+    torch.testing.assert_close(got.loss.detach(), rank_auc_loss(s, y).loss)
+    got.loss.backward()
+    torch.testing.assert_close(padded.grad, torch.cat([gradient(s, y), torch.zeros(4)]))
+
+
 def test_the_losses_of_objectives_keep_their_own_gradients():
     s, y, _, _ = batch(6)
     leaf = s.clone().requires_grad_()

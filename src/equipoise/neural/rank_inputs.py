@@ -71,11 +71,16 @@ class ScoreOrder:
         return rows
 
 
-def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] | Floats:
-    """Flat scores on the host in 32 or 64 bits, those of hidden rows 0; the others are finite."""
+def checked_floats(scores: Tensor) -> None:
+    """Refuse what is no tensor of floats."""
     if not (isinstance(scores, Tensor) and scores.is_floating_point()):
         kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise InputError("scores", "be a tensor of floats", kind, fix="scores.float()")
+
+
+def checked_scores(scores: Tensor, hidden: Bools | None) -> NDArray[np.float32] | Floats:
+    """Flat scores on the host in 32 or 64 bits, those of hidden rows 0; the others are finite."""
+    checked_floats(scores)
     wide = scores.detach().flatten()
     wide = wide if wide.dtype == torch.float64 else wide.float()
     flat: NDArray[np.float32] | Floats = wide.cpu().numpy()

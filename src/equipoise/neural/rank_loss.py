@@ -33,6 +33,7 @@ from equipoise.neural.rank_inputs import (
     RowGroups,
     ScoreOrder,
     checked_choice,
+    checked_floats,
     checked_scores,
     checked_strength,
     checked_weights,
@@ -117,7 +118,8 @@ def rank_auc_loss(
     labels : Tensor, (N, M)
         0 or 1 of each row and objective; anything where `label_mask` is false.
     label_mask : Tensor of bool, (N, M), default None
-        The labels that were observed: an objective ranks its observed rows alone.
+        The labels that were observed: an objective ranks its observed rows alone.  A row without
+        any may hold any score, as padding does.
     sample_weight : Tensor or list of float, (N,), default None
         What a row counts, >= 0: a row of weight 2 is two rows.
     groups : Tensor, array or list of int, (N,) or (G + 1,), default None
@@ -346,7 +348,7 @@ def _checked_rows(
     scores: Tensor, labels: Tensor, label_mask: Tensor | None
 ) -> tuple[NDArray[np.float32] | Floats, Codes, Bools]:
     """Scores (n,), labels (n, m) of 0 and 1, and whether a label is unobserved (n, m)."""
-    flat = checked_scores(scores, None)
+    checked_floats(scores)
     if scores.ndim != 1:
         fix = "scores[:, 0]" if scores.ndim == 2 and scores.shape[1] == 1 else "scores.flatten()"
         raise InputError("scores", "be (N,)", f"shape {tuple(scores.shape)}", fix=fix)
@@ -358,6 +360,7 @@ def _checked_rows(
         raise InputError("labels", rule, f"shape {shape}", fix="labels[:, None] for one objective")
     observed = hidden_rows(label_mask, labels.shape, "label_mask")
     hidden = np.zeros(shape, np.bool_) if observed is None else observed.reshape(shape)
+    flat = checked_scores(scores, None if observed is None else np.asarray(hidden.all(axis=1)))
     narrow = labels.dtype == torch.bfloat16  # unknown to numpy
     held = (labels.float() if narrow else labels).detach().cpu().numpy()
     ones = held == 1
