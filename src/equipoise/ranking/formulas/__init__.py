@@ -1,0 +1,1 @@
+"""Formulas of base scores, searched: what practitioners rank by, and the safe fallback."""

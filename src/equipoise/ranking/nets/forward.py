@@ -1,0 +1,168 @@
+"""What a net of HarmonRank has learnt, as plain arrays: it ranks without torch and is saved without
+code (`equipoise.neural.harmonrank` has the formulas).
+
+Tokens are linear in the scores, so that attention is too, but for two softmaxes: the logits of
+objectives j and l are
+
+    z_j z_l alpha_jl + z_j beta_jl + z_l gamma_jl + delta_jl
+
+with constants that are known once the net is learnt, and those of a viewer's question once the
+viewer is known.  A row costs no product of matrices but one at the end.
+
+n rows, R viewers, M scores, w width, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from equipoise.core.arrays import Floats
+
+CHUNK = 16_384  # rows at once: memory does not grow with n but for the answer
+
+
+class RankForward:
+    """The net's function.   weights : its arrays by name.   heads, and which parts there are, are
+    told by their shapes and names.
+    """
+
+    def __init__(self, weights: Mapping[str, Any]) -> None:
+        part = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+        self.part, slope, offset = part, part["slope"], part["offset"]
+        width = slope.shape[1]
+        self.root, self.values = width**-0.5, part["question.value"]
+        self.heads = len(self.values)
+        self.tokens = np.stack([slope, offset])  # (2, M, w)
+        self.logits, seen = np.empty((0, 4, *2 * (len(slope),))), np.empty((0, *self.tokens.shape))
+        if "align.query" in part:
+            towards = part["align.query"].transpose(0, 2, 1) @ part["align.key"] * self.root
+            pairs = np.einsum("pjw,hwv,qlv->hpqjl", self.tokens, towards, self.tokens)
+            self.logits = np.ascontiguousarray(pairs.reshape(-1, 4, *pairs.shape[3:]))
+            align = part["align.value"]
+            seen = np.einsum("plw,hvw->hplv", self.tokens, align) / len(align)
+        # what each coefficient of a row stands for: own tokens, then those seen by each head
+        self.basis = np.concatenate([self.tokens[None], seen])  # (1 + H', 2, M, w)
+        self.ends = np.einsum("gvw,kpjw->gkpjv", self.values, self.basis).reshape(-1, width)
+        self.slots, self.through, self.constant = self._viewer_layer(width)
+
+    def _viewer_layer(self, width: int) -> tuple[int, Floats, Floats]:
+        """The slots of a position, and the one layer (d S, w) that reads them."""
+        if "profile.weight" not in self.part:
+            return 0, np.empty((0, width)), np.zeros(width)
+        weight, bias = self.part["profile.weight"], self.part["profile.bias"]
+        d, slots, _ = weight.shape
+        state = self.part["state.weight"].reshape(-1, d, width)  # (w, d, w)
+        through = np.einsum("dsw,odw->dso", weight, state).reshape(d * slots, -1)
+        constant = np.einsum("dw,odw->o", bias, state) + self.part["state.bias"]
+        return slots, through, constant
+
+    def viewers(self, u: Floats) -> Floats:
+        """The states of viewers, (R, w).   u: (R, d) positions."""
+        if not self.slots:
+            return np.zeros((len(u), len(self.constant)))
+        basis = np.clip(u[:, :, None] - np.arange(self.slots), 0.0, 1.0).reshape(len(u), -1)
+        return _elu(basis @ self.through + self.constant)
+
+    def gates(self, viewer: Floats) -> Floats:
+        """What the agnostic part weighs each score by, (R, M); 0 where there is no gate.   viewer:
+        (R, w).
+        """
+        if "gate.weight" not in self.part:
+            return np.zeros((len(viewer), self.tokens.shape[1]))
+        logits = viewer @ self.part["gate.weight"].T + self.part["gate.bias"]
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        gates: Floats = weights / weights.sum(axis=1, keepdims=True)
+        return gates
+
+    def __call__(self, z: Floats, u: Floats) -> Floats:
+        """The scores to rank by, (n,).   z: (n, M); u: (n, d), or (1, d) where one viewer asks for
+        all rows.
+        """
+        score = np.empty(len(z))
+        for low in range(0, len(z), CHUNK):
+            rows = slice(low, low + CHUNK)
+            score[rows] = self._chunk(z[rows], u if len(u) == 1 else u[rows])
+        return score
+
+    def _chunk(self, z: Floats, u: Floats) -> Floats:
+        viewer = self.viewers(u)
+        who = np.zeros(len(z), np.int64) if len(u) == 1 else np.arange(len(z))
+        coefficients = np.empty((len(z), len(self.ends)))
+        _coefficients(np.ascontiguousarray(z), who, self.logits, self._asked(viewer), coefficients)
+        context = viewer @ self.part["context.weight"].T + self.part["context.bias"]
+        answer = _elu(coefficients @ self.ends + context[who])
+        score: Floats = answer @ self.part["end.weight"][0] + self.part["bias"]
+        if "gate.weight" in self.part:
+            score += np.exp(self.part["log_scale"]) * (self.gates(viewer)[who] * z).sum(axis=1)
+        return score
+
+    def _asked(self, viewer: Floats) -> Floats:
+        """The logits that each basis token gets from a viewer's question, (R, G, 1 + H', 2, M)."""
+        shape = (len(viewer), self.heads, self.tokens.shape[2])
+        if "question.query.weight" not in self.part:
+            return np.zeros((*shape[:2], *self.basis.shape[:3]))
+        query = self.part["question.query.weight"], self.part["question.query.bias"]
+        asked = (viewer @ query[0].T + query[1]).reshape(shape) * self.root
+        flat = self.basis.reshape(-1, shape[2])
+        logits: Floats = (asked.reshape(-1, shape[2]) @ flat.T).reshape(
+            *shape[:2], *self.basis.shape[:3]
+        )
+        return logits
+
+
+def _elu(x: Floats) -> Floats:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _coefficients(z, who, logits, asked, out):  # type: ignore[no-untyped-def]
+    """out (n, G (1 + H) 2 M): how much of each basis token a row's answer holds.   z: (n, M); who:
+    (n,) the row's viewer; logits: (H, 4, M, M); asked: (R, G, 1 + H, 2, M).
+    """
+    heads, m, questions = len(logits), z.shape[1], asked.shape[1]
+    share, weigh = np.empty((heads, m, m)), np.empty(m)
+    for i in range(len(z)):
+        x, of = z[i], asked[who[i]]
+        for h in range(heads):
+            for j in range(m):
+                top = -np.inf
+                for k in range(m):
+                    value = x[j] * (x[k] * logits[h, 0, j, k] + logits[h, 1, j, k])
+                    value += x[k] * logits[h, 2, j, k] + logits[h, 3, j, k]
+                    share[h, j, k] = value
+                    top = max(top, value)
+                total = 0.0
+                for k in range(m):
+                    share[h, j, k] = np.exp(share[h, j, k] - top)
+                    total += share[h, j, k]
+                for k in range(m):
+                    share[h, j, k] /= total
+        at = 0
+        for g in range(questions):
+            top = -np.inf
+            for j in range(m):
+                value = x[j] * of[g, 0, 0, j] + of[g, 0, 1, j]
+                for h in range(heads):
+                    for k in range(m):
+                        value += share[h, j, k] * (x[k] * of[g, 1 + h, 0, k] + of[g, 1 + h, 1, k])
+                weigh[j] = value
+                top = max(top, value)
+            total = 0.0
+            for j in range(m):
+                weigh[j] = np.exp(weigh[j] - top)
+                total += weigh[j]
+            for j in range(m):
+                weigh[j] /= total
+                out[i, at + j], out[i, at + m + j] = weigh[j] * x[j], weigh[j]
+            at += 2 * m
+            for h in range(heads):
+                for k in range(m):
+                    seen = 0.0
+                    for j in range(m):
+                        seen += weigh[j] * share[h, j, k]
+                    out[i, at + k], out[i, at + m + k] = seen * x[k], seen
+                at += 2 * m

@@ -1,0 +1,367 @@
+"""RankingRows: what a ranker learns from, checked once at the door.
+
+n rows (a candidate shown to a viewer), S base scores, M objectives.  Whoever holds them may trust
+them: scores are finite, labels are 0 or 1 and 0 where they were not observed, every objective has
+rows of both kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.features import matrix
+from equipoise.core.frames import as_floats, is_array, to_arrow
+from equipoise.core.suggest import among
+from equipoise.core.weights import check_weights
+
+SCORES = {"probability": "probabilities in [0, 1]", "number": "finite numbers"}
+
+
+@dataclass(frozen=True)
+class RankingRows:
+    """The rows of one log of what was shown.
+
+    Attributes
+    ----------
+    scores : (n, S).   labels : (n, M), 0 or 1.   objectives : the M names.
+    observed : (n, M), whether a label was, or None where all were.
+    groups : (n,) codes of requests or users, or None.   weight : (n,) > 0 or None.
+    profile : (n, P), NaN where missing; P may be 0.
+    """
+
+    scores: Floats
+    labels: Floats
+    objectives: tuple[str, ...]
+    observed: Bools | None
+    groups: Ints | None
+    weight: Floats | None
+    profile: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, rows: Ints | Bools) -> RankingRows:
+        """Some of the rows.
+
+        Parameters
+        ----------
+        rows : array of int or bool
+            Which.
+
+        Returns
+        -------
+        RankingRows
+            Them, their groups numbered anew.
+        """
+
+        def part(values: Any) -> Any:
+            return None if values is None else values[rows]
+
+        groups = self.groups
+        if groups is not None:
+            groups = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+        return replace(
+            self,
+            scores=self.scores[rows],
+            labels=self.labels[rows],
+            observed=part(self.observed),
+            groups=groups,
+            weight=part(self.weight),
+            profile=self.profile[rows],
+        )
+
+
+def check_scores(X: Any, kind: str) -> tuple[Floats, tuple[str, ...]]:
+    """Base scores as float64 (n, S) and their names.
+
+    Parameters
+    ----------
+    X : frame or array, (n, S)
+        One column a score; no cell may be missing.
+    kind : str
+        "probability" or "number": what they are promised to be.
+
+    Returns
+    -------
+    values : array, (n, S)
+        The scores.
+    names : tuple of str, (S,)
+        The columns of a frame; x0, x1, ... of an array.
+
+    Raises
+    ------
+    InputError
+        Naming the score and the row of a value that is not allowed.
+
+    Examples
+    --------
+    >>> check_scores({"p_click": [0.2, 0.4]}, "probability")[1]
+    ('p_click',)
+    """
+    if kind not in SCORES:
+        raise InputError("scores", f"be one of {', '.join(map(repr, SCORES))}", repr(kind))
+    values, names = matrix(X)
+    if values.shape[1] == 0:
+        raise InputError("X", "have a column for each base score", f"shape {values.shape}")
+    good = np.isfinite(values)
+    if kind == "probability":
+        good &= (values >= 0) & (values <= 1)
+    if not good.all():
+        row, j = (int(i) for i in np.argwhere(~good)[0])
+        fix = (
+            "fill or drop the row"
+            if np.isnan(values[row, j])
+            else 'say scores="number" if they are no probabilities'
+        )
+        what, got = f"score {names[j]!r}", values[row, j]
+        raise InputError(what, f"be {SCORES[kind]}", got, f"row {row}", fix)
+    return values, names
+
+
+def check_labels(y: Any, n: int) -> tuple[Floats, Bools, tuple[str, ...]]:
+    """Labels as 0 and 1, where they were observed, and the names of the objectives.
+
+    Parameters
+    ----------
+    y : frame or array, (n,) or (n, M)
+        0 or 1, False or True; missing where a label was not observed.
+    n : int
+        The number of rows.
+
+    Returns
+    -------
+    labels : array, (n, M)
+        0 where not observed.
+    observed : array of bool, (n, M)
+        Where a label is.
+    objectives : tuple of str, (M,)
+        A frame's columns; else y, or y0, y1, ...
+
+    Raises
+    ------
+    InputError
+        Naming the objective and the row of a label that is neither.
+
+    Examples
+    --------
+    >>> labels, observed, names = check_labels({"buy": [1, None, 0]}, 3)
+    >>> labels.ravel().tolist(), observed.ravel().tolist(), names
+    ([1.0, 0.0, 0.0], [True, False, True], ('buy',))
+    """
+    values, names = _columns(y)
+    if len(values) != n or values.shape[1] == 0:
+        must = f"have one row for each of X's {n} and a column for each objective"
+        raise InputError("y", must, f"shape {values.shape}")
+    observed = ~np.isnan(values)
+    labels = np.where(observed, values, 0.0)
+    bad = (labels != 0) & (labels != 1)
+    if bad.any():
+        row, j = (int(i) for i in np.argwhere(bad)[0])
+        fix = "make a label of a count or an amount, e.g. y > 0"
+        raise InputError(f"objective {names[j]!r}", "be 0 or 1", values[row, j], f"row {row}", fix)
+    return labels, observed, names
+
+
+def check_mask(mask: Any, shape: tuple[int, int]) -> Bools:
+    """Where labels are observed, as booleans (n, M).
+
+    Parameters
+    ----------
+    mask : frame or array, (n, M) or (n,)
+        True where observed; of shape (n,): for all objectives.
+    shape : tuple of int
+        (n, M).
+
+    Returns
+    -------
+    array of bool, (n, M)
+        The same.
+
+    Examples
+    --------
+    >>> check_mask([True, False], (2, 2)).tolist()
+    [[True, True], [False, False]]
+    """
+    values = np.asarray(mask if is_array(mask) else _columns(mask)[0])
+    if values.ndim == 1:
+        values = np.broadcast_to(values[:, None], (len(values), shape[1]))
+    if values.shape != shape or not np.isin(values, (0, 1)).all():
+        must = f"be true or false for each label, {shape}"
+        raise InputError("label_mask", must, f"{values.dtype} of shape {values.shape}")
+    return values.astype(bool)
+
+
+def check_groups(groups: Any, n: int) -> Ints:
+    """Codes 0..G-1 of the requests or users of rows.
+
+    Parameters
+    ----------
+    groups : array-like, (n,)
+        Labels of any one type, none missing.
+    n : int
+        The number of rows.
+
+    Returns
+    -------
+    array of int, (n,)
+        Codes.
+
+    Examples
+    --------
+    >>> check_groups(["b", "a", "b"], 3).tolist()
+    [1, 0, 1]
+    """
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise InputError("groups", f"be one label per row, ({n},)", f"shape {labels.shape}")
+    missing = labels != labels if labels.dtype.kind in "fmM" else np.equal(labels, None)
+    if np.any(missing):
+        row = int(np.argmax(missing))
+        raise InputError("groups", "be given for every row", labels[row], f"row {row}")
+    try:
+        return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    except TypeError as error:
+        raise InputError("groups", "be labels of one type", str(error)) from error
+
+
+def ranking_rows(
+    scores: Floats,
+    profile: Floats,
+    y: Any,
+    groups: Any = None,
+    label_mask: Any = None,
+    sample_weight: Any = None,
+) -> RankingRows:
+    """Check what `fit` was given beside the scores, and name its parts.
+
+    Parameters
+    ----------
+    scores : array, (n, S)
+        Checked.
+    profile : array, (n, P)
+        Checked.
+    y, groups, label_mask, sample_weight : optional
+        As of `Ranker.fit`.
+
+    Returns
+    -------
+    RankingRows
+        The rows.
+
+    Raises
+    ------
+    InputError
+        Naming what is not allowed, and where.
+    """
+    n = len(scores)
+    labels, observed, objectives = check_labels(y, n)
+    if label_mask is not None:
+        observed &= check_mask(label_mask, labels.shape)
+        labels = np.where(observed, labels, 0.0)
+    codes = None if groups is None else check_groups(groups, n)
+    return RankingRows(
+        scores,
+        labels,
+        objectives,
+        None if observed.all() else observed,
+        codes,
+        check_weights(sample_weight, n),
+        profile,
+    )
+
+
+def check_objective_weight(weight: Any, objectives: tuple[str, ...]) -> Floats:
+    """The weights of objectives, (M,), of sum 1.
+
+    Parameters
+    ----------
+    weight : mapping, array or None
+        Numbers >= 0 by objective, or in their order; an objective that a mapping leaves out has
+        weight 0; None weighs all alike.
+    objectives : tuple of str
+        Their names.
+
+    Returns
+    -------
+    array, (M,)
+        The weights.
+
+    Raises
+    ------
+    InputError
+        Where there is not one number >= 0 for each, or none above 0.
+
+    Examples
+    --------
+    >>> check_objective_weight({"buy": 3, "like": 1}, ("like", "share", "buy")).tolist()
+    [0.25, 0.0, 0.75]
+    """
+    if weight is None:
+        return np.full(len(objectives), 1.0 / len(objectives))
+    if isinstance(weight, Mapping):
+        strange = sorted(set(map(str, weight)) - set(objectives))
+        if strange:
+            fix = among(strange[0], objectives)
+            raise InputError("objective_weight", "name objectives of y", strange, fix=fix)
+        weight = [weight.get(name, 0.0) for name in objectives]
+    try:
+        values = np.asarray(weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("objective_weight", "be numbers", str(error)) from error
+    good = values.shape == (len(objectives),) and np.isfinite(values).all()
+    if not (good and (values >= 0).all() and values.sum() > 0):
+        must = f"be one number >= 0 for each of {', '.join(objectives)}, not all 0"
+        raise InputError("objective_weight", must, weight)
+    return values / values.sum()
+
+
+def check_two_classes(rows: RankingRows) -> None:
+    """Refuse rows on which an objective cannot be learnt: all labels the same, or none observed.
+
+    Parameters
+    ----------
+    rows : RankingRows
+        The rows of fit.
+
+    Raises
+    ------
+    InputError
+        Naming the objective, and what there is of it.
+    """
+    n = len(rows) if rows.observed is None else rows.observed.sum(axis=0)
+    positives = rows.labels.sum(axis=0)
+    bad = (positives == 0) | (positives == n)
+    if bad.any():
+        j = int(np.argmax(bad))
+        observed = int(np.broadcast_to(n, positives.shape)[j])
+        got = f"{int(positives[j])} of 1 among {observed} observed labels"
+        fix = "leave the objective out, or give more rows"
+        raise InputError(
+            f"objective {rows.objectives[j]!r}", "have labels 0 and labels 1", got, fix=fix
+        )
+
+
+def _columns(y: Any) -> tuple[Floats, tuple[str, ...]]:
+    """Numbers (n, m), NaN where missing, and the names of the columns."""
+    if isinstance(y, np.ndarray | list | tuple):
+        values = np.asarray(y)
+        names: tuple[str, ...] = ()
+    elif getattr(y, "ndim", 0) == 1 or hasattr(y, "chunks") or hasattr(y, "implode"):
+        label = getattr(y, "name", None)
+        values, names = np.asarray(y), (str(label),) if label else ()
+    else:
+        table = to_arrow(y)
+        return matrix(table)[0], tuple(table.column_names)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.dtype.kind == "O":
+        values = np.where(np.equal(values, None), np.nan, values)
+    numbers = as_floats(values)
+    m = numbers.shape[1]
+    return numbers, names or (("y",) if m == 1 else tuple(f"y{j}" for j in range(m)))
