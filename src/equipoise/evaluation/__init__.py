@@ -10,6 +10,7 @@ from equipoise.core.deprecation import warn_renamed
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.core.labelled_rows import OneClassWarning as OneClassWarning
     from equipoise.evaluation.against_truth import pehe as pehe
     from equipoise.evaluation.against_truth import regret as regret
     from equipoise.evaluation.against_truth import true_value as true_value
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
     from equipoise.evaluation.ranking.methods_by_objectives import (
         ranking_metrics as ranking_metrics,
     )
-    from equipoise.evaluation.ranking.rows import OneClassWarning as OneClassWarning
     from equipoise.evaluation.resampling import bootstrap as bootstrap
     from equipoise.evaluation.score_ranking import Metric as Metric
     from equipoise.evaluation.score_ranking import ScoreRanking as ScoreRanking
@@ -102,7 +102,6 @@ FILES = {
     "ranking.fronts": ("front_hypervolumes",),
     "ranking.measures": ("GroupMean", "auc", "gauc", "ndcg_at_k"),
     "ranking.methods_by_objectives": ("Measure", "RankingMetrics", "ranking_metrics"),
-    "ranking.rows": ("OneClassWarning",),
     "resampling": ("bootstrap",),
     "calibration": (
         "EffectGroup",
@@ -151,6 +150,7 @@ FILES = {
     "uplift": ("autoc", "auuc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
+NAMES["OneClassWarning"] = "equipoise.core.labelled_rows"
 _load, __dir__ = lazy(__name__, NAMES)
 __all__ = list(NAMES)
 # Names of version 0.1.

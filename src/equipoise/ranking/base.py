@@ -88,7 +88,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc]
         X : frame or array, (n, S)
             Base scores, one column each, out of sample: their models saw none of these rows.
         y : frame or array, (n,) or (n, M)
-            Labels 0 and 1, a column for each objective; missing where not observed.
+            Labels 0 and 1, a column for each objective; anything where ``label_mask`` hides them.
         profile : frame or array, (n, P), default None
             Of the viewer: numbers, text, categories.
         groups : array-like, (n,), default None
@@ -165,8 +165,18 @@ class Ranker(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X, y, profile, groups, label_mask, sample_weight
-            As of `fit`, of rows that it did not see.
+        X : frame or array, (n, S)
+            Base scores of rows that fit did not see.
+        y : frame or array, (n,) or (n, M)
+            Labels 0 and 1.
+        profile : frame or array, (n, P) or (1, P), default None
+            The columns of fit.
+        groups : array-like, (n,), default None
+            Requests, or users, within which rows are ranked.
+        label_mask : array of bool, (n, M) or (n,), default None
+            Where labels were observed.
+        sample_weight : array, (n,), default None
+            Weights > 0.
 
         Returns
         -------

@@ -60,7 +60,8 @@ def objective_auc(score: Floats, rows: RankingRows) -> Floats:
         ends = np.cumsum(np.bincount(groups))
     observed: Bools = np.ones((1, 1), bool) if rows.observed is None else rows.observed
     weight = np.ones(1) if rows.weight is None else rows.weight
-    return _auc(score, order, ends, rows.labels, observed, weight)
+    auc: Floats = _auc(score, order, ends, rows.labels, observed, weight)
+    return auc
 
 
 @njit(cache=True, nogil=True)

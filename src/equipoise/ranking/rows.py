@@ -16,9 +16,8 @@ import numpy as np
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
-from equipoise.core.frames import as_floats, is_array, to_arrow
+from equipoise.core.labelled_rows import HIDDEN, POSITIVE, codes_of, labelled_rows
 from equipoise.core.suggest import among
-from equipoise.core.weights import check_weights
 
 SCORES = {"probability": "probabilities in [0, 1]", "number": "finite numbers"}
 
@@ -124,112 +123,6 @@ def check_scores(X: Any, kind: str) -> tuple[Floats, tuple[str, ...]]:
     return values, names
 
 
-def check_labels(y: Any, n: int) -> tuple[Floats, Bools, tuple[str, ...]]:
-    """Labels as 0 and 1, where they were observed, and the names of the objectives.
-
-    Parameters
-    ----------
-    y : frame or array, (n,) or (n, M)
-        0 or 1, False or True; missing where a label was not observed.
-    n : int
-        The number of rows.
-
-    Returns
-    -------
-    labels : array, (n, M)
-        0 where not observed.
-    observed : array of bool, (n, M)
-        Where a label is.
-    objectives : tuple of str, (M,)
-        A frame's columns; else y, or y0, y1, ...
-
-    Raises
-    ------
-    InputError
-        Naming the objective and the row of a label that is neither.
-
-    Examples
-    --------
-    >>> labels, observed, names = check_labels({"buy": [1, None, 0]}, 3)
-    >>> labels.ravel().tolist(), observed.ravel().tolist(), names
-    ([1.0, 0.0, 0.0], [True, False, True], ('buy',))
-    """
-    values, names = _columns(y)
-    if len(values) != n or values.shape[1] == 0:
-        must = f"have one row for each of X's {n} and a column for each objective"
-        raise InputError("y", must, f"shape {values.shape}")
-    observed = ~np.isnan(values)
-    labels = np.where(observed, values, 0.0)
-    bad = (labels != 0) & (labels != 1)
-    if bad.any():
-        row, j = (int(i) for i in np.argwhere(bad)[0])
-        fix = "make a label of a count or an amount, e.g. y > 0"
-        raise InputError(f"objective {names[j]!r}", "be 0 or 1", values[row, j], f"row {row}", fix)
-    return labels, observed, names
-
-
-def check_mask(mask: Any, shape: tuple[int, int]) -> Bools:
-    """Where labels are observed, as booleans (n, M).
-
-    Parameters
-    ----------
-    mask : frame or array, (n, M) or (n,)
-        True where observed; of shape (n,): for all objectives.
-    shape : tuple of int
-        (n, M).
-
-    Returns
-    -------
-    array of bool, (n, M)
-        The same.
-
-    Examples
-    --------
-    >>> check_mask([True, False], (2, 2)).tolist()
-    [[True, True], [False, False]]
-    """
-    values = np.asarray(mask if is_array(mask) else _columns(mask)[0])
-    if values.ndim == 1:
-        values = np.broadcast_to(values[:, None], (len(values), shape[1]))
-    if values.shape != shape or not np.isin(values, (0, 1)).all():
-        must = f"be true or false for each label, {shape}"
-        raise InputError("label_mask", must, f"{values.dtype} of shape {values.shape}")
-    return values.astype(bool)
-
-
-def check_groups(groups: Any, n: int) -> Ints:
-    """Codes 0..G-1 of the requests or users of rows.
-
-    Parameters
-    ----------
-    groups : array-like, (n,)
-        Labels of any one type, none missing.
-    n : int
-        The number of rows.
-
-    Returns
-    -------
-    array of int, (n,)
-        Codes.
-
-    Examples
-    --------
-    >>> check_groups(["b", "a", "b"], 3).tolist()
-    [1, 0, 1]
-    """
-    labels = np.asarray(groups)
-    if labels.shape != (n,):
-        raise InputError("groups", f"be one label per row, ({n},)", f"shape {labels.shape}")
-    missing = labels != labels if labels.dtype.kind in "fmM" else np.equal(labels, None)
-    if np.any(missing):
-        row = int(np.argmax(missing))
-        raise InputError("groups", "be given for every row", labels[row], f"row {row}")
-    try:
-        return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    except TypeError as error:
-        raise InputError("groups", "be labels of one type", str(error)) from error
-
-
 def ranking_rows(
     scores: Floats,
     profile: Floats,
@@ -260,18 +153,17 @@ def ranking_rows(
         Naming what is not allowed, and where.
     """
     n = len(scores)
-    labels, observed, objectives = check_labels(y, n)
-    if label_mask is not None:
-        observed &= check_mask(label_mask, labels.shape)
-        labels = np.where(observed, labels, 0.0)
-    codes = None if groups is None else check_groups(groups, n)
+    rows = labelled_rows(y, label_mask, sample_weight)
+    if len(rows) != n:
+        raise InputError("y", f"have one row for each of X's {n}", len(rows))
+    observed = rows.state != HIDDEN
     return RankingRows(
         scores,
-        labels,
-        objectives,
+        (rows.state == POSITIVE).astype(np.float64),
+        rows.objectives,
         None if observed.all() else observed,
-        codes,
-        check_weights(sample_weight, n),
+        None if groups is None else codes_of(groups, n, "groups")[0],
+        None if (rows.weight == rows.weight[0]).all() else rows.weight,
         profile,
     )
 
@@ -318,7 +210,8 @@ def check_objective_weight(weight: Any, objectives: tuple[str, ...]) -> Floats:
     if not (good and (values >= 0).all() and values.sum() > 0):
         must = f"be one number >= 0 for each of {', '.join(objectives)}, not all 0"
         raise InputError("objective_weight", must, weight)
-    return values / values.sum()
+    shares: Floats = values / values.sum()
+    return shares
 
 
 def check_two_classes(rows: RankingRows) -> None:
@@ -345,23 +238,3 @@ def check_two_classes(rows: RankingRows) -> None:
         raise InputError(
             f"objective {rows.objectives[j]!r}", "have labels 0 and labels 1", got, fix=fix
         )
-
-
-def _columns(y: Any) -> tuple[Floats, tuple[str, ...]]:
-    """Numbers (n, m), NaN where missing, and the names of the columns."""
-    if isinstance(y, np.ndarray | list | tuple):
-        values = np.asarray(y)
-        names: tuple[str, ...] = ()
-    elif getattr(y, "ndim", 0) == 1 or hasattr(y, "chunks") or hasattr(y, "implode"):
-        label = getattr(y, "name", None)
-        values, names = np.asarray(y), (str(label),) if label else ()
-    else:
-        table = to_arrow(y)
-        return matrix(table)[0], tuple(table.column_names)
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.dtype.kind == "O":
-        values = np.where(np.equal(values, None), np.nan, values)
-    numbers = as_floats(values)
-    m = numbers.shape[1]
-    return numbers, names or (("y",) if m == 1 else tuple(f"y{j}" for j in range(m)))

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+from equipoise.core.labelled_rows import labelled_rows
 from equipoise.evaluation.ranking.intervals import Draws, interval, welch
 from equipoise.evaluation.ranking.kernels import over
 from equipoise.evaluation.ranking.replicates import Users
-from equipoise.evaluation.ranking.rows import labelled_rows
 
 ALL_PICKS = np.array(list(itertools.product(range(3), repeat=3)))  # of 3 seeds, 3 times
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.labelled_rows import LabelledRows
 from equipoise.evaluation.ranking.intervals import Draws
 from equipoise.evaluation.ranking.measures import (
     GroupMean,
@@ -18,7 +19,6 @@ from equipoise.evaluation.ranking.measures import (
     ranked_rows,
 )
 from equipoise.evaluation.ranking.replicates import Users, auc_replicates, group_replicates
-from equipoise.evaluation.ranking.rows import LabelledRows
 
 
 @dataclass(frozen=True)

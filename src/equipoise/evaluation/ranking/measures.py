@@ -23,13 +23,7 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.ranking.kernels import (
-    group_gains,
-    group_pairs,
-    over,
-    ranked_in_groups,
-)
-from equipoise.evaluation.ranking.rows import (
+from equipoise.core.labelled_rows import (
     GROUP_WEIGHTS,
     HIDDEN,
     LabelledRows,
@@ -38,6 +32,12 @@ from equipoise.evaluation.ranking.rows import (
     codes_of,
     labelled_rows,
     score_column,
+)
+from equipoise.evaluation.ranking.kernels import (
+    group_gains,
+    group_pairs,
+    over,
+    ranked_in_groups,
 )
 from equipoise.evaluation.sorting import RankedScores, sort_scores
 

@@ -16,11 +16,11 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 from equipoise.core.frames import to_arrow
+from equipoise.core.labelled_rows import LabelledRows, codes_of, labelled_rows, score_column
 from equipoise.evaluation.base import Estimate, Estimates
 from equipoise.evaluation.ranking.judge import Judge
 from equipoise.evaluation.ranking.measures import GroupMean, check_group_weight, check_places
 from equipoise.evaluation.ranking.replicates import users_of
-from equipoise.evaluation.ranking.rows import LabelledRows, codes_of, labelled_rows, score_column
 from equipoise.evaluation.resampling import replicate_seeds
 
 MEAN = "mean"  # the column after the objectives: the mean over those that have a value

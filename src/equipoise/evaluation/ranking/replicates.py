@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.labelled_rows import NEGATIVE, POSITIVE, LabelledRows
 from equipoise.evaluation.ranking.kernels import over, replicate_pairs
 from equipoise.evaluation.ranking.measures import GroupTable, RankedRows
-from equipoise.evaluation.ranking.rows import NEGATIVE, POSITIVE, LabelledRows
 from equipoise.evaluation.resampling import resample
 
 BLOCK = 32  # replicates that are walked at once: a user's counts fill half a cache line

@@ -79,6 +79,11 @@ class FormulaEnsemble(Ranker):
         self.scores = scores
         self.random_state = random_state
 
+    @property
+    def _competing(self) -> Sequence[str]:
+        """The forms asked for."""
+        return self.forms
+
     def _learn(self, rows: RankingRows, held: RankingRows | None) -> None:
         forms = self._checked_forms()
         judged = rows if held is None else held
@@ -102,10 +107,11 @@ class FormulaEnsemble(Ranker):
 
     def _checked_forms(self) -> list[str]:
         """The forms that compete."""
-        strange = [form for form in self.forms if form not in FORMS]
-        if strange or not self.forms:
+        forms = self._competing
+        strange = [form for form in forms if form not in FORMS]
+        if strange or not forms:
             raise InputError("forms", f"be among {', '.join(FORMS)}", strange or "none")
-        able = [form for form in self.forms if form != "product" or self.scores == "probability"]
+        able = [form for form in forms if form != "product" or self.scores == "probability"]
         if not able:
             fix = "use a sum or a fusion of ranks, or say scores='probability'"
             raise InputError("a product's scores", "be probabilities", self.scores, fix=fix)

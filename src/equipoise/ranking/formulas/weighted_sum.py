@@ -36,10 +36,11 @@ class WeightedSum(FormulaEnsemble):
         scores: str = "probability",
         random_state: int = 0,
     ) -> None:
-        super().__init__(
-            ("sum",),
-            trials,
-            objective_weight=objective_weight,
-            scores=scores,
-            random_state=random_state,
-        )
+        self.trials = trials
+        self.objective_weight = objective_weight
+        self.scores = scores
+        self.random_state = random_state
+
+    @property
+    def _competing(self) -> tuple[str, ...]:
+        return ("sum",)
