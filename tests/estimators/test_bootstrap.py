@@ -17,6 +17,7 @@ from equipoise.estimators import (
     bootstrap_interval,
 )
 from equipoise.estimators.bootstrap import Rows, exponential_weights, multinomial_counts
+from equipoise.learners.sample_order import sample_order
 
 
 class MeanDifference(BaseEstimator):
@@ -68,9 +69,11 @@ def test_rows_of_weight_zero_leave_and_parts_stay_aligned():
 def test_std_error_is_the_spread_of_the_replicates():
     X, y, t, _ = experiment(60)
     found = bootstrap_effects(MeanDifference(), X, y, treatment=t, replicates=3, seed=4)
+    # draws go to the rows in an order of their own, whatever the order they come in
+    unit = np.argsort(sample_order(X, t.astype(float), ties=[y, np.ones(60)]))
     rng, effects = np.random.default_rng(4), []
     for _ in range(3):
-        w = exponential_weights(rng, 60)
+        w = exponential_weights(rng, 60)[unit]
         effects.append(MeanDifference().fit(X, y, treatment=t, sample_weight=w).effect_)
     np.testing.assert_allclose(found.std_error[:, 0, 0], np.std(effects, ddof=1), rtol=1e-12)
     np.testing.assert_allclose(found.values, MeanDifference().fit(X, y, treatment=t).effect_)
@@ -93,9 +96,10 @@ def test_the_interval_is_of_the_same_replicates():
 
 
 def test_groups_of_one_row_are_units():
-    X, y, t, group = experiment(80)
+    X, y, t, _ = experiment(80)
+    unit = np.argsort(sample_order(X, t.astype(float), ties=[y, np.ones(80)]))
     units = bootstrap_effects(MeanDifference(), X, y, treatment=t, replicates=5)
-    groups = bootstrap_effects(MeanDifference(), X, y, treatment=t, groups=group, replicates=5)
+    groups = bootstrap_effects(MeanDifference(), X, y, treatment=t, groups=unit, replicates=5)
     np.testing.assert_array_equal(units.std_error, groups.std_error)
 
 

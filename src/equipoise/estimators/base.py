@@ -184,6 +184,9 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         """
         units, bounds = self.outcome_units, self.outcome_bounds_
         if bounds is not None:  # in standard units, where an offset takes no digits
+            if np.shape(bounds) != (2, len(self.metrics_)):
+                must = f"have shape (2, {len(self.metrics_)})"
+                raise InputError("the bounds of outcomes", must, np.shape(bounds))
             effect, baseline = within_bounds(effect, baseline, units.standard(bounds))
         return Effects(
             units.effects(effect),
@@ -217,9 +220,12 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     @property
     def outcome_units(self) -> OutcomeUnits:
         """The units that `_learn` had its outcomes in."""
+        m = len(self.metrics_)
         if self.outcome_centre_ is None or self.outcome_unit_ is None:
-            m = len(self.metrics_)
             return OutcomeUnits(np.zeros(m), np.ones(m))
+        shapes = np.shape(self.outcome_centre_), np.shape(self.outcome_unit_)
+        if shapes != ((m,), (m,)):  # a snapshot whose arrays were exchanged
+            raise InputError("the units of outcomes", f"have shape ({m},)", shapes)
         return OutcomeUnits(self.outcome_centre_, self.outcome_unit_)
 
     def outcomes(self, X: Any, candidates: Any = None) -> Floats:
