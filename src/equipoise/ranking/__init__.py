@@ -9,6 +9,8 @@ from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
     from equipoise.ranking.base import Ranker as Ranker
+    from equipoise.ranking.base_scores.mmoe import MMoEScores as MMoEScores
+    from equipoise.ranking.base_scores.trees import BoostedScores as BoostedScores
     from equipoise.ranking.formulas.best_single import BestSingleScore as BestSingleScore
     from equipoise.ranking.formulas.ensemble import FormulaEnsemble as FormulaEnsemble
     from equipoise.ranking.formulas.rank_fusion import RankFusion as RankFusion
@@ -54,6 +56,8 @@ RANKERS = Registry(
 
 NAMES = {
     "Ranker": "equipoise.ranking.base",
+    "BoostedScores": "equipoise.ranking.base_scores.trees",
+    "MMoEScores": "equipoise.ranking.base_scores.mmoe",
     "BestSingleScore": "equipoise.ranking.formulas.best_single",
     "FormulaEnsemble": "equipoise.ranking.formulas.ensemble",
     "RankFusion": "equipoise.ranking.formulas.rank_fusion",
