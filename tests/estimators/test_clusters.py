@@ -189,3 +189,12 @@ def test_bad_input_is_told(world):
             Clusters(n_clusters=2).fit(world.X[:50], sample_weight=weight)
     with pytest.raises(InputError, match="features of fit"):
         Clusters(n_clusters=2).fit({"u": np.arange(5.0)}).predict({"v": np.arange(5.0)})
+
+
+@pytest.mark.parametrize("name", ["middle_", "scale_"])
+def test_a_forged_scale_is_refused(name):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    clusters = Clusters(n_clusters=2, method="kmeans").fit(X)
+    setattr(clusters, name, False)
+    with pytest.raises(InputError, match=rf"the clusters' {name} must be \(2,\) numbers"):
+        clusters.predict(X)

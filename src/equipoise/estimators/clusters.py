@@ -219,6 +219,10 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
 
     def _apart(self, values: Floats) -> Floats:
         """Squared distances (n, k) to the seats."""
+        d = values.shape[1]
+        for name in ("middle_", "scale_"):  # a snapshot may have been forged
+            if np.shape(getattr(self, name)) != (d,):
+                raise InputError(f"the clusters' {name}", f"be ({d},) numbers", getattr(self, name))
         distance = np.empty((len(values), self.n_clusters))
         for start in range(0, len(values), CHUNK):
             part = slice(start, start + CHUNK)
