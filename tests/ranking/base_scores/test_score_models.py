@@ -66,6 +66,23 @@ def test_what_cannot_be_learnt_is_named(name):
     assert few.predict(X[:0]).shape == (0, 1)
 
 
+@every_model
+def test_the_users_that_stop_it_are_not_trained_on(name, monkeypatch):
+    parts = {}
+
+    def spy(self, X, labels, observed, weight, held):
+        parts["held"], parts["X"] = held, X
+
+    monkeypatch.setattr(type(MODELS[name]), "_learn", spy)
+    X, y, users = log()
+    clone(MODELS[name]).fit(X, y, groups=users)
+    user_of = dict(zip(X.a.tolist(), users, strict=True))
+    held, rows = parts["held"], parts["X"][:, 0]
+    sides = [{user_of[a] for a in rows[side]} for side in (held, ~held)]
+    assert not sides[0] & sides[1]
+    assert 0.15 < held.mean() < 0.25
+
+
 def test_the_forward_by_numpy_is_the_net():
     torch = pytest.importorskip("torch")
     from equipoise.neural.mmoe import MMoE, MMoEShape

@@ -50,3 +50,14 @@ def test_a_place_is_the_share_above():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         FormulaEnsemble(**arguments).fit(*log(0))
+
+
+@pytest.mark.parametrize("ranker", [BestSingleScore(), FormulaEnsemble(trials=30)], ids=repr)
+def test_an_eval_set_decides_and_not_the_rows_of_fit(ranker):
+    """Score 0 ranks the rows of fit, score 1 those of the eval_set."""
+    rng = np.random.default_rng(0)
+    p, later = rng.uniform(size=(2, 300, 2))
+    held = {"X": later, "y": (later[:, 1] > 0.5).astype(int)}
+    ranker = ranker.fit(p, (p[:, 0] > 0.5).astype(int), eval_set=held)
+    assert ranker.score(**held) > 0.95
+    assert ranker.score(p, (p[:, 0] > 0.5).astype(int)) < 0.7
