@@ -21,7 +21,6 @@ from equipoise.core.weights import check_weights
 
 States = NDArray[np.int8]
 POSITIVE, NEGATIVE, HIDDEN = 1, 0, -1
-GROUP_WEIGHTS = ("size", "uniform", "pairs")
 
 
 class OneClassWarning(UserWarning):

@@ -16,8 +16,7 @@ B rows, M scores, w width, H heads.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +44,6 @@ class RankShape:
     self_attention: bool = True
     cross_attention: bool = True
     gate: bool = True
-
-    def parts(self) -> dict[str, Any]:
-        """As plain numbers: the arguments of `RankShape`."""
-        return asdict(self)
 
 
 class Alignment(nn.Module):
@@ -94,8 +89,6 @@ class HarmonRankNet(nn.Module):
 
     def __init__(self, shape: RankShape) -> None:
         super().__init__()
-        if shape.heads < 1 or shape.width < 1:
-            raise ValueError(f"width and heads are at least 1: {shape}")
         self.shape, width = shape, shape.width
         self.slope = nn.Parameter(torch.randn(shape.scores, width))
         self.offset = nn.Parameter(torch.randn(shape.scores, width) * 0.1)

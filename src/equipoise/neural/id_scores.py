@@ -93,7 +93,12 @@ def sigmoid(score: Floats) -> Floats:
 
 
 def softmax(score: Floats) -> Floats:
-    """Probabilities (n, o) of scores (n, o)."""
-    raised = np.exp(score - score.max(axis=1, keepdims=True))
-    p: Floats = raised / raised.sum(axis=1, keepdims=True)
+    """Probabilities (..., o) of scores (..., o)."""
+    raised = np.exp(score - score.max(axis=-1, keepdims=True))
+    p: Floats = raised / raised.sum(axis=-1, keepdims=True)
     return p
+
+
+def elu(x: Floats) -> Floats:
+    """x where it is above 0, else exp(x) - 1."""
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))

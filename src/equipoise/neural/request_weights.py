@@ -24,6 +24,7 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import MissingExtra, SnapshotError
 from equipoise.core.snapshot import replacing
+from equipoise.neural.id_scores import elu, softmax
 from equipoise.neural.piecewise_linear import Inputs
 
 NAMES = (
@@ -95,14 +96,14 @@ class Weigher:
             len(u), -1
         )
         raw = np.einsum("ni,eio->eno", e, a["bodies.weight"]) + a["bodies.bias"]
-        bodies = np.where(raw > 0, raw, np.expm1(np.minimum(raw, 0)))  # (E, n, w)
+        bodies = elu(raw)  # (E, n, w)
         # (m, n, E)
-        gates = _softmax(np.einsum("ni,rie->rne", e, a["gates.weight"]) + a["gates.bias"])
+        gates = softmax(np.einsum("ni,rie->rne", e, a["gates.weight"]) + a["gates.bias"])
         mixture = np.einsum("rne,eno->rno", gates, bodies)
         scores = (np.einsum("rno,roq->rnq", mixture, a["heads.weight"]) + a["heads.bias"])[
             :, :, 0
         ].T
-        weights: Floats = _softmax(scores.astype(np.float64))
+        weights: Floats = softmax(scores.astype(np.float64))
         return weights
 
     def save(self, path: Path | str) -> None:
@@ -165,11 +166,6 @@ class Weigher:
                 "a file of weights", "be one that `save` wrote", repr(error)[:80], str(path)
             ) from error
         return cls(Inputs(knots, names["absent"]), arrays, tuple(names["metrics"]))
-
-
-def _softmax(score: Any) -> Any:
-    raised = np.exp(score - score.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
 
 
 def _library() -> Any:

@@ -9,9 +9,10 @@ mean over groups of both classes weighs each by its rows (GAUC).  What cannot be
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
-from equipoise.core.arrays import Bools, Floats
+from equipoise.core.arrays import Floats, Ints
+from equipoise.neural.rank_kernels import sorted_columns, sorted_groups
 from equipoise.ranking.rows import RankingRows
 
 
@@ -52,57 +53,39 @@ def objective_auc(score: Floats, rows: RankingRows) -> Floats:
     array, (M,)
         NaN where an objective has no group of both classes.
     """
-    groups = rows.groups
-    if groups is None:
-        order, ends = np.argsort(score, kind="stable"), np.array([len(score)])
-    else:
-        order = np.lexsort([score, groups])
-        ends = np.cumsum(np.bincount(groups))
-    observed: Bools = np.ones((1, 1), bool) if rows.observed is None else rows.observed
-    weight = np.ones(1) if rows.weight is None else rows.weight
-    auc: Floats = _auc(score, order, ends, rows.labels, observed, weight)
-    return auc
+    m, none = rows.labels.shape[1], np.zeros(len(score), np.int64)
+    groups = none if rows.groups is None else rows.groups
+    labels = rows.labels.astype(np.uint8)
+    if rows.observed is None:
+        return _means(score, groups, labels, rows.weight, np.arange(m))
+    # ranks are among the rows where an objective was observed
+    parts = [
+        _means(score, np.where(seen, groups, -1), labels, rows.weight, np.array([j]))
+        for j, seen in enumerate(rows.observed.T)
+    ]
+    return np.concatenate(parts)
 
 
-@njit(cache=True, nogil=True)
-def _auc(score, order, ends, labels, observed, weight):  # type: ignore[no-untyped-def]
-    """(M,).   order: rows by group, then by score; ends: where each group ends in it; observed and
-    weight may be of one row, which then stands for all.
+def _means(
+    score: Floats,
+    groups: Ints,
+    labels: NDArray[np.uint8],
+    weight: Floats | None,
+    objectives: Ints,
+) -> Floats:
+    """The mean over groups of the AUC of some objectives, (m,).   groups: (n,), -1 for a row to
+    leave out.
     """
-    m = labels.shape[1]
-    total, rows = np.zeros(m), np.zeros(m)
-    won, below = np.empty(m), np.empty(m)
-    plus, minus, size = np.empty(m), np.empty(m), np.empty(m)
-    all_observed, all_even = len(observed) == 1, len(weight) == 1
-    start = 0
-    for end in ends:
-        won[:], below[:], size[:] = 0.0, 0.0, 0.0
-        positives = np.zeros(m)
-        i = start
-        while i < end:
-            k, level = i, score[order[i]]
-            plus[:], minus[:] = 0.0, 0.0
-            while k < end and score[order[k]] == level:
-                row = order[k]
-                w = 1.0 if all_even else weight[row]
-                for j in range(m):
-                    if all_observed or observed[row, j]:
-                        size[j] += w
-                        plus[j] += w * labels[row, j]
-                        minus[j] += w * (1.0 - labels[row, j])
-                k += 1
-            for j in range(m):
-                won[j] += plus[j] * (below[j] + 0.5 * minus[j])
-                below[j] += minus[j]
-                positives[j] += plus[j]
-            i = k
-        for j in range(m):
-            if positives[j] > 0 and below[j] > 0:
-                total[j] += size[j] * won[j] / (positives[j] * below[j])
-                rows[j] += size[j]
-        start = end
-    out = np.full(m, np.nan)
-    for j in range(m):
-        if rows[j] > 0:
-            out[j] = total[j] / rows[j]
-    return out
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(groups[groups >= 0]))]).astype(np.int64)
+    ranked = sorted_groups(score, groups, offsets)
+    w = np.ones(len(ranked)) if weight is None else weight[ranked]
+    columns = sorted_columns(ranked, score, labels, w, objectives, offsets)
+    positive, negative, right = columns[-3:]
+    pairs = positive * negative
+    size = np.where(pairs > 0, positive + negative, 0.0)
+    auc = np.divide(right, pairs, out=np.zeros_like(pairs), where=pairs > 0)
+    total = size.sum(axis=1)
+    mean: Floats = np.divide(
+        (size * auc).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
+    )
+    return mean

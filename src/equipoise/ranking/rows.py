@@ -45,6 +45,24 @@ class RankingRows:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def counts(self) -> Floats:
+        """Observed labels of each objective, (M,)."""
+        if self.observed is None:
+            return np.full(self.labels.shape[1], float(len(self)))
+        return np.asarray(self.observed.sum(axis=0), np.float64)
+
+    @property
+    def positives(self) -> Floats:
+        """Labels 1 of each objective, (M,)."""
+        return np.asarray(self.labels.sum(axis=0), np.float64)
+
+    @property
+    def one_class(self) -> Bools:
+        """Which objectives have labels of one class only, or none, (M,)."""
+        either: Bools = (self.positives == 0) | (self.positives == self.counts)
+        return either
+
     def take(self, rows: Ints | Bools) -> RankingRows:
         """Some of the rows.
 
@@ -227,13 +245,9 @@ def check_two_classes(rows: RankingRows) -> None:
     InputError
         Naming the objective, and what there is of it.
     """
-    n = len(rows) if rows.observed is None else rows.observed.sum(axis=0)
-    positives = rows.labels.sum(axis=0)
-    bad = (positives == 0) | (positives == n)
-    if bad.any():
-        j = int(np.argmax(bad))
-        observed = int(np.broadcast_to(n, positives.shape)[j])
-        got = f"{int(positives[j])} of 1 among {observed} observed labels"
+    if rows.one_class.any():
+        j = int(np.argmax(rows.one_class))
+        got = f"{int(rows.positives[j])} of 1 among {int(rows.counts[j])} observed labels"
         fix = "leave the objective out, or give more rows"
         raise InputError(
             f"objective {rows.objectives[j]!r}", "have labels 0 and labels 1", got, fix=fix

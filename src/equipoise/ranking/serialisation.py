@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.core.snapshot import read_snapshot, write_snapshot
+from equipoise.core.snapshot import as_written, read_snapshot, write_snapshot
 from equipoise.ranking import RANKERS
 
 FORMAT = 1
@@ -141,14 +141,10 @@ def ranker_from_parts(parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> An
     if not isinstance(tree, dict) or meta.get("format") != FORMAT:
         fix = "use the version that wrote it"
         raise SnapshotError("a ranker's format", f"be {FORMAT}", sorted(meta), fix=fix)
-    try:
-        cls = RANKERS.load(tree["ranker"])
-        ranker = cls(**_thing(tree["arguments"], parts))
+    with as_written():
+        ranker = RANKERS.load(tree["ranker"])(**_thing(tree["arguments"], parts))
         vars(ranker).update(_thing(tree["state"], parts))
-    except (KeyError, TypeError, ValueError) as error:
-        fix = "write it again"
-        raise SnapshotError("a ranker", "be whole", str(error), fix=fix) from error
-    return ranker
+        return ranker
 
 
 def _plain(thing: Any, where: str, parts: dict[str, bytes]) -> Any:

@@ -24,7 +24,6 @@ import numpy as np
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.labelled_rows import (
-    GROUP_WEIGHTS,
     HIDDEN,
     LabelledRows,
     OneClassWarning,
@@ -40,6 +39,8 @@ from equipoise.evaluation.ranking.kernels import (
     ranked_in_groups,
 )
 from equipoise.evaluation.sorting import RankedScores, sort_scores
+
+GROUP_WEIGHTS = ("size", "uniform", "pairs")
 
 
 @dataclass(frozen=True)

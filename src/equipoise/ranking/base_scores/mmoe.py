@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.neural import require_torch
+from equipoise.neural.id_scores import elu, sigmoid, softmax
 from equipoise.ranking.base_scores.base import ScoreModel
 
 
@@ -93,8 +94,7 @@ class MMoEScores(ScoreModel):
         from equipoise.neural.piecewise_linear import Inputs
 
         u = Inputs(**self.inputs_).positions(X).astype(np.float64)
-        odds: Floats = 1.0 / (1.0 + np.exp(-_logits(self.weights_, u)))
-        return odds
+        return sigmoid(_logits(self.weights_, u))
 
 
 def _logits(weights: Mapping[str, Any], u: Floats) -> Floats:
@@ -103,15 +103,9 @@ def _logits(weights: Mapping[str, Any], u: Floats) -> Floats:
     embed, bias = part["embed.weight"], part["embed.bias"]  # (d, S, w), (d, w)
     basis = np.clip(u[:, :, None] - np.arange(embed.shape[1]), 0.0, 1.0)
     x = (np.einsum("nds,dsw->ndw", basis, embed) + bias).reshape(len(u), -1)
-    bodies = _elu(x @ part["experts.bodies.weight"] + part["experts.bodies.bias"])  # (E, n, w)
+    bodies = elu(x @ part["experts.bodies.weight"] + part["experts.bodies.bias"])  # (E, n, w)
     logits = x @ part["experts.gates.weight"] + part["experts.gates.bias"]  # (M, n, E)
-    share = np.exp(logits - logits.max(axis=2, keepdims=True))
-    share /= share.sum(axis=2, keepdims=True)
-    mixed = np.einsum("mne,enw->mnw", share, bodies)
-    hidden = _elu(mixed @ part["towers.layers.0.weight"] + part["towers.layers.0.bias"])
+    mixed = np.einsum("mne,enw->mnw", softmax(logits), bodies)
+    hidden = elu(mixed @ part["towers.layers.0.weight"] + part["towers.layers.0.bias"])
     out: Floats = (hidden @ part["towers.end.weight"] + part["towers.end.bias"])[:, :, 0].T
     return out
-
-
-def _elu(x: Floats) -> Floats:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))

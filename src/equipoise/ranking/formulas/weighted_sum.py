@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from equipoise.ranking.formulas.ensemble import FormulaEnsemble
+from equipoise.ranking.formulas.search import FormulaSearch
 
 
-class WeightedSum(FormulaEnsemble):
+class WeightedSum(FormulaSearch):
     """The weighted sum of the scores that ranks best.
 
     Parameters
@@ -27,19 +25,6 @@ class WeightedSum(FormulaEnsemble):
     >>> WeightedSum(trials=10).fit(p, [0, 0, 1, 1]).score(p, [0, 0, 1, 1])
     1.0
     """
-
-    def __init__(
-        self,
-        trials: int = 200,
-        *,
-        objective_weight: Any = None,
-        scores: str = "probability",
-        random_state: int = 0,
-    ) -> None:
-        self.trials = trials
-        self.objective_weight = objective_weight
-        self.scores = scores
-        self.random_state = random_state
 
     @property
     def _competing(self) -> tuple[str, ...]:

@@ -143,9 +143,7 @@ class NetRanker(Ranker):
             return rows, None
         apart = fold_ids(len(rows), max(folds, 2), self.random_state, groups=rows.groups) == 0
         training = rows.take(~apart)
-        n = len(training) if training.observed is None else training.observed.sum(axis=0)
-        positives = training.labels.sum(axis=0)
-        if ((positives == 0) | (positives == n)).any():  # too rare to be shared
+        if training.one_class.any():  # too rare to be shared
             return rows, None
         return training, rows.take(apart)
 
@@ -167,7 +165,14 @@ class NetRanker(Ranker):
     def _fused(self, scores: Floats, profile: Floats) -> Floats:
         if profile.strides[0] == 0:  # one viewer asks for all rows
             profile = profile[:1]
-        return RankForward(self.weights_)(self._standard(scores), self._positions(profile))
+        return self._forward()(self._standard(scores), self._positions(profile))
+
+    def _forward(self) -> RankForward:
+        """The learnt net's function, made once: a request has no time for it."""
+        ready = vars(self).get("_ready")
+        if ready is None or ready.weights is not self.weights_:
+            ready = self._ready = RankForward(self.weights_)
+        return ready
 
     def gates(self, profile: Any = None) -> Floats:
         """What the relation-agnostic part weighs each score by, for each viewer.
@@ -189,5 +194,5 @@ class NetRanker(Ranker):
         """
         n = 1 if profile is None else len(profile)
         values = ProfileColumns.from_json(self.profile_).read(profile, n)
-        forward = RankForward(self.weights_)
+        forward = self._forward()
         return forward.gates(forward.viewers(self._positions(values)))

@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.neural.id_scores import elu, softmax
 
 CHUNK = 16_384  # rows at once: memory does not grow with n but for the answer
 
@@ -32,6 +33,7 @@ class RankForward:
 
     def __init__(self, weights: Mapping[str, Any]) -> None:
         part = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+        self.weights = weights
         self.part, slope, offset = part, part["slope"], part["offset"]
         width = slope.shape[1]
         self.root, self.values = width**-0.5, part["question.value"]
@@ -65,7 +67,7 @@ class RankForward:
         if not self.slots:
             return np.zeros((len(u), len(self.constant)))
         basis = np.clip(u[:, :, None] - np.arange(self.slots), 0.0, 1.0).reshape(len(u), -1)
-        return _elu(basis @ self.through + self.constant)
+        return elu(basis @ self.through + self.constant)
 
     def gates(self, viewer: Floats) -> Floats:
         """What the agnostic part weighs each score by, (R, M); 0 where there is no gate.   viewer:
@@ -73,10 +75,7 @@ class RankForward:
         """
         if "gate.weight" not in self.part:
             return np.zeros((len(viewer), self.tokens.shape[1]))
-        logits = viewer @ self.part["gate.weight"].T + self.part["gate.bias"]
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        gates: Floats = weights / weights.sum(axis=1, keepdims=True)
-        return gates
+        return softmax(viewer @ self.part["gate.weight"].T + self.part["gate.bias"])
 
     def __call__(self, z: Floats, u: Floats) -> Floats:
         """The scores to rank by, (n,).   z: (n, M); u: (n, d), or (1, d) where one viewer asks for
@@ -94,7 +93,7 @@ class RankForward:
         coefficients = np.empty((len(z), len(self.ends)))
         _coefficients(np.ascontiguousarray(z), who, self.logits, self._asked(viewer), coefficients)
         context = viewer @ self.part["context.weight"].T + self.part["context.bias"]
-        answer = _elu(coefficients @ self.ends + context[who])
+        answer = elu(coefficients @ self.ends + context[who])
         score: Floats = answer @ self.part["end.weight"][0] + self.part["bias"]
         if "gate.weight" in self.part:
             score += np.exp(self.part["log_scale"]) * (self.gates(viewer)[who] * z).sum(axis=1)
@@ -112,10 +111,6 @@ class RankForward:
             *shape[:2], *self.basis.shape[:3]
         )
         return logits
-
-
-def _elu(x: Floats) -> Floats:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

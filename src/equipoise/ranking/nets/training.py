@@ -58,8 +58,7 @@ class Table:
         self.labels = tensor(rows.labels)
         self.observed = None if rows.observed is None else tensor(rows.observed, torch.bool)
         self.weight = None if rows.weight is None else tensor(rows.weight)
-        seen: Any = len(rows) if rows.observed is None else rows.observed.sum(axis=0)
-        self.prior = tensor(rows.labels.sum(axis=0) / seen)
+        self.prior = tensor(rows.positives / rows.counts)
         self.objective_weight = tensor(ranker.weight_)
 
     @property
