@@ -378,7 +378,8 @@ def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def
             mean[a, j] += share * y[i, j]
     for a in range(len(mean)):
         if mass[a] > 0:
-            mean[a] /= mass[a]
+            for j in range(mean.shape[1]):
+                mean[a, j] /= mass[a]
 
 
 @numba.njit(cache=True)

@@ -19,7 +19,7 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 
 SIGN = np.uint64(1 << 63)
-SHORT_RUN = 16  # runs up to this length are settled by insertion, which beats a call to a sort
+SHORT_RUN = 16  # runs up to this length are settled by insertion, which beats a sort
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,19 @@ def sort_scores(score: ArrayLike) -> RankedScores:
     order = key.view(np.int64)
     last = np.empty(len(key), np.bool_)
     _unpack(key, np.uint64(row_bits), last)
-    if cut:
-        _settle(values, order, last)
+    if cut and _settle(values, order, last, SHORT_RUN):
+        _sort_runs(values, order, last)
+        _settle(values, order, last, len(order))
     return RankedScores(order, last)
+
+
+def _sort_runs(score: Floats, order: Ints, last: Bools) -> None:
+    """Order, in place, every run of equal images that is longer than `SHORT_RUN`."""
+    size = np.diff(np.flatnonzero(last), prepend=-1)
+    run = np.repeat(np.arange(len(size)), size)
+    place = np.flatnonzero(np.repeat(size > SHORT_RUN, size))
+    rows = order[place]
+    order[place] = rows[np.lexsort((-score[rows], run[place]))]  # stable: ties stay by row
 
 
 def _descending_image(score: Floats, key: NDArray[np.uint64]) -> tuple[int, int, int, int]:
@@ -173,29 +183,24 @@ def _unpack(key, row_bits, last):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _settle(score, order, last):  # type: ignore[no-untyped-def]
-    """Order every run of equal images by score, largest first, then row; mark the true ends of
-    ties.
+def _settle(score, order, last, longest):  # type: ignore[no-untyped-def]
+    """Order every run of at most ``longest`` equal images by score, largest first, then row, and
+    mark the true ends of ties; whether there are longer runs, which stay as they are.
     """
-    start = 0
+    start, longer = 0, False
     for p in range(len(order)):
         if not last[p]:
             continue
-        if p > start:
-            _settle_run(score, order[start : p + 1], last[start : p + 1])
+        if p - start >= longest:
+            longer = True
+        else:
+            for i in range(start + 1, p + 1):
+                row, j = order[i], i
+                while j > start and score[order[j - 1]] < score[row]:
+                    order[j] = order[j - 1]
+                    j -= 1
+                order[j] = row
+            for i in range(start, p):
+                last[i] = score[order[i]] != score[order[i + 1]]
         start = p + 1
-
-
-@numba.njit(cache=True)
-def _settle_run(score, rows, last):  # type: ignore[no-untyped-def]
-    if len(rows) <= SHORT_RUN:
-        for i in range(1, len(rows)):
-            row, j = rows[i], i
-            while j > 0 and score[rows[j - 1]] < score[row]:
-                rows[j] = rows[j - 1]
-                j -= 1
-            rows[j] = row
-    else:
-        rows[:] = rows[np.argsort(-score[rows], kind="mergesort")]
-    for i in range(len(rows) - 1):
-        last[i] = score[rows[i]] != score[rows[i + 1]]
+    return longer

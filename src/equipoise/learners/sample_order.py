@@ -81,7 +81,7 @@ def _hashes(X: Floats, T: Floats, steps: float) -> Any:
     _count(T, steps, counts[:, d:])
     salt = np.repeat(np.array([0, HOLE], np.uint64), [d, T.shape[1]])
     names = _names(counts, salt, np.zeros(n, np.uint64))
-    used = _different(counts, names)
+    used = np.flatnonzero(_different(counts, names))
     for _ in range(ROUNDS):
         if len(np.unique(names[used])) == len(used):
             break
@@ -122,14 +122,19 @@ def _stir(z):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _different(counts, names):  # type: ignore[no-untyped-def]
-    """The columns that vary and repeat no other before them."""
+    """Which columns vary and repeat no other before them, (d,)."""
     used = np.ones(len(names), np.bool_)
     for j in range(len(names)):
-        used[j] = (counts[:, j] != counts[0, j]).any()
+        first = counts[0, j]
+        used[j] = False
+        for i in range(len(counts)):
+            used[j] |= counts[i, j] != first
         for k in range(j):
             if used[j] and names[k] == names[j]:
-                used[j] = (counts[:, j] != counts[:, k]).any()
-    return np.flatnonzero(used)
+                used[j] = False
+                for i in range(len(counts)):
+                    used[j] |= counts[i, j] != counts[i, k]
+    return used
 
 
 @njit(cache=True, nogil=True)

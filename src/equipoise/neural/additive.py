@@ -238,8 +238,9 @@ def adam(state, z, t, rate, decay):  # type: ignore[no-untyped-def]
         b[q] -= size * mb[q] / (np.sqrt(vb[q]) * root + EPSILON)
     old, dH = np.empty((o, k), np.float32), np.empty((o, k), np.float32)
     for j in range(len(start) - 1):
-        old[:] = H[j]
-        dH[:] = shrink * old
+        for q in range(o):
+            for c in range(k):
+                old[q, c], dH[q, c] = H[j, q, c], shrink * H[j, q, c]
         for v in range(start[j], start[j + 1]):
             for q in range(o):
                 if G[v, q] != 0:

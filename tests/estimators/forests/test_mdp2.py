@@ -7,7 +7,7 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.data.simulators.shares import make_mdp2_world, make_shares_standin
-from equipoise.estimators.forests import kernels
+from equipoise.estimators.forests import kernels, ridges
 from equipoise.estimators.forests.mdp2 import MDP2Forest, balance
 from equipoise.estimators.training_data import sample
 from equipoise.learners.base_learners import BoostedTrees
@@ -116,8 +116,8 @@ def test_where_nothing_matters_curves_say_what_was_shown():
 def test_the_reach_of_a_leaf_by_hand():
     """Of 100 equal rows the largest two lie beyond; weights count as rows."""
     t = np.random.default_rng(0).permutation(np.arange(100.0))
-    assert kernels.reach(t, np.ones(100), 100.0) == 97.0
-    assert kernels.reach(t, np.where(t == 99, 50.0, 1.0), 149.0) == 99.0
+    assert ridges.reach(t, np.ones(100), 100.0) == 97.0
+    assert ridges.reach(t, np.where(t == 99, 50.0, 1.0), 149.0) == 99.0
 
 
 def cut(n, S, edges, left=1.0):

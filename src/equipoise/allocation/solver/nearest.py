@@ -72,8 +72,9 @@ def nonnegative_weights(columns, target, limit, weight, rest):  # type: ignore[n
     basis, factor = np.zeros((size + 1, d)), np.zeros((size + 1, size + 1))
     active, inside = np.zeros(size + 1, np.int64), np.zeros(r, np.bool_)
     rejected, solution = np.zeros(r, np.bool_), np.zeros(size + 1)
-    p = 0
-    rest[:] = target
+    p = np.int64(0)  # a plain 0 is a type of its own, for which all is compiled again
+    for k in range(d):
+        rest[k] = target[k]
     for _ in range(limit):
         entering, steepest = -1, GRADIENT
         for j in range(r):
@@ -96,7 +97,8 @@ def nonnegative_weights(columns, target, limit, weight, rest):  # type: ignore[n
             continue
         p = settle(basis, factor, p, active, inside, target, solution, weight)
         rejected[:] = False
-        rest[:] = target
+        for k in range(d):
+            rest[k] = target[k]
         for i in range(p):
             for k in range(d):
                 rest[k] -= weight[active[i]] * columns[active[i], k]
@@ -126,7 +128,8 @@ def settle(basis, factor, p, active, inside, target, solution, weight):  # type:
                 weight[active[i]] = 0.0
                 inside[active[i]] = False
                 remove_column(basis, factor, p, i)
-                active[i : p - 1] = active[i + 1 : p].copy()
+                for j in range(i, p - 1):
+                    active[j] = active[j + 1]
                 p -= 1
         solve_factor(basis, factor, p, target, solution)
     return p

@@ -1,5 +1,5 @@
 """Kernels of the MDP2 forest: node histograms, the CUSUM criterion, trees grown and asked.  Every
-loop over rows is here.
+loop over rows of a tree is here.
 
     histogram   H[f, b, k, j] = (sum w, sum w y) over the rows of a node with feature f in bin b and
     share k in bin j
@@ -22,9 +22,6 @@ from equipoise.core.arrays import Floats, Ints
 
 MDPP, PENALISED, CURVE = range(3)
 SUPPORT = 0.99  # of a leaf's rows: no cut lies beyond
-# of a leaf's rows, counted one by one: no best mix of its curves lies beyond; chosen on seeds 100
-# to 101
-REACH = 0.98
 BLOCK = 512  # rows whose bins are gathered at once
 COUNT_BITS = 24
 ONES = (1 << COUNT_BITS) - 1
@@ -258,7 +255,7 @@ def grow(  # type: ignore[no-untyped-def]
         top -= 1
         v = stack[top]
         H = hist[slot[v]]
-        order[v] = np.random.permutation(K)  # noqa: NPY002
+        shuffle(order[v])
         best_f, best_b = -1, 0
         if level[v] < depth and end[v] - begin[v] >= 2 * least:
             best_f, best_b = best_split(
@@ -281,14 +278,35 @@ def grow(  # type: ignore[no-untyped-def]
             slot[small], slot[large] = free[spare], slot[v]
             inside, target = rows[begin[small] : end[small]], hist[slot[small]]
             fill(target, Xb, place, w, wy, packed, unit, inside, features)
-            hist[slot[large]] -= target
+            subtract(hist[slot[large]], target)
             stack[top], stack[top + 1] = large, small
             top += 2
         else:
             free[spare] = slot[v]
             spare += 1
-            order[one], order[two] = np.random.permutation(K), np.random.permutation(K)  # noqa: NPY002
+            shuffle(order[one])
+            shuffle(order[two])
     return feature[:nodes], at[:nodes], child[:nodes], order[:nodes]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def shuffle(order):  # type: ignore[no-untyped-def]
+    """order (K,) := 0..K-1 in an order drawn from the stream (Fisher and Yates)."""
+    for k in range(len(order)):
+        order[k] = k
+    for k in range(len(order) - 1, 0, -1):
+        j = np.random.randint(0, k + 1)  # noqa: NPY002
+        order[k], order[j] = order[j], order[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def subtract(hist, other):  # type: ignore[no-untyped-def]
+    """hist (f, B, c, 2) -= other."""
+    for f in range(hist.shape[0]):
+        for b in range(hist.shape[1]):
+            for c in range(hist.shape[2]):
+                hist[f, b, c, 0] -= other[f, b, c, 0]
+                hist[f, b, c, 1] -= other[f, b, c, 1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -306,7 +324,8 @@ def divide(Xb, rows, low, high, column, b):  # type: ignore[no-untyped-def]
         else:
             other[count] = i
             count += 1
-    rows[place:high] = other[:count]
+    for r in range(count):
+        rows[place + r] = other[r]
     return place
 
 
@@ -338,7 +357,8 @@ def policies(leaf, rows, place, w, wy, T, order, edges, mass, centred, out):  # 
     for v in range(nodes):
         whole = n[v, :q].sum()
         if whole <= 0:
-            out[v] = 1.0 / K
+            for k in range(K):
+                out[v, k] = 1.0 / K
             continue
         score(n[v], S[v], K, q, order[v], edges, MDPP, mass, centred, 0.0, cuts)
         share = 0.0
@@ -349,7 +369,8 @@ def policies(leaf, rows, place, w, wy, T, order, edges, mass, centred, out):  # 
                 share += out[v, k]
             else:
                 out[v, k] = 0.0
-        out[v] = out[v] / share if share > 1e-9 else mix[v] / whole
+        for k in range(K):
+            out[v, k] = out[v, k] / share if share > 1e-9 else mix[v, k] / whole
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -372,83 +393,3 @@ def average(Xb, feature, at, child, starts, values, out):  # type: ignore[no-unt
                 out[i, c] += values[base + v, c]
         for c in range(out.shape[1]):
             out[i, c] /= trees
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def splines(T, low, wide, out):  # type: ignore[no-untyped-def]
-    """out (n, K b): how far each share reaches into each part of its range, 0 to 1.   low, wide:
-    (K, b).
-    """
-    K, b = low.shape
-    for i in range(len(T)):
-        for k in range(K):
-            for j in range(b):
-                out[i, k * b + j] = min(1.0, max(0.0, (T[i, k] - low[k, j]) / wide[k, j]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def reach(t, w, total):  # type: ignore[no-untyped-def]
-    """The share below which lie REACH of the weight.   t, w: (m,) of a leaf; total: the sum of
-    w.
-    """
-    if w.min() == w.max():  # no order is needed
-        at = len(t) - 1 - int((1 - REACH) * len(t))
-        return np.partition(t, at)[at]
-    order, above = np.argsort(t), 0.0
-    for i in range(len(t) - 1, 0, -1):
-        above += w[order[i]]
-        if above > (1 - REACH) * total:
-            return t[order[i]]
-    return t[order[0]]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ridges(leaf, rows, T, w, y, low, wide, control, nodes, ridge, most):  # type: ignore[no-untyped-def]
-    """The ridge of each leaf, (nodes, p + 1), and how far its shares reach, (nodes, K).
-
-    A ridge: coefficients of y on the splines less control's (p,), then the level under control.
-
-    The penalty counts rows: ``ridge`` times a column's mean square.   most: rows of a leaf that are
-    looked at.
-    """
-    p = len(control)
-    coefficients, limit, order = (
-        np.zeros((nodes, p + 1)),
-        np.ones((nodes, T.shape[1])),
-        np.argsort(leaf, kind="mergesort"),
-    )
-    start = 0
-    for v in range(nodes):
-        end = start
-        while end < len(order) and leaf[order[end]] == v:
-            end += 1
-        m = min(end - start, most)
-        if m >= 2:
-            t, r, z = np.empty((m, T.shape[1])), np.empty(m), np.empty(m)
-            for i in range(m):
-                row = rows[order[start + i]]
-                t[i], r[i], z[i] = T[row], w[row], y[row]
-            B = np.empty((m, p))
-            splines(t, low, wide, B)
-            total = r.sum()
-            for k in range(T.shape[1]):
-                limit[v, k] = reach(t[:, k], r, total)
-            middle, mean = np.zeros(p), (r * z).sum() / total
-            for i in range(m):
-                B[i] -= control
-                middle += r[i] * B[i] / total
-            A = np.empty((p, m))
-            for i in range(m):
-                B[i] -= middle
-                for c in range(p):
-                    A[c, i] = B[i, c] * r[i]
-            gram = np.dot(A, B)
-            own = np.diag(gram) / total
-            least = max(1e-12, own.max() * 1e-3)
-            target = np.dot(A, z - mean)
-            for c in range(p):
-                gram[c, c] += ridge * max(own[c], least)
-            coefficients[v, :p] = np.linalg.solve(gram, target)
-            coefficients[v, p] = mean - (middle * coefficients[v, :p]).sum()
-        start = end
-    return coefficients, limit

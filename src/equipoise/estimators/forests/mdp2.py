@@ -35,7 +35,7 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
-from equipoise.estimators.forests import kernels
+from equipoise.estimators.forests import kernels, ridges
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows as TableRows
@@ -351,8 +351,10 @@ class MDP2Forest(EffectEstimator):
         kernels.policies(
             leaf, apart, place, w, wy, T, order, self.edges_, mass, self.centred, policy
         )
-        few = (len(feature), self.ridge, CURVED)
-        curve, limit = kernels.ridges(leaf, apart, T, w, y, *self._parts(), self._control(), *few)
+        by_leaf, few = np.argsort(leaf, kind="stable"), (len(feature), self.ridge, CURVED)
+        curve, limit = ridges.ridges(
+            leaf, by_leaf, apart, T, w, y, *self._parts(), self._control(), *few
+        )
         return feature, at, child, policy, limit, curve
 
     def _parts(self) -> tuple[Floats, Floats]:
@@ -366,7 +368,7 @@ class MDP2Forest(EffectEstimator):
         range.
         """
         out = np.empty((len(T), T.shape[1] * KNOTS))
-        kernels.splines(np.ascontiguousarray(T, np.float64), *self._parts(), out)
+        ridges.splines(np.ascontiguousarray(T, np.float64), *self._parts(), out)
         return out
 
     def _control(self) -> Floats:

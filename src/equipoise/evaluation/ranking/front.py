@@ -112,25 +112,47 @@ def _front(points):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _rising(points, front):  # type: ignore[no-untyped-def]
+    """The points of the front, (., m), from the lowest last coordinate to the highest."""
+    n, m = points.shape
+    order, size = np.empty(n, np.int64), 0
+    for i in range(n):
+        if front[i]:
+            place = size
+            while place > 0 and points[order[place - 1], m - 1] > points[i, m - 1]:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = i
+            size += 1
+    chosen = np.empty((size, m))
+    for i in range(size):
+        for d in range(m):
+            chosen[i, d] = points[order[i], d]
+    return chosen
+
+
+@numba.njit(cache=True)
 def _volume(points):  # type: ignore[no-untyped-def]
     """Volume that points (n, m) > 0 dominate."""
     n, m = points.shape
     if n == 0:
         return 0.0
-    if m == 1:
-        return points[:, 0].max()
-    chosen = points[_front(points)]
-    chosen = chosen[np.argsort(chosen[:, m - 1])]
     total, highest = 0.0, 0.0
+    if m == 1:
+        for k in range(n):
+            highest = max(highest, points[k, 0])
+        return highest
+    chosen = _rising(points, _front(points))
     if m == 2:
         for k in range(len(chosen) - 1, -1, -1):  # the staircase, from the top step down
             total += max(chosen[k, 0] - highest, 0.0) * chosen[k, 1]
             highest = max(highest, chosen[k, 0])
         return total
     for k in range(len(chosen)):
-        rest = np.minimum(chosen[k + 1 :, : m - 1], chosen[k, : m - 1])
-        box = 1.0
+        rest, box = np.empty((len(chosen) - k - 1, m - 1)), 1.0
         for d in range(m - 1):
             box *= chosen[k, d]
+            for i in range(len(rest)):
+                rest[i, d] = min(chosen[k + 1 + i, d], chosen[k, d])
         total += (box - _volume(rest)) * chosen[k, m - 1]
     return total
