@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    what: Annotated[str, typer.Argument(help="What: strata, shares, doses or short-video.")],
+    what: Annotated[str, typer.Argument(help="strata, shares, doses, short-video or live-shop.")],
     data: Annotated[
         str,
         typer.Option(
@@ -41,7 +42,7 @@ def reproduce(
             "--seeds",
             min=1,
             help="How many seeds, from 2020 on (default 3); simulators: from 0 on; short-video:"
-            " how many worlds, from 0 on (default 10).",
+            " and live-shop: how many worlds, from 0 on (default 10).",
         ),
     ] = None,
     method: Annotated[
@@ -58,8 +59,14 @@ def reproduce(
         typer.Option("--out", "-o", help="The folder; default: one of its own in runs/."),
     ] = None,
     rows: Annotated[
-        int, typer.Option("--rows", "-n", min=10, help="short-video: requests of the log / 6.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            "--rows",
+            "-n",
+            min=10,
+            help="Requests: short-video: of the log / 6; live-shop: of the log.",
+        ),
+    ] = None,
     stage: Annotated[str, typer.Option("--stage", help="short-video: edge or ranking.")] = "edge",
     drift: Annotated[
         float,
@@ -87,6 +94,9 @@ def reproduce(
       EQUIPOISE_DATA, or downloaded
       short-video   a closed loop: a randomised log, HMUM learnt from it, and an A/B test against
       single strategies, fixed mixes and an oracle, in many worlds; writes report.html too
+      live-shop   a closed loop of ranking: base scores and ensembles learnt from a log, and an A/B
+      test of the searched formula, two cross-entropies, HarmonRank and an oracle; two minutes a
+      world; resumes, writes report.html too
     \b
     Examples:
       equipoise reproduce strata --data movielens_1m --seeds 3
@@ -94,12 +104,17 @@ def reproduce(
       equipoise reproduce shares --data standin-quad -m uniform -m MDP2 --seeds 10
       equipoise reproduce doses --data ihdp --seeds 10
       equipoise reproduce short-video --seeds 10 --out loop
+      equipoise reproduce live-shop --seeds 10 --out shops
     """
+    if what == "live-shop":
+        play_shop(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
+        return
     if what == "short-video":
         from equipoise.reproduce.closed_loop import Loop
 
         worlds = tuple(range(10 if seeds is None else seeds))
-        loop = Loop(worlds, 6 * rows, 10 * rows, stage, drift, estimator, target)
+        many = 10_000 if rows is None else rows
+        loop = Loop(worlds, 6 * many, 10 * many, stage, drift, estimator, target)
         play_loop(loop, out or Path("runs") / "short-video", json, quiet)
         return
     from equipoise.cli.show import as_json, progress
@@ -128,14 +143,38 @@ def reproduce(
 
 def play_loop(loop: Loop, out: Path, json: bool, quiet: bool) -> None:
     """Play the closed loop, write what came of it and print its table."""
-    from equipoise.cli.show import as_json, progress
+    from equipoise.cli.show import progress
     from equipoise.report.sections.closed_loop import loop_report
-    from equipoise.reproduce.closed_loop import as_markdown, play, write_results
+    from equipoise.reproduce.closed_loop import as_markdown, play
 
     with progress(quiet) as report:
         results = play(loop, report)
-    write_results(results, out, loop_report(results))
+    _publish(results, as_markdown(results), loop_report(results), out, json)
+
+
+def play_shop(
+    worlds: tuple[int, ...], requests: int | None, out: Path | None, json: bool, quiet: bool
+) -> None:
+    """The same of live shops."""
+    from equipoise.cli.show import progress
+    from equipoise.report.sections.live_shop import shop_report
+    from equipoise.reproduce.live_shop import Shop, as_markdown, play
+
+    place, shop = out or Path("runs") / "live-shop", Shop(worlds)
+    with progress(quiet) as report:
+        results = play(
+            shop if requests is None else replace(shop, requests=requests), place, report
+        )
+    _publish(results, as_markdown(results), shop_report(results), place, json)
+
+
+def _publish(results: dict[str, Any], text: str, page: str, out: Path, json: bool) -> None:
+    """Write what came of worlds, and print it."""
+    from equipoise.cli.show import as_json
+    from equipoise.reproduce.closed_loop import write_results
+
+    write_results(results, out, text, page)
     if json:
         as_json(results)
     else:
-        typer.echo(f"{as_markdown(results)}\nwritten to {out}; open {out / 'report.html'}")
+        typer.echo(f"{text}\nwritten to {out}; open {out / 'report.html'}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -20,6 +21,11 @@ SUPPLY_NOTES = """# The treatment is a share of exposure per category; skips are
 # 3 seconds.  space.move: no further than this from what a cluster is shown today;
 # policy.floors: skips may not rise; supply.inventory: no category may need more than 1.3
 # times today's exposure.
+"""
+
+SHOP_NOTES = """# Base scores p_* are of boosted trees learnt on the week before the log's: no row
+# of it was seen.  truth.parquet: the probability that a place is looked at, and of each
+# objective if it is.
 """
 
 
@@ -59,7 +65,8 @@ def simulate(
     Worlds: coupon (arms x metrics, costs), voucher (a dose of money), incentive (claims and known
     strata), placebo (no effect), criteo-like (its rates and features).  exposure: what share of
     twenty video categories users saw, minutes and skips; its plan finds the mixes that clusters of
-    users should see.
+    users should see.  live-shop: pages of ten live rooms with base scores that saw none of these
+    rows; its plan ranks for five metrics at once.
     (The closed loop of short videos is `equipoise reproduce short-video`.)
     \b
     Examples:
@@ -81,41 +88,49 @@ def simulate(
     from equipoise.core.errors import InputError
     from equipoise.core.snapshot import NOTHING, replacing
 
-    log, truth, text = (
-        _exposures(rows, seed, out) if world == "exposure" else _world(world, rows, seed, out)
-    )
     if out.exists():
         raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
+    own = OWN_FILES.get(world)
+    files = own(rows, seed, out) if own else _world(world, rows, seed, out)
     with replacing(out, NOTHING) as folder:
         folder.mkdir()
-        pq.write_table(log.table, folder / "log.parquet")
-        pq.write_table(truth, folder / "truth.parquet")
-        (folder / "plan.toml").write_text(text, encoding="utf-8")
+        pq.write_table(files.log, folder / "log.parquet")
+        pq.write_table(files.truth, folder / "truth.parquet")
+        (folder / "plan.toml").write_text(files.plan, encoding="utf-8")
     if json:
-        as_json(
-            {
-                "folder": str(out),
-                "rows": len(log),
-                "space": log.space.to_json(),
-                "metrics": log.metrics,
-            }
-        )
+        as_json({"folder": str(out), "rows": files.log.num_rows, **files.facts})
     else:
-        typer.echo(f"{log!r}\nwritten to {out}; next: equipoise run {out / 'plan.toml'}")
+        typer.echo(f"{files.said}\nwritten to {out}; next: equipoise run {out / 'plan.toml'}")
 
 
-def _world(world: str, rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
-    """The log of a simulator, its truth as a table, and the text of a plan."""
+class Files(NamedTuple):
+    """What a world writes: two tables, the text of a plan, and what is said of them."""
+
+    log: Any
+    truth: Any
+    plan: str
+    said: str
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, log: Log, truth: Any, plan: str) -> Files:
+        """The files of an experiment."""
+        facts = {"space": log.space.to_json(), "metrics": log.metrics}
+        return cls(log.table, truth, plan, repr(log), facts)
+
+
+def _world(world: str, rows: int, seed: int, out: Path) -> Files:
+    """The log of a simulator and its truth, with a plan."""
     import tomli_w
 
     from equipoise.data import SIMULATORS
 
     log, truth = SIMULATORS.load(world)(rows, seed=seed)
     header = HEADER.format(world=world, rows=rows, seed=seed, plan=out / "plan.toml")
-    return log, _truth_table(truth), header + "\n" + tomli_w.dumps(_plan(log, truth))
+    return Files.of(log, _truth_table(truth), header + "\n" + tomli_w.dumps(_plan(log, truth)))
 
 
-def _exposures(rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
+def _exposures(rows: int, seed: int, out: Path) -> Files:
     """The same of the world of exposures; its truth is what each user likes, and where more of it
     tires.
     """
@@ -133,7 +148,38 @@ def _exposures(rows: int, seed: int, out: Path) -> tuple[Log, Any, str]:
         }
     header = HEADER.format(world="exposure", rows=rows, seed=seed, plan=out / "plan.toml")
     plan = tomli_w.dumps(_supply_plan(list(log.roles.features)))
-    return log, pa.table(truth), header + SUPPLY_NOTES + "\n" + plan
+    return Files.of(log, pa.table(truth), header + SUPPLY_NOTES + "\n" + plan)
+
+
+def _live_shop(rows: int, seed: int, out: Path) -> Files:
+    """The second week of a live shop, with base scores learnt on the first."""
+    import tomli_w
+
+    from equipoise.data.simulators.live_shop import METRICS
+    from equipoise.reproduce.shop_log import SCORES, simulated_shop
+
+    shop = simulated_shop(rows, seed=seed)
+    objectives, profile = list(METRICS), shop.world.profile.column_names
+    ranking = {
+        "path": "log.parquet",
+        "scores": list(SCORES),
+        "objectives": objectives,
+        "request": "request",
+        "user": "viewer",
+        "time": "day",
+        "profile": profile,
+    }
+    header = HEADER.format(world="live-shop", rows=rows, seed=seed, plan=out / "plan.toml")
+    plan = header + SHOP_NOTES + "\n" + tomli_w.dumps({"ranking": ranking})
+    pages = len(set(shop.table["request"].to_pylist()))
+    said = f"{shop.table.num_rows:,} rooms on {pages:,} pages: {', '.join(objectives)}"
+    return Files(shop.table, shop.truth(), plan, said, {"objectives": objectives})
+
+
+OWN_FILES: dict[str, Callable[[int, int, Path], Files]] = {
+    "exposure": _exposures,
+    "live-shop": _live_shop,
+}
 
 
 def _supply_plan(features: list[str]) -> dict[str, Any]:

@@ -30,10 +30,10 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.scores import corrected
-from equipoise.core.snapshot import replacing
 from equipoise.data.simulators.short_video import METRICS, NOISE, SETS, Requests, ShortVideoWorld
 from equipoise.estimators import ESTIMATORS
 from equipoise.evaluation.base import student_interval
+from equipoise.reproduce.checkpoint import write_text
 from equipoise.treatments import Arms
 
 HMUM, ORACLE, MIX = "HMUM", "oracle", "s1+s2"
@@ -246,13 +246,12 @@ def percent(value: Sequence[float]) -> str:
     return f"{mean:+.2f} % [{low:+.2f}, {high:+.2f}]"
 
 
-def write_results(results: dict[str, Any], folder: Path, page: str) -> None:
+def write_results(results: dict[str, Any], folder: Path, text: str, page: str) -> None:
     """results.json, results.md and report.html, each whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
+    for name, content in (
         ("results.json", json.dumps(results, indent=1) + "\n"),
-        ("results.md", as_markdown(results)),
+        ("results.md", text),
         ("report.html", page),
     ):
-        with replacing(folder / name) as beside:
-            beside.write_text(text, encoding="utf-8")
+        write_text(folder / name, content)

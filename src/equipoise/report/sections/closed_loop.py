@@ -28,7 +28,7 @@ MARKS: dict[str, tuple[Mark, int]] = {  # mark and size of a policy
 def loop_report(results: dict[str, Any]) -> str:
     """The page of what `reproduce.closed_loop.play` found."""
     s, rows = results["settings"], {row["policy"]: row for row in results["rows"]}
-    won = ", ".join(f"{name} {_percent(rows['HMUM'][name])}" for name in METRICS)
+    won = ", ".join(f"{name} {percent_of(rows['HMUM'][name])}" for name in METRICS)
     title = f"HMUM in {len(s['worlds'])} short-video worlds, {s['stage']} stage"
     head = {
         "title": title,
@@ -37,7 +37,7 @@ def loop_report(results: dict[str, Any]) -> str:
         "made": {"version": metadata.version("equipoise")},
     }
     cards = [
-        Card(f"Lift of {m}", _percent(rows["HMUM"][m]), "", ["over none, all worlds"])
+        Card(f"Lift of {m}", percent_of(rows["HMUM"][m]), "", ["over none, all worlds"])
         for m in METRICS
     ]
     return render_page(head, cards, [_plane(rows), _protocol(results)])
@@ -57,7 +57,7 @@ def _plane(rows: dict[str, Any]) -> Section:
     points = []
     for name, row in rows.items():
         mark, size = MARKS.get(name, (RIVAL, 6))
-        hover = f"{name}: " + ", ".join(f"{m} {_percent(row[m])}" for m in METRICS)
+        hover = f"{name}: " + ", ".join(f"{m} {percent_of(row[m])}" for m in METRICS)
         points.append(
             {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": hover}
         )
@@ -71,7 +71,7 @@ def _plane(rows: dict[str, Any]) -> Section:
         joined=False,
     )
     add_line(plot, [100 * r[METRICS[0]][0] for r in fixed], [100 * r[METRICS[1]][0] for r in fixed])
-    cells = [[name, *(_span(row[m]) for m in METRICS)] for name, row in rows.items()]
+    cells = [[name, *(span_of(row[m]) for m in METRICS)] for name, row in rows.items()]
     twin = Table(
         "Lift of each policy over none, with its interval over worlds", ["policy", *METRICS], cells
     )
@@ -116,7 +116,7 @@ def _protocol(results: dict[str, Any]) -> Section:
         ),
         (
             f"Denominators floored: {100 * max(results['floored']):.1f}{GLUE}% of requests;"
-            f" both on: {_span(results['both_on'])}."
+            f" both on: {span_of(results['both_on'])}."
         ),
     ]
     words = Words(
@@ -127,9 +127,11 @@ def _protocol(results: dict[str, Any]) -> Section:
     )
 
 
-def _percent(interval: list[float]) -> str:
+def percent_of(interval: list[float]) -> str:
+    """The middle of an interval in percent."""
     return f"{100 * interval[0]:+.2f}{GLUE}%"
 
 
-def _span(interval: list[float]) -> str:
-    return f"{_percent(interval)} ({100 * interval[1]:+.2f} to {100 * interval[2]:+.2f})"
+def span_of(interval: list[float]) -> str:
+    """An interval in percent."""
+    return f"{percent_of(interval)} ({100 * interval[1]:+.2f} to {100 * interval[2]:+.2f})"
