@@ -15,7 +15,7 @@ from typing import Any
 
 from equipoise.core.errors import MissingExtra
 from equipoise.report.findings import Findings
-from equipoise.report.parts import Card, Section
+from equipoise.report.parts import Card, Chooser, Section
 from equipoise.report.sections.average_effects import averages
 from equipoise.report.sections.budget import buys
 from equipoise.report.sections.experiment import sound
@@ -26,6 +26,10 @@ from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards, provenance
 from equipoise.report.view import View
 
+TERMS = (
+    "pp = percentage points, the unit of a change in a percentage. Per head = averaged over"
+    " everybody, treated or not."
+)
 SECTIONS = (sound, averages, responds, ranks, buys, policy, value, provenance)
 
 
@@ -56,21 +60,30 @@ def render_report(findings: Findings) -> str:
     return render_page(findings, cards(view), sections(view))
 
 
-def render_page(head: Mapping[str, Any], cards: list[Card], sections: list[Section]) -> str:
+def render_page(
+    head: Mapping[str, Any],
+    cards: list[Card],
+    sections: list[Section],
+    kicker: str = "Experiment to policy",
+    terms: str = TERMS,
+) -> str:
     """A page of sections.   head: its title, its headline (sentences), the level of its intervals,
-    and what it was made with.
+    and what it was made with;  kicker: what stands above the title;  terms: what words mean.
     """
     environment, plotly_js = report_libraries()
     template = environment.get_template("template.html.j2")
-    script = _resource("page.js")
+    scripts = [plotly_js, _resource("page.js")]
+    if any(isinstance(block, Chooser) for section in sections for block in section.blocks):
+        scripts.append(_resource("chooser.js"))
     page: str = template.render(
         findings=head,
         cards=cards,
         sections=sections,
+        kicker=kicker,
+        terms=terms,
         style=_resource("style.css"),
-        script=script,
-        allowed=f"{_fingerprint(plotly_js)} {_fingerprint(script)}",
-        plotly_js=plotly_js,
+        scripts=scripts,
+        allowed=" ".join(map(_fingerprint, scripts)),
         spec_json=spec_json,
     )
     return page
@@ -120,7 +133,7 @@ def _finite(x: Any) -> Any:
 
 
 def _fingerprint(script: str) -> str:
-    """A script as a page's security policy names it: with these two allowed, no other script can
+    """A script as a page's security policy names it: with those of a page allowed, no other can
     run.
     """
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"

@@ -5,7 +5,7 @@ A `Section` holds blocks in reading order; ``kind`` names the template's macro t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 
@@ -70,6 +70,51 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Meter:
+    """A scale of a chooser.  ``signs``: marks that stand on it always, each a key, its value in
+    words and its place; places are 0..100, None where there is none.
+    """
+
+    name: str
+    ends: tuple[str, str]
+    signs: list[tuple[Key, str, float | None]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a chooser's weights.  ``cells``: on each meter its value, its span, and the
+    places of value, low and high.
+    """
+
+    group: int
+    weights: list[float]
+    words: str
+    cells: list[tuple[str, str, list[float | None]]]
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Sliders of weights: the page shows the setting of a group that is nearest to them."""
+
+    kind: ClassVar[str] = "chooser"
+    title: str
+    reading: str
+    weights: list[str]
+    groups: list[str]
+    meters: list[Meter]
+    settings: list[Setting]
+    start: int
+    twin: Table
+    keys: list[Key]
+    note: str = ""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script of the page reads."""
+        return {"settings": [asdict(setting) for setting in self.settings], "start": self.start}
+
+
+@dataclass(frozen=True)
 class Words:
     """A paragraph; ``quiet`` sets it small, for what is missing and why."""
 
@@ -125,7 +170,7 @@ class Card:
     notes: list[str]
 
 
-Block = Table | Figure | Words | Bullets | Checklist | Code
+Block = Table | Figure | Chooser | Words | Bullets | Checklist | Code
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ plane -> the drawings.
 from equipoise.report.plots.axes import line_at
 from equipoise.report.plots.bars import lollipops, stacks
 from equipoise.report.plots.curves import add_line, add_points, curve, name_points
-from equipoise.report.plots.intervals import dots, dumbbells, forest
+from equipoise.report.plots.intervals import dots, dumbbells, forest, levels
 from equipoise.report.plots.marks import (
     CHOSEN,
     CONTROL,
@@ -16,10 +16,12 @@ from equipoise.report.plots.marks import (
     OKABE_ITO,
     OTHER,
     RIVAL,
+    SYMBOLS,
     Mark,
     faded,
     marks_of,
     plain,
+    short,
 )
 from equipoise.report.plots.plane import plane
 
@@ -31,6 +33,7 @@ __all__ = [
     "OKABE_ITO",
     "OTHER",
     "RIVAL",
+    "SYMBOLS",
     "Mark",
     "add_line",
     "add_points",
@@ -39,11 +42,13 @@ __all__ = [
     "dumbbells",
     "faded",
     "forest",
+    "levels",
     "line_at",
     "lollipops",
     "marks_of",
     "name_points",
     "plain",
     "plane",
+    "short",
     "stacks",
 ]

@@ -69,7 +69,11 @@ def lollipops(
 
 
 def stacks(
-    names: Sequence[str], series: Sequence[tuple[str, str, Sequence[float]]], label: str
+    names: Sequence[str],
+    series: Sequence[tuple[str, str, Sequence[float]]],
+    label: str,
+    axis: str = "share of people, %",
+    name: str = "",
 ) -> Plot:
     """Bars that add up to 100 %.
 
@@ -81,6 +85,10 @@ def stacks(
         What, colour and shares in 0..1 of each segment, one share per bar.
     label : str
         The drawing in words.
+    axis : str, default "share of people, %"
+        Title of the axis.
+    name : str, default ""
+        What heads the panel.
 
     Returns
     -------
@@ -121,11 +129,11 @@ def stacks(
     height = HEAD + ROW * max(len(names), 2)
     spec = drawing(
         data,
-        axis_of("share of people, %", range=[0, 100], ticks=""),
+        axis_of(axis, range=[0, 100], ticks=""),
         {"showgrid": False},
         height,
         (),
         names,
     )
     spec["layout"]["barmode"] = "stack"
-    return Plot(spec, label, height, wide=True)
+    return Plot(spec, label, height, name, wide=True)

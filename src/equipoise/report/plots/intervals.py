@@ -53,14 +53,74 @@ def forest(
     >>> plot.spec["data"][0]["marker"]["color"]
     '#0072B2'
     """
+    said = [(unit.effect(i), unit.span(i)) for i in intervals]
+    full = [apart(i) for i in intervals]
+    return _rows(names, intervals, marks, unit, said, full, line_at(0), axis, name)
+
+
+def levels(
+    names: Sequence[str],
+    intervals: Sequence[Sequence[Any]],
+    marks: Sequence[Mark],
+    unit: Unit,
+    axis: str,
+    name: str,
+    against: float,
+) -> Plot:
+    """One row per name: its level with whiskers, against the level of one of them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One row each, the first on top.
+    intervals : sequence of [value, low, high]
+        In the metric's unit.
+    marks : sequence of Mark
+        Colour and symbol of each row.
+    unit : Unit
+        How values are scaled and written.
+    axis : str
+        Title of the axis.
+    name : str
+        What heads the panel.
+    against : float
+        Where a dashed line stands, in the metric's unit; NaN: nowhere.
+
+    Returns
+    -------
+    Plot
+        The drawing, with a label in words.
+
+    Examples
+    --------
+    >>> mark, unit = ("#0072B2", "circle"), Unit(1.0, "", "", "")
+    >>> levels(["a"], [[0.65, 0.6, 0.7]], [mark], unit, "AUC", "watch", 0.6).label
+    'watch: a 0.650, interval 0.600 to 0.700'
+    """
+    said = [(unit.of_level(i), unit.span(i, plus=False)) for i in intervals]
+    at = unit.scaled(against)
+    line = line_at(at, "dash") if at is not None else None
+    return _rows(names, intervals, marks, unit, said, [True] * len(said), line, axis, name)
+
+
+def _rows(
+    names: Sequence[str],
+    intervals: Sequence[Sequence[Any]],
+    marks: Sequence[Mark],
+    unit: Unit,
+    said: Sequence[tuple[str, str]],
+    full: Sequence[bool],
+    line: Spec | None,
+    axis: str,
+    name: str,
+) -> Plot:
+    """A row per name.   said: value and span of each in words;  full: whether its mark is."""
     data, titles = [], []
     for row, (who, interval, (colour, symbol)) in enumerate(
         zip(names, intervals, marks, strict=True)
     ):
-        text = unit.effect(interval) + (
-            f" [{unit.span(interval)}]" if has_interval(interval) else ""
-        )
-        fill = colour if apart(interval) else PAPER
+        value, span = said[row]
+        text = f"{value} [{span}]" if has_interval(interval) else value
         data.append(
             {
                 "type": "scatter",
@@ -69,7 +129,7 @@ def forest(
                 "y": [row],
                 "error_x": whiskers([interval], unit, colour, 2),
                 "marker": {
-                    "color": fill,
+                    "color": colour if full[row] else PAPER,
                     "symbol": symbol,
                     "size": 11,
                     "line": {"color": colour, "width": 2},
@@ -79,7 +139,7 @@ def forest(
                 "hoverinfo": "text",
             }
         )
-        titles.append(_row_title(row, f"{plain(who)}  <b>{html.escape(unit.effect(interval))}</b>"))
+        titles.append(_row_title(row, f"{plain(who)}  <b>{html.escape(value)}</b>"))
     rows = max(len(names), 1)
     height = HEAD + (ROW + 12) * rows
     axes = axis_of(axis, nticks=6, ticks="")
@@ -90,11 +150,10 @@ def forest(
         "zeroline": False,
         "ticks": "",
     }
-    spec = drawing(data, axes, bare, height, [line_at(0)])
+    spec = drawing(data, axes, bare, height, [line] if line else [])
     spec["layout"]["annotations"] = titles
     summary = "; ".join(
-        f"{who} {unit.effect(i)}, interval {unit.span(i)}"
-        for who, i in zip(names, intervals, strict=True)
+        f"{who} {value}, interval {span}" for who, (value, span) in zip(names, said, strict=True)
     )
     return Plot(spec, f"{name}: {summary}", height, name)
 

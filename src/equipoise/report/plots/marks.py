@@ -90,9 +90,31 @@ def plain(text: str, longest: int = LONGEST) -> str:
     >>> plain("letters  <b>")
     'letters &lt;b&gt;'
     """
+    return html.escape(short(text, longest), quote=False)
+
+
+def short(text: str, longest: int = LONGEST) -> str:
+    """Text on one line, cut to length; for titles of axes, which are escaped where they are drawn.
+
+    Parameters
+    ----------
+    text : str
+        Any text; white space becomes single spaces.
+    longest : int, default 30
+        The most letters.
+
+    Returns
+    -------
+    str
+        As it is, not escaped.
+
+    Examples
+    --------
+    >>> short("a very long name", 6)
+    'a ver…'
+    """
     one_line = " ".join(text.split())
-    cut = one_line if len(one_line) <= longest else one_line[: longest - 1].rstrip() + "\u2026"
-    return html.escape(cut, quote=False)
+    return one_line if len(one_line) <= longest else one_line[: longest - 1].rstrip() + "\u2026"
 
 
 def faded(colour: str, alpha: float = 0.18) -> str:

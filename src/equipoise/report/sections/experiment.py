@@ -15,32 +15,39 @@ from equipoise.report.view import View
 FINE_SMD = 0.1
 CHANCE = 3.0  # standard errors that chance does not explain
 MOST_FEATURES = 15
+STATUSES = ("fail", "warn", "note", "ok")  # the worst first
 EVIDENCE_ROWS = 30  # rows of a check's table that a page can carry
 
 
 def sound(view: View) -> Section:
     """1. Is the experiment sound?"""
     experiment = view.findings["experiment"]
-    counts = {
-        status: sum(c["status"] == status for c in experiment["checks"])
-        for status in ("fail", "warn", "note", "ok")
-    }
     blocks: list[Block] = [_arms_table(view)] if experiment["arms"] else []
-    checks = sorted(
-        experiment["checks"], key=lambda c: ("fail", "warn", "note", "ok").index(_status(c))
-    )
-    if checks:
-        blocks.append(
-            Checklist([Checked(_status(c), c["name"], c["summary"], _evidence(c)) for c in checks])
-        )
+    if experiment["checks"]:
+        blocks.append(checklist(experiment["checks"]))
     blocks.append(_balance(view))
     rows = (
         f"{plural(experiment['rows'], 'row')}, {plural(experiment['features'], 'feature')};"
         f" {experiment['space']}."
     )
     return Section(
-        "sound", "Experiment", "Is the experiment sound?", f"{verdict(counts)} {rows}", blocks
+        "sound",
+        "Experiment",
+        "Is the experiment sound?",
+        f"{verdict(counts_of(experiment['checks']))} {rows}",
+        blocks,
     )
+
+
+def counts_of(checks: list[Check]) -> dict[str, int]:
+    """How many checks have each status."""
+    return {status: sum(c["status"] == status for c in checks) for status in STATUSES}
+
+
+def checklist(checks: list[Check]) -> Checklist:
+    """The checks with their evidence, the worst first."""
+    order = sorted(checks, key=lambda c: STATUSES.index(_status(c)))
+    return Checklist([Checked(_status(c), c["name"], c["summary"], _evidence(c)) for c in order])
 
 
 def verdict(counts: dict[str, int]) -> str:
@@ -59,7 +66,7 @@ def verdict(counts: dict[str, int]) -> str:
 
 
 def _status(check: Check) -> str:
-    return check["status"] if check["status"] in ("fail", "warn", "note", "ok") else "note"
+    return check["status"] if check["status"] in STATUSES else "note"
 
 
 def _evidence(check: Check) -> Table | None:
