@@ -339,6 +339,15 @@ def test_a_place_that_cannot_be_asked_is_not_taken_for_a_free_one(tmp_path, monk
     assert read_snapshot(place).parts == PARTS
 
 
+def test_what_a_publish_within_left_behind_is_not_published(tmp_path):
+    with replacing(tmp_path / "run") as beside:
+        beside.mkdir()
+        write_snapshot(beside / "policy", PARTS, {})
+        (beside / ".policy.equipoise-left").mkdir()
+        (beside / ".policy.equipoise-left" / "policy").write_text("an earlier one")
+    assert [entry.name for entry in (tmp_path / "run").iterdir()] == ["policy"]
+
+
 def test_a_lock_that_does_not_close_hides_no_refusal(tmp_path, monkeypatch):
     """The error says where the finished work is, whatever else goes wrong."""
     real = os.close

@@ -195,9 +195,12 @@ def test_names_alone_are_no_earlier_run(ran, tmp_path, harm):
         run_folder.EARLIER_RUN.check(out)
 
 
-def test_a_package_without_a_version_ends_no_run(ran):
-    facts = run_folder.run_facts(ran.world.plan, ["numpy", "no-such-package"], "", "")
+def test_a_package_without_a_version_ends_no_run(ran, monkeypatch):
+    versions = run_folder.versions_of(["numpy", "no-such-package"])
+    facts = run_folder.run_facts(ran.world.plan, versions, "", "")
     assert facts["packages"] == {"numpy": np.__version__, "no-such-package": "unknown"}
+    monkeypatch.setattr(run_folder, "version", lambda package: None)  # metadata that is not to read
+    assert run_folder.versions_of(["numpy"]) == {"numpy": "unknown"}
 
 
 def test_findings_that_are_none(tmp_path):

@@ -1,3 +1,3 @@
-"""What ships: a model with its costs and its rule, the mixes of clusters, and files of units
-through any of them.
+"""What ships: a model with its costs and its rule, the mixes of clusters, the ranking of
+candidates, and files of units through any of them.
 """

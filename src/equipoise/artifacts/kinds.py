@@ -21,6 +21,7 @@ ARTIFACTS = Registry(
     {
         "policy": "equipoise.artifacts.policy:scorer_of",
         "mixes": "equipoise.artifacts.mixes:mix_policy_of",
+        "ranking": "equipoise.artifacts.ranking:ranking_policy_of",
     },
 )
 

@@ -153,6 +153,27 @@ class MixesMeta(MetaTable):
     columns: ColumnsMeta | None = None
 
 
+class SavedRankerMeta(MetaTable):
+    """What `ranker_parts` gives; its tree is checked where it is walked."""
+
+    ranker: dict[str, Any]
+    format: Literal[1]
+
+
+class RankingMeta(MetaTable):
+    """What ranks the candidates of requests."""
+
+    features: FeaturesMeta
+    ranker: SavedRankerMeta
+    models: dict[str, SavedRankerMeta]
+    scores: list[str]
+    profile: list[str]
+    model_columns: list[str]
+    request: str | None
+    item: str | None
+    columns: ColumnsMeta
+
+
 def check_meta(schema: type[MetaTable], meta: Mapping[str, Any]) -> None:
     """Hold a meta against its schema.
 

@@ -44,7 +44,7 @@ def check(
     Exit code 0: no check failed; 1: a check failed; 2: the log cannot be read.
     \b
     Examples:
-      equipoise check plan.toml
+      equipoise check plan.toml         # also one with [ranking]
       equipoise check hillstrom
       equipoise check log.csv -t arm -y visit -y spend --arms none,mail --protected age
     """
@@ -52,24 +52,31 @@ def check(
     from equipoise.core.checks import check_log
     from equipoise.pipeline.plan.log import open_log
 
-    log = open_log(
-        plan_of(
-            source,
-            treatment,
-            outcome,
-            feature,
-            protected,
-            arms,
-            id=id,
-            group=group,
-            propensity=propensity,
-        )
+    plan = plan_of(
+        source,
+        treatment,
+        outcome,
+        feature,
+        protected,
+        arms,
+        id=id,
+        group=group,
+        propensity=propensity,
     )
-    checks = check_log(log)
-    if json:
-        as_json({"log": repr(log), "checks": checks})
+    if plan.ranking is not None:
+        from equipoise.pipeline.ranking.check import check_plan
+
+        said, checks = (
+            f"a log to rank: {plan.ranking.path or plan.ranking.dataset}",
+            check_plan(plan),
+        )
     else:
-        typer.echo(repr(log))
+        log = open_log(plan)
+        said, checks = repr(log), check_log(log)
+    if json:
+        as_json({"log": said, "checks": checks})
+    else:
+        typer.echo(said)
         table(
             [{**row, "status": MARKS[row["status"]]} for row in checks],
             ["status", "name", "summary"],

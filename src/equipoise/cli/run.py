@@ -29,11 +29,13 @@ def run(
     \b
     Writes a folder: report.html, effects.parquet, assignments.parquet, metrics.json, policy/.
     A plan with [supply] finds the mix that each cluster of users should see, and writes
-    mixes.parquet instead. It is written beside its place and renamed, so it is whole or absent; an
+    mixes.parquet instead. One with [ranking] learns to rank candidates for several objectives, and
+    writes scores.parquet. It is written beside its place and renamed, so it is whole or absent; an
     earlier run there is replaced. \b
     Examples:
       equipoise run examples/voucher.toml
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json
+      equipoise run examples/ranking.toml
     """
     import os
 

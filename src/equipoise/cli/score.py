@@ -53,12 +53,14 @@ def score(
     counted; where they are most of a column, a caution says so.
 
     The policy of a plan with [supply] gives each user the mix of their cluster, one column a
-    category.
+    category.  That of a plan with [ranking] gives each candidate a score and its place in its
+    request; a request's rows stand together in the file.
 
     \b
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
       equipoise score equipoise-run/policy this-month.parquet --hold
+      equipoise score runs/ranking/policy candidates.parquet --out ranked.parquet
     """
     from equipoise.artifacts.batch import score_file
     from equipoise.cli.show import as_json, table
@@ -79,7 +81,10 @@ def score(
     ]
     if lacks:
         table(lacks, ["column", "lacks", "units"])
-    typer.echo(f"{summary['units']:,} units{_spend(summary)}, written to {out}")
+    what = f"units{_spend(summary)}"
+    if "requests" in summary:
+        what = f"candidates of {summary['requests']:,} requests"
+    typer.echo(f"{summary['units']:,} {what}, written to {out}")
 
 
 def _spend(summary: dict[str, Any]) -> str:

@@ -107,6 +107,8 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
         with _locked(shelter):
             beside = shelter / final.name
             yield beside
+            for left in beside.glob(f".*{SHELTER}*"):  # of what was published in the block
+                shutil.rmtree(left)
             _flush(beside)
             with _locked(final.parent):
                 _publish(beside, final, shelter, earlier)

@@ -3,6 +3,8 @@ is one line here.
 
 targeting    who gets which candidate                              `pipeline.targeting`
 supply       which mix each cluster of users sees, by [supply]     `pipeline.supply.run`
+ranking      how candidates are ranked for several objectives, by  `pipeline.ranking.run`
+             [ranking]
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ JOBS = Registry(
     {
         "targeting": "equipoise.pipeline.targeting:JOB",
         "supply": "equipoise.pipeline.supply.run:JOB",
+        "ranking": "equipoise.pipeline.ranking.run:JOB",
     },
 )
 
@@ -42,8 +45,8 @@ def run(
         From `read_plan` or `make_plan`.
     out : Path or str
         The run folder: report.html, metrics.json, effects.parquet, assignments.parquet (of a supply
-        plan: mixes.parquet), policy/, and times.json, the only file in which two runs of one plan
-        differ.
+        plan: mixes.parquet; of a ranking: scores.parquet), policy/, and times.json, the only file
+        in which two runs of one plan differ.
     progress : callable, optional
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional

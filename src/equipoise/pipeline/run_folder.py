@@ -1,5 +1,5 @@
-"""The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet),
-metrics.json, policy/ and times.json; whole or absent.
+"""The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet, or
+scores.parquet and base_scores.parquet), metrics.json, policy/ and times.json; whole or absent.
 
 Two runs of one plan differ in times.json alone.
 
@@ -36,11 +36,12 @@ REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
     "metrics.json",
     "policy",
 )
-MIXES, TIMES = "mixes.parquet", "times.json"
+MIXES, SCORES, BASE_SCORES = "mixes.parquet", "scores.parquet", "base_scores.parquet"
+TIMES = "times.json"
 MARK = b'<meta name="generator" content="Equipoise">'
 MARK_BEFORE_0_2 = b"default-src 'none'; style-src 'unsafe-inline'; script-src"
 HEAD = 2000  # bytes of a report that hold its mark
-OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, METRICS, POLICY, TIMES}
+OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, METRICS, POLICY, TIMES}
 
 
 def check_out(out: Path) -> None:
@@ -138,7 +139,9 @@ def write_times(path: Path, seconds: float) -> None:
     path.write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n", encoding="utf-8")
 
 
-def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str) -> dict[str, Any]:
+def run_facts(
+    plan: Plan, versions: Mapping[str, str], snapshot: str, command: str
+) -> dict[str, Any]:
     """How a run was made, to make it again."""
     return {
         "version": __version__,
@@ -148,14 +151,18 @@ def run_facts(plan: Plan, packages: Collection[str], snapshot: str, command: str
         "snapshot": snapshot,
         "plan": without_places(plan.text),
         "python": platform.python_version(),
-        "packages": {name: _version_of(name) for name in packages},
+        "packages": dict(versions),
     }
 
 
+def versions_of(packages: Collection[str]) -> dict[str, str]:
+    """The versions of packages; one that says none, or cannot be asked, ends no run."""
+    return {name: _version_of(name) for name in packages}
+
+
 def _version_of(package: str) -> str:
-    """A package that says no version, or cannot be asked, ends no run."""
     try:
-        return version(package)
+        return version(package) or "unknown"
     except (PackageNotFoundError, OSError):
         return "unknown"
 

@@ -9,6 +9,7 @@ folder     written beside and renamed                               `folder`
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def run_targeting(
     """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the
     findings.
     """
-    started = time.perf_counter()
+    started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     study = make_study(plan, progress)
     solved = solve_folds(study.task)
     findings = findings_of(study, solved, progress)
@@ -54,7 +55,7 @@ def run_targeting(
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))
-        findings["made"] = provenance(study, snapshot, command)
+        findings["made"] = provenance(study, versions, snapshot, command)
         _write(beside, study, solved, findings)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
@@ -192,7 +193,9 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     return rows
 
 
-def provenance(study: Study, snapshot: str, command: str) -> dict[str, Any]:
+def provenance(
+    study: Study, versions: Mapping[str, str], snapshot: str, command: str
+) -> dict[str, Any]:
     """How the run was made, to make it again."""
     own = {
         "rows": len(study.log),
@@ -200,7 +203,7 @@ def provenance(study: Study, snapshot: str, command: str) -> dict[str, Any]:
         "cost": study.costs.to_json(),
         "method": METHOD,
     }
-    return files.run_facts(study.plan, PACKAGES, snapshot, command) | own
+    return files.run_facts(study.plan, versions, snapshot, command) | own
 
 
 METHOD = (

@@ -54,6 +54,14 @@ RANKERS = Registry(
     },
 )
 
+SCORE_MODELS = Registry(
+    "model of base scores",
+    {
+        "trees": "equipoise.ranking.base_scores.trees:BoostedScores",
+        "mmoe": "equipoise.ranking.base_scores.mmoe:MMoEScores",
+    },
+)
+
 NAMES = {
     "Ranker": "equipoise.ranking.base",
     "BoostedScores": "equipoise.ranking.base_scores.trees",
@@ -78,4 +86,4 @@ NAMES = {
     "save_ranker": "equipoise.ranking.serialisation",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
-__all__ = ["RANKERS", *NAMES]
+__all__ = ["RANKERS", "SCORE_MODELS", *NAMES]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc]
     __metadata_request__predict = {"profile": True}
     __metadata_request__score = {name: True for name in ROUTED}
 
+    kind: ClassVar[str] = "ensemble"
     objective_weight: Any
     scores: str
     random_state: int

@@ -7,7 +7,7 @@ rows of both kinds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,19 +126,47 @@ def check_scores(X: Any, kind: str) -> tuple[Floats, tuple[str, ...]]:
     values, names = matrix(X)
     if values.shape[1] == 0:
         raise InputError("X", "have a column for each base score", f"shape {values.shape}")
+    refuse_scores(values, names, kind)
+    return values, names
+
+
+def refuse_scores(
+    values: Floats, names: Sequence[str], kind: str, start: int = 0, fix: str = ""
+) -> None:
+    """Refuse base scores of which one is not what they were promised to be.
+
+    Parameters
+    ----------
+    values : array, (n, S)
+        The scores.
+    names : sequence of str, (S,)
+        Their names.
+    kind : str
+        "probability" or "number".
+    start : int, default 0
+        The number of the first row, for the error.
+    fix : str, default ""
+        What to do where they are no probabilities.
+
+    Raises
+    ------
+    InputError
+        Naming the score and the row.
+
+    Examples
+    --------
+    >>> refuse_scores(np.array([[0.5], [2.0]]), ["p_buy"], "number")
+    """
     good = np.isfinite(values)
     if kind == "probability":
         good &= (values >= 0) & (values <= 1)
-    if not good.all():
-        row, j = (int(i) for i in np.argwhere(~good)[0])
-        fix = (
-            "fill or drop the row"
-            if np.isnan(values[row, j])
-            else 'say scores="number" if they are no probabilities'
-        )
-        what, got = f"score {names[j]!r}", values[row, j]
-        raise InputError(what, f"be {SCORES[kind]}", got, f"row {row}", fix)
-    return values, names
+    if good.all():
+        return
+    row, j = (int(i) for i in np.argwhere(~good)[0])
+    fix = fix or 'say scores="number" if they are no probabilities'
+    fix = "fill or drop the row" if np.isnan(values[row, j]) else fix
+    what, got = f"score {names[j]!r}", values[row, j]
+    raise InputError(what, f"be {SCORES[kind]}", got, f"row {start + row}", fix)
 
 
 def ranking_rows(

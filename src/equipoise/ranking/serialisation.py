@@ -1,8 +1,9 @@
-"""Save and load any ranker, without code of its own and without pickle.
+"""Save and load any ranker, and any model of base scores, without code of its own and without
+pickle.
 
 A ranker is its constructor's arguments and what it has learnt (names ending in ``_``): numbers,
-text, lists and dicts stand in the manifest, arrays are parts.  Loading makes registered rankers
-only; what is loaded answers bit for bit like what was saved.
+text, lists and dicts stand in the manifest, arrays and long texts are parts.  Loading makes what
+is registered only; what is loaded answers bit for bit like what was saved.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.snapshot import as_written, read_snapshot, write_snapshot
-from equipoise.ranking import RANKERS
+from equipoise.ranking import RANKERS, SCORE_MODELS
 
 FORMAT = 1
+LONG = 1_000  # characters, from which a text is a part
 
 
 def save_ranker(ranker: Any, folder: Path | str) -> str:
@@ -88,7 +90,7 @@ def ranker_parts(ranker: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
 
     Parameters
     ----------
-    ranker : Ranker
+    ranker : Ranker or ScoreModel
         Fitted.
 
     Returns
@@ -105,9 +107,11 @@ def ranker_parts(ranker: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
     >>> ranker_from_parts(parts, meta).index_
     0
     """
-    name, label = RANKERS.find(type(ranker)), type(ranker).__name__
+    kind, label = type(ranker), type(ranker).__name__
+    name = RANKERS.find(kind) or SCORE_MODELS.find(kind)
     if name is None:
-        raise InputError(label, "be a registered ranker", label, fix=f"they are {list(RANKERS)}")
+        fix = f"they are {[*RANKERS, *SCORE_MODELS]}"
+        raise InputError(label, "be a registered ranker", label, fix=fix)
     state = {key: value for key, value in vars(ranker).items() if key.endswith("_")}
     if not state:
         fix = "call fit first"
@@ -130,7 +134,7 @@ def ranker_from_parts(parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> An
 
     Returns
     -------
-    Ranker
+    Ranker or ScoreModel
         Fitted.
 
     Examples
@@ -142,7 +146,8 @@ def ranker_from_parts(parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> An
         fix = "use the version that wrote it"
         raise SnapshotError("a ranker's format", f"be {FORMAT}", sorted(meta), fix=fix)
     with as_written():
-        ranker = RANKERS.load(tree["ranker"])(**_thing(tree["arguments"], parts))
+        registry = RANKERS if tree["ranker"] in RANKERS else SCORE_MODELS
+        ranker = registry.load(tree["ranker"])(**_thing(tree["arguments"], parts))
         vars(ranker).update(_thing(tree["state"], parts))
         return ranker
 
@@ -157,6 +162,10 @@ def _plain(thing: Any, where: str, parts: dict[str, bytes]) -> Any:
         return {"$array": name}
     if isinstance(thing, np.ndarray):
         return {"$labels": [str(item) for item in thing.tolist()]}
+    if isinstance(thing, str) and len(thing) >= LONG:
+        name = f"texts/{len(parts):04d}.txt"
+        parts[name] = thing.encode()
+        return {"$text": name}
     if isinstance(thing, np.generic):
         thing = thing.item()
     if isinstance(thing, float) and not math.isfinite(thing):
@@ -179,6 +188,8 @@ def _thing(node: Any, parts: Mapping[str, bytes]) -> Any:
         return node
     if "$array" in node:
         return np.load(io.BytesIO(parts[node["$array"]]), allow_pickle=False)
+    if "$text" in node:
+        return parts[node["$text"]].decode()
     if "$labels" in node:
         return np.asarray(node["$labels"], dtype=object)
     if "$float" in node:

@@ -42,7 +42,7 @@ def test_the_mean_over_objectives_pools_their_variances():
     spread = rng.standard_normal((1, 1, 50, 3)) * [1.0, 2.0, np.nan]
     spread[..., 0, 1] = np.nan  # a replicate without a positive of the second
     draws = Draws(np.array([[[0.5, 0.7, np.nan]]]), spread, np.array([9.0, np.nan, 5.0]))
-    whole = draws.with_mean()
+    whole = draws.with_mean(np.ones(3))
     assert whole.value[0, 0, 3] == pytest.approx(0.6)
     v = np.array([spread[0, 0, :, 0].var(ddof=1), spread[0, 0, 1:, 1].var(ddof=1)])
     assert whole.df[3] == pytest.approx(welch(v, np.array([9.0, 1.0])))

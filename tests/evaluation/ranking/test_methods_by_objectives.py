@@ -85,6 +85,25 @@ def test_the_table_holds_values_coverage_and_paired_gains():
     assert table.positives.tolist() == labels.sum(axis=0).tolist()
 
 
+def test_the_mean_counts_objectives_by_their_weights():
+    labels, scores, group, user = world(3)
+    arguments = {"groups": group, "users": user, "seed": 1}
+    even, one = (
+        ranking_metrics(scores, labels, **arguments, objective_weight=weight)
+        for weight in ([2, 2], [1, 3])
+    )
+    plain = ranking_metrics(scores, labels, **arguments)
+    assert even.estimate("auc", "good") == plain.estimate("auc", "good")
+    cells = [one.estimate("auc", "good", name).value for name in ("y0", "y1")]
+    assert one.estimate("auc", "good").value == pytest.approx(np.dot(cells, [0.25, 0.75]))
+    alone = ranking_metrics(scores, labels, **arguments, objective_weight=[0, 1])
+    mean, cell = alone.estimate("auc", "good"), alone.estimate("auc", "good", "y1")
+    assert (mean.value, mean.low, mean.high) == pytest.approx((cell.value, cell.low, cell.high))
+    for wrong in ([1], [-1, 2], [0, 0], [np.nan, 1]):
+        with pytest.raises(InputError, match="objective_weight must be 2 numbers >= 0"):
+            ranking_metrics(scores, labels, **arguments, objective_weight=wrong)
+
+
 def test_pairing_narrows_the_difference_of_like_scores():
     labels, scores, group, user = world(2, users=300)
     near = scores["good"] + np.random.default_rng(0).integers(0, 2, len(group))

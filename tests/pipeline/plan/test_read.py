@@ -249,3 +249,46 @@ def test_a_misspelt_estimator_ends_before_data_are_read(table, tmp_path):
     with pytest.raises(PlanError, match=f"{says}") as error:
         make_plan({"log": log, **keys}, base=tmp_path, where="plan.toml")
     assert error.value.where == f"[{table}], in plan.toml"
+
+
+RANKING = {"path": "log.parquet", "scores": ["p"], "objectives": ["buy", "like"]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "match"),
+    [
+        ({"path": None}, 'have path = "file" or dataset'),
+        ({"objectives": None}, "name the objectives of the file"),
+        ({"objectives": ["buy", "buy"]}, "name every objective once"),
+        ({"objectives": ["mean"]}, "no objective 'mean'"),
+        ({"scores": []}, "name the scores of the file, or models of them"),
+        ({"parts": [0.5, 0.5]}, "three shares"),
+        ({"parts": [0.5, 0.4, 0.2]}, "sum to 1"),
+        ({"until": [1, 2]}, "name the column of times"),
+        ({"time": "t", "until": [1]}, "two times in until"),
+        ({"time": "t", "until": [1, 2], "parts": [0.6, 0.2, 0.2]}, "parts or until"),
+        ({"pairs": "request"}, "name the column of requests"),
+        ({"rivals": ["formula", "formula"]}, "name every rival once"),
+        ({"rivals": ["formla"]}, "registered ranker; got 'formla' .* 'formula'"),
+        ({"base": {"models": ["tree"]}}, "registered model of base scores; .* 'trees'"),
+        ({"base": {"part": 0.3, "until": 3}}, "part or until"),
+        ({"params": {"width": 3}}, "name the method that params are of"),
+        ({"weights": {"buy": 0.0}}, "a weight other than 0"),
+        ({"floors": [{"objective": "buy", "lose": 2}]}, "be less than or equal to 1"),
+        ({"score": ["p"]}, "key 'score' must be known; .* did you mean 'scores'"),
+    ],
+)
+def test_a_ranking_that_cannot_be(keys, match):
+    table = {name: value for name, value in (RANKING | keys).items() if value is not None}
+    with pytest.raises(PlanError, match=match):
+        make_plan({"ranking": table})
+
+
+def test_a_ranking_names_its_own_rows():
+    plan = make_plan({"ranking": RANKING})
+    assert plan.job == "ranking"
+    assert plan.ranking.methods == ("best-single-score", "formula", "balanced-bce", "harmonrank")
+    named = make_plan({"ranking": RANKING | {"method": "harmonrank", "rivals": []}})
+    assert named.ranking.methods == ("harmonrank", "formula")
+    with pytest.raises(PlanError, match=r"not with \[policy\]"):
+        make_plan({"ranking": RANKING, "policy": {}})

@@ -4,6 +4,8 @@ learn.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +13,9 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from equipoise.core.errors import InputError
-from equipoise.ranking import BoostedScores, MMoEScores
+from equipoise.ranking import BoostedScores, MMoEScores, ranker_from_parts, ranker_parts
 from equipoise.ranking.base_scores.mmoe import _logits
+from equipoise.ranking.base_scores.table import score_table
 
 MODELS = {
     "trees": BoostedScores(40, num_leaves=4),
@@ -92,3 +95,14 @@ def test_the_forward_by_numpy_is_the_net():
     u = 4 * torch.rand(20, 3, dtype=torch.double)
     weights = {key: part.detach().numpy() for key, part in net.state_dict().items()}
     np.testing.assert_allclose(_logits(weights, u.numpy()), net(u).detach().numpy(), atol=1e-12)
+
+
+@every_model
+def test_it_is_saved_without_code_and_says_the_same(name):
+    X, y, _ = log(n=400)
+    model = clone(MODELS[name]).fit(X, y)
+    parts, meta = ranker_parts(model)
+    again = ranker_from_parts(parts, json.loads(json.dumps(meta)))
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    table = score_table({"one": model, "two": again}, X, taken=("p_click_one",))
+    assert table.column_names == ["p_click_one_", "p_buy_one", "p_click_two", "p_buy_two"]

@@ -39,19 +39,22 @@ class Draws:
     replicates: Floats
     df: Floats
 
-    def with_mean(self) -> Draws:
-        """The same with one column more: the mean over the columns that have a value."""
-        valid = ~np.isnan(self.value).any(axis=(0, 1))
+    def with_mean(self, share: Floats) -> Draws:
+        """The same with one column more: the mean over the columns that have a value.   share:
+        (C,), what each counts.
+        """
+        valid = ~np.isnan(self.value).any(axis=(0, 1)) & (share > 0)
         if not valid.any():
             nothing = [
                 np.full((*part.shape[:-1], 1), np.nan) for part in (self.value, self.replicates)
             ]
             return self._beside(nothing[0], nothing[1], np.array([np.nan]))
-        replicates = self.replicates[..., valid].mean(axis=-1, keepdims=True)
-        variance = _variance(self.replicates[..., valid], axis=2).mean(axis=(0, 1))
+        part = share[valid] / share[valid].sum()
+        replicates = (self.replicates[..., valid] @ part)[..., None]
+        variance = part**2 * _variance(self.replicates[..., valid], axis=2).mean(axis=(0, 1))
         known = np.maximum(np.nan_to_num(self.df[valid], nan=1.0), 1.0)
         df = welch(variance, known) if np.isfinite(self.df[valid]).any() else np.nan
-        value = self.value[..., valid].mean(axis=-1, keepdims=True)
+        value = (self.value[..., valid] @ part)[..., None]
         return self._beside(value, replicates, np.array([df]))
 
     def _beside(self, value: Floats, replicates: Floats, df: Floats) -> Draws:

@@ -39,6 +39,8 @@ class Judge:
         What a group weighs in GAUC.
     seeds : array of uint64, (B,)
         Of the replicates.
+    share : array, (M,)
+        What each objective counts in a mean over them.
     """
 
     rows: LabelledRows
@@ -47,6 +49,7 @@ class Judge:
     places: int
     weight: str
     seeds: NDArray[np.uint64]
+    share: Floats
 
     def draws(self, scores: Mapping[str, Floats]) -> tuple[dict[str, Draws], GroupMean]:
         """AUC, GAUC and NDCG of every score, and the coverage of groups.   scores: (n, S) each."""
@@ -70,7 +73,7 @@ class Judge:
         effective = [self.users.effective_cases(self.rows)]
         effective += [self.users.effective(self.users.totals(table.sums[1])) for table in tables]
         parts = {
-            name: Draws(value[i], replicates[i], effective[i] - 1).with_mean()
+            name: Draws(value[i], replicates[i], effective[i] - 1).with_mean(self.share)
             for i, name in enumerate(names)
         }
         return parts, means[0]

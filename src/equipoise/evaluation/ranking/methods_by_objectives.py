@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
@@ -216,6 +217,7 @@ def ranking_metrics(
     sample_weight: Any = None,
     objectives: Sequence[str] | None = None,
     against: str | None = None,
+    objective_weight: ArrayLike | None = None,
     k: int = 10,
     weight: str = "size",
     draws: int = 200,
@@ -244,6 +246,8 @@ def ranking_metrics(
         Names; None: those of the frame's columns, or y0, y1, ....
     against : str, default None
         The method that gains are over; None: the first.
+    objective_weight : array-like, (M,), default None
+        What each objective counts in "mean", >= 0; None: all alike.
     k : int, default 10
         Places of NDCG, >= 1.
     weight : {"size", "uniform", "pairs"}, default "size"
@@ -293,6 +297,7 @@ def ranking_metrics(
         check_places(k),
         weight,
         replicate_seeds(draws, seed),
+        _objective_shares(objective_weight, len(rows.objectives)),
     )
     parts, coverage = judge.draws(columns)
     copies = parts["auc"].value.shape[1]
@@ -316,6 +321,20 @@ def ranking_metrics(
         _notes(rows, measures),
         level,
     )
+
+
+def _objective_shares(weight: ArrayLike | None, count: int) -> Floats:
+    """What each of some objectives counts, of sum 1."""
+    values = np.ones(count) if weight is None else np.asarray(weight, np.float64)
+    if (
+        values.shape != (count,)
+        or not ((values >= 0) & (values < np.inf)).all()
+        or not values.any()
+    ):
+        must = f"be {count} numbers >= 0, one per column of labels, not all 0"
+        raise InputError("objective_weight", must, weight)
+    shares: Floats = values / values.sum()
+    return shares
 
 
 def _score_columns(scores: Any, n: int) -> dict[str, Floats]:

@@ -16,11 +16,14 @@ from equipoise.core.space import Space
 from equipoise.core.suggest import among, nearest
 from equipoise.estimators import ESTIMATORS, BoostedTrees
 from equipoise.estimators.strata import STRATA_ESTIMATORS, BoostedClasses
+from equipoise.pipeline.plan.ranking import RankingPlan
 from equipoise.pipeline.plan.schema import EstimatorPlan, Plan, StrataPlan
+from equipoise.ranking import RANKERS, SCORE_MODELS
 
 ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 LARGEST = 10**9
 LIMITS = {"random_state": (0, 2**32 - 1), "cv": (2, 50), "n_jobs": (-1, 4096)}
+RANKING = "[ranking]"
 CLASSES = "cells"  # the setting of a strata estimator that is a model of classes
 
 
@@ -34,6 +37,24 @@ def make_estimator(plan: EstimatorPlan, space: Space, seed: int) -> Any:
 def make_strata_estimator(plan: StrataPlan, space: Space, seed: int) -> Any:
     """The estimator of strata of a plan."""
     return _registered(STRATA_ESTIMATORS, "method", plan.method, plan.params, "strata", space, seed)
+
+
+def make_ranker(plan: RankingPlan, name: str, seed: int) -> Any:
+    """A ranker of a plan, with its settings where the plan names it as the method."""
+    _check_name(RANKERS, "method", name, RANKING)
+    cls, settings = RANKERS.load(name), {}
+    if name == plan.method:
+        said = {"objective_weight": "weights", "scores": "probabilities"}
+        for key, other in said.items():
+            if key in plan.params:
+                fix = f"say {other} in {RANKING}"
+                raise PlanError(f"key {key!r}", "be left out", "given", "[ranking.params]", fix)
+        settings = _settings(cls, plan.params, "[ranking.params]")
+    settings.setdefault("random_state", seed)
+    if "trials" in inspect.signature(cls).parameters:
+        settings.setdefault("trials", plan.trials)
+    settings["scores"] = "probability" if plan.probabilities else "number"
+    return cls(**settings)
 
 
 def check_estimators(plan: Plan, where: str = "") -> None:
@@ -57,11 +78,16 @@ def check_estimators(plan: Plan, where: str = "") -> None:
         _check_name(STRATA_ESTIMATORS, "method", plan.strata.method, f"[strata]{place}")
     if plan.supply is not None and plan.supply.estimator is not None:
         _check_name(ESTIMATORS, "estimator", plan.supply.estimator, f"[supply]{place}")
+    if plan.ranking is not None:
+        for name in plan.ranking.methods:
+            _check_name(RANKERS, "method", name, f"{RANKING}{place}")
+        for name in plan.ranking.base.models if plan.ranking.base else ():
+            _check_name(SCORE_MODELS, "model", name, f"[ranking.base]{place}")
 
 
 def _check_name(registry: Registry, key: str, name: str, place: str) -> None:
     if name not in registry:
-        must = "be a registered estimator"
+        must = f"be a registered {registry.what}"
         raise PlanError(f"key {key!r}", must, repr(name), place, among(name, registry))
 
 

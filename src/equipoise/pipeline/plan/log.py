@@ -26,6 +26,9 @@ def open_log(plan: Plan) -> Log:
     """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan
     says so.
     """
+    if plan.ranking is not None:
+        fix = "a plan with [ranking] is for `equipoise run`, `check` and `score`"
+        raise PlanError("the plan", "have a table [log]", "[ranking]", fix=fix)
     space = space_of(plan)
     log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
     if plan.log.sample is not None and plan.log.sample < len(log):

@@ -9,6 +9,8 @@ is read.
     budgets, parity)
     [strata]     who would have bought anyway: the strata of an incentive (absent: not asked)
     [supply]     how to divide a whole among categories: see `pipeline.supply`
+    [ranking]    how to rank candidates for several objectives, from a log of its own: see
+    `pipeline.ranking`
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
@@ -27,6 +29,7 @@ from equipoise.core.log import Kind
 from equipoise.core.places import expanded
 from equipoise.core.strata import SCHEMES, STRATA
 from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
+from equipoise.pipeline.plan.ranking import RankingPlan
 from equipoise.pipeline.plan.supply import SupplyPlan
 
 
@@ -332,7 +335,7 @@ class Plan(PlanTable):
     Parameters
     ----------
     log : LogPlan
-        [log]: where the rows are, and which column is what.
+        [log]: where the rows are, and which column is what; nothing in a plan with [ranking].
     space : dict, optional
         [space]: what can be done to a unit; by default arms, from the labels.
     estimator : EstimatorPlan
@@ -343,6 +346,8 @@ class Plan(PlanTable):
         [strata]: who would have bought anyway.
     supply : SupplyPlan, optional
         [supply]: how to divide a whole among categories.
+    ranking : RankingPlan, optional
+        [ranking]: how to rank candidates for several objectives.
     report : ReportPlan
         [report]: how the report looks.
     run : RunPlan
@@ -366,10 +371,25 @@ class Plan(PlanTable):
     policy: PolicyPlan = PolicyPlan()
     strata: StrataPlan | None = None
     supply: SupplyPlan | None = None
+    ranking: RankingPlan | None = None
     report: ReportPlan = ReportPlan()
     run: RunPlan = RunPlan()
     base: Annotated[Path, Field(exclude=True)] = Path()
     text: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ranking_alone(cls, tables: Any) -> Any:
+        """A plan with [ranking] says there where its rows are."""
+        if not isinstance(tables, dict) or tables.get("ranking") is None:
+            return tables
+        strange = [name for name in tables if name in TABLES and name not in RANKING_TABLES]
+        if strange:
+            raise wrong(
+                f"hold [ranking] with {' and '.join(f'[{name}]' for name in RANKING_TABLES[1:])}"
+                f" alone, not with [{strange[0]}]: [ranking] names its own rows"
+            )
+        return {**tables, "log": LogPlan.model_construct(dataset="")}  # never opened
 
     @model_validator(mode="after")
     def _supply_alone(self) -> Self:
@@ -386,7 +406,8 @@ class Plan(PlanTable):
     @property
     def job(self) -> str:
         """The job that the plan asks for: a name of `pipeline.jobs.JOBS`."""
-        return "targeting" if self.supply is None else "supply"
+        tables = {"ranking": self.ranking, "supply": self.supply}
+        return next((name for name, table in tables.items() if table is not None), "targeting")
 
     def path(self, name: str) -> Path:
         """A path of the plan, relative to the plan's folder.
@@ -410,4 +431,5 @@ class Plan(PlanTable):
         return self.base / expanded(name)
 
 
+RANKING_TABLES = ("ranking", "report", "run")
 TABLES = tuple(name for name in Plan.model_fields if name not in ("base", "text"))

@@ -46,7 +46,7 @@ def run_supply(
     plan: Plan, place: Path, progress: Progress = silent, command: str = ""
 ) -> SupplyFindings:
     """Run the job and write its folder, whole or absent; returns the findings."""
-    started = time.perf_counter()
+    started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     file = open_log(plan)
     log = file.take(file.order)
     task = task_of(plan, log)
@@ -59,7 +59,7 @@ def run_supply(
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_mix_policy(beside / files.POLICY, policy, without_places(plan.text))
-        findings["made"] = files.run_facts(plan, PACKAGES, snapshot, command)
+        findings["made"] = files.run_facts(plan, versions, snapshot, command)
         files.write_table(beside / files.MIXES, policy.assign(file.table))
         files.write_findings(beside / files.METRICS, findings)
         (beside / files.REPORT).write_text(render_supply(findings), encoding="utf-8")

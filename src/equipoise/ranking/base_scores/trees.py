@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
@@ -28,8 +30,8 @@ class BoostedScores(ScoreModel):
 
     Attributes
     ----------
-    boosters_ : list
-        One an objective.
+    models_ : list of str
+        LightGBM's own text of a model, one an objective.
 
     Examples
     --------
@@ -69,21 +71,30 @@ class BoostedScores(ScoreModel):
             "force_row_wise": True,
             "verbosity": -1,
         }
-        self.boosters_ = []
+        self.models_: list[str] = []
         for j in range(labels.shape[1]):
             rows = [np.flatnonzero(observed[:, j] & part) for part in (~held, held)]
             data = [lightgbm.Dataset(X[i], labels[i, j], weight=weight[i]) for i in rows]
             stops = len(np.unique(labels[rows[1], j])) == 2
-            self.boosters_.append(
-                lightgbm.train(
-                    settings,
-                    data[0],
-                    self.n_estimators,
-                    valid_sets=data[1:] if stops else None,
-                    callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)] if stops else None,
-                )
+            booster = lightgbm.train(
+                settings,
+                data[0],
+                self.n_estimators,
+                valid_sets=data[1:] if stops else None,
+                callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)] if stops else None,
             )
+            self.models_.append(booster.model_to_string())  # the best rounds alone
 
     def _probabilities(self, X: Floats) -> Floats:
-        columns = [booster.predict(X, num_threads=self.n_jobs) for booster in self.boosters_]
+        columns = [booster.predict(X, num_threads=self.n_jobs) for booster in self._boosters()]
         return np.column_stack(columns)
+
+    def _boosters(self) -> list[Any]:
+        """The models, read once."""
+        import lightgbm
+
+        ready = vars(self).get("_ready")
+        if ready is None or ready[0] is not self.models_:
+            boosters = [lightgbm.Booster(model_str=text) for text in self.models_]
+            ready = self._ready = (self.models_, boosters)
+        return list(ready[1])

@@ -37,6 +37,8 @@ class BestSingleScore(Ranker):
     array([0.5, 0.4, 0.6])
     """
 
+    kind = "single"
+
     def __init__(
         self, *, objective_weight: Any = None, scores: str = "probability", random_state: int = 0
     ) -> None:

@@ -44,6 +44,8 @@ class FormulaSearch(Ranker):
         Of the search.
     """
 
+    kind = "formula"
+
     def __init__(
         self,
         trials: int = 200,
@@ -80,6 +82,8 @@ class FormulaSearch(Ranker):
 
     def _fused(self, scores: Floats, profile: Floats) -> Floats:
         values = terms(self.form_, scores, Spreads(**self.seen_), self.constants_)
+        if self.parameters_.shape != values.shape[1:]:  # of a forged snapshot
+            raise ValueError(f"{self.parameters_.shape} weights of {values.shape[1]} terms")
         fused: Floats = (values * self.parameters_).sum(axis=1)
         return fused
 

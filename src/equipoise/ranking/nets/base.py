@@ -73,6 +73,7 @@ class NetRanker(Ranker):
         One an epoch: 1 less the mean AUC of held-out rows.
     """
 
+    kind = "net"
     self_attention: ClassVar[bool] = True
     cross_attention: ClassVar[bool] = True
     gate: ClassVar[bool] = True
