@@ -52,8 +52,8 @@ def test_the_headline_by_hand(findings):
         "What ships is harmonrank: on the test rows its mean GAUC over 3 objectives is 0.6447"
         " (95% interval 0.6360 to 0.6533).",
         "Against formula, the fallback, that is +0.0123 (95% interval +0.0094 to +0.0152): better.",
-        "Of 4 methods, 1 broke the floor on watch on the validation rows; on the test rows what"
-        " ships has the floor kept.",
+        "Of 4 methods, 1 broke the floor on watch on the validation rows; on the test rows it"
+        " is kept.",
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_winner_is_named_only_where_the_interval_excludes_0(findings, gain, ve
 def test_a_floor_on_the_test_rows(findings, test, result):
     findings["floors"][0]["test"] = test
     assert floor_verdict(findings["floors"][0]) == result
-    assert headline_of(findings)[2].endswith(f"has the floor {result}.")
+    assert headline_of(findings)[2].endswith(f"on the test rows it is {result}.")
     assert any(f"is {result} on the test rows" in r for r in risks_of(findings)) == (
         result != "kept"
     )

@@ -17,6 +17,7 @@ TABLES = {
     "strata": "equipoise.reproduce.strata:STRATA",
     "shares": "equipoise.reproduce.shares:SHARES",
     "doses": "equipoise.reproduce.doses:DOSES",
+    "ranking": "equipoise.reproduce.ranking:RANKING",
 }
 
 
@@ -26,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    what: Annotated[str, typer.Argument(help="strata, shares, doses, short-video or live-shop.")],
+    what: Annotated[
+        str, typer.Argument(help="strata, shares, doses, ranking, short-video or live-shop.")
+    ],
     data: Annotated[
         str,
         typer.Option(
@@ -92,6 +95,9 @@ def reproduce(
       take minutes per seed
       doses    vcnet, ihdp: error of dose-response curves, seconds per seed; ihdp is found in
       EQUIPOISE_DATA, or downloaded
+      ranking  synthetic, kuairand, movielens: ensembles of frozen base scores, HarmonRank's parts
+      left out, its batch sizes and strengths; ten seconds per method and seed, kuairand half a
+      minute
       short-video   a closed loop: a randomised log, HMUM learnt from it, and an A/B test against
       single strategies, fixed mixes and an oracle, in many worlds; writes report.html too
       live-shop   a closed loop of ranking: base scores and ensembles learnt from a log, and an A/B
@@ -103,6 +109,7 @@ def reproduce(
       equipoise reproduce strata -d movielens_1m -m CF-OR -m CF-MTL --seeds 1
       equipoise reproduce shares --data standin-quad -m uniform -m MDP2 --seeds 10
       equipoise reproduce doses --data ihdp --seeds 10
+      equipoise reproduce ranking --data synthetic --seeds 5
       equipoise reproduce short-video --seeds 10 --out loop
       equipoise reproduce live-shop --seeds 10 --out shops
     """

@@ -37,6 +37,8 @@ VERDICTS = {
     "unsure": "how sure that is was not computed",
 }
 
+TOLD = ("labels", "requests")  # checks of which the sentences on objectives say more
+
 
 def level_in_words(interval: Interval) -> str:
     """``0.652 (0.641 to 0.663)``."""
@@ -165,7 +167,7 @@ def _floors(findings: RankingFindings) -> list[str]:
     )
     return [
         f"Of {plural(len(methods), 'method')}, {out or 'none'} broke the {word} on {names} on the"
-        f" validation rows; on the test rows what ships has the {word} {test}."
+        f" validation rows; on the test rows {'it is' if len(floors) == 1 else 'they are'} {test}."
     ]
 
 
@@ -197,7 +199,7 @@ def risks_of(findings: RankingFindings) -> list[str]:
         *(
             f"{check['name']}: {check['summary']}"
             for check in findings["checks"]
-            if check["status"] in ("fail", "warn")
+            if check["status"] in ("fail", "warn") and check["name"] not in TOLD
         ),
     ]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from equipoise.core import columns
 from equipoise.data.public.fetch import Place, Progress, Source, Wish, find
@@ -73,11 +74,38 @@ def fetch_movielens_1m(
     >>> len(ratings), ratings.sizes  # doctest: +SKIP
     (1000209, (6040, 3952))
     """
-    file = find(CARD.name, KNOWN, SOURCE, Wish(data_home, path, download_if_missing, progress))
-    table = table_of(file, NAMES, "::")
-    FACTS.check(table, CARD, str(file))
-    pairs = np.column_stack([whole_numbers(table, name, str(file)) - 1 for name in NAMES[:2]])
+    table = movielens_table(Wish(data_home, path, download_if_missing, progress))
+    pairs = np.column_stack([whole_numbers(table, name, CARD.name) - 1 for name in NAMES[:2]])
     liked = (columns.numbers(table["rating"]) > LIKED).astype(np.int64)
     return Ratings(
         CARD.name, pairs, liked, (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1)
     )
+
+
+def movielens_table(wish: Wish) -> pa.Table:
+    """The rows as published: user_id, movie_id, rating (stars) and timestamp.
+
+    Parameters
+    ----------
+    wish : Wish
+        Where the file is, and whether it may be downloaded.
+
+    Returns
+    -------
+    pyarrow.Table
+        1,000,209 rows.
+
+    Raises
+    ------
+    DataError
+        Where the file is not there, or is not the published one.
+
+    Examples
+    --------
+    >>> movielens_table(Wish()).column_names  # doctest: +SKIP
+    ['user_id', 'movie_id', 'rating', 'timestamp']
+    """
+    file = find(CARD.name, KNOWN, SOURCE, wish)
+    table = table_of(file, NAMES, "::")
+    FACTS.check(table, CARD, str(file))
+    return table
