@@ -177,6 +177,7 @@ def open_ranking_log(plan: Plan) -> RankingLog:
     if table.num_rows == 0:
         raise PlanError("the log", "have rows", 0, WHERE)
     table = table.select(list(_named(own)))
+    _check_single_values(own, table)
     _check_profile(own, table)
     log = RankingLog(table, own, tuple(own.scores))
     if log.scores:
@@ -257,6 +258,14 @@ def _check_objectives(plan: RankingPlan) -> None:
         raise PlanError(
             f"segment {plan.segment!r}", "be a profile column", "no such one", WHERE, fix
         )
+
+
+def _check_single_values(plan: RankingPlan, table: pa.Table) -> None:
+    """No column holds lists or structures."""
+    for name, what in _named(plan).items():
+        kind = columns.value_type(table[name])
+        if pa.types.is_nested(kind):
+            raise PlanError(f"{what} {name!r}", "have one value a row", str(kind), WHERE)
 
 
 def _check_profile(plan: RankingPlan, table: pa.Table) -> None:

@@ -67,6 +67,10 @@ class FormulaSearch(Ranker):
     def _learn(self, rows: RankingRows, held: RankingRows | None) -> None:
         forms = self._checked_forms()
         judged = rows if held is None else held
+        if np.isnan(mean_auc(np.zeros(len(judged)), judged, self.weight_)):
+            what = "the rows that formulas are searched on" if held is None else "eval_set"
+            fix = "give rows with labels 0 and labels 1 of an objective in one group"
+            raise InputError(what, "have an objective of both kinds", "none", fix=fix)
         seen = Spreads.learn(rows.scores)
         best = -np.inf
         for form in forms:
@@ -75,9 +79,6 @@ class FormulaSearch(Ranker):
             if value > best:
                 best = value
                 self.form_, self.parameters_, self.constants_ = form, weights, constants
-        if not np.isfinite(best):
-            what, fix = "eval_set", "give rows with labels 0 and labels 1 of an objective"
-            raise InputError(what, "have an objective of both kinds", "none", fix=fix)
         self.seen_ = vars(seen)
 
     def _fused(self, scores: Floats, profile: Floats) -> Floats:
@@ -119,13 +120,10 @@ class _Search:
             for start in self._starts()[: trials // 2 + 1]:
                 study.enqueue_trial(start)
             study.optimize(self._value, n_trials=trials)
-        try:
-            return (study.best_value, *self._asked(study.best_trial.params.get))
-        except ValueError:  # no trial could be judged
-            return -np.inf, np.empty(0), np.empty(0)
+        return (study.best_value, *self._asked(study.best_trial.params.get))
 
     def _value(self, trial: Any) -> float:
-        """The mean AUC of one trial; NaN, which Optuna sets aside, where none can be told."""
+        """The mean AUC of one trial."""
 
         def ask(name: str, default: float) -> float:
             if name.startswith("weight"):
