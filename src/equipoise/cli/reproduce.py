@@ -81,6 +81,13 @@ def reproduce(
     target: Annotated[
         str, typer.Option("--target", help="short-video: of the weights: shares or policy-value.")
     ] = "shares",
+    strategies: Annotated[
+        str,
+        typer.Option(
+            "--strategies",
+            help="short-video: simulated, or rankers: two ensembles learnt in a live shop.",
+        ),
+    ] = "simulated",
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -111,6 +118,7 @@ def reproduce(
       equipoise reproduce doses --data ihdp --seeds 10
       equipoise reproduce ranking --data synthetic --seeds 5
       equipoise reproduce short-video --seeds 10 --out loop
+      equipoise reproduce short-video --strategies rankers --seeds 3 --rows 2000
       equipoise reproduce live-shop --seeds 10 --out shops
     """
     if what == "live-shop":
@@ -121,7 +129,9 @@ def reproduce(
 
         worlds = tuple(range(10 if seeds is None else seeds))
         many = 10_000 if rows is None else rows
-        loop = Loop(worlds, 6 * many, 10 * many, stage, drift, estimator, target)
+        loop = Loop(
+            worlds, 6 * many, 10 * many, stage, drift, estimator, target, strategies=strategies
+        )
         play_loop(loop, out or Path("runs") / "short-video", json, quiet)
         return
     from equipoise.cli.show import as_json, progress

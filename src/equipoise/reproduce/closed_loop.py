@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -29,8 +29,10 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
+from equipoise.core.registry import Registry
 from equipoise.core.scores import corrected
-from equipoise.data.simulators.short_video import METRICS, NOISE, SETS, Requests, ShortVideoWorld
+from equipoise.data.simulators.short_video import METRICS as METRICS
+from equipoise.data.simulators.short_video import NOISE, SETS, Requests
 from equipoise.estimators import ESTIMATORS
 from equipoise.evaluation.base import student_interval
 from equipoise.reproduce.checkpoint import write_text
@@ -40,13 +42,20 @@ HMUM, ORACLE, MIX = "HMUM", "oracle", "s1+s2"
 FIXED = tuple(np.linspace(0.0, 1.0, 11).round(1).tolist())  # weights of time on the trade-off curve
 FIXED_NAMES = tuple(f"fixed {weight:g}" for weight in FIXED)
 TARGETS = ("shares", "policy-value")
+STRATEGIES = Registry(
+    "kind of strategies",
+    {
+        "simulated": "equipoise.data.simulators.short_video:ShortVideoWorld",
+        "rankers": "equipoise.reproduce.edge_rerank:RankedShop",
+    },
+)
 VALID = 5  # one request in so many chooses sigma
 
 
 @dataclass(frozen=True)
 class Loop:
     """What is played.   worlds: seeds; log, test: requests a world; stage: "ranking" or "edge";
-    drift: 0..1 after the log.
+    drift: 0..1 after the log; strategies: one of `STRATEGIES`.
     """
 
     worlds: tuple[int, ...] = tuple(range(10))
@@ -57,6 +66,21 @@ class Loop:
     estimator: str = "hum"
     target: str = "shares"
     tuned: bool = False  # sigma chosen on validation rows, else 0
+    strategies: str = "simulated"
+
+
+class World(Protocol):
+    """What is played: requests whose outcomes under `SETS` of two strategies are known."""
+
+    metrics: ClassVar[tuple[str, ...]]
+
+    def requests(
+        self, n: int, rng: np.random.Generator, *, stage: str = "edge", drift: float = 0.0
+    ) -> Any:
+        """Draw n `Requests`."""
+
+    def outcomes(self, requests: Any, which: Ints, rng: np.random.Generator) -> Floats:
+        """What happens, (n, 2), under the sets that are on, (n,)."""
 
 
 def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
@@ -68,10 +92,10 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         raise InputError(
             "worlds and drift", "be 2 or more, and a share", (len(loop.worlds), loop.drift)
         )
-    played = []
+    kind, played = STRATEGIES.load(loop.strategies), []
     for place, seed in enumerate(loop.worlds):
         progress("worlds", place, len(loop.worlds))
-        played.append(one_world(loop, seed))
+        played.append(one_world(loop, kind.draw(seed), seed))
     progress("worlds", len(loop.worlds), len(loop.worlds))
     # (worlds, policies, 2)
     lifts = np.stack([np.array(list(world["lifts"].values())) for world in played])
@@ -80,7 +104,7 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
         {
             "policy": name,
             "kind": _kind(name),
-            **{m: student_interval(lifts[:, p, j]) for j, m in enumerate(METRICS)},
+            **{m: student_interval(lifts[:, p, j]) for j, m in enumerate(kind.metrics)},
         }
         for p, name in enumerate(names)
     ]
@@ -88,6 +112,7 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
     floored = np.mean([world["floored"] for world in played], axis=0).tolist()
     return {
         "settings": asdict(loop),
+        "metrics": list(kind.metrics),
         "rows": rows,
         "hypervolume_gain": student_interval(gains),
         "floored": floored,
@@ -96,21 +121,21 @@ def play(loop: Loop, progress: Progress = silent) -> dict[str, Any]:
     }
 
 
-def one_world(loop: Loop, seed: int) -> dict[str, Any]:
+def one_world(loop: Loop, world: World, seed: int) -> dict[str, Any]:
     """One world: log, learning, and the A/B test."""
-    world, rng = ShortVideoWorld.draw(seed), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     past = world.requests(loop.log, rng, stage=loop.stage)
     arm = rng.permutation(np.arange(loop.log) % 3)
     y = world.outcomes(past, arm, rng)
     model = ESTIMATORS.load(loop.estimator)(space=Arms([0, 1, 2]), random_state=seed)
     model.fit(past.user, y, treatment=arm, propensity=np.full((loop.log, 3), 1 / 3))
     past_effects = model.effects(past.user)
-    past_effects = Effects(past_effects.values, past_effects.baseline, SETS[1:3], METRICS)
+    past_effects = Effects(past_effects.values, past_effects.baseline, SETS[1:3], world.metrics)
     guard = Guard.learn(past_effects.baseline)
     weigher, sigma = learn_weights(loop, past, arm, y, past_effects, guard, seed)
     new = world.requests(loop.test, rng, stage=loop.stage, drift=loop.drift)
     new_effects = model.effects(new.user)
-    new_effects = Effects(new_effects.values, new_effects.baseline, SETS[1:3], METRICS)
+    new_effects = Effects(new_effects.values, new_effects.baseline, SETS[1:3], world.metrics)
     phi = trade_off(ddm_policy(new_effects), new_effects, guard, weigher(new.context))
     on = {
         "none": _everywhere(new, 0, 0),
@@ -143,10 +168,14 @@ def learn_weights(
     delta = guard.relative(effects).values
     if loop.target == "shares":
         control = (arm == 0) & ~held_out
-        weigher = learn_shares(past.context[control], y[control], METRICS, seed=seed)
+        weigher = learn_shares(past.context[control], y[control], effects.metrics, seed=seed)
     else:
         weigher = learn_policy_value(
-            past.context[~held_out], delta[~held_out], gains[~held_out], METRICS, seed=seed
+            past.context[~held_out],
+            delta[~held_out],
+            gains[~held_out],
+            effects.metrics,
+            seed=seed,
         )
     if not loop.tuned:
         return weigher, 0.0
@@ -228,9 +257,10 @@ def as_markdown(results: dict[str, Any]) -> str:
         f"### {len(s['worlds'])} worlds, {s['stage']} stage, {s['estimator']}, weights by"
         f" {s['target']}, drift {s['drift']:g}"
     )
-    rows = ["| policy | time | views |", "|---|---|---|"]
+    first, second = results["metrics"]
+    rows = [f"| policy | {first} | {second} |", "|---|---|---|"]
     rows += [
-        f"| {row['policy']} | {percent(row['time'])} | {percent(row['views'])} |"
+        f"| {row['policy']} | {percent(row[first])} | {percent(row[second])} |"
         for row in results["rows"]
     ]
     gain = (

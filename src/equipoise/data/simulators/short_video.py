@@ -29,6 +29,7 @@ is a world of this prior; none is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +68,7 @@ class ShortVideoWorld:
     shared loss o.
     """
 
+    metrics: ClassVar[tuple[str, ...]] = METRICS
     taste: Floats
     gain: Floats
     loss: Floats

@@ -7,13 +7,11 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from equipoise.data.simulators.short_video import METRICS
 from equipoise.report.formatting import GLUE, Unit
 from equipoise.report.page import render_page
 from equipoise.report.parts import Bullets, Card, Figure, Key, Section, Table, Words
 from equipoise.report.plots import CHOSEN, OKABE_ITO, OTHER, RIVAL, Mark, add_line, plane
 
-LIFT = {name: Unit(100.0, f"{GLUE}%", f"{GLUE}%", f"lift of {name}, %") for name in METRICS}
 BEST: Mark = (OKABE_ITO[2], "diamond")
 MARKS: dict[str, tuple[Mark, int]] = {  # mark and size of a policy
     "HMUM": (CHOSEN, 15),
@@ -28,8 +26,10 @@ MARKS: dict[str, tuple[Mark, int]] = {  # mark and size of a policy
 def loop_report(results: dict[str, Any]) -> str:
     """The page of what `reproduce.closed_loop.play` found."""
     s, rows = results["settings"], {row["policy"]: row for row in results["rows"]}
-    won = ", ".join(f"{name} {percent_of(rows['HMUM'][name])}" for name in METRICS)
-    title = f"HMUM in {len(s['worlds'])} short-video worlds, {s['stage']} stage"
+    metrics = results["metrics"]
+    won = ", ".join(f"{name} {percent_of(rows['HMUM'][name])}" for name in metrics)
+    kind = "live shops" if s["strategies"] == "rankers" else "short-video worlds"
+    title = f"HMUM in {len(s['worlds'])} {kind}, {s['stage']} stage"
     head = {
         "title": title,
         "headline": [f"Against switching nothing on, HMUM changes {won}; {_verdict(results)}"],
@@ -38,9 +38,9 @@ def loop_report(results: dict[str, Any]) -> str:
     }
     cards = [
         Card(f"Lift of {m}", percent_of(rows["HMUM"][m]), "", ["over none, all worlds"])
-        for m in METRICS
+        for m in metrics
     ]
-    return render_page(head, cards, [_plane(rows), _protocol(results)])
+    return render_page(head, cards, [_plane(rows, metrics), _protocol(results)])
 
 
 def _verdict(results: dict[str, Any]) -> str:
@@ -52,28 +52,28 @@ def _verdict(results: dict[str, Any]) -> str:
     )
 
 
-def _plane(rows: dict[str, Any]) -> Section:
+def _plane(rows: dict[str, Any], metrics: list[str]) -> Section:
     fixed = [row for row in rows.values() if row["kind"] == "fixed"]
     points = []
     for name, row in rows.items():
         mark, size = MARKS.get(name, (RIVAL, 6))
-        hover = f"{name}: " + ", ".join(f"{m} {percent_of(row[m])}" for m in METRICS)
+        hover = f"{name}: " + ", ".join(f"{m} {percent_of(row[m])}" for m in metrics)
         points.append(
-            {"x": row[METRICS[0]], "y": row[METRICS[1]], "mark": mark, "size": size, "said": hover}
+            {"x": row[metrics[0]], "y": row[metrics[1]], "mark": mark, "size": size, "said": hover}
         )
-    units = (LIFT[METRICS[0]], LIFT[METRICS[1]])
+    first, second = (Unit(100.0, f"{GLUE}%", f"{GLUE}%", f"lift of {name}, %") for name in metrics)
     plot = plane(
         points,
-        units,
-        (units[0].axis, units[1].axis),
+        (first, second),
+        (first.axis, second.axis),
         "",
         "; ".join(p["said"] for p in points),
         joined=False,
     )
-    add_line(plot, [100 * r[METRICS[0]][0] for r in fixed], [100 * r[METRICS[1]][0] for r in fixed])
-    cells = [[name, *(span_of(row[m]) for m in METRICS)] for name, row in rows.items()]
+    add_line(plot, [100 * r[metrics[0]][0] for r in fixed], [100 * r[metrics[1]][0] for r in fixed])
+    cells = [[name, *(span_of(row[m]) for m in metrics)] for name, row in rows.items()]
     twin = Table(
-        "Lift of each policy over none, with its interval over worlds", ["policy", *METRICS], cells
+        "Lift of each policy over none, with its interval over worlds", ["policy", *metrics], cells
     )
     keys = [
         Key("star", CHOSEN[0], "HMUM: weights of each request"),
