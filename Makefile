@@ -17,8 +17,8 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the main job on real data: how much to offer whom, within a budget
 	$(BIN)/equipoise run examples/voucher.toml
 
-test: $(STAMP) tools  ## the whole suite; neighbours stay with one worker, which makes their fixtures once
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
+test: $(STAMP) tools  ## the whole suite; neighbours stay with one worker, which makes their fixtures once; threads that wait, sleep
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(STAMP)  ## style, types, floors, house rules
 	$(BIN)/ruff format --check .

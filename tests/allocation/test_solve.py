@@ -435,6 +435,7 @@ def test_prices_that_miss_are_told_by_how_much():
         (
             "'ceiling of plays' must hold under one rule by prices; got prices that miss by 7;",
             "'floor of plays' must hold under one rule by prices; got prices that miss by 5;",
+            "'floor of plays' must hold under one rule by prices; got prices that miss by 1;",
         )
     )
     assert allocate(values[:, :, 0], demands, effects=effects).choice.tolist() == [1, -1]

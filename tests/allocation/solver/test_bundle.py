@@ -84,6 +84,7 @@ def test_the_minimum_is_found_without_projections(monkeypatch):
 
 def test_cuts_without_a_lowest_point_bound_nothing(monkeypatch):
     """As when the linear program fails: the bound is none, never a wrong one."""
+    monkeypatch.setattr(bundle, "FEW", 0)
     monkeypatch.setattr(bundle, "linprog", lambda *_, **__: SimpleNamespace(x=None))
     cuts = Cuts()
     cuts.add(np.zeros(2), 1.0, np.array([-1.0, -1.0]))
@@ -133,9 +134,11 @@ def test_the_projection_sees_every_corner_at_a_right_angle_or_more(seed, simplex
         assert max((center - nearest) @ (corner - nearest) for corner in all_corners) <= 1e-9
 
 
+@pytest.mark.parametrize("few", [0, bundle.FEW])
 @pytest.mark.parametrize("simplex", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_lowest_height_is_at_a_corner(seed, simplex):
+def test_the_lowest_height_is_at_a_corner(monkeypatch, seed, simplex, few):
+    monkeypatch.setattr(bundle, "FEW", few)
     rng = np.random.default_rng(seed)
     cuts = Cuts()
     for _ in range(5):

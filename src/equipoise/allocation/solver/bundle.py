@@ -3,7 +3,7 @@
 Cuts h(y) >= const_i + slope_i . y lie under the function h.  Each step solves two small problems
 over them:
 
-    lower bound   min over the box of the largest cut (a linear program, HiGHS)
+    lower bound   min over the box of the largest cut (a linear program)
     next point    the point nearest to the best one where every cut is <= level,   level = low + 0.3
     (best - low)
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linprog
 
+from equipoise.allocation.solver.envelope import lowest_point
 from equipoise.allocation.solver.nearest import nearest_point
 from equipoise.core.arrays import Floats
 
@@ -26,6 +27,7 @@ LEVEL = 0.3  # how far between the bounds the next point aims
 MOST_CUTS, KEPT_CUTS = 120, 100
 LONGEST = 400  # evaluations
 BOUND_EVERY = 3  # steps between two lower bounds, which cost more than the points
+FEW = 100  # coordinates, up to which our simplex method is quicker than HiGHS
 TINY = 1e-9  # heights below this, of 1 the worth without demands, are as good as 0
 TIGHT = {
     "primal_feasibility_tolerance": 1e-10,
@@ -54,6 +56,8 @@ class Cuts:
         """The least height of the largest cut over 0 <= y <= box (or sum y <= box), and where."""
         slopes, constants = np.array(self.slopes), np.array(self.constants)
         m = slopes.shape[1]
+        if m <= FEW:
+            return lowest_point(slopes, constants, box, simplex)
         rows, right = np.c_[slopes, -np.ones(len(slopes))], -constants
         if simplex:
             rows, right = np.r_[rows, [[*np.ones(m), 0.0]]], np.r_[right, box]

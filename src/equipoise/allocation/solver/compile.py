@@ -12,7 +12,6 @@ one small table per quantity, and usages unfold from the sums of each quantity b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
+from equipoise.allocation.solver.exact_sum import sum_rows
 from equipoise.allocation.solver.kernels import fold_prices, unfold_usage
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
@@ -86,11 +86,7 @@ class Rows:
     def exact_usage(self, sums: Floats, rest: Floats) -> Floats:
         """`usage` of compensated sums, rounded once: the same whatever the order of the units."""
         exact = np.empty(len(self))
-        for r, q in enumerate(self.quantity.tolist()):
-            codes = np.flatnonzero(self.support[r])
-            own = self.coefficient[r, codes]
-            parts = np.concatenate([own * sums[q, codes], own * rest[q, codes]])
-            exact[r] = math.fsum(parts.ravel().tolist())
+        sum_rows(self.coefficient, self.quantity, sums, rest, exact)
         return exact
 
     def counted(self) -> tuple[Floats, Ints, Ints, Ints]:
