@@ -111,7 +111,7 @@ def test_a_log_without_claims_or_without_a_purchase_is_refused():
 def test_the_method_is_checked_before_anything_is_fitted():
     log, _ = make_incentive_world(400, seed=1)
     with pytest.raises(
-        PlanError, match=r"key 'method' must be a registered estimator; .*did you mean 'cf-"
+        PlanError, match=r"key 'method' must be a registered strata estimator; .*did you mean 'cf-"
     ):
         make_plan(
             {"log": {"dataset": "thornton"}, "strata": {"method": "cf-dd", "value": 1, "cost": 0.4}}
