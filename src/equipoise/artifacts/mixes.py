@@ -8,7 +8,7 @@ bounds -> mix
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.artifacts.meta import MixesMeta, check_meta, try_on_one_unit
+from equipoise.artifacts.model_parts import named_parts, parts_of
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
@@ -181,7 +182,7 @@ def write_mix_policy(path: Path | str, policy: MixPolicy, plan: str) -> str:
     for name, model in ((CLUSTERS, policy.clusters), (FOREST, policy.forest)):
         if model is not None:
             own, models[name] = estimator_parts(model)
-            parts |= {f"{name}-{part}": data for part, data in own.items()}
+            parts |= named_parts(name, own)
     about = {
         "kind": KIND,
         "version": __version__,
@@ -209,7 +210,10 @@ def mix_policy_of(snapshot: Snapshot) -> MixPolicy:
     check_meta(MixesMeta, meta)
     with as_written():
         mixes = json.loads(snapshot.parts[MIXES_PART])
-        own = {name: _model(snapshot.parts, name, about) for name, about in meta["models"].items()}
+        own = {
+            name: estimator_from_parts(parts_of(name, snapshot.parts), about)
+            for name, about in meta["models"].items()
+        }
         policy = MixPolicy(
             FeatureMap.from_json(meta["features"]),
             tuple(mixes["parts"]),
@@ -237,12 +241,3 @@ def _check_mixes(policy: MixPolicy) -> None:
     whole = np.abs(shares.sum(axis=1, keepdims=True) - 1) <= SLACK
     if not (within & whole & (low >= 0) & (high <= 1)).all():
         raise SnapshotError("mixes", "be shares of a whole, in bounds", "others", fix=FIX)
-
-
-def _model(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:
-    own = {
-        part.removeprefix(f"{name}-"): data
-        for part, data in parts.items()
-        if part.startswith(f"{name}-")
-    }
-    return estimator_from_parts(own, about)

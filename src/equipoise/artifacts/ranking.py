@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.artifacts.meta import RankingMeta, check_meta, try_on_one_unit
+from equipoise.artifacts.model_parts import named_parts, parts_of
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader
 from equipoise.artifacts.unit_counts import UnitCounts
@@ -89,8 +90,11 @@ class RankingPolicy:
             refuse_scores(values, self.scores, self.ranker.scores, start, FIX_SCORES)
         X = dict(zip(given.column_names, given.columns, strict=True))
         if self.models:
-            own = score_table(self.models, table.select(self.model_columns), self.scores)
-            X |= dict(zip(own.column_names, own.columns, strict=True))
+            own = score_table(self.models, table.select(self.model_columns))
+            names = self.ranker.feature_names_in_[
+                len(self.scores) :
+            ]  # as they were free in the log
+            X |= dict(zip(names, own.columns, strict=True))
         viewers = table.select(self.profile) if self.profile else None
         return np.asarray(self.ranker.predict(pa.table(X), profile=viewers), np.float64)
 
@@ -213,7 +217,7 @@ def write_ranking_policy(path: Path | str, policy: RankingPolicy, plan: str) -> 
     saved: dict[str, Any] = {}
     for name, thing in ((RANKER, policy.ranker), *policy.models.items()):
         own, saved[name] = ranker_parts(thing)
-        parts |= {f"{name}-{part}": data for part, data in own.items()}
+        parts |= named_parts(name, own)
     about = {
         "kind": KIND,
         "version": __version__,
@@ -246,9 +250,12 @@ def ranking_policy_of(snapshot: Snapshot) -> RankingPolicy:
     check_meta(RankingMeta, meta)
     with as_written():
         policy = RankingPolicy(
-            _saved(snapshot.parts, RANKER, meta["ranker"]),
+            ranker_from_parts(parts_of(RANKER, snapshot.parts), meta["ranker"]),
             FeatureMap.from_json(meta["features"]),
-            {name: _saved(snapshot.parts, name, own) for name, own in meta["models"].items()},
+            {
+                name: ranker_from_parts(parts_of(name, snapshot.parts), own)
+                for name, own in meta["models"].items()
+            },
             tuple(meta["scores"]),
             tuple(meta["profile"]),
             tuple(meta["model_columns"]),
@@ -268,12 +275,3 @@ def _check_answer(ranked: pa.Table) -> None:
     score = np.asarray(ranked["score"])
     if not np.isfinite(score).all():
         raise SnapshotError("a score", "be finite", score[0], fix=FIX)
-
-
-def _saved(parts: Mapping[str, bytes], name: str, about: Mapping[str, Any]) -> Any:
-    own = {
-        part.removeprefix(f"{name}-"): data
-        for part, data in parts.items()
-        if part.startswith(f"{name}-")
-    }
-    return ranker_from_parts(own, about)

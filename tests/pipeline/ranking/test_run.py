@@ -41,6 +41,13 @@ def test_a_run_writes_its_folder_and_findings_hold_together(ranked):
     assert set(gates) == {"Oslo", "Rome", "Lima"}
     assert all(sum(weights.values()) == pytest.approx(1) for weights in gates.values())
     assert [row["score"] for row in findings["calibration"]] == ["p_buy", "p_like"]
+    for one, row in zip(findings["calibration"], findings["objectives"], strict=True):
+        assert sum(one["rows"]) == 480
+        rates = [interval[0] for interval in one["observed"]]
+        assert np.average(rates, weights=one["rows"]) == pytest.approx(row["rate"])
+    first = findings["places"]
+    for name, interval in first["rates"].items():
+        assert interval[0] == pytest.approx(first["shipped"][name] - first["fallback"][name])
     assert findings.to_pandas().columns.tolist() == ["policy", "metric", "value", "low", "high"]
 
 
@@ -112,6 +119,32 @@ def test_base_scores_of_our_own_are_frozen_and_shipped(tmp_path):
     score_file(tmp_path / "run" / "policy", tmp_path / "log.parquet", out)
     ours, theirs = pq.read_table(out), pq.read_table(tmp_path / "run" / "scores.parquet")
     assert ours["score"].to_numpy()[540:] == pytest.approx(theirs["score"].to_numpy())
+
+
+@pytest.mark.parametrize("method", ["formula", "balanced-bce"])
+def test_no_method_is_taught_by_rows_that_choose_or_test(tmp_path, method):
+    """Labels of later parts turned round: base scores, the ensemble and its scores stay."""
+    params = {"epochs": 8, "width": 4} if method == "balanced-bce" else {}
+    keys = {"method": method, "params": params, "rivals": [], "sweep": 0, "scores": []}
+    keys["base"] = {"features": ["p_buy", "p_like"]}
+    log = a_log(200)
+    later = log["day"].to_numpy() >= 7  # days 0 to 2 are base, 3 to 6 train
+    scores = []
+    for name, turned in (("as it was", np.zeros(len(log), bool)), ("turned", later)):
+        table = log
+        for label in ("buy", "like"):
+            values = np.where(turned, 1 - log[label].to_numpy().astype(int), log[label].to_numpy())
+            table = table.set_column(log.column_names.index(label), label, pa.array(values))
+        file, place = tmp_path / f"{name}.parquet", tmp_path / name
+        pq.write_table(table, file)
+        run(make_plan(tables(file, **keys)), place)
+        scores.append(pq.read_table(place / "scores.parquet"))
+    parts = set(np.array(scores[0]["part"].to_pylist())[later[scores[0]["row"].to_numpy()]])
+    assert parts == {"validation", "test"}
+    assert scores[0].equals(scores[1])
+    score_file(place / "policy", file, tmp_path / "later.parquet")  # features named as scores are
+    again = pq.read_table(tmp_path / "later.parquet")["score"].to_numpy()[scores[1]["row"]]
+    assert again == pytest.approx(scores[1]["score"].to_numpy())
 
 
 def test_labels_that_were_not_observed_teach_and_judge_nothing(log_file, tmp_path):

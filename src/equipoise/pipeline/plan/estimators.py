@@ -53,7 +53,7 @@ def make_ranker(plan: RankingPlan, name: str, seed: int) -> Any:
     settings.setdefault("random_state", seed)
     if "trials" in inspect.signature(cls).parameters:
         settings.setdefault("trials", plan.trials)
-    settings["scores"] = "probability" if plan.probabilities else "number"
+    settings["scores"] = plan.score_kind
     return cls(**settings)
 
 

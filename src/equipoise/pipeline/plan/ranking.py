@@ -172,6 +172,11 @@ class RankingPlan(PlanTable):
         return self
 
     @property
+    def score_kind(self) -> str:
+        """What a ranker is told of its base scores."""
+        return "probability" if self.probabilities else "number"
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """All that compete: the named method, the rivals, and the formula as the fallback."""
         named = () if self.method == AUTO else (self.method,)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.balance import Check, check
 from equipoise.core.labelled_rows import LabelledRows, OneClassWarning, labelled_rows
 from equipoise.evaluation import gauc
@@ -51,13 +51,12 @@ def check_plan(plan: Plan) -> list[Check]:
     later = log.take(part != BASE)
     test = log.take(only(part, TEST))
     rows = labelled_rows(test.y, test.observed, test.weight)
-    groups = test.users if test.requests is None else test.requests
     covered = np.zeros(len(rows.objectives))
-    if groups is not None:
+    if test.groups is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OneClassWarning)
             covered = gauc(
-                test.y, np.zeros(len(test)), groups, label_mask=test.observed
+                test.y, np.zeros(len(test)), test.groups, label_mask=test.observed
             ).row_coverage
     return ranking_checks(later, part[part != BASE], rows, covered)
 
@@ -111,11 +110,12 @@ def _scores(log: RankingLog, part: Ints) -> list[Check]:
     rows?
     """
     table: list[dict[str, Any]] = []
+    parts = [log.take(only(part, which)) for which in (TRAIN, TEST)]
     for j, (name, spec) in enumerate(log.objectives.items()):
         score = spec.score or f"p_{name}"
         if score not in log.scores:
             continue
-        ends = [_auc(log, score, j, only(part, which)) for which in (TRAIN, TEST)]
+        ends = [_auc(rows, score, j) for rows in parts]
         (train, train_error), (test, test_error) = ends
         error = float(np.hypot(train_error, test_error))
         table.append(
@@ -139,10 +139,9 @@ def _scores(log: RankingLog, part: Ints) -> list[Check]:
     return checks
 
 
-def _auc(log: RankingLog, score: str, j: int, inside: Bools) -> tuple[float, float]:
+def _auc(part: RankingLog, score: str, j: int) -> tuple[float, float]:
     """The AUC of a score among all rows of a part, and its error (Hanley & McNeil 1982, its
     leading terms)."""
-    part = log.take(inside)
     observed = np.ones(len(part), bool) if part.observed is None else part.observed[:, j]
     y = np.asarray(part.y.column(j).to_numpy(), np.float64)[observed]
     s = columns.numbers(part.table[score])[observed]

@@ -89,6 +89,11 @@ class RankingLog:
         """The code of each row's user, or None where none is named."""
         return None if self.plan.user is None else self._codes(self.plan.user)
 
+    @property
+    def groups(self) -> Ints | None:
+        """The code of each row's request, or else of its user, or None where neither is named."""
+        return self.users if self.requests is None else self.requests
+
     @cached_property
     def weight(self) -> Floats | None:
         """Of the rows, or None where all weigh alike."""
@@ -182,8 +187,9 @@ def open_ranking_log(plan: Plan) -> RankingLog:
     log = RankingLog(table, own, tuple(own.scores))
     if log.scores:
         values = np.column_stack([log.numbers(name, "score") for name in log.scores])
-        kind = "probability" if own.probabilities else "number"
-        refuse_scores(values, log.scores, kind, fix="say probabilities = false if they are none")
+        refuse_scores(
+            values, log.scores, own.score_kind, fix="say probabilities = false if they are none"
+        )
     return log
 
 

@@ -112,7 +112,9 @@ def learn(plan: Plan, progress: Progress = silent) -> RankingStudy:
     log, models = whole.take(part != BASE), {}
     if whole.plan.base is not None:
         models = learn_base_scores(whole.plan.base, whole, part, plan.run.seed, progress)
-        scores = score_table(models, log.table.select(columns_of_models(log)), log.scores)
+        scores = score_table(
+            models, log.table.select(columns_of_models(log)), log.table.column_names
+        )
         log = log.with_scores(scores)
     selection = select(log.plan, log, part[part != BASE], plan.run.seed, progress)
     return RankingStudy(whole, part, log, models, selection)
@@ -129,8 +131,8 @@ def findings_of(plan: Plan, study: RankingStudy, progress: Progress = silent) ->
     metrics = _metrics(test, rows, scores, selection, level, plan.run.seed)
     criterion = "gauc" if test.plan.request else "auc"
     measures = [name for name in metrics.measures if grouped or name == "auc"]
-    methods = [row["name"] for row in make.methods_found(study.log, selection)]
-    table = list(dict.fromkeys([shipped, *methods]))
+    methods = make.methods_found(study.log, selection)
+    table = list(dict.fromkeys([shipped, *(row["name"] for row in methods)]))
     unit = _units(test)
     findings: RankingFindings = {
         "kind": KIND,
@@ -143,7 +145,7 @@ def findings_of(plan: Plan, study: RankingStudy, progress: Progress = silent) ->
             if (study.part == k).any()
         },
         "split": split_sentence(test.plan, study.part),
-        "requests": _groups(test),
+        "requests": 0 if test.groups is None else len(np.unique(test.groups)),
         "grouped": grouped,
         "objectives": make.objectives_found(study.log, rows, metrics, selection.weights),
         "scores": list(study.log.scores),
@@ -153,7 +155,7 @@ def findings_of(plan: Plan, study: RankingStudy, progress: Progress = silent) ->
         "method": shipped,
         "reason": selection.reason,
         "fallback": selection.fallback.method,
-        "methods": make.methods_found(study.log, selection),
+        "methods": methods,
         "checks": ranking_checks(study.log, study.later, rows, metrics.coverage.row_coverage),
         "measures": {m: make.intervals_of(metrics, m, table, gains=False) for m in measures},
         "gains": {m: make.intervals_of(metrics, m, table, gains=True) for m in measures},
@@ -253,11 +255,10 @@ def _metrics(
     """All scores on the test rows."""
     alone = np.arange(len(test))
     users = test.users
-    groups = users if test.requests is None else test.requests
     return ranking_metrics(
         scores,
         test.y,
-        groups=alone if groups is None else groups,
+        groups=alone if test.groups is None else test.groups,
         users=users if test.requests is not None else None,
         label_mask=test.observed,
         sample_weight=test.weight,
@@ -275,11 +276,6 @@ def _units(test: RankingLog) -> Ints:
         if codes is not None:
             return np.asarray(np.unique(codes, return_inverse=True)[1], np.int64)
     return np.arange(len(test))
-
-
-def _groups(test: RankingLog) -> int:
-    codes = test.users if test.requests is None else test.requests
-    return 0 if codes is None else len(np.unique(codes))
 
 
 def values_of(findings: RankingFindings) -> dict[str, dict[str, Interval]]:

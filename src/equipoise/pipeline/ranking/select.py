@@ -125,14 +125,12 @@ class Learner:
     @cached_property
     def _stopped(self) -> tuple[RankingLog, RankingLog]:
         """The train rows that nets learn from, and those that stop them."""
-        whole = self.train.users if self.train.requests is None else self.train.requests
-        apart = fold_ids(len(self.train), HELD, self.seed, groups=whole) == 0
+        apart = fold_ids(len(self.train), HELD, self.seed, groups=self.train.groups) == 0
         return self.train.take(~apart), self.train.take(apart)
 
     @cached_property
     def _rows(self) -> Any:
-        kind = "probability" if self.plan.probabilities else "number"
-        scores = check_scores(self.held.X, kind)[0]
+        scores = check_scores(self.held.X, self.plan.score_kind)[0]
         nobody = np.empty((len(scores), 0))
         given = self.held.given()
         return ranking_rows(
