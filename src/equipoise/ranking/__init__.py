@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from equipoise.ranking.nets.balanced_bce import BalancedBCE as BalancedBCE
     from equipoise.ranking.nets.harmonrank import HarmonRank as HarmonRank
     from equipoise.ranking.nets.linear_surrogate import LinearSurrogate as LinearSurrogate
+    from equipoise.ranking.nets.mgda import MGDA as MGDA
     from equipoise.ranking.nets.no_cross_attention import NoCrossAttention as NoCrossAttention
     from equipoise.ranking.nets.no_gate import NoGate as NoGate
     from equipoise.ranking.nets.no_self_attention import NoSelfAttention as NoSelfAttention
     from equipoise.ranking.nets.pairwise_logistic import PairwiseLogistic as PairwiseLogistic
     from equipoise.ranking.nets.squared_hinge import SquaredHinge as SquaredHinge
     from equipoise.ranking.nets.summed_bce import SummedBCE as SummedBCE
+    from equipoise.ranking.nets.upgrad import UPGrad as UPGrad
     from equipoise.ranking.serialisation import load_ranker as load_ranker
     from equipoise.ranking.serialisation import ranker_from_parts as ranker_from_parts
     from equipoise.ranking.serialisation import ranker_parts as ranker_parts
@@ -43,6 +45,8 @@ RANKERS = Registry(
         "pairwise-logistic": "equipoise.ranking.nets.pairwise_logistic:PairwiseLogistic",
         "squared-hinge": "equipoise.ranking.nets.squared_hinge:SquaredHinge",
         "linear-surrogate": "equipoise.ranking.nets.linear_surrogate:LinearSurrogate",
+        "mgda": "equipoise.ranking.nets.mgda:MGDA",
+        "upgrad": "equipoise.ranking.nets.upgrad:UPGrad",
         "harmonrank": "equipoise.ranking.nets.harmonrank:HarmonRank",
         "harmonrank-no-self-attention": (
             "equipoise.ranking.nets.no_self_attention:NoSelfAttention"
@@ -74,12 +78,14 @@ NAMES = {
     "BalancedBCE": "equipoise.ranking.nets.balanced_bce",
     "HarmonRank": "equipoise.ranking.nets.harmonrank",
     "LinearSurrogate": "equipoise.ranking.nets.linear_surrogate",
+    "MGDA": "equipoise.ranking.nets.mgda",
     "NoCrossAttention": "equipoise.ranking.nets.no_cross_attention",
     "NoGate": "equipoise.ranking.nets.no_gate",
     "NoSelfAttention": "equipoise.ranking.nets.no_self_attention",
     "PairwiseLogistic": "equipoise.ranking.nets.pairwise_logistic",
     "SquaredHinge": "equipoise.ranking.nets.squared_hinge",
     "SummedBCE": "equipoise.ranking.nets.summed_bce",
+    "UPGrad": "equipoise.ranking.nets.upgrad",
     "load_ranker": "equipoise.ranking.serialisation",
     "ranker_from_parts": "equipoise.ranking.serialisation",
     "ranker_parts": "equipoise.ranking.serialisation",

@@ -79,6 +79,23 @@ def test_later_requests_are_ranked_as_the_run_did(ranked, log_file, tmp_path):
     assert len(first) == 400
 
 
+def test_candidates_are_named_where_the_plan_names_them(log_file, tmp_path):
+    log = pq.read_table(log_file)
+    items = pa.array([k % 7 for k in range(N)])  # of several requests, whole numbers
+    pq.write_table(log.append_column("room", items), tmp_path / "log.parquet")
+    run(make_plan(tables(tmp_path / "log.parquet", sweep=0, item="room")), tmp_path / "run")
+    score_file(tmp_path / "run" / "policy", tmp_path / "log.parquet", tmp_path / "ranked.parquet")
+    ranked = pq.read_table(tmp_path / "ranked.parquet")
+    assert ranked.column_names == ["row", "request", "room", "score", "place"]
+    assert ranked["room"].cast(pa.int64()).to_pylist() == items.to_pylist()
+    assert "room" in pq.read_table(tmp_path / "run" / "scores.parquet").column_names
+
+
+def test_an_item_is_not_a_request(log_file):
+    with pytest.raises(InputError, match="item column that is not that of requests"):
+        make_plan(tables(log_file, item="request"))
+
+
 def test_a_csv_is_read_like_its_parquet(ranked, log_file, tmp_path):
     pcsv.write_csv(pq.read_table(log_file), tmp_path / "log.csv")
     plan = make_plan(tables(tmp_path / "log.csv", sweep=0))

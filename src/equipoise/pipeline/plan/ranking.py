@@ -102,9 +102,9 @@ class RankingPlan(PlanTable):
     path, dataset : a file, or a name of `pipeline.ranking.datasets.RANKING_LOGS`, which knows its
         columns.
     scores : columns of base scores, out of sample.   objectives : columns of labels 0 and 1.
-    probabilities : whether scores are.   request : within which rows are ranked.   user : who is
-        drawn in intervals.   time : cuts the parts.   profile : columns of the viewer.   weight :
-        of rows.
+    probabilities : whether scores are.   request : within which rows are ranked.   item : names the
+        candidates of a request in what `equipoise score` writes.   user : who is drawn in
+        intervals.   time : cuts the parts.   profile : columns of the viewer.   weight : of rows.
     parts : shares of train, validation and test rows; or until : the last times of the first two.
     pairs : what the loss compares: rows of "all" requests, or of one "request".
     method : the name of a ranker, or "auto" for the best of ``rivals`` on validation rows.
@@ -121,6 +121,7 @@ class RankingPlan(PlanTable):
     )
     probabilities: bool = True
     request: str | None = None
+    item: str | None = None
     user: str | None = None
     time: str | None = None
     profile: Names = ()
@@ -159,6 +160,8 @@ class RankingPlan(PlanTable):
             raise wrong("have parts or until, one of them")
         if self.pairs == "request" and self.request is None and self.dataset is None:
             raise wrong("name the column of requests, since pairs are of a request")
+        if self.item is not None and self.item in (self.request, self.user, self.time):
+            raise wrong("name an item column that is not that of requests, users or times")
         return self
 
     @model_validator(mode="after")

@@ -51,6 +51,7 @@ def live_shop(requests: int = REQUESTS, seed: int = 0) -> tuple[pa.Table, dict[s
     return table, {
         "objectives": list(METRICS),
         "request": "request",
+        "item": "room",
         "user": "viewer",
         "time": "day",
         "profile": profile,

@@ -177,7 +177,7 @@ def open_ranking_log(plan: Plan) -> RankingLog:
     else:
         file = plan.path(own.path or "")
         _check_names(own, column_names(file), str(file))
-        keys = [name for name in (own.request, own.user) if name is not None]
+        keys = [name for name in (own.request, own.item, own.user) if name is not None]
         table = read_table(file, list(_named(own)), dict.fromkeys(keys, pa.string()))
     if table.num_rows == 0:
         raise PlanError("the log", "have rows", 0, WHERE)
@@ -214,6 +214,7 @@ def _named(plan: RankingPlan) -> dict[str, str]:
     words |= dict.fromkeys(plan.base.features if plan.base else (), "feature")
     single = {
         "request": plan.request,
+        "item": plan.item,
         "user": plan.user,
         "time": plan.time,
         "weight": plan.weight,

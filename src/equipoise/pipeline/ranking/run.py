@@ -198,7 +198,7 @@ def policy_of(study: RankingStudy) -> RankingPolicy:
     read = columns_of_models(study.log) if study.models else []
     names = list(dict.fromkeys([*plan.scores, *plan.profile, *read]))
     features = FeatureMap().fit(train.table.select(names))
-    keys = [] if plan.request is None else [plan.request]
+    keys = [name for name in (plan.request, plan.item) if name is not None]
     own = UnitColumns(
         {name: column_type(study.log.table[name]) for name in (*names, *keys)},
         {name: float(missing(train.table[name]).mean()) for name in names},
@@ -211,7 +211,7 @@ def policy_of(study: RankingStudy) -> RankingPolicy:
         tuple(plan.profile),
         tuple(read),
         plan.request,
-        None,
+        plan.item,
         own,
     )
 
@@ -235,10 +235,11 @@ def base_scores_of(study: RankingStudy) -> pa.Table:
 
 
 def _keys(study: RankingStudy) -> dict[str, Any]:
-    """The number of each row in the log, and its request and user."""
+    """The number of each row in the log, and its request, candidate and user."""
     columns: dict[str, Any] = {"row": np.flatnonzero(study.part != BASE)}
     taken = ("row", "part", "score", "place", *study.log.scores)
-    for name in dict.fromkeys((study.log.plan.request, study.log.plan.user)):
+    plan = study.log.plan
+    for name in dict.fromkeys((plan.request, plan.item, plan.user)):
         if name is not None:
             columns[free_name(name, taken)] = study.log.table[name]
     return columns

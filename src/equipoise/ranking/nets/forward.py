@@ -24,6 +24,8 @@ from equipoise.core.arrays import Floats
 from equipoise.neural.id_scores import elu, softmax
 
 CHUNK = 16_384  # rows at once: memory does not grow with n but for the answer
+BLOCK = 32  # rows of a kernel's loop
+ROUND = 6755399441055744.0  # 1.5 * 2^52: the sum with a small number is whole
 
 
 class RankForward:
@@ -90,10 +92,10 @@ class RankForward:
     def _chunk(self, z: Floats, u: Floats) -> Floats:
         viewer = self.viewers(u)
         who = np.zeros(len(z), np.int64) if len(u) == 1 else np.arange(len(z))
-        coefficients = np.empty((len(z), len(self.ends)))
+        coefficients = np.empty((len(self.ends), len(z)))
         _coefficients(np.ascontiguousarray(z), who, self.logits, self._asked(viewer), coefficients)
         context = viewer @ self.part["context.weight"].T + self.part["context.bias"]
-        answer = elu(coefficients @ self.ends + context[who])
+        answer = elu(coefficients.T @ self.ends + context[who])
         score: Floats = answer @ self.part["end.weight"][0] + self.part["bias"]
         if "gate.weight" in self.part:
             score += np.exp(self.part["log_scale"]) * (self.gates(viewer)[who] * z).sum(axis=1)
@@ -113,51 +115,95 @@ class RankForward:
         return logits
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _coefficients(z, who, logits, asked, out):  # type: ignore[no-untyped-def]
-    """out (n, G (1 + H) 2 M): how much of each basis token a row's answer holds.   z: (n, M); who:
+    """out (G (1 + H) 2 M, n): how much of each basis token a row's answer holds.   z: (n, M); who:
     (n,) the row's viewer; logits: (H, 4, M, M); asked: (R, G, 1 + H, 2, M).
+
+    A block of rows at once, rows innermost, so that a compiler makes vector code of every loop.
     """
     heads, m, questions = len(logits), z.shape[1], asked.shape[1]
-    share, weigh = np.empty((heads, m, m)), np.empty(m)
-    for i in range(len(z)):
-        x, of = z[i], asked[who[i]]
+    x, top, total = np.empty((m, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
+    share, weigh = np.empty((heads, m, m, BLOCK)), np.empty((m, BLOCK))
+    of, work = np.empty((*asked.shape[1:], BLOCK)), np.empty((m, BLOCK))
+    for low in range(0, len(z), BLOCK):
+        size = min(BLOCK, len(z) - low)
+        for b in range(BLOCK):  # the last block's empty places repeat its last row
+            i = low + min(b, size - 1)
+            x[:, b] = z[i]
+            of[..., b] = asked[who[i]]
         for h in range(heads):
             for j in range(m):
-                top = -np.inf
                 for k in range(m):
-                    value = x[j] * (x[k] * logits[h, 0, j, k] + logits[h, 1, j, k])
-                    value += x[k] * logits[h, 2, j, k] + logits[h, 3, j, k]
-                    share[h, j, k] = value
-                    top = max(top, value)
-                total = 0.0
-                for k in range(m):
-                    share[h, j, k] = np.exp(share[h, j, k] - top)
-                    total += share[h, j, k]
-                for k in range(m):
-                    share[h, j, k] /= total
+                    both, one, two, none = logits[h, :, j, k]
+                    for b in range(BLOCK):
+                        value = x[j, b] * (x[k, b] * both + one)
+                        share[h, j, k, b] = value + x[k, b] * two + none
+                _softmax(share[h, j], work, top, total)
         at = 0
         for g in range(questions):
-            top = -np.inf
             for j in range(m):
-                value = x[j] * of[g, 0, 0, j] + of[g, 0, 1, j]
-                for h in range(heads):
-                    for k in range(m):
-                        value += share[h, j, k] * (x[k] * of[g, 1 + h, 0, k] + of[g, 1 + h, 1, k])
-                weigh[j] = value
-                top = max(top, value)
-            total = 0.0
+                for b in range(BLOCK):
+                    weigh[j, b] = x[j, b] * of[g, 0, 0, j, b] + of[g, 0, 1, j, b]
+            for h in range(heads):
+                for k in range(m):
+                    for b in range(BLOCK):
+                        top[b] = x[k, b] * of[g, 1 + h, 0, k, b] + of[g, 1 + h, 1, k, b]
+                    for j in range(m):
+                        for b in range(BLOCK):
+                            weigh[j, b] += share[h, j, k, b] * top[b]
+            _softmax(weigh, work, top, total)
             for j in range(m):
-                weigh[j] = np.exp(weigh[j] - top)
-                total += weigh[j]
-            for j in range(m):
-                weigh[j] /= total
-                out[i, at + j], out[i, at + m + j] = weigh[j] * x[j], weigh[j]
+                for b in range(size):
+                    out[at + j, low + b] = weigh[j, b] * x[j, b]
+                    out[at + m + j, low + b] = weigh[j, b]
             at += 2 * m
             for h in range(heads):
                 for k in range(m):
-                    seen = 0.0
+                    total[:] = 0.0
                     for j in range(m):
-                        seen += weigh[j] * share[h, j, k]
-                    out[i, at + k], out[i, at + m + k] = seen * x[k], seen
+                        for b in range(BLOCK):
+                            total[b] += weigh[j, b] * share[h, j, k, b]
+                    for b in range(size):
+                        out[at + k, low + b] = total[b] * x[k, b]
+                        out[at + m + k, low + b] = total[b]
                 at += 2 * m
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _softmax(x, work, top, total):  # type: ignore[no-untyped-def]
+    """x (M, B) becomes its softmax over M, right to a few ulps.   work: (M, B); top, total: (B,).
+
+    exp v = 2^k exp(r), k the whole number nearest to v log2 e: adding `ROUND` leaves it in the last
+    bits, and exp(r) is its series (Muller 2016, Elementary Functions, chapters 3 and 5).
+    """
+    m, size = x.shape
+    top[:], total[:] = x[0], 0.0
+    for k in range(1, m):
+        for b in range(size):
+            top[b] = max(top[b], x[k, b])
+    whole, power = work.view(np.int64), x.view(np.int64)
+    for k in range(m):
+        for b in range(size):
+            v = max(x[k, b] - top[b], -700.0)
+            work[k, b] = v * 1.4426950408889634 + ROUND
+            n = work[k, b] - ROUND
+            r = v - n * 0.6931471803691238 - n * 1.9082149292705877e-10
+            p = r * 2.08767569878681e-9 + 2.505210838544172e-8
+            p = p * r + 2.755731922398589e-7
+            p = p * r + 2.7557319223985893e-6
+            p = p * r + 2.48015873015873e-5
+            p = p * r + 1.984126984126984e-4
+            p = p * r + 1.388888888888889e-3
+            p = p * r + 8.333333333333333e-3
+            p = p * r + 4.1666666666666664e-2
+            p = p * r + 0.16666666666666666
+            p = p * r + 0.5
+            x[k, b] = p * r * r + r + 1.0
+        for b in range(size):
+            power[k, b] += whole[k, b] << 52
+        for b in range(size):
+            total[b] += x[k, b]
+    for k in range(m):
+        for b in range(size):
+            x[k, b] /= total[b]

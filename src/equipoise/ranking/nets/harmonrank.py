@@ -9,6 +9,7 @@ from equipoise.ranking.nets.base import NetRanker
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from equipoise.neural.rank_loss import RankLossOutput
     from equipoise.ranking.nets.training import Batch
 
 
@@ -99,6 +100,13 @@ class HarmonRank(NetRanker):
 
 def rank_loss(batch: Batch, surrogate: str, k: float = 3.0) -> Tensor:
     """The loss of `equipoise.neural.rank_loss` of a batch, by one of its surrogates."""
+    return rank_losses(batch, surrogate, k, "mean").loss
+
+
+def rank_losses(
+    batch: Batch, surrogate: str, k: float = 3.0, reduction: str = "none"
+) -> RankLossOutput:
+    """The same of each objective, and what to log beside it."""
     from equipoise.neural.rank_loss import rank_auc_loss
 
     return rank_auc_loss(
@@ -110,4 +118,5 @@ def rank_loss(batch: Batch, surrogate: str, k: float = 3.0) -> Tensor:
         objective_weight=batch.objective_weight,
         surrogate=surrogate,
         k=k,
-    ).loss
+        reduction=reduction,
+    )
