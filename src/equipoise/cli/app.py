@@ -15,6 +15,7 @@ from equipoise.cli import (
     estimators,
     evaluate,
     fit,
+    replay,
     report,
     reproduce,
     run,
@@ -31,7 +32,7 @@ Start here:
   equipoise check log.csv -t arm -y sales      is the experiment sound?
   equipoise simulate coupon --out world        a world to play with: log, truth and a plan
 \b
-Exit codes: 0 done, 1 a check of the log failed, 2 wrong input, 130 interrupted.
+Exit codes: 0 done, 1 a check of the log or a replay failed, 2 wrong input, 130 interrupted.
 """
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ for verb in (
     evaluate,
     allocate,
     score,
+    replay,
     report,
     simulate,
     reproduce,

@@ -35,6 +35,13 @@ def score(
         bool,
         typer.Option("--number-rows", help="Take row numbers, in a column `row`, for ids."),
     ] = False,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", help="A folder of days: record this one (with --day)."),
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", help="The day to record, as 2026-11-01.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Assign units never seen by the policy of a run.
@@ -56,16 +63,29 @@ def score(
     category.  That of a plan with [ranking] gives each candidate a score and its place in its
     request; a request's rows stand together in the file.
 
+    With --journal and --day the units, the policy and what it decided are recorded, so that
+    `equipoise replay` can decide the day again and say what changed from one day to another.
+
     \b
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
       equipoise score equipoise-run/policy this-month.parquet --hold
       equipoise score runs/ranking/policy candidates.parquet --out ranked.parquet
+      equipoise score equipoise-run/policy today.parquet --journal days --day 2026-11-01
     """
     from equipoise.artifacts.batch import score_file
+    from equipoise.artifacts.journal import record_day
     from equipoise.cli.show import as_json, table
+    from equipoise.core.errors import InputError
 
-    summary = score_file(policy, units, out, hold=hold, number_rows=number_rows)
+    how = {"hold": hold, "number_rows": number_rows}
+    if journal is None and day is None:
+        summary = score_file(policy, units, out, **how)
+    elif journal is None or day is None:
+        got = "--day alone" if journal is None else "--journal alone"
+        raise InputError("a record", "have both --journal and --day", got)
+    else:
+        summary = record_day(journal, day, policy, units, out, **how)
     if json:
         as_json({"file": str(out), **summary})
         return
