@@ -35,7 +35,7 @@ SPACES: dict[str, Space] = {
     "shares": Shares(["film", "game", "food"], candidates=[[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]]),
 }
 TREES = BoostedTrees(n_estimators=15, learning_rate=0.2, num_leaves=7, n_jobs=1)
-NO_TREES = {"dml"}  # its default base model is quick as it is
+NO_TREES = {"dml", "dml-pooled"}  # its default base model is quick as it is
 LONG, SHORT = (
     30,
     6,
@@ -231,7 +231,7 @@ def test_the_order_of_rows_and_columns_does_not_matter(name):
     same(straight, mixed.effects(X[:, columns]), rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["dr-learner", "r-learner", "dml", "mdp2"])
+@pytest.mark.parametrize("name", ["dr-learner", "r-learner", "dml", "dml-pooled", "mdp2"])
 def test_the_order_of_rows_of_groups_does_not_matter(name):
     X, y, cell = world(150)
     rows, group, treatment = (

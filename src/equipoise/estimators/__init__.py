@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.deep.vcnet import VCNet as VCNet
     from equipoise.estimators.deep.x_learner_net import XLearnerNet as XLearnerNet
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
+    from equipoise.estimators.dml.pooled import PooledDML as PooledDML
     from equipoise.estimators.dose_response import dose_curves as dose_curves
     from equipoise.estimators.forests.mdp2 import MDP2Forest as MDP2Forest
     from equipoise.estimators.forests.simplex import best_mix as best_mix
@@ -61,6 +62,7 @@ ESTIMATORS = Registry(
         "dr-learner": "equipoise.estimators.meta.dr:DRLearner",
         "r-learner": "equipoise.estimators.meta.r:RLearner",
         "dml": "equipoise.estimators.dml.linear:LinearDML",
+        "dml-pooled": "equipoise.estimators.dml.pooled:PooledDML",
         "dose-s-learner": "equipoise.estimators.meta.dose_s:DoseSLearner",
         "gps": "equipoise.estimators.meta.gps:GPS",
         "vcnet": "equipoise.estimators.deep.vcnet:VCNet",
@@ -118,6 +120,7 @@ NAMES = {
     "EffectEstimator": "equipoise.estimators.base",
     "LearntPropensity": "equipoise.learners.propensity",
     "LinearDML": "equipoise.estimators.dml.linear",
+    "PooledDML": "equipoise.estimators.dml.pooled",
     "RLearner": "equipoise.estimators.meta.r",
     "SLearner": "equipoise.estimators.meta.s",
     "TLearner": "equipoise.estimators.meta.t",

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators import LearntPropensity, LinearDML
-from equipoise.estimators.dml import linear
+from equipoise.estimators.dml import answers
 from equipoise.learners.sample_order import sample_order
 from equipoise.treatments import Arms, Dose
 
@@ -30,7 +30,7 @@ def confounded(n, seed, d=3):
 def test_standard_error_by_hand():
     # variance of a * (theta0 + theta1 z) with a = 2, z = 3: 4 * (1 + 2 * 3 * 0.5 + 9 * 2) = 88
     covariance = np.array([[[1.0, 0.5], [0.5, 2.0]]])
-    found = linear.effect_errors(
+    found = answers.effect_errors(
         np.array([[2.0]]), np.array([[1.0], [3.0]]), covariance, np.array([[0, 0], [0, 1]])
     )
     np.testing.assert_allclose(found, np.sqrt(88.0))

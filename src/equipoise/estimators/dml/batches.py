@@ -19,6 +19,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.features import matrix
 from equipoise.core.folds import check_folds, check_seed
 from equipoise.core.space import Space
+from equipoise.estimators.dml import logged
 from equipoise.estimators.dml.passes import Part, Sums
 from equipoise.estimators.level_bounds import joint_bounds, outcome_bounds
 from equipoise.estimators.training_data import infer_space
@@ -93,6 +94,9 @@ class Source:
                 "features and outcomes", "be one or more columns each, with no other role", got
             )
         self.space = infer_space(self._treatments(first)) if space is None else space
+        self.encode = self.space.encode
+        self.columns = 0  # of the encoding, once walked
+        self.known: Floats | None = None  # distinct treatments, or enough of them, once walked
         # only how weights compare says anything, and sums of their squares must not overflow
         self._unit = 1.0 if weight is None else float(self._weights(first, weight).max())
 
@@ -123,6 +127,15 @@ class Source:
             )
         self._rows = start
 
+    def treatments(self) -> Floats:
+        """The distinct treatments of all rows, (s, c), by a walk of their own; of many, some."""
+        known: Floats | None = None
+        for batch in self._batches():
+            if batch.num_rows:
+                treatment = self.space.check(self._treatments(batch))
+                known = logged.distinct(logged.numbers(self.space, treatment), known)
+        return np.zeros((0, 1)) if known is None else known
+
     def check(self, sums: Sums) -> None:
         """Refuse an outcome that does not vary."""
         total, m = sums.grams.sum(axis=0), len(self.outcomes)
@@ -140,7 +153,12 @@ class Source:
             batch, self.features, "feature", np.isfinite, "be a finite number, not missing"
         )
         y = _numbers(batch, self.outcomes, "outcome", np.isfinite, "be finite")
-        phi = self.space.encode(self.space.check(self._treatments(batch)))
+        treatment = self.space.check(self._treatments(batch))
+        phi = self.encode(treatment)
+        self.columns = phi.shape[1]
+        if self._rows == -1:
+            rows = logged.numbers(self.space, treatment)
+            self.known = logged.distinct(rows, self.known, phi.shape[1] + 1)
         weight = None
         if self._weight is not None:
             weight = self._weights(batch, self._weight) / self._unit

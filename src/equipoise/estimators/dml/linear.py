@@ -29,14 +29,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
-from equipoise.estimators.dml import gram, passes
+from equipoise.estimators.dml import gram, logged, passes, shrunk
+from equipoise.estimators.dml.answers import (
+    by_feature,
+    effect_errors,
+    paired_errors,
+    standardise,
+)
 from equipoise.estimators.dml.batches import Source
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Fitted, Table, check_model, predict_all
@@ -63,36 +69,6 @@ def model_residuals(
         targets
         - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).predictions[:, 0]
     )
-
-
-def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
-    """[1, (X - centre) / scale], columns first, (1 + d, n)."""
-    z = np.empty((1 + X.shape[1], len(X)))
-    z[0] = 1.0
-    np.subtract(X.T, centre[:, None], out=z[1:])
-    z[1:] /= scale[:, None]
-    return z
-
-
-def effect_errors(a: Floats, z: Floats, covariance: Floats, slots: Ints) -> Floats:
-    """Standard error of a' Theta z for each unit, candidate and metric, (n, k, m).
-
-    a : (k, p).   z : (q, n).   covariance : (m, P, P) of the coefficients at ``slots`` (P, 2).
-    """
-    (k, _), (q, n), m = a.shape, z.shape, len(covariance)
-    weigh = a[:, None, slots[:, 0]] * (slots[:, 1] == np.arange(q)[:, None])  # (k, q, P)
-    # (m, k, q, q)
-    form = (weigh.reshape(k * q, -1) @ covariance).reshape(m, k, q, -1) @ weigh.transpose(0, 2, 1)
-    rows, columns = np.triu_indices(q)
-    # z' V z by distinct pairs
-    packed = form[:, :, rows, columns] * np.where(rows == columns, 1.0, 2.0)
-    packed = packed.transpose(1, 0, 2).reshape(k * m, -1)
-    out, pairs = np.empty((n, k * m)), np.empty((len(rows), gram.NEAR))
-    for part in gram.cuts(n, gram.NEAR):
-        near = z[:, part]
-        gram.pair_products(near, near, pairs)
-        out[part] = (packed @ pairs[:, : near.shape[1]]).T
-    return np.sqrt(np.maximum(out, 0.0)).reshape(-1, k, m)
 
 
 @renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
@@ -125,6 +101,14 @@ class LinearDML(EffectEstimator):
         The penalty of the ridge, on standardised features.
     random_state : int, default 0
         Of the folds and of base models that are random.
+    shrink : {None, "auto"}, default None
+        None is least squares.  "auto" shrinks average effects and their interactions with x by two
+        penalties, chosen for each metric on held-out rows, "no interactions" among them; then the
+        encoding may have more columns than the logged treatments tell apart, and no standard
+        errors are given, for shrunk effects are biased (`Bootstrapped` tells their spread).
+    own : bool, default False
+        With ``shrink``: each logged treatment also has a deviation of its own from the encoding's
+        form, by a third penalty.
 
     Attributes
     ----------
@@ -133,8 +117,13 @@ class LinearDML(EffectEstimator):
         feature.
     slots_ : array of int, (P, 2)
         The places (p, q) of the coefficients that were learnt.
-    covariance_ : array, (m, P, P)
-        Their covariance.
+    covariance_ : array, (m, P, P), or None
+        Their covariance; None where they are shrunk.
+    penalties_ : dict of str to array, (m,), or None
+        Where they are shrunk: the penalties of ``"average"`` effects, of their ``"interaction"``
+        with x (infinite: none) and of ``"own"`` deviations (infinite: none), by metric.
+    own_treatments_ : array, (s, c), or None
+        The logged treatments that have own deviations, as numbers.
     expectation_ : str
         "propensity" or "learnt", where E[phi | x] came from.
 
@@ -159,8 +148,10 @@ class LinearDML(EffectEstimator):
 
     takes = "a space that encodes its treatments"
     unit_free = True
-    gives_std_error = True
     uses_propensity = True
+    covariance_: Floats | None
+    penalties_: dict[str, Floats] | None = None
+    own_treatments_: Floats | None = None
     baseline_: Floats | list[Fitted]  # (1 + d, m) of [1, z], or a model a metric
 
     def __init__(
@@ -174,6 +165,8 @@ class LinearDML(EffectEstimator):
         cv: int = 5,
         alpha: float = 1.0,
         random_state: int = 0,
+        shrink: str | None = None,
+        own: bool = False,
     ) -> None:
         self.space = space
         self.outcome_model = outcome_model
@@ -183,6 +176,13 @@ class LinearDML(EffectEstimator):
         self.cv = cv
         self.alpha = alpha
         self.random_state = random_state
+        self.shrink = shrink
+        self.own = own
+
+    @property
+    def gives_std_error(self) -> bool:  # type: ignore[override]
+        """Whether its effects have a std_error: those of least squares do, shrunk ones do not."""
+        return self.shrink is None
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def fit_batches(
@@ -239,11 +239,21 @@ class LinearDML(EffectEstimator):
             len(source.features),
         )
         self.encoding_ = self.outcome_centre_ = self.outcome_unit_ = None
+        self._check_shrink()
+        self.own_treatments_ = None
+        if self.own:
+            self.own_treatments_ = source.treatments()
+            logged.check_few(self.own_treatments_)
+        source.encode = self._encode
         sums = passes.first_pass(source.parts, self.cv)
         source.check(sums)
         self.outcome_bounds_ = source.bounds
         self.expectation_ = "learnt"
-        self._finish(source.parts, sums, source.features, _support(sums, len(source.outcomes)))
+        support = None
+        if self.shrink is None and source.known is not None:
+            logged.check_identified(self.space_, source.columns, source.known)
+            support = logged.support(sums, len(source.outcomes))
+        self._finish(source.parts, sums, source.features, support)
         return self
 
     def contrast(self, X: Any, base: Any, candidates: Any = None) -> Effects:
@@ -271,7 +281,7 @@ class LinearDML(EffectEstimator):
             ``base`` is neither one treatment nor one per row.
         """
         values, treatments = self._inputs(X, candidates)
-        phi = self.space_.encode(self._base_treatments(base, len(values))) / self.encoding_scale_
+        phi = self._encode(self._base_treatments(base, len(values))) / self.encoding_scale_
         return self._named(treatments, *self._compare(values, treatments, phi))
 
     def coefficients(self) -> pa.Table:
@@ -281,30 +291,43 @@ class LinearDML(EffectEstimator):
         -------
         pyarrow.Table
             Columns ``encoding`` (its column, from 0), ``modifier`` (``"1"`` is the constant),
-            ``metric``, ``value``, ``std_error``.
+            ``metric``, ``value``, ``std_error`` (null where they are shrunk).
         """
         self._check_one_fit()
         units, theta = self._encoding_units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
-        error = np.sqrt(np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True))
+        error = None
+        if self.covariance_ is not None:
+            form = np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True)
+            error = self.outcome_units.effects(np.sqrt(form)).ravel()
         names, m = ["1", *self._encoded_names], len(self.metrics_)
         columns = {
             "encoding": np.repeat(self.slots_[:, 0], m),
             "modifier": [names[self.modifiers_[a]] for a in np.repeat(self.slots_[:, 1], m)],
             "metric": list(self.metrics_) * len(theta),
             "value": self.outcome_units.effects(units @ theta).ravel(),
-            "std_error": self.outcome_units.effects(error).ravel(),
+            "std_error": pa.nulls(theta.size, pa.float64()) if error is None else error,
         }
         return pa.table(columns)
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _learn(self, data: Sample) -> None:
         _no_missing(data.X, data.features)
-        phi = self.space_.encode(data.treatment)
-        cell, saturated = _exact_cells(self.space_, data, phi)
+        self._check_shrink()
+        form = self.space_.encode(data.treatment)
+        cell, saturated = _exact_cells(self.space_, data, form, self.shrink is None)
+        rows, self.own_treatments_ = logged.numbers(self.space_, data.treatment), None
+        if self.own:
+            self.own_treatments_ = logged.distinct(rows)
+            logged.check_few(self.own_treatments_)
+        elif self.shrink is None and not saturated:
+            known = logged.distinct(rows, most=form.shape[1] + 1)
+            logged.check_identified(self.space_, form.shape[1], known)
+        phi = self._encode(data.treatment) if self.own else form
         fold = fold_ids(len(data), self.cv, self.random_state, strata=cell, groups=data.groups)
         part = passes.Part(data.X, phi, data.y, fold, data.weight, data.groups)
         sums = passes.first_pass(lambda: [part], self.cv)
-        support = None if saturated else _support(sums, len(data.metrics))
+        least = self.shrink is None and not saturated
+        support = logged.support(sums, len(data.metrics)) if least else None
         table = Table(data.X, data.features)
         part = replace(part, t=self._treatment_residuals(data, table, part, cell))
         if self.outcome_model is not None:
@@ -341,7 +364,7 @@ class LinearDML(EffectEstimator):
         serves.
         """
         if cell is not None and data.propensity is not None:
-            candidates = self.space_.encode(self.space_.candidates())
+            candidates = self._encode(self.space_.candidates())
             self.expectation_ = "propensity"
             return (
                 part.phi
@@ -373,8 +396,14 @@ class LinearDML(EffectEstimator):
         p = sums.grams.shape[1] - len(sums.centre) - 1 - len(self.metrics_)
         layout = _layout(self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_))
         ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
-        normal = passes.second_pass(walk, ridges, layout, support)
-        self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
+        self.covariance_ = self.penalties_ = None
+        if self.shrink is None:
+            normal = passes.second_pass(walk, ridges, layout, support)
+            self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
+        else:
+            switches, own = self._switches(p)
+            normal, self.penalties_ = shrunk.shrunk_pass(walk, ridges, layout, switches, own)
+            control = shrunk.level_pass(walk, ridges, layout, normal)
         self.centre_, self.scale_, self.encoding_scale_, self.slots_ = (
             sums.centre,
             sums.scale,
@@ -394,14 +423,14 @@ class LinearDML(EffectEstimator):
 
     def _compare(
         self, X: Floats, treatment: NDArray[Any], base: Floats
-    ) -> tuple[Floats, Floats, Floats]:
-        """Values, baseline and standard errors against ``base`` (1, p) or (n, p), in standard
-        units.
+    ) -> tuple[Floats, Floats, Floats | None]:
+        """Values, baseline and standard errors, if any, against ``base`` (1, p) or (n, p), in
+        standard units.
         """
         _no_missing(X, self._encoded_names)
         every = standardise(X, self.centre_, self.scale_)
         z = every[self.modifiers_]
-        a = self.space_.encode(treatment) / self.encoding_scale_
+        a = self._encode(treatment) / self.encoding_scale_
         baseline = (
             predict_all(self.baseline_, X).T
             if isinstance(self.baseline_, list)
@@ -409,26 +438,42 @@ class LinearDML(EffectEstimator):
         )
         m = len(self.metrics_)
         if len(base) == 1:
-            values = (z.T @ _by_feature(a - base, self.theta_)).reshape(len(X), len(a), m)
-            level = (z.T @ _by_feature(base, self.theta_)) if base.any() else 0.0
-            return (
-                values,
-                baseline + level,
-                effect_errors(a - base, z, self.covariance_, self.slots_),
-            )
+            values = (z.T @ by_feature(a - base, self.theta_)).reshape(len(X), len(a), m)
+            level = (z.T @ by_feature(base, self.theta_)) if base.any() else 0.0
+            error = None
+            if self.covariance_ is not None:
+                error = effect_errors(a - base, z, self.covariance_, self.slots_)
+            return values, baseline + level, error
         slopes = self._slopes(z)
         level = np.einsum("np,npm->nm", base, slopes)
         values = np.einsum("kp,npm->nkm", a, slopes, optimize=True) - level[:, None]
-        return values, baseline + level, self._paired_errors(a, base, z)
+        error = None
+        if self.covariance_ is not None:
+            error = paired_errors(a, base, z, self.covariance_, self.slots_)
+        return values, baseline + level, error
 
-    def _paired_errors(self, a: Floats, base: Floats, z: Floats) -> Floats:
-        """Standard errors (n, k, m) where each unit has a base of its own, (n, p)."""
-        out = np.empty((len(base), len(a), len(self.covariance_)))
-        for rows in gram.cuts(len(base)):
-            for c, one in enumerate(a):
-                r = gram.written_out(one[:, None] - base[rows].T, z[:, rows], self.slots_)
-                out[rows, c] = np.maximum((self.covariance_ @ r * r).sum(axis=1), 0.0).T
-        return np.sqrt(out)
+    def _encode(self, treatment: NDArray[Any]) -> Floats:
+        """The encoding of treatments with own deviations, if any, (n, p)."""
+        phi, known = self.space_.encode(treatment), self.own_treatments_
+        if known is None:
+            return phi
+        control = logged.numbers(self.space_, np.asarray([self.space_.control]))
+        rows = logged.numbers(self.space_, treatment)
+        return np.hstack([phi, logged.deviations(rows, control, known)])
+
+    def _switches(self, p: int) -> tuple[Bools, int]:
+        """Which of the p columns of the encoding are 0 or 1, and how many are own deviations."""
+        own = 0 if self.own_treatments_ is None else len(self.own_treatments_)
+        candidates = self.space_.encode(self.space_.candidates())
+        return np.r_[np.isin(candidates, (0, 1)).all(axis=0), np.zeros(own, np.bool_)], own
+
+    def _check_shrink(self) -> None:
+        if self.shrink not in (None, "auto"):
+            fix = '"auto" chooses the penalties on held-out rows'
+            raise InputError("shrink", 'be None or "auto"', repr(self.shrink), fix=fix)
+        if self.own and self.shrink is None:
+            fix = 'say shrink="auto", or leave own out'
+            raise InputError("own deviations", "be shrunk", "shrink=None", fix=fix)
 
     def _slopes(self, z: Floats) -> Floats:
         """Theta z, (n, p, m).   z: (q, n)."""
@@ -459,12 +504,6 @@ class LinearDML(EffectEstimator):
                 -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
             )
         return units
-
-
-def _by_feature(a: Floats, theta: Floats) -> Floats:
-    """a' Theta, (q, k m).   a: (k, p); theta: (p, q, m)."""
-    out: Floats = np.einsum("kp,pqm->qkm", a, theta, optimize=True).reshape(theta.shape[1], -1)
-    return out
 
 
 def _no_missing(X: Floats, features: tuple[str, ...]) -> None:
@@ -504,7 +543,10 @@ def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
     """Which coefficients to learn: products of switches, where a space says which they are, vary
     with fewer features.
     """
-    crossed = space.degrees() > 1 if hasattr(space, "degrees") else np.zeros(p, np.bool_)
+    crossed = np.zeros(p, np.bool_)
+    if hasattr(space, "degrees"):  # own deviations, which follow, are no products
+        degrees = space.degrees()
+        crossed[: len(degrees)] = degrees > 1
     return gram.Layout(
         np.flatnonzero(~crossed),
         np.flatnonzero(crossed),
@@ -513,9 +555,10 @@ def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
     )
 
 
-def _exact_cells(space: Space, data: Sample, phi: Floats) -> tuple[Ints | None, bool]:
+def _exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[Ints | None, bool]:
     """The cell of each row where it says all that the encoding says, else None; and whether each
-    cell has a column of its own.
+    cell has a column of its own and rows.   least: whether effects are least squares; shrunk ones
+    need rows only where no other column speaks of a cell.
     """
     table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
     try:
@@ -525,23 +568,8 @@ def _exact_cells(space: Space, data: Sample, phi: Floats) -> tuple[Ints | None, 
         return None, False
     if not np.array_equal(table[cell], phi):
         return None, False
-    if phi.shape[1] < len(table) - 1:
+    if phi.shape[1] < len(table) - 1 or not (
+        least or np.array_equal(table[1:], np.eye(len(table) - 1))
+    ):
         return cell, False
     return finite_cells(space, data, 2), True
-
-
-def _support(sums: passes.Sums, m: int) -> Floats:
-    """A root of the inverse Gram matrix of [1, phi], (1 + p, 1 + p); refuses treatments that vary
-    too little.
-    """
-    columns = np.r_[0, 1 + len(sums.centre) : sums.grams.shape[1] - m]
-    spread = sums.grams.sum(axis=0)[np.ix_(columns, columns)]
-    unit = 1 / np.sqrt(np.where(np.diag(spread) > 0, np.diag(spread), 1.0))
-    value, vector = np.linalg.eigh(spread * unit[:, None] * unit)
-    directions = value > value[-1] * len(value) * np.finfo(np.float64).eps * 8
-    if not directions.all():
-        fix = "log more different treatments, or encode them in fewer numbers"
-        must = f"vary in all {len(columns) - 1} directions of its encoding"
-        raise InputError("the treatment", must, int(directions.sum()) - 1, fix=fix)
-    root: Floats = unit[:, None] * vector / np.sqrt(value)
-    return root

@@ -271,7 +271,7 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
         moments += gram.moment(t, z, r if weight is None else r * weight, layout)
         sums.add(t, z, np.ones((1, len(block.rows))) if weight is None else weight[None])
     total = sums.grams()[0]
-    scale = _residual_scale(
+    scale = residual_scale(
         np.diag(total)[layout.constants] / (rows * ridges.sums.weight), ridges.sums
     )
     unit = 1 / scale[layout.slots[:, 0]]
@@ -286,7 +286,7 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
     return Normal(bread @ (moments * unit[:, None]), bread, scale, rank, rows)
 
 
-def _residual_scale(square: Floats, sums: Sums) -> Floats:
+def residual_scale(square: Floats, sums: Sums) -> Floats:
     """The spread of each column's residual, (p,); one that features determine leaves none."""
     d, p = len(sums.centre), len(square)
     total = sums.grams.sum(axis=0)
@@ -324,19 +324,30 @@ def _check_leverage(block: Block, support: Floats, away: Floats, mean_weight: fl
         )
 
 
-def third_pass(
-    walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
-) -> tuple[Floats, Floats]:
-    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
-    m), y shifted.
+@dataclass(frozen=True)
+class Fit:
+    """A block beside its model.
 
-    HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
+    Attributes
+    ----------
+    block : the rows.   every : (1 + d, b) [1, x] in standard units, of which z (q, b) are the
+        effect features.   t : (p, b) residuals of phi.   error : (m, b) of the residuals of y.
+    level : (m, b) y less phi' Theta z, shifted.   Both with the rows' weights inside.
     """
+
+    block: Block
+    every: Floats
+    z: Floats
+    t: Floats
+    error: Floats
+    level: Floats
+
+
+def fits(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Iterator[Fit]:
+    """What the final regression leaves of every block."""
     m, p = normal.theta.shape[1], len(normal.scale)
     full = spread_out(normal.theta, layout.slots, p, layout.q) / normal.scale[:, None, None]
     full = full.transpose(2, 0, 1).reshape(m * p, layout.q)
-    sums, meat = gram.KroneckerSums(layout, m), np.zeros((m, len(layout.slots), len(layout.slots)))
-    control, clusters = np.zeros((1 + len(ridges.sums.centre), m)), 0
     shift = ridges.sums.shift[len(ridges.sums.centre) : -m, None]
     for block in blocks(walk):
         every, targets = ridges.standard(block), ridges.targets(block)
@@ -348,12 +359,29 @@ def third_pass(
         level = targets[p:] - (slopes * targets[:p]).sum(axis=1)
         if weight is not None:
             error, level = error * weight, level * weight
-        control += every @ level.T
-        if block.starts is None:
-            sums.add(t, z, np.square(error))
+        yield Fit(block, every, z, t, error, level)
+
+
+def third_pass(
+    walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
+) -> tuple[Floats, Floats]:
+    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
+    m), y shifted.
+
+    HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
+    """
+    m = normal.theta.shape[1]
+    sums, meat = gram.KroneckerSums(layout, m), np.zeros((m, len(layout.slots), len(layout.slots)))
+    control, clusters = np.zeros((1 + len(ridges.sums.centre), m)), 0
+    for fit in fits(walk, ridges, layout, normal):
+        starts = fit.block.starts
+        control += fit.every @ fit.level.T
+        if starts is None:
+            sums.add(fit.t, fit.z, np.square(fit.error))
         else:
-            clusters += len(block.starts)
-            for j, score in enumerate(gram.cluster_scores(t, z, error, block.starts, layout.slots)):
+            clusters += len(starts)
+            scores = gram.cluster_scores(fit.t, fit.z, fit.error, starts, layout.slots)
+            for j, score in enumerate(scores):
                 meat[j] += score @ score.T
     if clusters == 1:
         raise InputError(

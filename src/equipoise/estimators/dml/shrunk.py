@@ -1,0 +1,59 @@
+"""The final regression of linear double machine learning with two penalties: the second and third
+pass.
+
+Columns are in standard units of their residuals, so that an amount's unit changes nothing; columns
+that are 0 or 1 share one unit, so that a rare treatment is shrunk more than a frequent one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.core.arrays import Bools, Floats
+from equipoise.estimators.dml import gram, penalties
+from equipoise.estimators.dml.passes import Normal, Ridges, Walk, blocks, fits, residual_scale
+
+
+def shrunk_pass(
+    walk: Walk, ridges: Ridges, layout: gram.Layout, switches: Bools, own: int
+) -> tuple[Normal, dict[str, Floats]]:
+    """The coefficients under the penalties that held-out rows choose.   switches: (p,) which
+    columns of the encoding are 0 or 1; the last ``own`` are own deviations.
+
+    The bread is empty: a shrunk coefficient has a bias that no sandwich tells.
+    """
+    folds, p = len(ridges.coefficients), len(layout.columns)
+    m = len(ridges.sums.shift) - len(ridges.sums.centre) - p
+    sums = [gram.KroneckerSums(layout, 1) for _ in range(folds)]
+    moments, squares = np.zeros((folds, len(layout.slots), m)), np.zeros((folds, m))
+    for block in blocks(walk):
+        z = ridges.standard(block)
+        t, r = ridges.residuals(block, z, ridges.targets(block))
+        z = ridges.effect_features(z)
+        weight = np.ones(len(block.rows)) if block.weight is None else block.weight
+        moments[block.fold] += gram.moment(t, z, r * weight, layout)
+        squares[block.fold] += (np.square(r) * weight).sum(axis=1)
+        sums[block.fold].add(t, z, weight[None])
+    rows, mean = ridges.sums.rows, ridges.sums.weight
+    grams = np.stack([each.grams()[0] for each in sums]) / mean
+    square = np.diagonal(grams, axis1=1, axis2=2).sum(axis=0)[layout.constants] / rows
+    scale, deviation = residual_scale(square, ridges.sums), np.arange(p) >= p - own
+    for alike in (switches & ~deviation, deviation):
+        if alike.any():
+            scale[alike] = np.sqrt(square[alike].mean())
+    unit = 1 / scale[layout.slots[:, 0]]
+    products = penalties.Products(
+        grams * unit[:, None] * unit, moments / mean * unit[:, None], squares / mean, rows
+    )
+    kinds = penalties.Kinds(layout.slots[:, 1] > 0, deviation[layout.slots[:, 0]])
+    chosen = penalties.choose(products, kinds)
+    theta = penalties.solve(products, kinds, chosen)
+    return Normal(theta, np.zeros((0, 0)), scale, len(theta), rows), dict(vars(chosen))
+
+
+def level_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Floats:
+    """The moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted."""
+    control = np.zeros((1 + len(ridges.sums.centre), normal.theta.shape[1]))
+    for fit in fits(walk, ridges, layout, normal):
+        control += fit.every @ fit.level.T
+    return control / ridges.sums.weight
