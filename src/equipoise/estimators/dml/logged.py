@@ -32,13 +32,13 @@ def distinct(rows: Floats, known: Floats | None = None, most: int = MOST_OWN) ->
     [[1.0], [2.0]]
     """
     for part in gram.cuts(len(rows)):
+        if known is not None and len(known) > most:
+            break
         near = rows[part]
         if known is not None:
             near = near[places(near, known) < 0]
         if len(near):
             known = np.unique(near if known is None else np.vstack([known, near]), axis=0)
-            if len(known) > most:
-                break
     return rows[:0] if known is None else known
 
 

@@ -324,30 +324,19 @@ def _check_leverage(block: Block, support: Floats, away: Floats, mean_weight: fl
         )
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A block beside its model.
+def third_pass(
+    walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
+) -> tuple[Floats, Floats]:
+    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
+    m), y shifted.
 
-    Attributes
-    ----------
-    block : the rows.   every : (1 + d, b) [1, x] in standard units, of which z (q, b) are the
-        effect features.   t : (p, b) residuals of phi.   error : (m, b) of the residuals of y.
-    level : (m, b) y less phi' Theta z, shifted.   Both with the rows' weights inside.
+    HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
     """
-
-    block: Block
-    every: Floats
-    z: Floats
-    t: Floats
-    error: Floats
-    level: Floats
-
-
-def fits(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Iterator[Fit]:
-    """What the final regression leaves of every block."""
     m, p = normal.theta.shape[1], len(normal.scale)
     full = spread_out(normal.theta, layout.slots, p, layout.q) / normal.scale[:, None, None]
     full = full.transpose(2, 0, 1).reshape(m * p, layout.q)
+    sums, meat = gram.KroneckerSums(layout, m), np.zeros((m, len(layout.slots), len(layout.slots)))
+    control, clusters = np.zeros((1 + len(ridges.sums.centre), m)), 0
     shift = ridges.sums.shift[len(ridges.sums.centre) : -m, None]
     for block in blocks(walk):
         every, targets = ridges.standard(block), ridges.targets(block)
@@ -359,29 +348,12 @@ def fits(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Ite
         level = targets[p:] - (slopes * targets[:p]).sum(axis=1)
         if weight is not None:
             error, level = error * weight, level * weight
-        yield Fit(block, every, z, t, error, level)
-
-
-def third_pass(
-    walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
-) -> tuple[Floats, Floats]:
-    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
-    m), y shifted.
-
-    HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
-    """
-    m = normal.theta.shape[1]
-    sums, meat = gram.KroneckerSums(layout, m), np.zeros((m, len(layout.slots), len(layout.slots)))
-    control, clusters = np.zeros((1 + len(ridges.sums.centre), m)), 0
-    for fit in fits(walk, ridges, layout, normal):
-        starts = fit.block.starts
-        control += fit.every @ fit.level.T
-        if starts is None:
-            sums.add(fit.t, fit.z, np.square(fit.error))
+        control += every @ level.T
+        if block.starts is None:
+            sums.add(t, z, np.square(error))
         else:
-            clusters += len(starts)
-            scores = gram.cluster_scores(fit.t, fit.z, fit.error, starts, layout.slots)
-            for j, score in enumerate(scores):
+            clusters += len(block.starts)
+            for j, score in enumerate(gram.cluster_scores(t, z, error, block.starts, layout.slots)):
                 meat[j] += score @ score.T
     if clusters == 1:
         raise InputError(

@@ -11,7 +11,14 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.estimators.dml import gram, penalties
-from equipoise.estimators.dml.passes import Normal, Ridges, Walk, blocks, fits, residual_scale
+from equipoise.estimators.dml.passes import (
+    Normal,
+    Ridges,
+    Walk,
+    blocks,
+    residual_scale,
+    spread_out,
+)
 
 
 def shrunk_pass(
@@ -52,8 +59,20 @@ def shrunk_pass(
 
 
 def level_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Floats:
-    """The moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted."""
-    control = np.zeros((1 + len(ridges.sums.centre), normal.theta.shape[1]))
-    for fit in fits(walk, ridges, layout, normal):
-        control += fit.every @ fit.level.T
-    return control / ridges.sums.weight
+    """The moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted: those with y are sums of
+    the first pass.
+    """
+    m, p = normal.theta.shape[1], len(normal.scale)
+    full = spread_out(normal.theta, layout.slots, p, layout.q) / normal.scale[:, None, None]
+    full = full.transpose(2, 0, 1).reshape(m * p, layout.q)
+    total = ridges.sums.grams.sum(axis=0)[: 1 + len(ridges.sums.centre), -m:]
+    gain = np.zeros_like(total)
+    for block in blocks(walk):
+        every = ridges.standard(block)
+        phi = block.plain(block.part.phi)
+        if block.weight is not None:
+            phi *= block.weight
+        slopes = (full @ ridges.effect_features(every)).reshape(m, p, -1)
+        gain += every @ np.einsum("mpb,pb->bm", slopes, phi)
+    level: Floats = total - gain / ridges.sums.weight
+    return level
