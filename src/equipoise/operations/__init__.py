@@ -9,13 +9,27 @@ from equipoise.core.lazy import lazy
 if TYPE_CHECKING:
     from equipoise.operations.carry import CarryOver as CarryOver
     from equipoise.operations.carry import carry_over as carry_over
+    from equipoise.operations.drift import EffectDrift as EffectDrift
+    from equipoise.operations.drift import MixDrift as MixDrift
+    from equipoise.operations.drift import cusum_threshold as cusum_threshold
+    from equipoise.operations.drift import effect_drift as effect_drift
+    from equipoise.operations.drift import mix_drift as mix_drift
     from equipoise.operations.epochs import Epochs as Epochs
     from equipoise.operations.epochs import two_way as two_way
+    from equipoise.operations.sequences import confidence_sequence as confidence_sequence
+    from equipoise.operations.sequences import sequence_margin as sequence_margin
 
 NAMES = {
     "CarryOver": "equipoise.operations.carry",
+    "EffectDrift": "equipoise.operations.drift",
     "Epochs": "equipoise.operations.epochs",
+    "MixDrift": "equipoise.operations.drift",
     "carry_over": "equipoise.operations.carry",
+    "confidence_sequence": "equipoise.operations.sequences",
+    "cusum_threshold": "equipoise.operations.drift",
+    "effect_drift": "equipoise.operations.drift",
+    "mix_drift": "equipoise.operations.drift",
+    "sequence_margin": "equipoise.operations.sequences",
     "two_way": "equipoise.operations.epochs",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
