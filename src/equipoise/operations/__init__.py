@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from equipoise.operations.drift import mix_drift as mix_drift
     from equipoise.operations.epochs import Epochs as Epochs
     from equipoise.operations.epochs import two_way as two_way
+    from equipoise.operations.pacing import Pacer as Pacer
+    from equipoise.operations.pacing import PacingPlan as PacingPlan
     from equipoise.operations.sequences import confidence_sequence as confidence_sequence
     from equipoise.operations.sequences import sequence_margin as sequence_margin
 
@@ -23,6 +25,8 @@ NAMES = {
     "CarryOver": "equipoise.operations.carry",
     "EffectDrift": "equipoise.operations.drift",
     "Epochs": "equipoise.operations.epochs",
+    "Pacer": "equipoise.operations.pacing",
+    "PacingPlan": "equipoise.operations.pacing",
     "MixDrift": "equipoise.operations.drift",
     "carry_over": "equipoise.operations.carry",
     "confidence_sequence": "equipoise.operations.sequences",
