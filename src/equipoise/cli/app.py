@@ -15,6 +15,7 @@ from equipoise.cli import (
     estimators,
     evaluate,
     fit,
+    monitor,
     replay,
     report,
     reproduce,
@@ -32,7 +33,8 @@ Start here:
   equipoise check log.csv -t arm -y sales      is the experiment sound?
   equipoise simulate coupon --out world        a world to play with: log, truth and a plan
 \b
-Exit codes: 0 done, 1 a check of the log or a replay failed, 2 wrong input, 130 interrupted.
+Exit codes: 0 done, 1 a check of the log or a replay failed,
+  or an alarm, 2 wrong input, 130 interrupted.
 """
 
 app = typer.Typer(
@@ -52,6 +54,7 @@ for verb in (
     allocate,
     score,
     replay,
+    monitor,
     report,
     simulate,
     reproduce,
