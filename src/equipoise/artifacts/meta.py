@@ -126,6 +126,14 @@ class EligibleMeta(MetaTable):
     propensity: bool
 
 
+class LimitMeta(MetaTable):
+    """A `Limit`."""
+
+    column: str
+    group: str
+    closed: list[str]
+
+
 class PolicyMeta(ModelMeta):
     """A policy with its model and costs."""
 
@@ -133,12 +141,14 @@ class PolicyMeta(ModelMeta):
     costs: CostsMeta
     id: str | None
     eligible: EligibleMeta | None = None  # absent from what version 0.1.0 wrote
+    limits: list[LimitMeta] = []  # likewise
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """What wrote the types of columns wrote all keys: one that is gone is no default."""
         if self.columns is not None:
-            for part, name in ((self, "eligible"), (self.policy, "tie_penalty")):
+            names = ((self, "eligible"), (self, "limits"), (self.policy, "tie_penalty"))
+            for part, name in names:
                 if name not in part.model_fields_set:
                     raise PydanticCustomError("missing", "have the key {name}", {"name": name})
         return self

@@ -12,7 +12,7 @@ the costs as JSON, and the plan; nothing in it is code.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import SnapshotError
 from equipoise.core.frames import to_arrow
+from equipoise.core.limits import Limit, within_limits
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.space import cell_names, former_cell_names
@@ -64,6 +65,8 @@ class Scorer:
         What the log's columns were; by default nothing is known but their names.
     eligibility : Eligibility or None, default None
         The columns that say which candidates are open to a unit; None: all are.
+    limits : tuple of Limit, default ()
+        What is never given to a group.
 
     Examples
     --------
@@ -86,11 +89,13 @@ class Scorer:
     id: str | None = None
     columns: UnitColumns = field(default_factory=UnitColumns)
     eligibility: Eligibility | None = None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def units(self) -> UnitReader:
         """How units are read."""
         groups = [demand.column for demand in self.policy.demands]
+        groups += [limit.column for limit in self.limits]
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
         opens = () if self.eligibility is None else self.eligibility.columns
         return UnitReader(
@@ -172,7 +177,7 @@ class Scorer:
         if self.id is not None:
             refuse_repeated(unit, self.id)
         effects, expected, groups = self._facts(table)
-        open_to = self._open(table, 0)
+        open_to = self._open(table, 0, groups)
         choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit), open_to)
         if counts is None:
             every.warn()
@@ -210,7 +215,7 @@ class Scorer:
             cost=expected,
             groups=groups,
             units=_ids(unit),
-            eligible=self._open(table, start),
+            eligible=self._open(table, start, groups),
         )
         return self._table(unit, decisions.choice, decisions.score, expected)
 
@@ -227,12 +232,13 @@ class Scorer:
         }
         return effects, self.costs.expected(effects, table), groups
 
-    def _open(self, table: pa.Table, start: int) -> Bools | None:
+    def _open(self, table: pa.Table, start: int, groups: Mapping[str, Any]) -> Bools | None:
         """Whether each candidate is open to each unit, (n, k); None where all are."""
-        if self.eligibility is None:
-            return None
-        cells = (self.policy.control, *self.policy.candidates)
-        return self.eligibility.open_cells(table, cells, start)[:, 1:]
+        open_to, candidates = None, self.policy.candidates
+        if self.eligibility is not None:
+            cells = (self.policy.control, *candidates)
+            open_to = self.eligibility.open_cells(table, cells, start)[:, 1:]
+        return within_limits(self.limits, groups, candidates, open_to)
 
     def _unit(self, table: pa.Table, start: int) -> Any:
         return np.arange(start, start + table.num_rows) if self.id is None else table[self.id]
@@ -358,6 +364,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "seen": dict(scorer.model.seen),
         "columns": scorer.columns.to_json(),
         "eligible": None if scorer.eligibility is None else scorer.eligibility.to_json(),
+        "limits": [limit.to_json() for limit in scorer.limits],
     }
     return write_snapshot(path, parts, about)
 
@@ -424,7 +431,11 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
         cells = dict(() if eligibility is None else eligibility.cells)
         if not cells.keys() <= {policy.control, *policy.candidates}:
             raise SnapshotError("eligible", "name arms of the policy", str(tuple(cells)))
-        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta), eligibility)
+        limits = tuple(map(Limit.from_json, meta.get("limits", ())))  # 0.1.0 knew of none
+        strange = {name for limit in limits for name in limit.closed} - {*policy.candidates}
+        if strange:
+            raise SnapshotError("limits", "name candidates of the policy", str(sorted(strange)))
+        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta), eligibility, limits)
     try_on_one_unit(scorer.assign, scorer.units)
     return scorer
 

@@ -51,7 +51,7 @@ def run_targeting(
     study = make_study(plan, progress)
     solved = solve_folds(study.task)
     findings = findings_of(study, solved, progress)
-    scorer = ship(study.log, study.model, study.costs, solved)
+    scorer = ship(study.log, study.model, study.costs, solved, study.task.limits)
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))
@@ -158,7 +158,9 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     """The chosen policy and what it is measured against: nobody, everybody under each candidate,
     random at equal spend.
     """
-    n, names, open_to = len(study.log), study.log.cell_names, study.log.eligible
+    n, names, open_to = len(study.log), study.log.cell_names, study.task.eligible
+    if open_to is not None:
+        open_to = np.column_stack([np.ones(n, np.bool_), open_to])
     policies = [
         ("chosen", "chosen", policy),
         ("nobody", "control", constant_policy(0, n, len(names))),

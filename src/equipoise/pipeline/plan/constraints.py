@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from equipoise.allocation import constraints as make
 from equipoise.allocation.constraints import Constraint
+from equipoise.artifacts.costs import Costs
 from equipoise.core import columns
 from equipoise.core.errors import PlanError
+from equipoise.core.limits import Limit
 from equipoise.core.log import Log
 from equipoise.core.space import current_names
 from equipoise.core.suggest import nearest
 from equipoise.core.unique_text import is_nearly_unique
-from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, PolicyPlan
+from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, LimitPlan, ParityPlan, PolicyPlan
 
 Groups = dict[str, NDArray[Any]]
 
@@ -37,9 +39,8 @@ def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
 
 def groups_of(plan: PolicyPlan, log: Log) -> Groups:
     """The labels, as text, of each unit in every column that a demand names."""
-    names = dict.fromkeys(
-        [*(b.column for b in plan.group_budgets), *(p.column for p in plan.parity)]
-    )
+    named: list[GroupBudget | ParityPlan | LimitPlan] = [*plan.group_budgets, *plan.parity]
+    names = dict.fromkeys(table.column for table in [*named, *plan.limits])
     for name in names:
         known_name("column", name, tuple(log.table.column_names), "[policy]")
     for parity in plan.parity:
@@ -72,6 +73,22 @@ def constraints_of(
     constraints += [_group_budget(budget, groups, currency) for budget in plan.group_budgets]
     constraints += [make.parity(parity.column, parity.within) for parity in plan.parity]
     return constraints
+
+
+def limits_of(plan: PolicyPlan, log: Log, groups: Groups, costs: Costs) -> tuple[Limit, ...]:
+    """The candidates that the plan's limits close to groups: offers of more than the limit."""
+    limits = []
+    for limit in plan.limits:
+        if costs.column is not None or (costs.metric is not None and not costs.probability):
+            fix = 'give amounts: cost = 2.0, a table candidate = amount, or "dose"'
+            got = "a cost of each row"
+            raise PlanError("a limit", "be of offers of known amounts", got, "[policy.limits]", fix)
+        labels = tuple(np.unique(groups[limit.column]).tolist())
+        known_name(f"group of {limit.column!r}", limit.group, labels, "[policy.limits]")
+        named = zip(log.cell_names[1:], costs.amount, strict=True)
+        closed = tuple(name for name, amount in named if amount > limit.most)
+        limits.append(Limit(limit.column, limit.group, closed))
+    return tuple(limits)
 
 
 def _floor(floor: FloorPlan, log: Log) -> Constraint:

@@ -241,6 +241,16 @@ class ParityPlan(PlanTable):
     within: Share = 0.05
 
 
+class LimitPlan(PlanTable):
+    """No unit whose label in a column is that of the group gets an offer of more than ``most``, in
+    money.
+    """
+
+    column: str
+    group: Annotated[str, BeforeValidator(_label)]
+    most: Amount
+
+
 class KeepPlan(PlanTable):
     """Assignments of the policy in force; leaving one costs ``bonus`` in the objective."""
 
@@ -261,12 +271,14 @@ class PolicyPlan(PlanTable):
     floors: Annotated[tuple[FloorPlan, ...], Strict(strict=False)] = ()
     group_budgets: Annotated[tuple[GroupBudget, ...], Strict(strict=False)] = ()
     parity: Annotated[tuple[ParityPlan, ...], Strict(strict=False)] = ()
+    limits: Annotated[tuple[LimitPlan, ...], Strict(strict=False)] = ()
     keep: KeepPlan | None = None
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
-        if self.cost is None and (self.budget is not None or self.group_budgets):
-            raise wrong("say the cost of an offer, since there is a budget")
+        if self.cost is None and (self.budget is not None or self.group_budgets or self.limits):
+            money = "a budget" if not self.limits else "a limit"
+            raise wrong(f"say the cost of an offer, since there is {money}")
         if self.weights is not None and not any(self.weights.values()):
             raise wrong("give some metric a weight other than 0")
         return self

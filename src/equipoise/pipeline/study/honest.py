@@ -217,8 +217,8 @@ def honest_policy(
         Of the intervals.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
-        group_budgets, parity, lower.  A plain number for ``budget`` is per unit, for ``offers`` a
-        share of all units.
+        group_budgets, limits, parity, lower.  A plain number for ``budget`` is per unit, for
+        ``offers`` a share of all units.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def honest_policy(
     values, spend = make_judge(log, effects, probability, costs, level).value(shares)
     return HonestPolicy(
         policy=solved.policy,
-        scorer=None if model is None else ship(log, model, costs, solved),
+        scorer=None if model is None else ship(log, model, costs, solved, task.limits),
         choice=solved.choice,
         shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
         values=values,

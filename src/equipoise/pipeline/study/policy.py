@@ -25,10 +25,17 @@ from equipoise.allocation.constraints import Constraint
 from equipoise.artifacts.costs import Costs, make_costs
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
+from equipoise.core.limits import Limit, within_limits
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
 from equipoise.evaluation.base import student_reach
-from equipoise.pipeline.plan.constraints import Groups, constraints_of, groups_of, weights_of
+from equipoise.pipeline.plan.constraints import (
+    Groups,
+    constraints_of,
+    groups_of,
+    limits_of,
+    weights_of,
+)
 from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.evaluator import one_hot
@@ -63,6 +70,8 @@ class PolicyTask:
         Whether a candidate is open to a unit; None: all are.
     order : array of int, shape (n,), or None
         The order in which ties between units are broken; None for that of the rows.
+    limits : tuple of Limit
+        What the policy may not give to a group; `eligible` keeps them.
     """
 
     effects: Effects
@@ -76,6 +85,7 @@ class PolicyTask:
     keep: Keep | None = None
     eligible: Bools | None = None
     order: Ints | None = None
+    limits: tuple[Limit, ...] = ()
 
     def folds(self) -> list[Ints]:
         """The rows of each fold, in the task's order."""
@@ -135,6 +145,8 @@ def make_policy_task(
     """
     groups = groups_of(policy, log)
     costs = make_costs(policy.cost, policy.paid, log.space, log)
+    limits = limits_of(policy, log, groups, costs)
+    open_to = None if log.eligible is None else log.eligible[:, 1:]
     task = PolicyTask(
         effects=effects,
         expected=costs.expected(effects, log.table),
@@ -145,8 +157,9 @@ def make_policy_task(
         constraints=constraints_of(policy, log, groups, currency),
         lower=policy.lower,
         keep=keep,
-        eligible=None if log.eligible is None else log.eligible[:, 1:],
+        eligible=within_limits(limits, groups, log.cell_names[1:], open_to),
         order=log.order,
+        limits=limits,
     )
     return task, costs
 
@@ -154,8 +167,9 @@ def make_policy_task(
 def check_policy(policy: PolicyPlan, log: Log) -> None:
     """Refuse names in [policy] that the log does not have, before anything is fitted."""
     weights_of(policy, log)
-    constraints_of(policy, log, groups_of(policy, log))
-    make_costs(policy.cost, policy.paid, log.space, log)
+    groups = groups_of(policy, log)
+    constraints_of(policy, log, groups)
+    limits_of(policy, log, groups, make_costs(policy.cost, policy.paid, log.space, log))
 
 
 @dataclass(frozen=True)

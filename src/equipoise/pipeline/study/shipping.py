@@ -15,11 +15,14 @@ from equipoise.artifacts.fingerprint import fingerprint
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.unit_columns import unit_columns
+from equipoise.core.limits import Limit
 from equipoise.core.log import Log
 from equipoise.pipeline.study.policy import Solved
 
 
-def ship(log: Log, model: Model, costs: Costs, solved: Solved) -> Scorer:
+def ship(
+    log: Log, model: Model, costs: Costs, solved: Solved, limits: tuple[Limit, ...] = ()
+) -> Scorer:
     """The scorer of a policy that was solved within folds.
 
     Parameters
@@ -32,6 +35,8 @@ def ship(log: Log, model: Model, costs: Costs, solved: Solved) -> Scorer:
         What offers cost.
     solved : Solved
         By `solve_folds`: its rule has the prices of the rows of that fold.
+    limits : tuple of Limit, default ()
+        Of the task that was solved.
 
     Returns
     -------
@@ -39,7 +44,7 @@ def ship(log: Log, model: Model, costs: Costs, solved: Solved) -> Scorer:
         What assigns any unit, and what a policy's snapshot holds.
     """
     model, id = replace(model, seen=fingerprint(log)), log.roles.id
-    scorer = Scorer(model, costs, solved.policy, id, eligibility=log.eligibility)
+    scorer = Scorer(model, costs, solved.policy, id, eligibility=log.eligibility, limits=limits)
     single = () if log.eligibility is None or log.eligibility.listed else log.eligibility.columns
     known = unit_columns(log, scorer.units.groups, costs.column, id, single)
     return replace(scorer, columns=known)
