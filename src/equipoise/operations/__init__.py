@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.operations.cadence import Cadence as Cadence
+    from equipoise.operations.cadence import moves as moves
     from equipoise.operations.carry import CarryOver as CarryOver
     from equipoise.operations.carry import carry_over as carry_over
+    from equipoise.operations.design import Traffic as Traffic
+    from equipoise.operations.design import traffic as traffic
     from equipoise.operations.drift import EffectDrift as EffectDrift
     from equipoise.operations.drift import MixDrift as MixDrift
     from equipoise.operations.drift import cusum_threshold as cusum_threshold
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from equipoise.operations.sequences import sequence_margin as sequence_margin
 
 NAMES = {
+    "Cadence": "equipoise.operations.cadence",
+    "moves": "equipoise.operations.cadence",
+    "Traffic": "equipoise.operations.design",
+    "traffic": "equipoise.operations.design",
     "CarryOver": "equipoise.operations.carry",
     "EffectDrift": "equipoise.operations.drift",
     "Epochs": "equipoise.operations.epochs",
