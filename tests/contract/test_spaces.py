@@ -11,7 +11,7 @@ import pytest
 from equipoise.core.errors import SpaceError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators import ESTIMATORS
-from equipoise.treatments import SPACES, Arms, Bits, Dose, Shares, space_from_json
+from equipoise.treatments import SPACES, Arms, Bits, Dose, Schedule, Shares, space_from_json
 
 
 class Switches:
@@ -92,11 +92,19 @@ EXAMPLES["bits"] = [
     Bits(2, [[1, 1]]),
     Bits(70, 4),
 ]
+PACKETS = {"base": (0.2, 2, 4), "flat": (1.2, 4, 3), "many": (1.2, 8, 1), "few": (2.5, 2, 1.5)}
+EXAMPLES["schedule"] = [
+    Schedule(PACKETS),
+    Schedule(PACKETS, "ids", base="flat"),
+    Schedule({**PACKETS, "late": (1.2, 4, 3, -0.6, 0.4, 0.1, 0)}, "sine", own=True, unit="USD"),
+    Schedule(PACKETS, "vector", degree=3, window=(6, 23)),
+]
 OUTSIDE: dict[str, list[Any]] = {
     "arms": [9, "lamp"],
     "dose": [9.5, np.nan, np.inf],
     "bits": [9, "lamp", [0, 2]],
     "shares": ["lamp"],
+    "schedule": ["lamp", [1.0, 9, 4, 0, 0, 0, 0], [1.0, 2.5, 4, 0, 0, 0, 0]],
 }
 REGISTERED = [
     pytest.param(space, id=f"{kind}{i}")

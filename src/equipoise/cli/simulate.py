@@ -23,6 +23,11 @@ SUPPLY_NOTES = """# The treatment is a share of exposure per category; skips are
 # times today's exposure.
 """
 
+PACKET_NOTES = """# The treatment is a name of menu.csv: total, count and interval of a day's
+# packets, and how amounts and intervals vary over the day.  What a schedule costs is learnt like
+# any metric, so the budget is a bound on the mean effect on cost (yuan a user and day).
+"""
+
 SHOP_NOTES = """# Base scores p_* are of boosted trees learnt on the week before the log's: no row
 # of it was seen.  truth.parquet: the probability that a place is looked at, and of each
 # objective if it is.
@@ -55,6 +60,13 @@ def simulate(
         str,
         typer.Option("--target", hidden=True),
     ] = "shares",
+    days: Annotated[
+        int, typer.Option("--days", min=1, help="Of packets: days that users keep a schedule.")
+    ] = 1,
+    carry: Annotated[
+        float,
+        typer.Option("--carry", min=0, max=1, help="Of packets: how fast users get used to them."),
+    ] = 0.0,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,12 +78,16 @@ def simulate(
     strata), placebo (no effect), criteo-like (its rates and features).  exposure: what share of
     twenty video categories users saw, minutes and skips; its plan finds the mixes that clusters of
     users should see.  live-shop: pages of ten live rooms with base scores that saw none of these
-    rows; its plan ranks for five metrics at once.
+    rows; its plan ranks for five metrics at once.  packets: schedules of red packets over a day
+    (menu.csv: how much, how many, how often, and when), who returns, time spent and cost; rows are
+    users, or users and days; users get used to amounts with --carry; its plan chooses a schedule
+    for each user under a budget.
     (The closed loop of short videos is `equipoise reproduce short-video`.)
     \b
     Examples:
       equipoise simulate coupon --rows 20000 --out world
       equipoise run world/plan.toml
+      equipoise simulate packets --rows 5000 --days 28 --carry 0.2 --out month
     """
     if world == "short-video":
         from equipoise.cli.reproduce import play_loop
@@ -91,12 +107,19 @@ def simulate(
     if out.exists():
         raise InputError("the folder", "not exist", str(out), fix="choose another place with --out")
     own = OWN_FILES.get(world)
-    files = own(rows, seed, out) if own else _world(world, rows, seed, out)
+    if world == "packets":
+        files = _packets(rows, seed, out, days, carry, quiet)
+    elif (days, carry) != (1, 0.0):
+        fix = "leave them out, or simulate packets"
+        raise InputError("--days and --carry", "go with packets", f"world {world!r}", fix=fix)
+    else:
+        files = own(rows, seed, out) if own else _world(world, rows, seed, out)
     with replacing(out, NOTHING) as folder:
         folder.mkdir()
         pq.write_table(files.log, folder / "log.parquet")
         pq.write_table(files.truth, folder / "truth.parquet")
-        (folder / "plan.toml").write_text(files.plan, encoding="utf-8")
+        for name, text in {"plan.toml": files.plan, **files.texts}.items():
+            (folder / name).write_text(text, encoding="utf-8")
     if json:
         as_json({"folder": str(out), "rows": files.log.num_rows, **files.facts})
     else:
@@ -104,13 +127,16 @@ def simulate(
 
 
 class Files(NamedTuple):
-    """What a world writes: two tables, the text of a plan, and what is said of them."""
+    """What a world writes: two tables, the text of a plan, what is said of them, and other texts by
+    the names of their files.
+    """
 
     log: Any
     truth: Any
     plan: str
     said: str
     facts: dict[str, Any]
+    texts: dict[str, str] = {}
 
     @classmethod
     def of(cls, log: Log, truth: Any, plan: str) -> Files:
@@ -174,6 +200,32 @@ def _live_shop(rows: int, seed: int, out: Path) -> Files:
     pages = len(set(shop.table["request"].to_pylist()))
     said = f"{shop.table.num_rows:,} rooms on {pages:,} pages: {', '.join(objectives)}"
     return Files(shop.table, shop.truth(), plan, said, {"objectives": objectives})
+
+
+def _packets(rows: int, seed: int, out: Path, days: int, carry: float, quiet: bool) -> Files:
+    """Schedules of red packets, with their menu; the budget is half of what the dearest costs."""
+    import tomli_w
+
+    from equipoise.cli.show import progress
+    from equipoise.data import make_red_packet_world
+    from equipoise.treatments.menu import menu_text
+
+    with progress(quiet) as told:
+        log, truth = make_red_packet_world(rows, days=days, carry=carry, seed=seed, progress=told)
+    plan = _plan(log, truth)
+    plan["space"] = {"kind": "schedule", "menu": "menu.csv", "form": "log-vector", "degree": 2}
+    plan["estimator"] = {"name": "dml"}
+    most = round(float(truth.cost.mean(axis=0).max()) / 2, 3)
+    plan["policy"] = {
+        "weights": {"back": 1.0},
+        "floors": [{"metric": "cost", "per_head": most}],
+    }
+    plan["report"] = {"title": "Red packets"}
+    header = HEADER.format(world="packets", rows=rows, seed=seed, plan=out / "plan.toml")
+    if days > 1 or carry:
+        header = header.replace(" --seed", f" --days {days} --carry {carry} --seed")
+    files = Files.of(log, _truth_table(truth), header + PACKET_NOTES + "\n" + tomli_w.dumps(plan))
+    return files._replace(texts={"menu.csv": menu_text(log.space.menu)})  # type: ignore[attr-defined]
 
 
 OWN_FILES: dict[str, Callable[[int, int, Path], Files]] = {

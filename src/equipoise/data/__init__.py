@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from equipoise.data.simulators.live_shop import ShopRequests as ShopRequests
     from equipoise.data.simulators.live_shop import make_live_shop_world as make_live_shop_world
     from equipoise.data.simulators.placebo import make_placebo_world as make_placebo_world
+    from equipoise.data.simulators.red_packet import (
+        make_red_packet_world as make_red_packet_world,
+    )
     from equipoise.data.simulators.short_video import (
         make_short_video_world as make_short_video_world,
     )
@@ -70,6 +73,7 @@ SIMULATORS = Registry(
         "placebo": "equipoise.data.simulators.placebo:make_placebo_world",
         "criteo-like": "equipoise.data.simulators.criteo_like:make_criteo_like_world",
         "short-video": "equipoise.data.simulators.short_video:make_short_video_world",
+        "packets": "equipoise.data.simulators.red_packet:make_red_packet_world",
     },
 )
 
@@ -106,6 +110,7 @@ WORLDS = {
     "make_incentive_world": "equipoise.data.simulators.incentive",
     "make_placebo_world": "equipoise.data.simulators.placebo",
     "make_live_shop_world": "equipoise.data.simulators.live_shop",
+    "make_red_packet_world": "equipoise.data.simulators.red_packet",
     "LiveShopWorld": "equipoise.data.simulators.live_shop",
     "ShopRequests": "equipoise.data.simulators.live_shop",
 }

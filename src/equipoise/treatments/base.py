@@ -19,6 +19,7 @@ SPACES = Registry(
         "bits": "equipoise.treatments.bits:Bits",
         "shares": "equipoise.treatments.shares:Shares",
         "dose": "equipoise.treatments.dose:Dose",
+        "schedule": "equipoise.treatments.schedule:Schedule",
     },
 )
 

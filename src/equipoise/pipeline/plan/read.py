@@ -152,8 +152,12 @@ def _encodable(text: str) -> bool:
 
 
 def space_of(plan: Plan) -> Space | str | None:
-    """The space of a plan; arms as one text are read by the type of the treatment's column."""
+    """The space of a plan; arms as one text are read by the type of the treatment's column, and a
+    menu's file is one of the plan's folder.
+    """
     spec = plan.space
+    if spec is not None and isinstance(spec.get("menu"), str):
+        spec = {**spec, "menu": str(plan.path(spec["menu"]))}
     if spec is None or spec.get("kind") != "arms" or not isinstance(spec.get("labels"), str):
         return None if spec is None else space_from_json(spec)
     strange = sorted(set(spec) - {"kind", "labels"})
