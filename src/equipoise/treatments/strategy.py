@@ -116,7 +116,18 @@ class Strategy:
         return hours[0], amounts[0]
 
     def fits(self, window: tuple[float, float] = WINDOW) -> bool:
-        """Whether its last packet comes within the window."""
+        """Say whether its last packet comes within a window.
+
+        Parameters
+        ----------
+        window : tuple of two floats, default (8.0, 24.0)
+            The hours of the day in which packets may come.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
         return bool(fits(self.vector()[None], window)[0])
 
 

@@ -136,10 +136,9 @@ class PacketTruth(Truth):
 
     def take(self, rows: Any) -> Self:
         """The truth of some rows, in the order asked; its users are those of these rows."""
-        part = super().take(rows)
         user = self.user[rows]
-        part = replace(part, users=self.users.take(user), day=self.day[rows])  # type: ignore[call-arg]
-        return replace(part, user=np.arange(len(user)))  # type: ignore[return-value]
+        users, own = self.users.take(user), {"day": self.day[rows], "user": np.arange(len(user))}
+        return replace(self, **vars(super().take(rows)) | own | {"users": users})
 
 
 def make_red_packet_world(
