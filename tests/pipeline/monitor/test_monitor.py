@@ -60,6 +60,37 @@ def test_a_feature_that_is_missing_is_an_alarm(watched):
     assert [(alarm["what"], alarm["stream"]) for alarm in alarms] == [("missing", "age")]
 
 
+def test_changes_are_counted_by_class_and_day_and_held_to_their_limit(watched):
+    """Every heavy unit changes on the last day; no light one ever does."""
+    user, day = np.tile(np.arange(60), 5), np.repeat(np.arange(5), 60)
+    heavy = user % 3 == 0
+    s = np.where(heavy & (day == 4), (user + 1) % 3, user % 3)
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "user": user,
+            "day": day,
+            "strategy": np.array(["base", "flat", "late"])[s],
+            "activity": np.where(heavy, "heavy", "light"),
+            "back": rng.integers(0, 2, 300),
+            "minutes": rng.random(300),
+            "age": rng.random(300),
+        }
+    )
+    plan = PLAN.replace('time = "day"', 'time = "day"\ngroup = "user"')
+    plan += 'churn = { heavy = 0.2, light = 0.2 }\n[cadence]\ncolumn = "activity"\n'
+    plan += "[policy]\ncost = { flat = 1.0, late = 3.0 }\n"
+    findings = watched(table, plan)
+    by = {row["class"]: row for row in findings["churn"]}
+    assert by["heavy"]["changed"] == [None, 0, 0, 0, 1]
+    assert by["light"]["changed"] == [None, 0, 0, 0, 0]
+    assert by["heavy"]["units"] == [0, 20, 20, 20, 20]
+    assert by["heavy"]["moved"][-1] == pytest.approx(1.0)  # from base to flat
+    assert [a["stream"] for a in findings["alarms"] if a["what"] == "churn"] == ["heavy"]
+    with pytest.raises(PlanError, match="the classes are heavy, light"):
+        watched(table, plan.replace("light =", "new ="))
+
+
 @pytest.mark.parametrize("form", ["csv", "text", "timestamp", "number", "category"])
 def test_days_of_any_type_are_read(watched, form):
     table, want = a_log(drop=0.15), watched(a_log(drop=0.15))

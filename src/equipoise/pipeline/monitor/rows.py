@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 
 from equipoise.artifacts.policy import PLAN_PART
 from equipoise.core import columns
-from equipoise.core.arrays import Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, LogError, PlanError
 from equipoise.core.snapshot import read_snapshot
 from equipoise.core.suggest import among
 from equipoise.data.files import column_names, read_table
 from equipoise.operations.rows import DayRows, day_rows
-from equipoise.pipeline.plan.read import make_plan, read_plan
+from equipoise.pipeline.plan.read import make_plan, read_plan, space_of
 from equipoise.pipeline.plan.schema import Plan
+from equipoise.treatments.schedule import Schedule
 
 POLICY = "policy"
 BETWEEN = " x "  # parts of a strategy that several columns name
@@ -45,7 +46,8 @@ class Watched:
 
     rows : strategies, days and outcomes.   metrics, units : of outcomes.   base : a strategy.
     days : what each day is called.   unit : (n,) codes, or None.   group : (n,) codes of classes,
-    with their names.   missing : feature -> (D,) rows without it.
+    with their names.   missing : feature -> (D,) rows without it.   cost : (k,), of each candidate
+    over the base, in money; 0 where the plan does not say.
     """
 
     rows: DayRows
@@ -57,6 +59,15 @@ class Watched:
     group: Ints | None
     groups: list[str]
     missing: dict[str, Ints]
+    cost: Floats
+
+    @property
+    def choice(self) -> Ints:
+        """The strategy of each row as a candidate, (n,): -1 the base."""
+        origin = self.rows.place(self.base)
+        place = np.arange(len(self.rows.names)) - (np.arange(len(self.rows.names)) >= origin)
+        place[origin] = -1
+        return np.asarray(place[self.rows.strategy], np.int64)
 
 
 def source_of(place: Path | str) -> Source:
@@ -134,7 +145,24 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
         group,
         groups,
         {name: _missing_by_day(table[name], rows) for name in features},
+        _costs(plan, rows.names, base),
     )
+
+
+def _costs(plan: Plan, names: tuple[str, ...], base: str) -> Floats:
+    """What each strategy but the base costs over it: totals of a menu, or amounts of [policy]."""
+    amounts: dict[str, float] = {}
+    space = space_of(plan)
+    if isinstance(space, Schedule):
+        amounts = dict(
+            zip(space.names(space.candidates), space.dose(space.candidates), strict=True)
+        )
+    elif isinstance(plan.policy.cost, dict):
+        amounts = plan.policy.cost
+    elif isinstance(plan.policy.cost, float):
+        amounts = {name: plan.policy.cost for name in names if name != base}
+    own = amounts.get(base, 0.0)
+    return np.array([amounts.get(name, own) - own for name in names if name != base])
 
 
 def _strategies(table: pa.Table, treatments: list[str]) -> Any:

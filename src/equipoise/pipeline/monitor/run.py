@@ -16,6 +16,7 @@ from equipoise.core.version import __version__
 from equipoise.pipeline.monitor.rows import source_of, watched_rows
 from equipoise.pipeline.monitor.watch import (
     MonitorFindings,
+    churn_found,
     effects_found,
     missing_found,
     mix_found,
@@ -36,7 +37,8 @@ EARLIER_MONITOR = Earlier("an earlier monitor's folder", _is_monitor)
 def monitor(
     source: Path | str, log: Path | str, out: Path | str | None = None, progress: Progress = silent
 ) -> MonitorFindings:
-    """Watch a daily log: have effects, the mix of strategies or missing features changed?
+    """Watch a daily log: have effects, the mix of strategies, changes or missing
+    features moved?
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def monitor(
     effects, changed = effects_found(watched, plan)
     mix, moved = mix_found(watched, plan)
     missing, absent = missing_found(watched, plan, known.missing)
+    churn, above = churn_found(watched, plan)
     progress("rows", 1, 1)
     findings: MonitorFindings = {
         "kind": KIND,
@@ -86,10 +89,11 @@ def monitor(
         "base": watched.base,
         "days": watched.days,
         "rows": watched.rows.cells().sum(axis=0).astype(int).tolist(),
-        "alarms": [*changed, *moved, *absent],
+        "alarms": [*changed, *moved, *absent, *above],
         "effects": effects,
         "mix": mix,
         "missing": missing,
+        "churn": churn,
         "settings": plan.model_dump(),
         "version": __version__,
     }

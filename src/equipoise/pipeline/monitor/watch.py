@@ -1,7 +1,7 @@
 """What a monitor finds: effects that changed, days whose mix of strategies is another, features
-that are missing more often or less.
+that are missing more often or less, classes of units that change more than they may.
 
-An effect that changed stays an alarm until a later reference; the other two alarm for the last
+An effect that changed stays an alarm until a later reference; the others alarm for the last
 day of the log, and earlier days are drawn.
 """
 
@@ -12,7 +12,9 @@ from typing import Any, TypedDict
 import numpy as np
 from scipy.special import chdtrc
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import PlanError
+from equipoise.operations.cadence import NONE, moves
 from equipoise.operations.daily import DailyEffects, daily_effects
 from equipoise.operations.drift import EffectDrift, effect_drift, mix_drift
 from equipoise.pipeline.monitor.rows import Watched
@@ -43,6 +45,7 @@ class MonitorFindings(TypedDict):
     effects: list[dict[str, Any]]
     mix: dict[str, Any]
     missing: list[dict[str, Any]]
+    churn: list[dict[str, Any]]
     settings: dict[str, Any]
     version: str
 
@@ -188,3 +191,58 @@ def missing_found(
                 Alarm(what="missing", stream=name, day=last, since=last, sentence=sentence)
             )
     return found, alarms
+
+
+def churn_found(watched: Watched, plan: MonitorPlan) -> tuple[list[dict[str, Any]], list[Alarm]]:
+    """How much of each class of units changes its strategy by day, the money that moves, and the
+    classes above their limit on the last day.
+    """
+    if watched.unit is None:
+        return [], []
+    names = watched.groups or ["all"]
+    group = np.zeros(len(watched.unit), np.int64) if watched.group is None else watched.group
+    choice = watched.choice
+    previous = _previous(watched.unit, watched.rows.day, choice)
+    order = np.argsort(watched.rows.day, kind="stable")
+    ends = np.cumsum(np.bincount(watched.rows.day))
+    label = np.array(names)
+    empty = ("units", "changed", "moved")
+    found: dict[str, dict[str, Any]] = {
+        name: {"class": name, **{key: [] for key in empty}} for name in names
+    }
+    for low, high in zip(np.r_[0, ends[:-1]], ends, strict=True):  # days
+        rows = order[low:high]
+        by = {
+            row["activity"]: row
+            for row in moves(previous[rows], choice[rows], label[group[rows]], watched.cost)
+        }
+        for name, row in found.items():
+            day: dict[str, Any] = by.get(name, {"units": 0, "changed": None, "moved": None})
+            known = day["units"] > 0
+            row["units"].append(day["units"])
+            row["changed"].append(day["changed"] if known else None)
+            row["moved"].append(day["moved"] if known else None)
+    alarms: list[Alarm] = []
+    last = watched.days[-1]
+    for name, most in plan.churn.items():
+        if name not in found:
+            fix = f"the classes are {', '.join(names)}"
+            raise PlanError("[monitor] churn", "name classes of [cadence] column", name, fix=fix)
+        changed = found[name]["changed"][-1]
+        if changed is not None and changed > most:
+            who = "units" if name == "all" else f"{name} units"
+            sentence = (
+                f"{100 * changed:.3g} % of {who} changed their strategy on {last}; the limit is"
+                f" {100 * most:.3g} %."
+            )
+            alarms.append(Alarm(what="churn", stream=name, day=last, since=last, sentence=sentence))
+    return list(found.values()), alarms
+
+
+def _previous(unit: Ints, day: Ints, choice: Ints) -> Ints:
+    """What the unit of each row had on its day before, (n,): -2 none."""
+    order = np.lexsort((day, unit))
+    same = np.r_[False, np.diff(unit[order]) == 0]
+    previous = np.full(len(day), NONE, np.int64)
+    previous[order[same]] = choice[order[np.flatnonzero(same) - 1]]
+    return previous

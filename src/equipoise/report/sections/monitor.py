@@ -50,6 +50,8 @@ def monitor_page(findings: dict[str, Any]) -> str:
         Card("Effects", str(streams), "", ["strategies by metrics, each watched by a CUSUM"]),
     ]
     sections = [_effects(findings), _mix(findings)]
+    if findings["churn"]:
+        sections.append(_churn(findings))
     if findings["missing"]:
         sections.append(_missing(findings))
     return render_page(head, cards, sections, "What ran, watched", TERMS)
@@ -159,6 +161,44 @@ def _mix(findings: dict[str, Any]) -> Section:
         "Shares by day", "A line a strategy, the largest first.", [plot], twin, keys, note
     )
     return Section("mix", "Mix", "Who gets what, as before?", answer, [figure])
+
+
+def _churn(findings: dict[str, Any]) -> Section:
+    """The share of each class that changes its strategy, by day."""
+    days, limits = findings["days"], findings["settings"]["churn"]
+    rows = findings["churn"]
+    above = [alarm["stream"] for alarm in findings["alarms"] if alarm["what"] == "churn"]
+    answer = f"Above their limit: {', '.join(above)}." if above else "No class changes too much."
+    if not limits:
+        answer = "No limit is set: [monitor] churn would set it."
+    plots, cells = [], []
+    for row in rows:
+        known = [k for k, value in enumerate(row["changed"]) if value is not None]
+        x, y = [days[k] for k in known], [100 * row["changed"][k] for k in known]
+        hover = [f"{day}: {value:.3g} %" for day, value in zip(x, y, strict=True)]
+        mark = CHOSEN if row["class"] in above else LINE
+        label = f"{row['class']}: {y[-1]:.3g} % on {x[-1]}" if y else row["class"]
+        plot = curve(x, y, None, mark, ("", "changed, %"), hover, row["class"], label)
+        if x and row["class"] in limits:
+            level = 100 * limits[row["class"]]
+            add_line(plot, [x[0], x[-1]], [level, level], "dot", MUTED)
+        plots.append(plot)
+        changed, moved = row["changed"][-1], row["moved"][-1]
+        cells.append(
+            [
+                row["class"],
+                f"{row['units'][-1]:,}",
+                "-" if changed is None else f"{100 * changed:.3g} %",
+                "-" if moved is None else f"{moved:.3g}",
+            ]
+        )
+    heads = ["class", "units of the day before", "changed", "money moved, a unit"]
+    twin = Table(f"Changes on {days[-1]}", heads, cells)
+    keys = [Key("dots", MUTED, "limit")] if limits else []
+    figure = Figure(
+        "Changed by day", "The share of units with another strategy.", plots, twin, keys
+    )
+    return Section("churn", "Changes", "How often does whose strategy change?", answer, [figure])
 
 
 def _missing(findings: dict[str, Any]) -> Section:
