@@ -24,8 +24,26 @@ if TYPE_CHECKING:
     from equipoise.operations.pacing import PacingPlan as PacingPlan
     from equipoise.operations.sequences import confidence_sequence as confidence_sequence
     from equipoise.operations.sequences import sequence_margin as sequence_margin
+    from equipoise.operations.stage_log import stage_results as stage_results
+    from equipoise.operations.stages import Gain as Gain
+    from equipoise.operations.stages import RolloutRules as RolloutRules
+    from equipoise.operations.stages import RolloutState as RolloutState
+    from equipoise.operations.stages import StageResults as StageResults
+    from equipoise.operations.stages import advance as advance
+    from equipoise.operations.stages import roll_back as roll_back
+    from equipoise.operations.stages import shrunk as shrunk
+    from equipoise.operations.stages import start_rollout as start_rollout
 
 NAMES = {
+    "stage_results": "equipoise.operations.stage_log",
+    "Gain": "equipoise.operations.stages",
+    "RolloutRules": "equipoise.operations.stages",
+    "RolloutState": "equipoise.operations.stages",
+    "StageResults": "equipoise.operations.stages",
+    "advance": "equipoise.operations.stages",
+    "roll_back": "equipoise.operations.stages",
+    "shrunk": "equipoise.operations.stages",
+    "start_rollout": "equipoise.operations.stages",
     "Cadence": "equipoise.operations.cadence",
     "moves": "equipoise.operations.cadence",
     "Traffic": "equipoise.operations.design",
