@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.operations.bounds import Bounds as Bounds
+    from equipoise.operations.bounds import Rules as Rules
     from equipoise.operations.cadence import Cadence as Cadence
     from equipoise.operations.cadence import moves as moves
     from equipoise.operations.carry import CarryOver as CarryOver
     from equipoise.operations.carry import carry_over as carry_over
+    from equipoise.operations.claims import Claims as Claims
+    from equipoise.operations.claims import confirm as confirm
     from equipoise.operations.design import Traffic as Traffic
     from equipoise.operations.design import traffic as traffic
     from equipoise.operations.drift import EffectDrift as EffectDrift
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
     from equipoise.operations.epochs import two_way as two_way
     from equipoise.operations.pacing import Pacer as Pacer
     from equipoise.operations.pacing import PacingPlan as PacingPlan
+    from equipoise.operations.search import Proposals as Proposals
+    from equipoise.operations.search import Search as Search
+    from equipoise.operations.search import Trials as Trials
+    from equipoise.operations.search import propose as propose
+    from equipoise.operations.search import shortlist as shortlist
     from equipoise.operations.sequences import confidence_sequence as confidence_sequence
     from equipoise.operations.sequences import sequence_margin as sequence_margin
     from equipoise.operations.stage_log import stage_results as stage_results
@@ -44,6 +53,15 @@ NAMES = {
     "roll_back": "equipoise.operations.stages",
     "shrunk": "equipoise.operations.stages",
     "start_rollout": "equipoise.operations.stages",
+    "Bounds": "equipoise.operations.bounds",
+    "Claims": "equipoise.operations.claims",
+    "Proposals": "equipoise.operations.search",
+    "Rules": "equipoise.operations.bounds",
+    "Search": "equipoise.operations.search",
+    "Trials": "equipoise.operations.search",
+    "confirm": "equipoise.operations.claims",
+    "propose": "equipoise.operations.search",
+    "shortlist": "equipoise.operations.search",
     "Cadence": "equipoise.operations.cadence",
     "moves": "equipoise.operations.cadence",
     "Traffic": "equipoise.operations.design",
