@@ -1,5 +1,8 @@
-"""The tables of a plan for what comes after the policy: how it is watched.
+"""The tables of a plan for what comes before and after a policy: how strategies are brought to
+traffic, and how what runs is watched.
 
+[rollout]          the design and the stages: seeds, batches, who stays
+[rollout.replace]  when a candidate takes the place of what runs
 [monitor]          which alarms, and how many may be false
 [monitor.effects]  of effects of strategies
 [cadence]          the classes of units that changes are counted by
@@ -7,13 +10,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, Strict
 
-from equipoise.pipeline.plan.base import PlanTable, Share
+from equipoise.pipeline.plan.base import Finite, Names, PlanTable, Share
 
 Chance = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _guards(value: Any) -> Any:
+    """One guard is a list of one."""
+    return [value] if isinstance(value, dict) else value
+
+
+class GuardPlan(PlanTable):
+    """A metric that a candidate may change by no less than so much, against what runs."""
+
+    metric: str
+    least: Finite = 0.0
+
+
+class ReplacePlan(PlanTable):
+    """When a candidate takes the place of what runs; see `operations.stages`.
+
+    level : of the confidence sequences.   least_days, most_days : of fresh traffic.   stable_days :
+    without an alarm.   fresh : whether days before the choice of the candidate count not.
+    settle_days : first days of the candidate that are left out, where effects settle.
+    """
+
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    least_days: Annotated[int, Field(ge=1)] = 14
+    most_days: Annotated[int, Field(ge=1)] = 56
+    stable_days: Annotated[int, Field(ge=0)] = 7
+    fresh: bool = True
+    settle_days: Annotated[int, Field(ge=0)] = 0
+
+
+class RolloutPlan(PlanTable):
+    """How strategies come to traffic, stage by stage.
+
+    design : "held", where a unit keeps its strategy while this runs; "batches", where units are
+    drawn anew at every stage; "rotate", where buckets change from slice to slice.   base, seeds :
+    names; absent: of the menu or the arms of [space].   batches, every_days, stay, then : of the
+    stages.   base_share : "root", "equal" or a share.   slice_days, washout_days : of "rotate".
+    bucket : the column of buckets; absent: units.   metric : the outcome that ranks; absent: the
+    worth by [policy] weights.   past : columns of a unit's own outcomes before.   guard : one or
+    more.
+    """
+
+    design: Literal["held", "batches", "rotate"] = "held"
+    base: str | None = None
+    seeds: Names = ()
+    batches: Annotated[int, Field(ge=1)] = 4
+    every_days: Annotated[int, Field(ge=1)] = 4
+    stay: Annotated[int, Field(ge=1)] = 6
+    then: Annotated[tuple[int, ...], Strict(strict=False)] = (6, 3)
+    base_share: Literal["root", "equal"] | Annotated[float, Field(gt=0, lt=1)] = "root"
+    slice_days: Annotated[int, Field(ge=1)] = 1
+    washout_days: Annotated[int, Field(ge=0)] = 0
+    bucket: str | None = None
+    metric: str | None = None
+    past: Names = ()
+    guard: Annotated[tuple[GuardPlan, ...], Strict(strict=False), BeforeValidator(_guards)] = ()
+    replace: ReplacePlan = ReplacePlan()
 
 
 class EffectsWatch(PlanTable):
