@@ -84,6 +84,10 @@ def test_the_table_has_a_row_per_unit_and_day():
     assert sorted(set(table["strategy"].to_pylist())) == ["a", "base"]
 
 
+def test_counts_may_be_numpys():
+    assert traffic("held", NAMES, np.int64(50), np.int64(3)).place.shape == (50, 3)
+
+
 def test_the_seed_is_the_draw():
     one, same, other = (traffic("held", NAMES, 100, 1, seed=s).place for s in (1, 1, 2))
     assert (one == same).all()

@@ -121,6 +121,7 @@ def test_a_strategy_that_is_new_or_nobodys():
             "finite and > 0; got 0.0 at day 1, stream 0",
         ),
         (lambda: effect_drift([1.0], [1.0], reference=0), "1 day or more"),
+        (lambda: effect_drift([1.0], [1.0], streams=0), "streams must be 1 or more"),
         (lambda: mix_drift([1, 2], [1, 2, 3]), "the same two strategies"),
         (lambda: mix_drift([1], [1]), "the same two strategies"),
         (lambda: mix_drift([1, -2], [1, 2]), "earlier counts must be finite"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +65,18 @@ def test_order_names_and_day_shifts_change_nothing(seed):
     other = two_way(names[order], dates[order], (y + shift[d])[order], base="w")
     np.testing.assert_allclose(one.effect, other.effect, atol=1e-9)
     np.testing.assert_allclose(one.std_error, other.std_error, rtol=1e-7)
+
+
+def test_names_and_days_of_any_type():
+    want = two_way(list("abab"), [0, 0, 1, 1], [1.0, 2, 3, 5], base="a").effect
+    first = date(2026, 1, 5)
+    for days in (
+        [first, first, date(2026, 1, 6)] + [date(2026, 1, 6)],
+        ["2026-01-05"] * 2 + ["2026-01-06"] * 2,
+    ):
+        assert two_way([0, 1, 0, 1], days, [1.0, 2, 3, 5], base=0).effect == want
+    dictionary = pa.chunked_array([pa.array(list("abab")).dictionary_encode()])
+    assert two_way(dictionary, [0, 0, 1, 1], [1.0, 2, 3, 5], base="a").effect == want
 
 
 def test_traffic_that_moves_turns_pooled_means_and_not_these():
@@ -128,7 +143,7 @@ def test_a_strategy_of_one_day_is_refused():
         ({"y": [1.0, 2.0]}, "one per row"),
         ({"y": []}, "have the shape"),
         ({"day": [0, 0, 0.5, 1]}, "whole numbers or dates; got 0.5 at row 2"),
-        ({"day": list("abcd")}, "whole numbers or dates"),
+        ({"day": list("abcd")}, "whole numbers or dates; got a"),
         ({"day": np.array(["2026-01-01", "NaT", "2026-01-02", "2026-01-02"], "M8[D]")}, "row 1"),
         ({"strategy": ["a", None, "a", "b"]}, "be there in every row; got none at row 1"),
         ({"strategy": ["a"] * 4}, "two strategies or more"),

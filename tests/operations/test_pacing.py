@@ -178,5 +178,7 @@ def test_states_of_others_are_refused():
     state = Pacer(1.0, EVEN, GRID).state()
     with pytest.raises(SnapshotError, match="be of version 1; got 2"):
         Pacer.from_state(state | {"version": 2})
+    with pytest.raises(SnapshotError, match="be of version 1; got None"):
+        Pacer.from_state({})
     with pytest.raises(SnapshotError, match="be whole; got KeyError"):
         Pacer.from_state({name: state[name] for name in state if name != "paid"})

@@ -167,6 +167,16 @@ def test_the_next_rollout_meets_the_new_policy():
         start_rollout(rules, day=28, after=met)
 
 
+def test_numbers_of_numpy_and_lists_are_plain():
+    rules = RolloutRules("base", ["a", "b"], batches=1, every_days=2, stay=1, then=[], monday=0)
+    state = start_rollout(rules, day=np.int64(0))
+    told = {
+        n: Gain(np.float64(i), np.float64(1), np.int64(9), np.int64(2)) for i, n in enumerate("ab")
+    }
+    state = advance(state, StageResults(np.int64(1), told, fresh_days=(np.int64(1),)))
+    assert RolloutState.from_json(json.loads(json.dumps(state.to_json()))) == state
+
+
 def test_shrinking_by_hand():
     """tau^2 = 32/3 - 1: effects keep 29/32 of their way from the mean."""
     drawn = shrunk({name: Gain(e, 1.0) for name, e in zip("abc", (0.0, 4.0, 8.0), strict=True)})

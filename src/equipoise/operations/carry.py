@@ -20,6 +20,7 @@ window only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -136,7 +137,7 @@ def carry_over(
     >>> carry_over(name, day, y, unit).flagged
     True
     """
-    if not (isinstance(window, int) and window >= 1):
+    if not (isinstance(window, Integral) and window >= 1):
         raise InputError("the window", "be a whole number of days >= 1", window)
     if not 0 < alarm < 1:
         raise InputError("the share of false flags", "lie between 0 and 1", alarm)

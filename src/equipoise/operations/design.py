@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -144,8 +145,8 @@ def traffic(
     names = tuple(str(name) for name in np.atleast_1d(np.asarray(strategies)))
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError("strategies", "be two or more different names", list(names))
-    who = np.arange(units) if isinstance(units, int) else np.asarray(units)
-    when = np.arange(days) if isinstance(days, int) else np.asarray(days, np.int64)
+    who = np.arange(int(units)) if isinstance(units, Integral) else np.asarray(units)
+    when = np.arange(int(days)) if isinstance(days, Integral) else np.asarray(days, np.int64)
     for what, values in (("units", who), ("days", when)):
         if values.ndim != 1 or not len(values) or len(np.unique(values)) < len(values):
             raise InputError(what, "be one or more, each once", values.size)

@@ -223,12 +223,13 @@ def effect_drift(
     x, error = x.reshape(len(x), -1), error.reshape(len(x), -1)
     if reference < 1:
         raise InputError("the reference", "be 1 day or more", reference)
+    count = x.shape[1] if streams is None else streams
     wrong = np.isfinite(x) & ~(np.isfinite(error) & (error > 0))
     if wrong.any():
         day, stream = np.argwhere(wrong)[0]
         where = f"day {day}, stream {stream}"
         raise InputError("a standard error", "be finite and > 0", error[day, stream], where)
-    h = cusum_threshold(streams or x.shape[1], days=days, false_alarms=false_alarms, k=k)
+    h = cusum_threshold(count, days=days, false_alarms=false_alarms, k=k)
     u = self_starting(x, error, reference)
     up, down = _cusum(u - k), _cusum(-u - k)
     crossed = np.maximum(up, down) >= h

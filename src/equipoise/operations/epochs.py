@@ -90,7 +90,7 @@ def two_way(
     day: ArrayLike,
     y: ArrayLike,
     *,
-    base: str,
+    base: str | int,
     unit: ArrayLike | None = None,
     past: ArrayLike | None = None,
     base_every_day: bool = True,
@@ -105,8 +105,8 @@ def two_way(
         Whole numbers, or dates.
     y : array-like, (n,) or (n, m)
         Outcomes of the unit on that day.
-    base : str
-        The strategy that effects are told against.
+    base : str or int
+        The strategy that effects are told against, as it stands in ``strategy``.
     unit : array-like, (n,), default None
         Whose row it is: rows of one unit are not independent.  None: they all are.
     past : array-like, (n,) or (n, c), default None

@@ -323,11 +323,10 @@ class Pacer:
         SnapshotError
             Where the state is of a newer version or lacks a part.
         """
-        if not state.get("version", VERSION + 1) <= VERSION:
+        version = state.get("version")
+        if not isinstance(version, int) or version > VERSION:
             fix = "use the version that wrote it, or a later one"
-            raise SnapshotError(
-                "a pacer's state", f"be of version {VERSION}", state.get("version"), fix=fix
-            )
+            raise SnapshotError("a pacer's state", f"be of version {VERSION}", version, fix=fix)
         try:
             plan = PacingPlan(**state["plan"])
             pacer = cls(state["budget"], plan, state["prices"], state["way"], state["every"])

@@ -51,12 +51,12 @@ class DayRows:
         sums = np.bincount(cell, weight, minlength=shape[0] * shape[1])
         return sums.reshape(shape).astype(np.float64)
 
-    def place(self, name: str, what: str = "the base") -> int:
+    def place(self, name: str | int, what: str = "the base") -> int:
         """Where a strategy stands in `names`."""
-        if name not in self.names:
+        if str(name) not in self.names:
             fix = among(str(name), self.names, "in the log")
             raise LogError(what, "be a strategy of the log", repr(name), fix=fix)
-        return self.names.index(name)
+        return self.names.index(str(name))
 
 
 def day_rows(strategy: ArrayLike, day: ArrayLike, y: ArrayLike) -> DayRows:
@@ -120,6 +120,11 @@ def whole_days(day: ArrayLike, n: int, what: str = "days") -> Ints:
     values: NDArray[Any] = np.asarray(day)
     if values.shape != (n,):
         raise LogError(what, f"be one per row, ({n},)", values.shape)
+    if values.dtype.kind in "OU":  # dates of Python, or in text
+        try:
+            values = values.astype("datetime64[D]")
+        except (ValueError, TypeError) as error:
+            raise LogError(what, "be whole numbers or dates", values.flat[0]) from error
     if values.dtype.kind == "M":
         if np.isnat(values).any():
             row = int(np.isnat(values).argmax())

@@ -94,6 +94,8 @@ class RolloutRules:
     monday: int = 4
 
     def __post_init__(self) -> None:
+        for name in ("seeds", "then"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         names = (self.base, *self.seeds)
         if len(set(names)) < len(names) or len(names) < 2:
             fix = "name each strategy once, and the base not among the seeds"
@@ -283,7 +285,9 @@ class RolloutState:
         dict
             JSON, with its version and digest.
         """
-        body: dict[str, Any] = json.loads(json.dumps({"version": VERSION} | asdict(self)))
+        body: dict[str, Any] = json.loads(
+            json.dumps({"version": VERSION} | asdict(self), default=_plain)
+        )
         return body | {"digest": _digest(body)}
 
     @classmethod
@@ -604,7 +608,12 @@ def _unmet(state: RolloutState, results: StageResults, low: float) -> list[str]:
     return reasons
 
 
+def _plain(number: Any) -> Any:
+    """A number of numpy as one of Python."""
+    return number.item()
+
+
 def _digest(value: Any) -> str:
     """The sha256 of JSON in one spelling."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
