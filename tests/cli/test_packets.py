@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from equipoise.cli.app import app
 from equipoise.core.errors import InputError, PlanError
+from equipoise.data import make_red_packet_world
 from equipoise.pipeline import read_plan
 from equipoise.pipeline.plan.log import open_log
 from equipoise.treatments import read_menu
@@ -89,3 +90,65 @@ def test_a_menu_that_is_not_there_is_an_error(folder):
     result = invoke("check", folder / "no.toml")
     assert isinstance(result.exception, InputError | PlanError)
     assert "menu" in str(result.exception)
+
+
+def test_from_schedules_to_a_policy_and_its_report(tmp_path):
+    """check, run, score and allocate; effects of schedules are learnt by their form."""
+    menu = "name,total,count,interval\nbase,0.2,2,4\nflat,1.2,4,3\nmany,1.2,8,1\nfew,2,2,1.5\n"
+    (tmp_path / "menu.csv").write_text(menu + "slow,0.6,3,4\nrich,2.4,5,2\n")
+    log, _ = make_red_packet_world(600, read_menu(tmp_path / "menu.csv"), seed=100)
+    table = log.table.append_column("total", [log.treatment[:, 0]])
+    for j, name in ((1, "count"), (2, "interval")):
+        table = table.append_column(name, [log.treatment[:, j]])
+    pq.write_table(table, tmp_path / "log.parquet")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    for words in (
+        ("check", tmp_path / "plan.toml"),
+        ("run", tmp_path / "plan.toml", "-o", tmp_path / "run"),
+        (
+            "score",
+            tmp_path / "run" / "policy",
+            tmp_path / "log.parquet",
+            "-o",
+            tmp_path / "scores.parquet",
+        ),
+        (
+            "allocate",
+            tmp_path / "run" / "effects.parquet",
+            tmp_path / "plan.toml",
+            "-o",
+            tmp_path / "a",
+        ),
+    ):
+        result = invoke(*words)
+        assert result.exit_code == 0, (words, result.output, result.exception)
+    findings = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    names = ["base", "flat", "many", "few", "slow", "rich"]
+    assert [row["name"] for row in findings["timetable"]["rows"]] == names
+    assert 'id="timetable"' in (tmp_path / "run" / "report.html").read_text()
+    choices = pq.read_table(tmp_path / "scores.parquet").column("chosen").to_pylist()
+    assert set(choices) <= set(names)
+
+
+PLAN = """[log]
+path = "log.parquet"
+treatment = ["total", "count", "interval"]
+features = ["activity", "thrift"]
+id = "user"
+outcomes = { back = "binary", cost = { kind = "amount", better = "lower" } }
+
+[space]
+kind = "schedule"
+menu = "menu.csv"
+degree = 1
+
+[estimator]
+name = "dml"
+
+[policy]
+weights = { back = 1 }
+floors = [{ metric = "cost", per_head = 0.2 }]
+
+[run]
+folds = 2
+"""

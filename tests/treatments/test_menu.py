@@ -58,6 +58,7 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_mappings_and_rows():
     named = menu_of({"base": Strategy(0.2, 2, 4.0), 7: (1.2, 4, 3)})
     assert list(named) == ["base", "7"]
+    assert menu_of([("base", 0.2, 2, 4), ["7", 1.2, 4, 3]]) == named
     rows = menu_of(np.array([[0.2, 2, 4], [1.2, 1, 3]]))
     assert list(rows) == ["0.2 in 2 every 4 h", "1.2 in 1"]
     late = (1.2, 4, 3, -0.6, 0.4, 0, 0)

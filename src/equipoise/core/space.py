@@ -10,8 +10,11 @@ an array (n,) or, for vector treatments, (n, p); `check` is idempotent.
 A space whose encoding holds products of several switches may also answer ``degrees() -> (d,)``, how
 many each column multiplies.  One whose candidates stand for themselves may answer ``among(cells)``,
 the same space with control and some of the candidates only, cells (j,) in 1..k; where it does, arms
-may be closed to some units.  One whose labels changed may answer ``former_names(treatment)``, those
-of version 0.1.0: `current_names` reads what was written by them.
+may be closed to some units.  One that is asked for treatments that nobody logged may say that it
+``extrapolates``: without shrinkage its columns must be fewer than the distinct logged treatments
+less one, else the log says nothing of others.  One whose treatments are spread over a day may
+answer ``packets(treatment) -> hours, amounts``, (n, J) each.  One whose labels changed may answer
+``former_names(treatment)``, those of version 0.1.0: `current_names` reads what was written by them.
 """
 
 from __future__ import annotations

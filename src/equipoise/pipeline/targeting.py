@@ -28,6 +28,7 @@ from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
+from equipoise.pipeline.findings.timetable import timetable
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
@@ -107,6 +108,9 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     }
     if study.plan.strata is not None:
         findings["strata"] = strata_findings(study, study.plan.strata, policy, progress)
+    schedules = timetable(log.space)
+    if schedules is not None:
+        findings["timetable"] = schedules
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings
 

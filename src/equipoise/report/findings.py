@@ -294,10 +294,27 @@ class StrataFindings(TypedDict):
     segments: list[SegmentReward]
 
 
+class DayPlan(TypedDict):
+    """What one schedule sends: hours of the day and amounts, one of each a packet."""
+
+    name: str
+    hours: list[float]
+    amounts: list[float]
+
+
+class Timetable(TypedDict):
+    """The base and every candidate of a space of schedules.   window: hours of the day."""
+
+    unit: str
+    window: list[float]
+    rows: list[DayPlan]
+
+
 class Asked(TypedDict, total=False):
     """What only some plans ask for."""
 
     strata: StrataFindings
+    timetable: Timetable
 
 
 class Findings(Asked):

@@ -24,6 +24,7 @@ from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.response import responds
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards, provenance
+from equipoise.report.sections.timetable import over_the_day
 from equipoise.report.view import View
 
 TERMS = (
@@ -91,11 +92,13 @@ def render_page(
 
 def sections(view: View) -> list[Section]:
     """The sections of a report in order; that of the strata stands before the last, where the run
-    asked for them.
+    asked for them, and that of schedules after the first, where treatments are such.
     """
     every = [make(view) for make in SECTIONS]
     if "strata" in view.findings:
         every.insert(-1, anyway(view))
+    if "timetable" in view.findings:
+        every.insert(1, over_the_day(view, view.findings["timetable"]))
     return every
 
 

@@ -95,8 +95,8 @@ def menu_of(menu: Any, window: tuple[float, float] = WINDOW) -> dict[str, Strate
     Parameters
     ----------
     menu : path-like, mapping, or sequence
-        A file for `read_menu`; or a name to a `Strategy` or its 3 or 7 numbers; or strategies
-        without names, which are then named by their numbers.
+        A file for `read_menu`; or a name to a `Strategy` or its 3 or 7 numbers; or rows of a name
+        and numbers; or strategies without names, which are then named by their numbers.
     window : tuple of two floats, default (8.0, 24.0)
         The hours in which packets may come.
 
@@ -124,7 +124,10 @@ def menu_of(menu: Any, window: tuple[float, float] = WINDOW) -> dict[str, Strate
     if not hasattr(menu, "__len__") or not len(menu):
         fix = 'give a file "menu.csv", or a table name = [total, count, interval]'
         raise SpaceError("a menu", "hold schedules", repr(menu), fix=fix)
-    rows = as_numbers(menu if isinstance(menu, np.ndarray) else list(menu))
+    every = menu if isinstance(menu, np.ndarray) else list(menu)
+    if all(isinstance(row, list | tuple) and row and isinstance(row[0], str) for row in every):
+        return _menu([row[0] for row in every], as_numbers([row[1:] for row in every]), window)
+    rows = as_numbers(every)
     check_strategies(rows, "schedule {} of the menu".format, window)
     return _menu([own_name(row) for row in rows], rows, window)
 

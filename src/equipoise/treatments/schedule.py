@@ -37,6 +37,7 @@ from equipoise.treatments.strategy import (
     Strategy,
     as_numbers,
     check_strategies,
+    packets,
 )
 
 HIGHEST = 4  # degree
@@ -120,6 +121,11 @@ class Schedule:
         """The base, (7,)."""
         base: Floats = self._values[0].copy()
         return base
+
+    @property
+    def extrapolates(self) -> bool:
+        """Whether the form speaks of schedules that nobody logged."""
+        return self.form != "ids"
 
     def check(self, treatment: Any) -> Floats:
         """Check schedules; those of the menu come back in its numbers.
@@ -225,9 +231,24 @@ class Schedule:
                 f"be one of the {len(self.menu)} of the menu to have a cell",
                 own_name(t[row], self.unit),
                 f"row {row}",
-                "add it to the menu, or take an estimator that asks for no cells, such as dml",
+                "add it to the menu; effects alone can be learnt without cells, by dml",
             )
         return place
+
+    def packets(self, treatment: Any) -> tuple[Floats, Floats]:
+        """Say when schedules send what.
+
+        Parameters
+        ----------
+        treatment : array-like, (n,), (n, 3) or (n, 7)
+            Schedules.
+
+        Returns
+        -------
+        hours, amounts : array, (n, J)
+            Of at most J packets each; where a schedule has fewer, its last amounts are 0.
+        """
+        return packets(self.check(treatment), self.window)
 
     def among(self, cells: Ints) -> Schedule:
         """Keep the base and some of the other schedules.
@@ -283,7 +304,7 @@ class Schedule:
         """
         own = " with deviations of their own" if self.own else ""
         form = self.form if self.form == "ids" else f"{self.form} of degree {self.degree}"
-        return f"{len(self.menu)} schedules; base is {next(iter(self.menu))}; {form}{own}"
+        return f"{len(self.menu)} schedules, {next(iter(self.menu))!r} the base; {form}{own}"
 
     def to_json(self) -> dict[str, Any]:
         """Give the space as plain JSON, which `space_from_json` reads.
@@ -291,11 +312,11 @@ class Schedule:
         Returns
         -------
         dict
-            Its kind and the constructor's arguments; the menu with seven numbers a name.
+            Its kind and the constructor's arguments; the menu as rows of a name and seven numbers.
         """
         return {
             "kind": self.kind,
-            "menu": {name: s.vector().tolist() for name, s in self.menu.items()},
+            "menu": [[name, *s.vector().tolist()] for name, s in self.menu.items()],
             "form": self.form,
             "degree": self.degree,
             "own": self.own,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from equipoise.core.errors import InputError
 from equipoise.estimators import LinearDML
 from equipoise.estimators.dml import logged
-from equipoise.treatments import Arms, Bits, Dose
+from equipoise.treatments import Arms, Bits, Dose, Schedule
 
 
 @settings(deadline=None, max_examples=40)
@@ -36,6 +36,10 @@ def test_own_deviations_are_against_control():
     np.testing.assert_array_equal(found, [[0, 0, 0], [-1, 0, 1], [-1, 0, 0]])
 
 
+PACKETS = [("base", 0.2, 2, 4), ("flat", 1.2, 4, 3), ("many", 1.4, 8, 1), ("few", 2.0, 2, 1.5)]
+PACKETS += [("slow", 0.6, 3, 4)]
+
+
 # the identification check: columns, distinct logged treatments and whether all candidates were
 # logged
 @pytest.mark.parametrize(
@@ -47,11 +51,18 @@ def test_own_deviations_are_against_control():
         (Dose(0, 5, levels=5, degree=4), [0, 1, 2, 3], True),  # more columns than differences
         (Dose(0, 3, levels=[1, 2, 3]), [0, 2], False),  # one line through two points
         (Arms([0, 1, 2]), [0, 1, 2], False),
+        (Schedule(PACKETS, "ids"), range(5), False),
+        (Schedule(PACKETS, degree=1), range(5), False),  # 3 columns, 4 differences
+        (Schedule(PACKETS[:4], degree=1), range(4), True),  # 3 and 3: others would be invented
+        (Schedule(PACKETS, degree=2), range(5), True),
+        (Schedule(PACKETS, "sine", degree=1, own=True), range(5), True),
     ],
 )
 def test_columns_that_the_log_cannot_tell_apart_are_refused_by_both_numbers(space, t, refused):
     rng = np.random.default_rng(0)
-    treatment = np.asarray(t)[np.arange(200) % len(t)]
+    every = space.candidates()
+    logged = np.asarray(t) if every.ndim == 1 else np.vstack([space.control, every])
+    treatment = logged[np.arange(200) % len(t)]
     X, y = rng.normal(size=(200, 1)), rng.normal(size=200)
     if refused:
         columns = space.encode(space.candidates()).shape[1]

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from equipoise.core.errors import LogError
 from equipoise.core.log import Log
-from equipoise.data import load_thornton, make_coupon_world, make_voucher_world
+from equipoise.data import (
+    load_thornton,
+    make_coupon_world,
+    make_red_packet_world,
+    make_voucher_world,
+)
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import log_folds
 from equipoise.pipeline.study.propensity import between, design_of, learnt_propensity, propensity_of
+from equipoise.treatments import Schedule
 
 
 def test_the_logs_own_propensity_comes_first():
@@ -54,3 +62,17 @@ def test_rows_between_candidates_are_said():
     assert between(make_voucher_world(100, seed=0)[0]) == []
     assert "nearest" in between(make_voucher_world(100, continuous=True, seed=0)[0])[0]["summary"]
     assert between(load_thornton())[0]["status"] == "note"
+
+
+def test_a_candidate_without_rows_is_refused_before_anything_is_learnt():
+    menu = [("base", 0.2, 2, 4), ("flat", 1.2, 4, 3), ("new", 2.0, 2, 3)]
+    log, _ = make_red_packet_world(200, menu[:2], seed=100)
+    roles = replace(log.roles, design=None)
+    plan = make_plan({"log": {"dataset": "thornton"}})
+    for more, what in (
+        (menu, "candidate 'new'"),
+        ([("nil", 0.1, 2, 4), *menu[:2]], "control 'nil'"),
+    ):
+        unlogged = Log(log.table, roles, Schedule(more))
+        with pytest.raises(LogError, match=f"{what} must be in the log; got no row"):
+            design_of(plan, unlogged, np.arange(200) % 2)

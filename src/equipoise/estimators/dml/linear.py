@@ -558,7 +558,8 @@ def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
 def _exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[Ints | None, bool]:
     """The cell of each row where it says all that the encoding says, else None; and whether each
     cell has a column of its own and rows.   least: whether effects are least squares; shrunk ones
-    need rows only where no other column speaks of a cell.
+    need rows only where no other column speaks of a cell.  Columns of a space that extrapolates
+    are none of a cell's own.
     """
     table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
     try:
@@ -568,8 +569,8 @@ def _exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[
         return None, False
     if not np.array_equal(table[cell], phi):
         return None, False
-    if phi.shape[1] < len(table) - 1 or not (
-        least or np.array_equal(table[1:], np.eye(len(table) - 1))
-    ):
+    own = np.array_equal(table[1:], np.eye(len(table) - 1))
+    every = phi.shape[1] >= len(table) - 1 and not getattr(space, "extrapolates", False)
+    if not (own or (least and every)):
         return cell, False
     return finite_cells(space, data, 2), True

@@ -91,13 +91,18 @@ def check_few(known: Floats) -> None:
 
 def check_identified(space: Space, columns: int, known: Floats) -> None:
     """Refuse an encoding whose columns the logged treatments cannot tell apart, unless every
-    candidate was logged.   known: the distinct ones, or as many as settle it.
+    candidate was logged and the space does not extrapolate.   known: the distinct ones, or as many
+    as settle it.
     """
     directions = len(known) - 1
     if columns < directions or columns == 0:
         return
-    candidates = numbers(space, space.candidates())
-    if columns == directions and (columns == 1 or (places(candidates, known) >= 0).all()):
+    candidates, strict = numbers(space, space.candidates()), getattr(space, "extrapolates", False)
+    if (
+        not strict
+        and columns == directions
+        and (columns == 1 or (places(candidates, known) >= 0).all())
+    ):
         return
     fix = (
         "lower the degree, log more distinct treatments, or shrink the effects"

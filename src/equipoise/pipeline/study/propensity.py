@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.estimators import LearntPropensity
@@ -40,6 +41,7 @@ def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
     """The design of a plan's log: known, or the observed shares, or learnt where the plan says
     ``design = "learn"``.
     """
+    check_logged(log)
     if plan.log.design == LEARN:
         propensity, check = learnt_propensity(log, fold, plan.run.seed)
         return Design(
@@ -53,6 +55,19 @@ def propensity_of(log: Log) -> Floats:
     shares.
     """
     return log.observed_shares if log.propensity is None else log.propensity
+
+
+def check_logged(log: Log) -> None:
+    """Refuse candidates that no row has: vectors need not be logged to have an effect, but what a
+    policy brings is judged on rows.
+    """
+    rows = np.bincount(log.cells, minlength=len(log.cell_names))
+    if rows.all():
+        return
+    name = log.cell_names[int(np.argmin(rows))]
+    what = f"control {name!r}" if rows[0] == 0 else f"candidate {name!r}"
+    fix = "log it, or take it out of the space: a policy is judged on rows that had its treatments"
+    raise LogError(what, "be in the log", "no row", fix=fix)
 
 
 def between(log: Log) -> list[Check]:

@@ -18,12 +18,14 @@ from equipoise.report.plots.marks import (
     RIVAL,
     SYMBOLS,
     Mark,
+    Spec,
     faded,
     marks_of,
     plain,
     short,
 )
 from equipoise.report.plots.plane import plane
+from equipoise.report.plots.timelines import timelines
 
 __all__ = [
     "CHOSEN",
@@ -35,6 +37,7 @@ __all__ = [
     "RIVAL",
     "SYMBOLS",
     "Mark",
+    "Spec",
     "add_line",
     "add_points",
     "curve",
@@ -51,4 +54,5 @@ __all__ = [
     "plane",
     "short",
     "stacks",
+    "timelines",
 ]
