@@ -86,7 +86,7 @@ def source_of(place: Path | str) -> Source:
     return Source(plan, meta["policy"]["control"], dict(meta["columns"].get("missing", {})))
 
 
-def watched_rows(source: Source, file: Path | str) -> Watched:
+def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Watched:
     """The rows of a daily log, checked.
 
     Parameters
@@ -95,6 +95,8 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
         Which column is what.
     file : path
         Parquet or CSV.
+    daily : bool, default True
+        Whether days must be named; else all rows are of one day where they are not.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
         Where a column is missing, or a value cannot be read.
     """
     plan, log = source.plan, source.plan.log
-    if log.time is None:
+    if log.time is None and daily:
         fix = 'name the column of days: time = "day"'
         raise PlanError("[log] time", "be named, to watch a log by days", "nothing", "[log]", fix)
     treatments = [log.treatment] if isinstance(log.treatment, str) else list(log.treatment or ())
@@ -118,7 +120,7 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
     features = [name for name in log.features or source.missing if name in names]
     unit = log.id if log.id is not None else log.group
     cadence = plan.cadence.column if plan.cadence else None
-    needed = [*treatments, *metrics, log.time, *(name for name in (unit, cadence) if name)]
+    needed = [*treatments, *metrics, *(name for name in (log.time, unit, cadence) if name)]
     for name in needed:
         if name not in names:
             raise LogError(f"column {name!r}", "be in the log", "no such one", str(file),
@@ -126,7 +128,7 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
     table = read_table(file, list(dict.fromkeys([*needed, *features])))
     if table.num_rows == 0:
         raise LogError("the log", "have rows", 0, str(file))
-    day = _days(table[log.time], log.time)
+    day = _days(table[log.time], log.time) if log.time else np.zeros(len(table), np.int64)
     outcomes = np.column_stack([_numbers(table[name], name) for name in metrics])
     rows = day_rows(_strategies(table, treatments), day, outcomes)
     base = plan.monitor.base or source.control
@@ -140,7 +142,7 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
         metrics,
         tuple(f" {spec.unit}" if spec.unit else "" for spec in (log.outcomes or {}).values()),
         base,
-        _day_names(rows.days, table[log.time].type),
+        _day_names(rows.days, table[log.time].type) if log.time else ["all"],
         None if unit is None else _codes(table[unit], unit)[0],
         group,
         groups,
@@ -149,14 +151,29 @@ def watched_rows(source: Source, file: Path | str) -> Watched:
     )
 
 
+def worth_of(plan: Plan, watched: Watched) -> Floats:
+    """What a row brought, by [policy] weights and which way is better; of the first outcome alone
+    where there are none.
+    """
+    weights = plan.policy.weights or {watched.metrics[0]: 1.0}
+    worth = np.zeros(len(watched.rows.y))
+    for name, weight in weights.items():
+        if name not in watched.metrics:
+            fix = among(name, watched.metrics, "outcomes")
+            raise PlanError(f"weight of {name!r}", "be of an outcome", "no such one",
+                            "[policy] weights", fix)  # fmt: skip
+        better = (plan.log.outcomes or {})[name].better
+        sign = 1.0 if better == "higher" else -1.0
+        worth += sign * weight * watched.rows.y[:, watched.metrics.index(name)]
+    return worth
+
+
 def _costs(plan: Plan, names: tuple[str, ...], base: str) -> Floats:
     """What each strategy but the base costs over it: totals of a menu, or amounts of [policy]."""
     amounts: dict[str, float] = {}
     space = space_of(plan)
     if isinstance(space, Schedule):
-        amounts = dict(
-            zip(space.names(space.candidates), space.dose(space.candidates), strict=True)
-        )
+        amounts = {name: strategy.total for name, strategy in space.menu.items()}
     elif isinstance(plan.policy.cost, dict):
         amounts = plan.policy.cost
     elif isinstance(plan.policy.cost, float):

@@ -1,6 +1,7 @@
 """The tables of a plan for what comes before and after a policy: how strategies are brought to
 traffic, and how what runs is watched.
 
+[search]           where new strategies are looked for, and by which rules
 [rollout]          the design and the stages: seeds, batches, who stays
 [rollout.replace]  when a candidate takes the place of what runs
 [monitor]          which alarms, and how many may be false
@@ -14,9 +15,52 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
-from equipoise.pipeline.plan.base import Finite, Names, PlanTable, Share
+from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Share
 
 Chance = Annotated[float, Field(gt=0, lt=1)]
+
+
+Pair = Annotated[tuple[Finite, Finite], Strict(strict=False)]
+
+
+class BoundsPlan(PlanTable):
+    """Where the numbers of a schedule may lie; see `operations.bounds.Bounds`."""
+
+    total: Pair = (0.3, 3.0)
+    count: Annotated[tuple[int, int], Strict(strict=False)] = (1, 8)
+    interval: Pair = (0.5, 4.0)
+    wave: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class RulesPlan(PlanTable):
+    """What no new schedule may do; see `operations.bounds.Rules`."""
+
+    packet: Pair | None = None
+    last: Finite | None = None
+    gap: Finite | None = None
+    cost_per_head: Finite | None = None
+    never: Annotated[tuple[dict[str, Any], ...], Strict(strict=False)] = ()
+
+
+class SearchPlan(PlanTable):
+    """How new schedules are looked for.
+
+    way : of the search.   surrogate : what learns from tested ones.   tries : schedules that it
+    looks at.   take : candidates.   check : how many tested ones get fresh traffic.   spread : the
+    least distance of candidates, in length scales.   metric : the outcome that counts; absent: the
+    worth by [policy] weights.   cost : the outcome that is spent; absent: totals.
+    """
+
+    way: str = "genetic"
+    surrogate: str = "gp"
+    tries: Annotated[int, Field(ge=1)] = 600
+    take: Annotated[int, Field(ge=1)] = 16
+    check: Annotated[int, Field(ge=1)] = 5
+    spread: Amount = 1.0
+    metric: str | None = None
+    cost: str | None = None
+    bounds: BoundsPlan = BoundsPlan()
+    rules: RulesPlan = RulesPlan()
 
 
 def _guards(value: Any) -> Any:

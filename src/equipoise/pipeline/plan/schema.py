@@ -11,8 +11,8 @@ is read.
     [supply]     how to divide a whole among categories: see `pipeline.supply`
     [ranking]    how to rank candidates for several objectives, from a log of its own: see
     `pipeline.ranking`
-    [rollout], [cadence], [monitor]    how strategies come to traffic, how often whose may change,
-    and what is watched: see `pipeline.plan.operations`
+    [search], [rollout], [cadence], [monitor]    how new strategies are found and come to traffic,
+    how often whose may change, and what is watched: see `pipeline.plan.operations`
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
@@ -31,7 +31,7 @@ from equipoise.core.log import Kind
 from equipoise.core.places import expanded
 from equipoise.core.strata import SCHEMES, STRATA
 from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
-from equipoise.pipeline.plan.operations import CadencePlan, MonitorPlan, RolloutPlan
+from equipoise.pipeline.plan.operations import CadencePlan, MonitorPlan, RolloutPlan, SearchPlan
 from equipoise.pipeline.plan.ranking import RankingPlan
 from equipoise.pipeline.plan.supply import SupplyPlan
 
@@ -363,6 +363,8 @@ class Plan(PlanTable):
         [supply]: how to divide a whole among categories.
     ranking : RankingPlan, optional
         [ranking]: how to rank candidates for several objectives.
+    search : SearchPlan
+        [search]: where `equipoise propose` looks for new schedules.
     rollout : RolloutPlan
         [rollout]: how `equipoise rollout` brings strategies to traffic.
     cadence : CadencePlan, optional
@@ -393,6 +395,7 @@ class Plan(PlanTable):
     strata: StrataPlan | None = None
     supply: SupplyPlan | None = None
     ranking: RankingPlan | None = None
+    search: SearchPlan = SearchPlan()
     rollout: RolloutPlan = RolloutPlan()
     cadence: CadencePlan | None = None
     monitor: MonitorPlan = MonitorPlan()

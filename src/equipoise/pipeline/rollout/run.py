@@ -30,7 +30,7 @@ from equipoise.operations.stages import (
     roll_back,
     start_rollout,
 )
-from equipoise.pipeline.monitor.rows import Source, Watched, watched_rows
+from equipoise.pipeline.monitor.rows import Source, Watched, watched_rows, worth_of
 from equipoise.pipeline.monitor.watch import effects_found
 from equipoise.pipeline.plan.read import read_plan, space_of
 from equipoise.pipeline.plan.schema import Plan
@@ -192,7 +192,7 @@ def results_of(rollout: RolloutFolder, log: Path | str) -> StageResults:
     metrics: dict[str, Floats] = dict(zip(watched.metrics, rows.y.T, strict=True))
     metric = plan.rollout.metric
     if metric is None:
-        metric, metrics = WORTH, {**metrics, WORTH: _worth(plan, watched)}
+        metric, metrics = WORTH, {**metrics, WORTH: worth_of(plan, watched)}
     past = None
     if plan.rollout.past:
         past = _columns(log, plan.rollout.past)
@@ -208,23 +208,6 @@ def results_of(rollout: RolloutFolder, log: Path | str) -> StageResults:
         alarm_day=_alarm_day(plan, watched, state),
         settle_days=plan.rollout.replace.settle_days,
     )
-
-
-def _worth(plan: Plan, watched: Watched) -> Floats:
-    """What a row brought, by [policy] weights and which way is better; of the first outcome alone
-    where there are none.
-    """
-    weights = plan.policy.weights or {watched.metrics[0]: 1.0}
-    worth = np.zeros(len(watched.rows.y))
-    for name, weight in weights.items():
-        if name not in watched.metrics:
-            fix = among(name, watched.metrics, "outcomes")
-            raise PlanError(f"weight of {name!r}", "be of an outcome", "no such one",
-                            "[policy] weights", fix)  # fmt: skip
-        better = (plan.log.outcomes or {})[name].better
-        sign = 1.0 if better == "higher" else -1.0
-        worth += sign * weight * watched.rows.y[:, watched.metrics.index(name)]
-    return worth
 
 
 def _alarm_day(plan: Plan, watched: Watched, state: RolloutState) -> int | None:
