@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 
 def reproduce(
     what: Annotated[
-        str, typer.Argument(help="strata, shares, doses, ranking, short-video or live-shop.")
+        str,
+        typer.Argument(help="strata, shares, doses, ranking, short-video, live-shop or packets."),
     ],
     data: Annotated[
         str,
@@ -44,8 +45,8 @@ def reproduce(
         typer.Option(
             "--seeds",
             min=1,
-            help="How many seeds, from 2020 on (default 3); simulators: from 0 on; short-video:"
-            " and live-shop: how many worlds, from 0 on (default 10).",
+            help="How many seeds, from 2020 on (default 3); simulators: from 0 on; short-video,"
+            " live-shop and packets: how many worlds, from 0 on (default 10).",
         ),
     ] = None,
     method: Annotated[
@@ -67,7 +68,8 @@ def reproduce(
             "--rows",
             "-n",
             min=10,
-            help="Requests: short-video: of the log / 6; live-shop: of the log.",
+            help="Requests: short-video: of the log / 6; live-shop: of the log.  packets: users"
+            " of each month.",
         ),
     ] = None,
     stage: Annotated[str, typer.Option("--stage", help="short-video: edge or ranking.")] = "edge",
@@ -110,6 +112,8 @@ def reproduce(
       live-shop   a closed loop of ranking: base scores and ensembles learnt from a log, and an A/B
       test of the searched formula, two cross-entropies, HarmonRank and an oracle; two minutes a
       world; resumes, writes report.html too
+      packets   the loop of an incentive team: seeds, search, a policy, and its guarded replacement,
+      against the best seed by the truth; half a minute a world; resumes, writes report.html too
     \b
     Examples:
       equipoise reproduce strata --data movielens_1m --seeds 3
@@ -120,7 +124,11 @@ def reproduce(
       equipoise reproduce short-video --seeds 10 --out loop
       equipoise reproduce short-video --strategies rankers --seeds 3 --rows 2000
       equipoise reproduce live-shop --seeds 10 --out shops
+      equipoise reproduce packets --seeds 10 --out packets
     """
+    if what == "packets":
+        play_packets(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
+        return
     if what == "live-shop":
         play_shop(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
         return
@@ -183,6 +191,20 @@ def play_shop(
             shop if requests is None else replace(shop, requests=requests), place, report
         )
     _publish(results, as_markdown(results), shop_report(results), place, json)
+
+
+def play_packets(
+    worlds: tuple[int, ...], users: int | None, out: Path | None, json: bool, quiet: bool
+) -> None:
+    """The same of the loop of red packets."""
+    from equipoise.cli.show import progress
+    from equipoise.report.sections.packet_loop import packets_report
+    from equipoise.reproduce.packet_loop import PacketLoop, as_markdown, play
+
+    place, loop = out or Path("runs") / "packets", PacketLoop(worlds)
+    with progress(quiet) as report:
+        results = play(loop if users is None else replace(loop, users=users), place, report)
+    _publish(results, as_markdown(results), packets_report(results), place, json)
 
 
 def _publish(results: dict[str, Any], text: str, page: str, out: Path, json: bool) -> None:

@@ -20,7 +20,6 @@ the formula's, as a share of the latter.  Intervals are Student's over worlds.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from equipoise.data.simulators.live_shop import METRICS, ShopRequests, make_live
 from equipoise.evaluation.base import student_interval
 from equipoise.evaluation.ranking.front import hypervolume
 from equipoise.ranking import RANKERS
-from equipoise.reproduce.checkpoint import same_settings, write_text
+from equipoise.reproduce.checkpoint import each_world
 from equipoise.reproduce.closed_loop import percent
 from equipoise.reproduce.shop_log import FIRST, LAST, VALIDATION, ShopLog, shop_log
 
@@ -70,19 +69,7 @@ def play(shop: Shop, out: Path | None = None, progress: Progress = silent) -> di
         must = f"be 2 or more, and 0 to {1 + len(EMPHASES)} weights"
         raise InputError("worlds and sweep", must, (len(shop.worlds), shop.sweep))
     settings = asdict(shop)
-    if out is not None:
-        same_settings(out, {k: v for k, v in settings.items() if k != "worlds"})
-    worlds = []
-    for place, seed in enumerate(shop.worlds):
-        progress("worlds", place, len(shop.worlds))
-        file = None if out is None else out / "worlds" / f"{seed}.json"
-        if file is None or not file.exists():
-            worlds.append(one_world(shop, seed))
-            if file is not None:
-                write_text(file, json.dumps(worlds[-1]) + "\n")
-        else:
-            worlds.append(json.loads(file.read_text(encoding="utf-8")))
-    progress("worlds", len(shop.worlds), len(shop.worlds))
+    worlds = each_world(shop.worlds, settings, lambda seed: one_world(shop, seed), out, progress)
     return {"settings": settings, **summary(worlds), "worlds": worlds}
 
 
