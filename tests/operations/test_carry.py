@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2, f_oneway
@@ -55,6 +57,13 @@ def test_metrics_share_the_alarms():
         strategy, day, np.column_stack([np.random.default_rng(5).normal(size=len(y)), y]), unit
     )
     assert test.flags.tolist() == [False, True]
+
+
+def test_a_flag_of_one_of_two_metrics_takes_half_the_alarms():
+    test = carry_over(*held_log(np.random.default_rng(7)))
+    two = np.array([0.03, 0.5])
+    assert not replace(test, p=two).flagged
+    assert replace(test, p=two[:1]).flagged
 
 
 def test_units_without_a_window_do_not_count():

@@ -67,6 +67,14 @@ def test_twice_the_traffic_and_twice_the_claims_halve_what_a_request_gets():
     assert to_come == pytest.approx(3000 - 2 * expected, rel=0.12)  # ratios are drawn to the plan
 
 
+def test_the_price_rests_on_two_hours():
+    pacers = [Pacer(10.0, EVEN, GRID) for _ in range(2)]
+    for pacer in pacers:
+        pacer.seen(*requests(2), 0.0)
+    assert pacers[0].price(7000.0) > 2  # dear: 300 such requests would spend it all
+    assert pacers[1].price(8200.0) == 1.0  # nothing behind it: as it was
+
+
 def test_pi_by_hand():
     pacer = Pacer(100.0, EVEN, GRID, "pi", "1h")
     pacer.spent(35.0, 10.0)

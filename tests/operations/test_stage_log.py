@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,11 @@ def test_results_are_the_estimates_they_are_made_of():
     assert told.fresh_days == tuple(range(2, 18))
     test = carry_over(*part, log["metrics"]["back"][late], log["unit"][late])
     assert told.carry_over is test.flagged
+    every_day = replace(state, rules=replace(RULES, fresh=False))
+    assert stage_results(every_day, **log).fresh_days == tuple(range(18))
+    assert stage_results(every_day, **log).carry_over is test.flagged
+    rotated = log | {"unit": np.sort(log["unit"])}
+    assert stage_results(state, **rotated).carry_over is None
     settled = stage_results(state, **log, settle_days=7)
     assert settled.settled
     assert settled.fresh_days == tuple(range(9, 18))

@@ -134,6 +134,16 @@ def test_what_stands_against_it(results, why):
     assert why in state.why
 
 
+def test_a_fortnight_is_enough_and_equals_go_by_name():
+    assert advance(through_stages()[-1], fresh(25)).decision == "replace"
+    equal = {name: Gain(1.0, 0.5) for name in "dcba"}
+    assert advance(start_rollout(RULES, day=0), StageResults(2, equal)).running[:3] == (
+        "a",
+        "b",
+        "c",
+    )
+
+
 def test_old_alarms_and_settled_windows_do_not():
     start = through_stages()[-1]
     assert advance(start, fresh(27, alarm_day=20)).decision == "replace"
@@ -163,6 +173,10 @@ def test_the_next_rollout_meets_the_new_policy():
     assert (met.candidates, met.running) == (("x",), ("x", "f"))
     again = advance(state, StageResults(30, {"f": told["x"], "x": told["f"]}))
     assert (again.stage, again.decision, again.policy) == ("over", "keep", "f")
+    again = advance(met, replace(fresh(57), fresh_days=tuple(range(31, 58))))
+    assert (again.policy, again.parents) == ("x", ("f", "base"))
+    assert (roll_back(again).policy, roll_back(again).parents) == ("f", ("base",))
+    assert roll_back(roll_back(again)).policy == "base"
     with pytest.raises(InputError, match="the rollout before must be over"):
         start_rollout(rules, day=28, after=met)
 

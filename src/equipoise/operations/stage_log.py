@@ -47,7 +47,8 @@ def stage_results(
     metric : str
         The one that ranks.
     unit : array-like, (n,), default None
-        Whose row it is.  None: rows are independent, and carry-over is not tested.
+        Whose row it is.  None: rows are independent.  Carry-over is tested where units keep their
+        strategy while the candidate meets the incumbent.
     past : array-like, (n,) or (n, c), default None
         The unit's own outcomes before the rollout.
     alarm_day : int or None, default None
@@ -109,7 +110,8 @@ def stage_results(
         return told
     fresh = data.effects(inside, state.policy)
     gains = {name: _gains(fresh, j)[state.candidates[0]] for j, name in enumerate(wanted)}
-    flag = data.carry_over(inside) if met[-1] - met[0] + 1 >= 2 * WEEK else None
+    held = inside & (data.day >= state.since + settle_days)  # before, units had other strategies
+    flag = data.carry_over(held) if met[-1] - state.since - settle_days + 1 >= 2 * WEEK else None
     return StageResults(
         told.day,
         effects,
@@ -148,11 +150,17 @@ class _Rows:
         return both
 
     def carry_over(self, rows: Bools) -> bool | None:
-        """Whether the ranking metric shows carry-over; None where units are not told."""
+        """Whether the ranking metric shows carry-over; None where units are not told, or do not
+        keep their strategy.
+        """
         if self.unit is None:
             return None
-        strategy, y = self.names[self.place[rows]], self.y[rows, :1]
-        return carry_over(strategy, self.day[rows], y, self.unit[rows]).flagged
+        unit, place = self.unit[rows], self.place[rows]
+        last = np.zeros(int(unit.max()) + 1, np.int64)
+        last[unit] = place
+        if (last[unit] != place).any():
+            return None
+        return carry_over(self.names[place], self.day[rows], self.y[rows, :1], unit).flagged
 
 
 def _optional(
