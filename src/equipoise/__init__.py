@@ -9,6 +9,7 @@ The names at the top are the way from a log to a policy.  Everything else has a 
     equipoise.evaluation    the same of prepared evaluation data, with intervals and comparisons
     equipoise.constraints   budgets, caps, floors, parity
     equipoise.allocation    policies within constraints, with a certificate
+    equipoise.operations    strategies over time: traffic, effects by day, rollout, monitors, pacing
     equipoise.pipeline      plans, runs and scorers
     equipoise.report        findings as a page
 """
@@ -74,6 +75,7 @@ ROOMS = (
     "estimators",
     "evaluation",
     "metrics",
+    "operations",
     "pipeline",
     "report",
     "treatments",

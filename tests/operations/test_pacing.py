@@ -70,7 +70,8 @@ def test_twice_the_traffic_and_twice_the_claims_halve_what_a_request_gets():
 def test_the_price_rests_on_two_hours():
     pacers = [Pacer(10.0, EVEN, GRID) for _ in range(2)]
     for pacer in pacers:
-        pacer.seen(*requests(2), 0.0)
+        value, cost = requests(2)
+        pacer.seen(value, cost, 0.0)
     assert pacers[0].price(7000.0) > 2  # dear: 300 such requests would spend it all
     assert pacers[1].price(8200.0) == 1.0  # nothing behind it: as it was
 
