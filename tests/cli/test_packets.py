@@ -96,7 +96,7 @@ def test_from_schedules_to_a_policy_and_its_report(tmp_path):
     """check, run, score and allocate; effects of schedules are learnt by their form."""
     menu = "name,total,count,interval\nbase,0.2,2,4\nflat,1.2,4,3\nmany,1.2,8,1\nfew,2,2,1.5\n"
     (tmp_path / "menu.csv").write_text(menu + "slow,0.6,3,4\nrich,2.4,5,2\n")
-    log, _ = make_red_packet_world(600, read_menu(tmp_path / "menu.csv"), seed=100)
+    log, _ = make_red_packet_world(2500, read_menu(tmp_path / "menu.csv"), seed=100)
     table = log.table.append_column("total", [log.treatment[:, 0]])
     for j, name in ((1, "count"), (2, "interval")):
         table = table.append_column(name, [log.treatment[:, j]])

@@ -26,6 +26,7 @@ SUPPLY_NOTES = """# The treatment is a share of exposure per category; skips are
 PACKET_NOTES = """# The treatment is a name of menu.csv: total, count and interval of a day's
 # packets, and how amounts and intervals vary over the day.  What a schedule costs is learnt like
 # any metric, so the budget is a bound on the mean effect on cost (yuan a user and day).
+# Effects are shrunk by two penalties; form = "ids" knows no schedule but those of the menu.
 """
 
 SHOP_NOTES = """# Base scores p_* are of boosted trees learnt on the week before the log's: no row
@@ -214,7 +215,7 @@ def _packets(rows: int, seed: int, out: Path, days: int, carry: float, quiet: bo
         log, truth = make_red_packet_world(rows, days=days, carry=carry, seed=seed, progress=told)
     plan = _plan(log, truth)
     plan["space"] = {"kind": "schedule", "menu": "menu.csv", "form": "log-vector", "degree": 2}
-    plan["estimator"] = {"name": "dml"}
+    plan["estimator"] = {"name": "dml-pooled"}
     most = round(float(truth.cost.mean(axis=0).max()) / 2, 3)
     plan["policy"] = {
         "weights": {"back": 1.0},
