@@ -68,6 +68,15 @@ def test_the_same_seed_gives_the_same_policy_and_an_offset_changes_nothing():
     np.testing.assert_allclose(one.probabilities(X).sum(axis=1), 1.0)
 
 
+def test_rows_are_held_out_by_numbers_that_nobody_else_draws():
+    # who drew the rows by the same seed would else have sorted them into the two parts
+    rng = np.random.default_rng(0)
+    X = rng.random((2000, 1))
+    t, e = rng.integers(2, size=2000), np.full(2000, 0.5)
+    net = BanditNet([Setting(0.0)], epochs=1).fit(X, t, X[:, 0], e, np.eye(2))
+    assert abs(net.chosen_.snips - 0.5) < 0.1  # 0.13 before
+
+
 def test_arms_that_were_not_logged_are_labelled():
     X, t, r, e = log(600)
     net = BanditNet(poem()[:1], epochs=2).fit(X, t % 2, r, e, np.eye(3))

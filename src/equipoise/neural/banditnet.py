@@ -36,6 +36,7 @@ SHIFTS = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # of lambda, in deviati
 CLIPS, STRENGTHS = (2.0, 10.0), (0.1, 1.0)  # M and c of POEM
 SUPPORTED = "estimate of held-out rows"
 UNSUPPORTED = "extrapolation of a scorer, no support"
+OWN_STREAM = 2018  # of the seed: whoever drew the rows by the same seed drew other numbers
 THIN = 0.2  # an effective share below it decides nothing without fresh traffic
 
 
@@ -256,7 +257,7 @@ class BanditNet:
         self.centre_, self.scale_ = x.mean(axis=0), _spread(x)
         self.arm_centre_, self.arm_scale_ = phi.mean(axis=0), _spread(phi)
         self.arms_, self.logged_ = phi, np.bincount(t, minlength=len(phi)) > 0
-        out = np.random.default_rng(self.seed).random(len(x)) < self.held_out
+        out = np.random.default_rng([self.seed, OWN_STREAM]).random(len(x)) < self.held_out
         if out.all() or not out.any():
             raise InputError("rows", "be enough to hold some out", len(x))
         self.held_out_: list[HeldOut] = []

@@ -11,7 +11,8 @@ What is proposed is no estimate: `operations.claims.confirm` makes one, with fre
 
     k(u, v) = s^2 exp(-sum_j (u_j - v_j)^2 / (2 l_j^2)),    y_i = f(u_i) + N(0, std_error_i^2)
     u = log total, log count, log interval and the waves, in widths of the bounds
-    candidates in order of E[f], each at least `spread` length scales l from those before
+    candidates in order of E[f], each at least `spread` times half of the length scales l from
+    those before
 
 Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, algorithm 2.1.
 """
@@ -39,6 +40,7 @@ ALIKE = 1e-3  # of each bound's width: nearer ones are one schedule
 PATIENCE = 200  # points in a row that a way may waste before one is drawn at random
 LEAST = 5  # tested schedules of a surrogate
 SHORTEST, LONGEST = 0.1, 3.0  # length scales, in widths of the bounds
+UNIT = 0.5  # length scales: a spread of 1 is a correlation of 0.88 at most
 TINY = 1e-6  # yuan
 ROOMS = 12  # halvings of the spread, until enough candidates have room
 
@@ -124,7 +126,8 @@ class Proposals:
     value, std_error : array, (k,)
         What the surrogate says of them.
     spread : float
-        The least distance between two of them, in length scales, that left room for all.
+        The least distance between two of them, in halves of length scales, that left room for
+        all.
     tries : int
         Schedules that were looked at.
     refusals : dict of str to int
@@ -330,8 +333,8 @@ class Surrogate:
         return self._mean + self._unit * mean, self._unit * error
 
     def places(self, schedules: Floats) -> Floats:
-        """Schedules (k, 7) in length scales, (k, f)."""
-        out: Floats = self._points(schedules) / self.scales
+        """Schedules (k, 7) in units of spread, (k, f)."""
+        out: Floats = self._points(schedules) / (UNIT * self.scales)
         return out
 
     def _points(self, schedules: Floats) -> Floats:
@@ -378,8 +381,8 @@ def propose(
     take : int, default 16
         Candidates.
     spread : float, default 1.0
-        The least distance between two candidates in length scales of the surrogate; halved until
-        all have room.  0 takes the best as they come.
+        The least distance between two candidates, in halves of the surrogate's length scales;
+        halved until all have room.  0 takes the best as they come.
     seed : int, default 0
         Of the search.
 
@@ -428,7 +431,7 @@ def shortlist(
     *,
     surrogate: str = "gp",
     take: int = 5,
-    spread: float = 0.25,
+    spread: float = 0.5,
     seed: int = 0,
 ) -> Ints:
     """Which tested schedules to check on fresh traffic.
@@ -443,7 +446,7 @@ def shortlist(
         A name of `SURROGATES`, which smooths their noise.
     take : int, default 5
         How many.
-    spread : float, default 0.25
+    spread : float, default 0.5
         As of `propose`; they are few, and fresh traffic will tell.
     seed : int, default 0
         Of the surrogate.

@@ -11,7 +11,7 @@ from equipoise.estimators import Bootstrapped, LinearDML, PooledDML, load_estima
 from equipoise.estimators.dml import linear
 from equipoise.estimators.dml.batches import row_folds
 from equipoise.learners.sample_order import sample_order
-from equipoise.treatments import Arms, Dose
+from equipoise.treatments import Arms, Bits, Dose
 
 LEVELS = np.round(np.linspace(0.2, 3.0, 14), 2)
 
@@ -157,3 +157,15 @@ def test_bad_settings_are_refused():
     each = np.random.default_rng(0).uniform(0, 3, 400)
     with pytest.raises(InputError, match="at most 300 distinct"):
         PooledDML(space=amounts(), own=True).fit(X, y, treatment=each)
+
+
+def test_switches_that_were_never_on_together_have_no_interaction_and_a_constant_is_refused():
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(600, 2)), np.array([[0, 0], [1, 0], [0, 1]])[np.arange(600) % 3]
+    y = t @ [1.0, 2.0] + rng.normal(size=600)
+    found = PooledDML(space=Bits(2, "all", crosses=2)).fit(X, y, treatment=t).effects(X)
+    values = found.values.mean(axis=0)[:, 0]
+    np.testing.assert_allclose(values[-1], values[:2].sum())  # both: by the form
+    for space, given in ((Dose(0, 2), np.full(600, 0.7)), (Bits(2, "all"), t * [1, 0])):
+        with pytest.raises(InputError, match="must vary, for the log.*one value"):
+            PooledDML(space=space).fit(X, y, treatment=given)

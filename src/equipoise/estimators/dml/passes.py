@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.estimators.dml import gram
 
@@ -286,13 +286,20 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
     return Normal(bread @ (moments * unit[:, None]), bread, scale, rank, rows)
 
 
-def residual_scale(square: Floats, sums: Sums) -> Floats:
-    """The spread of each column's residual, (p,); one that features determine leaves none."""
-    d, p = len(sums.centre), len(square)
-    total = sums.grams.sum(axis=0)
+def encoding_spread(sums: Sums, p: int) -> Floats:
+    """The variance of each of the p columns of the encoding, (p,)."""
+    d, total = len(sums.centre), sums.grams.sum(axis=0)
     place = np.arange(1 + d, 1 + d + p)
-    spread = np.diag(total)[place] / total[0, 0] - np.square(total[0, place] / total[0, 0])
-    determined = np.flatnonzero(square <= DETERMINED**2 * spread)
+    out: Floats = np.diag(total)[place] / total[0, 0] - np.square(total[0, place] / total[0, 0])
+    return out
+
+
+def residual_scale(square: Floats, sums: Sums, idle: Bools | None = None) -> Floats:
+    """The spread of each column's residual, (p,); one that features determine leaves none.   idle:
+    (p,) columns that need not vary.
+    """
+    bare = square <= DETERMINED**2 * encoding_spread(sums, len(square))
+    determined = np.flatnonzero(bare if idle is None else bare & ~idle)
     if determined.size:
         what, must = (
             f"column {determined[0]} of the encoded treatment",

@@ -10,15 +10,20 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.errors import InputError
 from equipoise.estimators.dml import gram, penalties
 from equipoise.estimators.dml.passes import (
     Normal,
     Ridges,
+    Sums,
     Walk,
     blocks,
+    encoding_spread,
     residual_scale,
     spread_out,
 )
+
+SAME = 1e-12  # of a column's mean: what rounding leaves of a constant
 
 
 def shrunk_pass(
@@ -31,12 +36,13 @@ def shrunk_pass(
     """
     folds, p = len(ridges.coefficients), len(layout.columns)
     m = len(ridges.sums.shift) - len(ridges.sums.centre) - p
+    idle = _idle(ridges.sums, layout, p)
     sums = [gram.KroneckerSums(layout, 1) for _ in range(folds)]
     moments, squares = np.zeros((folds, len(layout.slots), m)), np.zeros((folds, m))
     for block in blocks(walk):
         z = ridges.standard(block)
         t, r = ridges.residuals(block, z, ridges.targets(block))
-        z = ridges.effect_features(z)
+        t[idle], z = 0.0, ridges.effect_features(z)
         weight = np.ones(len(block.rows)) if block.weight is None else block.weight
         moments[block.fold] += gram.moment(t, z, r * weight, layout)
         squares[block.fold] += (np.square(r) * weight).sum(axis=1)
@@ -44,8 +50,9 @@ def shrunk_pass(
     rows, mean = ridges.sums.rows, ridges.sums.weight
     grams = np.stack([each.grams()[0] for each in sums]) / mean
     square = np.diagonal(grams, axis1=1, axis2=2).sum(axis=0)[layout.constants] / rows
-    scale, deviation = residual_scale(square, ridges.sums), np.arange(p) >= p - own
-    for alike in (switches & ~deviation, deviation):
+    scale, deviation = residual_scale(square, ridges.sums, idle), np.arange(p) >= p - own
+    scale[idle] = 1.0
+    for alike in (switches & ~deviation & ~idle, deviation & ~idle):
         if alike.any():
             scale[alike] = np.sqrt(square[alike].mean())
     unit = 1 / scale[layout.slots[:, 0]]
@@ -56,6 +63,23 @@ def shrunk_pass(
     chosen = penalties.choose(products, kinds)
     theta = penalties.solve(products, kinds, chosen)
     return Normal(theta, np.zeros((0, 0)), scale, len(theta), rows), dict(vars(chosen))
+
+
+def _idle(sums: Sums, layout: gram.Layout, p: int) -> Bools:
+    """Products of switches that were never on together, (p,), whose coefficients are 0; any other
+    column must vary.
+    """
+    mean = (
+        sums.shift[len(sums.centre) :][:p]
+        + sums.grams[:, 0, 1 + len(sums.centre) :][:, :p].sum(axis=0) / sums.grams[:, 0, 0].sum()
+    )
+    same: Bools = encoding_spread(sums, p) <= np.square(SAME * np.abs(mean))
+    alone = np.setdiff1d(np.flatnonzero(same), layout.crossed)
+    if alone.size:
+        what = f"column {alone[0]} of the encoded treatment"
+        got, fix = "one value in every row", "log more of it, or leave it out of the space"
+        raise InputError(what, "vary, for the log to say what it does", got, fix=fix)
+    return same
 
 
 def level_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Floats:

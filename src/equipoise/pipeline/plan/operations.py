@@ -47,8 +47,8 @@ class SearchPlan(PlanTable):
 
     way : of the search.   surrogate : what learns from tested ones.   tries : schedules that it
     looks at.   take : candidates.   check : how many tested ones get fresh traffic.   spread : the
-    least distance of candidates, in length scales.   metric : the outcome that counts; absent: the
-    worth by [policy] weights.   cost : the outcome that is spent; absent: totals.
+    least distance of candidates, in halves of length scales.   metric : the outcome that counts;
+    absent: the worth by [policy] weights.   cost : the outcome that is spent; absent: totals.
     """
 
     way: str = "genetic"
