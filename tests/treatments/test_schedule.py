@@ -54,6 +54,7 @@ def test_names_and_numbers_are_one_treatment():
     assert space.cells([[1.2, 8, 1]]).tolist() == [3]
     assert space.check(Strategy(0.2, 2, 4.0)).shape == (1, 7)
     assert Schedule({1: (0.2, 2, 4), 2: (1.2, 4, 3)}).cells([2, 1, 2]).tolist() == [1, 0, 1]
+    assert Schedule({1: (0.2, 2, 4), 2: (1.2, 4, 3)}).cells([2.0, 1.0]).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
@@ -135,6 +136,12 @@ def test_a_base_by_name_and_some_of_the_menu():
         ({"window": (8, 9)}, "by 9 o'clock; got 17 o'clock at schedule 'flat'"),
         ({"window": (9, 8)}, "hours with 0 <= start < end <= 24"),
         ({"window": 8}, "window must be two hours"),
+        ({"form": ["ids"]}, "form must be one of"),
+        ({"own": "yes"}, "own must be true or false; got 'yes'"),
+        ({"unit": None}, "unit must be text"),
+        ({"base": ["base"]}, "base must be text"),
+        ({"menu": {"a": (1, 2, 3), "b": None}}, "at schedule 'b'"),
+        ({"menu": [["a", 1, 2, 3], ["b", 2, 2]]}, "at schedule 'b'"),
         ({"menu": {"a": (1, 2, 3)}}, "hold a schedule beside the base"),
         ({"menu": {"a": (1, 2, 3), "b": (1, 3, 3)}}, "that of one schedule; got 'a' and 'b'"),
         ({"menu": {"a": (1, 2, 3), "b": (1, 2, 3)}}, "be different"),
@@ -153,8 +160,11 @@ def test_bad_settings(knobs, message):
         ([[1, 2, 3], [1, 9, 3]], "by 24 o'clock; got 32 o'clock at row 1"),
         ([[1, 2, 3], [1, 2, np.nan]], "be finite; .* at row 1"),
         ([[1, 2], [1, 2]], r"shape \(2, 2\)"),
-        ([1.0, 2.0], r"be names, or columns total, count, interval .* shape \(2,\) of float64"),
-        (np.array([["base"] * 3], object), "be numbers or names"),
+        ([1.5, 2.0], r"be names, or columns total, count, interval .* shape \(2,\) of float64"),
+        (np.array([["base"] * 3], object), "be numbers or names; got 'base' at row 0"),
+        (np.array([[1, 2, 3], ["1.2", 4, 3]], object), "be numbers or names; got '1.2' at row 1"),
+        (np.array([[1, 2, 3], [None, 4, 3]], object), "be finite; .* at row 1"),
+        ([[1, 2, 3], [1, 2]], "be rows of one length"),
     ],
 )
 def test_bad_rows(treatment, message):

@@ -10,7 +10,7 @@ The last four columns, the waves of amounts and intervals, may be left out toget
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -118,15 +118,13 @@ def menu_of(menu: Any, window: tuple[float, float] = WINDOW) -> dict[str, Strate
     if isinstance(menu, str | Path):
         return read_menu(menu, window)
     if isinstance(menu, Mapping):
-        names = [str(name) for name in menu]
-        values = [as_numbers([one])[0] for one in menu.values()]
-        return _menu(names, np.reshape(values, (-1, len(NUMBERS))), window)
+        return _menu(*_named((str(name), one) for name, one in menu.items()), window)
     if not hasattr(menu, "__len__") or not len(menu):
         fix = 'give a file "menu.csv", or a table name = [total, count, interval]'
         raise SpaceError("a menu", "hold schedules", repr(menu), fix=fix)
     every = menu if isinstance(menu, np.ndarray) else list(menu)
     if all(isinstance(row, list | tuple) and row and isinstance(row[0], str) for row in every):
-        return _menu([row[0] for row in every], as_numbers([row[1:] for row in every]), window)
+        return _menu(*_named((row[0], row[1:]) for row in every), window)
     rows = as_numbers(every)
     check_strategies(rows, "schedule {} of the menu".format, window)
     return _menu([own_name(row) for row in rows], rows, window)
@@ -186,6 +184,19 @@ def _apart(numbers: Floats) -> Floats:
 
 def _nearest(numbers: Floats, points: Floats) -> Ints:
     return np.searchsorted((points[1:] + points[:-1]) / 2, numbers).astype(np.int64)
+
+
+def _named(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], Floats]:
+    """Names, and their numbers (k, 7); what is none names its schedule."""
+    names, values = [], [np.empty((0, len(NUMBERS)))]
+    for name, one in pairs:
+        try:
+            values.append(as_numbers([one]))
+        except SpaceError as error:
+            where = f"schedule {name!r}"
+            raise SpaceError(error.what, error.must, error.got, where, error.fix) from error
+        names.append(name)
+    return names, np.concatenate(values)
 
 
 def _menu(names: list[str], values: Floats, window: tuple[float, float]) -> dict[str, Strategy]:

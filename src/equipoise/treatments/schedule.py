@@ -99,16 +99,20 @@ class Schedule:
         window: tuple[float, float] = WINDOW,
         unit: str = "yuan",
     ) -> None:
-        self.window, self.unit = _window(window), str(unit)
+        self.window, self.unit = _window(window), unit
         strategies = menu_of(menu, self.window)
-        if form not in FORMS:
+        if not isinstance(form, str) or form not in FORMS:
             raise SpaceError("form", f"be one of {', '.join(FORMS)}", repr(form))
         if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= HIGHEST:
             raise SpaceError("degree", f"be a whole number in 1..{HIGHEST}", repr(degree))
         if own and form == "ids":
             fix = "leave own out: ids are nothing else"
             raise SpaceError("own", "go with a form that schedules share", "form 'ids'", fix=fix)
-        self.form, self.degree, self.own = form, degree, bool(own)
+        for name, value, kind in (("own", own, bool), ("base", base, str), ("unit", unit, str)):
+            if not isinstance(value, kind):
+                must = "be true or false" if kind is bool else "be text"
+                raise SpaceError(name, must, repr(value))
+        self.form, self.degree, self.own = form, degree, own
         first = _base(strategies, base)
         if len(strategies) < 2:
             fix = "list what may be sent instead"
@@ -336,7 +340,7 @@ class Schedule:
 
     def _located(self, treatment: Any) -> tuple[Floats, Ints]:
         """Canonical schedules, (n, 7), and their places in the menu, (n,); -1: in none."""
-        t = np.asarray([treatment] if isinstance(treatment, Strategy) else treatment)
+        t = _array([treatment] if isinstance(treatment, Strategy) else treatment)
         if t.ndim == 1 and len(t) and isinstance(t[0], Strategy):
             t = as_numbers(t.tolist())
         if t.ndim == 1 and t.dtype.kind in "OUiu":
@@ -462,8 +466,25 @@ def _check_names(names: np.ndarray[Any, np.dtype[Any]]) -> None:
         raise SpaceError("treatment", must, repr(names[row]), f"row {row}", fix)
 
 
+def _array(treatment: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Treatments as an array; names that are whole numbers as such, whatever their type."""
+    try:
+        t = np.asarray(treatment)
+    except ValueError as error:
+        fix = "give each row as many numbers"
+        raise SpaceError("treatment", "be rows of one length", str(error), fix=fix) from error
+    if t.ndim == 1 and t.dtype.kind == "f" and (t == np.floor(t)).all():
+        return t.astype(np.int64)
+    return t
+
+
 def _numbers(t: np.ndarray[Any, np.dtype[Any]]) -> Floats:
-    """Rows of objects as numbers."""
+    """Rows of objects as numbers; text is none, even where it reads like one."""
+    text = np.fromiter((isinstance(value, str) for value in t.flat), np.bool_, t.size)
+    if text.any():
+        row, column = divmod(int(np.argmax(text)), t.shape[1])
+        got, fix = repr(t[row, column]), "make numbers of the column, or name the schedules"
+        raise SpaceError("treatment", "be numbers or names", got, f"row {row}", fix)
     try:
         return t.astype(np.float64)
     except (TypeError, ValueError) as error:

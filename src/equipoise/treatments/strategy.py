@@ -188,7 +188,7 @@ def check_strategies(
     with np.errstate(invalid="ignore"):
         steep = [np.hypot(*values[:, 3:5].T), np.hypot(*values[:, 5:7].T)]
         rules = [
-            ("its numbers", "be finite", ~np.isfinite(values).all(axis=1), values, "mend the row"),
+            ("numbers", "be finite", ~np.isfinite(values).all(axis=1), values, "mend the row"),
             ("total", "be an amount > 0", total <= 0, total, "give the money of a day"),
             (
                 "count",
