@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from equipoise.treatments import Arms as Arms
     from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
+    from equipoise.treatments import Schedule as Schedule
     from equipoise.treatments import Shares as Shares
 
 FOLDERS = {
@@ -65,7 +66,7 @@ FOLDERS = {
         "XLearner",
     ),
     "equipoise.pipeline": ("Plan", "cross_fit_effects", "honest_policy", "read_plan", "run"),
-    "equipoise.treatments": ("Arms", "Bits", "Dose", "Shares"),
+    "equipoise.treatments": ("Arms", "Bits", "Dose", "Schedule", "Shares"),
 }
 NAMES = {name: folder for folder, names in FOLDERS.items() for name in names}
 ROOMS = (
