@@ -4,6 +4,7 @@ expect.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -53,6 +54,21 @@ def test_the_hillstrom_example_on_fewer_rows(tmp_path):
     assert demands["floor of spend"]["used"] >= 0.30
     assert len(findings["averages"]) == 2 * 3
     assert len(findings["tradeoff"]) > 4
+
+
+def test_a_month_of_packets(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("packets", EXAMPLES / "packets.py")
+    packets = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(packets)
+    policy = packets.month(tmp_path, n=900, days=16)
+    said = capsys.readouterr().out
+    assert policy == "base"  # sixteen days replace nothing
+    assert "batch 2 of 2 joins" in said
+    for name in ("packets-policy/report.html", "packets-watched/monitor.html",
+                 "packets-rollout/rollout.html"):  # fmt: skip
+        assert (tmp_path / name).exists()
+    plan = read_plan(EXAMPLES / "packets.toml")
+    assert plan.job == "targeting"
 
 
 def test_the_quickstart(tmp_path):

@@ -55,6 +55,21 @@ def test_a_mix_that_moves_is_an_alarm(watched):
     assert "more than before" in alarms[0]["sentence"]
 
 
+def test_days_of_other_strategies_are_not_compared_and_who_came_is_said(watched):
+    """As a rollout does: late runs from day 20 on; only its first day is an alarm."""
+    table = a_log()
+    day = table["day"].to_numpy().astype("datetime64[D]").astype(int)
+    name = np.array(table["strategy"].to_pylist())
+    day = day - day.min()
+    staged = table.filter(pa.array((name != "late") | (day >= 20)))
+    assert watched(staged)["alarms"] == []
+    first = staged.filter(pa.array(day[(name != "late") | (day >= 20)] <= 20))
+    alarms = watched(first)["alarms"]
+    assert [alarm["sentence"] for alarm in alarms] == [
+        "On 2026-09-21 other strategies run: late came."
+    ]
+
+
 def test_a_feature_that_is_missing_is_an_alarm(watched):
     alarms = watched(a_log(absent=0.04))["alarms"]
     assert [(alarm["what"], alarm["stream"]) for alarm in alarms] == [("missing", "age")]

@@ -86,6 +86,14 @@ def source_of(place: Path | str) -> Source:
     return Source(plan, meta["policy"]["control"], dict(meta["columns"].get("missing", {})))
 
 
+def base_of(plan: Plan) -> str | None:
+    """The name of the base that a plan's [space] has, or None."""
+    space = space_of(plan)
+    if space is None or isinstance(space, str):
+        return None
+    return space.names(np.asarray(space.control)[None])[0]
+
+
 def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Watched:
     """The rows of a daily log, checked.
 
@@ -131,7 +139,7 @@ def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Wat
     day = _days(table[log.time], log.time) if log.time else np.zeros(len(table), np.int64)
     outcomes = np.column_stack([_numbers(table[name], name) for name in metrics])
     rows = day_rows(_strategies(table, treatments), day, outcomes)
-    base = plan.monitor.base or source.control
+    base = plan.monitor.base or source.control or base_of(plan)
     if base is None:
         fix = f'say base = "..." there: {", ".join(rows.names[:6])}'
         raise PlanError("[monitor] base", "name a strategy", "nothing", "[monitor]", fix)

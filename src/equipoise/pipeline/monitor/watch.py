@@ -125,16 +125,22 @@ def _effect_alarm(row: dict[str, Any]) -> Alarm:
 
 
 def mix_found(watched: Watched, plan: MonitorPlan) -> tuple[dict[str, Any], list[Alarm]]:
-    """The shares of strategies by day, and whether the last day's differ from those before it; the
-    reference is the days before, at most `reference_days` of them.
+    """The shares of strategies by day, and whether the last day's differ from those before it.
+
+    A day is compared with the days before that ran the same strategies, at most `reference_days` of
+    them: a stage of a rollout has another mix by design.  Where the last day is the first of its
+    strategies, the alarm names who came and who left.
     """
     count = watched.rows.cells().T  # (D, S)
     psi, point, p = np.full((3, len(count)), np.nan)
-    if count.shape[1] >= 2:
-        for day in range(1, len(count)):
-            before = count[max(0, day - plan.effects.reference_days) : day].sum(axis=0)
+    began, change = 0, np.zeros(count.shape[1])
+    for day in range(1, len(count)):  # days
+        if ((count[day] > 0) != (count[day - 1] > 0)).any():
+            began = day
+        elif count.shape[1] >= 2:
+            before = count[max(began, day - plan.effects.reference_days) : day].sum(axis=0)
             drift = mix_drift(before, count[day], false_alarms=plan.mix)
-            psi[day], point[day], p[day] = drift.psi, drift.point, drift.p
+            psi[day], point[day], p[day], change = drift.psi, drift.point, drift.p, drift.change
     found = {
         "strategies": list(watched.rows.names),
         "shares": (count / count.sum(axis=1, keepdims=True)).tolist(),
@@ -142,18 +148,27 @@ def mix_found(watched: Watched, plan: MonitorPlan) -> tuple[dict[str, Any], list
         "point": point.tolist(),
         "p": p.tolist(),
     }
-    alarms: list[Alarm] = []
-    if psi[-1] > point[-1]:
-        change = count[-1] / count[-1].sum() - before / before.sum()
+    names, last = watched.rows.names, watched.days[-1]
+    sentence = ""
+    if began == len(count) - 1 > 0:
+        sentence = f"On {last} other strategies run: {_arrivals(count[-2], count[-1], names)}."
+    elif psi[-1] > point[-1]:
         s = int(np.abs(change).argmax())
-        last = watched.days[-1]
         sentence = (
             f"The mix of strategies on {last} is another (PSI {psi[-1]:.2g}, its point"
-            f" {point[-1]:.2g}): {watched.rows.names[s]} has {100 * abs(change[s]):.2g} points"
+            f" {point[-1]:.2g}): {names[s]} has {100 * abs(change[s]):.2g} points"
             f" {'more' if change[s] > 0 else 'less'} than before."
         )
-        alarms.append(Alarm(what="mix", stream="mix", day=last, since=last, sentence=sentence))
-    return found, alarms
+    alarm = Alarm(what="mix", stream="mix", day=last, since=last, sentence=sentence)
+    return found, [alarm] if sentence else []
+
+
+def _arrivals(before: Floats, now: Floats, names: tuple[str, ...]) -> str:
+    """Who came and who left."""
+    came = [name for name, a, b in zip(names, before, now, strict=True) if b > 0 and a == 0]
+    left = [name for name, a, b in zip(names, before, now, strict=True) if a > 0 and b == 0]
+    parts = [f"{', '.join(who)} {verb}" for who, verb in ((came, "came"), (left, "left")) if who]
+    return "; ".join(parts)
 
 
 def missing_found(

@@ -30,7 +30,7 @@ from equipoise.operations.stages import (
     roll_back,
     start_rollout,
 )
-from equipoise.pipeline.monitor.rows import Source, Watched, watched_rows, worth_of
+from equipoise.pipeline.monitor.rows import Source, Watched, base_of, watched_rows, worth_of
 from equipoise.pipeline.monitor.watch import effects_found
 from equipoise.pipeline.plan.read import read_plan, space_of
 from equipoise.pipeline.plan.schema import Plan
@@ -154,11 +154,10 @@ def step_back(place: Path | str) -> RolloutFolder:
 def rules_of(plan: Plan) -> RolloutRules:
     """The rules of a plan's [rollout]; base and seeds are those of [space] where it names none."""
     own, when = plan.rollout, plan.rollout.replace
-    base, seeds = own.base, own.seeds
+    base, seeds = own.base or base_of(plan), own.seeds
     space = space_of(plan)
-    if (base is None or not seeds) and space is not None and not isinstance(space, str):
-        base = base or space.names(np.asarray(space.control)[None])[0]
-        seeds = seeds or space.names(space.candidates())
+    if not seeds and space is not None and not isinstance(space, str):
+        seeds = space.names(space.candidates())
     if base is None or not seeds:
         fix = 'say base = "..." and seeds = [...] there, or a menu in [space]'
         raise PlanError("a rollout", "have a base and seeds", "none", "[rollout]", fix)
