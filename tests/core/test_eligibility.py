@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fixtures.closed_arms import ARMS, OPEN, closed_columns, closed_log
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from equipoise.core.checks import check_log
@@ -66,6 +66,7 @@ def test_a_small_open_set_takes_the_odds_of_all_rows_that_the_arm_is_open_to():
 
 
 @settings(max_examples=50, deadline=None)
+@example(4231, 6, False)  # a cell is open to no row of control
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.booleans())
 def test_shares_are_0_where_closed_and_sum_to_1(seed, K, by_period):
     rng = np.random.default_rng(seed)

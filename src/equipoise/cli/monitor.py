@@ -32,10 +32,11 @@ def monitor(
     """Watch a daily log: effects of strategies, their mix, and missing features; exit code 1 on an
     alarm.
 
-    Effects are told against the base of the same day. Each strategy and metric is watched by a
-    self-starting CUSUM whose threshold keeps false alarms over all of them to 5 % in 90 days, after
-    28 days that teach the level. A day's mix is compared with the days before by the PSI and its
-    chi-square point; missing shares with those of the log that the policy was learnt from.
+    Effects are told against the base of the same day, so strategies must be given at random within
+    a day, as a rollout does. Each strategy and metric is watched by a self-starting CUSUM whose
+    threshold keeps false alarms over all of them to 5 % in 90 days, after 28 days that teach the
+    level. A day's mix is compared with the days before by the PSI and its chi-square point; missing
+    shares with those of the log that the policy was learnt from; changes by class with their limit.
 
     The log needs columns for the strategy, the day ([log] time) and the outcomes. [monitor] sets
     base, mix, missing and effects = { reference_days, false_alarms, days }.

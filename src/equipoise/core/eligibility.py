@@ -218,7 +218,7 @@ def open_shares(
     w = np.ones(len(cells)) if weight is None else weight
     mine = w * (cells[:, None] == np.arange(K)).T  # (K, n)
     control = (w * (cells == 0)) @ open_to
-    odds = mine.sum(axis=1) / np.maximum(control, np.finfo(np.float64).tiny)
+    odds = mine.sum(axis=1) / np.maximum(control, w.min())  # where no control is: as if one were
     lacks = (sets & (rows == 0)).any(axis=1)
     rows = np.where(lacks[:, None], sets * odds, rows)
     return (rows / rows.sum(axis=1, keepdims=True))[which], lacks[which]

@@ -361,11 +361,13 @@ class Findings(Asked):
         packages.
     strata : StrataFindings
         Only where the plan asks for it.
+    timetable : Timetable
+        Only where the treatment is a schedule: its packets over the day.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['strata']
+    ['strata', 'timetable']
     """
 
     title: str
