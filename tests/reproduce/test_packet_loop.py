@@ -31,6 +31,8 @@ def test_a_stopped_play_goes_on_and_other_settings_are_refused(played):
         play(PacketLoop((0, 1), users=1600), out)
     with pytest.raises(InputError, match="2 or more"):
         play(PacketLoop((0,)))
+    with pytest.raises(InputError, match="1000 or more"):
+        play(PacketLoop((0, 1), users=20))
 
 
 def test_worth_is_ordered_and_said(played):

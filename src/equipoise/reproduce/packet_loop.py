@@ -52,6 +52,7 @@ from equipoise.treatments import Schedule, Strategy
 
 MONTH, WEEK = 28, 7
 FRESH = 20_000  # users that judge
+FEWEST = 1_000  # of a month: each schedule needs some
 RIVALS = ("best seed", "incumbent", "shipped", "policy", "oracle")
 
 
@@ -81,6 +82,8 @@ def play(loop: PacketLoop, out: Path | None = None, progress: Progress = silent)
     """
     if len(loop.worlds) < 2:
         raise InputError("worlds", "be 2 or more", len(loop.worlds))
+    if loop.users < FEWEST:
+        raise InputError("users of a month", f"be {FEWEST} or more", loop.users)
     settings = asdict(loop)
     worlds = each_world(loop.worlds, settings, lambda seed: one_world(loop, seed), out, progress)
     return {"settings": settings, **summary(worlds), "worlds": worlds}

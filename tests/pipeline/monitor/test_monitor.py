@@ -169,6 +169,13 @@ def test_a_missing_value_names_its_row(watched, name):
         watched(table.set_column(table.column_names.index(name), name, wrong))
 
 
+def test_a_list_is_no_strategy(watched):
+    table = a_log().slice(0, 3 * PER)
+    lists = pa.array([["base"]] * len(table))
+    with pytest.raises(LogError, match="'strategy' must have one value a row"):
+        watched(table.set_column(1, "strategy", lists))
+
+
 def test_one_day_is_no_log_to_watch(watched):
     with pytest.raises(InputError, match="2 days or more"):
         watched(a_log().slice(0, PER))

@@ -136,6 +136,7 @@ def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Wat
     table = read_table(file, list(dict.fromkeys([*needed, *features])))
     if table.num_rows == 0:
         raise LogError("the log", "have rows", 0, str(file))
+    check_single_values(table)
     day = _days(table[log.time], log.time) if log.time else np.zeros(len(table), np.int64)
     outcomes = np.column_stack([_numbers(table[name], name) for name in metrics])
     rows = day_rows(_strategies(table, treatments), day, outcomes)
@@ -196,6 +197,14 @@ def _strategies(table: pa.Table, treatments: list[str]) -> Any:
     if len(texts) == 1:
         return texts[0]
     return pc.binary_join_element_wise(*texts, BETWEEN)
+
+
+def check_single_values(table: pa.Table) -> None:
+    """Refuse columns of lists or structures."""
+    for name in table.column_names:
+        kind = columns.value_type(table[name])
+        if pa.types.is_nested(kind):
+            raise LogError(f"column {name!r}", "have one value a row", str(kind))
 
 
 def _days(column: pa.ChunkedArray, name: str) -> Any:

@@ -30,7 +30,14 @@ from equipoise.operations.stages import (
     roll_back,
     start_rollout,
 )
-from equipoise.pipeline.monitor.rows import Source, Watched, base_of, watched_rows, worth_of
+from equipoise.pipeline.monitor.rows import (
+    Source,
+    Watched,
+    base_of,
+    check_single_values,
+    watched_rows,
+    worth_of,
+)
 from equipoise.pipeline.monitor.watch import effects_found
 from equipoise.pipeline.plan.read import read_plan, space_of
 from equipoise.pipeline.plan.schema import Plan
@@ -272,7 +279,9 @@ def _units(plan: Plan, file: Path | str) -> NDArray[np.str_]:
         raise InputError(
             f"column {name!r}", "be in the file of units", "no such one", str(file), fix
         )
-    column = read_table(file, [name])[name]
+    table = read_table(file, [name])
+    check_single_values(table)
+    column = table[name]
     absent = columns.missing(column)
     if absent.any():
         raise InputError(f"{name!r}", "be known", "nothing", f"row {int(np.argmax(absent))}")
