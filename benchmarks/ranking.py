@@ -131,6 +131,7 @@ def main() -> None:
     for item in figures:
         print(item["name"], round(item["value"], 4), item.get("low"), item.get("high"))
     protocol = " ".join((__doc__ or "").split("\n\n")[1].split())
+    protocol += "  Base scores of MMoE too." if full() else ""
     record(
         "ranking",
         protocol,
