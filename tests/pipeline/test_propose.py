@@ -151,6 +151,11 @@ def test_strategies_out_of_the_menu_are_named(world):
         propose_new(world / "plan.toml", world / "log.parquet")
 
 
+def test_the_traffic_that_chose_confirms_nothing(world):
+    with pytest.raises(InputError, match="differ from the first"):
+        claims_of(world / "plan.toml", world / "log.parquet", world / "log.parquet")
+
+
 def test_fresh_traffic_of_what_was_not_tested_is_refused(world):
     rows = menu_rows(world)
     pq.write_table(a_log(rows, 5, ["s1", "s2", "s3"]), world / "log.parquet")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats
-from equipoise.core.errors import LogError, PlanError
+from equipoise.core.errors import InputError, LogError, PlanError
 from equipoise.core.snapshot import Earlier, replacing
 from equipoise.core.suggest import among
 from equipoise.operations.bounds import Bounds, Rules
@@ -179,6 +179,9 @@ def claims_of(plan: Path | str | Plan, log: Path | str, fresh: Path | str) -> li
     """
     settings = plan if isinstance(plan, Plan) else read_plan(plan)
     space = _space(settings)
+    if Path(log).exists() and Path(fresh).exists() and Path(log).samefile(fresh):
+        fix = "give traffic since then: what chose a schedule cannot confirm it"
+        raise InputError("the fresh log", "differ from the first", "the same file", str(fresh), fix)
     first = tried_schedules(settings, space, log)
     again = tried_schedules(settings, space, fresh)
     strange = [name for name in again.names if name not in first.names]

@@ -98,6 +98,20 @@ def test_the_unit_of_a_dose_or_a_feature_or_a_weight_does_not_matter():
     np.testing.assert_allclose(scaled.std_error, plain.std_error, rtol=1e-7)
 
 
+@pytest.mark.parametrize("shrink", [None, "auto"])
+def test_what_later_units_lack_is_taken_for_the_mean_of_fit(shrink):
+    X, y, t, _ = confounded(600, 1)
+    model = LinearDML(shrink=shrink).fit(X, y, treatment=t)
+    gaps, filled = X.copy(), X.copy()
+    gaps[3, 0] = gaps[7, 2] = np.nan
+    filled[3, 0], filled[7, 2] = X[:, 0].mean(), X[:, 2].mean()
+    one, other = model.effects(gaps), model.effects(filled)
+    np.testing.assert_allclose(one.values, other.values, atol=1e-12)
+    np.testing.assert_allclose(one.baseline, other.baseline, atol=1e-12)
+    with pytest.raises(InputError, match="have no missing value"):
+        LinearDML(shrink=shrink).fit(gaps, y, treatment=t)  # what teaches is whole
+
+
 def test_groups_of_one_row_give_the_errors_of_rows():
     X, y, t, _ = confounded(300, seed=4)
     clusters = LinearDML().fit(X, y, treatment=t, groups=np.arange(300)).effects(X)

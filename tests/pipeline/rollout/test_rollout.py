@@ -136,6 +136,22 @@ def test_users_keep_what_still_runs(begun):
         assert (got[had == name] == name).sum() == min(count, (had == name).sum())
 
 
+def test_the_paths_of_a_plan_start_where_it_lay(begun):
+    """Its menu is found, wherever the rollout's folder is."""
+    (begun / "plans").mkdir()
+    menu = "name,total,count,interval\nbase,0.2,2,4\na,1,3,2\nb,2,4,2\n"
+    (begun / "plans" / "menu.csv").write_text(menu)
+    plan = PLAN.replace('base = "base"\nseeds = ["a", "b", "c", "d", "e", "f"]\n', "")
+    plan = plan.replace("batches = 2", "batches = 1").replace("stay = 3", "stay = 2")
+    plan += '[space]\nkind = "schedule"\nmenu = "menu.csv"\n'
+    (begun / "plans" / "plan.toml").write_text(plan)
+    place = begun / "far" / "away" / "out"
+    start(begun / "plans" / "plan.toml", begun / "users.parquet", "2026-11-02", place)
+    pq.write_table(lived(place), begun / "log.parquet")
+    take_step(place, begun / "log.parquet")
+    assert read_rollout(place).state.rules.seeds == ("a", "b")
+
+
 def test_a_stage_that_is_not_over_waits_and_its_traffic_stays(begun):
     log = lived(begun / "out")
     day = np.unique(log["day"].to_numpy())[0]

@@ -132,6 +132,9 @@ class LinearDML(EffectEstimator):
     Y - E[Y | x] = (phi(t) - E[phi | x])' Theta [1, x] + e; the covariance is the HC1
     sandwich, or the cluster-robust one where groups are given.
 
+    Fit refuses missing values; what later units lack is taken for its mean in fit, and `score`
+    counts it.
+
     References
     ----------
     Robinson (1988); Chernozhukov et al. (2018), arXiv:1608.00060.
@@ -427,7 +430,8 @@ class LinearDML(EffectEstimator):
         """Values, baseline and standard errors, if any, against ``base`` (1, p) or (n, p), in
         standard units.
         """
-        _no_missing(X, self._encoded_names)
+        if not np.isfinite(X.sum()):  # what a later unit lacks is taken for the mean of fit
+            X = np.where(np.isnan(X), self.centre_, X)
         every = standardise(X, self.centre_, self.scale_)
         z = every[self.modifiers_]
         a = self._encode(treatment) / self.encoding_scale_

@@ -9,6 +9,7 @@ traffic.parquet   unit, day, strategy, measured: until the next step
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +89,10 @@ def read_rollout(place: Path | str) -> RolloutFolder:
         fix = "begin one with `equipoise rollout start`"
         raise InputError("a rollout", "be a folder with state.json", str(folder), fix=fix)
     text = (folder / PLAN).read_text(encoding="utf-8")
-    plan = make_plan(tomllib.loads(text), base=folder.parent, text=text, where=str(folder / PLAN))
-    state = RolloutState.from_json(_json(folder / STATE))
     steps = _json(folder / STEPS)
+    base = folder.parent / str(steps.get("base", "."))  # where the plan's own paths start
+    plan = make_plan(tomllib.loads(text), base=base, text=text, where=str(folder / PLAN))
+    state = RolloutState.from_json(_json(folder / STATE))
     table = None
     if state.stage != "over":
         if not (folder / TRAFFIC).is_file():
@@ -113,7 +115,8 @@ def write_rollout(place: Path | str, rollout: RolloutFolder, page: str) -> None:
         folder.mkdir()
         (folder / PLAN).write_text(rollout.text, encoding="utf-8")
         (folder / STATE).write_text(_text(rollout.state.to_json()), encoding="utf-8")
-        steps = {"dates": rollout.dates, "steps": rollout.steps}
+        base = os.path.relpath(rollout.plan.base.resolve(), Path(place).resolve().parent)
+        steps = {"dates": rollout.dates, "base": base, "steps": rollout.steps}
         (folder / STEPS).write_text(_text(steps), encoding="utf-8")
         (folder / PAGE).write_text(page, encoding="utf-8")
         if rollout.traffic is not None:
