@@ -15,6 +15,7 @@ from equipoise.artifacts.day_difference import explain_days
 from equipoise.artifacts.journal import days_of, read_day, record_day, replay_day
 from equipoise.artifacts.policy import write_scorer
 from equipoise.core.errors import EquipoiseError, InputError, SnapshotError
+from equipoise.estimators import BoostedTrees, TLearner
 
 DAYS = ("2026-11-01", "2026-11-02")
 
@@ -147,6 +148,24 @@ def test_money_adds_up_over_the_steps_and_each_has_its_share(shipped, tmp_path):
     assert sum(row["money"] for row in difference.causes) == pytest.approx(last - first)
     assert sum(row["money"] for row in difference.transitions) == pytest.approx(last - first)
     assert difference.moved >= abs(last - first)
+
+
+def test_another_model_explains_a_change_by_its_effects(shipped, tmp_path):
+    """The later day's model thinks the contrary; its rule and its units are the earlier's."""
+    scorer, table = shipped.scorer, shipped.table
+    pq.write_table(table, tmp_path / "units.parquet")
+    contrary = TLearner(BoostedTrees(8, min_child_samples=5)).fit(
+        scorer.model.features.transform(table), -np.asarray(table["y"]), treatment=table["arm"]
+    )
+    contrary.metrics_ = scorer.model.estimator.metrics_
+    model = replace(scorer.model, estimator=contrary)
+    write_scorer(tmp_path / "contrary", replace(scorer, model=model), plan="")
+    for day, place in zip(DAYS, (shipped.folder, tmp_path / "contrary"), strict=True):
+        record_day(tmp_path / "days", day, place, tmp_path / "units.parquet")
+    difference = explain_days(*(read_day(tmp_path / "days", day) for day in DAYS))
+    by = {row["because"]: row["units"] for row in difference.causes}
+    assert by["effects"] == difference.changed > 0
+    assert by["features"] == by["prices"] == 0
 
 
 def test_days_without_ids_are_not_compared(shipped, tmp_path):

@@ -219,7 +219,6 @@ class _Effects:
     """Worth of each schedule of a menu to a user, learnt; 0 for the base."""
 
     model: Any
-    schedules: Floats
     price: float
 
     def choose(self, users: Users) -> Ints:
@@ -238,7 +237,7 @@ def _effects(loop: PacketLoop, month: _Month, menu: Floats) -> _Effects:
     X = _facts(month.users)
     labels = np.array(list(names))[month.place]
     model = PooledDML(space=space, own=True).fit(X, y, treatment=labels)
-    return _Effects(model, menu, loop.price)
+    return _Effects(model, loop.price)
 
 
 def _parts(one: Floats) -> tuple[Any, ...]:

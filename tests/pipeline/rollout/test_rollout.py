@@ -11,6 +11,7 @@ import pytest
 
 from equipoise.core.errors import EquipoiseError, InputError, LogError, PlanError, SnapshotError
 from equipoise.operations.design import Traffic
+from equipoise.operations.epochs import two_way
 from equipoise.pipeline.plan.operations import RolloutPlan
 from equipoise.pipeline.rollout.assign import stage_traffic
 from equipoise.pipeline.rollout.folder import read_rollout
@@ -134,6 +135,28 @@ def test_users_keep_what_still_runs(begun):
     for name in set(had.tolist()) & set(names):
         count = (then.place[:, 0] == names[name]).sum()
         assert (got[had == name] == name).sum() == min(count, (had == name).sum())
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_what_ranks_is_the_worth_by_weights_and_by_which_way_is_better(begun, better):
+    """Minutes count double and back, of which more is better or worse, a thousand times."""
+    plan = PLAN.replace(
+        '["minutes", "back"]', f'{{ minutes = {{}}, back = {{ better = "{better}" }} }}'
+    )
+    plan += "[policy]\nweights = { minutes = 2.0, back = 1000.0 }\n"
+    (begun / "plan.toml").write_text(plan)
+    start(begun / "plan.toml", begun / "users.parquet", "2026-11-02", begun / "new")
+    log = lived(begun / "new")
+    pq.write_table(log, begun / "log.parquet")
+    rollout, _ = take_step(begun / "new", begun / "log.parquet")
+    day = log["day"].to_numpy().astype("datetime64[D]").astype(int)
+    sign = 1 if better == "higher" else -1
+    worth = 2 * log["minutes"].to_numpy() + sign * 1000 * log["back"].to_numpy()
+    want = two_way(log["strategy"].to_pylist(), day, worth, base="base")
+    seen = rollout.steps[-1]["effects"]
+    assert [seen[name]["effect"] for name in want.strategy] == pytest.approx(
+        want.effect[:, 0].tolist(), rel=1e-6
+    )
 
 
 def test_the_paths_of_a_plan_start_where_it_lay(begun):

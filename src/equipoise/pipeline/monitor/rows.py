@@ -138,7 +138,7 @@ def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Wat
         raise LogError("the log", "have rows", 0, str(file))
     check_single_values(table)
     day = _days(table[log.time], log.time) if log.time else np.zeros(len(table), np.int64)
-    outcomes = np.column_stack([_numbers(table[name], name) for name in metrics])
+    outcomes = np.column_stack([numbers_of(table[name], name) for name in metrics])
     rows = day_rows(_strategies(table, treatments), day, outcomes)
     base = plan.monitor.base or source.control or base_of(plan)
     if base is None:
@@ -220,7 +220,7 @@ def _days(column: pa.ChunkedArray, name: str) -> Any:
         raise LogError(f"{name!r}", "be known in every row", "nothing", f"row {row}")
     if pa.types.is_temporal(plain.type):
         return plain.to_numpy().astype("datetime64[D]")
-    return _numbers(plain, name)
+    return numbers_of(plain, name)
 
 
 def _day_names(days: Ints, kind: pa.DataType) -> list[str]:
@@ -229,7 +229,8 @@ def _day_names(days: Ints, kind: pa.DataType) -> list[str]:
     return [str(day) for day in days.astype("datetime64[D]")]
 
 
-def _numbers(column: pa.ChunkedArray, name: str) -> Any:
+def numbers_of(column: pa.ChunkedArray, name: str) -> Any:
+    """A column of a log as numbers, (n,)."""
     if not columns.is_numeric(column):
         raise LogError(f"{name!r}", "be numbers", str(columns.value_type(column)))
     return columns.numbers(column)

@@ -35,6 +35,7 @@ from equipoise.pipeline.monitor.rows import (
     Watched,
     base_of,
     check_single_values,
+    numbers_of,
     watched_rows,
     worth_of,
 )
@@ -238,10 +239,7 @@ def _columns(log: Path | str, names: tuple[str, ...]) -> Floats:
             fix = among(name, there, "columns")
             raise LogError(f"past {name!r}", "be in the log", "no such column", str(log), fix)
     table = read_table(log, list(names))
-    for name in names:
-        if not columns.is_numeric(table[name]):
-            raise LogError(f"past {name!r}", "be numbers", str(table[name].type))
-    return np.column_stack([columns.numbers(table[name]) for name in names])
+    return np.column_stack([numbers_of(table[name], name) for name in names])
 
 
 def _running(state: RolloutState) -> tuple[str, ...]:
