@@ -50,6 +50,20 @@ def test_gram_and_moment_equal_those_of_the_rows_written_out(rows, shape):
     )
 
 
+@pytest.mark.parametrize("single", [1, 3, 5])
+def test_single_columns_beside_the_pairs_weigh_products_of_features(rows, single):
+    t, z, weights = rows
+    sums = gram.KroneckerSums(layout(5, 4), 2, single)
+    for cut in gram.cuts(t.shape[1], 700):
+        sums.add(t[:, cut], z[:, cut], np.ascontiguousarray(weights[:, cut]), t[:single, cut])
+    expected = np.einsum("wi,si,ai,bi->wsab", weights, t[:single], z, z)
+    np.testing.assert_allclose(sums.singles(), expected, rtol=1e-10, atol=1e-10)
+    alone = gram.KroneckerSums(layout(5, 4), 2)
+    for cut in gram.cuts(t.shape[1], 700):
+        alone.add(t[:, cut], z[:, cut], np.ascontiguousarray(weights[:, cut]))
+    np.testing.assert_allclose(sums.grams(), alone.grams(), rtol=1e-12)
+
+
 def test_turned_rows_are_columns_in_their_units():
     out = np.empty((2, 3))
     columns = np.arange(10.0).reshape(5, 2)

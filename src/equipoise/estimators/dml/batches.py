@@ -207,8 +207,8 @@ def _numbers(
         if not columns.is_numeric(column):
             fix = "FeatureMap makes numbers of text columns"
             raise InputError(f"{role} {name!r}", "be numbers", str(column.type), fix=fix)
-        values[:, j] = columns.numbers(column)
-        good = rule(values[:, j])
+        values[:, j] = one = columns.numbers(column)
+        good = rule(one)
         if not good.all():
             row = int(np.argmin(good))
             raise InputError(

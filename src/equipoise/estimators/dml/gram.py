@@ -112,13 +112,14 @@ def add_product(left: Floats, right: Floats, b: int, out: Floats) -> None:
 
 @njit(cache=True)
 def add_pairs(
-    t: Floats, z: Floats, weights: Floats, left: Floats, right: Floats, out: Floats
+    t: Floats, single: Floats, z: Floats, weights: Floats, left: Floats, right: Floats, out: Floats
 ) -> None:
-    """out_w += sum_i w_i pairs(t_i) pairs(z_i)' for every weight.
+    """out_w += sum_i w_i [pairs(t_i), single_i] pairs(z_i)' for every weight.
 
-    t : (p, b).   z : (q, b).   weights : (s, b).   left (4 u, NEAR), right (4 v, NEAR) : room, 0 at
-        first.   out : (s, 4 u, 4 v).
+    t : (p, b).   single : (e, b).   z : (q, b).   weights : (s, b).   left (4 u, NEAR), right (4 v,
+        NEAR) : room, 0 at first.   out : (s, 4 u, 4 v).
     """
+    pairs = t.shape[0] * (t.shape[0] + 1) // 2
     for start in range(0, t.shape[1], left.shape[1]):
         stop = min(start + left.shape[1], t.shape[1])
         near, features = t[:, start:stop], z[:, start:stop]
@@ -126,6 +127,9 @@ def add_pairs(
         pair_products(features, features, right)
         for w in range(weights.shape[0]):
             pair_products(near, near * weights[w, start:stop], left)
+            for j in range(single.shape[0]):
+                for n in range(stop - start):
+                    left[pairs + j, n] = single[j, start + n] * weights[w, start + n]
             left[:, stop - start : whole] = 0.0
             add_product(left, right, whole, out[w])
 
@@ -191,25 +195,35 @@ def written_out(t: Floats, z: Floats, slots: Ints) -> Floats:
 
 
 class KroneckerSums:
-    """sum_i w_i r_i r_i' for several weights at once, fed block by block."""
+    """sum_i w_i r_i r_i' for several weights at once, fed block by block; and beside them
+    sum_i w_i s_i z_i z_i' of ``single`` columns s.
+    """
 
-    def __init__(self, layout: Layout, weights: int) -> None:
+    def __init__(self, layout: Layout, weights: int, single: int = 0) -> None:
         p, q = len(layout.plain), layout.q
         self._layout = layout
         self._wide = p * q
-        self._left = np.zeros((_up(_pairs(p)), NEAR))
+        self._single = single
+        self._left = np.zeros((_up(_pairs(p) + single), NEAR))
         self._right = np.zeros((_up(_pairs(q)), NEAR))
         self._sums = np.zeros((weights, len(self._left), len(self._right)))
         self._crosses = np.zeros((weights, len(layout.slots), len(layout.slots) - p * q))
 
-    def add(self, t: Floats, z: Floats, weights: Floats) -> None:
-        """Add a block.   t: (p, b); z: (q, b); weights: (weights, b)."""
+    def add(self, t: Floats, z: Floats, weights: Floats, single: Floats | None = None) -> None:
+        """Add a block.   t: (p, b); z: (q, b); weights: (weights, b); single: (single, b)."""
         plain, features = np.ascontiguousarray(t[self._layout.plain]), np.ascontiguousarray(z)
-        add_pairs(plain, features, weights, self._left, self._right, self._sums)
+        beside = np.empty((0, z.shape[1])) if single is None else np.ascontiguousarray(single)
+        add_pairs(plain, beside, features, weights, self._left, self._right, self._sums)
         if self._crosses.shape[2]:
             every = written_out(t, z, self._layout.slots)
             for j, weight in enumerate(weights):
                 self._crosses[j] += every @ (every[self._wide :] * weight).T
+
+    def singles(self) -> Floats:
+        """sum_i w_i s_i z_i z_i', (weights, single, q, q)."""
+        first, q = _pairs(len(self._layout.plain)), self._layout.q
+        out: Floats = self._sums[:, first : first + self._single][:, :, _pair_index(q)]
+        return out
 
     def grams(self) -> Floats:
         """The sums, (weights, P, P)."""

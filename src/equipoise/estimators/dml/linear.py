@@ -404,9 +404,8 @@ class LinearDML(EffectEstimator):
             normal = passes.second_pass(walk, ridges, layout, support)
             self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
         else:
-            switches, own = self._switches(p)
-            normal, self.penalties_ = shrunk.shrunk_pass(walk, ridges, layout, switches, own)
-            control = shrunk.level_pass(walk, ridges, layout, normal)
+            parts = shrunk.learn(walk, ridges, layout, *self._switches(p))
+            normal, self.penalties_, control = parts
         self.centre_, self.scale_, self.encoding_scale_, self.slots_ = (
             sums.centre,
             sums.scale,

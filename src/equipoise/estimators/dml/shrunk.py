@@ -26,18 +26,20 @@ from equipoise.estimators.dml.passes import (
 SAME = 1e-12  # of a column's mean: what rounding leaves of a constant
 
 
-def shrunk_pass(
+def learn(
     walk: Walk, ridges: Ridges, layout: gram.Layout, switches: Bools, own: int
-) -> tuple[Normal, dict[str, Floats]]:
-    """The coefficients under the penalties that held-out rows choose.   switches: (p,) which
-    columns of the encoding are 0 or 1; the last ``own`` are own deviations.
+) -> tuple[Normal, dict[str, Floats], Floats]:
+    """The coefficients under the penalties that held-out rows choose, the penalties, and the
+    moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted.   switches: (p,) which columns
+    of the encoding are 0 or 1; the last ``own`` are own deviations.
 
     The bread is empty: a shrunk coefficient has a bias that no sandwich tells.
     """
     folds, p = len(ridges.coefficients), len(layout.columns)
     m = len(ridges.sums.shift) - len(ridges.sums.centre) - p
     idle = _idle(ridges.sums, layout, p)
-    sums = [gram.KroneckerSums(layout, 1) for _ in range(folds)]
+    every = layout.q == 1 + len(ridges.sums.centre)  # then the level needs no walk of its own
+    sums = [gram.KroneckerSums(layout, 1, p if every else 0) for _ in range(folds)]
     moments, squares = np.zeros((folds, len(layout.slots), m)), np.zeros((folds, m))
     for block in blocks(walk):
         z = ridges.standard(block)
@@ -46,7 +48,7 @@ def shrunk_pass(
         weight = np.ones(len(block.rows)) if block.weight is None else block.weight
         moments[block.fold] += gram.moment(t, z, r * weight, layout)
         squares[block.fold] += (np.square(r) * weight).sum(axis=1)
-        sums[block.fold].add(t, z, weight[None])
+        sums[block.fold].add(t, z, weight[None], block.plain(block.part.phi) if every else None)
     rows, mean = ridges.sums.rows, ridges.sums.weight
     grams = np.stack([each.grams()[0] for each in sums]) / mean
     square = np.diagonal(grams, axis1=1, axis2=2).sum(axis=0)[layout.constants] / rows
@@ -62,7 +64,14 @@ def shrunk_pass(
     kinds = penalties.Kinds(layout.slots[:, 1] > 0, deviation[layout.slots[:, 0]])
     chosen = penalties.choose(products, kinds)
     theta = penalties.solve(products, kinds, chosen)
-    return Normal(theta, np.zeros((0, 0)), scale, len(theta), rows), dict(vars(chosen))
+    normal = Normal(theta, np.zeros((0, 0)), scale, len(theta), rows)
+    full = spread_out(theta, layout.slots, p, layout.q) / scale[:, None, None]
+    if every:
+        gain = np.einsum("pab,pbm->am", sum(each.singles()[0] for each in sums), full)
+    else:
+        gain = _gain(walk, ridges, full)
+    level = ridges.sums.grams.sum(axis=0)[: 1 + len(ridges.sums.centre), -m:] - gain / mean
+    return normal, dict(vars(chosen)), level
 
 
 def _idle(sums: Sums, layout: gram.Layout, p: int) -> Bools:
@@ -82,21 +91,16 @@ def _idle(sums: Sums, layout: gram.Layout, p: int) -> Bools:
     return same
 
 
-def level_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal) -> Floats:
-    """The moments of [1, z] with y - phi' Theta z, (1 + d, m), y shifted: those with y are sums of
-    the first pass.
-    """
-    m, p = normal.theta.shape[1], len(normal.scale)
-    full = spread_out(normal.theta, layout.slots, p, layout.q) / normal.scale[:, None, None]
-    full = full.transpose(2, 0, 1).reshape(m * p, layout.q)
-    total = ridges.sums.grams.sum(axis=0)[: 1 + len(ridges.sums.centre), -m:]
-    gain = np.zeros_like(total)
+def _gain(walk: Walk, ridges: Ridges, full: Floats) -> Floats:
+    """sum_i [1, z_i] phi_i' Theta z_i, (1 + d, m), by a walk.   full: (p, q, m)."""
+    p, q, m = full.shape
+    rows = full.transpose(2, 0, 1).reshape(m * p, q)
+    gain = np.zeros((1 + len(ridges.sums.centre), m))
     for block in blocks(walk):
         every = ridges.standard(block)
         phi = block.plain(block.part.phi)
         if block.weight is not None:
             phi *= block.weight
-        slopes = (full @ ridges.effect_features(every)).reshape(m, p, -1)
+        slopes = (rows @ ridges.effect_features(every)).reshape(m, p, -1)
         gain += every @ np.einsum("mpb,pb->bm", slopes, phi)
-    level: Floats = total - gain / ridges.sums.weight
-    return level
+    return gain
