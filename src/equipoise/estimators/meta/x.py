@@ -6,8 +6,12 @@ Bickel & Yu, PNAS 2019):
 
     rows of a        D = y - mu_0(x)   ->  tau_a1(x)
     rows of control  D = mu_a(x) - y   ->  tau_a0(x)
-    tau_a(x) = g_a tau_a0(x) + (1 - g_a) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the mean
-    propensity
+    tau_a(x) = g_a(x) tau_a0(x) + (1 - g_a(x)) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the
+    propensity at x
+
+Where propensities are one for all rows g is their ratio; where they vary, e(x) is learnt, since new
+units bring none: the side whose own model saw more units like x counts for less, and the mean of e
+would lean on models of units that hardly exist there.
 
 A row is imputed by a model that learnt from other cells only: no model has seen the row it imputes,
 and folds would add nothing. Any number of arms: the control rows and mu_0 serve every candidate;
@@ -17,12 +21,14 @@ mu_0, the T-learner's answer, so they do not enter tau_a.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
@@ -30,8 +36,10 @@ from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, pr
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows, Table, base_models, effect_models, predict_all
 from equipoise.learners.crossfit import learn_each
+from equipoise.learners.propensity import LearntPropensity
 
-PROPENSITY_FOLDS = 3  # of a propensity that is to be learnt; only its mean is used
+PROPENSITY_FOLDS = 3  # of a propensity that is learnt
+SAME = 1e-9  # propensities that differ by less are one
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", seed="random_state")
@@ -111,22 +119,36 @@ class XLearner(EffectEstimator):
                     predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y),
                 )
             )
-        self.mix_ = self._mix(data, cell, cells)
-
-    def _mix(self, data: Sample, cell: Ints, cells: int) -> Floats:
-        """g_a, (k,)."""
         fold = fold_ids(
             len(data), PROPENSITY_FOLDS, self.random_state, strata=cell, groups=data.groups
         )
-        e = np.average(propensities(data, cell, cells, fold), axis=0, weights=data.weight)
-        mix: Floats = e[1:] / (e[1:] + e[0])
-        return mix
+        known = data.propensity
+        learner = clone(known) if isinstance(known, LearntPropensity) else None
+        e = propensities(
+            data if learner is None else replace(data, propensity=learner), cell, cells, fold
+        )
+        self.mix_ = _mix(np.average(e, axis=0, weights=data.weight)[None])[0]
+        self.propensity_ = learner
+        if learner is None and (np.ptp(e, axis=0) > SAME).any():
+            # new units bring no propensity, so that it is learnt
+            self.propensity_ = LearntPropensity(random_state=self.random_state)
+            self.propensity_.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        # a snapshot of before has the mean only
+        learnt = getattr(self, "propensity_", None)
+        mix = self.mix_[None] if learnt is None else _mix(learnt.predict(X))
+
         def effect(a: int) -> Floats:
             sides = predict_all([*self.control_[a], *self.treated_[a]], X).reshape(2, -1, len(X))
-            blend: Floats = self.mix_[a] * sides[0] + (1 - self.mix_[a]) * sides[1]
+            blend: Floats = mix[:, a] * sides[0] + (1 - mix[:, a]) * sides[1]
             return blend.T
 
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None
+
+
+def _mix(e: Floats) -> Floats:
+    """g_a of every candidate, (n, k).   e: (n, K)."""
+    mix: Floats = e[:, 1:] / (e[:, 1:] + e[:, :1])
+    return mix
