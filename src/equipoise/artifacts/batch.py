@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
+from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.staying import Memory
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import Earlier, replacing
@@ -21,6 +24,9 @@ from equipoise.data.files import column_names
 
 LOGGER = logging.getLogger(__name__)
 
+FORGETFUL = (
+    "the policy has a cadence, and without a journal (--journal, --day) every unit is decided anew"
+)
 MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 
 
@@ -31,6 +37,7 @@ def score_file(
     *,
     hold: bool = False,
     number_rows: bool = False,
+    memory: Memory | None = None,
 ) -> dict[str, Any]:
     """Assign the units of a file and write the assignments as Parquet, whole or not at all.
 
@@ -47,6 +54,9 @@ def score_file(
         decide, batch by batch.
     number_rows : bool, default False
         Take the units' row numbers, in a column ``row``, for their ids.
+    memory : Memory, optional
+        What is known of units from days before, for a policy by which they keep what they have;
+        without it every unit is new.
 
     Returns
     -------
@@ -66,6 +76,8 @@ def score_file(
     check_out(Path(out), Path(units), Path(policy))
     artifact = read_artifact(policy)
     artifact = artifact.numbered() if number_rows else artifact
+    if isinstance(artifact, Scorer):
+        artifact = replace(artifact, memory=memory)
     artifact.units.check_names(column_names(units), str(units))
     counts, summary = UnitCounts(artifact.units), artifact.summary()
     rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
@@ -84,9 +96,12 @@ def score_file(
             )
         writer.close()
         counts.check()
-    for caution in counts.cautions():
+    report = {**summary.report(), **counts.report()}
+    if memory is None and isinstance(artifact, Scorer) and artifact.staying.by_day:
+        report["cautions"] = [*report["cautions"], FORGETFUL]
+    for caution in report["cautions"]:
         LOGGER.warning("%s: %s", units, caution)
-    return {"units": counts.units, "held": hold, **summary.report(), **counts.report()}
+    return {"units": counts.units, "held": hold, **report}
 
 
 def score_batches(

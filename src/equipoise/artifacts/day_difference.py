@@ -5,7 +5,9 @@ the later day more:
 
     features   the later day's features, the earlier model and rule
     effects    the later model's effects too
-    prices     the later rule too: prices, weights, demands and costs, which is the later day
+    prices     the later rule too: prices, weights, demands and costs
+    cadence    what units keep too (and means of features), where the later policy lets them; which
+               is the later day
 
 A unit's change is due to the steps at which its choice moved; money adds up over the steps.  The
 order is said, since another order may give a step another share.
@@ -27,6 +29,7 @@ from equipoise.core.arrays import Bools, Floats
 from equipoise.core.errors import InputError
 
 STEPS = ("features", "effects", "prices")
+KEPT = "cadence"
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,13 @@ def explain_days(earlier: Day, later: Day) -> DayDifference:
         raise InputError(what, "have units in common", "none", fix="compare other days")
     path = [_Decided.of(then, before)]
     table = later.units()
-    for step in _steps(first, last):
+    steps = _steps(first, last)
+    names = STEPS if len(steps) == len(STEPS) - 1 else ("features", "the policy")
+    if later.memory() is not None:
+        steps, names = [*steps, last], (*names, KEPT)
+    for step in steps:
         path.append(_Decided.of(_decided(step, table, later.hold), after))
     path.append(_Decided.of(now, after))
-    names = STEPS if len(path) == len(STEPS) + 1 else ("features", "the policy")
     return _difference(earlier.day, later.day, names, path, (len(then), len(now)))
 
 

@@ -3,10 +3,15 @@
     JOURNAL/policies/<id>/          snapshots, each once
     JOURNAL/2026-11-01/             a day, written whole or not at all, and never again
         units.parquet               the columns that the policy read
+        known.parquet               what was known of units before, where the policy asks for it
         assignments.parquet         what it decided
         day.json                    the snapshot's id, how it was asked, versions, digests
 
 A replay decides the same units by the same snapshot and compares every bit.
+
+What is known of units, once a day is decided, is their last strategy and the running means of their
+features: about 40 bytes a unit and 8 a feature, before compression.  A day holds what was known
+before it, so that it can be decided again without any other.
 """
 
 from __future__ import annotations
@@ -26,7 +31,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from equipoise.artifacts.batch import EARLIER_SCORES, check_out, score_file
-from equipoise.artifacts.kinds import read_artifact
+from equipoise.artifacts.kinds import Artifact, read_artifact
+from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.staying import (
+    CHOSEN,
+    Memory,
+    Staying,
+    averaged_names,
+    known_after,
+    nothing_known,
+)
 from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.snapshot import NOTHING, read_snapshot, replacing
 from equipoise.core.version import __version__
@@ -35,6 +49,7 @@ from equipoise.data.files import column_names
 
 FORMAT = 1
 POLICIES, UNITS, ASSIGNMENTS, ABOUT = "policies", "units.parquet", "assignments.parquet", "day.json"
+KNOWN = "known.parquet"
 FIX = "restore the file: a day is as it was written, or it is none"
 SHOWN = 5  # differences of a replay
 KEYS = {"format", "day", "snapshot", "hold", "number_rows", "rows", "versions", "digests", "id"}
@@ -82,6 +97,11 @@ class Day:
     def assignments(self) -> pa.Table:
         """What it decided, a row a unit."""
         return pq.read_table(self.folder / ASSIGNMENTS)
+
+    def memory(self) -> Memory | None:
+        """What was known of units before, or None where the policy did not ask."""
+        file = self.folder / KNOWN
+        return Memory(date.fromisoformat(self.day), pq.read_table(file)) if file.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -151,7 +171,8 @@ def record_day(
     Raises
     ------
     InputError
-        Where the day is no date, or is recorded, or the units are not as the policy needs them.
+        Where the day is no date, or is recorded, or the units are not as the policy needs them; or
+        where its decisions hang on the days before and later ones are recorded.
     """
     folder = Path(journal) / _date(day)
     if folder.exists():
@@ -167,10 +188,13 @@ def record_day(
         beside.mkdir()
         rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
         _write(beside / UNITS, rows, str(units))
-        summary = score_file(
-            policy, beside / UNITS, beside / ASSIGNMENTS, hold=hold, number_rows=number_rows
-        )
-        digests = {name: _digest(beside / name) for name in (UNITS, ASSIGNMENTS)}
+        memory = _memory(Path(journal), day, artifact, beside / UNITS)
+        if memory is not None:
+            pq.write_table(memory.known, beside / KNOWN, compression="zstd")
+        how = {"hold": hold, "number_rows": number_rows}
+        summary = score_file(policy, beside / UNITS, beside / ASSIGNMENTS, memory=memory, **how)
+        names = (UNITS, ASSIGNMENTS, *([] if memory is None else [KNOWN]))
+        digests = {name: _digest(beside / name) for name in names}
         about = {
             "format": FORMAT,
             "day": day,
@@ -266,6 +290,7 @@ def replay_day(journal: Path | str, day: str) -> Replay:
             again,
             hold=recorded.hold,
             number_rows=recorded.number_rows,
+            memory=recorded.memory(),
         )
         then, now = recorded.assignments(), pq.read_table(again)
     differing, first = {}, []
@@ -283,6 +308,47 @@ def replay_day(journal: Path | str, day: str) -> Replay:
                 for k in rows[:SHOWN]
             ]
     return Replay(day, then.num_rows, differing, first[:SHOWN])
+
+
+def _memory(journal: Path, day: str, artifact: Artifact, units: Path) -> Memory | None:
+    """What is known of units before a day, where the policy asks for it."""
+    if not isinstance(artifact, Scorer) or not artifact.staying.reasons:
+        return None
+    if artifact.id is None:
+        fix = "name [log] id in the plan and run it again, and score without --number-rows"
+        raise InputError("a policy by which units keep what they have", "have ids", "none", "", fix)
+    days = [folder.name for folder in days_of(journal)]
+    if days and max(days) > day:
+        fix = "record days in their order"
+        raise InputError("the day", f"be after {max(days)}, the last recorded", day, fix=fix)
+    schema, staying = pq.read_schema(units).empty_table(), artifact.staying
+    names = averaged_names(staying, schema, artifact.model.features.columns_)
+    known = nothing_known(names)
+    if days:
+        known = _known_after(read_day(journal, max(days)), staying, known)
+    return Memory(date.fromisoformat(day), known)
+
+
+def _known_after(last: Day, staying: Staying, nothing: pa.Table) -> pa.Table:
+    """What is known of units once a recorded day is over, with the columns of ``nothing``: means of
+    features that were not averaged before begin with that day.
+    """
+    before, assigned = last.memory(), last.assignments()
+    scorer = read_artifact(last.policy)
+    id = scorer.id if isinstance(scorer, Scorer) and not last.number_rows else None
+    if id is None or CHOSEN not in assigned.column_names:
+        return nothing
+    known = nothing
+    if before is not None:
+        columns = {
+            name: before.known[name]
+            if name in before.known.column_names
+            else pa.nulls(before.known.num_rows, nothing.schema.field(name).type)
+            for name in nothing.column_names
+        }
+        known = pa.table(columns, schema=nothing.schema)
+    day = Memory(date.fromisoformat(last.day), known)
+    return known_after(staying, day, last.units(), assigned, id)
 
 
 def _date(day: str) -> str:

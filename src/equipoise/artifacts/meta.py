@@ -134,6 +134,22 @@ class LimitMeta(MetaTable):
     closed: list[str]
 
 
+class StayingMeta(MetaTable):
+    """A `Staying`."""
+
+    column: str | None = None
+    days: dict[str, Annotated[int, Field(ge=1)]] = {}
+    average_days: Annotated[int, Field(ge=1)] = 1
+    gaps: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _classed(self) -> Self:
+        """Days are of classes."""
+        if self.days and self.column is None:
+            raise PydanticCustomError("missing", "have a column of classes for its days")
+        return self
+
+
 class PolicyMeta(ModelMeta):
     """A policy with its model and costs."""
 
@@ -142,6 +158,7 @@ class PolicyMeta(ModelMeta):
     id: str | None
     eligible: EligibleMeta | None = None  # absent from what version 0.1.0 wrote
     limits: list[LimitMeta] = []  # likewise
+    staying: StayingMeta = StayingMeta()  # likewise
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

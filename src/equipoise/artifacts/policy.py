@@ -22,10 +22,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.allocation import decide
+from equipoise.allocation.cadence import NONE
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, model_of
 from equipoise.artifacts.rebudget import rebudget_units
+from equipoise.artifacts.staying import (
+    REASON,
+    UNTIL,
+    Memory,
+    Past,
+    Staying,
+    gapped,
+    past_of,
+    with_means,
+)
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
@@ -44,7 +55,7 @@ from equipoise.estimators import estimator_parts
 
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
-FACTS = ("chosen", "score", "expected_cost")  # of an assignment, beside the unit's id
+FACTS = ("chosen", "score", "expected_cost", REASON, UNTIL)  # of an assignment, beside the id
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,10 @@ class Scorer:
         The columns that say which candidates are open to a unit; None: all are.
     limits : tuple of Limit, default ()
         What is never given to a group.
+    staying : Staying, optional
+        When a unit keeps what it has; by default all are decided every time.
+    memory : Memory or None, default None
+        What is known of units from days before; it is no part of a snapshot.
 
     Examples
     --------
@@ -90,12 +105,15 @@ class Scorer:
     columns: UnitColumns = field(default_factory=UnitColumns)
     eligibility: Eligibility | None = None
     limits: tuple[Limit, ...] = ()
+    staying: Staying = Staying()
+    memory: Memory | None = None
 
     @property
     def units(self) -> UnitReader:
         """How units are read."""
         groups = [demand.column for demand in self.policy.demands]
         groups += [limit.column for limit in self.limits]
+        groups += [self.staying.column] if self.staying.days else []
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
         opens = () if self.eligibility is None else self.eligibility.columns
         return UnitReader(
@@ -176,12 +194,13 @@ class Scorer:
         unit = self._unit(table, 0)
         if self.id is not None:
             refuse_repeated(unit, self.id)
-        effects, expected, groups = self._facts(table)
-        open_to = self._open(table, 0, groups)
-        choice, score = rebudget_units(self.policy, effects, expected, groups, _ids(unit), open_to)
+        effects, expected, groups, past, open_to = self._facts(table, 0, _ids(unit))
+        choice, score = rebudget_units(
+            self.policy, effects, expected, groups, _ids(unit), open_to, past
+        )
         if counts is None:
             every.warn()
-        return self._table(unit, choice, score, expected)
+        return self._table(unit, choice, score, expected, past)
 
     def budget(self) -> float | None:
         """Give what may be spent per head.
@@ -207,22 +226,31 @@ class Scorer:
         return AssignmentSummary(self.budget(), cells)
 
     def _assign(self, table: pa.Table, start: int) -> pa.Table:
-        effects, expected, groups = self._facts(table)
         unit = self._unit(table, start)
+        effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
         decisions = decide(
             self.policy,
             effects,
             cost=expected,
             groups=groups,
+            previous=None if past is None else past.previous,
             units=_ids(unit),
-            eligible=self._open(table, start, groups),
+            eligible=open_to,
         )
-        return self._table(unit, decisions.choice, decisions.score, expected)
+        choice = decisions.choice
+        if past is not None:
+            choice = np.where(past.fixed == NONE, choice, past.fixed)
+        return self._table(unit, choice, decisions.score, expected, past)
 
-    def _facts(self, table: pa.Table) -> tuple[Effects, Floats, dict[str, Any]]:
-        """What the rule is applied to: the effects, the expected costs (n, k), and the labels of
-        the columns it names.
+    def _facts(
+        self, table: pa.Table, start: int, ids: Any
+    ) -> tuple[Effects, Floats, dict[str, Any], Past | None, Bools | None]:
+        """What the rule is applied to: the effects, the expected costs (n, k), the labels of the
+        columns it names, what of the past stays, and what is open, (n, k).
         """
+        names = np.asarray(ids).astype(np.str_)
+        if self.memory is not None:
+            table = with_means(self.staying, self.memory, names, table)
         effects = self.model.effects(table)
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
@@ -230,7 +258,16 @@ class Scorer:
             name: np.asarray(columns.labels(table[name]).to_pylist(), dtype=np.str_)
             for name in self.units.groups
         }
-        return effects, self.costs.expected(effects, table), groups
+        open_to, past = self._open(table, start, groups), None
+        if self.staying.reasons:
+            lacking = gapped(self.staying, table, self.model.features.columns_)
+            activity = groups[str(self.staying.column)] if self.staying.days else None
+            rule = self.policy
+            past = past_of(
+                self.staying, self.memory, names, activity, rule.candidates, open_to, lacking,
+                rule.control,
+            )  # fmt: skip
+        return effects, self.costs.expected(effects, table), groups, past, open_to
 
     def _open(self, table: pa.Table, start: int, groups: Mapping[str, Any]) -> Bools | None:
         """Whether each candidate is open to each unit, (n, k); None where all are."""
@@ -243,15 +280,15 @@ class Scorer:
     def _unit(self, table: pa.Table, start: int) -> Any:
         return np.arange(start, start + table.num_rows) if self.id is None else table[self.id]
 
-    def _table(self, unit: Any, choice: Ints, score: Floats, expected: Floats) -> pa.Table:
-        return assignments(
-            unit,
-            self.id or "row",
-            choice,
-            score,
-            expected,
-            (self.policy.control, *self.policy.candidates),
-        )
+    def _table(
+        self, unit: Any, choice: Ints, score: Floats, expected: Floats, past: Past | None
+    ) -> pa.Table:
+        cells = (self.policy.control, *self.policy.candidates)
+        table = assignments(unit, self.id or "row", choice, score, expected, cells)
+        if past is None:
+            return table
+        table = table.append_column(REASON, pa.array(past.reasons(choice).tolist(), pa.string()))
+        return table.append_column(UNTIL, pa.array(past.until, pa.date32()))
 
 
 @dataclass
@@ -268,12 +305,15 @@ class AssignmentSummary:
         All units.
     cost : float
         Their expected cost, in money.
+    reasons : dict of str to int
+        The units of each reason, where the policy gives reasons.
     """
 
     budget: float | None
     cells: dict[str, int]
     units: int = field(default=0, init=False)
     cost: float = field(default=0.0, init=False)
+    reasons: dict[str, int] = field(default_factory=dict, init=False)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count one more batch."""
@@ -281,10 +321,15 @@ class AssignmentSummary:
         self.cost += pc.sum(batch["expected_cost"]).as_py()
         for item in pc.value_counts(batch["chosen"]).to_pylist():
             self.cells[item["values"]] += item["counts"]
+        if REASON in batch.schema.names:
+            for item in pc.value_counts(batch[REASON]).to_pylist():
+                name = item["values"]
+                self.reasons[name] = self.reasons.get(name, 0) + item["counts"]
 
     def report(self) -> dict[str, Any]:
         """The sums as plain JSON."""
-        return {"expected_cost": self.cost / self.units, "budget": self.budget, "cells": self.cells}
+        sums = {"expected_cost": self.cost / self.units, "budget": self.budget, "cells": self.cells}
+        return {**sums, "reasons": self.reasons} if self.reasons else sums
 
 
 def _ids(unit: Any) -> Any:
@@ -325,7 +370,7 @@ def assignments(
     cell_of_unit = pa.DictionaryArray.from_arrays(
         pa.array((choice + 1).astype(np.int32)), pa.array(cells)
     ).dictionary_decode()
-    facts = dict(zip(FACTS, (cell_of_unit, score, cost), strict=True))
+    facts = dict(zip(FACTS, (cell_of_unit, score, cost), strict=False))
     return pa.table({columns.free_name(name, FACTS): unit, **facts})
 
 
@@ -365,6 +410,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "columns": scorer.columns.to_json(),
         "eligible": None if scorer.eligibility is None else scorer.eligibility.to_json(),
         "limits": [limit.to_json() for limit in scorer.limits],
+        "staying": scorer.staying.to_json(),
     }
     return write_snapshot(path, parts, about)
 
@@ -435,7 +481,10 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
         strange = {name for limit in limits for name in limit.closed} - {*policy.candidates}
         if strange:
             raise SnapshotError("limits", "name candidates of the policy", str(sorted(strange)))
-        scorer = Scorer(model, costs, policy, meta["id"], columns_of(meta), eligibility, limits)
+        staying = Staying.from_json(meta.get("staying", {}))  # nor of this
+        scorer = Scorer(
+            model, costs, policy, meta["id"], columns_of(meta), eligibility, limits, staying
+        )
     try_on_one_unit(scorer.assign, scorer.units)
     return scorer
 

@@ -6,14 +6,22 @@ themselves keeps it in expected cost.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from equipoise.allocation import budgeted_policy, decide
+from equipoise.allocation import Keep, budgeted_policy, decide
+from equipoise.allocation.cadence import NONE
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
-from equipoise.allocation.solve import expand
+from equipoise.allocation.rule import add_keep, weighted_value
+from equipoise.allocation.solve import compile_problem, expand, solve_problem
+from equipoise.artifacts.staying import Past
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
+from equipoise.core.errors import InfeasibleError
 from equipoise.core.policy import Policy
+
+TOLERANCE = 1e-6  # relative gap at which the search ends, as in `budgeted_policy`
 
 
 def rebudget_units(
@@ -23,6 +31,7 @@ def rebudget_units(
     groups: Groups,
     units: Ints,
     eligible: Bools | None = None,
+    past: Past | None = None,
 ) -> tuple[Ints, Floats]:
     """Choose for n units so that the demands of a policy hold on them as a whole.
 
@@ -40,6 +49,8 @@ def rebudget_units(
         Ids by which random choices are drawn.
     eligible : array of bool, (n, k), optional
         Whether a candidate is open to a unit.
+    past : Past, optional
+        What of the units' past stays; where the demands leave no room for that, nothing does.
 
     Returns
     -------
@@ -61,13 +72,55 @@ def rebudget_units(
         warm=np.array([price.get(demand.name, 0.0) for demand in expand(constraints, groups)]),
         units=units,
         seed=policy.seed,
+        keep=None if past is None else Keep(past.previous, policy.keep),
         eligible=eligible,
         promise=False,  # the prices only explain the score; the choices keep the demands
     )
+    choice = allocation.choice.astype(np.int64)
+    if past is not None and (past.fixed > NONE).any():
+        beside = _beside(rule, effects, expected, groups, eligible, past)
+        choice = choice if beside is None else beside
+    previous = None if past is None else past.previous
     score = decide(
-        rule, effects, cost=expected, groups=groups, units=units, eligible=eligible
+        rule,
+        effects,
+        cost=expected,
+        groups=groups,
+        previous=previous,
+        units=units,
+        eligible=eligible,
     ).score
-    return allocation.choice.astype(np.int64), score
+    return choice, score
+
+
+def _beside(
+    rule: Policy,
+    effects: Effects,
+    expected: Floats,
+    groups: Groups,
+    eligible: Bools | None,
+    past: Past,
+) -> Ints | None:
+    """The best choice, (n,), in which what is fixed stays; None where the demands leave no room."""
+    worth = weighted_value(rule, effects, groups)
+    add_keep(worth, rule.keep, past.previous)
+    problem = compile_problem(
+        worth, rule.demands, effects.candidates, expected, effects, groups, rule.lower, eligible
+    )
+    free = past.fixed == NONE
+    used = problem.measure(np.where(free, -1, past.fixed).astype(np.int16))[1]
+    choice = past.fixed.copy()
+    left = problem.rows.bounds - used
+    if not free.any():
+        return choice if (left >= 0).all() else None
+    part = problem.take(np.flatnonzero(free))
+    part = replace(part, rows=replace(part.rows, bounds=left))
+    try:
+        solution = solve_problem(part, TOLERANCE, np.array(rule.prices), "auto")
+    except InfeasibleError:
+        return None
+    choice[free] = solution.choice
+    return choice
 
 
 def demands_on(policy: Policy, groups: Groups) -> list[Constraint]:

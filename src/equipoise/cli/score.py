@@ -64,7 +64,10 @@ def score(
     request; a request's rows stand together in the file.
 
     With --journal and --day the units, the policy and what it decided are recorded, so that
-    `equipoise replay` can decide the day again and say what changed from one day to another.
+    `equipoise replay` can decide the day again and say what changed from one day to another.  Of a
+    plan with [cadence], units keep what the journal's last day gave them until their class is up
+    for change; with [policy] gaps, so do units that miss most features (else they get control).
+    Each row then has a reason, and the day until which it is kept.
 
     \b
     Example:
@@ -78,18 +81,17 @@ def score(
     from equipoise.cli.show import as_json, table
     from equipoise.core.errors import InputError
 
-    how = {"hold": hold, "number_rows": number_rows}
     if journal is None and day is None:
-        summary = score_file(policy, units, out, **how)
+        summary = score_file(policy, units, out, hold=hold, number_rows=number_rows)
     elif journal is None or day is None:
         got = "--day alone" if journal is None else "--journal alone"
         raise InputError("a record", "have both --journal and --day", got)
     else:
-        summary = record_day(journal, day, policy, units, out, **how)
+        summary = record_day(journal, day, policy, units, out, hold=hold, number_rows=number_rows)
     if json:
         as_json({"file": str(out), **summary})
         return
-    for what in ("cell", "cluster"):
+    for what in ("cell", "cluster", "reason"):
         counts = summary.get(f"{what}s", {})
         if counts:
             table([{what: name, "units": count} for name, count in counts.items()], [what, "units"])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.allocation.cadence import Cadence as Cadence
     from equipoise.operations.bounds import Bounds as Bounds
     from equipoise.operations.bounds import Rules as Rules
-    from equipoise.operations.cadence import Cadence as Cadence
-    from equipoise.operations.cadence import moves as moves
     from equipoise.operations.carry import CarryOver as CarryOver
     from equipoise.operations.carry import carry_over as carry_over
+    from equipoise.operations.changes import moves as moves
     from equipoise.operations.claims import Claims as Claims
     from equipoise.operations.claims import confirm as confirm
     from equipoise.operations.design import Traffic as Traffic
@@ -62,8 +62,8 @@ NAMES = {
     "confirm": "equipoise.operations.claims",
     "propose": "equipoise.operations.search",
     "shortlist": "equipoise.operations.search",
-    "Cadence": "equipoise.operations.cadence",
-    "moves": "equipoise.operations.cadence",
+    "Cadence": "equipoise.allocation.cadence",
+    "moves": "equipoise.operations.changes",
     "Traffic": "equipoise.operations.design",
     "traffic": "equipoise.operations.design",
     "CarryOver": "equipoise.operations.carry",

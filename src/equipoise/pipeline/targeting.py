@@ -33,7 +33,7 @@ from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
-from equipoise.pipeline.study.shipping import ship
+from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival
 from equipoise.report.page import render_report
@@ -52,7 +52,16 @@ def run_targeting(
     study = make_study(plan, progress)
     solved = solve_folds(study.task)
     findings = findings_of(study, solved, progress)
-    scorer = ship(study.log, study.model, study.costs, solved, study.task.limits)
+    cadence = plan.cadence
+    scorer = ship(
+        study.log,
+        study.model,
+        study.costs,
+        solved,
+        study.task.limits,
+        staying_of(plan.policy, cadence, study.log),
+        0.0 if cadence is None else cadence.keep,
+    )
     with replacing(place, files.EARLIER_RUN) as beside:
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))

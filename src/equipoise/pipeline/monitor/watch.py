@@ -12,9 +12,10 @@ from typing import Any, TypedDict
 import numpy as np
 from scipy.special import chdtrc
 
+from equipoise.allocation.cadence import NONE
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import PlanError
-from equipoise.operations.cadence import NONE, moves
+from equipoise.operations.changes import moves
 from equipoise.operations.daily import DailyEffects, daily_effects
 from equipoise.operations.drift import EffectDrift, effect_drift, mix_drift
 from equipoise.pipeline.monitor.rows import Watched

@@ -6,7 +6,7 @@ traffic, and how what runs is watched.
 [rollout.replace]  when a candidate takes the place of what runs
 [monitor]          which alarms, and how many may be false
 [monitor.effects]  of effects of strategies
-[cadence]          the classes of units that changes are counted by
+[cadence]          how often whose strategy may change, and the classes that changes are counted by
 """
 
 from __future__ import annotations
@@ -149,6 +149,15 @@ class MonitorPlan(PlanTable):
 
 
 class CadencePlan(PlanTable):
-    """How often whose strategy may change.   column : of the classes."""
+    """How often whose strategy may change, where days are recorded by `equipoise score --journal`.
+
+    column : of the classes, which `equipoise monitor` counts changes by too.   days : of each
+    class, every how many days a unit is up for change; without any it is every day.
+    average_days : over how many days features that are numbers are averaged.   keep : the bonus for
+    staying, in the objective's units.
+    """
 
     column: str
+    days: dict[str, Annotated[int, Field(ge=1)]] = {}
+    average_days: Annotated[int, Field(ge=1)] = 1
+    keep: Amount = 0.0

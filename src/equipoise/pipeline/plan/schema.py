@@ -259,7 +259,11 @@ class KeepPlan(PlanTable):
 
 
 class PolicyPlan(PlanTable):
-    """What the policy is for, what it costs, and what it must obey."""
+    """What the policy is for, what it costs, and what it must obey.
+
+    gaps : the most of a unit's features that may be missing where it is scored, in [0, 1); above it
+    nothing is decided: it keeps what a journal says that it had, else gets control.
+    """
 
     weights: dict[str, Amount] | None = None
     cost: Annotated[Any, BeforeValidator(_cost)] = None
@@ -273,6 +277,7 @@ class PolicyPlan(PlanTable):
     parity: Annotated[tuple[ParityPlan, ...], Strict(strict=False)] = ()
     limits: Annotated[tuple[LimitPlan, ...], Strict(strict=False)] = ()
     keep: KeepPlan | None = None
+    gaps: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
@@ -368,7 +373,7 @@ class Plan(PlanTable):
     rollout : RolloutPlan
         [rollout]: how `equipoise rollout` brings strategies to traffic.
     cadence : CadencePlan, optional
-        [cadence]: the classes of units whose changes are counted apart.
+        [cadence]: how often whose strategy may change, by classes of units.
     monitor : MonitorPlan
         [monitor]: what is watched by `equipoise monitor`.
     report : ReportPlan

@@ -36,7 +36,7 @@ from equipoise.pipeline.study.cross_fit import (
 from equipoise.pipeline.study.evaluator import make_judge
 from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
 from equipoise.pipeline.study.propensity import propensity_of
-from equipoise.pipeline.study.shipping import ship
+from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.notebook import plot_intervals
 
@@ -217,7 +217,7 @@ def honest_policy(
         Of the intervals.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
-        group_budgets, limits, parity, lower.  A plain number for ``budget`` is per unit, for
+        group_budgets, limits, parity, lower, gaps.  A plain number for ``budget`` is per unit, for
         ``offers`` a share of all units.
 
     Returns
@@ -260,7 +260,9 @@ def honest_policy(
     values, spend = make_judge(log, effects, probability, costs, level).value(shares)
     return HonestPolicy(
         policy=solved.policy,
-        scorer=None if model is None else ship(log, model, costs, solved, task.limits),
+        scorer=None
+        if model is None
+        else ship(log, model, costs, solved, task.limits, staying_of(keys, None, log)),
         choice=solved.choice,
         shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
         values=values,

@@ -14,14 +14,73 @@ from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.fingerprint import fingerprint
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_columns import unit_columns
+from equipoise.core.errors import PlanError
 from equipoise.core.limits import Limit
 from equipoise.core.log import Log
+from equipoise.pipeline.plan.constraints import known_name
+from equipoise.pipeline.plan.operations import CadencePlan
+from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.pipeline.study.policy import Solved
 
 
+def staying_of(policy: PolicyPlan, cadence: CadencePlan | None, log: Log) -> Staying:
+    """When units keep what they have.
+
+    Parameters
+    ----------
+    policy : PolicyPlan
+        Of which ``gaps`` counts.
+    cadence : CadencePlan or None
+        How often whose strategy may change.
+    log : Log
+        The experiment.
+
+    Returns
+    -------
+    Staying
+        As the plan says.
+
+    Raises
+    ------
+    PlanError
+        Where classes have no days, or days no class, or the log does not name its units.
+    """
+    if cadence is None:
+        return Staying(gaps=policy.gaps)
+    staying = Staying(
+        cadence.column if cadence.days else None, cadence.days, cadence.average_days, policy.gaps
+    )
+    if cadence.days:
+        known_name("[cadence] column", cadence.column, tuple(log.table.column_names), "the log")
+        classes, days = tuple(log.codes(cadence.column)[1]), tuple(cadence.days)
+        for name in days:
+            known_name("a class of [cadence] days", name, classes, repr(cadence.column))
+        for name in classes:
+            known_name(f"a class of {cadence.column!r}", name, days, "[cadence] days")
+    if (staying.by_day or cadence.keep) and unit_id(log) is None:
+        fix = "name the column of units, [log] id, or group where a unit has several rows"
+        raise PlanError("[cadence]", "have units that days know again", "no ids", "[log]", fix)
+    if cadence.keep and policy.keep is not None:
+        fix = "leave one of them out"
+        raise PlanError("the bonus for staying", "be given once", "two", "[cadence] keep", fix)
+    return staying
+
+
+def unit_id(log: Log) -> str | None:
+    """The column that names units: the id, or the group where a unit has several rows."""
+    return log.roles.id or log.roles.group
+
+
 def ship(
-    log: Log, model: Model, costs: Costs, solved: Solved, limits: tuple[Limit, ...] = ()
+    log: Log,
+    model: Model,
+    costs: Costs,
+    solved: Solved,
+    limits: tuple[Limit, ...] = (),
+    staying: Staying = Staying(),  # noqa: B008 - frozen
+    keep: float = 0.0,
 ) -> Scorer:
     """The scorer of a policy that was solved within folds.
 
@@ -37,14 +96,22 @@ def ship(
         By `solve_folds`: its rule has the prices of the rows of that fold.
     limits : tuple of Limit, default ()
         Of the task that was solved.
+    staying : Staying, optional
+        When units keep what they have.
+    keep : float, default 0.0
+        The bonus for staying, where the task had none.
 
     Returns
     -------
     Scorer
         What assigns any unit, and what a policy's snapshot holds.
     """
-    model, id = replace(model, seen=fingerprint(log)), log.roles.id
-    scorer = Scorer(model, costs, solved.policy, id, eligibility=log.eligibility, limits=limits)
+    model = replace(model, seen=fingerprint(log))
+    id = unit_id(log) if staying.by_day or keep else log.roles.id
+    policy = replace(solved.policy, keep=keep) if keep else solved.policy
+    scorer = Scorer(
+        model, costs, policy, id, eligibility=log.eligibility, limits=limits, staying=staying
+    )
     single = () if log.eligibility is None or log.eligibility.listed else log.eligibility.columns
     known = unit_columns(log, scorer.units.groups, costs.column, id, single)
     return replace(scorer, columns=known)

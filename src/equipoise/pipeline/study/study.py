@@ -23,6 +23,7 @@ from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_policy_task
 from equipoise.pipeline.study.previous import previous_choice
 from equipoise.pipeline.study.propensity import Design, design_of
+from equipoise.pipeline.study.shipping import staying_of
 from equipoise.pipeline.study.strata import check_strata
 
 
@@ -73,6 +74,7 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     log = open_log(plan)
     plan = with_currency(plan, log.space)
     check_policy(plan.policy, log)
+    staying_of(plan.policy, plan.cadence, log)
     check_strata(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
     if plan.policy.lower > 0:

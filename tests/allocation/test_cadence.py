@@ -1,15 +1,12 @@
-"""Cadence: who is up when, means by hand, and what a day moves."""
+"""Cadence: who is up when, and means by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from equipoise.allocation import churn
+from equipoise.allocation.cadence import Cadence
 from equipoise.core.errors import InputError
-from equipoise.operations import Cadence, moves
 
 WEEKLY = Cadence({"light": 1, "heavy": 7}, average_days=3, keep=0.5)
 
@@ -42,25 +39,6 @@ def test_who_is_not_up_keeps_and_the_bonus_holds():
     assert dear.tolist() == [-1, -1, -1, -1]
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 1000))
-def test_moves_add_up_to_churn(seed):
-    rng = np.random.default_rng(seed)
-    previous, choice = rng.integers(-2, 3, 60), rng.integers(-1, 3, 60)
-    cost, activity = rng.random(3), rng.choice(["a", "b", "c"], 60)
-    whole = churn(previous, choice, cost)
-    parts = moves(previous, choice, activity, cost)
-    assert sum(part["units"] for part in parts) == whole.units
-    changed = sum(part["changed"] * part["units"] for part in parts)
-    moved = sum(part["moved"] * part["units"] for part in parts)
-    assert (changed, moved) == pytest.approx((whole.share * whole.units, whole.moved))
-
-
-def test_packets_moved_by_hand():
-    (part,) = moves(np.array([0, 1]), np.array([1, -1]), ["a", "a"], [1.0, 4.0], [2, 5])
-    assert part == {"activity": "a", "units": 2, "changed": 1.0, "moved": 3.5, "packets_moved": 4.0}
-
-
 @pytest.mark.parametrize(
     ("call", "match"),
     [
@@ -68,16 +46,14 @@ def test_packets_moved_by_hand():
         (lambda: Cadence({"a": 0}), "days of 'a' must be a whole number >= 1"),
         (lambda: Cadence({"a": 1}, average_days=0), "average_days must be"),
         (lambda: Cadence({"a": 1}, keep=-1.0), "keep must be"),
-        (lambda: WEEKLY.due(["hevy"], [1], 0), "have days; got 'hevy'; did you mean 'heavy'"),
+        (
+            lambda: WEEKLY.due(["hevy"], [1], 0),
+            "have days; got .hevy. at row 0; did you mean .heavy.",
+        ),
         (lambda: WEEKLY.averaged([[1.0]], [1, 2], [[1.0]]), "one shape"),
         (
             lambda: WEEKLY.assign(np.array([0]), [[1.0], [2.0]], [1.0], 0.0, np.ones(2, bool)),
             "one per",
-        ),
-        (lambda: moves(np.array([0]), np.array([3]), ["a"], [1.0]), "one of 1 candidates; got 3"),
-        (
-            lambda: moves(np.array([0]), np.array([0]), ["a"], [1.0], [1, 2]),
-            "one per unit and cand",
         ),
     ],
 )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,9 +19,8 @@ from numpy.typing import ArrayLike
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
-from equipoise.operations.rows import codes
 
-NONE = -2  # no choice yet, as in `equipoise.allocation.Keep`
+NONE = -2  # no choice yet, as in `Keep`
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,48 @@ class Cadence:
         InputError
             Where a class has no days.
         """
+        return np.asarray(self.wait(activity, unit, day) == 0)
+
+    def wait(self, activity: ArrayLike, unit: ArrayLike, day: int) -> Ints:
+        """Tell how many days each unit waits until it is up for change.
+
+        Parameters
+        ----------
+        activity : array-like of str, (n,)
+            Classes.
+        unit : array-like of int, (n,)
+            Numbers of the units.
+        day : int
+            The day.
+
+        Returns
+        -------
+        array of int, (n,)
+            0: today.
+
+        Raises
+        ------
+        InputError
+            Where a class has no days.
+
+        Examples
+        --------
+        >>> Cadence({"heavy": 7}).wait(["heavy", "heavy"], [0, 1], 6).tolist()
+        [1, 0]
+        """
         number = np.asarray(unit, np.int64)
-        place, names = codes(activity, len(number), "classes of activity")
-        for name in names:
+        labels = np.asarray(activity, np.str_)
+        if labels.shape != number.shape or labels.ndim != 1:
+            raise InputError("classes", f"be one per unit, {number.shape}", labels.shape)
+        names, place = np.unique(labels, return_inverse=True)
+        for name in names.tolist():
             if name not in self.days:
+                row = f"row {int(np.argmax(labels == name))}"
                 fix = among(name, self.days)
-                raise InputError("a class of activity", "have days", repr(name), fix=fix)
-        period = np.array([self.days[name] for name in names], np.int64)[place]
-        return np.asarray((number + day) % period == 0)
+                raise InputError("a class of activity", "have days", repr(name), row, fix)
+        period = np.array([self.days[name] for name in names.tolist()], np.int64)[place]
+        wait: Ints = -(number + day) % period
+        return wait
 
     def averaged(self, before: ArrayLike, age: ArrayLike, today: ArrayLike) -> Floats:
         """Take a day's features into their running means.
@@ -111,7 +143,7 @@ class Cadence:
         if old.shape != new.shape or old.ndim != 2 or np.shape(age) != old.shape[:1]:
             raise InputError("means and features", "have one shape (n, d)", (old.shape, new.shape))
         share = 1 / np.minimum(np.asarray(age) + 1, self.average_days)[:, None]
-        old = np.where(share == 1, new, old)
+        old = np.where((share == 1) | np.isnan(old), new, old)
         return np.where(np.isnan(new), old, old + share * (new - old))
 
     def assign(
@@ -145,72 +177,6 @@ class Cadence:
         known = previous > NONE
         net[np.flatnonzero(known), previous[known] + 1] += self.keep
         return np.where(due | ~known, net.argmax(axis=1) - 1, previous)
-
-
-def moves(
-    previous: Ints,
-    choice: Ints,
-    activity: ArrayLike,
-    cost: ArrayLike,
-    count: ArrayLike | None = None,
-) -> list[dict[str, Any]]:
-    """Tell how much a day changes, by class of activity.
-
-    Parameters
-    ----------
-    previous : array of int, (n,)
-        -2 none yet, -1 control, a candidate a.
-    choice : array of int, (n,)
-        -1 control, a candidate a.
-    activity : array-like of str, (n,)
-        Classes.
-    cost : array-like, (k,)
-        Money of each candidate over control's.
-    count : array-like, (k,), default None
-        Packets of each candidate over control's; None: 0.
-
-    Returns
-    -------
-    list of dict
-        One per class that there is: ``activity``, ``units`` with a previous choice, the ``changed``
-        share of them, and money and packets ``moved`` and ``packets_moved`` a unit, up or down.
-
-    Examples
-    --------
-    >>> moves(np.array([0, -1, -2]), np.array([1, -1, 0]), ["a", "a", "b"], [1.0, 3.0])
-    [{'activity': 'a', 'units': 2, 'changed': 0.5, 'moved': 1.0, 'packets_moved': 0.0},
-     {'activity': 'b', 'units': 0, 'changed': 0.0, 'moved': 0.0, 'packets_moved': 0.0}]
-    """
-    price = np.concatenate([[0.0], np.asarray(cost, np.float64)])
-    packets = np.zeros(len(price)) if count is None else np.concatenate([[0.0], np.asarray(count)])
-    if np.shape(previous) != np.shape(choice) or packets.shape != price.shape:
-        raise InputError("choices and facts", "be one per unit and candidate", np.shape(previous))
-    most = max(int(previous.max(initial=-1)), int(choice.max(initial=-1)))
-    if most >= len(price) - 1:
-        raise InputError("a choice", f"be one of {len(price) - 1} candidates", most)
-    place, names = codes(activity, len(choice), "classes of activity")
-    known = previous > NONE
-    now, before = choice[known] + 1, previous[known] + 1
-    place = place[known]
-    units = np.bincount(place, minlength=len(names))
-    totals = [
-        np.bincount(place, weight, minlength=len(names)) / np.maximum(units, 1)
-        for weight in (
-            (now != before).astype(np.float64),
-            np.abs(price[now] - price[before]),
-            np.abs(packets[now] - packets[before]),
-        )
-    ]
-    return [
-        {
-            "activity": name,
-            "units": int(u),
-            "changed": float(c),
-            "moved": float(m),
-            "packets_moved": float(p),
-        }
-        for name, u, c, m, p in zip(names, units, *totals, strict=True)
-    ]
 
 
 def _check_days(what: str, days: object) -> None:
