@@ -19,6 +19,7 @@ from equipoise.allocation.rule import (
     add_keep,
     check_effects,
     check_eligible,
+    unit_weights,
     weighted_value,
 )
 from equipoise.allocation.solve import (
@@ -63,6 +64,7 @@ def budgeted_policy(
     lower: float = 0.0,
     keep: Keep | None = None,
     eligible: ArrayLike | None = None,
+    importance: Floats | None = None,
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
@@ -92,6 +94,9 @@ def budgeted_policy(
         The choices in force and the bonus for staying with them.
     eligible : array-like of bool, (n, k), optional
         Whether a candidate is open to a unit, as in `decide`; by default all are.
+    importance : array, (n,), optional
+        How often each unit's worth counts in the objective, >= 0; by default once.  Demands count
+        every unit once, and the policy must be given the same weights, `unit_weights`.
     tol : float, default 1e-6
         Relative optimality gap at which the search ends.
     warm : array-like, (m,), optional
@@ -145,7 +150,7 @@ def budgeted_policy(
     bonus = keep.bonus if keep else 0.0
     draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, bonus)
     draft = replace(draft, seed=seed)
-    worth = weighted_value(draft, effects, groups)
+    worth = weighted_value(draft, effects, groups, unit_weights(draft, importance))
     add_keep(worth, draft.keep, keep.previous if keep else None)
     open_to = check_eligible(eligible, worth.shape)
     problem = compile_problem(

@@ -533,6 +533,29 @@ def used_weights(
     return table, which
 
 
+def unit_weights(policy: Policy, importance: Floats | None) -> Floats | None:
+    """The weights of units that count more or less than once.
+
+    Parameters
+    ----------
+    policy : Policy
+        Its weights are those of a unit that counts once.
+    importance : array, (n,), or None
+        How often each unit counts, >= 0; None: once.
+
+    Returns
+    -------
+    array, (n, m), or None
+        For `decide`.
+
+    Examples
+    --------
+    >>> unit_weights(Policy(("a",), "none", ("y",), (0.5,)), np.array([1.0, 2.0])).tolist()
+    [[0.5], [1.0]]
+    """
+    return None if importance is None else importance[:, None] * np.asarray(policy.weights)
+
+
 def weighted_value(
     policy: Policy, effects: Effects, groups: Groups, weights: Floats | None = None
 ) -> Floats:

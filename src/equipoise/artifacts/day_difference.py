@@ -5,7 +5,7 @@ the later day more:
 
     features   the later day's features, the earlier model and rule
     effects    the later model's effects too
-    prices     the later rule too: prices, weights, demands and costs
+    prices     the later rule too: prices, weights, demands, costs and start
     cadence    what units keep too (and means of features), where the later policy lets them; which
                is the later day
 
@@ -151,7 +151,7 @@ def _steps(first: Scorer, last: Scorer) -> list[Scorer]:
     )
     between = [first]
     if alike:
-        between.append(replace(last, policy=first.policy, costs=first.costs))
+        between.append(replace(last, policy=first.policy, costs=first.costs, start=first.start))
     return between
 
 

@@ -150,6 +150,15 @@ class StayingMeta(MetaTable):
         return self
 
 
+class StartMeta(MetaTable):
+    """A `Start`."""
+
+    column: str
+    until: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    half_life_days: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class PolicyMeta(ModelMeta):
     """A policy with its model and costs."""
 
@@ -159,6 +168,7 @@ class PolicyMeta(ModelMeta):
     eligible: EligibleMeta | None = None  # absent from what version 0.1.0 wrote
     limits: list[LimitMeta] = []  # likewise
     staying: StayingMeta = StayingMeta()  # likewise
+    start: StartMeta | None = None  # likewise
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from equipoise.allocation import decide
 from equipoise.allocation.cadence import NONE
+from equipoise.allocation.rule import unit_weights
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, model_of
@@ -50,6 +51,7 @@ from equipoise.core.limits import Limit, within_limits
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_snapshot
 from equipoise.core.space import cell_names, former_cell_names
+from equipoise.core.start import Start
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_parts
 
@@ -82,6 +84,8 @@ class Scorer:
         When a unit keeps what it has; by default all are decided every time.
     memory : Memory or None, default None
         What is known of units from days before; it is no part of a snapshot.
+    start : Start or None, default None
+        How much more new units count; None: all count once.
 
     Examples
     --------
@@ -107,6 +111,7 @@ class Scorer:
     limits: tuple[Limit, ...] = ()
     staying: Staying = Staying()
     memory: Memory | None = None
+    start: Start | None = None
 
     @property
     def units(self) -> UnitReader:
@@ -116,8 +121,9 @@ class Scorer:
         groups += [self.staying.column] if self.staying.days else []
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
         opens = () if self.eligibility is None else self.eligibility.columns
+        start = None if self.start is None else self.start.column
         return UnitReader(
-            self.model.features, self.columns, named, self.costs.column, self.id, opens
+            self.model.features, self.columns, named, self.costs.column, self.id, opens, start
         )
 
     def numbered(self) -> Scorer:
@@ -196,7 +202,14 @@ class Scorer:
             refuse_repeated(unit, self.id)
         effects, expected, groups, past, open_to = self._facts(table, 0, _ids(unit))
         choice, score = rebudget_units(
-            self.policy, effects, expected, groups, _ids(unit), open_to, past
+            self.policy,
+            effects,
+            expected,
+            groups,
+            _ids(unit),
+            open_to,
+            past,
+            self._importance(table, 0),
         )
         if counts is None:
             every.warn()
@@ -234,6 +247,7 @@ class Scorer:
             cost=expected,
             groups=groups,
             previous=None if past is None else past.previous,
+            weights=unit_weights(self.policy, self._importance(table, start)),
             units=_ids(unit),
             eligible=open_to,
         )
@@ -249,9 +263,10 @@ class Scorer:
         columns it names, what of the past stays, and what is open, (n, k).
         """
         names = np.asarray(ids).astype(np.str_)
+        means = table
         if self.memory is not None:
-            table = with_means(self.staying, self.memory, names, table)
-        effects = self.model.effects(table)
+            means = with_means(self.staying, self.memory, names, table)
+        effects = self.model.effects(means)
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
         groups = {
@@ -260,7 +275,7 @@ class Scorer:
         }
         open_to, past = self._open(table, start, groups), None
         if self.staying.reasons:
-            lacking = gapped(self.staying, table, self.model.features.columns_)
+            lacking = gapped(self.staying, means, self.model.features.columns_)
             activity = groups[str(self.staying.column)] if self.staying.days else None
             rule = self.policy
             past = past_of(
@@ -276,6 +291,12 @@ class Scorer:
             cells = (self.policy.control, *candidates)
             open_to = self.eligibility.open_cells(table, cells, start)[:, 1:]
         return within_limits(self.limits, groups, candidates, open_to)
+
+    def _importance(self, table: pa.Table, first: int) -> Floats | None:
+        """How often each unit counts, (n,); None: once."""
+        return (
+            None if self.start is None else self.start.importance(table[self.start.column], first)
+        )
 
     def _unit(self, table: pa.Table, start: int) -> Any:
         return np.arange(start, start + table.num_rows) if self.id is None else table[self.id]
@@ -411,6 +432,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
         "eligible": None if scorer.eligibility is None else scorer.eligibility.to_json(),
         "limits": [limit.to_json() for limit in scorer.limits],
         "staying": scorer.staying.to_json(),
+        "start": None if scorer.start is None else scorer.start.to_json(),
     }
     return write_snapshot(path, parts, about)
 
@@ -482,8 +504,17 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
         if strange:
             raise SnapshotError("limits", "name candidates of the policy", str(sorted(strange)))
         staying = Staying.from_json(meta.get("staying", {}))  # nor of this
+        begin = meta.get("start")  # nor of this
         scorer = Scorer(
-            model, costs, policy, meta["id"], columns_of(meta), eligibility, limits, staying
+            model,
+            costs,
+            policy,
+            meta["id"],
+            columns_of(meta),
+            eligibility,
+            limits,
+            staying,
+            start=None if begin is None else Start.from_json(begin),
         )
     try_on_one_unit(scorer.assign, scorer.units)
     return scorer

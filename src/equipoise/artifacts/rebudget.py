@@ -13,7 +13,7 @@ import numpy as np
 from equipoise.allocation import Keep, budgeted_policy, decide
 from equipoise.allocation.cadence import NONE
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
-from equipoise.allocation.rule import add_keep, weighted_value
+from equipoise.allocation.rule import add_keep, unit_weights, weighted_value
 from equipoise.allocation.solve import compile_problem, expand, solve_problem
 from equipoise.artifacts.staying import Past
 from equipoise.core.arrays import Bools, Floats, Ints
@@ -32,6 +32,7 @@ def rebudget_units(
     units: Ints,
     eligible: Bools | None = None,
     past: Past | None = None,
+    importance: Floats | None = None,
 ) -> tuple[Ints, Floats]:
     """Choose for n units so that the demands of a policy hold on them as a whole.
 
@@ -51,6 +52,8 @@ def rebudget_units(
         Whether a candidate is open to a unit.
     past : Past, optional
         What of the units' past stays; where the demands leave no room for that, nothing does.
+    importance : array, (n,), optional
+        How often each unit counts in the objective.
 
     Returns
     -------
@@ -74,11 +77,13 @@ def rebudget_units(
         seed=policy.seed,
         keep=None if past is None else Keep(past.previous, policy.keep),
         eligible=eligible,
+        importance=importance,
         promise=False,  # the prices only explain the score; the choices keep the demands
     )
     choice = allocation.choice.astype(np.int64)
+    weights = unit_weights(rule, importance)
     if past is not None and (past.fixed > NONE).any():
-        beside = _beside(rule, effects, expected, groups, eligible, past)
+        beside = _beside(rule, effects, expected, groups, eligible, past, weights)
         choice = choice if beside is None else beside
     previous = None if past is None else past.previous
     score = decide(
@@ -87,6 +92,7 @@ def rebudget_units(
         cost=expected,
         groups=groups,
         previous=previous,
+        weights=weights,
         units=units,
         eligible=eligible,
     ).score
@@ -100,9 +106,10 @@ def _beside(
     groups: Groups,
     eligible: Bools | None,
     past: Past,
+    weights: Floats | None,
 ) -> Ints | None:
     """The best choice, (n,), in which what is fixed stays; None where the demands leave no room."""
-    worth = weighted_value(rule, effects, groups)
+    worth = weighted_value(rule, effects, groups, weights)
     add_keep(worth, rule.keep, past.previous)
     problem = compile_problem(
         worth, rule.demands, effects.candidates, expected, effects, groups, rule.lower, eligible

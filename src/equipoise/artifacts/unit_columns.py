@@ -74,7 +74,7 @@ def unit_columns(
     groups: Iterable[str] = (),
     cost: str | None = None,
     id: str | None = None,
-    eligible: Iterable[str] = (),
+    others: Iterable[str] = (),
 ) -> UnitColumns:
     """What later units must have, as a log has it.
 
@@ -88,8 +88,8 @@ def unit_columns(
         The column that multiplies the amounts of offers.
     id : str or None, default None
         The column of ids.
-    eligible : iterable of str, default ()
-        The columns that say which arms are open, one an arm.
+    others : iterable of str, default ()
+        Other columns that decide: those that say which arms are open, one an arm, and the tenure.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def unit_columns(
     """
     named = list(dict.fromkeys(groups))
     single = [name for name in (cost, id) if name is not None]
-    every = [*log.roles.features, *named, *single, *eligible]
+    every = [*log.roles.features, *named, *single, *others]
     types = {name: column_type(log.table[name]) for name in every}
     missing = {name: float(columns.missing(log.table[name]).mean()) for name in log.roles.features}
     every_label = {name: log.codes(name)[1] for name in named}
@@ -135,6 +135,8 @@ class UnitReader:
         The column of ids; None: units are numbered.
     eligible : tuple of str, default ()
         The columns that say which arms are open.
+    start : str or None, default None
+        The column of days that says who is new.
     """
 
     features: FeatureMap
@@ -143,11 +145,13 @@ class UnitReader:
     cost: str | None = None
     id: str | None = None
     eligible: tuple[str, ...] = ()
+    start: str | None = None
 
     @property
     def needed(self) -> dict[str, str]:
         """The columns that units must have, and what each is called in an error."""
-        words = {self.id: "id", self.cost: "cost column"} | dict.fromkeys(self.groups, "group")
+        words = {self.id: "id", self.cost: "cost column", self.start: "start column"}
+        words |= dict.fromkeys(self.groups, "group")
         words |= dict.fromkeys(self.eligible, "eligibility column")
         words |= dict.fromkeys(self.features.columns_, "feature")
         return {name: f"{word} {name!r}" for name, word in words.items() if name is not None}

@@ -58,7 +58,7 @@ def run_targeting(
         study.model,
         study.costs,
         solved,
-        study.task.limits,
+        study.task,
         staying_of(plan.policy, cadence, study.log),
         0.0 if cadence is None else cadence.keep,
     )
@@ -156,15 +156,20 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
     """The chosen policy: who gets what, what it obeys, and at what price."""
     log, policy = study.log, solved.shares(len(study.effects.candidates))
     audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
-    return {
+    task = study.task
+    summary: Chosen = {
         "shares": shares(policy, log.cell_names),
         "weights": study.task.weights,
         "demands": solved.rows,
         "gap": solved.gap,
         "carried": carried(study.task, study.plan.report.level),
-        "groups": group_shares(log, study.judge, policy, study.task.expected, audited),
+        "groups": group_shares(log, study.judge, policy, task.expected, audited, task.start),
         "profile": profile(log, policy),
     }
+    if task.start is not None:
+        new = int(task.start.is_new(log.table[task.start.column]).sum())
+        summary["start"] = {**task.start.to_json(), "rows": new}
+    return summary
 
 
 def rivals(study: Study, policy: Any) -> list[Rival]:

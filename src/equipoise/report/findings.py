@@ -8,7 +8,7 @@ unit.
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from equipoise.core.checks import Check as Check
 
@@ -157,6 +157,8 @@ class Chosen(TypedDict):
     carried: Interval | None
     groups: list[GroupShare]
     profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
+    # of `core.start.Start`, and "rows": the people in their start
+    start: NotRequired[dict[str, Any]]
 
 
 class StratumShare(TypedDict):

@@ -10,6 +10,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.audit_groups import audit_groups
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.core.start import Start
 from equipoise.pipeline.study.evaluator import Judge
 from equipoise.report.findings import GroupShare
 
@@ -23,14 +24,24 @@ def shares(policy: Floats, names: tuple[str, ...], rows: Ints | None = None) -> 
 
 
 def group_shares(
-    log: Log, judge: Judge, policy: Floats, expected: Floats, columns: tuple[str, ...]
+    log: Log,
+    judge: Judge,
+    policy: Floats,
+    expected: Floats,
+    columns: tuple[str, ...],
+    start: Start | None = None,
 ) -> list[GroupShare]:
-    """Who gets what in every group of the audited columns.   expected: (n, k) expected costs."""
+    """Who gets what in every group of the audited columns, and in their start and past it.
+    expected: (n, k) expected costs.
+    """
     spend = (policy[:, 1:] * expected).sum(axis=1)
     gains = judge.gains(policy)
     groups: list[GroupShare] = []
-    for column in columns:
-        codes, labels = audit_groups(log, column)
+    divided = [(column, *audit_groups(log, column)) for column in columns]
+    if start is not None:
+        past = (~start.is_new(log.table[start.column])).astype(np.int64)
+        divided.append((start.column, past, ["in their start", "past their start"]))
+    for column, codes, labels in divided:
         for code, label in enumerate(labels):
             rows = np.flatnonzero(codes == code)
             if len(rows) < 2:

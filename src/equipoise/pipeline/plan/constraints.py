@@ -17,6 +17,7 @@ from equipoise.core.errors import PlanError
 from equipoise.core.limits import Limit
 from equipoise.core.log import Log
 from equipoise.core.space import current_names
+from equipoise.core.start import Start
 from equipoise.core.suggest import nearest
 from equipoise.core.unique_text import is_nearly_unique
 from equipoise.pipeline.plan.schema import FloorPlan, GroupBudget, LimitPlan, ParityPlan, PolicyPlan
@@ -89,6 +90,14 @@ def limits_of(plan: PolicyPlan, log: Log, groups: Groups, costs: Costs) -> tuple
         closed = tuple(name for name, amount in named if amount > limit.most)
         limits.append(Limit(limit.column, limit.group, closed))
     return tuple(limits)
+
+
+def start_of(plan: PolicyPlan, log: Log) -> Start | None:
+    """How much more new units count; None where all count once."""
+    if plan.start is None:
+        return None
+    known_name("column", plan.start.column, tuple(log.table.column_names), "[policy.start]")
+    return Start(**plan.start.model_dump())
 
 
 def _floor(floor: FloorPlan, log: Log) -> Constraint:

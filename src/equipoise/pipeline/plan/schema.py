@@ -251,6 +251,15 @@ class LimitPlan(PlanTable):
     most: Amount
 
 
+class StartPlan(PlanTable):
+    """New units, by their days in a column, count more at first; see `core.start`."""
+
+    column: Annotated[str, Field(min_length=1)]
+    until: Positive
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    half_life_days: Positive
+
+
 class KeepPlan(PlanTable):
     """Assignments of the policy in force; leaving one costs ``bonus`` in the objective."""
 
@@ -278,6 +287,7 @@ class PolicyPlan(PlanTable):
     limits: Annotated[tuple[LimitPlan, ...], Strict(strict=False)] = ()
     keep: KeepPlan | None = None
     gaps: Annotated[float, Field(ge=0, lt=1)] | None = None
+    start: StartPlan | None = None
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:

@@ -217,8 +217,8 @@ def honest_policy(
         Of the intervals.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
-        group_budgets, limits, parity, lower, gaps.  A plain number for ``budget`` is per unit, for
-        ``offers`` a share of all units.
+        group_budgets, limits, parity, start, lower, gaps.  A plain number for ``budget`` is per
+        unit, for ``offers`` a share of all units.
 
     Returns
     -------
@@ -262,7 +262,7 @@ def honest_policy(
         policy=solved.policy,
         scorer=None
         if model is None
-        else ship(log, model, costs, solved, task.limits, staying_of(keys, None, log)),
+        else ship(log, model, costs, solved, task, staying_of(keys, None, log)),
         choice=solved.choice,
         shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
         values=values,

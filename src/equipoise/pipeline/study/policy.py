@@ -22,18 +22,21 @@ import numpy as np
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
+from equipoise.allocation.rule import unit_weights
 from equipoise.artifacts.costs import Costs, make_costs
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.limits import Limit, within_limits
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
+from equipoise.core.start import Start
 from equipoise.evaluation.base import student_reach
 from equipoise.pipeline.plan.constraints import (
     Groups,
     constraints_of,
     groups_of,
     limits_of,
+    start_of,
     weights_of,
 )
 from equipoise.pipeline.plan.schema import PolicyPlan
@@ -72,6 +75,10 @@ class PolicyTask:
         The order in which ties between units are broken; None for that of the rows.
     limits : tuple of Limit
         What the policy may not give to a group; `eligible` keeps them.
+    start : Start or None
+        How much more new units count; None: all count once.
+    importance : array of float, shape (n,), or None
+        By `start`.
     """
 
     effects: Effects
@@ -86,6 +93,8 @@ class PolicyTask:
     eligible: Bools | None = None
     order: Ints | None = None
     limits: tuple[Limit, ...] = ()
+    start: Start | None = None
+    importance: Floats | None = None
 
     def folds(self) -> list[Ints]:
         """The rows of each fold, in the task's order."""
@@ -108,6 +117,7 @@ class PolicyTask:
             eligible=None if self.eligible is None else self.eligible[rows],
             constraints=constraints,
             order=None,
+            importance=None if self.importance is None else self.importance[rows],
         )
 
 
@@ -145,7 +155,7 @@ def make_policy_task(
     """
     groups = groups_of(policy, log)
     costs = make_costs(policy.cost, policy.paid, log.space, log)
-    limits = limits_of(policy, log, groups, costs)
+    limits, start = limits_of(policy, log, groups, costs), start_of(policy, log)
     open_to = None if log.eligible is None else log.eligible[:, 1:]
     task = PolicyTask(
         effects=effects,
@@ -160,6 +170,8 @@ def make_policy_task(
         eligible=within_limits(limits, groups, log.cell_names[1:], open_to),
         order=log.order,
         limits=limits,
+        start=start,
+        importance=None if start is None else start.importance(log.table[start.column]),
     )
     return task, costs
 
@@ -170,6 +182,9 @@ def check_policy(policy: PolicyPlan, log: Log) -> None:
     groups = groups_of(policy, log)
     constraints_of(policy, log, groups)
     limits_of(policy, log, groups, make_costs(policy.cost, policy.paid, log.space, log))
+    start = start_of(policy, log)
+    if start is not None:
+        start.importance(log.table[start.column])
 
 
 @dataclass(frozen=True)
@@ -213,6 +228,7 @@ def solve(task: PolicyTask) -> Solved:
         lower=task.lower,
         keep=task.keep,
         eligible=task.eligible,
+        importance=task.importance,
     )
     previous = None if task.keep is None else task.keep.previous
     rows = np.arange(len(task.fold))
@@ -222,6 +238,7 @@ def solve(task: PolicyTask) -> Solved:
         cost=task.expected,
         groups=task.groups,
         previous=previous,
+        weights=unit_weights(policy, task.importance),
         units=rows,
         eligible=task.eligible,
     ).score
@@ -306,6 +323,7 @@ def _spend_on(task: PolicyTask, pricing: Ints, judged: Ints) -> float:
         cost=part.expected,
         groups=part.groups,
         previous=previous,
+        weights=unit_weights(policy, part.importance),
         units=np.arange(len(judged)),
         eligible=part.eligible,
     ).choice

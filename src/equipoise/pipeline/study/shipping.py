@@ -17,12 +17,11 @@ from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_columns import unit_columns
 from equipoise.core.errors import PlanError
-from equipoise.core.limits import Limit
 from equipoise.core.log import Log
 from equipoise.pipeline.plan.constraints import known_name
 from equipoise.pipeline.plan.operations import CadencePlan
 from equipoise.pipeline.plan.schema import PolicyPlan
-from equipoise.pipeline.study.policy import Solved
+from equipoise.pipeline.study.policy import PolicyTask, Solved
 
 
 def staying_of(policy: PolicyPlan, cadence: CadencePlan | None, log: Log) -> Staying:
@@ -78,7 +77,7 @@ def ship(
     model: Model,
     costs: Costs,
     solved: Solved,
-    limits: tuple[Limit, ...] = (),
+    task: PolicyTask,
     staying: Staying = Staying(),  # noqa: B008 - frozen
     keep: float = 0.0,
 ) -> Scorer:
@@ -94,8 +93,8 @@ def ship(
         What offers cost.
     solved : Solved
         By `solve_folds`: its rule has the prices of the rows of that fold.
-    limits : tuple of Limit, default ()
-        Of the task that was solved.
+    task : PolicyTask
+        What was solved: its limits and its start go along.
     staying : Staying, optional
         When units keep what they have.
     keep : float, default 0.0
@@ -110,8 +109,16 @@ def ship(
     id = unit_id(log) if staying.by_day or keep else log.roles.id
     policy = replace(solved.policy, keep=keep) if keep else solved.policy
     scorer = Scorer(
-        model, costs, policy, id, eligibility=log.eligibility, limits=limits, staying=staying
+        model,
+        costs,
+        policy,
+        id,
+        eligibility=log.eligibility,
+        limits=task.limits,
+        staying=staying,
+        start=task.start,
     )
     single = () if log.eligibility is None or log.eligibility.listed else log.eligibility.columns
-    known = unit_columns(log, scorer.units.groups, costs.column, id, single)
+    named = (*single, *(() if task.start is None else (task.start.column,)))
+    known = unit_columns(log, scorer.units.groups, costs.column, id, named)
     return replace(scorer, columns=known)

@@ -21,7 +21,7 @@ DEARER = 1.05  # a rival that spends so many times what the chosen policy spends
 def policy(view: View) -> Section:
     """6. Who gets what?"""
     summary = view.findings["policy"]
-    blocks: list[Block] = [_who_gets_what(view)]
+    blocks: list[Block] = [_who_gets_what(view), *_start(view)]
     if not summary["groups"]:
         blocks.append(
             Words(
@@ -76,8 +76,8 @@ def _who_gets_what(view: View) -> Block:
     )
     if summary["groups"]:
         reading += (
-            " The policy never sees a protected column: where its bars differ, features that it"
-            " does see make them differ."
+            " A column that no demand, limit or start names is never seen by the policy: where its"
+            " bars differ, features that the policy does see make them differ."
         )
     return Figure(
         title,
@@ -86,6 +86,20 @@ def _who_gets_what(view: View) -> Block:
         Table("Who gets what", columns, rows),
         view.bar_keys(),
     )
+
+
+def _start(view: View) -> list[Block]:
+    """How many count more because they are new."""
+    start = view.findings["policy"].get("start")
+    if start is None:
+        return []
+    text = (
+        f"{start['rows']:,} people are in their start, below {number(start['until'])} in"
+        f" {start['column']}. In the objective each counts {number(start['factor'])} times on the"
+        f" first day, and what is above once halves every {number(start['half_life_days'])} days:"
+        " they bid higher for the same budget. Values and spends here count everybody once."
+    )
+    return [Words(text)]
 
 
 def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[str]) -> list[str]:
