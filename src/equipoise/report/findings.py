@@ -8,7 +8,7 @@ unit.
 from __future__ import annotations
 
 import math
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
 
@@ -144,7 +144,15 @@ class GroupShare(TypedDict):
     values: dict[str, Interval]
 
 
-class Chosen(TypedDict):
+class Steered(TypedDict, total=False):
+    """What a plan may ask of a policy.  start: of `core.start.Start`, with "rows": the people in
+    theirs.
+    """
+
+    start: dict[str, Any]
+
+
+class Chosen(Steered):
     """The policy.  gap is the certificate: the share of the best possible objective that may be
     missing (0 = proven best). carried is the spend per head of units that did not set the prices,
     its interval for a large new population; null without
@@ -157,8 +165,6 @@ class Chosen(TypedDict):
     carried: Interval | None
     groups: list[GroupShare]
     profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
-    # of `core.start.Start`, and "rows": the people in their start
-    start: NotRequired[dict[str, Any]]
 
 
 class StratumShare(TypedDict):
