@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from equipoise.allocation import decide
+from equipoise.allocation import decide, scores
 from equipoise.allocation.cadence import NONE
 from equipoise.allocation.rule import unit_weights
 from equipoise.artifacts.costs import Costs
@@ -57,6 +57,7 @@ from equipoise.estimators import estimator_parts
 
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
+LOSS = 1e200  # of what is closed
 FACTS = ("chosen", "score", "expected_cost", REASON, UNTIL)  # of an assignment, beside the id
 
 
@@ -214,6 +215,39 @@ class Scorer:
         if counts is None:
             every.warn()
         return self._table(unit, choice, score, expected, past)
+
+    def worth(self, frame: Any) -> tuple[Any, Floats, Floats]:
+        """Tell what each candidate is worth to each unit before the price of the budget.
+
+        Parameters
+        ----------
+        frame : frame, (n rows)
+            Raw columns, as in the log.
+
+        Returns
+        -------
+        unit : array-like, (n,)
+            Ids or row numbers, which may repeat.
+        value : array, (n, k)
+            Less the prices of all demands but the budget; a large loss where one is closed.
+        expected : array, (n, k)
+            Expected costs, in money.
+        """
+        counts = UnitCounts(self.units)
+        table = counts.read(to_arrow(frame))
+        unit = self._unit(table, 0)
+        effects, expected, groups, _, open_to = self._facts(table, 0, _ids(unit))
+        named = zip(self.policy.demands, self.policy.prices, strict=True)
+        prices = tuple(0.0 if demand.kind == "budget" else price for demand, price in named)
+        value = scores(
+            replace(self.policy, prices=prices),
+            effects,
+            cost=expected,
+            groups=groups,
+            eligible=open_to,
+        )
+        counts.warn()
+        return unit, np.where(np.isfinite(value), value, -LOSS), expected
 
     def budget(self) -> float | None:
         """Give what may be spent per head.

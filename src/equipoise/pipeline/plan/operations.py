@@ -1,5 +1,5 @@
 """The tables of a plan for what comes before and after a policy: how strategies are brought to
-traffic, and how what runs is watched.
+traffic, how what runs is watched, and how a day's money is made to last.
 
 [search]           where new strategies are looked for, and by which rules
 [rollout]          the design and the stages: seeds, batches, who stays
@@ -7,6 +7,7 @@ traffic, and how what runs is watched.
 [monitor]          which alarms, and how many may be false
 [monitor.effects]  of effects of strategies
 [cadence]          how often whose strategy may change, and the classes that changes are counted by
+[pacing]           the price at which a day's budget lasts
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
-from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Share
+from equipoise.core.errors import InputError
+from equipoise.operations.pacing import seconds_of
+from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
 
+DAY = 86_400.0  # seconds
 Chance = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -161,3 +165,39 @@ class CadencePlan(PlanTable):
     days: dict[str, Annotated[int, Field(ge=1)]] = {}
     average_days: Annotated[int, Field(ge=1)] = 1
     keep: Amount = 0.0
+
+
+def _span(value: Any) -> Any:
+    """A span that divides a day."""
+    try:
+        span = seconds_of(value)
+    except InputError as error:
+        raise wrong('be a number > 0 with s, m or h, such as "15m"') from error
+    if not (DAY / span).is_integer():
+        raise wrong('divide a day, such as "15m"')
+    return value
+
+
+def _true(value: Any) -> Any:
+    if value is not True:
+        raise wrong("be true: an offer that could cost more than is left is never made")
+    return value
+
+
+class PacingTable(PlanTable):
+    """How a day's budget is made to last; see `operations.pacing.Pacer`.
+
+    way, every : how the price moves, and how often.   hard_stop : always true.
+    profile : a file with the share of the day's requests in each of equal slots, in order, in a
+    column ``share``, and optionally that of the spend in ``spend``.   requests : how many are
+    expected.   budget : the money of the day; absent: the policy's budget per head times the
+    requests.   time : the column with times of day; absent: [log] time.
+    """
+
+    way: Literal["resolve", "pi", "price"] = "resolve"
+    every: Annotated[str, BeforeValidator(_span)] = "15m"
+    hard_stop: Annotated[bool, BeforeValidator(_true)] = True
+    profile: str
+    requests: Positive
+    budget: Positive | None = None
+    time: str | None = None

@@ -11,8 +11,9 @@ is read.
     [supply]     how to divide a whole among categories: see `pipeline.supply`
     [ranking]    how to rank candidates for several objectives, from a log of its own: see
     `pipeline.ranking`
-    [search], [rollout], [cadence], [monitor]    how new strategies are found and come to traffic,
-    how often whose may change, and what is watched: see `pipeline.plan.operations`
+    [search], [rollout], [cadence], [monitor], [pacing]    how new strategies are found and come to
+    traffic, how often whose may change, what is watched, and how a day's money is made to last: see
+    `pipeline.plan.operations`
     [report]     title, currency, confidence level, budgets to compare
     [run]        folds, seed, bootstrap replicates, where to write
 
@@ -31,7 +32,13 @@ from equipoise.core.log import Kind
 from equipoise.core.places import expanded
 from equipoise.core.strata import SCHEMES, STRATA
 from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
-from equipoise.pipeline.plan.operations import CadencePlan, MonitorPlan, RolloutPlan, SearchPlan
+from equipoise.pipeline.plan.operations import (
+    CadencePlan,
+    MonitorPlan,
+    PacingTable,
+    RolloutPlan,
+    SearchPlan,
+)
 from equipoise.pipeline.plan.ranking import RankingPlan
 from equipoise.pipeline.plan.supply import SupplyPlan
 
@@ -386,6 +393,8 @@ class Plan(PlanTable):
         [cadence]: how often whose strategy may change, by classes of units.
     monitor : MonitorPlan
         [monitor]: what is watched by `equipoise monitor`.
+    pacing : PacingTable, optional
+        [pacing]: how `equipoise pace` makes a day's budget last.
     report : ReportPlan
         [report]: how the report looks.
     run : RunPlan
@@ -414,6 +423,7 @@ class Plan(PlanTable):
     rollout: RolloutPlan = RolloutPlan()
     cadence: CadencePlan | None = None
     monitor: MonitorPlan = MonitorPlan()
+    pacing: PacingTable | None = None
     report: ReportPlan = ReportPlan()
     run: RunPlan = RunPlan()
     base: Annotated[Path, Field(exclude=True)] = Path()
