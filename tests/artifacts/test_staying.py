@@ -35,9 +35,11 @@ WEEKLY = Staying("shop", {"000": 1, "001": 7, "002": 7}, average_days=3, gaps=0.
 DAYS = [f"2026-11-{day:02d}" for day in range(1, 10)]
 
 
-def remembered(chosen, day=date(2026, 11, 2)):
+def remembered(chosen, day=date(2026, 11, 2), ago=1):
     names = [f"u{i}" for i in range(len(chosen))]
     table = pa.table({"unit": names, "chosen": pa.array(chosen, pa.string())})
+    seen = pa.array([day.toordinal() - ago] * len(chosen), pa.int64())
+    table = table.append_column("seen", seen)
     return Memory(day, table.append_column("age", pa.array([1] * len(chosen), pa.int64())))
 
 
@@ -71,6 +73,21 @@ def test_what_stays_by_hand():
     assert daily.reasons(np.array([0, 1, 0, 0, 1, 1])).tolist() == [
         "changed", "changed", "new", "unchanged", "new", "new",
     ]  # fmt: skip
+
+
+def test_a_day_that_nobody_recorded_is_made_up_for():
+    ids, activity = np.array([f"u{i}" for i in range(200)]), np.array(["heavy"] * 200)
+    rest = (ids, activity, ("1",), None, np.zeros(200, bool), "control")
+    weekly = Staying("a", {"heavy": 7})
+    due = {
+        ago: past_of(weekly, remembered(["1"] * 200, ago=ago), *rest).fixed == -2
+        for ago in (1, 2, 3, 7)
+    }
+    assert 10 < due[1].sum() < 50 < due[3].sum()
+    days = [remembered(["1"] * 200, date(2026, 11, day)) for day in (1, 2)]
+    apart = [past_of(weekly, memory, *rest).fixed == -2 for memory in days]
+    assert due[2].tolist() == (apart[0] | apart[1]).tolist()
+    assert due[7].all()
 
 
 def test_gaps_are_counted_by_unit():

@@ -29,7 +29,13 @@ from equipoise.core.errors import InputError
 
 STREAM = 103  # of the hash that spreads a class over its days
 SPREAD = 2**31  # numbers that ids become; a whole many of any usual number of days
-UNIT, CHOSEN, AGE, MEAN = "unit", "chosen", "age", "mean "  # columns of what is known of units
+UNIT, CHOSEN, SEEN, AGE, MEAN = (
+    "unit",
+    "chosen",
+    "seen",
+    "age",
+    "mean ",
+)  # columns of what is known of units
 REASON, UNTIL = "reason", "until"  # columns of assignments
 REASONS = (
     "new", "changed", "unchanged", "kept", "no longer open", "features missing: kept",
@@ -97,13 +103,13 @@ class Memory:
     day : date
         The day that is decided.
     known : pyarrow.Table
-        ``unit`` and ``chosen`` in text; ``age`` and a column ``mean NAME`` of each averaged
-        feature where these are averaged.
+        ``unit`` and ``chosen`` in text; ``seen``, the number of the last day with the unit;
+        ``age`` and a column ``mean NAME`` of each averaged feature where these are averaged.
 
     Examples
     --------
     >>> Memory(date(2026, 11, 2), nothing_known(["visits"])).known.column_names
-    ['unit', 'chosen', 'age', 'mean visits']
+    ['unit', 'chosen', 'seen', 'age', 'mean visits']
     """
 
     day: date
@@ -128,7 +134,7 @@ def nothing_known(averaged: Sequence[str]) -> pa.Table:
     pyarrow.Table
         No rows.
     """
-    types = {UNIT: pa.string(), CHOSEN: pa.string(), AGE: pa.int64()}
+    types = {UNIT: pa.string(), CHOSEN: pa.string(), SEEN: pa.int64(), AGE: pa.int64()}
     types |= {MEAN + name: pa.float64() for name in averaged}
     return pa.schema(list(types.items())).empty_table()
 
@@ -299,7 +305,10 @@ def past_of(
     wait = np.zeros(n, np.int64)
     if staying.days and memory is not None and activity is not None:
         number = (uniform(ids, 0, STREAM) * SPREAD).astype(np.int64)
-        wait = staying.cadence().wait(activity, number, memory.day.toordinal())
+        today = memory.day.toordinal()
+        every = np.append(pc.fill_null(memory.known[SEEN], 0).to_numpy(), today)
+        since = np.where(known, every[place], today - 1) + 1  # a day that nobody recorded counts
+        wait = staying.cadence().wait(activity, number + since, 0) - (today - since)
     kept = open_to & (wait > 0)
     fixed = np.where(kept | (lacking & open_to), previous, NONE)
     fixed[lacking & ~open_to] = -1
@@ -362,6 +371,7 @@ def known_after(
     if here:
         found, age = _means(staying, memory, place, units, here)
         means[:, [names.index(name) for name in here]] = found
+    fresh[SEEN] = pa.array(np.full(len(ids), memory.day.toordinal()))
     fresh[AGE] = pa.array(age)
     fresh |= {MEAN + name: pa.array(means[:, j]) for j, name in enumerate(names)}
     absent = np.ones(memory.known.num_rows, np.bool_)

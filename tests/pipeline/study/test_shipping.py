@@ -92,6 +92,7 @@ def test_from_plan_to_days_that_keep(folder):
         ({"average_days": 0}, "average_days"),
         ({"keep": -0.5}, "keep"),
         ({"most": 3}, "most"),
+        ({"days": {}, "keep": 0.5}, r"\[cadence\] keep must come with days"),
     ],
 )
 def test_plans_that_cannot_be(folder, change, match):

@@ -61,6 +61,9 @@ def staying_of(policy: PolicyPlan, cadence: CadencePlan | None, log: Log) -> Sta
     if (staying.by_day or cadence.keep) and unit_id(log) is None:
         fix = "name the column of units, [log] id, or group where a unit has several rows"
         raise PlanError("[cadence]", "have units that days know again", "no ids", "[log]", fix)
+    if cadence.keep and not staying.by_day:
+        fix = "give days to every class of the column, 1 where it may change every day"
+        raise PlanError("[cadence] keep", "come with days", "none", "[cadence]", fix)
     if cadence.keep and policy.keep is not None:
         fix = "leave one of them out"
         raise PlanError("the bonus for staying", "be given once", "two", "[cadence] keep", fix)
