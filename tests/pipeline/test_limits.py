@@ -98,7 +98,8 @@ def test_the_value_is_that_of_the_limited_policy(limited):
         ({**LIMIT, "most": -1.0}, {}, "most"),
         (LIMIT, {"cost": None}, "say the cost of an offer, since there is a limit"),
         (LIMIT, {"cost": "age"}, "be of offers of known amounts"),
-        ({**LIMIT, "model": "own"}, {}, "model"),
+        ({**LIMIT, "model": "mine"}, {}, "model"),
+        ({"column": "minor", "group": "yes"}, {}, 'have most, or model = "own"'),
     ],
 )
 def test_a_wrong_limit_is_explained(limit, more, match):

@@ -109,6 +109,15 @@ class EstimatorMeta(MetaTable):
     format: Literal[1]
 
 
+class OwnMeta(MetaTable):
+    """A group's own model."""
+
+    column: str
+    group: str
+    estimator: EstimatorMeta
+    features: FeaturesMeta
+
+
 class ModelMeta(MetaTable):
     """A fitted model and its features."""
 
@@ -116,6 +125,7 @@ class ModelMeta(MetaTable):
     features: FeaturesMeta
     seen: dict[str, str] = {}
     columns: ColumnsMeta | None = None  # absent from what version 0.1.0 wrote
+    own: list[OwnMeta] = []  # likewise
 
 
 class EligibleMeta(MetaTable):

@@ -26,7 +26,7 @@ from equipoise.allocation.cadence import NONE
 from equipoise.allocation.rule import unit_weights
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
-from equipoise.artifacts.model import Model, model_of
+from equipoise.artifacts.model import Model, labels_of, model_of, saved_model
 from equipoise.artifacts.rebudget import rebudget_units
 from equipoise.artifacts.staying import (
     REASON,
@@ -53,7 +53,6 @@ from equipoise.core.snapshot import Snapshot, as_written, read_snapshot, write_s
 from equipoise.core.space import cell_names, former_cell_names
 from equipoise.core.start import Start
 from equipoise.core.version import __version__
-from equipoise.estimators import estimator_parts
 
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
@@ -119,6 +118,7 @@ class Scorer:
         """How units are read."""
         groups = [demand.column for demand in self.policy.demands]
         groups += [limit.column for limit in self.limits]
+        groups += [own.column for own in self.model.own]
         groups += [self.staying.column] if self.staying.days else []
         named = tuple(dict.fromkeys(name for name in groups if name is not None))
         opens = () if self.eligibility is None else self.eligibility.columns
@@ -300,13 +300,10 @@ class Scorer:
         means = table
         if self.memory is not None:
             means = with_means(self.staying, self.memory, names, table)
-        effects = self.model.effects(means)
+        groups = labels_of(table, self.units.groups)
+        effects = self.model.effects(means, groups)
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
-        groups = {
-            name: np.asarray(columns.labels(table[name]).to_pylist(), dtype=np.str_)
-            for name in self.units.groups
-        }
         open_to, past = self._open(table, start, groups), None
         if self.staying.reasons:
             lacking = gapped(self.staying, means, self.model.features.columns_)
@@ -446,7 +443,7 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
     str
         The snapshot's id.
     """
-    parts, meta = estimator_parts(scorer.model.estimator)
+    parts, meta = saved_model(scorer.model)
     policy = scorer.policy.to_json()
     parts = {
         **parts,
@@ -456,12 +453,10 @@ def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:
     about = {
         "kind": KIND,
         "version": __version__,
-        "estimator": meta,
-        "features": scorer.model.features.to_json(),
+        **meta,
         "policy": policy,
         "costs": scorer.costs.to_json(),
         "id": scorer.id,
-        "seen": dict(scorer.model.seen),
         "columns": scorer.columns.to_json(),
         "eligible": None if scorer.eligibility is None else scorer.eligibility.to_json(),
         "limits": [limit.to_json() for limit in scorer.limits],

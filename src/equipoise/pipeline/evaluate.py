@@ -25,7 +25,7 @@ def effects_of(path: Path, log: Log) -> Effects:
     the log's metrics first.
     """
     effects = (
-        read_model(path).effects(log.features)
+        read_model(path).effects(log.table)
         if path.is_dir()
         else Effects.from_table(read_table(path))
     )

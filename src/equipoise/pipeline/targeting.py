@@ -30,11 +30,12 @@ from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
 from equipoise.pipeline.findings.timetable import timetable
 from equipoise.pipeline.job import Job
+from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
-from equipoise.pipeline.study.study import Study, make_study
+from equipoise.pipeline.study.study import Study, make_study, make_task
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival
 from equipoise.report.page import render_report
 from equipoise.report.sentences import headline, risks
@@ -169,7 +170,34 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
     if task.start is not None:
         new = int(task.start.is_new(log.table[task.start.column]).sum())
         summary["start"] = {**task.start.to_json(), "rows": new}
+    if study.shared is not None:
+        summary["own_models"] = own_models(study, policy)
     return summary
+
+
+def own_models(study: Study, policy: Any) -> list[dict[str, Any]]:
+    """What each group with a model of its own gets, and what it would get by the shared one, judged
+    alike.
+    """
+    if study.shared is None:
+        return []
+    task, _ = make_task(study.plan, study.log, study.shared, study.fold)
+    by_shared = solve_folds(task).shares(len(study.effects.candidates))
+    amount = np.asarray(study.costs.amount)
+    rows_of: list[dict[str, Any]] = []
+    for column, group in own_groups(study.plan.policy):
+        rows = np.flatnonzero(study.task.groups[column] == group)
+        models = {}
+        for name, share in (("own", policy), ("shared", by_shared)):
+            gains, offers = study.judge.gains(share), share[rows, 1:]
+            models[name] = {
+                "treated": float(offers.sum(axis=1).mean()),
+                "amount": float((offers * amount).sum(axis=1).mean()),
+                "spend": float((offers * study.task.expected[rows]).sum(axis=1).mean()),
+                "values": study.judge.intervals(gains, rows)[0],
+            }
+        rows_of.append({"column": column, "group": group, "rows": len(rows), **models})
+    return rows_of
 
 
 def rivals(study: Study, policy: Any) -> list[Rival]:

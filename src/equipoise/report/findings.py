@@ -146,10 +146,12 @@ class GroupShare(TypedDict):
 
 class Steered(TypedDict, total=False):
     """What a plan may ask of a policy.  start: of `core.start.Start`, with "rows": the people in
-    theirs.
+    theirs.  own_models: of groups with models of their own, "column", "group", "rows", and under
+    "own" and "shared" what they get by each: "treated", "amount", "spend", "values".
     """
 
     start: dict[str, Any]
+    own_models: list[dict[str, Any]]
 
 
 class Chosen(Steered):

@@ -80,16 +80,25 @@ def limits_of(plan: PolicyPlan, log: Log, groups: Groups, costs: Costs) -> tuple
     """The candidates that the plan's limits close to groups: offers of more than the limit."""
     limits = []
     for limit in plan.limits:
+        labels = tuple(np.unique(groups[limit.column]).tolist())
+        known_name(f"group of {limit.column!r}", limit.group, labels, "[policy.limits]")
+        if limit.most is None:
+            limits.append(Limit(limit.column, limit.group, ()))
+            continue
         if costs.column is not None or (costs.metric is not None and not costs.probability):
             fix = 'give amounts: cost = 2.0, a table candidate = amount, or "dose"'
             got = "a cost of each row"
             raise PlanError("a limit", "be of offers of known amounts", got, "[policy.limits]", fix)
-        labels = tuple(np.unique(groups[limit.column]).tolist())
-        known_name(f"group of {limit.column!r}", limit.group, labels, "[policy.limits]")
         named = zip(log.cell_names[1:], costs.amount, strict=True)
         closed = tuple(name for name, amount in named if amount > limit.most)
         limits.append(Limit(limit.column, limit.group, closed))
     return tuple(limits)
+
+
+def own_groups(plan: PolicyPlan) -> tuple[tuple[str, str], ...]:
+    """The (column, group) that have models of their own; a unit of several has the first's."""
+    own = ((limit.column, limit.group) for limit in plan.limits if limit.model == "own")
+    return tuple(dict.fromkeys(own))
 
 
 def start_of(plan: PolicyPlan, log: Log) -> Start | None:

@@ -250,12 +250,19 @@ class ParityPlan(PlanTable):
 
 class LimitPlan(PlanTable):
     """No unit whose label in a column is that of the group gets an offer of more than ``most``, in
-    money.
+    money; with the model "own" its effects come from a model of the group's rows alone.
     """
 
     column: str
     group: Annotated[str, BeforeValidator(_label)]
-    most: Amount
+    most: Amount | None = None
+    model: Literal["own", "shared"] = "shared"
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.most is None and self.model == "shared":
+            raise wrong('have most, or model = "own", or both')
+        return self
 
 
 class StartPlan(PlanTable):
@@ -298,8 +305,9 @@ class PolicyPlan(PlanTable):
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
-        if self.cost is None and (self.budget is not None or self.group_budgets or self.limits):
-            money = "a budget" if not self.limits else "a limit"
+        limited = any(limit.most is not None for limit in self.limits)
+        if self.cost is None and (self.budget is not None or self.group_budgets or limited):
+            money = "a limit" if limited else "a budget"
             raise wrong(f"say the cost of an offer, since there is {money}")
         if self.weights is not None and not any(self.weights.values()):
             raise wrong("give some metric a weight other than 0")

@@ -10,18 +10,19 @@ fit too, since a policy's expected cost needs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from sklearn.base import clone
 
-from equipoise.artifacts.model import Model
+from equipoise.artifacts.model import Model, OwnModel, labels_of
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, PlanError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.folds import fold_ids
 from equipoise.core.log import Log
@@ -31,7 +32,10 @@ from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
 
 LEARNT_FOLDS = 5  # of a propensity's model that has no cv of its own
+OWN_ROWS = 20  # of every arm, of a group with a model of its own, in each fit
 SHIPPED = 0  # the fold whose rows set the prices, and whose model, fitted on the others, is shipped
+
+Own = Sequence[tuple[str, str]]  # (column, group) of each group with a model of its own
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,13 @@ class CrossFit:
         Of every row of the log, from the model that never saw it.
     model : Model
         The model of fold `SHIPPED`, which was fitted on the rows of the other folds.
+    shared : Effects or None, default None
+        By the model of all rows alone, where groups have models of their own.
     """
 
     effects: Effects
     model: Model
+    shared: Effects | None = None
 
 
 def extra_metrics(log: Log) -> tuple[str, ...]:
@@ -58,12 +65,14 @@ def extra_metrics(log: Log) -> tuple[str, ...]:
     return () if name is None or name in log.metrics or np.ptp(log.numbers(name)) == 0 else (name,)
 
 
-def targets(log: Log) -> pa.Table:
-    """The metrics of the one fit, as columns: the outcomes, then `extra_metrics`."""
-    return pa.table({name: log.numbers(name) for name in (*log.metrics, *extra_metrics(log))})
+def fitted_metrics(log: Log) -> tuple[str, ...]:
+    """The metrics of the one fit: the outcomes, then `extra_metrics`."""
+    return (*log.metrics, *extra_metrics(log))
 
 
-def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
+def fit_model(
+    log: Log, estimator: Any, propensity: Any = None, metrics: tuple[str, ...] | None = None
+) -> Model:
     """A clone of the estimator, fitted on all rows of a log.
 
     Parameters
@@ -74,6 +83,8 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
         Any of `equipoise.estimators`.
     propensity : array of float, shape (n, K), or a model that learns it, optional
         By default what the log knows.
+    metrics : tuple of str, optional
+        By default `fitted_metrics`.
 
     Where the log has periods, an estimator that does not use propensities, or is to learn them,
     takes weights that make the arms' shares alike in all periods.
@@ -98,7 +109,7 @@ def fit_model(log: Log, estimator: Any, propensity: Any = None) -> Model:
         weight = period_weights(log.periods, log.cells, len(log.cell_names), weight)
     model.fit(
         X,
-        targets(log),
+        pa.table({name: log.numbers(name) for name in metrics or fitted_metrics(log)}),
         treatment=log.treatment,
         propensity=probability,
         sample_weight=weight,
@@ -132,8 +143,53 @@ def with_space(estimator: Any, space: Space) -> Any:
     return model if model.space is not None else model.set_params(space=space)
 
 
+def _fit_own(log: Log, estimator: Any, propensity: Any, own: Own, model: Model) -> Model:
+    """The model with those of groups, each fitted on the group's rows of a log alone."""
+    models = []
+    for column, group in own:
+        rows = np.flatnonzero(labels_of(log.table, [column])[column] == group)
+        part = propensity[rows] if isinstance(propensity, np.ndarray) else propensity
+        fitted = fit_model(log.take(rows), estimator, part, fitted_metrics(log))
+        models.append(OwnModel(column, group, fitted))
+    return replace(model, own=tuple(models))
+
+
+def check_own(log: Log, fold: Ints, own: Own) -> None:
+    """Refuse models of groups that have too few rows of an arm to learn from.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment.
+    fold : array of int, shape (n,)
+        The fold of each row.
+    own : sequence of (column, group)
+        The groups.
+
+    Raises
+    ------
+    PlanError
+        With the rows there are and those needed.
+    """
+    for column, group in own:
+        inside = labels_of(log.table, [column])[column] == group
+        for f in np.unique(fold):
+            counts = np.bincount(log.cells[inside & (fold != f)], minlength=len(log.cell_names))
+            if counts.min() < OWN_ROWS:
+                must = f"have {OWN_ROWS} rows of every arm in each fit, which leaves out a fold"
+                got = f"{counts.min()} of {log.cell_names[int(counts.argmin())]!r}"
+                where = f"{int(inside.sum()):,} rows of {column!r} are {group!r}"
+                fix = 'bring more rows of the group, or say model = "shared"'
+                raise PlanError("a group's own model", must, got, where, fix)
+
+
 def cross_fit(
-    log: Log, estimator: Any, fold: Ints, propensity: Any = None, progress: Progress = silent
+    log: Log,
+    estimator: Any,
+    fold: Ints,
+    propensity: Any = None,
+    progress: Progress = silent,
+    own: Own = (),
 ) -> CrossFit:
     """Fit an estimator once per fold, on the rows of the other folds.
 
@@ -149,28 +205,35 @@ def cross_fit(
         By default what the log knows.
     progress : callable, optional
         Called with what is being done, the folds done, and the folds in all.
+    own : sequence of (column, group), default ()
+        Groups whose effects are by models of their rows alone.
 
     Returns
     -------
     CrossFit
         The effects of every row, and the model that ships.
     """
+    check_own(log, fold, own)
     count = int(fold.max()) + 1
-    parts, rows = [], []
+    parts, shared, rows = [], [], []
     shipped: Model | None = None
     for f in range(count):
         progress("effects", f, count)
         inside = np.flatnonzero(fold == f)
         outside = np.flatnonzero(fold != f)
         probability = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
-        model = fit_model(log.take(outside), estimator, probability)
+        others, units = log.take(outside), log.table.take(pa.array(inside))
+        alone = fit_model(others, estimator, probability)
+        model = _fit_own(others, estimator, probability, own, alone)
         shipped = model if shipped is None else shipped
-        parts.append(model.effects(log.features.take(pa.array(inside))))
+        shared.append(alone.effects(units))
+        parts.append(model.with_own(shared[-1], units))
         rows.append(inside)
     progress("effects", count, count)
     if shipped is None:
         raise InputError("the folds", "be one or more", count)
-    return CrossFit(_in_order(parts, np.concatenate(rows)), shipped)
+    order = np.concatenate(rows)
+    return CrossFit(_in_order(parts, order), shipped, _in_order(shared, order) if own else None)
 
 
 def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:

@@ -21,9 +21,10 @@ from equipoise.core.columns import free_name
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.display import Displayed, html_table
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, PlanError
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
+from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import PolicyPlan, RunPlan
 from equipoise.pipeline.study.cross_fit import (
@@ -250,6 +251,9 @@ def honest_policy(
         _same_closed(log, propensity)
     fold = log_folds(log, cv, random_state)
     model: Model | None = None
+    if effects is not None and own_groups(keys):
+        fix = "give the estimator in place of effects"
+        raise PlanError("a group's own model", "have an estimator", "effects=", "limits", fix)
     if effects is None:
         fit = _fit(log, estimator, fold, propensity, keys, random_state)
         effects, model = fit.effects, fit.model
@@ -308,7 +312,7 @@ def _fit(
     ready = with_space(estimator, log.space)
     if keys.lower > 0:
         ready = with_std_error(ready, RunPlan().replicates, seed)
-    return cross_fit(log, ready, fold, propensity)
+    return cross_fit(log, ready, fold, propensity, own=own_groups(keys))
 
 
 def _keys(policy: dict[str, Any]) -> PolicyPlan:

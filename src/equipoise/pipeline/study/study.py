@@ -15,6 +15,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
+from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.schema import Plan
@@ -53,6 +54,8 @@ class Study:
         What the policy has to meet.
     judge : Judge
         What values any policy.
+    shared : Effects or None, default None
+        By the model of all rows alone, where groups have models of their own.
     """
 
     plan: Plan
@@ -65,6 +68,7 @@ class Study:
     costs: Costs
     task: PolicyTask
     judge: Judge
+    shared: Effects | None = None
 
 
 def make_study(plan: Plan, progress: Progress = silent) -> Study:
@@ -81,10 +85,12 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
         estimator = with_std_error(estimator, plan.run.replicates, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
-    fit = cross_fit(log, estimator, fold, design.model, progress)
+    fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
     task, costs = make_task(plan, log, fit.effects, fold)
     judge = make_judge(log, fit.effects, design.propensity, costs, plan.report.level)
-    return Study(plan, log, fold, estimator, fit.effects, fit.model, design, costs, task, judge)
+    return Study(
+        plan, log, fold, estimator, fit.effects, fit.model, design, costs, task, judge, fit.shared
+    )
 
 
 def with_currency(plan: Plan, space: Space) -> Plan:

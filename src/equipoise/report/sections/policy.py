@@ -21,7 +21,7 @@ DEARER = 1.05  # a rival that spends so many times what the chosen policy spends
 def policy(view: View) -> Section:
     """6. Who gets what?"""
     summary = view.findings["policy"]
-    blocks: list[Block] = [_who_gets_what(view), *_start(view)]
+    blocks: list[Block] = [_who_gets_what(view), *_start(view), *_own_models(view)]
     if not summary["groups"]:
         blocks.append(
             Words(
@@ -100,6 +100,33 @@ def _start(view: View) -> list[Block]:
         " they bid higher for the same budget. Values and spends here count everybody once."
     )
     return [Words(text)]
+
+
+def _own_models(view: View) -> list[Block]:
+    """What groups get by their own models, beside what they would get by the shared one."""
+    groups = view.findings["policy"].get("own_models", [])
+    if not groups:
+        return []
+    columns = ["group", "people", "model", "treated", "mean amount", "spend per head"]
+    rows = [
+        [
+            f"{group['column']}: {group['group']}",
+            f"{group['rows']:,}",
+            "its own, chosen" if name == "own" else "shared, for comparison",
+            share(group[name]["treated"]),
+            number(group[name]["amount"]),
+            view.spent(group[name]["spend"]),
+            *(view.gain(m, group[name]["values"][m]) for m in view.metrics),
+        ]
+        for group in groups
+        for name in ("own", "shared")
+    ]
+    text = (
+        "These groups have models of their own, learnt from their rows alone. Beside what they get"
+        " stands what they would get if one model served everybody; both are judged by the same"
+        " held-out outcomes."
+    )
+    return [Words(text), Table("Groups with models of their own", [*columns, *view.metrics], rows)]
 
 
 def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[str]) -> list[str]:
