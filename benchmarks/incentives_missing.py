@@ -1,8 +1,8 @@
 """Missing values: what gaps in the features cost the choice of a red packet, by estimator and by
 the way gaps are filled.
 
-    world     a base and 4 schedules drawn evenly, with equal shares; one day; effects are learnt on
-              return and cost, told of 5,000 fresh users
+    world     a base and 20 schedules drawn evenly, with equal shares; one day; effects are learnt
+              on return and cost, told of 5,000 fresh users
     gaps      each of the 5 features of each user is missing with the same chance, by itself; no
               whole column or day goes missing
     value     each user gets the schedule of the largest effect on return less a price times that on
@@ -25,93 +25,29 @@ the way gaps are filled.
     <estimator>_<kind>_mark_less_mean_30   with marks less without at 30 % missing, paired by seed
     dragonnet_less_dml_30              of ``mean`` at 30 %, paired; below 0 where the net loses more
 
-Mean over seeds with 95 % Student intervals.  Quick: 3 seeds of 10,000 users, DragonNet alone of the
-nets; FULL=1: 6 seeds of 20,000 users.  The sizes were chosen on seeds 100 and 101.
+Mean over seeds with 95 % Student intervals.  Quick: 3 seeds of 10,000 users; FULL=1: 10 seeds of
+20,000 users.  Worlds and estimators: `reproduce/incentives/missing.py`.
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 from benchmarks.record import full, interval, one_thread, record, versions
 
 one_thread()
 
-import os  # noqa: E402
-from typing import Any  # noqa: E402
+from equipoise.reproduce.checkpoint import each_world  # noqa: E402
+from equipoise.reproduce.incentives.missing import (  # noqa: E402
+    NAMES,
+    SERVED,
+    TRAININGS,
+    values_left,
+)
 
-import numpy as np  # noqa: E402
-
-from benchmarks.incentives_schedules import BUDGET, at_spend  # noqa: E402
-from equipoise.core.arrays import Bools, Floats  # noqa: E402
-from equipoise.core.features import FeatureMap, matrix  # noqa: E402
-from equipoise.data import make_red_packet_world  # noqa: E402
-from equipoise.data.simulators.red_packet import draw_schedules  # noqa: E402
-from equipoise.estimators import ESTIMATORS  # noqa: E402
-from equipoise.treatments import Schedule  # noqa: E402
-
-FIRST = int(os.environ.get("FIRST", "0"))  # 100 where settings are chosen
-SEEDS = tuple(range(FIRST, FIRST + (6 if full() else 3)))
-USERS, FRESH, ARMS = (20_000 if full() else 10_000), 5_000, 4
-LINEAR = ("dml", "dml-pooled")
-NETS = ("dragonnet", "tarnet") if full() else ("dragonnet",)
-NAMES = (*NETS, *LINEAR, "x-learner")
-TRAININGS = {  # share of values missing in training, marks
-    "mean": (0.0, False),
-    "rare_mean": (0.01, False),
-    "rare_mark": (0.01, True),
-    "common_mean": (0.3, False),
-    "common_mark": (0.3, True),
-}
-SERVED = (0.0, 0.1, 0.3, 0.5)
-
-
-def gaps(shape: tuple[int, int], share: float, seed: int, part: int) -> Bools:
-    """Where values are missing, (n, features); a larger share contains a smaller one."""
-    drawn: Bools = np.random.default_rng([seed, part]).random(shape) < share
-    return drawn
-
-
-def filled(X: Floats, absent: Bools, source: Any, mean: Floats, marks: bool) -> Floats:
-    """X (n, d) with a mean where its feature is absent, and the marks beside it where asked."""
-    values = np.where(absent[:, source], mean, X)
-    return np.hstack([values, absent]) if marks else values
-
-
-def one_seed(seed: int) -> dict[str, float]:
-    """Values of every estimator, training and share in one world."""
-    drawn = draw_schedules(ARMS, np.random.default_rng([seed, 7]))
-    menu = {"base": [0.2, 2, 4.0]} | {f"s{k}": one.tolist() for k, one in enumerate(drawn)}
-    space = Schedule(menu, "ids", 1)
-    log, _ = make_red_packet_world(USERS, space, seed=seed)
-    fresh, truth = make_red_packet_world(FRESH, space, seed=seed + 10_000)
-    features = FeatureMap().fit(log.features)
-    X, Z = (matrix(features.table(part.features))[0] for part in (log, fresh))
-    columns, sources = list(features.columns_), features.sources()
-    source = np.array([columns.index(name) for name in sources])
-    text = np.array([name in features.levels_ for name in sources])
-    true = truth.effects().values[..., [0, 2]]
-    given: dict[str, Any] = {"treatment": log.treatment, "propensity": log.propensity}
-
-    def value(model: Any, served: Floats) -> float:
-        effects = model.effects(served).values
-        return 100 * at_spend(effects[..., 0], effects[..., 1], true, BUDGET)
-
-    out = {"oracle_value": 100 * at_spend(true[..., 0], true[..., 1], true, BUDGET)}
-    for training, (share, marks) in TRAININGS.items():
-        absent = gaps((USERS, len(columns)), share, seed, 11)
-        mean = np.where(absent[:, source], np.nan, X)
-        mean = np.nanmean(mean, axis=0)
-        learnt = filled(X, absent, source, mean, marks)
-        for name in NAMES:
-            model = ESTIMATORS.load(name)(space=space, random_state=seed)
-            model.fit(learnt, log.y[:, [0, 2]], **given)
-            for missing in (*SERVED, 1.0) if training == "mean" else SERVED:
-                lost, percent = gaps((FRESH, len(columns)), missing, seed, 12), round(100 * missing)
-                served = filled(Z, lost, source, mean, marks)
-                out[f"{name}_{training}_{percent}"] = value(model, served)
-                if training == "mean" and name not in LINEAR and 0 < missing < 1:
-                    raw = np.where(lost[:, source], np.where(text, 0.0, np.nan), Z)
-                    out[f"{name}_native_{percent}"] = value(model, raw)
-    return out
+SEEDS = tuple(range(10 if full() else 3))
+USERS = 20_000 if full() else 10_000
 
 
 def shares(run: dict[str, float]) -> dict[str, float]:
@@ -140,13 +76,14 @@ def show(mean: dict[str, float]) -> None:
                 print(f"{name + ' ' + training:32s}{cells}")
 
 
-def main() -> None:
-    """Learn on every seed, record."""
-    runs = []
-    for seed in SEEDS:
-        runs.append(shares(one_seed(seed)))
-        print(f"seed {seed}", flush=True)
-    figures = []
+def main(out: Path | None = None) -> None:
+    """Learn on every seed, record.   out: where a stopped run goes on."""
+
+    def say(what: str, done: int, total: int) -> None:
+        print(what, done, "of", total, file=sys.stderr, flush=True)
+
+    worlds = each_world(SEEDS, {"users": USERS}, lambda seed: values_left(seed, USERS), out, say)
+    runs, figures = [shares(world) for world in worlds], []
     for name in runs[0]:
         unit = "points" if name.endswith("value") else "share"
         against = "mean" if "_less_mean" in name else "dml" if "_less_dml" in name else ""
@@ -155,9 +92,8 @@ def main() -> None:
     for one in figures:
         if one["unit"] == "points" or "_less_" in one["name"] or one["name"].endswith("_100"):
             print(f"{one['name']:40s} {one['value']:7.3f}  [{one['low']:.3f}, {one['high']:.3f}]")
-    if FIRST == 0:
-        packages = versions("equipoise", "numpy", "torch", "lightgbm")
-        record("incentives_missing", str(__doc__), packages, list(SEEDS), figures)
+    packages = versions("equipoise", "numpy", "torch", "lightgbm")
+    record("incentives_missing", str(__doc__), packages, list(SEEDS), figures)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@
     cadence_churn_ratio        yuan moved a day and unit, features averaged over 10 days over daily
     cadence_value_loss         return lost by it, pp, at equal spend; at carry 0 and .2
 
-Settings were chosen on seeds 100 and up; figures are of seeds 0 and up.  Quick: a part of the
-seeds; FULL=1 all.
+Worlds and ways: `reproduce/incentives/`.  Settings were chosen on seeds 100 and up; figures are of
+seeds 0 and up.  Quick: a part of the seeds; FULL=1 all.
 """
 
 from __future__ import annotations
@@ -43,243 +43,54 @@ one_thread()
 
 import time  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
-from dataclasses import replace  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from equipoise.core.arrays import Floats, Ints  # noqa: E402
-from equipoise.data.simulators.red_packet import (  # noqa: E402
-    BASE,
-    ORDINARY,
-    Users,
-    days_of,
-    draw_schedules,
-    draw_users,
-    expected,
-    live,
-)
 from equipoise.operations import (  # noqa: E402
-    Cadence,
     Gain,
     Pacer,
     PacingPlan,
     RolloutRules,
     StageResults,
     advance,
-    carry_over,
     confidence_sequence,
-    effect_drift,
-    mix_drift,
-    moves,
-    stage_results,
     start_rollout,
-    traffic,
-    two_way,
 )
-from equipoise.operations.design import shares  # noqa: E402
 from equipoise.operations.pacing import WAYS  # noqa: E402
+from equipoise.reproduce.incentives import designs as design  # noqa: E402
+from equipoise.reproduce.incentives.cadence import PACES, paced_changes  # noqa: E402
+from equipoise.reproduce.incentives.monitors import cusum, delays, mix_alarms, noise_of  # noqa: E402
+from equipoise.reproduce.incentives.pacing import SHIFTS, paced_day  # noqa: E402
+from equipoise.reproduce.incentives.rollouts import (  # noqa: E402
+    at_once,
+    looked_at_daily,
+    staged,
+    tried,
+)
 
-PP = 100.0
-LOSS = 0.1
-PRICE = 0.06  # of a yuan, in returns
 Figures = list[dict[str, Any]]
-
-
-def menu(k: int, rng: np.random.Generator) -> Floats:
-    """The base and k schedules, (1 + k, 7)."""
-    base = [BASE.total, BASE.count, BASE.interval, *BASE.amount_wave, *BASE.interval_wave]
-    return np.vstack([base, draw_schedules(k, rng)])
-
-
-def day_by_day(days: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """The effects of each day."""
-    shift, presence = days_of(days, rng)
-    return list(zip(shift.tolist(), presence.tolist(), strict=True))
-
-
-# designs
-
-
-def exact_log(
-    users: Users, place: Ints, values: Floats, days: list[tuple[float, float]], carry: float
-) -> Floats:
-    """The exact probability of return of every user and day, (n, D), under a traffic plan."""
-    mind, back = users.mind, []
-    for d, today in enumerate(days):
-        now = values[place[:, d]]
-        back.append(expected(users, mind, now, today, LOSS)[:, 0])
-        mind = mind + carry * (now[:, 0] / now[:, 1] - mind)
-    return np.stack(back, axis=1)
-
-
-def true_effects(
-    users: Users, values: Floats, days: list[tuple[float, float]], carry: float, held: int
-) -> Floats:
-    """The exact effects on return, (k,), of schedules held for some days, over given days."""
-    level = np.zeros(len(values))
-    for j, one in enumerate(values):
-        settled = 1 - (1 - carry) ** held
-        mind = users.mind + settled * (one[0] / one[1] - users.mind)
-        level[j] = np.mean([expected(users, mind, one[None], d, LOSS)[:, 0].mean() for d in days])
-    return level[1:] - level[0]
-
-
-def design_errors(seed: int) -> dict[str, float]:
-    """RMSE of eight effects, pp, by design."""
-    rng = np.random.default_rng([seed, 43])
-    users, values = draw_users(4500, rng), menu(8, rng)
-    names = ["base", *(f"s{j}" for j in range(1, 9))]
-    score = users.activity + rng.normal(size=4500)
-    region = np.argsort(np.argsort(score)) // 500  # nine regions that differ
-    own = expected(users, users.mind, values[:1], ORDINARY, LOSS)[:, 0]
-    days = day_by_day(28, rng)
-
-    def rmse(plan: Ints, carry: float, truth: Floats, window: slice, pooled: bool = False) -> float:
-        back = exact_log(users, plan, values, days[: plan.shape[1]], carry)[:, window]
-        part = plan[:, window]
-        n, width = part.shape
-        epochs = two_way(
-            np.array(names)[part.ravel()],
-            np.tile(np.arange(width), n),
-            back.ravel(),
-            base="base",
-            past=np.repeat(own, width),
-        )
-        effect = (epochs.pooled if pooled else epochs.effect)[:, 0]
-        return float(PP * np.sqrt(np.mean((effect - truth) ** 2)))
-
-    bucket = 9 * region + rng.permutation(4500) % 9  # nine in each region: a square of its own
-    squares = traffic("rotate", names, 81, 27, base_share="equal", seed=seed).place[bucket]
-    coarse = traffic("rotate", names, 9, 27, base_share="equal", seed=seed).place[region]
-    held = traffic("held", names, 4500, 28, seed=seed).place
-    batch = traffic("batches", names, 4500, 28, batches=4, seed=seed).place
-    settled = true_effects(users, values, [ORDINARY], 0.2, 28)
-    plain = true_effects(users, values, days, 0.0, 0)
-    early = true_effects(users, values, days[:27], 0.0, 0)
-    return {
-        "rotation_error_no_carry": rmse(squares, 0.0, early, slice(27)),
-        "rotation_error_regions": rmse(coarse, 0.0, early, slice(27)),
-        "rotation_error_carry": rmse(squares, 0.2, settled, slice(27)),
-        "batches_error_pooled": rmse(batch, 0.0, plain, slice(28), pooled=True),
-        "batches_error_by_day": rmse(batch, 0.0, plain, slice(28)),
-        "held_late_error_carry": rmse(held, 0.2, settled, slice(14, 28)),
-    }
-
-
-def flags_carry(seed: int, carry: float) -> bool:
-    """Whether the test flags a held log of two weeks of four, drawn."""
-    rng = np.random.default_rng([seed, 44])
-    users, values = draw_users(18_000, rng), menu(8, rng)
-    place = rng.permutation(np.repeat(np.arange(9), 2000))
-    now, days = values[place], day_by_day(28, rng)
-    when = [*range(7), *range(21, 28)]
-    back = []
-    for d in when:
-        mind = users.mind + (1 - (1 - carry) ** d) * (now[:, 0] / now[:, 1] - users.mind)
-        back.append(live(users, mind, now, rng, days[d], LOSS)[:, 0])
-    unit = np.tile(np.arange(18_000), len(when))
-    log = np.tile(place, len(when)), np.repeat(when, 18_000), np.concatenate(back), unit
-    return carry_over(*log).flagged
+ERRORS = {  # figure -> row and column of the table of designs
+    "rotation_error_no_carry": f"{design.SQUARES} no carry",
+    "rotation_error_regions": f"{design.ONE_SQUARE} no carry",
+    "rotation_error_carry": f"{design.SQUARES} carry",
+    "batches_error_pooled": f"{design.POOLED} no carry",
+    "batches_error_by_day": f"{design.BY_WEEK_PAST} no carry",
+    "held_late_error_carry": f"{design.LATE} carry",
+}
 
 
 def designs() -> Iterator[dict[str, Any]]:
     """Section 4.3."""
-    errors = [design_errors(seed) for seed in range(8 if full() else 2)]
-    for name in errors[0]:
-        yield interval(name, [error[name] for error in errors], "pp")
+    errors = [design.design_errors(seed) for seed in range(8 if full() else 2)]
+    for name, score in ERRORS.items():
+        yield interval(name, [error[score] for error in errors], "pp")
     for name, carry, runs in (
         ("carry_over_power", 0.2, 100 if full() else 8),
         ("carry_over_false_rate", 0.0, 400 if full() else 10),
     ):
-        flags = [flags_carry(seed, carry) for seed in range(runs)]
+        flags = [design.flags_carry(seed, carry) for seed in range(runs)]
         yield figure(name, float(np.mean(flags)), n=runs, unit="share")
-
-
-# rollouts
-
-
-class StagedWorld:
-    """24 strategies, 4,000 new users a day, 28 days."""
-
-    def __init__(self, seed: int) -> None:
-        rng = np.random.default_rng([seed, 45])
-        self.values, self.rng, self.days = menu(24, rng), rng, day_by_day(28, rng)
-        self.names = np.array(["base", *(f"s{j}" for j in range(1, 25))])
-        crowd = draw_users(20_000, rng)
-        worth = np.array(
-            [self._net(expected(crowd, crowd.mind, v[None])).mean() for v in self.values]
-        )
-        self.worth = dict(zip(self.names, PP * (worth - worth[0]), strict=True))
-
-    @staticmethod
-    def _net(outcomes: Floats) -> Floats:
-        return np.asarray(outcomes[:, 0] - PRICE * outcomes[:, 2])
-
-    def live(self, day: int, running: tuple[str, ...]) -> tuple[Any, Ints, Floats]:
-        """A day of new users among the base and what runs: strategy, day, net return."""
-        users = draw_users(4000, self.rng)
-        place = np.searchsorted(np.cumsum(shares(len(running))), self.rng.random(4000))
-        among = np.array([0, *(int(name[1:]) for name in running)])
-        given = among[np.minimum(place, len(running))]
-        outcomes = live(users, users.mind, self.values[given], self.rng, self.days[day], LOSS)
-        return self.names[given], np.full(4000, day), self._net(outcomes)
-
-    def regret(self, pick: str) -> float:
-        """The best worth less that of a pick, pp."""
-        return max(self.worth.values()) - self.worth[pick]
-
-
-RULES = RolloutRules(
-    "base", tuple(f"s{j}" for j in range(1, 25)), every_days=4, stay=6, then=(6, 3, 3), monday=0
-)
-
-
-def staged(seed: int, pooled: bool) -> tuple[float, float, float, float]:
-    """Regret of the pick and of the best of all that were tested, and how far the pick's estimates,
-    shrunk and not, are above its worth, pp.
-    """
-    world = StagedWorld(seed)
-    state, rows = start_rollout(RULES, day=0), []
-    for day in range(28):
-        rows.append(world.live(day, state.running))
-        if (day + 1) % RULES.every_days:
-            continue
-        name, when, net = (np.concatenate(part) for part in zip(*rows, strict=True))
-        if pooled:
-            epochs = two_way(name, when, net, base="base")
-            gains = zip(epochs.pooled[:, 0], epochs.std_error[:, 0], strict=True)
-            told = {s: Gain(*map(float, g)) for s, g in zip(epochs.strategy, gains, strict=True)}
-            results = StageResults(day, told)
-        else:
-            results = stage_results(state, name, when, {"net": net}, "net")
-        state = advance(state, results)
-    every = {name: gain.effect for name, gain in results.effects.items()}
-    pick = state.candidates[0] if state.candidates else "base"
-    drawn = state.estimate.effect if state.estimate and pick != "base" else 0.0
-    over = [PP * estimate - world.worth[pick] for estimate in (drawn, every.get(pick, 0.0))]
-    return world.regret(pick), world.regret(max(every, key=lambda name: every[name])), *over
-
-
-def all_at_once(seed: int) -> float:
-    """Regret of the best of all strategies after 28 days beside each other."""
-    world = StagedWorld(seed)
-    rows = [world.live(day, RULES.seeds) for day in range(28)]
-    name, when, net = (np.concatenate(part) for part in zip(*rows, strict=True))
-    epochs = two_way(name, when, net, base="base")
-    return world.regret(epochs.strategy[int(epochs.effect[:, 0].argmax())])
-
-
-def looked_at_daily(runs: int, gain: float, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Effect, standard error and rows an arm after each of 28 days, (runs, 28)."""
-    rng = np.random.default_rng([seed, 46])
-    shift = 0.05 * rng.normal(size=(runs, 28))
-    sold = rng.binomial(1000, 0.55 + shift), rng.binomial(1000, np.minimum(0.55 + shift + gain, 1))
-    n = np.arange(1, 29) * 1000.0
-    mean = [np.cumsum(s, axis=1) / n for s in sold]
-    daily = [s / 1000 * (1 - s / 1000) * 1000 for s in sold]
-    error = np.sqrt(sum(np.cumsum(v, axis=1) for v in daily)) / n
-    return mean[1] - mean[0], error, np.broadcast_to(n, error.shape)
 
 
 def machine_replaces(runs: int, gain: float) -> float:
@@ -304,23 +115,27 @@ def machine_replaces(runs: int, gain: float) -> float:
 def rollouts() -> Iterator[dict[str, Any]]:
     """Section 4.4."""
     seeds = range(100 if full() else 4)
-    by_day = np.array([staged(seed, False) for seed in seeds])
-    pooled = np.array([staged(seed, True) for seed in seeds])
-    once = np.array([all_at_once(seed) for seed in seeds])
-    yield interval("staged_pick_regret", by_day[:, 0], "pp")
+    runs = [(staged(s, False), staged(s, True), tried(s, at_once)) for s in seeds]
+    regret, pooled, once = (np.array([one[k]["regret"] for one in runs]) for k in range(3))
+    best_pooled = np.array([one[1]["best regret"] for one in runs])
+    yield interval("staged_pick_regret", regret, "pp")
     yield interval("all_at_once_regret", once, "pp")
-    yield interval("staged_less_all_at_once", by_day[:, 0] - once, "pp")
-    yield interval("pooled_pick_regret", pooled[:, 1], "pp")
-    yield interval("pooled_stages_regret", pooled[:, 0], "pp")
+    yield interval("staged_less_all_at_once", regret - once, "pp")
+    yield interval("pooled_pick_regret", best_pooled, "pp")
+    yield interval("pooled_stages_regret", pooled, "pp")
     yield figure(
         "by_day_over_pooled",
-        float(by_day[:, 0].mean() / pooled[:, 1].mean()),
+        float(regret.mean() / best_pooled.mean()),
         unit="x",
         n=len(seeds),
     )
-    yield interval("staged_claim_gap", by_day[:, 2], "pp")
-    yield interval("staged_claim_gap_unshrunk", by_day[:, 3], "pp")
-    runs = 4000
+    yield interval("staged_claim_gap", [one[0]["claim"] for one in runs], "pp")
+    yield interval("staged_claim_gap_unshrunk", [one[0]["gap"] for one in runs], "pp")
+    yield from decisions(4000)
+
+
+def decisions(runs: int) -> Iterator[dict[str, Any]]:
+    """Rules to replace, looked at daily."""
     effect, error, n = looked_at_daily(runs, 0.0, 0)
     low, _ = confidence_sequence(effect, error, n, n_star=14_000)
     yield figure("replace_false_rate", float((low > 0).any(axis=1).mean()), unit="share", n=runs)
@@ -334,83 +149,6 @@ def rollouts() -> Iterator[dict[str, Any]]:
     yield figure("replace_median_day", float(np.median(first)), unit="days", n=runs)
     yield figure("machine_false_rate", machine_replaces(1000 if full() else 100, 0.0), unit="share")
     yield figure("machine_power", machine_replaces(1000 if full() else 100, 0.02), unit="share")
-
-
-# pacing
-
-AMOUNTS = np.array([0.2, 0.5, 1.0, 2.0])
-SHIFTS = {
-    "no_shift": (1.0, 1.0),
-    "traffic_1.5": (1.5, 1.0),
-    "traffic_0.6": (0.6, 1.0),
-    "claims_1.35": (1.0, 1.35),
-    "both_up": (1.5, 1.35),
-}
-HOUR = np.arange(1440) / 60
-PEAKS = (
-    0.15 + np.exp(-0.5 * ((HOUR - 12.5) / 2) ** 2) + 1.4 * np.exp(-0.5 * ((HOUR - 20.5) / 2) ** 2)
-)
-
-
-def request_day(
-    rng: np.random.Generator, traffic_up: float = 1.0, claims_up: float = 1.0
-) -> tuple[Ints, Floats, Floats, Floats]:
-    """About 20,000 requests: minute (n,), worth and cost as foreseen (n, 4), and what claims
-    multiply both by (n, 1), from noon on.
-    """
-    rate = 20_000 * PEAKS / PEAKS.sum() * np.where(HOUR >= 12, traffic_up, 1.0)
-    minute = np.repeat(np.arange(1440), rng.poisson(rate))
-    n = len(minute)
-    thrift, mind = rng.random(n)[:, None], 0.2 * np.exp(0.4 * rng.standard_normal(n))[:, None]
-    claim = (0.3 + 0.4 * rng.random(n))[:, None] * (1 - np.exp(-AMOUNTS / (0.6 * mind)))
-    worth = claim * 0.3 * (0.5 + thrift) * AMOUNTS / (AMOUNTS + mind)
-    return minute, worth, claim * AMOUNTS, np.where(minute >= 720, claims_up, 1.0)[:, None]
-
-
-def at_price(worth: Floats, cost: Floats, price: float) -> tuple[Floats, Floats]:
-    """Worth and cost of what each request takes at a price, (n,) each."""
-    net = worth - price * cost
-    best, rows = net.argmax(axis=1), np.arange(len(net))
-    take = net[rows, best] > 0
-    return worth[rows, best] * take, cost[rows, best] * take
-
-
-def hindsight(worth: Floats, cost: Floats, budget: float) -> tuple[float, float]:
-    """The one price that spends a budget, and what it brings."""
-    low, high = 0.0, 50.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (
-            (middle, high) if at_price(worth, cost, middle)[1].sum() > budget else (low, middle)
-        )
-    return high, float(at_price(worth, cost, high)[0].sum())
-
-
-def paced_day(seed: int, way: str, shift: str, step: int = 1) -> tuple[float, float]:
-    """Per cent of the hindsight price's worth that is lost, and the share of the budget spent."""
-    rng = np.random.default_rng([seed, 49])
-    minute, worth, cost, _ = request_day(rng)
-    budget = 0.35 * float(at_price(worth, cost, 0.0)[1].sum())
-    price, _ = hindsight(worth, cost, budget)
-    slot, spent = minute // 15, at_price(worth, cost, price)[1]
-    curve = np.bincount(slot, spent, minlength=96) / spent.sum()
-    profile = np.bincount(slot, minlength=96) / len(minute)
-    plan = PacingPlan(tuple(profile), len(minute), price, tuple(curve))
-    minute, worth, cost, up = request_day(rng, *SHIFTS[shift])
-    _, best = hindsight(worth * up, cost * up, budget)
-    pacer = Pacer(budget, plan, price * np.geomspace(1 / 30, 30, 241), way)
-    ends, brought, paid = np.searchsorted(minute, np.arange(0, 1441, step)), 0.0, 0.0
-    most = np.broadcast_to(AMOUNTS, cost.shape)
-    for t, (a, b) in enumerate(zip(ends, ends[1:], strict=False)):
-        choice = pacer.serve(worth[a:b], cost[a:b], t * step * 60.0, most[a:b])
-        hit = np.flatnonzero(choice >= 0)
-        offers = AMOUNTS[choice[hit]]
-        chance = (cost[a:b] * up[a:b])[hit, choice[hit]] / offers
-        amount = float(offers @ (rng.random(len(hit)) < chance))
-        pacer.spent(amount, t * step * 60.0, reserved=float(offers.sum()))
-        brought += float((worth[a:b] * up[a:b])[hit, choice[hit]].sum())
-        paid += amount
-    return 100 * (1 - brought / best), paid / budget
 
 
 def resolve_ms() -> tuple[float, float]:
@@ -450,90 +188,21 @@ def pacing() -> Iterator[dict[str, Any]]:
         yield figure(name, value, unit="ms", n=40_000)
 
 
-# monitors
-
-
 def monitors() -> Iterator[dict[str, Any]]:
     """Section 4.10."""
-    rng = np.random.default_rng([0, 50])
     streams = 40_000 if full() else 10_000
-    noise = rng.normal(size=(118, streams))
-    quiet = effect_drift(noise, np.ones_like(noise), streams=1).alarms
-    yield figure("effect_false_alarm", float(quiet.mean()), unit="share", n=streams)
+    noise = noise_of(0, streams)
+    yield figure("effect_false_alarm", float((cusum(noise) >= 0).mean()), unit="share", n=streams)
     for size, name in ((1.0, "effect_delay_1se"), (2.0, "effect_delay_2se")):
-        moved = noise.copy()
-        moved[28 + 45 :] += size
-        alarm = effect_drift(moved, np.ones_like(moved), streams=1).alarm - (28 + 45)
-        late = alarm[(alarm >= 0) | (alarm < -73)]
-        delay = np.where(late < 0, np.inf, late)
+        late = noise.copy()
+        late[28 + 45 :] += size
+        delay = delays(cusum(late))
         yield figure(name, float(np.median(delay)), unit="days", n=len(delay))
         yield figure(f"{name}_caught", float((delay < 45).mean()), unit="share", n=len(delay))
-    even, moved_mix = np.full(20, 0.05), np.full(20, 0.05) * 0.97
-    moved_mix[0] += 0.03
-    runs = 20_000 if full() else 5_000
-    for name, mix, count in (("mix_size", even, runs), ("mix_power_3pct", moved_mix, 1000)):
-        pairs = zip(
-            rng.multinomial(10_000, even, count), rng.multinomial(10_000, mix, count), strict=True
-        )
-        yield figure(
-            name, float(np.mean([mix_drift(*p).alarm for p in pairs])), unit="share", n=count
-        )
-
-
-# cadence
-
-CLASSES = np.array(["new", "light", "regular", "heavy"])
-READING = np.array([0.4, 0.4, 0.12, 0.12])  # a day's error of thrift and evening, by activity
-DAILY = Cadence({name: 1 for name in CLASSES})
-PACES = {
-    "daily": DAILY,
-    "weekly": Cadence({name: 7 for name in CLASSES}),
-    "by_activity": Cadence({"new": 1, "light": 1, "regular": 7, "heavy": 7}),
-    "averaged": replace(DAILY, average_days=10),
-    "averaged_and_keep": replace(DAILY, average_days=10, keep=0.01),
-}
-
-
-def foreseen(users: Users, read: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """What a model makes of features: effects on return and cost over the base, (n, k) each."""
-    usual = 0.2 * (1 + 0.15 * users.activity)
-    seen = replace(users, thrift=read[:, 0], evening=read[:, 1])
-    every = np.stack([expected(seen, usual, v[None], ORDINARY, LOSS) for v in values], axis=1)
-    return every[:, 1:, 0] - every[:, :1, 0], every[:, 1:, 2] - every[:, :1, 2]
-
-
-def paced_changes(seed: int, carry: float) -> dict[str, tuple[float, float]]:
-    """Yuan moved a day and unit, and mean return at the daily way's spend, pp, by cadence."""
-    rng = np.random.default_rng([seed, 47])
-    n, days, price = 2000, 28, 0.1
-    users, values = draw_users(n, rng), menu(12, rng)
-    true = np.column_stack([users.thrift, users.evening])
-    reads = [
-        np.clip(true + READING[users.activity][:, None] * rng.normal(size=(n, 2)), 0, 1)
-        for _ in range(days)
-    ]
-    activity, unit = CLASSES[users.activity], np.arange(n)
-    daily = [foreseen(users, read, values) for read in reads]
-    usual_cost = daily[0][1].mean(axis=0)
-    told = {}
-    for name, pace in PACES.items():
-        mind, choice, mean = users.mind, np.full(n, -2), np.zeros((n, 2))
-        moved, back, spent = [], [], []
-        for day in range(days):
-            mean = pace.averaged(mean, np.full(n, day), reads[day])
-            worth, cost = daily[day] if pace.average_days == 1 else foreseen(users, mean, values)
-            due = pace.due(activity, unit, day)
-            before, choice = choice, pace.assign(choice, worth, cost, price, due)
-            given = values[choice + 1]
-            outcome = expected(users, mind, given, ORDINARY, LOSS)
-            mind = mind + carry * (given[:, 0] / given[:, 1] - mind)
-            back.append(outcome[:, 0].mean())
-            spent.append(outcome[:, 2].mean())
-            if day:
-                parts = moves(before, choice, activity, usual_cost)
-                moved.append(sum(part["moved"] * part["units"] for part in parts) / n)
-        told[name] = float(np.mean(moved)), PP * float(np.mean(back) - price * np.mean(spent))
-    return told
+    rng, runs = np.random.default_rng([0, 53]), 20_000 if full() else 5_000
+    for name, moved, count in (("mix_size", 0.0, runs), ("mix_power_3pct", 0.03, 1000)):
+        told = mix_alarms(moved, 10_000, count, rng)
+        yield figure(name, told["alarm"], unit="share", n=count)
 
 
 def cadence() -> Iterator[dict[str, Any]]:
@@ -546,8 +215,8 @@ def cadence() -> Iterator[dict[str, Any]]:
         )
         for name in list(PACES)[1:]:
             way = "" if name == "averaged" else f"_{name}"
-            ratio = [run[name][0] / run["daily"][0] for run in runs]
-            loss = [run["daily"][1] - run[name][1] for run in runs]
+            ratio = [run[name]["moved"] / run["daily"]["moved"] for run in runs]
+            loss = [run["daily"]["value"] - run[name]["value"] for run in runs]
             yield interval(f"cadence_churn_ratio{way}{end}", ratio, "x", "daily")
             yield interval(f"cadence_value_loss{way}{end}", loss, "pp", "daily")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from equipoise.cli.source import AsJson, Quiet
+from equipoise.reproduce.incentives import FAMILIES
 
 if TYPE_CHECKING:
     from equipoise.reproduce.closed_loop import Loop
@@ -29,7 +30,9 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     what: Annotated[
         str,
-        typer.Argument(help="strata, shares, doses, ranking, short-video, live-shop or packets."),
+        typer.Argument(
+            help="strata, shares, doses, ranking, incentives, short-video, live-shop or packets."
+        ),
     ],
     data: Annotated[
         str,
@@ -45,8 +48,8 @@ def reproduce(
         typer.Option(
             "--seeds",
             min=1,
-            help="How many seeds, from 2020 on (default 3); simulators: from 0 on; short-video,"
-            " live-shop and packets: how many worlds, from 0 on (default 10).",
+            help="How many seeds, from 2020 on (default 3); simulators and incentives: from 0 on;"
+            " short-video, live-shop and packets: how many worlds, from 0 on (default 10).",
         ),
     ] = None,
     method: Annotated[
@@ -90,6 +93,17 @@ def reproduce(
             help="short-video: simulated, or rankers: two ensembles learnt in a live shop.",
         ),
     ] = "simulated",
+    tables: Annotated[
+        list[str],
+        typer.Option(
+            "--tables",
+            help=f"incentives: only these; repeat.  {', '.join(FAMILIES)}.  Default: all.",
+        ),
+    ] = [],  # noqa: B006
+    small: Annotated[
+        bool,
+        typer.Option("--small", help="incentives: a fraction of the size, to see the form."),
+    ] = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -107,6 +121,9 @@ def reproduce(
       ranking  synthetic, kuairand, movielens: ensembles of frozen base scores, HarmonRank's parts
       left out, its batch sizes and strengths; ten seconds per method and seed, kuairand half a
       minute
+      incentives   every table on schedules of red packets, designs, rollouts, search, cadence,
+      pacing and monitors, beside the figures of the reference world; three minutes a seed, of which
+      missing takes one
       short-video   a closed loop: a randomised log, HMUM learnt from it, and an A/B test against
       single strategies, fixed mixes and an oracle, in many worlds; writes report.html too
       live-shop   a closed loop of ranking: base scores and ensembles learnt from a log, and an A/B
@@ -121,11 +138,15 @@ def reproduce(
       equipoise reproduce shares --data standin-quad -m uniform -m MDP2 --seeds 10
       equipoise reproduce doses --data ihdp --seeds 10
       equipoise reproduce ranking --data synthetic --seeds 5
+      equipoise reproduce incentives --tables designs --tables monitors --seeds 8 --out tables
       equipoise reproduce short-video --seeds 10 --out loop
       equipoise reproduce short-video --strategies rankers --seeds 3 --rows 2000
       equipoise reproduce live-shop --seeds 10 --out shops
       equipoise reproduce packets --seeds 10 --out packets
     """
+    if what == "incentives":
+        build_incentives(tables, range(3 if seeds is None else seeds), out, small, json, quiet)
+        return
     if what == "packets":
         play_packets(tuple(range(10 if seeds is None else seeds)), rows, out, json, quiet)
         return
@@ -142,12 +163,11 @@ def reproduce(
         )
         play_loop(loop, out or Path("runs") / "short-video", json, quiet)
         return
-    from equipoise.cli.show import as_json, progress
+    from equipoise.cli.show import progress
     from equipoise.core.registry import Registry
     from equipoise.reproduce.strata import Settings
 
-    tables = Registry("published tables", TABLES)
-    build = tables.load(what)
+    build = Registry("published tables", TABLES).load(what)
     data = data or build.data[0]
     place = out or Path("runs") / build.folder(data, recipe)
     settings = Settings(
@@ -159,11 +179,20 @@ def reproduce(
     )
     with progress(quiet) as report:
         results = build(settings, place, path=path, progress=report)
-    if json:
-        as_json(results)
-        return
-    typer.echo((place / "results.md").read_text(encoding="utf-8"))
-    typer.echo(f"Written to {place}: results.json, results.md")
+    _told(results, place, json)
+
+
+def build_incentives(
+    tables: list[str], seeds: range, out: Path | None, small: bool, json: bool, quiet: bool
+) -> None:
+    """Build the tables of incentives and print them."""
+    from equipoise.cli.show import progress
+    from equipoise.reproduce.incentives.table import build
+
+    place = out or Path("runs") / "reproduce-incentives"
+    with progress(quiet) as report:
+        results = build(tables, seeds, place, small=small, progress=report)
+    _told(results, place, json)
 
 
 def play_loop(loop: Loop, out: Path, json: bool, quiet: bool) -> None:
@@ -217,3 +246,14 @@ def _publish(results: dict[str, Any], text: str, page: str, out: Path, json: boo
         as_json(results)
     else:
         typer.echo(f"{text}\nwritten to {out}; open {out / 'report.html'}")
+
+
+def _told(results: dict[str, Any], place: Path, json: bool) -> None:
+    """Print what was written."""
+    from equipoise.cli.show import as_json
+
+    if json:
+        as_json(results)
+        return
+    typer.echo((place / "results.md").read_text(encoding="utf-8"))
+    typer.echo(f"Written to {place}: results.json, results.md")
