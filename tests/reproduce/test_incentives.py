@@ -1,5 +1,5 @@
-"""Tables of incentives: their smallest form holds every row and column, and the rivals written for
-them do what they say.
+"""Tables of incentives: small runs of those that take a second hold every row, and the rivals
+written for them do what they say.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from equipoise.reproduce.incentives import FAMILIES, designs, monitors, pacing, 
 from equipoise.reproduce.incentives.schedules import Judged
 from equipoise.reproduce.incentives.table import build
 
-SUBSETS = ("missing", "schedules", "rollouts", "search")  # small runs leave rows out
+SUBSETS = ("missing", "rollouts", "search")  # small runs leave rows out
 REGISTRY = Registry("tables of incentives", FAMILIES)
 
 
 def test_small_tables_have_every_row_and_stand_beside_the_reference(tmp_path):
-    results = build((), range(1), tmp_path, small=True)
+    quick = [name for name in FAMILIES if name not in ("schedules", "bandit")]
+    results = build(quick, range(1), tmp_path, small=True)
     written = json.loads((tmp_path / "results.json").read_text())
     assert json.loads(json.dumps(results)) == written
-    assert sorted({table["family"] for table in written["tables"]}) == sorted(FAMILIES)
+    assert sorted({table["family"] for table in written["tables"]}) == sorted(quick)
     text = (tmp_path / "results.md").read_text()
     empty = [
         row["row"]
