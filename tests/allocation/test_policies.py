@@ -112,9 +112,14 @@ def longest(task, want, key):
 def test_policies_treat_the_longest_prefix_that_keeps_every_demand(seed):
     task = crowd(seed)
     worth = task.effects.values[:, :, 0]
-    best = np.where(worth.max(axis=1) > 0, worth.argmax(axis=1), -1)
-    choice = decide(threshold(task), task.effects).choice
-    assert choice.tolist() == np.where(longest(task, best, -worth.max(axis=1)), best, -1).tolist()
+    first = np.where(worth.max(axis=1) > 0, worth.argmax(axis=1), -1)
+    dear = worth[:, 0] == worth[:, 1]  # of equals the cheaper, where the cost is told
+    least = np.where(dear & (first >= 0), task.cost.argmin(axis=1), first)
+    treated = [longest(task, best, -worth.max(axis=1)) for best in (first, least)]
+    both = treated[0] & treated[1]
+    for best, cost in ((first, None), (least, task.cost)):
+        choice = decide(threshold(task), task.effects, cost=cost).choice
+        assert choice.tolist() == np.where(both, best, -1).tolist()
 
     draws, values = uniform(task.units, 3), []
     for a, name in enumerate("ab"):

@@ -26,9 +26,10 @@ from numpy.typing import ArrayLike
 from equipoise.allocation.budgeted import budgeted_policy
 from equipoise.allocation.constraints import Constraint, Groups
 from equipoise.allocation.hashing import draw, uniform
-from equipoise.allocation.rule import check_cost, check_effects, weighted_value
+from equipoise.allocation.rule import check_cost, check_effects, usage_of, weighted_value
 from equipoise.allocation.solve import draft_policy, expand
 from equipoise.allocation.solver.compile import Rows, compile_rows
+from equipoise.allocation.solver.problem import best_of
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
@@ -120,12 +121,13 @@ def threshold(task: Task) -> Policy:
     """The candidate of most worth where that exceeds a threshold, the lowest >= 0 that the demands
     allow.
     """
-    draft, value = task.draft(), task.value()
-    want = value.argmax(axis=1)
-    best = value[np.arange(len(value)), want]
-    count, order = _longest(task, np.where(best > 0, want, -1), -best)
-    edge = float(best[order[count]]) if count < len(order) else 0.0
-    return replace(draft, threshold=max(edge, 0.0))
+    draft, value, edge = task.draft(), task.value(), 0.0
+    # equal candidates are told apart by cost where `decide` gets one: the demands hold either way
+    for cost in (task.cost, None):
+        want, best = best_of(value, *usage_of(draft, task.effects, cost, task.groups))
+        count, order = _longest(task, np.where(best > 0, want, -1), -best)
+        edge = max(edge, float(best[order[count]]) if count < len(order) else 0.0)
+    return replace(draft, threshold=edge)
 
 
 def single(task: Task, candidate: str | None = None) -> Policy:

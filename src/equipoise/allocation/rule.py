@@ -2,8 +2,9 @@
 
     value_ia = sum_j (w_ij effect_iaj - z |w_ij| std_error_iaj)  + keep bonus
     score_ia = value_ia - penalty_ia - sum_q price table_q[code of i, a] * quantity_q[i, a]
-    choose the candidate with the largest score if it is > threshold (the first of equals), else
-    control
+    choose the candidate with the largest score if it is > threshold, else control; of equals the
+    one that uses least of what the demands count (in parts of their bounds), then the cheaper, then
+    the first
 
 A policy that had to split ties takes a little from each value by a number drawn from the unit's
 id (`solver/ties.py`), so a unit's choice is always the same.  One that version 0.1.0 made has
@@ -17,7 +18,7 @@ allocation adds up in the same order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,7 @@ from equipoise.allocation.constraints import Groups, groups_of
 from equipoise.allocation.hashing import draw, uniform
 from equipoise.allocation.solver.compile import Rows, compile_rows
 from equipoise.allocation.solver.kernels import price_all, weigh
+from equipoise.allocation.solver.problem import best_of
 from equipoise.allocation.solver.ties import break_ties, tie_chances
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
@@ -130,31 +132,55 @@ def scores(
     >>> scores(rule, effects, cost=[2.0]).tolist()
     [[2.0]]
     """
+    usage = usage_of(policy, effects, cost, groups or {})
+    return _scores(policy, effects, usage, groups or {}, previous, weights, draws, eligible)
+
+
+class Usage(NamedTuple):
+    """What candidates use: cost (n, k) or (1, k), cube (n, k, M) of effects, the columns of it that
+    count, and the rows of the demands.
+    """
+
+    cost: Floats
+    cube: Floats
+    columns: Ints
+    rows: Rows
+
+
+def usage_of(policy: Policy, effects: Effects, cost: ArrayLike | None, groups: Groups) -> Usage:
+    """What the policy's candidates use of what its demands count."""
     if effects.candidates != policy.candidates:
         raise InputError(
             "the effects' candidates", f"be the policy's, {policy.candidates}", effects.candidates
         )
     check_effects(effects)
-    groups = groups or {}
+    _check_lower(policy, effects)
+    n = len(effects)
+    money = check_cost(cost, effects.values.shape[:2])
+    rows = compile_rows(
+        policy.demands, policy.candidates, effects.metrics, groups, n, cost is not None
+    )
+    return Usage(money, *metric_quantities(effects, rows, policy.lower), rows)
+
+
+def _scores(
+    policy: Policy,
+    effects: Effects,
+    usage: Usage,
+    groups: Groups,
+    previous: Ints | None,
+    weights: Floats | None,
+    draws: Floats | None,
+    eligible: ArrayLike | None,
+) -> Floats:
+    """`scores` where the usage is known."""
     value = weighted_value(policy, effects, groups, weights)
     add_keep(value, policy.keep, previous)
     if policy.tie_penalty and draws is not None:
         value = break_ties(value, policy.tie_penalty, draws)
-    money = check_cost(cost, value.shape)
-    rows = compile_rows(
-        policy.demands, policy.candidates, effects.metrics, groups, len(value), cost is not None
-    )
-    out = np.empty_like(value)
-    cube, columns = metric_quantities(effects, rows, policy.lower)
-    price_all(
-        value,
-        money,
-        cube,
-        columns,
-        rows.table(np.asarray(policy.prices, np.float64)),
-        rows.codes,
-        out,
-    )
+    out, rows = np.empty_like(value), usage.rows
+    table = rows.table(np.asarray(policy.prices, np.float64))
+    price_all(value, usage.cost, usage.cube, usage.columns, table, rows.codes, out)
     open_to = check_eligible(eligible, out.shape)
     if open_to is not None:
         out[~open_to] = -np.inf
@@ -205,8 +231,9 @@ def decide(
 
     Notes
     -----
-    A unit gets the candidate of largest score, the first of equals, if that is above the threshold;
-    else control.
+    A unit gets the candidate of largest score if that is above the threshold, else control.  Of
+    equal candidates it gets the one that uses least of what the demands count, in parts of their
+    bounds; of these the cheapest; of these the first.
 
     Examples
     --------
@@ -248,28 +275,20 @@ def _choose(
     if policy.mode == "random":
         check_effects(effects)
         return _at_random(policy, draw(policy, len(effects), units), eligible)
-    draws = _draws(policy, len(effects), units)
+    draws, labels = _draws(policy, len(effects), units), groups or {}
+    usage = usage_of(policy, effects, cost, labels)
 
     def score_by(rule: Policy) -> Floats:
-        return scores(
-            rule,
-            effects,
-            cost=cost,
-            groups=groups,
-            previous=previous,
-            weights=weights,
-            draws=draws,
-            eligible=eligible,
-        )
+        return _scores(rule, effects, usage, labels, previous, weights, draws, eligible)
 
     score = score_by(policy)
-    usual = _best(score, policy.threshold)
+    usual = _best(score, usage, policy.threshold)
     if policy.tie_penalty:
         chance = tie_chances(score, policy.tie_penalty, draws, policy.threshold, usual.choice)
         usual = replace(usual, probability=chance)
     if policy.low_share == 0:
         return usual
-    low = _best(score_by(replace(policy, prices=policy.low_prices)), policy.threshold)
+    low = _best(score_by(replace(policy, prices=policy.low_prices)), usage, policy.threshold)
     gets_low = draws < policy.low_share
     chance = np.where(gets_low, policy.low_share, 1 - policy.low_share)
     return Decisions(
@@ -304,12 +323,11 @@ def _at_random(policy: Policy, choice: Ints, eligible: Bools | None) -> Decision
     return Decisions(choice, np.zeros(n), shares[np.arange(n), choice], np.zeros(n, np.bool_))
 
 
-def _best(score: Floats, threshold: float) -> Decisions:
+def _best(score: Floats, usage: Usage, threshold: float) -> Decisions:
     """The best candidate of each unit if it scores more than the threshold, else control.   score:
     (n, k); -inf where closed, and 0 is told where all are.
     """
-    choice = score.argmax(axis=1)
-    best = score[np.arange(len(score)), choice]
+    choice, best = best_of(score, *usage)
     choice, best = np.where(best > -np.inf, choice, -1), np.where(best > -np.inf, best, 0.0)
     return Decisions(
         np.where((choice >= 0) & (best > threshold), choice, -1),
@@ -563,13 +581,7 @@ def weighted_value(
     columns = np.array([_metric(effects, name) for name in policy.metrics], np.int64)
     n, k = effects.values.shape[:2]
     table, which = used_weights(policy, n, groups, weights)
-    if policy.lower > 0 and effects.std_error is None:
-        raise InputError(
-            "effects",
-            "have a std_error for lower > 0",
-            None,
-            fix="use an estimator that gives one, or bootstrap it",
-        )
+    _check_lower(policy, effects)
     values = np.ascontiguousarray(effects.values, np.float64)
     errors = np.ascontiguousarray(effects.std_error, np.float64) if policy.lower > 0 else values
     out = np.empty((n, k))
@@ -637,6 +649,13 @@ def check_eligible(eligible: ArrayLike | None, shape: tuple[int, ...]) -> Bools 
 def check_effects(effects: Effects) -> None:
     """Refuse effects that are not numbers, naming the row."""
     _check_all("effects", "be finite", effects.values, np.isfinite(effects.values))
+
+
+def _check_lower(policy: Policy, effects: Effects) -> None:
+    """Refuse effects without standard errors where the policy takes some off."""
+    if policy.lower > 0 and effects.std_error is None:
+        fix = "use an estimator that gives one, or bootstrap it"
+        raise InputError("effects", "have a std_error for lower > 0", None, fix=fix)
 
 
 def _check_all(what: str, must: str, values: NDArray[Any], good: Bools) -> None:

@@ -94,6 +94,11 @@ class Rows:
         return self.coefficient, self.quantity, *self._by_code
 
     @cached_property
+    def tie(self) -> Floats:
+        """What tells equal scores apart, (2 + q, G, k): usage of rows in parts of their bounds."""
+        return self.table(np.array([1 / abs(d.bound) if d.bound else 1.0 for d in self.demands]))
+
+    @cached_property
     def support(self) -> Bools:
         """Whether a row counts units of a code, (m, G)."""
         support: Bools = (self.coefficient != 0).any(axis=2)

@@ -59,6 +59,48 @@ def priced(value, cost, cube, columns, table, u, a, c):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
+def lighter(cost, cube, columns, tie, u, a, b, c):  # type: ignore[no-untyped-def]
+    """Whether a unit uses less under candidate a than under b: by the weights of ``tie`` (2 + q, G,
+    k), and where these are equal by cost.
+    """
+    i = u if cost.shape[0] > 1 else 0
+    one = tie[0, c, a] + tie[1, c, a] * cost[i, a]
+    other = tie[0, c, b] + tie[1, c, b] * cost[i, b]
+    for q in range(len(columns)):
+        one += tie[2 + q, c, a] * cube[u, a, columns[q]]
+        other += tie[2 + q, c, b] * cube[u, b, columns[q]]
+    return one < other or (one == other and cost[i, a] < cost[i, b])
+
+
+@njit(cache=True)
+def lightest(value, cost, cube, columns, table, tie, u, arm, c):  # type: ignore[no-untyped-def]
+    """Of the candidates whose score is that of ``arm``, a unit's best, the one that uses least."""
+    best = priced(value, cost, cube, columns, table, u, arm, c)
+    for a in range(value.shape[1]):
+        if priced(value, cost, cube, columns, table, u, a, c) == best and lighter(
+            cost, cube, columns, tie, u, a, arm, c
+        ):
+            arm = a
+    return arm
+
+
+@njit(cache=True)
+def best_of_scores(score, cost, cube, columns, tie, codes, arm, best):  # type: ignore[no-untyped-def]
+    """The best candidate of each unit, arm (n,), and its score, best (n,): of equals the one that
+    uses least, of these the first.
+    """
+    for u in range(score.shape[0]):
+        to = 0
+        for a in range(1, score.shape[1]):
+            if score[u, a] > score[u, to] or (
+                score[u, a] == score[u, to]
+                and lighter(cost, cube, columns, tie, u, a, to, codes[u])
+            ):
+                to = a
+        arm[u], best[u] = to, score[u, to]
+
+
+@njit(cache=True)
 def price_all(value, cost, cube, columns, table, codes, out):  # type: ignore[no-untyped-def]
     """out (n, k): `priced` for all."""
     for u in range(out.shape[0]):
@@ -77,7 +119,9 @@ def count(cost, cube, columns, u, a, c, sums):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore[no-untyped-def]
-    """The sum of the best scores; the quantities of the choices are added to ``sums``."""
+    """The sum of the best scores; the quantities of the choices, of equals the first, are added to
+    ``sums``.
+    """
     total = 0.0
     for u in range(value.shape[0]):
         best, arm = 0.0, -1
@@ -106,8 +150,8 @@ def best_of_codes(value, cost, cube, columns, table, codes, sums, totals):  # ty
 
 
 @njit(cache=True)
-def choose_all(value, cost, cube, columns, table, codes, choice, margin, sums):  # type: ignore[no-untyped-def]
-    """`best_of_all`, with the choice (n,) and its margin (n,)."""
+def choose_all(value, cost, cube, columns, table, tie, codes, choice, margin, sums):  # type: ignore[no-untyped-def]
+    """`best_of_all`, with the choice (n,), of equals the lightest, and its margin (n,)."""
     total = 0.0
     for u in range(value.shape[0]):
         best, second, arm = 0.0, -np.inf, -1
@@ -117,6 +161,8 @@ def choose_all(value, cost, cube, columns, table, codes, choice, margin, sums): 
                 best, second, arm = score, best, a
             elif score > second:
                 second = score
+        if arm >= 0 and best == second:
+            arm = lightest(value, cost, cube, columns, table, tie, u, arm, codes[u])
         choice[u], margin[u] = arm, best - second
         if arm >= 0:
             total += best

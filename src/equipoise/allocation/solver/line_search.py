@@ -71,7 +71,7 @@ def _lines(problem: Problem, prices: Floats) -> Iterator[Floats]:
 def _along(problem: Problem, result: RuleResult, score: Floats, line: Floats) -> RuleResult:
     """The best rule on a line, or the one from which it starts.   score: (n, k), by that one."""
     rule = result.rule
-    choice = choice_by(score, rule.threshold)
+    choice = choice_by(problem, score, rule.threshold)
     slope = np.empty_like(problem.value)
     table, blank = problem.rows.table(line), np.zeros_like(problem.value)
     price_all(blank, *problem.arrays()[1:], table, problem.rows.codes, slope)

@@ -18,6 +18,7 @@ from equipoise.allocation.solver.compile import Rows
 from equipoise.allocation.solver.kernels import (
     add_all,
     best_of_all,
+    best_of_scores,
     choose_all,
     measure_all,
     price_all,
@@ -79,8 +80,15 @@ class Problem:
             score[~self.eligible] = -np.inf
         return score
 
+    def best(self, score: Floats) -> tuple[Choice, Floats]:
+        """The best candidate of every unit, (n,), and its score, (n,).   score: (n, k)."""
+        return best_of(score, self.cost, self.cube, self.columns, self.rows)
+
     def evaluate(self, prices: Floats) -> tuple[float, Floats, Floats]:
         """g(prices), its subgradient bounds - usage (m,), and the usage (m,)."""
+        if not prices.any():  # where equals are many, and the lightest may keep every row
+            free = self.choose(prices)
+            return free.height, self.rows.bounds - free.usage, free.usage
         sums = np.zeros(self.sums_shape)
         total = best_of_all(*self.arrays(), self.rows.table(prices), self.rows.codes, sums)
         usage = self.rows.usage(sums)
@@ -91,7 +99,13 @@ class Problem:
         choice, margin = np.empty(len(self), np.int16), np.empty(len(self))
         sums = np.zeros(self.sums_shape)
         total = choose_all(
-            *self.arrays(), self.rows.table(prices), self.rows.codes, choice, margin, sums
+            *self.arrays(),
+            self.rows.table(prices),
+            self.rows.tie,
+            self.rows.codes,
+            choice,
+            margin,
+            sums,
         )
         return PricedChoice(
             total + float((prices * self.rows.bounds).sum()), self.rows.usage(sums), choice, margin
@@ -126,3 +140,14 @@ class PricedChoice(NamedTuple):
     usage: Floats
     choice: Choice
     margin: Floats
+
+
+def best_of(
+    score: Floats, cost: Floats, cube: Floats, columns: Ints, rows: Rows
+) -> tuple[Choice, Floats]:
+    """The best candidate of every unit, (n,), and its score, (n,): of equals the one that uses
+    least of what the rows count, then that of least cost, then the first.   score: (n, k).
+    """
+    arm, best = np.empty(len(score), np.int16), np.empty(len(score))
+    best_of_scores(score, cost, cube, columns, rows.tie, rows.codes, arm, best)
+    return arm, best

@@ -99,14 +99,14 @@ def rule_choice(problem: Problem, rule: Rule) -> Choice:
     array of int (n,)
         -1 control, else the place of a candidate.
     """
-    return choice_by(problem.scores(rule.prices), rule.threshold)
+    return choice_by(problem, problem.scores(rule.prices), rule.threshold)
 
 
-def choice_by(score: Floats, threshold: float) -> Choice:
+def choice_by(problem: Problem, score: Floats, threshold: float) -> Choice:
     """The best candidate of each unit if it scores more than the threshold, else -1, (n,).
     score: (n, k).
     """
-    arm, best = _best_of(score)
+    arm, best = problem.best(score)
     return np.where(best > threshold, arm, -1).astype(np.int16)
 
 
@@ -143,16 +143,12 @@ def keep_promise(problem: Problem, rule: Rule, start: Floats) -> RuleResult | No
     )
 
 
-def _best_of(score: Floats) -> tuple[Choice, Floats]:
-    """The best candidate of every unit, (n,), and its score, (n,)."""
-    arm = score.argmax(axis=1)
-    return arm.astype(np.int16), score[np.arange(len(score)), arm]
-
-
 def _trial(problem: Problem, prices: Floats) -> _Trial:
     """A price vector and what it makes of the units."""
     score = problem.scores(prices)
-    return _Trial(prices, *_best_of(score), *problem.measure(choice_by(score, 0.0)))
+    arm, best = problem.best(score)
+    choice = np.where(best > 0.0, arm, -1).astype(np.int16)
+    return _Trial(prices, arm, best, *problem.measure(choice))
 
 
 def _nearby(problem: Problem, rule: Rule, start: Floats) -> Iterator[Floats]:
