@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from equipoise.allocation import budget, budgeted_policy, decide, offers
 from equipoise.allocation.policies import Task, random, single, threshold
-from equipoise.allocation.rule import decide_each, decision_of, replay, weighted_value
+from equipoise.allocation.records import decision_of, replay
+from equipoise.allocation.rule import decide_each, weighted_value
 from equipoise.allocation.solve import allocate, compile_problem, expand
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError

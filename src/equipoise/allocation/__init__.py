@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from equipoise.allocation.offer_threshold import OfferPolicy as OfferPolicy
     from equipoise.allocation.offer_threshold import offer_effects as offer_effects
     from equipoise.allocation.offer_threshold import offer_policy as offer_policy
+    from equipoise.allocation.records import decision_of as decision_of
+    from equipoise.allocation.records import replay as replay
     from equipoise.allocation.rule import Decisions as Decisions
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
-    from equipoise.allocation.rule import decision_of as decision_of
-    from equipoise.allocation.rule import replay as replay
     from equipoise.allocation.rule import scores as scores
     from equipoise.allocation.share_allocation import MixDemand as MixDemand
     from equipoise.allocation.share_allocation import MixProblem as MixProblem
@@ -76,7 +76,7 @@ NAMES = {
     "constraint_from_json": "equipoise.allocation.constraints",
     "decide": "equipoise.allocation.rule",
     "decide_each": "equipoise.allocation.rule",
-    "decision_of": "equipoise.allocation.rule",
+    "decision_of": "equipoise.allocation.records",
     "expected_cost": "equipoise.allocation.switching",
     "floor": "equipoise.allocation.constraints",
     "group_budget": "equipoise.allocation.constraints",
@@ -84,7 +84,7 @@ NAMES = {
     "offer_policy": "equipoise.allocation.offer_threshold",
     "offers": "equipoise.allocation.constraints",
     "parity": "equipoise.allocation.constraints",
-    "replay": "equipoise.allocation.rule",
+    "replay": "equipoise.allocation.records",
     "scores": "equipoise.allocation.rule",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)

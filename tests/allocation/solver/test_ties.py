@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from equipoise.allocation import budget, budgeted_policy, cap, decide, decision_of, offers
 from equipoise.allocation.hashing import uniform
-from equipoise.allocation.rule import LOW_STREAM, replay
+from equipoise.allocation.records import replay
+from equipoise.allocation.rule import LOW_STREAM
 from equipoise.allocation.solver.ties import SIZE, break_ties, tie_chances, tie_penalty
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError

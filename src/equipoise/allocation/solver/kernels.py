@@ -64,8 +64,7 @@ def lighter(cost, cube, columns, tie, u, a, b, c):  # type: ignore[no-untyped-de
     k), and where these are equal by cost.
     """
     i = u if cost.shape[0] > 1 else 0
-    one = tie[0, c, a] + tie[1, c, a] * cost[i, a]
-    other = tie[0, c, b] + tie[1, c, b] * cost[i, b]
+    one, other = tie[0, c, a] + tie[1, c, a] * cost[i, a], tie[0, c, b] + tie[1, c, b] * cost[i, b]
     for q in range(len(columns)):
         one += tie[2 + q, c, a] * cube[u, a, columns[q]]
         other += tie[2 + q, c, b] * cube[u, b, columns[q]]
