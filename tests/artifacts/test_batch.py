@@ -135,6 +135,14 @@ def test_what_is_missing_or_unseen_is_counted_and_said(shipped, tmp_path, caplog
     assert caplog.text.count("units.parquet") == 3
 
 
+def test_a_gap_that_the_log_did_not_know_is_said(shipped, tmp_path):
+    age = [None] * 6 + shipped.table["age"].to_pylist()[6:]
+    _, said = scored(shipped, tmp_path, with_column(shipped.table, "age", age))
+    assert said["cautions"] == [
+        "1.00% of the units have no 'age', as every row of the log had: its mean there stands in"
+    ]
+
+
 @pytest.mark.parametrize("how", ["frame", "held", "batches", "small batches", "snapshot"])
 def test_frames_and_streams_are_counted_as_files_are(shipped, how):
     """What is most of a column is warned of once, with the counts that a file gives."""

@@ -21,6 +21,7 @@ from equipoise.estimators import (
     LinearDML,
     SLearner,
     TLearner,
+    XLearner,
     load_estimator,
     save_estimator,
 )
@@ -296,3 +297,21 @@ def test_what_else_answers_no_rows(experiment):
     assert Clusters(n_clusters=2).fit(world.X).predict(none).shape == (0,)
     linear = LinearDML().fit(world.X, world.y, treatment=world.cell)
     assert linear.contrast(none, 0).values.shape == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "learner", [SLearner(TREES), TLearner(TREES), DRLearner(TREES, TREES), XLearner(TREES, TREES)]
+)
+def test_a_gap_that_fit_did_not_know_is_taken_for_the_mean(learner):
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(5, 1, (600, 3)), np.arange(600) % 2
+    X[::7, 2] = np.nan  # gaps of fit teach
+    y = t * X[:, 0] + rng.normal(size=600)
+    fitted = learner.fit(X, y, treatment=t)
+    gaps, filled = X[:4].copy(), X[:4].copy()
+    gaps[1, 0], filled[1, 0] = np.nan, fitted.usual_[0]
+    gaps[2, 1], filled[2, 1] = np.nan, fitted.usual_[1]
+    gaps[3, 2] = filled[3, 2] = np.nan
+    np.testing.assert_array_equal(fitted.effects(gaps).values, fitted.effects(filled).values)
+    assert abs(fitted.usual_[0] - X[:, 0].mean()) < 1e-6
+    assert np.isnan(fitted.usual_[2])

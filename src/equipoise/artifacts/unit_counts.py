@@ -114,7 +114,17 @@ class UnitCounts:
         list of str
             Empty where there is nothing to say.
         """
-        return list(self._cautions().values())
+        return [*self._cautions().values(), *self._filled()]
+
+    def _filled(self) -> list[str]:
+        """The features that some units lack though every row of the log had them."""
+        usual, levels = self._reader.columns.missing, self._reader.features.levels_
+        return [
+            f"{self.share(count):.2%} of the units have no {name!r}, as every row of the log had:"
+            f" its mean there stands in"
+            for name, count in self.missing.items()
+            if 0 < self.share(count) <= MOST and usual.get(name, 1.0) == 0 and name not in levels
+        ]
 
     def warn(self) -> None:
         """Say each caution once, as a `UnitsWarning`, where there are units enough to tell."""

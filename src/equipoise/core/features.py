@@ -457,11 +457,16 @@ class FittedColumns:
         How many.
     encoding_ : dict or None
         Where fit saw columns of text: their `FeatureMap`, as plain JSON.
+    usual_ : array, (d',), or None
+        What a later row's missing value is taken for: the mean of fit (to 7 digits, so that the
+        order of rows is no matter), NaN in columns where fit had gaps of their own to learn from.
+        A tree that never saw a gap would take it for 0.
     """
 
     feature_names_in_: NDArray[Any]
     n_features_in_: int
     encoding_: dict[str, Any] | None = None  # absent from what version 0.1.0 saved
+    usual_: Floats | None = None  # likewise
 
     def _fit_columns(self, X: Any) -> tuple[Floats, tuple[str, ...]]:
         """Remember the columns of X; give them as numbers, (n, d'), with the encoded names."""
@@ -471,9 +476,22 @@ class FittedColumns:
         columns = names if encoding is None else encoding.columns_
         self.feature_names_in_ = np.asarray(columns, dtype=object)
         self.n_features_in_ = len(columns)
+        with np.errstate(all="ignore"):  # what is wrong with a column is told by others
+            mean = values.sum(axis=0) / max(len(values), 1)
+            self.usual_ = mean.astype(np.float32).astype(np.float64)
         return values, names
 
     def _as_fitted(self, X: Any) -> Floats:
+        """X as numbers, (n, d'), with its columns in the order of fit, and means of fit where a
+        column has gaps that fit did not have.
+        """
+        values, usual = self._in_order(X), self.usual_
+        if usual is None or usual.shape != values.shape[1:]:
+            return values
+        gap = np.isnan(values) & np.isfinite(usual)
+        return np.where(gap, usual, values) if gap.any() else values
+
+    def _in_order(self, X: Any) -> Floats:
         """X as numbers, (n, d'), with its columns in the order of fit."""
         if self.encoding_ is not None:
             return matrix(FeatureMap.from_json(self.encoding_).table(X))[0]

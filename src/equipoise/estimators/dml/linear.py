@@ -412,6 +412,7 @@ class LinearDML(EffectEstimator):
             normal.scale,
             layout.slots,
         )
+        self.usual_ = sums.centre
         self.theta_ = passes.spread_out(normal.theta, layout.slots, p, layout.q)
         q = 1 + len(sums.centre)
         total = np.hstack([sums.grams.sum(axis=0)[:q, :q], control])
@@ -429,8 +430,6 @@ class LinearDML(EffectEstimator):
         """Values, baseline and standard errors, if any, against ``base`` (1, p) or (n, p), in
         standard units.
         """
-        if not np.isfinite(X.sum()):  # what a later unit lacks is taken for the mean of fit
-            X = np.where(np.isnan(X), self.centre_, X)
         every = standardise(X, self.centre_, self.scale_)
         z = every[self.modifiers_]
         a = self._encode(treatment) / self.encoding_scale_
