@@ -8,6 +8,9 @@ their squares and products), two metrics, record batches of 50,000 rows.
                                 Gram matrix of the same 9 x 21 columns and their moments
     schedule_dml_over_dml       the same over fit_batches of `LinearDML`, with standard errors
     schedule_choice_seconds     the choice of penalties alone; own deviations: 30 x 21 columns
+    rollout_next_seconds        `equipoise rollout next` by a log of as many rows: four days of its
+                                first stage, files read and written
+    monitor_seconds             `equipoise monitor` of as many rows: 40 days
 
 CPU time of the process, one thread, contenders in turn, ratios of medians with the range of the
 rounds' own ratios.  Quick: 200,000 rows, 3 rounds; FULL=1: 1,000,000 rows, 5 rounds.
@@ -22,15 +25,22 @@ one_thread()
 import statistics  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from tempfile import TemporaryDirectory  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 
 from equipoise.estimators import LinearDML, PooledDML  # noqa: E402
 from equipoise.estimators.dml import gram, passes, penalties  # noqa: E402
 from equipoise.estimators.dml.batches import Source  # noqa: E402
-from equipoise.treatments import Arms  # noqa: E402
+from equipoise.pipeline.monitor.run import monitor  # noqa: E402
+from equipoise.pipeline.rollout.run import start, take_step  # noqa: E402
+from equipoise.treatments import Arms, read_menu  # noqa: E402
+
+PLAN = Path(__file__).parents[1] / "examples" / "packets.toml"
 
 ROWS, ROUNDS = (1_000_000, 5) if full() else (200_000, 3)
 FEATURES, SCHEDULES, BATCH, SEED = 20, 21, 50_000, 0
@@ -103,6 +113,63 @@ def choice(own: int) -> float:
     return time.process_time() - began
 
 
+def daily_rows(units: Any, days: Any, strategies: Any) -> pa.Table:
+    """Rows of the example's log, with outcomes that nothing moves."""
+    rng = np.random.default_rng(SEED)
+    n = len(units)
+    some = rng.random((n, 3))
+    columns = {"user": units, "day": days, "strategy": strategies, "thrift": some[:, 0]}
+    columns |= {"back": (some[:, 1] < 0.5).astype(float), "cost": some[:, 2]}
+    columns |= {
+        "evening": some[:, 1],
+        "activity": np.array(["light", "heavy"])[rng.integers(2, size=n)],
+    }
+    return pa.table({**columns, "minor": np.where(some[:, 0] < 0.1, "yes", "no")})
+
+
+def rollout_next(folder: Path) -> float:
+    """CPU seconds of one step of a rollout."""
+    units = np.array([f"u{i:07d}" for i in range(ROWS // 4)])
+    pq.write_table(pa.table({"user": units}), folder / "users.parquet")
+    traffic = start(PLAN, folder / "users.parquet", "0", folder / "rollout").traffic
+    if traffic is None:
+        raise RuntimeError("a rollout begins with traffic")
+    names = np.array(traffic.strategies)
+    logs = [
+        daily_rows(traffic.units, np.full(len(units), day), names[traffic.place[:, j]])
+        for j, day in enumerate(traffic.days)
+    ]
+    pq.write_table(pa.concat_tables(logs), folder / "log.parquet")
+    began = time.process_time()
+    take_step(folder / "rollout", folder / "log.parquet")
+    return time.process_time() - began
+
+
+def watched(folder: Path) -> float:
+    """CPU seconds of a monitor."""
+    units, rng = np.array([f"u{i:07d}" for i in range(ROWS // 40)]), np.random.default_rng(SEED)
+    names = np.array(list(read_menu(PLAN.with_name("packets_menu.csv"))))
+    logs = [
+        daily_rows(
+            units, np.full(len(units), day), names[rng.integers(len(names), size=len(units))]
+        )
+        for day in range(40)
+    ]
+    pq.write_table(pa.concat_tables(logs), folder / "days.parquet")
+    began = time.process_time()
+    monitor(PLAN, folder / "days.parquet", folder / "watched")
+    return time.process_time() - began
+
+
+def of_files() -> list[dict[str, Any]]:
+    """Figures of what reads and writes files."""
+    with TemporaryDirectory() as place:
+        seconds = {"rollout_next": rollout_next(Path(place)), "monitor": watched(Path(place))}
+    return [
+        figure(f"{name}_seconds", value, unit="CPU s", n=ROWS) for name, value in seconds.items()
+    ]
+
+
 def main() -> None:
     """Time in turn, record."""
     every = contenders(log())
@@ -138,6 +205,7 @@ def main() -> None:
                 n=own,
             )
         )
+    figures += of_files()
     protocol = " ".join((__doc__ or "").split())
     record("incentives_speed", protocol, versions("equipoise", "numpy", "numba"), [SEED], figures)
     for one in figures:
