@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.curves import toc_curve as toc_curve
     from equipoise.evaluation.data import EvaluationData as EvaluationData
     from equipoise.evaluation.data import evaluation_data as evaluation_data
+    from equipoise.evaluation.effect_losses import EffectLoss as EffectLoss
+    from equipoise.evaluation.effect_losses import effect_loss as effect_loss
     from equipoise.evaluation.off_policy import PolicyValue as PolicyValue
     from equipoise.evaluation.off_policy import dr as dr
     from equipoise.evaluation.off_policy import ips as ips
@@ -81,6 +83,10 @@ if TYPE_CHECKING:
     from equipoise.evaluation.sensitivity import with_harm as with_harm
     from equipoise.evaluation.shift import ShiftValue as ShiftValue
     from equipoise.evaluation.shift import shift_value as shift_value
+    from equipoise.evaluation.small_weights import ShrunkDR as ShrunkDR
+    from equipoise.evaluation.small_weights import SwitchDR as SwitchDR
+    from equipoise.evaluation.small_weights import dm as dm
+    from equipoise.evaluation.small_weights import sndr as sndr
     from equipoise.evaluation.sorting import RankedScores as RankedScores
     from equipoise.evaluation.sorting import sort_scores as sort_scores
     from equipoise.evaluation.strata import Audience as Audience
@@ -132,6 +138,8 @@ FILES = {
     "curves": ("Curve", "gain_curve", "toc_curve"),
     "data": ("EvaluationData", "evaluation_data"),
     "sorting": ("RankedScores", "sort_scores"),
+    "effect_losses": ("EffectLoss", "effect_loss"),
+    "small_weights": ("ShrunkDR", "SwitchDR", "dm", "sndr"),
     "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
     "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),
     "baselines": ("constant_policy", "random_at_equal_spend", "top_share"),
