@@ -66,8 +66,8 @@ def score(
     With --journal and --day the units, the policy and what it decided are recorded, so that
     `equipoise replay` can decide the day again and say what changed from one day to another.  Of a
     plan with [cadence], units keep what the journal's last day gave them until their class is up
-    for change; with [policy] gaps, so do units that miss most features (else they get control).
-    Each row then has a reason, and the day until which it is kept.
+    for change; with [policy] most_missing, so do units that miss more features (else
+    they get control).  Each row then has a reason, and the day until which it is kept.
 
     \b
     Example:

@@ -196,7 +196,7 @@ class Clusters(FittedColumns, ClusterMixin, BaseEstimator):  # type: ignore[misc
 
     def _features(self, X: Any) -> Floats:
         check_is_fitted(self, "seats_")
-        values = self._as_fitted(X)
+        values = self._in_order(X)
         complete(values, self._encoded_names)
         return values
 

@@ -33,7 +33,7 @@ name = "t-learner"
 params = { outcome_model = { n_estimators = 5 } }
 
 [policy]
-gaps = 0.5
+most_missing = 0.5
 
 [cadence]
 column = "town"

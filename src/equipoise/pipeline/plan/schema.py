@@ -284,8 +284,8 @@ class KeepPlan(PlanTable):
 class PolicyPlan(PlanTable):
     """What the policy is for, what it costs, and what it must obey.
 
-    gaps : the most of a unit's features that may be missing where it is scored, in [0, 1); above it
-    nothing is decided: it keeps what a journal says that it had, else gets control.
+    most_missing : the most of a unit's features that may be missing where it is scored, in [0, 1);
+    above it nothing is decided: it keeps what a journal says that it had, else gets control.
     """
 
     weights: dict[str, Amount] | None = None
@@ -300,7 +300,7 @@ class PolicyPlan(PlanTable):
     parity: Annotated[tuple[ParityPlan, ...], Strict(strict=False)] = ()
     limits: Annotated[tuple[LimitPlan, ...], Strict(strict=False)] = ()
     keep: KeepPlan | None = None
-    gaps: Annotated[float, Field(ge=0, lt=1)] | None = None
+    most_missing: Annotated[float, Field(ge=0, lt=1)] | None = None
     start: StartPlan | None = None
 
     @model_validator(mode="after")

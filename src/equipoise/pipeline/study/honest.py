@@ -218,8 +218,8 @@ def honest_policy(
         Of the intervals.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
-        group_budgets, limits, parity, start, lower, gaps.  A plain number for ``budget`` is per
-        unit, for ``offers`` a share of all units.
+        group_budgets, limits, parity, start, lower, most_missing.  A plain number for ``budget`` is
+        per unit, for ``offers`` a share of all units.
 
     Returns
     -------

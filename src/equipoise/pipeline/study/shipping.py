@@ -30,7 +30,7 @@ def staying_of(policy: PolicyPlan, cadence: CadencePlan | None, log: Log) -> Sta
     Parameters
     ----------
     policy : PolicyPlan
-        Of which ``gaps`` counts.
+        Of which ``most_missing`` counts.
     cadence : CadencePlan or None
         How often whose strategy may change.
     log : Log
@@ -47,9 +47,12 @@ def staying_of(policy: PolicyPlan, cadence: CadencePlan | None, log: Log) -> Sta
         Where classes have no days, or days no class, or the log does not name its units.
     """
     if cadence is None:
-        return Staying(gaps=policy.gaps)
+        return Staying(gaps=policy.most_missing)
     staying = Staying(
-        cadence.column if cadence.days else None, cadence.days, cadence.average_days, policy.gaps
+        cadence.column if cadence.days else None,
+        cadence.days,
+        cadence.average_days,
+        policy.most_missing,
     )
     if cadence.days:
         known_name("[cadence] column", cadence.column, tuple(log.table.column_names), "the log")
