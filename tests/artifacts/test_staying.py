@@ -30,6 +30,7 @@ from equipoise.artifacts.staying import (
 )
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
+from equipoise.core.limits import Limit
 
 WEEKLY = Staying("shop", {"000": 1, "001": 7, "002": 7}, average_days=3, gaps=0.4)
 DAYS = [f"2026-11-{day:02d}" for day in range(1, 10)]
@@ -175,6 +176,23 @@ def test_features_are_means_of_the_last_days(weekly, tmp_path):
         last.assignments()["chosen"].to_pylist()
     )
     assert same[decided].all()
+
+
+def test_a_limit_looks_at_today_where_its_column_is_averaged(shipped, tmp_path):
+    """A unit that joins the group today is in it, whatever the mean of its days says."""
+    limits = (Limit("member", "true", ("1",)),)
+    limited = replace(shipped.scorer, limits=limits, staying=Staying(average_days=3))
+    write_scorer(tmp_path / "policy", limited, plan="")
+    for number, day in enumerate(DAYS[:2]):
+        table = pq.read_table(day_file(tmp_path, number))
+        member = np.arange(300) % 2 == number
+        place = table.column_names.index("member")
+        file = tmp_path / f"members{number}.parquet"
+        pq.write_table(table.set_column(place, "member", pa.array(member)), file)
+        record_day(tmp_path / "days", day, tmp_path / "policy", file)
+    chosen = np.array(read_day(tmp_path / "days", DAYS[1]).assignments()["chosen"].to_pylist())
+    assert (chosen[member] == "0").all()
+    assert (chosen[~member] == "1").any()
 
 
 def test_absent_units_are_known_again(weekly, tmp_path):

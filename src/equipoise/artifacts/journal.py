@@ -334,8 +334,7 @@ def _known_after(last: Day, staying: Staying, nothing: pa.Table) -> pa.Table:
     features that were not averaged before begin with that day.
     """
     before, assigned = last.memory(), last.assignments()
-    scorer = read_artifact(last.policy)
-    id = scorer.id if isinstance(scorer, Scorer) and not last.number_rows else None
+    id = None if last.number_rows else read_snapshot(last.policy).meta.get("id")
     if id is None or CHOSEN not in assigned.column_names:
         return nothing
     known = nothing

@@ -201,13 +201,14 @@ class Scorer:
         unit = self._unit(table, 0)
         if self.id is not None:
             refuse_repeated(unit, self.id)
-        effects, expected, groups, past, open_to = self._facts(table, 0, _ids(unit))
+        ids = _ids(unit)
+        effects, expected, groups, past, open_to = self._facts(table, 0, ids)
         choice, score = rebudget_units(
             self.policy,
             effects,
             expected,
             groups,
-            _ids(unit),
+            ids,
             open_to,
             past,
             self._importance(table, 0),
@@ -274,7 +275,8 @@ class Scorer:
 
     def _assign(self, table: pa.Table, start: int) -> pa.Table:
         unit = self._unit(table, start)
-        effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
+        ids = _ids(unit)
+        effects, expected, groups, past, open_to = self._facts(table, start, ids)
         decisions = decide(
             self.policy,
             effects,
@@ -282,7 +284,7 @@ class Scorer:
             groups=groups,
             previous=None if past is None else past.previous,
             weights=unit_weights(self.policy, self._importance(table, start)),
-            units=_ids(unit),
+            units=ids,
             eligible=open_to,
         )
         choice = decisions.choice
@@ -296,8 +298,8 @@ class Scorer:
         """What the rule is applied to: the effects, the expected costs (n, k), the labels of the
         columns it names, what of the past stays, and what is open, (n, k).
         """
-        names = np.asarray(ids).astype(np.str_)
         means = table
+        names = ids.astype(np.str_) if self.staying.reasons else ids  # by which units are known
         if self.memory is not None:
             means = with_means(self.staying, self.memory, names, table)
         groups = labels_of(table, self.units.groups)

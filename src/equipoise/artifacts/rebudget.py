@@ -15,6 +15,7 @@ from equipoise.allocation.cadence import NONE
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
 from equipoise.allocation.rule import add_keep, unit_weights, weighted_value
 from equipoise.allocation.solve import compile_problem, expand, solve_problem
+from equipoise.allocation.solver.prefix import holds
 from equipoise.artifacts.staying import Past
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
@@ -116,18 +117,16 @@ def _beside(
     )
     free = past.fixed == NONE
     used = problem.measure(np.where(free, -1, past.fixed).astype(np.int16))[1]
-    choice = past.fixed.copy()
-    left = problem.rows.bounds - used
-    if not free.any():
-        return choice if (left >= 0).all() else None
-    part = problem.take(np.flatnonzero(free))
-    part = replace(part, rows=replace(part.rows, bounds=left))
-    try:
-        solution = solve_problem(part, TOLERANCE, np.array(rule.prices), "auto")
-    except InfeasibleError:
-        return None
-    choice[free] = solution.choice
-    return choice
+    choice = past.fixed.astype(np.int16)
+    if free.any():
+        part = problem.take(np.flatnonzero(free))
+        part = replace(part, rows=replace(part.rows, bounds=problem.rows.bounds - used))
+        try:
+            choice[free] = solve_problem(part, TOLERANCE, np.array(rule.prices), "auto").choice
+        except InfeasibleError:
+            return None
+    usage = problem.measure(choice)[1]  # of both together, exactly: a difference is rounded
+    return choice.astype(np.int64) if holds(problem, usage) else None
 
 
 def demands_on(policy: Policy, groups: Groups) -> list[Constraint]:

@@ -115,6 +115,12 @@ class Memory:
     day: date
     known: pa.Table
 
+    @property
+    def averaged(self) -> list[str]:
+        """The features that have means."""
+        means = (name for name in self.known.column_names if name.startswith(MEAN))
+        return [name.removeprefix(MEAN) for name in means]
+
     def places(self, ids: NDArray[Any]) -> Ints:
         """The row of each unit in what is known, (n,), -1 where it is new."""
         found = pc.index_in(pa.array(ids.tolist(), pa.string()), value_set=self.known[UNIT])
@@ -165,8 +171,7 @@ def with_means(staying: Staying, memory: Memory, ids: NDArray[Any], table: pa.Ta
     pyarrow.Table
         The same with means in the columns that memory has.
     """
-    names = [name.removeprefix(MEAN) for name in memory.known.column_names if MEAN in name[:5]]
-    names = [name for name in names if name in table.column_names]
+    names = [name for name in memory.averaged if name in table.column_names]
     if not names:
         return table
     means, _ = _means(staying, memory, memory.places(ids), table, names)
@@ -364,7 +369,7 @@ def known_after(
         undecided = pc.equal(assigned[REASON], REASONS[_code("features missing: control")])
         chosen = pc.if_else(undecided, pa.scalar(None, pa.string()), chosen)
     fresh = {UNIT: pa.array(ids.tolist(), pa.string()), CHOSEN: chosen}
-    names = [name[len(MEAN) :] for name in memory.known.column_names if name.startswith(MEAN)]
+    names = memory.averaged
     here = [name for name in names if name in units.column_names]
     age = np.ones(len(ids), np.int64)
     means = np.full((len(ids), len(names)), np.nan)

@@ -94,9 +94,17 @@ def dr(policy: Decisions, rows: EvaluationData) -> Floats:
     >>> policy_value([0, 0, 0, 0], rows, method=dr).rows[:, 0].tolist()
     [5.5, 5.5, 4.5, 6.5]
     """
+    level, ratio, miss = dr_parts(policy, rows)
+    return rows.zero + (level + ratio[:, None] * miss)
+
+
+def dr_parts(policy: Decisions, rows: EvaluationData) -> tuple[Floats, Floats, Floats]:
+    """The model's level under the policy, (n, m), the weights pi_ic / e_ic, (n,), and what the
+    model misses of each row, (n, m); levels less `EvaluationData.zero`.
+    """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
     miss = rows.near_y - Decisions(rows.cell).mean_level(rows.near_levels)
-    return rows.zero + (policy.mean_level(rows.near_levels) + ratio[:, None] * miss)
+    return policy.mean_level(rows.near_levels), ratio, miss
 
 
 def ips(policy: Decisions, rows: EvaluationData) -> Floats:
@@ -167,16 +175,21 @@ def snips(policy: Decisions, rows: EvaluationData) -> Floats:
     [5.5]
     """
     ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
+    return rows.zero + self_normalised(rows, ratio, rows.near_y, "dr")
+
+
+def self_normalised(rows: EvaluationData, ratio: Floats, y: Floats, other: str) -> Floats:
+    """The mean of y by weights over their sum, linearised, (n, m).   ratio: (n,); y: (n, m);
+    other: the method to use where no weight is above 0.
+    """
     mass = rows.weight @ ratio
     if mass == 0:
-        fix = "use dr, which needs no row to follow the policy"
-        raise InputError(
-            "the log", "hold a row treated as the policy would treat it", "none", fix=fix
-        )
-    y = rows.near_y
+        fix = f"use {other}, which needs no row to follow the policy"
+        what, must = "the log", "hold a row treated as the policy would treat it"
+        raise InputError(what, must, "none", fix=fix)
     value = (rows.weight * ratio) @ y / mass
     scale = (ratio * (rows.weight.sum() / mass))[:, None]
-    return np.asarray(rows.zero + (value + scale * (y - value)))
+    return np.asarray(value + scale * (y - value))
 
 
 @dataclass(frozen=True)

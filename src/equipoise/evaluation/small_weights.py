@@ -23,7 +23,7 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 from equipoise.evaluation.data import EvaluationData
-from equipoise.evaluation.off_policy import Decisions
+from equipoise.evaluation.off_policy import Decisions, dr_parts, self_normalised
 
 GRID = 20  # thresholds or strengths that are tried
 
@@ -88,15 +88,8 @@ def sndr(policy: Decisions, rows: EvaluationData) -> Floats:
     >>> policy_value([0, 0, 0, 0], rows, method=sndr).estimates.value.tolist()
     [5.5]
     """
-    level, ratio, miss = _parts(policy, rows)
-    mass = rows.weight @ ratio
-    if mass == 0:
-        fix = "use dm, which needs no row to follow the policy"
-        what, must = "the log", "hold a row treated as the policy would treat it"
-        raise InputError(what, must, "none", fix=fix)
-    mean = (rows.weight * ratio) @ miss / mass
-    scale = (ratio * (rows.weight.sum() / mass))[:, None]
-    return np.asarray(rows.zero + level + mean + scale * (miss - mean))
+    level, ratio, miss = dr_parts(policy, rows)
+    return rows.zero + (level + self_normalised(rows, ratio, miss, "dm"))
 
 
 @dataclass(frozen=True)
@@ -169,15 +162,6 @@ def _shrunk(weight: Floats, strength: float) -> Floats:
     return weight / (1 + np.square(weight) / strength) if strength else np.zeros_like(weight)
 
 
-def _parts(policy: Decisions, rows: EvaluationData) -> tuple[Floats, Floats, Floats]:
-    """The model's level under the policy, (n, m), the weights, (n,), and what the model misses of
-    each row, (n, m).
-    """
-    ratio = policy.of_logged(rows.cell) / rows.logged_propensity()
-    miss = rows.near_y - Decisions(rows.cell).mean_level(rows.near_levels)
-    return policy.mean_level(rows.near_levels), ratio, miss
-
-
 def _chosen(
     policy: Decisions,
     rows: EvaluationData,
@@ -185,7 +169,7 @@ def _chosen(
     smaller: Callable[[Floats, float], Floats],
 ) -> Floats:
     """Row values by weights that a setting makes smaller, metric by metric where it is chosen."""
-    level, ratio, miss = _parts(policy, rows)
+    level, ratio, miss = dr_parts(policy, rows)
     if setting is not None:
         return np.asarray(rows.zero + level + smaller(ratio, setting)[:, None] * miss)
     positive = ratio[ratio > 0]
