@@ -1,19 +1,28 @@
 """Our Qini with interval and curve against scikit-uplift's and causalml's Qini, and our
 compatibility metrics against theirs.
 
-Figures: qini_speedup_best_peer, qini_over_argsort (n = 1e7, one thread; every round times each
-contender once, in turn, each in a process that holds its data); compat_max_diff over 20 random
-cases: ties, weights, unequal arms, negative effects, amounts.
+The time of a sort depends on what is sorted and on who else works on the machine, so every ratio is
+taken on several inputs: scores that are normal, skewed (gamma), tied (1,000 values) or in float32,
+1e6 and 1e7 rows of them, and normal ones while every core has a neighbour that sorts.  One thread;
+every round times each contender once, in turn, each in a process that holds its data.
+
+Figures: qini_speedup_best_peer, the median of the inputs with the lowest and the highest, one of
+each input beside it (with the range of its rounds), qini_over_argsort alike; compat_max_diff over
+20 random cases: ties, weights, unequal arms, negative effects, amounts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks.record import figure, full, one_thread, record, versions
@@ -27,6 +36,23 @@ from equipoise.evaluation import METRICS, evaluation_data, gain_curve, qini, ran
 
 SIZE = 10_000_000
 CASES, ROWS = 20, 400
+Scores = Callable[[np.random.Generator, int], np.ndarray]
+NORMAL: Scores = lambda r, n: r.standard_normal(n)  # noqa: E731
+# input -> (its scores, rows, whether every core has a neighbour)
+INPUTS: dict[str, tuple[Scores, int, bool]] = {
+    "normal": (NORMAL, SIZE, False),
+    "gamma": (lambda r, n: r.gamma(0.5, size=n), SIZE, False),
+    "ties": (lambda r, n: r.integers(0, 1000, n) / 1000, SIZE, False),
+    "float32": (lambda r, n: r.standard_normal(n, np.float32), SIZE, False),
+    "normal_1e6": (NORMAL, SIZE // 10, False),
+    "normal_busy": (NORMAL, SIZE, True),
+}
+NEIGHBOUR = """
+import numpy as np
+column = np.random.default_rng(0).standard_normal(3_000_000)
+while True:
+    np.sort(column)
+"""
 SEED = 1
 WORKER = """
 import json, sys, time, warnings
@@ -56,11 +82,9 @@ def every(data):
             for end in ("", "_raw")}
 for line in sys.stdin:
     job = json.loads(line)
-    if "n" in job:
-        r = np.random.default_rng(job["seed"])
-        s, t = r.standard_normal(job["n"]), r.integers(0, 2, job["n"])
-        y = r.random(job["n"]) < 1 / (1 + np.exp(1.5 - .3 * s * t))
-        data = load(s, t, y.astype(np.int64))
+    if "rows" in job:
+        rows = np.load(job["rows"])
+        data = load(rows["score"], rows["treated"], rows["y"])
         answer = 0
     elif "version" in job:
         answer = version(job["version"])
@@ -96,11 +120,25 @@ class Peer:
         self.process.communicate()
 
 
-def experiment(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(score, treated, y), the same rows that the peers make for themselves."""
+def experiment(scores: Scores, n: int) -> dict[str, np.ndarray]:
+    """Scores, a fair coin and a 0/1 outcome that the score moves where the coin says so."""
     r = np.random.default_rng(SEED)
-    s, t = r.standard_normal(n), r.integers(0, 2, n)
-    return s, t, (r.random(n) < 1 / (1 + np.exp(1.5 - 0.3 * s * t))).astype(np.int64)
+    score, treated = scores(r, n), r.integers(0, 2, n)
+    y = r.random(n) < 1 / (1 + np.exp(1.5 - 0.3 * score * treated))
+    return {"score": score, "treated": treated, "y": y.astype(np.int64)}
+
+
+@contextlib.contextmanager
+def neighbours(busy: bool) -> Iterator[None]:
+    """A process that sorts for ever on each core, or nobody."""
+    command = [sys.executable, "-c", NEIGHBOUR]
+    crowd = [subprocess.Popen(command) for _ in range(busy * (os.cpu_count() or 1))]
+    try:
+        yield
+    finally:
+        for process in crowd:
+            process.kill()
+            process.wait()
 
 
 def seconds(job: Callable[[], Any]) -> float:
@@ -110,24 +148,32 @@ def seconds(job: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def timings(peers: dict[str, Peer], n: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender in each round; the first round warms up and is dropped."""
-    score, treated, y = experiment(n)
+def timings(peers: dict[str, Peer], name: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contender in each round on an input; the first round warms up and is
+    dropped.
+    """
+    scores, n, busy = INPUTS[name]
+    rows = experiment(scores, n)
 
     def ours() -> None:
-        ranking = rank_by_score(score, evaluation_data(y, cell=treated, propensity=[0.5, 0.5]))
+        data = evaluation_data(rows["y"], cell=rows["treated"], propensity=[0.5, 0.5])
+        ranking = rank_by_score(rows["score"], data)
         qini(ranking)
         gain_curve(ranking)
 
-    for peer in peers.values():
-        peer.ask(n=n, seed=SEED)
-    times: dict[str, list[float]] = {name: [] for name in ("equipoise", "argsort", *peers)}
-    for _ in range(rounds + 1):
-        times["equipoise"].append(seconds(ours))
-        times["argsort"].append(seconds(lambda: np.argsort(score)))
-        for name, peer in peers.items():
-            times[name].append(peer.ask())
-    return {name: taken[1:] for name, taken in times.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.npz"
+        np.savez(file, **rows)  # type: ignore[arg-type]
+        for peer in peers.values():
+            peer.ask(rows=str(file))
+    times: dict[str, list[float]] = {who: [] for who in ("equipoise", "argsort", *peers)}
+    with neighbours(busy):
+        for _ in range(rounds + 1):
+            times["equipoise"].append(seconds(ours))
+            times["argsort"].append(seconds(lambda: np.argsort(rows["score"])))
+            for who, peer in peers.items():
+                times[who].append(peer.ask())
+    return {who: taken[1:] for who, taken in times.items()}
 
 
 def case(seed: int) -> dict[str, Any]:
@@ -185,48 +231,54 @@ def ratio(name: str, above: list[float], below: list[float], **more: Any) -> dic
     )
 
 
+def over_inputs(name: str, each: list[dict[str, Any]], against: str) -> dict[str, Any]:
+    """The median of a ratio over the inputs, with the lowest and the highest of them."""
+    values = [one["value"] for one in each]
+    unit = f"ratio of CPU time, {len(values)} inputs"
+    value = statistics.median(values)
+    return figure(name, value, low=min(values), high=max(values), unit=unit, against=against)
+
+
+def compare(times: dict[str, dict[str, list[float]]], peers: list[str]) -> list[dict[str, Any]]:
+    """The ratios over the inputs, then of each, then the seconds of everybody."""
+    speed, sort, rows = [], [], []
+    for name, taken in times.items():
+        n = INPUTS[name][1]
+        best = min(peers, key=lambda peer: statistics.median(taken[peer]))
+        label, mine = f"qini_speedup_{name}", taken["equipoise"]
+        speed.append(ratio(label, taken[best], mine, against=best, n=n))
+        label = f"qini_over_argsort_{name}"
+        sort.append(ratio(label, mine, taken["argsort"], against="numpy.argsort", n=n))
+        for who, each in taken.items():
+            label, value = f"seconds_{who}_{name}", statistics.median(each)
+            rows.append(figure(label, value, low=min(each), high=max(each), unit="CPU s", n=n))
+    return [
+        over_inputs("qini_speedup_best_peer", speed, "the best peer of each input"),
+        over_inputs("qini_over_argsort", sort, "numpy.argsort of the scores"),
+        *speed,
+        *sort,
+        *rows,
+    ]
+
+
 def main() -> None:
     """Measure and record."""
     rounds = 7 if full() else 3
     peers = {name: Peer(name) for name in ("scikit-uplift", "causalml")}
     gaps = differences(peers)
-    times = timings(peers, SIZE, rounds)
+    times = {name: timings(peers, name, rounds) for name in INPUTS}
     theirs = {name: peer.ask(version=name) for name, peer in peers.items()}
     for peer in peers.values():
         peer.close()
-    best = min(peers, key=lambda name: statistics.median(times[name]))
-    rows = [
-        ratio("qini_speedup_best_peer", times[best], times["equipoise"], against=best, n=SIZE),
-        ratio(
-            "qini_over_argsort",
-            times["equipoise"],
-            times["argsort"],
-            against="numpy.argsort of the scores",
-            n=SIZE,
-        ),
-        figure(
-            "compat_max_diff",
-            max(gaps),
-            unit="absolute, relative above 1",
-            against="scikit-uplift, causalml",
-            n=len(gaps),
-        ),
-    ]
-    for name, taken in times.items():
-        rows.append(
-            figure(
-                f"seconds_{name}",
-                statistics.median(taken),
-                low=min(taken),
-                high=max(taken),
-                unit="CPU s",
-                n=SIZE,
-            )
-        )
+    rows = compare(times, list(peers))
+    unit, against = "absolute, relative above 1", "scikit-uplift, causalml"
+    rows.insert(2, figure("compat_max_diff", max(gaps), unit=unit, against=against, n=len(gaps)))
     protocol = (
-        f"n = {SIZE:,} binary outcomes, continuous scores, CPU time on one thread, {rounds} rounds"
-        " after a warm one. Ours: check, sort, Qini with interval, gain curve of 200 points with"
-        f" bands; the peers: the Qini alone. Compatibility: {CASES} cases of {ROWS} rows."
+        f"Binary outcomes, CPU time on one thread, {rounds} rounds after a warm one. Ours: check,"
+        " sort, Qini with interval, gain curve of 200 points with bands; the peers: the Qini alone."
+        " Inputs: scores that are normal, gamma (shape 0.5), of 1,000 values, in float32; 1e6 rows;"
+        " and normal ones while each core sorts for a neighbour."
+        f" Compatibility: {CASES} cases of {ROWS} rows."
     )
     print(
         record(
