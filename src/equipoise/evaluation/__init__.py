@@ -99,6 +99,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.uplift import auuc as auuc
     from equipoise.evaluation.uplift import qini as qini
     from equipoise.evaluation.uplift import qini_rate as qini_rate
+    from equipoise.learners.two_sample import TwoSampleTest as TwoSampleTest
+    from equipoise.learners.two_sample import two_sample_test as two_sample_test
 
 FILES = {
     "average": ("AverageEffects", "average_effects"),
@@ -159,6 +161,7 @@ FILES = {
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
 NAMES["OneClassWarning"] = "equipoise.core.labelled_rows"
+NAMES |= dict.fromkeys(("TwoSampleTest", "two_sample_test"), "equipoise.learners.two_sample")
 _load, __dir__ = lazy(__name__, NAMES)
 __all__ = list(NAMES)
 # Names of version 0.1.
