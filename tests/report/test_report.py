@@ -224,6 +224,17 @@ def test_how_the_budget_is_carried_is_said_in_one_sentence():
     assert not [b for b in policy(View(findings)).blocks if isinstance(b, Words)]
 
 
+def test_what_the_shipped_rule_is_worth_stands_in_one_sentence():
+    findings = arms_findings()
+    (said,) = [
+        b.text.replace("\u00a0", " ") for b in value(View(findings)).blocks if isinstance(b, Words)
+    ]
+    assert "By the 21,334 people whose outcomes had no part in it, the shipped rule gains" in said
+    assert "of new people, treats 42% and spends 0.042 USD" in said
+    findings["policy"].pop("shipped")  # type: ignore[misc]  # a run of an earlier version
+    assert not [b for b in value(View(findings)).blocks if isinstance(b, Words)]
+
+
 def test_whom_the_policy_beats_and_at_what_spend():
     answer = value(View(arms_findings())).answer.replace("\u00a0", " ")
     assert "beats \u201cnobody\u201d and \u201crandom at equal spend\u201d" in answer

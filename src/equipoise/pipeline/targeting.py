@@ -33,10 +33,11 @@ from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
+from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
-from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival
+from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival, Shipped
 from equipoise.report.page import render_report
 from equipoise.report.sentences import headline, risks
 
@@ -164,6 +165,7 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
         "demands": solved.rows,
         "gap": solved.gap,
         "carried": carried(study.task, study.plan.report.level),
+        "shipped": _shipped(study, solved),
         "groups": group_shares(log, study.judge, policy, task.expected, audited, task.start),
         "profile": profile(log, policy),
     }
@@ -173,6 +175,14 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
     if study.shared is not None:
         summary["own_models"] = own_models(study, policy)
     return summary
+
+
+def _shipped(study: Study, solved: Solved) -> Shipped:
+    """What the rule that ships is worth on new units."""
+    values, spend = study.judge.shipped(solved.ruled, study.fold)
+    rows = np.flatnonzero(study.fold == SHIPPED)
+    treated = float((solved.ruled[rows] >= 0).mean())
+    return {"rows": len(rows), "treated": treated, "values": values, "spend": spend}
 
 
 def own_models(study: Study, policy: Any) -> list[dict[str, Any]]:
@@ -258,7 +268,8 @@ METHOD = (
     "Effects are cross-fitted: each row's come from models that never saw it. The policy is"
     " allocated within folds with these effects and judged by doubly robust scores of that fold's"
     " own outcomes, so its value carries no winner's curse. The shipped rule is that of one fold:"
-    " its model, fitted on the other folds, with the prices found on the fold's rows."
+    " its model, fitted on the other folds, with the prices found on the fold's rows. These rows"
+    " alone chose nothing for it, and judge what it is worth on new units."
 )
 
 

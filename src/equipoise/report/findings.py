@@ -144,6 +144,17 @@ class GroupShare(TypedDict):
     values: dict[str, Interval]
 
 
+class Shipped(TypedDict):
+    """What the rule that ships is worth on new units, judged by the rows of its fold alone, which
+    chose nothing for it: gains over control and spend per head.
+    """
+
+    rows: int
+    treated: float
+    values: dict[str, Interval]
+    spend: Interval
+
+
 class Steered(TypedDict, total=False):
     """What a plan may ask of a policy.  start: of `core.start.Start`, with "rows": the people in
     theirs.  own_models: of groups with models of their own, "column", "group", "rows", and under
@@ -158,13 +169,14 @@ class Chosen(Steered):
     """The policy.  gap is the certificate: the share of the best possible objective that may be
     missing (0 = proven best). carried is the spend per head of units that did not set the prices,
     its interval for a large new population; null without
-    a budget."""
+    a budget.  Versions before 0.3 wrote no ``shipped``."""
 
     shares: dict[str, float]
     weights: dict[str, float]
     demands: list[DemandRow]
     gap: float | None  # null where nothing bounds it
     carried: Interval | None
+    shipped: Shipped
     groups: list[GroupShare]
     profile: list[dict[str, Any]]  # {"feature", "treated", "untreated", "smd"}
 

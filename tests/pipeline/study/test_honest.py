@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
+from equipoise.allocation import decide
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
@@ -16,7 +17,12 @@ from equipoise.data import make_coupon_world, read_log
 from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner
 from equipoise.pipeline import run
 from equipoise.pipeline.plan.read import make_plan
-from equipoise.pipeline.study.cross_fit import cross_fit_effects, with_space
+from equipoise.pipeline.study.cross_fit import (
+    SHIPPED,
+    cross_fit_effects,
+    log_folds,
+    with_space,
+)
 from equipoise.pipeline.study.honest import HonestPolicy, honest_policy
 from equipoise.pipeline.study.study import make_study
 from equipoise.treatments import Arms
@@ -86,6 +92,25 @@ def test_it_ships_what_run_ships(world, tmp_path):
     strangers, _ = make_coupon_world(500, metrics=("conversion",), seed=7)
     assert ours.policy.prices == shipped.policy.prices
     assert ours.assign(strangers.table).equals(shipped.assign(strangers.table))
+
+
+def test_the_shipped_rule_is_judged_by_the_rows_that_chose_nothing_for_it():
+    """Doubly robust scores by hand: of fold 0 alone, under the choices of its own prices."""
+    log, truth = make_coupon_world(300, arms=2, metrics=("conversion",), seed=1)
+    effects = cross_fit_effects(log, TREES)
+    honest = honest_policy(log, effects, offers=0.25, propensity=truth.propensity)
+    fold = log_folds(log, 3, 0)
+    rows, levels = np.flatnonzero(fold == SHIPPED), effects.levels()
+    offered = decide(honest.policy, effects.take(rows), units=np.arange(len(rows))).choice == 0
+    y, cell = log.y[rows, 0], log.cells[rows]
+    own = levels[rows, :, 0]
+    for a in (0, 1):
+        hit = cell == a
+        own[hit, a] += (y - own[:, a])[hit] / truth.propensity[rows[hit], a]
+    gain = np.where(offered, own[:, 1] - own[:, 0], 0.0).mean()
+    assert honest.shipped["conversion"][0] == pytest.approx(gain)
+    widths = [interval[2] - interval[1] for interval in (honest.shipped_spend, honest.spend)]
+    assert widths[0] > widths[1]
 
 
 def test_nothing_is_fitted_twice(world, counting):
@@ -178,7 +203,8 @@ def test_old_argument_names_still_work(world):
 
 def test_the_table_has_every_figure_once(policy):
     rows = {(row["what"], row["name"]): row for row in policy.to_table().to_pylist()}
-    assert len(rows) == policy.to_table().num_rows == 1 + 1 + 3 + 1
+    assert len(rows) == policy.to_table().num_rows == 2 * (1 + 1) + 3 + 1
+    assert rows["shipped gain", "conversion"]["low"] == policy.shipped["conversion"][1]
     value, low, high = policy.values["conversion"]
     gain = rows["gain", "conversion"]
     assert (gain["value"], gain["low"], gain["high"], gain["bound"]) == (value, low, high, None)

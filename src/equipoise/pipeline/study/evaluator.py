@@ -23,6 +23,7 @@ from equipoise.core.log import Log
 from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
 from equipoise.evaluation import mean_estimates
+from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.report.findings import Interval
 
 
@@ -64,6 +65,16 @@ class Judge:
     def difference(self, policy: Floats, rival: Floats) -> dict[str, Interval]:
         """The gain of one policy over another per head in each metric, paired row by row."""
         return self.intervals(self.gains(policy) - self.gains(rival), None)[0]
+
+    def shipped(self, ruled: Ints, fold: Ints) -> tuple[dict[str, Interval], Interval]:
+        """The gain and the spend per head of the rule that ships, on units it has not met: by the
+        rows of its fold, whose outcomes chose nothing for it.   ruled: (n,) `Solved.ruled`.
+        """
+        rows = np.flatnonzero(fold == SHIPPED)
+        if len(rows) < 2:
+            unknown = [np.nan] * 3
+            return {name: unknown for name in self.metrics}, unknown
+        return self.value(one_hot(ruled, self.scores.shape[1] - 1), rows)
 
     def intervals(self, gains: Floats, rows: Ints | None) -> tuple[dict[str, Interval], Interval]:
         """Means of `gains` (n, m + 1) with intervals: of each metric, and of the spend."""

@@ -60,9 +60,13 @@ class HonestPolicy(Displayed):
     shares : dict of str to float
         The share of the rows that get each cell.
     values : dict of str to [value, low, high]
-        The gain over control per unit in each metric, in its unit, with its interval.
+        The gain over control per unit in each metric, in its unit, with its interval: of the
+        procedure, the mean over folds of what each fold's rule is worth.
     spend : [value, low, high]
-        The spend per unit.
+        The spend per unit of the same.
+    shipped, shipped_spend : dict of str to [value, low, high], [value, low, high]
+        The same of ``policy`` alone, on units never seen.  Only the rows of its fold chose nothing
+        for it, so they judge it alone, and the intervals are wider.
     demands : list of dict
         Each demand with its bound, its use and its price, per unit.
     gap : float
@@ -87,6 +91,8 @@ class HonestPolicy(Displayed):
     spend: Interval
     demands: list[DemandRow]
     gap: float
+    shipped: dict[str, Interval]
+    shipped_spend: Interval
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -94,15 +100,19 @@ class HonestPolicy(Displayed):
         Returns
         -------
         pyarrow.Table
-            Columns ``what`` ("gain", "spend", "share" or "demand"), ``name``, ``value`` with
-            ``low`` and ``high`` (of gains and the spend), and of demands ``bound``, ``price`` and
-            ``binding``; what does not apply is null.
+            Columns ``what`` ("gain", "spend", "share" or "demand"; "shipped gain" and "shipped
+            spend" of the rule that ships), ``name``, ``value`` with ``low`` and ``high`` (of gains
+            and spends), and of demands ``bound``, ``price`` and ``binding``; what does not apply
+            is null.
         """
-        rows: list[dict[str, Any]] = [
-            {"what": "gain", "name": name, **_ends(interval)}
-            for name, interval in self.values.items()
-        ]
-        rows.append({"what": "spend", "name": "spend", **_ends(self.spend)})
+        rows: list[dict[str, Any]] = []
+        of_procedure, of_rule = (self.values, self.spend), (self.shipped, self.shipped_spend)
+        for prefix, (values, spend) in (("", of_procedure), ("shipped ", of_rule)):
+            rows += [
+                {"what": f"{prefix}gain", "name": name, **_ends(interval)}
+                for name, interval in values.items()
+            ]
+            rows.append({"what": f"{prefix}spend", "name": "spend", **_ends(spend)})
         rows += [
             {"what": "share", "name": name, "value": share} for name, share in self.shares.items()
         ]
@@ -148,7 +158,10 @@ class HonestPolicy(Displayed):
         parts = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
         lines = [("shares", ", ".join(parts))]
         gains = [(f"gain in {name}", interval) for name, interval in self.values.items()]
-        for label, (value, low, high) in [*gains, ("spend", self.spend)]:
+        gains += [("spend", self.spend)]
+        gains += [(f"shipped rule, {name}", interval) for name, interval in self.shipped.items()]
+        gains += [("shipped rule, spend", self.shipped_spend)]
+        for label, (value, low, high) in gains:
             lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
         for demand in self.demands:
             used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"
@@ -261,7 +274,9 @@ def honest_policy(
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
-    values, spend = make_judge(log, effects, probability, costs, level).value(shares)
+    judge = make_judge(log, effects, probability, costs, level)
+    values, spend = judge.value(shares)
+    shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     return HonestPolicy(
         policy=solved.policy,
         scorer=None
@@ -273,6 +288,8 @@ def honest_policy(
         spend=spend,
         demands=solved.rows,
         gap=solved.gap,
+        shipped=shipped,
+        shipped_spend=shipped_spend,
     )
 
 

@@ -6,6 +6,8 @@
     shipped            the model and the prices of one fold: it never saw the rows that its prices
     were found on, as it will not
                        have seen new units, so the prices carry the demands to them
+    shipped value      what that rule alone would do for the rows of its fold, judged by these
+    rows, the only ones whose outcomes chose nothing for it
     carried            within a fold, prices of one half applied to the other: what a budget becomes
     on units that set no price
 
@@ -203,6 +205,9 @@ class Solved:
         The certificate: the share of the best objective that may be missing.
     policy : Policy
         The rule with its prices: of all units, or of those of the first fold, `SHIPPED`.
+    ruled : array of int, shape (n,)
+        What the rule with the prices of each unit's fold says without the allocation, as for new
+        units.
     """
 
     choice: Ints
@@ -210,6 +215,7 @@ class Solved:
     rows: list[DemandRow]
     gap: float
     policy: Policy
+    ruled: Ints
 
     def shares(self, candidates: int) -> Floats:
         """The choices as probabilities, (n, 1 + k)."""
@@ -232,7 +238,7 @@ def solve(task: PolicyTask) -> Solved:
     )
     previous = None if task.keep is None else task.keep.previous
     rows = np.arange(len(task.fold))
-    score = decide(
+    rule = decide(
         policy,
         task.effects,
         cost=task.expected,
@@ -241,9 +247,14 @@ def solve(task: PolicyTask) -> Solved:
         weights=unit_weights(policy, task.importance),
         units=rows,
         eligible=task.eligible,
-    ).score
+    )
     return Solved(
-        allocation.choice.astype(np.int64), score, _rows(allocation, task), allocation.gap, policy
+        choice=allocation.choice.astype(np.int64),
+        score=rule.score,
+        rows=_rows(allocation, task),
+        gap=allocation.gap,
+        policy=policy,
+        ruled=rule.choice.astype(np.int64),
     )
 
 
@@ -276,12 +287,12 @@ def solve_folds(task: PolicyTask) -> Solved:
     figures are pooled per head.
     """
     n = len(task.fold)
-    choice = np.empty(n, np.int64)
+    choice, ruled = np.empty(n, np.int64), np.empty(n, np.int64)
     score = np.empty(n)
     parts: list[tuple[int, Solved]] = []
     for rows in task.folds():
         part = solve(task.take(rows))
-        choice[rows], score[rows] = part.choice, part.score
+        choice[rows], score[rows], ruled[rows] = part.choice, part.score, part.ruled
         parts.append((len(rows), part))
     gap = sum(size * part.gap for size, part in parts) / n
     return Solved(
@@ -290,6 +301,7 @@ def solve_folds(task: PolicyTask) -> Solved:
         _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]),
         gap,
         parts[SHIPPED][1].policy,
+        ruled,
     )
 
 
