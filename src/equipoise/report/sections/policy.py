@@ -5,9 +5,10 @@ rivals.
 from __future__ import annotations
 
 from equipoise.report.findings import GroupShare, Rival
-from equipoise.report.formatting import MISSING, apart, has_interval, listed, number, real, share
+from equipoise.report.formatting import MISSING, apart, listed, number, real, share
 from equipoise.report.parts import Block, Bullets, Figure, Key, Section, Table, Words
 from equipoise.report.plots import CHOSEN, CONTROL, LINE, RIVAL, dots, forest, stacks
+from equipoise.report.sections.shipped_rule import shipped_rule
 from equipoise.report.view import View, gets_in_words, shares_in_words, weights_in_words
 
 NOTABLE = 0.1  # a standardised difference from which a feature is worth naming
@@ -265,7 +266,7 @@ def value(view: View) -> Section:
     if rivals:
         answer = _victories(view, rivals)
         blocks.append(_value_figure(view, rivals))
-        blocks += _shipped(view)
+        blocks += shipped_rule(view)
         if len(rivals) > 1:
             blocks.append(_paired_figure(view, rivals[1:]))
     blocks.append(
@@ -358,27 +359,6 @@ def _value_figure(view: View, rivals: list[Rival]) -> Figure:
         Table(f"Value of each policy (gain per head, {view.interval})", columns, cells),
         keys,
     )
-
-
-def _shipped(view: View) -> list[Block]:
-    """What the rule that ships is worth by itself."""
-    shipped = view.findings["policy"].get("shipped")
-    if shipped is None:
-        return []
-    values = [
-        f"{view.units[m].effect(i)} of {m} ({view.units[m].span(i)})"
-        for m in view.metrics
-        if has_interval(i := shipped["values"].get(m, [0.0] * 3))
-    ]
-    if not values:
-        return []
-    text = (
-        "The chosen policy is the mean of the folds' rules; one of these ships. By the"
-        f" {shipped['rows']:,} people whose outcomes had no part in it, the shipped rule gains"
-        f" {listed(values)} per head of new people, treats {share(shipped['treated'])} and spends"
-        f" {view.spent(shipped['spend'][0])} ({view.spend.span(shipped['spend'], plus=False)})."
-    )
-    return [Words(text)]
 
 
 def _paired_figure(view: View, rivals: list[Rival]) -> Figure:
