@@ -64,13 +64,15 @@ class HonestPolicy(Displayed):
         procedure, the mean over folds of what each fold's rule is worth.
     spend : [value, low, high]
         The spend per unit of the same.
-    shipped, shipped_spend : dict of str to [value, low, high], [value, low, high]
-        The same of ``policy`` alone, on units never seen.  Only the rows of its fold chose nothing
-        for it, so they judge it alone, and the intervals are wider.
     demands : list of dict
         Each demand with its bound, its use and its price, per unit.
     gap : float
         The share of the best objective that may be missing.
+    shipped : dict of str to [value, low, high]
+        The gains of ``policy`` alone, on units never seen.  Only the rows of its fold chose nothing
+        for it, so they judge it alone, and the intervals are wider.
+    shipped_spend : [value, low, high]
+        Its spend per unit, judged alike.
 
     Examples
     --------
