@@ -13,15 +13,13 @@ each input beside it (with the range of its rounds), qini_over_argsort alike; co
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ one_thread()
 
 import numpy as np  # noqa: E402
 
+from benchmarks.neighbours import neighbours  # noqa: E402
 from benchmarks.peers import ONE_THREAD, python_of  # noqa: E402
 from equipoise.evaluation import METRICS, evaluation_data, gain_curve, qini, rank_by_score  # noqa: E402
 
@@ -47,12 +46,6 @@ INPUTS: dict[str, tuple[Scores, int, bool]] = {
     "normal_1e6": (NORMAL, SIZE // 10, False),
     "normal_busy": (NORMAL, SIZE, True),
 }
-NEIGHBOUR = """
-import numpy as np
-column = np.random.default_rng(0).standard_normal(3_000_000)
-while True:
-    np.sort(column)
-"""
 SEED = 1
 WORKER = """
 import json, sys, time, warnings
@@ -126,19 +119,6 @@ def experiment(scores: Scores, n: int) -> dict[str, np.ndarray]:
     score, treated = scores(r, n), r.integers(0, 2, n)
     y = r.random(n) < 1 / (1 + np.exp(1.5 - 0.3 * score * treated))
     return {"score": score, "treated": treated, "y": y.astype(np.int64)}
-
-
-@contextlib.contextmanager
-def neighbours(busy: bool) -> Iterator[None]:
-    """A process that sorts for ever on each core, or nobody."""
-    command = [sys.executable, "-c", NEIGHBOUR]
-    crowd = [subprocess.Popen(command) for _ in range(busy * (os.cpu_count() or 1))]
-    try:
-        yield
-    finally:
-        for process in crowd:
-            process.kill()
-            process.wait()
 
 
 def seconds(job: Callable[[], Any]) -> float:

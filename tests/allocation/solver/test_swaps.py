@@ -8,8 +8,7 @@ import pytest
 from equipoise.allocation import budget, cap
 from equipoise.allocation.solve import compile_problem, expand
 from equipoise.allocation.solver import swaps
-from equipoise.allocation.solver.kernels import take_pairs
-from equipoise.allocation.solver.swaps import trade
+from equipoise.allocation.solver.swaps import take_pairs, trade
 
 
 def run(gain, more, slack, units=None):

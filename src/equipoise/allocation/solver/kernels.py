@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+EVEN = 1e-12  # of what a score is made of: a smaller loss is none
+
 
 @njit(cache=True)
 def weigh(values, errors, columns, weights, which, z, out):  # type: ignore[no-untyped-def]
@@ -246,10 +248,13 @@ def list_switches(  # type: ignore[no-untyped-def]
     to,
     key,
 ):
-    """The best switch of each unit: to (n,) and key (n,), the smaller the better, inf for none."""
+    """The best switch of each unit: to (n,) and key (n,), the smaller the better, inf for none.
+    Of mends that cost nothing, ties, the one that relieves most: a smaller one would leave the rest
+    to others that cost something.
+    """
     for u in range(len(choice)):
         c, now = codes[u], choice[u]
-        key[u], to[u] = np.inf, now
+        key[u], to[u], most = np.inf, now, 0.0
         score_now = priced(value, cost, cube, columns, table, u, now, c) if now >= 0 else 0.0
         worth_now = value[u, now] if now >= 0 else 0.0
         for a in range(-1, value.shape[1]):
@@ -269,8 +274,11 @@ def list_switches(  # type: ignore[no-untyped-def]
                     relief -= max(more, slack[r]) / scale[r]
             if task == 1 and room:
                 key[u], to[u] = loss / gain, a
-            elif task == 0 and relief > 0.0 and max(loss, 0.0) < key[u] * relief:
-                key[u], to[u] = max(loss, 0.0) / relief, a
+            elif task == 0 and relief > 0.0:
+                even = loss <= EVEN * (abs(score_now) + abs(worth_now) + abs(worth_now + gain))
+                if (even and relief > most) or (not even and loss < key[u] * relief):
+                    key[u], to[u] = 0.0 if even else loss / relief, a
+                    most = relief if even else 0.0
 
 
 @njit(cache=True)
@@ -397,51 +405,3 @@ def walk_switches(  # type: ignore[no-untyped-def]
             usage[r] -= amount(cost, cube, columns, coefficient, quantity, r, u, c, now)
             over += usage[r] > limit[r]
         kept[i + 1] = over == 0
-
-
-@njit(cache=True)
-def take_pairs(unit, to, codes, start, row, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
-    """For each switch in turn take the best partner, or it alone, that gains and fits; the value
-    gained.
-    """
-    busy = np.zeros(len(choice), np.bool_)
-    total = 0.0
-    for i in range(len(unit)):
-        if busy[unit[i]]:
-            continue
-        best = least
-        partner = -1
-        c = codes[unit[i]]
-        if gain[i] > best and fit(row, start[c], start[c + 1], more[i], more[i], 0.0, slack):
-            best = gain[i]
-            partner = i
-        for j in range(len(unit)):
-            together = gain[i] + gain[j]
-            if together <= best or unit[j] == unit[i] or busy[unit[j]]:
-                continue
-            d = codes[unit[j]]
-            if fit(row, start[c], start[c + 1], more[i], more[j], 1.0, slack) and fit(
-                row, start[d], start[d + 1], more[i], more[j], 1.0, slack
-            ):
-                best = together
-                partner = j
-        if partner < 0:
-            continue
-        total += best
-        choice[unit[i]] = to[i]
-        busy[unit[i]] = True
-        slack -= more[i]
-        if partner != i:
-            choice[unit[partner]] = to[partner]
-            busy[unit[partner]] = True
-            slack -= more[partner]
-    return total
-
-
-@njit(cache=True, inline="always")
-def fit(row, first, end, one, other, times, slack):  # type: ignore[no-untyped-def]
-    """Whether a switch and ``times`` another exceed none of some rows."""
-    e = first
-    while e < end and one[row[e]] + times * other[row[e]] <= slack[row[e]]:
-        e += 1
-    return e == end

@@ -9,7 +9,9 @@ the switch:
     trade  then pairs of switches that gain and fit together (`trade`)
 
 A switch is taken only if it lowers the violation (mend) or exceeds nothing (fill, trade).  Only
-units near a tie are looked at, more of them while rows are exceeded or many of them are switched.
+units near a tie are looked at, more of them while rows are exceeded or many of them are switched;
+each time from the choice of the prices anew, since a pool that was too small pays for what units
+outside it would have given for nothing.
 """
 
 from __future__ import annotations
@@ -87,15 +89,15 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
     relative ``tol``.
     """
     first = problem.choose(prices)
-    choice, scale, table = first.choice.copy(), problem.potential(), problem.rows.table(prices)
+    scale, table = problem.potential(), problem.rows.table(prices)
     n, size = len(problem), min(POOL, len(problem))
-    value, usage = problem.measure(choice)
-    spare = np.zeros(len(usage))
+    _, first_usage = problem.measure(first.choice)
+    spare = np.zeros(len(first_usage))
     for _ in range(TRIES):
+        choice = first.choice.copy()
         near = nearest_ties(first.margin, size)
-        core = _Core(
-            problem.take(near), choice[near], problem.rows.bounds - usage - spare, scale, table
-        )
+        slack = problem.rows.bounds - first_usage - spare
+        core = _Core(problem.take(near), choice[near], slack, scale, table)
         core.sweep(MEND)
         if (core.slack >= 0).all():
             core.sweep(FILL)

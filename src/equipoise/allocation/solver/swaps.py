@@ -9,8 +9,9 @@ does not grow with the number of units.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from equipoise.allocation.solver.kernels import losses, take_pairs, weigh_switches
+from equipoise.allocation.solver.kernels import losses, weigh_switches
 from equipoise.allocation.solver.problem import Choice
 from equipoise.core.arrays import Floats, Ints
 
@@ -44,3 +45,51 @@ def trade(arrays: Arrays, slack: Floats, gap: float, enough: float) -> None:
         if gained <= LEAST * gap:
             break
         gap -= gained
+
+
+@njit(cache=True)
+def take_pairs(unit, to, codes, start, row, gain, more, slack, choice, least):  # type: ignore[no-untyped-def]
+    """For each switch in turn take the best partner, or it alone, that gains and fits; the value
+    gained.
+    """
+    busy = np.zeros(len(choice), np.bool_)
+    total = 0.0
+    for i in range(len(unit)):
+        if busy[unit[i]]:
+            continue
+        best = least
+        partner = -1
+        c = codes[unit[i]]
+        if gain[i] > best and fit(row, start[c], start[c + 1], more[i], more[i], 0.0, slack):
+            best = gain[i]
+            partner = i
+        for j in range(len(unit)):
+            together = gain[i] + gain[j]
+            if together <= best or unit[j] == unit[i] or busy[unit[j]]:
+                continue
+            d = codes[unit[j]]
+            if fit(row, start[c], start[c + 1], more[i], more[j], 1.0, slack) and fit(
+                row, start[d], start[d + 1], more[i], more[j], 1.0, slack
+            ):
+                best = together
+                partner = j
+        if partner < 0:
+            continue
+        total += best
+        choice[unit[i]] = to[i]
+        busy[unit[i]] = True
+        slack -= more[i]
+        if partner != i:
+            choice[unit[partner]] = to[partner]
+            busy[unit[partner]] = True
+            slack -= more[partner]
+    return total
+
+
+@njit(cache=True, inline="always")
+def fit(row, first, end, one, other, times, slack):  # type: ignore[no-untyped-def]
+    """Whether a switch and ``times`` another exceed none of some rows."""
+    e = first
+    while e < end and one[row[e]] + times * other[row[e]] <= slack[row[e]]:
+        e += 1
+    return e == end
