@@ -95,6 +95,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.strata import offer_curve as offer_curve
     from equipoise.evaluation.strata import offer_value as offer_value
     from equipoise.evaluation.strata import reward_by_segment as reward_by_segment
+    from equipoise.evaluation.unit_selection import UnitBenefit as UnitBenefit
+    from equipoise.evaluation.unit_selection import unit_benefit as unit_benefit
     from equipoise.evaluation.uplift import autoc as autoc
     from equipoise.evaluation.uplift import auuc as auuc
     from equipoise.evaluation.uplift import qini as qini
@@ -157,6 +159,7 @@ FILES = {
     ),
     "arms_by_metrics": ("TableRow", "ranking_table"),
     "against_truth": ("pehe", "regret", "true_value"),
+    "unit_selection": ("UnitBenefit", "unit_benefit"),
     "uplift": ("autoc", "auuc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
