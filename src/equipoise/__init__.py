@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from equipoise.core import Outcome as Outcome
     from equipoise.core import Roles as Roles
     from equipoise.core import Space as Space
-    from equipoise.core.checks import check_log as check_log
     from equipoise.core.errors import EquipoiseError as EquipoiseError
     from equipoise.data import read_log as read_log
     from equipoise.estimators import HUM as HUM
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from equipoise.estimators import TLearner as TLearner
     from equipoise.estimators import XLearner as XLearner
     from equipoise.pipeline import Plan as Plan
+    from equipoise.pipeline import check_log as check_log
     from equipoise.pipeline import cross_fit_effects as cross_fit_effects
     from equipoise.pipeline import honest_policy as honest_policy
     from equipoise.pipeline import read_plan as read_plan
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 FOLDERS = {
     "equipoise.allocation.rule": ("decide",),
     "equipoise.core": ("Effects", "Log", "Outcome", "Roles", "Space"),
-    "equipoise.core.checks": ("check_log",),
     "equipoise.core.errors": ("EquipoiseError",),
     "equipoise.data": ("read_log",),
     "equipoise.estimators": (
@@ -65,7 +64,14 @@ FOLDERS = {
         "TLearner",
         "XLearner",
     ),
-    "equipoise.pipeline": ("Plan", "cross_fit_effects", "honest_policy", "read_plan", "run"),
+    "equipoise.pipeline": (
+        "Plan",
+        "check_log",
+        "cross_fit_effects",
+        "honest_policy",
+        "read_plan",
+        "run",
+    ),
     "equipoise.treatments": ("Arms", "Bits", "Dose", "Schedule", "Shares"),
 }
 NAMES = {name: folder for folder, names in FOLDERS.items() for name in names}

@@ -196,3 +196,31 @@ def test_clip_cells_takes_a_least_of_each_cell():
 def test_the_least_follows_weights():
     least = kernel.least_probabilities(np.array([0, 0, 1]), 2, np.array([1.0, 1.0, 0.02]))
     assert least == pytest.approx([0.01, 0.1 * 0.02 / 2.02])
+
+
+def test_squares_and_products_mend_what_trees_miss():
+    # by trees alone the mean absolute error is .052; 10 seeds: .016 to .021
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6_000, 3))
+    e = 1 / (1 + np.exp(-0.9 * (X[:, 1] ** 2 - 1) - 0.5 * X[:, 0] * X[:, 2]))
+    learner = LearntPropensity()
+    p = learner.fit_predict(X, (rng.random(6_000) < e).astype(int), 2)
+    assert learner.spread_ > 0
+    assert np.abs(p[:, 1] - e).mean() < 0.03
+    assert np.abs(learner.predict(X)[:, 1] - e).mean() < 0.03
+
+
+def test_squares_are_left_out_where_arms_are_drawn_by_lot():
+    rng = np.random.default_rng(1)
+    X, cell = rng.normal(size=(3_000, 6)), rng.integers(0, 2, 3_000)
+    learner = LearntPropensity()
+    p = learner.fit_predict(X, cell, 2)
+    assert learner.spread_ <= 0.02
+    assert np.abs(p - 0.5).mean() < 0.02
+
+
+def test_squares_stand_beside_our_trees_only():
+    X, cell, _ = follows(600, 0)
+    learner = LearntPropensity(LogisticRegression()).fit(X, cell, 3)
+    assert learner.basis_ is None
+    assert learner.spread_ == 0

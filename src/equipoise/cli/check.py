@@ -38,7 +38,7 @@ def check(
     propensity: Propensity = [],  # noqa: B006
     json: AsJson = False,
 ) -> None:
-    """Check an experiment log: sample ratio, missing values, balance, overlap, duplicates, kinds.
+    """Check an experiment log: sample ratio, balance, arms by features, overlap, kinds, and more.
 
     \b
     Exit code 0: no check failed; 1: a check failed; 2: the log cannot be read.
@@ -49,8 +49,8 @@ def check(
       equipoise check log.csv -t arm -y visit -y spend --arms none,mail --protected age
     """
     from equipoise.cli.show import as_json, table
-    from equipoise.core.checks import check_log
     from equipoise.pipeline.plan.log import open_log
+    from equipoise.pipeline.study.propensity import check_design
 
     plan = plan_of(
         source,
@@ -72,7 +72,7 @@ def check(
         )
     else:
         log = open_log(plan)
-        said, checks = repr(log), check_log(log)
+        said, checks = repr(log), check_design(plan, log)
     if json:
         as_json({"log": said, "checks": checks})
     else:

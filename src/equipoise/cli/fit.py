@@ -66,6 +66,7 @@ def fit(
     from equipoise.pipeline.plan.log import open_log
     from equipoise.pipeline.plan.schema import EstimatorPlan
     from equipoise.pipeline.study.cross_fit import fit_model
+    from equipoise.pipeline.study.propensity import fit_design
 
     plan = plan_of(
         source,
@@ -84,7 +85,8 @@ def fit(
     plan = plan.model_copy(update={"estimator": named})
     check_estimators(plan)
     log = open_log(plan)
-    model = fit_model(log, make_estimator(named, log.space, plan.run.seed))
+    learner, said = fit_design(plan, log)
+    model = fit_model(log, make_estimator(named, log.space, plan.run.seed), learner)
     model = replace(model, seen=fingerprint(log), columns=unit_columns(log))
     snapshot = write_model(out, model)
     if json:
@@ -94,9 +96,12 @@ def fit(
                 "snapshot": snapshot,
                 "estimator": repr(model.estimator),
                 "rows": len(log),
+                "design": said,
             }
         )
     else:
+        if said:
+            typer.echo(said)
         typer.echo(
             f"{model.estimator!r}\nfitted on {log!r}\nwritten to {out} (snapshot {snapshot[:12]})"
         )

@@ -7,11 +7,16 @@ propensity=LearntPropensity())``.
 
     1. out of fold   s_ia = the probability of cell a against the rest, by a model that never saw
     the fold of row i
-    2. calibrated    p_i = softmax(b + B log(s_i,1.. / s_i,0)), a multinomial logistic regression
-    learnt on the other folds
+    2. calibrated    p_i = softmax(b + B log(s_i,1.. / s_i,0) + C q(x_i)), a multinomial logistic
+    regression learnt on the other folds
                      (Platt 1999; Kull et al. 2019, arXiv:1910.12656)
     3. clipped       p_ia < least_a becomes least_a, a tenth of the cell's own share and at most
                      0.01; the other cells of the row give up the difference; `clipped_rows_` counts
+
+q are squares and products of the features (`learners.quadratic`), beside the model by default
+only: trees are flat where logging bends smoothly, most of all in its tails, and what they miss is
+bias of every effect.  C has the ridge of a prior of standard deviation r; held-out log-loss chooses
+r, and 0, which leaves q out, where it does not help.
 
 Step 2 is parametric on purpose.  Where treatment was randomised the scores are noise: its slopes go
 to 0 and its answer to the shares.  Isotonic regression follows the noise there (root mean squared
@@ -40,11 +45,15 @@ from equipoise.core.weights import check_weights
 from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
+from equipoise.learners.quadratic import MOST, learn_basis, quadratic, split_counts
 from equipoise.learners.sample_order import sample_order
+from equipoise.learners.tree_scoring import Trees
 
 LOG = logging.getLogger(__name__)
 LEAST, PART = 0.01, 0.1  # the least probability of a cell, and as a part of its own share
 LOUD = 0.01  # a clipped share above this is logged as a warning
+SPREADS = (0.0, 0.02, 0.1, 0.5)  # of the coefficients of squares and products
+MOST_ROWS = 100_000  # that a calibration is learnt from
 
 
 def least_probabilities(cell: Ints, cells: int, weight: Floats | None) -> Floats:
@@ -68,22 +77,39 @@ def log_odds(scores: Floats, floor: Floats | float = LEAST) -> Floats:
 
 
 def fit_calibration(
-    scores: Floats, cell: Ints, weight: Floats | None, floor: Floats | float = LEAST
+    scores: Floats,
+    cell: Ints,
+    weight: Floats | None,
+    floor: Floats | float = LEAST,
+    q: Floats | None = None,
+    spread: float = 0.0,
 ) -> Floats:
-    """[b, B] of softmax(b + B log-odds), (K, K), control's row being 0.   scores: (n, K); cell:
-    (n,).
+    """[b, B, C] of softmax(b + B log-odds + C q), (K, K + P), control's row 0; without C where
+    ``spread``, the prior standard deviation of its entries, is 0.   scores: (n, K); cell: (n,);
+    q: (n, P).
     """
     odds = log_odds(scores, floor)
-    logistic = LogisticRegression(max_iter=1000).fit(odds, cell, sample_weight=weight)
+    if q is None or spread == 0:
+        logistic = LogisticRegression(max_iter=1000)
+    else:
+        odds = np.column_stack([odds, spread * q])
+        logistic = LogisticRegression(max_iter=1000, solver="newton-cholesky")
+    logistic.fit(odds, cell, sample_weight=weight)
     rows = np.column_stack([logistic.intercept_, logistic.coef_])
+    rows[:, scores.shape[1] :] *= spread
     return np.vstack([np.zeros(rows.shape[1]), rows]) if len(rows) == 1 else rows - rows[0]
 
 
-def calibrate(scores: Floats, calibration: Floats, floor: Floats | float = LEAST) -> Floats:
-    """Calibrated cell probabilities, (n, K).   scores: (n, K); calibration: (K, K) of
-    `fit_calibration`.
+def calibrate(
+    scores: Floats, calibration: Floats, floor: Floats | float = LEAST, q: Floats | None = None
+) -> Floats:
+    """Calibrated cell probabilities, (n, K).   scores: (n, K); calibration: (K, K) or (K, K + P) of
+    `fit_calibration`; q: (n, P), which the latter asks for.
     """
-    p: Floats = softmax(calibration[:, 0] + log_odds(scores, floor) @ calibration[:, 1:].T, axis=1)
+    odds = log_odds(scores, floor)
+    if q is not None and calibration.shape[1] > scores.shape[1]:
+        odds = np.column_stack([odds, q])
+    p: Floats = softmax(calibration[:, 0] + odds @ calibration[:, 1:].T, axis=1)
     return p
 
 
@@ -224,6 +250,8 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         Least, 1 % and median probability and effective rows of each cell, see `overlap`.
     calibration_error_ : array, (K,)
         See `calibration_error`.
+    spread_ : float
+        Of the coefficients of squares and products of the features; 0 where they did not help.
 
     References
     ----------
@@ -410,13 +438,8 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         )
         self.models_ = [nuisances[0] for nuisances in regressions.models]
         scores = _with_control(regressions.predictions[:, 0])
-        p = np.empty_like(scores)
-        for f in range(int(fold.max()) + 1):
-            other, own = fold != f, fold == f
-            part = _part(weight, other)
-            calibration = fit_calibration(scores[other], cell[other], part, self.floor_)
-            p[own] = calibrate(scores[own], calibration, self.floor_)
-        self.calibration_ = fit_calibration(scores, cell, weight, self.floor_)
+        q = self._learn_basis(X, cells)
+        p = self._calibrate_across(scores, q, cell, fold, weight)
         p = among_eligible(p, eligible)
         least = self.least_ if eligible is None else self.least_ * eligible
         clipped, self.clipped_share_ = clip_cells(p, least)
@@ -431,6 +454,52 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
             len(p),
         )
         return clipped[np.argsort(order)]
+
+    def _learn_basis(self, X: Floats, cells: int) -> Floats | None:
+        """q of the rows, (n, P), by the trees' features; None beside a model of the caller's."""
+        self.basis_ = None
+        if self.model is not None:
+            return None
+        trees = [model for models in self.models_ for model in models if isinstance(model, Trees)]
+        used = split_counts(trees, X.shape[1])
+        most = MOST // (cells - 1)
+        if not used.any() or most < 2:
+            return None
+        self.basis_ = learn_basis(X, used, most)
+        return quadratic(self.basis_, X)
+
+    def _calibrate_across(
+        self, scores: Floats, q: Floats | None, cell: Ints, fold: Ints, weight: Floats | None
+    ) -> Floats:
+        """Probabilities of every row by calibrations learnt on the other folds, (n, K), with the
+        part of q that loses least on them; and the calibration of all rows.
+        """
+        first = np.arange(len(cell)) < MOST_ROWS  # rows stand in no order: these are a sample
+        losses, answers = [], []
+        for spread in SPREADS if q is not None else SPREADS[:1]:
+            p = np.empty_like(scores)
+            for f in range(int(fold.max()) + 1):
+                learns, own = (fold != f) & first, fold == f
+                part = None if q is None else q[learns]
+                calibration = fit_calibration(
+                    scores[learns], cell[learns], _part(weight, learns), self.floor_, part, spread
+                )
+                part = None if q is None else q[own]
+                p[own] = calibrate(scores[own], calibration, self.floor_, part)
+            own = np.maximum(p[np.arange(len(p)), cell], np.finfo(np.float64).tiny)
+            losses.append(-float(np.average(np.log(own), weights=weight)))
+            answers.append(p)
+        best = int(np.argmin(losses))
+        self.spread_ = SPREADS[best]
+        self.calibration_ = fit_calibration(
+            scores[first],
+            cell[first],
+            _part(weight, first),
+            self.floor_,
+            None if q is None else q[first],
+            self.spread_,
+        )
+        return answers[best]
 
     def predict(self, X: Any, eligible: Bools | None = None) -> Floats:
         """The probability of each cell for new rows: the mean over the folds' models.
@@ -455,8 +524,10 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         if len(values) == 0:
             return np.empty((0, len(self.calibration_)))
         floor = getattr(self, "floor_", LEAST)  # a snapshot of before has none
+        basis = getattr(self, "basis_", None)
+        q = None if basis is None else quadratic(basis, values)
         probabilities = [
-            calibrate(_with_control(predict_all(models, values).T), self.calibration_, floor)
+            calibrate(_with_control(predict_all(models, values).T), self.calibration_, floor, q)
             for models in self.models_
         ]
         p = among_eligible(np.mean(probabilities, axis=0), eligible)

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from equipoise.pipeline.plan.read import read_plan as read_plan
     from equipoise.pipeline.plan.schema import Plan as Plan
     from equipoise.pipeline.study.cross_fit import cross_fit_effects as cross_fit_effects
+    from equipoise.pipeline.study.design_checks import DesignWarning as DesignWarning
+    from equipoise.pipeline.study.design_checks import check_log as check_log
     from equipoise.pipeline.study.honest import HonestPolicy as HonestPolicy
     from equipoise.pipeline.study.honest import honest_policy as honest_policy
     from equipoise.report import render_report as render_report
     from equipoise.report.findings import Findings as Findings
 
 NAMES = {
+    "DesignWarning": "equipoise.pipeline.study.design_checks",
+    "check_log": "equipoise.pipeline.study.design_checks",
     "HonestPolicy": "equipoise.pipeline.study.honest",
     "Findings": "equipoise.report.findings",
     "Plan": "equipoise.pipeline.plan.schema",

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.policy import assignments, write_scorer
-from equipoise.core.checks import balance_table, check_log
+from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
@@ -34,6 +34,7 @@ from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.design_checks import with_arms
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
@@ -149,7 +150,7 @@ def experiment(study: Study) -> Experiment:
         "features": len(log.roles.features),
         "space": log.space.describe(),
         "arms": arms,
-        "checks": [*check_log(log), *study.design.checks],
+        "checks": [*with_arms(log, study.design.arms), *study.design.checks],
         "balance": balance_table(log),
     }
 

@@ -19,13 +19,25 @@ def headline(findings: Findings) -> list[str]:
         return [
             _what_it_does(findings, policy),
             f"Nobody is treated (“{findings['control']}” for everybody), so no metric changes.",
+            *_design(findings),
         ]
     sentences = [_what_it_does(findings, policy)]
     sentences += [
         _gain(findings, metric["name"], policy["values"][metric["name"]])
         for metric in findings["metrics"]
     ]
-    return sentences + _against(findings) + _anyway(findings)
+    return sentences + _against(findings) + _anyway(findings) + _design(findings)
+
+
+def _design(findings: Findings) -> list[str]:
+    """How a design that nobody stated was taken, and the test of the arms where they do not keep to
+    one that was stated.
+    """
+    checks = {c["name"]: c for c in findings["experiment"]["checks"]}
+    told = checks.get("design") or checks.get("arms by features")
+    if told is None or (told["name"] != "design" and told["status"] != "warn"):
+        return []
+    return [told["summary"]]
 
 
 def risks(findings: Findings) -> list[str]:

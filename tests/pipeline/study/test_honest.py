@@ -248,6 +248,7 @@ def ramp(seed, n=4000):
     return pd.DataFrame({"x": x, "day": when, "arm": np.array(list("abc"))[arm], "y": y})
 
 
+@pytest.mark.filterwarnings("ignore::equipoise.pipeline.DesignWarning")  # of one log in 20
 @pytest.mark.parametrize("learner", [DRLearner, TLearner])
 @pytest.mark.parametrize("design", ["shares", None])
 def test_a_ramp_up_gains_nothing(learner, design):

@@ -130,6 +130,7 @@ class LogPlan(PlanTable):
         Names, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
     ] = ()
     design: Annotated[Any, BeforeValidator(_design)] = None
+    undesigned: Literal["learn", "stop", "shares"] = "learn"
     weight: str | None = None
     time: str | None = None
     group: str | None = None

@@ -30,6 +30,7 @@ from equipoise.core.periods import period_weights
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
+from equipoise.pipeline.study.propensity import design_in_python
 
 LEARNT_FOLDS = 5  # of a propensity's model that has no cv of its own
 OWN_ROWS = 20  # of every arm, of a group with a model of its own, in each fit
@@ -269,7 +270,13 @@ def log_folds(log: Log, folds: int, seed: int) -> Ints:
 
 
 @renamed_arguments(folds="cv", seed="random_state")
-def cross_fit_effects(log: Log, estimator: Any, cv: int = 3, random_state: int = 0) -> Effects:
+def cross_fit_effects(
+    log: Log,
+    estimator: Any,
+    cv: int = 3,
+    random_state: int = 0,
+    undesigned: str = "learn",
+) -> Effects:
     """The effects of every row of a log, each from a model that never saw the row.
 
     Parameters
@@ -282,6 +289,9 @@ def cross_fit_effects(log: Log, estimator: Any, cv: int = 3, random_state: int =
         The log is cut in so many folds; clusters of its group column stay whole.
     random_state : int, default 0
         Of the cut.
+    undesigned : {"learn", "stop", "shares"}, default "learn"
+        What to do where the log does not say how treatment was given, and the arms follow the
+        features: learn the propensity, with a warning; stop; or take the observed shares.
 
     Returns
     -------
@@ -298,7 +308,8 @@ def cross_fit_effects(log: Log, estimator: Any, cv: int = 3, random_state: int =
     >>> effects.values.shape == (300, 2, len(effects.metrics))
     True
     """
-    return cross_fit(log, estimator, log_folds(log, cv, random_state)).effects
+    learner, _ = design_in_python(log, undesigned, random_state)
+    return cross_fit(log, estimator, log_folds(log, cv, random_state), learner).effects
 
 
 def _in_order(parts: list[Effects], rows: Ints) -> Effects:

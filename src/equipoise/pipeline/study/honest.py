@@ -36,7 +36,11 @@ from equipoise.pipeline.study.cross_fit import (
 )
 from equipoise.pipeline.study.evaluator import make_judge
 from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
-from equipoise.pipeline.study.propensity import propensity_of
+from equipoise.pipeline.study.propensity import (
+    design_in_python,
+    learnt_propensity,
+    propensity_of,
+)
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.notebook import plot_intervals
@@ -73,6 +77,8 @@ class HonestPolicy(Displayed):
         for it, so they judge it alone, and the intervals are wider.
     shipped_spend : [value, low, high]
         Its spend per unit, judged alike.
+    design : str
+        How a design was taken that the log does not state, with the test of it; else "".
 
     Examples
     --------
@@ -95,6 +101,7 @@ class HonestPolicy(Displayed):
     gap: float
     shipped: dict[str, Interval]
     shipped_spend: Interval
+    design: str
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -169,7 +176,7 @@ class HonestPolicy(Displayed):
             used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"
             price = f"; price {demand['price']:.4g}" if demand["binding"] else "; idle"
             lines.append((demand["name"], used + price))
-        return lines
+        return [*lines, ("design", self.design)] if self.design else lines
 
 
 SCHEMA = pa.schema(
@@ -204,6 +211,7 @@ def honest_policy(
     cv: int = 3,
     random_state: int = 0,
     level: float = 0.95,
+    undesigned: str = "learn",
     **policy: Any,
 ) -> HonestPolicy:
     """The best policy within its demands by out-of-fold effects, judged by doubly robust scores.
@@ -224,13 +232,18 @@ def honest_policy(
         one fold's model, which effects do not hold.
     propensity : array of float, shape (n, K), optional
         Probabilities of control and of each candidate to fit and to judge by, 0 where the log says
-        that an arm is closed; by default what the log knows, else its observed shares.
+        that an arm is closed; by default what the log knows, else its observed shares, or what is
+        learnt (``undesigned``).
     cv : int, default 3
         The log is cut in so many folds.
     random_state : int, default 0
         Of the cut, and of the bootstrap where ``lower`` needs one.
     level : float, default 0.95
         Of the intervals.
+    undesigned : {"learn", "stop", "shares"}, default "learn"
+        What to do where neither the log nor ``propensity`` says how treatment was given, and the
+        arms follow the features (`two_sample_test`): learn the propensity, with a warning; stop; or
+        take the observed shares all the same.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
         group_budgets, limits, parity, start, lower, most_missing.  A plain number for ``budget`` is
@@ -269,13 +282,20 @@ def honest_policy(
     if effects is not None and own_groups(keys):
         fix = "give the estimator in place of effects"
         raise PlanError("a group's own model", "have an estimator", "effects=", "limits", fix)
+    learner, design = None, ""
+    if propensity is None:
+        learner, design = design_in_python(log, undesigned, random_state)
     if effects is None:
-        fit = _fit(log, estimator, fold, propensity, keys, random_state)
+        fit = _fit(
+            log, estimator, fold, learner if propensity is None else propensity, keys, random_state
+        )
         effects, model = fit.effects, fit.model
     task, costs = make_policy_task(keys, log, effects, fold)
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
+    if learner is not None:
+        probability = learnt_propensity(log, fold, random_state)[0]
     judge = make_judge(log, effects, probability, costs, level)
     values, spend = judge.value(shares)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
@@ -292,6 +312,7 @@ def honest_policy(
         gap=solved.gap,
         shipped=shipped,
         shipped_spend=shipped_spend,
+        design=design,
     )
 
 
@@ -324,7 +345,7 @@ def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effe
 
 
 def _fit(
-    log: Log, estimator: Any, fold: Ints, propensity: Floats | None, keys: PolicyPlan, seed: int
+    log: Log, estimator: Any, fold: Ints, propensity: Any, keys: PolicyPlan, seed: int
 ) -> CrossFit:
     """The estimator fitted across folds, after names that the policy has wrong are refused."""
     check_policy(keys, log)

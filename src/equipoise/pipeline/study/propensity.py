@@ -1,9 +1,10 @@
 """The propensity that judgements stand on: known by the log, or the observed shares, or learnt
-where the plan asks.
+where the plan asks, or where the log states no design and its arms follow the features.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,17 @@ from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.estimators import LearntPropensity
+from equipoise.learners.two_sample import two_sample_test
 from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.design_checks import (
+    DESIGN,
+    DesignWarning,
+    arms_check,
+    design_check,
+    follows,
+    is_stated,
+    with_arms,
+)
 from equipoise.report.findings import Check
 
 CLIPPED = 0.01  # a clipped share above this is a warning
@@ -30,24 +41,64 @@ class Design:
     model : what estimators are fitted with where the log does not know it: None for the observed
         shares, or a model that learns.
     checks : what is to be said about it.
+    arms : what stands beside the balance of features.
     """
 
     propensity: Floats
     model: LearntPropensity | None
     checks: list[Check]
+    arms: list[Check]
 
 
 def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
     """The design of a plan's log: known, or the observed shares, or learnt where the plan says
-    ``design = "learn"``.
+    ``design = "learn"``, or where no design is stated and the arms follow the features.
     """
     check_logged(log)
-    if plan.log.design == LEARN:
-        propensity, check = learnt_propensity(log, fold, plan.run.seed)
-        return Design(
-            propensity, LearntPropensity(random_state=plan.run.seed), [check, *between(log)]
-        )
-    return Design(propensity_of(log), None, between(log))
+    learns, arms = _stated(plan, log, plan.log.undesigned)
+    if not learns:
+        return Design(propensity_of(log), None, between(log), arms)
+    propensity, check = learnt_propensity(log, fold, plan.run.seed)
+    model = LearntPropensity(random_state=plan.run.seed)
+    return Design(propensity, model, [check, *between(log)], arms)
+
+
+def _stated(plan: Plan, log: Log, undesigned: str) -> tuple[bool, list[Check]]:
+    """Whether the propensity is learnt, and how the design is known and kept to."""
+    asked, test = plan.log.design == LEARN, two_sample_test(log, plan.run.seed)
+    learns = asked or follows(log, test, undesigned)
+    said = design_check(log, test, plan.log.undesigned, asked)
+    return learns, [arms_check(log, test, learns), *said]
+
+
+def design_in_python(log: Log, undesigned: str, seed: int) -> tuple[LearntPropensity | None, str]:
+    """The model of the propensity where the log states no design and its arms follow the features,
+    with a warning; else None.  And how a design that is not stated is taken.
+    """
+    if is_stated(log):
+        return None, ""
+    test = two_sample_test(log, seed)
+    learns = follows(log, test, undesigned)
+    said = design_check(log, test, undesigned)[0]["summary"]
+    if test.rejects:
+        fix = 'Name the propensity, or say the design; undesigned="shares" takes the shares.'
+        warnings.warn(f"{said} {fix}", DesignWarning, stacklevel=3)
+    return (LearntPropensity(random_state=seed) if learns else None), said
+
+
+def fit_design(plan: Plan, log: Log) -> tuple[LearntPropensity | None, str]:
+    """What an estimator of a whole log is fitted with where the log does not know it, and how a
+    design that nobody stated is taken.
+    """
+    learns, checks = _stated(plan, log, plan.log.undesigned)
+    said = [check["summary"] for check in checks if check["name"] == DESIGN]
+    return (LearntPropensity(random_state=plan.run.seed) if learns else None), "".join(said)
+
+
+def check_design(plan: Plan, log: Log) -> list[Check]:
+    """The checks of a plan's log, before anything is learnt and without a stop."""
+    stops = plan.log.undesigned == "stop"
+    return with_arms(log, _stated(plan, log, "learn" if stops else plan.log.undesigned)[1])
 
 
 def propensity_of(log: Log) -> Floats:
