@@ -501,6 +501,27 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         )
         return answers[best]
 
+    def squares(self, X: Any, eligible: Bools | None = None) -> Floats | None:
+        """The squares and products that the calibration was offered.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            The features of fit.
+        eligible : array of bool, (n, K), optional
+            As in `predict`.
+
+        Returns
+        -------
+        array, (n, P), or None
+            In standard units; None beside a model of the caller's.
+        """
+        check_is_fitted(self, "models_")
+        basis = getattr(self, "basis_", None)
+        if basis is None:
+            return None
+        return quadratic(basis, _with_open(self._as_fitted(X), len(self.least_), eligible))
+
     def predict(self, X: Any, eligible: Bools | None = None) -> Floats:
         """The probability of each cell for new rows: the mean over the folds' models.
 

@@ -62,6 +62,7 @@ def effects_of(path: Path, log: Log) -> Effects:
 def evaluate_effects(plan: Plan, log: Log, effects: Effects) -> dict[str, Any]:
     """Average effects, rankings and deciles, as in a run's findings."""
     level, seed = plan.report.level, plan.run.seed
-    e = design_of(plan, log, log_folds(log, plan.run.folds, seed)).propensity
-    curves, tenths = rankings(log, effects, e, level, seed)
-    return {"averages": averages(log, effects, e, level), "rankings": curves, "deciles": tenths}
+    design = design_of(plan, log, log_folds(log, plan.run.folds, seed))
+    e, judged = design.propensity, design.judged(log, effects)
+    curves, tenths = rankings(log, effects, e, level, seed, judged)
+    return {"averages": averages(log, judged, e, level), "rankings": curves, "deciles": tenths}

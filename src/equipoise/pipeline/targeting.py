@@ -84,7 +84,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     )
     policy = solved.shares(len(effects.candidates))
     progress("rankings", 0, 1)
-    curves, tenths = rankings(log, effects, study.design.propensity, level, seed)
+    judged = study.design.judged(log, effects)
+    curves, tenths = rankings(log, effects, study.design.propensity, level, seed, judged)
     progress("rankings", 1, 1)
     budget = study.plan.policy.budget
     budget_per_head = None if budget is None else budget.head(len(log))
@@ -101,7 +102,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "control": log.cell_names[0],
         "headline": [],
         "experiment": experiment(study),
-        "averages": averages(log, effects, study.design.propensity, level),
+        "averages": averages(log, judged, study.design.propensity, level),
         "rankings": curves,
         "deciles": tenths,
         "drivers": drivers(log, effects, log.metrics, seed),

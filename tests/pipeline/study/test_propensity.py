@@ -51,8 +51,9 @@ def test_learnt_where_the_plan_asks_and_closer_to_the_truth_than_shares():
 
 def test_a_learnt_propensity_says_how_it_went():
     log, _ = make_coupon_world(900, seed=2)
-    design, check = learnt_propensity(log, log_folds(log, 3, 0), 0)
-    assert np.allclose(design.sum(axis=1), 1)
+    learnt = learnt_propensity(log, log_folds(log, 3, 0), 0)
+    check = learnt.check
+    assert np.allclose(learnt.propensity.sum(axis=1), 1)
     assert [row["arm"] for row in check["rows"]] == list(log.cell_names)
     assert check["status"] == "note"
 

@@ -63,17 +63,22 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
 
 
 def rankings(
-    log: Log, effects: Effects, propensity: Floats, level: float, seed: int
+    log: Log,
+    effects: Effects,
+    propensity: Floats,
+    level: float,
+    seed: int,
+    judged: Effects | None = None,
 ) -> tuple[list[Ranking], list[Decile]]:
     """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger
-    predictions rank first.
+    predictions rank first.   judged: whose levels the scores are made of, if not the effects'.
 
     Where lower is better the ranking and its curve are of the fall, so that both start with those
     who gain most.
     """
     curves: list[Ranking] = []
     tenths: list[Decile] = []
-    for metric, candidate, sign, ranking in _ranked(log, effects, propensity):
+    for metric, candidate, sign, ranking in _ranked(log, effects, propensity, judged or effects):
         curve = gain_curve(ranking, points=POINTS, level=level, seed=seed)
         curves.append(
             {
@@ -103,13 +108,13 @@ def rankings(
 
 
 def _ranked(
-    log: Log, effects: Effects, propensity: Floats
+    log: Log, effects: Effects, propensity: Floats, judged: Effects
 ) -> Iterator[tuple[str, str, float, Ranked]]:
     """(metric, candidate, sign, ranking) of every pair; a metric where lower is better is turned
     round first.
     """
     sign = np.asarray([outcome.sign for outcome in log.roles.outcomes])
-    rows = log_evidence(log, effects, propensity, sign)
+    rows = log_evidence(log, judged, propensity, sign)
     for j, metric in enumerate(log.metrics):
         for a, candidate in enumerate(effects.candidates):
             yield (

@@ -294,9 +294,11 @@ def honest_policy(
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
+    judged = effects
     if learner is not None:
-        probability = learnt_propensity(log, fold, random_state)[0]
-    judge = make_judge(log, effects, probability, costs, level)
+        learnt = learnt_propensity(log, fold, random_state)
+        probability, judged = learnt.propensity, learnt.judged(log, effects)
+    judge = make_judge(log, judged, probability, costs, level)
     values, spend = judge.value(shares)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     return HonestPolicy(

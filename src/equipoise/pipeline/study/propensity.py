@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effects import Effects
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.estimators import LearntPropensity
+from equipoise.learners.stacked_levels import stacked_levels
 from equipoise.learners.two_sample import two_sample_test
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.design_checks import (
@@ -32,6 +34,34 @@ LEARN = "learn"  # the design of a plan that asks for a learnt propensity
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """A learnt propensity.
+
+    Attributes
+    ----------
+    propensity : (n, K), of each row by models that did not see its fold.
+    fold : (n,).   squares : (n, P) of the features, or None.   check : how it went.
+    """
+
+    propensity: Floats
+    fold: Ints
+    squares: Floats | None
+    check: Check
+
+    def judged(self, log: Log, effects: Effects) -> Effects:
+        """The effects with the levels that doubly robust scores are made of: stacked with squares
+        and products of the features where these predict better, since the scores are biased by the
+        product of the errors of levels and propensities.
+        """
+        if self.squares is None:
+            return effects
+        y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
+        levels = stacked_levels(effects.levels(), y, log.cells, self.fold, self.squares, log.weight)
+        values = levels[:, 1:] - levels[:, :1]
+        return Effects(values, levels[:, 0], effects.candidates, effects.metrics)
+
+
+@dataclass(frozen=True)
 class Design:
     """How treatment was given.
 
@@ -42,12 +72,18 @@ class Design:
         shares, or a model that learns.
     checks : what is to be said about it.
     arms : what stands beside the balance of features.
+    learnt : the propensity as it was learnt, or None.
     """
 
     propensity: Floats
     model: LearntPropensity | None
     checks: list[Check]
     arms: list[Check]
+    learnt: Learnt | None = None
+
+    def judged(self, log: Log, effects: Effects) -> Effects:
+        """The effects with the levels that judgements stand on."""
+        return effects if self.learnt is None else self.learnt.judged(log, effects)
 
 
 def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
@@ -58,9 +94,9 @@ def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
     learns, arms = _stated(plan, log, plan.log.undesigned)
     if not learns:
         return Design(propensity_of(log), None, between(log), arms)
-    propensity, check = learnt_propensity(log, fold, plan.run.seed)
+    learnt = learnt_propensity(log, fold, plan.run.seed)
     model = LearntPropensity(random_state=plan.run.seed)
-    return Design(propensity, model, [check, *between(log)], arms)
+    return Design(learnt.propensity, model, [learnt.check, *between(log)], arms, learnt)
 
 
 def _stated(plan: Plan, log: Log, undesigned: str) -> tuple[bool, list[Check]]:
@@ -137,10 +173,8 @@ def between(log: Log) -> list[Check]:
     return [{"name": "nearest candidate", "status": "note", "summary": summary, "rows": []}]
 
 
-def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
-    """The probability of each cell, (n, K), learnt from the features on the other folds; and how it
-    went.
-    """
+def learnt_propensity(log: Log, fold: Ints, seed: int) -> Learnt:
+    """The probability of each cell, learnt from the features on the other folds."""
     X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
     if log.periods is not None:
         X = np.column_stack([X, log.periods.astype(np.float64)])
@@ -172,9 +206,6 @@ def learnt_propensity(log: Log, fold: Ints, seed: int) -> tuple[Floats, Check]:
             f"Propensities were learnt from the features, and clipped in {', '.join(counts)}, of"
             f" {len(log):,} rows."
         )
-    return propensity, {
-        "name": "learnt propensity",
-        "status": "warn" if clipped > CLIPPED else "note",
-        "summary": summary,
-        "rows": rows,
-    }
+    status = "warn" if clipped > CLIPPED else "note"
+    check: Check = {"name": "learnt propensity", "status": status, "summary": summary, "rows": rows}
+    return Learnt(propensity, fold, model.squares(X, log.eligible), check)

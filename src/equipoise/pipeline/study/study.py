@@ -87,7 +87,8 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     design = design_of(plan, log, fold)
     fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
     task, costs = make_task(plan, log, fit.effects, fold)
-    judge = make_judge(log, fit.effects, design.propensity, costs, plan.report.level)
+    judged = design.judged(log, fit.effects)
+    judge = make_judge(log, judged, design.propensity, costs, plan.report.level)
     return Study(
         plan, log, fold, estimator, fit.effects, fit.model, design, costs, task, judge, fit.shared
     )
