@@ -40,7 +40,8 @@ from equipoise.data.simulators.shares import (  # noqa: E402
     make_shares_standin,
 )
 from equipoise.estimators.forests import kernels  # noqa: E402
-from equipoise.estimators.forests.mdp2 import MDP2Forest, _binned, _edges, _quantiles  # noqa: E402
+from equipoise.estimators.forests.binning import binned, quantiles  # noqa: E402
+from equipoise.estimators.forests.mdp2 import MDP2Forest, _edges  # noqa: E402
 from equipoise.treatments import Shares  # noqa: E402
 
 SEEDS, NEW = range(10), 2_000
@@ -100,7 +101,7 @@ def grown(
     """Seconds a tree, leaves and their curves included; the median of some rounds."""
     forest = MDP2Forest(n_estimators=trees, n_jobs=threads, space=Shares(T.shape[1]), **settings)
     forest.space_, w = forest.space, np.ones(len(y))
-    forest.knots_ = [_quantiles(X[:, j], w, forest.max_bin) for j in range(X.shape[1])]
+    forest.knots_ = [quantiles(X[:, j], w, forest.max_bin) for j in range(X.shape[1])]
     forest.edges_ = _edges(T, w, forest.cuts)
     times = []
     for _ in range(rounds + 1):
@@ -118,7 +119,7 @@ def million(n: int, rounds: int) -> float:
     X, T = rng.standard_normal((n, 20)), rng.dirichlet(np.full(10, 2.0), n)
     y, w = T[:, 0] * (X[:, 0] > 0) - T[:, 1] * X[:, 1] + 0.1 * rng.standard_normal(n), np.ones(n)
     edges = _edges(T, w, 10)
-    Xb = _binned(X, [_quantiles(X[:, j], w, 16) for j in range(20)])
+    Xb = binned(X, [quantiles(X[:, j], w, 16) for j in range(20)])
     bins = np.column_stack(
         [np.searchsorted(edges[k, 1:-1], T[:, k], side="left") for k in range(10)]
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
     from equipoise.estimators.dml.pooled import PooledDML as PooledDML
     from equipoise.estimators.dose_response import dose_curves as dose_curves
+    from equipoise.estimators.forests.causal import CausalForest as CausalForest
     from equipoise.estimators.forests.mdp2 import MDP2Forest as MDP2Forest
     from equipoise.estimators.forests.simplex import best_mix as best_mix
     from equipoise.estimators.meta.dose_s import DoseSLearner as DoseSLearner
@@ -67,6 +68,7 @@ ESTIMATORS = Registry(
         "gps": "equipoise.estimators.meta.gps:GPS",
         "vcnet": "equipoise.estimators.deep.vcnet:VCNet",
         "drnet": "equipoise.estimators.deep.drnet:DRNet",
+        "causal-forest": "equipoise.estimators.forests.causal:CausalForest",
         "mdp2": "equipoise.estimators.forests.mdp2:MDP2Forest",
         "hum": "equipoise.estimators.deep.hum:HUM",
         "s-net": "equipoise.estimators.deep.s_learner_net:SLearnerNet",
@@ -110,6 +112,7 @@ NAMES = {
     "TARNet": "equipoise.estimators.deep.tarnet",
     "VCNet": "equipoise.estimators.deep.vcnet",
     "XLearnerNet": "equipoise.estimators.deep.x_learner_net",
+    "CausalForest": "equipoise.estimators.forests.causal",
     "MDP2Forest": "equipoise.estimators.forests.mdp2",
     "best_mix": "equipoise.estimators.forests.simplex",
     "BoostedTrees": "equipoise.learners.base_learners",

@@ -36,6 +36,7 @@ from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
 from equipoise.estimators.forests import kernels, ridges
+from equipoise.estimators.forests.binning import binned, quantiles
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows as TableRows
@@ -43,7 +44,6 @@ from equipoise.learners.base_learners import Table, default_outcome, learn, pred
 from equipoise.learners.crossfit import Nuisance, cross_fit
 
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
-SKETCH = 200_000  # rows that quantiles are taken from
 KNOTS = 4  # of the splines of a share
 # rows of a leaf that its curves are fitted to: more than a ridge of K KNOTS numbers needs
 CURVED = 4_000
@@ -236,7 +236,7 @@ class MDP2Forest(EffectEstimator):
             )
         complete(data.X, data.features)
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
-        self.knots_ = [_quantiles(data.X[:, j], w, self.max_bin) for j in range(data.X.shape[1])]
+        self.knots_ = [quantiles(data.X[:, j], w, self.max_bin) for j in range(data.X.shape[1])]
         self.edges_ = _edges(T, w, self.cuts)
         table, model = Table(data.X, data.features), default_outcome(len(data))
         fold = fold_ids(len(data), FOLDS, self.random_state, groups=data.groups)
@@ -284,7 +284,7 @@ class MDP2Forest(EffectEstimator):
 
     def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
         """One forest: its nodes side by side."""
-        Xb, K = _binned(X, self.knots_), T.shape[1]
+        Xb, K = binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
         bins = np.column_stack(
             [np.searchsorted(self.edges_[k, 1:-1], T[:, k], side="left") for k in range(K)]
@@ -381,7 +381,7 @@ class MDP2Forest(EffectEstimator):
         complete(X, self._encoded_names)
         forest = self.forests_[metric]
         out = np.empty((len(X), values.shape[1]))
-        Xb = _binned(X, self.knots_)
+        Xb = binned(X, self.knots_)
         kernels.average(
             Xb, forest["feature"], forest["at"], forest["child"], forest["starts"], values, out
         )
@@ -470,29 +470,13 @@ def _in_order(data: Sample) -> Sample:
     )
 
 
-def _quantiles(x: Floats, weight: Floats, bins: int) -> Floats:
-    """The inner edges of equally heavy bins, increasing."""
-    step = max(1, len(x) // SKETCH)
-    part = x[::step]
-    levels = np.linspace(0, 1, bins + 1)[1:-1]
-    order = np.argsort(part, kind="stable")
-    mass = np.cumsum(weight[::step][order])
-    return np.unique(part[order][np.searchsorted(mass, levels * mass[-1])])
-
-
 def _edges(T: Floats, weight: Floats, cuts: int) -> Floats:
     """Edges of the bins of each share, (K, cuts + 1), from 0 to its largest; bins of a constant
     share are empty but one.
     """
     edges = np.empty((T.shape[1], cuts + 1))
     for k in range(T.shape[1]):
-        inner = _quantiles(T[:, k], weight, cuts)
+        inner = quantiles(T[:, k], weight, cuts)
         edges[k, 1:-1] = np.r_[inner, np.full(cuts - 1 - len(inner), inner[-1])]
         edges[k, 0], edges[k, -1] = 0.0, T[:, k].max()
     return edges
-
-
-def _binned(X: Floats, knots: list[Floats]) -> Any:
-    """The bin of each feature, (n, d) uint8."""
-    bins = [np.searchsorted(edges, X[:, j], side="left") for j, edges in enumerate(knots)]
-    return np.ascontiguousarray(np.column_stack(bins), np.uint8)

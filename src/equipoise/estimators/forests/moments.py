@@ -1,0 +1,444 @@
+"""Kernels of the causal forest: trees that split where effects differ, and what their leaves say.
+
+    W (k,)     residual treatments 1{t = a} - e_a(x);  y the residual outcome;  w weights
+    node       Wc = W - mean W,  A = mean Wc Wc' = L L',  theta = A^-1 mean Wc (y - mean y)
+    row        rho = L^-1 Wc (y - mean y - Wc' theta)       its pull on the node's theta, in units
+               h = |L^-1 Wc|^2 / k                          of its error, and how much it tells
+    split      max over features and bins  sum over children  |sum rho|^2 / sum h
+
+To first order the score is the gain in fit of solving for theta in each child (Athey, Tibshirani &
+Wager 2019, section 2.3); L makes it the same whichever arm is control, and h weighs children by
+what they tell.  Every feature is counted in 256 bins, of which the last is for missing values,
+which go to the side where they raise the score most.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+MISSING = 255  # the bin of missing values
+BITS = 26  # of h in a whole number
+ONES = (1 << BITS) - 1
+DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+PLACE = np.zeros(64, np.int64)
+for _bit in range(64):
+    PLACE[((1 << _bit) * 0x03F79D71B4CB0A89 % 2**64) >> 58] = _bit
+TINY = 1e-9  # of the trace of A, added to its diagonal
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sums_of(rows, W, y, w, out):  # type: ignore[no-untyped-def]
+    """out (p,) := weighted sums over rows: 1, y, W (k), W y (k), W W' by its lower half."""
+    k = W.shape[1]
+    out[:] = 0.0
+    for i in rows:
+        out[0] += w[i]
+        out[1] += w[i] * y[i]
+        c = 2 + 2 * k
+        for a in range(k):
+            v = w[i] * W[i, a]
+            out[2 + a] += v
+            out[2 + k + a] += v * y[i]
+            for b in range(a + 1):
+                out[c] += v * W[i, b]
+                c += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve(m, A, theta):  # type: ignore[no-untyped-def]
+    """theta (k,) := A^-1 c from moments m (p,) as of `sums_of` over their first; A (k, k) becomes
+    its Cholesky factor.
+    """
+    k = len(theta)
+    c, trace = 2 + 2 * k, 0.0
+    for a in range(k):
+        theta[a] = m[2 + k + a] - m[2 + a] * m[1]
+        for b in range(a + 1):
+            A[a, b] = m[c] - m[2 + a] * m[2 + b]
+            c += 1
+        trace += A[a, a]
+    for a in range(k):
+        A[a, a] += TINY * trace + 1e-300
+        for b in range(a + 1):
+            for s in range(b):
+                A[a, b] -= A[a, s] * A[b, s]
+            A[a, b] = np.sqrt(max(A[a, a], 1e-300)) if a == b else A[a, b] / A[b, b]
+    forward(A, theta)
+    for a in range(k - 1, -1, -1):
+        for b in range(a + 1, k):
+            theta[a] -= A[b, a] * theta[b]
+        theta[a] /= A[a, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward(L, v):  # type: ignore[no-untyped-def]
+    """v (k,) := L^-1 v."""
+    for a in range(len(v)):
+        for b in range(a):
+            v[a] -= L[a, b] * v[b]
+        v[a] /= L[a, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pulls(rows, W, y, w, rho, out):  # type: ignore[no-untyped-def]
+    """out (rows, k) := rho of each row, by the theta of all, as whole numbers whose sums are exact;
+    the first has h in its low bits.   rho: (rows, 1 + k) to write in.
+    """
+    n, k = len(rows), W.shape[1]
+    m, L = np.empty(2 + 2 * k + k * (k + 1) // 2), np.zeros((k, k))
+    theta, v = np.empty(k), np.empty(k)
+    sums_of(rows, W, y, w, m)
+    m /= m[0]
+    solve(m, L, theta)
+    tells, size = 0.0, 0.0
+    for r in range(n):
+        i = rows[r]
+        miss = y[i] - m[1]
+        if k == 1:
+            v[0] = (W[i, 0] - m[2]) / L[0, 0]
+            miss -= v[0] * (L[0, 0] * theta[0])
+        else:
+            for a in range(k):
+                v[a] = W[i, a] - m[2 + a]
+                miss -= v[a] * theta[a]
+            forward(L, v)
+        h = 0.0
+        for a in range(k):
+            one = w[i] * v[a] * miss
+            rho[r, a] = one
+            h += v[a] * v[a]
+            size += abs(one)
+        rho[r, k] = w[i] * h
+        tells += w[i] * h
+    # sums of h stay below 2^25 + n, those of rho within 2^36
+    fine, coarse = 2.0**36 / max(size, 1e-300), 2.0**25 / max(tells, 1e-300)
+    for r in range(n):
+        for a in range(k):
+            out[r, a] = np.int64(np.rint(rho[r, a] * fine)) << BITS
+        out[r, 0] += 1 + np.int64(rho[r, k] * coarse)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill(hist, column, rows, pull, bins):  # type: ignore[no-untyped-def]
+    """Add pulls (rows, k) into hist (256, k), which is 0, by their bins; the bins that hold rows
+    into ``bins``, rising; how many they are.
+    """
+    n, k, held, one = len(rows), pull.shape[1], 0, np.uint64(1)
+    if k == 1:
+        for r in range(n):
+            hist[column[rows[r]], 0] += pull[r, 0]
+    else:
+        for r in range(n):
+            for a in range(k):
+                hist[column[rows[r]], a] += pull[r, a]
+    if n >= 256:
+        for b in range(256):
+            if hist[b, 0] != 0:
+                bins[held] = b
+                held += 1
+        return held
+    seen = np.zeros(4, np.uint64)
+    for r in range(n):
+        b = column[rows[r]]
+        seen[b >> 6] |= one << np.uint64(b & 63)
+    for word in range(4):
+        rest = seen[word]
+        while rest != 0:
+            low = rest & (~rest + one)  # the lowest bit, whose place a de Bruijn sequence tells
+            bins[held] = 64 * word + PLACE[(low * DE_BRUIJN) >> np.uint64(58)]
+            rest ^= low
+            held += 1
+    return held
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def scan(hist, bins, total, least, best):  # type: ignore[no-untyped-def]
+    """The best cut of one feature into ``best``, where it beats what is there; whether it did.
+
+    Sums of rho are 0, so that the score is  |left|^2 / (h (total - h))  but for a factor of the
+    node; best: the two parts of this, the bin, whether missing goes left (2: there is none).
+    hist (256, k); bins: those that hold rows; least: of sum h of a child.
+    """
+    k, won = hist.shape[1], False
+    left, whole = np.zeros(k, np.int64), total & ONES
+    last = bins[-1] == MISSING
+    for side in range(2 if last else 1):
+        for a in range(k):
+            left[a] = hist[MISSING, a] if side == 1 else 0
+        for b in bins:
+            if b == MISSING:
+                break
+            if k == 1:
+                left[0] += hist[b, 0]
+            else:
+                for a in range(k):
+                    left[a] += hist[b, a]
+            h = left[0] & ONES
+            if h < least:
+                continue
+            if whole - h < least:
+                break
+            size = 0.0
+            for a in range(k):
+                one = np.float64(left[a] >> BITS)
+                size += one * one
+            tells = np.float64(h) * np.float64(whole - h)
+            if size * best[1] > best[0] * tells:
+                best[0], best[1], best[2], best[3] = size, tells, b, side
+                won = True
+    if won and not last:
+        best[3] = 2.0
+    return won
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def divide(column, rows, low, high, b, left, spare):  # type: ignore[no-untyped-def]
+    """Reorder rows[low:high] so that those that go left come first, in their old order; where the
+    others begin.
+    """
+    place, others = low, 0
+    for r in range(low, high):
+        i = rows[r]
+        v = column[i]
+        if v <= b or (left and v == MISSING):
+            rows[place] = i
+            place += 1
+        else:
+            spare[others] = i
+            others += 1
+    for r in range(others):
+        rows[place + r] = spare[r]
+    return place
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def best_cut(X, rows, pull, least, tried, hist, best):  # type: ignore[no-untyped-def]
+    """The feature and, in ``best``, the cut of a node; -1 where none is admissible."""
+    n, k = pull.shape
+    total, bins, winner = np.int64(0), np.empty(256, np.int64), -1
+    for r in range(n):
+        total += pull[r, 0]
+    best[0], best[1] = 0.0, 1.0
+    for f in tried:
+        held = fill(hist, X[f], rows, pull, bins)
+        if scan(hist, bins[:held], total, least * (total & ONES), best):
+            winner = f
+        for b in bins[:held]:
+            hist[b] = 0
+    return winner
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow(X, W, y, w, rows, apart, least, balance, features, seed):  # type: ignore[no-untyped-def]
+    """A tree: of each node the feature (-1: a leaf), bin, whether missing goes left, left child,
+    means (p,) of its rows of ``apart``, and how many these are.
+
+    X: (d, n) bins.   rows, apart: the halves that grow the tree and that fill its nodes; least:
+    rows of either in a leaf; balance: least share of a node in a child; features: tried a node.
+    """
+    np.random.seed(seed)  # noqa: NPY002, the stream of this compiled call
+    k, d = W.shape[1], len(X)
+    bins, mine, most = np.empty((d, len(rows)), np.uint8), np.arange(len(rows)), 2 * len(rows) + 1
+    for f in range(d):  # near each other, since every node asks for them in every feature
+        for r in range(len(rows)):
+            bins[f, r] = X[f, rows[r]]
+    near = W[rows], y[rows], w[rows]
+    feature, at = np.full(most, -1, np.int32), np.zeros(most, np.uint8)
+    left, child = np.zeros(most, np.bool_), np.full(most, -1, np.int32)
+    begin, end = np.zeros((most, 2), np.int64), np.zeros((most, 2), np.int64)
+    hist, rho, pull = (
+        np.zeros((256, k), np.int64),
+        np.empty((len(rows), 1 + k)),
+        np.empty((len(rows), k), np.int64),
+    )
+    spare = np.empty(max(len(rows), len(apart)), np.int64)
+    end[0], nodes, v = (len(rows), len(apart)), 1, 0
+    order, best = np.arange(d), np.empty(4)
+    while v < nodes:
+        inside, filling = mine[begin[v, 0] : end[v, 0]], apart[begin[v, 1] : end[v, 1]]
+        n, m, f = len(inside), len(filling), -1
+        if n >= 2 * least and m >= 2 * least:
+            pulls(inside, *near, rho, pull[:n])
+            draw(order, features)
+            f = best_cut(
+                bins, inside, pull[:n], max(least / n, balance), order[:features], hist, best
+            )
+        if f >= 0:
+            b, side = int(best[2]), best[3] == 1.0
+            for half in range(2):
+                table, part = (bins, mine) if half == 0 else (X, apart)
+                middle = divide(table[f], part, begin[v, half], end[v, half], b, side, spare)
+                begin[nodes, half], end[nodes, half] = begin[v, half], middle
+                begin[nodes + 1, half], end[nodes + 1, half] = middle, end[v, half]
+            if best[3] == 2.0:
+                side = end[nodes, 0] - begin[nodes, 0] > end[nodes + 1, 0] - begin[nodes + 1, 0]
+            feature[v], at[v], left[v], child[v] = f, b, side, nodes
+            nodes += 2
+        v += 1
+    size, means = (end - begin)[:nodes, 1], np.empty((nodes, 2 + 2 * k + k * (k + 1) // 2))
+    average(feature[:nodes], child, size, begin[:, 1], apart, W, y, w, means)
+    return feature[:nodes], at[:nodes], left[:nodes], child[:nodes], means, size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def average(feature, child, size, begin, apart, W, y, w, means):  # type: ignore[no-untyped-def]
+    """means (nodes, p) := those of each node's rows, apart[begin : begin + size]; of a node without
+    rows: its parent's.
+    """
+    nodes, p = means.shape
+    for v in range(nodes - 1, -1, -1):
+        if feature[v] < 0:
+            sums_of(apart[begin[v] : begin[v] + size[v]], W, y, w, means[v])
+        else:
+            for c in range(p):
+                means[v, c] = means[child[v], c] + means[child[v] + 1, c]
+    for v in range(nodes):
+        whole = means[v, 0]
+        for c in range(p):
+            means[v, c] /= whole
+        if feature[v] >= 0:
+            for u in range(child[v], child[v] + 2):
+                if size[u] == 0:
+                    means[u] = means[v]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def prune(feature, at, left, child, means, size, least):  # type: ignore[no-untyped-def]
+    """The tree with nodes of fewer than two leaves of ``least`` rows as leaves: as `grow` without
+    sizes.
+    """
+    kept, nodes = np.zeros(len(feature), np.int64), 1
+    out, v = np.full(len(feature), -1, np.int32), 0
+    while v < nodes:
+        old = kept[v]
+        if feature[old] >= 0 and size[old] >= 2 * least:
+            kept[nodes], kept[nodes + 1], out[v] = child[old], child[old] + 1, nodes
+            nodes += 2
+        v += 1
+    kept = kept[:nodes]
+    some = feature[kept]
+    some[out[:nodes] < 0] = -1
+    return some, at[kept], left[kept], out[:nodes], means[kept]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def losses(X, W, y, inside, feature, at, left, child, means, size, starts, bag, leaves, out):  # type: ignore[no-untyped-def]
+    """out (n, leaves) := the squared error of the residual outcome of each row, by trees that did
+    not see it, with nodes of fewer than two leaves of so many rows as leaves.
+
+    X: (n, d) bins; inside: (bags, n) whether a bag drew the row; leaves: sizes, falling.
+    """
+    trees, k, p = len(starts) - 1, W.shape[1], means.shape[1]
+    m, L, theta = np.empty((len(leaves), p)), np.zeros((k, k)), np.empty(k)
+    for i in range(len(X)):
+        m[:] = 0.0
+        for t in range(trees):
+            if inside[t // bag, i]:
+                continue
+            base, j, v = starts[t], 0, starts[t]
+            while j < len(leaves):
+                while j < len(leaves) and (feature[v] < 0 or size[v] < 2 * leaves[j]):
+                    for c in range(p):
+                        m[j, c] += means[v, c]
+                    j += 1
+                if j < len(leaves):
+                    b = X[i, feature[v]]
+                    right = b > at[v] and not (b == MISSING and left[v])
+                    v = base + child[v] + (1 if right else 0)
+        for j in range(len(leaves)):
+            m[j] /= max(m[j, 0], 1e-300)
+            solve(m[j], L, theta)
+            miss = y[i]
+            for a in range(k):
+                miss -= W[i, a] * theta[a]
+            out[i, j] = miss * miss
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def draw(order, some):  # type: ignore[no-untyped-def]
+    """The first ``some`` of order := a draw without replacement (Fisher and Yates); all: as they
+    are.
+    """
+    if some < len(order):
+        for k in range(some):
+            j = np.random.randint(k, len(order))  # noqa: NPY002
+            order[k], order[j] = order[j], order[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def answer(X, feature, at, left, child, means, starts, bag, theta, var):  # type: ignore[no-untyped-def]
+    """theta (n, k) and its variance var (n, k) for rows of bins X (n, d).
+
+    starts: (trees + 1,) of the nodes of each tree; means: (nodes, p); bag: trees a little bag.
+    """
+    trees, k = len(starts) - 1, theta.shape[1]
+    leaf, m, L = np.empty(trees, np.int64), np.empty(means.shape[1]), np.zeros((k, k))
+    pull = np.empty((trees, k))
+    for i in range(len(X)):
+        m[:] = 0.0
+        for t in range(trees):
+            base, v = starts[t], starts[t]
+            while feature[v] >= 0:
+                b = X[i, feature[v]]
+                right = b > at[v] and not (b == MISSING and left[v])
+                v = base + child[v] + (1 if right else 0)
+            leaf[t] = v
+            m += means[v]
+        m /= m[0]
+        solve(m, L, theta[i])
+        for t in range(trees):
+            influence(means[leaf[t]], m, L, theta[i], pull[t])
+        little_bags(pull, bag, var[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def influence(one, m, L, theta, out):  # type: ignore[no-untyped-def]
+    """out (k,) := A^-1 of a leaf's moments at the forest's theta: how far it pulls.   one: (p,) of
+    the leaf; m: (p,) of the forest, L its factor.
+    """
+    k = len(out)
+    for a in range(k):
+        out[a] = one[2 + k + a] - m[2 + a] * one[1] - m[1] * (one[2 + a] - m[2 + a])
+        for b in range(k):
+            hi, lo = max(a, b), min(a, b)
+            ww = one[2 + 2 * k + hi * (hi + 1) // 2 + lo]
+            cross = ww - m[2 + a] * one[2 + b] - m[2 + b] * one[2 + a] + m[2 + a] * m[2 + b]
+            out[a] -= cross * theta[b]
+    forward(L, out)
+    for a in range(k - 1, -1, -1):
+        for b in range(a + 1, k):
+            out[a] -= L[b, a] * out[b]
+        out[a] /= L[a, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def little_bags(pull, bag, var):  # type: ignore[no-untyped-def]
+    """var (k,): the variance of the mean of pulls (trees, k), trees in bags that share a half of
+    the data.
+
+    between = V + noise, noise = within / bag: V is the variance over halves of the data, which is
+    that over samples; its estimate is the mean of what chi-square leaves of it above 0.  To it
+    comes what so many bags leave of their own, between / bags.
+    """
+    trees, k = pull.shape
+    bags = trees // bag
+    for a in range(k):
+        between, within = 0.0, 0.0
+        for g in range(bags):
+            mean = 0.0
+            for t in range(g * bag, (g + 1) * bag):
+                mean += pull[t, a] / bag
+            between += mean * mean / bags
+            for t in range(g * bag, (g + 1) * bag):
+                within += (pull[t, a] - mean) ** 2 / (bags * (bag - 1.0))
+        noise = within / bag
+        spread = max(between, noise) * np.sqrt(2.0 / bags)
+        z = (between - noise) / spread if spread > 0 else 0.0
+        kept = between - noise
+        if spread > 0:
+            below = 0.5 * math.erfc(-z / np.sqrt(2.0))
+            kept += spread * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) / max(below, 1e-300)
+        var[a] = kept + between / bags
