@@ -38,6 +38,7 @@ from equipoise.pipeline.study.design_checks import with_arms
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
+from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival, Shipped
 from equipoise.report.page import render_report
 from equipoise.report.sentences import headline, risks
@@ -115,7 +116,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
             else []
         ),
         "policy": chosen_policy(study, solved),
-        "rivals": rivals(study, policy),
+        "rivals": rivals(study, policy, solved.swaps),
         "risks": [],
         "made": {},
     }
@@ -168,14 +169,16 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
         "gap": solved.gap,
         "carried": carried(study.task, study.plan.report.level),
         "shipped": _shipped(study, solved),
-        "groups": group_shares(log, study.judge, policy, task.expected, audited, task.start),
+        "groups": group_shares(
+            log, study.judge, policy, task.expected, audited, task.start, solved.swaps
+        ),
         "profile": profile(log, policy),
     }
     if task.start is not None:
         new = int(task.start.is_new(log.table[task.start.column]).sum())
         summary["start"] = {**task.start.to_json(), "rows": new}
     if study.shared is not None:
-        summary["own_models"] = own_models(study, policy)
+        summary["own_models"] = own_models(study, policy, solved.swaps)
     return summary
 
 
@@ -187,32 +190,33 @@ def _shipped(study: Study, solved: Solved) -> Shipped:
     return {"rows": len(rows), "treated": treated, "values": values, "spend": spend}
 
 
-def own_models(study: Study, policy: Any) -> list[dict[str, Any]]:
+def own_models(study: Study, policy: Any, swaps: Swaps | None) -> list[dict[str, Any]]:
     """What each group with a model of its own gets, and what it would get by the shared one, judged
     alike.
     """
     if study.shared is None:
         return []
     task, _ = make_task(study.plan, study.log, study.shared, study.fold)
-    by_shared = solve_folds(task).shares(len(study.effects.candidates))
+    shared = solve_folds(task)
+    by_shared = shared.shares(len(study.effects.candidates))
     amount = np.asarray(study.costs.amount)
     rows_of: list[dict[str, Any]] = []
     for column, group in own_groups(study.plan.policy):
         rows = np.flatnonzero(study.task.groups[column] == group)
         models = {}
-        for name, share in (("own", policy), ("shared", by_shared)):
+        for name, share, own in (("own", policy, swaps), ("shared", by_shared, shared.swaps)):
             gains, offers = study.judge.gains(share), share[rows, 1:]
             models[name] = {
                 "treated": float(offers.sum(axis=1).mean()),
                 "amount": float((offers * amount).sum(axis=1).mean()),
                 "spend": float((offers * study.task.expected[rows]).sum(axis=1).mean()),
-                "values": study.judge.intervals(gains, rows)[0],
+                "values": study.judge.intervals(gains, rows, own)[0],
             }
         rows_of.append({"column": column, "group": group, "rows": len(rows), **models})
     return rows_of
 
 
-def rivals(study: Study, policy: Any) -> list[Rival]:
+def rivals(study: Study, policy: Any, swaps: Swaps | None = None) -> list[Rival]:
     """The chosen policy and what it is measured against: nobody, everybody under each candidate,
     random at equal spend.
     """
@@ -237,7 +241,8 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
     )
     rows: list[Rival] = []
     for name, kind, probability in policies:
-        values, spend = study.judge.value(probability)
+        own = swaps if kind == "chosen" else None
+        values, spend = study.judge.value(probability, swaps=own)
         rows.append(
             {
                 "policy": name,
@@ -246,7 +251,7 @@ def rivals(study: Study, policy: Any) -> list[Rival]:
                 "spend": spend,
                 "treated": float(1 - probability[:, 0].mean()),
                 "against_chosen": (
-                    {} if kind == "chosen" else study.judge.difference(policy, probability)
+                    {} if kind == "chosen" else study.judge.difference(policy, probability, swaps)
                 ),
             }
         )

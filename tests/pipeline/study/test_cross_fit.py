@@ -177,3 +177,15 @@ def test_a_level_that_one_fold_alone_has_stops_no_estimator(estimator):
     )
     effects = cross_fit_effects(log, estimator).values[:, 0, 0]
     assert np.corrcoef(effects, x)[0, 1] > 0.85
+
+
+def test_swapped_effects_are_of_the_folds_before_which_saw_the_rows():
+    log = toy()
+    fold = log_folds(log, 3, 0)
+    every = cross_fit(log, Memory(Arms([0, 1])), fold).swapped
+    for step, swapped in enumerate(every, 1):
+        assert swapped.rows.tolist() == list(range(12)), "of a small log all rows"
+        assert ((swapped.fold + step) % 3).tolist() == fold.tolist()
+        assert (swapped.effects.values == 1).all()
+    assert len(every) == 2
+    assert len(cross_fit(log, Memory(Arms([0, 1])), fold % 2).swapped) == 1

@@ -12,6 +12,7 @@ from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.core.start import Start
 from equipoise.pipeline.study.evaluator import Judge
+from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import GroupShare
 
 PROFILE = 12  # features shown
@@ -30,9 +31,10 @@ def group_shares(
     expected: Floats,
     columns: tuple[str, ...],
     start: Start | None = None,
+    swaps: Swaps | None = None,
 ) -> list[GroupShare]:
     """Who gets what in every group of the audited columns, and in their start and past it.
-    expected: (n, k) expected costs.
+    expected: (n, k) expected costs; swaps: of the policy.
     """
     spend = (policy[:, 1:] * expected).sum(axis=1)
     gains = judge.gains(policy)
@@ -53,7 +55,7 @@ def group_shares(
                     "rows": len(rows),
                     "shares": shares(policy, log.cell_names, rows),
                     "spend": float(spend[rows].mean()),
-                    "values": judge.intervals(gains, rows)[0],
+                    "values": judge.intervals(gains, rows, swaps)[0],
                 }
             )
     return groups

@@ -53,7 +53,7 @@ def budget_sweep(
             LOG.info("no policy has budget %g: %s", budget, error)
             continue
         policy = one_hot(solved.choice, len(task.effects.candidates))
-        values, spend = judge.value(policy)
+        values, spend = judge.value(policy, swaps=solved.swaps)
         price = next(row["price"] for row in solved.rows if row["kind"] == "budget")
         points.append(
             {
@@ -97,7 +97,8 @@ def trade_off(
         progress("trade-off", step, len(mixes))
         solved = solution if is_chosen else _try(replace(task, weights=weights))
         if solved is not None:
-            values, _ = judge.value(one_hot(solved.choice, len(task.effects.candidates)))
+            shares = one_hot(solved.choice, len(task.effects.candidates))
+            values, _ = judge.value(shares, swaps=solved.swaps)
             points.append({"weights": weights, "values": values, "chosen": is_chosen})
     progress("trade-off", len(mixes), len(mixes))
     return points

@@ -31,6 +31,7 @@ from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
 from equipoise.estimators import Bootstrapped
 from equipoise.pipeline.study.propensity import design_in_python
+from equipoise.pipeline.study.swaps import swap_rows
 
 LEARNT_FOLDS = 5  # of a propensity's model that has no cv of its own
 OWN_ROWS = 20  # of every arm, of a group with a model of its own, in each fit
@@ -51,11 +52,34 @@ class CrossFit:
         The model of fold `SHIPPED`, which was fitted on the rows of the other folds.
     shared : Effects or None, default None
         By the model of all rows alone, where groups have models of their own.
+    swapped : tuple of Swapped, default ()
+        Of some rows, by the models of one or two other folds.
     """
 
     effects: Effects
     model: Model
     shared: Effects | None = None
+    swapped: tuple[Swapped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """Effects of rows by the model of another fold, which saw them: what they would be had one
+    fold been swapped for another.
+
+    Attributes
+    ----------
+    rows : array of int, shape (r,)
+        Rows of the log.
+    fold : array of int, shape (r,)
+        The fold of the model: as many before the row's own for all rows.
+    effects : Effects
+        Of these rows.
+    """
+
+    rows: Ints
+    fold: Ints
+    effects: Effects
 
 
 def extra_metrics(log: Log) -> tuple[str, ...]:
@@ -217,6 +241,8 @@ def cross_fit(
     check_own(log, fold, own)
     count = int(fold.max()) + 1
     parts, shared, rows = [], [], []
+    steps = range(1, min(count, 3))
+    swapped: dict[int, list[tuple[Ints, Effects]]] = {step: [] for step in steps}
     shipped: Model | None = None
     for f in range(count):
         progress("effects", f, count)
@@ -230,11 +256,21 @@ def cross_fit(
         shared.append(alone.effects(units))
         parts.append(model.with_own(shared[-1], units))
         rows.append(inside)
+        for step in steps:
+            after = np.flatnonzero(fold == (f + step) % count)
+            after = swap_rows(after, log.order, count, log.groups)
+            units = log.table.take(pa.array(after))
+            swapped[step].append((after, model.with_own(alone.effects(units), units)))
     progress("effects", count, count)
     if shipped is None:
         raise InputError("the folds", "be one or more", count)
     order = np.concatenate(rows)
-    return CrossFit(_in_order(parts, order), shipped, _in_order(shared, order) if own else None)
+    return CrossFit(
+        _in_order(parts, order),
+        shipped,
+        _in_order(shared, order) if own else None,
+        tuple(_swapped(parts) for parts in swapped.values()),
+    )
 
 
 def with_std_error(estimator: Any, replicates: int, seed: int) -> Any:
@@ -310,6 +346,15 @@ def cross_fit_effects(
     """
     learner, _ = design_in_python(log, undesigned, random_state)
     return cross_fit(log, estimator, log_folds(log, cv, random_state), learner).effects
+
+
+def _swapped(parts: list[tuple[Ints, Effects]]) -> Swapped:
+    """The swapped effects of all folds, sorted by row."""
+    rows = np.concatenate([part for part, _ in parts])
+    fold = np.repeat(np.arange(len(parts)), [len(part) for part, _ in parts])
+    return Swapped(
+        np.sort(rows), fold[np.argsort(rows)], _in_order([effects for _, effects in parts], rows)
+    )
 
 
 def _in_order(parts: list[Effects], rows: Ints) -> Effects:

@@ -5,25 +5,27 @@ theirs has seen.
     control and each candidate
 
 Scores are unbiased for each row given cross-fitted levels and the log's propensity, so the value of
-a policy that was chosen without these rows' outcomes is free of the winner's curse, and its
-interval is that of a mean.
+a policy that was chosen without these rows' outcomes is free of the winner's curse.  Its interval
+is that of a mean, with the covariance of the folds' errors where each fold has its rule (`swaps`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from equipoise.artifacts.costs import Costs
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.effective_size import Assignment
+from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
-from equipoise.evaluation import mean_estimates
+from equipoise.evaluation.base import around, weighted_means
 from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.swaps import Swaps, covariance_part
 from equipoise.report.findings import Interval
 
 
@@ -47,24 +49,28 @@ class Judge:
     level: float
     assignment: Assignment | None = None
 
-    def gains(self, policy: Floats) -> Floats:
+    def gains(self, policy: Floats, rows: Ints | None = None) -> Floats:
         """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n,
-        K).
+        K), of the rows.
         """
-        gain = np.einsum("ik,ikm->im", policy, self.scores) - self.scores[:, 0]
-        return np.column_stack([gain, (policy * self.spend).sum(axis=1)])
+        keep = slice(None) if rows is None else rows
+        scores, spend = self.scores[keep], self.spend[keep]
+        gain = np.einsum("ik,ikm->im", policy, scores) - scores[:, 0]
+        return np.column_stack([gain, (policy * spend).sum(axis=1)])
 
     def value(
-        self, policy: Floats, rows: Ints | None = None
+        self, policy: Floats, rows: Ints | None = None, swaps: Swaps | None = None
     ) -> tuple[dict[str, Interval], Interval]:
         """The gain over control per head in each metric, and the spend per head; of some rows or of
-        all.
+        all.   swaps: of a policy of which each fold has learnt its part.
         """
-        return self.intervals(self.gains(policy), rows)
+        return self.intervals(self.gains(policy), rows, swaps)
 
-    def difference(self, policy: Floats, rival: Floats) -> dict[str, Interval]:
+    def difference(
+        self, policy: Floats, rival: Floats, swaps: Swaps | None = None
+    ) -> dict[str, Interval]:
         """The gain of one policy over another per head in each metric, paired row by row."""
-        return self.intervals(self.gains(policy) - self.gains(rival), None)[0]
+        return self.intervals(self.gains(policy) - self.gains(rival), None, swaps)[0]
 
     def shipped(self, ruled: Ints, fold: Ints) -> tuple[dict[str, Interval], Interval]:
         """The gain and the spend per head of the rule that ships, on units it has not met: by the
@@ -76,21 +82,48 @@ class Judge:
             return {name: unknown for name in self.metrics}, unknown
         return self.value(one_hot(ruled, self.scores.shape[1] - 1), rows)
 
-    def intervals(self, gains: Floats, rows: Ints | None) -> tuple[dict[str, Interval], Interval]:
+    def intervals(
+        self, gains: Floats, rows: Ints | None, swaps: Swaps | None = None
+    ) -> tuple[dict[str, Interval], Interval]:
         """Means of `gains` (n, m + 1) with intervals: of each metric, and of the spend."""
-        keep = slice(None) if rows is None else rows
-        weight = None if self.weight is None else self.weight[keep]
-        groups = None if self.groups is None else self.groups[keep]
-        got = (
-            self.assignment
-            if self.assignment is None or rows is None
-            else self.assignment.take(rows)
-        )
-        estimates = mean_estimates(
-            gains[keep], weight=weight, groups=groups, assignment=got, level=self.level
-        )
+        every = np.arange(len(gains)) if rows is None else rows
+        kept = gains if rows is None else gains[rows]
+        units = self.units(every)
+        mean = weighted_means(kept, units.weight)
+        error, df = units.errors(kept - mean)
+        if swaps is not None:
+            error, df = self._with_covariance(error, df, every, swaps)
+        estimates = around(mean, error, df, level=self.level)
         values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
         return values, estimates[len(self.metrics)].interval
+
+    def units(self, rows: Ints) -> Units:
+        """The independent units of some rows."""
+        return effective_units(
+            np.ones(len(rows)) if self.weight is None else self.weight[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            assignment=None if self.assignment is None else self.assignment.take(rows),
+        )
+
+    def _with_covariance(
+        self, error: Floats, df: Floats, rows: Ints, swaps: Swaps
+    ) -> tuple[Floats, Floats]:
+        """Standard errors of means of some rows with the covariance of folds, and their df."""
+        if swaps.rows is None:
+            return error * np.sqrt(1 + swaps.guess), df
+        swaps = swaps if len(rows) == len(self.scores) else swaps.take(rows)
+        if swaps.rows is None or len(swaps.rows) < 2:
+            return error, df
+        aim, units = swaps.aim(self.metrics), self.units(swaps.rows)
+        k = self.scores.shape[1] - 1
+        gains = [self.gains(one_hot(choice, k), swaps.rows) for choice in swaps.choices]
+        parts = [covariance_part(a - b, aim, units) for a, b in pairwise(gains)]
+        variance = np.nan_to_num([part for part, _ in parts]).mean(axis=0)
+        extra, own_df = variance * swaps.share * len(swaps.rows) / len(rows), parts[0][1]
+        total = error**2 + extra
+        with np.errstate(divide="ignore", invalid="ignore"):
+            together = total**2 / (error**4 / df + extra**2 / own_df)
+        return np.sqrt(total), np.where(extra > 0, together, df)
 
 
 def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, level: float) -> Judge:

@@ -29,6 +29,7 @@ from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import PolicyPlan, RunPlan
 from equipoise.pipeline.study.cross_fit import (
     CrossFit,
+    Swapped,
     cross_fit,
     log_folds,
     with_space,
@@ -168,8 +169,8 @@ class HonestPolicy(Displayed):
         lines = [("shares", ", ".join(parts))]
         gains = [(f"gain in {name}", interval) for name, interval in self.values.items()]
         gains += [("spend", self.spend)]
-        gains += [(f"shipped rule, {name}", interval) for name, interval in self.shipped.items()]
-        gains += [("shipped rule, spend", self.shipped_spend)]
+        gains += [(f"shipped rule's gain in {name}", ends) for name, ends in self.shipped.items()]
+        gains += [("shipped rule's spend", self.shipped_spend)]
         for label, (value, low, high) in gains:
             lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
         for demand in self.demands:
@@ -229,7 +230,8 @@ def honest_policy(
     effects : Effects, optional
         Those of `cross_fit_effects` with the same ``cv`` and ``random_state``, in place of an
         estimator.  Nothing is fitted, and there is no ``scorer``: the rule's prices are those of
-        one fold's model, which effects do not hold.
+        one fold's model, which effects do not hold.  Intervals are then as wide as if no effect
+        were known from 0, for only models tell how much the folds' rules differ.
     propensity : array of float, shape (n, K), optional
         Probabilities of control and of each candidate to fit and to judge by, 0 where the log says
         that an arm is closed; by default what the log knows, else its observed shares, or what is
@@ -279,6 +281,7 @@ def honest_policy(
         _same_closed(log, propensity)
     fold = log_folds(log, cv, random_state)
     model: Model | None = None
+    swapped: tuple[Swapped, ...] = ()
     if effects is not None and own_groups(keys):
         fix = "give the estimator in place of effects"
         raise PlanError("a group's own model", "have an estimator", "effects=", "limits", fix)
@@ -289,8 +292,8 @@ def honest_policy(
         fit = _fit(
             log, estimator, fold, learner if propensity is None else propensity, keys, random_state
         )
-        effects, model = fit.effects, fit.model
-    task, costs = make_policy_task(keys, log, effects, fold)
+        effects, model, swapped = fit.effects, fit.model, fit.swapped
+    task, costs = make_policy_task(keys, log, effects, fold, swapped=swapped)
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
@@ -299,7 +302,7 @@ def honest_policy(
         learnt = learnt_propensity(log, fold, random_state)
         probability, judged = learnt.propensity, learnt.judged(log, effects)
     judge = make_judge(log, judged, probability, costs, level)
-    values, spend = judge.value(shares)
+    values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     return HonestPolicy(
         policy=solved.policy,

@@ -21,10 +21,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from equipoise.allocation import Allocation, Keep, budgeted_policy, decide
 from equipoise.allocation.constraints import Constraint
-from equipoise.allocation.rule import unit_weights
+from equipoise.allocation.rule import Decisions, unit_weights
 from equipoise.artifacts.costs import Costs, make_costs
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effects import Effects
@@ -42,8 +43,9 @@ from equipoise.pipeline.plan.constraints import (
     weights_of,
 )
 from equipoise.pipeline.plan.schema import PolicyPlan
-from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.cross_fit import SHIPPED, Swapped
 from equipoise.pipeline.study.evaluator import one_hot
+from equipoise.pipeline.study.swaps import Swaps, unknown_swaps
 from equipoise.report.findings import DemandRow, Interval
 
 
@@ -81,6 +83,10 @@ class PolicyTask:
         How much more new units count; None: all count once.
     importance : array of float, shape (n,), or None
         By `start`.
+    swapped : tuple of PolicyTask
+        Of some rows by the models of other folds: ``fold`` is that of the model.
+    swapped_rows : array of int or None
+        These rows.
     """
 
     effects: Effects
@@ -97,6 +103,8 @@ class PolicyTask:
     limits: tuple[Limit, ...] = ()
     start: Start | None = None
     importance: Floats | None = None
+    swapped: tuple[PolicyTask, ...] = ()
+    swapped_rows: Ints | None = None
 
     def folds(self) -> list[Ints]:
         """The rows of each fold, in the task's order."""
@@ -120,6 +128,21 @@ class PolicyTask:
             constraints=constraints,
             order=None,
             importance=None if self.importance is None else self.importance[rows],
+            swapped=(),
+            swapped_rows=None,
+        )
+
+    def rule(self, policy: Policy, units: Ints) -> Decisions:
+        """What a rule with its prices says for the units; ``units`` number their draws."""
+        return decide(
+            policy,
+            self.effects,
+            cost=self.expected,
+            groups=self.groups,
+            previous=None if self.keep is None else self.keep.previous,
+            weights=unit_weights(policy, self.importance),
+            units=units,
+            eligible=self.eligible,
         )
 
 
@@ -130,6 +153,7 @@ def make_policy_task(
     fold: Ints,
     currency: str = "",
     keep: Keep | None = None,
+    swapped: Sequence[Swapped] = (),
 ) -> tuple[PolicyTask, Costs]:
     """What a plan's [policy] wants of these effects, and what offers cost.
 
@@ -147,6 +171,8 @@ def make_policy_task(
         The unit of money, for the names of budgets.
     keep : Keep, optional
         The choices in force and the bonus for staying with them.
+    swapped : sequence of Swapped, default ()
+        Effects of some rows by the models of other folds.
 
     Returns
     -------
@@ -175,7 +201,13 @@ def make_policy_task(
         start=start,
         importance=None if start is None else start.importance(log.table[start.column]),
     )
-    return task, costs
+    parts = []
+    for other in swapped:
+        expected = costs.expected(other.effects, log.table.take(pa.array(other.rows)))
+        part = task.take(other.rows)
+        parts.append(replace(part, effects=other.effects, expected=expected, fold=other.fold))
+    rows = swapped[0].rows if swapped else None
+    return replace(task, swapped=tuple(parts), swapped_rows=rows), costs
 
 
 def check_policy(policy: PolicyPlan, log: Log) -> None:
@@ -208,6 +240,8 @@ class Solved:
     ruled : array of int, shape (n,)
         What the rule with the prices of each unit's fold says without the allocation, as for new
         units.
+    swaps : Swaps or None
+        How choices change with the folds that a rule was learnt from; None for one rule.
     """
 
     choice: Ints
@@ -216,6 +250,7 @@ class Solved:
     gap: float
     policy: Policy
     ruled: Ints
+    swaps: Swaps | None = None
 
     def shares(self, candidates: int) -> Floats:
         """The choices as probabilities, (n, 1 + k)."""
@@ -236,18 +271,7 @@ def solve(task: PolicyTask) -> Solved:
         eligible=task.eligible,
         importance=task.importance,
     )
-    previous = None if task.keep is None else task.keep.previous
-    rows = np.arange(len(task.fold))
-    rule = decide(
-        policy,
-        task.effects,
-        cost=task.expected,
-        groups=task.groups,
-        previous=previous,
-        weights=unit_weights(policy, task.importance),
-        units=rows,
-        eligible=task.eligible,
-    )
+    rule = task.rule(policy, np.arange(len(task.fold)))
     return Solved(
         choice=allocation.choice.astype(np.int64),
         score=rule.score,
@@ -295,14 +319,46 @@ def solve_folds(task: PolicyTask) -> Solved:
         choice[rows], score[rows], ruled[rows] = part.choice, part.score, part.ruled
         parts.append((len(rows), part))
     gap = sum(size * part.gap for size, part in parts) / n
+    pooled = _pooled([size / n for size, _ in parts], [part.rows for _, part in parts])
     return Solved(
         choice,
         score,
-        _pooled([size / n for size, _ in parts], [part.rows for _, part in parts]),
+        pooled,
         gap,
         parts[SHIPPED][1].policy,
         ruled,
+        _swaps(task, [part.policy for _, part in parts], choice, ruled, pooled),
     )
+
+
+def _swaps(
+    task: PolicyTask, rules: list[Policy], choice: Ints, ruled: Ints, demands: list[DemandRow]
+) -> Swaps | None:
+    """How choices change with the folds that rules were learnt from."""
+    if len(rules) < 2:
+        return None
+    if not task.swapped or task.swapped_rows is None:
+        return unknown_swaps(len(rules), float((choice >= 0).mean()))
+    place = np.empty(len(task.fold), np.int64)
+    for rows in task.folds():
+        place[rows] = np.arange(len(rows))
+    others, at = [], place[task.swapped_rows]
+    for part in task.swapped:
+        other = np.empty(len(at), np.int64)
+        for f, rule in enumerate(rules):
+            mine = np.flatnonzero(part.fold == f)
+            other[mine] = part.take(mine).rule(rule, at[mine]).choice
+        others.append(other)
+    objective, price = dict(task.weights), 0.0
+    for row in demands:
+        if row["metric"] is not None:
+            sign = 1.0 if row["rule"] == "at least" else -1.0
+            worth = objective.get(row["metric"], 0.0) + sign * row["price"]
+            objective[row["metric"]] = worth
+        elif row["kind"] in ("budget", "group-budget"):
+            price += row["price"]
+    rows = task.swapped_rows
+    return Swaps(len(rules), rows, (ruled[rows], *others), objective, price)
 
 
 def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
@@ -328,17 +384,7 @@ def carried(task: PolicyTask, level: float = 0.95) -> Interval | None:
 def _spend_on(task: PolicyTask, pricing: Ints, judged: Ints) -> float:
     """Expected spend per head of some rows at prices of others."""
     policy, part = solve(task.take(pricing)).policy, task.take(judged)
-    previous = None if part.keep is None else part.keep.previous
-    choice = decide(
-        policy,
-        part.effects,
-        cost=part.expected,
-        groups=part.groups,
-        previous=previous,
-        weights=unit_weights(policy, part.importance),
-        units=np.arange(len(judged)),
-        eligible=part.eligible,
-    ).choice
+    choice = part.rule(policy, np.arange(len(judged))).choice
     return float(
         np.where(
             choice >= 0, part.expected[np.arange(len(judged)), np.maximum(choice, 0)], 0.0

@@ -4,6 +4,7 @@ is made of.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.schema import Plan
-from equipoise.pipeline.study.cross_fit import cross_fit, log_folds, with_std_error
+from equipoise.pipeline.study.cross_fit import Swapped, cross_fit, log_folds, with_std_error
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_policy_task
 from equipoise.pipeline.study.previous import previous_choice
@@ -86,7 +87,7 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
     fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
-    task, costs = make_task(plan, log, fit.effects, fold)
+    task, costs = make_task(plan, log, fit.effects, fold, fit.swapped)
     judged = design.judged(log, fit.effects)
     judge = make_judge(log, judged, design.propensity, costs, plan.report.level)
     return Study(
@@ -106,10 +107,14 @@ def with_currency(plan: Plan, space: Space) -> Plan:
     )
 
 
-def make_task(plan: Plan, log: Log, effects: Effects, fold: Ints) -> tuple[PolicyTask, Costs]:
+def make_task(
+    plan: Plan, log: Log, effects: Effects, fold: Ints, swapped: Sequence[Swapped] = ()
+) -> tuple[PolicyTask, Costs]:
     """What a plan wants of an allocation of these effects, (n,) units, and what offers cost."""
     keep = plan.policy.keep
     previous = (
         None if keep is None else Keep(previous_choice(plan.path(keep.path), log), keep.bonus)
     )
-    return make_policy_task(plan.policy, log, effects, fold, plan.report.currency, previous)
+    return make_policy_task(
+        plan.policy, log, effects, fold, plan.report.currency, previous, swapped
+    )
