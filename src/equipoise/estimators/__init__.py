@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from equipoise.estimators.deep.tarnet import TARNet as TARNet
     from equipoise.estimators.deep.vcnet import VCNet as VCNet
     from equipoise.estimators.deep.x_learner_net import XLearnerNet as XLearnerNet
+    from equipoise.estimators.dml.curvature import Curvature as Curvature
+    from equipoise.estimators.dml.curvature import CurvatureWarning as CurvatureWarning
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
     from equipoise.estimators.dml.pooled import PooledDML as PooledDML
     from equipoise.estimators.dose_response import dose_curves as dose_curves
@@ -122,6 +124,8 @@ NAMES = {
     "GPS": "equipoise.estimators.meta.gps",
     "EffectEstimator": "equipoise.estimators.base",
     "LearntPropensity": "equipoise.learners.propensity",
+    "Curvature": "equipoise.estimators.dml.curvature",
+    "CurvatureWarning": "equipoise.estimators.dml.curvature",
     "LinearDML": "equipoise.estimators.dml.linear",
     "PooledDML": "equipoise.estimators.dml.pooled",
     "RLearner": "equipoise.estimators.meta.r",

@@ -34,7 +34,7 @@ from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
-from equipoise.pipeline.study.design_checks import with_arms
+from equipoise.pipeline.study.design_checks import curvature_check, with_arms
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
@@ -152,7 +152,11 @@ def experiment(study: Study) -> Experiment:
         "features": len(log.roles.features),
         "space": log.space.describe(),
         "arms": arms,
-        "checks": [*with_arms(log, study.design.arms), *study.design.checks],
+        "checks": [
+            *with_arms(log, study.design.arms),
+            *study.design.checks,
+            *curvature_check(study.model.estimator),
+        ],
         "balance": balance_table(log),
     }
 

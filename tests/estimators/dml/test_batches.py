@@ -174,7 +174,7 @@ def test_text_constants_and_models_are_refused():
     )
     with pytest.raises(InputError, match="outcome 'clicks' must vary; got 3.1 in every row"):
         learnt(flat)
-    with pytest.raises(InputError, match="None to learn from batches"):
+    with pytest.raises(InputError, match="ridges to learn from batches"):
         LinearDML(Ridge(), space=Bits(NAMES)).fit_batches(
             walk(table, 9), treatment=NAMES, outcomes="spend"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from fixtures.small_logs import log_of
 from scipy.special import expit
@@ -10,13 +11,14 @@ from scipy.special import expit
 import equipoise as eq
 from equipoise.core.checks import balance_table
 from equipoise.core.errors import InputError, LogError
-from equipoise.estimators import DRLearner
+from equipoise.estimators import DRLearner, LinearDML
 from equipoise.learners.base_learners import BoostedTrees
 from equipoise.learners.two_sample import TwoSampleTest
 from equipoise.pipeline import DesignWarning, cross_fit_effects, honest_policy, make_plan
 from equipoise.pipeline.study import design_checks as kernel
 from equipoise.pipeline.study.cross_fit import log_folds
 from equipoise.pipeline.study.propensity import check_design, design_of, fit_design
+from equipoise.pipeline.study.study import make_study
 
 SMALL = BoostedTrees(20, 0.2, num_leaves=6)
 
@@ -145,6 +147,45 @@ def test_fit_learns_too():
     assert "propensities are learnt" in said
     assert fit_design(plan(design="learn"), square())[0] is not None
     assert fit_design(plan(), square(propensity=("e",))) == (None, "")
+
+
+# bends that lines miss
+
+
+def dml_study(tmp_path, **keys):
+    log = square(2_000)
+    pq.write_table(log.table, tmp_path / "log.parquet")
+    roles = {"treatment": "arm", "outcomes": ["y"], "features": ["a", "b"]}
+    tables = {
+        "log": {"path": "log.parquet", **roles, **keys},
+        "estimator": {"name": "dml"},
+        "policy": {"weights": {"y": 1.0}},
+    }
+    return make_study(make_plan(tables, base=tmp_path))
+
+
+def test_a_run_says_that_both_bend_and_what_to_do(tmp_path):
+    study = dml_study(tmp_path, undesigned="shares")
+    [check] = kernel.curvature_check(study.model.estimator)
+    assert (check["name"], check["status"]) == ("shared curvature", "warn")
+    assert check["summary"].startswith("Treatment and y both bend with b ^ 2")
+    assert 'params = { nuisances = "boosted" }' in check["summary"]
+
+
+def test_a_learnt_design_takes_trees_in_place_of_lines(tmp_path):
+    study = dml_study(tmp_path)
+    assert study.model.estimator.nuisances == "boosted"
+    assert study.estimator.nuisances == "ridge"
+    assert kernel.curvature_check(study.model.estimator) == []
+    value, low, high = study.judge.value(np.tile([0.0, 1.0], (2_000, 1)))[0]["y"]
+    assert low < 0 < high
+
+
+def test_no_bend_is_said_too():
+    log = square(600, strength=0.0)
+    model = LinearDML().fit(log.features, log.y, treatment=log.treatment)
+    assert kernel.curvature_check(model)[0]["status"] == "ok"
+    assert kernel.curvature_check(DRLearner()) == []
 
 
 # in Python

@@ -20,6 +20,7 @@ whole fit is three passes over the rows (`passes`), which may also come from a f
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -36,7 +37,7 @@ from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
-from equipoise.estimators.dml import gram, logged, passes, shrunk
+from equipoise.estimators.dml import gram, logged, nuisances, passes, shrunk
 from equipoise.estimators.dml.answers import (
     by_feature,
     effect_errors,
@@ -44,31 +45,13 @@ from equipoise.estimators.dml.answers import (
     standardise,
 )
 from equipoise.estimators.dml.batches import Source
+from equipoise.estimators.dml.curvature import Curvature, CurvatureWarning, curvature
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Fitted, Table, check_model, predict_all
-from equipoise.learners.crossfit import Nuisance, cross_fit, learn_targets
+from equipoise.learners.base_learners import Fitted, Table, predict_all
+from equipoise.learners.crossfit import Nuisance, learn_targets
 
 # several threads may add in another order
 one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
-
-
-def model_residuals(
-    model: Any,
-    role: str,
-    table: Table,
-    targets: Floats,
-    weight: Floats | None,
-    fold: Ints,
-    seed: int,
-) -> Floats:
-    """Targets less the prediction of models that learnt on the other folds, (n, r).   targets: (n,
-    r).
-    """
-    check_model(model, role, table, classifier=False)
-    return (
-        targets
-        - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).predictions[:, 0]
-    )
 
 
 @renamed_arguments(outcome="outcome_model", folds="cv", seed="random_state")
@@ -109,6 +92,10 @@ class LinearDML(EffectEstimator):
     own : bool, default False
         With ``shrink``: each logged treatment also has a deviation of its own from the encoding's
         form, by a third penalty.
+    nuisances : {"ridge", "boosted", "auto"}, default "ridge"
+        What learns E[Y | x] and E[phi | x] where no model is given: the ridge, boosted trees, or
+        for each target the one of both that loses less on held-out rows.  Trees follow bends that
+        lines miss (see ``curvature_``) and take 20 times as long or more.
 
     Attributes
     ----------
@@ -126,6 +113,10 @@ class LinearDML(EffectEstimator):
         The logged treatments that have own deviations, as numbers.
     expectation_ : str
         "propensity" or "learnt", where E[phi | x] came from.
+    curvature_ : Curvature or None
+        Whether treatment and outcome bend together, which the ridges miss: then `CurvatureWarning`
+        is given.  None where neither is by a ridge, where propensities are known, and where effects
+        are shrunk.
 
     Notes
     -----
@@ -170,6 +161,7 @@ class LinearDML(EffectEstimator):
         random_state: int = 0,
         shrink: str | None = None,
         own: bool = False,
+        nuisances: str = "ridge",
     ) -> None:
         self.space = space
         self.outcome_model = outcome_model
@@ -181,11 +173,18 @@ class LinearDML(EffectEstimator):
         self.random_state = random_state
         self.shrink = shrink
         self.own = own
+        self.nuisances = nuisances
 
     @property
     def gives_std_error(self) -> bool:  # type: ignore[override]
         """Whether its effects have a std_error: those of least squares do, shrunk ones do not."""
         return self.shrink is None
+
+    @property
+    def curvature_(self) -> Curvature | None:
+        """Whether treatment and outcome bend together; None where it was not asked."""
+        found = getattr(self, "bend_", None)
+        return None if found is None else Curvature(**found)
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def fit_batches(
@@ -226,10 +225,11 @@ class LinearDML(EffectEstimator):
         InputError
             A value is bad; the error names its column, row and batch.
         """
-        if self.outcome_model is not None or self.treatment_model is not None:
+        models = (self.outcome_model, self.treatment_model)
+        if models != (None, None) or self.nuisances != "ridge":
             raise InputError(
-                "outcome_model and treatment_model",
-                "be None to learn from batches",
+                "the nuisances",
+                "be ridges to learn from batches",
                 "a model",
                 fix="use fit",
             )
@@ -314,8 +314,9 @@ class LinearDML(EffectEstimator):
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _learn(self, data: Sample) -> None:
-        _no_missing(data.X, data.features)
+        nuisances.no_missing(data.X, data.features)
         self._check_shrink()
+        nuisances.check_nuisances(self.nuisances)
         form = self.space_.encode(data.treatment)
         cell, saturated = _exact_cells(self.space_, data, form, self.shrink is None)
         rows, self.own_treatments_ = logged.numbers(self.space_, data.treatment), None
@@ -332,27 +333,24 @@ class LinearDML(EffectEstimator):
         least = self.shrink is None and not saturated
         support = logged.support(sums, len(data.metrics)) if least else None
         table = Table(data.X, data.features)
-        part = replace(part, t=self._treatment_residuals(data, table, part, cell))
-        if self.outcome_model is not None:
-            part = replace(
-                part,
-                r=model_residuals(
-                    self.outcome_model,
-                    "outcome_model",
-                    table,
-                    data.y,
-                    data.weight,
-                    fold,
-                    self.random_state,
-                ),
-            )
+        ridge = None
+        if self.nuisances == "auto":
+            ridge = nuisances.ridge_residuals(part, sums, self.alpha)
+        outcome = nuisances.model_of(self.outcome_model, self.nuisances, len(data))
+        part = replace(part, t=self._treatment_residuals(data, table, part, cell, ridge))
+        if outcome is not None:
+            how = (table, data.y, data.weight, fold, self.random_state)
+            r = nuisances.model_residuals(outcome, "outcome_model", *how)
+            if ridge is not None and self.outcome_model is None:
+                r = nuisances.lesser(ridge[:, phi.shape[1] :], r, data.weight)
+            part = replace(part, r=r)
         self._finish(lambda: [part], sums, data.features, support)
         # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
-        if self.outcome_model is not None:
+        if outcome is not None:
             z = standardise(data.X, self.centre_, self.scale_)[self.modifiers_]
             level = data.y - np.einsum("np,npm->nm", phi / self.encoding_scale_, self._slopes(z))
             self.baseline_ = learn_targets(
-                self.outcome_model,
+                outcome,
                 table,
                 Nuisance(None, level),
                 None,
@@ -361,10 +359,15 @@ class LinearDML(EffectEstimator):
             )
 
     def _treatment_residuals(
-        self, data: Sample, table: Table, part: passes.Part, cell: Ints | None
+        self,
+        data: Sample,
+        table: Table,
+        part: passes.Part,
+        cell: Ints | None,
+        ridge: Floats | None,
     ) -> Floats | None:
-        """phi - E[phi | x], (n, p), by known propensities or a model; None where the ridge
-        serves.
+        """phi - E[phi | x], (n, p), by known propensities or a model, or of each column the lesser
+        of a model's and ``ridge`` (n, p + m); None where the ridge serves.
         """
         if cell is not None and data.propensity is not None:
             candidates = self._encode(self.space_.candidates())
@@ -374,17 +377,14 @@ class LinearDML(EffectEstimator):
                 - propensities(data, cell, 1 + len(candidates), part.fold)[:, 1:] @ candidates
             )
         self.expectation_ = "learnt"
-        if self.treatment_model is None:
+        model = nuisances.model_of(self.treatment_model, self.nuisances, len(data))
+        if model is None:
             return None
-        return model_residuals(
-            self.treatment_model,
-            "treatment_model",
-            table,
-            part.phi,
-            data.weight,
-            part.fold,
-            self.random_state,
-        )
+        how = (table, part.phi, data.weight, part.fold, self.random_state)
+        t = nuisances.model_residuals(model, "treatment_model", *how)
+        if ridge is None or self.treatment_model is not None:
+            return t
+        return nuisances.lesser(ridge[:, : part.phi.shape[1]], t, data.weight)
 
     def _finish(
         self,
@@ -419,6 +419,19 @@ class LinearDML(EffectEstimator):
         level = gram.ridge(total, q, self.alpha)
         level[0] += sums.shift[-len(self.metrics_) :]
         self.baseline_ = level
+        self.bend_ = None
+        if self.shrink is None and self._on_lines():
+            slopes = self.theta_ / normal.scale[:, None, None]
+            bend = curvature(walk, ridges, slopes, features, self.metrics_)
+            self.bend_ = bend.to_plain()
+            if bend.bends:
+                warnings.warn(bend.advice, CurvatureWarning, stacklevel=5)
+
+    def _on_lines(self) -> bool:
+        """Whether the ridge learns both nuisances, so that what both miss is a bias."""
+        models = (self.outcome_model, self.treatment_model)
+        lines = models == (None, None) and self.nuisances == "ridge"
+        return lines and self.expectation_ == "learnt"
 
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats | None]:
@@ -506,21 +519,6 @@ class LinearDML(EffectEstimator):
                 -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
             )
         return units
-
-
-def _no_missing(X: Floats, features: tuple[str, ...]) -> None:
-    if np.isfinite(X.sum()):  # infinities were refused before, so this is quick and certain
-        return
-    missing = np.isnan(X)
-    if missing.any():
-        row, j = (int(i) for i in np.argwhere(missing)[0])
-        raise InputError(
-            f"feature {features[j]!r}",
-            "have no missing value here",
-            "NaN",
-            f"row {row}",
-            "fill it, or use trees",
-        )
 
 
 def _positions(

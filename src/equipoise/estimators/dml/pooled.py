@@ -48,6 +48,8 @@ class PooledDML(LinearDML):
         As of `LinearDML`.
     own : bool, default False
         Whether each logged treatment also has a deviation of its own from the encoding's form.
+    nuisances : {"ridge", "boosted", "auto"}, default "ridge"
+        As of `LinearDML`.
 
     References
     ----------
@@ -79,6 +81,7 @@ class PooledDML(LinearDML):
         random_state: int = 0,
         shrink: str | None = "auto",
         own: bool = False,
+        nuisances: str = "ridge",
     ) -> None:
         super().__init__(
             outcome_model,
@@ -91,4 +94,5 @@ class PooledDML(LinearDML):
             random_state=random_state,
             shrink=shrink,
             own=own,
+            nuisances=nuisances,
         )

@@ -124,6 +124,8 @@ def fit_model(
     log = log.take(log.order)
     features = FeatureMap().fit(log.features)
     model = with_space(estimator, log.space)
+    if propensity is not None and not isinstance(propensity, np.ndarray):
+        model = with_bends(model)
     X = features.table(log.features)
     probability = log.propensity if propensity is None else propensity
     if log.eligible is not None and not isinstance(probability, np.ndarray):
@@ -166,6 +168,18 @@ def with_space(estimator: Any, space: Space) -> Any:
     """A clone of the estimator, with this space where it has none of its own."""
     model = clone(estimator)
     return model if model.space is not None else model.set_params(space=space)
+
+
+def with_bends(estimator: Any) -> Any:
+    """The estimator with trees in place of ridge nuisances, if it has such: beside a learnt
+    propensity its bias is the product of the errors of both, and ridges are lines.
+    """
+    ridges = {
+        name: "boosted"
+        for name, value in estimator.get_params().items()
+        if name.split("__")[-1] == "nuisances" and value == "ridge"
+    }
+    return clone(estimator).set_params(**ridges) if ridges else estimator
 
 
 def _fit_own(log: Log, estimator: Any, propensity: Any, own: Own, model: Model) -> Model:

@@ -18,6 +18,7 @@ from equipoise.learners.two_sample import TwoSampleTest, two_sample_test
 
 UNDESIGNED = ("learn", "stop", "shares")
 TOLD, DESIGN = "arms by features", "design"  # names of checks
+BENDS = "shared curvature"
 SURE = 0.01  # a smaller p-value warns where the design is stated
 
 
@@ -105,6 +106,21 @@ def design_check(
         " says, so effects may not exist",
     }[undesigned]
     return [check(DESIGN, "warn", f"{tells}: {what}.")]
+
+
+def curvature_check(estimator: Any) -> list[Check]:
+    """Whether treatment and outcome bend together where an estimator's nuisances are lines; none of
+    any other estimator.
+    """
+    found = getattr(estimator, "curvature_", None)
+    if found is None:
+        return []
+    if not found.bends:
+        summary = "Treatment and outcome do not bend together beyond chance, so lines serve both."
+        return [check(BENDS, "ok", summary)]
+    advice = found.advice[0].upper() + found.advice[1:]
+    summary = f'{advice} (in a plan: [estimator] params = {{ nuisances = "boosted" }}).'
+    return [check(BENDS, "warn", summary, [found.to_plain()])]
 
 
 def with_arms(log: Log, own: list[Check]) -> list[Check]:

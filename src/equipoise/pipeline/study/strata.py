@@ -37,6 +37,7 @@ from equipoise.core.strata import (
     dr_signals,
     project_simplex,
 )
+from equipoise.estimators.dml.curvature import CurvatureWarning
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
 from equipoise.pipeline.plan.constraints import known_name
 from equipoise.pipeline.plan.estimators import make_estimator, make_strata_estimator
@@ -210,9 +211,10 @@ def learn_strata(
             )
         scores[inside] = model.scores(test)
     progress("strata", count, count)
-    uplift = cross_fit(
-        case.log, make_estimator(plan.estimator, case.log.space, plan.run.seed), fold, propensity
-    ).effects
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CurvatureWarning)
+        rival = make_estimator(plan.estimator, case.log.space, plan.run.seed)
+        uplift = cross_fit(case.log, rival, fold, propensity).effects
     return StrataStudy(
         case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift
     )

@@ -4,6 +4,7 @@ is made of.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.space import Space
+from equipoise.estimators.dml.curvature import CurvatureWarning
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
@@ -86,7 +88,9 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
         estimator = with_std_error(estimator, plan.run.replicates, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
     design = design_of(plan, log, fold)
-    fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CurvatureWarning)  # it is a check of the findings
+        fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
     task, costs = make_task(plan, log, fit.effects, fold, fit.swapped)
     judged = design.judged(log, fit.effects)
     judge = make_judge(log, judged, design.propensity, costs, plan.report.level)

@@ -1,0 +1,81 @@
+"""What learns E[Y | x] and E[phi | x] beside the ridges of the shared Gram matrix: models of the
+caller, boosted trees, or for each target the one of both that loses less on held-out rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.estimators.dml import passes
+from equipoise.learners.base_learners import Table, check_model, default_outcome
+from equipoise.learners.crossfit import Nuisance, cross_fit
+
+NUISANCES = ("ridge", "boosted", "auto")
+
+
+def check_nuisances(nuisances: str) -> None:
+    """Refuse what is none."""
+    if nuisances not in NUISANCES:
+        raise InputError("nuisances", f"be one of {', '.join(NUISANCES)}", repr(nuisances))
+
+
+def no_missing(X: Floats, features: tuple[str, ...]) -> None:
+    """Refuse missing values, which no ridge can take."""
+    if np.isfinite(X.sum()):  # infinities were refused before, so this is quick and certain
+        return
+    missing = np.isnan(X)
+    if missing.any():
+        row, j = (int(i) for i in np.argwhere(missing)[0])
+        raise InputError(
+            f"feature {features[j]!r}",
+            "have no missing value here",
+            "NaN",
+            f"row {row}",
+            "fill it, or use trees",
+        )
+
+
+def model_of(model: Any, nuisances: str, rows: int) -> Any:
+    """The model of a nuisance: the caller's, or trees, or None for the ridge."""
+    return default_outcome(rows) if model is None and nuisances != "ridge" else model
+
+
+def model_residuals(
+    model: Any,
+    role: str,
+    table: Table,
+    targets: Floats,
+    weight: Floats | None,
+    fold: Ints,
+    seed: int,
+) -> Floats:
+    """Targets less the prediction of models that learnt on the other folds, (n, r).   targets: (n,
+    r).
+    """
+    check_model(model, role, table, classifier=False)
+    return (
+        targets
+        - cross_fit(model, table, [Nuisance(None, targets)], fold, weight, seed).predictions[:, 0]
+    )
+
+
+def ridge_residuals(part: passes.Part, sums: passes.Sums, alpha: float) -> Floats:
+    """phi and y less their ridges of the other folds, (n, p + m)."""
+    d = len(sums.centre)
+    coefficients = passes.learn_ridges(sums, alpha, np.arange(1 + d)).coefficients
+    targets = np.hstack([part.phi, part.y]) - sums.shift[d:]
+    lines = np.column_stack([np.ones(len(part.X)), (part.X - sums.centre) / sums.scale])
+    for f, own in enumerate(coefficients):
+        rows = part.fold == f
+        targets[rows] -= lines[rows] @ own.T
+    return targets
+
+
+def lesser(ridge: Floats, trees: Floats, weight: Floats | None) -> Floats:
+    """Of each column (n, r) the residuals that are smaller."""
+    loss = [np.average(each**2, axis=0, weights=weight) for each in (ridge, trees)]
+    return np.where(loss[1] < loss[0], trees, ridge)
