@@ -60,11 +60,11 @@ TREES = ("s-learner", "t-learner", "x-learner", "dr-learner", "r-learner")
 BASE = "s-learner"
 SKIPPED = ("dml", "dose-s-learner", "gps")
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "hum_no_alignment": {"alignment": "none"},
-    "hum_pairwise_kl": {"alignment": "pairwise_kl"},
-    "hum_mse_y0": {"alignment": "mse_y0"},
-    "hum_penalty_1": {"penalty": 1.0},
-    "hum_shared_control": {"shared_control": True},
+    "hum_text": {"form": "text", "shared_control": False},
+    "hum_no_alignment": {"shared_control": False, "alignment": "none"},
+    "hum_pairwise_kl": {"shared_control": False, "alignment": "pairwise_kl"},
+    "hum_mse_y0": {"shared_control": False, "alignment": "mse_y0"},
+    "hum_own_control": {"shared_control": False, "penalty": 10.0},
     "hum_no_attention": {"attention": False},
     "hum_own_experts": {"share_experts": False},
     "hum_one_expert": {"experts": 1},

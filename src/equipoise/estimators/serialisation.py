@@ -324,9 +324,12 @@ class _Reader:
         return estimator
 
     def _made_of(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """An object of a registered class; arguments may have the names of an earlier version."""
+        """An object of a registered class; arguments may have the names of an earlier version, and
+        what it did not have yet is what it did then.
+        """
         cls = _class_of(name)
-        return cls(**today(self._each(arguments), getattr(cls, "renamed_arguments_", {})))
+        known = today(self._each(arguments), getattr(cls, "renamed_arguments_", {}))
+        return cls(**(getattr(cls, "earlier_arguments_", {}) | known))
 
     def _objects(self, node: dict[str, Any]) -> Any:
         array = np.empty(len(node["$objects"]), dtype=object)

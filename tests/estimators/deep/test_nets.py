@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from equipoise.core.errors import InputError  # noqa: E402
 from equipoise.data import make_coupon_world  # noqa: E402
-from equipoise.estimators import ESTIMATORS  # noqa: E402
+from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator  # noqa: E402
 from equipoise.estimators.deep.base import (  # noqa: E402
     DeepEstimator,
     NetTraining,
@@ -21,7 +21,7 @@ from equipoise.estimators.deep.base import (  # noqa: E402
     split,
     unscaled,
 )
-from equipoise.estimators.deep.hum import ALIGNMENTS, HUM, alignment  # noqa: E402
+from equipoise.estimators.deep.hum import ALIGNMENTS, FORMS, HUM, alignment  # noqa: E402
 from equipoise.estimators.deep.snet import crowding  # noqa: E402
 from equipoise.estimators.deep.tarnet import TARNet, TwoHeads  # noqa: E402
 from equipoise.neural.nets import Net, Shape, build  # noqa: E402
@@ -148,18 +148,34 @@ def test_shared_inputs_are_penalised_by_hand():
     assert float(crowding(weight)) == pytest.approx(1 * 2 + 0 * 1)
 
 
-def test_a_row_trains_its_own_branch_of_hum_and_a_control_row_all():
-    net = net_of("hum", penalty=0.0)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_row_trains_its_own_branch_of_hum_and_a_control_row_all(form):
+    net = net_of("hum", penalty=0.0, form=form, shared_control=False)
+    end = net.treated.end if form == "text" else net.added
     net.loss(*batch(arm=2)).backward()
-    grad = net.treated.end.weight.grad
+    grad = end.weight.grad
     assert float(grad[0].abs().sum()) == 0 < float(grad[1].abs().sum())
-    assert net.base.weight.grad is None or float(net.base.weight.grad.abs().sum()) == 0
+    base = net.base.weight.grad  # an added effect stands on the control of its own branch
+    trained = [0.0, 0.0] if base is None else base.abs().sum(dim=(1, 2)).tolist()
+    assert trained[0] == 0.0
+    assert (trained[1] > 0) == (form == "added")
     net.zero_grad()
     net.loss(*batch(arm=0)).backward()
     assert float(net.base.weight.grad.abs().sum(dim=(1, 2)).min()) > 0
-    assert (
-        net.treated.end.weight.grad is None or float(net.treated.end.weight.grad.abs().sum()) == 0
-    )
+    assert end.weight.grad is None or float(end.weight.grad.abs().sum()) == 0
+
+
+def test_a_net_saved_before_the_added_form_is_that_of_the_text(tmp_path, monkeypatch):
+    X, y, t = (np.arange(12.0) / 7 % 1)[:, None], np.arange(12.0) % 5, np.arange(12) % 2
+    fitted = HUM(4, form="text", training=NetTraining(epochs=1)).fit(X, y, treatment=t)
+    today = HUM.get_params
+    with monkeypatch.context() as then:
+        earlier = lambda net, deep=True: {k: v for k, v in today(net, deep).items() if k != "form"}  # noqa: E731
+        then.setattr(HUM, "get_params", earlier)
+        save_estimator(fitted, tmp_path / "hum")
+    again = load_estimator(tmp_path / "hum")
+    assert again.form == "text"
+    np.testing.assert_array_equal(again.effects(X).values, fitted.effects(X).values)
 
 
 @pytest.mark.parametrize("kind", ALIGNMENTS)

@@ -1,20 +1,26 @@
-"""HUM: every treatment looks at the features in its own way; its branch says the outcome under it
-and under control.
+"""HUM: every treatment looks at the features in its own way; its branch adds an effect to control.
 
-    f^k = attention of treatment k to the features            z^k = [f^k, sum_e softmax(W_k f^k)_e
-    p_e(x)]
-    y^k = treated tower of (k, metric) on z^k                 y^0k = control tower of (k, metric) on
-    c^k = control part of z^k
+    f^k = dense view of all features + gate_k * attention of treatment k to the features
+    z^k = [f^k, sum_e softmax(W_k f^k)_e p_e(x)]               the experts p_e are shared
+    y^0 = control tower on the mean of z^k                     one for all (``shared_control``), or
+                                                               y^0k of each branch on its own z^k
+    y^k = y^0k + V_k h(z^k)                                    h: one effect layer for all branches
 
     loss = mean of w (y - y^k)^2 over rows of arm k, and over control rows the mean over branches of
     (y - y^0k)^2
          + penalty * alignment of the branches' control representations
 
-A row trains the branch of its own arm; a control row trains all.  P^k = softmax(c^k) is the
-distribution of a branch's control representation; "js" is the mean Kullback-Leibler divergence to
-and from the branches' mean, "pairwise_kl" between pairs, "mse_y0" the spread of the branches'
-control levels.  The effect of k is y^k - y^0k of its own branch; the baseline is the mean of y^0k.
-A shared control tower (``shared_control``) is what the penalty approaches.
+A row trains the branch of its own arm, and control below it; a control row trains all.  That is the
+form "added", ours: strategies that exclude each other share what moves their effects, and an effect
+is small beside a level.  The form "text" is that of the paper, read to the letter: f^k is the
+attention's view alone and y^k a tower of its own, which learns the whole level from the rows of one
+arm.  The gates begin small, so that attention has to earn its place.
+
+Where branches have control towers of their own, P^k = softmax(c^k) is the distribution of a
+branch's control representation; "js" is the mean Kullback-Leibler divergence to and from the
+branches' mean, "pairwise_kl" between pairs, "mse_y0" the spread of the branches' control levels.
+One control tower for all is what the penalty approaches.  The effect of k is y^k - y^0k of its own
+branch; the baseline is the mean of y^0k.
 
     Zhai et al. (2025), HMUM; the forms that the text leaves open are choices of ours, see
     docs/hmum.md.
@@ -22,8 +28,10 @@ A shared control tower (``shared_control``) is what the penalty approaches.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.core.deprecation import renamed_arguments
@@ -34,37 +42,56 @@ from equipoise.neural.attention import TargetAttention
 from equipoise.neural.layers import Experts, Grouped, Towers, mlp
 from equipoise.neural.nets import Net, Shape
 
+GATE = 0.1  # that attention begins with
 ALIGNMENTS = ("js", "pairwise_kl", "mse_y0", "none")
+FORMS = ("added", "text")
 
 
 class _HUM(Net):
+    """The form of the text; `_Added` is ours."""
+
     def __init__(self, shape: Shape, settings: HUM) -> None:
         super().__init__(shape)
         w, k = shape.width, shape.candidates
         self.settings = settings
         self.look = TargetAttention(k, w) if settings.attention else None
-        self.wide = None if settings.attention else mlp(shape.flat, (w,))
+        self.wide = None if self._narrow() else mlp(shape.flat, (w,))
         body = mlp(shape.flat, (2 * w,))
         self.body = body
         self.experts = Experts(k, 2 * w, settings.experts, w, gate=w, shared=settings.share_experts)
-        self.treated = Towers(k, 2 * w, (w,), shape.metrics)
+        self._make_treated(shape)
         self.control = Grouped(1 if settings.shared_control else k, 2 * w, w)
         self.base = Grouped(1 if settings.shared_control else k, w, shape.metrics)
+
+    def _narrow(self) -> bool:
+        """Whether the attention's view is all that a branch sees beside the experts."""
+        return self.settings.attention
+
+    def _make_treated(self, shape: Shape) -> None:
+        self.treated = Towers(shape.candidates, 2 * shape.width, (shape.width,), shape.metrics)
+
+    def _views(self, u: Tensor) -> Tensor:
+        """What each branch sees of the features, (k, B, w)."""
+        if self.look is not None:
+            output: Tensor = self.look(self.embed(u))
+            return output
+        wide: Tensor = self.wide(self.flat(u))  # type: ignore[misc]
+        return wide.expand(self.shape.candidates, len(u), self.shape.width)
+
+    def _treated_levels(self, z: Tensor, base: Tensor) -> Tensor:
+        """(k, B, m), of what branches know z (k, B, 2 w)."""
+        output: Tensor = self.treated(z)
+        return output
 
     def branches(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Per branch: treated levels (k, B, m), control levels (k, B, m), control representations
         (k, B, w).
         """
-        k, e = self.shape.candidates, self.embed(u)
-        if self.look is not None:
-            f = self.look(e)
-        else:
-            wide = self.wide(self.flat(u))  # type: ignore[misc]
-            f = wide.expand(k, len(u), self.shape.width)
+        k, f = self.shape.candidates, self._views(u)
         z = torch.cat([f, self.experts(self.body(self.flat(u)), f)], dim=-1)  # (k, B, 2 w)
         c = self.control(z.mean(dim=0) if self.settings.shared_control else z)
         base = self.base(functional.elu(c)).expand(k, len(u), self.shape.metrics)
-        return self.treated(z), base, c.expand(k, len(u), self.shape.width)
+        return self._treated_levels(z, base), base, c.expand(k, len(u), self.shape.width)
 
     def levels(self, u: Tensor) -> Tensor:
         """Control is the branches' mean, and a candidate's level that mean plus its own branch's
@@ -83,6 +110,32 @@ class _HUM(Net):
         return miss / y.numel() + self.settings.penalty * alignment(
             self.settings.alignment, c, base
         )
+
+
+class _Added(_HUM):
+    """Branches add an effect to control."""
+
+    def __init__(self, shape: Shape, settings: HUM) -> None:
+        super().__init__(shape, settings)
+        self.gate = nn.Parameter(torch.full((shape.candidates, 1, shape.width), GATE))
+
+    def _narrow(self) -> bool:
+        return False
+
+    def _make_treated(self, shape: Shape) -> None:
+        self.effect = mlp(2 * shape.width, (shape.width,))
+        self.added = Grouped(shape.candidates, shape.width, shape.metrics)
+
+    def _views(self, u: Tensor) -> Tensor:
+        wide: Tensor = self.wide(self.flat(u))  # type: ignore[misc]
+        if self.look is None:
+            return wide.expand(self.shape.candidates, len(u), self.shape.width)
+        own: Tensor = self.gate * self.look(self.embed(u))
+        return wide + own
+
+    def _treated_levels(self, z: Tensor, base: Tensor) -> Tensor:
+        output: Tensor = base + self.added(self.effect(z))
+        return output
 
 
 def alignment(kind: str, c: Tensor, base: Tensor) -> Tensor:
@@ -120,10 +173,13 @@ class HUM(DeepEstimator):
         "js", "pairwise_kl", "mse_y0" or "none".
     share_experts : bool, default True
         One set of experts for all branches, or one each.
-    shared_control : bool, default False
-        Whether all branches have one control tower.
+    shared_control : bool, default True
+        Whether all branches have one control tower; alignment is then nothing.
     attention : bool, default True
         Whether each treatment has a view of its own of the features; False: one view for all.
+    form : str, default "added"
+        "added": a branch adds an effect to control, by one effect layer for all; "text": it has a
+        tower of its own for the whole level, as in the paper.
     training : NetTraining, optional
         How the net is trained; None for the defaults of `NetTraining`.
     space : Space, optional
@@ -141,6 +197,9 @@ class HUM(DeepEstimator):
     HUM(alignment='mse_y0', experts=2)
     """
 
+    # what snapshots of versions that did not have an argument stand for
+    earlier_arguments_: ClassVar[dict[str, str]] = {"form": "text"}
+
     def __init__(
         self,
         width: int = 16,
@@ -149,8 +208,9 @@ class HUM(DeepEstimator):
         alignment: str = "js",
         *,
         share_experts: bool = True,
-        shared_control: bool = False,
+        shared_control: bool = True,
         attention: bool = True,
+        form: str = "added",
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
@@ -162,6 +222,7 @@ class HUM(DeepEstimator):
         self.share_experts = share_experts
         self.shared_control = shared_control
         self.attention = attention
+        self.form = form
         self.training = training
         self.space = space
         self.random_state = random_state
@@ -171,4 +232,6 @@ class HUM(DeepEstimator):
             raise InputError(
                 "alignment", f"be one of {', '.join(ALIGNMENTS)}", repr(self.alignment)
             )
-        return _HUM(shape, self)
+        if self.form not in FORMS:
+            raise InputError("form", f"be one of {', '.join(FORMS)}", repr(self.form))
+        return (_Added if self.form == "added" else _HUM)(shape, self)
