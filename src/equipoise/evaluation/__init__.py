@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.compare import Comparison as Comparison
     from equipoise.evaluation.compare import compare_policies as compare_policies
     from equipoise.evaluation.compare import compare_rankings as compare_rankings
+    from equipoise.evaluation.cost_curves import CostCurve as CostCurve
+    from equipoise.evaluation.cost_curves import cost_curve as cost_curve
     from equipoise.evaluation.curves import Curve as Curve
     from equipoise.evaluation.curves import gain_curve as gain_curve
     from equipoise.evaluation.curves import toc_curve as toc_curve
@@ -139,6 +141,7 @@ FILES = {
         "qini_causalml_raw",
         "qini_sklift",
     ),
+    "cost_curves": ("CostCurve", "cost_curve"),
     "curves": ("Curve", "gain_curve", "toc_curve"),
     "data": ("EvaluationData", "evaluation_data"),
     "sorting": ("RankedScores", "sort_scores"),
