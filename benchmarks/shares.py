@@ -7,6 +7,8 @@ a tree costs.
     uniform .188 / .830
     *_worst                          the worst seed's regret over that of uniform shares on the same
     rows (below 1: better in all)
+    all with leaf="mdpp" and max_depth=7, the defaults before `benchmarks/truth_shares.py`, unless
+    an option says otherwise
     *_<option>                       20 trees: what each option does; ``published`` is the criterion
     as its code has it
     mdp2_tree_ms                     growing a tree on 5,000 rows, 7 features, 6 shares, as the
@@ -60,6 +62,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "balanced": {"balanced": True},
     "published": {"integral": "width", "centred": False, "residual": False, "criterion": "mdpp"},
 }
+CUTS = {"leaf": "mdpp", "max_depth": 7}
 NOTEBOOK = {"max_depth": 4, "cuts": 10, "max_bin": 16}
 
 
@@ -67,7 +70,8 @@ def judged(name: str, seed: int, **settings: Any) -> tuple[float, float, float]:
     """Regret, squared error, and the regret of uniform shares."""
     make, n = WORLDS[name]
     world, new = make(n, seed), make(NEW, 1_000 + seed)
-    forest = MDP2Forest(**{"space": Shares(world.T.shape[1]), "random_state": seed, **settings})
+    known = {"space": Shares(world.T.shape[1]), "random_state": seed}
+    forest = MDP2Forest(**{**CUTS, **known, **settings})
     mix = forest.fit(world.X, world.y, treatment=world.T).recommend(new.X)
     return new.regret(mix), new.squared_error(mix), new.regret(np.full_like(mix, 1 / mix.shape[1]))
 
@@ -99,6 +103,7 @@ def grown(
     X: Any, T: Any, y: Any, trees: int, rounds: int, threads: int = 1, **settings: Any
 ) -> float:
     """Seconds a tree, leaves and their curves included; the median of some rounds."""
+    settings = CUTS | settings
     forest = MDP2Forest(n_estimators=trees, n_jobs=threads, space=Shares(T.shape[1]), **settings)
     forest.space_, w = forest.space, np.ones(len(y))
     forest.knots_ = [quantiles(X[:, j], w, forest.max_bin) for j in range(X.shape[1])]
@@ -106,7 +111,7 @@ def grown(
     times = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        forest._grow(X, T, w, y - y.mean())
+        forest.grow(X, T, w, y - y.mean(), settings["max_depth"])
         times.append((time.perf_counter() - start) / trees)
     return statistics.median(times[1:])
 

@@ -32,12 +32,14 @@ WORLDS: dict[str, tuple[Callable[..., ShareWorld], int]] = {
     "standin-gauss": (partial(make_shares_standin, kind="gauss"), 30_000),
 }
 NEW, GRID, TREES = 2_000, 20, {"mdp2": 20}
+CUTS: dict[str, Any] = {"leaf": "mdpp", "max_depth": 7}
 PUBLISHED: dict[str, Any] = {
     "integral": "width",
     "centred": False,
     "residual": False,
     "criterion": "mdpp",
     "n_estimators": 20,
+    **CUTS,
 }
 
 
@@ -139,7 +141,8 @@ METHODS: dict[str, Method] = {
     "logged": logged,
     "published criterion": partial(forest, **PUBLISHED),
     "MDP2": forest,
-    "MDP2, curves": partial(forest, leaf="curve"),
+    "MDP2, cuts": partial(forest, **CUTS),
+    "MDP2, curves": partial(forest, leaf="curve", max_depth=7),
     "efficient policy": efficient,
     **{
         f"{who}, {way}": partial(by_curves, fair=fair, **how)

@@ -7,7 +7,7 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.data.simulators.shares import make_mdp2_world, make_shares_standin
-from equipoise.estimators.forests import kernels, ridges
+from equipoise.estimators.forests import kernels, leaf_choice, ridges
 from equipoise.estimators.forests.mdp2 import MDP2Forest, balance
 from equipoise.estimators.training_data import sample
 from equipoise.learners.base_learners import BoostedTrees
@@ -52,6 +52,59 @@ def test_recommendations_are_mixes(world, leaf):
     mix = fitted(world, leaf=leaf).recommend(world.X[:200])
     assert (mix >= 0).all()
     np.testing.assert_allclose(mix.sum(axis=1), 1, atol=1e-9)
+
+
+def hills(n, seed):
+    """Three shares whose best mix lies inside and follows two features, without noise."""
+    rng = np.random.default_rng(seed)
+    X, T = rng.normal(size=(n, 3)), rng.dirichlet([3.0] * 3, n)
+    best = 0.3 + np.column_stack([0.2 * np.sin(X[:, :2]), np.full(n, 0.1)])
+    best /= best.sum(axis=1, keepdims=True)
+    return X, T, best, X[:, 2] - ((T - best) ** 2).sum(axis=1)
+
+
+def test_the_default_is_near_the_better_kind_of_leaf():
+    """Squared errors of seeds 0 to 2 over the better of both: 1.00; over the worse: .43 to .68."""
+    X, T, _, y = hills(3000, 0)
+    new, _, best, _ = hills(1000, 100)
+
+    def regret(**settings):
+        made = MDP2Forest(n_estimators=10, space=Shares(3), **settings).fit(X, y, treatment=T)
+        return ((made.recommend(new) - best) ** 2).sum(axis=1).mean()
+
+    default, cuts, curves = regret(), regret(leaf="mdpp"), regret(leaf="curve")
+    assert default < 1.1 * min(cuts, curves)
+    assert default < 0.9 * max(cuts, curves)
+
+
+def test_the_way_of_the_largest_value_is_taken(monkeypatch):
+    def value(forest, X, T, w, y, inside, kinds, depth):
+        return {kind: {"mdpp": 1.0, "both": 3.0, "curve": 2.0}[kind] - depth for kind in kinds}
+
+    monkeypatch.setattr(leaf_choice, "held_out", value)
+    rows = np.zeros((4, 2)), np.zeros((4, 2)), np.ones(4), np.zeros(4), np.arange(4) % 2
+    choose = leaf_choice.choose_leaf
+    assert choose(None, *rows, leaf_choice.KINDS, (7, 10)) == ("both", 7)
+    assert choose(None, *rows, ("mdpp", "curve"), (10,)) == ("curve", 10)
+
+
+def test_the_value_of_a_division_by_hand():
+    """Rows at the division count fully, what the curves say there is corrected by what they miss:
+    f = 1, and the only near row got 1 more than it says.
+    """
+    T = np.array([[0.2, 0.8], [0.9, 0.1], [0.0, 1.0], [0.5, 0.5], [0.6, 0.4]])
+    mix, y = np.tile([0.2, 0.8], (5, 1)), np.array([2.0, 9.0, 9.0, 9.0, 9.0])
+    value = leaf_choice.value_of(mix, T, y, np.ones(5), lambda t: np.ones(len(t)))
+    far = np.quantile(((T - mix) ** 2).sum(axis=1), leaf_choice.NEAR)
+    assert far == pytest.approx(0.064)
+    assert value == pytest.approx(2.0)
+
+
+def test_both_is_the_mean_of_cuts_and_curves(world):
+    cuts, curves, both = (
+        fitted(world, leaf=leaf).recommend(world.X[:50]) for leaf in ("mdpp", "curve", "both")
+    )
+    np.testing.assert_allclose(both, (cuts + curves) / 2, atol=1e-12)
 
 
 def test_scaling_and_shifting_the_outcome_changes_nothing(world):
@@ -210,7 +263,7 @@ def test_a_constant_share_is_no_reason_to_stop_and_a_constant_mix_is():
         )
 
 
-@pytest.mark.parametrize("leaf", ["mdpp", "curve"])
+@pytest.mark.parametrize("leaf", ["mdpp", "curve", "both"])
 def test_bounds_and_the_movement_limit_hold(world, leaf):
     made = fitted(world, leaf=leaf)
     mix = made.recommend(world.X[:50], high=np.full(6, 0.3))

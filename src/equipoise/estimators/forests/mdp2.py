@@ -37,6 +37,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, complete
 from equipoise.estimators.forests import kernels, ridges
 from equipoise.estimators.forests.binning import binned, quantiles
+from equipoise.estimators.forests.leaf_choice import KINDS, choose_leaf
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows as TableRows
@@ -52,6 +53,7 @@ GRID = 50  # steps of the best mix
 # there
 TIE = 1e-6
 FOLDS = 2
+SHALLOW, SPARE = 7, 2  # the depth tried first; levels beyond those of even trees
 LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
 
@@ -71,8 +73,9 @@ class MDP2Forest(EffectEstimator):
     ----------
     n_estimators : int, default 100
         How many trees.
-    max_depth : int, default 7
-        How deep they are.
+    max_depth : int, optional
+        How deep they are; None takes 7, or as deep as leaves of that size allow, whichever is worth
+        more on held-out rows.
     min_samples_leaf : int, default 40
         The fewest rows of a leaf.
     max_bin : int, default 32
@@ -86,9 +89,9 @@ class MDP2Forest(EffectEstimator):
     criterion : str, default "mdpp_penalised"
         "mdpp", "mdpp_penalised" (less the criterion's own variance) or "curve_het" (how far the
         curves vary).
-    leaf : str, default "mdpp"
-        What divides in a leaf: "mdpp" (the cuts of the criterion) or "curve" (the best mix of its
-        curves).
+    leaf : str, default "auto"
+        What divides in a leaf: "mdpp" (the cuts of the criterion), "curve" (the best mix of its
+        curves) or "both" (their mean); "auto" takes what is worth most on held-out rows, by metric.
     honest : bool, default False
         Whether half of a tree's rows are kept for its leaves.
     residual : bool, default True
@@ -111,6 +114,10 @@ class MDP2Forest(EffectEstimator):
 
     Attributes
     ----------
+    leaf_ : list of str, (m,)
+        What divides in a leaf, by metric.
+    max_depth_ : list of int, (m,)
+        How deep the trees are, by metric.
     effective_ : float
         How many rows of equal weight the rows count for (Kish 1965); with ``balanced`` fewer than
         there are.
@@ -129,11 +136,12 @@ class MDP2Forest(EffectEstimator):
 
     takes = "Shares"
     unit_free = True
+    leaf_: list[str] | None = None  # as version 0.1.0 left it: that of the argument
 
     def __init__(
         self,
         n_estimators: int = 100,
-        max_depth: int = 7,
+        max_depth: int | None = None,
         min_samples_leaf: int = 40,
         *,
         max_bin: int = 32,
@@ -141,7 +149,7 @@ class MDP2Forest(EffectEstimator):
         subsample: float = 0.63,
         max_features: float = 1.0,
         criterion: str = "mdpp_penalised",
-        leaf: str = "mdpp",
+        leaf: str = "auto",
         honest: bool = False,
         residual: bool = True,
         balanced: bool = False,
@@ -191,7 +199,7 @@ class MDP2Forest(EffectEstimator):
             Shares >= 0 that sum to 1.
         """
         values, _ = self._inputs(X, None)
-        return self._divide(values, metric, low, high)
+        return self.divide(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
         """How far each share reaches in the leaves of rows.
@@ -212,7 +220,7 @@ class MDP2Forest(EffectEstimator):
             The share below which 98 % of a leaf's rows lie, the mean over trees.
         """
         values, _ = self._inputs(X, None)
-        return self._mean(values, metric, self.forests_[metric]["limit"])
+        return self.leaf_means(values, metric, self.forests_[metric]["limit"])
 
     def _learn(self, data: Sample) -> None:
         ask = getattr(self.space_, "shares", None)
@@ -253,19 +261,27 @@ class MDP2Forest(EffectEstimator):
             w = w * balance(data, T, model, fold, self.random_state)
             w /= w.mean()
         self.effective_ = float(w.sum() ** 2 / (w @ w))
-        self.forests_ = [
-            self._grow(data.X, T, w, np.ascontiguousarray(y[:, j])) for j in range(y.shape[1])
+        kinds = KINDS if self.leaf == "auto" else (self.leaf,)
+        columns = np.ascontiguousarray(y.T)
+        ways = [
+            choose_leaf(self, data.X, T, w, column, fold, kinds, self._depths(len(data)))
+            for column in columns
         ]
+        self.forests_ = [
+            self.grow(data.X, T, w, column, depth)
+            for column, (_, depth) in zip(columns, ways, strict=True)
+        ]
+        self.leaf_, self.max_depth_ = ([*part] for part in zip(*ways, strict=True))
 
     def _check(self, data: Sample) -> None:
         for name, choices in (
             ("criterion", CRITERIA),
-            ("leaf", ("mdpp", "curve")),
+            ("leaf", ("auto", *KINDS)),
             ("integral", ("mass", "width")),
         ):
             if getattr(self, name) not in choices:
                 raise InputError(name, f"be one of {', '.join(choices)}", repr(getattr(self, name)))
-        if min(self.n_estimators, self.max_depth, self.min_samples_leaf) < 1 or not (
+        if min(self.n_estimators, self.max_depth or 1, self.min_samples_leaf) < 1 or not (
             0 < self.subsample <= 1 and 0 < self.max_features <= 1
         ):
             must = "be whole numbers >= 1, and shares in (0, 1]"
@@ -282,7 +298,15 @@ class MDP2Forest(EffectEstimator):
                 fix="lower min_samples_leaf, or log more",
             )
 
-    def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
+    def _depths(self, rows: int) -> tuple[int, ...]:
+        """The depths to choose among."""
+        if self.max_depth is not None:
+            return (self.max_depth,)
+        leaves = max(1.0, self.subsample * rows / (2 * self.min_samples_leaf))
+        deep = SPARE + int(np.ceil(np.log2(leaves)))
+        return (SHALLOW, deep) if deep > SHALLOW else (SHALLOW,)
+
+    def grow(self, X: Floats, T: Floats, w: Floats, y: Floats, depth: int) -> dict[str, Any]:
         """One forest: its nodes side by side."""
         Xb, K = binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
@@ -297,7 +321,8 @@ class MDP2Forest(EffectEstimator):
         arguments = (Xb, place, T, w, w * y, packed, unit, spread)
 
         def one(t: int) -> tuple[Any, ...]:
-            return self._tree(np.random.default_rng([self.random_state, t]), y, *arguments)
+            rng = np.random.default_rng([self.random_state, t])
+            return self._tree(rng, depth, y, *arguments)
 
         with ThreadPoolExecutor(self.n_jobs if self.n_jobs > 0 else os.cpu_count()) as pool:
             trees = list(pool.map(one, range(self.n_estimators)))
@@ -310,6 +335,7 @@ class MDP2Forest(EffectEstimator):
     def _tree(
         self,
         rng: np.random.Generator,
+        depth: int,
         y: Floats,
         Xb: Any,
         place: Any,
@@ -335,7 +361,7 @@ class MDP2Forest(EffectEstimator):
         mass, code = self.integral == "mass", CRITERIA[self.criterion]
         settings = (
             self.max_bin,
-            self.max_depth,
+            depth,
             self.min_samples_leaf,
             code,
             mass,
@@ -376,7 +402,7 @@ class MDP2Forest(EffectEstimator):
         row: Floats = self._basis(np.asarray(self.space_.control, np.float64)[None])[0]
         return row
 
-    def _mean(self, X: Floats, metric: int, values: Floats) -> Floats:
+    def leaf_means(self, X: Floats, metric: int, values: Floats) -> Floats:
         """The mean over trees of values of nodes, (nodes, c), in the leaves of rows, (n, c)."""
         complete(X, self._encoded_names)
         forest = self.forests_[metric]
@@ -387,17 +413,25 @@ class MDP2Forest(EffectEstimator):
         )
         return out
 
-    def _divide(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
+    def divide(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
         K = self.edges_.shape[0]
         space: Any = self.space_
         least, cap = (
             np.broadcast_to(own if side is None else side, K)
             for own, side in zip(space.bounds(), (low, high), strict=True)
         )
-        forest = self.forests_[metric]
-        if self.leaf == "curve":
-            return self._mean(X, metric, self._best_of_leaves(forest, least, cap))
-        mix = self._mean(X, metric, forest["policy"])
+        kind = self.leaf if self.leaf_ is None else self.leaf_[metric]
+        ways = {"mdpp": (self._cuts,), "curve": (self._curves,)}
+        mixes = [way(X, metric, least, cap) for way in ways.get(kind, (self._cuts, self._curves))]
+        return np.mean(mixes, axis=0) if len(mixes) > 1 else mixes[0]
+
+    def _curves(self, X: Floats, metric: int, least: Floats, cap: Floats) -> Floats:
+        """The mean over trees of the best mixes of leaves' curves."""
+        return self.leaf_means(X, metric, self._best_of_leaves(self.forests_[metric], least, cap))
+
+    def _cuts(self, X: Floats, metric: int, least: Floats, cap: Floats) -> Floats:
+        """The mean over trees of the cuts of leaves, brought to a sum of 1."""
+        mix = self.leaf_means(X, metric, self.forests_[metric]["policy"])
         divided: Floats = mix / mix.sum(axis=1, keepdims=True)
         free = (least <= 0).all() and (cap >= 1).all()
         return divided if free else within_bounds(divided, least, cap)
@@ -428,10 +462,15 @@ class MDP2Forest(EffectEstimator):
             mixes[leaf] = best_mix(curves, least, most)
         return mixes
 
+    def level(self, T: Floats, curves: Floats) -> Floats:
+        """The outcome of mixes (n, K) by curves (n, K KNOTS + 1), (n,)."""
+        level: Floats = np.einsum("nc,nc->n", self._basis(T) - self._control(), curves[:, :-1])
+        return level + curves[:, -1]
+
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         ask: Any = self.space_
         B = self._basis(ask.shares(treatment)) - self._control()  # (k, K KNOTS)
-        each = [self._mean(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
+        each = [self.leaf_means(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
         curves = np.stack(each, axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
         return (
