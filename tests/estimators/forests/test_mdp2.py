@@ -17,7 +17,8 @@ PUBLISHED = {"integral": "width", "centred": False, "residual": False, "criterio
 
 
 def fitted(world, **settings):
-    made = MDP2Forest(**{"n_estimators": 10, "space": Shares(world.T.shape[1]), **settings})
+    cuts = {"n_estimators": 10, "leaf": "mdpp", "space": Shares(world.T.shape[1])}
+    made = MDP2Forest(**{**cuts, **settings})
     return made.fit(world.X, world.y, treatment=world.T)
 
 
@@ -108,7 +109,7 @@ def test_both_is_the_mean_of_cuts_and_curves(world):
 
 
 def test_scaling_and_shifting_the_outcome_changes_nothing(world):
-    moved = MDP2Forest(n_estimators=10, space=Shares(6), residual=False).fit(
+    moved = MDP2Forest(n_estimators=10, leaf="mdpp", space=Shares(6), residual=False).fit(
         world.X, 8 * world.y + 4, treatment=world.T
     )
     still = fitted(world, residual=False)
