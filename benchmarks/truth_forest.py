@@ -18,7 +18,7 @@ tau + noise, and one of three arms in shares .80, .15, .05:
     forest_pehe_ratio    root mean squared error of the effects of new rows, mean over seeds, ours
                          over the better peer's; the worst world
     forest_coverage_W    share of new rows whose 95 % interval holds the effect, mean over seeds;
-                         causalml gives no intervals of a forest with honest leaves
+                         causalml's jackknife was not run
     forest_error_T       PEHE of the first T trees of a forest over that of all 100; the worst world
 
 50,000 rows and 5,000 new ones.  Each case is a process of its own that first fits 600 rows, so that
