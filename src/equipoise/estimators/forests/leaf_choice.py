@@ -59,13 +59,13 @@ def held_out(
     """The value of each kind's divisions of the rows outside, by a small forest of those inside."""
     small, out = copy.copy(forest), ~inside
     small.n_estimators = min(SMALL, forest.n_estimators)
-    small.forests_ = [small.grow(X[inside], T[inside], w[inside], y[inside], depth)]
-    curves = small.leaf_means(X[out], 0, small.forests_[0]["curve"])
+    small.forests_ = [small._grow(X[inside], T[inside], w[inside], y[inside], depth)]
+    curves = small._leaf_means(X[out], 0, small.forests_[0]["curve"])
     values = {}
     for kind in kinds:
         small.leaf_ = [kind]
-        mix = small.divide(X[out], 0, None, None)
-        values[kind] = value_of(mix, T[out], y[out], w[out], lambda t: small.level(t, curves))
+        mix = small._divide(X[out], 0, None, None)
+        values[kind] = value_of(mix, T[out], y[out], w[out], lambda t: small._level(t, curves))
     return values
 
 

@@ -199,7 +199,7 @@ class MDP2Forest(EffectEstimator):
             Shares >= 0 that sum to 1.
         """
         values, _ = self._inputs(X, None)
-        return self.divide(values, metric, low, high)
+        return self._divide(values, metric, low, high)
 
     def support(self, X: Any, *, metric: int = 0) -> Floats:
         """How far each share reaches in the leaves of rows.
@@ -220,7 +220,7 @@ class MDP2Forest(EffectEstimator):
             The share below which 98 % of a leaf's rows lie, the mean over trees.
         """
         values, _ = self._inputs(X, None)
-        return self.leaf_means(values, metric, self.forests_[metric]["limit"])
+        return self._leaf_means(values, metric, self.forests_[metric]["limit"])
 
     def _learn(self, data: Sample) -> None:
         ask = getattr(self.space_, "shares", None)
@@ -268,7 +268,7 @@ class MDP2Forest(EffectEstimator):
             for column in columns
         ]
         self.forests_ = [
-            self.grow(data.X, T, w, column, depth)
+            self._grow(data.X, T, w, column, depth)
             for column, (_, depth) in zip(columns, ways, strict=True)
         ]
         self.leaf_, self.max_depth_ = ([*part] for part in zip(*ways, strict=True))
@@ -306,7 +306,7 @@ class MDP2Forest(EffectEstimator):
         deep = SPARE + int(np.ceil(np.log2(leaves)))
         return (SHALLOW, deep) if deep > SHALLOW else (SHALLOW,)
 
-    def grow(self, X: Floats, T: Floats, w: Floats, y: Floats, depth: int) -> dict[str, Any]:
+    def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats, depth: int) -> dict[str, Any]:
         """One forest: its nodes side by side."""
         Xb, K = binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
@@ -402,7 +402,7 @@ class MDP2Forest(EffectEstimator):
         row: Floats = self._basis(np.asarray(self.space_.control, np.float64)[None])[0]
         return row
 
-    def leaf_means(self, X: Floats, metric: int, values: Floats) -> Floats:
+    def _leaf_means(self, X: Floats, metric: int, values: Floats) -> Floats:
         """The mean over trees of values of nodes, (nodes, c), in the leaves of rows, (n, c)."""
         complete(X, self._encoded_names)
         forest = self.forests_[metric]
@@ -413,7 +413,7 @@ class MDP2Forest(EffectEstimator):
         )
         return out
 
-    def divide(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
+    def _divide(self, X: Floats, metric: int, low: Any, high: Any) -> Floats:
         K = self.edges_.shape[0]
         space: Any = self.space_
         least, cap = (
@@ -427,11 +427,11 @@ class MDP2Forest(EffectEstimator):
 
     def _curves(self, X: Floats, metric: int, least: Floats, cap: Floats) -> Floats:
         """The mean over trees of the best mixes of leaves' curves."""
-        return self.leaf_means(X, metric, self._best_of_leaves(self.forests_[metric], least, cap))
+        return self._leaf_means(X, metric, self._best_of_leaves(self.forests_[metric], least, cap))
 
     def _cuts(self, X: Floats, metric: int, least: Floats, cap: Floats) -> Floats:
         """The mean over trees of the cuts of leaves, brought to a sum of 1."""
-        mix = self.leaf_means(X, metric, self.forests_[metric]["policy"])
+        mix = self._leaf_means(X, metric, self.forests_[metric]["policy"])
         divided: Floats = mix / mix.sum(axis=1, keepdims=True)
         free = (least <= 0).all() and (cap >= 1).all()
         return divided if free else within_bounds(divided, least, cap)
@@ -462,7 +462,7 @@ class MDP2Forest(EffectEstimator):
             mixes[leaf] = best_mix(curves, least, most)
         return mixes
 
-    def level(self, T: Floats, curves: Floats) -> Floats:
+    def _level(self, T: Floats, curves: Floats) -> Floats:
         """The outcome of mixes (n, K) by curves (n, K KNOTS + 1), (n,)."""
         level: Floats = np.einsum("nc,nc->n", self._basis(T) - self._control(), curves[:, :-1])
         return level + curves[:, -1]
@@ -470,7 +470,7 @@ class MDP2Forest(EffectEstimator):
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         ask: Any = self.space_
         B = self._basis(ask.shares(treatment)) - self._control()  # (k, K KNOTS)
-        each = [self.leaf_means(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
+        each = [self._leaf_means(X, j, forest["curve"]) for j, forest in enumerate(self.forests_)]
         curves = np.stack(each, axis=2)  # (n, K KNOTS + 1, m)
         values, baseline = np.einsum("kc,ncm->nkm", B, curves[:, :-1]), curves[:, -1]
         return (
