@@ -36,6 +36,7 @@ from equipoise.allocation.solver.infeasible import infeasible
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
+from equipoise.allocation.solver.unit_weights import check_weight, weighted_heads, weighted_units
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.deprecation import warn_renamed
@@ -213,6 +214,7 @@ def allocate(
     candidates: Sequence[str] | None = None,
     keep: Keep | None = None,
     eligible: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
@@ -237,6 +239,9 @@ def allocate(
         The choices in force and the bonus for staying with them.
     eligible : array-like of bool, (n, k), optional
         Whether a candidate is open to a unit; by default all are.
+    weight : array-like, (n,), optional
+        How many times each unit counts, > 0: its value, all it uses, and its head; by default once.
+        Prices are those of a rule that decides units one by one, whatever their weight.
     tol : float, default 1e-6
         Relative optimality gap at which the search ends.
     warm : array-like, (m,), optional
@@ -286,7 +291,10 @@ def allocate(
         add_keep(worth, keep.bonus, keep.previous)
     demands = expand(constraints, groups or {})
     open_to = check_eligible(eligible, (n, k))
-    problem = compile_problem(worth, demands, names, cost, effects, groups or {}, eligible=open_to)
+    each = None if weight is None else check_weight(weight, n)
+    problem = compile_problem(
+        worth, demands, names, cost, effects, groups or {}, eligible=open_to, weight=each
+    )
     return solve_problem(problem, tol, warm, method)
 
 
@@ -343,12 +351,14 @@ def compile_problem(
     groups: Groups,
     lower: float = 0.0,
     eligible: Bools | None = None,
+    weight: Floats | None = None,
 ) -> Problem:
     """The problem, with the demands compiled against the units.  A candidate that is closed to a
     unit uses nothing and is worth less than control, so that no choice gains by it.
     """
     metrics = effects.metrics if effects is not None else ()
     rows: Rows = compile_rows(demands, candidates, metrics, groups, len(worth), cost is not None)
+    rows = rows if weight is None else weighted_heads(rows, weight)
     if eligible is not None:
         least = np.where(eligible, worth, 0.0).min(axis=1, keepdims=True)
         margin = CLOSED * max(float(np.abs(worth).max()), 1e-300)
@@ -359,7 +369,8 @@ def compile_problem(
     cube, columns = np.zeros((1, worth.shape[1], 1)), rows.columns
     if effects is not None and len(columns):
         cube, columns = metric_quantities(effects, rows, lower)
-    return Problem(worth, check_cost(cost, worth.shape), cube, columns, rows, eligible)
+    problem = Problem(worth, check_cost(cost, worth.shape), cube, columns, rows, eligible)
+    return problem if weight is None else weighted_units(problem, weight)
 
 
 def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
