@@ -10,7 +10,7 @@ from equipoise.core.errors import InputError
 from equipoise.estimators import DRLearner, RLearner
 from equipoise.learners import crossfit
 from equipoise.learners.base_learners import BoostedTrees, Rows, Table
-from equipoise.learners.crossfit import Nuisance, cell_nuisances, cross_fit, learn_targets
+from equipoise.learners.crossfit import Nuisance, cell_nuisances, cross_fit
 
 
 def test_two_folds_by_hand():
@@ -58,10 +58,11 @@ def test_a_model_that_remembers_gains_nothing():
 
 
 def test_the_leak_test_sees_a_leak(monkeypatch):
-    def from_all_rows(model, table, nuisance, inside, weight, seed):
-        return learn_targets(model, table, nuisance, None, weight, seed)
+    def from_all_rows(model, folds, target, weight, seed):
+        every = crossfit.learn(model, folds.rows, target, weight, seed)
+        return [every for _ in folds.inside]
 
-    monkeypatch.setattr(crossfit, "learn_targets", from_all_rows)
+    monkeypatch.setattr(crossfit, "learn_folds", from_all_rows)
     assert memory_of_noise(None) > 0.9
 
 

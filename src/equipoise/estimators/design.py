@@ -14,6 +14,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Table, base_models
+from equipoise.learners.early_stopping import FOLDS
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,15 @@ def design(learner: Any, data: Sample) -> Design:
     fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
     _check_outside(learner.space_, cell, fold)
     return Design(table, outcome, effect, cell, cells, fold)
+
+
+def cluster_folds(data: Sample, seed: int) -> Ints | None:
+    """Folds of early stopping that tear no cluster apart, (n,), for a learner without folds of its
+    own; None where rows are no clusters, or these are too few.
+    """
+    if data.groups is None or data.groups.max() + 1 < FOLDS:
+        return None
+    return fold_ids(len(data), FOLDS, seed, groups=data.groups)
 
 
 def _check_outside(space: Space, cell: Ints, fold: Ints) -> None:

@@ -19,16 +19,19 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
+from equipoise.core.folds import fold_ids
+from equipoise.learners.early_stopping import FOLDS, grow_together
 from equipoise.learners.events import rare_odds, rarest_odds, two_valued
-from equipoise.learners.tree_scoring import Trees, predict_many
+from equipoise.learners.tree_scoring import Trees, mean_of, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 # rows a cell from which the default models may learn more: measured on simulators with known
 # effects
 FEW, MANY = 5_000, 40_000
+MOST_TREES, PATIENCE = 400, 10  # of the default models, which add trees while that helps
 EVENTS = 8.0  # in a leaf of a default model, which knows a rate within a third of itself
 # rows below which a fit on several threads waits for itself, the more so on a busy machine
 SMALL = 100_000
@@ -85,6 +88,27 @@ class Rows:
     def of(self, column: Any) -> Any:
         """The part of a column (n,) or matrix (n, ...) that stands in these rows."""
         return column if self.index is None else column[self.index]
+
+    def without(self, left_out: Bools) -> tuple[Rows, Rows]:
+        """These rows without some of them, and those.   left_out: (rows,)."""
+        index = np.arange(len(self.table.X)) if self.index is None else self.index
+        return Rows(self.table, index[~left_out]), Rows(self.table, index[left_out])
+
+
+class Folds:
+    """Some rows of a table without each fold in turn, ready for any number of fits.
+
+    Attributes
+    ----------
+    inside, outside : of each fold the rows that are learnt from, and those left out.
+    left_out : (folds, rows), which of the rows are.
+    """
+
+    def __init__(self, rows: Rows, fold: Ints, folds: int) -> None:
+        self.rows = rows
+        self.left_out: Bools = fold == np.arange(folds)[:, None]
+        parts = [rows.without(mask) for mask in self.left_out]
+        self.inside, self.outside = [one for one, _ in parts], [other for _, other in parts]
 
 
 def threads_for(n_jobs: int, rows: int) -> int:
@@ -149,6 +173,10 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         Of an outcome of two values: the fewest rows of the rarer one in a leaf, on average, each
         counted over the share of the other, so that a balanced outcome has twice as many.  It
         raises ``min_child_samples``; models that estimators take by default have 8.
+    early_stopping_rounds : int, default 0
+        Trees are added in several folds at once, at most ``n_estimators``, until the loss of the
+        rows left out has not fallen for so many trees; what is learnt from all rows is the mean of
+        the folds' models.  0: as many trees as ``n_estimators`` says, of all rows.
 
     Examples
     --------
@@ -170,6 +198,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         monotone: Sequence[str | None] | None = None,
         n_jobs: int = 0,
         min_child_events: float = 0.0,
+        early_stopping_rounds: int = 0,
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -180,6 +209,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         self.monotone = monotone
         self.n_jobs = n_jobs
         self.min_child_events = min_child_events
+        self.early_stopping_rounds = early_stopping_rounds
 
     def settings(self, threads: int = 0) -> dict[str, Any]:
         """LightGBM's parameters.
@@ -225,6 +255,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             "reg_lambda": 0,
             "n_jobs": -1,
             "min_child_events": 0,
+            "early_stopping_rounds": 0,
         }
         for name, low in least.items():
             if not _at_least(getattr(self, name), low):
@@ -239,7 +270,14 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         if not (_at_least(self.learning_rate, 0) and self.learning_rate > 0):
             raise InputError("learning_rate of BoostedTrees", "be a number > 0", self.learning_rate)
 
-    def learn(self, rows: Rows, target: Floats, weight: Floats | None) -> Trees:
+    def learn(
+        self,
+        rows: Rows,
+        target: Floats,
+        weight: Floats | None,
+        fold: Ints | None = None,
+        seed: int = 0,
+    ) -> Trees:
         """Learn a target of some rows of a table.
 
         Parameters
@@ -250,6 +288,10 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             What is predicted.
         weight : array, (rows,), or None
             Weights > 0.
+        fold : array of int, (rows,), optional
+            Folds of early stopping; None draws three.
+        seed : int, default 0
+            Of the folds that are drawn.
 
         Returns
         -------
@@ -261,18 +303,74 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         InputError
             An argument of the model is too small, or no number.
         """
+        if not self.early_stopping_rounds or len(target) < FOLDS:
+            self.check()
+            booster = self._booster(rows, target, weight)
+            for _ in range(self.n_estimators):
+                if booster.update():
+                    break
+            return Trees(booster.model_to_string())
+        if fold is None or len(np.unique(fold)) == 1:
+            fold = fold_ids(len(target), FOLDS, seed)
+        labels, fold = np.unique(fold, return_inverse=True)
+        return mean_of(self.learn_folds(Folds(rows, fold, len(labels)), target, weight))
+
+    def learn_folds(self, folds: Folds, target: Floats, weight: Floats | None) -> list[Trees]:
+        """Learn a target of some rows of a table without each fold of them in turn.
+
+        Parameters
+        ----------
+        folds : Folds
+            The rows.
+        target : array, (rows,)
+            What is predicted.
+        weight : array, (rows,), or None
+            Weights > 0.
+
+        Returns
+        -------
+        list of Trees
+            One a fold, none of which saw its rows.
+
+        Raises
+        ------
+        InputError
+            An argument of the model is too small, or no number.
+        """
+        parts = [
+            (inside, outside, mask, None if weight is None else weight[~mask])
+            for inside, outside, mask in zip(
+                folds.inside, folds.outside, folds.left_out, strict=True
+            )
+        ]
+        if not self.early_stopping_rounds:
+            return [self.learn(inside, target[~mask], w) for inside, _, mask, w in parts]
         self.check()
-        threads = threads_for(self.n_jobs, len(rows.table.X))
-        settings = self.settings(threads) | {"min_data_in_leaf": self.leaf_rows(rare_odds(target))}
-        data = rows.binned(self.max_bin, threads)
-        data.params = settings
+        boosters = [self._booster(inside, target[~mask], w) for inside, _, mask, w in parts]
+        mass = [(mask if weight is None else weight[mask]).sum() for mask in folds.left_out]
+        for booster, (_, outside, mask, _) in zip(boosters, parts, strict=True):
+            if mask.any():
+                data = self._labelled(
+                    outside, target[mask], None if weight is None else weight[mask]
+                )
+                booster.add_valid(data, "left out")
+        trees = grow_together(boosters, mass, self.n_estimators, self.early_stopping_rounds)
+        return [Trees(booster.model_to_string(num_iteration=trees)) for booster in boosters]
+
+    def _labelled(self, rows: Rows, target: Floats, weight: Floats | None) -> lightgbm.Dataset:
+        """LightGBM's copy of rows, with what is predicted."""
+        data = rows.binned(self.max_bin, threads_for(self.n_jobs, len(rows.table.X)))
         data.set_label(target)
         data.set_field("weight", weight)  # None clears what an earlier fit set
-        booster = lightgbm.Booster(settings, data)
-        for _ in range(self.n_estimators):
-            if booster.update():
-                break
-        return Trees(booster.model_to_string())
+        return data
+
+    def _booster(self, rows: Rows, target: Floats, weight: Floats | None) -> lightgbm.Booster:
+        """Boosting of a target, without trees."""
+        data = self._labelled(rows, target, weight)
+        threads = threads_for(self.n_jobs, len(rows.table.X))
+        settings = self.settings(threads) | {"min_data_in_leaf": self.leaf_rows(rare_odds(target))}
+        data.params = settings
+        return lightgbm.Booster(settings, data)
 
     def leaf_rows(self, odds: float) -> int:
         """The fewest rows of a leaf.
@@ -296,6 +394,19 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         return max(self.min_child_samples, int(self.min_child_events * odds))
 
 
+def learn_folds(
+    model: Any, folds: Folds, target: Floats, weight: Floats | None = None, seed: int = 0
+) -> list[Fitted]:
+    """Fit fresh copies of a base model without each fold in turn.   target, weight: (rows,)."""
+    if hasattr(model, "learn_folds"):
+        regressions: list[Fitted] = model.learn_folds(folds, target, weight)
+        return regressions
+    return [
+        learn(model, inside, target[~mask], None if weight is None else weight[~mask], seed)
+        for inside, mask in zip(folds.inside, folds.left_out, strict=True)
+    ]
+
+
 class Foreign:
     """A learnt scikit-learn model: the mean of a regressor, the probability of 1 of a
     classifier.
@@ -314,11 +425,18 @@ class Foreign:
 
 
 def learn(
-    model: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
+    model: Any,
+    rows: Rows,
+    target: Floats,
+    weight: Floats | None = None,
+    seed: int = 0,
+    fold: Ints | None = None,
 ) -> Fitted:
-    """Fit a fresh copy of a base model to rows of a table.   target, weight: (rows,)."""
+    """Fit a fresh copy of a base model to rows of a table.   target, weight: (rows,); fold: (rows,)
+    of early stopping, None where any will do.
+    """
     if hasattr(model, "learn"):
-        regression: Fitted = model.learn(rows, target, weight)
+        regression: Fitted = model.learn(rows, target, weight, fold, seed)
         return regression
     fresh = clone(model)
     if fresh.get_params().get("random_state", seed) is None:
@@ -370,21 +488,22 @@ def check_model(model: Any, role: str, table: Table, *, classifier: bool = True)
 
 def default_outcome(rows: float) -> BoostedTrees:
     """The model of a level, for so many rows per cell: with many, trees that can follow
-    interactions.
+    interactions, in longer steps.
     """
-    if rows >= MANY:
-        return BoostedTrees(learning_rate=0.15, num_leaves=31, min_child_events=EVENTS)
-    leaves = 8 if rows >= FEW else 4
-    return BoostedTrees(learning_rate=0.1, num_leaves=leaves, min_child_events=EVENTS)
+    leaves, step = (31, 0.2) if rows >= MANY else (8 if rows >= FEW else 4, 0.1)
+    return BoostedTrees(
+        MOST_TREES, step, leaves, min_child_events=EVENTS, early_stopping_rounds=PATIENCE
+    )
 
 
 def default_effect(rows: float) -> BoostedTrees:
     """The model of an effect, for so many rows per cell: its signal is small beside the noise, so
-    small trees and short steps.
+    small trees.
     """
-    step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
-    leaves = 8 if rows >= MANY else 4
-    return BoostedTrees(learning_rate=step, num_leaves=leaves, min_child_events=EVENTS)
+    leaves = 8 if rows >= FEW else 4
+    return BoostedTrees(
+        MOST_TREES, 0.1, leaves, min_child_events=EVENTS, early_stopping_rounds=PATIENCE
+    )
 
 
 def effect_models(model: Any, y: Floats, cell: Ints, arms: Sequence[int]) -> list[Any]:

@@ -17,7 +17,15 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.learners.base_learners import Fitted, Rows, Table, learn, predict_all
+from equipoise.learners.base_learners import (
+    Fitted,
+    Folds,
+    Rows,
+    Table,
+    learn,
+    learn_folds,
+    predict_all,
+)
 
 
 @dataclass(frozen=True)
@@ -54,30 +62,62 @@ def cross_fit(
     same number m of targets.
     """
     n, m = nuisances[0].target.shape
+    folds = int(fold.max()) + 1
+    learnt = [  # (nuisances, m, folds)
+        _without_each_fold(model, table, nuisance, fold, folds, weight, seed)
+        for nuisance in nuisances
+    ]
+    models = [[[of[f] for of in targets] for targets in learnt] for f in range(folds)]
     predictions = np.empty((n, len(nuisances), m))
-    models: list[list[list[Fitted]]] = []
-    for f in range(int(fold.max()) + 1):
-        inside = fold != f
-        models.append(
-            [learn_targets(model, table, nuisance, inside, weight, seed) for nuisance in nuisances]
-        )
-        rows = np.flatnonzero(~inside)
-        flat = [one for targets in models[-1] for one in targets]
+    for f in range(folds):
+        rows = np.flatnonzero(fold == f)
+        flat = [one for targets in models[f] for one in targets]
         predictions[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
     return CrossFit(predictions, models)
+
+
+def _without_each_fold(
+    model: Any,
+    table: Table,
+    nuisance: Nuisance,
+    fold: Ints,
+    folds: int,
+    weight: Floats | None,
+    seed: int,
+) -> list[list[Fitted]]:
+    """Learn each target of a nuisance without each fold in turn, (m, folds)."""
+    rows = Rows(table, None if nuisance.rows is None else np.flatnonzero(nuisance.rows))
+    parts = Folds(rows, rows.of(fold), folds)
+    for inside in parts.inside:
+        _present(inside)
+    w = None if weight is None else rows.of(weight)
+    columns = np.ascontiguousarray(rows.of(nuisance.target).T)
+    return [learn_folds(model, parts, column, w, seed) for column in columns]
 
 
 def learn_targets(
     model: Any,
     table: Table,
     nuisance: Nuisance,
-    inside: Bools | None = None,
+    fold: Ints | None = None,
     weight: Floats | None = None,
     seed: int = 0,
 ) -> list[Fitted]:
-    """Learn each target of a nuisance, m models, from its rows that are ``inside`` (n,)."""
-    masks = [mask for mask in (nuisance.rows, inside) if mask is not None]
-    rows = Rows(table, np.flatnonzero(np.logical_and.reduce(masks)) if masks else None)
+    """Learn each target of a nuisance, m models, from its rows.   fold: (n,) of early stopping."""
+    rows = Rows(table, None if nuisance.rows is None else np.flatnonzero(nuisance.rows))
+    _present(rows)
+    return learn_each(
+        model,
+        rows,
+        rows.of(nuisance.target),
+        None if weight is None else rows.of(weight),
+        seed,
+        None if fold is None else rows.of(fold),
+    )
+
+
+def _present(rows: Rows) -> None:
+    """Refuse rows that are none."""
     if rows.index is not None and len(rows.index) == 0:
         raise InputError(
             "the training rows of a fold",
@@ -85,21 +125,23 @@ def learn_targets(
             "an arm with none",
             fix="use fewer folds or more groups",
         )
-    return learn_each(
-        model, rows, rows.of(nuisance.target), None if weight is None else rows.of(weight), seed
-    )
 
 
 def learn_each(
-    models: Any, rows: Rows, target: Floats, weight: Floats | None = None, seed: int = 0
+    models: Any,
+    rows: Rows,
+    target: Floats,
+    weight: Floats | None = None,
+    seed: int = 0,
+    fold: Ints | None = None,
 ) -> list[Fitted]:
     """Learn each column of ``target`` from the same rows: m models.   models : one for all columns,
-    or a list of m; target: (rows, m); weight: (rows,).
+    or a list of m; target: (rows, m); weight: (rows,); fold: (rows,) of early stopping.
     """
     columns = np.ascontiguousarray(target.T)
     each = models if isinstance(models, list) else [models] * len(columns)
     return [
-        learn(model, rows, column, weight, seed)
+        learn(model, rows, column, weight, seed, fold)
         for model, column in zip(each, columns, strict=True)
     ]
 

@@ -12,6 +12,7 @@ share the coding.  The sums are those of LightGBM, term by term in its order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -234,6 +235,35 @@ class Trees:
         values = np.zeros((len(self.leaf_of) - 1, BITS))
         values[tree, ((1 << order) * DE_BRUIJN & 0xFFFFFFFF) >> 27] = self.leaf
         return mask, values
+
+
+def mean_of(models: Sequence[Trees]) -> Trees:
+    """The mean of several ensembles as one: all of their trees, each worth its part.
+
+    >>> tree = "Tree=0\\nnum_leaves=1\\nleaf_value={}\\n\\n\\nend of trees\\n"
+    >>> both = mean_of([Trees(tree.format(3)), Trees(tree.format(5))])
+    >>> both.predict(np.zeros((1, 1))).tolist()
+    [4.0]
+    """
+    blocks: list[str] = []
+    for model in models:
+        body = model.text.split("\nend of trees")[0]
+        for block in re.split(r"^Tree=\d+\n", body, flags=re.MULTILINE)[1:]:
+            lines = [_shared(line, len(models)) for line in block.strip("\n").split("\n")]
+            blocks.append("\n".join([f"Tree={len(blocks)}", *lines, "", "", ""]))
+    head = re.split(r"^Tree=\d+\n", models[0].text, flags=re.MULTILINE)[0]
+    sizes = "tree_sizes=" + " ".join(str(len(block)) for block in blocks)
+    head = re.sub(r"^tree_sizes=.*$", sizes, head, flags=re.MULTILINE)
+    tail = models[0].text.split("\nend of trees", 1)[1]
+    return Trees(head + "".join(blocks) + "end of trees" + tail)
+
+
+def _shared(line: str, models: int) -> str:
+    """A line of a tree that is one of several models': its values are divided among them."""
+    name, _, values = line.partition("=")
+    if name not in ("leaf_value", "internal_value"):
+        return line
+    return f"{name}=" + " ".join(repr(float(value) / models) for value in values.split())
 
 
 def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -> Floats:

@@ -253,7 +253,7 @@ class MDP2Forest(EffectEstimator):
         ]
         every = TableRows(table, None)
         self.means_ = [
-            learn(model, every, column, data.weight, self.random_state)
+            learn(model, every, column, data.weight, self.random_state, fold)
             for column in np.ascontiguousarray(data.y.T)
         ]
         y = data.y - mean if self.residual else data.y

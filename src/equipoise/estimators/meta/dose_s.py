@@ -20,6 +20,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.meta.s import answers
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
@@ -90,13 +91,13 @@ class DoseSLearner(EffectEstimator):
                 fix="SLearner takes any scikit-learn model",
             )
         rows = Rows(Table(np.column_stack([data.X, dose]), (*data.features, "dose")), None)
-        ways = self._ways(len(data.metrics))
+        ways, fold = self._ways(len(data.metrics)), cluster_folds(data, self.random_state)
         self.levels_ = []
         for way, target in zip(ways, np.ascontiguousarray(data.y.T), strict=True):
             bent = clone(model).set_params(
                 monotone=[None] * data.X.shape[1] + [way] if way else None
             )
-            self.levels_.append(learn(bent, rows, target, data.weight, self.random_state))
+            self.levels_.append(learn(bent, rows, target, data.weight, self.random_state, fold))
 
     def _ways(self, metrics: int) -> list[str | None]:
         ways = (

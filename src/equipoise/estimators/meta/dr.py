@@ -98,7 +98,12 @@ class DRLearner(EffectEstimator):
             for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
         ]
         self.effects_ = learn_each(
-            models, Rows(setup.table, None), target, data.weight, self.random_state
+            models,
+            Rows(setup.table, None),
+            target,
+            data.weight,
+            self.random_state,
+            setup.fold,
         )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:

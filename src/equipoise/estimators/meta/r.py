@@ -100,8 +100,9 @@ class RLearner(EffectEstimator):
             setup.outcome,
             table,
             Nuisance(cell == 0, data.y),
-            weight=data.weight,
-            seed=self.random_state,
+            setup.fold,
+            data.weight,
+            self.random_state,
         )
         self.effects_ = [
             self._pair(setup, data, a, e, mean[:, a - 1]) for a in range(1, setup.cells)
@@ -117,7 +118,7 @@ class RLearner(EffectEstimator):
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
         models = effect_models(setup.effect, rows.of(data.y), rows.of(setup.cell), (0, a))
-        return learn_each(models, rows, target, weight, self.random_state)
+        return learn_each(models, rows, target, weight, self.random_state, rows.of(setup.fold))
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         def effect(a: int) -> Floats:

@@ -18,6 +18,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
+from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
     Fitted,
@@ -107,7 +108,14 @@ class SLearner(EffectEstimator):
             (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))),
         )
         check_model(model, "outcome_model", table)
-        self.levels_ = learn_each(model, Rows(table, None), data.y, data.weight, self.random_state)
+        self.levels_ = learn_each(
+            model,
+            Rows(table, None),
+            data.y,
+            data.weight,
+            self.random_state,
+            cluster_folds(data, self.random_state),
+        )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         codes = self.space_.encode(treatment)

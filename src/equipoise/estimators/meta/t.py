@@ -14,6 +14,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
+from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Table, check_model, default_outcome, predict_all
 from equipoise.learners.crossfit import cell_nuisances, learn_targets
@@ -59,8 +60,9 @@ class TLearner(EffectEstimator):
         check_model(model, "outcome_model", table)
         cell = finite_cells(self.space_, data, least=2)
         nuisances = cell_nuisances(data.y, cell, cells)
+        fold = cluster_folds(data, self.random_state)
         self.levels_ = [
-            learn_targets(model, table, nuisance, weight=data.weight, seed=self.random_state)
+            learn_targets(model, table, nuisance, fold, data.weight, self.random_state)
             for nuisance in nuisances
         ]
 

@@ -36,9 +36,9 @@ from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, pr
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows, Table, base_models, effect_models, predict_all
 from equipoise.learners.crossfit import learn_each
+from equipoise.learners.early_stopping import FOLDS
 from equipoise.learners.propensity import LearntPropensity
 
-PROPENSITY_FOLDS = 3  # of a propensity that is learnt
 SAME = 1e-9  # propensities that differ by less are one
 
 
@@ -92,10 +92,12 @@ class XLearner(EffectEstimator):
         outcome, effect = base_models(self.outcome_model, self.effect_model, table, cells)
         cell = finite_cells(self.space_, data, least=2)
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
+        fold = fold_ids(len(data), FOLDS, self.random_state, strata=cell, groups=data.groups)
+        folds = [part.of(fold) for part in rows]
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
         def regress(model: Any, a: int, target: Floats) -> Any:
-            return learn_each(model, rows[a], target, weights[a], self.random_state)
+            return learn_each(model, rows[a], target, weights[a], self.random_state, folds[a])
 
         effects = [
             effect_models(effect, part.of(data.y), part.of(cell), (a,))
@@ -119,9 +121,6 @@ class XLearner(EffectEstimator):
                     predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y),
                 )
             )
-        fold = fold_ids(
-            len(data), PROPENSITY_FOLDS, self.random_state, strata=cell, groups=data.groups
-        )
         known = data.propensity
         learner = clone(known) if isinstance(known, LearntPropensity) else None
         e = propensities(

@@ -116,6 +116,8 @@ class BoostedClasses(BoostedTrees):
         numbers do not depend on it.
     min_child_events : float, default 0.0
         Kept for the trees it shares: classes have leaves by rows.
+    early_stopping_rounds : int, default 0
+        Kept for the trees it shares: classes take as many as ``n_estimators`` says.
 
     Examples
     --------

@@ -90,7 +90,12 @@ class CFDR(StrataEstimator):
         psi = dr_signals(data.claims(fit.propensity), fit.q, fit.m0)
         self.cells_, self.levels_ = fit.cells, fit.levels
         self.effects_ = learn_each(
-            effect, Rows(fit.table, None), psi - plug_in, data.rows.weight, self.random_state
+            effect,
+            Rows(fit.table, None),
+            psi - plug_in,
+            data.rows.weight,
+            self.random_state,
+            fit.fold,
         )
         return OutOfFold(psi, psi, plug_in, fit.propensity)
 
