@@ -6,7 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "neighbours", "peers", "record"}
+HELPERS = {"__init__", "__main__", "neighbours", "peers", "record", "worlds"}
 NAMES = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in HELPERS)
 
 

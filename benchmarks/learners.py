@@ -4,7 +4,7 @@ A randomised experiment of 200,000 rows and 20 features with a known, nonlinear 
 LightGBM and one thread.
 
     peers   200 trees of 31 leaves, learning rate 0.05, 255 bins, 3 folds where they can be set;
-    propensity known or a prior
+    propensity known
     ours    our defaults (``_dr``, ``_x``), and the peers' very settings (``_dr_same``, ``_x_same``)
 
 Each case is a process of its own.  It first fits 600 rows, so that imports and compilation do not
@@ -12,8 +12,19 @@ count.  All cases of a seed see the same data and run one after the other, in an
 with the seed; a speed-up is the quickest peer's CPU time of the seed over ours.  PEHE is the root
 of the mean squared error of the effect on 50,000 new rows.
 
-Run as a script with a case and a folder, this file is that case: it then needs only numpy and the
-package it measures.
+Then worlds of 50,000 rows, 20,000 new rows and noise of size 1, the cases of a package in one
+process, each world a fit of each:
+
+    A to D  the four of Nie & Wager (2021), 6 features: A a hard level and a smooth effect, B an
+            experiment, C a hard propensity and a constant effect, D two groups that share nothing
+    rare    an experiment on an outcome of 1 %
+    arms    the experiment above with arms of 85 and 15 %, 6 features
+
+There a ratio is that of a world's mean error over seeds to the least of the peers', or of the
+quickest peer's CPU time over seeds to ours; ``_worst`` is the worst of the worlds.
+
+Run as a script with a case (or, for the worlds, a package) and a folder, this file is that case: it
+then needs only numpy, the benchmarks' folder and the package it measures.
 """
 
 from __future__ import annotations
@@ -29,6 +40,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.worlds import (
+    NEW_WORLD_ROWS,
+    WORLD_ROWS,
+    WORLDS,
+    chance,
+    compare_worlds,
+    parts,
+    world,
+)
 
 ROWS, NEW_ROWS, WARM_ROWS = 200_000, 50_000, 600
 SEEDS = range(5)
@@ -49,12 +70,10 @@ def experiment(n: int, seed: int) -> Data:
     """
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 20))
-    level = (
-        np.sin(np.pi * X[:, 0] * X[:, 1] / 2) + 0.5 * (X[:, 2] - 0.5) ** 2 + X[:, 3] + 0.5 * X[:, 4]
-    )
-    tau = 0.3 + 0.8 * np.tanh(2 * X[:, 1]) + 0.6 * (X[:, 2] > 0) * X[:, 3] - 0.4 * np.abs(X[:, 5])
+    level, tau = parts(X)
     w = rng.integers(0, 2, n)
-    return {"X": X, "w": w, "y": level + tau * w + rng.standard_normal(n), "tau": tau}
+    e = np.full(n, 0.5)
+    return {"X": X, "w": w, "y": level + tau * w + rng.standard_normal(n), "tau": tau, "e": e}
 
 
 def ours(name: str, same: bool) -> Callable[[Data, Data], Any]:
@@ -65,26 +84,42 @@ def ours(name: str, same: bool) -> Callable[[Data, Data], Any]:
     settings: dict[str, Any] = {"outcome_model": trees, "effect_model": trees} if same else {}
 
     def fit_predict(train: Data, new: Data) -> Any:
+        known = {"propensity": np.column_stack([1 - train["e"], train["e"]])}
         model = ESTIMATORS.load(name)(**settings)
-        return model.fit(train["X"], train["y"], treatment=train["w"]).effects(new["X"]).values
+        model.fit(train["X"], train["y"], treatment=train["w"], **known)
+        return model.effects(new["X"]).values
 
     return fit_predict
 
 
-def econml(name: str) -> Callable[[Data, Data], Any]:
+def econml(name: str, where: str = "") -> Callable[[Data, Data], Any]:
     """EconML's learner."""
     from econml.dr import DRLearner
     from econml.metalearners import XLearner
     from lightgbm import LGBMRegressor
-    from sklearn.dummy import DummyClassifier
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Known(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        """The true propensity as a model."""
+
+        def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: Any = None) -> Any:
+            self.classes_ = np.array([0, 1])
+            return self
+
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            return (chance(where, X) > 0.5).astype(int)
+
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            e = chance(where, X)
+            return np.column_stack([1 - e, e])
 
     def fit_predict(train: Data, new: Data) -> Any:
-        trees, prior = LGBMRegressor(**BOOSTING), DummyClassifier(strategy="prior")
+        trees = LGBMRegressor(**BOOSTING)
         if name == "x-learner":
-            model = XLearner(models=trees, propensity_model=prior)
+            model = XLearner(models=trees, propensity_model=Known())
         else:
             model = DRLearner(
-                model_propensity=prior,
+                model_propensity=Known(),
                 model_regression=trees,
                 model_final=trees,
                 cv=FOLDS,
@@ -101,7 +136,7 @@ def causalml(name: str) -> Callable[[Data, Data], Any]:
     from lightgbm import LGBMRegressor
 
     def fit_predict(train: Data, new: Data) -> Any:
-        known, new_known = ({1: np.full(len(data["w"]), 0.5)} for data in (train, new))
+        known, new_known = ({1: data["e"]} for data in (train, new))
         if name == "x-learner":
             x = BaseXRegressor(learner=LGBMRegressor(**BOOSTING), control_name=0)
             x.fit(train["X"], train["w"], train["y"], p=known)
@@ -141,7 +176,7 @@ def metalearners(name: str) -> Callable[[Data, Data], Any]:
 
 
 # case -> the environment it needs, how it is made
-CASES: dict[str, tuple[str, Callable[[], Callable[[Data, Data], Any]]]] = {
+CASES: dict[str, tuple[str, Callable[..., Callable[[Data, Data], Any]]]] = {
     "ours_dr": ("equipoise", lambda: ours("dr-learner", same=False)),
     "ours_x": ("equipoise", lambda: ours("x-learner", same=False)),
     "ours_dr_same": ("equipoise", lambda: ours("dr-learner", same=True)),
@@ -149,8 +184,8 @@ CASES: dict[str, tuple[str, Callable[[], Callable[[Data, Data], Any]]]] = {
     "ours_s": ("equipoise", lambda: ours("s-learner", same=False)),
     "ours_t": ("equipoise", lambda: ours("t-learner", same=False)),
     "ours_r": ("equipoise", lambda: ours("r-learner", same=False)),
-    "econml_dr": ("econml", lambda: econml("dr-learner")),
-    "econml_x": ("econml", lambda: econml("x-learner")),
+    "econml_dr": ("econml", lambda where="": econml("dr-learner", where)),
+    "econml_x": ("econml", lambda where="": econml("x-learner", where)),
     "causalml_dr": ("causalml", lambda: causalml("dr-learner")),
     "causalml_x": ("causalml", lambda: causalml("x-learner")),
     "metalearners_dr": ("metalearners", lambda: metalearners("dr-learner")),
@@ -179,6 +214,36 @@ def measure(case: str, folder: Path) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     pehe = float(np.sqrt(np.mean((found - new["tau"]) ** 2)))
     return {"cpu": cpu, "rss": peak, "pehe": pehe, "version": metadata.version(package)}
+
+
+# package -> what it measures in the worlds
+WORLD_CASES = {
+    "equipoise": ("ours_dr", "ours_x"),
+    "econml": ("econml_dr", "econml_x"),
+    "causalml": ("causalml_dr", "causalml_x"),
+}
+
+
+def measure_worlds(package: str, seeds: list[int]) -> dict[str, Any]:
+    """Run a package's cases in every world: CPU seconds and PEHE of each seed."""
+    found: dict[str, Any] = {}
+    for where in WORLDS:
+        for case in WORLD_CASES[package]:
+            make = CASES[case][1]
+            fit_predict = make(where) if package == "econml" else make()
+            fit_predict(world(where, WARM_ROWS * 10, 0), world(where, WARM_ROWS, 1))
+            for seed in seeds:
+                train, new = (
+                    world(where, WORLD_ROWS, 2 * seed),
+                    world(where, NEW_WORLD_ROWS, 2 * seed + 1),
+                )
+                start = time.process_time()
+                effects = np.asarray(fit_predict(train, new), np.float64)
+                cpu = time.process_time() - start
+                missed = effects.reshape(NEW_WORLD_ROWS, -1)[:, -1] - new["tau"]
+                one = {"cpu": cpu, "pehe": float(np.sqrt(np.mean(missed**2)))}
+                found.setdefault(f"{where} {case}", []).append(one)
+    return found
 
 
 def one_seed(seed: int, cases: list[str]) -> dict[str, dict[str, Any]]:
@@ -249,6 +314,16 @@ def compare(runs: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     return figures
 
 
+def worlds(seeds: range) -> list[dict[str, Any]]:
+    """The figures of all worlds."""
+    from benchmarks import peers
+
+    found: dict[str, Any] = {}
+    for package in WORLD_CASES:
+        found |= peers.run(package, Path(__file__), package, ",".join(map(str, seeds)))
+    return compare_worlds(found)
+
+
 def main() -> None:
     """Measure and record.   Quick: metalearners, never the quickest, and our other learners on the
     first seed only.
@@ -256,10 +331,13 @@ def main() -> None:
     from benchmarks.record import full, record, versions
 
     runs = [one_seed(seed, list(CASES) if seed == 0 or full() else ALWAYS) for seed in SEEDS]
-    figures = compare(runs)
+    in_worlds = worlds(SEEDS if full() else range(2))
+    figures = [*compare(runs), *in_worlds]
     packages = {CASES[case][0]: run["version"] for case, run in runs[0].items()}
     form = (
-        "full form" if full() else "quick form: metalearners and our S, T, R on the first seed only"
+        "full form"
+        if full()
+        else "quick form: metalearners and our S, T, R on the first seed only, worlds by two seeds"
     )
     record(
         "learners",
@@ -273,7 +351,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in CASES:
+    if len(sys.argv) == 3 and sys.argv[1] in WORLD_CASES:
+        print(
+            json.dumps(measure_worlds(sys.argv[1], [int(seed) for seed in sys.argv[2].split(",")]))
+        )
+    elif len(sys.argv) == 3 and sys.argv[1] in CASES:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
     else:
         main()

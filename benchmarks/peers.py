@@ -1,5 +1,5 @@
 """The peers: each in an environment of its own under .peers/, made on first use; a script runs
-there and prints one JSON line.
+there, where it may import the benchmarks, and prints one JSON line.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def run(peer: str, script: Path, *arguments: str) -> dict[str, Any]:
     line it prints as JSON.
     """
     command = [python_of(peer), "-W", "ignore", str(script), *arguments]
-    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True)
+    folders = [str(HOME.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(folders)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{peer}: {' '.join(command)}\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -5,7 +5,7 @@ from sklearn.linear_model import LinearRegression
 
 from equipoise.core.strata import Claims, ips_signals
 from equipoise.estimators.strata import CFIPS
-from equipoise.learners.base_learners import default_effect
+from equipoise.estimators.strata.cf_ips import default_signal
 
 
 def test_signals_are_the_formula(incentive, fit):
@@ -40,7 +40,7 @@ def test_recovers_the_strata(incentive, fit):
 def test_the_default_effect_model_is_that_of_half_the_rows(incentive, fit):
     """Signals by weights are noisier than outcomes: the trees are those of a smaller log."""
     world = incentive(3000, 2)
-    half = fit(CFIPS(default_effect(1500)), world).strata(world.X)
+    half = fit(CFIPS(default_signal(1500)), world).strata(world.X)
     np.testing.assert_array_equal(fit(CFIPS(), world).strata(world.X), half)
-    whole = fit(CFIPS(default_effect(3000)), world).strata(world.X)
+    whole = fit(CFIPS(default_signal(3000)), world).strata(world.X)
     assert not np.array_equal(whole, half)

@@ -41,7 +41,7 @@ from equipoise.estimators.forests.leaf_choice import KINDS, choose_leaf
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows as TableRows
-from equipoise.learners.base_learners import Table, default_outcome, learn, predict_all
+from equipoise.learners.base_learners import Table, learn, plain_outcome, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
@@ -246,14 +246,14 @@ class MDP2Forest(EffectEstimator):
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         self.knots_ = [quantiles(data.X[:, j], w, self.max_bin) for j in range(data.X.shape[1])]
         self.edges_ = _edges(T, w, self.cuts)
-        table, model = Table(data.X, data.features), default_outcome(len(data))
+        table, model = Table(data.X, data.features), plain_outcome(len(data))
         fold = fold_ids(len(data), FOLDS, self.random_state, groups=data.groups)
         mean = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).predictions[
             :, 0
         ]
         every = TableRows(table, None)
         self.means_ = [
-            learn(model, every, column, data.weight, self.random_state, fold)
+            learn(model, every, column, data.weight, self.random_state)
             for column in np.ascontiguousarray(data.y.T)
         ]
         y = data.y - mean if self.residual else data.y

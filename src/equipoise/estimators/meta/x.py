@@ -9,9 +9,9 @@ Bickel & Yu, PNAS 2019):
     tau_a(x) = g_a(x) tau_a0(x) + (1 - g_a(x)) tau_a1(x),   g_a = e_a / (e_a + e_0),   e the
     propensity at x
 
-Where propensities are one for all rows g is their ratio; where they vary, e(x) is learnt, since new
-units bring none: the side whose own model saw more units like x counts for less, and the mean of e
-would lean on models of units that hardly exist there.
+Where propensities are one for all rows g is their ratio; where they vary, g is learnt from them, or
+e by the model that was given, since new units bring none: the side whose own model saw more units
+like x counts for less, and the mean of e would lean on models of units that hardly exist there.
 
 A row is imputed by a model that learnt from other cells only: no model has seen the row it imputes,
 and folds would add nothing. Any number of arms: the control rows and mu_0 serve every candidate;
@@ -28,17 +28,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Rows, Table, base_models, effect_models, predict_all
+from equipoise.learners.base_learners import (
+    BoostedTrees,
+    Rows,
+    Table,
+    base_models,
+    effect_models,
+    predict_all,
+)
 from equipoise.learners.crossfit import learn_each
 from equipoise.learners.early_stopping import FOLDS
 from equipoise.learners.propensity import LearntPropensity
 
+PROPENSITY_FOLDS = 3  # of a propensity that is learnt
+# of g, which has no noise where the propensity is known
+MIX = BoostedTrees(n_estimators=50, learning_rate=0.2, num_leaves=16)
 SAME = 1e-9  # propensities that differ by less are one
 
 
@@ -92,7 +102,7 @@ class XLearner(EffectEstimator):
         outcome, effect = base_models(self.outcome_model, self.effect_model, table, cells)
         cell = finite_cells(self.space_, data, least=2)
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
-        fold = fold_ids(len(data), FOLDS, self.random_state, strata=cell, groups=data.groups)
+        fold = self._folds(data, cell, FOLDS)
         folds = [part.of(fold) for part in rows]
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
@@ -124,19 +134,27 @@ class XLearner(EffectEstimator):
         known = data.propensity
         learner = clone(known) if isinstance(known, LearntPropensity) else None
         e = propensities(
-            data if learner is None else replace(data, propensity=learner), cell, cells, fold
+            data if learner is None else replace(data, propensity=learner),
+            cell,
+            cells,
+            self._folds(data, cell, PROPENSITY_FOLDS),
         )
         self.mix_ = _mix(np.average(e, axis=0, weights=data.weight)[None])[0]
-        self.propensity_ = learner
+        self.propensity_, self.mixes_ = learner, []
         if learner is None and (np.ptp(e, axis=0) > SAME).any():
-            # new units bring no propensity, so that it is learnt
-            self.propensity_ = LearntPropensity(random_state=self.random_state)
-            self.propensity_.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
+            # new units bring no propensity, so that what it makes is learnt
+            self.mixes_ = learn_each(MIX, Rows(table, None), _mix(e), data.weight)
+
+    def _folds(self, data: Sample, cell: Ints, folds: int) -> Ints:
+        """The fold of each row, (n,)."""
+        return fold_ids(len(data), folds, self.random_state, strata=cell, groups=data.groups)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         # a snapshot of before has the mean only
-        learnt = getattr(self, "propensity_", None)
+        learnt, mixes = getattr(self, "propensity_", None), getattr(self, "mixes_", [])
         mix = self.mix_[None] if learnt is None else _mix(learnt.predict(X))
+        if mixes:
+            mix = np.clip(predict_all(mixes, X).T, 0, 1)
 
         def effect(a: int) -> Floats:
             sides = predict_all([*self.control_[a], *self.treated_[a]], X).reshape(2, -1, len(X))

@@ -20,8 +20,24 @@ from equipoise.core.strata import STRATA, ips_signals
 from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.learners.base_learners import Table, check_model, default_effect, predict_all
+from equipoise.learners.base_learners import (
+    EVENTS,
+    MANY,
+    BoostedTrees,
+    Table,
+    check_model,
+    predict_all,
+)
 from equipoise.learners.crossfit import Nuisance, cross_fit
+
+
+def default_signal(rows: float) -> BoostedTrees:
+    """The model of the signals, for so many rows: little signal beside much noise, so small trees
+    and short steps.
+    """
+    step = float(np.clip(0.1 * (rows / MANY) ** (1 / 3), 0.03, 0.1))
+    leaves = 8 if rows >= MANY else 4
+    return BoostedTrees(learning_rate=step, num_leaves=leaves, min_child_events=EVENTS)
 
 
 @renamed_arguments(effect="effect_model", folds="cv", seed="random_state")
@@ -73,7 +89,7 @@ class CFIPS(StrataEstimator):
 
     def _learn(self, data: StrataSample) -> OutOfFold:
         table = Table(data.rows.X, data.rows.features)
-        effect = default_effect(len(data) / 2) if self.effect_model is None else self.effect_model
+        effect = default_signal(len(data) / 2) if self.effect_model is None else self.effect_model
         check_model(effect, "effect_model", table, classifier=False)
         fold = folds_of(data, self.cv, self.random_state)
         g = offer_propensity(data, fold)
