@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import lightgbm
 import numpy as np
 import pytest
@@ -27,6 +29,10 @@ class Steps:
         return [("left out", "l2", self.losses[self.trees - 1], False)]
 
 
+def grown(boosters: Any, mass, most, patience):
+    return grow_together(boosters, mass, most, patience)
+
+
 @pytest.mark.parametrize(
     ("losses", "patience", "trees"),
     [
@@ -37,19 +43,19 @@ class Steps:
     ],
 )
 def test_the_number_of_trees_by_hand(losses, patience, trees):
-    assert grow_together([Steps(losses)], [1], 6, patience) == trees
+    assert grown([Steps(losses)], [1], 6, patience) == trees
 
 
 def test_folds_count_by_the_weight_they_left_out():
     up, down = [1, 2, 3], [3, 2, 1]
-    assert grow_together([Steps(up), Steps(down)], [1, 2], 3, 9) == 3
-    assert grow_together([Steps(up), Steps(down)], [2, 1], 3, 9) == 1
-    assert grow_together([Steps(up), Steps(down)], [0, 1], 3, 9) == 3
+    assert grown([Steps(up), Steps(down)], [1, 2], 3, 9) == 3
+    assert grown([Steps(up), Steps(down)], [2, 1], 3, 9) == 1
+    assert grown([Steps(up), Steps(down)], [0, 1], 3, 9) == 3
 
 
 def test_it_ends_when_no_fold_can_split():
     one, other = Steps([5, 4, 3, 2], 2), Steps([5, 4, 3, 2], 3)
-    assert grow_together([one, other], [1, 1], 4, 9) == 3
+    assert grown([one, other], [1, 1], 4, 9) == 3
     assert one.trees == other.trees == 3
 
 
