@@ -73,14 +73,7 @@ class Draws:
 
 
 @renamed_arguments(
-    trees="n_estimators",
-    least="min_samples_leaf",
-    bins="max_bin",
-    features="max_features",
-    outcome="outcome_model",
-    folds="cv",
-    threads="n_jobs",
-    seed="random_state",
+    bins="max_bin", outcome="outcome_model", folds="cv", threads="n_jobs", seed="random_state"
 )
 class CausalForest(EffectEstimator):
     """A forest of effects, for any number of arms and metrics, with standard errors.
