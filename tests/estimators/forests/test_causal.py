@@ -138,7 +138,7 @@ def test_little_bags_by_hand():
     pull[1::2] -= 0.5
     variance = np.empty(1)
     moments.little_bags(pull, 2, variance)
-    assert variance[0] == pytest.approx(2.5 - 0.25 + 2.5 / 2000, rel=1e-3)
+    assert variance[0] == pytest.approx(2.5 - 0.25 + 2.5 / 2000, rel=1e-6)
 
 
 def test_it_finds_effects_under_confounding():
