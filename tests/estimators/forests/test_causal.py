@@ -141,6 +141,22 @@ def test_little_bags_by_hand():
     assert variance[0] == pytest.approx(2.5 - 0.25 + 2.5 / 2000, rel=1e-6)
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_pull_is_what_a_little_more_of_the_leaf_moves(k):
+    _, W, y, w = few_rows(40, k=k)
+    leaf, forest, L, theta = np.empty((2, 2 + 2 * k + k * (k + 1) // 2)), None, np.zeros((k, k)), []
+    for out, rows in zip(leaf, (np.arange(20), np.arange(20, 40)), strict=True):
+        moments.sums_of(rows, W, y, w, out)
+        out /= out[0]
+    for more in (1e-6, 0.0):
+        forest = leaf.mean(axis=0) + more * (leaf[0] - leaf.mean(axis=0))
+        theta.append(np.empty(k))
+        moments.solve(forest, L, theta[-1])
+    pull = np.empty(k)
+    moments.influence(leaf[0], forest, L, theta[1], pull)
+    np.testing.assert_allclose((theta[0] - theta[1]) / 1e-6, pull, rtol=1e-3)
+
+
 def test_it_finds_effects_under_confounding():
     """Of seeds 0 to 19: root mean squared errors .15 to .30 and, of arm 2, .10 to .28; their
     intervals hold .85 to .98 and .91 to 1 of the effects.
