@@ -60,7 +60,7 @@ class CostCurve:
     --------
     >>> from equipoise.evaluation import evaluation_data
     >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-    >>> curve = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
+    >>> curve = cost_curve([[4], [3], [2], [-1]], [1], rows)
     >>> curve.budget.tolist()
     [0.0, 0.25, 0.5, 0.75]
     """
@@ -89,7 +89,7 @@ class CostCurve:
         --------
         >>> from equipoise.evaluation import evaluation_data
         >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-        >>> curve = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
+        >>> curve = cost_curve([[4], [3], [2], [-1]], [1], rows)
         >>> curve.at([0.25, 9.0]).value.tolist() == curve.gain[[1, 3]].tolist()
         True
         """
@@ -114,8 +114,8 @@ class CostCurve:
         --------
         >>> from equipoise.evaluation import evaluation_data
         >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-        >>> curve = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
-        >>> curve.area(0.25).value == curve.gain[1] / 8
+        >>> curve = cost_curve([[4], [3], [2], [-1]], [1], rows)
+        >>> bool(curve.area(0.25).value == curve.gain[1] / 8)
         True
         """
         end = float(self.budget[-1]) if most is None else float(_budgets([most])[0])
@@ -146,7 +146,7 @@ class CostCurve:
         --------
         >>> from equipoise.evaluation import evaluation_data
         >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-        >>> curve = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
+        >>> curve = cost_curve([[4], [3], [2], [-1]], [1], rows)
         >>> curve.gain_over(curve, [0.5]).high.tolist()
         [0.0]
         """
@@ -179,9 +179,9 @@ class CostCurve:
         --------
         >>> from equipoise.evaluation import evaluation_data
         >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-        >>> good = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
-        >>> bad = cost_curve([[-1], [2], [3], [4]], [1, 1, 1, 1], rows)
-        >>> good.area_over(bad).value == good.area(0.75).value - bad.area(0.75).value
+        >>> good = cost_curve([[4], [3], [2], [-1]], [1], rows)
+        >>> bad = cost_curve([[-1], [2], [3], [4]], [1], rows)
+        >>> bool(good.area_over(bad).value == good.area(0.75).value - bad.area(0.75).value)
         True
         """
         self._refuse_other(other)
@@ -277,7 +277,7 @@ def cost_curve(
     --------
     >>> from equipoise.evaluation import evaluation_data
     >>> rows = evaluation_data([6, 0, 2, 0], cell=[1, 0, 1, 0], propensity=[0.5, 0.5])
-    >>> curve = cost_curve([[4], [3], [2], [-1]], [1, 1, 1, 1], rows)
+    >>> curve = cost_curve([[4], [3], [2], [-1]], [1], rows)
     >>> curve.unit.tolist()
     [0, 1, 2]
     """

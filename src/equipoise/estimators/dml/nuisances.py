@@ -15,6 +15,7 @@ from equipoise.learners.base_learners import Table, check_model, default_outcome
 from equipoise.learners.crossfit import Nuisance, cross_fit
 
 NUISANCES = ("ridge", "boosted", "auto")
+SURE = 2.0  # standard errors by which trees must lose less
 
 
 def check_nuisances(nuisances: str) -> None:
@@ -76,6 +77,11 @@ def ridge_residuals(part: passes.Part, sums: passes.Sums, alpha: float) -> Float
 
 
 def lesser(ridge: Floats, trees: Floats, weight: Floats | None) -> Floats:
-    """Of each column (n, r) the residuals that are smaller."""
-    loss = [np.average(each**2, axis=0, weights=weight) for each in (ridge, trees)]
-    return np.where(loss[1] < loss[0], trees, ridge)
+    """Of each column (n, r) the residuals of trees where they are surely smaller, else of ridges:
+    trees stopped early lose as little as a line where there is nothing to learn.
+    """
+    w = np.full(len(ridge), 1 / len(ridge)) if weight is None else weight / weight.sum()
+    fall = ridge**2 - trees**2
+    mean = w @ fall
+    error = np.sqrt(w**2 @ (fall - mean) ** 2)
+    return np.where(mean > SURE * error, trees, ridge)
