@@ -61,14 +61,15 @@ def experiment(shape: str, rate: float, seed: int) -> Data:
 def ours(name: str, before: bool) -> Learner:
     """Our learner, with its defaults or as it was."""
     from equipoise.estimators import ESTIMATORS
-    from equipoise.learners.base_learners import default_effect, default_outcome
+    from equipoise.estimators.strata.cf_ips import default_signal
+    from equipoise.learners.base_learners import plain_outcome
 
     def fit_predict(train: Data, new: Data) -> Answer:
         model = ESTIMATORS.load(name)()
         if before:
             roles = {
-                "outcome_model": default_outcome(ROWS / 2),
-                "effect_model": default_effect(ROWS / 2),
+                "outcome_model": plain_outcome(ROWS / 2),
+                "effect_model": default_signal(ROWS / 2),
             }
             for role in roles.keys() & model.get_params(deep=False).keys():
                 model.set_params(**{role: roles[role].set_params(min_child_events=0)})
