@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from equipoise.evaluation import average_effects, evaluation_data, snips
+from equipoise.evaluation import average_effects, effects_on_treated, evaluation_data, snips
 
 HALF = [0.5, 0.5]
 
@@ -126,3 +126,37 @@ def test_of_many_rows_the_interval_is_the_normal_one():
     cell, y = rng.integers(0, 2, 60_000), rng.normal(size=60_000)
     effect = average_effects(evaluation_data(y, cell=cell, propensity=HALF)).effect[0, 0]
     assert effect.high - effect.value == pytest.approx(1.959964 * effect.std_error, rel=1e-4)
+
+
+def logged_by_a_feature(seed, n=2_000):
+    """The first half is treated seldom and gains 1, the second often and gains 3."""
+    rng = np.random.default_rng(seed)
+    late = np.arange(n) % 2
+    e = np.where(late == 1, 0.8, 0.2)
+    cell = (rng.random(n) < e).astype(int)
+    y = 5.0 * late + np.where(late == 1, 3.0, 1.0) * cell + rng.standard_normal(n)
+    return y, cell, np.column_stack([1 - e, e]), late
+
+
+@pytest.mark.parametrize("modelled", [False, True])
+def test_effects_on_the_treated_are_of_those_who_got_it(modelled):
+    """The treated gain 0.2 / (0.2 + 0.8) 1 + 0.8 3 = 2.6, everybody 2."""
+    found = []
+    for seed in range(200):
+        y, cell, e, late = logged_by_a_feature(seed)
+        levels = np.column_stack([5.0 * late, np.zeros(len(y))]) if modelled else None
+        rows = evaluation_data(y, cell=cell, propensity=e, levels=levels)
+        one = effects_on_treated(rows)[0, 0]
+        found.append((one.value, one.low <= 2.6 <= one.high))
+    values, held = np.array(found).T
+    assert abs(values.mean() - 2.6) < 4 * values.std() / 200**0.5
+    assert 0.92 <= held.mean() <= 0.985
+
+
+def test_with_equal_chances_the_treated_are_everybody():
+    rng = np.random.default_rng(0)
+    cell, y = rng.integers(0, 3, 900), rng.standard_normal((900, 2))
+    rows = evaluation_data(y, cell=cell, propensity=[1 / 3] * 3)
+    np.testing.assert_allclose(
+        effects_on_treated(rows).value, average_effects(rows).effect.value, atol=1e-12
+    )

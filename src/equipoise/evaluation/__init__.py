@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from equipoise.evaluation.arms_by_metrics import ranking_table as ranking_table
     from equipoise.evaluation.average import AverageEffects as AverageEffects
     from equipoise.evaluation.average import average_effects as average_effects
+    from equipoise.evaluation.average import effects_on_treated as effects_on_treated
     from equipoise.evaluation.base import METRICS as METRICS
     from equipoise.evaluation.base import Estimate as Estimate
     from equipoise.evaluation.base import Estimates as Estimates
@@ -107,7 +108,7 @@ if TYPE_CHECKING:
     from equipoise.learners.two_sample import two_sample_test as two_sample_test
 
 FILES = {
-    "average": ("AverageEffects", "average_effects"),
+    "average": ("AverageEffects", "average_effects", "effects_on_treated"),
     "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
     "bounds": ("StrataBounds", "strata_bounds", "utility_bounds"),
     "ranking.front": ("hypervolume", "pareto_front"),
