@@ -67,10 +67,7 @@ def solve(m, A, theta):  # type: ignore[no-untyped-def]
                 A[a, b] -= A[a, s] * A[b, s]
             A[a, b] = np.sqrt(max(A[a, a], 1e-300)) if a == b else A[a, b] / A[b, b]
     forward(A, theta)
-    for a in range(k - 1, -1, -1):
-        for b in range(a + 1, k):
-            theta[a] -= A[b, a] * theta[b]
-        theta[a] /= A[a, a]
+    backward(A, theta)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -79,6 +76,15 @@ def forward(L, v):  # type: ignore[no-untyped-def]
     for a in range(len(v)):
         for b in range(a):
             v[a] -= L[a, b] * v[b]
+        v[a] /= L[a, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward(L, v):  # type: ignore[no-untyped-def]
+    """v (k,) := L'^-1 v."""
+    for a in range(len(v) - 1, -1, -1):
+        for b in range(a + 1, len(v)):
+            v[a] -= L[b, a] * v[b]
         v[a] /= L[a, a]
 
 
@@ -408,10 +414,7 @@ def influence(one, m, L, theta, out):  # type: ignore[no-untyped-def]
             cross = ww - m[2 + a] * one[2 + b] - m[2 + b] * one[2 + a] + m[2 + a] * m[2 + b]
             out[a] -= cross * theta[b]
     forward(L, out)
-    for a in range(k - 1, -1, -1):
-        for b in range(a + 1, k):
-            out[a] -= L[b, a] * out[b]
-        out[a] /= L[a, a]
+    backward(L, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
