@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from equipoise.evaluation.base import Estimate as Estimate
+    from equipoise.core.estimates import Estimate as Estimate
     from equipoise.evaluation.off_policy import dr as dr
     from equipoise.evaluation.off_policy import ips as ips
     from equipoise.evaluation.off_policy import snips as snips
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from equipoise.evaluation.one_call import uplift_at_k as uplift_at_k
 
 FILES = {
-    "base": ("Estimate",),
     "off_policy": ("dr", "ips", "snips"),
     "one_call": (
         "ate",
@@ -39,5 +38,6 @@ FILES = {
     ),
 }
 NAMES = {name: f"equipoise.evaluation.{file}" for file, names in FILES.items() for name in names}
+NAMES["Estimate"] = "equipoise.core.estimates"
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = list(NAMES)

@@ -105,7 +105,7 @@ def sample(
     levels, metrics = outcomes(y)
     canonical = space.check(one_column(treatment))
     weight = check_weights(sample_weight, n)
-    codes = None if groups is None else _codes(groups)
+    codes = None if groups is None else group_codes(groups)
     if codes is not None and len(codes) == n == codes.max() + 1:
         codes = None  # groups of one row are rows
     probability: Any = propensity
@@ -234,7 +234,8 @@ def _check_outcomes(values: Floats, names: tuple[str, ...]) -> None:
         )
 
 
-def _codes(groups: Any) -> Ints:
+def group_codes(groups: Any) -> Ints:
+    """The codes of clusters, (n,), by the order of their labels."""
     labels = np.asarray(groups)
     if labels.ndim != 1:
         raise InputError("groups", "be one label per row", f"shape {labels.shape}")

@@ -10,6 +10,8 @@ from equipoise.core.deprecation import warn_renamed
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.core.estimates import Estimate as Estimate
+    from equipoise.core.estimates import Estimates as Estimates
     from equipoise.core.labelled_rows import OneClassWarning as OneClassWarning
     from equipoise.evaluation.against_truth import pehe as pehe
     from equipoise.evaluation.against_truth import regret as regret
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from equipoise.evaluation.average import average_effects as average_effects
     from equipoise.evaluation.average import effects_on_treated as effects_on_treated
     from equipoise.evaluation.base import METRICS as METRICS
-    from equipoise.evaluation.base import Estimate as Estimate
-    from equipoise.evaluation.base import Estimates as Estimates
     from equipoise.evaluation.base import mean_estimates as mean_estimates
     from equipoise.evaluation.baselines import constant_policy as constant_policy
     from equipoise.evaluation.baselines import random_at_equal_spend as random_at_equal_spend
@@ -109,7 +109,7 @@ if TYPE_CHECKING:
 
 FILES = {
     "average": ("AverageEffects", "average_effects", "effects_on_treated"),
-    "base": ("METRICS", "Estimate", "Estimates", "mean_estimates"),
+    "base": ("METRICS", "mean_estimates"),
     "bounds": ("StrataBounds", "strata_bounds", "utility_bounds"),
     "ranking.front": ("hypervolume", "pareto_front"),
     "ranking.fronts": ("front_hypervolumes",),
@@ -167,6 +167,7 @@ FILES = {
     "uplift": ("autoc", "auuc", "qini", "qini_rate"),
 }
 NAMES = {name: f"{__name__}.{file}" for file, names in FILES.items() for name in names}
+NAMES |= dict.fromkeys(("Estimate", "Estimates"), "equipoise.core.estimates")
 NAMES["OneClassWarning"] = "equipoise.core.labelled_rows"
 NAMES |= dict.fromkeys(("TwoSampleTest", "two_sample_test"), "equipoise.learners.two_sample")
 _load, __dir__ = lazy(__name__, NAMES)

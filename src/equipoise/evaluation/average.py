@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from equipoise.core.arrays import Floats
-from equipoise.evaluation.base import Estimates, around
+from equipoise.core.estimates import Estimates, around
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.off_policy import Decisions, Method, dr
 

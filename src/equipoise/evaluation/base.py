@@ -11,15 +11,15 @@ std_error.  What weights and arms change, and Student's degrees of freedom, are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
+from scipy.special import stdtrit
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.effective_size import Assignment, critical, effective_units
+from equipoise.core.effective_size import Assignment, effective_units
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate as Estimate
+from equipoise.core.estimates import Estimates as Estimates
+from equipoise.core.estimates import around as around
 from equipoise.core.registry import Registry
 
 METRICS = Registry(
@@ -37,100 +37,6 @@ METRICS = Registry(
         "auuc_causalml_raw": "equipoise.evaluation.other_libraries:auuc_causalml_raw",
     },
 )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One number with its standard error and interval.
-
-    Attributes
-    ----------
-    value : float
-        The estimate.
-    std_error : float
-        Its standard error; NaN where no interval was computed.
-    low, high : float
-        The ends of the interval; NaN where none was computed.
-    df : float, default inf
-        Degrees of freedom of the interval's Student quantile; infinite for a normal one.
-
-    Examples
-    --------
-    >>> estimate = Estimate(1.0, 0.5, 0.02, 1.98)
-    >>> estimate.excludes_zero, round(estimate.p_value, 4)
-    (True, 0.0455)
-    """
-
-    value: float
-    std_error: float
-    low: float
-    high: float
-    df: float = field(default=np.inf, repr=False)
-
-    @property
-    def interval(self) -> list[float]:
-        """[value, low, high], as findings keep it."""
-        return [self.value, self.low, self.high]
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of 0; False where there is no interval."""
-        return self.low > 0 or self.high < 0
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided, of the value being 0; 1 where value and standard error are both 0."""
-        return float(_p_values(*map(np.asarray, (self.value, self.std_error, self.df))))
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """Numbers of any shape with standard errors and intervals; indexing gives an `Estimate`.
-
-    Attributes
-    ----------
-    value : array
-        The estimates.
-    std_error : array
-        Their standard errors, in the shape of value.
-    low, high : array
-        The ends of their intervals, in the shape of value.
-    df : array, default inf
-        Degrees of freedom of the intervals, in the shape of value.
-
-    Examples
-    --------
-    >>> estimates = mean_estimates(np.array([[1.0, 4.0], [3.0, 4.0]]))
-    >>> estimates.value.tolist(), estimates[0].std_error
-    ([2.0, 4.0], 1.0)
-    """
-
-    value: Floats
-    std_error: Floats
-    low: Floats
-    high: Floats
-    df: Floats = field(default_factory=lambda: np.array(np.inf), repr=False)
-
-    def __getitem__(self, index: int | tuple[int, ...]) -> Estimate:
-        parts = (self.value, self.std_error, self.low, self.high)
-        df = np.broadcast_to(self.df, self.value.shape)
-        return Estimate(*(float(part[index]) for part in (*parts, df)))
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    @cached_property
-    def p_value(self) -> Floats:
-        """Two-sided, of each value being 0, in the shape of value."""
-        return _p_values(self.value, self.std_error, self.df)
-
-
-def _p_values(value: Floats, std_error: Floats, df: Floats) -> Floats:
-    ratio = np.divide(
-        np.abs(value), std_error, out=np.where(value == 0, 0.0, np.inf), where=std_error != 0
-    )
-    student = stdtr(np.where(np.isinf(df), 1.0, df), -ratio)
-    return np.asarray(2 * np.where(np.isinf(df), ndtr(-ratio), student))
 
 
 def mean_estimates(
@@ -194,12 +100,6 @@ def weighted_means(rows: Floats, weight: Floats) -> Floats:
     value = weight @ rows / weight.sum()
     exact: Floats = value + weight @ (rows - value) / weight.sum()
     return exact
-
-
-def around(value: Floats, std_error: Floats, df: Floats, *, level: float) -> Estimates:
-    """Student's intervals."""
-    reach = critical(level, df) * std_error
-    return Estimates(value, std_error, value - reach, value + reach, df)
 
 
 def student_reach(values: Floats, level: float = 0.95) -> float:

@@ -21,7 +21,8 @@ import numpy as np
 
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate, around, mean_estimates
+from equipoise.core.estimates import Estimate, around
+from equipoise.evaluation.base import mean_estimates
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 

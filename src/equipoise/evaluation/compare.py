@@ -12,7 +12,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate
+from equipoise.core.estimates import Estimate
 from equipoise.evaluation.off_policy import PolicyValue
 from equipoise.evaluation.resampling import (
     percentile_estimate,

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate, Estimates, around
+from equipoise.core.estimates import Estimate, Estimates, around
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.off_policy import Decisions, dr_parts
 

@@ -24,8 +24,9 @@ import numpy as np
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimates, around
 from equipoise.core.weights import check_propensities, check_weights
-from equipoise.evaluation.base import Estimates, around, weighted_means
+from equipoise.evaluation.base import weighted_means
 from equipoise.learners.outcome_units import differences
 
 FAR = 4.0  # ranges that a metric lies from its zero before sums are counted from elsewhere

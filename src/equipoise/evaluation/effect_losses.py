@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimates
+from equipoise.core.estimates import Estimates
 from equipoise.evaluation.data import EvaluationData
 
 KINDS = ("dr", "r", "plug_in")

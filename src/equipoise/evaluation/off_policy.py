@@ -28,8 +28,9 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import Assignment
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimates
 from equipoise.core.weights import SUM_TOLERANCE
-from equipoise.evaluation.base import Estimates, mean_estimates
+from equipoise.evaluation.base import mean_estimates
 from equipoise.evaluation.data import EvaluationData
 
 Method = Callable[["Decisions", EvaluationData], Floats]

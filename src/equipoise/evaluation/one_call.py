@@ -17,9 +17,9 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate
 from equipoise.core.weights import check_weights
 from equipoise.evaluation.average import average_effects
-from equipoise.evaluation.base import Estimate
 from equipoise.evaluation.data import EvaluationData, evaluation_data
 from equipoise.evaluation.off_policy import Method, dr, policy_value
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking, rank_by_score

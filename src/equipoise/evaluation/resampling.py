@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate
+from equipoise.core.estimates import Estimate
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 STRIDE, MIX_1, MIX_2 = (

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, critical, effective_units
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate
+from equipoise.core.estimates import Estimate
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.sorting import RankedScores, sort_scores
 

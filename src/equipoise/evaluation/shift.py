@@ -18,7 +18,8 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimates, mean_estimates
+from equipoise.core.estimates import Estimates
+from equipoise.evaluation.base import mean_estimates
 
 LEAST_SHARE, LEAST_ROWS = 0.1, 200  # of rows that the weights leave
 

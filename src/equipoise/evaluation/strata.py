@@ -21,8 +21,9 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import student
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate, Estimates
 from equipoise.core.strata import STRATA, Scheme, check_reward, offer_chance, offer_threshold
-from equipoise.evaluation.base import Estimate, Estimates, mean_estimates
+from equipoise.evaluation.base import mean_estimates
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def fitted(walk):
     layout = gram.Layout(np.arange(1), np.arange(0), 1, np.arange(1))
     ridges = passes.Ridges(sums, np.zeros((1, 2, 2)), np.arange(1))
     normal = passes.second_pass(walk, ridges, layout, None)
-    covariance, control = passes.third_pass(walk, ridges, layout, normal)
+    covariance, control, _ = passes.third_pass(walk, ridges, layout, normal)
     return normal.theta / normal.scale, covariance / normal.scale**2, control
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from equipoise.evaluation.base import critical
+from equipoise.core.effective_size import critical
 from equipoise.evaluation.shift import shift_value
 from equipoise.pipeline.supply import value as value_module
 from equipoise.pipeline.supply.exposures import Exposures

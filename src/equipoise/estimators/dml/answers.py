@@ -1,13 +1,19 @@
 """The answers of linear double machine learning: a' Theta z of units, candidates and metrics, and
-its standard errors.
+its standard errors; and their means over units.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import Units
+from equipoise.core.errors import InputError
+from equipoise.core.weights import check_weights
 from equipoise.estimators.dml import gram
+from equipoise.estimators.training_data import group_codes
 
 
 def standardise(X: Floats, centre: Floats, scale: Floats) -> Floats:
@@ -58,3 +64,34 @@ def by_feature(a: Floats, theta: Floats) -> Floats:
     """a' Theta, (q, k m).   a: (k, p); theta: (p, q, m)."""
     out: Floats = np.einsum("kp,pqm->qkm", a, theta, optimize=True).reshape(theta.shape[1], -1)
     return out
+
+
+def row_weights(n: int, sample_weight: Any, groups: Any) -> tuple[Floats, Ints | None]:
+    """Weights of the n rows of a mean, (n,), and the codes of their clusters, (n,), or None."""
+    weight, codes = check_weights(sample_weight, n), None
+    if groups is not None:
+        codes = group_codes(groups)
+        if len(codes) != n:
+            raise InputError("groups", f"have one entry per row of X ({n})", len(codes))
+    return np.ones(n) if weight is None else weight, codes
+
+
+def mean_basis(a: Floats, base: Floats, z: Floats, weight: Floats, slots: Ints) -> Floats:
+    """The weighted mean over units of the Kronecker rows (a - base) (x) z, (k, P).
+
+    a : (k, p).   base : (1, p) or (n, p).   z : (q, n).   weight : (n,).   slots : (P, 2).
+    """
+    share = weight / weight.sum()
+    mean, (column, feature) = z @ share, slots.T
+    if len(base) == 1:
+        return np.asarray((a - base)[:, column] * mean[feature])
+    return np.asarray(a[:, column] * mean[feature] - ((base.T * share) @ z.T)[column, feature])
+
+
+def sampling_variance(rows: Floats, units: Units) -> tuple[Floats, Floats]:
+    """The variance of the mean of rows (n, k, m), centred, and its degrees of freedom, (k, m)."""
+    if units.count[0] < 2:
+        fix = "say population=False: these very rows are meant"
+        raise InputError("a sample of a population", "have two or more units", 1, fix=fix)
+    error, df = units.errors(rows.reshape(len(rows), -1))
+    return error.reshape(rows.shape[1:]) ** 2, df.reshape(rows.shape[1:])

@@ -32,16 +32,21 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
+from equipoise.core.effective_size import effective_units
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimates, around, sum_df
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
-from equipoise.estimators.base import EffectEstimator, finite_cells, propensities
-from equipoise.estimators.dml import gram, logged, nuisances, passes, shrunk
+from equipoise.estimators.base import EffectEstimator, propensities
+from equipoise.estimators.dml import form, gram, logged, nuisances, passes, shrunk
 from equipoise.estimators.dml.answers import (
     by_feature,
     effect_errors,
+    mean_basis,
     paired_errors,
+    row_weights,
+    sampling_variance,
     standardise,
 )
 from equipoise.estimators.dml.batches import Source
@@ -106,6 +111,8 @@ class LinearDML(EffectEstimator):
         The places (p, q) of the coefficients that were learnt.
     covariance_ : array, (m, P, P), or None
         Their covariance; None where they are shrunk.
+    df_ : float
+        Its degrees of freedom: rows less coefficients, or clusters less 1.
     penalties_ : dict of str to array, (m,), or None
         Where they are shrunk: the penalties of ``"average"`` effects, of their ``"interaction"``
         with x (infinite: none) and of ``"own"`` deviations (infinite: none), by metric.
@@ -144,6 +151,7 @@ class LinearDML(EffectEstimator):
     unit_free = True
     uses_propensity = True
     covariance_: Floats | None
+    df_: float = np.inf  # as of snapshots of version 0.1.0
     penalties_: dict[str, Floats] | None = None
     own_treatments_: Floats | None = None
     baseline_: Floats | list[Fitted]  # (1 + d, m) of [1, z], or a model a metric
@@ -287,6 +295,87 @@ class LinearDML(EffectEstimator):
         phi = self._encode(self._base_treatments(base, len(values))) / self.encoding_scale_
         return self._named(treatments, *self._compare(values, treatments, phi))
 
+    def average_effects(
+        self,
+        X: Any,
+        candidates: Any = None,
+        *,
+        base: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        population: bool = True,
+        level: float = 0.95,
+    ) -> Estimates:
+        """The mean effect of each candidate over rows, with its standard error, interval and
+        p-value.
+
+        Parameters
+        ----------
+        X : array-like, (n, d)
+            All units, or those of a segment, with the features of fit.
+        candidates : array-like, (k,) or (k, p), default None
+            Treatments of the space; None: its candidates.
+        base : treatment, or array-like of one per row, default None
+            What to compare with (see `contrast`); None: control.
+        sample_weight : array, (n,), default None
+            Weights > 0 of the rows in the mean.
+        groups : array, (n,), default None
+            Labels of clusters, which are sampled whole; that fit had them too is needed for its
+            own part of the error.
+        population : bool, default True
+            Whether rows are a sample of those meant, so that the error counts which rows came;
+            False means these very rows.
+        level : float, default 0.95
+            Of the intervals.
+
+        Returns
+        -------
+        Estimates, (k, m)
+            In the metrics' units.
+
+        Raises
+        ------
+        InputError
+            Effects are shrunk and have no covariance; or a population is asked of one unit.
+
+        Notes
+        -----
+        With c the mean of the rows' Kronecker basis the variance is c' V c, V the sandwich of the
+        coefficients, and for a population that of a mean of the rows' effects beside it.  The two
+        are uncorrelated, also where the rows are those of fit, where the effect is linear in the
+        features.  Means are of the linear form: `effects` also holds metrics of two values within
+        their bounds.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> X, t = rng.normal(size=(9000, 1)), rng.integers(2, size=9000)
+        >>> y = X[:, 0] + t * (1 + X[:, 0]) + rng.normal(size=9000)
+        >>> model = LinearDML().fit(X, y, treatment=t)
+        >>> mean = model.average_effects(X[X[:, 0] > 0])[0, 0]
+        >>> round(mean.value, 1), mean.excludes_zero
+        (1.8, True)
+        """
+        values, treatments = self._inputs(X, candidates)
+        if self.covariance_ is None:
+            fix = "fit with shrink=None, or ask Bootstrapped for their spread"
+            raise InputError("a mean with its error", "be of least squares", "shrink", fix=fix)
+        against = self._base_treatments(self.space_.control if base is None else base, len(values))
+        a, b = (self._encode(t) / self.encoding_scale_ for t in (treatments, against))
+        z = standardise(values, self.centre_, self.scale_)[self.modifiers_]
+        weight, codes = row_weights(len(values), sample_weight, groups)
+        basis = mean_basis(a, b, z, weight, self.slots_)
+        value = basis @ self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
+        own = np.einsum("kp,mpq,kq->km", basis, self.covariance_, basis, optimize=True)
+        parts = [(own, np.full(own.shape, self.df_))]
+        if population:
+            rows = self._effects(z, a, b) - value
+            parts.append(sampling_variance(rows, effective_units(weight, groups=codes)))
+        variance, df = (np.stack(part) for part in zip(*parts, strict=True))
+        unit = self.outcome_units
+        error = unit.effects(np.sqrt(variance.sum(axis=0)))
+        return around(unit.effects(value), error, sum_df(variance, df), level=level)
+
     def coefficients(self) -> pa.Table:
         """Theta in the units of the encoding and the features, one row per coefficient and metric.
 
@@ -300,8 +389,8 @@ class LinearDML(EffectEstimator):
         units, theta = self._encoding_units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
         error = None
         if self.covariance_ is not None:
-            form = np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True)
-            error = self.outcome_units.effects(np.sqrt(form)).ravel()
+            square = np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True)
+            error = self.outcome_units.effects(np.sqrt(square)).ravel()
         names, m = ["1", *self._encoded_names], len(self.metrics_)
         columns = {
             "encoding": np.repeat(self.slots_[:, 0], m),
@@ -317,16 +406,16 @@ class LinearDML(EffectEstimator):
         nuisances.no_missing(data.X, data.features)
         self._check_shrink()
         nuisances.check_nuisances(self.nuisances)
-        form = self.space_.encode(data.treatment)
-        cell, saturated = _exact_cells(self.space_, data, form, self.shrink is None)
+        encoded = self.space_.encode(data.treatment)
+        cell, saturated = form.exact_cells(self.space_, data, encoded, self.shrink is None)
         rows, self.own_treatments_ = logged.numbers(self.space_, data.treatment), None
         if self.own:
             self.own_treatments_ = logged.distinct(rows)
             logged.check_few(self.own_treatments_)
         elif self.shrink is None and not saturated:
-            known = logged.distinct(rows, most=form.shape[1] + 1)
-            logged.check_identified(self.space_, form.shape[1], known)
-        phi = self._encode(data.treatment) if self.own else form
+            known = logged.distinct(rows, most=encoded.shape[1] + 1)
+            logged.check_identified(self.space_, encoded.shape[1], known)
+        phi = self._encode(data.treatment) if self.own else encoded
         fold = fold_ids(len(data), self.cv, self.random_state, strata=cell, groups=data.groups)
         part = passes.Part(data.X, phi, data.y, fold, data.weight, data.groups)
         sums = passes.first_pass(lambda: [part], self.cv)
@@ -394,15 +483,18 @@ class LinearDML(EffectEstimator):
         support: Floats | None,
     ) -> None:
         """The second and third pass, and everything that is learnt."""
-        self.modifiers_ = _positions(self.modifiers, features, "modifiers")
-        narrow = _positions(self.cross_modifiers, features, "cross_modifiers")
+        self.modifiers_ = form.modifier_columns(self.modifiers, features, "modifiers")
+        narrow = form.modifier_columns(self.cross_modifiers, features, "cross_modifiers")
         p = sums.grams.shape[1] - len(sums.centre) - 1 - len(self.metrics_)
-        layout = _layout(self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_))
+        layout = form.slots_of(
+            self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_)
+        )
         ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
         self.covariance_ = self.penalties_ = None
         if self.shrink is None:
             normal = passes.second_pass(walk, ridges, layout, support)
-            self.covariance_, control = passes.third_pass(walk, ridges, layout, normal)
+            third = passes.third_pass(walk, ridges, layout, normal)
+            self.covariance_, control, self.df_ = third
         else:
             parts = shrunk.learn(walk, ridges, layout, *self._switches(p))
             normal, self.penalties_, control = parts
@@ -451,21 +543,27 @@ class LinearDML(EffectEstimator):
             if isinstance(self.baseline_, list)
             else every.T @ self.baseline_
         )
-        m = len(self.metrics_)
-        if len(base) == 1:
-            values = (z.T @ by_feature(a - base, self.theta_)).reshape(len(X), len(a), m)
-            level = (z.T @ by_feature(base, self.theta_)) if base.any() else 0.0
-            error = None
-            if self.covariance_ is not None:
-                error = effect_errors(a - base, z, self.covariance_, self.slots_)
-            return values, baseline + level, error
-        slopes = self._slopes(z)
-        level = np.einsum("np,npm->nm", base, slopes)
-        values = np.einsum("kp,npm->nkm", a, slopes, optimize=True) - level[:, None]
+        values = self._effects(z, a, base)
+        level: Floats | float = 0.0
+        if len(base) > 1:
+            level = np.einsum("np,npm->nm", base, self._slopes(z))
+        elif base.any():
+            level = z.T @ by_feature(base, self.theta_)
         error = None
-        if self.covariance_ is not None:
+        if self.covariance_ is not None and len(base) == 1:
+            error = effect_errors(a - base, z, self.covariance_, self.slots_)
+        elif self.covariance_ is not None:
             error = paired_errors(a, base, z, self.covariance_, self.slots_)
         return values, baseline + level, error
+
+    def _effects(self, z: Floats, a: Floats, base: Floats) -> Floats:
+        """(a - base)' Theta z, (n, k, m).   z: (q, n); a: (k, p); base: (1, p) or (n, p)."""
+        shape = z.shape[1], len(a), len(self.metrics_)
+        if len(base) == 1:
+            return np.reshape(z.T @ by_feature(a - base, self.theta_), shape)
+        slopes = self._slopes(z)
+        own = np.einsum("np,npm->nm", base, slopes)
+        return np.asarray(np.einsum("kp,npm->nkm", a, slopes, optimize=True) - own[:, None])
 
     def _encode(self, treatment: NDArray[Any]) -> Floats:
         """The encoding of treatments with own deviations, if any, (n, p)."""
@@ -519,58 +617,3 @@ class LinearDML(EffectEstimator):
                 -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
             )
         return units
-
-
-def _positions(
-    modifiers: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str
-) -> Ints:
-    """The columns of [1, x] that the effect varies with, (q,)."""
-    if modifiers is None:
-        return np.arange(1 + len(features))
-    places = [features.index(name) if name in features else name for name in modifiers]
-    for j in places:
-        if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
-            raise InputError(
-                role,
-                "be features by name or position",
-                repr(j),
-                fix=f"features: {', '.join(features[:20])}",
-            )
-    return np.unique([0, *(1 + int(j) for j in places)]).astype(np.int64)
-
-
-def _layout(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
-    """Which coefficients to learn: products of switches, where a space says which they are, vary
-    with fewer features.
-    """
-    crossed = np.zeros(p, np.bool_)
-    if hasattr(space, "degrees"):  # own deviations, which follow, are no products
-        degrees = space.degrees()
-        crossed[: len(degrees)] = degrees > 1
-    return gram.Layout(
-        np.flatnonzero(~crossed),
-        np.flatnonzero(crossed),
-        len(modifiers),
-        np.searchsorted(modifiers, narrow),
-    )
-
-
-def _exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[Ints | None, bool]:
-    """The cell of each row where it says all that the encoding says, else None; and whether each
-    cell has a column of its own and rows.   least: whether effects are least squares; shrunk ones
-    need rows only where no other column speaks of a cell.  Columns of a space that extrapolates
-    are none of a cell's own.
-    """
-    table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
-    try:
-        space.cells(data.treatment[:64])  # vectors that are no candidates show at once
-        cell = space.cells(data.treatment)
-    except UnsupportedSpace:
-        return None, False
-    if not np.array_equal(table[cell], phi):
-        return None, False
-    own = np.array_equal(table[1:], np.eye(len(table) - 1))
-    every = phi.shape[1] >= len(table) - 1 and not getattr(space, "extrapolates", False)
-    if not (own or (least and every)):
-        return cell, False
-    return finite_cells(space, data, 2), True

@@ -333,9 +333,9 @@ def _check_leverage(block: Block, support: Floats, away: Floats, mean_weight: fl
 
 def third_pass(
     walk: Walk, ridges: Ridges, layout: gram.Layout, normal: Normal
-) -> tuple[Floats, Floats]:
-    """The covariance of theta, (m, P, P), and the moments of [1, z] with y - phi' Theta z, (1 + d,
-    m), y shifted.
+) -> tuple[Floats, Floats, float]:
+    """The covariance of theta, (m, P, P), the moments of [1, z] with y - phi' Theta z, (1 + d, m),
+    y shifted, and the degrees of freedom of the covariance.
 
     HC1, or the cluster-robust form with its own small-sample factor where parts have groups.
     """
@@ -377,7 +377,8 @@ def third_pass(
     )
     unit = 1 / normal.scale[layout.slots[:, 0]]
     middle = (meat if clusters else sums.grams()) * unit[:, None] * unit
-    return correction * (normal.bread @ middle @ normal.bread), control / ridges.sums.weight
+    covariance = correction * (normal.bread @ middle @ normal.bread)
+    return covariance, control / ridges.sums.weight, float(clusters - 1 if clusters else free)
 
 
 def spread_out(theta: Floats, slots: Ints, p: int, q: int) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.evaluation.base import Estimate
+from equipoise.core.estimates import Estimate
 from equipoise.evaluation.ranking.front import hypervolume
 from equipoise.evaluation.ranking.intervals import interval
 from equipoise.evaluation.ranking.methods_by_objectives import RankingMetrics, known

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.evaluation.base import Estimate, Estimates
+from equipoise.core.estimates import Estimate, Estimates
 from equipoise.evaluation.ranking.kernels import over
 from equipoise.evaluation.resampling import percentile_estimate
 

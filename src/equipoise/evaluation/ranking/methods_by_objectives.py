@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate, Estimates
 from equipoise.core.frames import to_arrow
 from equipoise.core.labelled_rows import LabelledRows, codes_of, labelled_rows, score_column
-from equipoise.evaluation.base import Estimate, Estimates
 from equipoise.evaluation.ranking.judge import Judge
 from equipoise.evaluation.ranking.measures import GroupMean, check_group_weight, check_places
 from equipoise.evaluation.ranking.replicates import users_of

@@ -10,9 +10,9 @@ import numpy as np
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.columns import codes, is_text
 from equipoise.core.effective_size import critical
+from equipoise.core.estimates import Estimate
 from equipoise.core.labelled_rows import HIDDEN, POSITIVE, LabelledRows
 from equipoise.evaluation import RankingMetrics, front_hypervolumes, pareto_front
-from equipoise.evaluation.base import Estimate
 from equipoise.pipeline.ranking.log import RankingLog
 from equipoise.pipeline.ranking.select import Candidate, Selection, keeps_floors, mean_of
 from equipoise.ranking.places import places

@@ -20,10 +20,11 @@ from equipoise.artifacts.costs import Costs
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.effects import Effects
+from equipoise.core.estimates import around
 from equipoise.core.log import Log
 from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
-from equipoise.evaluation.base import around, weighted_means
+from equipoise.evaluation.base import weighted_means
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.swaps import Swaps, covariance_part
 from equipoise.report.findings import Interval

@@ -1,0 +1,71 @@
+"""The form of the effect: which columns of the encoding vary with which features, and whether the
+encoding says all that a space's cells say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.space import Space
+from equipoise.estimators.base import finite_cells
+from equipoise.estimators.dml import gram
+from equipoise.estimators.training_data import Sample
+
+
+def modifier_columns(
+    modifiers: Sequence[str] | Sequence[int] | None, features: tuple[str, ...], role: str
+) -> Ints:
+    """The columns of [1, x] that the effect varies with, (q,)."""
+    if modifiers is None:
+        return np.arange(1 + len(features))
+    places = [features.index(name) if name in features else name for name in modifiers]
+    for j in places:
+        if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
+            raise InputError(
+                role,
+                "be features by name or position",
+                repr(j),
+                fix=f"features: {', '.join(features[:20])}",
+            )
+    return np.unique([0, *(1 + int(j) for j in places)]).astype(np.int64)
+
+
+def slots_of(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:
+    """Which coefficients to learn: products of switches, where a space says which they are, vary
+    with fewer features.
+    """
+    crossed = np.zeros(p, np.bool_)
+    if hasattr(space, "degrees"):  # own deviations, which follow, are no products
+        degrees = space.degrees()
+        crossed[: len(degrees)] = degrees > 1
+    return gram.Layout(
+        np.flatnonzero(~crossed),
+        np.flatnonzero(crossed),
+        len(modifiers),
+        np.searchsorted(modifiers, narrow),
+    )
+
+
+def exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[Ints | None, bool]:
+    """The cell of each row where it says all that the encoding says, else None; and whether each
+    cell has a column of its own and rows.   least: whether effects are least squares; shrunk ones
+    need rows only where no other column speaks of a cell.  Columns of a space that extrapolates
+    are none of a cell's own.
+    """
+    table = np.vstack([np.zeros(phi.shape[1]), space.encode(space.candidates())])
+    try:
+        space.cells(data.treatment[:64])  # vectors that are no candidates show at once
+        cell = space.cells(data.treatment)
+    except UnsupportedSpace:
+        return None, False
+    if not np.array_equal(table[cell], phi):
+        return None, False
+    own = np.array_equal(table[1:], np.eye(len(table) - 1))
+    every = phi.shape[1] >= len(table) - 1 and not getattr(space, "extrapolates", False)
+    if not (own or (least and every)):
+        return cell, False
+    return finite_cells(space, data, 2), True
