@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline import check_log as check_log
     from equipoise.pipeline import cross_fit_effects as cross_fit_effects
     from equipoise.pipeline import honest_policy as honest_policy
+    from equipoise.pipeline import overlap_population as overlap_population
     from equipoise.pipeline import read_plan as read_plan
     from equipoise.pipeline import run as run
     from equipoise.treatments import Arms as Arms
@@ -69,6 +70,7 @@ FOLDERS = {
         "check_log",
         "cross_fit_effects",
         "honest_policy",
+        "overlap_population",
         "read_plan",
         "run",
     ),

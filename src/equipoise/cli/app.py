@@ -37,7 +37,7 @@ Start here:
   equipoise simulate coupon --out world        a world to play with: log, truth and a plan
 \b
 Exit codes: 0 done, 1 a check of the log or a replay failed,
-  or an alarm, 2 wrong input, 130 interrupted.
+  or an alarm, 2 wrong input, 3 the log cannot tell what a policy is worth, 130 interrupted.
 """
 
 app = typer.Typer(

@@ -37,9 +37,10 @@ def evaluate(
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
     from equipoise.pipeline.plan.log import open_log
+    from equipoise.pipeline.study.population import population_of
 
     plan = plan_of(source)
-    log = open_log(plan)
+    log = population_of(plan, open_log(plan)).log
     refuse_own_rows(effects, log)
     findings = evaluate_effects(plan, log, effects_of(effects, log))
     if json:

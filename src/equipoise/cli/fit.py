@@ -66,6 +66,7 @@ def fit(
     from equipoise.pipeline.plan.log import open_log
     from equipoise.pipeline.plan.schema import EstimatorPlan
     from equipoise.pipeline.study.cross_fit import fit_model
+    from equipoise.pipeline.study.population import population_of
     from equipoise.pipeline.study.propensity import fit_design
 
     plan = plan_of(
@@ -84,7 +85,7 @@ def fit(
     named = EstimatorPlan(name=estimator or plan.estimator.name, params=params)
     plan = plan.model_copy(update={"estimator": named})
     check_estimators(plan)
-    log = open_log(plan)
+    log = population_of(plan, open_log(plan)).log
     learner, said = fit_design(plan, log)
     model = fit_model(log, make_estimator(named, log.space, plan.run.seed), learner)
     model = replace(model, seen=fingerprint(log), columns=unit_columns(log))

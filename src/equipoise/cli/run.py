@@ -9,6 +9,8 @@ import typer
 
 from equipoise.cli.source import AsJson, Quiet
 
+UNTOLD = 3  # exit code
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -31,7 +33,12 @@ def run(
     A plan with [supply] finds the mix that each cluster of users should see, and writes
     mixes.parquet instead. One with [ranking] learns to rank candidates for several objectives, and
     writes scores.parquet. It is written beside its place and renamed, so it is whole or absent; an
-    earlier run there is replaced. \b
+    earlier run there is replaced.
+
+    Exit code 3: the log cannot tell what the policy is worth, since an arm was all but impossible
+    for too many rows; all is written, and the headline says why.
+
+    \b
     Examples:
       equipoise run examples/voucher.toml
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json
@@ -40,6 +47,7 @@ def run(
     import os
 
     from equipoise.cli.show import as_json, progress
+    from equipoise.pipeline.jobs import is_told
     from equipoise.pipeline.jobs import run as run_plan
     from equipoise.pipeline.plan.read import read_plan
 
@@ -49,9 +57,11 @@ def run(
         findings = run_plan(settings, place, progress=report, command=f"equipoise run {plan}")
     if json:
         as_json(findings)
-        return
+        raise typer.Exit(0 if is_told(findings) else UNTOLD)
     for sentence in findings["headline"]:
         typer.echo(sentence)
     for risk in findings["risks"][:3]:
         typer.echo(f"Caution: {risk}")
     typer.echo(f"Report: {place / 'report.html'}")
+    if not is_told(findings):
+        raise typer.Exit(UNTOLD)

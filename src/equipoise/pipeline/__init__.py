@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline.study.design_checks import check_log as check_log
     from equipoise.pipeline.study.honest import HonestPolicy as HonestPolicy
     from equipoise.pipeline.study.honest import honest_policy as honest_policy
+    from equipoise.pipeline.study.population import overlap_population as overlap_population
     from equipoise.report import render_report as render_report
     from equipoise.report.findings import Findings as Findings
 
@@ -29,6 +30,7 @@ NAMES = {
     "Plan": "equipoise.pipeline.plan.schema",
     "Scorer": "equipoise.artifacts.policy",
     "honest_policy": "equipoise.pipeline.study.honest",
+    "overlap_population": "equipoise.pipeline.study.population",
     "cross_fit_effects": "equipoise.pipeline.study.cross_fit",
     "make_plan": "equipoise.pipeline.plan.read",
     "read_plan": "equipoise.pipeline.plan.read",

@@ -32,12 +32,15 @@ class Job:
         The typed dict of its findings, whose keys a ``metrics.json`` must have.
     values : callable
         Findings -> what each policy that was compared is worth: {policy: {metric: interval}}.
+    untold : callable
+        Findings -> why the log cannot tell what the policy is worth; empty where it can.
     """
 
     run: Callable[[Plan, Path, Progress, str], Any]
     render: Callable[[Any], str]
     findings: type
     values: Callable[[Any], Mapping[str, Mapping[str, Interval]]]
+    untold: Callable[[Any], list[str]] = lambda findings: []
 
 
 class RunFindings(Displayed, dict[str, Any]):

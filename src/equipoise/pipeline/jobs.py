@@ -95,6 +95,11 @@ def read_findings(folder: Path | str) -> RunFindings:
     return RunFindings(findings, job.values(findings))
 
 
+def is_told(findings: Mapping[str, Any]) -> bool:
+    """Whether the log of any job's findings can tell what its policy is worth."""
+    return not _job_of(findings).untold(findings)
+
+
 def _job_of(findings: Mapping[str, Any]) -> Job:
     job: Job = JOBS.load(str(findings.get("kind", "targeting")))
     return job

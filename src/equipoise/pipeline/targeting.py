@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.policy import assignments, write_scorer
+from equipoise.core.arrays import Floats
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
 from equipoise.core.progress import Progress, silent
@@ -35,13 +36,14 @@ from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.design_checks import curvature_check, with_arms
+from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
 from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival, Shipped
 from equipoise.report.page import render_report
-from equipoise.report.sentences import headline, risks
+from equipoise.report.sentences import headline, risks, untold
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 
@@ -102,7 +104,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "candidates": list(effects.candidates),
         "control": log.cell_names[0],
         "headline": [],
-        "experiment": experiment(study),
+        "experiment": experiment(study, policy),
         "averages": averages(log, judged, study.design.propensity, level),
         "rankings": curves,
         "deciles": tenths,
@@ -129,8 +131,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     return findings
 
 
-def experiment(study: Study) -> Experiment:
-    """Is the experiment sound?"""
+def experiment(study: Study, policy: Floats) -> Experiment:
+    """Is the experiment sound, and are there rows enough to judge the policy, (n, K)?"""
     log = study.log
     counts = np.bincount(log.cells, minlength=len(log.cell_names))
     designed = (
@@ -155,6 +157,7 @@ def experiment(study: Study) -> Experiment:
         "checks": [
             *with_arms(log, study.design.arms),
             *study.design.checks,
+            rows_behind(log, study.design.propensity, policy, study.plan.log.overlap),
             *curvature_check(study.model.estimator),
         ],
         "balance": balance_table(log),
@@ -309,4 +312,4 @@ def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:
     }
 
 
-JOB = Job(run_targeting, render_report, Findings, values_of)
+JOB = Job(run_targeting, render_report, Findings, values_of, untold)

@@ -10,15 +10,21 @@ FEW = 30  # rows of an arm below which an average is shaky
 OVER = 1.05  # spend on new people that may come to so many times the budget is worth a word
 DEARER = 1.05  # a rival that spends so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
+BEHIND = ("learnt propensity", "rows behind the policy")  # checks without which no value is honest
 
 
 def headline(findings: Findings) -> list[str]:
     """What a manager takes away."""
     policy = findings["rivals"][0]
+    why = untold(findings)
+    if why:
+        lead = "Whether the policy gains cannot be told from this log."
+        return [lead, *why, _what_it_does(findings, policy), *_population(findings)]
     if policy["treated"] == 0:
         return [
             _what_it_does(findings, policy),
             f"Nobody is treated (“{findings['control']}” for everybody), so no metric changes.",
+            *_population(findings),
             *_design(findings),
         ]
     sentences = [_what_it_does(findings, policy)]
@@ -26,7 +32,37 @@ def headline(findings: Findings) -> list[str]:
         _gain(findings, metric["name"], policy["values"][metric["name"]])
         for metric in findings["metrics"]
     ]
-    return sentences + _against(findings) + _anyway(findings) + _design(findings)
+    told = _against(findings) + _anyway(findings)
+    return sentences + told + _population(findings) + _design(findings)
+
+
+def untold(findings: Findings) -> list[str]:
+    """Why the log cannot tell what the policy is worth; empty where it can.
+
+    Parameters
+    ----------
+    findings : Findings
+        Of a run.
+
+    Returns
+    -------
+    list of str
+        The summaries of the checks that failed among those that stand behind its value.
+
+    Examples
+    --------
+    >>> sound = {"name": "learnt propensity", "status": "ok", "summary": "", "rows": []}
+    >>> untold({"experiment": {"checks": [sound]}})
+    []
+    """
+    checks = findings["experiment"]["checks"]
+    return [c["summary"] for c in checks if c["name"] in BEHIND and c["status"] == "fail"]
+
+
+def _population(findings: Findings) -> list[str]:
+    """For whom the answer is, where that is not all rows of the log."""
+    checks = findings["experiment"]["checks"]
+    return [c["summary"] for c in checks if c["name"] == "population"]
 
 
 def _design(findings: Findings) -> list[str]:
@@ -44,7 +80,9 @@ def risks(findings: Findings) -> list[str]:
     """What would go wrong, the worst first."""
     checks = findings["experiment"]["checks"]
     sentences = [
-        f"The check '{c['name']}' failed: {c['summary']}" for c in checks if c["status"] == "fail"
+        f"The check '{c['name']}' failed: {c['summary']}"
+        for c in checks
+        if c["status"] == "fail" and c["name"] not in BEHIND  # these are the headline
     ]
     sentences += (
         _overspent(findings)

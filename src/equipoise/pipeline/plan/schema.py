@@ -131,6 +131,9 @@ class LogPlan(PlanTable):
     ] = ()
     design: Annotated[Any, BeforeValidator(_design)] = None
     undesigned: Literal["learn", "stop", "shares"] = "learn"
+    overlap: Literal["all", "trim", "weights"] = "all"
+    trim_below: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+    most_clipped: Share = 0.1
     weight: str | None = None
     time: str | None = None
     group: str | None = None
@@ -150,6 +153,8 @@ class LogPlan(PlanTable):
             raise wrong("name the treatment and the outcomes of the file")
         if self.path is None and self.text is not None:
             raise wrong("leave text out of a dataset: it says how a file is read")
+        if self.trim_below is not None and self.overlap != "trim":
+            raise wrong('have overlap = "trim" beside trim_below')
         return self
 
     def roles(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from equipoise.pipeline.study.cross_fit import (
     with_std_error,
 )
 from equipoise.pipeline.study.evaluator import make_judge
+from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
 from equipoise.pipeline.study.propensity import (
     design_in_python,
@@ -80,6 +81,8 @@ class HonestPolicy(Displayed):
         Its spend per unit, judged alike.
     design : str
         How a design was taken that the log does not state, with the test of it; else "".
+    untold : list of str
+        Why the log cannot tell what the policy is worth; empty where it can.
 
     Examples
     --------
@@ -103,6 +106,7 @@ class HonestPolicy(Displayed):
     shipped: dict[str, Interval]
     shipped_spend: Interval
     design: str
+    untold: list[str]
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -177,7 +181,8 @@ class HonestPolicy(Displayed):
             used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"
             price = f"; price {demand['price']:.4g}" if demand["binding"] else "; idle"
             lines.append((demand["name"], used + price))
-        return [*lines, ("design", self.design)] if self.design else lines
+        lines += [("design", self.design)] if self.design else []
+        return [("the log cannot tell", why) for why in self.untold] + lines
 
 
 SCHEMA = pa.schema(
@@ -297,10 +302,12 @@ def honest_policy(
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
-    judged = effects
+    judged, checks = effects, []
     if learner is not None:
         learnt = learnt_propensity(log, fold, random_state)
         probability, judged = learnt.propensity, learnt.judged(log, effects)
+        checks.append(learnt.check)
+    checks.append(rows_behind(log, probability, shares))
     judge = make_judge(log, judged, probability, costs, level)
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
@@ -318,6 +325,7 @@ def honest_policy(
         shipped=shipped,
         shipped_spend=shipped_spend,
         design=design,
+        untold=[check["summary"] for check in checks if check["status"] == "fail"],
     )
 
 

@@ -5,7 +5,7 @@ where the plan asks, or where the log states no design and its arms follow the f
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from equipoise.pipeline.study.design_checks import (
     is_stated,
     with_arms,
 )
+from equipoise.pipeline.study.overlap import MOST_CLIPPED, learnt_check
 from equipoise.report.findings import Check
 
-CLIPPED = 0.01  # a clipped share above this is a warning
 LEARN = "learn"  # the design of a plan that asks for a learnt propensity
 
 
@@ -81,26 +81,33 @@ class Design:
     arms: list[Check]
     learnt: Learnt | None = None
 
+    def told_of(self, population: Check | None) -> Design:
+        """The same with what is to be said about the rows, if anything."""
+        return self if population is None else replace(self, checks=[population, *self.checks])
+
     def judged(self, log: Log, effects: Effects) -> Effects:
         """The effects with the levels that judgements stand on."""
         return effects if self.learnt is None else self.learnt.judged(log, effects)
 
 
-def design_of(plan: Plan, log: Log, fold: Ints) -> Design:
+def design_of(plan: Plan, log: Log, fold: Ints, learns: bool = False) -> Design:
     """The design of a plan's log: known, or the observed shares, or learnt where the plan says
     ``design = "learn"``, or where no design is stated and the arms follow the features.
+
+    learns: learn it whatever the arms of these rows do, since those of more rows did.
     """
     check_logged(log)
-    learns, arms = _stated(plan, log, plan.log.undesigned)
-    if not learns:
+    found, arms = stated_design(plan, log, plan.log.undesigned)
+    if not (found or learns):
         return Design(propensity_of(log), None, between(log), arms)
-    learnt = learnt_propensity(log, fold, plan.run.seed)
+    said = plan.log
+    learnt = learnt_propensity(log, fold, plan.run.seed, said.most_clipped, said.overlap)
     model = LearntPropensity(random_state=plan.run.seed)
     return Design(learnt.propensity, model, [learnt.check, *between(log)], arms, learnt)
 
 
-def _stated(plan: Plan, log: Log, undesigned: str) -> tuple[bool, list[Check]]:
-    """Whether the propensity is learnt, and how the design is known and kept to."""
+def stated_design(plan: Plan, log: Log, undesigned: str) -> tuple[bool, list[Check]]:
+    """Whether the propensity is learnt, and the checks of how the design is known and kept to."""
     asked, test = plan.log.design == LEARN, two_sample_test(log, plan.run.seed)
     learns = asked or follows(log, test, undesigned)
     said = design_check(log, test, plan.log.undesigned, asked)
@@ -126,7 +133,7 @@ def fit_design(plan: Plan, log: Log) -> tuple[LearntPropensity | None, str]:
     """What an estimator of a whole log is fitted with where the log does not know it, and how a
     design that nobody stated is taken.
     """
-    learns, checks = _stated(plan, log, plan.log.undesigned)
+    learns, checks = stated_design(plan, log, plan.log.undesigned)
     said = [check["summary"] for check in checks if check["name"] == DESIGN]
     return (LearntPropensity(random_state=plan.run.seed) if learns else None), "".join(said)
 
@@ -134,7 +141,7 @@ def fit_design(plan: Plan, log: Log) -> tuple[LearntPropensity | None, str]:
 def check_design(plan: Plan, log: Log) -> list[Check]:
     """The checks of a plan's log, before anything is learnt and without a stop."""
     stops = plan.log.undesigned == "stop"
-    return with_arms(log, _stated(plan, log, "learn" if stops else plan.log.undesigned)[1])
+    return with_arms(log, stated_design(plan, log, "learn" if stops else plan.log.undesigned)[1])
 
 
 def propensity_of(log: Log) -> Floats:
@@ -142,6 +149,12 @@ def propensity_of(log: Log) -> Floats:
     shares.
     """
     return log.observed_shares if log.propensity is None else log.propensity
+
+
+def features_of(log: Log) -> Floats:
+    """What a propensity is learnt from: the features as numbers, and the period, (n, d)."""
+    X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
+    return X if log.periods is None else np.column_stack([X, log.periods.astype(np.float64)])
 
 
 def check_logged(log: Log) -> None:
@@ -173,39 +186,20 @@ def between(log: Log) -> list[Check]:
     return [{"name": "nearest candidate", "status": "note", "summary": summary, "rows": []}]
 
 
-def learnt_propensity(log: Log, fold: Ints, seed: int) -> Learnt:
-    """The probability of each cell, learnt from the features on the other folds."""
-    X, _ = matrix(FeatureMap().fit(log.features).table(log.features))
-    if log.periods is not None:
-        X = np.column_stack([X, log.periods.astype(np.float64)])
-    model = LearntPropensity(random_state=seed)
+def learnt_propensity(
+    log: Log, fold: Ints, seed: int, most_clipped: float = MOST_CLIPPED, overlap: str = "all"
+) -> Learnt:
+    """The probability of each cell, learnt from the features on the other folds.
+
+    most_clipped, overlap: as a plan has them.
+    """
+    X, model = features_of(log), LearntPropensity(random_state=seed)
     propensity: Floats = model.cross_fit(
         X, log.cells, len(log.cell_names), fold=fold, weight=log.weight, eligible=log.eligible
     )
-    clipped = float(model.clipped_share_.max())
-    rows = [
-        {
-            "arm": name,
-            "least probability": float(model.overlap_["least"][a]),
-            "effective rows": float(model.overlap_["effective_rows"][a]),
-            "clipped below": float(model.least_[a]),
-            "clipped rows": int(model.clipped_rows_[a]),
-            "clipped share": float(model.clipped_share_[a]),
-            "calibration error": float(model.calibration_error_[a]),
-        }
-        for a, name in enumerate(log.cell_names)
-    ]
-    summary = "Propensities were learnt from the features; none was clipped."
-    if model.clipped_rows_.any():
-        counts = (
-            f"{model.clipped_rows_[a]:,} of {name} below {model.least_[a]:.2g}"
-            for a, name in enumerate(log.cell_names)
-            if model.clipped_rows_[a]
-        )
-        summary = (
-            f"Propensities were learnt from the features, and clipped in {', '.join(counts)}, of"
-            f" {len(log):,} rows."
-        )
-    status = "warn" if clipped > CLIPPED else "note"
-    check: Check = {"name": "learnt propensity", "status": status, "summary": summary, "rows": rows}
-    return Learnt(propensity, fold, model.squares(X, log.eligible), check)
+    return Learnt(
+        propensity,
+        fold,
+        model.squares(X, log.eligible),
+        learnt_check(log, model, propensity, most_clipped, overlap),
+    )

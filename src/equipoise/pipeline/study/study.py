@@ -25,6 +25,7 @@ from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.cross_fit import Swapped, cross_fit, log_folds, with_std_error
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_policy_task
+from equipoise.pipeline.study.population import population_of
 from equipoise.pipeline.study.previous import previous_choice
 from equipoise.pipeline.study.propensity import Design, design_of
 from equipoise.pipeline.study.shipping import staying_of
@@ -78,7 +79,8 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     """Open the log, fit across folds, and set the policy's task; demands are checked before
     anything is fitted.
     """
-    log = open_log(plan)
+    population = population_of(plan, open_log(plan))
+    log = population.log
     plan = with_currency(plan, log.space)
     check_policy(plan.policy, log)
     staying_of(plan.policy, plan.cadence, log)
@@ -87,7 +89,7 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     if plan.policy.lower > 0:
         estimator = with_std_error(estimator, plan.run.replicates, plan.run.seed)
     fold = log_folds(log, plan.run.folds, plan.run.seed)
-    design = design_of(plan, log, fold)
+    design = design_of(plan, log, fold, population.learns).told_of(population.check)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CurvatureWarning)  # it is a check of the findings
         fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))

@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.report.formatting import MISSING, has_interval, number, real, seconds, share
 from equipoise.report.parts import Block, Card, Code, Section, Table, Words
+from equipoise.report.sentences import untold
 from equipoise.report.view import View, shares_in_words
 
 LABELS = {
@@ -32,6 +33,8 @@ def cards(view: View) -> list[Card]:
 def _gained(view: View) -> Card:
     if view.chosen is None or not view.metrics:
         return Card("Gained per head", MISSING, "", ["the policy's value was not measured"])
+    if untold(view.findings):
+        return Card("Gained per head", "not known", "", ["it cannot be told from this log"])
     values = [
         (name, view.chosen["values"][name])
         for name in view.metrics
