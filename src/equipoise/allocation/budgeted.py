@@ -40,8 +40,9 @@ from equipoise.allocation.solver.promise import (
     measure_rule,
     rule_choice,
 )
-from equipoise.allocation.solver.ties import SIZE, break_ties, tie_penalty
+from equipoise.allocation.solver.ties import SIZE, tie_penalty
 from equipoise.allocation.solver.tighten import hold
+from equipoise.allocation.solver.unit_weights import check_weight, ties_broken
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
@@ -65,6 +66,7 @@ def budgeted_policy(
     keep: Keep | None = None,
     eligible: ArrayLike | None = None,
     importance: Floats | None = None,
+    weight: ArrayLike | None = None,
     tol: float = 1e-6,
     warm: ArrayLike | None = None,
     method: str = "auto",
@@ -97,6 +99,9 @@ def budgeted_policy(
     importance : array, (n,), optional
         How often each unit's worth counts in the objective, >= 0; by default once.  Demands count
         every unit once, and the policy must be given the same weights, `unit_weights`.
+    weight : array-like, (n,), optional
+        How many times each unit counts, > 0, as in `allocate`: its worth, all it uses, and its
+        head; by default once.  The rule decides each unit without them.
     tol : float, default 1e-6
         Relative optimality gap at which the search ends.
     warm : array-like, (m,), optional
@@ -153,8 +158,9 @@ def budgeted_policy(
     worth = weighted_value(draft, effects, groups, unit_weights(draft, importance))
     add_keep(worth, draft.keep, keep.previous if keep else None)
     open_to = check_eligible(eligible, worth.shape)
+    each = None if weight is None else check_weight(weight, len(effects))
     problem = compile_problem(
-        worth, draft.demands, effects.candidates, cost, effects, groups, lower, open_to
+        worth, draft.demands, effects.candidates, cost, effects, groups, lower, open_to, each
     )
     solution = solve_problem(problem, tol, warm, method)
     ids = np.arange(len(effects)) if units is None else units
@@ -218,14 +224,15 @@ def _tied(problem: Problem, prices: Floats) -> bool:
 def _choice_of(problem: Problem, rule: Rule, draws: Floats) -> Choice:
     """What a rule gives units with these draws, (n,)."""
     if rule.tie_penalty:
-        problem = replace(problem, value=break_ties(problem.value, rule.tie_penalty, draws))
+        problem = ties_broken(problem, rule.tie_penalty, draws)
     return rule_choice(problem, rule)
 
 
 def _parted(problem: Problem, solution: Allocation, tol: float, draws: Floats) -> RuleResult | None:
     """A rule that tells equal units apart by their draws, or None where none keeps every row."""
-    penalty = tie_penalty(problem.value)
-    apart = replace(problem, value=break_ties(problem.value, penalty, draws))
+    one = problem if problem.single is None else problem.single
+    penalty = tie_penalty(one.value)
+    apart = ties_broken(problem, penalty, draws)
     prices = certified_dual(apart, tol * SIZE, solution.prices, "auto").prices
     rule = Rule(hold(apart, prices), tie_penalty=penalty)
     result = keep_promise(apart, rule, prices)

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.allocation.solver.kernels import price_all
 from equipoise.allocation.solver.prefix import best_prefix, holds
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.promise import RuleResult, choice_by, measure_rule
@@ -72,10 +71,7 @@ def _along(problem: Problem, result: RuleResult, score: Floats, line: Floats) ->
     """The best rule on a line, or the one from which it starts.   score: (n, k), by that one."""
     rule = result.rule
     choice = choice_by(problem, score, rule.threshold)
-    slope = np.empty_like(problem.value)
-    table, blank = problem.rows.table(line), np.zeros_like(problem.value)
-    price_all(blank, *problem.arrays()[1:], table, problem.rows.codes, slope)
-    when, other = _first_changes(score, slope, choice, rule.threshold)
+    when, other = _first_changes(score, problem.slopes(line), choice, rule.threshold)
     falls = line < 0
     most = float((rule.prices[falls] / -line[falls]).min())
     prefix = best_prefix(problem, choice, other, when, most)

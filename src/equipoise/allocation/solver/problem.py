@@ -31,7 +31,8 @@ Choice = NDArray[np.int16]
 @dataclass(frozen=True)
 class Problem:
     """value (n, k); cost (n, k) or (1, k); cube (n, k, M) of effects, of which the rows' columns
-    count; the rows; whether a candidate is open to a unit, (n, k), None where all are.
+    count; the rows; whether a candidate is open to a unit, (n, k), None where all are.  Where units
+    have weights, (n,), the problem of one of each: the rule decides by its scores.
     """
 
     value: Floats
@@ -40,6 +41,8 @@ class Problem:
     columns: Ints
     rows: Rows
     eligible: Bools | None = None
+    weight: Floats | None = None
+    single: Problem | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -66,6 +69,8 @@ class Problem:
             columns=columns,
             rows=self.rows.take(units, share),
             eligible=None if self.eligible is None else self.eligible[units],
+            weight=None if self.weight is None else self.weight[units],
+            single=None if self.single is None else self.single.take(units, share),
         )
 
     def arrays(self) -> tuple[Floats, Floats, Floats, Ints]:
@@ -73,15 +78,28 @@ class Problem:
         return self.value, self.cost, self.cube, self.columns
 
     def scores(self, prices: Floats) -> Floats:
-        """The score of every candidate, (n, k), -inf where it is closed."""
+        """The score of every candidate for one of a unit, (n, k), -inf where it is closed."""
+        if self.single is not None:
+            return self.single.scores(prices)
         score = np.empty_like(self.value)
         price_all(*self.arrays(), self.rows.table(prices), self.rows.codes, score)
         if self.eligible is not None:
             score[~self.eligible] = -np.inf
         return score
 
+    def slopes(self, line: Floats) -> Floats:
+        """How fast scores change along a line of prices (m,), (n, k)."""
+        if self.single is not None:
+            return self.single.slopes(line)
+        slope = np.empty_like(self.value)
+        free = np.zeros_like(self.value), *self.arrays()[1:]
+        price_all(*free, self.rows.table(line), self.rows.codes, slope)
+        return slope
+
     def best(self, score: Floats) -> tuple[Choice, Floats]:
         """The best candidate of every unit, (n,), and its score, (n,).   score: (n, k)."""
+        if self.single is not None:
+            return self.single.best(score)
         return best_of(score, self.cost, self.cube, self.columns, self.rows)
 
     def evaluate(self, prices: Floats) -> tuple[float, Floats, Floats]:

@@ -4,8 +4,9 @@ one unit, so a unit of weight 2 is two units alike that get the same.
     w score = w value - sum_q table[q] (w quantity_q)
 
 A positive factor moves no choice: the prices of weighted units are those of the rule that decides
-one by one, offline and online, without weights.  Offers count 1 each without a column of their own;
-weighted they get one, w.
+one by one, offline and online, without weights.  So scores, thresholds and draws are those of one
+unit, and only what a choice is worth and uses counts the weights.  Offers count 1 each without a
+column of their own; weighted they get one, w.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.allocation.solver.compile import FIRST_METRIC, Rows
 from equipoise.allocation.solver.problem import Problem
+from equipoise.allocation.solver.ties import break_ties
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
 
@@ -69,4 +71,13 @@ def weighted_units(problem: Problem, weight: Floats) -> Problem:
         cube=np.ascontiguousarray(cube) if len(columns) else problem.cube,
         columns=columns,
         rows=replace(rows, quantity=quantity, columns=columns),
+        weight=weight,
+        single=problem,
     )
+
+
+def ties_broken(problem: Problem, penalty: float, draws: Floats) -> Problem:
+    """The problem whose worths are less the penalties of the units' draws, (n,)."""
+    one = problem if problem.single is None else problem.single
+    one = replace(one, value=break_ties(one.value, penalty, draws))
+    return one if problem.weight is None else weighted_units(one, problem.weight)
