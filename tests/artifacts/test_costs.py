@@ -118,12 +118,37 @@ def test_json_and_back():
         ({"mail": 1.0, "cal": 1.0}, {}, "did you mean 'call'"),
         ("dose", {}, "space of amounts"),
         ("feee", {}, "'feee'.*columns"),
-        ("paid", {"cost": "paid", "claimed": "took"}, "claimed column"),
     ],
 )
 def test_costs_that_make_no_sense(cost, roles, text):
     with pytest.raises((PlanError, InputError), match=text):
         make_costs(cost, None, ARMS, log(**roles))
+
+
+def test_what_was_paid_is_paid_whoever_claims():
+    """An observed cost needs no claims: the log says what each row cost."""
+    costs = make_costs("paid", None, ARMS, log(cost="paid", claimed="took"))
+    assert (costs.metric, costs.probability) == ("paid", False)
+    with pytest.raises(PlanError, match=r"paid.*absent where the cost is observed"):
+        make_costs("paid", "claimed", ARMS, log(cost="paid", claimed="took"))
+
+
+def test_sending_costs_whether_it_is_taken_or_not():
+    """By hand: .15 a mail and .4 a call beside what is paid when claimed."""
+    costs = make_costs(2.0, None, ARMS, log(claimed="took"), {"mail": 0.15, "call": 0.4})
+    unit = effects_of(0.1, [0.4, 0.2]), log().table.slice(0, 1)
+    assert costs.expected(*unit).round(12).tolist() == [[1.15, 1.0]]
+    scores = np.array([[[0, 0.3], [0, 0.5], [0, 1.4]]])
+    table = log().table.slice(0, 1)
+    assert costs.spend_scores(scores, ("y", "took"), table).round(12).tolist() == [[0, 1.15, 3.2]]
+    assert Costs.from_json(costs.to_json()) == costs
+    with pytest.raises(PlanError, match=r"cost of 'call' must be given.*sending"):
+        make_costs(2.0, None, ARMS, log(claimed="took"), {"mail": 0.15})
+
+
+def test_effects_that_do_not_know_what_is_paid_are_refused():
+    with pytest.raises(InputError, match="know the metric 'paid'.*among their metrics"):
+        Costs((1.0, 1.0), metric="paid").expected(effects_of(0.1, [0.1, 0.1]), log().table)
 
 
 def test_a_bad_amount_names_its_row():

@@ -174,7 +174,7 @@ BAD = {
     "unknown kind": ({"outcomes": {"spend": "money"}}, "be one of binary"),
     "unknown word about an outcome": (
         {"outcomes": {"spend": {"kinds": "amount"}}},
-        "kind, better and unit",
+        "kind, better, unit and worth",
     ),
     "no outcome": ({"outcomes": []}, "at least one outcome"),
 }

@@ -19,8 +19,8 @@ from equipoise.allocation.rule import (
     add_keep,
     check_effects,
     check_eligible,
+    net_value,
     unit_weights,
-    weighted_value,
 )
 from equipoise.allocation.solve import (
     Allocation,
@@ -73,6 +73,7 @@ def budgeted_policy(
     units: ArrayLike | None = None,
     seed: int = 0,
     promise: bool = True,
+    cost_weight: float = 0.0,
 ) -> tuple[Policy, Allocation]:
     """The policy whose prices make the demands hold, and the allocation of these units.
 
@@ -115,6 +116,9 @@ def budgeted_policy(
     promise : bool, default True
         Whether the rule keeps every demand on these units; without it the policy is the draft of
         one, whose prices explain the allocation's choice.
+    cost_weight : float, default 0.0
+        What a unit of cost takes from the worth: 1 where the weights are in money, so that the
+        best policy is that of the largest net worth, and gives nobody what does not pay.
 
     Returns
     -------
@@ -153,9 +157,10 @@ def budgeted_policy(
     groups = groups or {}
     check_effects(effects)
     bonus = keep.bonus if keep else 0.0
-    draft = draft_policy(effects, weights, expand(constraints, groups), control, lower, bonus)
+    demands = expand(constraints, groups)
+    draft = draft_policy(effects, weights, demands, control, lower, bonus, cost_weight)
     draft = replace(draft, seed=seed)
-    worth = weighted_value(draft, effects, groups, unit_weights(draft, importance))
+    worth = net_value(draft, effects, groups, unit_weights(draft, importance), cost)
     add_keep(worth, draft.keep, keep.previous if keep else None)
     open_to = check_eligible(eligible, worth.shape)
     each = None if weight is None else check_weight(weight, len(effects))

@@ -1,6 +1,6 @@
 """The decision rule: one pure function, offline, in replay and online, bit for bit.
 
-    value_ia = sum_j (w_ij effect_iaj - z |w_ij| std_error_iaj)  + keep bonus
+    value_ia = sum_j (w_ij effect_iaj - z |w_ij| std_error_iaj) - c cost_ia + keep bonus
     score_ia = value_ia - penalty_ia - sum_q price table_q[code of i, a] * quantity_q[i, a]
     choose the candidate with the largest score if it is > threshold, else control; of equals the
     one that uses least of what the demands count (in parts of their bounds), then the cheaper, then
@@ -155,7 +155,7 @@ def usage_of(policy: Policy, effects: Effects, cost: ArrayLike | None, groups: G
     check_effects(effects)
     _check_lower(policy, effects)
     n = len(effects)
-    money = check_cost(cost, effects.values.shape[:2])
+    money = weighed_cost(policy, cost, effects.values.shape[:2])
     rows = compile_rows(
         policy.demands, policy.candidates, effects.metrics, groups, n, cost is not None
     )
@@ -174,6 +174,7 @@ def _scores(
 ) -> Floats:
     """`scores` where the usage is known."""
     value = weighted_value(policy, effects, groups, weights)
+    value -= policy.cost_weight * usage.cost
     add_keep(value, policy.keep, previous)
     if policy.tie_penalty and draws is not None:
         value = break_ties(value, policy.tie_penalty, draws)
@@ -482,6 +483,27 @@ def metric_quantities(effects: Effects, rows: Rows, lower: float) -> tuple[Float
         low: Floats = effects.values[:, :, columns] - lower * effects.std_error[:, :, columns]  # type: ignore[index]
         return np.ascontiguousarray(low), np.arange(len(columns))
     return np.ascontiguousarray(effects.values, np.float64), rows.columns
+
+
+def net_value(
+    policy: Policy,
+    effects: Effects,
+    groups: Groups,
+    weights: Floats | None = None,
+    cost: ArrayLike | None = None,
+) -> Floats:
+    """The worth of every candidate less what its cost weighs, before prices, (n, k)."""
+    value = weighted_value(policy, effects, groups, weights)
+    value -= policy.cost_weight * weighed_cost(policy, cost, (len(value), value.shape[1]))
+    return value
+
+
+def weighed_cost(policy: Policy, cost: ArrayLike | None, shape: tuple[int, int]) -> Floats:
+    """Costs as `check_cost` gives them; none is an error where the policy's worth is net of it."""
+    if cost is None and policy.cost_weight:
+        fix = "give cost=: this policy's worth is net of it"
+        raise InputError("cost", "be known", "none", fix=fix)
+    return check_cost(cost, shape)
 
 
 def add_keep(value: Floats, bonus: float, previous: NDArray[Any] | None) -> None:

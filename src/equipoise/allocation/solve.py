@@ -305,6 +305,7 @@ def draft_policy(
     control: str,
     lower: float = 0.0,
     keep: float = 0.0,
+    cost_weight: float = 0.0,
 ) -> Policy:
     """A policy with its weights and demands, all prices 0.  Metrics that a demand counts are
     carried with weight 0.
@@ -327,6 +328,7 @@ def draft_policy(
         prices,
         lower=float(lower),
         keep=float(keep),
+        cost_weight=float(cost_weight),
     )
 
 

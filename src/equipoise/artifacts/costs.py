@@ -1,9 +1,10 @@
 """What an offer costs: the amount, and the amount expected to be paid.
 
-    expected cost_ia = amount_ia * P(claimed | x_i, a)      where an offer is paid only when claimed
-    expected cost_ia = amount_ia                            where it is always paid
-    expected cost_ia = E[cost | x_i, a] - E[cost | x_i, control]     where the cost is an observed
-    column of the log: rows of control may have costs too, and only what an offer adds is budgeted
+    expected cost_ia = sending_a + what is paid:
+    amount_ia * P(claimed | x_i, a)      where an offer is paid only when claimed
+    amount_ia                            where it is always paid
+    E[cost | x_i, a] - E[cost | x_i, control]     where the cost is an observed column of the log:
+    rows of control may have costs too, and only what an offer adds is budgeted
 
 P(claimed) and E[cost] are metrics of the one fit, so they too are cross-fitted.  Control costs
 nothing.
@@ -11,7 +12,7 @@ nothing.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from equipoise.core.log import Log
 from equipoise.core.space import Space, current_names
 from equipoise.core.suggest import nearest
 
-PLACE = "[policy] cost"
+PLACE, SENDING = "[policy] cost", "[policy] sending"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Costs:
         offers are always paid.
     probability : bool, default True
         Whether that metric is a probability.
+    sending : tuple of float, (k,), default ()
+        What an offer costs whether it is taken or not, in money; () where that is nothing.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Costs:
     column: str | None = None
     metric: str | None = None
     probability: bool = True
+    sending: tuple[float, ...] = ()
 
     def amounts(self, table: pa.Table) -> Floats:
         """Give what each offer costs each unit when it is paid.
@@ -112,11 +116,24 @@ class Costs:
         """
         amount = np.broadcast_to(self.amounts(table), effects.values.shape[:2])
         if self.metric is None:
-            return amount.copy()
-        j = effects.metrics.index(self.metric)
+            return amount + self._sent()
+        j = self._paid(effects.metrics)
         if not self.probability:
-            return amount * np.maximum(effects.values[:, :, j], 0.0)
-        return amount * np.clip(effects.baseline[:, None, j] + effects.values[:, :, j], 0.0, 1.0)
+            return amount * np.maximum(effects.values[:, :, j], 0.0) + self._sent()
+        chance = np.clip(effects.baseline[:, None, j] + effects.values[:, :, j], 0.0, 1.0)
+        return amount * chance + self._sent()
+
+    def _paid(self, metrics: tuple[str, ...]) -> int:
+        """The place of the metric of payment."""
+        if self.metric not in metrics:
+            fix = "fit the effects with it among their metrics, as `run` does"
+            must = f"know the metric {self.metric!r}, of which the cost is made"
+            raise InputError("effects", must, ", ".join(metrics), fix=fix)
+        return metrics.index(self.metric)
+
+    def _sent(self) -> Floats:
+        """What sending costs, (k,)."""
+        return np.asarray(self.sending or (0.0,) * len(self.amount))
 
     def spend_scores(self, scores: Floats, metrics: tuple[str, ...], table: pa.Table) -> Floats:
         """Give unbiased scores of the money spent under each cell.
@@ -138,9 +155,9 @@ class Costs:
         spend = np.zeros(scores.shape[:2])
         factor: Floats | float = 1.0
         if self.metric is not None:
-            paid = scores[:, :, metrics.index(self.metric)]
+            paid = scores[:, :, self._paid(metrics)]
             factor = paid[:, 1:] if self.probability else paid[:, 1:] - paid[:, :1]
-        spend[:, 1:] = self.amounts(table) * factor
+        spend[:, 1:] = self.amounts(table) * factor + self._sent()
         return spend
 
     def to_json(self) -> dict[str, Any]:
@@ -150,25 +167,32 @@ class Costs:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Costs:
         """The inverse of `to_json`."""
-        return cls(tuple(plain["amount"]), plain["column"], plain["metric"], plain["probability"])
+        sending = tuple(plain.get("sending", ()))  # absent from what version 0.2.0 wrote
+        amount, column = tuple(plain["amount"]), plain["column"]
+        return cls(amount, column, plain["metric"], plain["probability"], sending)
 
 
-def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
-    """The costs that a plan names; without any, every offer counts 1."""
+def make_costs(cost: Any, paid: str | None, space: Space, log: Log, sending: Any = None) -> Costs:
+    """The costs that a plan names; without any, every offer counts 1.   sending: what each offer
+    costs whether it is taken or not.
+    """
+    costs = _paid_costs(cost, paid, space, log)
+    if sending is None:
+        return costs
+    amounts = _amounts(sending, space, space.names(space.candidates()), SENDING)
+    return replace(costs, sending=amounts)
+
+
+def _paid_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
+    """The costs of offers that are paid."""
     names = space.names(space.candidates())
     ones = (1.0,) * len(names)
     if cost is None:
         return Costs(ones)
     if isinstance(cost, str) and cost == log.roles.cost:
-        if log.roles.claimed is not None:
-            fix = "give the amount of an offer; it is multiplied by P(claimed)"
-            raise PlanError(
-                "cost",
-                "be an amount where the log has a claimed column",
-                repr(cost),
-                "[policy]",
-                fix,
-            )
+        if paid == "claimed":
+            fix = "leave paid out: what was paid is what the column says"
+            raise PlanError("[policy] paid", "be absent where the cost is observed", paid, fix=fix)
         return Costs(ones, metric=_varying(cost, log), probability=False)
     if paid == "claimed" and log.roles.claimed is None:
         raise PlanError(
@@ -185,7 +209,7 @@ def make_costs(cost: Any, paid: str | None, space: Space, log: Log) -> Costs:
         costs = Costs(ones, column=cost, metric=metric)
         costs.amounts(log.table)
         return costs
-    return Costs(_amounts(cost, space, names), metric=metric)
+    return Costs(_amounts(cost, space, names, PLACE), metric=metric)
 
 
 def _varying(name: str, log: Log) -> str:
@@ -197,12 +221,13 @@ def _varying(name: str, log: Log) -> str:
     return name
 
 
-def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ...]:
+def _amounts(cost: Any, space: Space, names: tuple[str, ...], place: str) -> tuple[float, ...]:
     if isinstance(cost, float):
         return (cost,) * len(names)
     if isinstance(cost, dict):
         now = current_names(space)
-        return _by_candidate({now.get(key, str(key)): each for key, each in cost.items()}, names)
+        named = {now.get(key, str(key)): each for key, each in cost.items()}
+        return _by_candidate(named, names, place)
     try:
         return tuple(space.dose(space.candidates()).tolist())
     except UnsupportedSpace as error:
@@ -212,18 +237,18 @@ def _amounts(cost: Any, space: Space, names: tuple[str, ...]) -> tuple[float, ..
         ) from error
 
 
-def _by_candidate(cost: dict[str, float], names: tuple[str, ...]) -> tuple[float, ...]:
+def _by_candidate(cost: dict[str, float], names: tuple[str, ...], place: str) -> tuple[float, ...]:
     for name in cost:
         if name not in names:
             fix = nearest(name, names) or f"candidates: {', '.join(names)}"
-            raise PlanError(f"candidate {name!r}", "be known", cost[name], PLACE, fix)
+            raise PlanError(f"candidate {name!r}", "be known", cost[name], place, fix)
     missing = [name for name in names if name not in cost]
     if missing:
         raise PlanError(
             f"the cost of {missing[0]!r}",
             "be given",
             "nothing",
-            PLACE,
+            place,
             "say 0 for an offer that is free",
         )
     return tuple(cost[name] for name in names)

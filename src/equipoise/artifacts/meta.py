@@ -63,6 +63,7 @@ class CostsMeta(MetaTable):
     column: str | None
     metric: str | None
     probability: bool
+    sending: list[Amount] = []  # absent from what version 0.2.0 wrote
 
 
 class DemandMeta(MetaTable):
@@ -100,6 +101,7 @@ class RuleMeta(MetaTable):
     low_share: Share
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     tie_penalty: Amount = 0.0  # absent from what version 0.1.0 wrote
+    cost_weight: Amount = 0.0  # absent from what version 0.2.0 wrote
 
 
 class EstimatorMeta(MetaTable):

@@ -13,7 +13,7 @@ import numpy as np
 from equipoise.allocation import Keep, budgeted_policy, decide
 from equipoise.allocation.cadence import NONE
 from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
-from equipoise.allocation.rule import add_keep, unit_weights, weighted_value
+from equipoise.allocation.rule import add_keep, net_value, unit_weights
 from equipoise.allocation.solve import compile_problem, expand, solve_problem
 from equipoise.allocation.solver.prefix import holds
 from equipoise.artifacts.staying import Past
@@ -80,6 +80,7 @@ def rebudget_units(
         eligible=eligible,
         importance=importance,
         promise=False,  # the prices only explain the score; the choices keep the demands
+        cost_weight=policy.cost_weight,
     )
     choice = allocation.choice.astype(np.int64)
     weights = unit_weights(rule, importance)
@@ -110,7 +111,7 @@ def _beside(
     weights: Floats | None,
 ) -> Ints | None:
     """The best choice, (n,), in which what is fixed stays; None where the demands leave no room."""
-    worth = weighted_value(rule, effects, groups, weights)
+    worth = net_value(rule, effects, groups, weights, expected)
     add_keep(worth, rule.keep, past.previous)
     problem = compile_problem(
         worth, rule.demands, effects.candidates, expected, effects, groups, rule.lower, eligible

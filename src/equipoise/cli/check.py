@@ -50,6 +50,7 @@ def check(
     """
     from equipoise.cli.show import as_json, table
     from equipoise.pipeline.plan.log import open_log
+    from equipoise.pipeline.plan.money import cost_checks, objective_of
     from equipoise.pipeline.study.propensity import check_design
 
     plan = plan_of(
@@ -72,7 +73,9 @@ def check(
         )
     else:
         log = open_log(plan)
-        said, checks = repr(log), check_design(plan, log)
+        objective = objective_of(plan.policy, log, plan.report.currency)
+        said = repr(log)
+        checks = [*check_design(plan, log), *cost_checks(plan.policy, objective)]
     if json:
         as_json({"log": said, "checks": checks})
     else:

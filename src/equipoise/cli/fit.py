@@ -65,7 +65,7 @@ def fit(
     from equipoise.pipeline.plan.estimators import check_estimators, make_estimator
     from equipoise.pipeline.plan.log import open_log
     from equipoise.pipeline.plan.schema import EstimatorPlan
-    from equipoise.pipeline.study.cross_fit import fit_model
+    from equipoise.pipeline.study.cross_fit import fit_model, fitted_metrics
     from equipoise.pipeline.study.population import population_of
     from equipoise.pipeline.study.propensity import fit_design
 
@@ -86,8 +86,9 @@ def fit(
     plan = plan.model_copy(update={"estimator": named})
     check_estimators(plan)
     log = population_of(plan, open_log(plan)).log
-    learner, said = fit_design(plan, log)
-    model = fit_model(log, make_estimator(named, log.space, plan.run.seed), learner)
+    (learner, said), cost = fit_design(plan, log), plan.policy.cost
+    ready, metrics = make_estimator(named, log.space, plan.run.seed), fitted_metrics(log, cost)
+    model = fit_model(log, ready, learner, metrics)
     model = replace(model, seen=fingerprint(log), columns=unit_columns(log))
     snapshot = write_model(out, model)
     if json:
@@ -103,9 +104,8 @@ def fit(
     else:
         if said:
             typer.echo(said)
-        typer.echo(
-            f"{model.estimator!r}\nfitted on {log!r}\nwritten to {out} (snapshot {snapshot[:12]})"
-        )
+        written = f"written to {out} (snapshot {snapshot[:12]})"
+        typer.echo(f"{model.estimator!r}\nfitted on {log!r}\n{written}")
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -1,7 +1,7 @@
 """Policy: what an allocator says.  Demand: one row of what it must obey.  Decision: what happened
 to one unit.
 
-    score_ia = sum_j w_ij effect_iaj - sum_r price_r usage_ria
+    score_ia = sum_j w_ij effect_iaj - c cost_ia - sum_r price_r usage_ria
     usage_ria = sign_r quantity_ia [a in arms_r] factor_r(group of i)        quantity: cost, offers
     (1) or an effect
 
@@ -175,6 +175,9 @@ class Policy:
     tie_penalty : float, default 0.0
         What a unit's draw in [0, 1) takes from its scores at most, in worth, so that equal units
         need not be treated alike: candidate a of k loses (a + 1) / k of it times the draw.
+    cost_weight : float, default 0.0
+        What a unit of cost takes from the worth, >= 0: 1 where the weights are in money, so that
+        the score is net of cost; 0 where only the price of a budget weighs the cost.
 
     Examples
     --------
@@ -200,6 +203,7 @@ class Policy:
     low_share: float = 0.0
     seed: int = 0
     tie_penalty: float = 0.0
+    cost_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -235,7 +239,7 @@ class Policy:
             raise InputError(
                 "a policy", "part ties in one way", "both low prices and a tie penalty"
             )
-        for name in ("threshold", "lower", "keep", "tie_penalty"):
+        for name in ("threshold", "lower", "keep", "tie_penalty", "cost_weight"):
             if not _finite(getattr(self, name)) or (
                 name != "threshold" and getattr(self, name) < 0
             ):

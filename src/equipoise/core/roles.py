@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -28,7 +29,9 @@ class Outcome:
     better : {"higher", "lower"}, default "higher"
         Which way is better.
     unit : str, default ""
-        The unit, for reports.
+        The unit, for reports; the name of the plan's currency makes the metric money.
+    worth : float or None, default None
+        The money that one unit of it is worth, > 0; None: nothing is said.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class Outcome:
     kind: Kind = "continuous"
     better: Literal["higher", "lower"] = "higher"
     unit: str = ""
+    worth: float | None = None
 
     @property
     def sign(self) -> float:
@@ -159,12 +163,17 @@ def roles_to_json(roles: Roles) -> dict[str, Any]:
     for field in fields(roles):
         value = getattr(roles, field.name)
         if field.name == "outcomes":
-            value = [{f.name: getattr(o, f.name) for f in fields(o)} for o in value]
+            value = [_outcome_to_json(outcome) for outcome in value]
         if field.name == "eligible" and value and not isinstance(value, str):
             value = dict(value)
         if value not in (None, ()) and not (field.name == "periods" and value):
             plain[field.name] = list(value) if isinstance(value, tuple) else value
     return plain
+
+
+def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    plain = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    return {name: value for name, value in plain.items() if name != "worth" or value is not None}
 
 
 def check_columns(roles: Roles, names: Sequence[str]) -> None:
@@ -250,3 +259,12 @@ def _check_outcomes(roles: Roles) -> None:
             raise LogError(
                 f"better of {outcome.name!r}", "be 'higher' or 'lower'", repr(outcome.better)
             )
+        worth = outcome.worth
+        if worth is not None and not (_is_number(worth) and 0 < worth < math.inf):
+            fix = "say what one unit of it is worth in money; its direction is `better`"
+            what = f"the worth of {outcome.name!r}"
+            raise LogError(what, "be a finite number > 0", repr(worth), fix=fix)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

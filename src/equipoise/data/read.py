@@ -68,8 +68,8 @@ def read_log(
         The column of treatments; or the columns of a vector, one per part.
     outcomes : str, Outcome, iterable of them, or mapping
         The metrics: names; or `Outcome` objects; or a mapping of name to kind, or of name to {kind,
-        better, unit}.  A kind that is left out is inferred: 0/1 is binary, whole numbers >= 0 a
-        count, numbers >= 0 an amount, anything else continuous.
+        better, unit, worth}.  A kind that is left out is inferred: 0/1 is binary, whole numbers
+        >= 0 a count, numbers >= 0 an amount, anything else continuous.
     space : Space or str, default None
         What treatments are drawn from.  None: two arms, for which labels must be 0/1; the columns
         of a vector are shares of a whole, today's mean being control.  Text: arms, control first,
@@ -213,11 +213,11 @@ def _outcome(name: str, spec: OutcomeSpec, table: pa.Table) -> Outcome:
         settings: dict[str, Any] = {} if spec is None else {"kind": spec}
     else:
         settings = {key: value for key, value in spec.items() if value is not None}
-    strange = set(settings) - {"kind", "better", "unit"}
+    strange = set(settings) - {"kind", "better", "unit", "worth"}
     if strange:
         raise LogError(
             f"outcome {name!r}",
-            "be given by kind, better and unit",
+            "be given by kind, better, unit and worth",
             sorted(strange),
             fix=f"kinds: {', '.join(KINDS)}",
         )

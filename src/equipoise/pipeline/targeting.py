@@ -20,18 +20,21 @@ from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.arrays import Floats
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
+from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
 from equipoise.evaluation import constant_policy, random_at_equal_spend
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
+from equipoise.pipeline.findings.money import money_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.strata import strata_findings
-from equipoise.pipeline.findings.sweeps import budget_sweep, trade_off
+from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.plan.constraints import own_groups
+from equipoise.pipeline.plan.money import cost_checks
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.pipeline.study.cross_fit import SHIPPED
@@ -92,15 +95,13 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     progress("rankings", 1, 1)
     budget = study.plan.policy.budget
     budget_per_head = None if budget is None else budget.head(len(log))
+    stops = stops_paying(study.task)
     signs = {outcome.name: outcome.sign for outcome in log.roles.outcomes}
     findings: Findings = {
         "title": study.plan.report.title or f"Who gets what: {', '.join(log.metrics)}",
         "currency": study.plan.report.currency,
         "level": level,
-        "metrics": [
-            {"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better}
-            for o in log.roles.outcomes
-        ],
+        "metrics": metrics_of(log),
         "candidates": list(effects.candidates),
         "control": log.cell_names[0],
         "headline": [],
@@ -110,7 +111,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "deciles": tenths,
         "drivers": drivers(log, effects, log.metrics, seed),
         "budget": budget_sweep(
-            study.task, study.judge, study.plan.report.budgets, budget_per_head, progress
+            study.task, study.judge, study.plan.report.budgets, budget_per_head, progress, stops
         ),
         "tradeoff": (
             trade_off(study.task, study.judge, solved, signs, progress)
@@ -122,6 +123,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "risks": [],
         "made": {},
     }
+    told = not untold(findings)
+    findings.update(money_findings(study, findings["rivals"][0], stops, told))  # type: ignore[typeddict-item]
     if study.plan.strata is not None:
         findings["strata"] = strata_findings(study, study.plan.strata, policy, progress)
     schedules = timetable(log.space)
@@ -129,6 +132,12 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         findings["timetable"] = schedules
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings
+
+
+def metrics_of(log: Log) -> list[dict[str, str]]:
+    """The metrics of a log, as the report shows them."""
+    outcomes = log.roles.outcomes
+    return [{"name": o.name, "unit": o.unit, "kind": o.kind, "better": o.better} for o in outcomes]
 
 
 def experiment(study: Study, policy: Floats) -> Experiment:
@@ -159,6 +168,7 @@ def experiment(study: Study, policy: Floats) -> Experiment:
             *study.design.checks,
             rows_behind(log, study.design.propensity, policy, study.plan.log.overlap),
             *curvature_check(study.model.estimator),
+            *cost_checks(study.plan.policy, study.objective),
         ],
         "balance": balance_table(log),
     }

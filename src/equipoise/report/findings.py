@@ -332,11 +332,26 @@ class Timetable(TypedDict):
     rows: list[DayPlan]
 
 
+class MoneyFindings(TypedDict):
+    """What the chosen policy brings, net of cost, in money."""
+
+    metric: str  # its name among the values of policies: "net"
+    currency: str
+    objective: str  # in words
+    costs: bool  # whether offers have a cost that is taken off
+    net: Interval  # per head
+    people: int  # of the log, or those the plan says
+    total: Interval  # for all of them
+    verdict: str  # of `report.verdict`
+    stops: float | None  # the cost per head at which the next offer stops paying, by the model
+
+
 class Asked(TypedDict, total=False):
     """What only some plans ask for."""
 
     strata: StrataFindings
     timetable: Timetable
+    money: MoneyFindings
 
 
 class Findings(Asked):
@@ -385,11 +400,13 @@ class Findings(Asked):
         Only where the plan asks for it.
     timetable : Timetable
         Only where the treatment is a schedule: its packets over the day.
+    money : MoneyFindings
+        Only where the objective is in money; values of policies then have the metric "net" too.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['strata', 'timetable']
+    ['money', 'strata', 'timetable']
     """
 
     title: str

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from equipoise.core.strata import ALWAYS_BUYER, STRATA
 from equipoise.report.findings import Findings, GroupShare, Interval, Rival
+from equipoise.report.formatting import GLUE, MINUS
+from equipoise.report.formatting import money as money_of
+from equipoise.report.verdict import DO, DO_NOT, NOT_KNOWN
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
@@ -11,6 +14,7 @@ OVER = 1.05  # spend on new people that may come to so many times the budget is 
 DEARER = 1.05  # a rival that spends so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
 BEHIND = ("learnt propensity", "rows behind the policy")  # checks without which no value is honest
+VERBS = {DO: "gains", DO_NOT: "loses", NOT_KNOWN: "may gain or lose:"}
 
 
 def headline(findings: Findings) -> list[str]:
@@ -22,18 +26,20 @@ def headline(findings: Findings) -> list[str]:
         return [lead, *why, _what_it_does(findings, policy), *_population(findings)]
     if policy["treated"] == 0:
         return [
+            *_money(findings),
             _what_it_does(findings, policy),
             f"Nobody is treated (“{findings['control']}” for everybody), so no metric changes.",
             *_population(findings),
+            *_unweighed(findings),
             *_design(findings),
         ]
-    sentences = [_what_it_does(findings, policy)]
+    sentences = [*_money(findings), _what_it_does(findings, policy)]
     sentences += [
         _gain(findings, metric["name"], policy["values"][metric["name"]])
         for metric in findings["metrics"]
     ]
-    told = _against(findings) + _anyway(findings)
-    return sentences + told + _population(findings) + _design(findings)
+    told = _against(findings) + _anyway(findings) + _population(findings)
+    return sentences + told + _unweighed(findings) + _design(findings)
 
 
 def untold(findings: Findings) -> list[str]:
@@ -63,6 +69,35 @@ def _population(findings: Findings) -> list[str]:
     """For whom the answer is, where that is not all rows of the log."""
     checks = findings["experiment"]["checks"]
     return [c["summary"] for c in checks if c["name"] == "population"]
+
+
+def _money(findings: Findings) -> list[str]:
+    """The verdict, with what the policy brings per head and in all, where that is money."""
+    money = findings.get("money")
+    if money is None:
+        return []
+    said, net, total = money["verdict"], money["net"], money["total"]
+    if findings["rivals"][0]["treated"] == 0:
+        return [f"{said.capitalize()}: no offer is expected to bring what it costs."]
+    unit = money_of(money["currency"])
+
+    def amount(interval: Interval) -> str:
+        value = [abs(interval[0]) if said == DO_NOT else interval[0], *interval[1:]]
+        return unit.bare(value, plus=said == NOT_KNOWN) + unit.level
+
+    sentence = (
+        f"{said.capitalize()}: {'net of cost' if money['costs'] else 'in money'} the policy"
+        f" {VERBS[said]} {amount(net)} per head ({findings['level']:.0%} interval"
+        f" {unit.span(net)}), {amount(total)} in all for {money['people']:,} people"
+        f" ({unit.span(total)})."
+    )
+    return [sentence.replace(GLUE, " ").replace(MINUS, "-")]
+
+
+def _unweighed(findings: Findings) -> list[str]:
+    """That nothing weighs the cost of offers, where that is so."""
+    checks = findings["experiment"]["checks"]
+    return [c["summary"] for c in checks if c["name"] == "cost" and c["status"] == "warn"]
 
 
 def _design(findings: Findings) -> list[str]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from equipoise.allocation import budget as budget_of
+from equipoise.allocation.constraints import Constraint
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InfeasibleError
 from equipoise.core.progress import Progress, silent
@@ -33,16 +35,22 @@ def budget_sweep(
     budgets: Sequence[float],
     current: float | None,
     progress: Progress = silent,
+    stops: float | None = None,
 ) -> list[BudgetPoint]:
-    """What the objective gains at each budget per head; by default from 0 to the unbounded spend,
-    with the chosen one.
+    """What the objective gains at each budget per head; by default from 0 to the unbounded cost,
+    with the chosen one, and with that where the next offer stops paying.  No cost is taken off
+    here: each budget is used in full, beyond what pays too.
     """
-    other = [constraint for constraint in task.constraints if constraint.kind != "budget"]
+    task = replace(task, cost_weight=0.0)
+    other = _without_budget(task.constraints)
     free = replace(task, constraints=other)
-    most = _spend(free, solve_folds(free))
-    grid = sorted(set(budgets)) or sorted(
-        {*np.linspace(0, most, POINTS + 1).tolist(), *([current] if current is not None else [])}
-    )
+    most = _cost(free, solve_folds(free))
+    marked = {point for point in (current, stops) if point is not None}
+    grid = sorted({*budgets, *({stops} if stops is not None else ())} if budgets else marked)
+    if not budgets:
+        ends = sorted({0.0, most, *({stops} if stops is not None and stops < most else ())})
+        parts = [np.linspace(a, b, POINTS // (len(ends) - 1) + 1) for a, b in pairwise(ends)]
+        grid = sorted({*grid, *(float(point) for part in parts for point in part)}) or [0.0]
     points: list[BudgetPoint] = []
     for step, budget in enumerate(grid):
         progress("budgets", step, len(grid))
@@ -68,6 +76,20 @@ def budget_sweep(
     return points
 
 
+def stops_paying(task: PolicyTask) -> float | None:
+    """The expected cost per head at which the next offer brings no more than it costs; None where
+    the objective is not net of cost.
+    """
+    if not task.cost_weight:
+        return None
+    free = replace(task, constraints=_without_budget(task.constraints))
+    return _cost(free, solve_folds(free))
+
+
+def _without_budget(constraints: Sequence[Constraint]) -> list[Constraint]:
+    return [constraint for constraint in constraints if constraint.kind != "budget"]
+
+
 def trade_off(
     task: PolicyTask,
     judge: Judge,
@@ -81,7 +103,7 @@ def trade_off(
     A metric alone is weighted so that its best reach counts as much as the whole objective's, since
     units differ.
     """
-    mixes = [(dict(task.weights), True)]
+    mixes = [(dict(task.weights), task.cost_weight, True)]
     reach = _reach(task)
     for name, sign in signs.items():
         if all(weight == 0 for metric, weight in task.weights.items() if metric != name):
@@ -91,11 +113,11 @@ def trade_off(
                 metric: (1 - mix) * weight / reach[""] for metric, weight in task.weights.items()
             }
             weights[name] += mix * sign / reach[name]
-            mixes.append((weights, False))
+            mixes.append((weights, (1 - mix) * task.cost_weight / reach[""], False))
     points: list[TradeOff] = []
-    for step, (weights, is_chosen) in enumerate(mixes):
+    for step, (weights, cost, is_chosen) in enumerate(mixes):
         progress("trade-off", step, len(mixes))
-        solved = solution if is_chosen else _try(replace(task, weights=weights))
+        solved = solution if is_chosen else _try(replace(task, weights=weights, cost_weight=cost))
         if solved is not None:
             shares = one_hot(solved.choice, len(task.effects.candidates))
             values, _ = judge.value(shares, swaps=solved.swaps)
@@ -134,7 +156,7 @@ def _reach(task: PolicyTask) -> dict[str, float]:
     return reach
 
 
-def _spend(task: PolicyTask, solved: Solved) -> float:
-    """The expected spend per head."""
+def _cost(task: PolicyTask, solved: Solved) -> float:
+    """The expected cost per head."""
     rows = np.flatnonzero(solved.choice >= 0)
     return float(task.expected[rows, solved.choice[rows]].sum() / len(solved.choice))

@@ -26,14 +26,17 @@ Groups = dict[str, NDArray[Any]]
 
 
 def weights_of(plan: PolicyPlan, log: Log) -> dict[str, float]:
-    """What one unit of each metric is worth, signed by which way is better; by default the first
-    metric alone counts.
+    """What one unit of each metric is worth, weight times worth, signed by which way is better; by
+    default those with a worth count, else the first metric alone.
     """
-    weights = {log.metrics[0]: 1.0} if plan.weights is None else plan.weights
+    worth = {outcome.name: outcome.worth for outcome in log.roles.outcomes}
+    weights = plan.weights
+    if weights is None:
+        weights = {name: 1.0 for name in worth if worth[name] is not None} or {log.metrics[0]: 1.0}
     for name in weights:
         known_name("weight of", name, log.metrics, "[policy] weights")
     return {
-        outcome.name: outcome.sign * weights.get(outcome.name, 0.0)
+        outcome.name: outcome.sign * weights.get(outcome.name, 0.0) * (outcome.worth or 1.0)
         for outcome in log.roles.outcomes
     }
 

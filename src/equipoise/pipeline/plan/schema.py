@@ -103,6 +103,13 @@ def _cost(value: Any) -> Any:
     )
 
 
+def _sending(value: Any) -> Any:
+    """A number for every offer, or a table candidate = amount; amounts are >= 0."""
+    if isinstance(value, str):
+        raise wrong("be an amount >= 0, or a table candidate = amount >= 0")
+    return _cost(value)
+
+
 def _label(value: Any) -> Any:
     """The label of a group; whole numbers stand as text, as they do in the log's groups."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -114,6 +121,7 @@ class OutcomePlan(PlanTable):
     kind: Kind | None = None
     better: Literal["higher", "lower"] = "higher"
     unit: str = ""
+    worth: Positive | None = None
 
 
 class LogPlan(PlanTable):
@@ -296,6 +304,7 @@ class PolicyPlan(PlanTable):
 
     weights: dict[str, Amount] | None = None
     cost: Annotated[Any, BeforeValidator(_cost)] = None
+    sending: Annotated[Any, BeforeValidator(_sending)] = None
     paid: Literal["always", "claimed"] | None = None
     lower: Amount = 0.0
     budget: Limit | None = None
@@ -312,6 +321,8 @@ class PolicyPlan(PlanTable):
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
         limited = any(limit.most is not None for limit in self.limits)
+        if self.cost is None and self.sending is not None:
+            raise wrong("say the cost of an offer beside sending: 0 where that is all")
         if self.cost is None and (self.budget is not None or self.group_budgets or limited):
             money = "a limit" if limited else "a budget"
             raise wrong(f"say the cost of an offer, since there is {money}")
@@ -367,6 +378,7 @@ class ReportPlan(PlanTable):
 
     title: str = ""
     currency: str = ""
+    population: Annotated[int, Field(ge=1)] | None = None
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
 

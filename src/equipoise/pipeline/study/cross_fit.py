@@ -82,17 +82,20 @@ class Swapped:
     effects: Effects
 
 
-def extra_metrics(log: Log) -> tuple[str, ...]:
-    """The column modelled beside the outcomes because a policy's expected cost needs it: claimed,
-    or else the observed cost.
+def extra_metrics(log: Log, cost: Any = None) -> tuple[str, ...]:
+    """The columns modelled beside the outcomes because a policy's expected cost needs them:
+    claimed, or else the observed cost; both where the policy's ``cost`` is the observed one.
     """
-    name = log.roles.claimed or log.roles.cost
-    return () if name is None or name in log.metrics or np.ptp(log.numbers(name)) == 0 else (name,)
+    names = [log.roles.claimed or log.roles.cost]
+    if isinstance(cost, str) and cost == log.roles.cost and log.roles.claimed is not None:
+        names.append(cost)
+    modelled = (name for name in names if name is not None and name not in log.metrics)
+    return tuple(name for name in modelled if np.ptp(log.numbers(name)) > 0)
 
 
-def fitted_metrics(log: Log) -> tuple[str, ...]:
+def fitted_metrics(log: Log, cost: Any = None) -> tuple[str, ...]:
     """The metrics of the one fit: the outcomes, then `extra_metrics`."""
-    return (*log.metrics, *extra_metrics(log))
+    return (*log.metrics, *extra_metrics(log, cost))
 
 
 def fit_model(
@@ -182,13 +185,15 @@ def with_bends(estimator: Any) -> Any:
     return clone(estimator).set_params(**ridges) if ridges else estimator
 
 
-def _fit_own(log: Log, estimator: Any, propensity: Any, own: Own, model: Model) -> Model:
+def _fit_own(
+    log: Log, estimator: Any, propensity: Any, own: Own, model: Model, cost: Any = None
+) -> Model:
     """The model with those of groups, each fitted on the group's rows of a log alone."""
     models = []
     for column, group in own:
         rows = np.flatnonzero(labels_of(log.table, [column])[column] == group)
         part = propensity[rows] if isinstance(propensity, np.ndarray) else propensity
-        fitted = fit_model(log.take(rows), estimator, part, fitted_metrics(log))
+        fitted = fit_model(log.take(rows), estimator, part, fitted_metrics(log, cost))
         models.append(OwnModel(column, group, fitted))
     return replace(model, own=tuple(models))
 
@@ -229,6 +234,7 @@ def cross_fit(
     propensity: Any = None,
     progress: Progress = silent,
     own: Own = (),
+    cost: Any = None,
 ) -> CrossFit:
     """Fit an estimator once per fold, on the rows of the other folds.
 
@@ -246,6 +252,8 @@ def cross_fit(
         Called with what is being done, the folds done, and the folds in all.
     own : sequence of (column, group), default ()
         Groups whose effects are by models of their rows alone.
+    cost : optional
+        Of the policy: where it is the log's observed cost, that is a metric too.
 
     Returns
     -------
@@ -264,8 +272,8 @@ def cross_fit(
         outside = np.flatnonzero(fold != f)
         probability = propensity[outside] if isinstance(propensity, np.ndarray) else propensity
         others, units = log.take(outside), log.table.take(pa.array(inside))
-        alone = fit_model(others, estimator, probability)
-        model = _fit_own(others, estimator, probability, own, alone)
+        alone = fit_model(others, estimator, probability, fitted_metrics(others, cost))
+        model = _fit_own(others, estimator, probability, own, alone, cost)
         shipped = model if shipped is None else shipped
         shared.append(alone.effects(units))
         parts.append(model.with_own(shared[-1], units))

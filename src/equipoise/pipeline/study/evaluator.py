@@ -18,6 +18,7 @@ import numpy as np
 
 from equipoise.artifacts.costs import Costs
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.columns import free_name
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.effects import Effects
 from equipoise.core.estimates import around
@@ -25,9 +26,20 @@ from equipoise.core.log import Log
 from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
 from equipoise.evaluation.base import weighted_means
+from equipoise.pipeline.plan.money import Objective
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.swaps import Swaps, covariance_part
 from equipoise.report.findings import Interval
+
+NET = "net"  # the name of the net worth beside the metrics
+
+
+@dataclass(frozen=True)
+class Money:
+    """Net worth: its name beside the metrics, and what metrics and cost are worth, (m + 1,)."""
+
+    name: str
+    worth: Floats
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Judge:
     scores : (n, K, m) doubly robust scores of each metric under each cell.
     spend : (n, K) scores of the money spent under each cell, 0 under control.
     metrics : the m names.   weight : (n,) or None.   groups : (n,) codes or None.   level : of the
-        intervals.   assignment : what each row got.
+        intervals.   assignment : what each row got.   money : where the objective is money.
     """
 
     scores: Floats
@@ -49,15 +61,17 @@ class Judge:
     groups: Ints | None
     level: float
     assignment: Assignment | None = None
+    money: Money | None = None
 
     def gains(self, policy: Floats, rows: Ints | None = None) -> Floats:
-        """What each row adds to the gains over control and to the spend, (n, m + 1).   policy: (n,
-        K), of the rows.
+        """What each row adds to the gains over control and to the spend, (n, m + 1), and behind
+        them to the net worth where the objective is money.   policy: (n, K), of the rows.
         """
         keep = slice(None) if rows is None else rows
         scores, spend = self.scores[keep], self.spend[keep]
         gain = np.einsum("ik,ikm->im", policy, scores) - scores[:, 0]
-        return np.column_stack([gain, (policy * spend).sum(axis=1)])
+        gains = np.column_stack([gain, (policy * spend).sum(axis=1)])
+        return gains if self.money is None else np.column_stack([gains, gains @ self.money.worth])
 
     def value(
         self, policy: Floats, rows: Ints | None = None, swaps: Swaps | None = None
@@ -80,13 +94,16 @@ class Judge:
         rows = np.flatnonzero(fold == SHIPPED)
         if len(rows) < 2:
             unknown = [np.nan] * 3
-            return {name: unknown for name in self.metrics}, unknown
+            names = (*self.metrics, *(() if self.money is None else (self.money.name,)))
+            return dict.fromkeys(names, unknown), unknown
         return self.value(one_hot(ruled, self.scores.shape[1] - 1), rows)
 
     def intervals(
         self, gains: Floats, rows: Ints | None, swaps: Swaps | None = None
     ) -> tuple[dict[str, Interval], Interval]:
-        """Means of `gains` (n, m + 1) with intervals: of each metric, and of the spend."""
+        """Means of `gains` with intervals: of each metric, behind them of the net worth, and of the
+        spend.
+        """
         every = np.arange(len(gains)) if rows is None else rows
         kept = gains if rows is None else gains[rows]
         units = self.units(every)
@@ -96,6 +113,8 @@ class Judge:
             error, df = self._with_covariance(error, df, every, swaps)
         estimates = around(mean, error, df, level=self.level)
         values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
+        if self.money is not None:
+            values[self.money.name] = estimates[-1].interval
         return values, estimates[len(self.metrics)].interval
 
     def units(self, rows: Ints) -> Units:
@@ -116,6 +135,7 @@ class Judge:
         if swaps.rows is None or len(swaps.rows) < 2:
             return error, df
         aim, units = swaps.aim(self.metrics), self.units(swaps.rows)
+        aim = np.pad(aim, (0, self.money is not None))
         k = self.scores.shape[1] - 1
         gains = [self.gains(one_hot(choice, k), swaps.rows) for choice in swaps.choices]
         parts = [covariance_part(a - b, aim, units) for a, b in pairwise(gains)]
@@ -127,8 +147,16 @@ class Judge:
         return np.sqrt(total), np.where(extra > 0, together, df)
 
 
-def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, level: float) -> Judge:
-    """The judge of a log whose effects are cross-fitted.   propensity: (n, K).
+def make_judge(
+    log: Log,
+    effects: Effects,
+    propensity: Floats,
+    costs: Costs,
+    level: float,
+    objective: Objective | None = None,
+) -> Judge:
+    """The judge of a log whose effects are cross-fitted.   propensity: (n, K).   objective: what
+    a policy is for; net worth is measured where it is money.
 
     Where the log has periods, each level is moved by its mean error in the period: with the shares
     of the period as propensities no value changes, and intervals are free of what time did.
@@ -142,9 +170,11 @@ def make_judge(log: Log, effects: Effects, propensity: Floats, costs: Costs, lev
     spend = costs.spend_scores(scores, effects.metrics, log.table)
     own = propensity[np.arange(len(log)), log.cells]
     got = Assignment(log.cells, own, propensity.shape[1], fixed=False)
-    return Judge(
-        scores[:, :, : len(log.metrics)], spend, log.metrics, log.weight, log.groups, level, got
-    )
+    own_scores, money = scores[:, :, : len(log.metrics)], None
+    if objective is not None and objective.is_money:
+        worth = [*(objective.weights[name] for name in log.metrics), -objective.cost_weight]
+        money = Money(free_name(NET, log.metrics), np.array(worth))
+    return Judge(own_scores, spend, log.metrics, log.weight, log.groups, level, got, money)
 
 
 def one_hot(choice: Ints, candidates: int) -> Floats:

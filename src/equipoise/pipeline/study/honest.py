@@ -8,6 +8,7 @@ scorer      the model and the prices of one fold                      `shipping`
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from equipoise.core.errors import InputError, PlanError
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
 from equipoise.pipeline.plan.constraints import own_groups
+from equipoise.pipeline.plan.money import CostWarning, Objective, cost_checks, objective_of
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.plan.schema import PolicyPlan, RunPlan
 from equipoise.pipeline.study.cross_fit import (
@@ -218,6 +220,7 @@ def honest_policy(
     random_state: int = 0,
     level: float = 0.95,
     undesigned: str = "learn",
+    currency: str = "",
     **policy: Any,
 ) -> HonestPolicy:
     """The best policy within its demands by out-of-fold effects, judged by doubly robust scores.
@@ -251,8 +254,11 @@ def honest_policy(
         What to do where neither the log nor ``propensity`` says how treatment was given, and the
         arms follow the features (`two_sample_test`): learn the propensity, with a warning; stop; or
         take the observed shares all the same.
+    currency : str, default ""
+        The money that costs are in, as a plan's [report] has it: metrics of that unit are money,
+        and so are those with a worth.  By default the one currency that metrics are in.
     **policy : dict
-        The keys of a plan's [policy]: weights, cost, paid, budget, offers, caps, floors,
+        The keys of a plan's [policy]: weights, cost, sending, paid, budget, offers, caps, floors,
         group_budgets, limits, parity, start, lower, most_missing.  A plain number for ``budget`` is
         per unit, for ``offers`` a share of all units.
 
@@ -281,6 +287,7 @@ def honest_policy(
     10
     """
     keys = _keys(policy)
+    objective = _objective(keys, log, currency)
     effects, estimator = _effects_or_estimator(effects, estimator)
     if propensity is not None:
         _same_closed(log, propensity)
@@ -298,7 +305,7 @@ def honest_policy(
             log, estimator, fold, learner if propensity is None else propensity, keys, random_state
         )
         effects, model, swapped = fit.effects, fit.model, fit.swapped
-    task, costs = make_policy_task(keys, log, effects, fold, swapped=swapped)
+    task, costs = make_policy_task(keys, log, effects, fold, currency, swapped=swapped)
     solved = solve_folds(task)
     shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
@@ -308,7 +315,7 @@ def honest_policy(
         probability, judged = learnt.propensity, learnt.judged(log, effects)
         checks.append(learnt.check)
     checks.append(rows_behind(log, probability, shares))
-    judge = make_judge(log, judged, probability, costs, level)
+    judge = make_judge(log, judged, probability, costs, level, objective)
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     return HonestPolicy(
@@ -327,6 +334,15 @@ def honest_policy(
         design=design,
         untold=[check["summary"] for check in checks if check["status"] == "fail"],
     )
+
+
+def _objective(keys: PolicyPlan, log: Log, currency: str) -> Objective:
+    """What the policy is for, with a warning where nothing weighs the cost."""
+    objective = objective_of(keys, log, currency)
+    for check in cost_checks(keys, objective):
+        if check["status"] == "warn":
+            warnings.warn(check["summary"], CostWarning, stacklevel=3)
+    return objective
 
 
 def _same_closed(log: Log, propensity: Floats) -> None:
@@ -365,7 +381,7 @@ def _fit(
     ready = with_space(estimator, log.space)
     if keys.lower > 0:
         ready = with_std_error(ready, RunPlan().replicates, seed)
-    return cross_fit(log, ready, fold, propensity, own=own_groups(keys))
+    return cross_fit(log, ready, fold, propensity, own=own_groups(keys), cost=keys.cost)
 
 
 def _keys(policy: dict[str, Any]) -> PolicyPlan:

@@ -40,8 +40,8 @@ from equipoise.pipeline.plan.constraints import (
     groups_of,
     limits_of,
     start_of,
-    weights_of,
 )
+from equipoise.pipeline.plan.money import objective_of
 from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.pipeline.study.cross_fit import SHIPPED, Swapped
 from equipoise.pipeline.study.evaluator import one_hot
@@ -87,6 +87,8 @@ class PolicyTask:
         Of some rows by the models of other folds: ``fold`` is that of the model.
     swapped_rows : array of int or None
         These rows.
+    cost_weight : float, default 0
+        What a unit of cost takes from the worth; 1 where weights are in money.
     """
 
     effects: Effects
@@ -105,6 +107,7 @@ class PolicyTask:
     importance: Floats | None = None
     swapped: tuple[PolicyTask, ...] = ()
     swapped_rows: Ints | None = None
+    cost_weight: float = 0.0
 
     def folds(self) -> list[Ints]:
         """The rows of each fold, in the task's order."""
@@ -181,8 +184,8 @@ def make_policy_task(
     costs : Costs
         The costs of offers, for any units.
     """
-    groups = groups_of(policy, log)
-    costs = make_costs(policy.cost, policy.paid, log.space, log)
+    groups, objective = groups_of(policy, log), objective_of(policy, log, currency)
+    costs = make_costs(policy.cost, policy.paid, log.space, log, policy.sending)
     limits, start = limits_of(policy, log, groups, costs), start_of(policy, log)
     open_to = None if log.eligible is None else log.eligible[:, 1:]
     task = PolicyTask(
@@ -191,7 +194,8 @@ def make_policy_task(
         groups=groups,
         fold=fold,
         control=log.cell_names[0],
-        weights=weights_of(policy, log),
+        weights=objective.weights,
+        cost_weight=objective.cost_weight,
         constraints=constraints_of(policy, log, groups, currency),
         lower=policy.lower,
         keep=keep,
@@ -210,12 +214,13 @@ def make_policy_task(
     return replace(task, swapped=tuple(parts), swapped_rows=rows), costs
 
 
-def check_policy(policy: PolicyPlan, log: Log) -> None:
+def check_policy(policy: PolicyPlan, log: Log, currency: str = "") -> None:
     """Refuse names in [policy] that the log does not have, before anything is fitted."""
-    weights_of(policy, log)
+    objective_of(policy, log, currency)
     groups = groups_of(policy, log)
     constraints_of(policy, log, groups)
-    limits_of(policy, log, groups, make_costs(policy.cost, policy.paid, log.space, log))
+    costs = make_costs(policy.cost, policy.paid, log.space, log, policy.sending)
+    limits_of(policy, log, groups, costs)
     start = start_of(policy, log)
     if start is not None:
         start.importance(log.table[start.column])
@@ -270,6 +275,7 @@ def solve(task: PolicyTask) -> Solved:
         keep=task.keep,
         eligible=task.eligible,
         importance=task.importance,
+        cost_weight=task.cost_weight,
     )
     rule = task.rule(policy, np.arange(len(task.fold)))
     return Solved(
@@ -349,7 +355,7 @@ def _swaps(
             mine = np.flatnonzero(part.fold == f)
             other[mine] = part.take(mine).rule(rule, at[mine]).choice
         others.append(other)
-    objective, price = dict(task.weights), 0.0
+    objective, price = dict(task.weights), task.cost_weight
     for row in demands:
         if row["metric"] is not None:
             sign = 1.0 if row["rule"] == "at least" else -1.0

@@ -16,11 +16,11 @@ from equipoise.core.arrays import Ints
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
-from equipoise.core.space import Space
 from equipoise.estimators.dml.curvature import CurvatureWarning
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.plan.money import Objective, currency_of, objective_of
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.cross_fit import Swapped, cross_fit, log_folds, with_std_error
 from equipoise.pipeline.study.evaluator import Judge, make_judge
@@ -58,6 +58,8 @@ class Study:
         What the policy has to meet.
     judge : Judge
         What values any policy.
+    objective : Objective
+        What the policy makes large, and whether that is money.
     shared : Effects or None, default None
         By the model of all rows alone, where groups have models of their own.
     """
@@ -72,6 +74,7 @@ class Study:
     costs: Costs
     task: PolicyTask
     judge: Judge
+    objective: Objective
     shared: Effects | None = None
 
 
@@ -81,8 +84,8 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     """
     population = population_of(plan, open_log(plan))
     log = population.log
-    plan = with_currency(plan, log.space)
-    check_policy(plan.policy, log)
+    plan = with_currency(plan, log)
+    check_policy(plan.policy, log, plan.report.currency)
     staying_of(plan.policy, plan.cadence, log)
     check_strata(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
@@ -92,25 +95,33 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     design = design_of(plan, log, fold, population.learns).told_of(population.check)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CurvatureWarning)  # it is a check of the findings
-        fit = cross_fit(log, estimator, fold, design.model, progress, own_groups(plan.policy))
+        own, cost = own_groups(plan.policy), plan.policy.cost
+        fit = cross_fit(log, estimator, fold, design.model, progress, own, cost)
     task, costs = make_task(plan, log, fit.effects, fold, fit.swapped)
     judged = design.judged(log, fit.effects)
-    judge = make_judge(log, judged, design.propensity, costs, plan.report.level)
+    objective = objective_of(plan.policy, log, plan.report.currency)
+    judge = make_judge(log, judged, design.propensity, costs, plan.report.level, objective)
     return Study(
-        plan, log, fold, estimator, fit.effects, fit.model, design, costs, task, judge, fit.shared
+        plan,
+        log,
+        fold,
+        estimator,
+        fit.effects,
+        fit.model,
+        design,
+        costs,
+        task,
+        judge,
+        objective,
+        fit.shared,
     )
 
 
-def with_currency(plan: Plan, space: Space) -> Plan:
-    """The plan with a name for the money where it names none: a dose's own unit, else units of
-    cost.
-    """
-    if plan.policy.cost is None or plan.report.currency:
-        return plan
-    own = str(space.to_json().get("unit", "")) if plan.policy.cost == "dose" else ""
-    return plan.model_copy(
-        update={"report": plan.report.model_copy(update={"currency": own or "units of cost"})}
-    )
+def with_currency(plan: Plan, log: Log) -> Plan:
+    """The plan with a name for the money where it names none, see `currency_of`."""
+    currency = currency_of(plan.policy, log, plan.report.currency)
+    report = plan.report.model_copy(update={"currency": currency})
+    return plan.model_copy(update={"report": report})
 
 
 def make_task(
