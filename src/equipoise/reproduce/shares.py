@@ -12,7 +12,7 @@ best mix for the sum of the curves).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,12 @@ def forest(data: str, seed: int, epochs: int, **settings: Any) -> Scores:
     return _judged(new, estimator.fit(world.X, world.y, treatment=world.T).recommend(new.X))
 
 
-def curves(
-    name: str, world: ShareWorld, new: ShareWorld, seed: int, epochs: int, **settings: Any
-) -> Floats:
+@lru_cache(maxsize=64)
+def curves(name: str, data: str, seed: int, epochs: int, **settings: Any) -> Floats:
     """How the outcome moves with each share alone, (n, K, GRID + 1); beyond the largest share seen
-    it stays as it was there.
+    it stays as it was there.   Kept, since both ways of making mixes ask for the same.
     """
+    world, new = worlds(data, seed)
     cls, levels_of = ESTIMATORS.load(name), np.empty((len(new.X), new.T.shape[1], GRID + 1))
     degree = 3 if name == "dml" else 1
     if name in NETS:
@@ -112,8 +112,8 @@ def by_curves(
     data: str, seed: int, epochs: int, *, name: str, fair: bool, **settings: Any
 ) -> Scores:
     """A method of one dose, share by share."""
-    world, new = worlds(data, seed)
-    effects = curves(name, world, new, seed, epochs, **settings)
+    _, new = worlds(data, seed)
+    effects = curves(name, data, seed, epochs, **settings)
     if fair:
         return _judged(new, best_mix(effects))
     top = effects.argmax(axis=2) / GRID

@@ -20,23 +20,40 @@ import numpy as np
 from numba import njit
 
 MISSING = 255  # the bin of missing values
+MANY = 128  # rows of a node beyond which its bins are looked up one by one
 BITS = 26  # of h in a whole number
 ONES = (1 << BITS) - 1
 DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 PLACE = np.zeros(64, np.int64)
 for _bit in range(64):
     PLACE[((1 << _bit) * 0x03F79D71B4CB0A89 % 2**64) >> 58] = _bit
+BLOCK = 512  # rows that a tree is asked about at once
 TINY = 1e-9  # of the trace of A, added to its diagonal
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sums_of(rows, W, y, w, out):  # type: ignore[no-untyped-def]
-    """out (p,) := weighted sums over rows: 1, y, W (k), W y (k), W W' by its lower half."""
-    k = W.shape[1]
+    """out (p,) := weighted sums over rows: 1, y, W (k), W y (k), W W' by its lower half; that of
+    y^2.
+    """
+    k, square = W.shape[1], 0.0
     out[:] = 0.0
+    if k == 1:  # in registers
+        one, first, share, cross, tells = 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in rows:
+            v, u = w[i] * W[i, 0], w[i] * y[i]
+            one += w[i]
+            first += u
+            share += v
+            cross += v * y[i]
+            tells += v * W[i, 0]
+            square += u * y[i]
+        out[0], out[1], out[2], out[3], out[4] = one, first, share, cross, tells
+        return square
     for i in rows:
         out[0] += w[i]
         out[1] += w[i] * y[i]
+        square += w[i] * y[i] * y[i]
         c = 2 + 2 * k
         for a in range(k):
             v = w[i] * W[i, a]
@@ -45,6 +62,7 @@ def sums_of(rows, W, y, w, out):  # type: ignore[no-untyped-def]
             for b in range(a + 1):
                 out[c] += v * W[i, b]
                 c += 1
+    return square
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -89,42 +107,39 @@ def backward(L, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def pulls(rows, W, y, w, rho, out):  # type: ignore[no-untyped-def]
+def pulls(rows, W, y, w, room, out):  # type: ignore[no-untyped-def]
     """out (rows, k) := rho of each row, by the theta of all, as whole numbers whose sums are exact;
-    the first has h in its low bits.   rho: (rows, 1 + k) to write in.
+    the first has h in its low bits.   room: (p,), (k, k), (k,), (k,) to write in.
     """
-    n, k = len(rows), W.shape[1]
-    m, L = np.empty(2 + 2 * k + k * (k + 1) // 2), np.zeros((k, k))
-    theta, v = np.empty(k), np.empty(k)
-    sums_of(rows, W, y, w, m)
-    m /= m[0]
+    n, k = out.shape
+    m, L, theta, v = room
+    square = sums_of(rows, W, y, w, m)
+    whole = m[0]
+    m /= whole
     solve(m, L, theta)
-    tells, size = 0.0, 0.0
+    # sums of h stay below 2^25 + n, those of |rho| within 2^36 by Cauchy and Schwarz
+    fine = 2.0**36 / max(np.sqrt(whole * k * square), 1e-200)
+    coarse = 2.0**25 / (whole * k)
+    if k == 1:
+        near = 1 / L[0, 0]
+        for r in range(n):
+            i = rows[r]
+            t = W[i, 0] - m[2]
+            one = w[i] * t * near
+            rho = np.int64(np.rint(one * (y[i] - m[1] - t * theta[0]) * fine))
+            out[r, 0] = (rho << BITS) + 1 + np.int64(one * t * near * coarse)
+        return
     for r in range(n):
-        i = rows[r]
+        i, h = rows[r], 0.0
         miss = y[i] - m[1]
-        if k == 1:
-            v[0] = (W[i, 0] - m[2]) / L[0, 0]
-            miss -= v[0] * (L[0, 0] * theta[0])
-        else:
-            for a in range(k):
-                v[a] = W[i, a] - m[2 + a]
-                miss -= v[a] * theta[a]
-            forward(L, v)
-        h = 0.0
         for a in range(k):
-            one = w[i] * v[a] * miss
-            rho[r, a] = one
+            v[a] = W[i, a] - m[2 + a]
+            miss -= v[a] * theta[a]
+        forward(L, v)
+        for a in range(k):
+            out[r, a] = np.int64(np.rint(w[i] * v[a] * miss * fine)) << BITS
             h += v[a] * v[a]
-            size += abs(one)
-        rho[r, k] = w[i] * h
-        tells += w[i] * h
-    # sums of h stay below 2^25 + n, those of rho within 2^36
-    fine, coarse = 2.0**36 / max(size, 1e-300), 2.0**25 / max(tells, 1e-300)
-    for r in range(n):
-        for a in range(k):
-            out[r, a] = np.int64(np.rint(rho[r, a] * fine)) << BITS
-        out[r, 0] += 1 + np.int64(rho[r, k] * coarse)
+        out[r, 0] += 1 + np.int64(w[i] * h * coarse)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -132,7 +147,7 @@ def fill(hist, column, rows, pull, bins):  # type: ignore[no-untyped-def]
     """Add pulls (rows, k) into hist (256, k), which is 0, by their bins; the bins that hold rows
     into ``bins``, rising; how many they are.
     """
-    n, k, held, one = len(rows), pull.shape[1], 0, np.uint64(1)
+    n, k, held, one, none = len(rows), pull.shape[1], 0, np.uint64(1), np.uint64(0)
     if k == 1:
         for r in range(n):
             hist[column[rows[r]], 0] += pull[r, 0]
@@ -140,16 +155,21 @@ def fill(hist, column, rows, pull, bins):  # type: ignore[no-untyped-def]
         for r in range(n):
             for a in range(k):
                 hist[column[rows[r]], a] += pull[r, a]
-    if n >= 256:
+    if n >= MANY:
         for b in range(256):
-            if hist[b, 0] != 0:
-                bins[held] = b
-                held += 1
+            bins[held] = b
+            held += hist[b, 0] != 0
         return held
-    seen = np.zeros(4, np.uint64)
+    seen = none, none, none, none
     for r in range(n):
         b = column[rows[r]]
-        seen[b >> 6] |= one << np.uint64(b & 63)
+        bit, word = one << np.uint64(b & 63), b >> 6
+        seen = (  # four registers, which no row waits for
+            seen[0] | (bit if word == 0 else none),
+            seen[1] | (bit if word == 1 else none),
+            seen[2] | (bit if word == 2 else none),
+            seen[3] | (bit if word == 3 else none),
+        )
     for word in range(4):
         rest = seen[word]
         while rest != 0:
@@ -161,42 +181,40 @@ def fill(hist, column, rows, pull, bins):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def scan(hist, bins, total, least, best):  # type: ignore[no-untyped-def]
+def scan(hist, bins, total, least, left, best):  # type: ignore[no-untyped-def]
     """The best cut of one feature into ``best``, where it beats what is there; whether it did.
 
     Sums of rho are 0, so that the score is  |left|^2 / (h (total - h))  but for a factor of the
     node; best: the two parts of this, the bin, whether missing goes left (2: there is none).
-    hist (256, k); bins: those that hold rows; least: of sum h of a child.
+    hist (256, k); bins: those that hold rows; least: of sum h of a child; left: (k,) to write in.
     """
-    k, won = hist.shape[1], False
-    left, whole = np.zeros(k, np.int64), total & ONES
+    k, won, whole = hist.shape[1], False, total & ONES
     last = bins[-1] == MISSING
+    top, under, at, way = best[0], best[1], best[2], best[3]
     for side in range(2 if last else 1):
         for a in range(k):
             left[a] = hist[MISSING, a] if side == 1 else 0
-        for b in bins:
-            if b == MISSING:
-                break
-            if k == 1:
-                left[0] += hist[b, 0]
-            else:
-                for a in range(k):
-                    left[a] += hist[b, a]
-            h = left[0] & ONES
+        first = left[0]
+        for r in range(len(bins) - (1 if last else 0)):
+            b = bins[r]
+            first += hist[b, 0]
+            for a in range(1, k):
+                left[a] += hist[b, a]
+            h = first & ONES
             if h < least:
                 continue
             if whole - h < least:
                 break
-            size = 0.0
-            for a in range(k):
+            one = np.float64(first >> BITS)
+            size = one * one
+            for a in range(1, k):
                 one = np.float64(left[a] >> BITS)
                 size += one * one
             tells = np.float64(h) * np.float64(whole - h)
-            if size * best[1] > best[0] * tells:
-                best[0], best[1], best[2], best[3] = size, tells, b, side
-                won = True
-    if won and not last:
-        best[3] = 2.0
+            if size * under > top * tells:
+                top, under, at, way, won = size, tells, b, side, True
+    if won:
+        best[0], best[1], best[2], best[3] = top, under, at, way if last else 2.0
     return won
 
 
@@ -209,31 +227,33 @@ def divide(column, rows, low, high, b, left, spare):  # type: ignore[no-untyped-
     for r in range(low, high):
         i = rows[r]
         v = column[i]
-        if v <= b or (left and v == MISSING):
-            rows[place] = i
-            place += 1
-        else:
-            spare[others] = i
-            others += 1
+        near = (v <= b) | (left & (v == MISSING))
+        rows[place], spare[others] = i, i
+        place += near
+        others += not near
     for r in range(others):
         rows[place + r] = spare[r]
     return place
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def best_cut(X, rows, pull, least, tried, hist, best):  # type: ignore[no-untyped-def]
-    """The feature and, in ``best``, the cut of a node; -1 where none is admissible."""
+def best_cut(X, rows, pull, least, tried, room, best):  # type: ignore[no-untyped-def]
+    """The feature and, in ``best``, the cut of a node; -1 where none is admissible.   room: (256,
+    k) of 0, which it is left with, (257,) and (k,) to write in.
+    """
     n, k = pull.shape
-    total, bins, winner = np.int64(0), np.empty(256, np.int64), -1
+    hist, bins, left = room
+    total, winner = np.int64(0), -1
     for r in range(n):
         total += pull[r, 0]
     best[0], best[1] = 0.0, 1.0
     for f in tried:
         held = fill(hist, X[f], rows, pull, bins)
-        if scan(hist, bins[:held], total, least * (total & ONES), best):
+        if scan(hist, bins[:held], total, least * (total & ONES), left, best):
             winner = f
         for b in bins[:held]:
-            hist[b] = 0
+            for a in range(k):
+                hist[b, a] = 0
     return winner
 
 
@@ -246,37 +266,34 @@ def grow(X, W, y, w, rows, apart, least, balance, features, seed):  # type: igno
     rows of either in a leaf; balance: least share of a node in a child; features: tried a node.
     """
     np.random.seed(seed)  # noqa: NPY002, the stream of this compiled call
-    k, d = W.shape[1], len(X)
-    bins, mine, most = np.empty((d, len(rows)), np.uint8), np.arange(len(rows)), 2 * len(rows) + 1
+    k, d, most = W.shape[1], len(X), 2 * len(rows) + 1
+    p = 2 + 2 * k + k * (k + 1) // 2
+    mine, apart = np.arange(len(rows)).astype(np.uint32), apart.astype(np.uint32)
+    bins, near = np.empty((d, len(rows)), np.uint8), (W[rows], y[rows], w[rows])
     for f in range(d):  # near each other, since every node asks for them in every feature
         for r in range(len(rows)):
             bins[f, r] = X[f, rows[r]]
-    near = W[rows], y[rows], w[rows]
     feature, at = np.full(most, -1, np.int32), np.zeros(most, np.uint8)
     left, child = np.zeros(most, np.bool_), np.full(most, -1, np.int32)
     begin, end = np.zeros((most, 2), np.int64), np.zeros((most, 2), np.int64)
-    hist, rho, pull = (
-        np.zeros((256, k), np.int64),
-        np.empty((len(rows), 1 + k)),
-        np.empty((len(rows), k), np.int64),
-    )
-    spare = np.empty(max(len(rows), len(apart)), np.int64)
+    pull, spare = np.empty((len(rows), k), np.int64), np.empty(len(rows) + len(apart), np.uint32)
+    of_pulls = np.empty(p), np.zeros((k, k)), np.empty(k), np.empty(k)
+    of_cuts = np.zeros((256, k), np.int64), np.empty(257, np.uint32), np.zeros(k, np.int64)
     end[0], nodes, v = (len(rows), len(apart)), 1, 0
-    order, best = np.arange(d), np.empty(4)
+    order, best = np.arange(d).astype(np.uint32), np.empty(4)
     while v < nodes:
         inside, filling = mine[begin[v, 0] : end[v, 0]], apart[begin[v, 1] : end[v, 1]]
         n, m, f = len(inside), len(filling), -1
         if n >= 2 * least and m >= 2 * least:
-            pulls(inside, *near, rho, pull[:n])
+            pulls(inside, *near, of_pulls, pull[:n])
             draw(order, features)
-            f = best_cut(
-                bins, inside, pull[:n], max(least / n, balance), order[:features], hist, best
-            )
+            part = max(least / n, balance)
+            f = best_cut(bins, inside, pull[:n], part, order[:features], of_cuts, best)
         if f >= 0:
             b, side = int(best[2]), best[3] == 1.0
             for half in range(2):
-                table, part = (bins, mine) if half == 0 else (X, apart)
-                middle = divide(table[f], part, begin[v, half], end[v, half], b, side, spare)
+                table, whole = (bins, mine) if half == 0 else (X, apart)
+                middle = divide(table[f], whole, begin[v, half], end[v, half], b, side, spare)
                 begin[nodes, half], end[nodes, half] = begin[v, half], middle
                 begin[nodes + 1, half], end[nodes + 1, half] = middle, end[v, half]
             if best[3] == 2.0:
@@ -284,7 +301,7 @@ def grow(X, W, y, w, rows, apart, least, balance, features, seed):  # type: igno
             feature[v], at[v], left[v], child[v] = f, b, side, nodes
             nodes += 2
         v += 1
-    size, means = (end - begin)[:nodes, 1], np.empty((nodes, 2 + 2 * k + k * (k + 1) // 2))
+    size, means = (end - begin)[:nodes, 1], np.empty((nodes, p))
     average(feature[:nodes], child, size, begin[:, 1], apart, W, y, w, means)
     return feature[:nodes], at[:nodes], left[:nodes], child[:nodes], means, size
 
@@ -331,36 +348,46 @@ def prune(feature, at, left, child, means, size, least):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def goes_right(b, at, left):  # type: ignore[no-untyped-def]
+    """1 where a row of bin b goes to the right child, else 0."""
+    return 1 if (b > at) & ~(left & (b == MISSING)) else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def losses(X, W, y, inside, feature, at, left, child, means, size, starts, bag, leaves, out):  # type: ignore[no-untyped-def]
     """out (n, leaves) := the squared error of the residual outcome of each row, by trees that did
     not see it, with nodes of fewer than two leaves of so many rows as leaves.
 
     X: (n, d) bins; inside: (bags, n) whether a bag drew the row; leaves: sizes, falling.
     """
-    trees, k, p = len(starts) - 1, W.shape[1], means.shape[1]
-    m, L, theta = np.empty((len(leaves), p)), np.zeros((k, k)), np.empty(k)
-    for i in range(len(X)):
-        m[:] = 0.0
+    trees, k, p, sizes = len(starts) - 1, W.shape[1], means.shape[1], len(leaves)
+    sums, L, theta = np.empty((BLOCK, sizes, p)), np.zeros((k, k)), np.empty(k)
+    for low in range(0, len(X), BLOCK):
+        high = min(low + BLOCK, len(X))
+        sums[:] = 0.0
         for t in range(trees):
-            if inside[t // bag, i]:
-                continue
-            base, j, v = starts[t], 0, starts[t]
-            while j < len(leaves):
-                while j < len(leaves) and (feature[v] < 0 or size[v] < 2 * leaves[j]):
-                    for c in range(p):
-                        m[j, c] += means[v, c]
-                    j += 1
-                if j < len(leaves):
-                    b = X[i, feature[v]]
-                    right = b > at[v] and not (b == MISSING and left[v])
-                    v = base + child[v] + (1 if right else 0)
-        for j in range(len(leaves)):
-            m[j] /= max(m[j, 0], 1e-300)
-            solve(m[j], L, theta)
-            miss = y[i]
-            for a in range(k):
-                miss -= W[i, a] * theta[a]
-            out[i, j] = miss * miss
+            for i in range(low, high):
+                if inside[t // bag, i]:
+                    continue
+                m, base, j, v = sums[i - low], starts[t], 0, starts[t]
+                while True:
+                    least = 0 if feature[v] < 0 else size[v]
+                    while j < sizes and (feature[v] < 0 or least < 2 * leaves[j]):
+                        for c in range(p):
+                            m[j, c] += means[v, c]
+                        j += 1
+                    if j == sizes:
+                        break
+                    v = base + child[v] + goes_right(X[i, feature[v]], at[v], left[v])
+        for i in range(low, high):
+            for j in range(sizes):
+                m = sums[i - low, j]
+                m /= max(m[0], 1e-300)
+                solve(m, L, theta)
+                miss = y[i]
+                for a in range(k):
+                    miss -= W[i, a] * theta[a]
+                out[i, j] = miss * miss
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -380,24 +407,28 @@ def answer(X, feature, at, left, child, means, starts, bag, theta, var):  # type
 
     starts: (trees + 1,) of the nodes of each tree; means: (nodes, p); bag: trees a little bag.
     """
-    trees, k = len(starts) - 1, theta.shape[1]
-    leaf, m, L = np.empty(trees, np.int64), np.empty(means.shape[1]), np.zeros((k, k))
+    trees, (n, k) = len(starts) - 1, theta.shape
+    leaf, m, L = np.empty((BLOCK, trees), np.int64), np.empty(means.shape[1]), np.zeros((k, k))
     pull = np.empty((trees, k))
-    for i in range(len(X)):
-        m[:] = 0.0
-        for t in range(trees):
-            base, v = starts[t], starts[t]
-            while feature[v] >= 0:
-                b = X[i, feature[v]]
-                right = b > at[v] and not (b == MISSING and left[v])
-                v = base + child[v] + (1 if right else 0)
-            leaf[t] = v
-            m += means[v]
-        m /= m[0]
-        solve(m, L, theta[i])
-        for t in range(trees):
-            influence(means[leaf[t]], m, L, theta[i], pull[t])
-        little_bags(pull, bag, var[i])
+    for low in range(0, n, BLOCK):
+        rows = min(BLOCK, n - low)
+        for t in range(trees):  # outside, so that a tree stays near
+            for r in range(rows):
+                v = starts[t]
+                while feature[v] >= 0:
+                    right = goes_right(X[low + r, feature[v]], at[v], left[v])
+                    v = starts[t] + child[v] + right
+                leaf[r, t] = v
+        for r in range(rows):
+            m[:] = 0.0
+            for v in leaf[r]:
+                for c in range(len(m)):
+                    m[c] += means[v, c]
+            m /= m[0]
+            solve(m, L, theta[low + r])
+            for t in range(trees):
+                influence(means[leaf[r, t]], m, L, theta[low + r], pull[t])
+            little_bags(pull, bag, var[low + r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
