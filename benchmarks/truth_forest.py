@@ -7,7 +7,7 @@ tau + noise, and one of three arms in shares .80, .15, .05:
     C  easy propensity, hard level, constant effect   D  treated and control have nothing in common
     E  the level of B, two arms beside control, randomised
 
-    ours      the defaults; `LearntPropensity` of boosted trees in A, C, D, the shares in B, E
+    ours      the defaults; `LearntPropensity()` in A, C, D, the shares in B, E
     econml    `CausalForestDML`, its defaults, nuisances by LightGBM, the prior in B and E
     causalml  `CausalRandomForestRegressor`, its defaults, honest; weighted by the true inverse
     propensity; two arms only
@@ -88,10 +88,9 @@ def world(name: str, n: int, seed: int) -> Data:
 
 def propensity(train: Data) -> Any:
     """What our forest is told of the design: to learn it, or nothing, which is the shares."""
-    from equipoise.estimators import BoostedTrees, LearntPropensity
+    from equipoise.estimators import LearntPropensity
 
-    trees = BoostedTrees(learning_rate=0.05, num_leaves=15, min_child_samples=50, n_jobs=1)
-    return None if train["known"] else LearntPropensity(trees)
+    return None if train["known"] else LearntPropensity()
 
 
 def ours(**settings: Any) -> Callable[[Data, Data], Answer]:

@@ -32,7 +32,6 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Bools, Floats, Ints
@@ -46,6 +45,7 @@ from equipoise.learners.base_learners import BoostedTrees, Table, check_model, p
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.quadratic import MOST, learn_basis, quadratic, split_counts
+from equipoise.learners.ridged_logistic import RidgedLogistic
 from equipoise.learners.sample_order import sample_order
 from equipoise.learners.tree_scoring import Trees
 
@@ -53,15 +53,6 @@ LOG = logging.getLogger(__name__)
 LEAST, PART = 0.01, 0.1  # the least probability of a cell, and as a part of its own share
 LOUD = 0.01  # a clipped share above this is logged as a warning
 SPREADS = (0.0, 0.02, 0.1, 0.5)  # of the coefficients of squares and products
-# small trees, as many as held-out rows ask for: where logging jumps or waves, a fixed hundred of
-# 15 leaves left twice the bias in effects (54 worlds of shapes, 8,000 rows)
-TREES: dict[str, Any] = {
-    "n_estimators": 600,
-    "learning_rate": 0.1,
-    "num_leaves": 6,
-    "min_child_samples": 30,
-    "early_stopping_rounds": 15,
-}
 MOST_ROWS = 100_000  # that a calibration is learnt from
 
 
@@ -85,28 +76,33 @@ def log_odds(scores: Floats, floor: Floats | float = LEAST) -> Floats:
     return logs[:, 1:] - logs[:, :1]
 
 
-def fit_calibration(
+def fit_calibrations(
     scores: Floats,
     cell: Ints,
+    fold: Ints,
     weight: Floats | None,
     floor: Floats | float = LEAST,
     q: Floats | None = None,
-    spread: float = 0.0,
-) -> Floats:
-    """[b, B, C] of softmax(b + B log-odds + C q), (K, K + P), control's row 0; without C where
-    ``spread``, the prior standard deviation of its entries, is 0.   scores: (n, K); cell: (n,);
-    q: (n, P).
+) -> dict[float, list[Floats]]:
+    """[b, B, C] of softmax(b + B log-odds + C q), (K, K + P), control's row 0, without each fold in
+    turn and, last, of all rows, by the prior standard deviation of C's entries: those of `SPREADS`,
+    of which 0 leaves C out.   scores: (n, K); cell, fold: (n,); q: (n, P).
     """
-    odds = log_odds(scores, floor)
-    if q is None or spread == 0:
-        logistic = LogisticRegression(max_iter=1000)
-    else:
-        odds = np.column_stack([odds, spread * q])
-        logistic = LogisticRegression(max_iter=1000, solver="newton-cholesky")
-    logistic.fit(odds, cell, sample_weight=weight)
-    rows = np.column_stack([logistic.intercept_, logistic.coef_])
-    rows[:, scores.shape[1] :] *= spread
-    return np.vstack([np.zeros(rows.shape[1]), rows]) if len(rows) == 1 else rows - rows[0]
+    odds, folds = log_odds(scores, floor), int(fold.max()) + 1
+    share = np.bincount(cell, weight, scores.shape[1]) + 1.0
+    start = np.zeros(scores.shape[1:] * 2)
+    start[:, 0] = np.log(share / share[0])
+    logistic = RidgedLogistic(odds, cell, fold, weight, start)
+    fits = {0.0: logistic.fit_each(np.ones(odds.shape[1]), [start] * (folds + 1))}
+    if q is None:
+        return fits
+    columns = np.column_stack([odds, q])
+    start = np.pad(fits[0.0][-1], ((0, 0), (0, q.shape[1])))
+    logistic, starts = RidgedLogistic(columns, cell, fold, weight, start), [start] * (folds + 1)
+    for spread in SPREADS[1:]:
+        prior = np.repeat([1.0, spread], [odds.shape[1], q.shape[1]])
+        starts = fits[spread] = logistic.fit_each(prior, starts)
+    return fits
 
 
 def calibrate(
@@ -205,7 +201,7 @@ def _with_open(X: Floats, cells: int, eligible: Bools | None) -> Floats:
     return np.column_stack([X, open_to[:, 1:]])
 
 
-def _part(weight: Floats | None, rows: Bools | Ints) -> Floats | None:
+def _part(weight: Floats | None, rows: Ints | slice) -> Floats | None:
     return None if weight is None else weight[rows]
 
 
@@ -436,7 +432,11 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         self.floor_ = least_probabilities(cell, cells, weight)
         self.least_ = self.floor_ if self.clip is None else np.full(cells, float(self.clip))
         table = Table(X, [f"x{j}" for j in range(X.shape[1])])
-        model = BoostedTrees(**TREES) if self.model is None else self.model
+        model = (
+            BoostedTrees(n_estimators=100, learning_rate=0.05, num_leaves=15, min_child_samples=50)
+            if self.model is None
+            else self.model
+        )
         check_model(model, "a propensity's model", table)
         regressions = cross_fit(
             model, table, [one_against_rest(cell, cells)], fold, weight, self.random_state
@@ -479,32 +479,28 @@ class LearntPropensity(FittedColumns, NestedParams, BaseEstimator):  # type: ign
         """Probabilities of every row by calibrations learnt on the other folds, (n, K), with the
         part of q that loses least on them; and the calibration of all rows.
         """
-        first = np.arange(len(cell)) < MOST_ROWS  # rows stand in no order: these are a sample
-        losses, answers = [], []
-        for spread in SPREADS if q is not None else SPREADS[:1]:
-            p = np.empty_like(scores)
-            for f in range(int(fold.max()) + 1):
-                learns, own = (fold != f) & first, fold == f
-                part = None if q is None else q[learns]
-                calibration = fit_calibration(
-                    scores[learns], cell[learns], _part(weight, learns), self.floor_, part, spread
-                )
-                part = None if q is None else q[own]
-                p[own] = calibrate(scores[own], calibration, self.floor_, part)
-            own = np.maximum(p[np.arange(len(p)), cell], np.finfo(np.float64).tiny)
-            losses.append(-float(np.average(np.log(own), weights=weight)))
-            answers.append(p)
-        best = int(np.argmin(losses))
-        self.spread_ = SPREADS[best]
-        self.calibration_ = fit_calibration(
-            scores[first],
-            cell[first],
-            _part(weight, first),
+        some = slice(0, MOST_ROWS)  # rows stand in no order: these are a sample
+        calibrations = fit_calibrations(
+            scores[some],
+            cell[some],
+            fold[some],
+            _part(weight, some),
             self.floor_,
-            None if q is None else q[first],
-            self.spread_,
+            None if q is None else q[some],
         )
-        return answers[best]
+        answers = {spread: np.empty_like(scores) for spread in calibrations}
+        for f in range(int(fold.max()) + 1):
+            own = np.flatnonzero(fold == f)
+            part = None if q is None else q[own]
+            for spread, fits in calibrations.items():
+                answers[spread][own] = calibrate(scores[own], fits[f], self.floor_, part)
+        losses = {}
+        for spread, p in answers.items():
+            chance = np.maximum(p[np.arange(len(p)), cell], np.finfo(np.float64).tiny)
+            losses[spread] = -float(np.average(np.log(chance), weights=weight))
+        self.spread_ = min(losses, key=lambda spread: losses[spread])
+        self.calibration_ = calibrations[self.spread_][-1]
+        return answers[self.spread_]
 
     def squares(self, X: Any, eligible: Bools | None = None) -> Floats | None:
         """The squares and products that the calibration was offered.

@@ -56,12 +56,19 @@ def learn_basis(X: Floats, used: Ints, most: int = MOST) -> Basis:
 
 def quadratic(basis: Basis, X: Floats) -> Floats:
     """q(x), (n, P)."""
-    q: Floats = (_products(basis, X) - basis["mean"]) / basis["sd"]
+    q = _products(basis, X)
+    q -= basis["mean"]
+    q /= basis["sd"]
     return q
 
 
 def _products(basis: Basis, X: Floats) -> Floats:
     z = (X[:, basis["columns"].astype(np.int64)] - basis["centre"]) / basis["scale"]
     z = np.nan_to_num(np.clip(z, -FAR, FAR))
-    first, second = np.triu_indices(z.shape[1])
-    return np.hstack([z, z[:, first] * z[:, second]])
+    c = z.shape[1]
+    products = np.empty((len(z), c + c * (c + 1) // 2))
+    products[:, :c], end = z, c
+    for j in range(c):
+        np.multiply(z[:, j:], z[:, j, None], out=products[:, end : end + c - j])
+        end += c - j
+    return products

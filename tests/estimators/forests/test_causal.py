@@ -8,7 +8,7 @@ import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.estimators import CausalForest
-from equipoise.estimators.forests import moments
+from equipoise.estimators.forests import leaf_moments, moments
 from equipoise.learners.base_learners import BoostedTrees
 from equipoise.treatments import Arms
 
@@ -50,7 +50,7 @@ def solved(W, y, w, theta=None):
 def answer(bins, tree, theta, variance):
     """A forest of this tree is asked about the first row."""
     parts = bins.T[:1].copy(), *tree[:5], np.array([0, 1]), 1, theta, variance
-    moments.answer(*parts)
+    leaf_moments.answer(*parts)
 
 
 def test_a_tree_of_one_leaf_is_least_squares_of_the_rows_apart():
@@ -137,7 +137,7 @@ def test_little_bags_by_hand():
     pull[::2] += 0.5
     pull[1::2] -= 0.5
     variance = np.empty(1)
-    moments.little_bags(pull, 2, variance)
+    leaf_moments.little_bags(pull, 2, variance)
     assert variance[0] == pytest.approx(2.5 - 0.25 + 2.5 / 2000, rel=1e-6)
 
 
@@ -153,7 +153,7 @@ def test_a_pull_is_what_a_little_more_of_the_leaf_moves(k):
         theta.append(np.empty(k))
         moments.solve(forest, L, theta[-1])
     pull = np.empty(k)
-    moments.influence(leaf[0], forest, L, theta[1], pull)
+    leaf_moments.influence(leaf[0], forest, L, theta[1], pull)
     np.testing.assert_allclose((theta[0] - theta[1]) / 1e-6, pull, rtol=1e-3)
 
 

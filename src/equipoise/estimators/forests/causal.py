@@ -32,7 +32,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, propensities
 from equipoise.estimators.design import design
-from equipoise.estimators.forests import moments
+from equipoise.estimators.forests import leaf_moments, moments
 from equipoise.estimators.forests.binning import MISSING, binned, quantiles
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import default_outcome, predict_all
@@ -250,7 +250,7 @@ class CausalForest(EffectEstimator):
         parts = [forest[name] for name in (*NODE, "size", "starts")]
         rows = np.ascontiguousarray(bins[some]), W[some], y[some]
         asked = *rows, draws.inside(some), *parts, self.subforest_size, sizes, squares
-        moments.losses(*asked)
+        leaf_moments.losses(*asked)
         weight = w[some] / w[some].sum()
         loss = weight @ squares
         gap = squares - squares[:, [int(np.argmin(loss))]]
@@ -265,7 +265,7 @@ class CausalForest(EffectEstimator):
             theta, variance = np.empty((2, len(X), k))
             parts = (forest[name] for name in (*NODE, "starts"))
             asked = bins, *parts, self.subforest_size, theta, variance
-            moments.answer(*asked)
+            leaf_moments.answer(*asked)
             values[:, 1:, j], variances[:, 1:, j] = theta, variance
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return values[:, cells], baseline, np.sqrt(variances[:, cells])
