@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.folds import check_folds, fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
+from equipoise.estimators.modifiers import columns_of, effect_features
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Table, base_models
 from equipoise.learners.early_stopping import FOLDS
@@ -24,7 +26,7 @@ class Design:
     Attributes
     ----------
     table, outcome, effect : the features and the base models.   cell : (n,) in 0..cells-1.   fold :
-        (n,).
+        (n,).   modifiers : the places of the features of the effect, (q,), None for all; its table.
     """
 
     table: Table
@@ -33,11 +35,13 @@ class Design:
     cell: Ints
     cells: int
     fold: Ints
+    modifiers: Ints | None
+    effect_table: Table
 
 
 def design(learner: Any, data: Sample) -> Design:
     """Check and prepare for a learner that has ``outcome_model``, ``effect_model``, ``cv``,
-    ``random_state`` and a space with finite cells.
+    ``modifiers``, ``random_state`` and a space with finite cells.
     """
     check_folds(learner.cv, "cv")
     table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
@@ -45,7 +49,18 @@ def design(learner: Any, data: Sample) -> Design:
     cell = finite_cells(learner.space_, data, least=learner.cv)
     fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)
     _check_outside(learner.space_, cell, fold)
-    return Design(table, outcome, effect, cell, cells, fold)
+    places, of_effect = effect_table(learner.modifiers, table)
+    return Design(table, outcome, effect, cell, cells, fold, places, of_effect)
+
+
+def effect_table(
+    modifiers: Sequence[str] | Sequence[int] | None, table: Table
+) -> tuple[Ints | None, Table]:
+    """The places of the features of the effect, (q,), None for all, and their table."""
+    places = effect_features(modifiers, table.names)
+    if places is None:
+        return None, table
+    return places, Table(columns_of(table.X, places), [table.names[j] for j in places])
 
 
 def cluster_folds(data: Sample, seed: int) -> Ints | None:

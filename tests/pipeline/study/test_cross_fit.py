@@ -13,6 +13,8 @@ from equipoise.core.errors import InputError
 from equipoise.core.log import Log, Outcome, Roles
 from equipoise.data import make_coupon_world, read_log
 from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner, XLearner
+from equipoise.pipeline.plan.estimators import make_estimator
+from equipoise.pipeline.plan.schema import EstimatorPlan
 from equipoise.pipeline.study.cross_fit import (
     cross_fit,
     cross_fit_effects,
@@ -189,3 +191,25 @@ def test_swapped_effects_are_of_the_folds_before_which_saw_the_rows():
         assert (swapped.effects.values == 1).all()
     assert len(every) == 2
     assert len(cross_fit(log, Memory(Arms([0, 1])), fold % 2).swapped) == 1
+
+
+@pytest.mark.parametrize("name", ["dr-learner", "r-learner", "x-learner", "dml"])
+def test_a_plan_names_modifiers_by_columns_of_the_log(name):
+    """Effects hang on the town alone, whose levels are columns of their own by then."""
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "t": np.arange(1000) % 2,
+            "y": rng.gamma(2.0, size=1000),
+            "x": rng.normal(size=1000),
+            "town": np.resize(["n", "n", "s"], 1000),
+        }
+    )
+    there = 3.0 * (np.asarray(table["t"]) == 1) * (np.asarray(table["town"]) == "s")
+    table = table.set_column(1, "y", pa.array(np.asarray(table["y"]) + there))
+    features = ["x", "town"]
+    log = read_log(table, treatment="t", outcomes={"y": "amount"}, features=features)
+    plan = EstimatorPlan(name=name, params={"modifiers": ["town"]})
+    model = fit_model(log, make_estimator(plan, log.space, 0))
+    values = model.effects(log.table).values[:, 0, 0]
+    assert len(np.unique(values.round(9))) == 2

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.errors import InputError, UnsupportedSpace
+from equipoise.core.errors import UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.dml import gram
+from equipoise.estimators.modifiers import feature_places
 from equipoise.estimators.training_data import Sample
 
 
@@ -22,16 +23,7 @@ def modifier_columns(
     """The columns of [1, x] that the effect varies with, (q,)."""
     if modifiers is None:
         return np.arange(1 + len(features))
-    places = [features.index(name) if name in features else name for name in modifiers]
-    for j in places:
-        if not isinstance(j, int | np.integer) or not 0 <= j < len(features):
-            raise InputError(
-                role,
-                "be features by name or position",
-                repr(j),
-                fix=f"features: {', '.join(features[:20])}",
-            )
-    return np.unique([0, *(1 + int(j) for j in places)]).astype(np.int64)
+    return np.append(0, 1 + feature_places(modifiers, features, role))
 
 
 def slots_of(space: Space, p: int, modifiers: Ints, narrow: Ints) -> gram.Layout:

@@ -19,6 +19,7 @@ A leaf keeps its mean moments, so that predicting walks down the trees and never
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,9 @@ class CausalForest(EffectEstimator):
         The share of features that a node tries, in (0, 1].
     subforest_size : int, default 4
         Trees of a little bag, at least 2.
+    modifiers : sequence of str or int, optional
+        The features (names or positions) that the effect varies with; None is all of them.  The
+        others are controls: levels and propensity count them, the effect does not.
     outcome_model : regressor or classifier, optional
         Of the mean m and the control level; a classifier for 0/1 outcomes; None for boosted trees.
     cv : int, default 3
@@ -147,6 +151,7 @@ class CausalForest(EffectEstimator):
         max_bin: int = 254,
         max_features: float = 1.0,
         subforest_size: int = 4,
+        modifiers: Sequence[str] | Sequence[int] | None = None,
         outcome_model: Any = None,
         cv: int = 3,
         n_jobs: int = 1,
@@ -158,6 +163,7 @@ class CausalForest(EffectEstimator):
         self.max_bin = max_bin
         self.max_features = max_features
         self.subforest_size = subforest_size
+        self.modifiers = modifiers
         self.outcome_model = outcome_model
         self.cv = cv
         self.n_jobs = n_jobs
@@ -176,7 +182,9 @@ class CausalForest(EffectEstimator):
         self.levels_ = learn_targets(setup.outcome, table, control, weight=weight, seed=seed)
         W = (cell[:, None] == np.arange(1, setup.cells)) - e[:, 1:]
         w = np.ones(len(data)) if weight is None else weight / weight.mean()
-        self.columns_ = in_own_order(data.X)
+        self.columns_ = in_own_order(setup.effect_table.X)
+        if setup.modifiers is not None:
+            self.columns_ = setup.modifiers[self.columns_]
         X = data.X[:, self.columns_]
         known = ~np.isnan(X)
         self.knots_ = [

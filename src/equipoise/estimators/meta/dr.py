@@ -11,6 +11,7 @@ Right in the limit if either the levels mu or the propensity e are right.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import design
+from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Rows, effect_models, predict_all
 from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
@@ -37,6 +39,9 @@ class DRLearner(EffectEstimator):
         Of the levels; a classifier for 0/1 outcomes; None for boosted trees.
     effect_model : regressor, optional
         Of the scores; None for boosted trees.
+    modifiers : sequence of str or int, optional
+        The features (names or positions) that the effect varies with; None is all of them.  The
+        others are controls: levels and propensity count them, the effect does not.
     space : Space, optional
         What can be done to a unit; None for labels 0 and 1.
     cv : int, default 3
@@ -67,12 +72,14 @@ class DRLearner(EffectEstimator):
         outcome_model: Any = None,
         effect_model: Any = None,
         *,
+        modifiers: Sequence[str] | Sequence[int] | None = None,
         space: Space | None = None,
         cv: int = 3,
         random_state: int = 0,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
+        self.modifiers = modifiers
         self.space = space
         self.cv = cv
         self.random_state = random_state
@@ -97,9 +104,10 @@ class DRLearner(EffectEstimator):
             for a in range(1, setup.cells)
             for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
         ]
+        self.modifiers_ = setup.modifiers
         self.effects_ = learn_each(
             models,
-            Rows(setup.table, None),
+            Rows(setup.effect_table, None),
             target,
             data.weight,
             self.random_state,
@@ -107,10 +115,10 @@ class DRLearner(EffectEstimator):
         )
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        m = len(self.metrics_)
+        m, some = len(self.metrics_), columns_of(X, getattr(self, "modifiers_", None))
 
         def effect(a: int) -> Floats:
-            return predict_all(self.effects_[a * m : (a + 1) * m], X).T
+            return predict_all(self.effects_[a * m : (a + 1) * m], some).T
 
         baseline = fold_mean(self.levels_, X)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None

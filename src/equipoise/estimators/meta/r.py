@@ -14,6 +14,7 @@ time, and its cross terms would need a solver for all at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import Design, design
+from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Fitted, Rows, effect_models, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
@@ -47,6 +49,9 @@ class RLearner(EffectEstimator):
         Of the mean m and the control level; a classifier for 0/1 outcomes; None for boosted trees.
     effect_model : regressor, optional
         It must take weights; None for boosted trees.
+    modifiers : sequence of str or int, optional
+        The features (names or positions) that the effect varies with; None is all of them.  The
+        others are controls: levels and propensity count them, the effect does not.
     space : Space, optional
         What can be done to a unit; None for labels 0 and 1.
     cv : int, default 3
@@ -78,12 +83,14 @@ class RLearner(EffectEstimator):
         outcome_model: Any = None,
         effect_model: Any = None,
         *,
+        modifiers: Sequence[str] | Sequence[int] | None = None,
         space: Space | None = None,
         cv: int = 3,
         random_state: int = 0,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
+        self.modifiers = modifiers
         self.space = space
         self.cv = cv
         self.random_state = random_state
@@ -104,13 +111,14 @@ class RLearner(EffectEstimator):
             data.weight,
             self.random_state,
         )
+        self.modifiers_ = setup.modifiers
         self.effects_ = [
             self._pair(setup, data, a, e, mean[:, a - 1]) for a in range(1, setup.cells)
         ]
 
     def _pair(self, setup: Design, data: Sample, a: int, e: Floats, mean: Floats) -> list[Fitted]:
         """The effect models of candidate a, one per metric.   e: (n, K); mean: (n, m)."""
-        rows = Rows(setup.table, np.flatnonzero((setup.cell == 0) | (setup.cell == a)))
+        rows = Rows(setup.effect_table, np.flatnonzero((setup.cell == 0) | (setup.cell == a)))
         r = rows.of(e[:, a] / (e[:, a] + e[:, 0]))
         target, weight = residual_regression(
             rows.of(data.y), rows.of(setup.cell == a), r, rows.of(mean)
@@ -121,8 +129,10 @@ class RLearner(EffectEstimator):
         return learn_each(models, rows, target, weight, self.random_state, rows.of(setup.fold))
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        some = columns_of(X, getattr(self, "modifiers_", None))
+
         def effect(a: int) -> Floats:
-            return predict_all(self.effects_[a], X).T
+            return predict_all(self.effects_[a], some).T
 
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None

@@ -21,6 +21,7 @@ mu_0, the T-learner's answer, so they do not enter tau_a.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,8 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.design import effect_table
+from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
     BoostedTrees,
@@ -62,6 +65,9 @@ class XLearner(EffectEstimator):
         Of the levels; a classifier for 0/1 outcomes; None for boosted trees.
     effect_model : regressor, optional
         Of the imputed effects; None for boosted trees.
+    modifiers : sequence of str or int, optional
+        The features (names or positions) that the effect varies with; None is all of them.  The
+        others are controls: levels and propensity count them, the effect does not.
     space : Space, optional
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
@@ -89,11 +95,13 @@ class XLearner(EffectEstimator):
         outcome_model: Any = None,
         effect_model: Any = None,
         *,
+        modifiers: Sequence[str] | Sequence[int] | None = None,
         space: Space | None = None,
         random_state: int = 0,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
+        self.modifiers = modifiers
         self.space = space
         self.random_state = random_state
 
@@ -101,13 +109,15 @@ class XLearner(EffectEstimator):
         table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
         outcome, effect = base_models(self.outcome_model, self.effect_model, table, cells)
         cell = finite_cells(self.space_, data, least=2)
+        self.modifiers_, of_effect = effect_table(self.modifiers, table)
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
+        some = rows if of_effect is table else [Rows(of_effect, part.index) for part in rows]
         fold = self._folds(data, cell, FOLDS)
         folds = [part.of(fold) for part in rows]
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
-        def regress(model: Any, a: int, target: Floats) -> Any:
-            return learn_each(model, rows[a], target, weights[a], self.random_state, folds[a])
+        def regress(model: Any, a: int, target: Floats, parts: list[Rows] = rows) -> Any:
+            return learn_each(model, parts[a], target, weights[a], self.random_state, folds[a])
 
         effects = [
             effect_models(effect, part.of(data.y), part.of(cell), (a,))
@@ -117,20 +127,10 @@ class XLearner(EffectEstimator):
         self.levels_ = levels[0]
         self.treated_, self.control_ = [], []
         for a in range(1, cells):
-            self.treated_.append(
-                regress(
-                    effects[a],
-                    a,
-                    rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T,
-                )
-            )
-            self.control_.append(
-                regress(
-                    effects[0],
-                    0,
-                    predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y),
-                )
-            )
+            own = rows[a].of(data.y) - predict_all(levels[0], data.X, rows[a].index).T
+            back = predict_all(levels[a], data.X, rows[0].index).T - rows[0].of(data.y)
+            self.treated_.append(regress(effects[a], a, own, some))
+            self.control_.append(regress(effects[0], 0, back, some))
         known = data.propensity
         learner = clone(known) if isinstance(known, LearntPropensity) else None
         e = propensities(
@@ -140,10 +140,11 @@ class XLearner(EffectEstimator):
             self._folds(data, cell, PROPENSITY_FOLDS),
         )
         self.mix_ = _mix(np.average(e, axis=0, weights=data.weight)[None])[0]
-        self.propensity_, self.mixes_ = learner, []
-        if learner is None and (np.ptp(e, axis=0) > SAME).any():
+        # of features that are controls nothing is asked
+        self.propensity_, self.mixes_ = learner if of_effect is table else None, []
+        if self.propensity_ is None and (np.ptp(e, axis=0) > SAME).any():
             # new units bring no propensity, so that what it makes is learnt
-            self.mixes_ = learn_each(MIX, Rows(table, None), _mix(e), data.weight)
+            self.mixes_ = learn_each(MIX, Rows(of_effect, None), _mix(e), data.weight)
 
     def _folds(self, data: Sample, cell: Ints, folds: int) -> Ints:
         """The fold of each row, (n,)."""
@@ -152,12 +153,14 @@ class XLearner(EffectEstimator):
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         # a snapshot of before has the mean only
         learnt, mixes = getattr(self, "propensity_", None), getattr(self, "mixes_", [])
+        some = columns_of(X, getattr(self, "modifiers_", None))
         mix = self.mix_[None] if learnt is None else _mix(learnt.predict(X))
         if mixes:
-            mix = np.clip(predict_all(mixes, X).T, 0, 1)
+            mix = np.clip(predict_all(mixes, some).T, 0, 1)
 
         def effect(a: int) -> Floats:
-            sides = predict_all([*self.control_[a], *self.treated_[a]], X).reshape(2, -1, len(X))
+            models = [*self.control_[a], *self.treated_[a]]
+            sides = predict_all(models, some).reshape(2, -1, len(X))
             blend: Floats = mix[:, a] * sides[0] + (1 - mix[:, a]) * sides[1]
             return blend.T
 
