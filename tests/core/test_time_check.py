@@ -80,3 +80,25 @@ def test_a_steady_design_is_seldom_suspected(roles):
     """At p < 0.001, of 60 logs none in seeds 0 to 59."""
     logs = (log_over_time(2000, last=0.1, seed=s, time="day", **roles) for s in range(60))
     assert sum(check(log, NAME)["status"] == "warn" for log in logs) <= 1
+
+
+def test_rare_arms_do_not_hide_a_drift():
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(20), 200)
+    leading = (rng.random(4_000) < 0.2 + 0.03 * day).astype(np.int64)
+    rare = rng.random(4_000) < 0.02  # five arms of 16 rows each
+    arm = np.where(rare, rng.integers(2, 7, 4_000), leading)
+    table = pa.table({"day": day, "arm": arm, "y": rng.normal(size=4_000)})
+    space = Arms(list(range(7)))
+
+    def over_time(rows, **design):
+        roles = Roles("arm", (Outcome("y"),), (), time="day", **design)
+        return check(Log(rows, roles, space), NAME)
+
+    got = over_time(table, design="shares")
+    assert got["status"] == "fail"  # by every arm's rows there is one period, and nothing to see
+    assert "give the probabilities" in got["summary"]
+    assert got["rows"][-1]["cell"] == "the rarer arms"
+    assert over_time(table)["status"] == "warn"
+    still = table.set_column(0, "day", pa.array(rng.permutation(day)))
+    assert over_time(still, design="shares")["status"] == "ok"

@@ -160,6 +160,16 @@ class Log:
         return None if self.roles.design is None else self.observed_shares
 
     @property
+    def own_propensity(self) -> Floats | None:
+        """The probability with which each row got what it got, (n,), or None where the log does not
+        know it.
+        """
+        if self.roles.action_propensity is not None:
+            return self.numbers(self.roles.action_propensity)
+        p = self.propensity
+        return None if p is None else p[np.arange(len(self)), self.cells]
+
+    @property
     def observed_shares(self) -> Floats:
         """The share of each cell, (n, 1 + k): of all rows, or of those of a period, or of the same
         open cells.
@@ -198,7 +208,8 @@ class Log:
         """The period of each row as codes in the order of time, (n,), where arms are compared
         within periods: the log has a time and does not know the probabilities.
         """
-        time, known = self.roles.time, self.roles.propensity or self.roles.design
+        time, roles = self.roles.time, self.roles
+        known = roles.propensity or roles.action_propensity or roles.design
         if time is None or not self.roles.periods or known not in (None, (), "shares"):
             return None
         if not columns.is_numeric(self.table[time]):

@@ -31,6 +31,7 @@ def check_types(table: pa.Table, roles: Roles) -> None:
         "cost": [roles.cost],
         "weight": [roles.weight],
         "propensity": roles.propensity,
+        "action_propensity": [roles.action_propensity],
     }
     for role, names in numbers.items():
         for name in names:
@@ -115,6 +116,8 @@ def check_values(log: Log) -> None:
     for name in roles.features:
         _check_feature(log, name)
     refuse_nearly_unique(log.table, roles.features, roles.nearly_unique)
+    if roles.action_propensity:
+        _require(log, roles.action_propensity, lambda v: (v > 0) & (v <= 1), "lie in (0, 1]")
     _check_propensity(log)
     _check_eligible(log)
     if roles.id:

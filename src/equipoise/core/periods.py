@@ -68,6 +68,31 @@ def period_codes(column: pa.ChunkedArray, cells: Ints, *, least: int = LEAST) ->
     return codes
 
 
+def even_periods(column: pa.ChunkedArray, most: int) -> Ints:
+    """Periods of about as many rows each, whatever arms they have, and no time cut.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray, (n,)
+        Times: dates, timestamps or numbers.
+    most : int
+        At most so many periods.
+
+    Returns
+    -------
+    array of int, (n,)
+        Codes from 0 in the order of time.
+
+    Examples
+    --------
+    >>> even_periods(pa.chunked_array([[1, 1, 2, 3, 3, 3]]), 2).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    run = _runs(column)
+    before = np.cumsum(np.bincount(run)) - 1
+    return _codes(np.floor(before * most / len(run))[run])
+
+
 def _runs(column: pa.ChunkedArray) -> Ints:
     """The run of times of each row, (n,): at most `RUNS`, none of them cut."""
     values = columns.numbers(column)

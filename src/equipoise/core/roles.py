@@ -70,6 +70,9 @@ class Roles:
     propensity : tuple of str, default ()
         One column per cell (control first, then the candidates), or for two cells the column
         P(treated).
+    action_propensity : str or None, default None
+        The probability with which each row got what it got, as logs of deployed policies have it;
+        those of the other cells are not known.
     design : tuple of float, "shares" or None, default None
         The same as known constants, one per cell; "shares" takes the observed shares of a
         randomised experiment.
@@ -106,6 +109,7 @@ class Roles:
     claimed: str | None = None
     cost: str | None = None
     propensity: tuple[str, ...] = ()
+    action_propensity: str | None = None
     design: tuple[float, ...] | Literal["shares"] | None = None
     weight: str | None = None
     time: str | None = None
@@ -146,6 +150,7 @@ class Roles:
             *self.treatments,
             self.claimed,
             self.cost,
+            self.action_propensity,
             self.weight,
             self.time,
             self.group,
@@ -226,7 +231,7 @@ def check_roles(roles: Roles) -> None:
             what, fix = f"eligibility column {name!r}", "name what was known before"
             raise LogError(what, "be no treatment, outcome, claim or cost", "one", fix=fix)
     reserved = {*roles.treatments, roles.claimed, roles.cost, roles.weight, roles.id, roles.group}
-    reserved |= {*metrics, *roles.propensity, *roles.protected}
+    reserved |= {*metrics, *roles.propensity, roles.action_propensity, *roles.protected}
     for name in roles.features:
         if name in reserved:
             raise LogError(
@@ -235,13 +240,15 @@ def check_roles(roles: Roles) -> None:
                 "one",
                 fix="take it out of the features, or out of its other role",
             )
-    if roles.design is not None and roles.propensity:
-        raise LogError(
-            "design",
-            "be left out where propensity columns are named",
-            roles.design,
-            fix="keep one of the two",
-        )
+    known = {
+        "propensity": roles.propensity,
+        "action_propensity": roles.action_propensity,
+        "design": roles.design,
+    }
+    named = [name for name, value in known.items() if value not in (None, ())]
+    if len(named) > 1:
+        must = f"be left out where {named[0]} is named"
+        raise LogError(named[-1], must, known[named[-1]], fix="keep one of the two")
     if isinstance(roles.design, str) and roles.design != "shares":
         raise LogError("design", 'be "shares" or one probability per cell', repr(roles.design))
 

@@ -46,6 +46,7 @@ def read_log(
     claimed: str | None = None,
     cost: str | None = None,
     propensity: str | Sequence[str] = (),
+    action_propensity: str | None = None,
     design: Sequence[float] | Literal["shares"] | None = None,
     weight: str | None = None,
     time: str | None = None,
@@ -83,6 +84,9 @@ def read_log(
         The column of money spent on a unit.
     propensity : str or sequence of str, default ()
         The columns of the cells' probabilities.
+    action_propensity : str, default None
+        The column with the probability of what each row got, where those of the other cells are not
+        logged.
     design : sequence of float, "shares" or None, default None
         The probability of each cell, control first, the same for every unit; "shares": as observed.
     weight : str, default None
@@ -136,6 +140,7 @@ def read_log(
         claimed=claimed,
         cost=cost,
         propensity=_names(propensity),
+        action_propensity=action_propensity,
         design=(
             design if design is None or isinstance(design, str) else tuple(float(p) for p in design)
         ),
@@ -162,13 +167,8 @@ def read_log(
         frame.select(wanted) if frame is not None else to_arrow(read_table(source, wanted, as_text))
     )
     if table.num_rows == 0:
-        raise LogError(
-            "a log",
-            "have rows",
-            0,
-            str(source) if frame is None else "",
-            "check the file and its filters",
-        )
+        where = str(source) if frame is None else ""
+        raise LogError("a log", "have rows", 0, where, "check the file and its filters")
     check_types(table, roles)
     roles = replace(roles, outcomes=tuple(_outcome(n, spec, table) for n, spec in specs.items()))
     log = Log(table, roles, _space(space, table, roles))

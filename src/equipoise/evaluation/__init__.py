@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from equipoise.evaluation.sensitivity import with_harm as with_harm
     from equipoise.evaluation.shift import ShiftValue as ShiftValue
     from equipoise.evaluation.shift import shift_value as shift_value
+    from equipoise.evaluation.slates import slate_value as slate_value
     from equipoise.evaluation.small_weights import ShrunkDR as ShrunkDR
     from equipoise.evaluation.small_weights import SwitchDR as SwitchDR
     from equipoise.evaluation.small_weights import dm as dm
@@ -147,6 +148,7 @@ FILES = {
     "data": ("EvaluationData", "evaluation_data"),
     "sorting": ("RankedScores", "sort_scores"),
     "effect_losses": ("EffectLoss", "effect_loss"),
+    "slates": ("slate_value",),
     "small_weights": ("ShrunkDR", "SwitchDR", "dm", "sndr"),
     "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
     "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),

@@ -239,7 +239,9 @@ def evaluation_data(
     y: Any,
     *,
     cell: Any,
-    propensity: Any,
+    propensity: Any = None,
+    action_propensity: Any = None,
+    cells: int | None = None,
     levels: Any = None,
     weight: Any = None,
     groups: Any = None,
@@ -253,9 +255,14 @@ def evaluation_data(
         Outcomes.
     cell : array-like of int, (n,)
         What each row got: 0 control, 1 + a candidate a.
-    propensity : array-like, (n, K) or (K,)
+    propensity : array-like, (n, K) or (K,), default None
         The probability of every cell; (K,) where the design is the same for every row.  0 in a row
         closes the cell to it: candidates are judged on the rows that they are open to.
+    action_propensity : array-like, (n,), default None
+        In place of ``propensity``: the probability of what each row got, in (0, 1], as logs of
+        deployed policies have it.  Policies can be valued by it; the others' are taken as alike.
+    cells : int, default None
+        K, beside ``action_propensity``; None: one more than the largest cell.
     levels : array-like, (n, K, m) or (n, K), default None
         The expected outcome of every cell, cross-fitted, so that no row's level was learnt from
         that row; (n, K) for one metric.  None: the cells' weighted means.
@@ -285,6 +292,11 @@ def evaluation_data(
     """
     outcome = _outcomes(y)
     n = len(outcome)
+    if (propensity is None) == (action_propensity is None):
+        got = "neither" if propensity is None else "both"
+        raise InputError("the design", "be propensity or action_propensity, one of them", got)
+    if propensity is None:
+        propensity = _spread(action_propensity, cell, n, cells)
     e = _propensities(propensity, n)
     c = _cells(cell, n, e.shape[1])
     e = np.ascontiguousarray(check_propensities(e, c, sum_tolerance))
@@ -332,6 +344,21 @@ def _propensities(propensity: Any, n: int) -> Floats:
     else:
         fix = "give one column per cell, control first; or (K,) where the design is fixed"
         raise InputError("propensity", f"have shape ({n}, K) or (K,)", e.shape, fix=fix)
+    return e
+
+
+def _spread(own: Any, cell: Any, n: int, cells: int | None) -> Floats:
+    """Propensities (n, K) of which only that of each row's own cell is known."""
+    p = np.asarray(own, np.float64)
+    if p.shape != (n,) or not ((p > 0) & (p <= 1)).all():
+        good = p.shape == (n,)
+        row = int(np.argmin((p > 0) & (p <= 1))) if good else 0
+        got, where = (f"{p[row]:g}", f"row {row}") if good else (str(p.shape), "")
+        raise InputError("action_propensity", f"be ({n},) numbers in (0, 1]", got, where)
+    K = max(2, int(np.max(cell)) + 1 if cells is None else cells)
+    c = _cells(cell, n, K)
+    e = np.repeat(((1 - p) / (K - 1))[:, None], K, axis=1)
+    e[np.arange(n), c] = p
     return e
 
 

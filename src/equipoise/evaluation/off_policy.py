@@ -32,6 +32,7 @@ from equipoise.core.estimates import Estimates
 from equipoise.core.weights import SUM_TOLERANCE
 from equipoise.evaluation.base import mean_estimates
 from equipoise.evaluation.data import EvaluationData
+from equipoise.evaluation.no_success import with_rule_of_three
 
 Method = Callable[["Decisions", EvaluationData], Floats]
 
@@ -277,7 +278,8 @@ def policy_value(
     Returns
     -------
     PolicyValue
-        Per head, in the metrics' units.
+        Per head, in the metrics' units.  Where by `ips` or `snips` no row that follows the policy
+        had a success of a 0/1 metric, the upper end is by the rule of three, not 0.
 
     Raises
     ------
@@ -296,6 +298,9 @@ def policy_value(
     _refuse_closed(decided, rows)
     values = method(decided, rows)
     estimates = rows.means(values, level)
+    if method in (ips, snips):
+        ratio = decided.of_logged(rows.cell) / rows.logged_propensity()
+        estimates = with_rule_of_three(estimates, rows, ratio, level)
     return PolicyValue(estimates, values, rows.weight, rows.groups, level, rows.assignment)
 
 

@@ -13,8 +13,9 @@ FEW = 30  # rows of an arm below which an average is shaky
 OVER = 1.05  # spend on new people that may come to so many times the budget is worth a word
 DEARER = 1.05  # a rival that spends so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
-BEHIND = ("learnt propensity", "rows behind the policy")  # checks without which no value is honest
 VERBS = {DO: "gains", DO_NOT: "loses", NOT_KNOWN: "may gain or lose:"}
+# checks without which no value is honest
+BEHIND = ("arm shares over time", "arms by features", "learnt propensity", "rows behind the policy")
 
 
 def headline(findings: Findings) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -70,6 +72,15 @@ def test_the_check_says_arm_auc_and_p():
 def test_a_stated_design_is_doubted_later(p, design, learnt, status):
     log = square(20, design=design)
     assert kernel.arms_check(log, told(p), learnt)["status"] == status
+
+
+def test_a_stated_design_that_arms_surely_break_fails():
+    log = square(20, design=(0.5, 0.5))
+    far = dataclasses.replace(told(1e-9), auc=np.array([0.5, 0.6]))
+    assert kernel.arms_check(log, far)["status"] == "fail"
+    near = dataclasses.replace(far, auc=np.array([0.5, 0.52]))  # sure in a large log, and small
+    assert kernel.arms_check(log, near)["status"] == "warn"
+    assert kernel.arms_check(square(20), far)["status"] == "warn"  # no design was stated
 
 
 def test_what_is_not_stated_is_said_and_never_silent():

@@ -137,6 +137,7 @@ class LogPlan(PlanTable):
     propensity: Annotated[
         Names, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
     ] = ()
+    action_propensity: str | None = None
     design: Annotated[Any, BeforeValidator(_design)] = None
     undesigned: Literal["learn", "stop", "shares"] = "learn"
     overlap: Literal["all", "trim", "weights"] = "all"
@@ -175,6 +176,7 @@ class LogPlan(PlanTable):
             "claimed",
             "cost",
             "propensity",
+            "action_propensity",
             "design",
             "weight",
             "time",

@@ -20,6 +20,7 @@ UNDESIGNED = ("learn", "stop", "shares")
 TOLD, DESIGN = "arms by features", "design"  # names of checks
 BENDS = "shared curvature"
 SURE = 0.01  # a smaller p-value warns where the design is stated
+CERTAIN, FAR = 1e-4, 0.05  # and below this it fails, where the AUC is as far from 1/2
 
 
 class DesignWarning(UserWarning):
@@ -39,7 +40,8 @@ class DesignWarning(UserWarning):
 
 def is_stated(log: Log) -> bool:
     """Whether the log says how treatment was given."""
-    return bool(log.roles.propensity) or log.roles.design is not None
+    named = log.roles.propensity or log.roles.action_propensity
+    return bool(named) or log.roles.design is not None
 
 
 def follows(log: Log, test: TwoSampleTest, undesigned: str) -> bool:
@@ -81,7 +83,11 @@ def arms_check(log: Log, test: TwoSampleTest, learnt: bool = False) -> Check:
         return check(TOLD, "note", f"{summary}; their propensities are learnt.", rows)
     stated = "they do not keep to the design" if is_stated(log) else "they were not drawn by lot"
     fix = "or a feature follows from the treatment"
-    return check(TOLD, "warn", f"{summary}: {stated}, {fix}.", rows)
+    gap = abs(float(test.auc[test.worst]) - 0.5)
+    broken = is_stated(log) and test.p_value < CERTAIN and gap >= FAR
+    if broken:
+        fix += '; say design = "learn", or the probabilities'
+    return check(TOLD, "fail" if broken else "warn", f"{summary}: {stated}, {fix}.", rows)
 
 
 def design_check(

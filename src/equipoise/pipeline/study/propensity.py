@@ -30,6 +30,7 @@ from equipoise.pipeline.study.design_checks import (
 from equipoise.pipeline.study.overlap import MOST_CLIPPED, learnt_check
 from equipoise.report.findings import Check
 
+LEAST_REST = 1e-12  # what a row that was sure of its cell leaves to the others
 LEARN = "learn"  # the design of a plan that asks for a learnt propensity
 
 
@@ -109,6 +110,7 @@ def design_of(plan: Plan, log: Log, fold: Ints, learns: bool = False) -> Design:
 def stated_design(plan: Plan, log: Log, undesigned: str) -> tuple[bool, list[Check]]:
     """Whether the propensity is learnt, and the checks of how the design is known and kept to."""
     asked, test = plan.log.design == LEARN, two_sample_test(log, plan.run.seed)
+    asked = asked or log.roles.action_propensity is not None  # the other arms' are not logged
     learns = asked or follows(log, test, undesigned)
     said = design_check(log, test, plan.log.undesigned, asked)
     return learns, [arms_check(log, test, learns), *said]
@@ -127,6 +129,20 @@ def design_in_python(log: Log, undesigned: str, seed: int) -> tuple[LearntPropen
         fix = 'Name the propensity, or say the design; undesigned="shares" takes the shares.'
         warnings.warn(f"{said} {fix}", DesignWarning, stacklevel=3)
     return (LearntPropensity(random_state=seed) if learns else None), said
+
+
+def with_own(propensity: Floats, cell: Ints, own: Floats) -> Floats:
+    """Probabilities (n, K) with that of each row's own cell as logged, (n,), the others in
+    proportion.
+
+    >>> with_own(np.array([[0.5, 0.25, 0.25]]), np.array([1]), np.array([0.4])).tolist()
+    [[0.4, 0.4, 0.2]]
+    """
+    rows = np.arange(len(cell))
+    rest = np.maximum(1 - own, LEAST_REST) / (1 - propensity[rows, cell])
+    out: Floats = propensity * rest[:, None]
+    out[rows, cell] = own
+    return out
 
 
 def fit_design(plan: Plan, log: Log) -> tuple[LearntPropensity | None, str]:
@@ -197,9 +213,12 @@ def learnt_propensity(
     propensity: Floats = model.cross_fit(
         X, log.cells, len(log.cell_names), fold=fold, weight=log.weight, eligible=log.eligible
     )
+    check = learnt_check(log, model, propensity, most_clipped, overlap)
+    if log.roles.action_propensity is not None and log.own_propensity is not None:
+        propensity = with_own(propensity, log.cells, log.own_propensity)
     return Learnt(
         propensity,
         fold,
         model.squares(X, log.eligible),
-        learnt_check(log, model, propensity, most_clipped, overlap),
+        check,
     )
