@@ -59,7 +59,7 @@ def run_targeting(
     """
     started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     study = make_study(plan, progress)
-    solved = solve_folds(study.task)
+    solved = solve_folds(study.task, study.judge)
     findings = findings_of(study, solved, progress)
     cadence = plan.cadence
     scorer = ship(
@@ -124,7 +124,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "made": {},
     }
     told = not untold(findings)
-    findings.update(money_findings(study, findings["rivals"][0], stops, told))  # type: ignore[typeddict-item]
+    findings.update(money_findings(study, solved, findings["rivals"][0], stops, told))  # type: ignore[typeddict-item]
     if study.plan.strata is not None:
         findings["strata"] = strata_findings(study, study.plan.strata, policy, progress)
     schedules = timetable(log.space)
@@ -183,8 +183,10 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
         "shares": shares(policy, log.cell_names),
         "weights": study.task.weights,
         "demands": solved.rows,
-        "gap": solved.gap,
-        "carried": carried(study.task, study.plan.report.level),
+        "gap": None if solved.held else solved.gap,
+        "carried": (
+            carried(study.task, study.plan.report.level) if (solved.choice >= 0).any() else None
+        ),
         "shipped": _shipped(study, solved),
         "groups": group_shares(
             log, study.judge, policy, task.expected, audited, task.start, solved.swaps
@@ -214,7 +216,7 @@ def own_models(study: Study, policy: Any, swaps: Swaps | None) -> list[dict[str,
     if study.shared is None:
         return []
     task, _ = make_task(study.plan, study.log, study.shared, study.fold)
-    shared = solve_folds(task)
+    shared = solve_folds(task, study.judge)
     by_shared = shared.shares(len(study.effects.candidates))
     amount = np.asarray(study.costs.amount)
     rows_of: list[dict[str, Any]] = []

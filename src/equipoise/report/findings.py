@@ -344,6 +344,9 @@ class MoneyFindings(TypedDict):
     total: Interval  # for all of them
     verdict: str  # of `report.verdict`
     stops: float | None  # the cost per head at which the next offer stops paying, by the model
+    held: int  # folds, of ``folds``, whose offers are not made since by the others they do not pay
+    folds: int
+    models: Interval | None  # the net worth of what models alone would offer, where some is held
 
 
 class Asked(TypedDict, total=False):

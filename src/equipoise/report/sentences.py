@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.core.strata import ALWAYS_BUYER, STRATA
-from equipoise.report.findings import Findings, GroupShare, Interval, Rival
+from equipoise.report.findings import Findings, GroupShare, Interval, MoneyFindings, Rival
 from equipoise.report.formatting import GLUE, MINUS
 from equipoise.report.formatting import money as money_of
 from equipoise.report.verdict import DO, DO_NOT, NOT_KNOWN
@@ -78,9 +78,9 @@ def _money(findings: Findings) -> list[str]:
     if money is None:
         return []
     said, net, total = money["verdict"], money["net"], money["total"]
-    if findings["rivals"][0]["treated"] == 0:
-        return [f"{said.capitalize()}: no offer is expected to bring what it costs."]
     unit = money_of(money["currency"])
+    if findings["rivals"][0]["treated"] == 0:
+        return [f"{said.capitalize()}: {_why_nobody(findings, money)}"]
 
     def amount(interval: Interval) -> str:
         value = [abs(interval[0]) if said == DO_NOT else interval[0], *interval[1:]]
@@ -93,6 +93,30 @@ def _money(findings: Findings) -> list[str]:
         f" ({unit.span(total)})."
     )
     return [sentence.replace(GLUE, " ").replace(MINUS, "-")]
+
+
+def _why_nobody(findings: Findings, money: MoneyFindings) -> str:
+    """Why nobody gets an offer."""
+    models, unit = money["models"], money_of(money["currency"])
+    if models is None:
+        return "no offer is expected to bring what it costs, so nobody gets one."
+    text = (
+        f"the offers that models expect to pay do not, on people they never saw: net of cost"
+        f" {unit.effect(models)} per head ({findings['level']:.0%} interval {unit.span(models)}),"
+        " so nobody gets one."
+    )
+    return text.replace(GLUE, " ").replace(MINUS, "-")
+
+
+def _held(findings: Findings) -> list[str]:
+    """Offers that are held back in some folds."""
+    money = findings.get("money")
+    if money is None or not 0 < money["held"] < money["folds"]:
+        return []
+    return [
+        f"In {money['held']} of {money['folds']} folds the offers are held back: by the other folds"
+        " they do not bring what they cost."
+    ]
 
 
 def _unweighed(findings: Findings) -> list[str]:
@@ -125,6 +149,7 @@ def risks(findings: Findings) -> list[str]:
         + _harm(findings)
         + _floors(findings)
         + _carried(findings)
+        + _held(findings)
         + _no_better(findings)
         + _uncertain(findings)
     )

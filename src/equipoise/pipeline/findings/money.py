@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from equipoise.pipeline.study.evaluator import one_hot
+from equipoise.pipeline.study.policy import Solved
 from equipoise.pipeline.study.study import Study
-from equipoise.report.findings import MoneyFindings, Rival
+from equipoise.pipeline.study.swaps import unknown_swaps
+from equipoise.report.findings import Interval, MoneyFindings, Rival
 from equipoise.report.verdict import NOT_KNOWN, verdict
 
 
 def money_findings(
-    study: Study, chosen: Rival, stops: float | None, told: bool = True
+    study: Study, solved: Solved, chosen: Rival, stops: float | None, told: bool = True
 ) -> Mapping[str, MoneyFindings]:
     """The key "money" of the findings; nothing where the objective is not in money.
 
@@ -18,6 +21,8 @@ def money_findings(
     ----------
     study : Study
         Whose objective counts.
+    solved : Solved
+        The chosen policy.
     chosen : Rival
         The chosen policy's value.
     stops : float or None
@@ -46,5 +51,17 @@ def money_findings(
             "total": [people * end for end in net],
             "verdict": verdict(net, chosen["treated"]) if told else NOT_KNOWN,
             "stops": stops,
+            "held": solved.held,
+            "folds": int(study.fold.max()) + 1,
+            "models": _by_models(study, solved),
         }
     }
+
+
+def _by_models(study: Study, solved: Solved) -> Interval | None:
+    """The net worth of what the models alone would offer, where it is held back in some folds."""
+    if solved.models is None or study.judge.money is None:
+        return None
+    policy = one_hot(solved.models, len(study.effects.candidates))
+    swaps = unknown_swaps(int(study.fold.max()) + 1, float((solved.models >= 0).mean()))
+    return study.judge.value(policy, swaps=swaps)[0][study.judge.money.name]

@@ -73,6 +73,11 @@ class Judge:
         gains = np.column_stack([gain, (policy * spend).sum(axis=1)])
         return gains if self.money is None else np.column_stack([gains, gains @ self.money.worth])
 
+    def net(self, policy: Floats) -> Floats:
+        """What each row adds to the net worth, weighted, (n,); where the objective is money."""
+        net: Floats = self.gains(policy)[:, -1]
+        return net if self.weight is None else net * self.weight
+
     def value(
         self, policy: Floats, rows: Ints | None = None, swaps: Swaps | None = None
     ) -> tuple[dict[str, Interval], Interval]:

@@ -75,7 +75,8 @@ class HonestPolicy(Displayed):
     demands : list of dict
         Each demand with its bound, its use and its price, per unit.
     gap : float
-        The share of the best objective that may be missing.
+        The share of the best objective that may be missing; NaN where the offers of some folds are
+        held back, since by the other folds they do not bring what they cost.
     shipped : dict of str to [value, low, high]
         The gains of ``policy`` alone, on units never seen.  Only the rows of its fold chose nothing
         for it, so they judge it alone, and the intervals are wider.
@@ -306,16 +307,16 @@ def honest_policy(
         )
         effects, model, swapped = fit.effects, fit.model, fit.swapped
     task, costs = make_policy_task(keys, log, effects, fold, currency, swapped=swapped)
-    solved = solve_folds(task)
-    shares = solved.shares(len(effects.candidates))
     probability = propensity_of(log) if propensity is None else propensity
     judged, checks = effects, []
     if learner is not None:
         learnt = learnt_propensity(log, fold, random_state)
         probability, judged = learnt.propensity, learnt.judged(log, effects)
         checks.append(learnt.check)
-    checks.append(rows_behind(log, probability, shares))
     judge = make_judge(log, judged, probability, costs, level, objective)
+    solved = solve_folds(task, judge)
+    shares = solved.shares(len(effects.candidates))
+    checks.append(rows_behind(log, probability, shares))
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     return HonestPolicy(

@@ -2,6 +2,8 @@
 
     for each fold f:   the demands, per head, are met on the rows of f with their out-of-fold
     effects; no outcome of f is used
+    pays               where the worth is net of cost, a fold makes its offers only if those of the
+    other folds are worth more than none, by their outcomes; else nobody gets one
     value              the pooled choices are judged by the outcomes of their rows (`Judge`)
     shipped            the model and the prices of one fold: it never saw the rows that its prices
     were found on, as it will not
@@ -44,7 +46,7 @@ from equipoise.pipeline.plan.constraints import (
 from equipoise.pipeline.plan.money import objective_of
 from equipoise.pipeline.plan.schema import PolicyPlan
 from equipoise.pipeline.study.cross_fit import SHIPPED, Swapped
-from equipoise.pipeline.study.evaluator import one_hot
+from equipoise.pipeline.study.evaluator import Judge, one_hot
 from equipoise.pipeline.study.swaps import Swaps, unknown_swaps
 from equipoise.report.findings import DemandRow, Interval
 
@@ -239,7 +241,8 @@ class Solved:
     rows : list of dict
         Every demand with its use and price, per unit.
     gap : float
-        The certificate: the share of the best objective that may be missing.
+        The certificate: the share of the best objective that may be missing; NaN where a fold's
+        offers are held back.
     policy : Policy
         The rule with its prices: of all units, or of those of the first fold, `SHIPPED`.
     ruled : array of int, shape (n,)
@@ -247,6 +250,11 @@ class Solved:
         units.
     swaps : Swaps or None
         How choices change with the folds that a rule was learnt from; None for one rule.
+    models : array of int, shape (n,), or None
+        The choices by the models alone, where they are held back in some folds since by the other
+        folds they do not pay.
+    held : int
+        In how many folds.
     """
 
     choice: Ints
@@ -256,6 +264,8 @@ class Solved:
     policy: Policy
     ruled: Ints
     swaps: Swaps | None = None
+    models: Ints | None = None
+    held: int = 0
 
     def shares(self, candidates: int) -> Floats:
         """The choices as probabilities, (n, 1 + k)."""
@@ -312,29 +322,70 @@ def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
     return rows
 
 
-def solve_folds(task: PolicyTask) -> Solved:
+def solve_folds(task: PolicyTask, judge: Judge | None = None) -> Solved:
     """Meet the demands within each fold, so that no unit's choice depends on its own outcome;
-    figures are pooled per head.
+    figures are pooled per head.   judge: where the worth is net of cost, it says whether a fold's
+    offers pay, by the rows of the other folds (`_paying`).
     """
-    n = len(task.fold)
+    n, folds = len(task.fold), task.folds()
+    models = [solve(task.take(rows)) for rows in folds]
+    parts = models if judge is None else _paying(task, folds, models, judge)
     choice, ruled = np.empty(n, np.int64), np.empty(n, np.int64)
     score = np.empty(n)
-    parts: list[tuple[int, Solved]] = []
-    for rows in task.folds():
-        part = solve(task.take(rows))
+    for rows, part in zip(folds, parts, strict=True):
         choice[rows], score[rows], ruled[rows] = part.choice, part.score, part.ruled
-        parts.append((len(rows), part))
-    gap = sum(size * part.gap for size, part in parts) / n
-    pooled = _pooled([size / n for size, _ in parts], [part.rows for _, part in parts])
+    sizes = [len(rows) / n for rows in folds]
+    pooled = _pooled(sizes, [part.rows for part in parts])
+    swaps = _swaps(task, [part.policy for part in parts], choice, ruled, pooled)
+    held = [part is not model for part, model in zip(parts, models, strict=True)]
     return Solved(
         choice,
         score,
         pooled,
-        gap,
-        parts[SHIPPED][1].policy,
+        sum(size * part.gap for size, part in zip(sizes, parts, strict=True)),
+        parts[SHIPPED].policy,
         ruled,
-        _swaps(task, [part.policy for _, part in parts], choice, ruled, pooled),
+        swaps,
+        _choices(folds, models) if any(held) else None,
+        sum(held),
     )
+
+
+def _choices(folds: list[Ints], parts: list[Solved]) -> Ints:
+    """The choices of all folds in the order of the log, (n,)."""
+    choice = np.empty(sum(map(len, folds)), np.int64)
+    for rows, part in zip(folds, parts, strict=True):
+        choice[rows] = part.choice
+    return choice
+
+
+def _paying(task: PolicyTask, folds: list[Ints], parts: list[Solved], judge: Judge) -> list[Solved]:
+    """What the folds do: what their models say, or nothing, whichever is worth more by the outcomes
+    of the rows of the other folds; no outcome of a fold's own rows is looked at.  Where demands
+    forbid that nobody gets an offer, it is what the models say.
+    """
+    if not task.cost_weight or judge.money is None or len(folds) < 2:
+        return parts
+    net = judge.net(one_hot(_choices(folds, parts), len(task.effects.candidates)))
+    paying = []
+    for rows, part in zip(folds, parts, strict=True):
+        free = all(demand.bound >= 0 for demand in part.policy.demands)
+        pays = net.sum() - net[rows].sum() > 0
+        offers = (part.choice >= 0).any() or (part.ruled >= 0).any()
+        paying.append(part if pays or not offers or not free else _nobody(task.take(rows), part))
+    return paying
+
+
+def _nobody(task: PolicyTask, part: Solved) -> Solved:
+    """The same fold with nobody treated, and the rule that says so."""
+    weights, prices = (0.0,) * len(part.policy.weights), (0.0,) * len(part.policy.prices)
+    policy = replace(part.policy, weights=weights, prices=prices, keep=0.0)
+    none = np.full(len(part.choice), -1, np.int64)
+    rows: list[DemandRow] = [
+        {**row, "used": 0.0, "price": 0.0, "binding": False} for row in part.rows
+    ]
+    score = task.rule(policy, np.arange(len(none))).score
+    return Solved(none, score, rows, float("nan"), policy, none)
 
 
 def _swaps(
