@@ -17,7 +17,7 @@ def test_findings_are_plain_json_and_more(ran):
     assert list(frame.columns) == ["policy", "metric", "value", "low", "high"]
     chosen = frame[frame["policy"] == "chosen"].set_index("metric")
     first = findings["rivals"][0]
-    for metric, interval in {**first["values"], "spend": first["spend"]}.items():
+    for metric, interval in {**first["values"], "cost": first["spend"]}.items():
         assert chosen.loc[metric, ["value", "low", "high"]].tolist() == interval
     assert len(frame) == len(findings["rivals"]) * len(chosen)
     assert len(findings.plot()) > 5
@@ -30,8 +30,8 @@ def test_findings_of_nothing_have_an_empty_frame():
     assert empty._repr_html_() == "<p>1 &lt; 2</p>"
 
 
-def test_a_metric_that_is_called_spend_stays_beside_the_money():
-    rival = {"policy": "chosen", "values": {"spend": [1.0, 0.0, 2.0]}, "spend": [5.0, 4.0, 6.0]}
+def test_a_metric_that_is_called_cost_stays_beside_the_money():
+    rival = {"policy": "chosen", "values": {"cost": [1.0, 0.0, 2.0]}, "spend": [5.0, 4.0, 6.0]}
     findings: Any = {"rivals": [rival]}
     values = values_of(findings)
-    assert values == {"chosen": {"spend": [1.0, 0.0, 2.0], "spend_": [5.0, 4.0, 6.0]}}
+    assert values == {"chosen": {"cost": [1.0, 0.0, 2.0], "cost_": [5.0, 4.0, 6.0]}}

@@ -65,7 +65,7 @@ def test_a_day_from_files_to_files(shipped, tmp_path, way):
     prices = paced["price"].to_numpy()
     assert all(len(set(prices[slot == s])) == 1 for s in np.unique(slot))
     assert (len(set(prices[np.isfinite(prices)])) == 1) == (way == "price")
-    assert "Spend against plan" in (tmp_path / "out" / "pacing.html").read_text()
+    assert "Budget used against plan" in (tmp_path / "out" / "pacing.html").read_text()
     again = pace(run, tmp_path / "requests.parquet", tmp_path / "out")
     assert {"folder": str(tmp_path / "out"), **again} == summary
 

@@ -127,7 +127,7 @@ def test_rivals_stand_beside_the_chosen_policy(ran):
         "nobody",
         "everybody: coupon-1",
         "everybody: coupon-2",
-        "random at equal spend",
+        "random at equal cost",
     ]
     policy, nobody, *_ = ran.findings["rivals"]
     assert nobody["values"]["conversion"] == [0, 0, 0]

@@ -217,8 +217,8 @@ def test_how_the_budget_is_carried_is_said_in_one_sentence():
         b.text.replace("\u00a0", " ") for b in policy(View(findings)).blocks if isinstance(b, Words)
     ]
     assert sentences == [
-        "At prices set without them, people spend 0.0421 USD per head; for a large new population, "
-        "the 95% interval of its spend is 0.0382 to 0.0460 per head."
+        "At prices set without them, offers cost 0.0421 USD per head; for a large new population, "
+        "the 95% interval of their cost is 0.0382 to 0.0460 per head."
     ]
     findings["policy"].pop("carried")  # type: ignore[misc]  # a run of an earlier version
     assert not [b for b in policy(View(findings)).blocks if isinstance(b, Words)]
@@ -230,21 +230,20 @@ def test_what_the_shipped_rule_is_worth_stands_in_one_sentence():
         b.text.replace("\u00a0", " ") for b in value(View(findings)).blocks if isinstance(b, Words)
     ]
     assert "By the 21,334 people whose outcomes had no part in it, the shipped rule gains" in said
-    assert "of new people, treats 42% and spends 0.042 USD" in said
+    assert "of new people, treats 42% and costs 0.042 USD" in said
     findings["policy"].pop("shipped")  # type: ignore[misc]  # a run of an earlier version
     assert not [b for b in value(View(findings)).blocks if isinstance(b, Words)]
 
 
-def test_whom_the_policy_beats_and_at_what_spend():
+def test_whom_the_policy_beats_and_at_what_cost():
     answer = value(View(arms_findings())).answer.replace("\u00a0", " ")
-    assert "beats \u201cnobody\u201d and \u201crandom at equal spend\u201d" in answer
+    assert "beats \u201cnobody\u201d and \u201crandom at equal cost\u201d" in answer
     assert (
         "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which spends 0.1 USD per"
         " head)" in answer
     )
     assert (
-        "falls short of \u201ceverybody: Mens E-Mail\u201d (which spends 0.1 USD per head)"
-        in answer
+        "falls short of \u201ceverybody: Mens E-Mail\u201d (which costs 0.1 USD per head)" in answer
     )
 
 
@@ -422,13 +421,13 @@ def test_every_missing_part_is_said_to_be_missing():
 
 def test_offers_stand_in_for_money_where_nothing_has_a_cost():
     page = render_report({**arms_findings(), "currency": ""})
-    assert "spend per head, offers" in page
+    assert "offers per head" in page
     assert "0.042 <small>offers" in page
 
 
 def test_what_has_a_cost_is_never_counted_in_offers():
     page = render_report({**arms_findings(), "currency": "units of cost"})
-    assert "spend per head, units of cost" in page
+    assert "cost per head, units of cost" in page
     assert "per unit of cost" in page
     assert "offers per head" not in page
 

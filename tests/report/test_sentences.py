@@ -24,7 +24,7 @@ def test_the_headline_tells_what_and_how_sure(findings):
         [0.4, 0.3, 0.5],
     )
     first, second, *_ = headline(findings)
-    assert first == "The policy makes an offer to 25% of people and spends 0.4 USD per head."
+    assert first == "The policy makes an offer to 25% of people and costs 0.4 USD per head."
     assert (
         second
         == "It changes “conversion” by +5 percentage points per head against none (95% interval +2"
@@ -37,7 +37,7 @@ def test_the_headline_tells_what_and_how_sure(findings):
 def test_a_policy_that_treats_nobody_claims_nothing(findings):
     findings["rivals"][0] |= {"treated": 0.0, "spend": [0.0, 0.0, 0.0]}
     first, second = headline(findings)
-    assert first == "The policy makes an offer to 0% of people and spends 0 USD per head."
+    assert first == "The policy makes an offer to 0% of people and costs 0 USD per head."
     assert second == "Nobody is treated (“none” for everybody), so no metric changes."
 
 
@@ -47,7 +47,7 @@ def test_a_winner_only_where_the_interval_excludes_0(findings):
     assert "2 percentage points more than the same offers given at random" in headline(findings)[-1]
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
     assert (
-        "at random at equal spend may do as well (difference: 95% interval -1 to +5)"
+        "at random at equal cost may do as well (difference: 95% interval -1 to +5)"
         in headline(findings)[-1]
     )
 
@@ -73,7 +73,7 @@ def test_more_spend_than_planned_is_said(findings):
 def test_a_budget_that_new_people_may_overspend_is_said(findings):
     findings["policy"]["carried"] = [0.4, 0.33, 0.47]
     sentence = (
-        "At fixed prices, one new population may spend up to 0.47 USD per head, where the budget is"
+        "At fixed prices, one new population may cost up to 0.47 USD per head, where the budget is"
         " 0.4; "
     )
     assert any(text.startswith(sentence) and "--hold" in text for text in risks(findings))

@@ -31,7 +31,7 @@ def pace(
     """Serve a day's requests in the order of their times, within the day's budget.
 
     The price begins with the one that ships and moves by [pacing] way: "resolve" solves it again on
-    the last two hours, "pi" steers it by how far the spend is off its plan, "price" leaves it. An
+    the last two hours, "pi" steers it by how far the use is off its plan, "price" leaves it. An
     offer that is expected to cost more than is left is not made, so the budget is never overspent,
     in expected cost. All other demands keep their shipped prices.
 

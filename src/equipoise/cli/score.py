@@ -9,7 +9,7 @@ import typer
 
 from equipoise.cli.source import AsJson
 
-HAIR = 1e-9  # of the budget: rounding, not spend
+HAIR = 1e-9  # of the budget: rounding, not cost
 
 
 def register(app: typer.Typer) -> None:
@@ -47,12 +47,12 @@ def score(
     """Assign units never seen by the policy of a run.
 
     Without --hold the policy's fixed prices decide, unit by unit and batch by batch.  The budget
-    per head then holds on average, and spend on one file may be above it (the report says by how
+    per head then holds on average, and the cost of one file may be above it (the report says by how
     much).  Use it where units arrive one after another, or where a unit's choice must not depend on
     who else is in the file.
 
     With --hold the demands (budget, caps, floors, parity) are met on the units of the file as a
-    whole, so the expected spend on them is never above the budget.  Use it where the file holds
+    whole, so their expected cost is never above the budget.  Use it where the file holds
     everybody that the money is for.
 
     Columns are read as the log had them: an id, a feature or a column of a demand that is missing
@@ -103,13 +103,13 @@ def score(
     ]
     if lacks:
         table(lacks, ["column", "lacks", "units"])
-    what = f"units{_spend(summary)}"
+    what = f"units{_cost(summary)}"
     if "requests" in summary:
         what = f"candidates of {summary['requests']:,} requests"
     typer.echo(f"{summary['units']:,} {what}, written to {out}")
 
 
-def _spend(summary: dict[str, Any]) -> str:
+def _cost(summary: dict[str, Any]) -> str:
     """What the units cost, against the budget if there is one; nothing where the artifact has no
     costs.
     """

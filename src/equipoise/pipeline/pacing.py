@@ -2,7 +2,7 @@
 
 pacer_of        the pure object of a policy and [pacing], which a service can hold as well
 paced.parquet   a row a request: time, price, choice, expected cost, spend so far
-pacing.html     spend against plan, and the price
+pacing.html     budget used against plan, and the price
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ def own_models(study: Study, policy: Any, swaps: Swaps | None) -> list[dict[str,
 
 def rivals(study: Study, policy: Any, swaps: Swaps | None = None) -> list[Rival]:
     """The chosen policy and what it is measured against: nobody, everybody under each candidate,
-    random at equal spend.
+    random at equal cost.
     """
     n, names, open_to = len(study.log), study.log.cell_names, study.task.eligible
     if open_to is not None:
@@ -253,7 +253,7 @@ def rivals(study: Study, policy: Any, swaps: Swaps | None = None) -> list[Rival]
     ]
     policies.append(
         (
-            "random at equal spend",
+            "random at equal cost",
             "random",
             random_at_equal_spend(policy, study.task.expected, eligible=open_to),
         )
@@ -315,11 +315,11 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
 
 
 def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:
-    """What each policy that was compared is worth, its spend beside its gains: as ``spend_`` where
+    """What each policy that was compared is worth, its cost beside its gains: as ``cost_`` where
     a metric has that name.
     """
     return {
-        row["policy"]: {**row["values"], free_name("spend", row["values"]): row["spend"]}
+        row["policy"]: {**row["values"], free_name("cost", row["values"]): row["spend"]}
         for row in findings["rivals"]
     }
 

@@ -178,11 +178,11 @@ def unit_of(metric: Mapping[str, str]) -> Unit:
 
 
 def one(currency: str) -> str:
-    """One unit of spend: ``USD``, ``unit of cost``, or ``offer`` where nothing has a cost."""
+    """One unit of cost: ``USD``, ``unit of cost``, or ``offer`` where nothing has a cost."""
     return currency.replace("units of", "unit of") or "offer"
 
 
 def money(currency: str) -> Unit:
-    """The unit of spend: a currency, or offers where nothing has a cost."""
+    """The unit of cost: a currency, or offers where nothing has a cost."""
     name = currency or "offers"
     return Unit(1.0, f"{GLUE}{name}", f"{GLUE}{name}", name)

@@ -10,8 +10,8 @@ from equipoise.report.verdict import DO, DO_NOT, NOT_KNOWN
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
-OVER = 1.05  # spend on new people that may come to so many times the budget is worth a word
-DEARER = 1.05  # a rival that spends so many times as much is no like for like
+OVER = 1.05  # a cost on new people that may come to so many times the budget is worth a word
+DEARER = 1.05  # a rival that costs so many times as much is no like for like
 GAP = 0.01  # a certificate above this is worth a word
 VERBS = {DO: "gains", DO_NOT: "loses", NOT_KNOWN: "may gain or lose:"}
 # checks without which no value is honest
@@ -160,9 +160,18 @@ def risks(findings: Findings) -> list[str]:
     return sentences + _small_arms(findings) + _gap(findings)
 
 
+def _metrics(findings: Findings) -> list[dict[str, str]]:
+    """The metrics, and behind them the net worth where the objective is money."""
+    money = findings.get("money")
+    if money is None:
+        return findings["metrics"]
+    net = {"name": money["metric"], "unit": money["currency"], "kind": "amount", "better": "higher"}
+    return [*findings["metrics"], net]
+
+
 def change(findings: Findings, metric: str, x: float, plus: bool = True) -> str:
     """A change of a metric in words: points for a 0/1 outcome, else its unit."""
-    about = next(m for m in findings["metrics"] if m["name"] == metric)
+    about = next(m for m in _metrics(findings) if m["name"] == metric)
     sign = "+" if plus else ""
     if about["kind"] == "binary":
         return f"{100 * x:{sign}.3g} percentage points"
@@ -181,7 +190,7 @@ def _what_it_does(findings: Findings, policy: Rival) -> str:
     offers = f"The policy makes an offer to {policy['treated']:.0%} of people"
     if not findings["currency"]:
         return f"{offers}."
-    return f"{offers} and spends {_number(policy['spend'][0])} {findings['currency']} per head."
+    return f"{offers} and costs {_number(policy['spend'][0])} {findings['currency']} per head."
 
 
 def _gain(findings: Findings, metric: str, gain: Interval) -> str:
@@ -194,7 +203,7 @@ def _gain(findings: Findings, metric: str, gain: Interval) -> str:
 
 
 def _against(findings: Findings) -> list[str]:
-    """How it compares with lots at equal spend; a winner is named only where the interval excludes
+    """How it compares with lots at equal cost; a winner is named only where the interval excludes
     0.
     """
     main, sentences = _main_metric(findings), []
@@ -206,10 +215,10 @@ def _against(findings: Findings) -> list[str]:
             span = _span(findings, main, lead)
             apart = (
                 f"On “{main}” that is {by} {more} than the same offers given at random at equal"
-                f" spend ({span})."
+                f" cost ({span})."
             )
             alike = (
-                f"On “{main}” the same offers given at random at equal spend may do as well"
+                f"On “{main}” the same offers given at random at equal cost may do as well"
                 f" (difference: {span})."
             )
             sentences.append(apart if _apart(lead) else alike)
@@ -246,27 +255,27 @@ def _assumptions(findings: Findings) -> list[str]:
 
 
 def _overspent(findings: Findings) -> list[str]:
-    """Spend is an outcome too: on held-out rows it may come out above the plan."""
-    spend = findings["rivals"][0]["spend"]
+    """The cost is an outcome too: on held-out rows it may come out above the plan."""
+    cost = findings["rivals"][0]["spend"]
     bounds = [row["bound"] for row in findings["policy"]["demands"] if row["kind"] == "budget"]
-    if not bounds or spend[1] <= bounds[0]:
+    if not bounds or cost[1] <= bounds[0]:
         return []
-    measured, bound = _number(spend[0]), _number(bounds[0])
+    measured, bound = _number(cost[0]), _number(bounds[0])
     return [
-        f"Spend measured on held-out rows, {measured} {findings['currency']} per head, is above the"
-        f" budget of {bound}."
+        f"The cost measured on held-out rows, {measured} {findings['currency']} per head, is above"
+        f" the budget of {bound}."
     ]
 
 
 def _carried(findings: Findings) -> list[str]:
-    """Fixed prices carry the budget on average only; one new population may spend more."""
-    spend = findings["policy"].get("carried")
+    """Fixed prices carry the budget on average only; one new population may cost more."""
+    cost = findings["policy"].get("carried")
     bounds = [row["bound"] for row in findings["policy"]["demands"] if row["kind"] == "budget"]
-    if spend is None or not bounds or spend[2] <= OVER * bounds[0]:
+    if cost is None or not bounds or cost[2] <= OVER * bounds[0]:
         return []
-    high, bound = f"{_number(spend[2])} {findings['currency'] or 'offers'}", _number(bounds[0])
+    high, bound = f"{_number(cost[2])} {findings['currency'] or 'offers'}", _number(bounds[0])
     lead = (
-        f"At fixed prices, one new population may spend up to {high} per head, where the budget is"
+        f"At fixed prices, one new population may cost up to {high} per head, where the budget is"
         f" {bound}"
     )
     return [f"{lead}; `equipoise score --hold` keeps the budget on the units of a file."]
@@ -276,7 +285,7 @@ def _harm(findings: Findings) -> list[str]:
     """Audited groups that lose on a metric; those that lose for sure come first."""
     sentences = []
     for group in findings["policy"]["groups"]:
-        for metric in findings["metrics"]:
+        for metric in _metrics(findings):
             sign = 1.0 if metric["better"] == "higher" else -1.0
             gain = group["values"][metric["name"]]
             if sign * gain[0] < 0 and group["shares"].get(findings["control"], 0.0) < 1:
@@ -316,7 +325,7 @@ def _floors(findings: Findings) -> list[str]:
 
 
 def _no_better(findings: Findings) -> list[str]:
-    """Simple policies that spend no more and that the chosen one does not surely beat on the metric
+    """Simple policies that cost no more and that the chosen one does not surely beat on the metric
     that matters most.
     """
     main, most = _main_metric(findings), DEARER * findings["rivals"][0]["spend"][0]
@@ -362,6 +371,8 @@ def _name(group: GroupShare) -> str:
 
 
 def _main_metric(findings: Findings) -> str:
+    if "money" in findings:
+        return findings["money"]["metric"]
     weights = findings["policy"]["weights"]
     return max(weights, key=lambda name: abs(weights[name]))
 

@@ -18,7 +18,8 @@ DEMANDS = {  # how a name of version 0.1.0 starts -> kind
     "cap on ": "cap",
     "parity of ": "parity",
 }
-RIVALS = {"chosen": "chosen", "nobody": "control", "random at equal spend": "random"}
+RIVALS = {"chosen": "chosen", "nobody": "control", "random at equal cost": "random"}
+RENAMED = {"random at equal spend": "random at equal cost"}  # since 0.3
 RULES = {
     "best offers by strata": "best",
     "best offers without the caps": "uncapped",
@@ -48,9 +49,11 @@ def upgrade(findings: Mapping[str, Any]) -> dict[str, Any]:
     >>> upgrade(old)["policy"]["demands"]
     [{'kind': 'floor', 'metric': 'plays', 'name': 'floor of plays'}]
     """
-    if _version(findings) >= KINDS_SINCE:
-        return dict(findings)
     current = dict(findings)
+    if "rivals" in current:
+        current["rivals"] = [_renamed(row) for row in current["rivals"]]
+    if _version(findings) >= KINDS_SINCE:
+        return current
     if current.get("kind") == "supply":
         return {"individual": current.get("way") == "forest", "today": TODAY, **current}
     if "policy" in current:
@@ -70,6 +73,12 @@ def _version(findings: Mapping[str, Any]) -> tuple[int, ...]:
     """Major and minor of the version that wrote the findings; that of today where none is said."""
     parts = str(findings.get("made", {}).get("version", "")).split(".")[:2]
     return tuple(int(part) for part in parts) if all(map(str.isdigit, parts)) else KINDS_SINCE
+
+
+def _renamed(rival: dict[str, Any]) -> dict[str, Any]:
+    """A rival by its name of today: "spend" is a metric's name, not that of a cost."""
+    now = RENAMED.get(str(rival["policy"]))
+    return rival if now is None else {**rival, "policy": now}
 
 
 def _demand(row: dict[str, Any]) -> dict[str, Any]:

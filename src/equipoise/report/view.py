@@ -40,14 +40,18 @@ class View:
             metric["name"] for metric in findings["metrics"] if metric.get("better") == "lower"
         }
         self.marks: dict[str, Mark] = marks_of(self.candidates)
-        self.spend = money(findings["currency"])
+        self.cost = money(findings["currency"])
+        self.money = findings.get("money")
+        if self.money is not None:
+            self.units[self.money["metric"]] = money(self.money["currency"])
         self.interval = f"{100 * findings['level']:g}% interval"
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the metrics, the main one first."""
+        """Names of the metrics, the main one first: the net worth, where the objective is money."""
         weights = self.findings["policy"]["weights"]
-        return sorted(self.units, key=lambda name: -abs(weights.get(name, 0.0)))
+        first = None if self.money is None else self.money["metric"]
+        return sorted(self.units, key=lambda n: (n != first, -abs(weights.get(n, 0.0))))
 
     @property
     def weighted(self) -> list[str]:
@@ -108,8 +112,8 @@ class View:
         unit = self.units[metric].axis
         return f"\u2190 better, {unit}" if metric in self.lower else f"{unit}, better \u2192"
 
-    def per_spend(self, price: float) -> str:
-        """A price in words: what one more unit of spend per head buys."""
+    def per_cost(self, price: float) -> str:
+        """A price in words: what one more unit of cost per head buys."""
         return (
             f"{self.price_unit()[1].effect([price, None, None])} per"
             f" {one(self.findings['currency'])}"
@@ -117,6 +121,8 @@ class View:
 
     def price_unit(self) -> tuple[str, Unit]:
         """What a price counts (the metric, or the weighted sum) and its unit."""
+        if self.money is not None:
+            return "worth", money(self.money["currency"])
         weights = self.findings["policy"]["weights"]
         if len(self.weighted) != 1:
             return "objective", Unit(1.0, "", "", "objective")
@@ -134,9 +140,21 @@ class View:
             f" ({unit.span(interval)})" if has_interval(interval) else ""
         )
 
-    def spent(self, amount: float) -> str:
-        """An amount of spend: ``0.75 USD``."""
-        return self.spend.of_level([amount, None, None])
+    @property
+    def cost_name(self) -> str:
+        """What the cost of offers is called: never what a metric is."""
+        name = "cost" if self.findings["currency"] else "offers"
+        return f"{name} of the policy" if name in self.units else name
+
+    @property
+    def cost_axis(self) -> str:
+        """The cost on an axis: ``cost per head, USD``, or ``offers per head``."""
+        unit = f", {self.cost.axis}" if self.findings["currency"] else ""
+        return f"{self.cost_name} per head{unit}"
+
+    def costs(self, amount: float) -> str:
+        """An amount of cost: ``0.75 USD``."""
+        return self.cost.of_level([amount, None, None])
 
 
 def shares_in_words(shares: dict[str, float], most: int = 4) -> str:
@@ -166,7 +184,7 @@ def gets_in_words(shares: dict[str, float], most: int = 4) -> str:
 
 
 def weights_in_words(weights: dict[str, float]) -> str:
-    """``1 x visit + 0.2 x spend``."""
+    """``1 x visit + 0.2 x sales``."""
     return (
         " + ".join(
             f"{number(weight)}{GLUE}\u00d7{GLUE}{name}"

@@ -357,10 +357,10 @@ def test_the_shares_of_any_names_sum_to_1(arms, metrics):
     assert result.plot() is not None
 
 
-def test_a_metric_that_is_called_spend_is_drawn_beside_the_money():
+def test_a_metric_that_is_called_cost_is_drawn_beside_the_money():
     g = np.random.default_rng(0)
-    rows = {"x": g.normal(size=80), "t": [0, 1] * 40, "spend": g.normal(size=80)}
-    log = read_log(rows, treatment="t", outcomes={"spend": "continuous"}, design="shares")
-    effects = Effects(np.ones((80, 1, 1)), np.zeros((80, 1)), ("1",), ("spend",))
+    rows = {"x": g.normal(size=80), "t": [0, 1] * 40, "cost": g.normal(size=80)}
+    log = read_log(rows, treatment="t", outcomes={"cost": "continuous"}, design="shares")
+    effects = Effects(np.ones((80, 1, 1)), np.zeros((80, 1)), ("1",), ("cost",))
     figure = honest_policy(log, effects=effects, offers=0.5).plot()
-    assert "spend_" in str(figure.to_dict())
+    assert "cost_" in str(figure.to_dict())

@@ -71,7 +71,7 @@ class HonestPolicy(Displayed):
         The gain over control per unit in each metric, in its unit, with its interval: of the
         procedure, the mean over folds of what each fold's rule is worth.
     spend : [value, low, high]
-        The spend per unit of the same.
+        The cost per unit of the same.
     demands : list of dict
         Each demand with its bound, its use and its price, per unit.
     gap : float
@@ -81,7 +81,7 @@ class HonestPolicy(Displayed):
         The gains of ``policy`` alone, on units never seen.  Only the rows of its fold chose nothing
         for it, so they judge it alone, and the intervals are wider.
     shipped_spend : [value, low, high]
-        Its spend per unit, judged alike.
+        Its cost per unit, judged alike.
     design : str
         How a design was taken that the log does not state, with the test of it; else "".
     untold : list of str
@@ -117,9 +117,9 @@ class HonestPolicy(Displayed):
         Returns
         -------
         pyarrow.Table
-            Columns ``what`` ("gain", "spend", "share" or "demand"; "shipped gain" and "shipped
-            spend" of the rule that ships), ``name``, ``value`` with ``low`` and ``high`` (of gains
-            and spends), and of demands ``bound``, ``price`` and ``binding``; what does not apply
+            Columns ``what`` ("gain", "cost", "share" or "demand"; "shipped gain" and "shipped
+            cost" of the rule that ships), ``name``, ``value`` with ``low`` and ``high`` (of gains
+            and costs), and of demands ``bound``, ``price`` and ``binding``; what does not apply
             is null.
         """
         rows: list[dict[str, Any]] = []
@@ -129,7 +129,7 @@ class HonestPolicy(Displayed):
                 {"what": f"{prefix}gain", "name": name, **_ends(interval)}
                 for name, interval in values.items()
             ]
-            rows.append({"what": f"{prefix}spend", "name": "spend", **_ends(spend)})
+            rows.append({"what": f"{prefix}cost", "name": "cost", **_ends(spend)})
         rows += [
             {"what": "share", "name": name, "value": share} for name, share in self.shares.items()
         ]
@@ -150,15 +150,15 @@ class HonestPolicy(Displayed):
         return self.to_table()
 
     def plot(self) -> Any:
-        """Draw the gains and the spend with their intervals, as the report would.
+        """Draw the gains and the cost with their intervals, as the report would.
 
         Returns
         -------
         plotly.graph_objects.Figure
-            A row per metric, and one for the spend.
+            A row per metric, and one for the cost.
         """
         return plot_intervals(
-            {**self.values, free_name("spend", self.values): self.spend}, "per unit"
+            {**self.values, free_name("cost", self.values): self.spend}, "per unit"
         )
 
     def __repr__(self) -> str:
@@ -175,9 +175,9 @@ class HonestPolicy(Displayed):
         parts = [f"{name} {share:.1%}" for name, share in self.shares.items() if share > 0]
         lines = [("shares", ", ".join(parts))]
         gains = [(f"gain in {name}", interval) for name, interval in self.values.items()]
-        gains += [("spend", self.spend)]
+        gains += [("cost", self.spend)]
         gains += [(f"shipped rule's gain in {name}", ends) for name, ends in self.shipped.items()]
-        gains += [("shipped rule's spend", self.shipped_spend)]
+        gains += [("shipped rule's cost", self.shipped_spend)]
         for label, (value, low, high) in gains:
             lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
         for demand in self.demands:
@@ -266,7 +266,7 @@ def honest_policy(
     Returns
     -------
     HonestPolicy
-        The rule with its prices, its value and spend with intervals, and the scorer.
+        The rule with its prices, its value and cost with intervals, and the scorer.
 
     Raises
     ------

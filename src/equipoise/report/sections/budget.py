@@ -12,6 +12,7 @@ from equipoise.report.plots import (
     LINE,
     OTHER,
     RIVAL,
+    add_line,
     add_points,
     curve,
     line_at,
@@ -31,7 +32,7 @@ def buys(view: View) -> Section:
     """5. What does a budget buy?"""
     points = sorted(view.findings["budget"], key=lambda point: real(point["spend"][0]))
     blocks: list[Block] = []
-    answer = "Fewer than two budgets were tried, so there is no curve of value against spend."
+    answer = "Fewer than two budgets were tried, so there is no curve of value against cost."
     if len(points) > 1:
         blocks.append(_budget_figure(view, points))
         answer = _price_in_words(view, points)
@@ -40,29 +41,52 @@ def buys(view: View) -> Section:
 
 
 def _near_chosen(view: View, points: list[BudgetPoint]) -> BudgetPoint:
-    """The point whose spend is nearest to the chosen policy's."""
-    spend = real(view.chosen["spend"][0]) if view.chosen else real(points[-1]["spend"][0])
-    return min(points, key=lambda point: abs(real(point["spend"][0]) - spend))
+    """The point whose cost is nearest to the chosen policy's."""
+    cost = real(view.chosen["spend"][0]) if view.chosen else real(points[-1]["spend"][0])
+    return min(points, key=lambda point: abs(real(point["spend"][0]) - cost))
+
+
+def _stop(view: View, points: list[BudgetPoint]) -> BudgetPoint | None:
+    """The point at which the next offer stops paying; None where worth and cost are not told in
+    one money.
+    """
+    stops = None if view.money is None else view.money["stops"]
+    if stops is None:
+        return None
+    return min(points, key=lambda point: abs(point["budget"] - stops))
+
+
+def _stop_in_words(view: View, stop: BudgetPoint) -> str:
+    money = one(view.findings["currency"])
+    if not stop["budget"] > 0:
+        return f"No offer pays: the first {money} of cost already brings less than one {money}."
+    return (
+        f"The next offer stops paying at a cost of {view.costs(stop['budget'])} per head: up to"
+        f" there one more {money} brings more than one {money}, beyond it less."
+    )
 
 
 def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
+    stop = _stop(view, points)
+    if stop is not None:
+        return _stop_in_words(view, stop)
     here = _near_chosen(view, points)
     price = real(here["price"])
     name, unit = view.price_unit()
     if not price > 0:
         return (
-            "At the chosen spend, more budget would buy nothing: another demand, or nobody left to"
+            "At the chosen cost, more budget would buy nothing: another demand, or nobody left to"
             " gain, holds it back."
         )
     kinds = {metric["name"]: metric["kind"] for metric in view.findings["metrics"]}
     if kinds.get(name) in ("binary", "count") and view.findings["currency"]:
-        cost = view.spent(abs(view.findings["policy"]["weights"][name]) / price)
+        cost = view.costs(abs(view.findings["policy"]["weights"][name]) / price)
         step = "one fewer" if name in view.lower else "one more"
         return (
-            f"At the chosen spend, {step} {name} costs {cost}: the price to compare with its worth."
+            f"At the chosen cost, {step} {name} costs {cost}: the price to compare with its worth."
         )
     return (
-        f"At the chosen spend, one more {one(view.findings['currency'])} buys"
+        f"At the chosen cost, one more {one(view.findings['currency'])} buys"
         f" {unit.effect([price, None, None])} of {name}."
     )
 
@@ -73,15 +97,15 @@ def _enough(view: View, points: list[BudgetPoint], metric: str) -> str:
         real(point["values"][metric][0]) if metric in point["values"] else 0.0 for point in points
     ]
     if not values[-1] > 0:
-        return f"How {metric} grows with spend"
+        return f"How {metric} grows with {view.cost_name}"
     first = next(i for i, value in enumerate(values) if value >= ENOUGH * values[-1])
-    spend, most = (
-        f"{view.spent(point['spend'][0])} per head" for point in (points[first], points[-1])
+    cost, most = (
+        f"{view.costs(point['spend'][0])} per head" for point in (points[first], points[-1])
     )
     if first == len(points) - 1:
         return f"More budget keeps buying more {metric}, up to {most}"
     return (
-        f"{spend} buys {share(values[first] / values[-1])} of the gain in {metric} that {most} buys"
+        f"{cost} buys {share(values[first] / values[-1])} of the gain in {metric} that {most} buys"
     )
 
 
@@ -92,30 +116,34 @@ def _budget_figure(view: View, points: list[BudgetPoint]) -> Figure:
         plots[0] = replace(plots[0], wide=True)
     plots.append(_price_plot(view, points))
     reading = (
-        f"The line is the gain per head over {view.control} for everybody, at each spend per head,"
-        f" with its {view.interval}; the star is the chosen policy, grey marks are simpler"
-        " policies: below the line they waste money."
+        f"The line is the gain per head over {view.control} for everybody, at each"
+        f" {view.cost_name} per head, with its {view.interval}; the star is the chosen policy, grey"
+        " marks are simpler policies: below the line they waste money."
     )
     keys = [
-        Key("line", LINE[0], "best policy at that spend"),
+        Key("line", LINE[0], f"best policy at that {view.cost_name}"),
         Key("band", LINE[0], view.interval),
         Key("star", CHOSEN[0], "chosen policy"),
         Key("circle", RIVAL[0], "simpler policies"),
     ]
+    stop = _stop(view, points)
     columns = [
         "budget per head",
-        "spend",
+        view.cost_name,
         "people treated",
         *metrics,
         f"price ({view.price_unit()[0]})",
     ]
+    if stop is not None:
+        keys.append(Key("dots", CHOSEN[0], "where the next offer stops paying"))
+        columns.append("the next offer")
     twin = Table(
         f"What each budget buys (gain per head, {view.interval} in brackets)",
         columns,
-        [_budget_row(view, p, metrics) for p in points],
+        [_budget_row(view, p, metrics, stop) for p in points],
     )
     return Figure(
-        _enough(view, points, metrics[0]) if metrics else "Value against spend",
+        _enough(view, points, metrics[0]) if metrics else f"Value against {view.cost_name}",
         reading,
         plots,
         twin,
@@ -123,30 +151,40 @@ def _budget_figure(view: View, points: list[BudgetPoint]) -> Figure:
     )
 
 
-def _budget_row(view: View, point: BudgetPoint, metrics: list[str]) -> list[str]:
+def _budget_row(
+    view: View, point: BudgetPoint, metrics: list[str], stop: BudgetPoint | None
+) -> list[str]:
     gains = [view.gain(name, point["values"][name]) for name in metrics]
     return [
-        view.spent(point["budget"]),
-        view.spent(point["spend"][0]),
+        view.costs(point["budget"]),
+        view.costs(point["spend"][0]),
         share(point["treated"]),
         *gains,
-        view.per_spend(point["price"]),
+        view.per_cost(point["price"]),
+        *([] if stop is None else [_next_offer(point, stop)]),
     ]
+
+
+def _next_offer(point: BudgetPoint, stop: BudgetPoint) -> str:
+    """Whether the next offer at a budget pays."""
+    if point is stop:
+        return "stops paying here"
+    return "pays" if point["budget"] < stop["budget"] else "does not pay"
 
 
 def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     unit = view.units[metric]
     intervals = [point["values"][metric] for point in points]
-    spend = [view.spend.scaled(point["spend"][0]) for point in points]
+    cost = [view.cost.scaled(point["spend"][0]) for point in points]
     hover = [
-        f"spend {view.spent(p['spend'][0])}: {view.gain(metric, i)}"
+        f"at {view.costs(p['spend'][0])}: {view.gain(metric, i)}"
         for p, i in zip(points, intervals, strict=True)
     ]
     ends = [i if has_interval(i) else [i[0], i[0], i[0]] for i in intervals]
     band = ([unit.scaled(i[1]) for i in ends], [unit.scaled(i[2]) for i in ends])
-    axes = (f"spend per head, {view.spend.axis}", f"gain per head, {unit.axis}")
+    axes = (view.cost_axis, f"gain per head, {unit.axis}")
     plot = curve(
-        spend,
+        cost,
         [unit.scaled(i[0]) for i in intervals],
         band,
         LINE,
@@ -155,6 +193,7 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
         metric,
         f"{metric}: " + "; ".join(hover),
     )
+    _mark_stop(view, plot, points)
     most = max(real(point["spend"][0]) for point in points)
     # for the name of a policy that stands at zero
     room = -ROOM_BELOW * max(real(i[0]) * unit.scale for i in intervals)
@@ -163,8 +202,8 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     for rival in rivals[1:] + rivals[:1]:
         mark, size = (CHOSEN, 16) if rival is view.chosen else (RIVAL, 8)
         value = rival["values"][metric]
-        spent = view.spent(rival["spend"][0])
-        words = f"<b>{plain(rival['policy'], 60)}</b><br>{view.gain(metric, value)} at {spent}"
+        costs = view.costs(rival["spend"][0])
+        words = f"<b>{plain(rival['policy'], 60)}</b><br>{view.gain(metric, value)} at {costs}"
         at = real(rival["spend"][0])
         add_points(plot, [at], [value], unit, mark, [words], size)
         if rival is not view.chosen:
@@ -172,17 +211,24 @@ def _value_plot(view: View, points: list[BudgetPoint], metric: str) -> Plot:
     return plot
 
 
+def _mark_stop(view: View, plot: Plot, points: list[BudgetPoint]) -> None:
+    """A line where the next offer stops paying."""
+    stop = _stop(view, points)
+    if stop is not None:
+        plot.spec["layout"]["shapes"].append(line_at(real(stop["spend"][0]), "dash", CHOSEN[0]))
+
+
 def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     name, unit = view.price_unit()
-    spend = [view.spend.scaled(point["spend"][0]) for point in points]
+    cost = [view.cost.scaled(point["spend"][0]) for point in points]
     price = [unit.scaled(point["price"]) for point in points]
-    hover = [f"at {view.spent(p['spend'][0])}: {view.per_spend(p['price'])}" for p in points]
+    hover = [f"at {view.costs(p['spend'][0])}: {view.per_cost(p['price'])}" for p in points]
     axes = (
-        f"spend per head, {view.spend.axis}",
+        view.cost_axis,
         f"{unit.axis} per {one(view.findings['currency'])}",
     )
     plot = curve(
-        spend,
+        cost,
         price,
         None,
         LINE,
@@ -193,6 +239,9 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
     )
     plot.spec["data"][-1]["mode"] = "lines+markers"
     plot.spec["layout"]["yaxis"]["rangemode"] = "tozero"
+    _mark_stop(view, plot, points)
+    if _stop(view, points) is not None:  # where one more of cost brings one
+        add_line(plot, [cost[0], cost[-1]], [1.0, 1.0])
     if view.chosen:
         plot.spec["layout"]["shapes"].append(
             line_at(real(view.chosen["spend"][0]), "dot", CHOSEN[0])
@@ -202,8 +251,8 @@ def _price_plot(view: View, points: list[BudgetPoint]) -> Plot:
 
 def _trade_off(view: View) -> Block:
     points = view.findings["tradeoff"]
-    if len(view.metrics) < 2:
-        only = view.metrics[0] if view.metrics else MISSING
+    if len(view.findings["metrics"]) < 2:
+        only = view.metrics[-1] if view.metrics else MISSING
         return Words(
             f"There is one metric, {only}, so there is no trade-off between metrics to draw.",
             quiet=True,

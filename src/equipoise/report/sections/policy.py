@@ -16,7 +16,7 @@ MOST_FEATURES = 15
 FEW = 30  # a smaller group is in the table, but a heading does not speak of it
 POINT = 0.01
 HAIR = 1e-3  # slack below this share of its bound is none
-DEARER = 1.05  # a rival that spends so many times what the chosen policy spends is no like for like
+DEARER = 1.05  # a rival that costs so many times what the chosen policy does is no like for like
 
 
 def policy(view: View) -> Section:
@@ -54,10 +54,10 @@ def _who_gets_what(view: View) -> Block:
     ]
     label = "; ".join(f"{name}: {shares_in_words(s, len(every))}" for name, s in bars)
     metrics = [m for m in view.metrics if all(m in g["values"] for g in summary["groups"])]
-    columns = ["group", "people", *every, "spend per head", *metrics]
+    columns = ["group", "people", *every, f"{view.cost_name} per head", *metrics]
     value = view.chosen
     whole = (
-        [view.spent(value["spend"][0]), *(view.gain(m, value["values"][m]) for m in metrics)]
+        [view.costs(value["spend"][0]), *(view.gain(m, value["values"][m]) for m in metrics)]
         if value
         else []
     )
@@ -98,7 +98,7 @@ def _start(view: View) -> list[Block]:
         f"{start['rows']:,} people are in their start, below {number(start['until'])} in"
         f" {start['column']}. In the objective each counts {number(start['factor'])} times on the"
         f" first day, and what is above once halves every {number(start['half_life_days'])} days:"
-        " they bid higher for the same budget. Values and spends here count everybody once."
+        " they bid higher for the same budget. Values and costs here count everybody once."
     )
     return [Words(text)]
 
@@ -108,7 +108,7 @@ def _own_models(view: View) -> list[Block]:
     groups = view.findings["policy"].get("own_models", [])
     if not groups:
         return []
-    columns = ["group", "people", "model", "treated", "mean amount", "spend per head"]
+    columns = ["group", "people", "model", "treated", "mean amount", f"{view.cost_name} per head"]
     rows = [
         [
             f"{group['column']}: {group['group']}",
@@ -116,7 +116,7 @@ def _own_models(view: View) -> list[Block]:
             "its own, chosen" if name == "own" else "shared, for comparison",
             share(group[name]["treated"]),
             number(group[name]["amount"]),
-            view.spent(group[name]["spend"]),
+            view.costs(group[name]["spend"]),
             *(view.gain(m, group[name]["values"][m]) for m in view.metrics),
         ]
         for group in groups
@@ -137,7 +137,7 @@ def _group_row(view: View, group: GroupShare, every: list[str], metrics: list[st
         f"{group['column']}: {group['group']}",
         f"{group['rows']:,}",
         *shares,
-        view.spent(group["spend"]),
+        view.costs(group["spend"]),
         *gains,
     ]
 
@@ -246,12 +246,12 @@ def _demands(view: View) -> Block:
 
 def _carried(view: View) -> list[Block]:
     """What the budget becomes on people who did not set the prices."""
-    spend = view.findings["policy"].get("carried")
-    if spend is None:
+    cost = view.findings["policy"].get("carried")
+    if cost is None:
         return []
     text = (
-        f"At prices set without them, people spend {view.spent(spend[0])} per head; for a large new"
-        f" population, the {view.interval} of its spend is {view.spend.span(spend, plus=False)} per"
+        f"At prices set without them, offers cost {view.costs(cost[0])} per head; for a large new"
+        f" population, the {view.interval} of their cost is {view.cost.span(cost, plus=False)} per"
         " head."
     )
     return [Words(text)]
@@ -312,11 +312,11 @@ def _victories(view: View, rivals: list[Rival]) -> str:
 
 
 def _named(view: View, rival: Rival) -> str:
-    """A rival's name in quotes, with its spend if that is more than the chosen policy's."""
-    spend = real(rival["spend"][0])
-    more = view.chosen is not None and spend > DEARER * real(view.chosen["spend"][0])
+    """A rival's name in quotes, with its cost if that is more than the chosen policy's."""
+    cost = real(rival["spend"][0])
+    more = view.chosen is not None and cost > DEARER * real(view.chosen["spend"][0])
     return f"\u201c{rival['policy']}\u201d" + (
-        f" (which spends {view.spent(spend)} per head)" if more else ""
+        f" (which costs {view.costs(cost)} per head)" if more else ""
     )
 
 
@@ -335,12 +335,12 @@ def _value_figure(view: View, rivals: list[Rival]) -> Figure:
         )
         for m in metrics
     ]
-    columns = ["policy", "people treated", "spend per head", *metrics]
+    columns = ["policy", "people treated", f"{view.cost_name} per head", *metrics]
     cells = [
         [
             r["policy"],
             share(r["treated"]),
-            view.spent(r["spend"][0]),
+            view.costs(r["spend"][0]),
             *(view.gain(m, r["values"][m]) for m in metrics),
         ]
         for r in rivals

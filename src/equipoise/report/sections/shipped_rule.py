@@ -22,7 +22,7 @@ def shipped_rule(view: View) -> list[Block]:
     text = (
         "The chosen policy is the mean of the folds' rules; one of these ships. By the"
         f" {shipped['rows']:,} people whose outcomes had no part in it, the shipped rule gains"
-        f" {listed(values)} per head of new people, treats {share(shipped['treated'])} and spends"
-        f" {view.spent(shipped['spend'][0])} ({view.spend.span(shipped['spend'], plus=False)})."
+        f" {listed(values)} per head of new people, treats {share(shipped['treated'])} and costs"
+        f" {view.costs(shipped['spend'][0])} ({view.cost.span(shipped['spend'], plus=False)})."
     )
     return [Words(text)]

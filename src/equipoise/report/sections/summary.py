@@ -26,8 +26,8 @@ PROVEN = 1e-9  # a gap below this is rounding
 
 
 def cards(view: View) -> list[Card]:
-    """Value gained, spend, share treated, certificate."""
-    return [_gained(view), *_spent(view), _treated(view), _certificate(view)]
+    """Value gained, cost, share treated, certificate."""
+    return [_gained(view), *_cost_card(view), _treated(view), _certificate(view)]
 
 
 def _gained(view: View) -> Card:
@@ -43,19 +43,27 @@ def _gained(view: View) -> Card:
     (name, first), rest = values[0], values[1:]
     unit = view.units[name]
     notes = [f"{view.interval} {unit.span(first)}"] if has_interval(first) else []
+    if view.money is not None and name == view.money["metric"]:
+        total = view.money["total"]
+        notes.append(f"{unit.effect(total)} ({unit.span(total)}) for {view.money['people']:,}")
     if unit.level == "%":
         notes.append(f"{number(PEOPLE * real(first[0]), 0, plus=True)} for every {PEOPLE:,} people")
     notes += [f"{view.units[m].effect(i)} {m} ({view.units[m].span(i)})" for m, i in rest]
-    return Card(f"Gain in {name} per head", unit.bare(first), unit.change.strip(), notes)
+    label = f"Gain in {name} per head"
+    if view.money is not None and name == view.money["metric"]:
+        said = view.money["verdict"].capitalize()
+        label = f"{said}: {'net of cost' if view.money['costs'] else 'money'} per head"
+    return Card(label, unit.bare(first), unit.change.strip(), notes)
 
 
-def _spent(view: View) -> list[Card]:
+def _cost_card(view: View) -> list[Card]:
     if view.chosen is None:
         return []
-    spend = view.chosen["spend"]
+    cost = view.chosen["spend"]
     binding = [row["name"] for row in view.findings["policy"]["demands"] if row["binding"]]
     notes = [f"held back by: {', '.join(binding)}"] if binding else ["no demand holds it back"]
-    return [Card("Spend per head", number(spend[0]), view.spend.axis, notes)]
+    label = f"{view.cost_name.capitalize()} per head"
+    return [Card(label, number(cost[0]), view.cost.axis, notes)]
 
 
 def _treated(view: View) -> Card:
