@@ -53,4 +53,6 @@ def allocate(
         table(
             summary["demands"], ["name", "bound", "used", "price", "binding"], "Demands, per head"
         )
-    typer.echo(f"gap {summary['gap']:.2g}; written to {out}")
+    for caution in summary["cautions"]:
+        typer.echo(f"Caution: {caution}")
+    typer.echo(f"objective {summary['objective']}; gap {summary['gap']:.2g}; written to {out}")

@@ -18,6 +18,7 @@ from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.evaluate import effects_of
 from equipoise.pipeline.findings.profile import shares
 from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.plan.money import cost_checks, objective_of
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.policy import solve_folds
 from equipoise.pipeline.study.population import population_of
@@ -43,6 +44,8 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
         (folder / POLICY_PART).write_text(
             json.dumps(solved.policy.to_json(), indent=1) + "\n", encoding="utf-8"
         )
+    objective = objective_of(plan.policy, log, plan.report.currency)
+    checks = cost_checks(plan.policy, objective)
     share_of = shares(solved.shares(len(log.cell_names) - 1), log.cell_names)
     return {
         "folder": str(out),
@@ -50,4 +53,6 @@ def allocate_plan(plan: Plan, effects: Path, out: Path) -> dict[str, Any]:
         "shares": share_of,
         "demands": solved.rows,
         "gap": solved.gap,
+        "objective": objective.in_words(),
+        "cautions": [check["summary"] for check in checks if check["status"] == "warn"],
     }
