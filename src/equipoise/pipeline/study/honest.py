@@ -288,7 +288,7 @@ def honest_policy(
     10
     """
     keys = _keys(policy)
-    objective = _objective(keys, log, currency)
+    objective = objective_of(keys, log, currency)
     effects, estimator = _effects_or_estimator(effects, estimator)
     if propensity is not None:
         _same_closed(log, propensity)
@@ -319,6 +319,7 @@ def honest_policy(
     checks.append(rows_behind(log, probability, shares))
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
+    _warn_of_cost(keys, objective)
     return HonestPolicy(
         policy=solved.policy,
         scorer=None
@@ -337,13 +338,11 @@ def honest_policy(
     )
 
 
-def _objective(keys: PolicyPlan, log: Log, currency: str) -> Objective:
-    """What the policy is for, with a warning where nothing weighs the cost."""
-    objective = objective_of(keys, log, currency)
+def _warn_of_cost(keys: PolicyPlan, objective: Objective) -> None:
+    """Tell a cost that nothing weighs."""
     for check in cost_checks(keys, objective):
         if check["status"] == "warn":
-            warnings.warn(check["summary"], CostWarning, stacklevel=3)
-    return objective
+            warnings.warn(check["summary"], CostWarning, stacklevel=4)
 
 
 def _same_closed(log: Log, propensity: Floats) -> None:
