@@ -135,7 +135,7 @@ def renamed(part: Any, name: str = "spend", new: str = "basket") -> Any:
         return [renamed(inner, name, new) for inner in part]
     if not isinstance(part, dict):
         return part
-    result = {}
+    result: dict[str, Any] = {}
     for key, inner in part.items():
         if key in CONTAINERS:
             result[key] = {new if own == name else own: x for own, x in inner.items()}
