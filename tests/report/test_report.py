@@ -239,7 +239,7 @@ def test_whom_the_policy_beats_and_at_what_cost():
     answer = value(View(arms_findings())).answer.replace("\u00a0", " ")
     assert "beats \u201cnobody\u201d and \u201crandom at equal cost\u201d" in answer
     assert (
-        "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which spends 0.1 USD per"
+        "is not told apart from \u201ceverybody: Womens E-Mail\u201d (which costs 0.1 USD per"
         " head)" in answer
     )
     assert (
