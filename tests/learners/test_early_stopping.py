@@ -105,6 +105,17 @@ def test_what_is_learnt_from_all_rows_is_the_mean_of_folds():
     np.testing.assert_allclose(booster.predict(table.X), mean, rtol=1e-12, atol=1e-13)
 
 
+def test_targets_of_one_partition_share_its_binned_rows():
+    table, _, y, fold = world(n=200)
+    rows = Rows(table, np.arange(100))
+    folds = rows.folds(fold[:100])
+    assert rows.folds(fold[:100] + 3) is folds is not rows.folds(fold[100:])
+    again, alone = (
+        EARLY.learn(part, y[:100], None, fold[:100]) for part in (rows, Rows(table, rows.index))
+    )
+    assert again.text == alone.text
+
+
 def test_no_fold_is_predicted_by_trees_that_saw_it():
     table, _, y, fold = world(noise=1.0)
     other = y.copy()

@@ -72,6 +72,7 @@ class Rows:
     table: Table
     index: Ints | None  # None: all rows
     _subsets: dict[tuple[int, int], lightgbm.Dataset] = field(default_factory=dict)
+    _folds: dict[bytes, Folds] = field(default_factory=dict)
 
     def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
         """LightGBM's binned copy of these rows."""
@@ -88,6 +89,14 @@ class Rows:
     def of(self, column: Any) -> Any:
         """The part of a column (n,) or matrix (n, ...) that stands in these rows."""
         return column if self.index is None else column[self.index]
+
+    def folds(self, fold: Ints) -> Folds:
+        """These rows without each fold in turn, made once.   fold: (rows,)."""
+        labels, fold = np.unique(fold, return_inverse=True)
+        key = fold.astype(np.int16).tobytes()
+        if key not in self._folds:
+            self._folds[key] = Folds(self, fold, len(labels))
+        return self._folds[key]
 
     def without(self, left_out: Bools) -> tuple[Rows, Rows]:
         """These rows without some of them, and those.   left_out: (rows,)."""
@@ -312,8 +321,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             return Trees(booster.model_to_string())
         if fold is None or len(np.unique(fold)) == 1:
             fold = fold_ids(len(target), FOLDS, seed)
-        labels, fold = np.unique(fold, return_inverse=True)
-        return mean_of(self.learn_folds(Folds(rows, fold, len(labels)), target, weight))
+        return mean_of(self._grown(rows.folds(fold), target, weight))
 
     def learn_folds(self, folds: Folds, target: Floats, weight: Floats | None) -> list[Trees]:
         """Learn a target of some rows of a table without each fold of them in turn.
@@ -337,15 +345,22 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         InputError
             An argument of the model is too small, or no number.
         """
+        if self.early_stopping_rounds:
+            return [Trees(text) for text in self._grown(folds, target, weight)]
+        return [
+            self.learn(inside, target[~mask], None if weight is None else weight[~mask])
+            for inside, mask in zip(folds.inside, folds.left_out, strict=True)
+        ]
+
+    def _grown(self, folds: Folds, target: Floats, weight: Floats | None) -> list[str]:
+        """The texts of what is grown in all folds at once."""
+        self.check()
         parts = [
             (inside, outside, mask, None if weight is None else weight[~mask])
             for inside, outside, mask in zip(
                 folds.inside, folds.outside, folds.left_out, strict=True
             )
         ]
-        if not self.early_stopping_rounds:
-            return [self.learn(inside, target[~mask], w) for inside, _, mask, w in parts]
-        self.check()
         boosters = [self._booster(inside, target[~mask], w) for inside, _, mask, w in parts]
         mass = [(mask if weight is None else weight[mask]).sum() for mask in folds.left_out]
         for booster, (_, outside, mask, _) in zip(boosters, parts, strict=True):
@@ -355,7 +370,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
                 )
                 booster.add_valid(data, "left out")
         trees = grow_together(boosters, mass, self.n_estimators, self.early_stopping_rounds)
-        return [Trees(booster.model_to_string(num_iteration=trees)) for booster in boosters]
+        return [booster.model_to_string(num_iteration=trees) for booster in boosters]
 
     def _labelled(self, rows: Rows, target: Floats, weight: Floats | None) -> lightgbm.Dataset:
         """LightGBM's copy of rows, with what is predicted."""

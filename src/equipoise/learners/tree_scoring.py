@@ -237,25 +237,24 @@ class Trees:
         return mask, values
 
 
-def mean_of(models: Sequence[Trees]) -> Trees:
-    """The mean of several ensembles as one: all of their trees, each worth its part.
+def mean_of(texts: Sequence[str]) -> Trees:
+    """The mean of several ensembles, by their texts, as one: all of their trees, each worth its
+    part.
 
     >>> tree = "Tree=0\\nnum_leaves=1\\nleaf_value={}\\n\\n\\nend of trees\\n"
-    >>> both = mean_of([Trees(tree.format(3)), Trees(tree.format(5))])
-    >>> both.predict(np.zeros((1, 1))).tolist()
+    >>> mean_of([tree.format(3), tree.format(5)]).predict(np.zeros((1, 1))).tolist()
     [4.0]
     """
     blocks: list[str] = []
-    for model in models:
-        body = model.text.split("\nend of trees")[0]
-        for block in re.split(r"^Tree=\d+\n", body, flags=re.MULTILINE)[1:]:
-            lines = [_shared(line, len(models)) for line in block.strip("\n").split("\n")]
+    for text in texts:
+        for block in f"\n{text}".split("\nend of trees")[0].split("\nTree=")[1:]:
+            lines = [_shared(line, len(texts)) for line in block.strip("\n").split("\n")[1:]]
             blocks.append("\n".join([f"Tree={len(blocks)}", *lines, "", "", ""]))
-    head = re.split(r"^Tree=\d+\n", models[0].text, flags=re.MULTILINE)[0]
+    head = f"\n{texts[0]}".split("\nTree=")[0][1:]
     sizes = "tree_sizes=" + " ".join(str(len(block)) for block in blocks)
     head = re.sub(r"^tree_sizes=.*$", sizes, head, flags=re.MULTILINE)
-    tail = models[0].text.split("\nend of trees", 1)[1]
-    return Trees(head + "".join(blocks) + "end of trees" + tail)
+    tail = texts[0].split("\nend of trees", 1)[1]
+    return Trees((head and head + "\n") + "".join(blocks) + "end of trees" + tail)
 
 
 def _shared(line: str, models: int) -> str:

@@ -71,6 +71,13 @@ def test_finds_the_truth_and_beats_the_t_learner_with_few_treated(experiment, pe
     assert pehe(x, world) < 0.85 * pehe(t, world)  # at most 0.71
 
 
+def test_default_models_go_by_the_rows_of_their_own_cell():
+    few, some, many = (XLearner()._models(rows) for rows in (1_000, 20_000, 60_000))
+    assert [model.num_leaves for model in (*few, *some, *many)] == [4, 4, 16, 8, 31, 16]
+    assert few[0].learning_rate < some[1].learning_rate < some[0].learning_rate
+    assert XLearner(LINE, LINE)._models(60_000) == (LINE, LINE)
+
+
 def test_a_swapped_propensity_is_seen(experiment, pehe):
     world = unequal(experiment)
     # few leaves for the 200 treated, many for the control

@@ -38,20 +38,28 @@ from equipoise.estimators.design import effect_table
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
+    MANY,
     BoostedTrees,
     Rows,
     Table,
     base_models,
+    default_effect,
+    default_outcome,
     effect_models,
     predict_all,
 )
 from equipoise.learners.crossfit import learn_each
-from equipoise.learners.early_stopping import FOLDS
 from equipoise.learners.propensity import LearntPropensity
 
 PROPENSITY_FOLDS = 3  # of a propensity that is learnt
-# of g, which has no noise where the propensity is known
-MIX = BoostedTrees(n_estimators=50, learning_rate=0.2, num_leaves=16)
+FOLDS, FOLDS_OF_MANY = 4, 3  # of early stopping, in a cell of some rows and of many
+# the mean of four models of 3/4 of the rows bears long steps: from so many rows a cell, where time
+# counts, of levels and of effects; settings were chosen on simulators with known effects
+ENOUGH = 7_000
+LONG = {"min_child_samples": 60, "early_stopping_rounds": 7}
+LEVEL, EFFECT = LONG | {"learning_rate": 0.4}, LONG | {"learning_rate": 0.3}
+# of g, which has no noise where the propensity is known, so that some rows tell it
+MIX, MIX_ROWS = BoostedTrees(n_estimators=20, learning_rate=0.3, num_leaves=16), 20_000
 SAME = 1e-9  # propensities that differ by less are one
 
 
@@ -107,23 +115,23 @@ class XLearner(EffectEstimator):
 
     def _learn(self, data: Sample) -> None:
         table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
-        outcome, effect = base_models(self.outcome_model, self.effect_model, table, cells)
+        base_models(self.outcome_model, self.effect_model, table, cells)  # checked
         cell = finite_cells(self.space_, data, least=2)
         self.modifiers_, of_effect = effect_table(self.modifiers, table)
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
         some = rows if of_effect is table else [Rows(of_effect, part.index) for part in rows]
-        fold = self._folds(data, cell, FOLDS)
-        folds = [part.of(fold) for part in rows]
+        folds = self._stopping_folds(data, cell, rows)
         weights = [None if data.weight is None else part.of(data.weight) for part in rows]
 
         def regress(model: Any, a: int, target: Floats, parts: list[Rows] = rows) -> Any:
             return learn_each(model, parts[a], target, weights[a], self.random_state, folds[a])
 
+        models = [self._models(len(part.of(cell))) for part in rows]
         effects = [
-            effect_models(effect, part.of(data.y), part.of(cell), (a,))
+            effect_models(models[a][1], part.of(data.y), part.of(cell), (a,))
             for a, part in enumerate(rows)
         ]
-        levels = [regress(outcome, a, rows[a].of(data.y)) for a in range(cells)]
+        levels = [regress(models[a][0], a, rows[a].of(data.y)) for a in range(cells)]
         self.levels_ = levels[0]
         self.treated_, self.control_ = [], []
         for a in range(1, cells):
@@ -144,7 +152,27 @@ class XLearner(EffectEstimator):
         self.propensity_, self.mixes_ = learner if of_effect is table else None, []
         if self.propensity_ is None and (np.ptp(e, axis=0) > SAME).any():
             # new units bring no propensity, so that what it makes is learnt
-            self.mixes_ = learn_each(MIX, Rows(of_effect, None), _mix(e), data.weight)
+            asked = Rows(of_effect, np.arange(0, len(data), max(1, len(data) // MIX_ROWS)))
+            weight = None if data.weight is None else asked.of(data.weight)
+            self.mixes_ = learn_each(MIX, asked, asked.of(_mix(e)), weight)
+
+    def _models(self, rows: int) -> tuple[Any, Any]:
+        """The models of the level and of the effect of a cell of so many rows."""
+        outcome, effect = default_outcome(rows), default_effect(rows)
+        if rows >= ENOUGH:
+            outcome.set_params(**LEVEL)
+            effect.set_params(**EFFECT, num_leaves=16 if rows >= MANY else 8)
+        return (
+            outcome if self.outcome_model is None else self.outcome_model,
+            effect if self.effect_model is None else self.effect_model,
+        )
+
+    def _stopping_folds(self, data: Sample, cell: Ints, rows: list[Rows]) -> list[Ints]:
+        """The folds of early stopping of each cell's rows."""
+        split = {k: self._folds(data, cell, k) for k in (FOLDS, FOLDS_OF_MANY)}
+        return [
+            part.of(split[FOLDS_OF_MANY if len(part.of(cell)) >= MANY else FOLDS]) for part in rows
+        ]
 
     def _folds(self, data: Sample, cell: Ints, folds: int) -> Ints:
         """The fold of each row, (n,)."""
