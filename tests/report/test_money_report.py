@@ -115,6 +115,7 @@ def test_where_the_next_offer_stops_paying_is_told_drawn_and_in_the_table():
         lines = [shape["line"].get("dash") for shape in plot.spec["layout"]["shapes"]]
         assert "dash" in lines
     assert figure.plots[0].name == "net"
+    assert figure.title.startswith("Offers pay up to a cost of")
     nothing = buys(View(with_money([0.0] * 3, stops=0.0)))
     assert nothing.answer.startswith("No offer pays")
     plain = buys(View(arms_findings()))

@@ -27,11 +27,24 @@ def test_the_headline_tells_what_and_how_sure(findings):
     assert first == "The policy makes an offer to 25% of people and costs 0.4 USD per head."
     assert (
         second
-        == "It changes “conversion” by +5 percentage points per head against none (95% interval +2"
-        " to +8)."
+        == "It changes “conversion” by +5.0 percentage points per head against none (95% interval"
+        " +2.0 to +8.0)."
     )
     policy["values"]["conversion"] = [0.05, -0.02, 0.12]
     assert "chance alone" in headline(findings)[1]
+
+
+def test_numbers_are_written_as_people_write_them(findings):
+    """No powers of ten, thousands with commas, as many digits as the interval supports."""
+    findings["metrics"] = [{**m, "kind": "amount", "unit": "USD"} for m in findings["metrics"]]
+    policy = findings["rivals"][0]
+    policy["values"] = dict.fromkeys(policy["values"], [2160.4, 1234.5, 3086.3])
+    policy["spend"] = [12_345.6, 1.0, 2e5]
+    first, second, *_ = headline(findings)
+    assert "costs 12,346 USD per head" in first
+    assert "by +2,160 USD per head" in second
+    assert "(95% interval +1,234 to +3,086)" in second
+    assert not any("e+" in sentence for sentence in [*headline(findings), *risks(findings)])
 
 
 def test_a_policy_that_treats_nobody_claims_nothing(findings):
@@ -44,10 +57,12 @@ def test_a_policy_that_treats_nobody_claims_nothing(findings):
 def test_a_winner_only_where_the_interval_excludes_0(findings):
     lot = findings["rivals"][-1]
     lot["against_chosen"]["conversion"] = [0.02, 0.01, 0.03]
-    assert "2 percentage points more than the same offers given at random" in headline(findings)[-1]
+    assert (
+        "2.00 percentage points more than the same offers given at random" in headline(findings)[-1]
+    )
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
     assert (
-        "at random at equal cost may do as well (difference: 95% interval -1 to +5)"
+        "at random at equal cost may do as well (difference: 95% interval -1.0 to +5.0)"
         in headline(findings)[-1]
     )
 
@@ -58,7 +73,7 @@ def test_failed_checks_and_harm_come_first(findings):
     group["values"]["conversion"] = [-0.05, -0.08, -0.02]
     first, second, *_ = risks(findings)
     assert "Arms are lopsided." in first
-    assert "loses on “conversion”: -5 percentage points" in second
+    assert "loses on “conversion”: -5.0 percentage points" in second
     group["values"]["conversion"] = [-0.05, -0.12, 0.02]
     assert any("may lose on “conversion”" in text for text in risks(findings))
 

@@ -43,9 +43,13 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str 
 
 
 def interval(value: Sequence[float], unit: str = "") -> str:
-    """``0.123 [0.1, 0.15] USD``."""
-    middle, low, high = value
-    return f"{middle:.4g} [{low:.4g}, {high:.4g}] {unit}".rstrip()
+    """``0.123 [0.098, 0.148] USD``: as many digits as the interval supports."""
+    from equipoise.report.formatting import GLUE, MINUS, Unit
+
+    shown = Unit(1.0, "", "", "")
+    low, _, high = shown.span(value, plus=False).partition(" to ")
+    text = f"{shown.bare(value, plus=False)} [{low}, {high}] {unit}" if high else f"{value[0]:.4g}"
+    return text.replace(GLUE, " ").replace(MINUS, "-").rstrip()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equipoise.core.strata import ALWAYS_BUYER, STRATA
 from equipoise.report.findings import Findings, GroupShare, Interval, MoneyFindings, Rival
-from equipoise.report.formatting import GLUE, MINUS
+from equipoise.report.formatting import GLUE, MINUS, number, unit_of
 from equipoise.report.formatting import money as money_of
 from equipoise.report.verdict import DO, DO_NOT, NOT_KNOWN
 
@@ -92,7 +92,7 @@ def _money(findings: Findings) -> list[str]:
         f" {unit.span(net)}), {amount(total)} in all for {money['people']:,} people"
         f" ({unit.span(total)})."
     )
-    return [sentence.replace(GLUE, " ").replace(MINUS, "-")]
+    return [_plainly(sentence)]
 
 
 def _why_nobody(findings: Findings, money: MoneyFindings) -> str:
@@ -105,7 +105,7 @@ def _why_nobody(findings: Findings, money: MoneyFindings) -> str:
         f" {unit.effect(models)} per head ({findings['level']:.0%} interval {unit.span(models)}),"
         " so nobody gets one."
     )
-    return text.replace(GLUE, " ").replace(MINUS, "-")
+    return _plainly(text)
 
 
 def _held(findings: Findings) -> list[str]:
@@ -169,21 +169,24 @@ def _metrics(findings: Findings) -> list[dict[str, str]]:
     return [*findings["metrics"], net]
 
 
-def change(findings: Findings, metric: str, x: float, plus: bool = True) -> str:
-    """A change of a metric in words: points for a 0/1 outcome, else its unit."""
+def change(findings: Findings, metric: str, interval: Interval, plus: bool = True) -> str:
+    """A change of a metric in words, in as many digits as its interval supports: points for a 0/1
+    outcome, else its unit.
+    """
     about = next(m for m in _metrics(findings) if m["name"] == metric)
-    sign = "+" if plus else ""
-    if about["kind"] == "binary":
-        return f"{100 * x:{sign}.3g} percentage points"
-    return f"{x:{sign}.3g} {about['unit']}".rstrip()
+    unit = unit_of(about)
+    behind = "percentage points" if about["kind"] == "binary" else about["unit"]
+    return f"{_plainly(unit.bare(interval, plus))} {behind}".rstrip()
 
 
 def _span(findings: Findings, metric: str, interval: Interval) -> str:
-    binary = any(m["name"] == metric and m["kind"] == "binary" for m in findings["metrics"])
-    scale = 100 if binary else 1
-    return (
-        f"{findings['level']:.0%} interval {scale * interval[1]:+.3g} to {scale * interval[2]:+.3g}"
-    )
+    unit = unit_of(next(m for m in _metrics(findings) if m["name"] == metric))
+    return f"{findings['level']:.0%} interval {_plainly(unit.span(interval))}"
+
+
+def _plainly(text: str) -> str:
+    """A text as terminals show it: plain spaces and minus signs."""
+    return text.replace(GLUE, " ").replace(MINUS, "-")
 
 
 def _what_it_does(findings: Findings, policy: Rival) -> str:
@@ -195,7 +198,7 @@ def _what_it_does(findings: Findings, policy: Rival) -> str:
 
 def _gain(findings: Findings, metric: str, gain: Interval) -> str:
     doubt = "" if _apart(gain) else "; chance alone could make that"
-    by = change(findings, metric, gain[0])
+    by = change(findings, metric, gain)
     return (
         f"It changes “{metric}” by {by} per head against {findings['control']}"
         f" ({_span(findings, metric, gain)}){doubt}."
@@ -210,7 +213,7 @@ def _against(findings: Findings) -> list[str]:
     for rival in findings["rivals"][1:]:
         if rival["kind"] == "random":
             lead = rival["against_chosen"][main]
-            by = change(findings, main, abs(lead[0]), plus=False)
+            by = change(findings, main, [abs(lead[0]), *lead[1:]], plus=False)
             more = "more" if lead[0] > 0 else "less"
             span = _span(findings, main, lead)
             apart = (
@@ -290,7 +293,7 @@ def _harm(findings: Findings) -> list[str]:
             gain = group["values"][metric["name"]]
             if sign * gain[0] < 0 and group["shares"].get(findings["control"], 0.0) < 1:
                 verb = "loses" if _apart(gain) else "may lose"
-                by = change(findings, metric["name"], gain[0])
+                by = change(findings, metric["name"], gain)
                 sentences.append(
                     (
                         not _apart(gain),
@@ -311,10 +314,9 @@ def _floors(findings: Findings) -> list[str]:
         is_floor = row["kind"] == "floor"
         worst = values[row["metric"]][1 if is_floor else 2]
         if (worst < row["bound"]) if is_floor else (worst > row["bound"]):
-            bound, reach = (
-                change(findings, row["metric"], row["bound"]),
-                change(findings, row["metric"], worst),
-            )
+            whole = values[row["metric"]]
+            bound = change(findings, row["metric"], [row["bound"]] * 3)
+            reach = change(findings, row["metric"], [worst, *whole[1:]])
             doubt = (
                 f"on held-out rows the change may be as {'low' if is_floor else 'high'} as {reach}"
             )
@@ -382,4 +384,4 @@ def _apart(interval: Interval) -> bool:
 
 
 def _number(x: float) -> str:
-    return f"{x:,.3g}" if abs(x) < 1000 else f"{x:,.0f}"
+    return _plainly(number(x))

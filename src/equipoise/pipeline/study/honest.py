@@ -47,7 +47,10 @@ from equipoise.pipeline.study.propensity import (
 )
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.report.findings import DemandRow, Interval
+from equipoise.report.formatting import MINUS, Unit, number
 from equipoise.report.notebook import plot_intervals
+
+PLAIN = Unit(1.0, "", "", "")  # numbers in digits that their intervals support
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,11 +181,12 @@ class HonestPolicy(Displayed):
         gains += [("cost", self.spend)]
         gains += [(f"shipped rule's gain in {name}", ends) for name, ends in self.shipped.items()]
         gains += [("shipped rule's cost", self.shipped_spend)]
-        for label, (value, low, high) in gains:
-            lines.append((label, f"{value:.4g} ({low:.4g} to {high:.4g}) per unit"))
+        for label, ends in gains:
+            text = f"{PLAIN.bare(ends, plus=False)} ({PLAIN.span(ends, plus=False)}) per unit"
+            lines.append((label, text.replace(MINUS, "-")))
         for demand in self.demands:
-            used = f"{demand['used']:.4g}, {demand['rule']} {demand['bound']:.4g}"
-            price = f"; price {demand['price']:.4g}" if demand["binding"] else "; idle"
+            used = f"{number(demand['used'])}, {demand['rule']} {number(demand['bound'])}"
+            price = f"; price {number(demand['price'])}" if demand["binding"] else "; idle"
             lines.append((demand["name"], used + price))
         lines += [("design", self.design)] if self.design else []
         return [("the log cannot tell", why) for why in self.untold] + lines

@@ -92,7 +92,13 @@ def _price_in_words(view: View, points: list[BudgetPoint]) -> str:
 
 
 def _enough(view: View, points: list[BudgetPoint], metric: str) -> str:
-    """The heading: the smallest budget that buys most of what the largest buys."""
+    """The heading: up to where offers pay, or the smallest budget that buys most of what the
+    largest buys.
+    """
+    stop = _stop(view, points)
+    if stop is not None:
+        up_to = f"Offers pay up to a {view.cost_name} of {view.costs(stop['budget'])} per head"
+        return up_to if stop["budget"] > 0 else "No offer brings what it costs"
     values = [
         real(point["values"][metric][0]) if metric in point["values"] else 0.0 for point in points
     ]

@@ -45,7 +45,9 @@ def _gained(view: View) -> Card:
     notes = [f"{view.interval} {unit.span(first)}"] if has_interval(first) else []
     if view.money is not None and name == view.money["metric"]:
         total = view.money["total"]
-        notes.append(f"{unit.effect(total)} ({unit.span(total)}) for {view.money['people']:,}")
+        notes.append(
+            f"{unit.effect(total)} ({unit.span(total)}) for {view.money['people']:,} people"
+        )
     if unit.level == "%":
         notes.append(f"{number(PEOPLE * real(first[0]), 0, plus=True)} for every {PEOPLE:,} people")
     notes += [f"{view.units[m].effect(i)} {m} ({view.units[m].span(i)})" for m, i in rest]
