@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from equipoise.estimators.dml.curvature import CurvatureWarning as CurvatureWarning
     from equipoise.estimators.dml.linear import LinearDML as LinearDML
     from equipoise.estimators.dml.pooled import PooledDML as PooledDML
+    from equipoise.estimators.dml.sparse_dml import SparseDML as SparseDML
     from equipoise.estimators.dose_response import dose_curves as dose_curves
     from equipoise.estimators.forests.causal import CausalForest as CausalForest
     from equipoise.estimators.forests.mdp2 import MDP2Forest as MDP2Forest
@@ -66,6 +67,7 @@ ESTIMATORS = Registry(
         "r-learner": "equipoise.estimators.meta.r:RLearner",
         "dml": "equipoise.estimators.dml.linear:LinearDML",
         "dml-pooled": "equipoise.estimators.dml.pooled:PooledDML",
+        "dml-sparse": "equipoise.estimators.dml.sparse_dml:SparseDML",
         "dose-s-learner": "equipoise.estimators.meta.dose_s:DoseSLearner",
         "gps": "equipoise.estimators.meta.gps:GPS",
         "vcnet": "equipoise.estimators.deep.vcnet:VCNet",
@@ -128,6 +130,7 @@ NAMES = {
     "CurvatureWarning": "equipoise.estimators.dml.curvature",
     "LinearDML": "equipoise.estimators.dml.linear",
     "PooledDML": "equipoise.estimators.dml.pooled",
+    "SparseDML": "equipoise.estimators.dml.sparse_dml",
     "RLearner": "equipoise.estimators.meta.r",
     "SLearner": "equipoise.estimators.meta.s",
     "TLearner": "equipoise.estimators.meta.t",

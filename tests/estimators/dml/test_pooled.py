@@ -150,7 +150,7 @@ def test_a_snapshot_keeps_own_deviations(tmp_path):
 
 def test_bad_settings_are_refused():
     X, y, t, _, _ = packets(400, seed=0, d=2)
-    with pytest.raises(InputError, match='None or "auto"'):
+    with pytest.raises(InputError, match='None, "auto" or "lasso"'):
         PooledDML(space=amounts(), shrink="much").fit(X, y, treatment=t)
     with pytest.raises(InputError, match="own deviations must be shrunk"):
         LinearDML(space=amounts(), own=True).fit(X, y, treatment=t)

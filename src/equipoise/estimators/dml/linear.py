@@ -39,7 +39,7 @@ from equipoise.core.estimates import Estimates, around, sum_df
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, propensities
-from equipoise.estimators.dml import form, gram, logged, nuisances, passes, shrunk
+from equipoise.estimators.dml import form, gram, logged, nuisances, passes, shrunk, sparse
 from equipoise.estimators.dml.answers import (
     by_feature,
     effect_errors,
@@ -55,6 +55,7 @@ from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Fitted, Table, predict_all
 from equipoise.learners.crossfit import Nuisance, learn_targets
 
+AUTO = "auto"
 # several threads may add in another order
 one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
@@ -89,18 +90,20 @@ class LinearDML(EffectEstimator):
         The penalty of the ridge, on standardised features.
     random_state : int, default 0
         Of the folds and of base models that are random.
-    shrink : {None, "auto"}, default None
+    shrink : {None, "auto", "lasso"}, default None
         None is least squares.  "auto" shrinks average effects and their interactions with x by two
         penalties, chosen for each metric on held-out rows, "no interactions" among them; then the
         encoding may have more columns than the logged treatments tell apart, and no standard
         errors are given, for shrunk effects are biased (`Bootstrapped` tells their spread).
+        "lasso" is for many features of which few move the effect (`SparseDML`).
     own : bool, default False
-        With ``shrink``: each logged treatment also has a deviation of its own from the encoding's
+        With "auto": each logged treatment also has a deviation of its own from the encoding's
         form, by a third penalty.
-    nuisances : {"ridge", "boosted", "auto"}, default "ridge"
-        What learns E[Y | x] and E[phi | x] where no model is given: the ridge, boosted trees, or
-        for each target the one of both that loses less on held-out rows.  Trees follow bends that
-        lines miss (see ``curvature_``) and take 20 times as long or more.
+    nuisances : {"ridge", "lasso", "boosted", "auto"}, default "ridge"
+        What learns E[Y | x] and E[phi | x] where no model is given: the ridge, a lasso for many
+        features, boosted trees, or for each target the ridge or trees, whichever loses less on
+        held-out rows.  Trees follow bends that lines miss (see ``curvature_``) and take 20 times as
+        long or more.
 
     Attributes
     ----------
@@ -115,7 +118,8 @@ class LinearDML(EffectEstimator):
         Its degrees of freedom: rows less coefficients, or clusters less 1.
     penalties_ : dict of str to array, (m,), or None
         Where they are shrunk: the penalties of ``"average"`` effects, of their ``"interaction"``
-        with x (infinite: none) and of ``"own"`` deviations (infinite: none), by metric.
+        with x (infinite: none) and of ``"own"`` deviations (infinite: none), by metric; or of
+        ``"lasso"``.
     own_treatments_ : array, (s, c), or None
         The logged treatments that have own deviations, as numbers.
     expectation_ : str
@@ -151,6 +155,7 @@ class LinearDML(EffectEstimator):
     unit_free = True
     uses_propensity = True
     covariance_: Floats | None
+    debias = True  # of a lasso
     df_: float = np.inf  # as of snapshots of version 0.1.0
     penalties_: dict[str, Floats] | None = None
     own_treatments_: Floats | None = None
@@ -185,8 +190,8 @@ class LinearDML(EffectEstimator):
 
     @property
     def gives_std_error(self) -> bool:  # type: ignore[override]
-        """Whether its effects have a std_error: those of least squares do, shrunk ones do not."""
-        return self.shrink is None
+        """Whether its effects have a std_error: those of least squares do, and debiased ones."""
+        return self.shrink is None or (self.shrink == "lasso" and self.debias)
 
     @property
     def curvature_(self) -> Curvature | None:
@@ -234,10 +239,10 @@ class LinearDML(EffectEstimator):
             A value is bad; the error names its column, row and batch.
         """
         models = (self.outcome_model, self.treatment_model)
-        if models != (None, None) or self.nuisances != "ridge":
+        if models != (None, None) or self.nuisances not in nuisances.LINES:
             raise InputError(
                 "the nuisances",
-                "be ridges to learn from batches",
+                "be ridges or lassos to learn from batches",
                 "a model",
                 fix="use fit",
             )
@@ -261,7 +266,7 @@ class LinearDML(EffectEstimator):
         self.outcome_bounds_ = source.bounds
         self.expectation_ = "learnt"
         support = None
-        if self.shrink is None and source.known is not None:
+        if self.shrink != AUTO and source.known is not None:
             logged.check_identified(self.space_, source.columns, source.known)
             support = logged.support(sums, len(source.outcomes))
         self._finish(source.parts, sums, source.features, support)
@@ -359,7 +364,8 @@ class LinearDML(EffectEstimator):
         values, treatments = self._inputs(X, candidates)
         if self.covariance_ is None:
             fix = "fit with shrink=None, or ask Bootstrapped for their spread"
-            raise InputError("a mean with its error", "be of least squares", "shrink", fix=fix)
+            must = "be of least squares, or debiased"
+            raise InputError("a mean with its error", must, "shrink", fix=fix)
         against = self._base_treatments(self.space_.control if base is None else base, len(values))
         a, b = (self._encode(t) / self.encoding_scale_ for t in (treatments, against))
         z = standardise(values, self.centre_, self.scale_)[self.modifiers_]
@@ -407,19 +413,19 @@ class LinearDML(EffectEstimator):
         self._check_shrink()
         nuisances.check_nuisances(self.nuisances)
         encoded = self.space_.encode(data.treatment)
-        cell, saturated = form.exact_cells(self.space_, data, encoded, self.shrink is None)
+        cell, saturated = form.exact_cells(self.space_, data, encoded, self.shrink != AUTO)
         rows, self.own_treatments_ = logged.numbers(self.space_, data.treatment), None
         if self.own:
             self.own_treatments_ = logged.distinct(rows)
             logged.check_few(self.own_treatments_)
-        elif self.shrink is None and not saturated:
+        elif self.shrink != AUTO and not saturated:
             known = logged.distinct(rows, most=encoded.shape[1] + 1)
             logged.check_identified(self.space_, encoded.shape[1], known)
         phi = self._encode(data.treatment) if self.own else encoded
         fold = fold_ids(len(data), self.cv, self.random_state, strata=cell, groups=data.groups)
         part = passes.Part(data.X, phi, data.y, fold, data.weight, data.groups)
         sums = passes.first_pass(lambda: [part], self.cv)
-        least = self.shrink is None and not saturated
+        least = self.shrink != AUTO and not saturated
         support = logged.support(sums, len(data.metrics)) if least else None
         table = Table(data.X, data.features)
         ridge = None
@@ -438,14 +444,8 @@ class LinearDML(EffectEstimator):
         if outcome is not None:
             z = standardise(data.X, self.centre_, self.scale_)[self.modifiers_]
             level = data.y - np.einsum("np,npm->nm", phi / self.encoding_scale_, self._slopes(z))
-            self.baseline_ = learn_targets(
-                outcome,
-                table,
-                Nuisance(None, level),
-                None,
-                data.weight,
-                self.random_state,
-            )
+            target, seed = Nuisance(None, level), self.random_state
+            self.baseline_ = learn_targets(outcome, table, target, None, data.weight, seed)
 
     def _treatment_residuals(
         self,
@@ -489,22 +489,23 @@ class LinearDML(EffectEstimator):
         layout = form.slots_of(
             self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_)
         )
-        ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
+        if self.nuisances == "lasso":
+            ridges = sparse.learn_lassos(sums, self.modifiers_)
+        else:
+            ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
         self.covariance_ = self.penalties_ = None
         if self.shrink is None:
             normal = passes.second_pass(walk, ridges, layout, support)
             third = passes.third_pass(walk, ridges, layout, normal)
             self.covariance_, control, self.df_ = third
+        elif self.shrink == "lasso":
+            fit = sparse.learn(walk, ridges, layout, support, self.debias)
+            normal, control = self._lasso(fit, layout)
         else:
             parts = shrunk.learn(walk, ridges, layout, *self._switches(p))
             normal, self.penalties_, control = parts
-        self.centre_, self.scale_, self.encoding_scale_, self.slots_ = (
-            sums.centre,
-            sums.scale,
-            normal.scale,
-            layout.slots,
-        )
-        self.usual_ = sums.centre
+        self.centre_, self.scale_, self.usual_ = sums.centre, sums.scale, sums.centre
+        self.encoding_scale_, self.slots_ = normal.scale, layout.slots
         self.theta_ = passes.spread_out(normal.theta, layout.slots, p, layout.q)
         q = 1 + len(sums.centre)
         total = np.hstack([sums.grams.sum(axis=0)[:q, :q], control])
@@ -512,17 +513,26 @@ class LinearDML(EffectEstimator):
         level[0] += sums.shift[-len(self.metrics_) :]
         self.baseline_ = level
         self.bend_ = None
-        if self.shrink is None and self._on_lines():
+        if self.shrink != AUTO and self._on_lines():
             slopes = self.theta_ / normal.scale[:, None, None]
             bend = curvature(walk, ridges, slopes, features, self.metrics_)
             self.bend_ = bend.to_plain()
             if bend.bends:
                 warnings.warn(bend.advice, CurvatureWarning, stacklevel=5)
 
+    def _lasso(self, fit: sparse.Sparse, layout: gram.Layout) -> tuple[passes.Normal, Floats]:
+        """What is learnt of a lasso: its coefficients, debiased or not, and the level's moments."""
+        p = len(fit.normal.scale)
+        self.penalties_ = {"lasso": fit.penalty}
+        self.lasso_theta_ = passes.spread_out(fit.lasso, layout.slots, p, layout.q)
+        if self.debias:
+            self.covariance_, self.df_ = fit.covariance, fit.df
+        return fit.normal, fit.control
+
     def _on_lines(self) -> bool:
         """Whether the ridge learns both nuisances, so that what both miss is a bias."""
         models = (self.outcome_model, self.treatment_model)
-        lines = models == (None, None) and self.nuisances == "ridge"
+        lines = models == (None, None) and self.nuisances in nuisances.LINES
         return lines and self.expectation_ == "learnt"
 
     @one_blas_thread  # type: ignore[untyped-decorator]
@@ -581,12 +591,12 @@ class LinearDML(EffectEstimator):
         return np.r_[np.isin(candidates, (0, 1)).all(axis=0), np.zeros(own, np.bool_)], own
 
     def _check_shrink(self) -> None:
-        if self.shrink not in (None, "auto"):
+        if self.shrink not in (None, AUTO, "lasso"):
             fix = '"auto" chooses the penalties on held-out rows'
-            raise InputError("shrink", 'be None or "auto"', repr(self.shrink), fix=fix)
-        if self.own and self.shrink is None:
+            raise InputError("shrink", 'be None, "auto" or "lasso"', repr(self.shrink), fix=fix)
+        if self.own and self.shrink != AUTO:
             fix = 'say shrink="auto", or leave own out'
-            raise InputError("own deviations", "be shrunk", "shrink=None", fix=fix)
+            raise InputError("own deviations", "be shrunk", f"shrink={self.shrink!r}", fix=fix)
 
     def _slopes(self, z: Floats) -> Floats:
         """Theta z, (n, p, m).   z: (q, n)."""

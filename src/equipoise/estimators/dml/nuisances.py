@@ -14,7 +14,8 @@ from equipoise.estimators.dml import passes
 from equipoise.learners.base_learners import Table, check_model, default_outcome
 from equipoise.learners.crossfit import Nuisance, cross_fit
 
-NUISANCES = ("ridge", "boosted", "auto")
+LINES = ("ridge", "lasso")  # learnt from the shared Gram matrix
+NUISANCES = (*LINES, "boosted", "auto")
 SURE = 2.0  # standard errors by which trees must lose less
 
 
@@ -41,8 +42,8 @@ def no_missing(X: Floats, features: tuple[str, ...]) -> None:
 
 
 def model_of(model: Any, nuisances: str, rows: int) -> Any:
-    """The model of a nuisance: the caller's, or trees, or None for the ridge."""
-    return default_outcome(rows) if model is None and nuisances != "ridge" else model
+    """The model of a nuisance: the caller's, or trees, or None for lines."""
+    return default_outcome(rows) if model is None and nuisances not in LINES else model
 
 
 def model_residuals(

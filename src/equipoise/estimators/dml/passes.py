@@ -265,7 +265,7 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
     for block in blocks(walk):
         z, targets = ridges.standard(block), ridges.targets(block)
         if support is not None:
-            _check_leverage(block, support, targets[: len(layout.columns)], ridges.sums.weight)
+            check_leverage(block, support, targets[: len(layout.columns)], ridges.sums.weight)
         t, r = ridges.residuals(block, z, targets)
         z, weight = ridges.effect_features(z), block.weight
         moments += gram.moment(t, z, r if weight is None else r * weight, layout)
@@ -284,6 +284,35 @@ def second_pass(walk: Walk, ridges: Ridges, layout: gram.Layout, support: Floats
             fix="use fewer modifiers",
         )
     return Normal(bread @ (moments * unit[:, None]), bread, scale, rank, rows)
+
+
+def fold_sums(
+    walk: Walk,
+    ridges: Ridges,
+    layout: gram.Layout,
+    idle: Bools,
+    level: bool,
+    support: Floats | None = None,
+) -> tuple[list[gram.KroneckerSums], Floats, Floats]:
+    """The Gram sums of each fold's Kronecker rows, their moments (folds, P, m) with the outcomes'
+    residuals and the squares of these (folds, m).   idle: (p,) columns that are 0; level: whether
+    sums of phi z z' stand beside; support: as of `second_pass`.
+    """
+    p, folds = len(layout.columns), len(ridges.coefficients)
+    m = len(ridges.sums.shift) - len(ridges.sums.centre) - p
+    sums = [gram.KroneckerSums(layout, 1, p if level else 0) for _ in range(folds)]
+    moments, squares = np.zeros((folds, len(layout.slots), m)), np.zeros((folds, m))
+    for block in blocks(walk):
+        z, targets = ridges.standard(block), ridges.targets(block)
+        if support is not None:
+            check_leverage(block, support, targets[:p], ridges.sums.weight)
+        t, r = ridges.residuals(block, z, targets)
+        t[idle], z = 0.0, ridges.effect_features(z)
+        weight = np.ones(len(block.rows)) if block.weight is None else block.weight
+        moments[block.fold] += gram.moment(t, z, r * weight, layout)
+        squares[block.fold] += (np.square(r) * weight).sum(axis=1)
+        sums[block.fold].add(t, z, weight[None], block.plain(block.part.phi) if level else None)
+    return sums, moments, squares
 
 
 def encoding_spread(sums: Sums, p: int) -> Floats:
@@ -314,7 +343,7 @@ def residual_scale(square: Floats, sums: Sums, idle: Bools | None = None) -> Flo
     return np.sqrt(np.where(square > 0, square, 1.0))
 
 
-def _check_leverage(block: Block, support: Floats, away: Floats, mean_weight: float) -> None:
+def check_leverage(block: Block, support: Floats, away: Floats, mean_weight: float) -> None:
     """Refuse a direction of the treatment that only one row has.   away: (p, b) phi, shifted."""
     weight = np.ones(len(block.rows)) if block.weight is None else block.weight / mean_weight
     if np.square(support).sum() * (weight * (1 + np.square(away).sum(axis=0))).max() < 0.5:
@@ -377,7 +406,7 @@ def third_pass(
     )
     unit = 1 / normal.scale[layout.slots[:, 0]]
     middle = (meat if clusters else sums.grams()) * unit[:, None] * unit
-    covariance = correction * (normal.bread @ middle @ normal.bread)
+    covariance = correction * (normal.bread @ middle @ normal.bread.T)
     return covariance, control / ridges.sums.weight, float(clusters - 1 if clusters else free)
 
 

@@ -48,7 +48,7 @@ class PooledDML(LinearDML):
         As of `LinearDML`.
     own : bool, default False
         Whether each logged treatment also has a deviation of its own from the encoding's form.
-    nuisances : {"ridge", "boosted", "auto"}, default "ridge"
+    nuisances : {"ridge", "lasso", "boosted", "auto"}, default "ridge"
         As of `LinearDML`.
 
     References

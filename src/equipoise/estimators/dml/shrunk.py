@@ -19,6 +19,7 @@ from equipoise.estimators.dml.passes import (
     Walk,
     blocks,
     encoding_spread,
+    fold_sums,
     residual_scale,
     spread_out,
 )
@@ -35,20 +36,14 @@ def learn(
 
     The bread is empty: a shrunk coefficient has a bias that no sandwich tells.
     """
-    folds, p = len(ridges.coefficients), len(layout.columns)
-    m = len(ridges.sums.shift) - len(ridges.sums.centre) - p
+    p, m = (
+        len(layout.columns),
+        len(ridges.sums.shift) - len(ridges.sums.centre) - len(layout.columns),
+    )
     idle = _idle(ridges.sums, layout, p)
     every = layout.q == 1 + len(ridges.sums.centre)  # then the level needs no walk of its own
-    sums = [gram.KroneckerSums(layout, 1, p if every else 0) for _ in range(folds)]
-    moments, squares = np.zeros((folds, len(layout.slots), m)), np.zeros((folds, m))
-    for block in blocks(walk):
-        z = ridges.standard(block)
-        t, r = ridges.residuals(block, z, ridges.targets(block))
-        t[idle], z = 0.0, ridges.effect_features(z)
-        weight = np.ones(len(block.rows)) if block.weight is None else block.weight
-        moments[block.fold] += gram.moment(t, z, r * weight, layout)
-        squares[block.fold] += (np.square(r) * weight).sum(axis=1)
-        sums[block.fold].add(t, z, weight[None], block.plain(block.part.phi) if every else None)
+    sums, moments, squares = fold_sums(walk, ridges, layout, idle, every)
+    m = moments.shape[2]
     rows, mean = ridges.sums.rows, ridges.sums.weight
     grams = np.stack([each.grams()[0] for each in sums]) / mean
     square = np.diagonal(grams, axis1=1, axis2=2).sum(axis=0)[layout.constants] / rows

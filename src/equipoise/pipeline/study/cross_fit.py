@@ -180,7 +180,7 @@ def with_bends(estimator: Any) -> Any:
     ridges = {
         name: "boosted"
         for name, value in estimator.get_params().items()
-        if name.split("__")[-1] == "nuisances" and value == "ridge"
+        if name.split("__")[-1] == "nuisances" and value in ("ridge", "lasso")
     }
     return clone(estimator).set_params(**ridges) if ridges else estimator
 
