@@ -78,6 +78,8 @@ if TYPE_CHECKING:
         ranking_metrics as ranking_metrics,
     )
     from equipoise.evaluation.resampling import bootstrap as bootstrap
+    from equipoise.evaluation.responses import ResponseTable as ResponseTable
+    from equipoise.evaluation.responses import response_table as response_table
     from equipoise.evaluation.score_ranking import Metric as Metric
     from equipoise.evaluation.score_ranking import ScoreRanking as ScoreRanking
     from equipoise.evaluation.score_ranking import rank_by_score as rank_by_score
@@ -151,6 +153,7 @@ FILES = {
     "slates": ("slate_value",),
     "small_weights": ("ShrunkDR", "SwitchDR", "dm", "sndr"),
     "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
+    "responses": ("ResponseTable", "response_table"),
     "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),
     "baselines": ("constant_policy", "random_at_equal_spend", "top_share"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),

@@ -105,13 +105,13 @@ def calibration_deciles(
     """
     if bins < 1 or bins > len(ranking):
         raise InputError("bins", f"lie in 1..{len(ranking)}", bins)
-    group = _bins(ranking, bins)
+    group = rank_bins(ranking, bins)
     return [
         _group(index, np.flatnonzero(group == index), ranking, level) for index in np.unique(group)
     ]
 
 
-def _bins(ranking: ScoreRanking, bins: int) -> Ints:
+def rank_bins(ranking: ScoreRanking, bins: int) -> Ints:
     """The bin of each rank, (n,): where the middle of its ties' weight falls."""
     ends = np.flatnonzero(ranking.last) + 1
     above = np.r_[0.0, np.cumsum(ranking.weight)[ends - 1]]
