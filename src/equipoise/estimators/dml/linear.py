@@ -242,7 +242,7 @@ class LinearDML(EffectEstimator):
         if models != (None, None) or self.nuisances not in nuisances.LINES:
             raise InputError(
                 "the nuisances",
-                "be ridges or lassos to learn from batches",
+                "be ridges to learn from batches, or lassos",
                 "a model",
                 fix="use fit",
             )
