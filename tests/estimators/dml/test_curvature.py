@@ -167,7 +167,7 @@ def test_auto_is_the_ridge_of_lines_and_trees_of_bends():
 
 def test_unknown_nuisances_are_refused_and_files_have_ridges():
     X, t, y = world(0, n=200)
-    with pytest.raises(InputError, match="nuisances must be one of ridge, boosted, auto"):
+    with pytest.raises(InputError, match="nuisances must be one of ridge, lasso, boosted, auto"):
         LinearDML(nuisances="tree").fit(X, y, treatment=t)
     with pytest.raises(InputError, match="ridges to learn from batches"):
         LinearDML(space=Bits(1), nuisances="auto").fit_batches(list, treatment="t", outcomes="y")
