@@ -125,8 +125,8 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     }
     told = not untold(findings)
     findings.update(money_findings(study, solved, findings["rivals"][0], stops, told))  # type: ignore[typeddict-item]
-    if study.plan.strata is not None:
-        findings["strata"] = strata_findings(study, study.plan.strata, policy, progress)
+    if (asked := study.plan.strata) is not None:
+        findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules

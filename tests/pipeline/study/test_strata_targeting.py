@@ -16,7 +16,11 @@ from equipoise.pipeline.study.strata_targeting import (
     _levelled,
     best_offers,
     cap_uses,
+    judged,
+    moves_by_score,
+    moves_of_plan,
 )
+from equipoise.pipeline.study.swaps import Swaps
 
 N = 8
 FOLD = np.repeat([0, 1], N // 2)
@@ -146,3 +150,42 @@ def test_no_offers_use_nothing():
     (use,) = cap_uses(study(always_buyers=0.3), np.zeros(N), 0.95)
     assert use["used"] == 0
     assert use["seen"] == [0, 0, 0]
+
+
+def swapped(scores):
+    """The study of two folds where the other fold's model gives each row another score."""
+    made, other = study(signal=np.ones(N)), np.asarray(scores)
+    part = SimpleNamespace(rows=np.arange(N), fold=1 - FOLD)
+    made.swapped = (part,)
+    return made, other
+
+
+def test_what_swapped_folds_change_by_hand():
+    """Each fold's two best of four get offers, the other fold's rule from its own threshold; every
+    offer costs .4 by the signals.
+    """
+    own = np.array([4.0, 3, 2, 1, 40, 30, 20, 10])
+    made, other = swapped([1.0, 50, 60, 2, 3, 2, 1, 4])
+    moves = moves_by_score(made, [own, other], 0.5)
+    # fold 0 by fold 1's rule, above 20: rows 1, 2; fold 1 by fold 0's, above 2: rows 4, 7
+    changed = np.array([1.0, 0, -1, 0, 0, 1, 0, -1])
+    np.testing.assert_allclose(moves.gains[0], -0.4 * changed)
+    chance = np.array([1.0, 1, 0, 0, 1, 1, 0, 0])
+    wide, plain = judged(made, chance, moves, 0.95), judged(made, chance, None, 0.95)
+    added = np.var(0.4 * changed, ddof=1) / N / np.pi
+    assert wide.estimate.std_error**2 == pytest.approx(plain.estimate.std_error**2 + added)
+    assert wide.estimate.value == plain.estimate.value == pytest.approx(-0.2)
+    assert wide.lower < plain.lower
+    assert moves_by_score(SimpleNamespace(swapped=()), [own], 0.5) is None
+
+
+def test_swaps_of_the_plan_are_those_of_its_rows_and_candidate():
+    """The case has every other row of the log, and asks for candidate 1."""
+    made = study(signal=np.ones(N))
+    made.case.rows, made.case.candidate = np.arange(0, 2 * N, 2), 1
+    choices = np.array([1, 1, 0, 1]), np.array([-1, 1, 1, 1])
+    swaps = Swaps(2, np.array([0, 3, 4, 6]), choices, {})
+    moves = moves_of_plan(made, swaps)
+    assert moves.rows.tolist() == [0, 2, 3]
+    np.testing.assert_allclose(moves.gains[0], [-0.4, 0.4, 0.0])
+    assert moves_of_plan(made, None) is None

@@ -9,6 +9,7 @@ from scipy.stats import norm, t
 from sklearn.linear_model import LinearRegression
 
 from equipoise.core.effective_size import effective_units
+from equipoise.core.estimates import Estimate
 from equipoise.data import read_log
 from equipoise.estimators import TLearner
 from equipoise.pipeline.study import swaps
@@ -16,7 +17,13 @@ from equipoise.pipeline.study.cross_fit import cross_fit, log_folds
 from equipoise.pipeline.study.evaluator import Judge, make_judge, one_hot
 from equipoise.pipeline.study.honest import honest_policy
 from equipoise.pipeline.study.policy import make_policy_task, solve_folds
-from equipoise.pipeline.study.swaps import Swaps, covariance_part, swap_rows, unknown_swaps
+from equipoise.pipeline.study.swaps import (
+    Swaps,
+    covariance_part,
+    swap_rows,
+    unknown_swaps,
+    widened,
+)
 
 
 def of(folds: int) -> Swaps:
@@ -80,6 +87,17 @@ def test_the_interval_by_hand():
     _, (df_plain, df_added) = effective_units(np.ones(100)).errors(each - each.mean(axis=0))
     df = (plain + added) ** 2 / (plain**2 / df_plain + added**2 / df_added)  # Satterthwaite
     assert high - low == pytest.approx(2 * t.ppf(0.975, df) * np.sqrt(plain + added), rel=1e-9)
+
+
+def test_an_estimate_is_widened_by_hand():
+    """Of 120 rows 40 tell how choices change, by two swaps; 3 folds: 1 / (2 theta) = 3 / 2 pi."""
+    rng = np.random.default_rng(0)
+    moves, units = [rng.normal(size=40), np.zeros(40)], effective_units(np.ones(40))
+    one = widened(Estimate(1.0, 0.1, 0.8, 1.2, 50.0), moves, units, 3, 120, 0.95)
+    added = np.var(moves[0], ddof=1) / 40 / 2 * 3 / (2 * np.pi) * 40 / 120
+    assert (one.value, one.std_error) == (1.0, pytest.approx(np.sqrt(0.01 + added)))
+    reach = t.ppf(0.975, one.df) * one.std_error
+    assert (one.low, one.high) == (pytest.approx(1 - reach), pytest.approx(1 + reach))
 
 
 def test_standard_errors_are_the_spread_of_cross_fitted_values():

@@ -13,6 +13,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.audit_groups import audit_groups
+from equipoise.core.effects import Effects
 from equipoise.core.progress import Progress, silent
 from equipoise.core.strata import (
     ALWAYS_BUYER,
@@ -28,12 +29,23 @@ from equipoise.estimators.strata.base import OutOfFold, diagnose
 from equipoise.evaluation import mean_estimates
 from equipoise.evaluation.bounds import TYPES, strata_bounds
 from equipoise.evaluation.sensitivity import msm_strata, with_direct_gain, with_harm
-from equipoise.evaluation.strata import OfferValue, audience, offer_value, reward_by_segment
+from equipoise.evaluation.strata import OfferValue, audience, reward_by_segment
 from equipoise.pipeline.plan.schema import StrataPlan
 from equipoise.pipeline.study.propensity import LEARN
 from equipoise.pipeline.study.strata import Case, StrataStudy, learn_strata, make_case
-from equipoise.pipeline.study.strata_targeting import best_offers, cap_uses, capped, within_folds
+from equipoise.pipeline.study.strata_targeting import (
+    Moves,
+    best_offers,
+    cap_uses,
+    capped,
+    judged,
+    moves_by_score,
+    moves_of_plan,
+    widen,
+    within_folds,
+)
 from equipoise.pipeline.study.study import Study
+from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import (
     Assumed,
     AudienceRow,
@@ -59,13 +71,18 @@ PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the largest violation
 HIDDEN = (1.25, 1.5, 2.0)  # by how much hidden confounding may move the odds of an offer
 NOTHING_PAID = Scheme("given", (0, 0, 0, 0))
 Rules = dict[str, Floats]
+RuleMoves = dict[str, Moves | None]
 
 
 def strata_findings(
-    study: Study, plan: StrataPlan, policy: Floats, progress: Progress = silent
+    study: Study,
+    plan: StrataPlan,
+    policy: Floats,
+    progress: Progress = silent,
+    swaps: Swaps | None = None,
 ) -> StrataFindings:
     """All that the strata of a study show.   policy: (n, K), the plan's own, over all rows of its
-    log.
+    log; swaps: of it.
     """
     case = make_case(plan, study.log)
     pair = study.design.propensity[case.rows][:, [0, case.candidate + 1]]
@@ -73,7 +90,8 @@ def strata_findings(
         study.plan, case, study.fold[case.rows], pair / pair.sum(axis=1, keepdims=True), progress
     )
     rules = offer_rules(strata) | {PLAN: policy[case.rows, case.candidate + 1]}
-    level, judged = study.plan.report.level, judge_rules(strata, rules, study.plan.report.level)
+    level, of_rules = study.plan.report.level, rule_moves(strata, case.plan.offers, swaps)
+    worth = judge_rules(strata, rules, level, of_rules)
     tests = diagnose(
         case.sample,
         OutOfFold(strata.signals, strata.signals, strata.level_scores, strata.propensity),
@@ -96,13 +114,13 @@ def strata_findings(
         "share_clipped": tests["share_clipped"],
         "ranges": ranges(strata, study.plan.log.design == LEARN),
         "violations": violations(strata, rules[BEST]),
-        "rules": compare_rules(strata, rules, judged, level),
+        "rules": compare_rules(strata, rules, worth, level, of_rules[BEST]),
         "caps": cap_uses(strata, rules[BEST], level),
         "curve": reward_curve(strata, level),
         "audience": [
             row for name in (BEST, PLAN) for row in audience_rows(strata, name, rules[name], level)
         ],
-        "segments": segment_rewards(study, case, judged[BEST].rows),
+        "segments": segment_rewards(study, case, worth[BEST].rows),
     }
 
 
@@ -233,16 +251,11 @@ def offer_rules(study: StrataStudy) -> Rules:
     """Rules of who gets an offer within the budget of offers, each the probabilities (n,) of the
     rows; the best obey the caps.
     """
-    case, n, scores = study.case, len(study.case.log), dict[str, Floats]()
+    case, n = study.case, len(study.case.log)
+    scores = rule_scores(case, study.strata, study.uplift)
+    best = scores.pop(BEST)
     if capped(case.plan):
-        scores[FREE] = study.strata @ case.reward
-    if case.scheme is not None:
-        levels = study.uplift.levels()[:, :, 1]
-        scores["profit uplift"] = study.uplift.values[:, 0, 0]
-        scores["classical uplift"] = uplift_reward(
-            levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost
-        )
-        scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
+        scores = {FREE: best, **scores}
     rules = {BEST: best_offers(study, case.plan.offers)}
     rules |= {
         name: within_folds(score, case.plan.offers, study.fold) for name, score in scores.items()
@@ -252,27 +265,57 @@ def offer_rules(study: StrataStudy) -> Rules:
     return rules
 
 
-def judge_rules(study: StrataStudy, rules: Rules, level: float) -> dict[str, OfferValue]:
-    """The worth of each rule."""
-    log, reward = study.case.log, study.case.reward
-    return {
-        name: offer_value(
-            chance, study.signals, reward, weight=log.weight, groups=log.groups, level=level
+def rule_scores(case: Case, strata: Floats, uplift: Effects) -> dict[str, Floats]:
+    """What each rule by a score ranks rows by, (n,).   strata: (n, 5); uplift: of n rows."""
+    scores = {BEST: strata @ case.reward}
+    if case.scheme is not None:
+        levels = uplift.levels()[:, :, 1]
+        scores["profit uplift"] = uplift.values[:, 0, 0]
+        scores["classical uplift"] = uplift_reward(
+            levels[:, 1], levels[:, 0], gain=case.gain, cost=case.cost
         )
-        for name, chance in rules.items()
+        scores["naive"] = naive_reward(levels[:, 1], gain=case.gain, cost=case.cost)
+    return scores
+
+
+def rule_moves(study: StrataStudy, share: float, swaps: Swaps | None = None) -> RuleMoves:
+    """What each rule gains otherwise where a fold is swapped for another: it widens the intervals
+    of its worth (`pipeline.study.swaps`).   swaps: of the plan's own policy.
+
+    A rule within caps counts for what it would be without.
+    """
+    own = [rule_scores(study.case, study.strata, study.uplift)]
+    own += [rule_scores(study.case, part.strata, part.uplift) for part in study.swapped]
+    moves = {
+        name: moves_by_score(study, [scores[name] for scores in own], share) for name in own[0]
+    }
+    return moves | {FREE: moves[BEST], PLAN: moves_of_plan(study, swaps)}
+
+
+def judge_rules(
+    study: StrataStudy, rules: Rules, level: float, of_rules: RuleMoves
+) -> dict[str, OfferValue]:
+    """The worth of each rule.   of_rules: `rule_moves`."""
+    return {
+        name: judged(study, chance, of_rules.get(name), level) for name, chance in rules.items()
     }
 
 
 def compare_rules(
-    study: StrataStudy, rules: Rules, judged: dict[str, OfferValue], level: float
+    study: StrataStudy,
+    rules: Rules,
+    worth: dict[str, OfferValue],
+    level: float,
+    best_moves: Moves | None,
 ) -> list[OfferRule]:
     """The best offers by strata first, then each other rule with its paired difference from
     them.
     """
     log, rows = study.case.log, []
-    for name, value in judged.items():
-        gap = (judged[BEST].rows - value.rows)[:, None]
-        lead = mean_estimates(gap, weight=log.weight, groups=log.groups, level=level)[0].interval
+    for name, value in worth.items():
+        gap = (worth[BEST].rows - value.rows)[:, None]
+        one = mean_estimates(gap, weight=log.weight, groups=log.groups, level=level)[0]
+        lead = widen(study, one, best_moves, level).interval
         row: OfferRule = {
             "rule": name,
             "kind": KIND_OF_RULE.get(name, "score"),
@@ -287,18 +330,19 @@ def compare_rules(
 
 def reward_curve(study: StrataStudy, level: float) -> list[OfferPoint]:
     """The worth of the best offers by strata under each budget of offers."""
-    rules = {f"{share:g}": best_offers(study, share) for share in SHARES}
-    return [
-        {
-            "share": share,
-            "offered": float(np.average(rules[name], weights=study.case.log.weight)),
-            "value": value.estimate.interval,
-            "lower": value.lower,
-        }
-        for share, (name, value) in zip(
-            SHARES, judge_rules(study, rules, level).items(), strict=True
+    points: list[OfferPoint] = []
+    for share in SHARES:
+        chance, own = best_offers(study, share), rule_moves(study, share)[BEST]
+        value = judged(study, chance, own, level)
+        points.append(
+            {
+                "share": share,
+                "offered": float(np.average(chance, weights=study.case.log.weight)),
+                "value": value.estimate.interval,
+                "lower": value.lower,
+            }
         )
-    ]
+    return points
 
 
 def audience_rows(study: StrataStudy, rule: str, chance: Floats, level: float) -> list[AudienceRow]:

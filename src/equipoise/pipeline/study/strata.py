@@ -12,6 +12,7 @@ own estimator, without strata.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -43,6 +44,7 @@ from equipoise.pipeline.plan.constraints import known_name
 from equipoise.pipeline.plan.estimators import make_estimator, make_strata_estimator
 from equipoise.pipeline.plan.schema import Plan, StrataPlan
 from equipoise.pipeline.study.cross_fit import cross_fit
+from equipoise.pipeline.study.swaps import swap_rows
 from equipoise.treatments import Arms
 
 PROFIT = "profit of an offer"  # the metric whose uplift is the reward
@@ -94,6 +96,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class SwappedStrata:
+    """Strata and effects of some rows by the models of another fold, which saw them.
+
+    Attributes
+    ----------
+    rows : (r,).   fold : (r,), of the models.   strata : (r, 5).   uplift : of these rows.
+    """
+
+    rows: Ints
+    fold: Ints
+    strata: Floats
+    uplift: Effects
+
+
+@dataclass(frozen=True)
 class StrataStudy:
     """The strata of every row of a case, out of fold.
 
@@ -102,6 +119,7 @@ class StrataStudy:
     fold : (n,).   scores, strata : (n, 5), as learnt, and projected on the simplex.   propensity :
         (n,), P(offered | x).
     uplift : effects on the case's metrics, out of fold, by the plan's estimator.
+    swapped : strata and effects where one fold of the training rows is swapped for another.
     """
 
     case: Case
@@ -110,6 +128,7 @@ class StrataStudy:
     strata: Floats
     propensity: Floats
     uplift: Effects
+    swapped: tuple[SwappedStrata, ...] = ()
 
     @cached_property
     def signals(self) -> Floats:
@@ -189,11 +208,13 @@ def learn_strata(
     estimator = make_strata_estimator(case.plan, case.log.space, plan.run.seed)
     scores = np.empty((len(case.log), 5))
     count = int(fold.max()) + 1
+    steps = range(1, min(count, 3))
+    others = [np.full((len(case.log), 5), np.nan) for _ in steps]
     for f in range(count):
         progress("strata", f, count)
         inside, outside = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
         part, sample = case.log.take(outside), case.sample
-        model, (train, test) = clone(estimator), _features(case, outside, inside)
+        model, tables = clone(estimator), _features(case, outside)
         weight = part.weight
         if part.periods is not None and not model.uses_propensity:
             weight = period_weights(part.periods, part.cells, len(part.cell_names), weight)
@@ -201,7 +222,7 @@ def learn_strata(
             # the findings carry the tests of all rows
             warnings.simplefilter("ignore", AssumptionWarning)
             model.fit(
-                train,
+                tables(outside),
                 sample.y[outside],
                 treatment=part.treatment,
                 claimed=sample.claimed[outside],
@@ -209,30 +230,35 @@ def learn_strata(
                 sample_weight=weight,
                 groups=part.groups,
             )
-        scores[inside] = model.scores(test)
+        scores[inside] = model.scores(tables(inside))
+        for step, other in zip(steps, others, strict=True):
+            after = np.flatnonzero(fold == (f + step) % count)
+            after = swap_rows(after, case.log.order, count, case.log.groups)
+            other[after] = model.scores(tables(after))
     progress("strata", count, count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CurvatureWarning)
         rival = make_estimator(plan.estimator, case.log.space, plan.run.seed)
-        uplift = cross_fit(case.log, rival, fold, propensity).effects
-    return StrataStudy(
-        case, fold, scores, project_simplex(scores), np.ascontiguousarray(propensity[:, 1]), uplift
+        fit = cross_fit(case.log, rival, fold, propensity)
+    chance = np.ascontiguousarray(propensity[:, 1])
+    swapped = tuple(
+        SwappedStrata(part.rows, part.fold, project_simplex(other[part.rows]), part.effects)
+        for part, other in zip(fit.swapped, others, strict=True)
     )
+    return StrataStudy(case, fold, scores, project_simplex(scores), chance, fit.effects, swapped)
 
 
-def _features(case: Case, outside: Ints, inside: Ints) -> tuple[pa.Table, pa.Table]:
-    """What a model learns from and what it predicts: the features as numbers; or, for a net of ids,
-    each id column as codes.
+def _features(case: Case, outside: Ints) -> Callable[[Ints], pa.Table]:
+    """What a model learns from and what it predicts, of some rows: the features as numbers; or, for
+    a net of ids, each id column as codes.   outside: the rows that it learns from.
 
     A code only names an id: the net knows those it learnt from, and meets any other as unseen.
     """
     if case.plan.ids is None:
         features = FeatureMap().fit(case.log.features.take(pa.array(outside)))
-        return tuple(
-            features.table(case.log.features.take(pa.array(rows))) for rows in (outside, inside)
-        )
+        return lambda rows: features.table(case.log.features.take(pa.array(rows)))
     codes = pa.table({name: case.log.codes(name)[0].astype(np.float64) for name in case.plan.ids})
-    return codes.take(pa.array(outside)), codes.take(pa.array(inside))
+    return lambda rows: codes.take(pa.array(rows))
 
 
 def _check_ids(plan: StrataPlan, estimator: Any, log: Log) -> None:

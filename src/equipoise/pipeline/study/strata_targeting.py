@@ -12,16 +12,23 @@ compare models that were learnt from each other's rows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
 import numpy as np
 
 from equipoise.allocation import budgeted_policy, ceiling, offer_effects, offers
 from equipoise.allocation.constraints import Constraint
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.effective_size import effective_units, student
+from equipoise.core.estimates import Estimate
 from equipoise.core.strata import ALWAYS_BUYER, cells_of, offer_chance, offer_threshold
 from equipoise.evaluation import mean_estimates
 from equipoise.evaluation.bounds import strata_bounds
+from equipoise.evaluation.strata import OfferValue, offer_value
 from equipoise.pipeline.plan.schema import StrataPlan
 from equipoise.pipeline.study.strata import StrataStudy
+from equipoise.pipeline.study.swaps import Swaps, widened
 from equipoise.report.findings import CapUse
 
 TINY = 1e-300  # so that no offers are no always-buyers
@@ -58,6 +65,74 @@ def best_offers(study: StrataStudy, share: float) -> Floats:
         )[1]
         chance[rows] = allocation.choice == 0
     return chance
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a rule gains otherwise where one fold of the training rows is swapped for another.
+
+    Attributes
+    ----------
+    rows : (r,).   gains : the change of each row's part of the worth, (r,), for one or two swaps.
+    """
+
+    rows: Ints
+    gains: tuple[Floats, ...]
+
+
+def moves_by_score(study: StrataStudy, scores: list[Floats], share: float) -> Moves | None:
+    """Those of a rule by a score within folds.   scores: of all rows (n,), and of those of each
+    `SwappedStrata`; None where there are none.
+    """
+    if not study.swapped:
+        return None
+    own, rows = scores[0], study.swapped[0].rows
+    rules = [offer_threshold(own[study.fold == f], share) for f in range(study.fold.max() + 1)]
+    chances = [within_folds(own, share, study.fold)[rows]]
+    for part, score in zip(study.swapped, scores[1:], strict=True):
+        chance = np.empty(len(score))
+        for f, rule in enumerate(rules):
+            chance[part.fold == f] = offer_chance(score[part.fold == f], *rule)
+        chances.append(chance)
+    return _moves(study, rows, chances)
+
+
+def moves_of_plan(study: StrataStudy, swaps: Swaps | None) -> Moves | None:
+    """Those of the plan's own policy, whose swaps are among the rows of the whole log."""
+    if swaps is None or swaps.rows is None:
+        return None
+    inside = np.flatnonzero(np.isin(swaps.rows, study.case.rows))
+    rows = np.searchsorted(study.case.rows, swaps.rows[inside])
+    offered = [(choice[inside] == study.case.candidate) * 1.0 for choice in swaps.choices]
+    return _moves(study, rows, offered)
+
+
+def _moves(study: StrataStudy, rows: Ints, chances: list[Floats]) -> Moves:
+    worth = study.signals[rows] @ study.case.reward
+    return Moves(rows, tuple((a - b) * worth for a, b in pairwise(chances)))
+
+
+def judged(study: StrataStudy, chance: Floats, moves: Moves | None, level: float) -> OfferValue:
+    """The worth of offers, with the covariance of the folds whose rules make them."""
+    log, reward = study.case.log, study.case.reward
+    value = offer_value(
+        chance, study.signals, reward, weight=log.weight, groups=log.groups, level=level
+    )
+    estimate = widen(study, value.estimate, moves, level)
+    reach = float(student(level, estimate.df)) * estimate.std_error
+    return replace(value, estimate=estimate, lower=estimate.value - reach)
+
+
+def widen(study: StrataStudy, one: Estimate, moves: Moves | None, level: float) -> Estimate:
+    """An estimate with the covariance of folds."""
+    log = study.case.log
+    if moves is None or len(moves.rows) < 2:
+        return one
+    units = effective_units(
+        np.ones(len(moves.rows)) if log.weight is None else log.weight[moves.rows],
+        groups=None if log.groups is None else log.groups[moves.rows],
+    )
+    return widened(one, moves.gains, units, int(study.fold.max()) + 1, len(study.fold), level)
 
 
 def capped(plan: StrataPlan) -> bool:

@@ -37,7 +37,7 @@ Stein (1981), Estimation of the mean of a multivariate normal distribution, Ann.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,7 @@ from scipy.special import ndtri, owens_t
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import Units
+from equipoise.core.estimates import Estimate, around, sum_df
 
 MOST_ROWS = 50_000  # of a log, by which swaps are measured
 
@@ -138,3 +139,23 @@ def covariance_part(d: Floats, aim: Floats, units: Units) -> tuple[Floats, Float
     scaled = centred[:, :-1] / np.where(moves, errors[:-1], 1.0) + centred[:, -1:] / errors[-1]
     correlation = np.where(moves, units.errors(scaled)[0] ** 2 / 2 - 1, 0.0)
     return errors[:-1] ** 2 * np.clip(correlation, -1, 1) ** 2, df[:-1]
+
+
+def widened(
+    estimate: Estimate,
+    moves: Sequence[Floats],
+    units: Units,
+    folds: int,
+    rows: int,
+    level: float,
+) -> Estimate:
+    """The estimate of a mean of so many rows with the covariance of folds.   moves: what changes of
+    it (r,) in some rows where one fold is swapped for another; units: of these rows.
+    """
+    parts = [covariance_part(d[:, None], np.ones(1), units) for d in moves]
+    variance = np.nan_to_num([part[0] for part, _ in parts]).mean()
+    extra = variance * Swaps(folds, None, (), {}).share * len(moves[0]) / rows
+    variances = np.array([estimate.std_error**2, extra])
+    df = sum_df(variances, np.array([estimate.df, parts[0][1][0]]))
+    one = around(np.array(estimate.value), np.sqrt(variances.sum()), df, level=level)
+    return one[()]
