@@ -20,6 +20,7 @@ from equipoise.cli.source import (
 )
 
 if TYPE_CHECKING:
+    from equipoise.core.log import Log
     from equipoise.pipeline.plan.schema import Plan
 
 
@@ -32,8 +33,8 @@ def evaluate(
     what: Annotated[
         str,
         typer.Argument(
-            help="An effects.parquet, or the snapshot folder of a model or a policy; with --policy"
-            " the log itself."
+            help="An effects.parquet, the snapshot of a model or a policy, or a run folder; with"
+            " --policy the log itself."
         ),
     ],
     source: Annotated[
@@ -47,6 +48,10 @@ def evaluate(
             help="A table of target probabilities (.parquet, .csv), or NAME=TABLE; repeat.",
         ),
     ] = [],  # noqa: B006 - typer reads the default and never changes it
+    against: Annotated[
+        list[Path],
+        typer.Option("--against", help="Another policy's folder, to compare with; repeat."),
+    ] = [],  # noqa: B006
     method: Annotated[
         list[str],
         typer.Option(
@@ -68,19 +73,23 @@ def evaluate(
     ] = "",
     json: AsJson = False,
 ) -> None:
-    """Judge predicted effects on a log, or value policies by their probabilities.
+    """Judge policies or predicted effects on a log.
+
+    A policy that a run shipped: its gain, spend and net worth on a log of other rows, with
+    intervals, against nobody, everybody, and other policies (--against), paired.
 
     Effects: average effects, Qini and AUTOC of every arm and metric, with intervals. Rows that the
     model was fitted on make it look better than it is: that log is refused, so give other rows, or
     effects made out of fold, as those of a run are.
 
-    Policies (--policy): a table with one column per arm and one row, the same for all; or as many
-    rows as the log; or more columns, such as a segment or a slot, that say for which rows each is;
-    or long, with the treatment's column and `probability`. By IPS, SNIPS and DR, against what the
-    log's own policy was worth, and paired against the first.
+    Target policies (--policy): a table with one column per arm and one row, the same for all; or as
+    many rows as the log; or more columns, such as a segment or a slot, that say for which rows each
+    is; or long, with the treatment's column and `probability`. By IPS, SNIPS and DR, against what
+    the log's own policy was worth, and paired against the first.
 
     \b
     Examples:
+      equipoise evaluate equipoise-run next-month.toml --against last-run
       equipoise evaluate equipoise-run/effects.parquet plan.toml
       equipoise evaluate model next-experiment.toml
       equipoise evaluate log.parquet -t item -y click --action-propensity pscore -p new.parquet
@@ -101,8 +110,11 @@ def evaluate(
         if not source:
             fix = "equipoise evaluate EFFECTS LOG, or equipoise evaluate LOG --policy TABLE"
             raise InputError("evaluate", "be given effects and a log", repr(what), fix=fix)
-        _effects(Path(what), plan_of(source, arms=arms, **roles), json)
+        _effects(Path(what), plan_of(source, arms=arms, **roles), against, json)
         return
+    if against:
+        fix = "give tables with --policy, or a policy's folder and --against others"
+        raise InputError("--against", "stand beside a policy's folder", "--policy", fix=fix)
     if source:
         fix = "leave one out: the policies are the tables after --policy"
         raise InputError("evaluate --policy", "be given one log", f"{what}, {source}", fix=fix)
@@ -111,19 +123,25 @@ def evaluate(
     _policies(plan_of(what, arms=arms, **roles), tables, method, json)
 
 
-def _effects(effects: Path, plan: Plan, json: bool) -> None:
-    """Print how good effects are."""
+def _effects(effects: Path, plan: Plan, against: list[Path], json: bool) -> None:
+    """Print what a policy is worth, if the folder has one, and how good effects are."""
     from equipoise.artifacts.fingerprint import refuse_own_rows
     from equipoise.cli.show import as_json, interval, table
     from equipoise.pipeline.evaluate import effects_of, evaluate_effects
     from equipoise.pipeline.plan.log import open_log
+    from equipoise.pipeline.shipped_policies import policy_folder
     from equipoise.pipeline.study.population import population_of
 
     log = population_of(plan, open_log(plan)).log
-    refuse_own_rows(effects, log)
-    findings = evaluate_effects(plan, log, effects_of(effects, log))
+    folder = policy_folder(effects)
+    folders = _folders([effects, *against]) if folder or against else {}
+    for one in folders.values() or [effects]:
+        refuse_own_rows(one, log)
+    findings = evaluate_effects(plan, log, effects_of(folder or effects, log))
+    findings |= _shipped(plan, log, folders, json) if folders else {}
     if json:
         as_json(findings)
+        _exit(findings)
         return
     rows = [
         {
@@ -136,6 +154,58 @@ def _effects(effects: Path, plan: Plan, json: bool) -> None:
         for average, rank in zip(findings["averages"], findings["rankings"], strict=True)
     ]
     table(rows, ["metric", "arm", "average effect", "qini", "autoc"])
+    _exit(findings)
+
+
+def _exit(findings: dict[str, Any]) -> None:
+    """Exit with 3 where the log cannot tell what the policy is worth."""
+    if findings.get("untold"):
+        raise typer.Exit(3)
+
+
+def _folders(paths: list[Path]) -> dict[str, Path]:
+    """Policies by the names of their folders."""
+    from equipoise.core.errors import InputError
+    from equipoise.pipeline.shipped_policies import policy_folder
+
+    folders: dict[str, Path] = {}
+    for path in paths:
+        folder = policy_folder(path)
+        if folder is None:
+            fix = "give the folder that `equipoise run` wrote, or the policy/ in it"
+            raise InputError("a policy", "be a run folder or a snapshot", str(path), fix=fix)
+        name = folder.parent.name if folder.name == "policy" else folder.name
+        folders[name if name not in folders else str(path)] = folder
+    return folders
+
+
+def _shipped(plan: Plan, log: Log, folders: dict[str, Path], json: bool) -> dict[str, Any]:
+    """Print what policies that ship are worth, unless it is to be JSON."""
+    from equipoise.cli.show import interval, table
+    from equipoise.pipeline.shipped_policies import value_policies
+
+    found = value_policies(plan, log, folders)
+    if json:
+        return found
+    for why in found["untold"]:
+        typer.echo(f"What the policy is worth cannot be told from this log. {why}")
+    rows = [
+        {
+            "policy": row["policy"],
+            "treated": f"{row['treated']:.1%}",
+            **{name: interval(value) for name, value in row["values"].items()},
+            "cost": interval(row["spend"]),
+        }
+        for row in found["policies"]
+    ]
+    table(rows, list(rows[0]), "Gain over control, and cost, per head")
+    less = [
+        {"the first less": row["policy"]}
+        | {name: interval(value) for name, value in row["less_first"].items()}
+        for row in found["policies"][1:]
+    ]
+    table(less, list(less[0]), "Paired differences, per head")
+    return found
 
 
 def _policies(plan: Plan, tables: dict[str, Path], methods: list[str], json: bool) -> None:

@@ -29,12 +29,17 @@ def effects_of(path: Path, log: Log) -> Effects:
         if path.is_dir()
         else Effects.from_table(read_table(path))
     )
+    return on_the_log(effects, log, str(path))
+
+
+def on_the_log(effects: Effects, log: Log, where: str) -> Effects:
+    """Effects that are of a log's rows, candidates and metrics, the log's metrics first."""
     if len(effects) != len(log):
         raise InputError(
             "effects",
             f"have one row per row of the log ({len(log):,})",
             f"{len(effects):,}",
-            str(path),
+            where,
         )
     if effects.candidates == former_cell_names(log.space)[1:]:
         effects = replace(effects, candidates=log.cell_names[1:])
@@ -43,12 +48,12 @@ def effects_of(path: Path, log: Log) -> Effects:
             "the effects' candidates",
             f"be {', '.join(log.cell_names[1:])}",
             ", ".join(effects.candidates),
-            str(path),
+            where,
         )
     missing = [name for name in log.metrics if name not in effects.metrics]
     if missing:
         raise InputError(
-            "effects", f"know the metric {missing[0]!r}", ", ".join(effects.metrics), str(path)
+            "effects", f"know the metric {missing[0]!r}", ", ".join(effects.metrics), where
         )
     others = [name for name in effects.metrics if name not in log.metrics]
     order = [effects.metrics.index(name) for name in (*log.metrics, *others)]

@@ -1,0 +1,114 @@
+"""What policies that ship are worth on a new log: their value, spend and net worth there, beside
+nobody, everybody under each candidate, and each other, paired.
+
+The rows chose nothing for the policies, so doubly robust scores judge them without a winner's
+curse: levels by the first policy's own model, which never saw the log, propensities as the log
+knows them, or learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.artifacts.policy import Scorer, read_scorer
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.log import Log
+from equipoise.evaluation import constant_policy
+from equipoise.pipeline import run_folder as files
+from equipoise.pipeline.evaluate import on_the_log
+from equipoise.pipeline.plan.money import Objective
+from equipoise.pipeline.plan.schema import Plan
+from equipoise.pipeline.study.cross_fit import log_folds
+from equipoise.pipeline.study.evaluator import make_judge, one_hot
+from equipoise.pipeline.study.overlap import rows_behind
+from equipoise.pipeline.study.propensity import design_of
+from equipoise.report.findings import Interval
+
+
+def policy_folder(path: Path) -> Path | None:
+    """The snapshot of a policy at a path, which may be its run folder; None where there is none."""
+    for folder in (path, path / files.POLICY):
+        if (folder / "policy.json").is_file():
+            return folder
+    return None
+
+
+def value_policies(plan: Plan, log: Log, policies: Mapping[str, Path]) -> dict[str, Any]:
+    """Value the policies of snapshot folders on a log that none of their models saw.
+
+    Returns {"rows", "metrics", "policies", "untold"}: of each policy, nobody and everybody under
+    each candidate "policy", "kind", "treated" (a share), "values" (the gain over control per head
+    in each metric, and the net worth where the objective is money: [value, low, high]), "spend",
+    and "less_first" (values of the first policy less its own, paired); and why the log cannot tell.
+    """
+    scorers = {name: read_scorer(folder) for name, folder in policies.items()}
+    first = next(iter(scorers.values()))
+    effects = on_the_log(first.model.effects(log.table), log, "the policy's model")
+    absent = [name for name in effects.metrics if name not in log.table.column_names]
+    if absent:
+        fix = f"name its column in [log]: claimed, cost or an outcome ({absent[0]})"
+        must = f"have {absent[0]!r}, of which the policy's costs are made"
+        raise InputError("the log", must, "no such column", fix=fix)
+    design = design_of(plan, log, log_folds(log, plan.run.folds, plan.run.seed))
+    judged = design.judged(log, effects)
+    judge = make_judge(
+        log, judged, design.propensity, first.costs, plan.report.level, _objective(first, log, plan)
+    )
+    n, names = len(log), log.cell_names
+    rules = [(name, "policy", _shares(scorer, log)) for name, scorer in scorers.items()]
+    rules.append(("nobody", "control", constant_policy(0, n, len(names))))
+    open_to = log.eligible
+    rules += [
+        (f"everybody: {name}", "constant", constant_policy(a, n, len(names), open_to))
+        for a, name in enumerate(names)
+        if a
+    ]
+    rows: list[dict[str, Any]] = []
+    for name, kind, shares in rules:
+        values, spend = judge.value(shares)
+        own: dict[str, Interval] = {}
+        if rows:
+            own = judge.difference(rules[0][2], shares)
+        rows.append(
+            {
+                "policy": name,
+                "kind": kind,
+                "treated": float(1 - shares[:, 0].mean()),
+                "values": values,
+                "spend": spend,
+                "less_first": own,
+            }
+        )
+    checks = [*design.checks, rows_behind(log, design.propensity, rules[0][2])]
+    return {
+        "rows": n,
+        "metrics": list(log.metrics),
+        "policies": rows,
+        "untold": [check["summary"] for check in checks if check["status"] == "fail"],
+    }
+
+
+def _objective(scorer: Scorer, log: Log, plan: Plan) -> Objective:
+    """What the policy was made for, as far as the log has its metrics."""
+    rule = scorer.policy
+    weights = dict.fromkeys(log.metrics, 0.0) | dict(zip(rule.metrics, rule.weights, strict=True))
+    missing = [name for name in rule.metrics if name not in log.metrics and weights[name]]
+    is_money = rule.cost_weight > 0 and not missing
+    return Objective(weights, plan.report.currency, is_money, rule.cost_weight)
+
+
+def _shares(scorer: Scorer, log: Log) -> Floats:
+    """The policy's choice on every row, (n, K)."""
+    if scorer.policy.candidates != log.cell_names[1:]:
+        got = ", ".join(scorer.policy.candidates)
+        raise InputError("the policy's candidates", f"be {', '.join(log.cell_names[1:])}", got)
+    known = scorer.id is not None and scorer.id in log.table.column_names
+    chosen = (scorer if known else scorer.numbered()).assign(log.table)["chosen"].to_pylist()
+    place = {name: a - 1 for a, name in enumerate(log.cell_names)}
+    choice: Ints = np.array([place[name] for name in chosen], np.int64)
+    return one_hot(choice, len(place) - 1)
