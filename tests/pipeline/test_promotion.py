@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from equipoise.allocation import decide
+from equipoise.allocation import decide, floor
 from equipoise.artifacts.rebudget import rebudget_units
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log, Outcome, Roles
@@ -100,6 +100,27 @@ def test_offers_that_do_not_pay_by_the_other_folds_are_held_back():
     assert forced.shares["promo"] > 0, "a floor forbids that nobody gets an offer"
     paying = promotion(5, -9.0)  # to everybody it brings 4 points
     assert honest_policy(paying, hopeful, cost=COST, cv=3).shares["promo"] == 1
+
+
+def test_nobody_is_nobody_whatever_the_prices_were():
+    """A floor's price adds to the worth of offers; held back, it adds nothing."""
+    lift = np.array([0.03, 0.02, 0.01, 0.001])[:, None, None]
+    effects = Effects(lift, np.full((4, 1), 0.01), ("promo",), ("sale",))
+    task = policy_module.PolicyTask(
+        effects,
+        np.full((4, 1), COST),
+        {},
+        np.zeros(4, np.int64),
+        "none",
+        {"sale": WORTH},
+        [floor("sale", 0.0152, per_head=True)],
+        cost_weight=1.0,
+    )
+    part = policy_module.solve(task)
+    assert part.policy.prices[0] > 0
+    held = policy_module._nobody(task, part)
+    assert held.choice.max() == task.rule(held.policy, np.arange(4)).choice.max() == -1
+    assert [(row["used"], row["binding"]) for row in held.rows] == [(0.0, False)]
 
 
 def test_a_fold_is_held_back_by_the_outcomes_of_the_others_alone(monkeypatch):

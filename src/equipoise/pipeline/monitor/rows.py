@@ -161,19 +161,25 @@ def watched_rows(source: Source, file: Path | str, *, daily: bool = True) -> Wat
 
 
 def worth_of(plan: Plan, watched: Watched) -> Floats:
-    """What a row brought, by [policy] weights and which way is better; of the first outcome alone
-    where there are none.
+    """What a row brought, by [policy] weights, the worth of outcomes and which way is better;
+    without weights of those with a worth, else of the first outcome alone.  No cost is taken off.
     """
-    weights = plan.policy.weights or {watched.metrics[0]: 1.0}
+    specs = plan.log.outcomes or {}
+    money = {name: 1.0 for name, spec in specs.items() if spec.worth is not None}
+    weights = plan.policy.weights or money or {watched.metrics[0]: 1.0}
     worth = np.zeros(len(watched.rows.y))
     for name, weight in weights.items():
         if name not in watched.metrics:
             fix = among(name, watched.metrics, "outcomes")
             raise PlanError(f"weight of {name!r}", "be of an outcome", "no such one",
                             "[policy] weights", fix)  # fmt: skip
-        better = (plan.log.outcomes or {})[name].better
-        sign = 1.0 if better == "higher" else -1.0
-        worth += sign * weight * watched.rows.y[:, watched.metrics.index(name)]
+        sign = 1.0 if specs[name].better == "higher" else -1.0
+        worth += (
+            sign
+            * weight
+            * (specs[name].worth or 1.0)
+            * watched.rows.y[:, watched.metrics.index(name)]
+        )
     return worth
 
 
