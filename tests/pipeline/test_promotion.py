@@ -77,8 +77,9 @@ def test_nobody_is_sent_what_does_not_pay(minority):
         net, _ = net_on_new(policy.scorer, seed, minority)
         assert net > gross
         ours.append(net)
-        said = verdict(policy.values["net"], 1 - policy.shares["none"])
-        assert not (said == DO and net < 0)
+        assert policy.verdict == verdict(policy.values["net"], 1 - policy.shares["none"])
+        assert ("verdict", policy.verdict) in policy._lines()
+        assert not (policy.verdict == DO and net < 0)
     assert np.mean(ours) > (0.01 if minority < 1 else -0.003)
 
 

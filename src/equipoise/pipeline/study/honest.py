@@ -37,7 +37,7 @@ from equipoise.pipeline.study.cross_fit import (
     with_space,
     with_std_error,
 )
-from equipoise.pipeline.study.evaluator import make_judge
+from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
 from equipoise.pipeline.study.propensity import (
@@ -49,6 +49,7 @@ from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.formatting import MINUS, Unit, number
 from equipoise.report.notebook import plot_intervals
+from equipoise.report.verdict import NOT_KNOWN, verdict
 
 PLAIN = Unit(1.0, "", "", "")  # numbers in digits that their intervals support
 
@@ -72,7 +73,8 @@ class HonestPolicy(Displayed):
         The share of the rows that get each cell.
     values : dict of str to [value, low, high]
         The gain over control per unit in each metric, in its unit, with its interval: of the
-        procedure, the mean over folds of what each fold's rule is worth.
+        procedure, the mean over folds of what each fold's rule is worth.  Where the objective is
+        money, "net" is its worth net of cost.
     spend : [value, low, high]
         The cost per unit of the same.
     demands : list of dict
@@ -89,6 +91,9 @@ class HonestPolicy(Displayed):
         How a design was taken that the log does not state, with the test of it; else "".
     untold : list of str
         Why the log cannot tell what the policy is worth; empty where it can.
+    verdict : str, default ""
+        Where the objective is money: "do it" if the whole interval of the net worth is above 0,
+        "do not" if it is below, or nobody gets an offer, else "not known".
 
     Examples
     --------
@@ -113,6 +118,7 @@ class HonestPolicy(Displayed):
     shipped_spend: Interval
     design: str
     untold: list[str]
+    verdict: str = ""
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -189,6 +195,7 @@ class HonestPolicy(Displayed):
             price = f"; price {number(demand['price'])}" if demand["binding"] else "; idle"
             lines.append((demand["name"], used + price))
         lines += [("design", self.design)] if self.design else []
+        lines = [("verdict", self.verdict), *lines] if self.verdict else lines
         return [("the log cannot tell", why) for why in self.untold] + lines
 
 
@@ -324,11 +331,11 @@ def honest_policy(
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     _warn_of_cost(keys, objective)
+    staying = staying_of(keys, None, log)
+    untold = [check["summary"] for check in checks if check["status"] == "fail"]
     return HonestPolicy(
         policy=solved.policy,
-        scorer=None
-        if model is None
-        else ship(log, model, costs, solved, task, staying_of(keys, None, log)),
+        scorer=None if model is None else ship(log, model, costs, solved, task, staying),
         choice=solved.choice,
         shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
         values=values,
@@ -338,8 +345,16 @@ def honest_policy(
         shipped=shipped,
         shipped_spend=shipped_spend,
         design=design,
-        untold=[check["summary"] for check in checks if check["status"] == "fail"],
+        untold=untold,
+        verdict=_verdict(judge, values, float((solved.choice >= 0).mean()), untold),
     )
+
+
+def _verdict(judge: Judge, values: dict[str, Interval], treated: float, untold: list[str]) -> str:
+    """Whether to do it, where the worth is money."""
+    if judge.money is None:
+        return ""
+    return NOT_KNOWN if untold else verdict(values[judge.money.name], treated)
 
 
 def _warn_of_cost(keys: PolicyPlan, objective: Objective) -> None:
