@@ -327,6 +327,12 @@ def test_estimators_are_those_of_the_registry(equipoise):
     assert "did you mean 'dr-learner'" in equipoise("estimators", "dr-lerner").line
 
 
+def test_estimators_say_that_trees_come_before_nets_of_a_dose(equipoise):
+    answer = {row["name"]: row["what"] for row in json.loads(equipoise("estimators", "--json").out)}
+    assert "the first to try for a dose" in answer["dose-s-learner"]
+    assert all("try dose-s-learner first" in answer[net] for net in ("vcnet", "drnet"))
+
+
 def test_datasets_show_their_cards(equipoise):
     answer = json.loads(equipoise("datasets", "--json").out)
     assert {"thornton", "hillstrom"} <= {row["name"] for row in answer}

@@ -14,7 +14,7 @@ from equipoise.neural.varying_coefficients import DoseNet, StrataNet
 
 
 class DRNet(DoseNetEstimator):
-    """Heads for parts of the dose's range.
+    """Heads for parts of the dose's range; try dose-s-learner first.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from equipoise.neural.varying_coefficients import DoseNet, VaryingNet
 
 
 class VCNet(DoseNetEstimator):
-    """A net whose weights vary with the dose.
+    """A net whose weights vary with the dose; try dose-s-learner first.
 
     Parameters
     ----------

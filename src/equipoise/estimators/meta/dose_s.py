@@ -35,7 +35,7 @@ from equipoise.learners.base_learners import (
 
 @renamed_arguments(outcome="outcome_model", seed="random_state")
 class DoseSLearner(EffectEstimator):
-    """Boosted trees on features and dose, one model per metric.
+    """Boosted trees on features and dose, one model per metric; the first to try for a dose.
 
     Parameters
     ----------

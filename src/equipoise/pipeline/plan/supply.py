@@ -53,8 +53,8 @@ class SupplyPlan(PlanTable):
         switches up or down at once),
         "binary" (each category up or down by itself), or "forest" (the MDP2 forest: per user).
         rivals: other ways to judge.
-    estimator : of "doses" and "binary"; "dml" where none is named.   degree: of the curves of
-        "shares".
+    estimator : of "doses" and "binary"; "dml" where none is named, and of trees and nets of a dose
+        "dose-s-learner" first.   degree: of the curves of "shares".
     step : how far "binary" and "vector" go, in today's shares.
     clusters, count : of users.   inventory, together : limits.   crowding : pairs whose joint
         effect is learnt.
