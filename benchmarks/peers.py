@@ -62,7 +62,8 @@ def run(peer: str, script: Path, *arguments: str) -> dict[str, Any]:
     """Run a script in the peer's environment, in a process and thread of its own, and read the last
     line it prints as JSON.
     """
-    command = [python_of(peer), "-W", "ignore", str(script), *arguments]
+    # -P: the files beside the script hide no module of the name
+    command = [python_of(peer), "-P", "-W", "ignore", str(script), *arguments]
     folders = [str(HOME.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(folders)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
