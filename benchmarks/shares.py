@@ -111,7 +111,7 @@ def grown(
     times = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        forest._grow(X, T, w, y - y.mean(), settings["max_depth"])
+        forest._grow(X, T, w, y - y.mean())
         times.append((time.perf_counter() - start) / trees)
     return statistics.median(times[1:])
 

@@ -78,15 +78,34 @@ def test_the_default_is_near_the_better_kind_of_leaf():
     assert default < 0.9 * max(cuts, curves)
 
 
-def test_the_way_of_the_largest_value_is_taken(monkeypatch):
-    def value(forest, X, T, w, y, inside, kinds, depth):
-        return {kind: {"mdpp": 1.0, "both": 3.0, "curve": 2.0}[kind] - depth for kind in kinds}
+@pytest.mark.parametrize(
+    ("more", "spread", "kind"),
+    [
+        ((2.0, 1.0), 0.5, "mdpp"),
+        ((1.0, 2.0), 0.5, "curve"),
+        ((0.1, 0.0), 5.0, "both"),
+        ((-1, -2), 0, "both"),
+    ],
+)
+def test_a_kind_alone_is_taken_only_where_rows_are_sure(more, spread, kind, monkeypatch):
+    """More than both, by so much a row: by two standard errors of the mean of 100 rows or more."""
+    noise = spread * np.tile([-1.0, 1.0], 25)
 
-    monkeypatch.setattr(leaf_choice, "held_out", value)
-    rows = np.zeros((4, 2)), np.zeros((4, 2)), np.ones(4), np.zeros(4), np.arange(4) % 2
-    choose = leaf_choice.choose_leaf
-    assert choose(None, *rows, leaf_choice.KINDS, (7, 10)) == ("both", 7)
-    assert choose(None, *rows, ("mdpp", "curve"), (10,)) == ("curve", 10)
+    def values(forest, X, T, w, y, inside, kinds):
+        gain = {"both": np.zeros(50), "mdpp": more[0] + noise, "curve": more[1] + noise}
+        return np.stack([gain[kind] for kind in kinds])
+
+    monkeypatch.setattr(leaf_choice, "held_out", values)
+    rows = np.zeros((100, 2)), np.zeros((100, 2)), np.ones(100), np.zeros(100), np.arange(100) % 2
+    assert leaf_choice.choose_leaf(None, *rows, leaf_choice.KINDS) == kind
+    assert leaf_choice.choose_leaf(None, *rows, ("curve",)) == "curve"
+
+
+def test_trees_are_shallow_and_deep_in_turn():
+    X, T, _, y = hills(3000, 0)
+    made = MDP2Forest(4, min_samples_leaf=2, leaf="both", space=Shares(3)).fit(X, y, treatment=T)
+    nodes = np.diff(made.forests_[0]["starts"])
+    assert nodes[[0, 2]].max() <= 2**8 < nodes[[1, 3]].min()
 
 
 def test_the_value_of_a_division_by_hand():
@@ -95,7 +114,7 @@ def test_the_value_of_a_division_by_hand():
     """
     T = np.array([[0.2, 0.8], [0.9, 0.1], [0.0, 1.0], [0.5, 0.5], [0.6, 0.4]])
     mix, y = np.tile([0.2, 0.8], (5, 1)), np.array([2.0, 9.0, 9.0, 9.0, 9.0])
-    value = leaf_choice.value_of(mix, T, y, np.ones(5), lambda t: np.ones(len(t)))
+    value = leaf_choice.values_of(mix, T, y, np.ones(5), lambda t: np.ones(len(t))).mean()
     far = np.quantile(((T - mix) ** 2).sum(axis=1), leaf_choice.NEAR)
     assert far == pytest.approx(0.064)
     assert value == pytest.approx(2.0)

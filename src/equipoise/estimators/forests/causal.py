@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
@@ -35,6 +35,7 @@ from equipoise.estimators.base import EffectEstimator, propensities
 from equipoise.estimators.design import design
 from equipoise.estimators.forests import leaf_moments, moments
 from equipoise.estimators.forests.binning import MISSING, binned, quantiles
+from equipoise.estimators.forests.levels import MOST, as_codes
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import default_outcome, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_targets
@@ -43,7 +44,7 @@ LEAST = 5  # rows of the smallest leaf that is tried
 BALANCE = 0.05  # least part of what a node tells that a child keeps
 JUDGES = 10_000  # rows that judge the size of leaves
 UNREFUTED = 2.0  # standard errors within which a smaller leaf is taken
-NODE = ("feature", "at", "left", "child", "means")
+NODE = ("feature", "at", "left", "child", "means", "sets")
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class CausalForest(EffectEstimator):
     """A forest of effects, for any number of arms and metrics, with standard errors.
 
     Missing features are sent to the side of each split where they do most good; columns of text
-    are taken as `FeatureMap` makes them.  Clusters given by ``groups`` are drawn whole, so that
-    standard errors are theirs.
+    are split by sets of their levels, and a level that is new goes where most rows do.  Clusters
+    given by ``groups`` are drawn whole, so that standard errors are theirs.
 
     Parameters
     ----------
@@ -142,6 +143,7 @@ class CausalForest(EffectEstimator):
     uses_propensity = True
     gives_std_error = True
     effect_model = None  # the forest itself
+    kept_: Bools | None = None  # the columns that it may split by; old snapshots say none
 
     def __init__(
         self,
@@ -182,14 +184,14 @@ class CausalForest(EffectEstimator):
         self.levels_ = learn_targets(setup.outcome, table, control, weight=weight, seed=seed)
         W = (cell[:, None] == np.arange(1, setup.cells)) - e[:, 1:]
         w = np.ones(len(data)) if weight is None else weight / weight.mean()
-        self.columns_ = in_own_order(setup.effect_table.X)
+        kept = np.ones(data.X.shape[1], np.bool_)
         if setup.modifiers is not None:
-            self.columns_ = setup.modifiers[self.columns_]
-        X = data.X[:, self.columns_]
-        known = ~np.isnan(X)
-        self.knots_ = [
-            quantiles(X[rows, j], w[rows], self.max_bin) for j, rows in enumerate(known.T)
-        ]
+            kept[:] = np.isin(np.arange(len(kept)), setup.modifiers)
+        self.kept_ = kept
+        X, categorical = as_codes(data.X, self.encoding_, kept)
+        self.columns_ = in_own_order(X)
+        X, self.categorical_ = X[:, self.columns_], categorical[self.columns_]
+        self.knots_ = self._knots(X, w, self.categorical_)
         bins = binned(X, self.knots_)
         draws = self._draws(np.arange(len(data)) if data.groups is None else data.groups)
         parts = [
@@ -198,6 +200,16 @@ class CausalForest(EffectEstimator):
         ]
         self.forests_ = [forest for forest, _ in parts]
         self.min_samples_leaf_ = np.asarray([least for _, least in parts])
+
+    def _knots(self, X: Floats, w: Floats, categorical: Bools) -> list[Floats]:
+        """The inner edges of each feature's bins; those of a category make a bin of each code."""
+        known = ~np.isnan(X)
+        return [
+            np.arange(min(X[rows, j].max(), MOST - 1))
+            if categorical[j]
+            else quantiles(X[rows, j], w[rows], self.max_bin)
+            for j, rows in enumerate(known.T)
+        ]
 
     def _check(self) -> None:
         least = 1 if self.min_samples_leaf is None else self.min_samples_leaf
@@ -235,7 +247,7 @@ class CausalForest(EffectEstimator):
             rng = np.random.default_rng([self.random_state, 1, t])
             halves = draws.halves(t // self.subforest_size, rng)
             seed = int(rng.integers(2**31))
-            asked = by_feature, W, y, w, *halves, least, BALANCE, features, seed
+            asked = by_feature, W, y, w, *halves, least, BALANCE, features, seed, self.categorical_
             tree: tuple[Any, ...] = moments.grow(*asked)
             return tree
 
@@ -266,16 +278,20 @@ class CausalForest(EffectEstimator):
         return int(sizes[loss - loss.min() <= UNREFUTED * error][-1])
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
+        given = X
+        if self.kept_ is not None:
+            X, _ = as_codes(X, self.encoding_, self.kept_)
         bins = binned(X[:, self.columns_], self.knots_)
         cells, k = self.space_.cells(treatment), len(self.space_.candidates())
         values, variances = np.zeros((2, len(X), 1 + k, len(self.forests_)))
         for j, forest in enumerate(self.forests_):
             theta, variance = np.empty((2, len(X), k))
+            forest = {"sets": np.zeros((0, 4), np.uint64), **forest}
             parts = (forest[name] for name in (*NODE, "starts"))
             asked = bins, *parts, self.subforest_size, theta, variance
             leaf_moments.answer(*asked)
             values[:, 1:, j], variances[:, 1:, j] = theta, variance
-        baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
+        baseline = np.ascontiguousarray(predict_all(self.levels_, given).T)
         return values[:, cells], baseline, np.sqrt(variances[:, cells])
 
 

@@ -16,19 +16,22 @@ import math
 import numpy as np
 from numba import njit
 
+from equipoise.estimators.forests.levels import in_set
 from equipoise.estimators.forests.moments import MISSING, backward, forward, solve
 
 BLOCK = 512  # rows that a tree is asked about at once
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def goes_right(b, at, left):  # type: ignore[no-untyped-def]
-    """1 where a row of bin b goes to the right child, else 0."""
+def goes_right(b, at, left, sets, v):  # type: ignore[no-untyped-def]
+    """1 where a row of bin b goes to the right child of node v, else 0."""
+    if at == MISSING:
+        return 0 if in_set(sets[v], b) else 1
     return 1 if (b > at) & ~(left & (b == MISSING)) else 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def losses(X, W, y, inside, feature, at, left, child, means, size, starts, bag, leaves, out):  # type: ignore[no-untyped-def]
+def losses(X, W, y, inside, feature, at, left, child, means, sets, size, starts, bag, leaves, out):  # type: ignore[no-untyped-def]
     """out (n, leaves) := the squared error of the residual outcome of each row, by trees that did
     not see it, with nodes of fewer than two leaves of so many rows as leaves.
 
@@ -52,7 +55,7 @@ def losses(X, W, y, inside, feature, at, left, child, means, size, starts, bag, 
                         j += 1
                     if j == sizes:
                         break
-                    v = base + child[v] + goes_right(X[i, feature[v]], at[v], left[v])
+                    v = base + child[v] + goes_right(X[i, feature[v]], at[v], left[v], sets, v)
         for i in range(low, high):
             for j in range(sizes):
                 m = sums[i - low, j]
@@ -65,10 +68,11 @@ def losses(X, W, y, inside, feature, at, left, child, means, size, starts, bag, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def answer(X, feature, at, left, child, means, starts, bag, theta, var):  # type: ignore[no-untyped-def]
+def answer(X, feature, at, left, child, means, sets, starts, bag, theta, var):  # type: ignore[no-untyped-def]
     """theta (n, k) and its variance var (n, k) for rows of bins X (n, d).
 
-    starts: (trees + 1,) of the nodes of each tree; means: (nodes, p); bag: trees a little bag.
+    starts: (trees + 1,) of the nodes of each tree; means: (nodes, p); sets: (nodes, 4), of
+    levels; bag: trees a little bag.
     """
     trees, (n, k) = len(starts) - 1, theta.shape
     leaf, m, L = np.empty((BLOCK, trees), np.int64), np.empty(means.shape[1]), np.zeros((k, k))
@@ -79,7 +83,7 @@ def answer(X, feature, at, left, child, means, starts, bag, theta, var):  # type
             for r in range(rows):
                 v = starts[t]
                 while feature[v] >= 0:
-                    right = goes_right(X[low + r, feature[v]], at[v], left[v])
+                    right = goes_right(X[low + r, feature[v]], at[v], left[v], sets, v)
                     v = starts[t] + child[v] + right
                 leaf[r, t] = v
         for r in range(rows):

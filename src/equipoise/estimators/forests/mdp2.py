@@ -53,7 +53,7 @@ GRID = 50  # steps of the best mix
 # there
 TIE = 1e-6
 FOLDS = 2
-SHALLOW, SPARE = 7, 2  # the depth tried first; levels beyond those of even trees
+SHALLOW, SPARE = 7, 2  # the depth of every tree or every other; levels beyond those of even trees
 LEAST_ODDS, MOST = 0.01, 10.0  # of a row's balancing weight
 
 
@@ -74,8 +74,7 @@ class MDP2Forest(EffectEstimator):
     n_estimators : int, default 100
         How many trees.
     max_depth : int, optional
-        How deep they are; None takes 7, or as deep as leaves of that size allow, whichever is worth
-        more on held-out rows.
+        How deep they are; None: 7, and every other one as deep as leaves of that size allow.
     min_samples_leaf : int, default 40
         The fewest rows of a leaf.
     max_bin : int, default 32
@@ -91,7 +90,8 @@ class MDP2Forest(EffectEstimator):
         curves vary).
     leaf : str, default "auto"
         What divides in a leaf: "mdpp" (the cuts of the criterion), "curve" (the best mix of its
-        curves) or "both" (their mean); "auto" takes what is worth most on held-out rows, by metric.
+        curves) or "both" (their mean); "auto" takes "both" unless held-out rows are sure that one
+        alone is worth more, by metric.
     honest : bool, default False
         Whether half of a tree's rows are kept for its leaves.
     residual : bool, default True
@@ -116,8 +116,6 @@ class MDP2Forest(EffectEstimator):
     ----------
     leaf_ : list of str, (m,)
         What divides in a leaf, by metric.
-    max_depth_ : list of int, (m,)
-        How deep the trees are, by metric.
     effective_ : float
         How many rows of equal weight the rows count for (Kish 1965); with ``balanced`` fewer than
         there are.
@@ -263,15 +261,8 @@ class MDP2Forest(EffectEstimator):
         self.effective_ = float(w.sum() ** 2 / (w @ w))
         kinds = KINDS if self.leaf == "auto" else (self.leaf,)
         columns = np.ascontiguousarray(y.T)
-        ways = [
-            choose_leaf(self, data.X, T, w, column, fold, kinds, self._depths(len(data)))
-            for column in columns
-        ]
-        self.forests_ = [
-            self._grow(data.X, T, w, column, depth)
-            for column, (_, depth) in zip(columns, ways, strict=True)
-        ]
-        self.leaf_, self.max_depth_ = ([*part] for part in zip(*ways, strict=True))
+        self.leaf_ = [choose_leaf(self, data.X, T, w, column, fold, kinds) for column in columns]
+        self.forests_ = [self._grow(data.X, T, w, column) for column in columns]
 
     def _check(self, data: Sample) -> None:
         for name, choices in (
@@ -299,15 +290,16 @@ class MDP2Forest(EffectEstimator):
             )
 
     def _depths(self, rows: int) -> tuple[int, ...]:
-        """The depths to choose among."""
+        """The depths that trees take turns with."""
         if self.max_depth is not None:
             return (self.max_depth,)
         leaves = max(1.0, self.subsample * rows / (2 * self.min_samples_leaf))
         deep = SPARE + int(np.ceil(np.log2(leaves)))
         return (SHALLOW, deep) if deep > SHALLOW else (SHALLOW,)
 
-    def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats, depth: int) -> dict[str, Any]:
+    def _grow(self, X: Floats, T: Floats, w: Floats, y: Floats) -> dict[str, Any]:
         """One forest: its nodes side by side."""
+        depths = self._depths(len(X))
         Xb, K = binned(X, self.knots_), T.shape[1]
         q = self.edges_.shape[1] - 1
         bins = np.column_stack(
@@ -322,7 +314,7 @@ class MDP2Forest(EffectEstimator):
 
         def one(t: int) -> tuple[Any, ...]:
             rng = np.random.default_rng([self.random_state, t])
-            return self._tree(rng, depth, y, *arguments)
+            return self._tree(rng, depths[t % len(depths)], y, *arguments)
 
         with ThreadPoolExecutor(self.n_jobs if self.n_jobs > 0 else os.cpu_count()) as pool:
             trees = list(pool.map(one, range(self.n_estimators)))

@@ -9,7 +9,8 @@
 To first order the score is the gain in fit of solving for theta in each child (Athey, Tibshirani &
 Wager 2019, section 2.3); L makes it the same whichever arm is control, and h weighs children by
 what they tell.  Every feature is counted in 256 bins, of which the last is for missing values,
-which go to the side where they raise the score most.
+which go to the side where they raise the score most.  Categories are divided by sets of their
+levels (`forests.levels`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-MISSING = 255  # the bin of missing values
+from equipoise.estimators.forests.levels import best_set, divide_by_set
+
+MISSING = 255  # the bin of missing values; a node whose cut it is divides by a set of levels
 MANY = 128  # rows of a node beyond which its bins are looked up one by one
 BITS = 26  # of h in a whole number
 ONES = (1 << BITS) - 1
@@ -216,10 +219,12 @@ def scan(hist, bins, total, least, left, best):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def divide(column, rows, low, high, b, left, spare):  # type: ignore[no-untyped-def]
+def divide(column, rows, low, high, b, left, chosen, spare):  # type: ignore[no-untyped-def]
     """Reorder rows[low:high] so that those that go left come first, in their old order; where the
     others begin.
     """
+    if b == MISSING:
+        return divide_by_set(column, rows, low, high, chosen, spare)
     place, others = low, 0
     for r in range(low, high):
         i = rows[r]
@@ -234,19 +239,28 @@ def divide(column, rows, low, high, b, left, spare):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def best_cut(X, rows, pull, least, tried, room, best):  # type: ignore[no-untyped-def]
+def best_cut(X, categorical, rows, pull, least, tried, room, best):  # type: ignore[no-untyped-def]
     """The feature and, in ``best``, the cut of a node; -1 where none is admissible.   room: (256,
-    k) of 0, which it is left with, (257,) and (k,) to write in.
+    k) of 0, which it is left with, (257,), (k,), and of sets of levels (2, 256, k), (2, 256), (4,)
+    and (4,), the last for that of the cut.
     """
     n, k = pull.shape
-    hist, bins, left = room
+    hist, bins, left, rho, h, inside, chosen = room
     total, winner = np.int64(0), -1
     for r in range(n):
         total += pull[r, 0]
+    whole = total & ONES
     best[0], best[1] = 0.0, 1.0
     for f in tried:
+        if categorical[f]:
+            sums_by_level(X[f], rows, pull, rho, h)
+            gain = best_set(rho, h, least, inside)
+            if gain * best[1] > best[0] * whole:
+                winner, chosen[:] = f, inside
+                best[0], best[1], best[2], best[3] = gain, whole, MISSING, 2.0
+            continue
         held = fill(hist, X[f], rows, pull, bins)
-        if scan(hist, bins[:held], total, least * (total & ONES), left, best):
+        if scan(hist, bins[:held], total, least * whole, left, best):
             winner = f
         for b in bins[:held]:
             for a in range(k):
@@ -255,27 +269,54 @@ def best_cut(X, rows, pull, least, tried, room, best):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def grow(X, W, y, w, rows, apart, least, balance, features, seed):  # type: ignore[no-untyped-def]
-    """A tree: of each node the feature (-1: a leaf), bin, whether missing goes left, left child,
-    means (p,) of its rows of ``apart``, and how many these are.
+def sums_by_level(column, rows, pull, rho, h):  # type: ignore[no-untyped-def]
+    """rho (2, 256, k), h (2, 256) := sums by level over the first and every other row, and over
+    those between.
+    """
+    rho[:], h[:] = 0.0, 0.0
+    for r in range(len(rows)):
+        b, half = column[rows[r]], r & 1
+        h[half, b] += pull[r, 0] & ONES
+        for a in range(pull.shape[1]):
+            rho[half, b, a] += pull[r, a] >> BITS
 
-    X: (d, n) bins.   rows, apart: the halves that grow the tree and that fill its nodes; least:
-    rows of either in a leaf; balance: least share of a node in a child; features: tried a node.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def columns_of(X, rows):  # type: ignore[no-untyped-def]
+    """The bins (d, rows) of some rows of X (d, n), near each other, since every node asks for
+    them.
+    """
+    bins = np.empty((len(X), len(rows)), np.uint8)
+    for f in range(len(X)):
+        for r in range(len(rows)):
+            bins[f, r] = X[f, rows[r]]
+    return bins
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow(X, W, y, w, rows, apart, least, balance, features, seed, categorical):  # type: ignore[no-untyped-def]
+    """A tree: of each node the feature (-1: a leaf), bin, whether missing goes left, left child,
+    means (p,) of its rows of ``apart``, the set of levels that go left where the bin is MISSING,
+    (nodes, 4), or (0, 4) without categories; and how many rows of ``apart`` it has.
+
+    X: (d, n) bins; categorical: (d,).   rows, apart: the halves that grow the tree and that fill
+    its nodes; least: rows of either in a leaf; balance: least share of a node in a child;
+    features: tried a node.
     """
     np.random.seed(seed)  # noqa: NPY002, the stream of this compiled call
     k, d, most = W.shape[1], len(X), 2 * len(rows) + 1
     p = 2 + 2 * k + k * (k + 1) // 2
     mine, apart = np.arange(len(rows)).astype(np.uint32), apart.astype(np.uint32)
-    bins, near = np.empty((d, len(rows)), np.uint8), (W[rows], y[rows], w[rows])
-    for f in range(d):  # near each other, since every node asks for them in every feature
-        for r in range(len(rows)):
-            bins[f, r] = X[f, rows[r]]
+    bins, near = columns_of(X, rows), (W[rows], y[rows], w[rows])
     feature, at = np.full(most, -1, np.int32), np.zeros(most, np.uint8)
     left, child = np.zeros(most, np.bool_), np.full(most, -1, np.int32)
     begin, end = np.zeros((most, 2), np.int64), np.zeros((most, 2), np.int64)
     pull, spare = np.empty((len(rows), k), np.int64), np.empty(len(rows) + len(apart), np.uint32)
     of_pulls = np.empty(p), np.zeros((k, k)), np.empty(k), np.empty(k)
+    sets = np.zeros((most if categorical.any() else 0, 4), np.uint64)
+    chosen, of_sets = np.zeros(4, np.uint64), (np.empty((2, 256, k)), np.empty((2, 256)))
     of_cuts = np.zeros((256, k), np.int64), np.empty(257, np.uint32), np.zeros(k, np.int64)
+    room = (*of_cuts, *of_sets, np.zeros(4, np.uint64), chosen)
     end[0], nodes, v = (len(rows), len(apart)), 1, 0
     order, best = np.arange(d).astype(np.uint32), np.empty(4)
     while v < nodes:
@@ -285,22 +326,26 @@ def grow(X, W, y, w, rows, apart, least, balance, features, seed):  # type: igno
             pulls(inside, *near, of_pulls, pull[:n])
             draw(order, features)
             part = max(least / n, balance)
-            f = best_cut(bins, inside, pull[:n], part, order[:features], of_cuts, best)
+            some = order[:features]
+            f = best_cut(bins, categorical, inside, pull[:n], part, some, room, best)
         if f >= 0:
             b, side = int(best[2]), best[3] == 1.0
             for half in range(2):
                 table, whole = (bins, mine) if half == 0 else (X, apart)
-                middle = divide(table[f], whole, begin[v, half], end[v, half], b, side, spare)
+                low, high = begin[v, half], end[v, half]
+                middle = divide(table[f], whole, low, high, b, side, chosen, spare)
                 begin[nodes, half], end[nodes, half] = begin[v, half], middle
                 begin[nodes + 1, half], end[nodes + 1, half] = middle, end[v, half]
             if best[3] == 2.0:
                 side = end[nodes, 0] - begin[nodes, 0] > end[nodes + 1, 0] - begin[nodes + 1, 0]
+            if b == MISSING:
+                sets[v] = chosen
             feature[v], at[v], left[v], child[v] = f, b, side, nodes
             nodes += 2
         v += 1
     size, means = (end - begin)[:nodes, 1], np.empty((nodes, p))
     average(feature[:nodes], child, size, begin[:, 1], apart, W, y, w, means)
-    return feature[:nodes], at[:nodes], left[:nodes], child[:nodes], means, size
+    return feature[:nodes], at[:nodes], left[:nodes], child[:nodes], means, sets[:nodes], size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -326,7 +371,7 @@ def average(feature, child, size, begin, apart, W, y, w, means):  # type: ignore
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prune(feature, at, left, child, means, size, least):  # type: ignore[no-untyped-def]
+def prune(feature, at, left, child, means, sets, size, least):  # type: ignore[no-untyped-def]
     """The tree with nodes of fewer than two leaves of ``least`` rows as leaves: as `grow` without
     sizes.
     """
@@ -341,7 +386,8 @@ def prune(feature, at, left, child, means, size, least):  # type: ignore[no-unty
     kept = kept[:nodes]
     some = feature[kept]
     some[out[:nodes] < 0] = -1
-    return some, at[kept], left[kept], out[:nodes], means[kept]
+    kept_sets = sets[kept] if len(sets) else sets
+    return some, at[kept], left[kept], out[:nodes], means[kept], kept_sets
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
