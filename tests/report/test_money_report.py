@@ -122,6 +122,20 @@ def test_where_the_next_offer_stops_paying_is_told_drawn_and_in_the_table():
     assert "stops paying" not in str(plain)
 
 
+def test_a_loss_is_never_called_a_gain():
+    for net, word in (([-2.0, -3.5, -0.5], "is uncertain"), ([-2.0, -5.0, 1.0], "may be nil")):
+        findings = with_money(net)
+        section = value(View(findings))
+        figure = next(block for block in section.blocks if isinstance(block, Figure))
+        assert figure.title.startswith("The chosen policy brings")
+        assert "the shipped rule brings" in str(section)
+        told = risks(findings)
+        assert any(f"The loss on “net” {word}" in text for text in told)
+        assert not any("gain on “net”" in text for text in [*told, *headline(findings)])
+    gaining = value(View(with_money([0.05, 0.02, 0.08])))
+    assert "The chosen policy gains" in str(gaining)
+
+
 def test_policies_are_compared_by_the_net_worth_first():
     section = value(View(with_money([0.05, 0.02, 0.08])))
     assert section.answer.startswith("On net, the chosen policy")

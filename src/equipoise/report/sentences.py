@@ -344,11 +344,13 @@ def _uncertain(findings: Findings) -> list[str]:
     sentences: list[str] = []
     if findings["rivals"][0]["treated"] == 0:
         return sentences
+    net = findings["money"]["metric"] if "money" in findings else None
     for name, gain in findings["rivals"][0]["values"].items():
+        word = "loss" if name == net and gain[0] < 0 else "gain"
         if not _apart(gain):
-            sentences.append(f"The gain on “{name}” may be nil: {_span(findings, name, gain)}.")
+            sentences.append(f"The {word} on “{name}” may be nil: {_span(findings, name, gain)}.")
         elif gain[2] - gain[1] > WIDE * abs(gain[0]):
-            sentences.append(f"The gain on “{name}” is uncertain: {_span(findings, name, gain)}.")
+            sentences.append(f"The {word} on “{name}” is uncertain: {_span(findings, name, gain)}.")
     return sentences
 
 

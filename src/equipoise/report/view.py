@@ -21,6 +21,7 @@ from equipoise.report.formatting import (
 )
 from equipoise.report.parts import Key
 from equipoise.report.plots import CONTROL, Mark, marks_of
+from equipoise.report.verdict import DO
 
 MOST_PANELS = 6  # more small plots than this are a table
 LEFT_OUT = "The other {} are in the table below."
@@ -139,6 +140,13 @@ class View:
         return unit.effect(interval) + (
             f" ({unit.span(interval)})" if has_interval(interval) else ""
         )
+
+    @property
+    def gains(self) -> str:
+        """What the chosen policy does to metrics: "gains" is said of no net worth that may be a
+        loss.
+        """
+        return "gains" if self.money is None or self.money["verdict"] == DO else "brings"
 
     @property
     def cost_name(self) -> str:

@@ -346,7 +346,7 @@ def _value_figure(view: View, rivals: list[Rival]) -> Figure:
         for r in rivals
     ]
     gains = listed(f"{view.units[m].effect(rivals[0]['values'][m])} of {m}" for m in metrics)
-    title = f"The chosen policy gains {gains} per head"
+    title = f"The chosen policy {view.gains} {gains} per head"
     reading = (
         f"Each mark is what a policy gains per head over {view.control} for everybody, with its"
         f" {view.interval}, measured on people whose effects were predicted without them."

@@ -21,8 +21,9 @@ def shipped_rule(view: View) -> list[Block]:
         return []
     text = (
         "The chosen policy is the mean of the folds' rules; one of these ships. By the"
-        f" {shipped['rows']:,} people whose outcomes had no part in it, the shipped rule gains"
-        f" {listed(values)} per head of new people, treats {share(shipped['treated'])} and costs"
-        f" {view.costs(shipped['spend'][0])} ({view.cost.span(shipped['spend'], plus=False)})."
+        f" {shipped['rows']:,} people whose outcomes had no part in it, the shipped rule"
+        f" {view.gains} {listed(values)} per head of new people, treats {share(shipped['treated'])}"
+        f" and costs {view.costs(shipped['spend'][0])}"
+        f" ({view.cost.span(shipped['spend'], plus=False)})."
     )
     return [Words(text)]
