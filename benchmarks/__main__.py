@@ -1,4 +1,6 @@
-"""`python -m benchmarks NAME [NAME ...]`: run benchmarks; without a name, list them."""
+"""`python -m benchmarks NAME [NAME ...]`: run benchmarks, or all of a family, as truth of truth_*;
+without a name, list them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,12 @@ NAMES = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.
 
 def main() -> int:
     """Run the benchmarks named on the command line."""
-    wanted = sys.argv[1:]
-    unknown = [name for name in wanted if name not in NAMES]
+    family = {
+        name: [name] if name in NAMES else [each for each in NAMES if each.startswith(f"{name}_")]
+        for name in sys.argv[1:]
+    }
+    wanted = [each for names in family.values() for each in names]
+    unknown = [name for name, names in family.items() if not names]
     if unknown or not wanted:
         print(
             "usage: make bench NAME=...   (FULL=1 for the whole form)\nbenchmarks:"

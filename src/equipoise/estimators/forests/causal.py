@@ -91,7 +91,8 @@ class CausalForest(EffectEstimator):
     min_samples_leaf : int, optional
         The fewest rows of a leaf, about: a node of twice as many is split.  None takes the smallest
         of 5, 10, 20, ... whose squared error of residual outcomes, by trees that did not draw the
-        row, is within two standard errors of the best; by metric.
+        row, is within two standard errors of the best, or the best itself where even the largest
+        is: effects may then be the same for all; by metric.
     max_bin : int, default 254
         Bins of a feature, at most 254.
     max_features : float, default 1.0
@@ -261,7 +262,10 @@ class CausalForest(EffectEstimator):
     def _best_leaf(
         self, trees: list[Any], bins: Any, W: Floats, y: Floats, w: Floats, draws: Draws
     ) -> int:
-        """The smallest leaf that rows outside the bags do not refute."""
+        """The smallest leaf that rows outside the bags do not refute, which covers where effects
+        are steep; where they refute not even the largest, effects may be flat, and it is the leaf
+        of the least loss.
+        """
         doublings = int(np.log2(max(1, len(draws.bags[0]) / (4 * LEAST))))
         sizes = LEAST * 2 ** np.arange(doublings, -1, -1)
         some = slice(0, JUDGES)  # rows come in an order that is a draw
@@ -275,7 +279,8 @@ class CausalForest(EffectEstimator):
         loss = weight @ squares
         gap = squares - squares[:, [int(np.argmin(loss))]]
         error = np.sqrt(weight**2 @ (gap - weight @ gap) ** 2)
-        return int(sizes[loss - loss.min() <= UNREFUTED * error][-1])
+        kept = loss - loss.min() <= UNREFUTED * error
+        return int(sizes[int(np.argmin(loss))] if kept[0] else sizes[kept][-1])
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
         given = X
