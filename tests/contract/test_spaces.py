@@ -239,7 +239,7 @@ def test_a_bad_description_is_refused(spec):
 
 # a space that no estimator has heard of
 
-ANY_ENCODING = ["dml", "dml-pooled", "s-learner"]  # all they need
+ANY_ENCODING = ["dml", "dml-pooled", "dml-sparse", "s-learner"]  # all they need
 
 
 def switched(n=900):
