@@ -82,6 +82,20 @@ def test_values_are_those_of_doubly_robust_scores_of_the_new_rows(folder: Path):
     assert found["untold"] == []
 
 
+def test_net_worth_takes_the_cost_off(folder: Path):
+    for log in ("old", "new"):
+        text = (folder / f"{log}-a.toml").read_text()
+        text = text.replace('spend = "amount"', 'spend = { kind = "amount", worth = 2.0 }')
+        (folder / f"{log}-money.toml").write_text(text + "cost = 0.3\n")
+    eq.run(eq.read_plan(folder / "old-money.toml"), folder / "run-money")
+    plan = read_plan(folder / "new-money.toml")
+    found = value_policies(plan, open_log(plan), {"own": folder / "run-money" / "policy"})
+    for row in found["policies"]:
+        want = 2.0 * row["values"]["spend"][0] - row["spend"][0]
+        assert row["values"]["net"][0] == pytest.approx(want, abs=1e-12)
+        assert row["spend"][0] == pytest.approx(0.3 * row["treated"])
+
+
 def test_two_policies_are_paired(folder: Path):
     plan = read_plan(folder / "new-a.toml")
     log = open_log(plan)

@@ -75,7 +75,7 @@ def evaluate(
 ) -> None:
     """Judge policies or predicted effects on a log.
 
-    A policy that a run shipped: its gain, spend and net worth on a log of other rows, with
+    A policy that a run shipped: its gain, cost and net worth on a log of other rows, with
     intervals, against nobody, everybody, and other policies (--against), paired.
 
     Effects: average effects, Qini and AUTOC of every arm and metric, with intervals. Rows that the
@@ -158,9 +158,11 @@ def _effects(effects: Path, plan: Plan, against: list[Path], json: bool) -> None
 
 
 def _exit(findings: dict[str, Any]) -> None:
-    """Exit with 3 where the log cannot tell what the policy is worth."""
+    """Exit as a run does where the log cannot tell what the policy is worth."""
+    from equipoise.cli.run import UNTOLD
+
     if findings.get("untold"):
-        raise typer.Exit(3)
+        raise typer.Exit(UNTOLD)
 
 
 def _folders(paths: list[Path]) -> dict[str, Path]:

@@ -9,6 +9,7 @@ knows them, or learnt.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from equipoise.core.log import Log
 from equipoise.evaluation import constant_policy
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.evaluate import on_the_log
-from equipoise.pipeline.plan.money import Objective
+from equipoise.pipeline.plan.money import Objective, objective_of
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.cross_fit import log_folds
 from equipoise.pipeline.study.evaluator import make_judge, one_hot
@@ -94,11 +95,16 @@ def value_policies(plan: Plan, log: Log, policies: Mapping[str, Path]) -> dict[s
 
 
 def _objective(scorer: Scorer, log: Log, plan: Plan) -> Objective:
-    """What the policy was made for, as far as the log has its metrics."""
+    """What the policy is judged by: the worth that the plan of the log says, else what the policy
+    was made for; a rule that holds all offers back weighs nothing, and says nothing of worth.
+    """
+    said = objective_of(plan.policy, log, plan.report.currency)
+    if said.is_money:
+        return replace(said, cost_weight=1.0)  # the policy's own costs
     rule = scorer.policy
     weights = dict.fromkeys(log.metrics, 0.0) | dict(zip(rule.metrics, rule.weights, strict=True))
     missing = [name for name in rule.metrics if name not in log.metrics and weights[name]]
-    is_money = rule.cost_weight > 0 and not missing
+    is_money = rule.cost_weight > 0 and any(weights.values()) and not missing
     return Objective(weights, plan.report.currency, is_money, rule.cost_weight)
 
 
