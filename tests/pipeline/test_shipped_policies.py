@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -94,6 +95,16 @@ def test_net_worth_takes_the_cost_off(folder: Path):
         want = 2.0 * row["values"]["spend"][0] - row["spend"][0]
         assert row["values"]["net"][0] == pytest.approx(want, abs=1e-12)
         assert row["spend"][0] == pytest.approx(0.3 * row["treated"])
+
+
+def test_a_log_whose_arms_break_its_design_cannot_tell(folder: Path):
+    plan = read_plan(folder / "new-a.toml")
+    log = open_log(plan)
+    name = next(n for n in log.roles.features if pa.types.is_floating(log.table[n].type))
+    high = log.numbers(name) > np.nanmedian(log.numbers(name))
+    broken = log.take((high == (log.cells > 0)) | (np.arange(len(log)) % 4 == 0))
+    found = value_policies(plan, broken, {"a": folder / "run-a" / "policy"})
+    assert "they do not keep to the design" in " ".join(found["untold"])
 
 
 def test_two_policies_are_paired(folder: Path):

@@ -85,7 +85,7 @@ def value_policies(plan: Plan, log: Log, policies: Mapping[str, Path]) -> dict[s
                 "less_first": own,
             }
         )
-    checks = [*design.checks, rows_behind(log, design.propensity, rules[0][2])]
+    checks = [*design.arms, *design.checks, rows_behind(log, design.propensity, rules[0][2])]
     return {
         "rows": n,
         "metrics": list(log.metrics),
