@@ -69,13 +69,14 @@ def test_money_goes_the_whole_way(equipoise, folder):
     assert "The objective is in EUR, net of cost: 10 x sale - cost." in " ".join(said.out.split())
     assert equipoise("run", folder / "plan.toml", "--quiet").out.startswith("Do it: net of cost")
     findings = json.loads((folder / "out" / "metrics.json").read_text())
-    assert findings["money"]["people"] == 50_000
+    assert findings["people"] == 50_000
+    assert findings["verdict"] == "do it"
     chosen = findings["rivals"][0]
     value, cost, net = chosen["values"]["sale"][0], chosen["spend"][0], chosen["values"]["net"]
     assert net[0] == pytest.approx(10 * value - cost)
     assert cost == pytest.approx(0.15 * chosen["treated"], rel=0.2)  # .05, and .2 for every other
     assert 0.4 < chosen["treated"] < 0.7
-    assert findings["money"]["total"][0] == pytest.approx(50_000 * net[0])
+    assert f"{50_000 * net[0]:,.0f}" in findings["answers"][1]["sentences"][0]
     score = ("score", folder / "out" / "policy", folder / "new.parquet")
     where = ("--journal", folder / "days", "--day", "2026-11-01", "--out", folder / "a.parquet")
     assert equipoise(*score, *where).code == 0
@@ -93,7 +94,7 @@ def test_money_goes_the_whole_way(equipoise, folder):
     assert "objective 10 x sale - cost" in again.out
     page = (folder / "out" / "report.html").read_text()
     assert "stops paying here" in page
-    assert "net of cost per head" in page
+    assert "Net of cost per head" in page
 
 
 def test_a_cost_that_nothing_weighs_is_told_by_every_verb(equipoise, folder):

@@ -12,12 +12,13 @@ import pytest
 from fixtures.example_findings import EXAMPLES, arms_findings
 
 from equipoise.report import render_report
+from equipoise.report.headline import answers, headline
 from equipoise.report.parts import Figure
 from equipoise.report.sections.budget import buys
 from equipoise.report.sections.policy import value
 from equipoise.report.sections.summary import cards
-from equipoise.report.sentences import headline, risks
-from equipoise.report.verdict import verdict
+from equipoise.report.sentences import risks
+from equipoise.report.verdict import verdict_of
 from equipoise.report.view import View
 
 CONTAINERS = ("values", "against_chosen", "weights")
@@ -40,22 +41,19 @@ def with_money(net: list[float], treated: float = 0.42, **more: Any) -> Any:
 
     add(findings)
     findings["rivals"][0]["treated"] = treated
-    total = [1000 * end for end in net]
     stops = findings["budget"][3]["budget"]
     findings["money"] = {
         "metric": "net",
         "currency": "USD",
         "objective": "10 x conversion - cost",
         "costs": True,
-        "net": net,
-        "people": 1000,
-        "total": total,
-        "verdict": verdict(net, treated),
         "stops": stops,
         "held": 0,
         "folds": 3,
         "models": None,
     } | more
+    findings["people"] = 1000
+    findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     return findings
 
 
@@ -83,7 +81,8 @@ def test_the_headline_opens_with_the_verdict(net, said):
     findings = with_money(net)
     assert headline(findings)[0] == said
     words = said.partition(":")[0]
-    assert cards(View(findings))[0].label == f"{words}: net of cost per head"
+    assert cards(View(findings))[0].label == "Net of cost per head"
+    assert findings["verdict"] == words.lower()
     if words != "Do it":
         assert not any("gains" in sentence for sentence in headline(findings)[:1])
 
@@ -169,7 +168,7 @@ def test_no_cost_is_called_spend(make):
     findings["policy"]["demands"] = [d for d in demands if "spend" not in d["name"]]
     findings["experiment"]["checks"], findings["made"] = [], {"version": "0"}
     if findings["rivals"]:
-        findings["headline"], findings["risks"] = headline(findings), risks(findings)
+        findings["answers"], findings["risks"] = answers(findings), risks(findings)
     page = re.sub(
         r"<script>.*?</script>|<style>.*?</style>", "", render_report(findings), flags=re.S
     )

@@ -5,10 +5,12 @@ browser.
 from __future__ import annotations
 
 import copy
+import csv
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from markupsafe import escape
 from equipoise.core.errors import MissingExtra
 from equipoise.report import render_report
 from equipoise.report.formatting import decimals, listed, number, plural, seconds, share, unit_of
+from equipoise.report.headline import QUESTIONS
 from equipoise.report.page import SECTIONS, sections
 from equipoise.report.parts import Bullets, Checklist, Figure, Plot, Table, Words
 from equipoise.report.plots import marks_of, plain
@@ -39,6 +42,14 @@ from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
 from equipoise.report.view import View, gets_in_words, weights_in_words
 
+CONTRAST = """[...document.querySelectorAll('SELECTOR')].map(node => {
+  const light = text => { const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(c => {
+    c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; });
+    return .2126 * r + .7152 * g + .0722 * b; };
+  const back = light(getComputedStyle(document.querySelector('.answers')).backgroundColor);
+  const ink = light(getComputedStyle(node).color);
+  return (Math.max(ink, back) + .05) / (Math.min(ink, back) + .05);
+})"""
 NASTY = "<script>window.hacked = 1</script>"
 NASTIER = "</script><img src=x onerror='window.hacked = 1'>{{ 7 * 7 }}<b>bold</b> &amp; %{x}"
 
@@ -51,7 +62,7 @@ def renamed(findings: Any, old: str, new: str) -> Any:
 def hostile_findings() -> Any:
     """Findings whose names and sentences try to be HTML."""
     findings = renamed(renamed(arms_findings(), "Mens E-Mail", NASTY), "recency", NASTIER)
-    findings["title"] = findings["headline"][0] = findings["risks"][0] = NASTIER
+    findings["title"] = findings["answers"][0]["sentences"][0] = findings["risks"][0] = NASTIER
     findings["made"]["plan"] = NASTY
     return findings
 
@@ -253,7 +264,8 @@ def test_cards_by_hand():
     assert gained.notes[:2] == ["95% interval +3.29 to +4.53", "+39 for every 1,000 people"]
     assert (spent.value, spent.unit) == ("0.042", "USD")
     assert treated.value == "42%"
-    assert certificate.value == "99.9997%"  # 1 - 3.1e-6, never rounded up to 100 %
+    assert certificate.label == "No policy is better by more than"
+    assert certificate.value == "0.00032%"  # 3.1e-6, rounded up
 
 
 def test_what_is_more_than_a_page_can_carry_goes_to_the_table():
@@ -391,15 +403,15 @@ def test_prose_is_in_the_page():
     page = render_report(findings)
     sections = [make(View(findings)) for make in SECTIONS]
     for sentence in [
-        *findings["headline"],
+        *(text for answer in findings["answers"] for text in answer["sentences"]),
         *findings["risks"],
         *(s.title for s in sections),
         *(s.answer for s in sections),
     ]:
-        assert str(escape(sentence)) in page
+        assert re.sub("`(.*?)`", r"<code>\1</code>", str(escape(sentence))) in page
     assert [
         sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)
-    ] == [4, 1]
+    ] == [4, 0]
 
 
 def test_every_missing_part_is_said_to_be_missing():
@@ -413,7 +425,6 @@ def test_every_missing_part_is_said_to_be_missing():
         "No protected column was named",
         "No demand was put on the policy",
         "was not compared with others",
-        "No particular risk",
         "Nothing was recorded about the run",
     ):
         assert sentence in page
@@ -512,6 +523,62 @@ def test_the_page_follows_its_window(chromium, tmp_path):
         "[...document.querySelectorAll('.plot')].every(box => box.layout.width <= box.clientWidth)"
     )
     assert chromium.ask(AUDIT) == []
+
+
+def test_five_questions_are_answered_above_the_fold(chromium, tmp_path):
+    """What, how much, for whom, how sure, what next: on the first screen, after the verdict, wide
+    and narrow, light and dark.
+    """
+    for make in (arms_findings, dose_findings):
+        assert opened(chromium, tmp_path, render_report(make()), 1280) == []
+        for width, dark in ((1280, False), (420, False), (420, True), (1280, True)):
+            scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+            chromium.call("Emulation.setEmulatedMedia", features=[scheme])
+            chromium.resize(width)
+            told = chromium.ask(
+                "[...document.querySelectorAll('.answers > div')].map(part =>"
+                " [part.querySelector('dt').textContent,"
+                " part.querySelector('dd').textContent.length,"
+                " part.getBoundingClientRect().bottom])"
+            )
+            assert [question for question, _, _ in told] == ["Verdict", *QUESTIONS]
+            assert all(length > 4 and bottom < 900 for _, length, bottom in told)
+            contrast = chromium.ask(CONTRAST.replace("SELECTOR", ".answers .verdict, .answers dt"))
+            assert min(contrast) > 4.5
+
+
+def test_a_table_is_saved_as_csv(chromium, tmp_path):
+    """Numbers as programs read them; text that a spreadsheet would run stands as text."""
+    findings = renamed(arms_findings(), "Mens E-Mail", '=1+1, "x"')
+    assert opened(chromium, tmp_path, render_report(findings), 1280) == []
+    chromium.call(
+        "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved")
+    )
+    chromium.ask(
+        "[...document.querySelectorAll('.scroll')].find(box => box.querySelector('caption')"
+        ".textContent.includes('each arm has')).nextSibling.click()"
+    )
+    until = time.monotonic() + 20
+    while not (files := list((tmp_path / "saved").glob("*.csv"))):
+        assert time.monotonic() < until, "no file came"
+        time.sleep(0.05)
+    rows = list(csv.reader(files[0].read_text(encoding="utf-8-sig").splitlines()))
+    assert len({len(row) for row in rows}) == 1
+    cells = {cell for row in rows for cell in row}
+    assert not any("\u2212" in cell or "\u00a0" in cell for cell in cells)
+    assert """'=1+1, "x\"""" in cells
+
+
+def test_the_page_prints(chromium, tmp_path):
+    """As a PDF of a few pages, with every drawing and the answers in it."""
+    assert opened(chromium, tmp_path, render_report(arms_findings()), 1280, dark=True) == []
+    chromium.pdf(tmp_path / "report.pdf")
+    data = (tmp_path / "report.pdf").read_bytes()
+    assert data.startswith(b"%PDF")
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", data))
+    assert 4 <= pages <= 20
+    assert len(data) < 3_000_000
+    assert chromium.complaints == []
 
 
 def test_names_that_look_like_html_are_text(chromium, tmp_path):

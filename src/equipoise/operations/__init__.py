@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from equipoise.operations.epochs import two_way as two_way
     from equipoise.operations.pacing import Pacer as Pacer
     from equipoise.operations.pacing import PacingPlan as PacingPlan
+    from equipoise.operations.sample_size import ExperimentSize as ExperimentSize
+    from equipoise.operations.sample_size import dunnett_quantile as dunnett_quantile
+    from equipoise.operations.sample_size import experiment_size as experiment_size
     from equipoise.operations.search import Proposals as Proposals
     from equipoise.operations.search import Search as Search
     from equipoise.operations.search import Trials as Trials
@@ -67,6 +70,9 @@ NAMES = {
     "Traffic": "equipoise.operations.design",
     "traffic": "equipoise.operations.design",
     "CarryOver": "equipoise.operations.carry",
+    "ExperimentSize": "equipoise.operations.sample_size",
+    "dunnett_quantile": "equipoise.operations.sample_size",
+    "experiment_size": "equipoise.operations.sample_size",
     "EffectDrift": "equipoise.operations.drift",
     "Epochs": "equipoise.operations.epochs",
     "Pacer": "equipoise.operations.pacing",

@@ -45,8 +45,10 @@ from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
 from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import Arm, Chosen, Experiment, Findings, Interval, Rival, Shipped
+from equipoise.report.headline import answers, headline
 from equipoise.report.page import render_report
-from equipoise.report.sentences import headline, risks, untold
+from equipoise.report.sentences import risks
+from equipoise.report.verdict import untold, verdict_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 
@@ -82,12 +84,8 @@ def run_targeting(
 
 def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:
     """All that a study and its policy show; `made` is left to the run."""
-    log, effects, level, seed = (
-        study.log,
-        study.effects,
-        study.plan.report.level,
-        study.plan.run.seed,
-    )
+    log, effects = study.log, study.effects
+    level, seed = study.plan.report.level, study.plan.run.seed
     policy = solved.shares(len(effects.candidates))
     progress("rankings", 0, 1)
     judged = study.design.judged(log, effects)
@@ -123,13 +121,14 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
         "risks": [],
         "made": {},
     }
-    told = not untold(findings)
-    findings.update(money_findings(study, solved, findings["rivals"][0], stops, told))  # type: ignore[typeddict-item]
+    findings["people"] = study.plan.report.population or len(log)
+    findings.update(money_findings(study, solved, stops))  # type: ignore[typeddict-item]
     if (asked := study.plan.strata) is not None:
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules
+    findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings
 
@@ -193,6 +192,9 @@ def chosen_policy(study: Study, solved: Solved) -> Chosen:
         ),
         "profile": profile(log, policy),
     }
+    objective = study.judge.objective(policy, task.weights, solved.swaps)
+    if objective is not None:
+        summary["objective"] = objective
     if task.start is not None:
         new = int(task.start.is_new(log.table[task.start.column]).sum())
         summary["start"] = {**task.start.to_json(), "rows": new}

@@ -156,11 +156,13 @@ class Shipped(TypedDict):
 
 
 class Steered(TypedDict, total=False):
-    """What a plan may ask of a policy.  start: of `core.start.Start`, with "rows": the people in
+    """What a plan may ask of a policy.  objective: the weighted sum, where it has several metrics
+    and is no money.  start: of `core.start.Start`, with "rows": the people in
     theirs.  own_models: of groups with models of their own, "column", "group", "rows", and under
     "own" and "shared" what they get by each: "treated", "amount", "spend", "values".
     """
 
+    objective: Interval
     start: dict[str, Any]
     own_models: list[dict[str, Any]]
 
@@ -333,24 +335,31 @@ class Timetable(TypedDict):
 
 
 class MoneyFindings(TypedDict):
-    """What the chosen policy brings, net of cost, in money."""
+    """What the objective is made of, where it is money: the values of policies have it too."""
 
     metric: str  # its name among the values of policies: "net"
     currency: str
     objective: str  # in words
     costs: bool  # whether offers have a cost that is taken off
-    net: Interval  # per head
-    people: int  # of the log, or those the plan says
-    total: Interval  # for all of them
-    verdict: str  # of `report.verdict`
     stops: float | None  # the cost per head at which the next offer stops paying, by the model
     held: int  # folds, of ``folds``, whose offers are not made since by the others they do not pay
     folds: int
     models: Interval | None  # the net worth of what models alone would offer, where some is held
 
 
+class Answer(TypedDict):
+    """What a manager asks, and the answer."""
+
+    question: str
+    sentences: list[str]
+
+
 class Asked(TypedDict, total=False):
-    """What only some plans ask for."""
+    """What only some plans ask for; `verdict` and `answers` since 0.3."""
+
+    people: int  # that amounts in all are for; those of the log where the plan says none
+    verdict: str  # of `report.verdict`
+    answers: list[Answer]
 
     strata: StrataFindings
     timetable: Timetable
@@ -403,13 +412,19 @@ class Findings(Asked):
         Only where the plan asks for it.
     timetable : Timetable
         Only where the treatment is a schedule: its packets over the day.
+    people : int
+        How many people amounts in all are for.
+    verdict : str
+        "do it", "do not" or "not known".
+    answers : list of Answer
+        The headline by the five questions of `report.headline`.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['money', 'strata', 'timetable']
+    ['answers', 'money', 'people', 'strata', 'timetable', 'verdict']
     """
 
     title: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -58,7 +58,7 @@ def render_report(findings: Findings) -> str:
     >>> Path("report.html").write_text(html)  # doctest: +SKIP
     """
     view = View(findings)
-    return render_page(findings, cards(view), sections(view))
+    return render_page(findings, cards(view), sections(view), risks=findings["risks"])
 
 
 def render_page(
@@ -67,9 +67,11 @@ def render_page(
     sections: list[Section],
     kicker: str = "Experiment to policy",
     terms: str = TERMS,
+    risks: Sequence[str] = (),
 ) -> str:
     """A page of sections.   head: its title, its headline (sentences), the level of its intervals,
-    and what it was made with;  kicker: what stands above the title;  terms: what words mean.
+    and what it was made with;  kicker: what stands above the title;  terms: what words mean;
+    risks: what could go wrong, the worst first.
     """
     environment, plotly_js = report_libraries()
     template = environment.get_template("template.html.j2")
@@ -82,6 +84,7 @@ def render_page(
         sections=sections,
         kicker=kicker,
         terms=terms,
+        risks=list(risks),
         style=_resource("style.css"),
         scripts=scripts,
         allowed=" ".join(map(_fingerprint, scripts)),
@@ -183,7 +186,7 @@ def _environment() -> Any:
     """Jinja's environment; it keeps the templates it compiled."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -191,3 +194,18 @@ def _environment() -> Any:
         loader=FunctionLoader(_resource),
         auto_reload=False,
     )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Any:
+    """A sentence, escaped, with what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick of a user's own
+        return escape(text)
+    code = [
+        Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts)
+    ]
+    return Markup("").join(code)

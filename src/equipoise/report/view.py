@@ -146,7 +146,8 @@ class View:
         """What the chosen policy does to metrics: "gains" is said of no net worth that may be a
         loss.
         """
-        return "gains" if self.money is None or self.money["verdict"] == DO else "brings"
+        said = self.findings.get("verdict", DO)  # version 0.2 said none
+        return "gains" if self.money is None or said == DO else "brings"
 
     @property
     def cost_name(self) -> str:

@@ -1,4 +1,4 @@
-"""What the chosen policy is worth in money, net of what it costs: per head, and in all."""
+"""What the objective is made of, where it is money."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from equipoise.pipeline.study.evaluator import one_hot
 from equipoise.pipeline.study.policy import Solved
 from equipoise.pipeline.study.study import Study
 from equipoise.pipeline.study.swaps import unknown_swaps
-from equipoise.report.findings import Interval, MoneyFindings, Rival
-from equipoise.report.verdict import NOT_KNOWN, verdict
+from equipoise.report.findings import Interval, MoneyFindings
 
 
 def money_findings(
-    study: Study, solved: Solved, chosen: Rival, stops: float | None, told: bool = True
+    study: Study, solved: Solved, stops: float | None
 ) -> Mapping[str, MoneyFindings]:
     """The key "money" of the findings; nothing where the objective is not in money.
 
@@ -23,12 +22,8 @@ def money_findings(
         Whose objective counts.
     solved : Solved
         The chosen policy.
-    chosen : Rival
-        The chosen policy's value.
     stops : float or None
         The cost per head at which the next offer stops paying.
-    told : bool, default True
-        Whether the log can tell what a policy is worth.
 
     Returns
     -------
@@ -38,18 +33,12 @@ def money_findings(
     money, objective = study.judge.money, study.objective
     if money is None:
         return {}
-    net = chosen["values"][money.name]
-    people = study.plan.report.population or len(study.log)
     return {
         "money": {
             "metric": money.name,
             "currency": objective.currency,
             "objective": objective.in_words(),
             "costs": bool(objective.cost_weight),
-            "net": net,
-            "people": people,
-            "total": [people * end for end in net],
-            "verdict": verdict(net, chosen["treated"]) if told else NOT_KNOWN,
             "stops": stops,
             "held": solved.held,
             "folds": int(study.fold.max()) + 1,

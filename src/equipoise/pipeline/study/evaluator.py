@@ -11,7 +11,8 @@ is that of a mean, with the covariance of the folds' errors where each fold has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -85,6 +86,16 @@ class Judge:
         all.   swaps: of a policy of which each fold has learnt its part.
         """
         return self.intervals(self.gains(policy), rows, swaps)
+
+    def objective(
+        self, policy: Floats, weights: Mapping[str, float], swaps: Swaps | None = None
+    ) -> Interval | None:
+        """The weighted sum of the gains per head, where it has several metrics and is no money."""
+        if self.money is not None or sum(map(bool, weights.values())) < 2:
+            return None
+        worth = np.array([*(weights[name] for name in self.metrics), 0.0])
+        name = free_name("objective", self.metrics)
+        return replace(self, money=Money(name, worth)).value(policy, swaps=swaps)[0][name]
 
     def difference(
         self, policy: Floats, rival: Floats, swaps: Swaps | None = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from equipoise.report.findings import GroupShare, Rival
 from equipoise.report.formatting import MISSING, apart, listed, number, real, share
-from equipoise.report.parts import Block, Bullets, Figure, Key, Section, Table, Words
+from equipoise.report.parts import Block, Figure, Key, Section, Table, Words
 from equipoise.report.plots import CHOSEN, CONTROL, LINE, RIVAL, dots, forest, stacks
 from equipoise.report.sections.shipped_rule import shipped_rule
 from equipoise.report.view import View, gets_in_words, shares_in_words, weights_in_words
@@ -258,9 +258,8 @@ def _carried(view: View) -> list[Block]:
 
 
 def value(view: View) -> Section:
-    """7. What is it worth, and what could go wrong?"""
+    """7. What is it worth?"""
     rivals = view.findings["rivals"]
-    risks = view.findings["risks"]
     blocks: list[Block] = []
     answer = "The chosen policy was not compared with others."
     if rivals:
@@ -269,18 +268,7 @@ def value(view: View) -> Section:
         blocks += shipped_rule(view)
         if len(rivals) > 1:
             blocks.append(_paired_figure(view, rivals[1:]))
-    blocks.append(
-        Bullets("What could go wrong", risks)
-        if risks
-        else Words("No particular risk was found beyond those of any experiment.", quiet=True)
-    )
-    return Section(
-        "value",
-        "Value and risks",
-        "What is the policy worth, and what could go wrong?",
-        answer,
-        blocks,
-    )
+    return Section("value", "Value", "What is the policy worth?", answer, blocks)
 
 
 def _victories(view: View, rivals: list[Rival]) -> str:

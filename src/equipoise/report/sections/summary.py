@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.report.formatting import MISSING, has_interval, number, real, seconds, share
+from equipoise.report.headline import PROVEN, missing_in_words, people_of
 from equipoise.report.parts import Block, Card, Code, Section, Table, Words
-from equipoise.report.sentences import untold
+from equipoise.report.verdict import untold
 from equipoise.report.view import View, shares_in_words
 
 LABELS = {
@@ -22,7 +23,6 @@ LABELS = {
 }
 APART = ("plan", "packages", "command", "method")  # what has a box of its own
 PEOPLE = 1000
-PROVEN = 1e-9  # a gap below this is rounding
 
 
 def cards(view: View) -> list[Card]:
@@ -44,17 +44,15 @@ def _gained(view: View) -> Card:
     unit = view.units[name]
     notes = [f"{view.interval} {unit.span(first)}"] if has_interval(first) else []
     if view.money is not None and name == view.money["metric"]:
-        total = view.money["total"]
-        notes.append(
-            f"{unit.effect(total)} ({unit.span(total)}) for {view.money['people']:,} people"
-        )
+        people = people_of(view.findings)
+        total = [people * real(end) for end in first]
+        notes.append(f"{unit.effect(total)} ({unit.span(total)}) for {people:,} people")
     if unit.level == "%":
         notes.append(f"{number(PEOPLE * real(first[0]), 0, plus=True)} for every {PEOPLE:,} people")
     notes += [f"{view.units[m].effect(i)} {m} ({view.units[m].span(i)})" for m, i in rest]
     label = f"Gain in {name} per head"
     if view.money is not None and name == view.money["metric"]:
-        said = view.money["verdict"].capitalize()
-        label = f"{said}: {'net of cost' if view.money['costs'] else 'money'} per head"
+        label = f"{'Net of cost' if view.money['costs'] else 'Money'} per head"
     return Card(label, unit.bare(first), unit.change.strip(), notes)
 
 
@@ -82,24 +80,13 @@ def _certificate(view: View) -> Card:
     gap = real(view.findings["policy"]["gap"])
     if gap != gap:
         return Card("Certificate", MISSING, "", ["no bound on what is missing was computed"])
+    within = "within the demands" if view.findings["policy"]["demands"] else "without demands"
     if gap <= PROVEN:
         return Card(
-            "Certificate",
-            "optimal",
-            "",
-            ["no policy of this kind can do better on the predicted effects"],
+            "Certificate", "optimal", "", [f"no policy {within} is worth more, as predicted"]
         )
-    return Card(
-        "Certificate",
-        f"{100 * (1 - gap):.{_nines(gap)}f}%",
-        "",
-        ["at least this much of the best possible predicted value"],
-    )
-
-
-def _nines(gap: float) -> int:
-    """Decimals that tell 1 - gap from 1, rounding down."""
-    return next((digits for digits in range(1, 7) if 100 * gap >= 10.0**-digits), 6)
+    note = f"{within}, by the predicted effects"
+    return Card("No policy is better by more than", missing_in_words(gap), "", [note])
 
 
 def provenance(view: View) -> Section:
