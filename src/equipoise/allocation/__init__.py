@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from equipoise.allocation.rule import decide as decide
     from equipoise.allocation.rule import decide_each as decide_each
     from equipoise.allocation.rule import scores as scores
+    from equipoise.allocation.rules.demands import Demands as Demands
+    from equipoise.allocation.rules.tree import PolicyTree as PolicyTree
     from equipoise.allocation.share_allocation import MixDemand as MixDemand
     from equipoise.allocation.share_allocation import MixProblem as MixProblem
     from equipoise.allocation.share_allocation import best_mixes as best_mixes
@@ -65,8 +67,10 @@ NAMES = {
     "MixProblem": "equipoise.allocation.share_allocation",
     "best_mixes": "equipoise.allocation.share_allocation",
     "Decisions": "equipoise.allocation.rule",
+    "Demands": "equipoise.allocation.rules.demands",
     "Keep": "equipoise.allocation.switching",
     "OfferPolicy": "equipoise.allocation.offer_threshold",
+    "PolicyTree": "equipoise.allocation.rules.tree",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.budgeted",

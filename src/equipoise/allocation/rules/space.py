@@ -1,0 +1,108 @@
+"""All trees on the bins of some rows, and the best of them at prices of demands or within them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.allocation.rules.deep import best_deep_tree
+from equipoise.allocation.rules.demands import Candidate, Demands
+from equipoise.allocation.rules.kernels import best_tree
+from equipoise.allocation.rules.questions import Bins, bins_of, encode
+from equipoise.allocation.rules.splits import Splits
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.errors import InputError
+from equipoise.core.frames import to_arrow
+
+
+@dataclass(frozen=True)
+class TreeSpace:
+    """All trees on the bins of some rows: codes and gains of those that learn, codes of those that
+    demands count, and how a tree is found at prices.
+    """
+
+    bins: tuple[Bins, ...]
+    start: Ints
+    codes: Ints
+    gains: Floats
+    depth: int
+    least: float
+    demands: Demands | None
+    unit_codes: Ints | None
+
+    @classmethod
+    def of(
+        cls,
+        table: pa.Table,
+        gains: Floats,
+        demands: Demands | None,
+        units: Any,
+        *,
+        depth: int,
+        bins: int | None,
+        min_leaf: float,
+    ) -> TreeSpace:
+        """The space of a tree's arguments."""
+        others = None if units is None else to_arrow(units).select(table.column_names)
+        every = (
+            table
+            if others is None
+            else pa.concat_tables([table, others], promote_options="permissive")
+        )
+        cut = bins_of(every, np.pad(gains, ((0, every.num_rows - len(gains)), (0, 0))), bins)
+        codes, start = encode(cut, every)
+        least = max(1.0, min_leaf * len(gains))
+        own = None if others is None else codes[len(gains) :]
+        if demands is not None and demands.usage.shape[1] != (
+            len(gains) if own is None else len(own)
+        ):
+            raise InputError("demands", "count every unit", demands.usage.shape)
+        return cls(cut, start, codes[: len(gains)], gains, depth, least, demands, own)
+
+    @property
+    def counted(self) -> Ints:
+        """The codes of the units that demands count, (u, p)."""
+        return self.codes if self.unit_codes is None else self.unit_codes
+
+    def best_at(self, prices: Floats) -> Candidate[Splits]:
+        """The best tree at prices of demands, (m,)."""
+        codes, gains = self.priced(prices)
+        return self.candidate(self.splits(codes, gains))
+
+    def priced(self, prices: Floats) -> tuple[Ints, Floats]:
+        """The rows that learn and those that pay prices: codes, and gains with a count behind
+        them.
+        """
+        counted = np.column_stack([self.gains, np.ones(len(self.gains))])
+        if self.demands is None or not prices.any():
+            return self.codes, counted
+        paid = self.demands.priced(prices)
+        if self.unit_codes is None:
+            counted[:, :-1] -= paid
+            return self.codes, counted
+        payers = np.column_stack([-paid, np.zeros(len(paid))])
+        return np.concatenate([self.codes, self.unit_codes]), np.concatenate([counted, payers])
+
+    def splits(self, codes: Ints, gain: Floats) -> Splits:
+        """The best tree for gains with counts behind them."""
+        margin = 1e-12 * float(np.abs(gain[:, :-1]).sum())
+        kinds = np.array([one.ordered for one in self.bins], np.bool_)
+        gaps = np.array([one.gaps for one in self.bins], np.bool_)
+        if self.depth == 3:
+            return best_deep_tree(codes, gain, self.bins, self.start, self.least, margin)
+        bins = self.start, kinds, gaps
+        _, trio = best_tree(codes, gain, bins, self.least, margin, self.depth)
+        return Splits.of(trio)
+
+    def candidate(self, splits: Splits) -> Candidate[Splits]:
+        """A tree with its value and use."""
+        choice = splits.choice(self.codes, self.bins, self.start)
+        rows = np.flatnonzero(choice >= 0)
+        value = float(self.gains[rows, choice[rows]].sum())
+        if self.demands is None:
+            return Candidate(splits, value, np.zeros(0))
+        counted = splits.choice(self.counted, self.bins, self.start)
+        return Candidate(splits, value, self.demands.used(counted))
