@@ -411,7 +411,7 @@ def test_prose_is_in_the_page():
         assert re.sub("`(.*?)`", r"<code>\1</code>", str(escape(sentence))) in page
     assert [
         sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)
-    ] == [4, 0]
+    ] == [5, 0]
 
 
 def test_every_missing_part_is_said_to_be_missing():

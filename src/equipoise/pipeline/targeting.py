@@ -33,6 +33,7 @@ from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
 from equipoise.pipeline.job import Job
+from equipoise.pipeline.next_experiment import power_rows
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.money import cost_checks
 from equipoise.pipeline.plan.schema import Plan
@@ -128,6 +129,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules
+    findings["power"] = power_rows(findings)
     findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings

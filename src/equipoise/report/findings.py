@@ -354,12 +354,25 @@ class Answer(TypedDict):
     sentences: list[str]
 
 
+class PowerRow(TypedDict):
+    """What as many people tell of one arm: the least effect, and how many people the effect that
+    was seen takes; null where that is 0.
+    """
+
+    metric: str
+    candidate: str
+    detectable: float
+    needed: int | None
+
+
 class Asked(TypedDict, total=False):
-    """What only some plans ask for; `verdict` and `answers` since 0.3."""
+    """What only some plans ask for; `people`, `verdict`, `answers` and `power`
+    are in all since 0.3."""
 
     people: int  # that amounts in all are for; those of the log where the plan says none
     verdict: str  # of `report.verdict`
     answers: list[Answer]
+    power: list[PowerRow]
 
     strata: StrataFindings
     timetable: Timetable
@@ -418,13 +431,15 @@ class Findings(Asked):
         "do it", "do not" or "not known".
     answers : list of Answer
         The headline by the five questions of `report.headline`.
+    power : list of PowerRow
+        What a log of this size tells, and what size each effect takes.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'money', 'people', 'strata', 'timetable', 'verdict']
+    ['answers', 'money', 'people', 'power', 'strata', 'timetable', 'verdict']
     """
 
     title: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from equipoise.report.findings import Average
-from equipoise.report.formatting import apart, listed, number, plural, real
-from equipoise.report.parts import Figure, Plot, Section, Table
+from equipoise.report.formatting import MISSING, apart, listed, number, plural, real
+from equipoise.report.parts import Block, Figure, Plot, Section, Table
 from equipoise.report.plots import forest
 from equipoise.report.view import View
 
@@ -32,7 +32,36 @@ def averages(view: View) -> Section:
     clear = sum(apart(row["effect"]) for row in rows)
     heading = f"{clear} of {plural(len(rows), 'average effect')} can be told apart from zero"
     figure = Figure(heading, reading, [p for p in panels if p], twin)
-    return Section("average", "Average effects", title, _best_arms(view, rows), [figure])
+    blocks: list[Block] = [figure, *_power(view)]
+    return Section("average", "Average effects", title, _best_arms(view, rows), blocks)
+
+
+def _power(view: View) -> list[Block]:
+    """What a log of this size can tell, and the next experiment."""
+    rows = view.findings.get("power", [])
+    if not rows:
+        return []
+    cells = [
+        [
+            row["metric"],
+            row["candidate"],
+            view.units[row["metric"]].effect([row["detectable"], None, None]).lstrip("+"),
+            MISSING if row["needed"] is None else number(float(f"{row['needed']:.2g}")),
+        ]
+        for row in rows
+    ]
+    people = f"{view.findings['experiment']['rows']:,}"
+    columns = [
+        "metric",
+        "arm",
+        f"least effect that {people} people tell",
+        "people for the one seen",
+    ]
+    caption = (
+        "Power: what an experiment as large tells in 8 of 10 cases, and how large a one each effect"
+        " takes, if it is as large as it looks; no arm without an effect is claimed in 95 of 100"
+    )
+    return [Table(caption, columns, cells, (0, 1))]
 
 
 def _average_panel(view: View, metric: str, rows: list[Average]) -> Plot | None:
