@@ -1,5 +1,5 @@
 """`python -m benchmarks NAME [NAME ...]`: run benchmarks, or all of a family, as truth of truth_*;
-without a name, list them.
+without a name, list them.  `python -m benchmarks firstday PART [PART ...]` runs parts of one.
 """
 
 from __future__ import annotations
@@ -9,11 +9,20 @@ import sys
 from pathlib import Path
 
 HELPERS = {"__init__", "__main__", "neighbours", "peers", "record", "worlds"}
-NAMES = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in HELPERS)
+PARTED = "firstday"  # takes the names of its parts, which have files of their own
+NAMES = sorted(
+    file.stem
+    for file in Path(__file__).parent.glob("*.py")
+    if file.stem not in HELPERS and not file.stem.startswith(f"{PARTED}_")
+)
 
 
 def main() -> int:
     """Run the benchmarks named on the command line."""
+    if sys.argv[1:2] == [PARTED]:
+        sys.argv = sys.argv[1:]  # the parts
+        runpy.run_module(f"benchmarks.{PARTED}", run_name="__main__")
+        return 0
     family = {
         name: [name] if name in NAMES else [each for each in NAMES if each.startswith(f"{name}_")]
         for name in sys.argv[1:]

@@ -1,6 +1,7 @@
 """The first day with real data: what a new user's run says and ships, against the truth.
 
 One part for each question; `PARTS` names them, each makes its figures from a form (quick or full).
+`python -m benchmarks firstday PART` measures one of them; the recorded figures of the others stay.
 
 money    A promotion of .15 a send and 10 a sale, 24,000 people, half of them sent it, one sale in a
          hundred without.  Worlds: `minority` (a send brings 3 points to a tenth, .1 to .3 to the
@@ -24,6 +25,8 @@ from benchmarks.record import one_thread
 
 one_thread()
 
+import json  # noqa: E402
+import sys  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
@@ -31,7 +34,8 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from benchmarks.record import figure, full, interval, record, versions  # noqa: E402
+from benchmarks import firstday_many_arms  # noqa: E402
+from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
 NAMES = [f"x{j}" for j in range(FEATURES)]
@@ -143,18 +147,49 @@ def money_figures(
     ]
 
 
-PARTS: dict[str, Callable[[str], Figures]] = {"money": money}
+PARTS: dict[str, Callable[[str], Figures]] = {
+    "money": money,
+    "many_arms": firstday_many_arms.many_arms,
+}
 
 
-def main() -> None:
-    """Measure every part and record."""
-    form = "full" if full() else "quick"
-    figures = [one for part in PARTS.values() for one in part(form)]
-    for one in figures:
-        print(f"{one['name']:32} {one['value']:9.4f}  {one['low']} {one['high']}")
-    known = versions("equipoise", "lightgbm", "numpy")
-    record("firstday", f"{__doc__}\n{form} form", known, list(SEEDS[form]), figures)
+def recorded() -> dict[str, dict[str, Any]]:
+    """What is recorded of each part: its form, its figures."""
+    path = RESULTS / "firstday.json"
+    if not path.exists():
+        return {}
+    result = json.loads(path.read_text(encoding="utf-8"))
+    named = {one["name"]: one for one in result["figures"]}
+    return {
+        part: {"form": of["form"], "figures": [named[name] for name in of["figures"]]}
+        for part, of in result["parts"].items()
+    }
+
+
+def main(wanted: list[str]) -> None:
+    """Measure some parts, or every one, and record them beside the others."""
+    unknown = [part for part in wanted if part not in PARTS]
+    if unknown:
+        raise SystemExit(f"no part {unknown[0]!r}: one of {', '.join(PARTS)}")
+    form, every = "full" if full() else "quick", recorded()
+    for part in wanted or PARTS:
+        every[part] = {"form": form, "figures": PARTS[part](form)}
+        for one in every[part]["figures"]:
+            print(f"{one['name']:32} {one['value']:9.4f}  {one['low']} {one['high']}")
+    every = {part: every[part] for part in PARTS if part in every}
+    forms = ", ".join(f"{part} {of['form']}" for part, of in every.items())
+    record(
+        "firstday",
+        "\n".join([str(__doc__), str(firstday_many_arms.__doc__), f"Forms: {forms}"]),
+        versions("equipoise", "lightgbm", "numpy"),
+        list(SEEDS[every.get("money", {"form": form})["form"]]),
+        [one for of in every.values() for one in of["figures"]],
+        parts={
+            part: {"form": of["form"], "figures": [one["name"] for one in of["figures"]]}
+            for part, of in every.items()
+        },
+    )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
