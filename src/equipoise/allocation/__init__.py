@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from equipoise.allocation.rule import decide_each as decide_each
     from equipoise.allocation.rule import scores as scores
     from equipoise.allocation.rules.demands import Demands as Demands
+    from equipoise.allocation.rules.scorecard import Scorecard as Scorecard
     from equipoise.allocation.rules.tree import PolicyTree as PolicyTree
     from equipoise.allocation.share_allocation import MixDemand as MixDemand
     from equipoise.allocation.share_allocation import MixProblem as MixProblem
@@ -71,6 +72,7 @@ NAMES = {
     "Keep": "equipoise.allocation.switching",
     "OfferPolicy": "equipoise.allocation.offer_threshold",
     "PolicyTree": "equipoise.allocation.rules.tree",
+    "Scorecard": "equipoise.allocation.rules.scorecard",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.budgeted",

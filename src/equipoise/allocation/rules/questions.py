@@ -183,15 +183,17 @@ class Bins:
         whole = len(self.levels) if self.cuts is None else len(self.cuts) + 1
         return whole + self.ordered
 
-    def codes(self, column: pa.ChunkedArray) -> Ints:
-        """The bin of each value, (n,)."""
+    def codes(self, column: pa.ChunkedArray, unseen: int = 0) -> Ints:
+        """The bin of each value, (n,); ``unseen`` for a level without a name where there are no
+        others.
+        """
         if self.cuts is not None:
             values = _numbers(column, self.column)
             code = np.searchsorted(self.cuts, values, side="right")
             return np.where(np.isnan(values), len(self.cuts) + 1, code)
         labels = columns.labels(column)
         found = pc.index_in(labels, value_set=pa.array(self.levels, pa.string()))
-        others = self.levels.index(OTHERS) if OTHERS in self.levels else 0
+        others = self.levels.index(OTHERS) if OTHERS in self.levels else unseen
         code = np.asarray(pc.fill_null(found, others).to_numpy(), np.int64)
         if self.ordered:
             code[np.asarray(pc.equal(labels, columns.MISSING))] = len(self.levels)
@@ -214,6 +216,56 @@ class Bins:
         names = tuple(sorted(level for level in (right if flip else left) if level is not None))
         gap = columns.MISSING in names
         return Question(self.column, None, names, gap, False, self.gaps), flip
+
+    def in_words(self, points: Sequence[int]) -> list[tuple[str, int]]:
+        """Each bin in words and its place, neighbours of one point together; of numbers the last
+        bin, of what is missing, only where there are gaps.
+        """
+        if self.cuts is None:
+            by_points: dict[int, list[int]] = {}
+            for b in range(len(self.levels) + (self.ordered and self.gaps)):
+                by_points.setdefault(points[b], []).append(b)
+            names = [*self.levels, *([columns.MISSING] if self.ordered else [])]
+            words = []
+            for bins in by_points.values():
+                listed = ", ".join(names[b] or "any other" for b in bins)
+                several = "one of " if len(bins) > 1 else ""
+                words.append((f"{self.column} is {several}{listed}", bins[0]))
+            return words
+        words, last = [], len(self.cuts)
+        low = 0
+        for b in range(last + 1):
+            if b < last and points[b + 1] == points[b]:
+                continue
+            words.append((self._between(low, b), b))
+            low = b + 1
+        return words + ([(f"{self.column} is missing", last + 1)] if self.gaps else [])
+
+    def _between(self, low: int, high: int) -> str:
+        """Bins of numbers in words."""
+        cuts = [] if self.cuts is None else self.cuts.tolist()
+        said = [_time(cut) if self.time else digits(cut) for cut in cuts]
+        name = self.column
+        if low == 0 and high == len(cuts):
+            return f"{name} is known"
+        if low == 0:
+            return f"{name} < {said[high]}"
+        if high == len(cuts):
+            return f"{name} >= {said[low - 1]}"
+        return f"{said[low - 1]} <= {name} < {said[high]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The bins as plain JSON."""
+        cuts = None if self.cuts is None else self.cuts.tolist()
+        known = {"levels": list(self.levels), "ordered": self.ordered, "gaps": self.gaps}
+        return {"column": self.column, "cuts": cuts, **known, "time": self.time}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Bins:
+        """The inverse of `to_json`."""
+        cuts = None if plain["cuts"] is None else np.array(plain["cuts"], np.float64)
+        levels, ordered = tuple(plain["levels"]), bool(plain["ordered"])
+        return cls(plain["column"], cuts, levels, ordered, bool(plain["gaps"]), bool(plain["time"]))
 
 
 def shortest(low: float, high: float) -> float:

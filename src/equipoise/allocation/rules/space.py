@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from equipoise.allocation.rules.deep import best_deep_tree
 from equipoise.allocation.rules.demands import Candidate, Demands
@@ -46,6 +48,8 @@ class TreeSpace:
         min_leaf: float,
     ) -> TreeSpace:
         """The space of a tree's arguments."""
+        if table.num_rows != len(gains):
+            raise InputError("gains", f"have a row per row of X, {table.num_rows}", len(gains))
         others = None if units is None else to_arrow(units).select(table.column_names)
         every = (
             table
@@ -106,3 +110,23 @@ class TreeSpace:
             return Candidate(splits, value, np.zeros(0))
         counted = splits.choice(self.counted, self.bins, self.start)
         return Candidate(splits, value, self.demands.used(counted))
+
+
+def check_gains(gains: ArrayLike) -> Floats:
+    """Gains as (n, k), finite."""
+    values = np.asarray(gains, np.float64)
+    if values.ndim != 2 or not len(values) or not values.shape[1]:
+        must = "be (n, k), a row a unit and a column a candidate"
+        raise InputError("gains", must, f"shape {values.shape}", fix="reshape(-1, 1) for one")
+    if not np.isfinite(values).all():
+        row, a = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise InputError("gains", "be finite", values[row, a], f"row {row}, candidate {a}")
+    return values
+
+
+def check_candidates(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
+    """Names of control and k candidates."""
+    every = ("control", *(f"candidate {a}" for a in range(1, k + 1))) if names is None else names
+    if len(every) != k + 1:
+        raise InputError("candidates", f"name control and the {k} candidates", list(every))
+    return tuple(every)

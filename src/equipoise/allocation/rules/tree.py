@@ -25,9 +25,9 @@ from numpy.typing import ArrayLike
 from equipoise.allocation.rules.demands import Demands, best_within, beyond, check_demands
 from equipoise.allocation.rules.exchange import improve
 from equipoise.allocation.rules.questions import Answers, Bins, Question, in_words
-from equipoise.allocation.rules.space import TreeSpace
+from equipoise.allocation.rules.space import TreeSpace, check_candidates, check_gains
 from equipoise.allocation.rules.splits import Splits
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError
 from equipoise.core.frames import to_arrow
 
@@ -172,8 +172,6 @@ class PolicyTree:
         """
         table, values = to_arrow(X), check_gains(gains)
         _check_tree(self.depth, self.bins, self.min_leaf)
-        if table.num_rows != len(values):
-            raise InputError("gains", f"have a row per row of X, {table.num_rows}", len(values))
         self.candidates_ = check_candidates(candidates, values.shape[1])
         if demands is not None:
             check_demands(demands, values.shape[1])
@@ -274,26 +272,6 @@ class PolicyTree:
 
     def __repr__(self) -> str:
         return f"PolicyTree(depth={self.depth}, bins={self.bins}, min_leaf={self.min_leaf})"
-
-
-def check_gains(gains: ArrayLike) -> Floats:
-    """Gains as (n, k), finite."""
-    values = np.asarray(gains, np.float64)
-    if values.ndim != 2 or not len(values) or not values.shape[1]:
-        must = "be (n, k), a row a unit and a column a candidate"
-        raise InputError("gains", must, f"shape {values.shape}", fix="reshape(-1, 1) for one")
-    if not np.isfinite(values).all():
-        row, a = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise InputError("gains", "be finite", values[row, a], f"row {row}, candidate {a}")
-    return values
-
-
-def check_candidates(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
-    """Names of control and k candidates."""
-    every = ("control", *(f"candidate {a}" for a in range(1, k + 1))) if names is None else names
-    if len(every) != k + 1:
-        raise InputError("candidates", f"name control and the {k} candidates", list(every))
-    return tuple(every)
 
 
 def _check_tree(depth: Any, bins: Any, min_leaf: Any) -> None:
