@@ -340,3 +340,12 @@ def test_datasets_show_their_cards(equipoise):
     assert card["rows"] == 2834
     assert "2,834 rows" in card["here"]
     assert equipoise("datasets", "thorton").code == 2
+
+
+def test_a_setting_of_trees_is_written_with_a_dot(world, equipoise, tmp_path):
+    said = equipoise(
+        *("fit", world / "plan.toml", "-s", "outcome.trees=3", "-s", "outcome.leaves=4"),
+        *("--out", tmp_path / "model"),
+    )
+    assert said.code == 0
+    assert "BoostedTrees(n_estimators=3, num_leaves=4)" in " ".join(said.out.split())

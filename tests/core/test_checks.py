@@ -183,6 +183,18 @@ def test_few_cases_and_one_large_row():
     assert found["rows"][1]["zeros"] == 0
 
 
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_number_of_its_own_in_every_row_looks_like_an_id(kind):
+    number = np.random.default_rng(0).permutation(50).astype(kind)
+    log = log_of([0, 1] * 25, {"customer": number}, features=("customer",))
+    found = check(log, "kinds of features")
+    assert found["status"] == "warn"
+    assert "customer has a number of its own in every row: is it the id?" in found["summary"]
+    for column in (number // 2, number + 0.5 * (number == 3)):
+        log = log_of([0, 1] * 25, {"customer": column}, features=("customer",))
+        assert check(log, "kinds of features")["status"] == "ok"
+
+
 def test_every_check_has_the_shape_of_the_report():
     arm, columns = confounded(200)
     found = check_log(log_of(arm, columns, features=("x",), propensity=("e",)))

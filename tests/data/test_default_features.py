@@ -219,3 +219,21 @@ def test_one_row_that_is_least_of_both_tells_no_outcome():
     columns["x"] = np.r_[-9.0, columns["x"][1:]]
     columns["y"] = np.r_[-99.0, np.random.default_rng(5).standard_normal(99)]
     assert "x" in read(columns).roles.features
+
+
+@pytest.mark.parametrize(
+    "name", ["user_id", "userId", "order ID", "session_uuid", "sku", "UID", "customer.id"]
+)
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_ids_that_look_like_numbers_are_no_features(name, kind, caplog):
+    """Several rows a user, as numbers, also with gaps; few groups may stay, and other names do."""
+    rng = np.random.default_rng(1)
+    user = rng.integers(10_000, 10_100, 400).astype(kind)
+    if kind is np.float64:
+        user[::9] = np.nan
+    with caplog.at_level(logging.WARNING):
+        log = read(columns_of(**{name: user, "paid_before": user, "group_id": user % 5})[1])
+    assert name not in log.roles.features
+    assert f"{name} (its name is that of an id)" in caplog.text
+    assert {"x", "paid_before", "group_id"} <= set(log.roles.features)
+    assert name in read(columns_of(**{name: user})[1], features=(name, "x")).roles.features

@@ -21,6 +21,8 @@ from equipoise.cli.source import (
     plan_of,
 )
 
+SHORT = {"trees": "n_estimators", "leaves": "num_leaves"}  # of settings of trees
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -33,7 +35,8 @@ def fit(
         str, typer.Option("--estimator", "-e", help="Its name; default: the plan's.")
     ] = "",
     setting: Annotated[
-        list[str], typer.Option("--set", "-s", help="A setting, as cv=5; repeat.")
+        list[str],
+        typer.Option("--set", "-s", help="A setting, as cv=5 or outcome.trees=200; repeat."),
     ] = [],  # noqa: B006
     treatment: Treatment = "",
     outcome: Outcomes = [],  # noqa: B006
@@ -54,7 +57,7 @@ def fit(
     Examples:
       equipoise fit hillstrom -e dr-learner --out model
       equipoise fit log.csv -t arm -y sales --arms none,mail -e t-learner --out model
-      equipoise fit plan.toml --set cv=5
+      equipoise fit plan.toml --set cv=5 -s outcome.trees=200 -s effect.leaves=8
     """
     from dataclasses import replace
 
@@ -80,9 +83,10 @@ def fit(
         group=group,
         propensity=propensity,
     )
-    same = estimator in ("", plan.estimator.name)
-    params = {**(plan.estimator.params if same else {}), **dict(_setting(text) for text in setting)}
-    named = EstimatorPlan(name=estimator or plan.estimator.name, params=params)
+    name = estimator or plan.estimator.name
+    params = plan.estimator.params if name == plan.estimator.name else {}
+    params = _with_settings(name, params, setting)
+    named = EstimatorPlan(name=name, params=params)
     plan = plan.model_copy(update={"estimator": named})
     check_estimators(plan)
     log = population_of(plan, open_log(plan)).log
@@ -92,20 +96,36 @@ def fit(
     model = replace(model, seen=fingerprint(log), columns=unit_columns(log))
     snapshot = write_model(out, model)
     if json:
-        as_json(
-            {
-                "folder": str(out),
-                "snapshot": snapshot,
-                "estimator": repr(model.estimator),
-                "rows": len(log),
-                "design": said,
-            }
-        )
+        told = {"folder": str(out), "snapshot": snapshot, "estimator": repr(model.estimator)}
+        as_json({**told, "rows": len(log), "design": said})
     else:
         if said:
             typer.echo(said)
         written = f"written to {out} (snapshot {snapshot[:12]})"
         typer.echo(f"{model.estimator!r}\nfitted on {log!r}\n{written}")
+
+
+def _with_settings(estimator: str, params: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+    """Settings with those of the command line: ``outcome.trees=5`` is one of ``outcome_model``."""
+    from inspect import signature
+
+    from equipoise.estimators import ESTIMATORS
+
+    settings = dict(params)
+    known = signature(ESTIMATORS.load(estimator)).parameters if estimator in ESTIMATORS else ()
+    for text in texts:
+        name, value = _setting(text)
+        *tables, last = name.split(".")
+        if tables and tables[0] not in known and f"{tables[0]}_model" in known:
+            tables[0] += "_model"
+        last = SHORT.get(last, last) if tables else last
+        place = settings
+        for table in tables:
+            inner = place.get(table, {})
+            place[table] = dict(inner) if isinstance(inner, dict) else {}
+            place = place[table]
+        place[last] = value
+    return settings
 
 
 def _setting(text: str) -> tuple[str, Any]:

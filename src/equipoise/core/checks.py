@@ -219,13 +219,17 @@ def constant_features(log: Log) -> Check:
 
 
 def kinds(log: Log) -> Check:
-    """Text features that look like something else: numbers but for a few values, a name for each
-    row, or levels such as NA, which some programs write for a missing value.
+    """Features that look like something else: whole numbers that name each row, text that is
+    numbers but for a few values, or a name for each row, or levels such as NA, which some programs
+    write for a missing value.
     """
     rows, worries, notes = [], [], []
     for name in log.roles.features:
         column = log.table[name]
         if not columns.is_text(column):
+            if columns.is_whole(column) and len(column.unique()) == len(log) > FEW:
+                worries.append(f"{name} has a number of its own in every row: is it the id?")
+                rows.append({"feature": name, "looks_like": "id", "levels": len(log)})
             continue
         present = ~columns.missing(column)
         strange = ~columns.reads_as_number(column) & present
@@ -254,7 +258,7 @@ def kinds(log: Log) -> Check:
     if rows:
         summary = f"{'; '.join(worries + notes)}.{fix}"
         return check("kinds of features", "warn" if worries else "note", summary, rows)
-    return check("kinds of features", "ok", "No text feature looks like numbers or like an id.")
+    return check("kinds of features", "ok", "No feature looks like an id, no text like numbers.")
 
 
 def overlap(log: Log) -> Check:

@@ -122,6 +122,21 @@ def is_number_type(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
+def is_whole(column: pa.ChunkedArray) -> bool:
+    """Whether a column is whole numbers, in whatever type; what is missing does not count.
+
+    >>> is_whole(pa.chunked_array([[3.0, None]])), is_whole(pa.chunked_array([[0.5]]))
+    (True, False)
+    """
+    if not is_numeric(column) or is_time(column):
+        return False
+    if pa.types.is_integer(value_type(column)):
+        return True
+    values = numbers(column)
+    values = values[~np.isnan(values)]
+    return bool(len(values) and np.isfinite(values).all() and (values == np.floor(values)).all())
+
+
 def is_time(column: pa.ChunkedArray) -> bool:
     """Whether the values are dates, times or durations; an interval of months has no length."""
     kind = value_type(column)

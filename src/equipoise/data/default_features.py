@@ -2,7 +2,8 @@
 
 Left out are columns with a role, and
 
-    id        a value of its own in every row: text (9 in 10 rows are enough) or whole numbers
+    id        a value of its own in every row: text (9 in 10 rows are enough) or whole numbers;
+              or whole numbers under a name of ids (`ID_WORD`), of more than 12 values
     personal  text that nearly names its row (`is_nearly_unique`), unless the log allows it
     name      a word of its name is one of an outcome (`OUTCOME_WORD`) and none says that it is
               of the past (`PAST_WORD`): ``visits``, but not ``visits_before`` or ``last_visit``
@@ -52,6 +53,11 @@ LOGGER = logging.getLogger(__name__)
 TEST_ROWS = 100_000
 ID_SHARE = 0.9  # different values a row that make text an id
 AS_ID = "it looks like an id: a value of its own in every row"
+BY_NAME = "its name is that of an id"
+ID_WORD = re.compile(
+    r"id|ids|idx|uid|uuid|guid|rowid|userid|customerid|clientid|memberid|orderid|sku"
+)
+FEW_IDS = 12  # different values that may be groups
 
 OUTCOME_WORD = re.compile(
     r"bought|buys?|claim(s|ed)?|click(s|ed)?|conver(t|ted|sions?)|costs?|gmv|margins?|outcomes?"
@@ -152,11 +158,12 @@ def _unfit(name: str, column: pa.ChunkedArray, allowed: bool) -> str:
         return AS_ID if is_id else "its text nearly names the row, as an e-mail address does"
     if len(column) < MIN_ROWS:
         return ""
-    whole = pa.types.is_integer(columns.value_type(column))
-    if pa.types.is_floating(columns.value_type(column)):
-        numbers = columns.numbers(column)
-        whole = bool(np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all())
-    return AS_ID if whole and len(column.unique()) == len(column) else ""
+    if not columns.is_whole(column):
+        return ""
+    values = len(column.drop_null().unique())
+    if any(map(ID_WORD.fullmatch, words)) and values > FEW_IDS:
+        return BY_NAME
+    return AS_ID if values == len(column) else ""
 
 
 def _compared_rows(log: Log, table: pa.Table) -> Ints:

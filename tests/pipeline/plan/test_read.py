@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from equipoise.core.errors import PlanError
+from equipoise.pipeline.plan.estimators import make_estimator
 from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import (
     EstimatorPlan,
@@ -19,6 +20,7 @@ from equipoise.pipeline.plan.schema import (
     ReportPlan,
     RunPlan,
 )
+from equipoise.treatments import Arms
 
 LOG = {"dataset": "thornton"}
 FILE = {"path": "log.csv", "treatment": "arm", "outcomes": ["sales"]}
@@ -292,3 +294,26 @@ def test_a_ranking_names_its_own_rows():
     assert named.ranking.methods == ("harmonrank", "formula")
     with pytest.raises(PlanError, match=r"not with \[policy\]"):
         make_plan({"ranking": RANKING, "policy": {}})
+
+
+@pytest.mark.parametrize(
+    ("policy", "form"),
+    [
+        ({"cost": 1.0, "budget": 0.3}, "write budget = {per_head = 0.3} or {total = ...}"),
+        ({"offers": 0.2}, "write offers = {share = 0.2} or {total = ...}"),
+        ({"cost": 1.0, "budget": "much"}, "write budget = {per_head = ...} or {total = ...}"),
+    ],
+)
+def test_a_number_where_a_table_stands_shows_the_form(policy, form):
+    with pytest.raises(PlanError, match=re.escape(form)):
+        make_plan({"log": LOG, "policy": policy})
+
+
+def test_what_is_no_table_and_what_is_one():
+    space = Arms(["none", "mail"])
+    for wrong, said in (
+        ({"outcome_model": 5}, "for example outcome_model = {n_estimators = 100}"),
+        ({"cv": {"folds": 3}}, "say cv = ..., one value"),
+    ):
+        with pytest.raises(PlanError, match=re.escape(said)):
+            make_estimator(EstimatorPlan(name="dr-learner", params=wrong), space, 0)

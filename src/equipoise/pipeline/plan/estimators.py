@@ -130,13 +130,17 @@ def _settings(cls: Any, params: dict[str, Any], where: str) -> dict[str, Any]:
 def _setting(cls: Any, name: str, value: Any, where: str) -> Any:
     """A setting of the type that the class asks for; a table is the settings of its trees."""
     hint = get_type_hints(cls.__init__).get(name, Any)
+    if isinstance(value, dict) and hint is not Any:
+        fix = f"it has none of its own: say {name} = ..., one value"
+        raise PlanError(f"key {name!r}", "be no table", repr(value)[:60], where, fix)
     if isinstance(value, dict):
         trees = BoostedClasses if name == CLASSES else BoostedTrees
         model = trees(**_settings(trees, value, f"{where} {name}"))
         model.check()
         return model
     if hint is Any:
-        raise PlanError(f"key {name!r}", "be a table of settings of trees", repr(value), where)
+        fix = f"for example {name} = {{n_estimators = 100}}"
+        raise PlanError(f"key {name!r}", "be a table of settings of trees", repr(value), where, fix)
     low, high = LIMITS.get(name, (-LARGEST, LARGEST))
     try:
         TypeAdapter(hint, config=ANY_CLASS).validate_python(value, strict=True)

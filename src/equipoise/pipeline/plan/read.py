@@ -191,7 +191,18 @@ def _explain(error: ValidationError, where: str) -> None:
         _must(first["type"], first["msg"]),
         _short(first["input"]),
         _place(path[:-1], where),
+        _form(path, first["input"]) if first["type"] in ("model_type", "dict_type") else "",
     )
+
+
+def _form(path: tuple[Any, ...], value: Any) -> str:
+    """How a table is written where something else stands: ``budget = {per_head = 0.3}``."""
+    keys, name = _known_keys(path), next(p for p in reversed(path) if isinstance(p, str))
+    if not keys:
+        return ""
+    shown = repr(value) if isinstance(value, int | float) else "..."
+    more = f" or {{{keys[1]} = ...}}" if len(keys) > 1 else ""
+    return f"write {name} = {{{keys[0]} = {shown}}}{more}"
 
 
 def _unknown_key(path: tuple[Any, ...], value: Any, keys: list[str], where: str) -> None:
