@@ -1,5 +1,6 @@
 """The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet, or
-scores.parquet and base_scores.parquet), metrics.json, policy/ and times.json; whole or absent.
+scores.parquet and base_scores.parquet), metrics.json, policy/, times.json, and rules.json where the
+plan asks for a rule that people read; whole or absent.
 
 Two runs of one plan differ in times.json alone.
 
@@ -37,11 +38,11 @@ REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
     "policy",
 )
 MIXES, SCORES, BASE_SCORES = "mixes.parquet", "scores.parquet", "base_scores.parquet"
-TIMES = "times.json"
+TIMES, RULES = "times.json", "rules.json"
 MARK = b'<meta name="generator" content="Equipoise">'
 MARK_BEFORE_0_2 = b"default-src 'none'; style-src 'unsafe-inline'; script-src"
 HEAD = 2000  # bytes of a report that hold its mark
-OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, METRICS, POLICY, TIMES}
+OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, METRICS, POLICY, TIMES, RULES}
 
 
 def check_out(out: Path) -> None:
@@ -132,6 +133,11 @@ def write_findings(path: Path, findings: Mapping[str, Any]) -> None:
         json.dumps(plain(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         encoding="utf-8",
     )
+
+
+def write_rules(path: Path, rules: Mapping[str, Any]) -> None:
+    """A rule that people read, as JSON."""
+    path.write_text(json.dumps(rules, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_times(path: Path, seconds: float) -> None:

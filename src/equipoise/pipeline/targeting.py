@@ -29,6 +29,7 @@ from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.findings.money import money_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
+from equipoise.pipeline.findings.rules import rule_findings
 from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
@@ -42,6 +43,7 @@ from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.design_checks import curvature_check, with_arms
 from equipoise.pipeline.study.overlap import rows_behind
 from equipoise.pipeline.study.policy import Solved, carried, solve_folds
+from equipoise.pipeline.study.rules import ReadableRule, readable_rule
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.pipeline.study.study import Study, make_study, make_task
 from equipoise.pipeline.study.swaps import Swaps
@@ -63,7 +65,8 @@ def run_targeting(
     started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     study = make_study(plan, progress)
     solved = solve_folds(study.task, study.judge)
-    findings = findings_of(study, solved, progress)
+    rules = plan_rules(study, solved)
+    findings = findings_of(study, solved, progress, rules)
     cadence = plan.cadence
     scorer = ship(
         study.log,
@@ -79,11 +82,26 @@ def run_targeting(
         snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))
         findings["made"] = provenance(study, versions, snapshot, command)
         _write(beside, study, solved, findings)
+        if rules is not None:
+            files.write_rules(beside / files.RULES, rules.to_json())
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 
 
-def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Findings:
+def plan_rules(study: Study, solved: Solved) -> ReadableRule | None:
+    """The rule that people read, where the plan asks for one."""
+    asked = study.plan.policy.rules
+    if asked is None:
+        return None
+    return readable_rule(asked, study.task, study.judge, study.log, solved)
+
+
+def findings_of(
+    study: Study,
+    solved: Solved,
+    progress: Progress = silent,
+    rules: ReadableRule | None = None,
+) -> Findings:
     """All that a study and its policy show; `made` is left to the run."""
     log, effects = study.log, study.effects
     level, seed = study.plan.report.level, study.plan.run.seed
@@ -126,6 +144,7 @@ def findings_of(study: Study, solved: Solved, progress: Progress = silent) -> Fi
     findings.update(money_findings(study, solved, stops))  # type: ignore[typeddict-item]
     if (asked := study.plan.strata) is not None:
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
+    findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules

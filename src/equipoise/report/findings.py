@@ -11,6 +11,7 @@ import math
 from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
+from equipoise.report.findings_rules import RuleFindings
 
 Interval = list[float]  # [value, low, high]
 
@@ -377,6 +378,7 @@ class Asked(TypedDict, total=False):
     strata: StrataFindings
     timetable: Timetable
     money: MoneyFindings
+    rules: RuleFindings
 
 
 class Findings(Asked):
@@ -433,6 +435,8 @@ class Findings(Asked):
         The headline by the five questions of `report.headline`.
     power : list of PowerRow
         What a log of this size tells, and what size each effect takes.
+    rules : RuleFindings
+        Only where the plan asks for a rule that a person can read.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
 

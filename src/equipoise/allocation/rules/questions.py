@@ -217,29 +217,27 @@ class Bins:
         gap = columns.MISSING in names
         return Question(self.column, None, names, gap, False, self.gaps), flip
 
-    def in_words(self, points: Sequence[int]) -> list[tuple[str, int]]:
-        """Each bin in words and its place, neighbours of one point together; of numbers the last
-        bin, of what is missing, only where there are gaps.
+    def in_words(self, points: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Bins in words with their places, those of one level of points together (of numbers,
+        neighbours); that of missing values only where there are gaps.
         """
+        words: list[tuple[str, list[int]]] = []
         if self.cuts is None:
             by_points: dict[int, list[int]] = {}
             for b in range(len(self.levels) + (self.ordered and self.gaps)):
                 by_points.setdefault(points[b], []).append(b)
             names = [*self.levels, *([columns.MISSING] if self.ordered else [])]
-            words = []
             for bins in by_points.values():
                 listed = ", ".join(names[b] or "any other" for b in bins)
                 several = "one of " if len(bins) > 1 else ""
-                words.append((f"{self.column} is {several}{listed}", bins[0]))
+                words.append((f"{self.column} is {several}{listed}", bins))
             return words
-        words, last = [], len(self.cuts)
-        low = 0
+        last, low = len(self.cuts), 0
         for b in range(last + 1):
-            if b < last and points[b + 1] == points[b]:
-                continue
-            words.append((self._between(low, b), b))
-            low = b + 1
-        return words + ([(f"{self.column} is missing", last + 1)] if self.gaps else [])
+            if b == last or points[b + 1] != points[b]:
+                words.append((self._between(low, b), list(range(low, b + 1))))
+                low = b + 1
+        return words + ([(f"{self.column} is missing", [last + 1])] if self.gaps else [])
 
     def _between(self, low: int, high: int) -> str:
         """Bins of numbers in words."""

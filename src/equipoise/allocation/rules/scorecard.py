@@ -61,9 +61,9 @@ class Feature:
         points = np.array([*self.points, 0], np.int64)
         return points[code]
 
-    def rows(self) -> list[tuple[str, int]]:
-        """Each bin in words with its points; neighbours of the same points together."""
-        return [(words, self.points[b]) for words, b in self.bins.in_words(self.points)]
+    def rows(self) -> list[tuple[str, list[int]]]:
+        """Bins in words with their places, those of one level of points together."""
+        return self.bins.in_words(self.points)
 
     def to_json(self) -> dict[str, Any]:
         """The feature as plain JSON."""
@@ -266,13 +266,18 @@ class Scorecard:
         """
         lines = [
             f"{feature.bins.column}: "
-            + "; ".join(f"{_points(points)} where {words}" for words, points in feature.rows())
+            + "; ".join(
+                f"{_points(feature.points[bins[0]])} where {words}"
+                for words, bins in feature.rows()
+            )
             + "."
             for feature in self.features_
         ]
         above: int | None = None
         for least, candidate in reversed(self.bands_):
-            reach = f"{_points(least)} or more" if above is None else f"{least} to {_points(above)}"
+            reach = f"{_points(least)} or more"
+            if above is not None:
+                reach = _points(least) if above == least else f"{least} to {_points(above)}"
             who = "everybody" if least == 0 and above is None else f"those with {reach}"
             lines.append(f"Offer {self.candidates_[candidate + 1]} to {who}.")
             above = least - 1

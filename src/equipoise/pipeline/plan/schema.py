@@ -40,6 +40,7 @@ from equipoise.pipeline.plan.operations import (
     SearchPlan,
 )
 from equipoise.pipeline.plan.ranking import RankingPlan
+from equipoise.pipeline.plan.rules import RulesPlan, rules_table
 from equipoise.pipeline.plan.supply import SupplyPlan
 
 
@@ -319,6 +320,7 @@ class PolicyPlan(PlanTable):
     keep: KeepPlan | None = None
     most_missing: Annotated[float, Field(ge=0, lt=1)] | None = None
     start: StartPlan | None = None
+    rules: Annotated[RulesPlan | None, BeforeValidator(rules_table)] = None
 
     @model_validator(mode="after")
     def _money_needs_cost(self) -> Self:
@@ -330,6 +332,8 @@ class PolicyPlan(PlanTable):
             raise wrong(f"say the cost of an offer, since there is {money}")
         if self.weights is not None and not any(self.weights.values()):
             raise wrong("give some metric a weight other than 0")
+        if self.rules is not None and self.keep is not None:
+            raise wrong("have rules or keep, one of them: a rule that people read knows no past")
         return self
 
 

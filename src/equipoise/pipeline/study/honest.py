@@ -45,6 +45,7 @@ from equipoise.pipeline.study.propensity import (
     learnt_propensity,
     propensity_of,
 )
+from equipoise.pipeline.study.rules import ReadableRule, readable_rule
 from equipoise.pipeline.study.shipping import ship, staying_of
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.formatting import MINUS, Unit, number
@@ -91,6 +92,8 @@ class HonestPolicy(Displayed):
         How a design was taken that the log does not state, with the test of it; else "".
     untold : list of str
         Why the log cannot tell what the policy is worth; empty where it can.
+    rules : ReadableRule or None
+        The tree or scorecard that ``rules`` asks for, with the value it loses.
     verdict : str, default ""
         Where the objective is money: "do it" if the whole interval of the net worth is above 0,
         "do not" if it is below, or nobody gets an offer, else "not known".
@@ -119,6 +122,7 @@ class HonestPolicy(Displayed):
     design: str
     untold: list[str]
     verdict: str = ""
+    rules: ReadableRule | None = None
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -188,15 +192,25 @@ class HonestPolicy(Displayed):
         gains += [(f"shipped rule's gain in {name}", ends) for name, ends in self.shipped.items()]
         gains += [("shipped rule's cost", self.shipped_spend)]
         for label, ends in gains:
-            text = f"{PLAIN.bare(ends, plus=False)} ({PLAIN.span(ends, plus=False)}) per unit"
-            lines.append((label, text.replace(MINUS, "-")))
+            lines.append((label, f"{_in_digits(ends)} per unit"))
         for demand in self.demands:
             used = f"{number(demand['used'])}, {demand['rule']} {number(demand['bound'])}"
             price = f"; price {number(demand['price'])}" if demand["binding"] else "; idle"
             lines.append((demand["name"], used + price))
+        lines += self._rule_lines()
         lines += [("design", self.design)] if self.design else []
         lines = [("verdict", self.verdict), *lines] if self.verdict else lines
         return [("the log cannot tell", why) for why in self.untold] + lines
+
+    def _rule_lines(self) -> list[tuple[str, str]]:
+        """The rule that a person can read, and what it loses."""
+        if self.rules is None:
+            return []
+        lines = [("rule", sentence) for sentence in self.rules.rule.text().splitlines()]
+        return lines + [
+            (f"the policy's lead over the rule in {name}", f"{_in_digits(ends)} per unit")
+            for name, ends in self.rules.lost.items()
+        ]
 
 
 SCHEMA = pa.schema(
@@ -211,6 +225,12 @@ SCHEMA = pa.schema(
         ("binding", pa.bool_()),
     ]
 )
+
+
+def _in_digits(ends: Interval) -> str:
+    """An amount with its interval."""
+    text = f"{PLAIN.bare(ends, plus=False)} ({PLAIN.span(ends, plus=False)})"
+    return text.replace(MINUS, "-")
 
 
 def _ends(interval: Interval) -> dict[str, float]:
@@ -271,8 +291,9 @@ def honest_policy(
         and so are those with a worth.  By default the one currency that metrics are in.
     **policy : dict
         The keys of a plan's [policy]: weights, cost, sending, paid, budget, offers, caps, floors,
-        group_budgets, limits, parity, start, lower, most_missing.  A plain number for ``budget`` is
-        per unit, for ``offers`` a share of all units.
+        group_budgets, limits, parity, start, lower, most_missing, rules ("tree" or
+        "scorecard").  A plain number for ``budget`` is per unit, for ``offers`` a share of all
+        units.
 
     Returns
     -------
@@ -329,6 +350,7 @@ def honest_policy(
     shares = solved.shares(len(effects.candidates))
     checks.append(rows_behind(log, probability, shares))
     values, spend = judge.value(shares, swaps=solved.swaps)
+    rules = None if keys.rules is None else readable_rule(keys.rules, task, judge, log, solved)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     _warn_of_cost(keys, objective)
     staying = staying_of(keys, None, log)
@@ -347,6 +369,7 @@ def honest_policy(
         design=design,
         untold=untold,
         verdict=_verdict(judge, values, float((solved.choice >= 0).mean()), untold),
+        rules=rules,
     )
 
 
