@@ -65,7 +65,7 @@ def run_targeting(
     started, versions = time.perf_counter(), files.versions_of(PACKAGES)
     study = make_study(plan, progress)
     solved = solve_folds(study.task, study.judge)
-    rules = plan_rules(study, solved)
+    rules = readable_rule(plan.policy.rules, study.task, study.judge, study.log, solved)
     findings = findings_of(study, solved, progress, rules)
     cadence = plan.cadence
     scorer = ship(
@@ -86,14 +86,6 @@ def run_targeting(
             files.write_rules(beside / files.RULES, rules.to_json())
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
-
-
-def plan_rules(study: Study, solved: Solved) -> ReadableRule | None:
-    """The rule that people read, where the plan asks for one."""
-    asked = study.plan.policy.rules
-    if asked is None:
-        return None
-    return readable_rule(asked, study.task, study.judge, study.log, solved)
 
 
 def findings_of(

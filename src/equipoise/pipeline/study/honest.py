@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Floats, Ints
@@ -39,7 +40,13 @@ from equipoise.pipeline.study.cross_fit import (
 )
 from equipoise.pipeline.study.evaluator import Judge, make_judge
 from equipoise.pipeline.study.overlap import rows_behind
-from equipoise.pipeline.study.policy import check_policy, make_policy_task, solve_folds
+from equipoise.pipeline.study.policy import (
+    PolicyTask,
+    Solved,
+    check_policy,
+    make_policy_task,
+    solve_folds,
+)
 from equipoise.pipeline.study.propensity import (
     design_in_python,
     learnt_propensity,
@@ -92,11 +99,11 @@ class HonestPolicy(Displayed):
         How a design was taken that the log does not state, with the test of it; else "".
     untold : list of str
         Why the log cannot tell what the policy is worth; empty where it can.
-    rules : ReadableRule or None
-        The tree or scorecard that ``rules`` asks for, with the value it loses.
     verdict : str, default ""
         Where the objective is money: "do it" if the whole interval of the net worth is above 0,
         "do not" if it is below, or nobody gets an offer, else "not known".
+    rules : ReadableRule or None, default None
+        The tree or scorecard that ``rules`` asks for, with the value it loses.
 
     Examples
     --------
@@ -350,14 +357,12 @@ def honest_policy(
     shares = solved.shares(len(effects.candidates))
     checks.append(rows_behind(log, probability, shares))
     values, spend = judge.value(shares, swaps=solved.swaps)
-    rules = None if keys.rules is None else readable_rule(keys.rules, task, judge, log, solved)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
     _warn_of_cost(keys, objective)
-    staying = staying_of(keys, None, log)
     untold = [check["summary"] for check in checks if check["status"] == "fail"]
     return HonestPolicy(
         policy=solved.policy,
-        scorer=None if model is None else ship(log, model, costs, solved, task, staying),
+        scorer=_scorer(model, log, costs, solved, task, keys),
         choice=solved.choice,
         shares=dict(zip(log.cell_names, shares.mean(axis=0).tolist(), strict=True)),
         values=values,
@@ -369,7 +374,7 @@ def honest_policy(
         design=design,
         untold=untold,
         verdict=_verdict(judge, values, float((solved.choice >= 0).mean()), untold),
-        rules=rules,
+        rules=readable_rule(keys.rules, task, judge, log, solved),
     )
 
 
@@ -378,6 +383,14 @@ def _verdict(judge: Judge, values: dict[str, Interval], treated: float, untold: 
     if judge.money is None:
         return ""
     return NOT_KNOWN if untold else verdict(values[judge.money.name], treated)
+
+
+def _scorer(
+    model: Model | None, log: Log, costs: Costs, solved: Solved, task: PolicyTask, keys: PolicyPlan
+) -> Scorer | None:
+    """What serves units never seen, where there is a model."""
+    staying = staying_of(keys, None, log)
+    return None if model is None else ship(log, model, costs, solved, task, staying)
 
 
 def _warn_of_cost(keys: PolicyPlan, objective: Objective) -> None:

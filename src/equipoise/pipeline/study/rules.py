@@ -90,9 +90,11 @@ class ReadableRule:
 
 
 def readable_rule(
-    plan: RulesPlan, task: PolicyTask, judge: Judge, log: Log, solved: Solved
-) -> ReadableRule:
-    """The rule of a plan beside a policy that is solved."""
+    plan: RulesPlan | None, task: PolicyTask, judge: Judge, log: Log, solved: Solved
+) -> ReadableRule | None:
+    """The rule of a plan beside a policy that is solved; None where none is asked for."""
+    if plan is None:
+        return None
     X, gains, n = log.features, gains_of(task, judge), len(log)
     folds = task.folds()
     rules: list[Rule] = []
