@@ -443,7 +443,7 @@ class Findings(Asked):
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'money', 'people', 'power', 'strata', 'timetable', 'verdict']
+    ['answers', 'money', 'people', 'power', 'rules', 'strata', 'timetable', 'verdict']
     """
 
     title: str

@@ -225,7 +225,7 @@ def test_a_run_carries_the_strata_to_metrics_json_and_to_the_report(tmp_path):
     stored = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert stored["strata"] == json.loads(json.dumps(plain(findings["strata"])))
     assert "Who would have bought anyway?" in (tmp_path / "out" / "report.html").read_text()
-    assert "would have bought anyway and take it." in findings["headline"][-1]
+    assert any("would have bought anyway and take it." in said for said in findings["headline"])
     assert render_report(stored) == (tmp_path / "out" / "report.html").read_text()
     shares = [row["share"][0] for row in findings["strata"]["shares"]]
     assert shares[COUPON_BUYER] > 0.1
