@@ -15,7 +15,7 @@ from fixtures.targeting import BUDGET, make_world
 from equipoise.artifacts.fingerprint import refuse_own_rows
 from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
-from equipoise.core.errors import InputError, MissingExtra, PlanError
+from equipoise.core.errors import InputError, PlanError
 from equipoise.core.snapshot import read_snapshot
 from equipoise.data import make_coupon_world, make_placebo_world
 from equipoise.estimators import BoostedTrees, TLearner
@@ -25,6 +25,7 @@ from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
 from equipoise.pipeline.study.honest import honest_policy
+from equipoise.pipeline.study.study import make_study
 from equipoise.report.findings import Findings, plain
 
 FILES = {
@@ -73,14 +74,16 @@ def test_two_runs_of_one_plan_differ_in_their_times_alone(monkeypatch, ran, tmp_
     assert json.loads((tmp_path / "again" / "times.json").read_text())["seconds"] >= 100
 
 
-def test_a_missing_extra_is_said_before_anything_is_fitted(monkeypatch, ran, tmp_path):
+def test_without_the_extra_all_is_written_but_the_page(monkeypatch, ran, tmp_path, caplog):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    monkeypatch.setattr(
-        "equipoise.pipeline.targeting.make_study", lambda *_: pytest.fail("fitted first")
-    )
-    with pytest.raises(MissingExtra, match="equipoise"):
-        run(ran.world.plan, tmp_path / "out")
-    assert not list(tmp_path.iterdir())
+    study = make_study(ran.world.plan)
+    monkeypatch.setattr("equipoise.pipeline.targeting.make_study", lambda *_: study)
+    findings = run(ran.world.plan, tmp_path / "out")
+    there = {entry.name for entry in (tmp_path / "out").iterdir()}
+    assert there == {entry.name for entry in ran.out.iterdir()} - {"report.html"}
+    assert findings["verdict"] == ran.findings["verdict"]
+    assert 'pip install "equipoise[report]"' in caplog.text
+    assert "then `equipoise report` draws it" in caplog.text
 
 
 def test_a_shipped_policy_is_never_judged_on_its_own_rows(ran):
@@ -241,7 +244,7 @@ def test_demands_that_cannot_be(world, tmp_path, change, error, text):
     plan = world.plan.model_copy(update={"policy": make_plan(policy(**change)).policy})
     out = tmp_path / "out"
     if error is None:
-        assert text in run(plan, out)["headline"][0]
+        assert text in " ".join(run(plan, out)["headline"][:2])
         return
     with pytest.raises(error, match=text):
         run(plan, out)

@@ -16,6 +16,7 @@ from equipoise.cli import (
     estimators,
     evaluate,
     fit,
+    init,
     monitor,
     pace,
     propose,
@@ -34,6 +35,7 @@ ABOUT = """From an experiment log to a budgeted treatment policy, its honest val
 \b
 Start here:
   equipoise run examples/voucher.toml          a whole run: report, effects, assignments, policy
+  equipoise init log.csv                       a first plan for a log of your own
   equipoise check log.csv -t arm -y sales      is the experiment sound?
   equipoise simulate coupon --out world        a world to play with: log, truth and a plan
 \b
@@ -51,6 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (
+    init,
     run,
     check,
     fit,

@@ -62,6 +62,7 @@ def run(
         typer.echo(sentence)
     for risk in findings["risks"][:3]:
         typer.echo(f"Caution: {risk}")
-    typer.echo(f"Report: {place / 'report.html'}")
+    page = place / "report.html"
+    typer.echo(f"Report: {page}" if page.exists() else f"Findings: {place / 'metrics.json'}")
     if not is_told(findings):
         raise typer.Exit(UNTOLD)

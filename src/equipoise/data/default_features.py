@@ -62,7 +62,7 @@ FEW_IDS = 12  # different values that may be groups
 OUTCOME_WORD = re.compile(
     r"bought|buys?|claim(s|ed)?|click(s|ed)?|conver(t|ted|sions?)|costs?|gmv|margins?|outcomes?"
     r"|profits?|purchase[ds]?|redeem(ed)?|redemptions?|responses?|retained|retention|revenues?"
-    r"|rewards?|sales|spen[dt]|spending|visit(s|ed)?"
+    r"|rewards?|sales?|spen[dt]|spending|visit(s|ed)?"
 )
 PAST_WORD = re.compile(
     r"ago|average|avg|baseline|before|earlier|first|hist|histor(y|ic|ical)|lag|lagged|last"

@@ -18,7 +18,6 @@ from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.job import Job, RunFindings
 from equipoise.pipeline.plan.schema import Plan
-from equipoise.report.page import report_libraries
 from equipoise.report.upgrade import upgrade
 
 JOBS = Registry(
@@ -44,9 +43,9 @@ def run(
     plan : Plan
         From `read_plan` or `make_plan`.
     out : Path or str
-        The run folder: report.html, metrics.json, effects.parquet, assignments.parquet (of a supply
-        plan: mixes.parquet; of a ranking: scores.parquet), policy/, and times.json, the only file
-        in which two runs of one plan differ.
+        The run folder: report.html (with the extra "report"), metrics.json, effects.parquet,
+        assignments.parquet (of a supply plan: mixes.parquet; of a ranking: scores.parquet),
+        policy/, and times.json, the only file in which two runs of one plan differ.
     progress : callable, optional
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional
@@ -76,7 +75,6 @@ def run(
     """
     place = Path(out)
     files.check_out(place)
-    report_libraries()  # better missed now than after the fits
     job: Job = JOBS.load(plan.job)
     findings = job.run(plan, place, progress, command)
     return RunFindings(findings, job.values(findings))

@@ -326,7 +326,7 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     files.write_table(beside / files.EFFECTS, table)
     files.write_table(beside / files.ASSIGNMENTS, assigned)
     files.write_findings(beside / files.METRICS, findings)
-    (beside / files.REPORT).write_text(render_report(findings), encoding="utf-8")
+    files.write_report(beside / files.REPORT, render_report, findings)
 
 
 def values_of(findings: Findings) -> dict[str, dict[str, Interval]]:

@@ -1,24 +1,18 @@
 """Thornton (2008): cash vouchers of 0 to 2.84 USD, drawn at random, for coming to learn one's HIV
 result; Malawi, 4,820 people.
 
-The 2,834 rows that know both the voucher and whether the person came are the experiment.  The data
-come from the PyPI package causaldata (MIT), read as a file, so that nothing of that package is
-imported.
+The 2,834 rows that know both the voucher and whether the person came are the experiment.  The file
+ships with Equipoise: it is that of the PyPI package causaldata 0.1.5 (MIT; see NOTICE), as text.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.core import columns
-from equipoise.core.errors import DataError, MissingExtra
-from equipoise.core.frames import to_arrow
 from equipoise.core.log import Log, Outcome
 from equipoise.data.files import read_table
 from equipoise.data.public.fetch import Place, Wish, data_homes, find
@@ -32,7 +26,7 @@ CARD = Card(
     rows=2_834,
     treatment="tinc: a voucher of 0 (control) to 2.84 USD, 27 amounts",
     outcomes=("got",),
-    terms="causaldata package: MIT; the data: cite Thornton 2008",
+    terms="ships with Equipoise; from the package causaldata, MIT; cite Thornton 2008",
     citation=(
         "Rebecca L. Thornton, The Demand for, and Impact of, Learning HIV Status, American Economic"
         " Review 98(5), 2008"
@@ -43,9 +37,9 @@ CARD = Card(
         " protected."
     ),
 )
-KNOWN = ("thornton_incentive/thornton_hiv.parquet", "thornton_hiv.parquet", "thornton_hiv.dta")
-# in causaldata 0.1.5
-DTA_SHA256 = "add8c0410f44f0561257c0024e768c3036b1183aa58299e47a80a24d17ba4b62"
+KNOWN = ("thornton_incentive/thornton_hiv.parquet", "thornton_hiv.parquet")
+SHIPPED = Path(__file__).with_name("thornton.csv")
+SINGLE = ("distvct", "tinc")  # published in single precision
 FACTS = Facts(
     rows=4_820,
     needs=("villnum", "distvct", "age", "hiv2004"),
@@ -65,8 +59,8 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
     data_home : path-like, default None
         The folder of data sets; None: EQUIPOISE_DATA, or the user's cache.
     path : path-like, default None
-        The file itself, .parquet or .dta; None: the data folder, else the installed package
-        causaldata.  Nothing is downloaded.
+        The file itself; None: that of the data folder, else the one that ships.  Nothing is
+        downloaded.
 
     Returns
     -------
@@ -78,8 +72,6 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
     ------
     DataError
         Where a file is not there, or is not the published one.
-    MissingExtra
-        Where neither the data nor causaldata are there.
 
     Notes
     -----
@@ -90,8 +82,8 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
 
     Examples
     --------
-    >>> log = load_thornton()  # doctest: +SKIP
-    >>> len(log), log.metrics  # doctest: +SKIP
+    >>> log = load_thornton()
+    >>> len(log), log.metrics
     (2834, ('got',))
     """
     table, where = _table(data_home, path)
@@ -124,34 +116,11 @@ def load_thornton(*, data_home: Place = None, path: Place = None) -> Log:
 
 def _table(data_home: Place, path: Place) -> tuple[pa.Table, str]:
     here = any((home / file).exists() for home in data_homes(data_home) for file in KNOWN)
-    packaged = importlib.util.find_spec("causaldata")
-    if path is None and not here:
-        if packaged is None or packaged.origin is None:
-            raise MissingExtra(
-                "the data of Thornton (2008)",
-                "be installed",
-                "no package causaldata",
-                fix="pip install 'equipoise[examples]'",
-            )
-        path = Path(packaged.origin).parent / "thornton_hiv" / "thornton_hiv.dta"
-    file = find(CARD.name, KNOWN, None, Wish(data_home, path))
-    return (_read_stata(file) if file.suffix == ".dta" else read_table(file)), str(file)
-
-
-def _read_stata(file: Path) -> pa.Table:
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if digest != DTA_SHA256:
-        raise DataError(
-            f"the file of {CARD.name}",
-            f"have sha256 {DTA_SHA256}",
-            digest,
-            str(file),
-            "install causaldata again",
-        )
-    try:
-        pandas = importlib.import_module("pandas")
-    except ImportError as error:
-        raise MissingExtra(
-            "pandas", "be installed to read a .dta file", "no pandas", fix="pip install pandas"
-        ) from error
-    return to_arrow(pandas.read_stata(file))
+    file = SHIPPED if path is None and not here else None
+    file = file or find(CARD.name, KNOWN, None, Wish(data_home, path))
+    table = read_table(file)
+    if file.suffix == ".csv":
+        for name in set(SINGLE) & set(table.column_names):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table[name].cast(pa.float32()))
+    return table, str(file)

@@ -130,7 +130,7 @@ def _settings(cls: Any, params: dict[str, Any], where: str) -> dict[str, Any]:
 def _setting(cls: Any, name: str, value: Any, where: str) -> Any:
     """A setting of the type that the class asks for; a table is the settings of its trees."""
     hint = get_type_hints(cls.__init__).get(name, Any)
-    if isinstance(value, dict) and hint is not Any:
+    if isinstance(value, dict) and hint in (bool, int, float, str):
         fix = f"it has none of its own: say {name} = ..., one value"
         raise PlanError(f"key {name!r}", "be no table", repr(value)[:60], where, fix)
     if isinstance(value, dict):

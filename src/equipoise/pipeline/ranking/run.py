@@ -100,7 +100,7 @@ def run_ranking(
         if study.models:
             files.write_table(beside / files.BASE_SCORES, base_scores_of(study))
         files.write_findings(beside / files.METRICS, findings)
-        (beside / files.REPORT).write_text(render_ranking(findings), encoding="utf-8")
+        files.write_report(beside / files.REPORT, render_ranking, findings)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 

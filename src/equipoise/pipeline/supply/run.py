@@ -62,7 +62,7 @@ def run_supply(
         findings["made"] = files.run_facts(plan, versions, snapshot, command)
         files.write_table(beside / files.MIXES, policy.assign(file.table))
         files.write_findings(beside / files.METRICS, findings)
-        (beside / files.REPORT).write_text(render_supply(findings), encoding="utf-8")
+        files.write_report(beside / files.REPORT, render_supply, findings)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 
