@@ -189,3 +189,72 @@ def test_names_of_effects_differ():
         Effects(np.zeros((1, 2, 1)), np.zeros((1, 1)), ("a", "a"), ("y",))
     with pytest.raises(InputError, match="metrics must have different names"):
         Effects(np.zeros((1, 1, 2)), np.zeros((1, 2)), ("a",), ("y", "y"))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "dict"])
+def test_what_a_frame_of_any_library_says(library):
+    effects = two_units(np.arange(8.0).reshape(2, 2, 2))
+    columns = {"who": ["a", "b"], **effects.to_table().to_pydict()}
+    frame = columns if library == "dict" else pa.table(columns)
+    if library in ("pandas", "polars"):
+        frame = frame_library(library).DataFrame(columns)
+    again = Effects.from_frame(frame, id="who")
+    assert (again.candidates, again.metrics) == (effects.candidates, effects.metrics)
+    np.testing.assert_array_equal(again.values, effects.values)
+    np.testing.assert_array_equal(again.baseline, effects.baseline)
+    np.testing.assert_array_equal(again.std_error, effects.std_error)
+
+
+def test_columns_of_one_metric_are_the_candidates_names():
+    frame = {"call": [2.0, 4.0], "mail": [1, 0], "mail|se": [0.1, 0.2], "call|se": [0.3, 0.4]}
+    effects = Effects.from_frame(frame, metric="spend", candidates=["mail", "call"])
+    assert effects.values[:, :, 0].tolist() == [[1.0, 2.0], [0.0, 4.0]]
+    assert effects.std_error[:, :, 0].tolist() == [[0.1, 0.3], [0.2, 0.4]]
+    assert effects.baseline.tolist() == [[0.0], [0.0]]
+    levels = Effects.from_frame({"baseline": [3.0], "mail": [1.0]}).levels()
+    assert levels[0].tolist() == [[3.0], [4.0]]
+
+
+def test_arrays_name_their_candidates():
+    assert Effects.from_frame(np.array([1.0, 2.0]), candidates=["mail"]).values.shape == (2, 1, 1)
+    both = Effects.from_frame([[1.0, 2.0]], candidates=["a|b", "baseline"])
+    assert both.candidates == ("a|b", "baseline")
+    assert both.values[0, :, 0].tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match="names for its columns"):
+        Effects.from_frame(np.ones((2, 2)))
+    with pytest.raises(InputError, match="have 1 columns"):
+        Effects.from_frame(np.ones((2, 2)), candidates=["mail"])
+
+
+def test_names_with_bars_come_back():
+    names, metrics = ("a|b", "baseline", "se", "a\\"), ("m|", "se")
+    values = np.arange(8.0).reshape(1, 4, 2)
+    effects = Effects(values, np.ones((1, 2)), names, metrics, values + 1)
+    again = Effects.from_frame(effects.to_table())
+    assert (again.candidates, again.metrics) == (names, metrics)
+    np.testing.assert_array_equal(again.std_error, effects.std_error)
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "message"),
+    [
+        ({"mail": ["x"]}, {}, "column 'mail' of a frame of effects must be numbers; got string"),
+        ({"mail": [1.0, None]}, {}, "must be finite; got nan at row 1"),
+        ({"s|mail": [1.0], "call": [1.0]}, {}, "'call' and 's|mail'"),
+        ({"s|mail": [1.0], "v|call": [1.0]}, {}, "the effect of 'mail' on 'v' must be in"),
+        ({"s|mail|sd": [1.0]}, {}, "be called candidate"),
+        ({"s|mail|se|x": [1.0]}, {}, "be called candidate"),
+        ({"s|": [1.0]}, {}, "be called candidate"),
+        ({"baseline": [1.0]}, {}, "a column for each candidate"),
+        ({"mail": [1.0]}, {"id": "user"}, "the id column 'user' must be in the frame"),
+        ({"mail": [1.0]}, {"candidates": ["mial"]}, "did you mean 'mail'"),
+        ({"mail": [1.0]}, {"candidates": "mail"}, "a list of names"),
+        ({"mail": [1.0]}, {"candidates": []}, "at least one"),
+        ({"a": [1.0], "b": [1.0], "a|se": [1.0]}, {}, "the standard error of 'b'"),
+        ({"a": [1.0], "a|se": [-1.0]}, {}, "a standard error must be >= 0; got -1"),
+        ({"s|a": [1.0], "v|a": [1.0], "s|baseline": [1.0]}, {}, "the level of 'v'"),
+    ],
+)
+def test_wrong_frames_end_in_an_error(frame, arguments, message):
+    with pytest.raises(InputError, match=message.replace("|", r"\|")):
+        Effects.from_frame(frame, **arguments)

@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from equipoise.core.arrays import Floats
 from equipoise.core.display import Displayed, html_table
+from equipoise.core.effect_frames import BASELINE, read_frame
 from equipoise.core.errors import InputError
 
-BASELINE = "baseline"  # the second part of a column that is no candidate
 FORMAT, CANDIDATES, METRICS = b"equipoise.effects", b"equipoise.candidates", b"equipoise.metrics"
 BEFORE = "\x1f"  # parted the names of version 0.1.0, which wrote them into columns as they were
 
@@ -304,6 +304,55 @@ class Effects(Displayed):
         baseline = np.stack([table[key].to_numpy() for key in keys.baseline], axis=1)
         error = cube(keys.error) if has_errors else None
         return cls(cube(keys.effect), baseline, candidates, metrics, error)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        metric: str = "outcome",
+        candidates: Sequence[str] | None = None,
+        id: str | None = None,
+    ) -> Effects:
+        """Read effects that any other model predicted.
+
+        Parameters
+        ----------
+        frame : pandas, polars, pyarrow or any narwhals frame, dict of columns, or array
+            One row per unit.  A column ``candidate`` holds its effects on the one metric,
+            ``candidate|se`` their standard errors, ``baseline`` the levels under control; with
+            several metrics ``metric|candidate``, ``metric|candidate|se`` and ``metric|baseline``,
+            as `to_table` writes them.  The columns of an array (n, k), or (n,), are the candidates.
+        metric : str, default "outcome"
+            The name of the metric, where the columns do not say it.
+        candidates : sequence of str, default None
+            Which candidates, in which order; None: all, as the columns stand.
+        id : str, default None
+            A column that names the units, which is left out.
+
+        Returns
+        -------
+        Effects
+            Levels under control are 0 where the frame has none: effects and their order are right,
+            `levels` and `relative` mean nothing.
+
+        Raises
+        ------
+        InputError
+            Where a column is no number, not finite, or has no name of these forms; where an effect
+            of one candidate on one metric is missing.
+
+        Examples
+        --------
+        >>> frame = {"mail": [0.5, 1.5], "mail|se": [0.1, 0.2]}
+        >>> Effects.from_frame(frame, metric="sales")
+        Effects(2 units, 1 candidates, 1 metrics); mean effects:
+          mail  sales +1
+        >>> frame = {"id": ["a", "b"], "sales|mail": [0.5, 1.5], "visits|mail": [1, 3]}
+        >>> Effects.from_frame(frame, id="id").metrics
+        ('sales', 'visits')
+        """
+        return cls(*read_frame(frame, metric, candidates, id))
 
 
 class _Keys(NamedTuple):
