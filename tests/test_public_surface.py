@@ -37,7 +37,7 @@ def at(path: str):
 
 def test_about_25_names_at_the_top():
     assert len(OF_VERSION_0_1) == 60
-    assert 20 <= len(eq.__all__) <= 28
+    assert 20 <= len(eq.__all__) <= 30
     assert len(set(eq.__all__)) == len(eq.__all__)
 
 

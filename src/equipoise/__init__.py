@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from equipoise.estimators import XLearner as XLearner
     from equipoise.pipeline import Plan as Plan
     from equipoise.pipeline import check_log as check_log
+    from equipoise.pipeline import compare as compare
     from equipoise.pipeline import cross_fit_effects as cross_fit_effects
     from equipoise.pipeline import honest_policy as honest_policy
     from equipoise.pipeline import overlap_population as overlap_population
@@ -68,6 +69,7 @@ FOLDERS = {
     "equipoise.pipeline": (
         "Plan",
         "check_log",
+        "compare",
         "cross_fit_effects",
         "honest_policy",
         "overlap_population",

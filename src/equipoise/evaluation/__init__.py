@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from equipoise.evaluation.data import evaluation_data as evaluation_data
     from equipoise.evaluation.effect_losses import EffectLoss as EffectLoss
     from equipoise.evaluation.effect_losses import effect_loss as effect_loss
+    from equipoise.evaluation.multiplicity import holm as holm
     from equipoise.evaluation.off_policy import PolicyValue as PolicyValue
     from equipoise.evaluation.off_policy import dr as dr
     from equipoise.evaluation.off_policy import ips as ips
@@ -126,6 +127,7 @@ FILES = {
         "calibration_deciles",
     ),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
+    "multiplicity": ("holm",),
     "one_call": (
         "ate",
         "autoc_estimate",

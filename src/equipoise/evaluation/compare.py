@@ -1,7 +1,7 @@
-"""Paired bootstrap comparison of two rankings or two policies on the same rows.
+"""Paired comparison of two rankings or two policies on the same rows.
 
-Both are resampled alike, so that what they share cancels.  A winner is named only if the interval
-of the difference excludes 0.
+Both are resampled alike, or their influence values taken from each other row by row, so that what
+they share cancels.  A winner is named only if the interval of the difference excludes 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
-from equipoise.core.estimates import Estimate
+from equipoise.core.estimates import Estimate, around
 from equipoise.evaluation.off_policy import PolicyValue
 from equipoise.evaluation.resampling import (
     percentile_estimate,
@@ -80,7 +80,7 @@ def compare_rankings(
     seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
-    """Which of two scores ranks the same rows better, by a paired bootstrap.
+    """Which of two scores ranks the same rows better, paired.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def compare_rankings(
     names : tuple of str, default ("first", "second")
         What to call them.
     draws : int, default 500
-        Bootstrap replicates.
+        Bootstrap replicates; 0: the interval is by influence values instead, in one pass, as that
+        of the metric itself.
     seed : int, default 0
         Of the replicates.
     level : float, default 0.95
@@ -105,7 +106,8 @@ def compare_rankings(
     Raises
     ------
     InputError
-        Where the rankings are not of the same rows, candidate and metric.
+        Where the rankings are not of the same rows, candidate and metric, or the metric has no
+        influence values and there are no draws.
 
     Examples
     --------
@@ -125,11 +127,35 @@ def compare_rankings(
             "be of the same rows, candidate and metric",
             f"{len(first)} and {len(second)} rows",
         )
+    if draws == 0:
+        return _by_influence(first, second, metric, names, level)
     seeds = replicate_seeds(draws, seed)
     values = metric.value(first), metric.value(second)
     spread = replicates(metric, first, seeds) - replicates(metric, second, seeds)
     difference = percentile_estimate(values[0] - values[1], spread, level, first.typical)
     return Comparison(metric.name, names, values, difference, level)
+
+
+def _by_influence(
+    first: ScoreRanking,
+    second: ScoreRanking,
+    metric: Metric,
+    names: tuple[str, str],
+    level: float,
+) -> Comparison:
+    """The difference whose influence values are the differences of the rows' own."""
+    if metric.influence is None:
+        fix = "draws=500"
+        what = f"the metric {metric.name!r}"
+        raise InputError(what, "have influence values where there are no draws", "none", fix=fix)
+    values, spread = [], np.zeros(len(first))
+    for ranking, sign in ((first, 1.0), (second, -1.0)):
+        value, psi = metric.influence(ranking)
+        values.append(value)
+        spread[ranking.ranked.order] += sign * psi
+    error = first.rows.units.errors(spread[:, None])
+    difference = around(np.array([values[0] - values[1]]), *error, level=level)[0]
+    return Comparison(metric.name, names, (values[0], values[1]), difference, level)
 
 
 def compare_policies(

@@ -61,7 +61,7 @@ def value_policies(plan: Plan, log: Log, policies: Mapping[str, Path]) -> dict[s
         log, judged, design.propensity, first.costs, plan.report.level, _objective(first, log, plan)
     )
     n, names = len(log), log.cell_names
-    rules = [(name, "policy", _shares(scorer, log)) for name, scorer in scorers.items()]
+    rules = [(name, "policy", scorer_shares(scorer, log)) for name, scorer in scorers.items()]
     rules.append(("nobody", "control", constant_policy(0, n, len(names))))
     open_to = log.eligible
     rules += [
@@ -108,8 +108,8 @@ def _objective(scorer: Scorer, log: Log, plan: Plan) -> Objective:
     return Objective(weights, plan.report.currency, is_money, rule.cost_weight)
 
 
-def _shares(scorer: Scorer, log: Log) -> Floats:
-    """The policy's choice on every row, (n, K)."""
+def scorer_shares(scorer: Scorer, log: Log) -> Floats:
+    """The choice of a policy that ships on every row, (n, K)."""
     if scorer.policy.candidates != log.cell_names[1:]:
         got = ", ".join(scorer.policy.candidates)
         raise InputError("the policy's candidates", f"be {', '.join(log.cell_names[1:])}", got)

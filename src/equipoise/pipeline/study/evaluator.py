@@ -11,7 +11,7 @@ is that of a mean, with the covariance of the folds' errors where each fold has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.columns import free_name
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.effects import Effects
-from equipoise.core.estimates import around
+from equipoise.core.estimates import Estimates, around
 from equipoise.core.log import Log
 from equipoise.core.periods import period_effects
 from equipoise.core.scores import dr_scores
@@ -120,18 +120,26 @@ class Judge:
         """Means of `gains` with intervals: of each metric, behind them of the net worth, and of the
         spend.
         """
+        estimates = self.estimates(gains, rows, () if swaps is None else (swaps,))
+        values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
+        if self.money is not None:
+            values[self.money.name] = estimates[-1].interval
+        return values, estimates[len(self.metrics)].interval
+
+    def estimates(
+        self, gains: Floats, rows: Ints | None = None, swaps: Sequence[Swaps] = ()
+    ) -> Estimates:
+        """Means of `gains`, or of what one policy's are above another's, in the order of their
+        columns.   swaps: of every policy among them of which each fold has learnt its part.
+        """
         every = np.arange(len(gains)) if rows is None else rows
         kept = gains if rows is None else gains[rows]
         units = self.units(every)
         mean = weighted_means(kept, units.weight)
         error, df = units.errors(kept - mean)
-        if swaps is not None:
-            error, df = self._with_covariance(error, df, every, swaps)
-        estimates = around(mean, error, df, level=self.level)
-        values = {name: estimates[j].interval for j, name in enumerate(self.metrics)}
-        if self.money is not None:
-            values[self.money.name] = estimates[-1].interval
-        return values, estimates[len(self.metrics)].interval
+        for own in swaps:
+            error, df = self._with_covariance(error, df, every, own)
+        return around(mean, error, df, level=self.level)
 
     def units(self, rows: Ints) -> Units:
         """The independent units of some rows."""

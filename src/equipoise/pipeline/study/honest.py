@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.costs import Costs
+from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Floats, Ints
@@ -54,6 +55,7 @@ from equipoise.pipeline.study.propensity import (
 )
 from equipoise.pipeline.study.rules import ReadableRule, readable_rule
 from equipoise.pipeline.study.shipping import ship, staying_of
+from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.formatting import MINUS, Unit, number
 from equipoise.report.notebook import plot_intervals
@@ -104,6 +106,10 @@ class HonestPolicy(Displayed):
         "do not" if it is below, or nobody gets an offer, else "not known".
     rules : ReadableRule or None, default None
         The tree or scorecard that ``rules`` asks for, with the value it loses.
+    swaps : Swaps or None, default None
+        How much the folds' choices differ, which intervals of a comparison take in.
+    rows_digest : str, default ""
+        Of the log's treatments and outcomes, by which these very rows are known again.
 
     Examples
     --------
@@ -130,6 +136,8 @@ class HonestPolicy(Displayed):
     untold: list[str]
     verdict: str = ""
     rules: ReadableRule | None = None
+    swaps: Swaps | None = None
+    rows_digest: str = ""
 
     def to_table(self) -> pa.Table:
         """Everything but the choices as one table.
@@ -326,7 +334,7 @@ def honest_policy(
     >>> policy.scorer.assign(strangers.table).num_rows
     10
     """
-    keys = _keys(policy)
+    keys = policy_keys(policy)
     objective = objective_of(keys, log, currency)
     effects, estimator = _effects_or_estimator(effects, estimator)
     if propensity is not None:
@@ -375,6 +383,8 @@ def honest_policy(
         untold=untold,
         verdict=_verdict(judge, values, float((solved.choice >= 0).mean()), untold),
         rules=readable_rule(keys.rules, task, judge, log, solved),
+        swaps=solved.swaps,
+        rows_digest=rows_digest(log),
     )
 
 
@@ -439,7 +449,7 @@ def _fit(
     return cross_fit(log, ready, fold, propensity, own=own_groups(keys), cost=keys.cost)
 
 
-def _keys(policy: dict[str, Any]) -> PolicyPlan:
+def policy_keys(policy: dict[str, Any]) -> PolicyPlan:
     """The keys of [policy], with plain numbers for budget and offers."""
     keys = {name: value for name, value in policy.items() if value is not None}
     for name, form in (("budget", "per_head"), ("offers", "share")):
