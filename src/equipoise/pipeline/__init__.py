@@ -9,9 +9,9 @@ from equipoise.core.lazy import lazy
 if TYPE_CHECKING:
     from equipoise.artifacts.policy import Scorer as Scorer
     from equipoise.artifacts.policy import read_scorer as read_scorer
-    from equipoise.pipeline.comparison import Compared as Compared
-    from equipoise.pipeline.comparison import ComparisonTable as ComparisonTable
     from equipoise.pipeline.comparison import compare as compare
+    from equipoise.pipeline.comparison_table import Compared as Compared
+    from equipoise.pipeline.comparison_table import ComparisonTable as ComparisonTable
     from equipoise.pipeline.jobs import run as run
     from equipoise.pipeline.plan.read import make_plan as make_plan
     from equipoise.pipeline.plan.read import read_plan as read_plan
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from equipoise.report.findings import Findings as Findings
 
 NAMES = {
-    "Compared": "equipoise.pipeline.comparison",
-    "ComparisonTable": "equipoise.pipeline.comparison",
+    "Compared": "equipoise.pipeline.comparison_table",
+    "ComparisonTable": "equipoise.pipeline.comparison_table",
     "compare": "equipoise.pipeline.comparison",
     "DesignWarning": "equipoise.pipeline.study.design_checks",
     "check_log": "equipoise.pipeline.study.design_checks",

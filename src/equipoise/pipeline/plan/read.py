@@ -15,7 +15,7 @@ from equipoise.core.space import Space
 from equipoise.core.suggest import nearest
 from equipoise.pipeline.plan.base import PlanTable
 from equipoise.pipeline.plan.estimators import check_estimators
-from equipoise.pipeline.plan.schema import TABLES, Plan
+from equipoise.pipeline.plan.schema import TABLES, Plan, PolicyPlan
 from equipoise.treatments import space_from_json
 
 DEEPEST = 16  # tables in tables
@@ -120,6 +120,17 @@ def make_plan(
     except ValidationError as error:
         _explain(error, where)
         raise
+
+
+def policy_keys(policy: dict[str, Any]) -> PolicyPlan:
+    """The keys of [policy], as Python gives them: a plain number is a budget per head, or a share
+    of offers.
+    """
+    keys = {name: value for name, value in policy.items() if value is not None}
+    for name, form in (("budget", "per_head"), ("offers", "share")):
+        if isinstance(keys.get(name), int | float):
+            keys[name] = {form: keys[name]}
+    return make_plan({"log": {"dataset": "-"}, "policy": keys}, where="the arguments").policy
 
 
 def _check_plain(value: Any, path: tuple[Any, ...], where: str) -> None:

@@ -29,7 +29,7 @@ from equipoise.core.log import Log
 from equipoise.core.policy import Policy
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.money import CostWarning, Objective, cost_checks, objective_of
-from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.plan.read import policy_keys
 from equipoise.pipeline.plan.schema import PolicyPlan, RunPlan
 from equipoise.pipeline.study.cross_fit import (
     CrossFit,
@@ -336,15 +336,12 @@ def honest_policy(
     """
     keys = policy_keys(policy)
     objective = objective_of(keys, log, currency)
-    effects, estimator = _effects_or_estimator(effects, estimator)
+    effects, estimator = _effects_or_estimator(effects, estimator, keys)
     if propensity is not None:
         _same_closed(log, propensity)
     fold = log_folds(log, cv, random_state)
     model: Model | None = None
     swapped: tuple[Swapped, ...] = ()
-    if effects is not None and own_groups(keys):
-        fix = "give the estimator in place of effects"
-        raise PlanError("a group's own model", "have an estimator", "effects=", "limits", fix)
     learner, design = None, ""
     if propensity is None:
         learner, design = design_in_python(log, undesigned, random_state)
@@ -422,7 +419,9 @@ def _same_closed(log: Log, propensity: Floats) -> None:
         raise InputError("propensity", must, got, f"row {row}, cell {a}", fix)
 
 
-def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effects | None, Any]:
+def _effects_or_estimator(
+    effects: Effects | None, estimator: Any, keys: PolicyPlan
+) -> tuple[Effects | None, Any]:
     """One of the two, the other None."""
     if isinstance(estimator, Effects):
         table, estimator = estimator, None
@@ -435,6 +434,9 @@ def _effects_or_estimator(effects: Effects | None, estimator: Any) -> tuple[Effe
         raise InputError(
             "honest_policy", "have an estimator or effects=, one of them", got, fix=fix
         )
+    if effects is not None and own_groups(keys):
+        fix = "give the estimator in place of effects"
+        raise PlanError("a group's own model", "have an estimator", "effects=", "limits", fix)
     return effects, estimator
 
 
@@ -447,12 +449,3 @@ def _fit(
     if keys.lower > 0:
         ready = with_std_error(ready, RunPlan().replicates, seed)
     return cross_fit(log, ready, fold, propensity, own=own_groups(keys), cost=keys.cost)
-
-
-def policy_keys(policy: dict[str, Any]) -> PolicyPlan:
-    """The keys of [policy], with plain numbers for budget and offers."""
-    keys = {name: value for name, value in policy.items() if value is not None}
-    for name, form in (("budget", "per_head"), ("offers", "share")):
-        if isinstance(keys.get(name), int | float):
-            keys[name] = {form: keys[name]}
-    return make_plan({"log": {"dataset": "-"}, "policy": keys}, where="the arguments").policy
