@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.display import set_plotter
+from equipoise.core.doors import door
 from equipoise.core.version import __version__
 from equipoise.moved_modules import install
 
@@ -133,7 +134,7 @@ OLD_NAMES["rank"] = "equipoise.evaluation.rank_by_score"
 def __getattr__(name: str) -> Any:
     """A name or a room on first use (PEP 562), so that `import equipoise` costs nothing."""
     if name in NAMES:
-        return getattr(import_module(NAMES[name]), name)
+        return door(getattr(import_module(NAMES[name]), name), __name__, name)
     if name in ROOMS:
         return import_module(f"equipoise.{name}")
     if name in OLD_NAMES:

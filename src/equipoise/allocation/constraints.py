@@ -431,12 +431,13 @@ def constraint_from_json(plain: Mapping[str, Any]) -> Constraint:
     True
     """
     parts = {name: value for name, value in plain.items() if name != "kind"}
-    if plain["kind"] == "parity":
+    kind = plain.get("kind")
+    if kind == "parity":
         return Parity(**parts)
-    if plain["kind"] == "row":
+    if kind == "row":
         # version 0.1.0 wrote the demand's own fields
         return Row(Demand.from_json(parts.get("demand", parts)))
-    raise InputError("the kind of a constraint", "be row or parity", repr(plain["kind"]))
+    raise InputError("the kind of a constraint", "be row or parity", repr(kind))
 
 
 def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from equipoise.core.doors import door
+
 
 def lazy(
     package: str, names: dict[str, str]
@@ -20,9 +22,13 @@ def lazy(
     ('[1]', ['dumps'])
     """
 
+    opened: dict[str, Any] = {}
+
     def get(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(names[name]), name)
+        if name not in opened:
+            opened[name] = door(getattr(import_module(names[name]), name), package, name)
+        return opened[name]
 
     return get, lambda: sorted(names)

@@ -83,11 +83,18 @@ def constant_policy(cell: int, n: int, cells: int, eligible: Bools | None = None
     array, (n, K)
         Probabilities of the cells, read-only where all are the same.
 
+    Raises
+    ------
+    InputError
+        Where there is no such cell.
+
     Examples
     --------
     >>> constant_policy(1, 2, 3).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
+    if not 0 <= cell < cells or n < 0:
+        raise InputError("a cell", f"be from 0 to {cells - 1}, of n >= 0 units", (cell, n))
     if eligible is None:
         return np.broadcast_to(np.eye(cells)[cell], (n, cells))
     policy: Floats = np.eye(cells)[np.where(eligible[:, cell], cell, 0)]

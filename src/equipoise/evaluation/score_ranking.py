@@ -266,6 +266,10 @@ class Metric:
     influence: Callable[[ScoreRanking], tuple[float, Floats]] | None = None
 
     def __call__(self, ranking: ScoreRanking, *, level: float = 0.95) -> Estimate:
+        if not isinstance(ranking, ScoreRanking):
+            fix = "make one by rank_by_score(data, score, candidate, metric)"
+            what = f"what {self.name} is of"
+            raise InputError(what, "be a ScoreRanking", f"a {type(ranking).__name__}", fix=fix)
         if self.influence is None:
             return Estimate(self.value(ranking), np.nan, np.nan, np.nan)
         value, psi = self.influence(ranking)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from equipoise.core.errors import InputError
 from equipoise.report.findings import Findings, Rival
 from equipoise.report.formatting import (
     GLUE,
@@ -31,6 +32,10 @@ class View:
     """Findings as the sections see them."""
 
     def __init__(self, findings: Findings) -> None:
+        missing = sorted(Findings.__required_keys__ - set(findings))
+        if missing:
+            fix = "give what `run` returns, or read_findings of a run folder"
+            raise InputError("findings", f"hold {', '.join(missing[:4])}", "none", fix=fix)
         self.findings = findings
         self.candidates = list(findings["candidates"])
         self.control = findings["control"]
