@@ -34,7 +34,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from benchmarks import firstday_many_arms  # noqa: E402
+from benchmarks import firstday_many_arms, firstday_overlap  # noqa: E402
 from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
@@ -150,6 +150,7 @@ def money_figures(
 PARTS: dict[str, Callable[[str], Figures]] = {
     "money": money,
     "many_arms": firstday_many_arms.many_arms,
+    "overlap": firstday_overlap.overlap,
 }
 
 
@@ -180,7 +181,14 @@ def main(wanted: list[str]) -> None:
     forms = ", ".join(f"{part} {of['form']}" for part, of in every.items())
     record(
         "firstday",
-        "\n".join([str(__doc__), str(firstday_many_arms.__doc__), f"Forms: {forms}"]),
+        "\n".join(
+            [
+                str(__doc__),
+                str(firstday_many_arms.__doc__),
+                str(firstday_overlap.__doc__),
+                f"Forms: {forms}",
+            ]
+        ),
         versions("equipoise", "lightgbm", "numpy"),
         list(SEEDS[every.get("money", {"form": form})["form"]]),
         [one for of in every.values() for one in of["figures"]],
