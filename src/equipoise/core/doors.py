@@ -51,7 +51,8 @@ def door(thing: Any, package: str, name: str) -> Any:
         own = thing.__dict__.get("__init__")
         ours = thing.__module__.startswith("equipoise.") and not issubclass(thing, BaseException)
         if ours and inspect.isfunction(own) and own not in _DOORS.values():
-            _DOORS[own] = thing.__init__ = _explained(own, thing.__doc__ or "", name)
+            _DOORS[own] = _explained(own, thing.__doc__ or "", name)
+            setattr(thing, "__init__", _DOORS[own])  # noqa: B010
         return thing
     if not inspect.isfunction(thing) or not thing.__module__.startswith("equipoise."):
         return thing
@@ -158,8 +159,9 @@ def _fits(value: Any, hint: Any, told: str) -> bool:
         return True
     if not isinstance(value, kind):
         return False
-    items = isinstance(value, list | tuple) and len(parts) in (1, 2)
-    return not items or all(_fits(item, parts[0], "") for item in value)
+    if isinstance(value, list | tuple) and len(parts) in (1, 2):
+        return all(_fits(item, parts[0], "") for item in value)
+    return True
 
 
 def _fits_words(value: Any, told: str) -> bool:
