@@ -19,6 +19,7 @@ from equipoise.artifacts.unit_columns import UnitReader
 from equipoise.core import columns
 from equipoise.core.errors import InputError
 from equipoise.core.features import digest
+from equipoise.core.user_line import user_level
 
 MOST = 0.5  # share of a column
 FEW = 10  # units of which a column may have no value at all
@@ -134,7 +135,7 @@ class UnitCounts:
             if about not in self._said:
                 self._said.add(about)
                 text = f"of {self.units:,} units {caution.replace(' of the units', '', 1)}"
-                warnings.warn(text, UnitsWarning, stacklevel=3)
+                warnings.warn(text, UnitsWarning, stacklevel=user_level())
 
     def _cautions(self) -> dict[str, str]:
         """The cautions, by what each is about."""

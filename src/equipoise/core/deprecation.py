@@ -8,23 +8,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from equipoise.core.errors import InputError
+from equipoise.core.user_line import user_level
 
 SINCE, UNTIL = "0.2", "0.4"
 T = TypeVar("T", bound=Callable[..., Any])
 
 
-def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
+def warn_renamed(old: str, new: str) -> None:
     """Say that a name has become another.
 
     Parameters
     ----------
     old, new : str
         The names, as a user types them.
-    stacklevel : int, default 3
-        Whose line the warning points to: 2 is the caller of this function, 3 the caller of that.
     """
     text = f"{old} is called {new} since version {SINCE}; the old name goes with version {UNTIL}"
-    warnings.warn(text, FutureWarning, stacklevel=stacklevel)
+    warnings.warn(text, FutureWarning, stacklevel=user_level())
 
 
 def renamed_arguments(**new: str) -> Callable[[T], T]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.user_line import user_level
 
 SUM_TOLERANCE = 1e-6  # how far the propensities of a row may be from 1 in sum
 
@@ -154,7 +155,7 @@ def rescaled(propensity: Floats, tolerance: float | None = None) -> Floats:
         f" {total.min():.6g}..{total.max():.6g}, not 1, as if rounded; each row was divided by its"
         " sum",
         RoundedPropensityWarning,
-        stacklevel=4,
+        stacklevel=user_level(),
     )
     return over_sums(propensity)
 

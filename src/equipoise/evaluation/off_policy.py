@@ -19,6 +19,7 @@ learnt from the rows that judge it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -298,7 +299,7 @@ def policy_value(
     _refuse_closed(decided, rows)
     values = method(decided, rows)
     estimates = rows.means(values, level)
-    if method in (ips, snips):
+    if inspect.unwrap(method) in (ips, snips):
         ratio = decided.of_logged(rows.cell) / rows.logged_propensity()
         estimates = with_rule_of_three(estimates, rows, ratio, level)
     return PolicyValue(estimates, values, rows.weight, rows.groups, level, rows.assignment)

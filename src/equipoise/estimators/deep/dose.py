@@ -20,6 +20,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.space import Space
+from equipoise.core.user_line import user_level
 from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.deep.base import NetTraining, canonical, split
 from equipoise.estimators.training_data import Sample
@@ -162,7 +163,7 @@ class DoseNetEstimator(EffectEstimator):
                 f"{named} lie outside of [{low:.4g}, {high:.4g}], where 99 % of the doses were: the"
                 " answer is an extrapolation"
             )
-            warnings.warn(message, ExtrapolationWarning, stacklevel=3)
+            warnings.warn(message, ExtrapolationWarning, stacklevel=user_level())
 
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)

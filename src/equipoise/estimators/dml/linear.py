@@ -38,6 +38,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around, sum_df
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
+from equipoise.core.user_line import user_level
 from equipoise.estimators.base import EffectEstimator, propensities
 from equipoise.estimators.dml import form, gram, logged, nuisances, passes, shrunk, sparse
 from equipoise.estimators.dml.answers import (
@@ -518,7 +519,7 @@ class LinearDML(EffectEstimator):
             bend = curvature(walk, ridges, slopes, features, self.metrics_)
             self.bend_ = bend.to_plain()
             if bend.bends:
-                warnings.warn(bend.advice, CurvatureWarning, stacklevel=5)
+                warnings.warn(bend.advice, CurvatureWarning, stacklevel=user_level())
 
     def _lasso(self, fit: sparse.Sparse, layout: gram.Layout) -> tuple[passes.Normal, Floats]:
         """What is learnt of a lasso: its coefficients, debiased or not, and the level's moments."""

@@ -28,6 +28,7 @@ from equipoise.core.features import FittedColumns
 from equipoise.core.space import Space
 from equipoise.core.strata import ASSUMPTIONS, AssumptionWarning, project_simplex
 from equipoise.core.strata_tests import latent_calibration, restriction_tests
+from equipoise.core.user_line import user_level
 from equipoise.estimators.base import one_row
 from equipoise.estimators.strata.cells import BoostedClasses
 from equipoise.estimators.strata.sample import StrataSample, strata_sample
@@ -155,7 +156,7 @@ class StrataEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         self.diagnostics_ = diagnose(data, out_of_fold)
         for test in self.diagnostics_["restrictions"]:
             if test["violated"]:
-                warnings.warn(_violation(test), AssumptionWarning, stacklevel=2)
+                warnings.warn(_violation(test), AssumptionWarning, stacklevel=user_level())
         return self
 
     def strata(self, X: Any) -> Floats:

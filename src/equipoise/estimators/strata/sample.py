@@ -14,6 +14,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.core.strata import CLAIM_CELLS, AssumptionWarning, Claims, claim_cell
+from equipoise.core.user_line import user_level
 from equipoise.core.weights import check_propensities
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.training_data import Sample, sample
@@ -154,4 +155,4 @@ def _empty_cells(offered: Ints, cell: Ints) -> None:
             f"no offered unit {word}: {name} is taken to be 0 for everybody, which is right only if"
             " it cannot happen"
         )
-        warnings.warn(text, AssumptionWarning, stacklevel=5)
+        warnings.warn(text, AssumptionWarning, stacklevel=user_level())

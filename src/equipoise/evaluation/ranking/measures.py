@@ -32,6 +32,7 @@ from equipoise.core.labelled_rows import (
     labelled_rows,
     score_column,
 )
+from equipoise.core.user_line import user_level
 from equipoise.evaluation.ranking.kernels import (
     group_gains,
     group_pairs,
@@ -237,7 +238,7 @@ def auc(labels: Any, scores: Any, *, label_mask: Any = None, sample_weight: Any 
     [0.8333]
     """
     rows = labelled_rows(labels, label_mask, sample_weight)
-    _say_one_class(rows, depth=3)
+    _say_one_class(rows)
     return ranked_rows(rows, scores, np.zeros(len(rows), np.int64), 1).auc()
 
 
@@ -365,7 +366,7 @@ def _grouped(
     measure: Callable[[RankedRows], GroupTable],
 ) -> GroupMean:
     rows = labelled_rows(labels, label_mask, sample_weight)
-    _say_one_class(rows, depth=4)
+    _say_one_class(rows)
     ranked = ranked_rows(rows, scores, *codes_of(groups, len(rows), "groups"))
     return group_mean(measure(ranked), rows, ranked.group)
 
@@ -377,7 +378,7 @@ def ranked_rows(
     return RankedRows(rows, sort_scores(score_column(scores, len(rows), name)), group, groups)
 
 
-def _say_one_class(rows: LabelledRows, depth: int) -> None:
+def _say_one_class(rows: LabelledRows) -> None:
     for sentence in rows.one_class:
         text = f"{sentence}: no score ranks them better or worse"
-        warnings.warn(text, OneClassWarning, stacklevel=depth)
+        warnings.warn(text, OneClassWarning, stacklevel=user_level())

@@ -27,6 +27,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
 from equipoise.core.log import Log
 from equipoise.core.policy import Policy
+from equipoise.core.user_line import user_level
 from equipoise.pipeline.plan.constraints import own_groups
 from equipoise.pipeline.plan.money import CostWarning, Objective, cost_checks, objective_of
 from equipoise.pipeline.plan.read import policy_keys
@@ -404,7 +405,7 @@ def _warn_of_cost(keys: PolicyPlan, objective: Objective) -> None:
     """Tell a cost that nothing weighs."""
     for check in cost_checks(keys, objective):
         if check["status"] == "warn":
-            warnings.warn(check["summary"], CostWarning, stacklevel=4)
+            warnings.warn(check["summary"], CostWarning, stacklevel=user_level())
 
 
 def _same_closed(log: Log, propensity: Floats) -> None:

@@ -14,6 +14,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.core.user_line import user_level
 from equipoise.estimators import LearntPropensity
 from equipoise.learners.stacked_levels import stacked_levels
 from equipoise.learners.two_sample import two_sample_test
@@ -127,7 +128,7 @@ def design_in_python(log: Log, undesigned: str, seed: int) -> tuple[LearntPropen
     said = design_check(log, test, undesigned)[0]["summary"]
     if test.rejects:
         fix = 'Name the propensity, or say the design; undesigned="shares" takes the shares.'
-        warnings.warn(f"{said} {fix}", DesignWarning, stacklevel=3)
+        warnings.warn(f"{said} {fix}", DesignWarning, stacklevel=user_level())
     return (LearntPropensity(random_state=seed) if learns else None), said
 
 
