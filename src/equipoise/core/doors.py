@@ -115,10 +115,11 @@ def _resolved(hint: Any, function: Callable[..., Any]) -> Any:
         return hint
     if any(array in hint for array in ARRAYS):
         return hint
-    space = getattr(inspect.unwrap(function), "__globals__", {})
+    space = dict(getattr(inspect.unwrap(function), "__globals__", {}))
+    alone = types.SimpleNamespace(__annotations__={"it": hint})
     try:
-        return eval(hint, dict(space), _Names())  # noqa: S307 - our own annotation
-    except Exception:
+        return typing.get_type_hints(alone, space, _Names())["it"]
+    except (NameError, TypeError, AttributeError):
         return Any
 
 
