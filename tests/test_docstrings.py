@@ -87,7 +87,8 @@ def false_defaults(
     """The arguments whose documented default is not that of the signature.  Text may name a
     constant or a function of the module.
     """
-    module, missing = vars(importlib.import_module(item.__module__)), []
+    home = inspect.unwrap(item).__module__  # where its names are, whichever package exports it
+    module, missing = vars(importlib.import_module(home)), []
     for name, parameter in signature.parameters.items():
         given = re.search(r"default (.+)$", kinds.get(name, ""))
         real = parameter.default
