@@ -9,14 +9,21 @@ ranking      how candidates are ranked for several objectives, by  `pipeline.ran
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from equipoise.artifacts.kinds import read_artifact
+from equipoise.core.errors import PlanError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
-from equipoise.pipeline.job import Job, RunFindings
+from equipoise.pipeline.job import Job, Outputs, RunFindings
+from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.upgrade import upgrade
 
@@ -31,21 +38,26 @@ JOBS = Registry(
 
 
 def run(
-    plan: Plan, out: Path | str, *, progress: Progress = silent, command: str = ""
+    plan: Plan | Path | str | Mapping[str, Any],
+    out: Path | str | None = None,
+    *,
+    progress: Progress = silent,
+    command: str = "",
 ) -> RunFindings:
-    """Run a plan and write its folder; returns the findings.
+    """Run a plan; returns the findings, and writes them to a folder where one is named.
 
     The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run
     is replaced.
 
     Parameters
     ----------
-    plan : Plan
-        From `read_plan` or `make_plan`.
-    out : Path or str
+    plan : Plan, Path, str or mapping
+        From `read_plan` or `make_plan`; or the TOML file; or its tables.
+    out : Path or str, default None
         The run folder: report.html (with the extra "report"), metrics.json, effects.parquet,
         assignments.parquet (of a supply plan: mixes.parquet; of a ranking: scores.parquet),
-        policy/, and times.json, the only file in which two runs of one plan differ.
+        policy/, and times.json, the only file in which two runs of one plan differ.  None: nothing
+        is left on disk, and the result holds it all.
     progress : callable, optional
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional
@@ -55,29 +67,57 @@ def run(
     -------
     RunFindings
         A dict, as ``metrics.json`` keeps it: `report.findings.Findings`, or those of the plan's own
-        job; with ``to_pandas()``, ``to_polars()`` and ``plot()``.
+        job; with ``verdict``, ``headline``, ``policy``, ``tables``, ``report()``, ``to_pandas()``,
+        ``to_polars()`` and ``plot()``.
 
     Raises
     ------
     InputError
         Where the folder is neither new, nor empty, nor that of an earlier run.
     PlanError
-        Where the plan names what the log does not have.
+        Where the plan is wrong, or names what the log does not have.
     InfeasibleError
         Where no policy meets all demands.
 
     Examples
     --------
     >>> import equipoise as eq
-    >>> plan = eq.read_plan("plan.toml")  # doctest: +SKIP
-    >>> findings = eq.run(plan, "runs/vouchers")  # doctest: +SKIP
-    >>> findings["headline"][0]  # doctest: +SKIP
+    >>> findings = eq.run("plan.toml")  # doctest: +SKIP
+    >>> findings.verdict, sorted(findings.tables)  # doctest: +SKIP
+    ('do it', ['assignments', 'effects'])
+    >>> findings.policy.assign(new_users)  # doctest: +SKIP
+    >>> eq.run("plan.toml", "runs/vouchers").headline[0]  # doctest: +SKIP
     """
+    checked = plan_of(plan)
+    job: Job = JOBS.load(checked.job)
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+            place = Path(folder) / "run"
+            findings = job.run(checked, place, progress, command)
+            outputs = outputs_of(place)
+        return RunFindings(findings, job.values(findings), job.render, lambda: outputs)
     place = Path(out)
     files.check_out(place)
-    job: Job = JOBS.load(plan.job)
-    findings = job.run(plan, place, progress, command)
-    return RunFindings(findings, job.values(findings))
+    findings = job.run(checked, place, progress, command)
+    return RunFindings(findings, job.values(findings), job.render, partial(outputs_of, place))
+
+
+def plan_of(plan: Plan | Path | str | Mapping[str, Any]) -> Plan:
+    """A checked plan, from its file or its tables."""
+    if isinstance(plan, Plan):
+        return plan
+    if isinstance(plan, str | Path):
+        return read_plan(plan)
+    if isinstance(plan, Mapping):
+        return make_plan(dict(plan))
+    must = "be a Plan, the path of its file, or its tables as a dict"
+    raise PlanError("a plan", must, type(plan).__name__)
+
+
+def outputs_of(folder: Path) -> Outputs:
+    """What a run's folder holds beside the findings."""
+    tables = {file.stem: pq.read_table(file) for file in sorted(folder.glob("*.parquet"))}
+    return Outputs(read_artifact(folder / files.POLICY), tables)
 
 
 def render(findings: Mapping[str, Any]) -> str:
@@ -90,7 +130,9 @@ def read_findings(folder: Path | str) -> RunFindings:
     findings = upgrade(files.read_metrics(folder))
     job = _job_of(findings)
     files.check_findings(findings, job.findings.__required_keys__, folder)  # type: ignore[attr-defined]
-    return RunFindings(findings, job.values(findings))
+    place = Path(folder)
+    outputs = partial(outputs_of, place if place.is_dir() else place.parent)
+    return RunFindings(findings, job.values(findings), job.render, outputs)
 
 
 def is_told(findings: Mapping[str, Any]) -> bool:
