@@ -121,7 +121,7 @@ class RunFindings(Displayed, dict[str, Any]):
         return str(self.get("verdict", ""))
 
     @property
-    def policy(self) -> Artifact:
+    def policy(self) -> Any:
         """What ships: ``policy.assign(frame)`` assigns units never seen."""
         return self._outputs.policy
 
