@@ -7,23 +7,38 @@ left and who looks best is chance.
                                `honest_policy`, the headline of `run`, excludes 0: default learner
     placebo_many_arms_dml      the same of dml
     placebo_many_arms_up       share of them where it lies above 0: a gain is claimed, by either
+
+Speed: the default dr-learner on 25,000 rows with 10 features, beside itself with the models of
+levels and effects that it has for few arms, each arm's own from its own rows; the campaign, and
+`own`, where the effect of each arm follows three features in its own direction.
+
+    many_arms_fit_speed        how many times as quick (CPU), both worlds
+    many_arms_error_WORLD      the root mean square error of effects, as a share of that of models
+                               of each arm, paired by seed
+    many_arms_value_WORLD      what the best arm by these effects brings, less that by the others
+    many_arms_run_seconds      CPU of a whole run of 50,000 rows with 20 features
 """
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from benchmarks.record import figure
+from benchmarks.record import figure, interval
 
 DISCOUNTS, TEXTS, CHANNELS = 4, 3, 3
 FEATURES = 5
-NAMES = [f"x{j}" for j in range(FEATURES)]
 COMBINATIONS = np.indices((DISCOUNTS, TEXTS, CHANNELS)).reshape(3, -1).T
 ARMS = ["control", *(f"d{d}-t{t}-c{c}" for d, t, c in COMBINATIONS.tolist())]
 PLACEBO_ROWS = 3_000
+FIT_ROWS, FIT_SEEDS = 25_000, {"quick": range(4), "full": range(20)}
 PLACEBO_SEEDS = {"quick": range(60), "full": range(500)}
 
 
@@ -38,24 +53,25 @@ def lifts(X: np.ndarray) -> np.ndarray:
     return lift
 
 
-def campaign(rows: int, seed: int, permuted: bool = False) -> Any:
+def campaign(rows: int, seed: int, permuted: bool = False, features: int = FEATURES) -> Any:
     """A log of 37 arms.   permuted: its arms are shuffled among its rows."""
     from equipoise.core.log import Log, Outcome, Roles
     from equipoise.treatments import Arms
 
     rng = np.random.default_rng(seed)
-    X, arm = rng.standard_normal((rows, FEATURES)), rng.integers(0, len(ARMS), rows)
+    names = [f"x{j}" for j in range(features)]
+    X, arm = rng.standard_normal((rows, features)), rng.integers(0, len(ARMS), rows)
     lift = np.column_stack([np.zeros(rows), lifts(X)])[np.arange(rows), arm]
     base = 0.2 + 0.1 * np.tanh(X[:, 0]) + 0.05 * np.tanh(X[:, 2])
     y = (rng.random(rows) < base + lift).astype(np.int64)
     arm = rng.permutation(arm) if permuted else arm
-    table = pa.table(dict(zip(NAMES, X.T, strict=True)))
+    table = pa.table(dict(zip(names, X.T, strict=True)))
     table = table.append_column("arm", pa.array(np.array(ARMS)[arm])).append_column(
         "y", pa.array(y)
     )
     shares = (1 / len(ARMS),) * len(ARMS)
     return Log(
-        table, Roles("arm", (Outcome("y", "binary"),), tuple(NAMES), design=shares), Arms(ARMS)
+        table, Roles("arm", (Outcome("y", "binary"),), tuple(names), design=shares), Arms(ARMS)
     )
 
 
@@ -79,6 +95,74 @@ def placebo(form: str) -> list[dict[str, Any]]:
     ]
 
 
+def own_lifts(X: np.ndarray) -> np.ndarray:
+    """Effects that follow three features, each arm's in its own direction, (n, 36)."""
+    rng = np.random.default_rng(5)
+    lift: np.ndarray = 0.15 * X[:, :3] @ rng.normal(size=(3, len(COMBINATIONS)))
+    return lift + 0.1 * rng.normal(size=len(COMBINATIONS))
+
+
+def fits(world: str, seed: int) -> list[tuple[float, float, float]]:
+    """Error, value and CPU seconds of the default, and of models of each arm."""
+    from equipoise.estimators import DRLearner
+    from equipoise.learners.base_learners import default_effect, default_outcome
+    from equipoise.treatments import Arms
+
+    rng = np.random.default_rng(seed)
+    X, arm = rng.standard_normal((FIT_ROWS, 10)), rng.integers(0, len(ARMS), FIT_ROWS)
+    new = rng.standard_normal((20_000, 10))
+    lift = lifts if world == "campaign" else own_lifts
+    mean = np.column_stack([np.zeros(FIT_ROWS), lift(X)])[np.arange(FIT_ROWS), arm]
+    if world == "campaign":
+        mean = mean + 0.2 + 0.1 * np.tanh(X[:, 0]) + 0.05 * np.tanh(X[:, 2])
+        y = (rng.random(FIT_ROWS) < mean).astype(float)
+    else:
+        y = mean + np.sin(X[:, 0]) + X[:, 1] * (X[:, 2] > 0) + rng.standard_normal(FIT_ROWS)
+    each, truth, of_arm = [], lift(new), FIT_ROWS / len(ARMS)
+    for models in ((), (default_outcome(of_arm), default_effect(of_arm))):
+        start = time.process_time()
+        learner = DRLearner(*models, space=Arms(list(range(len(ARMS))))).fit(X, y, treatment=arm)
+        seconds = time.process_time() - start
+        effect = learner.effects(new).values[:, :, 0]
+        chosen = truth[np.arange(len(new)), effect.argmax(axis=1)]
+        value = float(np.where(effect.max(axis=1) > 0, chosen, 0).mean())
+        each.append((float(np.sqrt(((effect - truth) ** 2).mean())), value, seconds))
+    return each
+
+
+def speed(form: str) -> list[dict[str, Any]]:
+    """How quick the default is with many arms, and what it loses by that."""
+    figures, seconds = [], []
+    fits("campaign", 0)  # kernels are loaded
+    for world in ("campaign", "own"):
+        runs = np.array([fits(world, seed) for seed in FIT_SEEDS[form]])
+        seconds.append(runs[:, :, 2].sum(axis=0))
+        ratio, gain = runs[:, 0, 0] / runs[:, 1, 0], runs[:, 0, 1] - runs[:, 1, 1]
+        figures.append(interval(f"many_arms_error_{world}", ratio, "", "models of each arm"))
+        figures.append(interval(f"many_arms_value_{world}", gain, "per head", "models of each arm"))
+    shared, own = np.sum(seconds, axis=0)
+    quick = figure("many_arms_fit_speed", own / shared, unit="times", against="models of each arm")
+    return [quick, *figures, figure("many_arms_run_seconds", run_seconds(), unit="s", n=50_000)]
+
+
+def run_seconds() -> float:
+    """CPU of a run of 50,000 rows with 20 features."""
+    from equipoise.pipeline.plan.read import read_plan
+    from equipoise.pipeline.targeting import run_targeting
+
+    with TemporaryDirectory() as name:
+        folder, log = Path(name), campaign(50_000, 0, features=20)
+        pq.write_table(log.table, folder / "log.parquet")
+        about = {"path": "log.parquet", "treatment": "arm", "outcomes": ["y"], "design": "shares"}
+        about["features"] = list(log.roles.features)
+        keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in about.items())
+        space = f'[space]\nkind = "arms"\nlabels = {json.dumps(ARMS)}'
+        (folder / "plan.toml").write_text(f"[log]\n{keys}\n{space}\n", encoding="utf-8")
+        start = time.process_time()
+        run_targeting(read_plan(folder / "plan.toml"), folder / "run")
+        return time.process_time() - start
+
+
 def many_arms(form: str) -> list[dict[str, Any]]:
     """The figures of many arms."""
-    return placebo(form)
+    return [*placebo(form), *speed(form)]

@@ -37,9 +37,11 @@ def leaks(log: Log) -> Check:
     arms = [np.flatnonzero(part.cells == a) for a in range(len(log.cell_names))]
     places = {"all rows": np.arange(len(part))} | dict(zip(log.cell_names, arms, strict=True))
     places = {place: index for place, index in places.items() if len(index) >= MIN_ROWS}
+    targets = {place: _outcomes(part, index) for place, index in places.items()}
     for feature in log.roles.features if len(part) >= MIN_ROWS else ():
         for place, index in places.items():
-            outcome = _told_within(part, feature, index)
+            column = part.table[feature].take(pa.array(index))
+            outcome = told_outcome(list(statistics(column)), targets[place])
             if outcome:
                 rows.append({"feature": feature, "tells": outcome, "where": place})
                 break
@@ -54,11 +56,10 @@ def leaks(log: Log) -> Check:
     return check(name, "warn", f"{said}. {fix}", rows)
 
 
-def _told_within(log: Log, feature: str, index: Ints) -> str:
-    """The outcome that a feature nearly tells in some rows; empty where there is none."""
+def _outcomes(log: Log, index: Ints) -> dict[str, list[Statistic]]:
+    """What is compared of every outcome in some rows."""
     place = pa.array(index)
-    targets = {name: list(statistics(log.table[name].take(place))) for name in log.metrics}
-    return told_outcome(list(statistics(log.table[feature].take(place))), targets)
+    return {name: list(statistics(log.table[name].take(place))) for name in log.metrics}
 
 
 def _beyond_chance(log: Log, feature: str, arm: str) -> bool:

@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.policy import assignments, write_scorer
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
-from equipoise.evaluation import constant_policy, random_at_equal_spend
+from equipoise.evaluation import random_at_equal_spend
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
@@ -128,7 +128,7 @@ def findings_of(
             else []
         ),
         "policy": chosen_policy(study, solved),
-        "rivals": rivals(study, policy, solved.swaps),
+        "rivals": rivals(study, solved.choice, solved.swaps),
         "risks": [],
         "made": {},
     }
@@ -250,46 +250,44 @@ def own_models(study: Study, policy: Any, swaps: Swaps | None) -> list[dict[str,
     return rows_of
 
 
-def rivals(study: Study, policy: Any, swaps: Swaps | None = None) -> list[Rival]:
+def rivals(study: Study, choice: Ints, swaps: Swaps | None = None) -> list[Rival]:
     """The chosen policy and what it is measured against: nobody, everybody under each candidate,
     random at equal cost.
     """
     n, names, open_to = len(study.log), study.log.cell_names, study.task.eligible
     if open_to is not None:
         open_to = np.column_stack([np.ones(n, np.bool_), open_to])
-    policies = [
-        ("chosen", "chosen", policy),
-        ("nobody", "control", constant_policy(0, n, len(names))),
-    ]
+    policies = [("chosen", "chosen", choice), ("nobody", "control", np.full(n, -1))]
     policies += [
-        (f"everybody: {name}", "constant", constant_policy(a, n, len(names), open_to))
-        for a, name in enumerate(names)
-        if a > 0
+        (f"everybody: {name}", "constant", _everybody(a, n, open_to))
+        for a, name in enumerate(names[1:])
     ]
-    policies.append(
-        (
-            "random at equal cost",
-            "random",
-            random_at_equal_spend(policy, study.task.expected, eligible=open_to),
-        )
-    )
-    rows: list[Rival] = []
-    for name, kind, probability in policies:
-        own = swaps if kind == "chosen" else None
-        values, spend = study.judge.value(probability, swaps=own)
+    at_random = random_at_equal_spend(choice, study.task.expected, eligible=open_to)
+    policies.append(("random at equal cost", "random", at_random))
+    judge, rows = study.judge, list[Rival]()
+    chosen = judge.gains(choice)
+    for name, kind, rule in policies:
+        gains = chosen if kind == "chosen" else judge.gains(rule)
+        values, spend = judge.intervals(gains, None, swaps if kind == "chosen" else None)
+        against = {} if kind == "chosen" else judge.intervals(chosen - gains, None, swaps)[0]
+        treated = (rule >= 0).mean() if rule.ndim == 1 else 1 - rule[:, 0].mean()
         rows.append(
             {
                 "policy": name,
                 "kind": kind,
                 "values": values,
                 "spend": spend,
-                "treated": float(1 - probability[:, 0].mean()),
-                "against_chosen": (
-                    {} if kind == "chosen" else study.judge.difference(policy, probability, swaps)
-                ),
+                "treated": float(treated),
+                "against_chosen": against,
             }
         )
     return rows
+
+
+def _everybody(candidate: int, n: int, open_to: Any) -> Ints:
+    """The candidate for everybody whom it is open to, as choices, (n,)."""
+    given = np.full(n, candidate)
+    return given if open_to is None else np.where(open_to[:, 1 + candidate], given, -1)
 
 
 def provenance(

@@ -22,11 +22,24 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
-from equipoise.estimators.design import design
+from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Rows, effect_models, predict_all
+from equipoise.learners.base_learners import (
+    Fitted,
+    Rows,
+    default_outcome,
+    effect_models,
+    predict_all,
+)
 from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
+from equipoise.learners.many_arms import (
+    Levels,
+    are_many,
+    shared_levels,
+    telling_rows,
+    with_leaves,
+)
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")
@@ -86,42 +99,82 @@ class DRLearner(EffectEstimator):
 
     def _learn(self, data: Sample) -> None:
         setup = design(self, data)
-        levels = cell_nuisances(data.y, setup.cell, setup.cells)
-        fit = cross_fit(
-            setup.outcome, setup.table, levels, setup.fold, data.weight, self.random_state
-        )
+        many = are_many(len(data), setup.cells)
+        predictions = self._levels(setup, data, many)
         score = dr_scores(
             data.y,
             setup.cell,
             propensities(data, setup.cell, setup.cells, setup.fold),
-            fit.predictions,
+            predictions,
         )
-        target = (score[:, 1:] - score[:, :1]).reshape(len(data), -1)  # (n, k m)
-        # control, a model each fold and metric
-        self.levels_ = [of_fold[0] for of_fold in fit.models]
-        models = [
-            model
-            for a in range(1, setup.cells)
-            for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
-        ]
+        target = score[:, 1:] - score[:, :1]  # (n, k, m)
         self.modifiers_ = setup.modifiers
-        self.effects_ = learn_each(
-            models,
-            Rows(setup.effect_table, None),
-            target,
-            data.weight,
-            self.random_state,
-            setup.fold,
-        )
+        learn = _by_telling_rows if many and self.effect_model is None else _by_all_rows
+        self.effects_ = learn(setup, data, target, self.random_state)
+
+    def _levels(self, setup: Design, data: Sample, many: bool) -> Floats:
+        """Learn the levels of all cells, of every row by models that did not see it, (n, K, m)."""
+        seed, self.control_offset_ = self.random_state, None
+        known = data.propensity is None or isinstance(data.propensity, np.ndarray)
+        if many and known and self.outcome_model is None:
+            parts = Levels(
+                setup.table, data.y, setup.cell, setup.cells, setup.fold, data.weight, seed
+            )
+            shared = shared_levels(default_outcome(len(data)), parts)
+            if shared.suffice(setup.outcome, parts):
+                self.levels_, self.control_offset_ = shared.models, shared.control
+                return shared.predictions
+        nuisances = cell_nuisances(data.y, setup.cell, setup.cells)
+        fit = cross_fit(setup.outcome, setup.table, nuisances, setup.fold, data.weight, seed)
+        self.levels_ = [of_fold[0] for of_fold in fit.models]  # control, a model each fold, metric
+        return fit.predictions
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         m, some = len(self.metrics_), columns_of(X, getattr(self, "modifiers_", None))
 
+        cells = self.space_.cells(treatment)
+        asked = np.unique(cells[cells > 0]) - 1
+        models = [model for a in asked for model in self.effects_[a * m : (a + 1) * m]]
+        each = predict_all(models, some) if models else np.empty((0, len(X)))
+
         def effect(a: int) -> Floats:
-            return predict_all(self.effects_[a * m : (a + 1) * m], some).T
+            place = int(np.searchsorted(asked, a)) * m
+            return each[place : place + m].T
 
         baseline = fold_mean(self.levels_, X)
-        return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None
+        offset: Floats | None = getattr(self, "control_offset_", None)  # 0.2.0 had none
+        if offset is not None:
+            baseline = baseline + offset
+        return by_cell(cells, effect, baseline.shape), baseline, None
+
+
+def _by_all_rows(setup: Design, data: Sample, target: Floats, seed: int) -> list[Fitted]:
+    """The models of effects, candidate by candidate, each from all rows.   target: (n, k, m)."""
+    models = [
+        model
+        for a in range(1, setup.cells)
+        for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
+    ]
+    rows, flat = Rows(setup.effect_table, None), target.reshape(len(data), -1)
+    return learn_each(models, rows, flat, data.weight, seed, setup.fold)
+
+
+def _by_telling_rows(setup: Design, data: Sample, target: Floats, seed: int) -> list[Fitted]:
+    """The same, each from the rows of its arm and of control, and a sample of others."""
+    others = np.random.default_rng(seed).permutation(len(data))
+    models: list[Fitted] = []
+    for a in range(1, setup.cells):
+        index, worth = telling_rows(setup.cell, (0, a), others, data.weight)
+        each = effect_models(setup.effect, data.y[index], setup.cell[index], (0, a))
+        models += learn_each(
+            with_leaves(each, setup.cell[index], (0, a)),
+            Rows(setup.effect_table, index),
+            target[index, a - 1],
+            worth,
+            seed,
+            setup.fold[index],
+        )
+    return models
 
 
 def fold_mean(models: list[list[Any]], X: Floats) -> Floats:

@@ -8,18 +8,19 @@ not what causes the effect.
 
 from __future__ import annotations
 
-from typing import Any
-
+import lightgbm
 import numpy as np
-from sklearn.tree import DecisionTreeRegressor
 
+from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.learners.base_learners import Table
 from equipoise.report.findings import Driver
 
 ROWS = 20_000  # a sample this large fixes shares to about a percent
 DEPTH, LEAF = 6, 0.01  # a small tree: leaves hold at least 1 % of the rows
+BINS, LEAST = 255, 1e-3  # a split explains at least so much of the variation
 SHOWN = 12  # features a candidate and metric
 
 
@@ -31,6 +32,7 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     raw = log.features.take(rows)
     encoding = FeatureMap().fit(raw)
     X, _ = matrix(encoding.table(raw))
+    features = Table(X, [f"x{j}" for j in range(X.shape[1])]).binned(BINS, 1)
     sources = encoding.sources()
     table: list[Driver] = []
     for metric in metrics:
@@ -38,17 +40,32 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
             target = effects.metric(metric)[rows, effects.candidates.index(candidate)]
             table += [
                 {"metric": metric, "candidate": candidate, "feature": feature, "importance": share}
-                for feature, share in _importances(X, sources, target, seed)
+                for feature, share in _importances(features, sources, target)
             ]
     return table
 
 
-def _importances(X: Any, sources: list[str], target: Any, seed: int) -> list[tuple[str, float]]:
-    tree = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=LEAF, random_state=seed).fit(
-        X, target
-    )
+def _importances(
+    features: lightgbm.Dataset, sources: list[str], target: Floats
+) -> list[tuple[str, float]]:
+    """Shares of what one tree explains, largest first.   features: binned, of the target's rows."""
+    settings = {
+        "objective": "l2",
+        "max_depth": DEPTH,
+        "num_leaves": 2**DEPTH,
+        "min_data_in_leaf": max(1, int(LEAF * len(target))),
+        "min_gain_to_split": LEAST * len(target),  # of a target of variance 1
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    spread = float(np.std(target))
+    features.set_label((target - target.mean()) / spread if spread > 0 else target * 0)
+    features.params = settings
+    tree = lightgbm.Booster(settings, features)
+    tree.update()
+    gain = tree.feature_importance("gain")
     total: dict[str, float] = {}
-    for source, share in zip(sources, tree.feature_importances_, strict=True):
+    for source, share in zip(sources, gain / gain.sum() if gain.sum() > 0 else gain, strict=True):
         total[source] = total.get(source, 0.0) + float(share)
     ranked = sorted(total.items(), key=lambda item: (-item[1], item[0]))
     return [(name, share) for name, share in ranked[:SHOWN] if share > 0]

@@ -2,7 +2,7 @@
 other budgets and weights.
 
 Nothing is fitted again.  Every point is allocated within folds and judged on held-out outcomes like
-the chosen policy.
+the chosen policy; no rule is made of it, for none of them ships.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from equipoise.allocation.constraints import Constraint
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InfeasibleError
 from equipoise.core.progress import Progress, silent
-from equipoise.pipeline.study.evaluator import Judge, one_hot
+from equipoise.pipeline.study.evaluator import Judge
 from equipoise.pipeline.study.policy import PolicyTask, Solved, solve_folds
 from equipoise.report.findings import BudgetPoint, TradeOff
 
@@ -44,7 +44,7 @@ def budget_sweep(
     task = replace(task, cost_weight=0.0)
     other = _without_budget(task.constraints)
     free = replace(task, constraints=other)
-    most = _cost(free, solve_folds(free))
+    most = _cost(free, solve_folds(free, promise=False))
     marked = {point for point in (current, stops) if point is not None}
     grid = sorted({*budgets, *({stops} if stops is not None else ())} if budgets else marked)
     if not budgets:
@@ -56,18 +56,17 @@ def budget_sweep(
         progress("budgets", step, len(grid))
         priced = replace(task, constraints=[budget_of(budget, per_head=True), *other])
         try:
-            solved = solve_folds(priced)
+            solved = solve_folds(priced, promise=False)
         except InfeasibleError as error:
             LOG.info("no policy has budget %g: %s", budget, error)
             continue
-        policy = one_hot(solved.choice, len(task.effects.candidates))
-        values, spend = judge.value(policy, swaps=solved.swaps)
+        values, spend = judge.value(solved.choice, swaps=solved.swaps)
         price = next(row["price"] for row in solved.rows if row["kind"] == "budget")
         points.append(
             {
                 "budget": budget,
                 "spend": spend,
-                "treated": float(1 - policy[:, 0].mean()),
+                "treated": float((solved.choice >= 0).mean()),
                 "values": values,
                 "price": price,
             }
@@ -83,7 +82,7 @@ def stops_paying(task: PolicyTask) -> float | None:
     if not task.cost_weight:
         return None
     free = replace(task, constraints=_without_budget(task.constraints))
-    return _cost(free, solve_folds(free))
+    return _cost(free, solve_folds(free, promise=False))
 
 
 def _without_budget(constraints: Sequence[Constraint]) -> list[Constraint]:
@@ -119,8 +118,7 @@ def trade_off(
         progress("trade-off", step, len(mixes))
         solved = solution if is_chosen else _try(replace(task, weights=weights, cost_weight=cost))
         if solved is not None:
-            shares = one_hot(solved.choice, len(task.effects.candidates))
-            values, _ = judge.value(shares, swaps=solved.swaps)
+            values, _ = judge.value(solved.choice, swaps=solved.swaps)
             points.append({"weights": weights, "values": values, "chosen": is_chosen})
     progress("trade-off", len(mixes), len(mixes))
     return points
@@ -128,7 +126,7 @@ def trade_off(
 
 def _try(task: PolicyTask) -> Solved | None:
     try:
-        return solve_folds(task)
+        return solve_folds(task, promise=False)
     except InfeasibleError:
         return None
 

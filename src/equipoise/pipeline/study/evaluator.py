@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -64,23 +65,29 @@ class Judge:
     assignment: Assignment | None = None
     money: Money | None = None
 
-    def gains(self, policy: Floats, rows: Ints | None = None) -> Floats:
+    def gains(self, policy: Floats | Ints, rows: Ints | None = None) -> Floats:
         """What each row adds to the gains over control and to the spend, (n, m + 1), and behind
-        them to the net worth where the objective is money.   policy: (n, K), of the rows.
+        them to the net worth where the objective is money.   policy: of the rows, probabilities
+        (n, K), or choices (n,), -1 control, which cost a small part of the time.
         """
-        keep = slice(None) if rows is None else rows
-        scores, spend = self.scores[keep], self.spend[keep]
-        gain = np.einsum("ik,ikm->im", policy, scores) - scores[:, 0]
-        gains = np.column_stack([gain, (policy * spend).sum(axis=1)])
+        if policy.ndim == 1:
+            at = np.arange(len(self.scores)) if rows is None else rows
+            gain = self.scores[at, 1 + policy] - self.scores[at, 0]
+            gains = np.column_stack([gain, self.spend[at, 1 + policy]])
+        else:
+            keep = slice(None) if rows is None else rows
+            scores, spend = self.scores[keep], self.spend[keep]
+            gain = np.einsum("ik,ikm->im", policy, scores) - scores[:, 0]
+            gains = np.column_stack([gain, (policy * spend).sum(axis=1)])
         return gains if self.money is None else np.column_stack([gains, gains @ self.money.worth])
 
-    def net(self, policy: Floats) -> Floats:
+    def net(self, policy: Floats | Ints) -> Floats:
         """What each row adds to the net worth, weighted, (n,); where the objective is money."""
         net: Floats = self.gains(policy)[:, -1]
         return net if self.weight is None else net * self.weight
 
     def value(
-        self, policy: Floats, rows: Ints | None = None, swaps: Swaps | None = None
+        self, policy: Floats | Ints, rows: Ints | None = None, swaps: Swaps | None = None
     ) -> tuple[dict[str, Interval], Interval]:
         """The gain over control per head in each metric, and the spend per head; of some rows or of
         all.   swaps: of a policy of which each fold has learnt its part.
@@ -88,7 +95,7 @@ class Judge:
         return self.intervals(self.gains(policy), rows, swaps)
 
     def objective(
-        self, policy: Floats, weights: Mapping[str, float], swaps: Swaps | None = None
+        self, policy: Floats | Ints, weights: Mapping[str, float], swaps: Swaps | None = None
     ) -> Interval | None:
         """The weighted sum of the gains per head, where it has several metrics and is no money."""
         if self.money is not None or sum(map(bool, weights.values())) < 2:
@@ -98,7 +105,7 @@ class Judge:
         return replace(self, money=Money(name, worth)).value(policy, swaps=swaps)[0][name]
 
     def difference(
-        self, policy: Floats, rival: Floats, swaps: Swaps | None = None
+        self, policy: Floats | Ints, rival: Floats | Ints, swaps: Swaps | None = None
     ) -> dict[str, Interval]:
         """The gain of one policy over another per head in each metric, paired row by row."""
         return self.intervals(self.gains(policy) - self.gains(rival), None, swaps)[0]
@@ -112,7 +119,7 @@ class Judge:
             unknown = [np.nan] * 3
             names = (*self.metrics, *(() if self.money is None else (self.money.name,)))
             return dict.fromkeys(names, unknown), unknown
-        return self.value(one_hot(ruled, self.scores.shape[1] - 1), rows)
+        return self.value(ruled, rows)
 
     def intervals(
         self, gains: Floats, rows: Ints | None, swaps: Swaps | None = None
@@ -143,6 +150,13 @@ class Judge:
 
     def units(self, rows: Ints) -> Units:
         """The independent units of some rows."""
+        return self._all_units if len(rows) == len(self.scores) else self._units(rows)
+
+    @cached_property
+    def _all_units(self) -> Units:
+        return self._units(np.arange(len(self.scores)))
+
+    def _units(self, rows: Ints) -> Units:
         return effective_units(
             np.ones(len(rows)) if self.weight is None else self.weight[rows],
             groups=None if self.groups is None else self.groups[rows],
@@ -158,17 +172,30 @@ class Judge:
         swaps = swaps if len(rows) == len(self.scores) else swaps.take(rows)
         if swaps.rows is None or len(swaps.rows) < 2:
             return error, df
-        aim, units = swaps.aim(self.metrics), self.units(swaps.rows)
-        aim = np.pad(aim, (0, self.money is not None))
-        k = self.scores.shape[1] - 1
-        gains = [self.gains(one_hot(choice, k), swaps.rows) for choice in swaps.choices]
-        parts = [covariance_part(a - b, aim, units) for a, b in pairwise(gains)]
-        variance = np.nan_to_num([part for part, _ in parts]).mean(axis=0)
-        extra, own_df = variance * swaps.share * len(swaps.rows) / len(rows), parts[0][1]
+        variance, own_df = self._covariance(swaps, swaps.rows)
+        extra = variance * swaps.share * len(swaps.rows) / len(rows)
         total = error**2 + extra
         with np.errstate(divide="ignore", invalid="ignore"):
             together = total**2 / (error**4 / df + extra**2 / own_df)
         return np.sqrt(total), np.where(extra > 0, together, df)
+
+    def _covariance(self, swaps: Swaps, rows: Ints) -> tuple[Floats, Floats]:
+        """The variance of what swaps change, and its df; once for swaps that are asked again."""
+        known = self._covariances.get(id(swaps))
+        if known is not None and known[0] is swaps:
+            return known[1:]
+        aim, units = swaps.aim(self.metrics), self.units(rows)
+        aim = np.pad(aim, (0, self.money is not None))
+        gains = [self.gains(choice, rows) for choice in swaps.choices]
+        parts = [covariance_part(a - b, aim, units) for a, b in pairwise(gains)]
+        variance = np.nan_to_num([part for part, _ in parts]).mean(axis=0)
+        self._covariances.clear()
+        self._covariances[id(swaps)] = swaps, variance, parts[0][1]
+        return variance, parts[0][1]
+
+    @cached_property
+    def _covariances(self) -> dict[int, tuple[Swaps, Floats, Floats]]:
+        return {}
 
 
 def make_judge(

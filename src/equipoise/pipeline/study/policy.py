@@ -272,8 +272,10 @@ class Solved:
         return one_hot(self.choice, candidates)
 
 
-def solve(task: PolicyTask) -> Solved:
-    """Meet the demands on all units at once."""
+def solve(task: PolicyTask, promise: bool = True) -> Solved:
+    """Meet the demands on all units at once.   promise: whether the rule keeps them too, as it must
+    where it ships.
+    """
     policy, allocation = budgeted_policy(
         task.effects,
         weights=task.weights,
@@ -286,6 +288,7 @@ def solve(task: PolicyTask) -> Solved:
         eligible=task.eligible,
         importance=task.importance,
         cost_weight=task.cost_weight,
+        promise=promise,
     )
     rule = task.rule(policy, np.arange(len(task.fold)))
     return Solved(
@@ -322,13 +325,13 @@ def _rows(allocation: Allocation, task: PolicyTask) -> list[DemandRow]:
     return rows
 
 
-def solve_folds(task: PolicyTask, judge: Judge | None = None) -> Solved:
+def solve_folds(task: PolicyTask, judge: Judge | None = None, promise: bool = True) -> Solved:
     """Meet the demands within each fold, so that no unit's choice depends on its own outcome;
     figures are pooled per head.   judge: where the worth is net of cost, it says whether a fold's
-    offers pay, by the rows of the other folds (`_paying`).
+    offers pay, by the rows of the other folds (`_paying`); promise: as of `solve`.
     """
     n, folds = len(task.fold), task.folds()
-    models = [solve(task.take(rows)) for rows in folds]
+    models = [solve(task.take(rows), promise) for rows in folds]
     parts = models if judge is None else _paying(task, folds, models, judge)
     choice, ruled = np.empty(n, np.int64), np.empty(n, np.int64)
     score = np.empty(n)
@@ -366,7 +369,7 @@ def _paying(task: PolicyTask, folds: list[Ints], parts: list[Solved], judge: Jud
     """
     if not task.cost_weight or judge.money is None or len(folds) < 2:
         return parts
-    net = judge.net(one_hot(_choices(folds, parts), len(task.effects.candidates)))
+    net = judge.net(_choices(folds, parts))
     paying = []
     for rows, part in zip(folds, parts, strict=True):
         free = all(demand.bound >= 0 for demand in part.policy.demands)
