@@ -35,7 +35,7 @@ def init(
     """
     from equipoise.core.errors import InputError
     from equipoise.core.snapshot import replacing
-    from equipoise.pipeline.first_plan import first_plan
+    from equipoise.pipeline.plan_from_log import first_plan
 
     if out.exists():
         fix = "choose another place with --out, or move it away"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equipoise.pipeline.plan.read import make_plan as make_plan
     from equipoise.pipeline.plan.read import read_plan as read_plan
     from equipoise.pipeline.plan.schema import Plan as Plan
+    from equipoise.pipeline.plan_from_log import first_plan as first_plan
     from equipoise.pipeline.study.cross_fit import cross_fit_effects as cross_fit_effects
     from equipoise.pipeline.study.design_checks import DesignWarning as DesignWarning
     from equipoise.pipeline.study.design_checks import check_log as check_log
@@ -29,6 +30,7 @@ NAMES = {
     "Compared": "equipoise.pipeline.comparison_table",
     "ComparisonTable": "equipoise.pipeline.comparison_table",
     "compare": "equipoise.pipeline.comparison",
+    "first_plan": "equipoise.pipeline.plan_from_log",
     "DesignWarning": "equipoise.pipeline.study.design_checks",
     "check_log": "equipoise.pipeline.study.design_checks",
     "HonestPolicy": "equipoise.pipeline.study.honest",

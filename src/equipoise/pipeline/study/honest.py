@@ -20,6 +20,7 @@ from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.model import Model
 from equipoise.artifacts.policy import Scorer
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.checks import Check
 from equipoise.core.columns import free_name
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.display import Displayed, html_table
@@ -60,7 +61,7 @@ from equipoise.pipeline.study.swaps import Swaps
 from equipoise.report.findings import DemandRow, Interval
 from equipoise.report.formatting import MINUS, Unit, number
 from equipoise.report.notebook import plot_intervals
-from equipoise.report.verdict import NOT_KNOWN, verdict
+from equipoise.report.verdict import verdict_of
 
 PLAIN = Unit(1.0, "", "", "")  # numbers in digits that their intervals support
 
@@ -103,8 +104,9 @@ class HonestPolicy(Displayed):
     untold : list of str
         Why the log cannot tell what the policy is worth; empty where it can.
     verdict : str, default ""
-        Where the objective is money: "do it" if the whole interval of the net worth is above 0,
-        "do not" if it is below, or nobody gets an offer, else "not known".
+        "do it" if the whole interval of what the policy is for (net of cost where that is money)
+        is above 0; "do not" if it is below, nobody gets an offer, or a demand is surely broken;
+        "not known" else, or where the log cannot tell, or nothing weighs the cost of offers.
     rules : ReadableRule or None, default None
         The tree or scorecard that ``rules`` asks for, with the value it loses.
     swaps : Swaps or None, default None
@@ -379,18 +381,27 @@ def honest_policy(
         shipped_spend=shipped_spend,
         design=design,
         untold=untold,
-        verdict=_verdict(judge, values, float((solved.choice >= 0).mean()), untold),
+        verdict=_verdict(judge, task, solved, [*checks, *cost_checks(keys, objective)]),
         rules=readable_rule(keys.rules, task, judge, log, solved),
         swaps=solved.swaps,
         rows_digest=rows_digest(log),
     )
 
 
-def _verdict(judge: Judge, values: dict[str, Interval], treated: float, untold: list[str]) -> str:
-    """Whether to do it, where the worth is money."""
-    if judge.money is None:
-        return ""
-    return NOT_KNOWN if untold else verdict(values[judge.money.name], treated)
+def _verdict(judge: Judge, task: PolicyTask, solved: Solved, checks: list[Check]) -> str:
+    """Whether to do it, by the rule of the report."""
+    shares = solved.shares(len(task.effects.candidates))
+    values, spend = judge.value(shares, swaps=solved.swaps)
+    chosen = {"values": values, "spend": spend, "treated": float((solved.choice >= 0).mean())}
+    policy: dict[str, Any] = {"weights": task.weights, "demands": solved.rows}
+    objective = judge.objective(shares, task.weights, solved.swaps)
+    findings: dict[str, Any] = {
+        "rivals": [chosen],
+        "experiment": {"checks": checks},
+        "policy": policy if objective is None else {**policy, "objective": objective},
+    }
+    money = {} if judge.money is None else {"money": {"metric": judge.money.name}}
+    return verdict_of({**findings, **money})
 
 
 def _scorer(

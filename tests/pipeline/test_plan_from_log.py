@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.core.errors import InputError, LogError
-from equipoise.pipeline.first_plan import first_plan
 from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.plan_from_log import first_plan
 
 
 def columns(n=600, **more):

@@ -69,13 +69,13 @@ HEAD = """\
 
 
 def first_plan(
-    path: Path, treatment: str = "", outcomes: Sequence[str] = (), *, plan: str = "plan.toml"
+    path: Path | str, treatment: str = "", outcomes: Sequence[str] = (), *, plan: str = "plan.toml"
 ) -> str:
     """The text of a plan for a log file.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         A .parquet or .csv file.
     treatment : str, optional
         The treatment's column; by default the one that looks like it.
@@ -93,7 +93,19 @@ def first_plan(
     ------
     InputError
         Where no column looks like a treatment, or like an outcome: the error lists them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = Path(folder) / "log.csv"
+    ...     _ = log.write_text("arm,age,sales\\nnone,30,0\\nmail,40,1\\nnone,50,2\\nmail,60,3\\n")
+    ...     text = first_plan(log)
+    >>> print(text.partition("[space]")[2].partition("[policy]")[0].strip())
+    kind = "arms"
+    labels = ["none", "mail"]   # control first
     """
+    path = Path(path)
     table = read_table(path)
     names = table.column_names
     for name in [*([treatment] if treatment else []), *outcomes]:
