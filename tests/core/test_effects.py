@@ -45,6 +45,36 @@ def test_lower_bound_needs_an_error():
         two_units().lower(1)
 
 
+def test_intervals_say_their_method():
+    error = np.full((2, 2, 2), 0.5)
+    effects = replace(two_units(error), error_method="by hand")
+    low, high = effects.interval(0.9)
+    np.testing.assert_allclose(low, effects.values - 1.6448536 * 0.5)
+    np.testing.assert_allclose(high, effects.values + 1.6448536 * 0.5)
+    assert effects.interval().method == "by hand"
+    assert two_units(error).interval().method == "standard errors as given"
+    few = replace(effects, error_df=4).interval()
+    np.testing.assert_allclose(few.high, effects.values + 2.7764451 * 0.5, rtol=1e-6)
+    with pytest.raises(InputError, match="level must lie between 0 and 1; got 95"):
+        effects.interval(95)
+    with pytest.raises(InputError, match="dml, dml-sparse and causal-forest give them"):
+        two_units().interval()
+
+
+def test_the_method_goes_with_the_table():
+    effects = replace(
+        two_units(np.ones((2, 2, 2))), error_method="bootstrap, 20 replicates", error_df=19
+    )
+    again = Effects.from_table(effects.to_table()).take([1])
+    assert (again.error_method, again.error_df) == ("bootstrap, 20 replicates", 19.0)
+    old = effects.to_table()
+    meta = {k: v for k, v in old.schema.metadata.items() if b"error" not in k}
+    assert Effects.from_table(old.replace_schema_metadata(meta)).error_df == np.inf
+    bad = old.replace_schema_metadata({**meta, b"equipoise.error_df": b"many"})
+    with pytest.raises(InputError, match="degrees of freedom"):
+        Effects.from_table(bad)
+
+
 @pytest.mark.parametrize(
     "error", [None, np.arange(8.0).reshape(2, 2, 2)], ids=["no error", "error"]
 )

@@ -14,7 +14,7 @@ with a backslash before every bar and backslash in a name, and before a candidat
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,10 +24,43 @@ import pyarrow as pa
 from equipoise.core.arrays import Floats
 from equipoise.core.display import Displayed, html_table
 from equipoise.core.effect_frames import BASELINE, read_frame
+from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 
 FORMAT, CANDIDATES, METRICS = b"equipoise.effects", b"equipoise.candidates", b"equipoise.metrics"
+METHOD, DF = b"equipoise.error_method", b"equipoise.error_df"
+GIVEN = "standard errors as given"
+GIVES = "dml, dml-sparse and causal-forest give them, Bootstrapped gives any other estimator's"
 BEFORE = "\x1f"  # parted the names of version 0.1.0, which wrote them into columns as they were
+
+
+@dataclass(frozen=True)
+class EffectIntervals:
+    """Intervals of effects, each by itself; ``low, high = intervals`` unpacks them.
+
+    Attributes
+    ----------
+    low, high : array, (n, k, m)
+        Their ends, in each metric's unit.
+    level : float
+        How often an interval holds the effect, as far as the method is right.
+    method : str
+        How the standard errors were made.
+
+    Examples
+    --------
+    >>> low, high = EffectIntervals(np.zeros((1, 1, 1)), np.ones((1, 1, 1)), 0.95, "by hand")
+    >>> high.item()
+    1.0
+    """
+
+    low: Floats
+    high: Floats
+    level: float
+    method: str
+
+    def __iter__(self) -> Iterator[Floats]:
+        return iter((self.low, self.high))
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +79,10 @@ class Effects(Displayed):
         The names of the metrics.
     std_error : array, (n, k, m), or None, default None
         Standard errors of the effects; None where no theory or bootstrap gave them.
+    error_method : str, default ""
+        How they were made; "" where nobody said.
+    error_df : float, default inf
+        Their degrees of freedom: of a bootstrap its replicates less one.
 
     Examples
     --------
@@ -59,6 +96,8 @@ class Effects(Displayed):
     candidates: tuple[str, ...]
     metrics: tuple[str, ...]
     std_error: Floats | None = None
+    error_method: str = ""
+    error_df: float = np.inf
 
     def __post_init__(self) -> None:
         shape = (len(self.baseline), len(self.candidates), len(self.metrics))
@@ -163,14 +202,53 @@ class Effects(Displayed):
         InputError
             Where the effects have no standard errors.
         """
+        return self.values - z * self._errors()
+
+    def interval(self, level: float = 0.95) -> EffectIntervals:
+        """Intervals of every unit's effects, by a method that says its name.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            How often an interval is to hold the effect, above 0 and below 1.
+
+        Returns
+        -------
+        EffectIntervals
+            values -+ a quantile of Student's t * std_error, with the ``method``.
+
+        Raises
+        ------
+        InputError
+            Where the effects have no standard errors; it says which estimators give them.
+
+        Notes
+        -----
+        Each interval is of the effect of one candidate on one metric for people with these
+        features, one at a time.  It counts chance, not what the model's form leaves out: that of
+        `LinearDML` holds the effect where it is linear in the modifiers, else the nearest line's;
+        that of a forest or a bootstrap leaves out the model's own bias.  It is not of a single
+        person's outcome.
+
+        Examples
+        --------
+        >>> cube = np.array([[[1.0]]])
+        >>> effects = Effects(cube, cube[0], ("mail",), ("sales",), cube / 2, "by hand")
+        >>> low, high = effects.interval(0.95)
+        >>> low.round(2).item(), high.round(2).item(), effects.interval().method
+        (0.02, 1.98, 'by hand')
+        """
+        if not 0 < level < 1:
+            raise InputError("level", "lie between 0 and 1", level, fix="0.95 is usual")
+        reach = float(critical(level, self.error_df)) * self._errors()
+        method = self.error_method or GIVEN
+        return EffectIntervals(self.values - reach, self.values + reach, level, method)
+
+    def _errors(self) -> Floats:
+        """The standard errors, which must be there."""
         if self.std_error is None:
-            raise InputError(
-                "effects",
-                "have a std_error",
-                None,
-                fix="use an estimator that gives one, or bootstrap it",
-            )
-        return self.values - z * self.std_error
+            raise InputError("effects", "have a std_error", None, fix=GIVES)
+        return self.std_error
 
     def take(self, rows: Any) -> Effects:
         """Select some units, in the order of ``rows``.
@@ -209,6 +287,8 @@ class Effects(Displayed):
                     columns[keys.error[a][j]] = self.std_error[:, a, j]
         names = {CANDIDATES: self.candidates, METRICS: self.metrics}
         about = {name: json.dumps(list(value)) for name, value in names.items()}
+        if self.std_error is not None:
+            about |= {METHOD: self.error_method, DF: str(float(self.error_df))}
         return pa.table(columns).replace_schema_metadata({FORMAT: b"2", **about})
 
     def to_long(self) -> pa.Table:
@@ -303,7 +383,7 @@ class Effects(Displayed):
 
         baseline = np.stack([table[key].to_numpy() for key in keys.baseline], axis=1)
         error = cube(keys.error) if has_errors else None
-        return cls(cube(keys.effect), baseline, candidates, metrics, error)
+        return cls(cube(keys.effect), baseline, candidates, metrics, error, *_read_method(table))
 
     @classmethod
     def from_frame(
@@ -395,6 +475,16 @@ def _read_names(table: pa.Table) -> tuple[tuple[str, ...], tuple[str, ...], _Key
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         what, must = "an effects table", "be written by Effects.to_table"
         raise InputError(what, must, table.column_names[:5]) from error
+
+
+def _read_method(table: pa.Table) -> tuple[str, float]:
+    """How standard errors were made, and their degrees of freedom; "" in tables before 0.3."""
+    meta = table.schema.metadata or {}
+    try:
+        return meta.get(METHOD, b"").decode(), float(meta.get(DF, b"inf"))
+    except ValueError as error:
+        must, got = "be a number", repr(meta[DF])
+        raise InputError("the degrees of freedom of an effects table", must, got) from error
 
 
 def _index(what: str, names: tuple[str, ...], name: str) -> int:

@@ -71,6 +71,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
     space: Space | None
     takes = "any space"  # which spaces it serves, for the error of one that it does not
     gives_std_error = False  # whether its effects have a std_error
+    error_method: str = ""  # and how it is made
     uses_propensity = False  # whether known propensities alone make its effects right
     unit_free = False  # whether it learns from metrics in standard units
     # the standard units of fit, (m,) each; None for the metrics' own, as in version 0.1.0
@@ -194,6 +195,7 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
             self.space_.names(treatments),
             self.metrics_,
             None if error is None else units.effects(error),
+            "" if error is None else self.error_method,
         )
 
     def _standardised(self, data: Sample) -> Sample:

@@ -149,7 +149,17 @@ def bootstrap_effects(
         step = values - mean  # Welford's running variance: one replicate in memory at a time
         mean += step / count
         square += step * (values - mean)
-    return replace(whole, std_error=np.sqrt(square / (replicates - 1)))
+    return with_bootstrap_error(whole, square / (replicates - 1), replicates)
+
+
+def with_bootstrap_error(effects: Effects, variance: Floats, replicates: int) -> Effects:
+    """Effects with the standard error of their replicates' variance, (n, k, m)."""
+    return replace(
+        effects,
+        std_error=np.sqrt(variance),
+        error_method=f"bootstrap, {replicates} replicates",
+        error_df=replicates - 1,
+    )
 
 
 def bootstrap_interval(

@@ -6,7 +6,6 @@ it keeps its replicates.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
 from equipoise.core.space import Space
-from equipoise.estimators.bootstrap import Rows, exponential_weights, replicate_fits
+from equipoise.estimators.bootstrap import (
+    Rows,
+    exponential_weights,
+    replicate_fits,
+    with_bootstrap_error,
+)
 
 
 @renamed_arguments(seed="random_state")
@@ -130,4 +134,4 @@ class Bootstrapped(BaseEstimator):  # type: ignore[misc]
             square += step**2
         count = len(self.fits_)
         variance = (square - shift**2 / count) / (count - 1)
-        return replace(whole, std_error=np.sqrt(np.maximum(variance, 0)))
+        return with_bootstrap_error(whole, np.maximum(variance, 0), count)

@@ -108,4 +108,7 @@ def effects_of_parts(
             if answer.std_error is not None:
                 error[:, cells == a] = answer.std_error[:, [place]]
     names = space.names(treatments)
-    return Effects(values, first.baseline, names, first.metrics, error if with_error else None)
+    baseline, metrics = first.baseline, first.metrics
+    if not with_error:
+        return Effects(values, baseline, names, metrics)
+    return Effects(values, baseline, names, metrics, error, first.error_method, first.error_df)

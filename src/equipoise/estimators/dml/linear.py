@@ -195,6 +195,13 @@ class LinearDML(EffectEstimator):
         return self.shrink is None or (self.shrink == "lasso" and self.debias)
 
     @property
+    def error_method(self) -> str:  # type: ignore[override]
+        """How its effects' std_error is made."""
+        if self.shrink == "lasso":
+            return "debiased lasso, nodewise regressions"
+        return "sandwich of the final stage"
+
+    @property
     def curvature_(self) -> Curvature | None:
         """Whether treatment and outcome bend together; None where it was not asked."""
         found = getattr(self, "bend_", None)

@@ -143,6 +143,7 @@ class CausalForest(EffectEstimator):
     unit_free = True
     uses_propensity = True
     gives_std_error = True
+    error_method = "causal forest, bootstrap of little bags"
     effect_model = None  # the forest itself
     kept_: Bools | None = None  # the columns that it may split by; old snapshots say none
 

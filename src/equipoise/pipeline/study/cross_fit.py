@@ -387,10 +387,9 @@ def _in_order(parts: list[Effects], rows: Ints) -> Effects:
         return np.concatenate(arrays)[place]
 
     errors = [part.std_error for part in parts if part.std_error is not None]
-    return Effects(
-        joined([part.values for part in parts]),
-        joined([part.baseline for part in parts]),
-        parts[0].candidates,
-        parts[0].metrics,
-        joined(errors) if len(errors) == len(parts) else None,
+    return replace(
+        parts[0],
+        values=joined([part.values for part in parts]),
+        baseline=joined([part.baseline for part in parts]),
+        std_error=joined(errors) if len(errors) == len(parts) else None,
     )
