@@ -34,7 +34,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from benchmarks import firstday_many_arms, firstday_overlap  # noqa: E402
+from benchmarks import firstday_many_arms, firstday_overlap, firstday_rules  # noqa: E402
 from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
@@ -151,6 +151,7 @@ PARTS: dict[str, Callable[[str], Figures]] = {
     "money": money,
     "many_arms": firstday_many_arms.many_arms,
     "overlap": firstday_overlap.overlap,
+    "rules": firstday_rules.rules,
 }
 
 
@@ -167,6 +168,12 @@ def recorded() -> dict[str, dict[str, Any]]:
     }
 
 
+def _protocols() -> list[str]:
+    """What the parts measure, and how."""
+    files = (sys.modules[__name__], firstday_many_arms, firstday_overlap, firstday_rules)
+    return [str(file.__doc__) for file in files]
+
+
 def main(wanted: list[str]) -> None:
     """Measure some parts, or every one, and record them beside the others."""
     unknown = [part for part in wanted if part not in PARTS]
@@ -181,14 +188,7 @@ def main(wanted: list[str]) -> None:
     forms = ", ".join(f"{part} {of['form']}" for part, of in every.items())
     record(
         "firstday",
-        "\n".join(
-            [
-                str(__doc__),
-                str(firstday_many_arms.__doc__),
-                str(firstday_overlap.__doc__),
-                f"Forms: {forms}",
-            ]
-        ),
+        "\n".join([*_protocols(), f"Forms: {forms}"]),
         versions("equipoise", "lightgbm", "numpy"),
         list(SEEDS[every.get("money", {"form": form})["form"]]),
         [one for of in every.values() for one in of["figures"]],

@@ -8,9 +8,11 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from equipoise.allocation.rules.demands import Demands
-from equipoise.allocation.rules.kernels import best_tree
+from equipoise.allocation.rules.kernels import ascending, best_tree, digitise, shortest
 from equipoise.allocation.rules.questions import bins_of, encode, in_words
 from equipoise.allocation.rules.splits import Splits, splits_of
 from equipoise.allocation.rules.tree import PolicyTree
@@ -86,7 +88,7 @@ def test_no_tree_is_better(depth):
         n, k = int(rng.integers(5, 16)), int(rng.integers(1, 3))
         table, gains = people(rng, n), rng.normal(size=(n, k))
         least = int(rng.integers(1, 4))
-        tree = PolicyTree(depth, None, min(least / n, 0.49)).fit(table, gains)
+        tree = PolicyTree(depth, None, min(least / n, 0.49), 0.0).fit(table, gains)
         force = best_by_force(raw_masks(table), gains, max(1.0, min(least / n, 0.49) * n), depth)
         choice = tree.assign(table)
         own = gains[choice >= 0, choice[choice >= 0]].sum()
@@ -124,7 +126,7 @@ def test_the_kernels_sweep_misses_nothing_in_thousands_of_worlds():
         rows = rng.integers(0, 40, n)
         gains, least = rng.normal(size=(n, k)), float(rng.integers(1, 5))
         counted = np.column_stack([gains, np.ones(n)])
-        worth, trio = best_tree(codes[rows], counted, (start, kinds, gaps), least, 1e-12, 2)
+        worth, trio = best_tree(codes[rows], counted, (start, kinds, gaps), (least, 1e-12, 0.0), 2)
         assert worth == pytest.approx(best_of_masks(masks(bins, codes[rows], start), gains, least))
         choice = Splits.of(trio).choice(codes[rows], bins, start)
         assert gains[choice >= 0, choice[choice >= 0]].sum() == pytest.approx(worth)
@@ -134,7 +136,7 @@ def test_depth_three_is_no_worse_than_any_root_with_two_best_sides():
     rng = np.random.default_rng(2)
     for _ in range(2):
         table, gains = people(rng, 30), rng.normal(size=(30, 1))
-        tree = PolicyTree(3, None, 0.0).fit(table, gains)
+        tree = PolicyTree(3, None, 0.0, 0.0).fit(table, gains)
         best = 0.0
         for root in raw_masks(table):
             if 0 < root.sum() < 30:
@@ -154,7 +156,7 @@ def test_within_demands_and_no_better_than_the_bound():
         usage, bound = rng.random((12, 1)), float(rng.uniform(0.5, 3.0))
         demands = Demands(usage.T[:, :, None], np.array([bound]), ("budget",))
         for depth in (1, 2):
-            tree = PolicyTree(depth, None, 0.0).fit(table, gains, demands=demands)
+            tree = PolicyTree(depth, None, 0.0, 0.0).fit(table, gains, demands=demands)
             choice = tree.assign(table)
             assert usage[choice >= 0].sum() <= bound + 1e-9
             assert tree.used_[0] == pytest.approx(usage[choice >= 0].sum())
@@ -172,7 +174,7 @@ def test_little_is_lost_to_the_bound_where_rows_are_many():
     gains = np.column_stack([X["x0"], X["x1"] + 0.5 * X["x2"]]) + rng.normal(size=(4000, 2))
     usage = np.stack([np.ones((4000, 2)), rng.random((4000, 2)) * [1.0, 2.0]])
     demands = Demands(usage, np.array([1500.0, 700.0]), ("offers", "budget"))
-    tree = PolicyTree(2).fit(X, gains, demands=demands)
+    tree = PolicyTree(2, prudence=0.0).fit(X, gains, demands=demands)
     assert (demands.used(tree.assign(X)) <= demands.bounds).all()
     assert 0.97 * tree.bound_ < tree.value_ <= tree.bound_
 
@@ -190,11 +192,11 @@ def test_demands_of_other_units():
 def test_floors_and_what_cannot_hold():
     x, gains = np.arange(8.0), np.full((8, 1), -1.0)
     at_least = Demands(-np.ones((1, 8, 1)), np.array([-4.0]), ("at least 4 offers",))
-    tree = PolicyTree(1, None, 0.0).fit({"x": x}, gains, demands=at_least)
+    tree = PolicyTree(1, None, 0.0, 0.0).fit({"x": x}, gains, demands=at_least)
     assert (tree.assign({"x": x}) >= 0).sum() == 4
     never = Demands(-np.ones((1, 8, 1)), np.array([-9.0]), ("at least 9 offers",))
     with pytest.raises(InfeasibleError, match="at least 9 offers"):
-        PolicyTree(1, None, 0.0).fit({"x": x}, gains, demands=never)
+        PolicyTree(1, None, 0.0, 0.0).fit({"x": x}, gains, demands=never)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -224,10 +226,38 @@ def test_words_are_those_of_a_person():
     assert everybody.text() == "Offer 20 to everybody."
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(29.0, 30.0, 30.0), (0.31, 0.47, 0.4), (-0.2, 0.7, 0.0), (-3.9, -2.2, -3.0), (7.0, 7.0, 7.0)],
+)
+def test_the_number_of_fewest_digits(low, high, said):
+    assert shortest(low, high) == said
+
+
+@given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12))
+@settings(max_examples=100, deadline=None)
+def test_it_lies_between(one, other):
+    low, high = min(one, other), max(one, other)
+    assert low < shortest(low, high) <= high or low == high
+
+
+def test_values_in_order_by_their_bits():
+    rng = np.random.default_rng(0)
+    values = np.concatenate(
+        [rng.normal(size=99) * 10.0 ** rng.integers(-300, 300, 99), [np.nan, 0]]
+    )
+    assert (ascending(values) == np.sort(values[~np.isnan(values)])).all()
+    codes = np.empty(len(values), np.int64)
+    cuts = np.array([-1.0, 0.0, 3.0])
+    digitise(values, cuts, codes)
+    known = np.searchsorted(cuts, values, side="right")
+    assert (codes == np.where(np.isnan(values), 4, known)).all()
+
+
 def test_a_condition_that_another_makes_idle_is_left_out():
     x = np.arange(100.0)
     gains = np.where((x >= 20) & (x < 40), 1.0, -1.0)[:, None]
-    tree = PolicyTree(2, None, 0.0).fit({"x": x}, gains, candidates=["none", "mail"])
+    tree = PolicyTree(2, None, 0.0, 0.0).fit({"x": x}, gains, candidates=["none", "mail"])
     assert tree.text().splitlines()[0] in (
         "Offer mail to those whose x >= 20 and x < 40.",
         "Offer mail to those whose x < 40 and x >= 20.",
@@ -269,6 +299,6 @@ def test_wrong_arguments_are_told():
     with pytest.raises(InputError, match="gains must have a row per row of X"):
         PolicyTree().fit(x, [[1.0]])
     with pytest.raises(InputError, match="column 'x' must be there"):
-        PolicyTree(1, None, 0.0).fit(x, [[1.0], [-1.0]]).assign({"y": [1.0]})
+        PolicyTree(1, None, 0.0, 0.0).fit(x, [[1.0], [-1.0]]).assign({"y": [1.0]})
     with pytest.raises(InputError, match="candidates must name control"):
         PolicyTree().fit(x, [[1.0], [1.0]], candidates=["a"])

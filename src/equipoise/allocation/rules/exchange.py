@@ -123,6 +123,7 @@ def _slot(space: TreeSpace, demands: Demands, tree: Splits, path: Path) -> Split
     room, gain = part.room, np.column_stack([space.gains, np.ones(len(space.gains))])
     usage = demands.usage.transpose(1, 0, 2).reshape(len(space.counted), -1)
     H, T, U, V = part.sums(space, gain, usage)
+    toll = space.toll * float(np.sqrt(len(part.rows)))
     shape = (-1, len(demands), gain.shape[1] - 1)
     best, node = _leaf(T, V.reshape(shape[1:]), room)
     for j, one in enumerate(space.bins):
@@ -134,7 +135,7 @@ def _slot(space: TreeSpace, demands: Demands, tree: Splits, path: Path) -> Split
         worth = _pairs(gains[:, :-1], T[:-1])
         spent = _pairs(used, V.reshape(shape[1:]))
         kept = (spent <= room[:, None, None]).all(axis=1) & enough[:, None, None]
-        worth = np.where(kept, worth, -np.inf)
+        worth = np.where(kept, worth - toll, -np.inf)
         if worth.size and worth.max() > best:
             best = float(worth.max())
             q, a, b = (int(i) for i in np.unravel_index(worth.argmax(), worth.shape))

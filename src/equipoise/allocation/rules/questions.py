@@ -15,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from equipoise.allocation.rules.kernels import ascending, digitise, shortest_each
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.features import least_rows
 
 SUBSETS = 6  # a column of text with more bins is put in the order of its mean gain
+FEW_CUTS = 100  # are counted one by one
 MOST_LEVELS = 24  # by rows; the rest are others
 OTHERS = None  # the level that stands for all that have no name
 
@@ -188,9 +190,13 @@ class Bins:
         others.
         """
         if self.cuts is not None:
-            values = _numbers(column, self.column)
-            code = np.searchsorted(self.cuts, values, side="right")
-            return np.where(np.isnan(values), len(self.cuts) + 1, code)
+            values, code = _numbers(column, self.column), np.empty(len(column), np.int64)
+            if len(self.cuts) > FEW_CUTS:
+                code[:] = np.searchsorted(self.cuts, values, side="right")
+                code[np.isnan(values)] = len(self.cuts) + 1
+            else:
+                digitise(values, self.cuts, code)
+            return code
         labels = columns.labels(column)
         found = pc.index_in(labels, value_set=pa.array(self.levels, pa.string()))
         others = self.levels.index(OTHERS) if OTHERS in self.levels else unseen
@@ -266,32 +272,6 @@ class Bins:
         return cls(plain["column"], cuts, levels, ordered, bool(plain["gaps"]), bool(plain["time"]))
 
 
-def shortest(low: float, high: float) -> float:
-    """The number of fewest digits in (low, high].
-
-    >>> shortest(29.0, 30.0), shortest(0.31, 0.47), shortest(-0.2, 0.7)
-    (30.0, 0.4, 0.0)
-    """
-    if low < 0.0 <= high:
-        return 0.0
-    size = max(abs(low), abs(high))
-    for exponent in range(int(np.floor(np.log10(size))), -330, -1):
-        step = 10.0**exponent
-        value = float(np.floor(high / step) * step) if exponent >= 0 else _rounded(high, -exponent)
-        if low < value <= high:
-            return value
-        if exponent < np.log10(size) - 16:
-            break
-    return high
-
-
-def _rounded(value: float, places: int) -> float:
-    if places > 300:
-        return value
-    scale = 10.0**places
-    return float(np.floor(value * scale) / scale)
-
-
 def bins_of(table: pa.Table, gains: Floats, bins: int | None) -> tuple[Bins, ...]:
     """The bins of every column.   gains: (n, k), by which levels are put in order."""
     every = [_bins(name, table[name], gains, bins) for name in table.column_names]
@@ -303,25 +283,22 @@ def _bins(name: str, column: pa.ChunkedArray, gains: Floats, bins: int | None) -
     if columns.is_text(column) or pa.types.is_boolean(columns.value_type(column)):
         return _level_bins(name, column, gains)
     values = _numbers(column, name)
-    known = np.sort(values[~np.isnan(values)])
+    known = ascending(np.ascontiguousarray(values))
     gaps = len(known) < len(values)
     return Bins(name, _cuts(known, bins), (), True, gaps, columns.is_time(column))
 
 
 def _cuts(known: Floats, bins: int | None) -> Floats:
     """Where numbers are cut.   known: (n,), sorted."""
-    distinct = np.unique(known)
-    if bins is None or len(distinct) <= bins:
-        pairs = zip(distinct[:-1].tolist(), distinct[1:].tolist(), strict=True)
-        return np.array([shortest(low, high) for low, high in pairs])
-    share = np.arange(1, bins) / bins
-    reach = 0.25 / bins
-    low, high = np.quantile(known, share - reach), np.quantile(known, share + reach)
-    cuts = {
-        shortest(a, b) if a < b else float(b)
-        for a, b in zip(low.tolist(), high.tolist(), strict=True)
-    }
-    return np.array(sorted(cut for cut in cuts if known[0] < cut <= known[-1]))
+    new = known[1:] != known[:-1]
+    if bins is None or np.count_nonzero(new) < bins:
+        places = np.flatnonzero(new)
+        return np.asarray(shortest_each(known[places], known[places + 1]), np.float64)
+    share, reach, last = np.arange(1, bins) / bins, 0.25 / bins, len(known) - 1
+    low, high = (np.rint(q * last).astype(np.int64) for q in (share - reach, share + reach))
+    cuts = np.unique(shortest_each(known[low], known[high]))
+    inside: Floats = cuts[(cuts > known[0]) & (cuts <= known[-1])]
+    return inside
 
 
 def _level_bins(name: str, column: pa.ChunkedArray, gains: Floats) -> Bins:
@@ -351,7 +328,8 @@ def encode(bins: Sequence[Bins], table: pa.Table) -> tuple[Ints, Ints]:
     start, (p + 1,).
     """
     start = np.cumsum([0, *(one.size for one in bins)])
-    codes = np.empty((table.num_rows, len(bins)), np.int64)
+    codes = np.empty((len(bins), table.num_rows), np.int64)
     for j, one in enumerate(bins):
-        codes[:, j] = start[j] + one.codes(table[one.column])
-    return codes, start
+        codes[j] = one.codes(table[one.column])
+        codes[j] += start[j]
+    return np.ascontiguousarray(codes.T), start

@@ -32,6 +32,7 @@ class TreeSpace:
     gains: Floats
     depth: int
     least: float
+    toll: float
     demands: Demands | None
     unit_codes: Ints | None
 
@@ -46,6 +47,7 @@ class TreeSpace:
         depth: int,
         bins: int | None,
         min_leaf: float,
+        prudence: float = 0.0,
     ) -> TreeSpace:
         """The space of a tree's arguments."""
         if table.num_rows != len(gains):
@@ -56,7 +58,8 @@ class TreeSpace:
             if others is None
             else pa.concat_tables([table, others], promote_options="permissive")
         )
-        cut = bins_of(every, np.pad(gains, ((0, every.num_rows - len(gains)), (0, 0))), bins)
+        none = np.zeros((every.num_rows - len(gains), gains.shape[1]))
+        cut = bins_of(every, np.concatenate([gains, none]) if len(none) else gains, bins)
         codes, start = encode(cut, every)
         least = max(1.0, min_leaf * len(gains))
         own = None if others is None else codes[len(gains) :]
@@ -64,7 +67,8 @@ class TreeSpace:
             len(gains) if own is None else len(own)
         ):
             raise InputError("demands", "count every unit", demands.usage.shape)
-        return cls(cut, start, codes[: len(gains)], gains, depth, least, demands, own)
+        toll = prudence * float(np.sqrt((gains**2).mean(axis=0).max(initial=0.0)))
+        return cls(cut, start, codes[: len(gains)], gains, depth, least, toll, demands, own)
 
     @property
     def counted(self) -> Ints:
@@ -96,16 +100,24 @@ class TreeSpace:
         kinds = np.array([one.ordered for one in self.bins], np.bool_)
         gaps = np.array([one.gaps for one in self.bins], np.bool_)
         if self.depth == 3:
-            return best_deep_tree(codes, gain, self.bins, self.start, self.least, margin)
-        bins = self.start, kinds, gaps
-        _, trio = best_tree(codes, gain, bins, self.least, margin, self.depth)
+            limits = self.least, margin, self.toll
+            return best_deep_tree(codes, gain, self.bins, self.start, limits)
+        bins, limits = (self.start, kinds, gaps), (self.least, margin, self.toll)
+        _, trio = best_tree(codes, gain, bins, limits, self.depth)
         return Splits.of(trio)
 
-    def candidate(self, splits: Splits) -> Candidate[Splits]:
-        """A tree with its value and use."""
-        choice = splits.choice(self.codes, self.bins, self.start)
+    def gain(self, choice: Ints) -> float:
+        """What a choice gains the rows that learn, in all."""
         rows = np.flatnonzero(choice >= 0)
-        value = float(self.gains[rows, choice[rows]].sum())
+        return float(self.gains[rows, choice[rows]].sum())
+
+    def candidate(self, splits: Splits) -> Candidate[Splits]:
+        """A tree with its value, less tolls, and its use."""
+        choice = splits.choice(self.codes, self.bins, self.start)
+        value = self.gain(choice)
+        if self.toll:
+            parted = splits.parted(self.codes, self.bins, self.start)
+            value -= self.toll * sum(float(np.sqrt(rows)) for rows in parted)
         if self.demands is None:
             return Candidate(splits, value, np.zeros(0))
         counted = splits.choice(self.counted, self.bins, self.start)

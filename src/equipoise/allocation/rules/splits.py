@@ -63,6 +63,14 @@ class Splits:
         yes, no = (side.choice(codes, bins, start) for side in (self.yes, self.no))
         return np.where(left, yes, no)
 
+    def parted(self, codes: Ints, bins: Sequence[Bins], start: Ints) -> list[int]:
+        """How many rows each split parts."""
+        if self.yes is None or self.no is None:
+            return []
+        left = self.left(codes, bins, start)
+        sides = (self.yes, codes[left]), (self.no, codes[~left])
+        return [len(codes), *(n for side, own in sides for n in side.parted(own, bins, start))]
+
     def at(self, path: Path) -> Splits:
         """The node at a path; a leaf above it stands for what it would hold."""
         if not path or self.yes is None or self.no is None:

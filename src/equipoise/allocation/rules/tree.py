@@ -97,10 +97,13 @@ class PolicyTree:
     ----------
     depth : {1, 2, 3}, default 2
         How many questions a unit is asked at most.
-    bins : int or None, default 64
+    bins : int or None, default 32
         A column of more values is cut at so many quantiles; None: between any two values.
     min_leaf : float, default 0.01
         The share of rows that each leaf has at least.
+    prudence : float, default 0.5
+        A question is asked where it adds more than so many standard deviations of the sum of gains
+        of those whom it is asked; 0 asks all that add anything, be it noise.
 
     Attributes
     ----------
@@ -110,8 +113,10 @@ class PolicyTree:
         Control and the k candidates.
     value_ : float
         The gain of the rows of fit, in all.
+    objective_ : float
+        The same less what prudence asks of its questions: the best there is, without demands.
     bound_ : float
-        No tree on these bins within the demands is worth more.
+        No tree on these bins within the demands has a larger objective.
     used_ : array, (m,)
         What it uses of each demand.
     prices_ : array, (m,)
@@ -122,7 +127,7 @@ class PolicyTree:
     >>> import numpy as np
     >>> people = {"age": [20, 20, 50, 50], "visits": [1, 4, 1, 4]}
     >>> gains = np.array([[-1.0], [2.0], [-1.0], [-1.0]])
-    >>> tree = PolicyTree(bins=None).fit(people, gains, candidates=["none", "mail"])
+    >>> tree = PolicyTree(bins=None, prudence=0.0).fit(people, gains, candidates=["none", "mail"])
     >>> print(tree.text())
     Offer mail to those whose age < 50 and visits >= 4.
     Offer none to everybody else.
@@ -130,10 +135,17 @@ class PolicyTree:
     ['mail']
     """
 
-    def __init__(self, depth: int = 2, bins: int | None = 64, min_leaf: float = 0.01) -> None:
+    def __init__(
+        self,
+        depth: int = 2,
+        bins: int | None = 32,
+        min_leaf: float = 0.01,
+        prudence: float = 0.5,
+    ) -> None:
         self.depth = depth
         self.bins = bins
         self.min_leaf = min_leaf
+        self.prudence = prudence
 
     def fit(
         self,
@@ -171,12 +183,19 @@ class PolicyTree:
             Where no tree was found that keeps all demands.
         """
         table, values = to_arrow(X), check_gains(gains)
-        _check_tree(self.depth, self.bins, self.min_leaf)
+        _check_tree(self)
         self.candidates_ = check_candidates(candidates, values.shape[1])
         if demands is not None:
             check_demands(demands, values.shape[1])
         space = TreeSpace.of(
-            table, values, demands, units, depth=self.depth, bins=self.bins, min_leaf=self.min_leaf
+            table,
+            values,
+            demands,
+            units,
+            depth=self.depth,
+            bins=self.bins,
+            min_leaf=self.min_leaf,
+            prudence=self.prudence,
         )
         result = best_within(demands, values, space.best_at)
         if demands is not None:
@@ -184,7 +203,8 @@ class PolicyTree:
         if result.best is None:
             raise beyond(() if demands is None else demands.names, f"tree of depth {self.depth}")
         self.root_ = node_of(result.best.rule, space.bins)
-        self.value_, self.used_ = result.best.value, result.best.used
+        self.value_ = space.gain(result.best.rule.choice(space.codes, space.bins, space.start))
+        self.objective_, self.used_ = result.best.value, result.best.used
         self.bound_, self.prices_ = max(result.bound, result.best.value), result.prices
         return self
 
@@ -246,7 +266,7 @@ class PolicyTree:
         """
         return {
             "kind": "tree",
-            "arguments": {"depth": self.depth, "bins": self.bins, "min_leaf": self.min_leaf},
+            "arguments": self._arguments(),
             "candidates": list(self.candidates_),
             "root": self.root_.to_json(),
         }
@@ -270,12 +290,18 @@ class PolicyTree:
         self.root_ = Node.from_json(plain["root"])
         return self
 
+    def _arguments(self) -> dict[str, Any]:
+        names = ("depth", "bins", "min_leaf", "prudence")
+        return {name: getattr(self, name) for name in names}
+
     def __repr__(self) -> str:
-        return f"PolicyTree(depth={self.depth}, bins={self.bins}, min_leaf={self.min_leaf})"
+        said = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
+        return f"PolicyTree({said})"
 
 
-def _check_tree(depth: Any, bins: Any, min_leaf: Any) -> None:
+def _check_tree(tree: PolicyTree) -> None:
     """Refuse other arguments."""
+    depth, bins, min_leaf, prudence = tree.depth, tree.bins, tree.min_leaf, tree.prudence
     if depth not in DEPTHS:
         fix = "a person cannot read more than 8 leaves"
         raise InputError("depth", "be 1, 2 or 3", repr(depth), fix=fix)
@@ -283,3 +309,5 @@ def _check_tree(depth: Any, bins: Any, min_leaf: Any) -> None:
         raise InputError("bins", "be a number from 2, or None for every value", repr(bins))
     if not (isinstance(min_leaf, int | float) and 0 <= min_leaf < 0.5):
         raise InputError("min_leaf", "be a share of the rows from 0 to below 0.5", repr(min_leaf))
+    if not (isinstance(prudence, int | float) and 0 <= prudence < float("inf")):
+        raise InputError("prudence", "be a number >= 0", repr(prudence))

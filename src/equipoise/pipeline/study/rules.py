@@ -31,7 +31,7 @@ from equipoise.pipeline.study.swaps import Swaps, widened
 from equipoise.report.findings import DemandRow, Interval
 
 Rule = PolicyTree | Scorecard
-TREE_BINS, CARD_BINS = 64, 5
+TREE_BINS, CARD_BINS = 32, 5
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _learn(
 ) -> Rule:
     """The rule by some rows' gains, within the demands on some units."""
     rule: Rule = (
-        PolicyTree(plan.depth, plan.bins or TREE_BINS, plan.min_leaf)
+        PolicyTree(plan.depth, plan.bins or TREE_BINS, plan.min_leaf, plan.prudence)
         if plan.kind == "tree"
         else Scorecard(plan.features, plan.bins or CARD_BINS, plan.most)
     )
