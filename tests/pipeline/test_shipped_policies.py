@@ -19,6 +19,7 @@ from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import read_plan
 from equipoise.pipeline.shipped_policies import policy_folder, value_policies
 
+KEY = ("gain", "spend")
 TEXT = """[log]
 path = "{log}.parquet"
 treatment = "coupon"
@@ -145,3 +146,20 @@ def test_other_candidates_are_refused(folder: Path):
     with pytest.raises(InputError, match="candidates must be"):
         value_policies(plan, open_log(plan), {"a": folder / "run-a" / "policy"})
     assert policy_folder(folder) is None
+
+
+def test_compare_in_python_says_the_same(folder: Path):
+    plan = read_plan(folder / "new-a.toml")
+    log = open_log(plan)
+    paths = {"a": folder / "run-a", "b": folder / "run-b" / "policy"}
+    snapshots = {name: folder / f"run-{name}" / "policy" for name in paths}
+    want = value_policies(plan, log, snapshots)
+    levels = eq.pipeline.read_scorer(folder / "run-a" / "policy").model.effects(log.table)
+    table = eq.compare({**paths, "nobody": "none"}, log, levels=levels)
+    own = {row.name: row.estimate for row in table.figures if (row.measure, row.metric) == KEY}
+    less = {row.name: row.estimate for row in table.differences if (row.measure, row.metric) == KEY}
+    for row in want["policies"][:3]:
+        assert own[row["policy"]].interval == pytest.approx(row["values"]["spend"])
+        if row["less_first"]:
+            opposite = -np.array(less[row["policy"]].interval)[[0, 2, 1]]
+            assert opposite == pytest.approx(row["less_first"]["spend"])
