@@ -8,7 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "neighbours", "peers", "record", "worlds"}
+HELPERS = {"__init__", "__main__", "neighbours", "peers", "plain_logs", "record", "worlds"}
 PARTED = "firstday"  # takes the names of its parts, which have files of their own
 NAMES = sorted(
     file.stem

@@ -34,7 +34,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from benchmarks import firstday_many_arms, firstday_overlap, firstday_rules  # noqa: E402
+from benchmarks import firstday_defaults, firstday_many_arms, firstday_overlap, firstday_rules  # noqa: E402
 from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
@@ -152,6 +152,7 @@ PARTS: dict[str, Callable[[str], Figures]] = {
     "many_arms": firstday_many_arms.many_arms,
     "overlap": firstday_overlap.overlap,
     "rules": firstday_rules.rules,
+    "defaults": firstday_defaults.defaults,
 }
 
 
@@ -170,7 +171,13 @@ def recorded() -> dict[str, dict[str, Any]]:
 
 def _protocols() -> list[str]:
     """What the parts measure, and how."""
-    files = (sys.modules[__name__], firstday_many_arms, firstday_overlap, firstday_rules)
+    files = (
+        sys.modules[__name__],
+        firstday_many_arms,
+        firstday_overlap,
+        firstday_rules,
+        firstday_defaults,
+    )
     return [str(file.__doc__) for file in files]
 
 

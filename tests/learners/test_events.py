@@ -124,3 +124,33 @@ def test_effects_on_a_balanced_outcome_are_those_of_leaves_by_rows(kind):
     before, now = plain_and_default(kind, X, cell, y)
     np.testing.assert_array_equal(now, before)
     assert EVENTS == 8
+
+
+def test_a_leaf_of_a_few_events_takes_no_half_of_a_folds_rows():
+    cell = np.arange(1_200) % 2
+    y = (np.arange(1_200) % 200 < 2).astype(float)[:, None]  # 6 of 600 in each arm
+    model = default_effect(600)
+    leaves = [
+        effect_models(model, y, cell, (0, 1), widest)[0].min_child_samples
+        for widest in (np.inf, 3 / 4, 1 / 6)
+    ]
+    assert leaves == [1_583, 900, 791]  # 8 * 198, three quarters of the rows, half of the first
+
+
+def chosen(learner, seed, n=20_000):
+    """A sale in 300: of what offers to the best 30 % could bring, the share of its choice."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 6, (2 * n, 8)).astype(float)
+    base = 0.0018 * (1 + 2 * (X[:, 0] >= 4) + (X[:, 1] == 2))
+    tau = base * (2.4 * ((X[:, 2] >= 4) | (X[:, 3] >= 4)) - 0.3)
+    cell = rng.integers(0, 2, 2 * n)
+    y = (rng.random(2 * n) < base + cell * tau).astype(float)
+    score = learner.fit(X[:n], y[:n], treatment=cell[:n]).effects(X[n:]).values[:, 0, 0]
+    tau, most = tau[n:], n * 3 // 10
+    return tau[np.argsort(-score, kind="stable")[:most]].sum() / np.sort(tau)[-most:].sum()
+
+
+def test_a_dr_learner_tells_whom_to_choose_where_few_buy():
+    assert (
+        np.mean([chosen(DRLearner(), seed) for seed in range(6)]) > 0.72
+    )  # .67 with leaves of 8 events

@@ -24,7 +24,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.learners.early_stopping import FOLDS, grow_together
-from equipoise.learners.events import rare_odds, rarest_odds, two_valued
+from equipoise.learners.events import narrowed, rare_odds, rarest_odds, two_valued
 from equipoise.learners.tree_scoring import Trees, mean_of, predict_many
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
@@ -530,9 +530,12 @@ def default_effect(rows: float) -> BoostedTrees:
     )
 
 
-def effect_models(model: Any, y: Floats, cell: Ints, arms: Sequence[int]) -> list[Any]:
+def effect_models(
+    model: Any, y: Floats, cell: Ints, arms: Sequence[int], widest: float = np.inf
+) -> list[Any]:
     """The model of effects for each metric, (m,): where the metric has two values, a leaf holds
-    ``min_child_events`` of each of the arms compared.   y: (n, m); cell: (n,).
+    ``min_child_events`` of each of the arms compared, or half as many where that would take more
+    than ``widest`` of the rows.   y: (n, m); cell: (n,).
 
     >>> y, cell = np.array([[1.0], [0.0], [0.0], [0.0]] * 25), np.arange(100) // 50
     >>> effect_models(BoostedTrees(min_child_events=8), y, cell, (0, 1))[0].min_child_samples
@@ -540,11 +543,12 @@ def effect_models(model: Any, y: Floats, cell: Ints, arms: Sequence[int]) -> lis
     """
     if not (isinstance(model, BoostedTrees) and model.min_child_events > 0):
         return [model] * y.shape[1]
+    odds = [rarest_odds(column, cell, arms) for column in y.T]
     return [
-        clone(model).set_params(min_child_samples=model.leaf_rows(rarest_odds(column, cell, arms)))
+        clone(model).set_params(min_child_samples=narrowed(model.leaf_rows(one), widest * len(y)))
         if binary
         else model
-        for column, binary in zip(y.T, two_valued(y), strict=True)
+        for one, binary in zip(odds, two_valued(y), strict=True)
     ]
 
 

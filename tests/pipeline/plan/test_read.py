@@ -35,7 +35,7 @@ def refused(tables: dict) -> str:
 def test_a_dataset_is_plan_enough():
     plan = make_plan({"log": LOG})
     assert isinstance(plan, Plan)
-    assert (plan.estimator.name, plan.run.seed, plan.report.level) == ("dr-learner", 0, 0.95)
+    assert (plan.estimator.name, plan.run.seed, plan.report.level) == ("x-learner", 0, 0.95)
 
 
 def test_short_forms_of_outcomes():

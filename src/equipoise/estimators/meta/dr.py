@@ -33,6 +33,7 @@ from equipoise.learners.base_learners import (
     predict_all,
 )
 from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
+from equipoise.learners.events import WIDEST
 from equipoise.learners.many_arms import (
     Levels,
     are_many,
@@ -153,7 +154,7 @@ def _by_all_rows(setup: Design, data: Sample, target: Floats, seed: int) -> list
     models = [
         model
         for a in range(1, setup.cells)
-        for model in effect_models(setup.effect, data.y, setup.cell, (0, a))
+        for model in effect_models(setup.effect, data.y, setup.cell, (0, a), WIDEST)
     ]
     rows, flat = Rows(setup.effect_table, None), target.reshape(len(data), -1)
     return learn_each(models, rows, flat, data.weight, seed, setup.fold)

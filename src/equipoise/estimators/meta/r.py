@@ -29,6 +29,7 @@ from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Fitted, Rows, effect_models, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
+from equipoise.learners.events import WIDEST
 
 
 def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:
@@ -125,7 +126,7 @@ class RLearner(EffectEstimator):
         )
         if data.weight is not None:
             weight = weight * rows.of(data.weight)
-        models = effect_models(setup.effect, rows.of(data.y), rows.of(setup.cell), (0, a))
+        models = effect_models(setup.effect, rows.of(data.y), rows.of(setup.cell), (0, a), WIDEST)
         return learn_each(models, rows, target, weight, self.random_state, rows.of(setup.fold))
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:

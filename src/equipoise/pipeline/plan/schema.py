@@ -196,7 +196,7 @@ class LogPlan(PlanTable):
 class EstimatorPlan(PlanTable):
     """Which estimator, and its settings."""
 
-    name: str = "dr-learner"
+    name: str = "x-learner"
     params: dict[str, Any] = {}
 
 

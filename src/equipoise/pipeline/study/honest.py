@@ -442,7 +442,7 @@ def _effects_or_estimator(
         effects = table
     if (effects is None) == (estimator is None):
         got = "neither" if effects is None else "both"
-        fix = "give an estimator such as DRLearner() for a policy that serves units never seen"
+        fix = "give an estimator such as XLearner() for a policy that serves units never seen"
         raise InputError(
             "honest_policy", "have an estimator or effects=, one of them", got, fix=fix
         )
