@@ -27,8 +27,9 @@ def to_arrow(frame: Any) -> pa.Table:
     Parameters
     ----------
     frame : pandas, polars, pyarrow or any narwhals frame, dict of columns, or array (n, d)
-        What to read.  The columns of an array, dense or sparse, get the names x0, x1, ...; those of
-        an array of text or objects have a type each.
+        What to read; also a pyarrow dataset or reader, and whatever has an Arrow stream.  The
+        columns of an array, dense or sparse, get the names x0, x1, ...; those of an array of text
+        or objects have a type each.
 
     Returns
     -------
@@ -64,6 +65,12 @@ def _table(frame: Any) -> pa.Table:
         return frame
     if isinstance(frame, pa.RecordBatch):
         return pa.Table.from_batches([frame])
+    if isinstance(frame, pa.RecordBatchReader):
+        return frame.read_all()
+    if isinstance(frame, list) and frame and all(isinstance(b, pa.RecordBatch) for b in frame):
+        return pa.Table.from_batches(frame)
+    if type(frame).__module__ == "pyarrow._dataset":  # a dataset, or a scanner of one
+        return _table(frame.to_table())
     if isinstance(frame, np.ndarray | list) or scipy.sparse.issparse(frame):
         return _columns_of(frame)
     return pa.table(frame) if isinstance(frame, dict) else _eager(frame)
@@ -131,6 +138,8 @@ def _eager(frame: Any) -> pa.Table:
     try:
         eager = nw.from_native(frame)
     except TypeError as error:
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pa.table(frame)
         raise InputError("a frame", "be pandas, polars or pyarrow", type(frame).__name__) from error
     if isinstance(eager, nw.LazyFrame):
         eager = eager.collect(backend="pyarrow")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -27,8 +26,8 @@ from equipoise.core.roles import KINDS, Kind, Outcome, Roles, check_columns
 from equipoise.core.space import Space
 from equipoise.core.suggest import among
 from equipoise.data.default_features import default_features
-from equipoise.data.files import column_names, read_table
 from equipoise.data.said_arms import arms_of_text, arms_option
+from equipoise.data.sources import is_place, read_source, source_columns
 from equipoise.treatments import Arms, Shares
 
 OutcomeSpec: TypeAlias = Outcome | str | Mapping[str, Any] | None
@@ -62,9 +61,10 @@ def read_log(
 
     Parameters
     ----------
-    source : path-like or frame
-        A Parquet, CSV or TSV file (.gz allowed); or a pandas, polars or pyarrow frame, or a dict of
-        columns.
+    source : path-like, list of them, or frame
+        A Parquet, CSV or TSV file (.gz allowed), a folder of them, a pattern such as
+        ``days/*.csv``, an address such as ``s3://bucket/days``; or a pandas, polars or pyarrow
+        frame, dataset or reader, anything with an Arrow stream, or a dict of columns.
     treatment : str or sequence of str
         The column of treatments; or the columns of a vector, one per part.
     outcomes : str, Outcome, iterable of them, or mapping
@@ -131,8 +131,8 @@ def read_log(
     Log(4 rows, 1 features, metrics spend; 2 arms: 0, 1; control is 0)
     """
     specs = _outcome_specs(outcomes)
-    frame = None if isinstance(source, str | Path) else to_arrow(source)
-    names = column_names(source) if frame is None else frame.column_names
+    frame = None if is_place(source) else to_arrow(source)
+    names = source_columns(source) if frame is None else frame.column_names
     roles = Roles(
         treatment=treatment if isinstance(treatment, str) else tuple(treatment),
         outcomes=tuple(Outcome(name) for name in specs),
@@ -164,7 +164,9 @@ def read_log(
             raise LogError(f"column {name!r}", "be in the log", "no such column", fix=fix)
     as_text = dict.fromkeys([name for name in (id, group, *text) if name is not None], pa.string())
     table = (
-        frame.select(wanted) if frame is not None else to_arrow(read_table(source, wanted, as_text))
+        frame.select(wanted)
+        if frame is not None
+        else to_arrow(read_source(source, wanted, as_text))
     )
     if table.num_rows == 0:
         where = str(source) if frame is None else ""

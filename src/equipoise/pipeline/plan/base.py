@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,14 @@ Names = Annotated[tuple[str, ...], Strict(strict=False)]
 def wrong(must: str) -> PydanticCustomError:
     """What a key must be, as a complaint of pydantic that `plan` tells in our grammar."""
     return PydanticCustomError("plan", "{must}", {"must": must})
+
+
+def places(value: Any) -> Any:
+    """A file, a folder, a pattern or an address, or a list of them."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    if value is not None and (not parts or not all(isinstance(part, str) for part in parts)):
+        raise wrong("be a file, a folder, a pattern such as days/*.csv, or a list of them")
+    return tuple(value) if isinstance(value, list) else value
 
 
 class PlanTable(BaseModel):

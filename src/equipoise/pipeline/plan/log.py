@@ -55,6 +55,16 @@ def _sample(log: Log, rows: Ints) -> Log:
     return Log(table, roles, log.space, left_out=left_out)
 
 
+def _places(plan: Plan) -> Any:
+    """Where the rows lie: paths from the plan's folder, an address as it is; one, or a list."""
+    said = plan.log.path
+    places = [
+        part if "://" in part else plan.path(part)
+        for part in ([said] if isinstance(said, str) else said)
+    ]
+    return places if isinstance(said, tuple) else places[0]
+
+
 def _file(plan: Plan, space: Space | str | None) -> Log:
     roles = _roles(plan.log)
     treatment = roles.pop("treatment")
@@ -62,7 +72,7 @@ def _file(plan: Plan, space: Space | str | None) -> Log:
         name: spec.model_dump(exclude_none=True) for name, spec in (plan.log.outcomes or {}).items()
     }
     return read_log(
-        plan.path(plan.log.path or ""),
+        _places(plan),
         treatment=treatment,
         outcomes=outcomes,
         space=space,

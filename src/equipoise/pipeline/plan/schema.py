@@ -31,7 +31,16 @@ from pydantic import BeforeValidator, Field, Strict, model_validator
 from equipoise.core.log import Kind
 from equipoise.core.places import expanded
 from equipoise.core.strata import SCHEMES, STRATA
-from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
+from equipoise.pipeline.plan.base import (
+    Amount,
+    Finite,
+    Names,
+    PlanTable,
+    Positive,
+    Share,
+    places,
+    wrong,
+)
 from equipoise.pipeline.plan.operations import (
     CadencePlan,
     MonitorPlan,
@@ -128,7 +137,7 @@ class OutcomePlan(PlanTable):
 class LogPlan(PlanTable):
     """Where the rows are and which column is what; a role given here replaces the dataset's own."""
 
-    path: str | None = None
+    path: Annotated[Any, BeforeValidator(places)] = None
     dataset: str | None = None
     treatment: Annotated[Any, BeforeValidator(_one_or_parts)] = None
     outcomes: Annotated[dict[str, OutcomePlan], BeforeValidator(_outcome_tables)] | None = None
