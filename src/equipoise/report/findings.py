@@ -8,7 +8,7 @@ unit.
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from equipoise.core.checks import Check as Check
 from equipoise.report.findings_rules import RuleFindings
@@ -80,6 +80,8 @@ class Driver(TypedDict):
     candidate: str
     feature: str
     importance: float
+    moves: NotRequired[float]  # mean size of its Shapley value, in the metric's unit
+    direction: NotRequired[str]  # "rises", "falls", "both ways", "most for LEVEL", or ""
 
 
 class BudgetPoint(TypedDict):

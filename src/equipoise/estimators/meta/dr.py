@@ -22,6 +22,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, propensities
+from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
@@ -147,6 +148,14 @@ class DRLearner(EffectEstimator):
         if offset is not None:
             baseline = baseline + offset
         return by_cell(cells, effect, baseline.shape), baseline, None
+
+    def _effect_parts(self) -> list[list[list[Part]]]:
+        """The trees of each candidate's effect on each metric."""
+        m, columns = len(self.metrics_), getattr(self, "modifiers_", None)
+        return [
+            [[Part(1.0, model, columns)] for model in self.effects_[first : first + m]]
+            for first in range(0, len(self.effects_), m)
+        ]
 
 
 def _by_all_rows(setup: Design, data: Sample, target: Floats, seed: int) -> list[Fitted]:

@@ -14,6 +14,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, finite_cells
+from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import Table, check_model, default_outcome, predict_all
@@ -74,3 +75,11 @@ class TLearner(EffectEstimator):
         level = levels.reshape(len(cells), len(self.metrics_), len(X)).transpose(2, 0, 1)
         baseline = level[:, 0]
         return level[:, place[:-1]] - baseline[:, None], np.ascontiguousarray(baseline), None
+
+    def _effect_parts(self) -> list[list[list[Part]]]:
+        """The trees of a candidate's level and of control's, for each candidate and metric."""
+        control = self.levels_[0]
+        return [
+            [[Part(1.0, one), Part(-1.0, base)] for one, base in zip(cell, control, strict=True)]
+            for cell in self.levels_[1:]
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.report.findings import Decile
+from equipoise.report.findings import Decile, Driver
 from equipoise.report.formatting import listed, plural, real, share
 from equipoise.report.parts import Block, Figure, Key, Plot, Section, Table, Words
 from equipoise.report.plots import MUTED, Mark, add_line, add_points, curve, lollipops
@@ -152,12 +152,18 @@ def _drivers(view: View) -> Block:
         "How much each feature moves the predicted effect: the bar is the mean over arms, the marks"
         " are the arms; it says what the model uses, not what causes the response."
     )
+    names = ["metric", "arm", "feature", "share"]
     cells = [
         [row["metric"], row["candidate"], row["feature"], share(row["importance"])] for row in rows
     ]
-    twin = Table(
-        "Drivers of the predicted effect", ["metric", "arm", "feature", "share"], cells, (0, 1, 2)
-    )
+    if any("moves" in row for row in rows):
+        names += ["moves the effect by", "as it grows, the effect"]
+        cells = [[*cell, *_move(view, row)] for cell, row in zip(cells, rows, strict=True)]
+        reading += (
+            " The table says how far a feature moves a person's predicted effect on average (exact"
+            " Shapley values of the trees, on people whom they never saw), and which way."
+        )
+    twin = Table("Drivers of the predicted effect", names, cells, (0, 1, 2, 5))
     several = len(plots) > 1
     title = listed(
         f"{name} (for {listed(metrics)})" if several else name for name, metrics in leaders.items()
@@ -165,3 +171,11 @@ def _drivers(view: View) -> Block:
     return Figure(
         f"What the predicted effect depends on most: {title}", reading, plots, twin, view.keys()
     )
+
+
+def _move(view: View, row: Driver) -> list[str]:
+    """How far a feature moves the effect, and which way."""
+    if "moves" not in row:
+        return ["", ""]
+    size = view.units[row["metric"]].effect([row["moves"], None, None])
+    return [size.replace("+", "\u00b1"), row.get("direction", "")]
