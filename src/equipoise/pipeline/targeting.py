@@ -28,7 +28,7 @@ from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.findings.money import money_findings
-from equipoise.pipeline.findings.moves import with_moves
+from equipoise.pipeline.findings.moves import moved
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
 from equipoise.pipeline.findings.strata import strata_findings
@@ -119,12 +119,7 @@ def findings_of(
         "averages": averages(log, judged, study.design.propensity, level),
         "rankings": curves,
         "deciles": tenths,
-        "drivers": with_moves(
-            drivers(log, effects, log.metrics, seed),
-            log,
-            study.model,
-            np.flatnonzero(study.fold == SHIPPED),
-        ),
+        "drivers": moved(drivers(log, effects, log.metrics, seed), study),
         "budget": budget_sweep(
             study.task, study.judge, study.plan.report.budgets, budget_per_head, progress, stops
         ),

@@ -16,10 +16,17 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.features import least_rows
 from equipoise.core.log import Log
 from equipoise.estimators.contributions import effect_contributions
+from equipoise.pipeline.study.cross_fit import SHIPPED
+from equipoise.pipeline.study.study import Study
 from equipoise.report.findings import Driver
 
 ROWS = 2_000  # fix a mean size to a few percent
 CLEAR = 0.6  # a rank correlation from which a feature is said to push one way
+
+
+def moved(rows: list[Driver], study: Study) -> list[Driver]:
+    """`with_moves` of what a study ships."""
+    return with_moves(rows, study.log, study.model, np.flatnonzero(study.fold == SHIPPED))
 
 
 def with_moves(rows: list[Driver], log: Log, model: Model, unseen: Ints) -> list[Driver]:
