@@ -38,6 +38,7 @@ from equipoise.report.sections.budget import buys
 from equipoise.report.sections.experiment import sound, verdict
 from equipoise.report.sections.policy import policy, value
 from equipoise.report.sections.ranking_quality import ranks
+from equipoise.report.sections.response import responds
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
 from equipoise.report.view import View, gets_in_words, weights_in_words
@@ -258,6 +259,24 @@ def test_whom_the_policy_beats_and_at_what_cost():
     )
 
 
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        ([0.9, 0.7, 1.1], "agree with what is observed"),
+        ([0.5, 0.3, 0.7], "differ too much between people"),
+        ([2.0, 1.5, 2.5], "differ too little between people"),
+        ([0.5, -0.3, 1.3], "may tell nobody from another"),
+        ([-0.5, -0.7, -0.3], "point the wrong way"),
+        ([None, None, None], "do not vary"),
+    ],
+)
+def test_the_calibration_in_words(slope, said):
+    findings = arms_findings()
+    findings["calibration"] = [{**findings["calibration"][0], "slope": slope}]
+    tables = [b for b in responds(View(findings)).blocks if isinstance(b, Table)]
+    assert tables[0].rows[0][-1] == said
+
+
 def test_cards_by_hand():
     gained, spent, treated, certificate = cards(View(arms_findings()))
     assert (gained.value, gained.unit) == ("+3.91", "pp")
@@ -411,7 +430,7 @@ def test_prose_is_in_the_page():
         assert re.sub("`(.*?)`", r"<code>\1</code>", str(escape(sentence))) in page
     assert [
         sum(isinstance(b, kind) for s in sections for b in s.blocks) for kind in (Table, Bullets)
-    ] == [5, 0]
+    ] == [6, 0]
 
 
 def test_every_missing_part_is_said_to_be_missing():

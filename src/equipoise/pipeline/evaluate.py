@@ -69,5 +69,6 @@ def evaluate_effects(plan: Plan, log: Log, effects: Effects) -> dict[str, Any]:
     level, seed = plan.report.level, plan.run.seed
     design = design_of(plan, log, log_folds(log, plan.run.folds, seed))
     e, judged = design.propensity, design.judged(log, effects)
-    curves, tenths = rankings(log, effects, e, level, seed, judged)
-    return {"averages": averages(log, judged, e, level), "rankings": curves, "deciles": tenths}
+    curves, tenths, slopes = rankings(log, effects, e, level, seed, judged)
+    findings = {"averages": averages(log, judged, e, level), "rankings": curves}
+    return {**findings, "deciles": tenths, "calibration": slopes}

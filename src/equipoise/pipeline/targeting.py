@@ -101,7 +101,7 @@ def findings_of(
     policy = solved.shares(len(effects.candidates))
     progress("rankings", 0, 1)
     judged = study.design.judged(log, effects)
-    curves, tenths = rankings(log, effects, study.design.propensity, level, seed, judged)
+    curves, tenths, slopes = rankings(log, effects, study.design.propensity, level, seed, judged)
     progress("rankings", 1, 1)
     budget = study.plan.policy.budget
     budget_per_head = None if budget is None else budget.head(len(log))
@@ -141,7 +141,7 @@ def findings_of(
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules
-    findings["power"] = power_rows(findings)
+    findings["power"], findings["calibration"] = power_rows(findings), slopes
     findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings

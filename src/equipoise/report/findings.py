@@ -73,6 +73,16 @@ class Decile(TypedDict):
     rows: int
 
 
+class Slope(TypedDict):
+    """The slope of the effect on its prediction: 1 is calibrated, 0 tells nobody from another; null
+    where predictions do not vary.
+    """
+
+    metric: str
+    candidate: str
+    slope: Interval
+
+
 class Driver(TypedDict):
     """How much a feature moves the predicted effect (share of the explained variation)."""
 
@@ -369,13 +379,14 @@ class PowerRow(TypedDict):
 
 
 class Asked(TypedDict, total=False):
-    """What only some plans ask for; `people`, `verdict`, `answers` and `power`
-    are in all since 0.3."""
+    """What only some plans ask for; `people`, `verdict`, `answers`, `power`
+    and `calibration` are in all since 0.3."""
 
     people: int  # that amounts in all are for; those of the log where the plan says none
     verdict: str  # of `report.verdict`
     answers: list[Answer]
     power: list[PowerRow]
+    calibration: list[Slope]
 
     strata: StrataFindings
     timetable: Timetable
@@ -435,6 +446,8 @@ class Findings(Asked):
         "do it", "do not" or "not known".
     answers : list of Answer
         The headline by the five questions of `report.headline`.
+    calibration : list of Slope
+        The slopes of effects on their predictions.
     power : list of PowerRow
         What a log of this size tells, and what size each effect takes.
     rules : RuleFindings
@@ -445,7 +458,8 @@ class Findings(Asked):
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'money', 'people', 'power', 'rules', 'strata', 'timetable', 'verdict']
+    ['answers', 'calibration', 'money', 'people', 'power', 'rules', 'strata', 'timetable',
+    'verdict']
     """
 
     title: str

@@ -32,7 +32,7 @@ def turned(log: Log) -> Log:
 def test_agrees_with_evaluation(world):
     log, truth = world
     effects = truth.effects()
-    curves, tenths = rankings(log, effects, truth.propensity, 0.9, 0)
+    curves, tenths, _ = rankings(log, effects, truth.propensity, 0.9, 0)
     rows = evaluation_data(
         log.y, cell=log.cells, propensity=truth.propensity, levels=effects.levels()
     )
@@ -48,13 +48,13 @@ def test_agrees_with_evaluation(world):
 def test_where_lower_is_better_the_first_tenth_falls_most(world):
     log, truth = world
     effects = truth.effects()
-    curves, tenths = rankings(turned(log), effects, truth.propensity, 0.95, 0)
+    curves, tenths, _ = rankings(turned(log), effects, truth.propensity, 0.95, 0)
     predicted = [tenth["predicted"] for tenth in tenths]
     assert predicted == sorted(predicted)
     assert all(
         tenth["observed"][1] < tenth["observed"][0] < tenth["observed"][2] for tenth in tenths
     )
-    up, _ = rankings(log, effects, truth.propensity, 0.95, 0)
+    up, _, _ = rankings(log, effects, truth.propensity, 0.95, 0)
     assert curves[0]["gain"][-1] == pytest.approx(-up[0]["gain"][-1])
     # the same order from the other end
     assert curves[0]["qini"][0] == pytest.approx(up[0]["qini"][0])
@@ -64,7 +64,10 @@ def test_true_effects_rank_and_noise_does_not(world):
     log, truth = world
     effects = truth.effects()
     noise = effects.take(np.random.default_rng(0).permutation(len(log)))
-    good, _ = rankings(log, effects, truth.propensity, 0.95, 0)
-    bad, _ = rankings(log, noise, truth.propensity, 0.95, 0)
+    good, _, right = rankings(log, effects, truth.propensity, 0.95, 0)
+    bad, _, wrong = rankings(log, noise, truth.propensity, 0.95, 0)
     assert good[0]["qini"][1] > 0
     assert bad[0]["qini"][1] < 0 < bad[0]["qini"][2]
+    assert right[0]["slope"][1] < 1 < right[0]["slope"][2]
+    assert right[0]["slope"][1] > 0
+    assert wrong[0]["slope"][1] < 0 < wrong[0]["slope"][2]

@@ -18,13 +18,14 @@ from equipoise.evaluation import (
     METRICS,
     EvaluationData,
     average_effects,
+    best_linear_predictor,
     calibration_deciles,
     evaluation_data,
     gain_curve,
     rank_by_score,
 )
 from equipoise.evaluation import ScoreRanking as Ranked
-from equipoise.report.findings import Average, Decile, Ranking
+from equipoise.report.findings import Average, Decile, Ranking, Slope
 
 POINTS = 40  # of a drawn curve
 
@@ -69,15 +70,17 @@ def rankings(
     level: float,
     seed: int,
     judged: Effects | None = None,
-) -> tuple[list[Ranking], list[Decile]]:
-    """Qini, AUTOC and the gain curve, and observed effects by tenths of the predicted one; larger
-    predictions rank first.   judged: whose levels the scores are made of, if not the effects'.
+) -> tuple[list[Ranking], list[Decile], list[Slope]]:
+    """Qini, AUTOC and the gain curve, observed effects by tenths of the predicted one, and the
+    slope of the effect on its prediction; larger predictions rank first.   judged: whose levels the
+    scores are made of, if not the effects'.
 
     Where lower is better the ranking and its curve are of the fall, so that both start with those
     who gain most.
     """
     curves: list[Ranking] = []
     tenths: list[Decile] = []
+    slopes: list[Slope] = []
     for metric, candidate, sign, ranking in _ranked(log, effects, propensity, judged or effects):
         curve = gain_curve(ranking, points=POINTS, level=level, seed=seed)
         curves.append(
@@ -93,6 +96,8 @@ def rankings(
                 "random": curve.random.tolist(),
             }
         )
+        slope = best_linear_predictor(ranking, level=level).slope.interval
+        slopes.append({"metric": metric, "candidate": candidate, "slope": slope})
         for group in calibration_deciles(ranking, level=level):
             tenths.append(
                 {
@@ -104,7 +109,7 @@ def rankings(
                     "rows": group.rows,
                 }
             )
-    return curves, tenths
+    return curves, tenths, slopes
 
 
 def _ranked(

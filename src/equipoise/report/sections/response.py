@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.report.findings import Decile, Driver
-from equipoise.report.formatting import listed, plural, real, share
+from equipoise.report.formatting import Unit, has_interval, listed, plural, real, share
 from equipoise.report.parts import Block, Figure, Key, Plot, Section, Table, Words
 from equipoise.report.plots import MUTED, Mark, add_line, add_points, curve, lollipops
 from equipoise.report.view import LEFT_OUT, View
@@ -23,7 +23,7 @@ def responds(view: View) -> Section:
         inside = sum(_holds(row) for row in rows)
         where = f"inside the observed {view.interval} in {inside} of {plural(len(rows), 'group')}"
         answer = f"{_top_and_bottom(view, rows)} Predictions lie {where}."
-        blocks.append(_decile_figure(view, rows))
+        blocks += [_decile_figure(view, rows), *_calibration(view)]
     blocks.append(_drivers(view))
     return Section("who", "Who responds", "Who responds?", answer, blocks)
 
@@ -82,6 +82,43 @@ def _decile_figure(view: View, rows: list[Decile]) -> Figure:
         " to gain least?"
     )
     return Figure(title, reading, plots, twin, keys, LEFT_OUT.format(left) if left else "")
+
+
+def _calibration(view: View) -> list[Block]:
+    """Whether effects rise as much as their predictions."""
+    rows = view.findings.get("calibration", [])
+    if not rows:
+        return []
+    unit = Unit(1.0, "", "", "")
+    cells = [
+        [
+            row["metric"],
+            row["candidate"],
+            unit.bare(row["slope"], plus=False),
+            unit.span(row["slope"], plus=False),
+            _calibrated(row["slope"]),
+        ]
+        for row in rows
+    ]
+    caption = (
+        "Calibration: by how much the effect rises where its prediction rises by 1; 1 is right, 0"
+        " tells nobody from another"
+    )
+    columns = ["metric", "arm", "slope", view.interval, "predictions"]
+    return [Table(caption, columns, cells, (0, 1, 4))]
+
+
+def _calibrated(slope: list[float]) -> str:
+    low, high = real(slope[1]), real(slope[2])
+    if not has_interval(slope):
+        return "do not vary"
+    if low <= 0 <= high:
+        return "may tell nobody from another"
+    if low <= 1 <= high:
+        return "agree with what is observed"
+    if high < 0:
+        return "point the wrong way"
+    return "differ too much between people" if high < 1 else "differ too little between people"
 
 
 def _decile_row(view: View, row: Decile) -> list[str]:
