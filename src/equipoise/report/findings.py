@@ -8,7 +8,7 @@ unit.
 from __future__ import annotations
 
 import math
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
 from equipoise.report.findings_rules import RuleFindings
@@ -83,15 +83,20 @@ class Slope(TypedDict):
     slope: Interval
 
 
-class Driver(TypedDict):
+class Moved(TypedDict, total=False):
+    """How far a feature moves an effect, and which way; only where effects are sums of trees."""
+
+    moves: float  # mean size of its Shapley value, in the metric's unit
+    direction: str  # "rises", "falls", "both ways", "most for LEVEL", or ""
+
+
+class Driver(Moved):
     """How much a feature moves the predicted effect (share of the explained variation)."""
 
     metric: str
     candidate: str
     feature: str
     importance: float
-    moves: NotRequired[float]  # mean size of its Shapley value, in the metric's unit
-    direction: NotRequired[str]  # "rises", "falls", "both ways", "most for LEVEL", or ""
 
 
 class BudgetPoint(TypedDict):
