@@ -29,7 +29,7 @@ from markupsafe import escape
 from equipoise.core.errors import MissingExtra
 from equipoise.report import render_report
 from equipoise.report.formatting import decimals, listed, number, plural, seconds, share, unit_of
-from equipoise.report.headline import QUESTIONS
+from equipoise.report.headline import QUESTIONS, headline
 from equipoise.report.page import SECTIONS, sections
 from equipoise.report.parts import Bullets, Checklist, Figure, Plot, Table, Words
 from equipoise.report.plots import marks_of, plain
@@ -366,6 +366,24 @@ def test_plotly_knows_every_key_of_every_drawing(name):
     for plot in drawings(EXAMPLES[name]()):
         # raises on an unknown key or a wrong value
         go.Figure(data=plot.spec["data"], layout=plot.spec["layout"])
+
+
+def test_of_many_arms_it_is_told_how_many_surely_differ():
+    findings = dose_findings()
+    rows = findings["averages"]
+    several = averages(View(findings))
+    assert f"{len(rows)} of {len(rows)} average effects" in several.blocks[0].title
+    for row in rows[1:]:
+        row["adjusted"] = 0.2
+    several, said = averages(View(findings)), " ".join(headline(findings))
+    assert f"1 of {len(rows)} average effects" in several.blocks[0].title
+    assert several.blocks[0].twin.columns[-2:] == ["p-value among all", "effect, shrunk"]
+    assert f"On average 1 of {len(rows)} arms ({rows[0]['candidate']}) surely differs" in said
+    assert "which may be chance" in several.answer  # the best as shrunk is not the one told
+    for row in rows:
+        del row["adjusted"]  # as written by 0.2.0
+    assert " arms " not in " ".join(headline(findings))
+    assert averages(View(findings)).blocks[0].twin.columns[-1] == "p-value"
 
 
 def test_effects_stand_where_they_belong():

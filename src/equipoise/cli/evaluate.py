@@ -148,12 +148,14 @@ def _effects(effects: Path, plan: Plan, against: list[Path], json: bool) -> None
             "metric": rank["metric"],
             "arm": rank["candidate"],
             "average effect": interval(average["effect"]),
+            "shrunk": interval(average["shrunk"]),
+            "p of all": average["adjusted"],
             "qini": interval(rank["qini"]),
             "autoc": interval(rank["autoc"]),
         }
         for average, rank in zip(findings["averages"], findings["rankings"], strict=True)
     ]
-    table(rows, ["metric", "arm", "average effect", "qini", "autoc"])
+    table(rows, ["metric", "arm", "average effect", "shrunk", "p of all", "qini", "autoc"])
     _exit(findings)
 
 

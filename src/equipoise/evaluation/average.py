@@ -18,7 +18,11 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.estimates import Estimates, around
 from equipoise.evaluation.data import EvaluationData
+from equipoise.evaluation.multiplicity import holm
 from equipoise.evaluation.off_policy import Decisions, Method, dr
+from equipoise.learners.empirical_bayes import pooled
+
+LEAST_ARMS = 3  # that tell how effects of arms are spread
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class AverageEffects:
         The mean outcome under control.
     effect : Estimates, (k, m)
         The mean change under each candidate, among the rows that it is open to.
+    arm_error : array or None, (k, m)
+        The standard error of each candidate's own mean, which control's noise has no part in; None
+        where it is not known.
 
     Examples
     --------
@@ -42,6 +49,49 @@ class AverageEffects:
 
     control: Estimates
     effect: Estimates
+    arm_error: Floats | None = None
+
+    @property
+    def adjusted(self) -> Floats:
+        """P-values of the k m effects, (k, m), adjusted for being so many (Holm): the chance that
+        any effect that is 0 is told from 0 by them at a level is at most the level.
+        """
+        shape = self.effect.value.shape
+        return holm(self.effect.p_value.ravel()).reshape(shape)
+
+    def shrunk(self, level: float = 0.95) -> Estimates:
+        """The effects drawn towards what all arms show, (k, m), by empirical Bayes: the largest of
+        many estimates is the luckiest, and the largest of these is not.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Of the intervals.
+
+        Returns
+        -------
+        Estimates, (k, m)
+            The effects as they are where there are fewer than `LEAST_ARMS`, or one is not known.
+            The noise of control, which all effects share, draws none of them.
+
+        Examples
+        --------
+        >>> from equipoise.core.estimates import around
+        >>> effect = around(np.array([[0.0], [1.0], [2.0]]), np.full((3, 1), 1.0), level=0.95)
+        >>> AverageEffects(effect, effect, np.full((3, 1), 0.9)).shrunk().value.round(2).tolist()
+        [[1.0], [1.0], [1.0]]
+        """
+        value, error = self.effect.value, self.effect.std_error
+        own = error if self.arm_error is None else np.minimum(self.arm_error, error)
+        if len(value) < LEAST_ARMS or not np.isfinite([value, error, own]).all():
+            return around(value, error, self.effect.df, level=level)
+        means, errors = np.empty_like(value), np.empty_like(error)
+        for j, (theta, mine) in enumerate(zip(value.T, own.T, strict=True)):
+            drawn, left = pooled(theta[:, None], mine[:, None, None] ** 2, [np.array([0])])
+            means[:, j] = drawn[:, 0]
+            common = error[:, j] ** 2 - mine**2  # of control
+            errors[:, j] = np.sqrt(left[:, 0, 0] + common)
+        return around(means, errors, level=level)
 
 
 def average_effects(
@@ -75,12 +125,14 @@ def average_effects(
     def values(part: EvaluationData, a: int) -> Floats:
         return method(Decisions(np.full(len(part), a)), part)
 
-    changes = []
+    changes, own = [], []
     for a in range(rows.candidates):
         part, _ = rows.judged(a)
-        changes.append(part.means(values(part, 1 + a) - values(part, 0), level))
+        arm = values(part, 1 + a)
+        changes.append(part.means(arm - values(part, 0), level))
+        own.append(part.means(arm, level).std_error)
     parts = [np.stack([getattr(one, f.name) for one in changes]) for f in fields(Estimates)]
-    return AverageEffects(rows.means(values(rows, 0), level), Estimates(*parts))
+    return AverageEffects(rows.means(values(rows, 0), level), Estimates(*parts), np.stack(own))
 
 
 def effects_on_treated(rows: EvaluationData, *, level: float = 0.95) -> Estimates:

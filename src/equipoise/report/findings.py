@@ -36,7 +36,16 @@ class Experiment(TypedDict):
     balance: list[dict[str, Any]]  # {"feature", "candidate", "smd"}
 
 
-class Average(TypedDict):
+class AmongMany(TypedDict, total=False):
+    """An average effect among those of all candidates and metrics: its p-value by Holm's steps, and
+    the effect drawn towards that of all candidates.  0.2.0 wrote neither.
+    """
+
+    adjusted: float
+    shrunk: Interval
+
+
+class Average(AmongMany):
     """The average effect of one candidate on one metric."""
 
     metric: str

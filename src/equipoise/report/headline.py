@@ -15,7 +15,16 @@ from equipoise.core.strata import ALWAYS_BUYER, STRATA
 from equipoise.report.findings import Answer, Findings, Interval, MoneyFindings, Rival
 from equipoise.report.formatting import Unit, listed, number, real, share
 from equipoise.report.formatting import money as money_of
-from equipoise.report.sentences import amount, apart, change, main_metric, plainly, span_of
+from equipoise.report.sentences import (
+    FAMILY,
+    amount,
+    apart,
+    change,
+    main_metric,
+    plainly,
+    span_of,
+    surely_apart,
+)
 from equipoise.report.verdict import (
     DO,
     DO_NOT,
@@ -34,6 +43,7 @@ VERBS = {DO: "gains", DO_NOT: "loses", NOT_KNOWN: "may gain or lose:"}
 REACH = 2.80  # z at which a two-sided test at 5 % has a power of 80 %
 FURTHEST = 100  # to look at so many times as many rows is no advice
 TELLING, MOST_TRAITS = 0.2, 2  # the standardised difference worth a word, and how many are told
+LEAST_ARMS, MOST_NAMES = 3, 3  # of which it is told how many surely differ; of those named
 PROVEN = 1e-9  # a gap below this is rounding
 
 
@@ -226,7 +236,7 @@ def _sure(findings: Findings) -> list[str]:
     if untold(findings):
         return ["Not at all: the log's own checks fail."]
     if findings["rivals"][0]["treated"] == 0:
-        return [_checked(findings), *unweighed(findings), *_design(findings)]
+        return [_checked(findings), *_arms(findings), *unweighed(findings), *_design(findings)]
     _, gain = gain_of(findings)
     level, side = f"{findings['level']:.0%}", "above" if gain[0] > 0 else "below"
     first = (
@@ -234,8 +244,26 @@ def _sure(findings: Findings) -> list[str]:
         if apart(gain)
         else f"Chance alone could make that: the {level} interval holds 0."
     )
-    told = [*_against(findings), *_certificate(findings), _checked(findings)]
+    told = [*_against(findings), *_certificate(findings), *_arms(findings), _checked(findings)]
     return [first, *told, *unweighed(findings), *_design(findings)]
+
+
+def _arms(findings: Findings) -> list[str]:
+    """Which of several arms surely do anything on average, on the metric that matters most."""
+    rows, told = findings["averages"], surely_apart(findings)
+    metric = next((name for name in (main_metric(findings), gain_of(findings)[0]) if name), "")
+    metrics = [row["metric"] for row in rows]
+    metric = metric if metric in metrics else next(iter(metrics), "")
+    several = metrics.count(metric)
+    if told is None or several < LEAST_ARMS:
+        return []
+    names = [row["candidate"] for row in told if row["metric"] == metric]
+    some = f" ({listed(names[:MOST_NAMES])}{' and others' if len(names) > MOST_NAMES else ''})"
+    return [
+        f"On average {len(names)} of {several} arms{some if names else ''} surely"
+        f" {'differs' if len(names) == 1 else 'differ'} from {findings['control']} on “{metric}”,"
+        f" with a family-wise error of {FAMILY:.0%} (Holm)."
+    ]
 
 
 def _against(findings: Findings) -> list[str]:

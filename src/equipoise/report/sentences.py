@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from equipoise.report.findings import Findings, GroupShare, Interval
+from equipoise.report.findings import Average, Findings, GroupShare, Interval
 from equipoise.report.formatting import GLUE, MINUS, number, unit_of
 from equipoise.report.verdict import BEHIND
 
@@ -12,6 +12,7 @@ WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
 OVER = 1.05  # a cost on new people that may come to so many times the budget is worth a word
 DEARER = 1.05  # a rival that costs so many times as much is no like for like
+FAMILY = 0.05  # chance that any effect that is nil is told from 0, of all effects together
 GAP = 0.01  # a certificate above this is worth a word
 
 
@@ -222,6 +223,26 @@ def main_metric(findings: Findings) -> str:
 def apart(interval: Interval) -> bool:
     """Whether an interval excludes 0."""
     return interval[1] > 0 or interval[2] < 0
+
+
+def surely_apart(findings: Findings) -> list[Average] | None:
+    """The average effects that differ from 0 with a family-wise error of `FAMILY`; None where it is
+    not known, or there is one only.
+
+    Parameters
+    ----------
+    findings : Findings
+        Of a run.
+
+    Returns
+    -------
+    list of Average, or None
+        In their order.
+    """
+    rows = findings["averages"]
+    if len(rows) < 2 or not all("adjusted" in row for row in rows):
+        return None
+    return [row for row in rows if row["adjusted"] <= FAMILY]
 
 
 def amount(x: float) -> str:

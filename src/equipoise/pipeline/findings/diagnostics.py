@@ -50,6 +50,7 @@ def log_evidence(
 def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> list[Average]:
     """The average effect of every candidate on every metric."""
     estimates = average_effects(log_evidence(log, effects, propensity), level=level)
+    shrunk, adjusted = estimates.shrunk(level), estimates.adjusted
     return [
         {
             "metric": metric,
@@ -57,6 +58,8 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
             "control": estimates.control[j].interval,
             "effect": estimates.effect[a, j].interval,
             "p_value": float(estimates.effect.p_value[a, j]),
+            "adjusted": float(adjusted[a, j]),
+            "shrunk": shrunk[a, j].interval,
         }
         for j, metric in enumerate(log.metrics)
         for a, candidate in enumerate(effects.candidates)

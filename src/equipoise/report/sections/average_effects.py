@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from equipoise.report.findings import Average
+from equipoise.report.findings import Average, Interval
 from equipoise.report.formatting import MISSING, apart, listed, number, plural, real
 from equipoise.report.parts import Block, Figure, Plot, Section, Table
 from equipoise.report.plots import forest
+from equipoise.report.sentences import FAMILY, surely_apart
 from equipoise.report.view import View
 
 
@@ -18,18 +19,22 @@ def averages(view: View) -> Section:
     reading = (
         f"Each mark is the change against {view.control} per head, with its {view.interval}; a"
         " hollow mark's interval holds zero, so that effect may be nil."
-    )
+    ) + _together(rows)
     panels = [
         _average_panel(view, metric, [r for r in rows if r["metric"] == metric])
         for metric in view.metrics
     ]
     twin = Table(
         "Average effects",
-        ["metric", "arm", "mean under control", "effect", view.interval, "p-value"],
-        [_average_row(view, row) for row in rows],
+        [
+            *("metric", "arm", "mean under control", "effect", view.interval, "p-value"),
+            *(("p-value among all", "effect, shrunk") if _are_several(rows) else ()),
+        ],
+        [_average_row(view, row, _are_several(rows)) for row in rows],
         (0, 1),
     )
-    clear = sum(apart(row["effect"]) for row in rows)
+    told = surely_apart(view.findings)
+    clear = sum(apart(row["effect"]) for row in rows) if told is None else len(told)
     heading = f"{clear} of {plural(len(rows), 'average effect')} can be told apart from zero"
     figure = Figure(heading, reading, [p for p in panels if p], twin)
     blocks: list[Block] = [figure, *_power(view)]
@@ -80,24 +85,51 @@ def _average_panel(view: View, metric: str, rows: list[Average]) -> Plot | None:
     )
 
 
-def _average_row(view: View, row: Average) -> list[str]:
-    unit, p = view.units[row["metric"]], real(row["p_value"])
-    p_text = "< 0.001" if p < 0.001 else number(p, 3)
+def _are_several(rows: list[Average]) -> bool:
+    return len(rows) > 1 and all("adjusted" in row and "shrunk" in row for row in rows)
+
+
+def _together(rows: list[Average]) -> str:
+    """How it is counted where there are several."""
+    if not _are_several(rows):
+        return ""
+    return (
+        " Those that can be told apart from zero are counted by p-values among all (Holm), which"
+        f" claim an effect that is nil in {FAMILY:.0%} of experiments at most; of many arms the"
+        " largest effect looks larger than it is, and shrunk ones make up for that."
+    )
+
+
+def _average_row(view: View, row: Average, several: bool) -> list[str]:
+    unit = view.units[row["metric"]]
     level, effect = unit.of_level(row["control"]), unit.effect(row["effect"])
-    return [row["metric"], row["candidate"], level, effect, unit.span(row["effect"]), p_text]
+    cells = [row["metric"], row["candidate"], level, effect, unit.span(row["effect"])]
+    among = [_p_text(row["adjusted"]), unit.effect(row["shrunk"])] if several else []
+    return [*cells, _p_text(row["p_value"]), *among]
+
+
+def _shown(row: Average, several: bool) -> Interval:
+    return row["shrunk"] if several else row["effect"]
+
+
+def _p_text(value: float) -> str:
+    p = real(value)
+    return "< 0.001" if p < 0.001 else number(p, 3)
 
 
 def _best_arms(view: View, rows: list[Average]) -> str:
-    """The best arm on each metric, in a sentence."""
+    """The best arm on each metric, in a sentence; of several, as they are shrunk."""
+    several = _are_several(rows)
     best_on: dict[str, list[str]] = {}
     for metric in view.metrics:
         mine = [row for row in rows if row["metric"] == metric]
         sign = -1.0 if metric in view.lower else 1.0
         if mine:
-            best = max(mine, key=lambda row: sign * real(row["effect"][0]))
-            doubt = "" if apart(best["effect"]) else ", which may be chance"
+            best = max(mine, key=lambda row: sign * real(_shown(row, several)[0]))
+            surely = best["adjusted"] <= FAMILY if several else apart(best["effect"])
+            doubt = "" if surely else ", which may be chance"
             best_on.setdefault(best["candidate"], []).append(
-                f"{metric} ({view.units[metric].effect(best['effect'])}{doubt})"
+                f"{metric} ({view.units[metric].effect(_shown(best, several))}{doubt})"
             )
     parts = [f"{name} does best on {listed(metrics)}" for name, metrics in best_on.items()]
     return f"If everybody had to get the same: {'; '.join(parts)}."
