@@ -150,6 +150,7 @@ def money_figures(
 PARTS: dict[str, Callable[[str], Figures]] = {
     "money": money,
     "many_arms": firstday_many_arms.many_arms,
+    "factors": firstday_many_arms.factors,
     "overlap": firstday_overlap.overlap,
     "rules": firstday_rules.rules,
     "defaults": firstday_defaults.defaults,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from equipoise.treatments import Arms as Arms
     from equipoise.treatments import Bits as Bits
     from equipoise.treatments import Dose as Dose
+    from equipoise.treatments import Factors as Factors
     from equipoise.treatments import Schedule as Schedule
     from equipoise.treatments import Shares as Shares
 
@@ -77,7 +78,7 @@ FOLDERS = {
         "read_plan",
         "run",
     ),
-    "equipoise.treatments": ("Arms", "Bits", "Dose", "Schedule", "Shares"),
+    "equipoise.treatments": ("Arms", "Bits", "Dose", "Factors", "Schedule", "Shares"),
 }
 NAMES = {name: folder for folder, names in FOLDERS.items() for name in names}
 ROOMS = (

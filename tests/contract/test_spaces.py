@@ -11,7 +11,16 @@ import pytest
 from equipoise.core.errors import SpaceError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators import ESTIMATORS
-from equipoise.treatments import SPACES, Arms, Bits, Dose, Schedule, Shares, space_from_json
+from equipoise.treatments import (
+    SPACES,
+    Arms,
+    Bits,
+    Dose,
+    Factors,
+    Schedule,
+    Shares,
+    space_from_json,
+)
 
 
 class Switches:
@@ -92,6 +101,14 @@ EXAMPLES["bits"] = [
     Bits(2, [[1, 1]]),
     Bits(70, 4),
 ]
+OFFERS: dict[str, Any] = {"discount": [0, 5, 10], "text": ["short", "long"]}
+EXAMPLES["factors"] = [
+    Factors(OFFERS),
+    Factors({**OFFERS, "channel": ["mail", "push", "call"]}, "none", crosses=2),
+    Factors(OFFERS, [5, "long"], [["discount", "text"]]),
+    Factors(OFFERS, "none", candidates=["5|long", "10|short"]),
+    Factors({"b": [0.5, 1.0], "a": ["x-", "y"]}, "1/y", separator="/"),
+]
 PACKETS = {"base": (0.2, 2, 4), "flat": (1.2, 4, 3), "many": (1.2, 8, 1), "few": (2.5, 2, 1.5)}
 EXAMPLES["schedule"] = [
     Schedule(PACKETS),
@@ -103,6 +120,7 @@ OUTSIDE: dict[str, list[Any]] = {
     "arms": [9, "lamp"],
     "dose": [9.5, np.nan, np.inf],
     "bits": [9, "lamp", [0, 2]],
+    "factors": [9, "lamp", "5|tall"],
     "shares": ["lamp"],
     "schedule": ["lamp", [1.0, 9, 4, 0, 0, 0, 0], [1.0, 2.5, 4, 0, 0, 0, 0]],
 }

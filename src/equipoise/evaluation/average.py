@@ -35,7 +35,7 @@ class AverageEffects:
         The mean outcome under control.
     effect : Estimates, (k, m)
         The mean change under each candidate, among the rows that it is open to.
-    arm_error : array or None, (k, m)
+    arm_error : array, (k, m), default None
         The standard error of each candidate's own mean, which control's noise has no part in; None
         where it is not known.
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from equipoise.treatments.base import space_from_json as space_from_json
     from equipoise.treatments.bits import Bits as Bits
     from equipoise.treatments.dose import Dose as Dose
+    from equipoise.treatments.factors import Factors as Factors
     from equipoise.treatments.menu import read_menu as read_menu
     from equipoise.treatments.schedule import Schedule as Schedule
     from equipoise.treatments.shares import Shares as Shares
@@ -20,6 +21,7 @@ FILES = {
     "arms": ("Arms",),
     "bits": ("Bits",),
     "dose": ("Dose",),
+    "factors": ("Factors",),
     "menu": ("read_menu",),
     "schedule": ("Schedule",),
     "shares": ("Shares",),

@@ -16,6 +16,7 @@ SPACES = Registry(
     "space",
     {
         "arms": "equipoise.treatments.arms:Arms",
+        "factors": "equipoise.treatments.factors:Factors",
         "bits": "equipoise.treatments.bits:Bits",
         "shares": "equipoise.treatments.shares:Shares",
         "dose": "equipoise.treatments.dose:Dose",
