@@ -29,7 +29,7 @@ def test_a_family_of_nothing_is_claimed_in_one_of_twenty():
             for one, _ in (experiment(seed) for seed in range(60))
         ]
     ).mean(axis=0)
-    # 400 seeds: .04 of the experiments have a claim, .62 by the p-value of each arm alone
+    # seeds 1000 to 1399: .03 of the experiments have a claim, .53 by the p-values one by one
     assert told[0] <= 0.12
     assert told[1] > 0.4
 
