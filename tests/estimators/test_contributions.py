@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from equipoise.data import make_coupon_world
-from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner
+from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner, XLearner
 from equipoise.estimators.contributions import effect_contributions
 from equipoise.treatments import Arms
 
@@ -28,6 +28,8 @@ LEARNERS = {
     "t": TLearner(BoostedTrees(8, num_leaves=8), space=SPACE),
     "t, stopped early": TLearner(space=SPACE),
     "dr": DRLearner(space=SPACE),
+    "x": XLearner(space=SPACE),
+    "x, modifiers": XLearner(space=SPACE, modifiers=["x0", "x2"]),
     "dr, modifiers": DRLearner(space=SPACE, modifiers=["x0", "x2"]),
 }
 
@@ -57,3 +59,13 @@ def test_effects_that_are_no_sum_of_trees_have_none():
     for learner in (LinearDML(space=SPACE), TLearner(Ridge(), space=SPACE)):
         learner.fit(X, y, treatment=log.cells)
         assert effect_contributions(learner, X) is None
+
+
+def test_sides_mixed_by_a_propensity_that_varies_are_no_sum(rows):
+    X, y, t = rows
+    same = np.tile([0.4, 0.3, 0.3], (len(t), 1))
+    e = same.copy()
+    e[np.nan_to_num(X[:, 0]) > 0] = [0.2, 0.3, 0.5]
+    learner = XLearner(BoostedTrees(4), BoostedTrees(4), space=SPACE)
+    assert effect_contributions(learner.fit(X, y, treatment=t, propensity=e), X) is None
+    assert effect_contributions(learner.fit(X, y, treatment=t, propensity=same), X) is not None

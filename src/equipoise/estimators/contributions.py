@@ -71,14 +71,14 @@ def effect_contributions(estimator: Any, X: Any) -> Contributions | None:
     Parameters
     ----------
     estimator : estimator
-        Fitted, such as `DRLearner` or `TLearner` on boosted trees.
+        Fitted, such as `DRLearner`, `TLearner` or `XLearner` on boosted trees.
     X : frame or array, (n, d)
         The columns of fit.
 
     Returns
     -------
     Contributions or None
-        None where effects are no sums of trees.
+        None where effects are no sums of trees, as those of an `XLearner` whose propensity varies.
 
     Examples
     --------
@@ -94,7 +94,8 @@ def effect_contributions(estimator: Any, X: Any) -> Contributions | None:
     if made_of is None or getattr(estimator, "open_models_", None) is not None:
         return None
     parts = made_of()
-    if not all(isinstance(part.trees, Trees) for cell in parts for one in cell for part in one):
+    trees = [part.trees for cell in parts for one in cell for part in one]
+    if not trees or not all(isinstance(one, Trees) for one in trees):
         return None
     values, units = estimator._as_fitted(X), estimator.outcome_units
     k, m = len(parts), len(parts[0])

@@ -34,6 +34,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.folds import fold_ids
 from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
+from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import effect_table
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
@@ -194,6 +195,21 @@ class XLearner(EffectEstimator):
 
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None
+
+    def _effect_parts(self) -> list[list[list[Part]]]:
+        """The trees of both sides in their shares, for each candidate and metric; none where the
+        shares vary from row to row, for the effect is then no sum of trees.
+        """
+        if getattr(self, "propensity_", None) is not None or getattr(self, "mixes_", []):
+            return []
+        some = getattr(self, "modifiers_", None)
+        return [
+            [
+                [Part(float(g), back, some), Part(1 - float(g), own, some)]
+                for back, own in zip(control, treated, strict=True)
+            ]
+            for g, control, treated in zip(self.mix_, self.control_, self.treated_, strict=True)
+        ]
 
 
 def _mix(e: Floats) -> Floats:
