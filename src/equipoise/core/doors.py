@@ -29,6 +29,7 @@ TEXTS = re.compile(r"\b(str|text|labels?|names?|ids?|any|object)\b")
 SHAPE = re.compile(r"\(([^()]*)\)")
 ARRAYS = ("ArrayLike", "NDArray", "Floats", "Ints", "Bools")
 _DOORS: dict[Any, Any] = {}  # of functions, one each, whichever package exports them
+_EXPLAINED: set[Any] = set()  # these doors
 ONE_NUMBER: dict[Any, type] = {float: Real, int: Integral}
 
 
@@ -50,13 +51,12 @@ def door(thing: Any, package: str, name: str) -> Any:
     if inspect.isclass(thing):
         own = thing.__dict__.get("__init__")
         ours = thing.__module__.startswith("equipoise.") and not issubclass(thing, BaseException)
-        if ours and inspect.isfunction(own) and own not in _DOORS.values():
-            _DOORS[own] = _explained(own, thing.__doc__ or "", name)
-            setattr(thing, "__init__", _DOORS[own])  # noqa: B010
+        if ours and inspect.isfunction(own) and own not in _EXPLAINED:
+            setattr(thing, "__init__", _explained(own, thing.__doc__ or "", name))  # noqa: B010
         return thing
     if not inspect.isfunction(thing) or not thing.__module__.startswith("equipoise."):
         return thing
-    if thing in _DOORS.values():
+    if thing in _EXPLAINED:
         return thing
     if thing not in _DOORS:
         _DOORS[thing] = _explained(thing, thing.__doc__ or "", name)
@@ -74,6 +74,7 @@ def _explained(function: Callable[..., Any], doc: str, name: str) -> Callable[..
                 _explain(error, function, doc, name, args, kwargs)
             raise
 
+    _EXPLAINED.add(call)
     return call
 
 

@@ -366,7 +366,7 @@ def honest_policy(
     checks.append(rows_behind(log, probability, shares))
     values, spend = judge.value(shares, swaps=solved.swaps)
     shipped, shipped_spend = judge.shipped(solved.ruled, fold)
-    _warn_of_cost(keys, objective)
+    weighed = _cost_checked(keys, objective)
     untold = [check["summary"] for check in checks if check["status"] == "fail"]
     return HonestPolicy(
         policy=solved.policy,
@@ -381,18 +381,24 @@ def honest_policy(
         shipped_spend=shipped_spend,
         design=design,
         untold=untold,
-        verdict=_verdict(judge, task, solved, [*checks, *cost_checks(keys, objective)]),
+        verdict=_verdict(judge, task, solved, (values, spend), [*checks, *weighed]),
         rules=readable_rule(keys.rules, task, judge, log, solved),
         swaps=solved.swaps,
         rows_digest=rows_digest(log),
     )
 
 
-def _verdict(judge: Judge, task: PolicyTask, solved: Solved, checks: list[Check]) -> str:
-    """Whether to do it, by the rule of the report."""
+def _verdict(
+    judge: Judge,
+    task: PolicyTask,
+    solved: Solved,
+    value: tuple[dict[str, Interval], Interval],
+    checks: list[Check],
+) -> str:
+    """Whether to do it, by the rule of the report.   value: gains and cost of the choices."""
     shares = solved.shares(len(task.effects.candidates))
-    values, spend = judge.value(shares, swaps=solved.swaps)
-    chosen = {"values": values, "spend": spend, "treated": float((solved.choice >= 0).mean())}
+    treated = float((solved.choice >= 0).mean())
+    chosen = {"values": value[0], "spend": value[1], "treated": treated}
     policy: dict[str, Any] = {"weights": task.weights, "demands": solved.rows}
     objective = judge.objective(shares, task.weights, solved.swaps)
     findings: dict[str, Any] = {
@@ -412,11 +418,13 @@ def _scorer(
     return None if model is None else ship(log, model, costs, solved, task, staying)
 
 
-def _warn_of_cost(keys: PolicyPlan, objective: Objective) -> None:
-    """Tell a cost that nothing weighs."""
-    for check in cost_checks(keys, objective):
+def _cost_checked(keys: PolicyPlan, objective: Objective) -> list[Check]:
+    """What weighs the cost of offers, as checks; a warning where nothing does."""
+    checks = cost_checks(keys, objective)
+    for check in checks:
         if check["status"] == "warn":
             warnings.warn(check["summary"], CostWarning, stacklevel=user_level())
+    return checks
 
 
 def _same_closed(log: Log, propensity: Floats) -> None:
