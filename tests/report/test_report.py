@@ -386,6 +386,25 @@ def test_of_many_arms_it_is_told_how_many_surely_differ():
     assert averages(View(findings)).blocks[0].twin.columns[-1] == "p-value"
 
 
+def test_effects_are_told_relative_to_control_where_that_can_be():
+    findings = arms_findings()
+    findings["averages"][0]["lift"] = [0.123, 0.041, 0.209]
+    del findings["averages"][1]["lift"]
+    findings["averages"][1]["no_lift"] = "the mean under control is not surely above 0"
+    section = averages(View(findings))
+    table, reading = section.blocks[0].twin, section.blocks[0].reading
+    column = table.columns.index("relative to control, 95% interval")
+    assert [row[column] for row in table.rows[:2]] == ["+12.3% (+4.1 to +20.9)", "\u2013"]
+    assert "No share is told of visit: the mean under control is not surely above 0." in reading
+    assert "+12.3% of control's mean" in section.answer
+    for row in findings["averages"]:
+        row.pop("lift", None)
+        row.pop("no_lift", None)  # as written by 0.2.0
+    old = averages(View(findings)).blocks[0]
+    assert "share" not in old.reading
+    assert len(old.twin.columns) == 6
+
+
 def test_effects_stand_where_they_belong():
     findings = arms_findings()
     findings["averages"][0]["effect"] = [0.10, 0.09, 0.14]

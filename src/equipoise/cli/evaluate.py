@@ -149,14 +149,22 @@ def _effects(effects: Path, plan: Plan, against: list[Path], json: bool) -> None
             "arm": rank["candidate"],
             "average effect": interval(average["effect"]),
             "shrunk": interval(average["shrunk"]),
+            "lift, %": _percent(average.get("lift")),
             "p of all": average["adjusted"],
             "qini": interval(rank["qini"]),
             "autoc": interval(rank["autoc"]),
         }
         for average, rank in zip(findings["averages"], findings["rankings"], strict=True)
     ]
-    table(rows, ["metric", "arm", "average effect", "shrunk", "p of all", "qini", "autoc"])
+    table(rows, list(rows[0]))
     _exit(findings)
+
+
+def _percent(lift: list[float] | None) -> str:
+    """A lift in percent, with its interval; nothing where it is withheld."""
+    from equipoise.cli.show import interval
+
+    return "" if lift is None else interval([100 * end for end in lift])
 
 
 def _exit(findings: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from equipoise.core.arrays import Floats
 from equipoise.core.estimates import Estimates, around
 from equipoise.evaluation.data import EvaluationData
+from equipoise.evaluation.lift import relative_lift
 from equipoise.evaluation.multiplicity import holm
 from equipoise.evaluation.off_policy import Decisions, Method, dr
 from equipoise.learners.empirical_bayes import pooled
@@ -38,6 +39,10 @@ class AverageEffects:
     arm_error : array, (k, m), default None
         The standard error of each candidate's own mean, which control's noise has no part in; None
         where it is not known.
+    lift : Estimates, (k, m), default None
+        The effects as shares of control's mean among the same rows, with Fieller's intervals,
+        which hold 0 where the effects' do; NaN where that mean is not surely above 0, or the metric
+        has values below 0.
 
     Examples
     --------
@@ -50,6 +55,7 @@ class AverageEffects:
     control: Estimates
     effect: Estimates
     arm_error: Floats | None = None
+    lift: Estimates | None = None
 
     @property
     def adjusted(self) -> Floats:
@@ -122,17 +128,26 @@ def average_effects(
     ([[4.0]], [1.5])
     """
 
-    def values(part: EvaluationData, a: int) -> Floats:
-        return method(Decisions(np.full(len(part), a)), part)
+    def means(part: EvaluationData, a: int) -> tuple[Floats, Estimates]:
+        values = method(Decisions(np.full(len(part), a)), part)
+        return values, part.means(values, level)
 
-    changes, own = [], []
+    of_all = means(rows, 0)
+    signed = rows.y.min(axis=0) < 0
+    changes, lifts, own = [], [], []
     for a in range(rows.candidates):
         part, _ = rows.judged(a)
-        arm = values(part, 1 + a)
-        changes.append(part.means(arm - values(part, 0), level))
-        own.append(part.means(arm, level).std_error)
-    parts = [np.stack([getattr(one, f.name) for one in changes]) for f in fields(Estimates)]
-    return AverageEffects(rows.means(values(rows, 0), level), Estimates(*parts), np.stack(own))
+        nobody, control = of_all if part is rows else means(part, 0)
+        arm, mean = means(part, 1 + a)
+        changes.append(part.means(arm - nobody, level))
+        lifts.append(relative_lift(changes[-1], control, mean.std_error, signed))
+        own.append(mean.std_error)
+    return AverageEffects(of_all[1], stacked(changes), np.stack(own), stacked(lifts))
+
+
+def stacked(each: list[Estimates]) -> Estimates:
+    """Estimates (m,) of several as one, (k, m)."""
+    return Estimates(*(np.stack([getattr(one, f.name) for one in each]) for f in fields(Estimates)))
 
 
 def effects_on_treated(rows: EvaluationData, *, level: float = 0.95) -> Estimates:
@@ -167,7 +182,7 @@ def effects_on_treated(rows: EvaluationData, *, level: float = 0.95) -> Estimate
     (1, 1)
     """
     each = [_on_treated(rows.judged(a)[0], 1 + a, level) for a in range(rows.candidates)]
-    return Estimates(*(np.stack([getattr(one, f.name) for one in each]) for f in fields(Estimates)))
+    return stacked(each)
 
 
 def _on_treated(rows: EvaluationData, cell: int, level: float) -> Estimates:

@@ -37,12 +37,16 @@ class Experiment(TypedDict):
 
 
 class AmongMany(TypedDict, total=False):
-    """An average effect among those of all candidates and metrics: its p-value by Holm's steps, and
-    the effect drawn towards that of all candidates.  0.2.0 wrote neither.
+    """What versions before 0.3 did not write of an average effect.   adjusted: its p-value among
+    those of all candidates and metrics, by Holm's steps;  shrunk: the effect drawn towards that of
+    all candidates;  lift: the effect as a share of control's mean, with Fieller's interval;
+    no_lift: why it has none.
     """
 
     adjusted: float
     shrunk: Interval
+    lift: Interval
+    no_lift: str
 
 
 class Average(AmongMany):

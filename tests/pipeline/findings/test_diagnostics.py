@@ -4,6 +4,8 @@ evaluation.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,8 +22,6 @@ def world():
 
 def turned(log: Log) -> Log:
     """The same log with the metric said to be bad."""
-    from dataclasses import replace
-
     return Log(
         log.table,
         replace(log.roles, outcomes=(Outcome("conversion", "binary", better="lower"),)),
@@ -71,3 +71,17 @@ def test_true_effects_rank_and_noise_does_not(world):
     assert right[0]["slope"][1] < 1 < right[0]["slope"][2]
     assert right[0]["slope"][1] > 0
     assert wrong[0]["slope"][1] < 0 < wrong[0]["slope"][2]
+
+
+def test_an_average_is_told_relative_to_control_or_why_it_is_not(world):
+    log, truth = world
+    row = averages(log, truth.effects(), truth.propensity, 0.95)[0]
+    assert row["lift"][0] == pytest.approx(row["effect"][0] / row["control"][0])
+    assert row["lift"][1] < row["lift"][0] < row["lift"][2]
+    debts = log.table.set_column(
+        log.table.column_names.index("conversion"), "conversion", [log.y[:, 0] - 0.5]
+    )
+    signed = Log(debts, replace(log.roles, outcomes=(Outcome("conversion"),)), log.space)
+    row = averages(signed, truth.effects(), truth.propensity, 0.95)[0]
+    assert "lift" not in row
+    assert row["no_lift"] == "there are values below 0"

@@ -16,6 +16,7 @@ from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.evaluation import (
     METRICS,
+    AverageEffects,
     EvaluationData,
     average_effects,
     best_linear_predictor,
@@ -25,9 +26,11 @@ from equipoise.evaluation import (
     rank_by_score,
 )
 from equipoise.evaluation import ScoreRanking as Ranked
-from equipoise.report.findings import Average, Decile, Ranking, Slope
+from equipoise.report.findings import AmongMany, Average, Decile, Ranking, Slope
 
 POINTS = 40  # of a drawn curve
+SIGNED = "there are values below 0"  # why a metric has no lift
+NEAR_ZERO = "the mean under control is not surely above 0"
 
 
 def log_evidence(
@@ -51,6 +54,7 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
     """The average effect of every candidate on every metric."""
     estimates = average_effects(log_evidence(log, effects, propensity), level=level)
     shrunk, adjusted = estimates.shrunk(level), estimates.adjusted
+    signed = log.y.min(axis=0) < 0
     return [
         {
             "metric": metric,
@@ -60,10 +64,20 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
             "p_value": float(estimates.effect.p_value[a, j]),
             "adjusted": float(adjusted[a, j]),
             "shrunk": shrunk[a, j].interval,
+            **_lift(estimates, a, j, signed=bool(signed[j])),
         }
         for j, metric in enumerate(log.metrics)
         for a, candidate in enumerate(effects.candidates)
     ]
+
+
+def _lift(estimates: AverageEffects, a: int, j: int, *, signed: bool) -> AmongMany:
+    """An average effect as a share of control's mean, or why it has none."""
+    if signed:
+        return {"no_lift": SIGNED}
+    if estimates.lift is None or not np.isfinite(estimates.lift.value[a, j]):
+        return {"no_lift": NEAR_ZERO}
+    return {"lift": estimates.lift[a, j].interval}
 
 
 def rankings(

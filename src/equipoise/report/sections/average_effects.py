@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from equipoise.report.findings import Average, Interval
-from equipoise.report.formatting import MISSING, apart, listed, number, plural, real
+from equipoise.report.formatting import MISSING, Unit, apart, listed, number, plural, real
 from equipoise.report.parts import Block, Figure, Plot, Section, Table
 from equipoise.report.plots import forest
 from equipoise.report.sentences import FAMILY, surely_apart
 from equipoise.report.view import View
+
+LIFT = Unit(100.0, "%", "%", "% of the mean under control")
 
 
 def averages(view: View) -> Section:
@@ -19,7 +21,7 @@ def averages(view: View) -> Section:
     reading = (
         f"Each mark is the change against {view.control} per head, with its {view.interval}; a"
         " hollow mark's interval holds zero, so that effect may be nil."
-    ) + _together(rows)
+    ) + (_together(rows) + _relative(rows))
     panels = [
         _average_panel(view, metric, [r for r in rows if r["metric"] == metric])
         for metric in view.metrics
@@ -27,10 +29,12 @@ def averages(view: View) -> Section:
     twin = Table(
         "Average effects",
         [
-            *("metric", "arm", "mean under control", "effect", view.interval, "p-value"),
+            *("metric", "arm", "mean under control", "effect", view.interval),
+            *((f"relative to control, {view.interval}",) if _have_lifts(rows) else ()),
+            "p-value",
             *(("p-value among all", "effect, shrunk") if _are_several(rows) else ()),
         ],
-        [_average_row(view, row, _are_several(rows)) for row in rows],
+        [_average_row(view, row, rows) for row in rows],
         (0, 1),
     )
     told = surely_apart(view.findings)
@@ -100,12 +104,40 @@ def _together(rows: list[Average]) -> str:
     )
 
 
-def _average_row(view: View, row: Average, several: bool) -> list[str]:
+def _have_lifts(rows: list[Average]) -> bool:
+    return any("lift" in row for row in rows)
+
+
+def _relative(rows: list[Average]) -> str:
+    """How effects relative to control are to be read, and which metrics have none."""
+    if not any("lift" in row or "no_lift" in row for row in rows):
+        return ""
+    why: dict[str, list[str]] = {}
+    for row in rows:
+        if "no_lift" in row and row["metric"] not in why.setdefault(row["no_lift"], []):
+            why[row["no_lift"]].append(row["metric"])
+    parts = [f" No share is told of {listed(names)}: {reason}." for reason, names in why.items()]
+    told = (
+        " The table also has each effect as a share of control's mean, with Fieller's interval,"
+        " which counts that the mean is an estimate too."
+    )
+    return (told if _have_lifts(rows) else "") + "".join(parts)
+
+
+def _lift_text(row: Average) -> str:
+    """``+12.3% (+4.1 to +20.9)``, or a dash."""
+    return LIFT.effect(row["lift"]) + f" ({LIFT.span(row['lift'])})" if "lift" in row else MISSING
+
+
+def _average_row(view: View, row: Average, rows: list[Average]) -> list[str]:
     unit = view.units[row["metric"]]
     level, effect = unit.of_level(row["control"]), unit.effect(row["effect"])
     cells = [row["metric"], row["candidate"], level, effect, unit.span(row["effect"])]
-    among = [_p_text(row["adjusted"]), unit.effect(row["shrunk"])] if several else []
-    return [*cells, _p_text(row["p_value"]), *among]
+    cells += [_lift_text(row)] if _have_lifts(rows) else []
+    cells.append(_p_text(row["p_value"]))
+    if _are_several(rows):
+        cells += [_p_text(row["adjusted"]), unit.effect(row["shrunk"])]
+    return cells
 
 
 def _shown(row: Average, several: bool) -> Interval:
@@ -117,6 +149,14 @@ def _p_text(value: float) -> str:
     return "< 0.001" if p < 0.001 else number(p, 3)
 
 
+def _of_control(row: Average, shown: Interval) -> str:
+    """What is shown of an effect, relative to control where an interval tells it from nothing."""
+    if "lift" not in row or not apart(row["lift"]):
+        return ""
+    drawn = real(shown[0]) / real(row["effect"][0])
+    return f", {LIFT.effect([drawn * real(end) for end in row['lift']])} of control's mean"
+
+
 def _best_arms(view: View, rows: list[Average]) -> str:
     """The best arm on each metric, in a sentence; of several, as they are shrunk."""
     several = _are_several(rows)
@@ -126,10 +166,11 @@ def _best_arms(view: View, rows: list[Average]) -> str:
         sign = -1.0 if metric in view.lower else 1.0
         if mine:
             best = max(mine, key=lambda row: sign * real(_shown(row, several)[0]))
+            shown = _shown(best, several)
             surely = best["adjusted"] <= FAMILY if several else apart(best["effect"])
             doubt = "" if surely else ", which may be chance"
             best_on.setdefault(best["candidate"], []).append(
-                f"{metric} ({view.units[metric].effect(_shown(best, several))}{doubt})"
+                f"{metric} ({view.units[metric].effect(shown)}{_of_control(best, shown)}{doubt})"
             )
     parts = [f"{name} does best on {listed(metrics)}" for name, metrics in best_on.items()]
     return f"If everybody had to get the same: {'; '.join(parts)}."
