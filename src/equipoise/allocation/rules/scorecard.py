@@ -9,21 +9,14 @@ Ustun & Rudin (2019), Learning optimized risk scores, JMLR 20.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
 
-from equipoise.allocation.rules.demands import (
-    Candidate,
-    Demands,
-    best_within,
-    beyond,
-    check_demands,
-)
+from equipoise.allocation.rules.base import BaseRule
+from equipoise.allocation.rules.demands import Candidate, Demands, best_within, beyond
 from equipoise.allocation.rules.points import (
     Card,
     Stock,
@@ -34,7 +27,7 @@ from equipoise.allocation.rules.points import (
     rounded,
 )
 from equipoise.allocation.rules.questions import Bins, digits
-from equipoise.allocation.rules.space import TreeSpace, check_candidates, check_gains
+from equipoise.allocation.rules.space import TreeSpace
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.frames import to_arrow
@@ -75,7 +68,7 @@ class Feature:
         return cls(Bins.from_json(plain["bins"]), tuple(int(p) for p in plain["points"]))
 
 
-class Scorecard:
+class Scorecard(BaseRule):
     """The best card of points for given gains, within demands.
 
     Parameters
@@ -115,58 +108,110 @@ class Scorecard:
     ['none']
     """
 
+    KIND, PLACE = "scorecard", "points"
+    ARGUMENTS = ("features", "bins", "most")
+
     def __init__(self, features: int = 5, bins: int = 5, most: int = 5) -> None:
         self.features = features
         self.bins = bins
         self.most = most
 
-    def fit(
-        self,
-        X: Any,
-        gains: ArrayLike,
-        *,
-        candidates: Sequence[str] | None = None,
-        demands: Demands | None = None,
-        units: Any = None,
-    ) -> Scorecard:
-        """Find the points.
+    def score(self, X: Any) -> Ints:
+        """The points of each row, added up.
 
         Parameters
         ----------
         X : frame, (n, p)
-            Features, any of them missing.
-        gains : array-like, (n, k)
-            What each candidate adds to a row over control, as of `PolicyTree.fit`.
-        candidates : sequence of str, optional
-            Names of control and of the k candidates.
-        demands : Demands, optional
-            What may be used of ``units``.
-        units : frame, (u, p), optional
-            Whom the demands count, with the columns of X; by default the rows of X.
+            With the columns of the card.
 
         Returns
         -------
-        Scorecard
-            Itself.
-
-        Raises
-        ------
-        InfeasibleError
-            Where no scorecard was found that keeps all demands.
+        array of int, shape (n,)
+            From 0.
         """
-        table, values = to_arrow(X), check_gains(gains)
-        _check_card(self.features, self.bins, self.most)
-        self.candidates_ = check_candidates(candidates, values.shape[1])
-        if demands is not None:
-            check_demands(demands, values.shape[1])
-        space = TreeSpace.of(table, values, demands, units, depth=1, bins=self.bins, min_leaf=0.0)
+        table = to_arrow(X)
+        total = np.zeros(table.num_rows, np.int64)
+        for feature in self.features_:
+            total += feature.score(table)
+        return total
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have points."""
+        return tuple(feature.bins.column for feature in self.features_)
+
+    def place(self, table: pa.Table) -> Ints:
+        """The points of each row, (n,)."""
+        return self.score(table)
+
+    def offers(self, places: Ints) -> Ints:
+        """What so many points get, (q,)."""
+        return choice_by(places, self.bands_)
+
+    def sentences(self, places: Ints) -> list[str]:
+        """The sentence of each number of points."""
+        bands = self._band_lines()
+        return [next(line for least, line in bands if points >= least) for points in places]
+
+    def text(self) -> str:
+        """The card in plain sentences.
+
+        Returns
+        -------
+        str
+            A line for each feature, and one for each band from the highest down.
+        """
+        lines = [
+            f"{feature.bins.column}: "
+            + "; ".join(
+                f"{_points(feature.points[bins[0]])} where {words}"
+                for words, bins in feature.rows()
+            )
+            + "."
+            for feature in self.features_
+        ]
+        return "\n".join([*lines, *(line for _, line in self._band_lines())])
+
+    def _band_lines(self) -> list[tuple[int, str]]:
+        """The least total of each band and its sentence, the highest first; control's from 0."""
+        lines: list[tuple[int, str]] = []
+        above: int | None = None
+        for least, candidate in reversed(self.bands_):
+            reach = f"{_points(least)} or more"
+            if above is not None:
+                reach = _points(least) if above == least else f"{least} to {_points(above)}"
+            who = "everybody" if least == 0 and above is None else f"those with {reach}"
+            lines.append((least, f"Offer {self.candidates_[candidate + 1]} to {who}."))
+            above = least - 1
+        if above is None or above >= 0:
+            rest = "everybody else" if self.bands_ else "everybody"
+            lines.append((0, f"Offer {self.candidates_[0]} to {rest}."))
+        return lines
+
+    def _content(self) -> dict[str, Any]:
+        card = [feature.to_json() for feature in self.features_]
+        return {"card": card, "bands": [list(band) for band in self.bands_]}
+
+    def _take(self, plain: dict[str, Any]) -> None:
+        self.features_ = tuple(Feature.from_json(one) for one in plain["card"])
+        self.bands_ = tuple((int(least), int(arm)) for least, arm in plain["bands"])
+
+    def _check(self) -> None:
+        for name, low, high in (("features", 1, 20), ("bins", 2, 20), ("most", 1, 100)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise InputError(name, f"be a whole number from {low} to {high}", repr(value))
+
+    def _space(
+        self, table: pa.Table, gains: Floats, demands: Demands | None, units: Any
+    ) -> TreeSpace:
+        return TreeSpace.of(table, gains, demands, units, depth=1, bins=self.bins, min_leaf=0.0)
+
+    def _learn(self, space: TreeSpace, demands: Demands | None) -> None:
         card = self._best(space, demands)
-        choice = card.choice(space.codes)
-        rows = np.flatnonzero(choice >= 0)
-        self.value_ = float(values[rows, choice[rows]].sum())
+        self.value_ = space.gain(card.choice(space.codes))
         self.used_ = np.zeros(0) if demands is None else demands.used(card.choice(space.counted))
         self.features_, self.bands_ = _features(card, space), card.bands
-        return self
 
     def _best(self, space: TreeSpace, demands: Demands | None) -> Card:
         """The best card that keeps the demands."""
@@ -200,130 +245,10 @@ class Scorecard:
             points = rounded(found, count, space.start, used, self.most)
             cards.append(_priced_card(free, codes, points))
         card = max(cards, key=lambda one: one[0])[1]
-        choice = card.choice(space.codes)
-        rows = np.flatnonzero(choice >= 0)
-        value = float(space.gains[rows, choice[rows]].sum())
+        value = space.gain(card.choice(space.codes))
         none = np.zeros(0)
         used_up = none if space.demands is None else space.demands.used(card.choice(space.counted))
         return Candidate(card, value, used_up)
-
-    def score(self, X: Any) -> Ints:
-        """The points of each row, added up.
-
-        Parameters
-        ----------
-        X : frame, (n, p)
-            With the columns of the card.
-
-        Returns
-        -------
-        array of int, shape (n,)
-            From 0.
-        """
-        table = to_arrow(X)
-        total = np.zeros(table.num_rows, np.int64)
-        for feature in self.features_:
-            total += feature.score(table)
-        return total
-
-    def assign(self, X: Any) -> Ints:
-        """What each row gets.
-
-        Parameters
-        ----------
-        X : frame, (n, p)
-            With the columns of the card.
-
-        Returns
-        -------
-        array of int, shape (n,)
-            -1 control, a candidate a.
-        """
-        return choice_by(self.score(X), self.bands_)
-
-    def predict(self, X: Any) -> list[str]:
-        """What each row gets, by name.
-
-        Parameters
-        ----------
-        X : frame, (n, p)
-            With the columns of the card.
-
-        Returns
-        -------
-        list of str
-            Names of control or of a candidate.
-        """
-        return [self.candidates_[a + 1] for a in self.assign(X).tolist()]
-
-    def text(self) -> str:
-        """The card in plain sentences.
-
-        Returns
-        -------
-        str
-            A line for each feature, and one for each band from the highest down.
-        """
-        lines = [
-            f"{feature.bins.column}: "
-            + "; ".join(
-                f"{_points(feature.points[bins[0]])} where {words}"
-                for words, bins in feature.rows()
-            )
-            + "."
-            for feature in self.features_
-        ]
-        above: int | None = None
-        for least, candidate in reversed(self.bands_):
-            reach = f"{_points(least)} or more"
-            if above is not None:
-                reach = _points(least) if above == least else f"{least} to {_points(above)}"
-            who = "everybody" if least == 0 and above is None else f"those with {reach}"
-            lines.append(f"Offer {self.candidates_[candidate + 1]} to {who}.")
-            above = least - 1
-        if above is None or above >= 0:
-            rest = "everybody else" if self.bands_ else "everybody"
-            lines.append(f"Offer {self.candidates_[0]} to {rest}.")
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """The card as plain JSON.
-
-        Returns
-        -------
-        dict
-            What `from_json` reads.
-        """
-        return {
-            "kind": "scorecard",
-            "arguments": {"features": self.features, "bins": self.bins, "most": self.most},
-            "candidates": list(self.candidates_),
-            "card": [feature.to_json() for feature in self.features_],
-            "bands": [list(band) for band in self.bands_],
-        }
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Scorecard:
-        """The inverse of `to_json`.
-
-        Parameters
-        ----------
-        plain : dict
-            What `to_json` gave.
-
-        Returns
-        -------
-        Scorecard
-            That assigns as the other did.
-        """
-        self = cls(**plain["arguments"])
-        self.candidates_ = tuple(plain["candidates"])
-        self.features_ = tuple(Feature.from_json(one) for one in plain["card"])
-        self.bands_ = tuple((int(least), int(arm)) for least, arm in plain["bands"])
-        return self
-
-    def __repr__(self) -> str:
-        return f"Scorecard(features={self.features}, bins={self.bins}, most={self.most})"
 
 
 def _points(count: int) -> str:
@@ -346,14 +271,3 @@ def _features(card: Card, space: TreeSpace) -> tuple[Feature, ...]:
         if any(own):
             features.append(Feature(bins, tuple(own)))
     return tuple(features)
-
-
-def _check_card(features: Any, bins: Any, most: Any) -> None:
-    """Refuse other arguments."""
-    for name, value, low, high in (
-        ("features", features, 1, 20),
-        ("bins", bins, 2, 20),
-        ("most", most, 1, 100),
-    ):
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise InputError(name, f"be a whole number from {low} to {high}", repr(value))

@@ -20,18 +20,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
 
-from equipoise.allocation.rules.demands import Demands, best_within, beyond, check_demands
+from equipoise.allocation.rules.base import CONTROL, BaseRule
+from equipoise.allocation.rules.demands import Demands, best_within, beyond
 from equipoise.allocation.rules.exchange import improve
 from equipoise.allocation.rules.questions import Answers, Bins, Question, in_words
-from equipoise.allocation.rules.space import TreeSpace, check_candidates, check_gains
+from equipoise.allocation.rules.space import TreeSpace
 from equipoise.allocation.rules.splits import Splits
-from equipoise.core.arrays import Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.core.frames import to_arrow
 
-CONTROL = -1
 DEPTHS = (1, 2, 3)
 
 
@@ -44,12 +42,12 @@ class Node:
     yes: Node | None = None
     no: Node | None = None
 
-    def choice(self, table: pa.Table) -> Ints:
-        """What each row gets, (n,)."""
+    def leaf(self, table: pa.Table, first: int = 1) -> Ints:
+        """The leaf that each row comes to, numbered as `leaves` names them, (n,)."""
         if self.question is None or self.yes is None or self.no is None:
-            return np.full(table.num_rows, self.candidate, np.int64)
-        answers = self.question.answers(table)
-        return np.where(answers, self.yes.choice(table), self.no.choice(table))
+            return np.full(table.num_rows, first, np.int64)
+        answers, beyond_yes = self.question.answers(table), first + len(self.yes.leaves())
+        return np.where(answers, self.yes.leaf(table, first), self.no.leaf(table, beyond_yes))
 
     def leaves(self, path: Answers = ()) -> list[tuple[Answers, int]]:
         """The answers that lead to each leaf, and its candidate, yes first."""
@@ -90,7 +88,7 @@ def node_of(splits: Splits, bins: Sequence[Bins]) -> Node:
     return joined(no, yes, question) if flip else joined(yes, no, question)
 
 
-class PolicyTree:
+class PolicyTree(BaseRule):
     """The best tree of questions for given gains, within demands.
 
     Parameters
@@ -135,6 +133,9 @@ class PolicyTree:
     ['mail']
     """
 
+    KIND, PLACE = "tree", "leaf"
+    ARGUMENTS = ("depth", "bins", "min_leaf", "prudence")
+
     def __init__(
         self,
         depth: int = 2,
@@ -147,96 +148,25 @@ class PolicyTree:
         self.min_leaf = min_leaf
         self.prudence = prudence
 
-    def fit(
-        self,
-        X: Any,
-        gains: ArrayLike,
-        *,
-        candidates: Sequence[str] | None = None,
-        demands: Demands | None = None,
-        units: Any = None,
-    ) -> PolicyTree:
-        """Find the best tree.
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that its questions are about."""
+        asked = [question.column for path, _ in self.root_.leaves() for question, _ in path]
+        return tuple(dict.fromkeys(asked))
 
-        Parameters
-        ----------
-        X : frame, (n, p)
-            What may be asked of: numbers, times, booleans and text, any of them missing.
-        gains : array-like, (n, k)
-            What each candidate adds to a row over control: doubly robust scores of all metrics by
-            their weights, net of cost where the objective is money.
-        candidates : sequence of str, optional
-            Names of control and of the k candidates.
-        demands : Demands, optional
-            What may be used of ``units``.
-        units : frame, (u, p), optional
-            Whom the demands count, with the columns of X; by default the rows of X.
+    def place(self, table: pa.Table) -> Ints:
+        """The leaf of each row, from 1, (n,)."""
+        return self.root_.leaf(table)
 
-        Returns
-        -------
-        PolicyTree
-            Itself.
+    def offers(self, places: Ints) -> Ints:
+        """What leaves get, (q,)."""
+        given = np.array([candidate for _, candidate in self.root_.leaves()], np.int64)
+        return given[places - 1]
 
-        Raises
-        ------
-        InfeasibleError
-            Where no tree was found that keeps all demands.
-        """
-        table, values = to_arrow(X), check_gains(gains)
-        _check_tree(self)
-        self.candidates_ = check_candidates(candidates, values.shape[1])
-        if demands is not None:
-            check_demands(demands, values.shape[1])
-        space = TreeSpace.of(
-            table,
-            values,
-            demands,
-            units,
-            depth=self.depth,
-            bins=self.bins,
-            min_leaf=self.min_leaf,
-            prudence=self.prudence,
-        )
-        result = best_within(demands, values, space.best_at)
-        if demands is not None:
-            result = improve(space, demands, result)
-        if result.best is None:
-            raise beyond(() if demands is None else demands.names, f"tree of depth {self.depth}")
-        self.root_ = node_of(result.best.rule, space.bins)
-        self.value_ = space.gain(result.best.rule.choice(space.codes, space.bins, space.start))
-        self.objective_, self.used_ = result.best.value, result.best.used
-        self.bound_, self.prices_ = max(result.bound, result.best.value), result.prices
-        return self
-
-    def assign(self, X: Any) -> Ints:
-        """What each row gets.
-
-        Parameters
-        ----------
-        X : frame, (n, p)
-            With the columns that the tree asks for.
-
-        Returns
-        -------
-        array of int, shape (n,)
-            -1 control, a candidate a.
-        """
-        return self.root_.choice(to_arrow(X))
-
-    def predict(self, X: Any) -> list[str]:
-        """What each row gets, by name.
-
-        Parameters
-        ----------
-        X : frame, (n, p)
-            With the columns that the tree asks for.
-
-        Returns
-        -------
-        list of str
-            Names of control or of a candidate.
-        """
-        return [self.candidates_[a + 1] for a in self.assign(X).tolist()]
+    def sentences(self, places: Ints) -> list[str]:
+        """The sentence of each leaf, that of all without an offer the last."""
+        lines = self._lines()
+        return [lines[place - 1] for place in places.tolist()]
 
     def text(self) -> str:
         """The tree in plain sentences, offers first.
@@ -246,68 +176,53 @@ class PolicyTree:
         str
             A line for each leaf with an offer, and one for everybody else.
         """
-        lines = []
+        given = zip(self._lines(), self.root_.leaves(), strict=True)
+        ordered = sorted(given, key=lambda one: one[1][1] == CONTROL)
+        return "\n".join(dict.fromkeys(line for line, _ in ordered))
+
+    def _lines(self) -> list[str]:
+        """The sentence of each leaf, yes first."""
         leaves = self.root_.leaves()
+        some = any(candidate != CONTROL for _, candidate in leaves)
+        lines = []
         for path, candidate in leaves:
-            if candidate != CONTROL:
-                who = f"those whose {in_words(path)}" if path else "everybody"
-                lines.append(f"Offer {self.candidates_[candidate + 1]} to {who}.")
-        if any(candidate == CONTROL for _, candidate in leaves):
-            lines.append(f"Offer {self.candidates_[0]} to everybody{' else' if lines else ''}.")
-        return "\n".join(lines)
+            who = f"those whose {in_words(path)}" if path else "everybody"
+            if candidate == CONTROL:
+                who = "everybody else" if some else "everybody"
+            lines.append(f"Offer {self.candidates_[candidate + 1]} to {who}.")
+        return lines
 
-    def to_json(self) -> dict[str, Any]:
-        """The tree as plain JSON.
+    def _check(self) -> None:
+        depth, bins, min_leaf, prudence = self.depth, self.bins, self.min_leaf, self.prudence
+        if depth not in DEPTHS:
+            fix = "a person cannot read more than 8 leaves"
+            raise InputError("depth", "be 1, 2 or 3", repr(depth), fix=fix)
+        if bins is not None and not (isinstance(bins, int) and bins >= 2):
+            raise InputError("bins", "be a number from 2, or None for every value", repr(bins))
+        if not (isinstance(min_leaf, int | float) and 0 <= min_leaf < 0.5):
+            must = "be a share of the rows from 0 to below 0.5"
+            raise InputError("min_leaf", must, repr(min_leaf))
+        if not (isinstance(prudence, int | float) and 0 <= prudence < float("inf")):
+            raise InputError("prudence", "be a number >= 0", repr(prudence))
 
-        Returns
-        -------
-        dict
-            What `from_json` reads.
-        """
-        return {
-            "kind": "tree",
-            "arguments": self._arguments(),
-            "candidates": list(self.candidates_),
-            "root": self.root_.to_json(),
-        }
+    def _space(
+        self, table: pa.Table, gains: Floats, demands: Demands | None, units: Any
+    ) -> TreeSpace:
+        return TreeSpace.of(table, gains, demands, units, **self._arguments())
 
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> PolicyTree:
-        """The inverse of `to_json`.
+    def _learn(self, space: TreeSpace, demands: Demands | None) -> None:
+        result = best_within(demands, space.gains, space.best_at)
+        if demands is not None:
+            result = improve(space, demands, result)
+        if result.best is None:
+            raise beyond(() if demands is None else demands.names, f"tree of depth {self.depth}")
+        self.root_ = node_of(result.best.rule, space.bins)
+        self.value_ = space.gain(result.best.rule.choice(space.codes, space.bins, space.start))
+        self.objective_, self.used_ = result.best.value, result.best.used
+        self.bound_, self.prices_ = max(result.bound, result.best.value), result.prices
 
-        Parameters
-        ----------
-        plain : dict
-            What `to_json` gave.
+    def _content(self) -> dict[str, Any]:
+        return {"root": self.root_.to_json()}
 
-        Returns
-        -------
-        PolicyTree
-            That assigns as the other did.
-        """
-        self = cls(**plain["arguments"])
-        self.candidates_ = tuple(plain["candidates"])
+    def _take(self, plain: dict[str, Any]) -> None:
         self.root_ = Node.from_json(plain["root"])
-        return self
-
-    def _arguments(self) -> dict[str, Any]:
-        names = ("depth", "bins", "min_leaf", "prudence")
-        return {name: getattr(self, name) for name in names}
-
-    def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
-        return f"PolicyTree({said})"
-
-
-def _check_tree(tree: PolicyTree) -> None:
-    """Refuse other arguments."""
-    depth, bins, min_leaf, prudence = tree.depth, tree.bins, tree.min_leaf, tree.prudence
-    if depth not in DEPTHS:
-        fix = "a person cannot read more than 8 leaves"
-        raise InputError("depth", "be 1, 2 or 3", repr(depth), fix=fix)
-    if bins is not None and not (isinstance(bins, int) and bins >= 2):
-        raise InputError("bins", "be a number from 2, or None for every value", repr(bins))
-    if not (isinstance(min_leaf, int | float) and 0 <= min_leaf < 0.5):
-        raise InputError("min_leaf", "be a share of the rows from 0 to below 0.5", repr(min_leaf))
-    if not (isinstance(prudence, int | float) and 0 <= prudence < float("inf")):
-        raise InputError("prudence", "be a number >= 0", repr(prudence))
