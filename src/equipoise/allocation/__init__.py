@@ -56,6 +56,14 @@ POLICIES = Registry(
     },
 )
 
+RULES = Registry(
+    "kind of rule",
+    {
+        "tree": "equipoise.allocation.rules.tree:PolicyTree",
+        "scorecard": "equipoise.allocation.rules.scorecard:Scorecard",
+    },
+)
+
 NAMES = {
     "Allocation": "equipoise.allocation.solve",
     "Guard": "equipoise.allocation.ddm",
@@ -94,4 +102,4 @@ NAMES = {
     "scores": "equipoise.allocation.rule",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
-__all__ = ["POLICIES", *NAMES]
+__all__ = ["POLICIES", "RULES", *NAMES]

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
 from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.rules import read_rule_scorer, rules_file
 from equipoise.artifacts.staying import Memory
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.errors import DataError, InputError
@@ -75,9 +76,45 @@ def score_file(
     """
     check_out(Path(out), Path(units), Path(policy))
     artifact = read_artifact(policy)
-    artifact = artifact.numbered() if number_rows else artifact
     if isinstance(artifact, Scorer):
         artifact = replace(artifact, memory=memory)
+    return _score(artifact.numbered() if number_rows else artifact, units, out, hold=hold)
+
+
+def score_file_by_rules(
+    run: Path | str, units: Path | str, out: Path | str, *, number_rows: bool = False
+) -> dict[str, Any]:
+    """Assign the units of a file by the rule that people signed, and write the assignments as
+    Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    run : path
+        The folder of a run whose plan asks for a rule.
+    units : path
+        A Parquet or CSV file with the columns that the rule asks for.
+    out : path
+        The Parquet file to write; only an earlier one is replaced.
+    number_rows : bool, default False
+        Take the units' row numbers, in a column ``row``, for their ids.
+
+    Returns
+    -------
+    dict
+        As of `score_file`: ``units``, ``cells``, and what units lack.
+
+    Raises
+    ------
+    InputError, DataError
+        As of `score_file`.
+    """
+    check_out(Path(out), Path(units), rules_file(run).parent)
+    scorer = read_rule_scorer(run)
+    return _score(scorer.numbered() if number_rows else scorer, units, out, hold=False)
+
+
+def _score(artifact: Artifact, units: Path | str, out: Path | str, *, hold: bool) -> dict[str, Any]:
+    """The assignments of a file of units, written."""
     artifact.units.check_names(column_names(units), str(units))
     counts, summary = UnitCounts(artifact.units), artifact.summary()
     rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
@@ -97,7 +134,7 @@ def score_file(
         writer.close()
         counts.check()
     report = {**summary.report(), **counts.report()}
-    if memory is None and isinstance(artifact, Scorer) and artifact.staying.by_day:
+    if isinstance(artifact, Scorer) and artifact.memory is None and artifact.staying.by_day:
         report["cautions"] = [*report["cautions"], FORGETFUL]
     for caution in report["cautions"]:
         LOGGER.warning("%s: %s", units, caution)

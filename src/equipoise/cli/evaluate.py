@@ -50,7 +50,10 @@ def evaluate(
     ] = [],  # noqa: B006 - typer reads the default and never changes it
     against: Annotated[
         list[Path],
-        typer.Option("--against", help="Another policy's folder, to compare with; repeat."),
+        typer.Option(
+            "--against",
+            help="Another policy's folder, or `rules`: the rule to sign of the same run; repeat.",
+        ),
     ] = [],  # noqa: B006
     method: Annotated[
         list[str],
@@ -90,6 +93,7 @@ def evaluate(
     \b
     Examples:
       equipoise evaluate equipoise-run next-month.toml --against last-run
+      equipoise evaluate equipoise-run next-month.toml --against rules
       equipoise evaluate equipoise-run/effects.parquet plan.toml
       equipoise evaluate model next-experiment.toml
       equipoise evaluate log.parquet -t item -y click --action-propensity pscore -p new.parquet
@@ -177,12 +181,19 @@ def _exit(findings: dict[str, Any]) -> None:
 
 def _folders(paths: list[Path]) -> dict[str, Path]:
     """Policies by the names of their folders."""
+    from equipoise.artifacts.rules import rules_file
     from equipoise.core.errors import InputError
+    from equipoise.pipeline.run_folder import RULES
     from equipoise.pipeline.shipped_policies import policy_folder
 
     folders: dict[str, Path] = {}
     for path in paths:
         folder = policy_folder(path)
+        if str(path) == "rules" and folder is None:
+            path = rules_file(paths[0])
+        if path.name == RULES and path.is_file():
+            folders["rules" if "rules" not in folders else str(path)] = path
+            continue
         if folder is None:
             fix = "give the folder that `equipoise run` wrote, or the policy/ in it"
             raise InputError("a policy", "be a run folder or a snapshot", str(path), fix=fix)

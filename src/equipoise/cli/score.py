@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    policy: Annotated[Path, typer.Argument(help="The policy/ folder of a run.")],
+    policy: Annotated[
+        Path, typer.Argument(help="The policy/ folder of a run; with --rules the run itself.")
+    ],
     units: Annotated[
         Path, typer.Argument(help="The units: a .parquet or .csv with the features' columns.")
     ],
@@ -34,6 +36,10 @@ def score(
     number_rows: Annotated[
         bool,
         typer.Option("--number-rows", help="Take row numbers, in a column `row`, for ids."),
+    ] = False,
+    rules: Annotated[
+        bool,
+        typer.Option("--rules", help="By the rule that people signed (rules.json), no model."),
     ] = False,
     journal: Annotated[
         Path | None,
@@ -69,19 +75,30 @@ def score(
     for change; with [policy] most_missing, so do units that miss more features (else
     they get control).  Each row then has a reason, and the day until which it is kept.
 
+    With --rules the rule to sign decides (a plan with [policy.rules] writes one): each row has what
+    it gets, its leaf or its points, and the sentence of the rule that says so.
+
     \b
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
       equipoise score equipoise-run/policy this-month.parquet --hold
+      equipoise score equipoise-run new-users.parquet --rules
       equipoise score runs/ranking/policy candidates.parquet --out ranked.parquet
       equipoise score equipoise-run/policy today.parquet --journal days --day 2026-11-01
     """
-    from equipoise.artifacts.batch import score_file
+    from equipoise.artifacts.batch import score_file, score_file_by_rules
     from equipoise.artifacts.journal import record_day
     from equipoise.cli.show import as_json, table
     from equipoise.core.errors import InputError
 
-    if journal is None and day is None:
+    if rules:
+        others = {"--hold": hold, "--journal": journal is not None, "--day": day is not None}
+        if any(others.values()):
+            got = f"{next(name for name, given in others.items() if given)} beside it"
+            fix = "leave one out: a rule keeps no budget of a file, and no days"
+            raise InputError("--rules", "stand alone", got, fix=fix)
+        summary = score_file_by_rules(policy, units, out, number_rows=number_rows)
+    elif journal is None and day is None:
         summary = score_file(policy, units, out, hold=hold, number_rows=number_rows)
     elif journal is None or day is None:
         got = "--day alone" if journal is None else "--journal alone"

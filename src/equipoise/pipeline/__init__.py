@@ -9,6 +9,8 @@ from equipoise.core.lazy import lazy
 if TYPE_CHECKING:
     from equipoise.artifacts.policy import Scorer as Scorer
     from equipoise.artifacts.policy import read_scorer as read_scorer
+    from equipoise.artifacts.rules import RuleScorer as RuleScorer
+    from equipoise.artifacts.rules import read_rules as read_rules
     from equipoise.pipeline.comparison import compare as compare
     from equipoise.pipeline.comparison_table import Compared as Compared
     from equipoise.pipeline.comparison_table import ComparisonTable as ComparisonTable
@@ -42,6 +44,8 @@ NAMES = {
     "cross_fit_effects": "equipoise.pipeline.study.cross_fit",
     "make_plan": "equipoise.pipeline.plan.read",
     "read_plan": "equipoise.pipeline.plan.read",
+    "RuleScorer": "equipoise.artifacts.rules",
+    "read_rules": "equipoise.artifacts.rules",
     "read_scorer": "equipoise.artifacts.policy",
     "render_report": "equipoise.report.page",
     "run": "equipoise.pipeline.jobs",

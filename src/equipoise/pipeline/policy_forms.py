@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.policy import Scorer, read_scorer
+from equipoise.artifacts.rules import RuleScorer, read_rule_scorer
 from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
@@ -31,6 +32,7 @@ from equipoise.core.suggest import nearest
 from equipoise.data import read_table
 from equipoise.evaluation import constant_policy
 from equipoise.evaluation.off_policy import decisions
+from equipoise.pipeline.run_folder import RULES
 from equipoise.pipeline.shipped_policies import policy_folder, scorer_shares
 from equipoise.pipeline.study.cross_fit import cross_fit_effects
 from equipoise.pipeline.study.evaluator import one_hot
@@ -48,7 +50,7 @@ def effects_or_shares(thing: Any, log: Log, where: str, cv: int, seed: int) -> E
         return thing
     if isinstance(thing, HonestPolicy):
         return _honest(thing, log, where)
-    if isinstance(thing, Scorer):
+    if isinstance(thing, Scorer | RuleScorer):
         return scorer_shares(thing, log), None
     if hasattr(thing, "fit") and hasattr(thing, "effects"):
         return cross_fit_effects(log, thing, cv=cv, random_state=seed)
@@ -79,6 +81,8 @@ def _named(name: str | Path, log: Log, where: str) -> Effects | Shares:
     folder = policy_folder(path)
     if folder is not None:
         return scorer_shares(read_scorer(folder), log), None
+    if path.name == RULES and path.is_file():
+        return scorer_shares(read_rule_scorer(path), log), None
     if not path.is_file():
         what, must = "a policy", "be an arm, or the path of a run, a policy or a table"
         raise InputError(what, must, repr(str(name)), where, nearest(str(name), log.cell_names))

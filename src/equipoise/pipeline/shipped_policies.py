@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.policy import Scorer, read_scorer
+from equipoise.artifacts.rules import RuleScorer, read_rule_scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
@@ -40,15 +42,19 @@ def policy_folder(path: Path) -> Path | None:
 
 
 def value_policies(plan: Plan, log: Log, policies: Mapping[str, Path]) -> dict[str, Any]:
-    """Value the policies of snapshot folders on a log that none of their models saw.
+    """Value the policies of snapshot folders, and of rules.json beside them, on a log that none of
+    their models saw; the first is no rule.
 
     Returns {"rows", "metrics", "policies", "untold"}: of each policy, nobody and everybody under
     each candidate "policy", "kind", "treated" (a share), "values" (the gain over control per head
     in each metric, and the net worth where the objective is money: [value, low, high]), "spend",
     and "less_first" (values of the first policy less its own, paired); and why the log cannot tell.
     """
-    scorers = {name: read_scorer(folder) for name, folder in policies.items()}
+    scorers = {name: read_any_scorer(place) for name, place in policies.items()}
     first = next(iter(scorers.values()))
+    if isinstance(first, RuleScorer):
+        fix = "evaluate the run, with --against rules"
+        raise InputError("the first policy", "have a model", "a rule that people read", fix=fix)
     effects = on_the_log(first.model.effects(log.table), log, "the policy's model")
     absent = [name for name in effects.metrics if name not in log.table.column_names]
     if absent:
@@ -108,12 +114,24 @@ def _objective(scorer: Scorer, log: Log, plan: Plan) -> Objective:
     return Objective(weights, plan.report.currency, is_money, rule.cost_weight)
 
 
-def scorer_shares(scorer: Scorer, log: Log) -> Floats:
-    """The choice of a policy that ships on every row, (n, K)."""
-    if scorer.policy.candidates != log.cell_names[1:]:
-        got = ", ".join(scorer.policy.candidates)
+def read_any_scorer(place: Path) -> Scorer | RuleScorer:
+    """The policy of a snapshot folder, or the rule of a file."""
+    return read_rule_scorer(place) if place.name == files.RULES else read_scorer(place)
+
+
+def scorer_shares(scorer: Scorer | RuleScorer, log: Log) -> Floats:
+    """The choice of a policy that ships, or of its rule, on every row, (n, K)."""
+    if isinstance(scorer, RuleScorer):
+        candidates, id = scorer.rule.candidates_[1:], scorer.units.id
+        if scorer.rows == rows_digest(log):
+            must, fix = "be of rows that it was not learnt from", "give a log of other rows"
+            raise InputError("a log to judge a rule", must, f"the {len(log):,} rows of it", fix=fix)
+    else:
+        candidates, id = scorer.policy.candidates, scorer.id
+    if candidates != log.cell_names[1:]:
+        got = ", ".join(candidates)
         raise InputError("the policy's candidates", f"be {', '.join(log.cell_names[1:])}", got)
-    known = scorer.id is not None and scorer.id in log.table.column_names
+    known = id is not None and id in log.table.column_names
     chosen = (scorer if known else scorer.numbered()).assign(log.table)["chosen"].to_pylist()
     place = {name: a - 1 for a, name in enumerate(log.cell_names)}
     choice: Ints = np.array([place[name] for name in chosen], np.int64)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import balance_table
@@ -84,7 +85,8 @@ def run_targeting(
         findings["made"] = provenance(study, versions, snapshot, command)
         _write(beside, study, solved, findings)
         if rules is not None:
-            files.write_rules(beside / files.RULES, rules.to_json())
+            about = {**rules.to_json(), "rows": rows_digest(study.log)}
+            files.write_rules(beside / files.RULES, about)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 

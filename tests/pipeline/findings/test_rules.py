@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from fixtures.targeting import make_world
+from typer.testing import CliRunner
 
+import equipoise as eq
 from equipoise.allocation import PolicyTree, Scorecard
-from equipoise.pipeline import run
+from equipoise.cli.app import app
+from equipoise.core.errors import InputError
+from equipoise.data import make_coupon_world
+from equipoise.pipeline import read_rules, run
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.run_folder import check_out
+from equipoise.pipeline.shipped_policies import value_policies
 
 
 @pytest.fixture(scope="module", params=["tree", "scorecard"])
@@ -31,6 +38,9 @@ def test_the_rule_is_a_file_that_assigns_the_log_as_it_is_told(ran):
     assert plain["text"] == rules["sentences"] == rule.text().splitlines()
     assert read_findings(world.folder / "run")["rules"]["kind"] == kind
     check_out(world.folder / "run")  # a later run may replace the folder
+    assert read_rules(world.folder / "run").predict(world.log.features) == rule.predict(
+        world.log.features
+    )
 
 
 def test_shares_add_up(ran):
@@ -53,3 +63,43 @@ def test_the_page_shows_it(ran):
     html = (ran[0].folder / "run" / "report.html").read_text()
     assert "Which rule could a person read and sign?" in html
     assert ran[1]["rules"]["sentences"][-1] in html
+
+
+def test_it_is_judged_on_other_rows_beside_the_policy(ran):
+    world, findings, _ = ran
+    run_folder = world.folder / "run"
+    log, _ = make_coupon_world(1_200, metrics=("conversion", "visits"), seed=9)
+    policies = {"run": run_folder / "policy", "rules": run_folder / "rules.json"}
+    own, rules = value_policies(world.plan, log, policies)["policies"][:2]
+    rule = read_rules(run_folder)
+    assert rules["treated"] == pytest.approx(np.mean(rule.assign(log.features) >= 0))
+    less = own["values"]["conversion"][0] - rules["values"]["conversion"][0]
+    assert rules["less_first"]["conversion"][0] == pytest.approx(less)
+    table = eq.compare({"run": run_folder, "rules": policies["rules"]}, log)
+    assert {"run", "rules"} <= {row.name for row in table.figures}
+    with pytest.raises(InputError, match="be of rows that it was not learnt from"):
+        value_policies(world.plan, world.log, policies)
+    with pytest.raises(InputError, match="the first policy must have a model"):
+        value_policies(world.plan, log, {"rules": policies["rules"]})
+
+
+def test_the_command_line_scores_and_compares(ran):
+    world = ran[0]
+    folder, out = world.folder / "run", world.folder / "by_rules.parquet"
+    said = CliRunner().invoke(
+        app, ["score", str(folder), str(world.folder / "log.parquet"), "--rules", "-o", str(out)]
+    )
+    assert "900 units, written to" in said.output
+    got = pq.read_table(out)
+    assert got["chosen"].to_pylist() == read_rules(folder).predict(world.log.features)
+    held = ["score", str(folder), str(world.folder / "log.parquet"), "--rules", "--hold"]
+    assert "--rules must stand alone" in str(CliRunner().invoke(app, held).exception)
+    new = make_coupon_world(600, metrics=("conversion", "visits"), seed=4)[0]
+    (world.folder / "new").mkdir()
+    pq.write_table(new.table, world.folder / "new" / "log.parquet")
+    plan = (world.folder / "plan.toml").read_text()
+    (world.folder / "new" / "plan.toml").write_text(plan)
+    command = ["evaluate", str(folder), str(world.folder / "new" / "plan.toml")]
+    done = CliRunner().invoke(app, [*command, "--against", "rules", "--json"])
+    assert done.exit_code == 0, done.output
+    assert [row["policy"] for row in json.loads(done.stdout)["policies"][:2]] == ["run", "rules"]
