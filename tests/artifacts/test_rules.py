@@ -59,11 +59,8 @@ def test_a_file_gets_what_the_rule_says_row_by_row(run, tmp_path, suffix):
     assert said["cells"] == {name: rule.predict(table).count(name) for name in said["cells"]}
     assert 0 < said["cells"]["1"] < 900
     assert set(got["sentence"].to_pylist()) <= set(rule.text().splitlines())
-    told = {
-        name: set(got.filter(pc.equal(got["chosen"], name))["sentence"].to_pylist())
-        for name in "01"
-    }
-    assert all(line.startswith(f"Offer {name} to") for name in "01" for line in told[name])
+    pairs = zip(got["chosen"].to_pylist(), got["sentence"].to_pylist(), strict=True)
+    assert all(line.startswith(f"Offer {name} to") for name, line in pairs)
 
 
 def test_places_are_leaves_or_points(run):

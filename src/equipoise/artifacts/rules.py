@@ -128,6 +128,11 @@ class RuleScorer:
         counts : UnitCounts, optional
             Not used.
 
+        Returns
+        -------
+        pyarrow.Table
+            Never.
+
         Raises
         ------
         InputError

@@ -24,9 +24,9 @@ CONTROL = -1
 class BaseRule(ABC):
     """A rule in a few words, learnt from gains within demands: `PolicyTree` or `Scorecard`.
 
-    A kind of rule stores its `ARGUMENTS`, and says how it learns (`_check`, `_space`, `_learn`),
-    to which place of its own a unit comes (`place`), what places get (`offers`), and in which words
-    (`sentences`).
+    A kind of rule stores its `ARGUMENTS`, and says how it learns (`_check`, `_space`, `_learn`), to
+    which place of its own a unit comes (`_place`), what places get (`_offers`), and in which words
+    (`_sentences`).
     """
 
     KIND: ClassVar[str]
@@ -90,7 +90,7 @@ class BaseRule(ABC):
         array of int, shape (n,)
             -1 control, a candidate a.
         """
-        return self.offers(self.place(to_arrow(X)))
+        return self._offers(self._place(to_arrow(X)))
 
     def predict(self, X: Any) -> list[str]:
         """What each row gets, by name.
@@ -121,10 +121,10 @@ class BaseRule(ABC):
             ``chosen``, the name of control or of a candidate; ``leaf``, from 1 in the order of the
             questions, yes first, or ``points``; and the ``sentence`` of `text` that says so.
         """
-        place = self.place(to_arrow(X))
+        place = self._place(to_arrow(X))
         places, which = np.unique(place, return_inverse=True)
-        given = [self.candidates_[a + 1] for a in self.offers(places).tolist()]
-        words = self.sentences(places)
+        given = [self.candidates_[a + 1] for a in self._offers(places).tolist()]
+        words = self._sentences(places)
         told = {CHOSEN: given, SENTENCE: words}
         texts = {name: pa.array(each, pa.string()).take(which) for name, each in told.items()}
         return pa.table(
@@ -178,15 +178,15 @@ class BaseRule(ABC):
         """The rule in plain sentences, a line each."""
 
     @abstractmethod
-    def place(self, table: pa.Table) -> Ints:
+    def _place(self, table: pa.Table) -> Ints:
         """The place of each row in the rule, (n,)."""
 
     @abstractmethod
-    def offers(self, places: Ints) -> Ints:
+    def _offers(self, places: Ints) -> Ints:
         """What places get, (q,): -1 control, a candidate a."""
 
     @abstractmethod
-    def sentences(self, places: Ints) -> list[str]:
+    def _sentences(self, places: Ints) -> list[str]:
         """The sentence of the text that speaks of each place, (q,)."""
 
     @abstractmethod

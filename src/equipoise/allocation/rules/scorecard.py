@@ -140,15 +140,15 @@ class Scorecard(BaseRule):
         """The columns that have points."""
         return tuple(feature.bins.column for feature in self.features_)
 
-    def place(self, table: pa.Table) -> Ints:
+    def _place(self, table: pa.Table) -> Ints:
         """The points of each row, (n,)."""
         return self.score(table)
 
-    def offers(self, places: Ints) -> Ints:
+    def _offers(self, places: Ints) -> Ints:
         """What so many points get, (q,)."""
         return choice_by(places, self.bands_)
 
-    def sentences(self, places: Ints) -> list[str]:
+    def _sentences(self, places: Ints) -> list[str]:
         """The sentence of each number of points."""
         bands = self._band_lines()
         return [next(line for least, line in bands if points >= least) for points in places]

@@ -154,16 +154,16 @@ class PolicyTree(BaseRule):
         asked = [question.column for path, _ in self.root_.leaves() for question, _ in path]
         return tuple(dict.fromkeys(asked))
 
-    def place(self, table: pa.Table) -> Ints:
+    def _place(self, table: pa.Table) -> Ints:
         """The leaf of each row, from 1, (n,)."""
         return self.root_.leaf(table)
 
-    def offers(self, places: Ints) -> Ints:
+    def _offers(self, places: Ints) -> Ints:
         """What leaves get, (q,)."""
         given = np.array([candidate for _, candidate in self.root_.leaves()], np.int64)
         return given[places - 1]
 
-    def sentences(self, places: Ints) -> list[str]:
+    def _sentences(self, places: Ints) -> list[str]:
         """The sentence of each leaf, that of all without an offer the last."""
         lines = self._lines()
         return [lines[place - 1] for place in places.tolist()]
