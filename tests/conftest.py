@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 
 import pyarrow as pa
 import pytest
@@ -15,6 +16,9 @@ settings.register_profile(
     "suite", deadline=None, derandomize=True
 )  # CI is no search: see benchmarks
 settings.load_profile("suite")
+
+# said once a process, where kernels are not compiled yet: no test's own words
+logging.getLogger("equipoise.core.kernels").disabled = True
 
 MAKERS = {
     "pandas": lambda columns: importlib.import_module("pandas").DataFrame(columns),

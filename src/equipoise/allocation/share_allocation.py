@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import block_diag, csr_matrix, hstack, kron, vstack
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.kernels import njit
 
 ROUNDS, WALKS = 30, 30  # of keeping curves to one piece; of products made linear
 TINY = 1e-7  # less than this is rounding

@@ -27,6 +27,7 @@ from equipoise.cli import (
     run,
     score,
     simulate,
+    warm,
 )
 from equipoise.core.version import __version__
 
@@ -71,6 +72,7 @@ for verb in (
     reproduce,
     datasets,
     estimators,
+    warm,
 ):
     verb.register(app)
 
@@ -96,3 +98,16 @@ def options(
     """Hold the options that come before the verb."""
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    else:
+        _show_compiling()
+
+
+def _show_compiling() -> None:
+    """On stderr: that kernels are being compiled, which nobody would guess from a long wait."""
+    logger = logging.getLogger("equipoise.core.kernels")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("equipoise: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

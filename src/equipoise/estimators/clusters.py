@@ -20,7 +20,6 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -32,6 +31,7 @@ from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
+from equipoise.core.kernels import njit
 from equipoise.core.weights import check_weights
 from equipoise.estimators.base import complete
 from equipoise.neural import require_torch

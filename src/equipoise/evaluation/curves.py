@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import numba
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
@@ -26,6 +25,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.display import Displayed
 from equipoise.core.effective_size import critical, student
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
@@ -217,7 +217,7 @@ def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats, 
     return share, gain, covariance * small_sample, df
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _pieces(gain, weight, last, total, points):  # type: ignore[no-untyped-def]
     """Cut the ranks into pieces that end with ties -> (ends (p,), sums (p, 5) of w g, w, (w g)^2, w
     g w, w w over each piece).

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around
+from equipoise.core.kernels import njit
 from equipoise.core.weights import check_propensities, check_weights
 from equipoise.evaluation.base import weighted_means
 from equipoise.learners.outcome_units import differences
@@ -392,7 +392,7 @@ def _levels(levels: Any, shape: tuple[int, int, int]) -> Floats:
     return mu
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def]
     """By cell: mass (K,) := sum w / e, mean (K, m) := sum w y / e over it, or 0.   inverse: 1 / e,
     (n or 1, K).
@@ -410,7 +410,7 @@ def _cell_means(y, cell, inverse, w, mean, mass):  # type: ignore[no-untyped-def
                 mean[a, j] /= mass[a]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _fixed_gains(y, cell, slope, mean, rest, gain):  # type: ignore[no-untyped-def]
     """gain (n,) := rest + slope (y - mean) of each row's cell: `_gains` where design and levels are
     the same for every row.
@@ -420,7 +420,7 @@ def _fixed_gains(y, cell, slope, mean, rest, gain):  # type: ignore[no-untyped-d
         gain[i] = rest + slope[a] * (y[i] - mean[a])
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _gains(y, cell, e, mu, a, gain):  # type: ignore[no-untyped-def]
     """gain (n,) := the score of cell a against control.   y: (n,); e, mu: (n or 1, K)."""
     e_step, mu_step = (1 if len(e) > 1 else 0), (1 if len(mu) > 1 else 0)

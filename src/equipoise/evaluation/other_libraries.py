@@ -24,16 +24,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 from equipoise.evaluation.tie_orders import curve_sums
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _tie_counts(outcome, arm, weight, last):  # type: ignore[no-untyped-def]
     """Cumulative (n_t, n_c, Y_t, Y_c) at the end of every tie that has rows of the two arms, (4,
     g).

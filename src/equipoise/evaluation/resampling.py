@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from math import exp, factorial
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
+from equipoise.core.kernels import njit
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 STRIDE, MIX_1, MIX_2 = (
@@ -31,7 +31,7 @@ UNIFORM = 2.0**-53
 FEWEST = 20  # units; with n of them a replicate is empty with probability exp(-n)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _counted(unit, weight, seed, out):  # type: ignore[no-untyped-def]
     """out (n,) := weight times the Poisson(1) count of each row's unit in the replicate
     ``seed``.

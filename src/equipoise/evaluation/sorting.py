@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 
 SIGN = np.uint64(1 << 63)
 SHORT_RUN = 16  # runs up to this length are settled by insertion, which beats a sort
@@ -127,7 +127,7 @@ def _descending_image(score: Floats, key: NDArray[np.uint64]) -> tuple[int, int,
     return int(nan), int(low), int(high), int(spread)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _gather(values, order, out):  # type: ignore[no-untyped-def]
     """out (n,) := values[order]; an unsigned index needs no test for counting from the end, which
     makes this twice as fast.
@@ -136,7 +136,7 @@ def _gather(values, order, out):  # type: ignore[no-untyped-def]
         out[p] = values[order[p]]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _image(score, bits, key):  # type: ignore[no-untyped-def]
     """Fill key (n,) with images that fall as scores rise -> (row of a NaN or -1, least, largest,
     bits in which they differ).
@@ -159,14 +159,14 @@ def _image(score, bits, key):  # type: ignore[no-untyped-def]
     return nan, low, high, spread
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _pack(key, low, drop, row_bits):  # type: ignore[no-untyped-def]
     """key (n,) := image above, row number below, in place."""
     for i in range(len(key)):
         key[i] = (((key[i] - low) >> drop) << row_bits) | np.uint64(i)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _unpack(key, row_bits, last):  # type: ignore[no-untyped-def]
     """Sorted keys (n,) := their row numbers, in place; last (n,) := whether each is the last of
     equal images.
@@ -182,7 +182,7 @@ def _unpack(key, row_bits, last):  # type: ignore[no-untyped-def]
     key[-1] &= mask
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _settle(score, order, last, longest):  # type: ignore[no-untyped-def]
     """Order every run of at most ``longest`` equal images by score, largest first, then row, and
     mark the true ends of ties; whether there are longer runs, which stay as they are.

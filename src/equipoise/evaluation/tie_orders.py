@@ -17,14 +17,15 @@ spread evenly.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from equipoise.core.kernels import njit
 
 TAIL = 1e-18  # probabilities below this part of the largest are left out
 SMALL = 1e-13  # the relative error of an expansion in central moments
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def mean_inverse(base, hits, misses, drawn):  # type: ignore[no-untyped-def]
     """E[1 / (base + a)], a the hits among ``drawn`` of hits + misses; base > 0."""
     size = hits + misses
@@ -50,14 +51,14 @@ def mean_inverse(base, hits, misses, drawn):  # type: ignore[no-untyped-def]
     return value / total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _level(n, y, mean, hits, misses, drawn):  # type: ignore[no-untyped-def]
     """E[(y + a mean) / (n + a)] over a > 0 - n."""
     rest = y - n * mean
     return mean if n == 0 or rest == 0 else mean + rest * mean_inverse(n, hits, misses, drawn)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _gain_sum(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-def]
     """Sum over the rows of a tie of gain(k), with the rows before it if both arms are first met in
     it.
@@ -89,7 +90,7 @@ def _gain_sum(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-de
     return total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _qini_sum(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-def]
     """Sum over the rows of a tie of qini(k), with the rows before it if control is first met in
     it.
@@ -111,7 +112,7 @@ def _qini_sum(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-de
     return total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _even_sums(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-def]
     """(sum of gain, sum of qini) over a tie whose rows are spread evenly: T and C any weights."""
     N, before = T + C, n_t + n_c
@@ -140,7 +141,7 @@ def _even_sums(n_t, n_c, y_t, y_c, T, C, m_t, m_c):  # type: ignore[no-untyped-d
     return gains, qinis
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def curve_sums(outcome, arm, weight, last, whole, gains):  # type: ignore[no-untyped-def]
     """(sum over rows of gain(k), or of qini(k) unless ``gains``; n_t, n_c, Y_t, Y_c at the end).
 

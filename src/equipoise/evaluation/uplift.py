@@ -28,14 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _tie_sums(gain, weight, last, start):  # type: ignore[no-untyped-def]
     """Of the ties that begin at ``start``: (end, weight, weighted gain)."""
     b, s, p = 0.0, 0.0, start
@@ -47,7 +47,7 @@ def _tie_sums(gain, weight, last, start):  # type: ignore[no-untyped-def]
         p += 1
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _qini(gain, weight, last):  # type: ignore[no-untyped-def]
     """Each tie brings its gain times the share of weight not above it, less 1/2."""
     each, above, area, start = 1 / weight.sum(), 0.0, 0.0, 0
@@ -58,7 +58,7 @@ def _qini(gain, weight, last):  # type: ignore[no-untyped-def]
     return area * each
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     """Fill psi (n,) -> qini."""
     each, above, brought, area, start = 1 / weight.sum(), 0.0, 0.0, 0.0, 0
@@ -77,7 +77,7 @@ def _qini_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     return qini
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _harmonic(above, b, rows):  # type: ignore[no-untyped-def]
     """Sum of b/rows over the weight reached by each of the ties: the discrete integral of dr / r
     over them.
@@ -88,7 +88,7 @@ def _harmonic(above, b, rows):  # type: ignore[no-untyped-def]
     return h
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _rates(gain, weight, last):  # type: ignore[no-untyped-def]
     """grf's sums over ranks -> (autoc, qini_rate); the ties' gain is their mean on each of their
     ranks.
@@ -107,7 +107,7 @@ def _rates(gain, weight, last):  # type: ignore[no-untyped-def]
     return plain / total - tau, linear / total**2 - tau * _mean_rank(weight, last, total)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
     """Weighted mean of the share of weight reached at each rank; ties of unequal weight share
     theirs.
@@ -121,7 +121,7 @@ def _mean_rank(weight, last, total):  # type: ignore[no-untyped-def]
     return mean / total**2
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _autoc_influence(gain, weight, last, psi):  # type: ignore[no-untyped-def]
     """Fill psi (n,) -> autoc; backwards from the smallest score, so that both integrals grow as
     they go.

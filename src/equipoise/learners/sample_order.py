@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 
 ROUNDS = 2  # of naming the columns after the first
 STEPS, FINEST = 2.0**20, 2.0**52  # of a column's range

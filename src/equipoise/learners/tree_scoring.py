@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.kernels import njit
 
 BITS = 32  # leaves of a tree that are scored by bits
 EDGES = 255  # thresholds a feature may have to be coded in a byte; the last code means missing

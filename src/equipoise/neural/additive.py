@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 from equipoise.neural.fast_math import FAST, exponentials, logarithms
 from equipoise.neural.id_nets import Additive
 from equipoise.neural.train import Epochs, History, Progress, Training

@@ -10,7 +10,8 @@ Muller (2016), Elementary Functions, 3rd ed., chapters 3 and 5.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from equipoise.core.kernels import njit
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be vectorised; a NaN stays one
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 
 BINS, FEW = 16, 12  # cuts of a number; a feature of at most so many values has a knot at each
 SAMPLE = 200_000  # rows that quantiles are taken from

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 
 ROW_BITS = np.uint64(32)
 ROW_MASK = np.uint64(0xFFFFFFFF)
@@ -66,21 +66,21 @@ def _bits(score: NDArray[Any]) -> NDArray[np.uint32]:
     return np.ascontiguousarray(score + np.float32(0)).view(np.uint32)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _image(bits, row):  # type: ignore[no-untyped-def]
     """An image that rises with a float32 above, its row number below."""
     rising = ~bits if bits & SIGN else bits | SIGN
     return (np.uint64(rising) << ROW_BITS) | np.uint64(row)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _keys(bits, key):  # type: ignore[no-untyped-def]
     """key (n,) := the images."""
     for i in range(len(bits)):
         key[i] = _image(bits[i], i)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _group_keys(bits, group, offsets, key):  # type: ignore[no-untyped-def]
     """key (g, most) := the images of each group's rows, in any order."""
     if len(group) == 0:
@@ -96,7 +96,7 @@ def _group_keys(bits, group, offsets, key):  # type: ignore[no-untyped-def]
             free[g] += 1
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _unpacked(key, offsets):  # type: ignore[no-untyped-def]
     """The rows of sorted keys (g, most), less the padding."""
     rows = np.empty(offsets[-1], np.int64)
@@ -106,7 +106,7 @@ def _unpacked(key, offsets):  # type: ignore[no-untyped-def]
     return rows
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def grouped_order(order, group, offsets):  # type: ignore[no-untyped-def]
     """The rows of `order` (n,) group by group, their order within a group kept -> (offsets[-1],).
     group: (n,), that of each row, -1 for a row to leave out; offsets: (g + 1,).
@@ -120,7 +120,7 @@ def grouped_order(order, group, offsets):  # type: ignore[no-untyped-def]
     return rows
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def pool_group(s, w, a, b, eps, start, before, level):  # type: ignore[no-untyped-def]
     """Pool the sorted rows a..b-1 of one group, eps > 0 -> number of blocks k.   start (k + 1,) and
     before (k + 1,): first row of each block and the weight below it; level: (k,), its sum of
@@ -142,7 +142,7 @@ def pool_group(s, w, a, b, eps, start, before, level):  # type: ignore[no-untype
     return k
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def block_starts(s, w, offsets, eps):  # type: ignore[no-untyped-def]
     """The first sorted row of every block of every group, and n behind them; at eps 0 blocks are
     ties.   s, w: (n,); offsets: (g + 1,); eps: (g,).
@@ -165,7 +165,7 @@ def block_starts(s, w, offsets, eps):  # type: ignore[no-untyped-def]
     return starts[: blocks + 1].copy()
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def sorted_columns(rows, score, label, w, objectives, offsets):  # type: ignore[no-untyped-def]
     """Scores (n,) in 64 bits, less the mean of their group, and labels (n, m), by sorted row; of
     each group the weight and the standard deviation (g,); of each objective and group (m, g) the
@@ -190,7 +190,7 @@ def sorted_columns(rows, score, label, w, objectives, offsets):  # type: ignore[
     return s, y, size, sd, positive, negative, right
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _centred(s, w, a, b):  # type: ignore[no-untyped-def]
     """Take from the scores a..b-1 their mean -> their weight and standard deviation."""
     total, lean, square, first = 0.0, 0.0, 0.0, s[a]
@@ -204,7 +204,7 @@ def _centred(s, w, a, b):  # type: ignore[no-untyped-def]
     return total, np.sqrt(square / total)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _pairs(s, w, y, a, b, j):  # type: ignore[no-untyped-def]
     """The weight of positives among the sorted rows a..b-1, of negatives, and of pairs in the right
     order.
@@ -222,7 +222,7 @@ def _pairs(s, w, y, a, b, j):  # type: ignore[no-untyped-def]
     return hits + tied_hits, below + tied, right + tied_hits * (below + 0.5 * tied)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def soft_aucs(s, w, y, offsets, eps, positive, negative, slope, column, gradient):  # type: ignore[no-untyped-def]
     """The soft AUC of each objective and group (m, g), NaN without both classes or at eps 0; and,
     added to gradient (n, c), or (0, c) for none, in the column of each objective:
@@ -266,7 +266,7 @@ def soft_aucs(s, w, y, offsets, eps, positive, negative, slope, column, gradient
     return soft
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def scatter(rows, s, w, slope, along, unit, gradient):  # type: ignore[no-untyped-def]
     """gradient (N, c), at rows (n,) += (slope (n, c) - w s along (c,)) / unit."""
     rate = 1 / unit

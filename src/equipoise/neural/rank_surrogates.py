@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from equipoise.core.kernels import njit
 
 NODES = 12  # of a box; the error falls by a factor of 12.6 with each
 FAR = 40  # boxes apart, where softplus is a line in 64 bits
@@ -24,7 +25,7 @@ AT = (np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES) + 1) / 2  # nodes within 
 BASIS = np.cos(np.pi * np.outer(np.arange(NODES) + 0.5, np.arange(NODES)) / NODES)  # (node, degree)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def linear(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
     """The mean loss of a pair (m, g); and, added to gradient (n, c), or (0, c) for none, in the
     column of each objective, pull_mg d loss_mg / d s.
@@ -47,7 +48,7 @@ def linear(s, w, y, offsets, positive, negative, pull, column, gradient):  # typ
     return loss
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def squared_hinge(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
     """As `linear`; rows of a group from the smallest score to the largest."""
     m, groups = positive.shape
@@ -86,7 +87,7 @@ def squared_hinge(s, w, y, offsets, positive, negative, pull, column, gradient):
     return loss
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def logistic(s, w, y, offsets, positive, negative, pull, column, gradient):  # type: ignore[no-untyped-def]
     """As `squared_hinge`."""
     m, groups = positive.shape
@@ -109,7 +110,7 @@ def logistic(s, w, y, offsets, positive, negative, pull, column, gradient):  # t
     return loss
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _by_pair(s, w, y, slope):  # type: ignore[no-untyped-def]
     """The sum over pairs, one by one; slope (n,), or (0,) for none, takes its gradient."""
     total = 0.0
@@ -127,7 +128,7 @@ def _by_pair(s, w, y, slope):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _boxes(s):  # type: ignore[no-untyped-def]
     """The first row of each box of width 1 that holds a sorted score, and n behind them."""
     first, k = np.empty(len(s) + 1, np.int64), 0
@@ -139,7 +140,7 @@ def _boxes(s):  # type: ignore[no-untyped-def]
     return first[: k + 1]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _degrees(t, out):  # type: ignore[no-untyped-def]
     """out (NODES,) := the Chebyshev polynomials at a place t of a box, in [0, 1]."""
     x = 2 * t - 1
@@ -148,7 +149,7 @@ def _degrees(t, out):  # type: ignore[no-untyped-def]
         out[d] = 2 * x * out[d - 1] - out[d - 2]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _onto_nodes(s, w, y, boxes):  # type: ignore[no-untyped-def]
     """Both classes moved to the nodes: weights (2, boxes, NODES), and sums of w and w s (2, 2,
     boxes).
@@ -174,7 +175,7 @@ def _onto_nodes(s, w, y, boxes):  # type: ignore[no-untyped-def]
     return weights, plain
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _at_nodes(lows, k, weights, plain, out):  # type: ignore[no-untyped-def]
     """out (3, NODES): at the nodes x of box k, over negatives j the sums of softplus(s_j - x) and
     of sigmoid(s_j - x), over positives i that of sigmoid(x - s_i).
@@ -199,7 +200,7 @@ def _at_nodes(lows, k, weights, plain, out):  # type: ignore[no-untyped-def]
                     out[2, q] += weights[1, other, r] * (1 - above)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _by_box(s, w, y, boxes, slope):  # type: ignore[no-untyped-def]
     """As `_by_pair`, over the nodes of boxes."""
     weights, plain = _onto_nodes(s, w, y, boxes)

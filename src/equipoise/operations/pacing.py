@@ -28,11 +28,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.kernels import njit
 from equipoise.core.suggest import among
 
 VERSION = 1

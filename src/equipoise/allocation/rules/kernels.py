@@ -17,7 +17,8 @@ n p^2 k / 2 + p^2 B^2 k of B bins a column, and the tables are small enough to s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from equipoise.core.kernels import njit
 
 COLUMN, CUT, MISSING, LEFT, RIGHT = range(5)  # of a split: `out` (5,); CUT is a prefix or a mask
 UNSET = -2  # the cut of a side that is a leaf of the root

@@ -16,9 +16,9 @@ as exact as they are.  Reference: Dantzig (1963), Linear Programming and Extensi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 
 ROUNDING = 8 * np.finfo(np.float64).eps  # of the terms of a sum: what may be noise in it
 PIVOT = 1e-9  # of a column's largest entry: what is below it divides nothing

@@ -7,7 +7,8 @@ A sum is kept as parts that do not overlap, from the smallest to the largest.  R
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from equipoise.core.kernels import njit
 
 
 @njit(cache=True)

@@ -11,7 +11,8 @@ Additions go in a fixed order, without reassociation: the same row always gives 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from equipoise.core.kernels import njit
 
 EVEN = 1e-12  # of what a score is made of: a smaller loss is none
 

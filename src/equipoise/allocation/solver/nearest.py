@@ -12,9 +12,9 @@ Kaufman and Stewart (1976), Mathematics of Computation 30 (updates of the factor
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 
 NOTHING = 1e-18  # steps below this are none
 GRADIENT = 1e-14  # of the norms' product: below it a column can lower nothing

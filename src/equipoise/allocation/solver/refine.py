@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from equipoise.allocation.solver.exact import one_each, usage_matrix
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.repair import RepairedChoice, nearest_ties
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 
 UNITS = 120
 NODES = 60

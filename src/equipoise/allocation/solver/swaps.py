@@ -9,11 +9,11 @@ does not grow with the number of units.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.allocation.solver.kernels import losses, weigh_switches
 from equipoise.allocation.solver.problem import Choice
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 
 SWITCHES = 2000  # those that lose least; all pairs of them are tried
 PASSES = 10  # over all pairs

@@ -40,13 +40,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 
 METRICS = ("watch", "comment", "follow", "gift", "purchase")
 KINDS = ("shopper", "fan", "browser")
@@ -497,7 +497,7 @@ def _table(numbers: dict[str, Floats], texts: dict[str, np.ndarray]) -> pa.Table
     return pa.table({**numbers, **encoded})
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _top(score, start, lists):  # type: ignore[no-untyped-def]
     """lists (n, k) := rows of the k largest scores of each run, best first, ties by row."""
     k = lists.shape[1]

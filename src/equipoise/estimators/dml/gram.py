@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 
 BLOCK = 1968  # rows handled by one call of NumPy
 # rows whose pairs of a usual problem stay in the second-level cache; powers of two would crowd a

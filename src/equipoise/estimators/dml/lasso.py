@@ -15,9 +15,9 @@ A row of the nodewise inverse is chosen by the columns alone, never by the outco
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 
 TOLERANCE = 1e-10  # of the largest gain of a step, in the units of the first
 SWEEPS = 2000  # over the columns that move

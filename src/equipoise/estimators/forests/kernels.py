@@ -16,9 +16,9 @@ bins of a share, B of a feature.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.kernels import njit
 
 MDPP, PENALISED, CURVE = range(3)
 SUPPORT = 0.99  # of a leaf's rows: no cut lies beyond

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from equipoise.core.kernels import njit
 from equipoise.estimators.forests.levels import in_set
 from equipoise.estimators.forests.moments import MISSING, backward, forward, solve
 

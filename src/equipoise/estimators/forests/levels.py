@@ -20,10 +20,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.features import ONE_HOT_LIMIT
+from equipoise.core.kernels import njit
 
 FEW = 8  # levels that may be judged by the rows that order them: no more choice than of numbers
 AXIS = 8  # steps of the power method

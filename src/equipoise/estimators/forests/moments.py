@@ -16,8 +16,8 @@ levels (`forests.levels`).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from equipoise.core.kernels import njit
 from equipoise.estimators.forests.levels import best_set, divide_by_set
 
 MISSING = 255  # the bin of missing values; a node whose cut it is divides by a set of levels

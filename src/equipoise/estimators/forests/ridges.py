@@ -5,7 +5,8 @@ far the shares of a leaf reach.  K shares, b parts of a share's range, p = K b s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from equipoise.core.kernels import njit
 
 # of a leaf's rows, counted one by one: no best mix of its curves lies beyond; chosen on seeds 100
 # to 101

@@ -9,10 +9,10 @@ the shape of the curves.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 
 
 def best_mix(curves: Floats, low: Floats | None = None, high: Floats | None = None) -> Floats:

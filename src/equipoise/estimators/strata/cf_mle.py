@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 from equipoise.core.space import Space
 from equipoise.core.strata import STRATA, cells_of, dr_signals
 from equipoise.estimators.strata.base import OutOfFold, StrataEstimator

@@ -11,12 +11,12 @@ as what is cut to p_k has p_k's last coordinate.  In the plane it is a staircase
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.errors import InputError
+from equipoise.core.kernels import njit
 
 MOST_OBJECTIVES = 10  # beyond it no exact volume of a useful front is quick
 
@@ -94,7 +94,7 @@ def _points(points: ArrayLike) -> Floats:
     return np.ascontiguousarray(values)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _front(points):  # type: ignore[no-untyped-def]
     """Which points (n, m) no other dominates, (n,)."""
     n, m = points.shape
@@ -111,7 +111,7 @@ def _front(points):  # type: ignore[no-untyped-def]
     return front
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _rising(points, front):  # type: ignore[no-untyped-def]
     """The points of the front, (., m), from the lowest last coordinate to the highest."""
     n, m = points.shape
@@ -131,7 +131,7 @@ def _rising(points, front):  # type: ignore[no-untyped-def]
     return chosen
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _volume(points):  # type: ignore[no-untyped-def]
     """Volume that points (n, m) > 0 dominate."""
     n, m = points.shape

@@ -13,10 +13,10 @@ their ties crosses a border.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.kernels import njit
 from equipoise.evaluation.sorting import RankedScores
 
 
@@ -31,7 +31,7 @@ def ranked_in_groups(ranked: RankedScores, group: Ints, groups: int) -> tuple[In
     return order, last, start
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _deal(ranked, ends, group, start, order, last):  # type: ignore[no-untyped-def]
     """order, last (n,) := each group's rows in ranked order, and whether each ends its ties."""
     place, tie = start[:-1].copy(), 0
@@ -46,7 +46,7 @@ def _deal(ranked, ends, group, start, order, last):  # type: ignore[no-untyped-d
             last[q] = q + 1 == start[g + 1] or ties[q] != ties[q + 1]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def group_pairs(state, weight, last, start, pairs, positive, negative):  # type: ignore[no-untyped-def]
     """Fill pairs, positive, negative (G, M) of every group.   weight, last: (n,)."""
     for m in range(len(state)):
@@ -65,7 +65,7 @@ def group_pairs(state, weight, last, start, pairs, positive, negative):  # type:
             pairs[g, m], positive[g, m], negative[g, m] = right, above, below
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def replicate_pairs(state, weight, last, unit, count, auc):  # type: ignore[no-untyped-def]
     """Fill auc (M, R) with the AUC over all rows in R replicates at once; NaN where one holds one
     class.   unit (n,): of each row; count (units, R): how often a unit stands in a replicate.
@@ -102,7 +102,7 @@ def replicate_pairs(state, weight, last, unit, count, auc):  # type: ignore[no-u
             auc[m, r] = right[r] / mass if mass > 0 else np.nan
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def group_gains(state, last, start, discount, value):  # type: ignore[no-untyped-def]
     """Fill value (G, M) with each group's NDCG; NaN where it has no positive.
 

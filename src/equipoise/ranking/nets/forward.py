@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from equipoise.core.arrays import Floats
+from equipoise.core.kernels import njit
 from equipoise.neural.id_scores import elu, softmax
 
 CHUNK = 16_384  # rows at once: memory does not grow with n but for the answer

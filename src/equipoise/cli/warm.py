@@ -1,0 +1,100 @@
+"""``equipoise warm``: the kernels compiled ahead, as while an image of a container is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from equipoise.cli.source import Quiet
+
+# small worlds whose runs meet the kernels: rows, and what their plans ask for besides
+WORLDS: dict[str, tuple[int, dict[str, dict[str, Any]]]] = {
+    "coupon": (600, {"policy": {"rules": {"kind": "tree", "depth": 2}}}),
+    "incentive": (2000, {"strata": {"method": "cf-mle", "value": 2.0, "cost": 1.0}}),
+    "voucher": (600, {}),
+    "exposure": (8000, {}),
+    "live-shop": (400, {}),
+}
+ESTIMATORS = ("dml-sparse", "causal-forest", "mdp2", "vcnet")  # with kernels that no plan above met
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("warm")(warm)
+
+
+def warm(quiet: Quiet = False) -> None:
+    """Compile the kernels ahead, so that no first use waits for them.
+
+    Small runs and fits are made and thrown away: two to four minutes, once. What is compiled suits
+    this kind of processor and this version: run it where the package will be used, as the last step
+    of building an image. What lies beside the sources serves all users of the machine, read-only
+    ones too; NUMBA_CACHE_DIR names another folder. \b
+    Examples:
+      equipoise warm
+      NUMBA_CACHE_DIR=/var/cache/equipoise equipoise warm
+    """
+    import logging
+    import tempfile
+    import warnings
+
+    from equipoise.cli.show import progress
+    from equipoise.core.kernels import COMPILING
+
+    logging.getLogger("equipoise").setLevel(logging.ERROR)  # nobody reads these runs
+    total = len(WORLDS) + len(ESTIMATORS)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with progress(quiet) as told:
+            for step, world in enumerate(WORLDS):
+                told("kernels", step, total)
+                _run(world, Path(folder) / world)
+            for step, name in enumerate(ESTIMATORS, len(WORLDS)):
+                told("kernels", step, total)
+                _fit(name)
+    typer.echo(f"{COMPILING.kernels} kernels compiled in {COMPILING.seconds:.0f} s")
+
+
+def _run(world: str, folder: Path) -> None:
+    """A run of a small world, where its extras are installed."""
+    import tomllib
+    from contextlib import redirect_stdout, suppress
+    from io import StringIO
+
+    from equipoise.cli.simulate import simulate
+    from equipoise.core.errors import MissingExtra
+    from equipoise.pipeline import make_plan, run
+
+    rows, tables = WORLDS[world]
+    with redirect_stdout(StringIO()):
+        simulate(world, rows=rows, out=folder, quiet=True)
+    plan = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
+    for name, keys in tables.items():
+        plan[name] = plan.get(name, {}) | keys
+    with suppress(MissingExtra):
+        run(make_plan(plan, base=folder))
+
+
+def _fit(name: str) -> None:
+    """A fit of an estimator on every space that it serves."""
+    from contextlib import suppress
+
+    import numpy as np
+
+    from equipoise.core.errors import MissingExtra, UnsupportedSpace
+    from equipoise.estimators import ESTIMATORS as registry
+    from equipoise.treatments import Arms, Dose, Shares
+
+    rng = np.random.default_rng(0)
+    X, cell = rng.normal(size=(600, 3)), np.arange(600) % 3
+    y = X[:, 1:] + cell[:, None] + rng.normal(size=(600, 2))
+    for space in (
+        Arms(["none", "a", "b"]),
+        Dose(0, 2, levels=[1, 2]),
+        Shares(["a", "b", "c"], candidates=[[0.6, 0.2, 0.2], [0.2, 0.6, 0.2]]),
+    ):
+        treatment = np.concatenate([[space.control], space.candidates()])[cell]
+        with suppress(MissingExtra, UnsupportedSpace):
+            registry.load(name)(space=space).fit(X, y, treatment=treatment).effects(X)
