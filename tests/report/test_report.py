@@ -386,6 +386,30 @@ def test_of_many_arms_it_is_told_how_many_surely_differ():
     assert averages(View(findings)).blocks[0].twin.columns[-1] == "p-value"
 
 
+def test_overlap_is_drawn_where_propensities_differ():
+    findings = dose_findings()
+    arms = findings["experiment"]["overlap"]["arms"]
+    figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
+    assert figure.title == (
+        "Learnt propensities: for 5.0% of the people the arm 0 USD was all but impossible"
+    )
+    assert len(arms) == 7 == len(figure.twin.rows) == len(figure.plots) + 1
+    plot = figure.plots[1]
+    assert plot.name == "0.5 USD"
+    assert plot.spec["data"][1]["y"][1] == arms[1]["got"][0]
+    assert plot.spec["data"][3]["y"][1] == -arms[1]["others"][0]  # mirrored
+    assert plot.spec["layout"]["shapes"][1]["x1"] == 0.01  # where it was clipped
+    arms[0]["clipped"], arms[2]["effective"] = 0.0, 0.1 * arms[2]["rows"]
+    figure = next(block for block in sound(View(findings)).blocks if isinstance(block, Figure))
+    assert figure.title.endswith("but weights leave 1 USD only 61 of its 610 rows")
+    words = [
+        block.text for block in sound(View(arms_findings())).blocks if isinstance(block, Words)
+    ]
+    assert any("the same chance of each arm" in text for text in words)
+    del findings["experiment"]["overlap"]  # as written before 0.3
+    assert not any("propensities" in getattr(b, "title", "") for b in sound(View(findings)).blocks)
+
+
 def test_effects_are_told_relative_to_control_where_that_can_be():
     findings = arms_findings()
     findings["averages"][0]["lift"] = [0.123, 0.041, 0.209]

@@ -30,6 +30,7 @@ from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.findings.money import money_findings
 from equipoise.pipeline.findings.moves import moved
+from equipoise.pipeline.findings.overlap import overlap_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
 from equipoise.pipeline.findings.strata import strata_findings
@@ -186,6 +187,7 @@ def experiment(study: Study, policy: Floats) -> Experiment:
             *cost_checks(study.plan.policy, study.objective),
         ],
         "balance": balance_table(log),
+        "overlap": overlap_findings(log, study.design),
     }
 
 

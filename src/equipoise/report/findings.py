@@ -25,7 +25,40 @@ class Arm(TypedDict):
     expected: float | None
 
 
-class Experiment(TypedDict):
+class ArmOverlap(TypedDict):
+    """The propensities of one arm, among the rows that it is open to.   effective: equal rows that
+    its own are worth, weighted by 1 / propensity;  clipped_below: null where propensities are
+    known;  clipped: the share of all rows;  got, others: the shares, by bins between ``edges``, of
+    the rows that got it and of the others.
+    """
+
+    arm: str
+    rows: int
+    effective: float
+    least: float
+    clipped_below: float | None
+    clipped: float
+    edges: list[float]
+    got: list[float]
+    others: list[float]
+
+
+class Overlap(TypedDict):
+    """How probable each arm was for whom.   kind: "constant" (one number each, and no arms here),
+    "known" or "learnt".
+    """
+
+    kind: str
+    arms: list[ArmOverlap]
+
+
+class Overlapping(TypedDict, total=False):
+    """Versions before 0.3 did not write it."""
+
+    overlap: Overlap
+
+
+class Experiment(Overlapping):
     """Is the experiment sound?"""
 
     rows: int

@@ -1,7 +1,7 @@
 """The drawings, as plotly's plain {"data", "layout"}.
 
 marks -> colours, symbols, text;  axes -> what a drawing is laid on;  intervals, bars, curves,
-outline, plane -> the drawings.
+mirrors, outline, plane -> the drawings.
 """
 
 from equipoise.report.plots.axes import line_at
@@ -24,6 +24,7 @@ from equipoise.report.plots.marks import (
     plain,
     short,
 )
+from equipoise.report.plots.mirrors import mirror
 from equipoise.report.plots.outline import outline
 from equipoise.report.plots.plane import plane
 from equipoise.report.plots.timelines import timelines
@@ -50,6 +51,7 @@ __all__ = [
     "line_at",
     "lollipops",
     "marks_of",
+    "mirror",
     "name_points",
     "outline",
     "plain",

@@ -8,6 +8,7 @@ from equipoise.report.findings import Check
 from equipoise.report.formatting import number, plural, real
 from equipoise.report.parts import Block, Checked, Checklist, Figure, Section, Table, Words
 from equipoise.report.plots import dots
+from equipoise.report.sections.overlap import overlapping
 from equipoise.report.view import View
 
 # a standardised difference below this is usually called balanced (Austin 2009, doi
@@ -25,7 +26,7 @@ def sound(view: View) -> Section:
     blocks: list[Block] = [_arms_table(view)] if experiment["arms"] else []
     if experiment["checks"]:
         blocks.append(checklist(experiment["checks"]))
-    blocks.append(_balance(view))
+    blocks += [*overlapping(view), _balance(view)]
     rows = (
         f"{plural(experiment['rows'], 'row')}, {plural(experiment['features'], 'feature')};"
         f" {experiment['space']}."
