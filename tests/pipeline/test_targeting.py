@@ -26,6 +26,7 @@ from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
 from equipoise.pipeline.study.honest import honest_policy
 from equipoise.pipeline.study.study import make_study
+from equipoise.report import page
 from equipoise.report.findings import Findings, plain
 
 FILES = {
@@ -75,7 +76,8 @@ def test_two_runs_of_one_plan_differ_in_their_times_alone(monkeypatch, ran, tmp_
 
 
 def test_without_the_extra_all_is_written_but_the_page(monkeypatch, ran, tmp_path, caplog):
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    page._environment.cache_clear()
     study = make_study(ran.world.plan)
     monkeypatch.setattr("equipoise.pipeline.targeting.make_study", lambda *_: study)
     findings = run(ran.world.plan, tmp_path / "out")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from fixtures.example_findings import EXAMPLES
 
+from equipoise.core.errors import MissingExtra
 from equipoise.evaluation.curves import Curve
 from equipoise.report.notebook import plot
 
@@ -15,6 +18,12 @@ def test_every_drawing_of_the_findings_is_a_figure(name):
     figures = plot(EXAMPLES[name]())
     assert len(figures) > 10
     assert not [figure for figure in figures if "var(--" in figure.to_json()]
+
+
+def test_without_plotly_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    with pytest.raises(MissingExtra, match=r'pip install "equipoise\[report\]"'):
+        plot(EXAMPLES["bare"]())
 
 
 def test_a_curve_by_hand():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from fixtures.example_findings import arms_findings
+from fixtures.report_pages import rules_findings
 
 from equipoise.report.page import render_report, sections
 from equipoise.report.parts import Bullets, Figure, Table
@@ -14,48 +14,6 @@ from equipoise.report.sections.rules import signed
 from equipoise.report.view import View
 
 NASTY = '<img src=x onerror="alert(1)">'
-
-
-def rules_findings(kind: str = "tree") -> Any:
-    """Findings of two arms with a rule."""
-    findings: Any = json.loads(json.dumps(arms_findings()))
-    control, arm = findings["control"], findings["candidates"][0]
-
-    def step(depth: int, answer: str, condition: str, candidate: str | None, share: float) -> Any:
-        names = ("depth", "answer", "condition", "candidate", "share")
-        return dict(zip(names, (depth, answer, condition, candidate, share), strict=True))
-
-    steps = [
-        step(0, "", "recency < 3", None, 1.0),
-        step(1, "yes", "", arm, 0.25),
-        step(1, "no", "", control, 0.75),
-    ]
-    points = [
-        {"feature": "recency", "where": "recency < 3", "points": 2, "share": 0.25},
-        {"feature": "recency", "where": "recency >= 3", "points": 0, "share": 0.75},
-    ]
-    bands = [
-        {"least": 0, "candidate": control, "share": 0.75},
-        {"least": 2, "candidate": arm, "share": 0.25},
-    ]
-    chosen = findings["rivals"][0]
-    words = [f"Offer {arm} to those whose recency < 3.", f"Offer {control} to everybody else."]
-    card = ["recency: 2 points where recency < 3.", *words]
-    demand = {"name": "budget", "used": 0.04, "rule": "at most", "bound": 0.042}
-    findings["rules"] = {
-        "kind": kind,
-        "sentences": words if kind == "tree" else card,
-        "steps": steps if kind == "tree" else [],
-        "points": [] if kind == "tree" else points,
-        "bands": [] if kind == "tree" else bands,
-        "treated": 0.25,
-        "values": chosen["values"],
-        "spend": chosen["spend"],
-        "lost": {name: [0.002, 0.001, 0.003] for name in chosen["values"]},
-        "demands": [demand],
-        "agreement": 0.9,
-    }
-    return findings
 
 
 def told(findings: Any) -> Any:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from fixtures.example_findings import arms_findings
+from fixtures.report_pages import packet_findings
 
 from equipoise.report.page import sections
 from equipoise.report.parts import Figure
 from equipoise.report.sections.timetable import clock, over_the_day
 from equipoise.report.view import View
-
-
-def packet_findings() -> Any:
-    """Findings of three arms, as if these were schedules."""
-    findings: Any = json.loads(json.dumps(arms_findings()))
-    names = [findings["control"], *findings["candidates"]]
-    rows = [
-        {"name": names[0], "hours": [8.0, 12.0], "amounts": [0.1, 0.1]},
-        {"name": names[1], "hours": [8.0, 11.25, 14.5], "amounts": [0.4, 0.3, 0.3]},
-        {"name": names[2], "hours": [8.0], "amounts": [0.025]},
-    ]
-    findings["timetable"] = {"unit": "yuan", "window": [8.0, 24.0], "rows": rows}
-    return findings
 
 
 def test_what_is_sent_when():

@@ -12,12 +12,14 @@ from equipoise.core.lazy import lazy
 if TYPE_CHECKING:
     from equipoise.report.notebook import plot as plot
     from equipoise.report.page import render_report as render_report
+    from equipoise.report.page import report_environment as report_environment
     from equipoise.report.page import report_libraries as report_libraries
     from equipoise.report.page import spec_json as spec_json
 
 NAMES = {
     "plot": "equipoise.report.notebook",
     "render_report": "equipoise.report.page",
+    "report_environment": "equipoise.report.page",
     "report_libraries": "equipoise.report.page",
     "spec_json": "equipoise.report.page",
 }

@@ -12,7 +12,7 @@ import numpy as np
 from equipoise.core.effects import Effects
 from equipoise.evaluation.curves import Curve
 from equipoise.report.formatting import Unit
-from equipoise.report.page import sections
+from equipoise.report.page import not_installed, sections
 from equipoise.report.parts import Figure, Plot
 from equipoise.report.plots import LINE, MUTED, add_line, curve, forest
 from equipoise.report.view import View
@@ -34,6 +34,11 @@ def plot(result: Mapping[str, Any] | Curve | Effects) -> Any:
         One figure of a curve; of effects one per metric, a row per candidate: the mean over units,
         with whiskers over the middle 90 % of units; of findings every drawing of the report, in its
         order.
+
+    Raises
+    ------
+    MissingExtra
+        Where plotly, of the extra "report", is not installed.
 
     Examples
     --------
@@ -70,8 +75,10 @@ def _spread(effects: Effects, metric: str) -> Any:
 
 def as_figure(drawing: Plot) -> Any:
     """A drawing of the report as a plotly figure, in the colours of the light page."""
-    from plotly.graph_objects import Figure as PlotlyFigure
-
+    try:
+        from plotly.graph_objects import Figure as PlotlyFigure
+    except ImportError as error:
+        raise not_installed(error) from error
     spec = _coloured({"data": drawing.spec["data"], "layout": drawing.spec["layout"]}, _colours())
     title = {"text": drawing.name, "font": {"size": 13}}
     return PlotlyFigure(spec["data"], {**spec["layout"], "title": title})

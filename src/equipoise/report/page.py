@@ -1,6 +1,4 @@
-"""The page: one HTML file with its style, script and plotly.js inside, which asks the network for
-nothing.
-"""
+"""The page: one HTML file with its style and scripts inside, which asks the network for nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+from equipoise.core.deprecation import warn_renamed
 from equipoise.core.errors import MissingExtra
 from equipoise.report.findings import Findings
 from equipoise.report.parts import Card, Chooser, Section
@@ -46,12 +45,12 @@ def render_report(findings: Findings) -> str:
     Returns
     -------
     str
-        HTML with its style, script and plotly.js inside, which asks the network for nothing.
+        HTML with its style and scripts inside, which asks the network for nothing.
 
     Raises
     ------
     MissingExtra
-        Where the packages of the extra "report" are not installed.
+        Where jinja2, of the extra "report", is not installed.
 
     Examples
     --------
@@ -74,9 +73,8 @@ def render_page(
     and what it was made with;  kicker: what stands above the title;  terms: what words mean;
     risks: what could go wrong, the worst first.
     """
-    environment, plotly_js = report_libraries()
-    template = environment.get_template("template.html.j2")
-    scripts = [plotly_js, _resource("page.js")]
+    template = report_environment().get_template("template.html.j2")
+    scripts = [_resource(name) for name in ("drawing.js", "hover.js", "page.js")]
     if any(isinstance(block, Chooser) for section in sections for block in section.blocks):
         scripts.append(_resource("chooser.js"))
     page: str = template.render(
@@ -153,13 +151,37 @@ def _resource(name: str) -> str:
     return files("equipoise.report").joinpath(name).read_text(encoding="utf-8")
 
 
+def report_environment() -> Any:
+    """Jinja's environment of a page.
+
+    Returns
+    -------
+    jinja2.Environment
+        It escapes every value, and refuses names that a template does not define.
+
+    Raises
+    ------
+    MissingExtra
+        Where jinja2 is not installed.
+
+    Examples
+    --------
+    >>> report_environment().from_string("{{ name }}").render(name="a < b")
+    'a &lt; b'
+    """
+    try:
+        return _environment()
+    except ImportError as error:
+        raise not_installed(error) from error
+
+
 def report_libraries() -> tuple[Any, str]:
-    """Jinja's environment with every value escaped, and plotly.js.
+    """Jinja's environment and plotly.js; deprecated, since pages hold no plotly.js.
 
     Returns
     -------
     environment : jinja2.Environment
-        It refuses names that a template does not define.
+        That of `report_environment`.
     plotly_js : str
         The script.
 
@@ -170,19 +192,20 @@ def report_libraries() -> tuple[Any, str]:
 
     Examples
     --------
-    >>> environment, plotly_js = report_libraries()
-    >>> environment.from_string("{{ name }}").render(name="a < b")
-    'a &lt; b'
+    >>> environment, plotly_js = report_libraries()  # doctest: +SKIP
     """
+    warn_renamed("report.report_libraries", "report.report_environment")
     try:
-        environment = _environment()
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        fix = 'pip install "equipoise[report]"'
-        raise MissingExtra(
-            "the extra 'report'", "be installed", f"no package {error.name!r}", fix=fix
-        ) from error
-    return environment, get_plotlyjs()
+        raise not_installed(error) from error
+    return report_environment(), get_plotlyjs()
+
+
+def not_installed(error: ImportError) -> MissingExtra:
+    """The error that says how to install what pages, or figures of notebooks, are drawn with."""
+    got, fix = f"no package {error.name!r}", 'pip install "equipoise[report]"'
+    return MissingExtra("the extra 'report'", "be installed", got, fix=fix)
 
 
 @cache

@@ -174,7 +174,8 @@ def add_points(
 
 
 def name_points(plot: Plot, names: Sequence[str], left: bool) -> None:
-    """Write names beside the points added last; the page hides them where it is narrow.
+    """Write names beside the points added last; the page moves those that would lie on marks or
+    names, or leaves them out.
 
     Parameters
     ----------
@@ -198,7 +199,6 @@ def name_points(plot: Plot, names: Sequence[str], left: bool) -> None:
     beside = {
         "mode": "markers+text",
         "text": [plain(name) for name in names],
-        "meta": "named",
         "cliponaxis": False,
     }
     font = {"size": FONT, "color": MUTED}

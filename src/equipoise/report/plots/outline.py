@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +46,9 @@ def outline(lines: Sequence[tuple[int, str, Mark | None]], label: str) -> Plot:
         above[depth] = y
     data = [_said(depth, y, text) for y, (depth, text, _) in enumerate(lines)]
     for y, (depth, text, mark) in enumerate(lines):
-        data.append(markers([STEP * depth], [y], mark or (MUTED, "diamond-open"), 11, [text]))
+        data.append(
+            markers([STEP * depth], [y], mark or (MUTED, "diamond-open"), 11, [html.escape(text)])
+        )
     none: dict[str, Any] = {"visible": False, "fixedrange": True}
     x_axis = {**none, "range": [-0.03, WIDTH]}
     y_axis = {**none, "range": [len(lines) - 0.5, -0.5]}
