@@ -1,12 +1,12 @@
 # The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs,
-# and, for minutes at a time: make coverage, make mutants.
+# make site, and, for minutes at a time: make coverage, make mutants.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
 
-.PHONY: run test check coverage mutants bench docs tools clean
+.PHONY: run test check coverage mutants bench docs site tools clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -46,10 +46,14 @@ bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
 docs: $(STAMP)  ## rebuild the generated tables and pictures of README.md and docs/
 	$(BIN)/python docs/generate.py
 
+site: $(STAMP)  ## the docs as a site in site/, with a reference and notebooks that are run; fails on a broken link
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 tools:  ## the report is tested in a real Chromium; strace puts faults into what the system answers
 	@for tool in chromium strace; do command -v $$tool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get update -qq && apt-get install -y -qq $$tool >/dev/null; } || \
 	  echo "no $$tool: its tests will fail or be skipped; install it with: apt-get install $$tool" >&2; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -29,7 +29,7 @@ WANTED = {
 
 @pytest.mark.parametrize("wanted", WANTED.values(), ids=WANTED)
 def test_a_dependency_has_a_lower_bound_and_a_tested_version_within_it(wanted):
-    assert [part.operator for part in wanted.specifier][:1] == [">="]
+    assert ">=" in {part.operator for part in wanted.specifier}
     (pin,) = PINS[canonicalize_name(wanted.name)].specifier
     assert pin.operator == "=="
     assert pin.version in wanted.specifier
