@@ -177,7 +177,8 @@ def by_lot(kind: str, rows: int, seed: int) -> dict[str, Any]:
 def tests(size: int, power: int) -> list[dict[str, Any]]:
     """Size, power and cost of the two-sample test."""
     from benchmarks.record import figure
-    from equipoise.learners.base_learners import Rows, Table, default_outcome
+    from equipoise.learners.base_learners import default_outcome
+    from equipoise.learners.tables import Rows, Table
     from equipoise.learners.two_sample import arm_test
 
     figures, every = [], []

@@ -10,14 +10,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from equipoise.core.errors import InputError
-from equipoise.learners.base_learners import (
-    BoostedTrees,
-    Rows,
-    Table,
-    check_model,
-    learn,
-    predict_all,
-)
+from equipoise.learners.base_learners import BoostedTrees, check_model, learn, predict_all
+from equipoise.learners.tables import Rows, Table
 
 
 def table(n=500, seed=0):

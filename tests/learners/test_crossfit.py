@@ -9,8 +9,9 @@ from sklearn.tree import DecisionTreeRegressor
 from equipoise.core.errors import InputError
 from equipoise.estimators import DRLearner, RLearner
 from equipoise.learners import crossfit
-from equipoise.learners.base_learners import BoostedTrees, Rows, Table
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.learners.crossfit import Nuisance, cell_nuisances, cross_fit
+from equipoise.learners.tables import Rows, Table
 
 
 def test_two_folds_by_hand():

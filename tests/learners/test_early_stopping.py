@@ -8,9 +8,10 @@ import pytest
 from sklearn.base import clone
 
 from equipoise.estimators import DRLearner, TLearner, XLearner
-from equipoise.learners.base_learners import BoostedTrees, Folds, Rows, Table, learn
+from equipoise.learners.base_learners import BoostedTrees, learn
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.early_stopping import grow_together
+from equipoise.learners.tables import Folds, Rows, Table
 
 EARLY = BoostedTrees(300, 0.1, 8, n_jobs=1, early_stopping_rounds=10)
 

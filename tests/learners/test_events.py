@@ -8,13 +8,12 @@ from equipoise.estimators import DRLearner, RLearner, TLearner, XLearner
 from equipoise.learners.base_learners import (
     EVENTS,
     BoostedTrees,
-    Rows,
-    Table,
     default_effect,
     default_outcome,
     effect_models,
 )
 from equipoise.learners.events import rare_odds, rarest_odds, two_valued
+from equipoise.learners.tables import Rows, Table
 
 X = np.arange(1000.0)[:, None]
 

@@ -5,7 +5,7 @@ import pytest
 
 from equipoise.estimators import DRLearner
 from equipoise.learners import many_arms
-from equipoise.learners.base_learners import BoostedTrees, Table, default_effect, default_outcome
+from equipoise.learners.base_learners import BoostedTrees, default_effect, default_outcome
 from equipoise.learners.many_arms import (
     Levels,
     are_many,
@@ -13,6 +13,7 @@ from equipoise.learners.many_arms import (
     telling_rows,
     with_leaves,
 )
+from equipoise.learners.tables import Table
 from equipoise.treatments import Arms
 
 ARMS = 12

@@ -22,6 +22,7 @@ from equipoise.core.frames import to_arrow
 from equipoise.core.snapshot import FIX, as_written, read_snapshot, write_snapshot
 from equipoise.core.version import __version__
 from equipoise.estimators import estimator_from_parts, estimator_parts
+from equipoise.estimators.transforms import takes_raw
 
 KIND = "model"
 
@@ -48,6 +49,10 @@ class Model:
         named = tuple(dict.fromkeys(own.column for own in self.own))
         return UnitReader(self.features, self.columns, named)
 
+    def features_of(self, table: pa.Table) -> pa.Table:
+        """Raw feature columns as the estimator takes them."""
+        return features_for(self.estimator, self.features, table)
+
     def effects(self, table: Any, groups: Mapping[str, Any] | None = None) -> Effects:
         """The effects of every candidate for rows of raw feature columns.
 
@@ -71,12 +76,19 @@ class Model:
         return effects
 
     def _shared(self, table: pa.Table) -> Effects:
-        effects: Effects = self.estimator.effects(self.features.table(table))
+        effects: Effects = self.estimator.effects(self.features_of(table))
         wrong = ~np.isfinite(effects.values).all(axis=(1, 2))
         if wrong.any():
             got, row = "another number", f"row {int(np.argmax(wrong))}"
             raise SnapshotError("a model", "give finite effects", got, row, FIX)
         return effects
+
+
+def features_for(estimator: Any, features: FeatureMap, table: pa.Table) -> pa.Table:
+    """Raw feature columns as an estimator takes them: as numbers, or as they are where it has a
+    ``transform`` of its own.
+    """
+    return table.select(features.columns_) if takes_raw(estimator) else features.table(table)
 
 
 @dataclass(frozen=True)

@@ -446,6 +446,13 @@ def digest(text: str, key: str = "") -> str:
     return "#" + keyed.hexdigest()
 
 
+def usual(values: Floats) -> Floats:
+    """What a later gap in each column is taken for, (d,): see `FittedColumns`."""
+    with np.errstate(all="ignore"):  # what is wrong with a column is told by others
+        mean: Floats = values.sum(axis=0) / max(len(values), 1)
+        return mean.astype(np.float32).astype(np.float64)
+
+
 class FittedColumns:
     """What an estimator remembers of the columns of X, so that later rows are read the same way.
 
@@ -476,9 +483,7 @@ class FittedColumns:
         columns = names if encoding is None else encoding.columns_
         self.feature_names_in_ = np.asarray(columns, dtype=object)
         self.n_features_in_ = len(columns)
-        with np.errstate(all="ignore"):  # what is wrong with a column is told by others
-            mean = values.sum(axis=0) / max(len(values), 1)
-            self.usual_ = mean.astype(np.float32).astype(np.float64)
+        self.usual_ = usual(values)
         return values, names
 
     def _as_fitted(self, X: Any) -> Floats:

@@ -31,13 +31,13 @@ from sklearn.utils.validation import check_is_fitted
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
-from equipoise.core.features import FittedColumns
 from equipoise.core.folds import check_seed
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
 from equipoise.estimators.level_bounds import outcome_bounds, within_bounds
 from equipoise.estimators.open_parts import effects_of_parts, fit_parts, has_closed
 from equipoise.estimators.training_data import Sample, infer_space, require, rows_as_given, sample
+from equipoise.estimators.transforms import TransformedColumns
 from equipoise.learners.base_learners import foreign, of_amounts
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.outcome_units import OutcomeUnits, blurred, standardised
@@ -45,7 +45,7 @@ from equipoise.learners.outcome_units import OutcomeUnits, blurred, standardised
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
 
-class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: ignore[misc]
+class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: it checks the input, names the axes, and leaves the learning to the
     subclass, which writes ``_learn`` and ``_answer`` (see the module's text).
 
@@ -126,12 +126,14 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
             Where it cannot learn treatments of this space.
         """
         require("treatment", treatment)
-        check_seed(getattr(self, "random_state", 0), "random_state")
+        seed = getattr(self, "random_state", 0)
+        check_seed(seed, "random_state")
         self.space_: Space = infer_space(treatment) if self.space is None else self.space
-        values, names = self._fit_columns(X)
+        values, names, raw = self._fit_features(X, y, seed)
         checked = sample(
             values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
         )
+        checked = replace(checked, raw=raw)
         order = checked.order(self.space_)
         self.metrics_, self.outcome_bounds_ = checked.metrics, outcome_bounds(checked.y)
         self.open_arms_ = self.open_models_ = None
@@ -165,7 +167,8 @@ class EffectEstimator(FittedColumns, NestedParams, BaseEstimator):  # type: igno
         """
         check_is_fitted(self, "space_")
         if self.open_arms_ is not None and self.open_models_ is not None:
-            space, values = self.space_, self._as_fitted(X)
+            space = self.space_
+            values = self._as_fitted(X) if self.transform_ is None else self._as_it_came(X)
             asked = space.candidates() if candidates is None else space.check(candidates)
             of_parts = effects_of_parts(self.open_arms_, self.open_models_, values, space, asked)
             parts = of_parts.values, of_parts.baseline
@@ -376,7 +379,12 @@ def propensities(data: Sample, cell: Ints, cells: int, fold: Ints) -> Floats:
         return shares(cell, cells, data.weight)
     if isinstance(data.propensity, np.ndarray):
         return data.propensity
-    return data.propensity.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
+    learn, e = data.propensity.cross_fit, np.empty((len(data), cells))
+    if data.of_folds is None:
+        return learn(data.X, cell, cells, fold=fold, weight=data.weight)
+    for f, X in enumerate(data.of_folds(fold)):  # whose transformer did not see the fold
+        e[fold == f] = learn(X, cell, cells, fold=fold, weight=data.weight)[fold == f]
+    return e
 
 
 def by_cell(cell: Ints, effect: Callable[[int], Floats], shape: tuple[int, ...]) -> Floats:

@@ -15,8 +15,9 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.modifiers import columns_of, effect_features
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Table, base_models
+from equipoise.learners.base_learners import base_models
 from equipoise.learners.early_stopping import FOLDS
+from equipoise.learners.tables import Table
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def design(learner: Any, data: Sample) -> Design:
     ``modifiers``, ``random_state`` and a space with finite cells.
     """
     check_folds(learner.cv, "cv")
-    table, cells = Table(data.X, data.features), 1 + len(learner.space_.candidates())
+    table, cells = data.table(), 1 + len(learner.space_.candidates())
     outcome, effect = base_models(learner.outcome_model, learner.effect_model, table, cells)
     cell = finite_cells(learner.space_, data, least=learner.cv)
     fold = fold_ids(len(data), learner.cv, learner.random_state, strata=cell, groups=data.groups)

@@ -38,8 +38,9 @@ from equipoise.core.effective_size import critical, effective_units, student
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.training_data import Sample, sample
-from equipoise.learners.base_learners import Table, check_model, default_outcome
+from equipoise.learners.base_learners import check_model, default_outcome
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tables import Table
 
 # of the grid on which a row's levels and density are kept; between them they are joined linearly
 POINTS = 41

@@ -74,7 +74,7 @@ def fit_parts(estimator: Any, space: Space, data: Sample) -> tuple[list[Ints], l
             weight = _balancing(e, np.searchsorted(cells, cell[rows]), weight)
         model = clone(estimator).set_params(space=among(arms))
         model.fit(
-            data.X[rows],
+            data.X[rows] if data.raw is None else data.raw.take(rows).given(),
             pa.table(dict(zip(data.metrics, data.y[rows].T, strict=True))),
             treatment=data.treatment[rows],
             propensity=e,

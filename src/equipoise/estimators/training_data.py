@@ -8,10 +8,10 @@ lie in (0, 1) and sum to 1, or are 0 where an arm is closed to a row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,11 @@ from equipoise.core.frames import to_arrow
 from equipoise.core.space import Space
 from equipoise.core.weights import check_propensities, check_weights
 from equipoise.learners.sample_order import sample_order
+from equipoise.learners.tables import Table
 from equipoise.treatments.arms import Arms
+
+if TYPE_CHECKING:
+    from equipoise.estimators.transforms import RawRows
 
 
 @runtime_checkable
@@ -52,6 +56,7 @@ class Sample:
     weight : (n,) > 0 or None.   groups : (n,) codes of clusters or None.
     features, metrics : the names of the columns of X and y.
     levels : (n, m), the outcomes in their own units where y is in standard ones, else None.
+    raw : the rows before a transformer of the caller's, which is learnt without each fold; or None.
     """
 
     X: Floats
@@ -63,6 +68,7 @@ class Sample:
     features: tuple[str, ...]
     metrics: tuple[str, ...]
     levels: Floats | None = None
+    raw: RawRows | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -72,7 +78,16 @@ class Sample:
         arrays: dict[str, Any] = {
             name: part[rows] for name, part in vars(self).items() if isinstance(part, np.ndarray)
         }
-        return replace(self, **arrays)
+        return replace(self, **arrays, raw=None if self.raw is None else self.raw.take(rows))
+
+    @property
+    def of_folds(self) -> Callable[[Ints], list[Floats]] | None:
+        """What gives the features that models without each fold see; None where all see X."""
+        return None if self.raw is None else self.raw.of_folds
+
+    def table(self) -> Table:
+        """The features as base models learn from them."""
+        return Table(self.X, self.features, self.of_folds)
 
     def order(self, space: Space, *more: NDArray[Any]) -> Ints:
         """The rows in an order of their own, (n,): see `sample_order`.   more: columns, (n,)."""

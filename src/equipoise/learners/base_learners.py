@@ -1,5 +1,4 @@
-"""Base models: what learns a regression for an estimator, and the one table of features that all of
-them share.
+"""Base models: what learns a regression for an estimator from the rows of a `Table`.
 
 A base model is `BoostedTrees` (LightGBM; the default) or any scikit-learn regressor or classifier
 of a 0/1 outcome.  A `Table` bins the features once; every model of every fold, arm and metric
@@ -9,7 +8,6 @@ learns from the same binned rows and is asked about the same X.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Protocol
 
@@ -19,22 +17,20 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.learners.early_stopping import FOLDS, grow_together
 from equipoise.learners.events import narrowed, rare_odds, rarest_odds, two_valued
+from equipoise.learners.tables import Folds, Rows, Table, table_settings, threads_for
 from equipoise.learners.tree_scoring import Trees, mean_of, predict_many
 
-BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 # rows a cell from which the default models may learn more: measured on simulators with known
 # effects
 FEW, MANY = 5_000, 40_000
 MOST_TREES, PATIENCE = 400, 10  # of the default models, which add trees while that helps
 EVENTS = 8.0  # in a leaf of a default model, which knows a rate within a third of itself
-# rows below which a fit on several threads waits for itself, the more so on a busy machine
-SMALL = 100_000
 MOST = {"n_estimators": 10**6, "num_leaves": 131_072, "max_bin": 255, "reg_lambda": 1e30}
 MONOTONE = {None: 0, "increasing": 1, "decreasing": -1}
 
@@ -46,103 +42,9 @@ class Fitted(Protocol):
         """Its mean, (n,)."""
 
 
-class Table:
-    """The features of one fit, (n, d), and their bins, made once for each number of bins asked."""
-
-    def __init__(self, X: Floats, names: Sequence[str]) -> None:
-        self.X = X
-        self.names = tuple(names)
-        self._binned: dict[tuple[int, int], lightgbm.Dataset] = {}
-
-    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
-        """LightGBM's binned copy of all rows."""
-        if (bins, threads) not in self._binned:
-            settings = _table_settings(bins, threads)
-            blank = np.zeros(len(self.X), np.float32)
-            self._binned[bins, threads] = lightgbm.Dataset(
-                self.X, blank, params=settings, free_raw_data=True
-            ).construct()
-        return self._binned[bins, threads]
-
-
-@dataclass
-class Rows:
-    """Some rows of a table, ready for any number of fits: their binned copy is made once."""
-
-    table: Table
-    index: Ints | None  # None: all rows
-    _subsets: dict[tuple[int, int], lightgbm.Dataset] = field(default_factory=dict)
-    _folds: dict[bytes, Folds] = field(default_factory=dict)
-
-    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
-        """LightGBM's binned copy of these rows."""
-        whole = self.table.binned(bins, threads)
-        if self.index is None:
-            return whole
-        if (bins, threads) not in self._subsets:
-            index: Any = self.index
-            self._subsets[bins, threads] = whole.subset(
-                index, params=_table_settings(bins, threads)
-            ).construct()
-        return self._subsets[bins, threads]
-
-    def of(self, column: Any) -> Any:
-        """The part of a column (n,) or matrix (n, ...) that stands in these rows."""
-        return column if self.index is None else column[self.index]
-
-    def folds(self, fold: Ints) -> Folds:
-        """These rows without each fold in turn, made once.   fold: (rows,)."""
-        labels, fold = np.unique(fold, return_inverse=True)
-        key = fold.astype(np.int16).tobytes()
-        if key not in self._folds:
-            self._folds[key] = Folds(self, fold, len(labels))
-        return self._folds[key]
-
-    def without(self, left_out: Bools) -> tuple[Rows, Rows]:
-        """These rows without some of them, and those.   left_out: (rows,)."""
-        index = np.arange(len(self.table.X)) if self.index is None else self.index
-        return Rows(self.table, index[~left_out]), Rows(self.table, index[left_out])
-
-
-class Folds:
-    """Some rows of a table without each fold in turn, ready for any number of fits.
-
-    Attributes
-    ----------
-    inside, outside : of each fold the rows that are learnt from, and those left out.
-    left_out : (folds, rows), which of the rows are.
-    """
-
-    def __init__(self, rows: Rows, fold: Ints, folds: int) -> None:
-        self.rows = rows
-        self.left_out: Bools = fold == np.arange(folds)[:, None]
-        parts = [rows.without(mask) for mask in self.left_out]
-        self.inside, self.outside = [one for one, _ in parts], [other for _, other in parts]
-
-
-def threads_for(n_jobs: int, rows: int) -> int:
-    """The threads LightGBM is to use, 0 for all.   n_jobs : 0 and -1 take all, but one for a table
-    of few ``rows``, where more would wait for each other.
-    """
-    return n_jobs if n_jobs > 0 else int(rows < SMALL)
-
-
 def _at_least(value: Any, low: float) -> bool:
     """Whether a setting is a number that is large enough."""
     return isinstance(value, Real) and float(value) >= low
-
-
-def _table_settings(bins: int, threads: int) -> dict[str, Any]:
-    """LightGBM's parameters that belong to the data."""
-    return {
-        "max_bin": bins,
-        "bin_construct_sample_cnt": BIN_SAMPLE,
-        "feature_pre_filter": False,
-        "force_row_wise": True,
-        "deterministic": True,
-        "num_threads": threads,
-        "verbosity": -1,
-    }
 
 
 @renamed_arguments(
@@ -233,7 +135,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         dict
             The parameters by their names in LightGBM.
         """
-        return _table_settings(self.max_bin, threads) | {
+        return table_settings(self.max_bin, threads) | {
             "objective": "l2",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,

@@ -17,15 +17,8 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.errors import InputError
-from equipoise.learners.base_learners import (
-    Fitted,
-    Folds,
-    Rows,
-    Table,
-    learn,
-    learn_folds,
-    predict_all,
-)
+from equipoise.learners.base_learners import Fitted, learn, learn_folds, predict_all
+from equipoise.learners.tables import Folds, Rows, Table
 
 
 @dataclass(frozen=True)
@@ -69,10 +62,11 @@ def cross_fit(
     ]
     models = [[[of[f] for of in targets] for targets in learnt] for f in range(folds)]
     predictions = np.empty((n, len(nuisances), m))
-    for f in range(folds):
+    for f, of_fold in enumerate(table.without_each(fold)):
         rows = np.flatnonzero(fold == f)
         flat = [one for targets in models[f] for one in targets]
-        predictions[rows] = predict_all(flat, table.X, rows).T.reshape(len(rows), len(nuisances), m)
+        each = predict_all(flat, of_fold.X, rows)
+        predictions[rows] = each.T.reshape(len(rows), len(nuisances), m)
     return CrossFit(predictions, models)
 
 
@@ -87,7 +81,7 @@ def _without_each_fold(
 ) -> list[list[Fitted]]:
     """Learn each target of a nuisance without each fold in turn, (m, folds)."""
     rows = Rows(table, None if nuisance.rows is None else np.flatnonzero(nuisance.rows))
-    parts = Folds(rows, rows.of(fold), folds)
+    parts = Folds(rows, rows.of(fold), folds, table.without_each(fold))
     for inside in parts.inside:
         _present(inside)
     w = None if weight is None else rows.of(weight)

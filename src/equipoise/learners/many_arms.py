@@ -26,17 +26,10 @@ import numpy as np
 from sklearn.base import clone
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.learners.base_learners import (
-    FEW,
-    BoostedTrees,
-    Fitted,
-    Rows,
-    Table,
-    learn_folds,
-    predict_all,
-)
+from equipoise.learners.base_learners import FEW, BoostedTrees, Fitted, learn_folds, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.empirical_bayes import pooled
+from equipoise.learners.tables import Folds, Rows, Table
 
 MANY_ARMS = 8  # cells from which arms of fewer than `FEW` rows share a model
 PROBED = 4  # arms that say whether models of their own predict better
@@ -102,7 +95,8 @@ class Levels:
 def shared_levels(model: Any, setup: Levels) -> SharedLevels:
     """Learn levels across folds, all arms by one model."""
     y, fold, cells = setup.y, setup.fold, setup.cells
-    folds = Rows(setup.table, None).folds(fold)
+    tables = setup.table.without_each(fold)
+    folds = Folds(Rows(setup.table, None), fold, len(tables), tables)
     learnt = [
         learn_folds(model, folds, column, setup.weight, setup.seed)
         for column in np.ascontiguousarray(y.T)
@@ -112,7 +106,7 @@ def shared_levels(model: Any, setup: Levels) -> SharedLevels:
     unseen = np.empty_like(y)
     w = np.ones(len(y)) if setup.weight is None else setup.weight
     for f, of_fold in enumerate(models):
-        common = predict_all(of_fold, setup.table.X).T  # (n, m)
+        common = predict_all(of_fold, tables[f].X).T  # (n, m)
         inside, left_out = np.flatnonzero(fold != f), fold == f
         offsets = _offsets(y[inside] - common[inside], setup.cell[inside], cells, w[inside])
         predictions[left_out] = common[left_out, None] + offsets

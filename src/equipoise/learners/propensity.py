@@ -41,12 +41,13 @@ from equipoise.core.errors import InputError
 from equipoise.core.features import FittedColumns
 from equipoise.core.folds import fold_ids
 from equipoise.core.weights import check_weights
-from equipoise.learners.base_learners import BoostedTrees, Table, check_model, predict_all
+from equipoise.learners.base_learners import BoostedTrees, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.quadratic import MOST, learn_basis, quadratic, split_counts
 from equipoise.learners.ridged_logistic import RidgedLogistic
 from equipoise.learners.sample_order import sample_order
+from equipoise.learners.tables import Table
 from equipoise.learners.tree_scoring import Trees
 
 LOG = logging.getLogger(__name__)

@@ -39,8 +39,9 @@ from equipoise.core.errors import InputError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.folds import check_seed, fold_ids
 from equipoise.core.log import Log
-from equipoise.learners.base_learners import BoostedTrees, Rows, Table
+from equipoise.learners.base_learners import BoostedTrees
 from equipoise.learners.sample_order import sample_order
+from equipoise.learners.tables import Rows, Table
 
 QUARTERS = 4  # block 0, block 1, and two more as block 2
 MOST_ROWS, MOST_ARMS = 100_000, 8  # that are looked at: more would say no more

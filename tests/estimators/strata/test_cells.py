@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from equipoise.core.errors import InputError
 from equipoise.estimators.strata.cells import BoostedClasses, learn_classes, learn_nuisances
 from equipoise.estimators.strata.sample import strata_sample
-from equipoise.learners.base_learners import Rows, Table
+from equipoise.learners.tables import Rows, Table
 from equipoise.treatments import Arms
 
 

@@ -139,6 +139,8 @@ class DeepEstimator(EffectEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
     """
 
     takes = "finite: Arms, or Dose by its bins"
@@ -153,11 +155,13 @@ class DeepEstimator(EffectEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     @abstractmethod
     def _net(self, shape: Shape) -> Net:

@@ -6,6 +6,8 @@ loss = factual + balance * mean over candidates of distance(Phi of its rows, Phi
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -56,6 +58,8 @@ class CFRNet(DeepEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -77,6 +81,7 @@ class CFRNet(DeepEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.balance = balance
@@ -84,6 +89,7 @@ class CFRNet(DeepEstimator):
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _net(self, shape: Shape) -> Net:
         if self.distance not in DISTANCES:

@@ -13,6 +13,8 @@ The effect is mu_k - mu_0, as in the text; tau holds the two together.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -79,6 +81,8 @@ class DESCN(DeepEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -101,6 +105,7 @@ class DESCN(DeepEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.propensity = propensity
@@ -109,6 +114,7 @@ class DESCN(DeepEstimator):
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _net(self, shape: Shape) -> Net:
         return _DESCN(shape, (self.propensity, self.space_weight, self.cross))

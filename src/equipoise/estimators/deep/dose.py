@@ -69,6 +69,8 @@ class DoseNetEstimator(EffectEstimator):
         A Dose, which must be given.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
     """
 
     takes = "an interval of amounts: Dose"
@@ -86,6 +88,7 @@ class DoseNetEstimator(EffectEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.targeted = targeted
@@ -94,6 +97,7 @@ class DoseNetEstimator(EffectEstimator):
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     @abstractmethod
     def _net(self, features: int, slots: int, metrics: int) -> DoseNet:

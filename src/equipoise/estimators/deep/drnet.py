@@ -32,6 +32,8 @@ class DRNet(DoseNetEstimator):
         A Dose, which must be given.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------

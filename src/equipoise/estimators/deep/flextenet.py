@@ -10,6 +10,8 @@ Curth & van der Schaar (2021), NeurIPS.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,6 +74,8 @@ class FlexTENet(DeepEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -92,12 +96,14 @@ class FlexTENet(DeepEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.orthogonal = orthogonal
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _net(self, shape: Shape) -> Net:
         return _FlexTENet(shape, self.orthogonal)

@@ -28,7 +28,7 @@ branch; the baseline is the mean of y^0k.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -186,6 +186,8 @@ class HUM(DeepEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -214,6 +216,7 @@ class HUM(DeepEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.experts = experts
@@ -226,6 +229,7 @@ class HUM(DeepEstimator):
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _net(self, shape: Shape) -> Net:
         if self.alignment not in ALIGNMENTS:

@@ -6,6 +6,8 @@ phi_a = sum_e softmax(W_a x)_e p_e(x)      mu_0 = h_0(phi_0)      mu_k = mu_0 + 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -46,6 +48,8 @@ class M3TN(DeepEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of first weights, batches and the held-out rows.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -66,12 +70,14 @@ class M3TN(DeepEstimator):
         training: NetTraining | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.width = width
         self.experts = experts
         self.training = training
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _net(self, shape: Shape) -> Net:
         return _M3TN(shape, self.experts)

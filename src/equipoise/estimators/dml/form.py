@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.errors import UnsupportedSpace
+from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators.base import finite_cells
 from equipoise.estimators.dml import gram
 from equipoise.estimators.modifiers import feature_places
 from equipoise.estimators.training_data import Sample
+
+AUTO = "auto"  # penalties chosen on held-out rows
 
 
 def modifier_columns(
@@ -61,3 +63,30 @@ def exact_cells(space: Space, data: Sample, phi: Floats, least: bool) -> tuple[I
     if not (own or (least and every)):
         return cell, False
     return finite_cells(space, data, 2), True
+
+
+def coefficient_units(
+    slots: Ints, modifiers: Ints, centre: Floats, scale: Floats, encoding_scale: Floats
+) -> Floats:
+    """What turns coefficients on standardised columns into those on the columns themselves, (P, P).
+
+    slots: (P, 2), the columns of the encoding and of the modifiers; modifiers: (q,) among [1, x].
+    """
+    column, feature = slots[:, 0], slots[:, 1]
+    place = modifiers[feature]  # in [1, x]
+    spread = np.where(place > 0, scale[place - 1], 1.0)
+    units = np.diag(1 / spread / encoding_scale[column])
+    for i in np.flatnonzero(place == 0):
+        others = (column == column[i]) & (place > 0)
+        units[i, others] = -(centre[place - 1] / spread)[others] / encoding_scale[column[i]]
+    return units
+
+
+def check_shrink(shrink: str | None, own: bool) -> None:
+    """Refuse a way to shrink that is none, or that leaves own deviations unshrunk."""
+    if shrink not in (None, AUTO, "lasso"):
+        fix = '"auto" chooses the penalties on held-out rows'
+        raise InputError("shrink", 'be None, "auto" or "lasso"', repr(shrink), fix=fix)
+    if own and shrink != AUTO:
+        fix = 'say shrink="auto", or leave own out'
+        raise InputError("own deviations", "be shrunk", f"shrink={shrink!r}", fix=fix)

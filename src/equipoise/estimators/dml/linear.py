@@ -52,11 +52,12 @@ from equipoise.estimators.dml.answers import (
 )
 from equipoise.estimators.dml.batches import Source
 from equipoise.estimators.dml.curvature import Curvature, CurvatureWarning, curvature
+from equipoise.estimators.dml.form import AUTO
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Fitted, Table, predict_all
+from equipoise.learners.base_learners import Fitted, predict_all
 from equipoise.learners.crossfit import Nuisance, learn_targets
+from equipoise.learners.tables import Table
 
-AUTO = "auto"
 # several threads may add in another order
 one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
@@ -91,6 +92,8 @@ class LinearDML(EffectEstimator):
         The penalty of the ridge, on standardised features.
     random_state : int, default 0
         Of the folds and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
     shrink : {None, "auto", "lasso"}, default None
         None is least squares.  "auto" shrinks average effects and their interactions with x by two
         penalties, chosen for each metric on held-out rows, "no interactions" among them; then the
@@ -173,6 +176,7 @@ class LinearDML(EffectEstimator):
         cv: int = 5,
         alpha: float = 1.0,
         random_state: int = 0,
+        transform: Any = None,
         shrink: str | None = None,
         own: bool = False,
         nuisances: str = "ridge",
@@ -185,6 +189,7 @@ class LinearDML(EffectEstimator):
         self.cv = cv
         self.alpha = alpha
         self.random_state = random_state
+        self.transform = transform
         self.shrink = shrink
         self.own = own
         self.nuisances = nuisances
@@ -246,14 +251,12 @@ class LinearDML(EffectEstimator):
         InputError
             A value is bad; the error names its column, row and batch.
         """
+        if self.transform is not None:
+            raise InputError("transform", "be None to learn from batches", "one", fix="use fit")
         models = (self.outcome_model, self.treatment_model)
         if models != (None, None) or self.nuisances not in nuisances.LINES:
-            raise InputError(
-                "the nuisances",
-                "be ridges to learn from batches, or lassos",
-                "a model",
-                fix="use fit",
-            )
+            must = "be ridges to learn from batches, or lassos"
+            raise InputError("the nuisances", must, "a model", fix="use fit")
         source = Source(
             batches, treatment, outcomes, features, weight, self.space, self.cv, self.random_state
         )
@@ -263,7 +266,7 @@ class LinearDML(EffectEstimator):
             len(source.features),
         )
         self.encoding_ = self.outcome_centre_ = self.outcome_unit_ = None
-        self._check_shrink()
+        form.check_shrink(self.shrink, self.own)
         self.own_treatments_ = None
         if self.own:
             self.own_treatments_ = source.treatments()
@@ -400,7 +403,9 @@ class LinearDML(EffectEstimator):
             ``metric``, ``value``, ``std_error`` (null where they are shrunk).
         """
         self._check_one_fit()
-        units, theta = self._encoding_units(), self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
+        theta = self.theta_[self.slots_[:, 0], self.slots_[:, 1]]
+        standard = self.modifiers_, self.centre_, self.scale_, self.encoding_scale_
+        units = form.coefficient_units(self.slots_, *standard)
         error = None
         if self.covariance_ is not None:
             square = np.einsum("ij,mjk,ik->im", units, self.covariance_, units, optimize=True)
@@ -418,7 +423,7 @@ class LinearDML(EffectEstimator):
     @one_blas_thread  # type: ignore[untyped-decorator]
     def _learn(self, data: Sample) -> None:
         nuisances.no_missing(data.X, data.features)
-        self._check_shrink()
+        form.check_shrink(self.shrink, self.own)
         nuisances.check_nuisances(self.nuisances)
         encoded = self.space_.encode(data.treatment)
         cell, saturated = form.exact_cells(self.space_, data, encoded, self.shrink != AUTO)
@@ -435,10 +440,14 @@ class LinearDML(EffectEstimator):
         sums = passes.first_pass(lambda: [part], self.cv)
         least = self.shrink != AUTO and not saturated
         support = logged.support(sums, len(data.metrics)) if least else None
-        table = Table(data.X, data.features)
+        table = data.table()
         ridge = None
-        if self.nuisances == "auto":
-            ridge = nuisances.ridge_residuals(part, sums, self.alpha)
+        on_lines = self.nuisances in nuisances.LINES
+        if self.nuisances == "auto" or (on_lines and table.of_folds is not None):
+            learn = self._lines(data.features)
+            ridge = nuisances.line_residuals(
+                part, table, sums, lambda sums: learn(sums).coefficients
+            )
         outcome = nuisances.model_of(self.outcome_model, self.nuisances, len(data))
         part = replace(part, t=self._treatment_residuals(data, table, part, cell, ridge))
         if outcome is not None:
@@ -447,6 +456,8 @@ class LinearDML(EffectEstimator):
             if ridge is not None and self.outcome_model is None:
                 r = nuisances.lesser(ridge[:, phi.shape[1] :], r, data.weight)
             part = replace(part, r=r)
+        elif ridge is not None:
+            part = replace(part, r=ridge[:, phi.shape[1] :])
         self._finish(lambda: [part], sums, data.features, support)
         # the regression of y - phi' Theta z on x, so of m(x) - E[phi | x]' Theta z
         if outcome is not None:
@@ -476,7 +487,7 @@ class LinearDML(EffectEstimator):
         self.expectation_ = "learnt"
         model = nuisances.model_of(self.treatment_model, self.nuisances, len(data))
         if model is None:
-            return None
+            return None if ridge is None else ridge[:, : part.phi.shape[1]]
         how = (table, part.phi, data.weight, part.fold, self.random_state)
         t = nuisances.model_residuals(model, "treatment_model", *how)
         if ridge is None or self.treatment_model is not None:
@@ -497,10 +508,7 @@ class LinearDML(EffectEstimator):
         layout = form.slots_of(
             self.space_, p, self.modifiers_, np.intersect1d(narrow, self.modifiers_)
         )
-        if self.nuisances == "lasso":
-            ridges = sparse.learn_lassos(sums, self.modifiers_)
-        else:
-            ridges = passes.learn_ridges(sums, self.alpha, self.modifiers_)
+        ridges = self._lines(features)(sums)
         self.covariance_ = self.penalties_ = None
         if self.shrink is None:
             normal = passes.second_pass(walk, ridges, layout, support)
@@ -527,6 +535,13 @@ class LinearDML(EffectEstimator):
             self.bend_ = bend.to_plain()
             if bend.bends:
                 warnings.warn(bend.advice, CurvatureWarning, stacklevel=user_level())
+
+    def _lines(self, features: tuple[str, ...]) -> Callable[[passes.Sums], passes.Ridges]:
+        """What learns the ridges, or lassos, of every fold."""
+        modifiers = form.modifier_columns(self.modifiers, features, "modifiers")
+        if self.nuisances == "lasso":
+            return lambda sums: sparse.learn_lassos(sums, modifiers)
+        return lambda sums: passes.learn_ridges(sums, self.alpha, modifiers)
 
     def _lasso(self, fit: sparse.Sparse, layout: gram.Layout) -> tuple[passes.Normal, Floats]:
         """What is learnt of a lasso: its coefficients, debiased or not, and the level's moments."""
@@ -598,14 +613,6 @@ class LinearDML(EffectEstimator):
         candidates = self.space_.encode(self.space_.candidates())
         return np.r_[np.isin(candidates, (0, 1)).all(axis=0), np.zeros(own, np.bool_)], own
 
-    def _check_shrink(self) -> None:
-        if self.shrink not in (None, AUTO, "lasso"):
-            fix = '"auto" chooses the penalties on held-out rows'
-            raise InputError("shrink", 'be None, "auto" or "lasso"', repr(self.shrink), fix=fix)
-        if self.own and self.shrink != AUTO:
-            fix = 'say shrink="auto", or leave own out'
-            raise InputError("own deviations", "be shrunk", f"shrink={self.shrink!r}", fix=fix)
-
     def _slopes(self, z: Floats) -> Floats:
         """Theta z, (n, p, m).   z: (q, n)."""
         p, q, m = self.theta_.shape
@@ -620,18 +627,3 @@ class LinearDML(EffectEstimator):
                 "base", f"be one treatment, or one for each of the {rows} rows", len(checked)
             )
         return checked
-
-    def _encoding_units(self) -> Floats:
-        """What turns coefficients on standardised columns into those on the columns themselves, (P,
-        P).
-        """
-        column, feature = self.slots_[:, 0], self.slots_[:, 1]
-        place = self.modifiers_[feature]  # in [1, x]
-        scale = np.where(place > 0, self.scale_[place - 1], 1.0)
-        units = np.diag(1 / scale / self.encoding_scale_[column])
-        for i in np.flatnonzero(place == 0):
-            others = (column == column[i]) & (place > 0)
-            units[i, others] = (
-                -(self.centre_[place - 1] / scale)[others] / self.encoding_scale_[column[i]]
-            )
-        return units

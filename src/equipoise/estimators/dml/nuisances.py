@@ -4,6 +4,8 @@ caller, boosted trees, or for each target the one of both that loses less on hel
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,9 @@ import numpy as np
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 from equipoise.estimators.dml import passes
-from equipoise.learners.base_learners import Table, check_model, default_outcome
+from equipoise.learners.base_learners import check_model, default_outcome
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tables import Table
 
 LINES = ("ridge", "lasso")  # learnt from the shared Gram matrix
 NUISANCES = (*LINES, "boosted", "auto")
@@ -65,15 +68,23 @@ def model_residuals(
     )
 
 
-def ridge_residuals(part: passes.Part, sums: passes.Sums, alpha: float) -> Floats:
-    """phi and y less their ridges of the other folds, (n, p + m)."""
-    d = len(sums.centre)
-    coefficients = passes.learn_ridges(sums, alpha, np.arange(1 + d)).coefficients
-    targets = np.hstack([part.phi, part.y]) - sums.shift[d:]
-    lines = np.column_stack([np.ones(len(part.X)), (part.X - sums.centre) / sums.scale])
-    for f, own in enumerate(coefficients):
-        rows = part.fold == f
-        targets[rows] -= lines[rows] @ own.T
+def line_residuals(
+    part: passes.Part, table: Table, sums: passes.Sums, learn: Callable[[passes.Sums], Floats]
+) -> Floats:
+    """phi and y less their ridges or lassos of the other folds, (n, p + m).
+
+    sums: of the table's X.   learn: sums -> coefficients of each fold, (folds, p + m, 1 + d).
+    """
+    targets = np.hstack([part.phi, part.y])
+    own, folds = learn(sums), len(sums.grams)
+    for f, of_fold in enumerate(table.without_each(part.fold)):
+        if of_fold is not table:
+            alone = replace(part, X=of_fold.X)
+            sums = passes.first_pass(lambda alone=alone: [alone], folds)  # type: ignore[misc]
+            own = learn(sums)
+        rows = np.flatnonzero(part.fold == f)
+        z = (of_fold.X[rows] - sums.centre) / sums.scale
+        targets[rows] -= sums.shift[len(sums.centre) :] + own[f][:, 0] + z @ own[f][:, 1:].T
     return targets
 
 

@@ -44,6 +44,8 @@ class PooledDML(LinearDML):
         The penalty of the nuisances' ridge, on standardised features.
     random_state : int, default 0
         Of the folds and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
     shrink : {"auto", None}, default "auto"
         As of `LinearDML`.
     own : bool, default False
@@ -79,6 +81,7 @@ class PooledDML(LinearDML):
         cv: int = 5,
         alpha: float = 1.0,
         random_state: int = 0,
+        transform: Any = None,
         shrink: str | None = "auto",
         own: bool = False,
         nuisances: str = "ridge",
@@ -92,6 +95,7 @@ class PooledDML(LinearDML):
             cv=cv,
             alpha=alpha,
             random_state=random_state,
+            transform=transform,
             shrink=shrink,
             own=own,
             nuisances=nuisances,

@@ -38,6 +38,8 @@ class SparseDML(LinearDML):
         The penalty of the nuisances' ridge, on standardised features.
     random_state : int, default 0
         Of the folds and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
     debias : bool, default True
         Whether effects are debiased and have standard errors.  False gives those of the lasso, for
         choosing: of less error, but biased and without standard errors.
@@ -82,6 +84,7 @@ class SparseDML(LinearDML):
         cv: int = 5,
         alpha: float = 1.0,
         random_state: int = 0,
+        transform: Any = None,
         debias: bool = True,
         nuisances: str = "lasso",
     ) -> None:
@@ -93,5 +96,6 @@ class SparseDML(LinearDML):
         self.cv = cv
         self.alpha = alpha
         self.random_state = random_state
+        self.transform = transform
         self.debias = debias
         self.nuisances = nuisances

@@ -112,6 +112,8 @@ class CausalForest(EffectEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of the draws, the folds, and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     Attributes
     ----------
@@ -161,6 +163,7 @@ class CausalForest(EffectEstimator):
         n_jobs: int = 1,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
@@ -173,6 +176,7 @@ class CausalForest(EffectEstimator):
         self.n_jobs = n_jobs
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         self._check()

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -40,9 +39,10 @@ from equipoise.estimators.forests.binning import binned, quantiles
 from equipoise.estimators.forests.leaf_choice import KINDS, choose_leaf
 from equipoise.estimators.forests.simplex import best_mix, within_bounds
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Rows as TableRows
-from equipoise.learners.base_learners import Table, learn, plain_outcome, predict_all
+from equipoise.learners.base_learners import learn, plain_outcome, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tables import Rows as TableRows
+from equipoise.learners.tables import Table
 
 CRITERIA = {"mdpp": kernels.MDPP, "mdpp_penalised": kernels.PENALISED, "curve_het": kernels.CURVE}
 KNOTS = 4  # of the splines of a share
@@ -111,6 +111,8 @@ class MDP2Forest(EffectEstimator):
         Shares, which must be given.
     random_state : int, default 0
         Of subsamples, orders of shares and folds.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     Attributes
     ----------
@@ -157,6 +159,7 @@ class MDP2Forest(EffectEstimator):
         n_jobs: int = 1,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.n_estimators = n_estimators
         self.max_depth = max_depth
@@ -176,6 +179,7 @@ class MDP2Forest(EffectEstimator):
         self.n_jobs = n_jobs
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def recommend(self, X: Any, *, metric: int = 0, low: Any = None, high: Any = None) -> Floats:
         """The best division for each row.
@@ -244,7 +248,7 @@ class MDP2Forest(EffectEstimator):
         w = np.ones(len(data)) if data.weight is None else data.weight / data.weight.mean()
         self.knots_ = [quantiles(data.X[:, j], w, self.max_bin) for j in range(data.X.shape[1])]
         self.edges_ = _edges(T, w, self.cuts)
-        table, model = Table(data.X, data.features), plain_outcome(len(data))
+        table, model = data.table(), plain_outcome(len(data))
         fold = fold_ids(len(data), FOLDS, self.random_state, groups=data.groups)
         mean = cross_fit(model, table, [Nuisance(None, data.y)], fold, data.weight).predictions[
             :, 0
@@ -476,7 +480,14 @@ def balance(data: Sample, T: Floats, model: Any, fold: Ints, seed: int) -> Float
     """f(t) / f(t | x) of each row, (n,), by models of the other folds, within 1 / MOST and MOST."""
     n = len(T)
     permutation = T[np.random.default_rng(seed).permutation(n)]
-    both = Table(np.vstack([np.hstack([data.X, T]), np.hstack([data.X, permutation])]), ())
+
+    def twice(X: Floats) -> Floats:
+        return np.vstack([np.hstack([X, T]), np.hstack([X, permutation])])
+
+    def of_folds(fold: Ints) -> list[Floats]:
+        return [twice(part.X) for part in data.table().without_each(fold[:n])]
+
+    both = Table(twice(data.X), (), None if data.of_folds is None else of_folds)
     weight = None if data.weight is None else np.tile(data.weight, 2)
     label = Nuisance(None, np.repeat([0.0, 1.0], n)[:, None])
     chance = cross_fit(model, both, [label], np.tile(fold, 2), weight, seed).predictions[:n, 0, 0]
@@ -489,16 +500,7 @@ def _in_order(data: Sample) -> Sample:
     """The rows by their groups, where given: then their order does not matter."""
     if data.groups is None:
         return data
-    order = np.argsort(data.groups, kind="stable")
-    weight = None if data.weight is None else data.weight[order]
-    return replace(
-        data,
-        X=data.X[order],
-        y=data.y[order],
-        treatment=data.treatment[order],
-        weight=weight,
-        groups=data.groups[order],
-    )
+    return data.take(np.argsort(data.groups, kind="stable"))
 
 
 def _edges(T: Floats, weight: Floats, cuts: int) -> Floats:

@@ -23,14 +23,8 @@ from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.meta.s import answers
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import (
-    MONOTONE,
-    BoostedTrees,
-    Rows,
-    Table,
-    default_outcome,
-    learn,
-)
+from equipoise.learners.base_learners import MONOTONE, BoostedTrees, default_outcome, learn
+from equipoise.learners.tables import Rows, Table
 
 
 @renamed_arguments(outcome="outcome_model", seed="random_state")
@@ -48,6 +42,8 @@ class DoseSLearner(EffectEstimator):
         A Dose, which must be given.
     random_state : int, default 0
         Kept for the contract; these trees are not random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     Examples
     --------
@@ -70,11 +66,13 @@ class DoseSLearner(EffectEstimator):
         monotone: str | Sequence[str | None] | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.monotone = monotone
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         dose = self.space_.dose(data.treatment)

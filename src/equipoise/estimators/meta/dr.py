@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.scores import dr_scores
 from equipoise.core.space import Space
@@ -26,14 +26,14 @@ from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import (
-    Fitted,
-    Rows,
-    default_outcome,
-    effect_models,
-    predict_all,
+from equipoise.learners.base_learners import Fitted, default_outcome, effect_models, predict_all
+from equipoise.learners.crossfit import (
+    Nuisance,
+    cell_nuisances,
+    cross_fit,
+    learn_each,
+    learn_targets,
 )
-from equipoise.learners.crossfit import cell_nuisances, cross_fit, learn_each
 from equipoise.learners.events import WIDEST
 from equipoise.learners.many_arms import (
     Levels,
@@ -42,6 +42,7 @@ from equipoise.learners.many_arms import (
     telling_rows,
     with_leaves,
 )
+from equipoise.learners.tables import Rows
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")
@@ -63,6 +64,8 @@ class DRLearner(EffectEstimator):
         Folds of cross-fitting.
     random_state : int, default 0
         Of the folds, and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -91,6 +94,7 @@ class DRLearner(EffectEstimator):
         space: Space | None = None,
         cv: int = 3,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
@@ -98,6 +102,7 @@ class DRLearner(EffectEstimator):
         self.space = space
         self.cv = cv
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         setup = design(self, data)
@@ -125,10 +130,14 @@ class DRLearner(EffectEstimator):
             shared = shared_levels(default_outcome(len(data)), parts)
             if shared.suffice(setup.outcome, parts):
                 self.levels_, self.control_offset_ = shared.models, shared.control
+                if setup.table.of_folds is not None:  # see below
+                    self.levels_ = [_of_all_rows(setup, data, None, seed)]
                 return shared.predictions
         nuisances = cell_nuisances(data.y, setup.cell, setup.cells)
         fit = cross_fit(setup.outcome, setup.table, nuisances, setup.fold, data.weight, seed)
         self.levels_ = [of_fold[0] for of_fold in fit.models]  # control, a model each fold, metric
+        if setup.table.of_folds is not None:  # the folds' features are not those of new units
+            self.levels_ = [_of_all_rows(setup, data, setup.cell == 0, seed)]
         return fit.predictions
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
@@ -156,6 +165,13 @@ class DRLearner(EffectEstimator):
             [[Part(1.0, model, columns)] for model in self.effects_[first : first + m]]
             for first in range(0, len(self.effects_), m)
         ]
+
+
+def _of_all_rows(setup: Design, data: Sample, rows: Bools | None, seed: int) -> list[Fitted]:
+    """The models of the level, a metric each, from the rows (n,), None for all."""
+    model = default_outcome(len(data)) if rows is None else setup.outcome
+    nuisance = Nuisance(rows, data.y)
+    return learn_targets(model, setup.table, nuisance, setup.fold, data.weight, seed)
 
 
 def _by_all_rows(setup: Design, data: Sample, target: Floats, seed: int) -> list[Fitted]:

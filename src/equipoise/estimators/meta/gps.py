@@ -41,6 +41,8 @@ class GPS(EffectEstimator):
         A Dose, which must be given.
     random_state : int, default 0
         Kept for the contract; nothing is random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -60,11 +62,17 @@ class GPS(EffectEstimator):
     unit_free = True
 
     def __init__(
-        self, ridge: float = 1.0, *, space: Space | None = None, random_state: int = 0
+        self,
+        ridge: float = 1.0,
+        *,
+        space: Space | None = None,
+        random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.ridge = ridge
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         if not (np.isfinite(self.ridge) and self.ridge >= 0):

@@ -27,9 +27,10 @@ from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Fitted, Rows, effect_models, predict_all
+from equipoise.learners.base_learners import Fitted, effect_models, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
 from equipoise.learners.events import WIDEST
+from equipoise.learners.tables import Rows
 
 
 def residual_regression(y: Floats, hit: Bools, r: Floats, mean: Floats) -> tuple[Floats, Floats]:
@@ -59,6 +60,8 @@ class RLearner(EffectEstimator):
         Folds of cross-fitting.
     random_state : int, default 0
         Of the folds, and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -88,6 +91,7 @@ class RLearner(EffectEstimator):
         space: Space | None = None,
         cv: int = 3,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
@@ -95,6 +99,7 @@ class RLearner(EffectEstimator):
         self.space = space
         self.cv = cv
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         setup = design(self, data)

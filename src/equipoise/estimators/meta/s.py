@@ -20,15 +20,9 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import (
-    Fitted,
-    Rows,
-    Table,
-    check_model,
-    default_outcome,
-    predict_all,
-)
+from equipoise.learners.base_learners import Fitted, check_model, default_outcome, predict_all
 from equipoise.learners.crossfit import learn_each
+from equipoise.learners.tables import Rows, Table
 
 
 def answers(models: list[Fitted], X: Floats, codes: Floats) -> Floats:
@@ -79,6 +73,8 @@ class SLearner(EffectEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     Examples
     --------
@@ -93,11 +89,17 @@ class SLearner(EffectEstimator):
     unit_free = True
 
     def __init__(
-        self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0
+        self,
+        outcome_model: Any = None,
+        *,
+        space: Space | None = None,
+        random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
         model = default_outcome(len(data)) if self.outcome_model is None else self.outcome_model

@@ -17,7 +17,7 @@ from equipoise.estimators.base import EffectEstimator, finite_cells
 from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
-from equipoise.learners.base_learners import Table, check_model, default_outcome, predict_all
+from equipoise.learners.base_learners import check_model, default_outcome, predict_all
 from equipoise.learners.crossfit import cell_nuisances, learn_targets
 
 
@@ -33,6 +33,8 @@ class TLearner(EffectEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     Examples
     --------
@@ -47,14 +49,20 @@ class TLearner(EffectEstimator):
     unit_free = True
 
     def __init__(
-        self, outcome_model: Any = None, *, space: Space | None = None, random_state: int = 0
+        self,
+        outcome_model: Any = None,
+        *,
+        space: Space | None = None,
+        random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
-        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
+        table, cells = data.table(), 1 + len(self.space_.candidates())
         model = (
             default_outcome(len(data) / cells) if self.outcome_model is None else self.outcome_model
         )

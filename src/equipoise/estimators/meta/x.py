@@ -41,8 +41,6 @@ from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
     MANY,
     BoostedTrees,
-    Rows,
-    Table,
     base_models,
     default_effect,
     default_outcome,
@@ -51,6 +49,7 @@ from equipoise.learners.base_learners import (
 )
 from equipoise.learners.crossfit import learn_each
 from equipoise.learners.propensity import LearntPropensity
+from equipoise.learners.tables import Rows
 
 PROPENSITY_FOLDS = 3  # of a propensity that is learnt
 FOLDS, FOLDS_OF_MANY = 4, 3  # of early stopping, in a cell of some rows and of many
@@ -81,6 +80,8 @@ class XLearner(EffectEstimator):
         What can be done to a unit; None for labels 0 and 1.
     random_state : int, default 0
         Of the folds of a learnt propensity, and of base models that are random.
+    transform : transformer or Pipeline, optional
+        Scikit-learn's, of the features; a clone is fitted on each fold's training rows.
 
     References
     ----------
@@ -107,15 +108,17 @@ class XLearner(EffectEstimator):
         modifiers: Sequence[str] | Sequence[int] | None = None,
         space: Space | None = None,
         random_state: int = 0,
+        transform: Any = None,
     ) -> None:
         self.outcome_model = outcome_model
         self.effect_model = effect_model
         self.modifiers = modifiers
         self.space = space
         self.random_state = random_state
+        self.transform = transform
 
     def _learn(self, data: Sample) -> None:
-        table, cells = Table(data.X, data.features), 1 + len(self.space_.candidates())
+        table, cells = data.table(), 1 + len(self.space_.candidates())
         base_models(self.outcome_model, self.effect_model, table, cells)  # checked
         cell = finite_cells(self.space_, data, least=2)
         self.modifiers_, of_effect = effect_table(self.modifiers, table)
@@ -142,12 +145,11 @@ class XLearner(EffectEstimator):
             self.control_.append(regress(effects[0], 0, back, some))
         known = data.propensity
         learner = clone(known) if isinstance(known, LearntPropensity) else None
-        e = propensities(
-            data if learner is None else replace(data, propensity=learner),
-            cell,
-            cells,
-            self._folds(data, cell, PROPENSITY_FOLDS),
-        )
+        fold = self._folds(data, cell, PROPENSITY_FOLDS)
+        given = data if learner is None else replace(data, propensity=learner)
+        e = propensities(given, cell, cells, fold)
+        if learner is not None and data.raw is not None:  # now by the features of new units
+            learner.cross_fit(data.X, cell, cells, fold=fold, weight=data.weight)
         self.mix_ = _mix(np.average(e, axis=0, weights=data.weight)[None])[0]
         # of features that are controls nothing is asked
         self.propensity_, self.mixes_ = learner if of_effect is table else None, []

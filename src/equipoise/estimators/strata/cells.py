@@ -26,16 +26,9 @@ from equipoise.core.errors import InputError
 from equipoise.core.folds import fold_ids
 from equipoise.estimators.base import propensities
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.learners.base_learners import (
-    MANY,
-    BoostedTrees,
-    Fitted,
-    Rows,
-    Table,
-    check_model,
-    threads_for,
-)
+from equipoise.learners.base_learners import MANY, BoostedTrees, Fitted, check_model
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tables import Rows, Table, threads_for
 from equipoise.learners.tree_scoring import Trees, predict_many
 
 CELLS = 4
@@ -121,7 +114,7 @@ class BoostedClasses(BoostedTrees):
 
     Examples
     --------
-    >>> from equipoise.learners.base_learners import Table
+    >>> from equipoise.learners.tables import Table
     >>> X = np.arange(100.0)[:, None]
     >>> rows = Rows(Table(X, ["x"]), None)
     >>> code = (X[:, 0] >= 50).astype(np.int64)

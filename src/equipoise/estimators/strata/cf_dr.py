@@ -20,8 +20,9 @@ from equipoise.core.strata import dr_signals, identify
 from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import default_missed, learn_nuisances, mean_cells
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.learners.base_learners import Rows, check_model, predict_all
+from equipoise.learners.base_learners import check_model, predict_all
 from equipoise.learners.crossfit import learn_each
+from equipoise.learners.tables import Rows
 
 
 @renamed_arguments(outcome="outcome_model", effect="effect_model", folds="cv", seed="random_state")

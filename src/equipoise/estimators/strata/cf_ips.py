@@ -20,15 +20,9 @@ from equipoise.core.strata import STRATA, ips_signals
 from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.learners.base_learners import (
-    EVENTS,
-    MANY,
-    BoostedTrees,
-    Table,
-    check_model,
-    predict_all,
-)
+from equipoise.learners.base_learners import EVENTS, MANY, BoostedTrees, check_model, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.tables import Table
 
 
 def default_signal(rows: float) -> BoostedTrees:

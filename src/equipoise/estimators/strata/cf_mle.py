@@ -26,7 +26,8 @@ from equipoise.core.strata import STRATA, cells_of, dr_signals
 from equipoise.estimators.strata.base import OutOfFold, StrataEstimator
 from equipoise.estimators.strata.cells import BoostedClasses, folds_of, offer_propensity
 from equipoise.estimators.strata.sample import StrataSample
-from equipoise.learners.base_learners import MANY, Rows, Table
+from equipoise.learners.base_learners import MANY
+from equipoise.learners.tables import Rows, Table
 
 # the strata that each of the six observable cells may be: offered q00, q01, q10, q11; not offered
 # y0, y1

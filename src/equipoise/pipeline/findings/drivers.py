@@ -15,7 +15,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.effects import Effects
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
-from equipoise.learners.base_learners import Table
+from equipoise.learners.tables import Table
 from equipoise.report.findings import Driver
 
 ROWS = 20_000  # a sample this large fixes shares to about a percent

@@ -16,6 +16,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.features import least_rows
 from equipoise.core.log import Log
 from equipoise.estimators.contributions import effect_contributions
+from equipoise.estimators.transforms import takes_raw
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.study import Study
 from equipoise.report.findings import Driver
@@ -35,8 +36,8 @@ def with_moves(rows: list[Driver], log: Log, model: Model, unseen: Ints) -> list
     unseen: rows that the model was not fitted on.
     """
     sample = log.order[np.isin(log.order, unseen)][:ROWS]
-    if model.own or not len(sample):
-        return rows
+    if model.own or not len(sample) or takes_raw(model.estimator):
+        return rows  # what a transformer gives is of no one column
     raw = log.features.take(pa.array(sample))
     parts = effect_contributions(model.estimator, model.features.table(raw))
     if parts is None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.base import clone
 
-from equipoise.artifacts.model import Model, OwnModel, labels_of
+from equipoise.artifacts.model import Model, OwnModel, features_for, labels_of
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.deprecation import renamed_arguments
 from equipoise.core.effects import Effects
@@ -129,10 +129,10 @@ def fit_model(
     model = with_space(estimator, log.space)
     if propensity is not None and not isinstance(propensity, np.ndarray):
         model = with_bends(model)
-    X = features.table(log.features)
+    X = features_for(model, features, log.features)
     probability = log.propensity if propensity is None else propensity
     if log.eligible is not None and not isinstance(probability, np.ndarray):
-        probability = _among_open(log, X, probability)
+        probability = _among_open(log, features.table(log.features), probability)
     weight = log.weight
     knows = isinstance(probability, np.ndarray) and getattr(model, "uses_propensity", False)
     if log.periods is not None and not knows:

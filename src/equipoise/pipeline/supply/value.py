@@ -31,9 +31,10 @@ from equipoise.core.folds import fold_ids
 from equipoise.core.progress import Progress, silent
 from equipoise.estimators import BoostedTrees
 from equipoise.evaluation.shift import ShiftValue, shift_value
-from equipoise.learners.base_learners import Table, predict_all
+from equipoise.learners.base_learners import predict_all
 from equipoise.learners.crossfit import Nuisance, learn_targets
 from equipoise.learners.density_ratio import learn_ratio, shifted
+from equipoise.learners.tables import Table
 from equipoise.pipeline.supply.curve_methods import LEAST, coefficients
 from equipoise.pipeline.supply.exposures import Exposures, with_control
 from equipoise.pipeline.supply.optimise import ClusterMixes, SupplyTask, learn, learn_clusters
