@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.score_ranking import Metric as Metric
     from equipoise.evaluation.score_ranking import ScoreRanking as ScoreRanking
     from equipoise.evaluation.score_ranking import rank_by_score as rank_by_score
+    from equipoise.evaluation.segments import SegmentEffects as SegmentEffects
+    from equipoise.evaluation.segments import segment_effects as segment_effects
     from equipoise.evaluation.sensitivity import msm_strata as msm_strata
     from equipoise.evaluation.sensitivity import with_direct_gain as with_direct_gain
     from equipoise.evaluation.sensitivity import with_harm as with_harm
@@ -158,6 +160,7 @@ FILES = {
     "responses": ("ResponseTable", "response_table"),
     "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),
     "baselines": ("constant_policy", "random_at_equal_spend", "top_share"),
+    "segments": ("SegmentEffects", "segment_effects"),
     "sensitivity": ("msm_strata", "with_direct_gain", "with_harm"),
     "shift": ("ShiftValue", "shift_value"),
     "strata": (

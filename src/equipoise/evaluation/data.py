@@ -129,14 +129,36 @@ class EvaluationData:
         if not (self.cell[rows] == 0).any():
             what = f"control among the rows open to cell {1 + candidate}"
             raise InputError(what, "have rows", 0, fix="drop the candidate")
-        e, w = np.ascontiguousarray(self.propensity[rows]), self.weight[rows]
-        y, c = np.ascontiguousarray(self.y[rows]), self.cell[rows]
+        return self.take(rows), rows
+
+    def take(self, rows: Bools) -> EvaluationData:
+        """Some of the rows; without a model of the levels, with means of their own.
+
+        Parameters
+        ----------
+        rows : array of bool, (n,)
+            Which.
+
+        Returns
+        -------
+        EvaluationData
+            These rows.
+
+        Examples
+        --------
+        >>> data = evaluation_data([1, 2, 5, 6], cell=[0, 0, 1, 1], propensity=[0.5, 0.5])
+        >>> data.take(np.array([True, False, True, False])).levels[0, :, 0].tolist()
+        [1.0, 5.0]
+        """
+        fixed = len(self.propensity) == 1
+        e = self.propensity if fixed else np.ascontiguousarray(self.propensity[rows])
+        y, c, w = np.ascontiguousarray(self.y[rows]), self.cell[rows], self.weight[rows]
         groups = (
             None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
         )
         modelled = len(self.levels) > 1
         mu = self.levels[rows] if modelled else _means(y, c, e, w)[0][None]
-        return EvaluationData(y, c, e, mu, w, self.weighted, groups), rows
+        return EvaluationData(y, c, e, mu, w, self.weighted, groups)
 
     def logged_propensity(self) -> Floats:
         """The probability of the cell that each row got.

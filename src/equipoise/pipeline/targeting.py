@@ -33,6 +33,7 @@ from equipoise.pipeline.findings.moves import moved
 from equipoise.pipeline.findings.overlap import overlap_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
+from equipoise.pipeline.findings.segments import segment_findings
 from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
@@ -141,6 +142,7 @@ def findings_of(
     if (asked := study.plan.strata) is not None:
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
+    findings.update(segment_findings(study, policy, judged))  # type: ignore[typeddict-item]
     schedules = timetable(log.space)
     if schedules is not None:
         findings["timetable"] = schedules

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
 from equipoise.report.findings_rules import RuleFindings
+from equipoise.report.findings_segments import SegmentFindings
 
 Interval = list[float]  # [value, low, high]
 
@@ -443,6 +444,7 @@ class Asked(TypedDict, total=False):
     timetable: Timetable
     money: MoneyFindings
     rules: RuleFindings
+    segments: SegmentFindings
 
 
 class Findings(Asked):
@@ -503,14 +505,16 @@ class Findings(Asked):
         What a log of this size tells, and what size each effect takes.
     rules : RuleFindings
         Only where the plan asks for a rule that a person can read.
+    segments : SegmentFindings
+        Effects in groups of people, where some feature divides them.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'calibration', 'money', 'people', 'power', 'rules', 'strata', 'timetable',
-    'verdict']
+    ['answers', 'calibration', 'money', 'people', 'power', 'rules', 'segments', 'strata',
+    'timetable', 'verdict']
     """
 
     title: str

@@ -22,6 +22,7 @@ from equipoise.report.sections.policy import policy, value
 from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.response import responds
 from equipoise.report.sections.rules import signed
+from equipoise.report.sections.segments import differs
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards, provenance
 from equipoise.report.sections.timetable import over_the_day
@@ -93,11 +94,13 @@ def render_page(
 
 
 def sections(view: View) -> list[Section]:
-    """The sections of a report in order; those of a rule that people read and of the strata stand
-    before the last, where the run asked for them, and that of schedules after the first, where
-    treatments are such.
+    """The sections of a report in order; that of segments stands behind who responds, where there
+    are some, those of a rule that people read and of the strata before the last, where the run
+    asked for them, and that of schedules after the first, where treatments are such.
     """
     every = [make(view) for make in SECTIONS]
+    if "segments" in view.findings:
+        every.insert(SECTIONS.index(responds) + 1, differs(view, view.findings["segments"]))
     if "rules" in view.findings:
         every.insert(-1, signed(view, view.findings["rules"]))
     if "strata" in view.findings:

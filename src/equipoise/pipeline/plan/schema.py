@@ -389,13 +389,16 @@ class StrataPlan(PlanTable):
 
 
 class ReportPlan(PlanTable):
-    """How the report looks."""
+    """How the report looks; segments: columns by which effects are told, None for those that drive
+    the predictions most.
+    """
 
     title: str = ""
     currency: str = ""
     population: Annotated[int, Field(ge=1)] | None = None
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
+    segments: Names | None = None
 
 
 class RunPlan(PlanTable):

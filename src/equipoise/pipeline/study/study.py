@@ -28,6 +28,7 @@ from equipoise.pipeline.study.policy import PolicyTask, check_policy, make_polic
 from equipoise.pipeline.study.population import population_of
 from equipoise.pipeline.study.previous import previous_choice
 from equipoise.pipeline.study.propensity import Design, design_of
+from equipoise.pipeline.study.segments import check_segments
 from equipoise.pipeline.study.shipping import staying_of
 from equipoise.pipeline.study.strata import check_strata
 
@@ -88,6 +89,7 @@ def make_study(plan: Plan, progress: Progress = silent) -> Study:
     check_policy(plan.policy, log, plan.report.currency)
     staying_of(plan.policy, plan.cadence, log)
     check_strata(plan, log)
+    check_segments(plan, log)
     estimator = make_estimator(plan.estimator, log.space, plan.run.seed)
     if plan.policy.lower > 0:
         estimator = with_std_error(estimator, plan.run.replicates, plan.run.seed)
