@@ -17,7 +17,15 @@ from fixtures.report_pages import PAGES, specs_of
 from equipoise.report.formatting import Unit
 from equipoise.report.page import render_page
 from equipoise.report.parts import Figure, Plot, Section, Table
-from equipoise.report.plots import add_points, curve, dumbbells, forest, name_points, stacks
+from equipoise.report.plots import (
+    add_line,
+    add_points,
+    curve,
+    dumbbells,
+    forest,
+    name_points,
+    stacks,
+)
 from equipoise.report.sections.supply import render_supply
 
 DRAWING = files("equipoise.report").joinpath("drawing.js").read_text(encoding="utf-8")
@@ -255,12 +263,14 @@ def test_ticks_by_hand(chromium, tmp_path):
 
 
 def test_names_beside_marks_move_or_leave(chromium, tmp_path):
-    """A name moves away from a mark; those of marks that nearly meet are left out; one at the
-    right end stands to the left.
+    """A name moves away from a mark; those of marks that nearly meet, and one in the thick of
+    lines, are left out; one at the right end stands to the left.
     """
     plot = two_axes([0, 1], [0, 0])
     close = [(0.3, "a name that is longer"), (0.36, "another"), (0.365, "a third")]
-    for x, name in [*close, (1, "at the end")]:
+    thick = [0.6 + 0.005 * i for i in range(50)]
+    add_line(plot, thick, [(-1) ** i for i in range(50)])
+    for x, name in [*close, (0.72, "in the thick"), (1, "at the end")]:
         add_points(plot, [x], [[0.5, 0.4, 0.6]], PLAIN, BLUE, [name], 9)
         name_points(plot, [name], left=False)
     opened(chromium, tmp_path, page_of([plot]))
@@ -332,6 +342,7 @@ def test_a_pointer_is_told_the_nearest_mark(chromium, tmp_path):
     frame = chromium.ask("document.querySelector('.tip').getBoundingClientRect().toJSON()")
     assert 0 <= frame["left"] < frame["right"] <= 420
     assert frame["height"] > 60  # several lines
+    assert frame["width"] > 250
     assert pointed(chromium, *centres(chromium, 1, ".bar")[1][1:]) == "all\nb 60%"
     assert chromium.complaints == []
 

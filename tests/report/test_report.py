@@ -659,7 +659,8 @@ def test_the_page_prints(chromium, tmp_path):
     assert data.startswith(b"%PDF")
     pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", data))
     assert 4 <= pages <= 20
-    assert len(data) < 3_000_000
+    assert len(data) < 1_000_000
+    assert not re.search(rb"/Subtype\s*/Image", data)  # all is text and vectors
     assert chromium.complaints == []
 
 

@@ -1,15 +1,15 @@
 "use strict";
 // The drawings of the page: plotly's plain {"data", "layout"} as SVG, as far as our drawings use it.
 //
-//   drawing.draw(box)      draw the spec of a box, again whenever its width or the colours change; box.told: the marks that tell something,
-//                          {px, py, r, box of a bar, text}
+//   drawing.draw(place)    draw the spec of an element, again whenever its width or the colours change; place.told: the marks that
+//                          tell something, {px, py, r, box of a bar, text}
 //   drawing.colour(text)   a colour of a spec as the page shows it
 //   drawing.add(parent, name, attributes)   a node of SVG
 //
 // Text of users is text: labels hold "&lt;", <b> and <br>, which are read here; nothing is ever parsed as HTML.
 const drawing = (() => {
-  // What is served, as JSON.  "*": any value;  a list: these values only;  a name: the object that stands here under that name.  Whatever else
-  // a spec asks for is named on the console, and a test walks the specs of every report: nothing is left out in silence.
+  // What is served, as JSON.  "*": any value;  a list: these values only;  a name: the object that stands here under that name.
+  // Whatever else a spec asks for is named on the console, and a test walks the specs of every report: nothing is left out in silence.
   const SERVES = {
     "names": "*",
     "data": {
@@ -17,11 +17,12 @@ const drawing = (() => {
       "marker": {"symbol": "symbol", "size": "*", "color": "*", "line": {"color": "*", "width": "*"}},
       "line": "line", "fill": ["tonexty"], "fillcolor": "*", "error_x": "error", "error_y": "error", "cliponaxis": [false],
       "orientation": ["h"], "width": "*", "insidetextanchor": ["middle"], "textangle": [0], "constraintext": ["none"],
-      "text": "*", "textfont": {"size": "*", "color": "*"}, "textposition": ["inside", "middle right", "bottom left", "bottom right"],
-      "hovertext": "*", "hoverinfo": ["text", "skip"]
+      "text": "*", "textfont": {"size": "*", "color": "*"},
+      "textposition": ["inside", "middle right", "bottom left", "bottom right"], "hovertext": "*", "hoverinfo": ["text", "skip"]
     },
     "layout": {
-      "height": "*", "barmode": ["stack"], "showlegend": [false], "xaxis": "axis", "yaxis": "axis", "shapes": "shape", "annotations": "annotation"
+      "height": "*", "barmode": ["stack"], "showlegend": [false], "xaxis": "axis", "yaxis": "axis", "shapes": "shape",
+      "annotations": "annotation"
     },
     "axis": {
       "title": {"text": "*", "standoff": [8], "font": {"size": [12]}}, "visible": [false], "range": "*", "rangemode": ["tozero"],
@@ -47,10 +48,13 @@ const drawing = (() => {
     if (typeof served === "string") return served === "*" ? [] : unserved(part, SERVES[served], path);
     if (Array.isArray(served)) return served.includes(part) ? [] : [`${path}: ${JSON.stringify(part)}`];
     if (Array.isArray(part)) return part.flatMap((one) => unserved(one, served, path));
-    return Object.entries(part).flatMap(([key, one]) => (key in served ? unserved(one, served[key], `${path}.${key}`) : [`${path}.${key}`]));
+    return Object.entries(part).flatMap(([key, one]) => {
+      const here = `${path}.${key}`;
+      return key in served ? unserved(one, served[key], here) : [here];
+    });
   };
 
-  // ---- colours: var(--name) is the style sheet's; on a dark page dark colours of data are lightened, so that they keep their contrast
+  // ---- colours: var(--name) is the style sheet's; on a dark page dark colours of data are lightened, to keep their contrast
 
   const root = document.documentElement, night = matchMedia("(prefers-color-scheme: dark)");
   const DARK = 0.22, LIFT = 0.32;
@@ -69,7 +73,9 @@ const drawing = (() => {
   const SIZE = 12, LINE = 15; // of letters and from line to line, pixels
   const add = (parent, name, attributes = {}) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-    Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, typeof value === "number" ? Math.round(value * 100) / 100 : value));
+    Object.entries(attributes).forEach(([key, value]) => {
+      node.setAttribute(key, typeof value === "number" ? Math.round(value * 100) / 100 : value);
+    });
     parent.append(node);
     return node;
   };
@@ -84,7 +90,8 @@ const drawing = (() => {
     });
     return lines;
   };
-  const pen = document.createElement("canvas").getContext("2d"), FONT = getComputedStyle(root).getPropertyValue("--font");
+  const FONT = getComputedStyle(root).getPropertyValue("--font"), pen = document.createElement("canvas").getContext("2d");
+  const box = (x0, x1, y0, y1) => ({ x: Math.min(x0, x1), y: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) });
   const widthOf = (runs, size = SIZE) => runs.reduce((sum, run) => {
     pen.font = `${run.bold ? 700 : 400} ${size}px ${FONT}`;
     return sum + pen.measureText(run.text).width;
@@ -98,7 +105,7 @@ const drawing = (() => {
     return shorter();
   };
   const wrapped = (text, room) => {
-    const [words] = rich(text).map((runs) => runs.map((run) => run.text).join("").split(" ")), lines = [""];
+    const words = rich(text)[0].map((run) => run.text).join("").split(" "), lines = [""];
     words.forEach((word) => {
       const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
       if (lines.length < 2 && lines.at(-1) && widthOf([{ text: longer }]) > room) lines.push(word);
@@ -117,7 +124,7 @@ const drawing = (() => {
   const DAY = 864e5, MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
   const isNumber = (value) => value !== "" && Number.isFinite(Number(value));
-  const isDate = (value) => /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value));
+  const isDate = (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value));
   const placesOf = (values) => {
     const all = values.filter(known);
     if (all.every(isNumber)) return { kind: "number", place: Number };
@@ -134,19 +141,23 @@ const drawing = (() => {
     let low = Math.min(...ends), high = Math.max(...ends);
     if (low === high) [low, high] = [low - (Math.abs(low) / 10 || 1), high + (Math.abs(high) / 10 || 1)];
     const most = Math.max(0, ...all.map(([, room]) => room)), pixel = (high - low) / Math.max(length - 2 * most, 40);
-    const padded = [Math.min(low, ...all.map(([at, room]) => at - room * pixel)), Math.max(high, ...all.map(([at, room]) => at + room * pixel))];
-    return axis.rangemode === "tozero" ? [low < 0 ? padded[0] : 0, high > 0 ? padded[1] : 0] : padded;
+    const least = Math.min(low, ...all.map(([at, room]) => at - room * pixel));
+    const last = Math.max(high, ...all.map(([at, room]) => at + room * pixel));
+    return axis.rangemode === "tozero" ? [low < 0 ? least : 0, high > 0 ? last : 0] : [least, last];
   };
   const FACTORS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
   const numbers = ({ low, high, dtick, tickformat }, most) => {
     const rough = (high - low) / most, unit = dtick ?? 10 ** Math.floor(Math.log10(rough));
     const step = unit * (FACTORS.find((factor) => factor * unit >= rough * (1 - 1e-9)) ?? 1000);
     const scale = tickformat ? 100 : 1, decimals = Math.max(0, -Math.floor(Math.log10(step * scale) + 1e-9));
-    const large = Math.max(Math.abs(low), Math.abs(high)) >= 1e6;
-    const digits = large ? { notation: "compact", maximumFractionDigits: 3 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    const plain = new Intl.NumberFormat("en-US", decimals > 8 ? { notation: "scientific" } : digits), ticks = [];
+    const large = Math.max(Math.abs(low), Math.abs(high)) >= 1e6, words = new Intl.NumberFormat("en-US", {
+      notation: decimals > 8 ? "scientific" : large ? "compact" : "standard",
+      minimumFractionDigits: large || decimals > 8 ? 0 : decimals,
+      maximumFractionDigits: large ? 3 : Math.min(decimals, 8),
+    });
+    const ticks = [];
     for (let i = Math.ceil(low / step - 1e-9); i <= high / step + 1e-9; i += 1) {
-      ticks.push({ at: i * step, text: plain.format(i * step * scale || 0).replace("-", "\u2212") + (tickformat ? "%" : "") });
+      ticks.push({ at: i * step, text: words.format(i * step * scale || 0).replace("-", "\u2212") + (tickformat ? "%" : "") });
     }
     return ticks;
   };
@@ -168,7 +179,7 @@ const drawing = (() => {
     return ticks;
   };
   const listed = (axis, most) => {
-    const places = axis.tickvals ? axis.tickvals.map(axis.place) : axis.names.map((_, i) => i), texts = axis.ticktext ?? axis.names;
+    const texts = axis.ticktext ?? axis.names, places = axis.tickvals ? axis.tickvals.map(axis.place) : texts.map((_, i) => i);
     const every = axis.tickvals && axis.letter === "y" ? 1 : Math.ceil(places.length / most);
     return places.map((at, i) => ({ at, text: texts[i] })).filter((_, i) => i % every === 0);
   };
@@ -180,8 +191,8 @@ const drawing = (() => {
   };
   // A title that the spec does without: the years of dates that are told without them.
   const titleOf = (axis) => {
-    const text = axis.title?.text ?? "", years = axis.kind === "date" ? [...new Set(axis.ends.map((at) => new Date(at).getUTCFullYear()))] : [];
-    return text || years.join(" to ");
+    const years = axis.kind === "date" ? new Set(axis.ends.map((at) => new Date(at).getUTCFullYear())) : [];
+    return axis.title?.text || [...years].join(" to ");
   };
 
   // ---- marks
@@ -191,8 +202,8 @@ const drawing = (() => {
     : { "stroke-dasharray": dash === "dot" ? "2 2.8" : `${3 * width + 3} ${2 * width + 2}`, "stroke-linecap": "butt" });
   const pick = (value, i) => (Array.isArray(value) ? value[i] : value);
   const FORMS = { // corners, turn in degrees, outer and inner radius in radii of the circle
-    "square": [4, 45, 1.28], "diamond": [4, 0, 1.3], "triangle-up": [3, 0, 1.3], "triangle-down": [3, 180, 1.3], "pentagon": [5, 0, 1.12],
-    "hexagon": [6, 0, 1.1], "star": [10, 0, 1.45, 0.62],
+    "square": [4, 45, 1.28], "diamond": [4, 0, 1.3], "triangle-up": [3, 0, 1.3], "triangle-down": [3, 180, 1.3],
+    "pentagon": [5, 0, 1.12], "hexagon": [6, 0, 1.1], "star": [10, 0, 1.45, 0.62],
   };
   const symbol = (parent, name, x, y, r, attributes) => {
     const form = FORMS[name.replace("-open", "")];
@@ -210,7 +221,7 @@ const drawing = (() => {
     const bar = trace.type === "bar", mode = bar ? "bars" : trace.mode;
     const has = (part) => mode.includes(part);
     const marks = trace.x.map((_, i) => {
-      const [x, y] = [axes.x.place(trace.x[i] ?? NaN), axes.y.place(trace.y[i] ?? NaN)], from = bar ? stacks.get(y) ?? 0 : 0;
+      const [x, y] = [axes.x.place(trace.x[i] ?? NaN), axes.y.place(trace.y[i] ?? NaN)], from = (bar && stacks.get(y)) || 0;
       const reach = (error, at) => (error ? [at - error.arrayminus[i], at + error.array[i]] : [at, at]);
       const mark = { i, from, x: from + x, y, r: has("markers") ? (pick(trace.marker?.size, i) ?? 6) / 2 : 0 };
       if (bar && axes.stacked && Number.isFinite(x)) stacks.set(y, mark.x);
@@ -221,10 +232,10 @@ const drawing = (() => {
   // Every place that an axis has to hold, with the room it asks for.  A line alone may touch the ends of its x axis.
   const spotsOf = (drawn, shapes, letter, length) => {
     const spots = drawn.flatMap(({ bar, has, there, trace }) => there.flatMap((mark) => {
-      const room = (!bar && !has("markers") && letter === "x" ? 0 : 0.045 * length) + mark.r;
-      if (bar) return letter === "x" ? [[mark.from, 0], [mark.x, room]] : [[mark.y - trace.width / 2, 0], [mark.y + trace.width / 2, 0]];
+      const some = 0.045 * length, half = trace.width / 2;
+      if (bar) return letter === "x" ? [[mark.from, 0], [mark.x, some]] : [[mark.y - half, 0], [mark.y + half, 0]];
       const whisker = trace[`error_${letter}`] ? mark[letter === "x" ? "across" : "along"] : [];
-      return [[mark[letter], room], ...whisker.map((at) => [at, 0.045 * length])];
+      return [[mark[letter], has("lines") && !mark.r && letter === "x" ? 0 : some + mark.r], ...whisker.map((at) => [at, some])];
     }));
     const held = shapes.filter((shape) => shape[`${letter}ref`] !== "paper");
     return [...spots, ...held.flatMap((shape) => [[shape[`${letter}0`], 0], [shape[`${letter}1`], 0]])];
@@ -236,32 +247,30 @@ const drawing = (() => {
   const framed = (spec, drawn, axes, width) => {
     const { x, y } = axes, height = spec.layout.height;
     const shown = (axis) => axis.visible !== false && axis.showticklabels !== false;
-    const room = (axis, spots) => { axis.ends = endsOf(axis, spots, axis.length); };
-    const edge = { top: 6, bottom: height - 4, left: GAP, right: width - GAP };
-    x.ends = y.ends = [0, 1];
-    const rows = spec.names ? spec.names.map((name) => ({ text: name })) : [];
+    const edge = { top: 8, bottom: height - 4, left: GAP, right: width - GAP };
+    const stretch = (axis, length) => { axis.ends = endsOf(axis, spotsOf(drawn, spec.layout.shapes, axis.letter, length), length); };
     y.lines = wrapped(y.title?.text, width - 2 * GAP);
-    edge.top += y.lines.length ? y.lines.length * LINE + 6 : 2;
-    x.length = width - 60;
-    room(x, spotsOf(drawn, spec.layout.shapes, "x", x.length));
+    if (y.lines.length) edge.top += y.lines.length * LINE + 4;
+    stretch(x, width - 60);
     x.lines = wrapped(titleOf(x), width - 2 * GAP);
     if (x.visible !== false) edge.bottom -= x.lines.length * LINE + (shown(x) ? LINE + 7 : 0);
-    y.length = edge.bottom - edge.top;
-    room(y, spotsOf(drawn, spec.layout.shapes, "y", y.length));
-    y.ticks = ticksOf(y, Math.max(2, Math.min(y.nticks ?? 6, Math.floor(y.length / 26))));
+    const high = edge.bottom - edge.top;
+    stretch(y, high);
+    y.ticks = ticksOf(y, Math.max(2, Math.min(y.nticks ?? 6, Math.floor(high / 26))));
     y.ticks.forEach((tick) => {
-      tick.runs = spec.names ? cut([rows[tick.at]], Math.max(NAMES * width, 84)) : rich(tick.text)[0];
+      const name = spec.names?.[tick.at];
+      tick.runs = name === undefined ? rich(tick.text)[0] : cut([{ text: name }], Math.max(NAMES * width, 84));
     });
     if (shown(y)) edge.left = Math.max(GAP, ...y.ticks.map((tick) => 4 + widthOf(tick.runs) + GAP));
+    x.at = (value) => edge.left + ((value - x.ends[0]) / (x.ends[1] - x.ends[0])) * (edge.right - edge.left);
+    y.at = (value) => edge.bottom - ((value - y.ends[0]) / (y.ends[1] - y.ends[0])) * high;
     for (let again = 0; again < 2; again += 1) { // numbers at both ends stick out by half their width
-      x.length = edge.right - edge.left;
-      room(x, spotsOf(drawn, spec.layout.shapes, "x", x.length));
-      const at = (value) => edge.left + ((value - x.ends[0]) / (x.ends[1] - x.ends[0])) * x.length;
-      const wanted = x.dtick || x.tickvals ? 24 : x.nticks ?? 6;
-      for (let most = Math.min(wanted, Math.max(2, Math.floor(x.length / 20))); most > 0; most -= 1) {
+      const long = edge.right - edge.left, wanted = x.dtick || x.tickvals ? 24 : x.nticks ?? 6;
+      stretch(x, long);
+      for (let most = Math.min(wanted, Math.max(2, Math.floor(long / 20))); most > 0; most -= 1) {
         x.ticks = ticksOf(x, most).map((tick) => {
           const runs = rich(tick.text)[0], half = widthOf(runs) / 2;
-          return { ...tick, runs, from: at(tick.at) - half, to: at(tick.at) + half };
+          return { ...tick, runs, from: x.at(tick.at) - half, to: x.at(tick.at) + half };
         });
         if (x.ticks.every((tick, i) => !i || tick.from > x.ticks[i - 1].to + GAP)) break;
       }
@@ -270,8 +279,6 @@ const drawing = (() => {
         edge.right = Math.min(edge.right, edge.right - (x.ticks.at(-1).to - width + 2));
       }
     }
-    x.at = (value) => edge.left + ((value - x.ends[0]) / (x.ends[1] - x.ends[0])) * (edge.right - edge.left);
-    y.at = (value) => edge.bottom - ((value - y.ends[0]) / (y.ends[1] - y.ends[0])) * (edge.bottom - edge.top);
     return edge;
   };
 
@@ -301,55 +308,54 @@ const drawing = (() => {
     const [y0, y1] = [shape.y0, shape.y1].map((v) => (shape.yref === "paper" ? edge.bottom - v * (edge.bottom - edge.top) : axes.y.at(v)));
     const { width = 1, color } = shape.line, stroke = { stroke: width ? colour(color) : "none", "stroke-width": width };
     if (shape.type === "rect") {
-      const box = { x: Math.min(x0, x1), y: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) };
-      add(svg, "rect", { ...box, fill: colour(shape.fillcolor), ...stroke });
+      add(svg, "rect", { ...box(x0, x1, y0, y1), fill: colour(shape.fillcolor), ...stroke });
     } else {
       const d = x0 === x1 ? `M${sharp(x0)} ${y0}V${y1}` : y0 === y1 ? `M${x0} ${sharp(y0)}H${x1}` : `M${x0} ${y0}L${x1} ${y1}`;
       add(svg, "path", { d, ...stroke, "stroke-opacity": 0.75, ...ROUND, ...dashes(shape.line) });
     }
   });
-  const joined = (marks, axes) => marks.map((mark, i) => {
-    const gap = i === 0 || marks[i - 1].i !== mark.i - 1;
-    return `${gap ? "M" : "L"}${axes.x.at(mark.x).toFixed(2)} ${axes.y.at(mark.y).toFixed(2)}`;
-  }).join("");
-  // A band to the trace before: forth along this line and back along that one, piece by piece between gaps.
+  const point = (mark, axes) => `${axes.x.at(mark.x).toFixed(2)} ${axes.y.at(mark.y).toFixed(2)}`;
+  // Marks in pieces, between the gaps that missing ones leave.
+  const pieces = (marks) => marks.reduce((all, mark, k) => {
+    if (!k || marks[k - 1].i !== mark.i - 1) all.push([]);
+    all.at(-1).push(mark);
+    return all;
+  }, []);
+  // A band to the trace before: forth along this line and back along that one.
   const band = (layer, one, before, axes) => {
-    const both = one.there.filter((mark) => before.there.some((other) => other.i === mark.i));
-    const pieces = both.reduce((all, mark, k) => {
-      if (!k || both[k - 1].i !== mark.i - 1) all.push([]);
-      all.at(-1).push(mark.i);
-      return all;
-    }, []);
-    const point = (mark) => `${axes.x.at(mark.x).toFixed(2)} ${axes.y.at(mark.y).toFixed(2)}`;
-    pieces.forEach((piece) => {
-      const ring = [...piece.map((i) => point(one.marks[i])), ...piece.reverse().map((i) => point(before.marks[i]))];
-      add(layer, "path", { d: `M${ring.join("L")}Z`, fill: colour(one.trace.fillcolor), stroke: "none", class: "band" });
+    const there = new Set(before.there.map((mark) => mark.i));
+    pieces(one.there.filter((mark) => there.has(mark.i))).forEach((piece) => {
+      const back = piece.map((mark) => before.marks[mark.i]).reverse();
+      const d = `M${[...piece, ...back].map((mark) => point(mark, axes)).join("L")}Z`;
+      add(layer, "path", { d, fill: colour(one.trace.fillcolor), class: "band" });
     });
   };
   const bars = (layer, one, axes) => one.there.map((mark) => {
-    const { trace } = one, { line = {}, color } = trace.marker;
-    const [x0, x1] = [axes.x.at(mark.from), axes.x.at(mark.x)], [y0, y1] = [-0.5, 0.5].map((half) => axes.y.at(mark.y + half * trace.width));
-    const box = { x: Math.min(x0, x1), y: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) };
-    add(layer, "rect", { ...box, rx: 2, fill: colour(pick(color, mark.i)), stroke: line.color ?? "none", "stroke-width": line.width ?? 0, class: "bar" });
-    return { ...mark, box, px: (x0 + x1) / 2, py: (y0 + y1) / 2 };
+    const { marker: { line = {}, color }, width } = one.trace, stroke = { stroke: line.color ?? "none", "stroke-width": line.width ?? 0 };
+    const [x0, x1] = [axes.x.at(mark.from), axes.x.at(mark.x)], [y0, y1] = [-0.5, 0.5].map((half) => axes.y.at(mark.y + half * width));
+    const bar = box(x0, x1, y0, y1);
+    add(layer, "rect", { ...bar, rx: 2, fill: colour(pick(color, mark.i)), ...stroke, class: "bar" });
+    return { ...mark, box: bar, px: (x0 + x1) / 2, py: (y0 + y1) / 2 };
   });
   const points = (layers, one, axes) => {
     const { trace, has } = one, { marker = {}, line = {} } = trace;
     if (has("lines") && line.width !== 0) {
-      const d = joined(one.there, axes), stroke = { stroke: colour(line.color), "stroke-width": line.width ?? 2 };
+      const d = pieces(one.there).map((piece) => `M${piece.map((mark) => point(mark, axes)).join("L")}`).join("");
+      const stroke = { stroke: colour(line.color), "stroke-width": line.width ?? 2 };
       if (d) add(layers.clipped, "path", { d, fill: "none", ...stroke, ...ROUND, ...dashes(line), class: "line" });
     }
     return one.there.map((mark) => {
       const [px, py] = [axes.x.at(mark.x), axes.y.at(mark.y)];
-      [[trace.error_x, "across", (at) => `${axes.x.at(at)} ${py}`], [trace.error_y, "along", (at) => `${px} ${axes.y.at(at)}`]].forEach(([error, way, to]) => {
-        const [low, high] = mark[way];
+      const whisker = (error, [low, high], path) => {
         if (!error || low === high) return;
-        add(layers.clipped, "path", { d: `M${to(low)}L${to(high)}`, stroke: colour(error.color), "stroke-width": error.thickness, class: "error" });
-      });
-      const fill = colour(pick(marker.color, mark.i) ?? line.color), edges = marker.line ?? { color: fill, width: 0 }, name = marker.symbol ?? "circle";
-      const open = name.endsWith("-open") ? { fill: "none", stroke: fill, "stroke-width": 1.6 }
-        : { fill, stroke: colour(edges.color), "stroke-width": edges.width };
-      if (has("markers")) symbol(layers.marks, name, px, py, mark.r, { ...open, class: "point" });
+        add(layers.clipped, "path", { d: path(low, high), stroke: colour(error.color), "stroke-width": error.thickness, class: "error" });
+      };
+      whisker(trace.error_x, mark.across, (low, high) => `M${axes.x.at(low)} ${py}H${axes.x.at(high)}`);
+      whisker(trace.error_y, mark.along, (low, high) => `M${px} ${axes.y.at(low)}V${axes.y.at(high)}`);
+      const name = marker.symbol ?? "circle", fill = colour(pick(marker.color, mark.i) ?? line.color);
+      const edges = marker.line ?? { color: fill, width: 0 }, full = { fill, stroke: colour(edges.color), "stroke-width": edges.width };
+      const look = name.endsWith("-open") ? { fill: "none", stroke: fill, "stroke-width": 1.6 } : full;
+      if (has("markers")) symbol(layers.marks, name, px, py, mark.r, { ...look, class: "point" });
       return { ...mark, px, py };
     });
   };
@@ -374,9 +380,10 @@ const drawing = (() => {
       } else if (trace.mode === "text") {
         write(layer, cut(told, width - place.px - 2, size), place.px, place.py, { size, fill, name: "label" });
       } else {
-        const side = trace.textposition.split(" ")[1], other = side === "left" ? "right" : "left", wide = widthOf(told, size);
-        const ways = [`bottom ${side}`, `top ${side}`, `middle ${side}`, `bottom ${other}`, `top ${other}`, `middle ${other}`, "top center", "bottom center"];
-        const free = ways.map((way) => beside(place, way, wide)).filter((spot) => spot.left > edge.left && spot.right < width - 2
+        const side = trace.textposition.split(" ")[1], wide = widthOf(told, size);
+        const sides = [side, side === "left" ? "right" : "left"].flatMap((way) => [`bottom ${way}`, `top ${way}`, `middle ${way}`]);
+        const spots = [...sides, "top center", "bottom center"].map((way) => beside(place, way, wide));
+        const free = spots.filter((spot) => spot.left > edge.left && spot.right < width - 2
           && spot.top > edge.top && spot.bottom < edge.bottom && !taken.some((box) => box.of !== place && meet(box, spot)));
         const crossed = (spot) => ink.filter(([x, y]) => x > spot.left && x < spot.right && y > spot.top && y < spot.bottom).length;
         const best = free.reduce((a, b) => (a && crossed(a) <= crossed(b) ? a : b), null);
@@ -388,8 +395,8 @@ const drawing = (() => {
   };
   // Points along what is drawn, some pixels apart: what a name should not lie on.
   const inkOf = (drawn, axes) => drawn.flatMap(({ has, there }) => there.flatMap((mark, k) => {
-    const at = (x, y) => [axes.x.at(x), axes.y.at(y)], ends = [...mark.across.map((x) => at(x, mark.y)), ...mark.along.map((y) => at(mark.x, y))];
-    const lines = [[ends[0], ends[1]], [ends[2], ends[3]]];
+    const at = (x, y) => [axes.x.at(x), axes.y.at(y)];
+    const lines = [mark.across.map((x) => at(x, mark.y)), mark.along.map((y) => at(mark.x, y))];
     if (has("lines") && k) lines.push([at(there[k - 1].x, there[k - 1].y), at(mark.x, mark.y)]);
     return lines.flatMap(([a, b]) => {
       const steps = Math.ceil(Math.hypot(b[0] - a[0], b[1] - a[1]) / 5);
@@ -400,42 +407,43 @@ const drawing = (() => {
   // ---- a whole drawing
 
   let drawings = 0;
-  const draw = (box) => {
-    const spec = JSON.parse(box.dataset.spec), { data, layout } = spec, width = Math.max(Math.floor(box.clientWidth), 120);
-    const strange = unserved({ ...spec }, SERVES, "spec");
+  const draw = (place) => {
+    const spec = JSON.parse(place.dataset.spec), { data, layout } = spec, width = Math.max(Math.floor(place.clientWidth), 120);
+    const strange = unserved(spec, SERVES, "spec");
     if (strange.length) console.error(`not drawn: ${strange.join("; ")}`);
     const axisOf = (letter) => {
       const axis = layout[`${letter}axis`];
-      return { ...axis, letter, ...placesOf([...data.flatMap((trace) => trace[letter]), ...(axis.tickvals ?? []), ...(axis.range ?? [])]) };
+      const values = [...data.flatMap((trace) => trace[letter]), ...(axis.tickvals ?? []), ...(axis.range ?? [])];
+      return { ...axis, letter, ...placesOf(values) };
     };
     const axes = { x: axisOf("x"), y: axisOf("y"), stacked: layout.barmode === "stack" }, stacks = new Map();
     const drawn = data.map((trace) => marksOf(trace, axes, stacks));
     const edge = framed(spec, drawn, axes, width);
 
-    box.querySelector("svg")?.remove();
-    const svg = add(box, "svg", { class: "drawing", width, height: layout.height, viewBox: `0 0 ${width} ${layout.height}`, "aria-hidden": "true" });
+    place.querySelector("svg")?.remove();
+    const size = { width, height: layout.height, viewBox: `0 0 ${width} ${layout.height}` };
+    const svg = add(place, "svg", { class: "drawing", ...size, "aria-hidden": "true" });
     drawings += 1;
-    const clip = add(add(svg, "clipPath", { id: `plane-${drawings}` }), "rect", { x: edge.left, y: edge.top - 1 });
-    clip.setAttribute("width", Math.max(edge.right - edge.left + 1, 0));
-    clip.setAttribute("height", Math.max(edge.bottom - edge.top + 2, 0));
+    const within = { "clip-path": `url(#plane-${drawings})` }, plane = box(edge.left, edge.right + 1, edge.top - 1, edge.bottom + 1);
+    add(add(svg, "clipPath", { id: `plane-${drawings}` }), "rect", plane);
     ground(svg, axes, edge, width);
-    shapes(add(svg, "g", { "clip-path": `url(#plane-${drawings})` }), layout, axes, edge);
+    shapes(add(svg, "g", within), layout, axes, edge);
     const places = drawn.map((one, k) => {
-      const marks = add(svg, "g", { class: "trace" }), clipped = add(marks, "g", { "clip-path": `url(#plane-${drawings})` });
+      const marks = add(svg, "g", { class: "trace" }), clipped = add(marks, "g", within);
       if (one.trace.fill) band(clipped, one, drawn[k - 1], axes);
       return one.bar ? bars(clipped, one, axes) : points({ marks, clipped }, one, axes);
     });
     (layout.annotations ?? []).forEach(({ text, xshift = 0, y, font, bgcolor }) => {
-      const runs = cut(rich(text)[0], edge.right - edge.left - xshift - 2, font.size), [left, middle] = [edge.left + xshift, axes.y.at(y)];
+      const left = edge.left + xshift, middle = axes.y.at(y), runs = cut(rich(text)[0], edge.right - left - 2, font.size);
       add(svg, "rect", { x: left - 1, y: middle - 9, width: widthOf(runs, font.size) + 3, height: 18, fill: bgcolor });
       write(svg, runs, left, middle, { size: font.size, fill: font.color, name: "note" });
     });
     const around = (of) => ({ of, left: of.px - of.r - 8, right: of.px + of.r + 8, top: of.py - of.r - 7, bottom: of.py + of.r + 7 });
-    const taken = places.flat().filter((place) => place.r).map(around), named = drawn.some((one) => one.trace.mode === "markers+text");
-    const ink = named ? inkOf(drawn, axes) : [];
+    const taken = places.flat().filter((mark) => mark.r).map(around);
+    const ink = drawn.some((one) => one.trace.mode === "markers+text") ? inkOf(drawn, axes) : [];
     drawn.forEach((one, k) => { if (one.trace.text) label(svg, one, places[k], taken, ink, edge, width); });
-    box.told = drawn.flatMap(({ trace }, k) => (trace.hoverinfo === "text" ? places[k] : [])
-      .map((place) => ({ ...place, text: rich(pick(trace.hovertext, place.i)) })));
+    place.told = drawn.flatMap(({ trace }, k) => (trace.hoverinfo === "text" ? places[k] : [])
+      .map((mark) => ({ ...mark, text: rich(pick(trace.hovertext, mark.i)) })).filter((mark) => mark.text[0].length));
   };
   return { draw, add, colour };
 })();

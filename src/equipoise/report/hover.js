@@ -12,7 +12,8 @@ const hover = (() => {
   // The words stand above their mark, or below it where there is no room, within the window.
   const settle = (box) => {
     const frame = box.getBoundingClientRect(), { px, py, r, box: bar } = box.at, far = (bar ? bar.height / 2 : r) + 10;
-    const [x, y] = [frame.left + px, frame.top + py], above = y - far - tip.offsetHeight, most = document.documentElement.clientWidth - tip.offsetWidth - EDGE;
+    const [x, y] = [frame.left + px, frame.top + py], above = y - far - tip.offsetHeight;
+    const most = document.documentElement.clientWidth - tip.offsetWidth - EDGE;
     tip.style.left = `${Math.max(EDGE, Math.min(x - tip.offsetWidth / 2, most))}px`;
     tip.style.top = `${above > EDGE ? above : y + far}px`;
   };
