@@ -27,7 +27,7 @@ const drawing = (() => {
     "axis": {
       "title": {"text": "*", "standoff": [8], "font": {"size": [12]}}, "visible": [false], "range": "*", "rangemode": ["tozero"],
       "autorangeoptions": {"include": "*"}, "nticks": "*", "dtick": "*", "tickmode": ["array", "linear"], "tickvals": "*", "ticktext": "*",
-      "tickformat": [".0%"], "ticks": [""], "showticklabels": [false], "showgrid": [false], "zeroline": [false], "automargin": [true],
+      "tickformat": [".0%", ".1%"], "ticks": [""], "showticklabels": [false], "showgrid": [false], "zeroline": [false], "automargin": [true],
       "fixedrange": [true], "gridcolor": ["var(--faint)"], "linecolor": ["var(--faint)"]
     },
     "shape": {

@@ -1,4 +1,4 @@
-"""The drawings, as plotly's plain {"data", "layout"}.
+"""The drawings, as plotly's plain {"data", "layout"}: so much of it as ``drawing.js`` serves.
 
 marks -> colours, symbols, text;  axes -> what a drawing is laid on;  intervals, bars, curves,
 mirrors, outline, plane -> the drawings.
