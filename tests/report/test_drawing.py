@@ -242,11 +242,18 @@ def test_ticks_by_hand(chromium, tmp_path):
         ([-20, 20], {"range": [-20, 20]}, "\u221220 \u221210 0 10 20"),
         ([0, 4e4], {"range": [0, 4e4]}, "0 10,000 20,000 30,000 40,000"),
         ([0, 2e6], {"range": [0, 2e6]}, "0 500K 1M 1.5M 2M"),
+        (
+            [1_000_000, 1_000_009],
+            {"range": [1_000_000, 1_000_009]},
+            "1,000,000 1,000,002 1,000,004 1,000,006 1,000,008",
+        ),
+        ([0, 3e20], {"range": [0, 3e20], "nticks": 3}, "0E0 1E20 2E20 3E20"),
         ([0, 1e-4], {"range": [0, 1e-4], "nticks": 2}, "0.00000 0.00005 0.00010"),
         ([0, 0.02], {"range": [0, 0.02], "tickformat": ".0%"}, "0.0% 0.5% 1.0% 1.5% 2.0%"),
         ([1, 9], tenths, "1 2 3 4 5 6 7 8 9"),
         ([8, 24], {"tickvals": [8, 16, 24], "ticktext": clock}, " ".join(clock)),
         (["2026-11-29", "2026-12-02"], {}, "29Nov 30Nov 1Dec 2Dec"),
+        (["2026-11-29"], {}, "28Nov 29Nov 30Nov"),
         (["2026-11-29", "2027-01-02"], {}, "30Nov 7Dec 14Dec 21Dec 28Dec"),
         ([f"2026-{m:02d}-01" for m in range(1, 13)], {}, "2026 Apr Jul Oct"),
         (["Mon", "Tue", "Wed"], {}, "Mon Tue Wed"),
@@ -258,8 +265,30 @@ def test_ticks_by_hand(chromium, tmp_path):
     assert [" ".join(text.replace(" ", "") for text in one) for one in found] == [
         c[-1] for c in cases
     ]
-    assert [text for text, *_ in centres(chromium, 9, ".xtitle")] == ["across"]
     assert chromium.complaints == []
+
+
+def test_nothing_and_hardly_anything_are_drawn_too(chromium, tmp_path):
+    """No point at all, one alone, and gaps: a dot where a line has nobody to go to."""
+    axes, gaps = ("across", "up"), [1.0, None, 3.0, 4.0, None]
+    band = ([0, 1, None, 3, 4], [1, 2, 3, 5, None])
+    cases: list[tuple[list[Any], list[Any], Any]] = [
+        ([], [], None),
+        ([None], [2], None),
+        (["2026-11-29"], [5], ([4], [6])),
+        ([1, 2, 3, 4, 5], gaps, band),
+    ]
+    plots = [
+        curve(x, y, ends, BLUE, axes, [f"at {at}" for at in x], "", "a curve")
+        for x, y, ends in cases
+    ]
+    opened(chromium, tmp_path, page_of(plots))
+    assert chromium.ask(UNDRAWN) == chromium.complaints == []
+    told = chromium.ask("[...document.querySelectorAll('.plot')].map((box) => box.told.length)")
+    assert told == [0, 0, 1, 3]
+    lines = chromium.ask("[...document.querySelectorAll('.line')].map((l) => l.getAttribute('d'))")
+    assert [re.sub(r"[\d. -]+", "", line) for line in lines] == ["Mh", "MhML"]
+    assert len(centres(chromium, 3, ".band")) == 2  # from 1 to 2, and at 4 alone
 
 
 def test_names_beside_marks_move_or_leave(chromium, tmp_path):

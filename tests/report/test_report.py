@@ -28,7 +28,7 @@ from markupsafe import escape
 
 from equipoise.core.errors import MissingExtra
 from equipoise.report import page as page_module
-from equipoise.report import render_report
+from equipoise.report import render_report, report_environment, report_libraries
 from equipoise.report.formatting import decimals, listed, number, plural, seconds, share, unit_of
 from equipoise.report.headline import QUESTIONS, headline
 from equipoise.report.page import SECTIONS, sections
@@ -542,6 +542,12 @@ def test_a_page_needs_jinja_alone(monkeypatch):
         MissingExtra, match=r"no package 'jinja2'.*pip install \"equipoise\[report\]\""
     ):
         render_report(bare_findings())
+
+
+def test_the_old_name_of_what_pages_are_made_with_warns():
+    with pytest.warns(FutureWarning, match="called report.report_environment"):
+        environment, _ = report_libraries()
+    assert environment is report_environment()
 
 
 def test_importing_the_report_loads_neither_plotly_nor_jinja():

@@ -139,7 +139,8 @@ const drawing = (() => {
     const include = axis.autorangeoptions ? [axis.autorangeoptions.include] : [];
     const ends = [...all.map(([at]) => at), ...include, ...(axis.rangemode === "tozero" || !all.length ? [0] : [])];
     let low = Math.min(...ends), high = Math.max(...ends);
-    if (low === high) [low, high] = [low - (Math.abs(low) / 10 || 1), high + (Math.abs(high) / 10 || 1)];
+    const alone = axis.kind === "date" ? DAY : Math.abs(low) / 10 || 1;
+    if (low === high) [low, high] = [low - alone, high + alone];
     const most = Math.max(0, ...all.map(([, room]) => room)), pixel = (high - low) / Math.max(length - 2 * most, 40);
     const least = Math.min(low, ...all.map(([at, room]) => at - room * pixel));
     const last = Math.max(high, ...all.map(([at, room]) => at + room * pixel));
@@ -150,10 +151,12 @@ const drawing = (() => {
     const rough = (high - low) / most, unit = dtick ?? 10 ** Math.floor(Math.log10(rough));
     const step = unit * (FACTORS.find((factor) => factor * unit >= rough * (1 - 1e-9)) ?? 1000);
     const scale = tickformat ? 100 : 1, decimals = Math.max(0, -Math.floor(Math.log10(step * scale) + 1e-9));
-    const large = Math.max(Math.abs(low), Math.abs(high)) >= 1e6, words = new Intl.NumberFormat("en-US", {
-      notation: decimals > 8 ? "scientific" : large ? "compact" : "standard",
-      minimumFractionDigits: large || decimals > 8 ? 0 : decimals,
-      maximumFractionDigits: large ? 3 : Math.min(decimals, 8),
+    const size = Math.max(Math.abs(low), Math.abs(high)), strange = decimals > 8 || size >= 1e15;
+    const large = size >= 1e6 && step >= 10 ** (3 * Math.floor(Math.log10(size) / 3) - 3);
+    const words = new Intl.NumberFormat("en-US", {
+      notation: strange ? "scientific" : large ? "compact" : "standard",
+      minimumFractionDigits: large || strange ? 0 : decimals,
+      maximumFractionDigits: large || strange ? 3 : decimals,
     });
     const ticks = [];
     for (let i = Math.ceil(low / step - 1e-9); i <= high / step + 1e-9; i += 1) {
@@ -327,7 +330,8 @@ const drawing = (() => {
     pieces(one.there.filter((mark) => there.has(mark.i))).forEach((piece) => {
       const back = piece.map((mark) => before.marks[mark.i]).reverse();
       const d = `M${[...piece, ...back].map((mark) => point(mark, axes)).join("L")}Z`;
-      add(layer, "path", { d, fill: colour(one.trace.fillcolor), class: "band" });
+      const look = { fill: colour(one.trace.fillcolor), stroke: piece.length > 1 ? "none" : colour(one.trace.fillcolor), "stroke-width": 3 };
+      add(layer, "path", { d, ...look, class: "band" });
     });
   };
   const bars = (layer, one, axes) => one.there.map((mark) => {
@@ -340,7 +344,8 @@ const drawing = (() => {
   const points = (layers, one, axes) => {
     const { trace, has } = one, { marker = {}, line = {} } = trace;
     if (has("lines") && line.width !== 0) {
-      const d = pieces(one.there).map((piece) => `M${piece.map((mark) => point(mark, axes)).join("L")}`).join("");
+      const path = (piece) => `M${piece.map((mark) => point(mark, axes)).join("L")}${piece.length > 1 ? "" : "h0"}`; // one alone is a dot
+      const d = pieces(one.there).map(path).join("");
       const stroke = { stroke: colour(line.color), "stroke-width": line.width ?? 2 };
       if (d) add(layers.clipped, "path", { d, fill: "none", ...stroke, ...ROUND, ...dashes(line), class: "line" });
     }
