@@ -42,6 +42,7 @@ from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.response import responds
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards
+from equipoise.report.sentences import risks
 from equipoise.report.view import View, gets_in_words, weights_in_words
 
 CONTRAST = """[...document.querySelectorAll('SELECTOR')].map(node => {
@@ -409,6 +410,38 @@ def test_overlap_is_drawn_where_propensities_differ():
     assert any("the same chance of each arm" in text for text in words)
     del findings["experiment"]["overlap"]  # as written before 0.3
     assert not any("propensities" in getattr(b, "title", "") for b in sound(View(findings)).blocks)
+
+
+def test_an_effect_that_fades_is_told_in_words_and_drawn():
+    findings = arms_findings()
+    section = averages(View(findings))
+    figure = section.blocks[1]
+    assert figure.title == ("1 of 6 average effects surely changes over time: Mens E-Mail on visit")
+    words = (
+        "The effect of Mens E-Mail on “visit” fades: +14.6 percentage points in the first week,"
+        " +4.4 percentage points in the last (p = 0.003)."
+    )
+    assert figure.note == words
+    assert words in risks(findings)
+    plot = next(p for p in figure.plots if p.name == "Mens E-Mail on visit")
+    line, marks = plot.spec["data"][0], plot.spec["data"][-1]
+    assert line["y"] == pytest.approx([7.66, 7.66])  # the average of all times
+    assert marks["x"] == list(range(1, 9))
+    assert marks["y"][0] == pytest.approx(14.554)
+    gap = next(p for p in figure.plots if p.name == "Womens E-Mail on visit")
+    assert 4 not in gap.spec["data"][-1]["x"]  # a week of few rows
+    row = findings["over_time"]["rows"][0]
+    row["line"] = [0.08, 0.02, 0.14]
+    assert "“visit” grows:" in " ".join(risks(findings))
+    row["line"] = [0.08, -0.02, 0.18]
+    assert "“visit” changes:" in " ".join(risks(findings))
+    row["line"] = [-0.2, -0.3, -0.1]
+    row["effects"][-1] = [-0.03, -0.04, -0.02]
+    assert "“visit” turns:" in " ".join(risks(findings))
+    row["adjusted"] = 0.2
+    assert averages(View(findings)).blocks[1].title.startswith("No average effect of 6 surely")
+    del findings["over_time"]  # no time in the log
+    assert isinstance(averages(View(findings)).blocks[1], Table)
 
 
 def test_effects_are_told_relative_to_control_where_that_can_be():

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from equipoise.evaluation.other_libraries import qini_causalml as qini_causalml
     from equipoise.evaluation.other_libraries import qini_causalml_raw as qini_causalml_raw
     from equipoise.evaluation.other_libraries import qini_sklift as qini_sklift
+    from equipoise.evaluation.over_time import EffectsOverTime as EffectsOverTime
+    from equipoise.evaluation.over_time import effects_over_time as effects_over_time
     from equipoise.evaluation.ranking.front import hypervolume as hypervolume
     from equipoise.evaluation.ranking.front import pareto_front as pareto_front
     from equipoise.evaluation.ranking.fronts import front_hypervolumes as front_hypervolumes
@@ -157,6 +159,7 @@ FILES = {
     "slates": ("slate_value",),
     "small_weights": ("ShrunkDR", "SwitchDR", "dm", "sndr"),
     "off_policy": ("PolicyValue", "dr", "ips", "policy_value", "snips"),
+    "over_time": ("EffectsOverTime", "effects_over_time"),
     "responses": ("ResponseTable", "response_table"),
     "score_ranking": ("Metric", "ScoreRanking", "rank_by_score"),
     "baselines": ("constant_policy", "random_at_equal_spend", "top_share"),

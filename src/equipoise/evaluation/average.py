@@ -128,21 +128,30 @@ def average_effects(
     ([[4.0]], [1.5])
     """
 
-    def means(part: EvaluationData, a: int) -> tuple[Floats, Estimates]:
-        values = method(Decisions(np.full(len(part), a)), part)
-        return values, part.means(values, level)
-
-    of_all = means(rows, 0)
+    of_all = _mean(rows, 0, method, level)
     signed = rows.y.min(axis=0) < 0
     changes, lifts, own = [], [], []
     for a in range(rows.candidates):
         part, _ = rows.judged(a)
-        nobody, control = of_all if part is rows else means(part, 0)
-        arm, mean = means(part, 1 + a)
+        nobody, control = of_all if part is rows else _mean(part, 0, method, level)
+        arm, mean = _mean(part, 1 + a, method, level)
         changes.append(part.means(arm - nobody, level))
         lifts.append(relative_lift(changes[-1], control, mean.std_error, signed))
         own.append(mean.std_error)
     return AverageEffects(of_all[1], stacked(changes), np.stack(own), stacked(lifts))
+
+
+def _mean(rows: EvaluationData, a: int, method: Method, level: float) -> tuple[Floats, Estimates]:
+    """Row values of a cell for everybody, (n, m), and their mean, (m,)."""
+    values = method(Decisions(np.full(len(rows), a)), rows)
+    return values, rows.means(values, level)
+
+
+def candidate_effect(rows: EvaluationData, a: int, method: Method, level: float) -> Estimates:
+    """The average effect of one candidate, (m,), as `average_effects` has it."""
+    part, _ = rows.judged(a)
+    arm, nobody = (method(Decisions(np.full(len(part), cell)), part) for cell in (1 + a, 0))
+    return part.means(arm - nobody, level)
 
 
 def stacked(each: list[Estimates]) -> Estimates:

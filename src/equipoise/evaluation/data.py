@@ -121,9 +121,7 @@ class EvaluationData:
         InputError
             Where none of them got control.
         """
-        rows = np.ones(len(self), np.bool_)
-        if len(self.propensity) > 1:
-            rows = self.propensity[:, 1 + candidate] > 0
+        rows = self.open_to(candidate)
         if rows.all():
             return self, rows
         if not (self.cell[rows] == 0).any():
@@ -131,13 +129,30 @@ class EvaluationData:
             raise InputError(what, "have rows", 0, fix="drop the candidate")
         return self.take(rows), rows
 
-    def take(self, rows: Bools) -> EvaluationData:
+    def open_to(self, candidate: int) -> Bools:
+        """Whether a candidate is open to each row.
+
+        Parameters
+        ----------
+        candidate : int
+            In 0..k-1.
+
+        Returns
+        -------
+        array of bool, (n,)
+            Where its propensity is above 0.
+        """
+        if len(self.propensity) == 1:
+            return np.ones(len(self), np.bool_)
+        return np.asarray(self.propensity[:, 1 + candidate] > 0)
+
+    def take(self, rows: Bools | Ints) -> EvaluationData:
         """Some of the rows; without a model of the levels, with means of their own.
 
         Parameters
         ----------
-        rows : array of bool, (n,)
-            Which.
+        rows : array of bool, (n,), or of int
+            Which, or their numbers.
 
         Returns
         -------

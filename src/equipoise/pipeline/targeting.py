@@ -21,6 +21,7 @@ from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
+from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import replacing
@@ -30,6 +31,7 @@ from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.findings.money import money_findings
 from equipoise.pipeline.findings.moves import moved
+from equipoise.pipeline.findings.over_time import over_time
 from equipoise.pipeline.findings.overlap import overlap_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
@@ -143,13 +145,22 @@ def findings_of(
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
     findings.update(segment_findings(study, policy, judged))  # type: ignore[typeddict-item]
-    schedules = timetable(log.space)
-    if schedules is not None:
-        findings["timetable"] = schedules
+    findings.update(_where_there(study, judged))  # type: ignore[typeddict-item]
     findings["power"], findings["calibration"] = power_rows(findings), slopes
     findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings
+
+
+def _where_there(study: Study, judged: Effects) -> dict[str, Any]:
+    """What the treatments' hours and the log's times show, where there are any.   judged: with the
+    levels that judgements stand on.
+    """
+    facts = {
+        "timetable": timetable(study.log.space),
+        "over_time": over_time(study.log, judged, study.design.propensity, study.plan.report.level),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def metrics_of(log: Log) -> list[dict[str, str]]:

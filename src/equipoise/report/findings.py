@@ -430,6 +430,29 @@ class PowerRow(TypedDict):
     needed: int | None
 
 
+class PeriodEffects(TypedDict):
+    """The average effect of one candidate on one metric by period, null where a period has too few
+    rows.   rows: of the candidate and control;  line: what a straight line changes from the first
+    to the last;  p_value: of no change;  adjusted: among those of all candidates and metrics.
+    """
+
+    metric: str
+    candidate: str
+    effects: list[Interval | None]
+    rows: list[int]
+    line: Interval
+    p_value: float
+    adjusted: float
+
+
+class OverTime(TypedDict):
+    """Average effects over time.   length: of a period, in words;  starts: when each starts."""
+
+    length: str
+    starts: list[str]
+    rows: list[PeriodEffects]
+
+
 class Asked(TypedDict, total=False):
     """What only some plans ask for; `people`, `verdict`, `answers`, `power`
     and `calibration` are in all since 0.3."""
@@ -439,6 +462,7 @@ class Asked(TypedDict, total=False):
     answers: list[Answer]
     power: list[PowerRow]
     calibration: list[Slope]
+    over_time: OverTime
 
     strata: StrataFindings
     timetable: Timetable
@@ -501,6 +525,8 @@ class Findings(Asked):
         The headline by the five questions of `report.headline`.
     calibration : list of Slope
         The slopes of effects on their predictions.
+    over_time : OverTime
+        Average effects by period, only where the log has a time.
     power : list of PowerRow
         What a log of this size tells, and what size each effect takes.
     rules : RuleFindings
@@ -513,8 +539,8 @@ class Findings(Asked):
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'calibration', 'money', 'people', 'power', 'rules', 'segments', 'strata',
-    'timetable', 'verdict']
+    ['answers', 'calibration', 'money', 'over_time', 'people', 'power', 'rules', 'segments',
+    'strata', 'timetable', 'verdict']
     """
 
     title: str

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from equipoise.report.findings import Average, Findings, GroupShare, Interval
+from equipoise.report.findings import Average, Findings, GroupShare, Interval, PeriodEffects
 from equipoise.report.formatting import GLUE, MINUS, number, unit_of
 from equipoise.report.verdict import BEHIND
 
@@ -43,6 +43,7 @@ def risks(findings: Findings) -> list[str]:
         + _held(findings)
         + _no_better(findings)
         + _uncertain(findings)
+        + [over_time_words(findings, row) for row in changed_over_time(findings)]
     )
     sentences += _assumptions(findings)
     sentences += [
@@ -243,6 +244,43 @@ def surely_apart(findings: Findings) -> list[Average] | None:
     if len(rows) < 2 or not all("adjusted" in row for row in rows):
         return None
     return [row for row in rows if row["adjusted"] <= FAMILY]
+
+
+def changed_over_time(findings: Findings) -> list[PeriodEffects]:
+    """The average effects that change over time, with a family-wise error of `FAMILY`.
+
+    Parameters
+    ----------
+    findings : Findings
+        Of a run.
+
+    Returns
+    -------
+    list of PeriodEffects
+        In their order; none where the log has no time.
+    """
+    facts = findings.get("over_time")
+    return [] if facts is None else [row for row in facts["rows"] if row["adjusted"] <= FAMILY]
+
+
+def over_time_words(findings: Findings, row: PeriodEffects) -> str:
+    """How an effect changes over time: whether it fades, and from what to what."""
+    length = findings["over_time"]["length"]
+    known = [interval for interval in row["effects"] if interval is not None]
+    first, last = (change(findings, row["metric"], end) for end in (known[0], known[-1]))
+    verb = "changes"
+    if apart(row["line"]):
+        start = sum(interval[0] for interval in known) / len(known) - row["line"][0] / 2
+        away = row["line"][0] * start > 0  # from zero
+        over = abs(row["line"][0]) > abs(start) and not away
+        verb = "turns" if over and apart(known[-1]) else "grows" if away else "fades"
+    p = row["adjusted"]
+    told = "p < 0.001" if p < 0.001 else f"p = {plainly(number(p, 3))}"
+    unit = length if length.isalpha() else f"period of {length}"
+    return (
+        f"The effect of {row['candidate']} on “{row['metric']}” {verb}: {first} in the first"
+        f" {unit}, {last} in the last ({told})."
+    )
 
 
 def amount(x: float) -> str:
