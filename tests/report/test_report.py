@@ -441,7 +441,35 @@ def test_an_effect_that_fades_is_told_in_words_and_drawn():
     row["adjusted"] = 0.2
     assert averages(View(findings)).blocks[1].title.startswith("No average effect of 6 surely")
     del findings["over_time"]  # no time in the log
-    assert isinstance(averages(View(findings)).blocks[1], Table)
+    assert sum(isinstance(block, Figure) for block in averages(View(findings)).blocks) == 1
+
+
+def test_what_an_unmeasured_cause_could_do_is_told_in_words_and_drawn():
+    findings = dose_findings()
+    figure = averages(View(findings)).blocks[1]
+    words = (
+        "An unmeasured cause as strong as “age” would leave the policy's gain on “got” between"
+        " +21 and +61 percentage points; it takes one 2.3 times as strong to undo it."
+    )
+    assert figure.title == words
+    assert words in risks(findings)
+    (plot,) = figure.plots
+    assert [trace["x"] for trace in plot.spec["data"][:2]] == [[pytest.approx(41.2)]] * 2
+    assert plot.spec["data"][1]["error_x"]["array"] == pytest.approx([20.0])
+    assert len(plot.spec["data"]) == 2 * 4  # two rows of the policy and of three arms
+    assert figure.note == "The other 3 are in the table below."
+    assert len(figure.twin.rows) == 2 * 7
+    assert figure.twin.rows[1][-1] == "\u2013"  # distance moves one side only
+    rows = findings["sensitivity"]["rows"]
+    rows[-1]["likened"][0]["times"] = 0.64
+    assert "would undo the policy's gain on “got”: one 0.64 times as" in " ".join(risks(findings))
+    rows[-1]["likened"] = rows[-1]["likened"][1:]
+    assert "No known feature moves both treatment and “got”" in " ".join(risks(findings))
+    rows[-1]["effect"] = [0.01, -0.1, 0.12]
+    assert "unmeasured" not in " ".join(risks(findings))  # there is no claim to undo
+    assert "the effect of 0.5 USD on “got”" in averages(View(findings)).blocks[1].title
+    lot = averages(View(arms_findings())).blocks
+    assert any("by lot" in block.text for block in lot if isinstance(block, Words))
 
 
 def test_effects_are_told_relative_to_control_where_that_can_be():

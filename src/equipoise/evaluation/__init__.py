@@ -108,6 +108,10 @@ if TYPE_CHECKING:
     from equipoise.evaluation.strata import reward_by_segment as reward_by_segment
     from equipoise.evaluation.unit_selection import UnitBenefit as UnitBenefit
     from equipoise.evaluation.unit_selection import unit_benefit as unit_benefit
+    from equipoise.evaluation.unmeasured import FeatureStrength as FeatureStrength
+    from equipoise.evaluation.unmeasured import HiddenBias as HiddenBias
+    from equipoise.evaluation.unmeasured import feature_strengths as feature_strengths
+    from equipoise.evaluation.unmeasured import hidden_bias as hidden_bias
     from equipoise.evaluation.uplift import autoc as autoc
     from equipoise.evaluation.uplift import auuc as auuc
     from equipoise.evaluation.uplift import qini as qini
@@ -131,6 +135,7 @@ FILES = {
         "calibration_deciles",
     ),
     "compare": ("Comparison", "compare_policies", "compare_rankings"),
+    "unmeasured": ("FeatureStrength", "HiddenBias", "feature_strengths", "hidden_bias"),
     "multiplicity": ("holm",),
     "one_call": (
         "ate",

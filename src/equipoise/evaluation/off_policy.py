@@ -296,7 +296,7 @@ def policy_value(
     [2.0]
     """
     decided = decisions(policy, len(rows), rows.candidates)
-    _refuse_closed(decided, rows)
+    refuse_closed(decided, rows)
     values = method(decided, rows)
     estimates = rows.means(values, level)
     if inspect.unwrap(method) in (ips, snips):
@@ -305,7 +305,7 @@ def policy_value(
     return PolicyValue(estimates, values, rows.weight, rows.groups, level, rows.assignment)
 
 
-def _refuse_closed(policy: Decisions, rows: EvaluationData) -> None:
+def refuse_closed(policy: Decisions, rows: EvaluationData) -> None:
     """Nothing is known of a cell where it was closed, so no policy that gives it can be valued."""
     if len(rows.propensity) == 1 or (rows.propensity > 0).all():
         return

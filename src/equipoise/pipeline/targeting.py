@@ -36,6 +36,7 @@ from equipoise.pipeline.findings.overlap import overlap_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
 from equipoise.pipeline.findings.segments import segment_findings
+from equipoise.pipeline.findings.sensitivity import sensitivity
 from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
@@ -145,20 +146,25 @@ def findings_of(
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
     findings.update(segment_findings(study, policy, judged))  # type: ignore[typeddict-item]
-    findings.update(_where_there(study, judged))  # type: ignore[typeddict-item]
+    gains = findings["rivals"][0]["values"]
+    findings.update(_where_there(study, judged, policy, gains))  # type: ignore[typeddict-item]
     findings["power"], findings["calibration"] = power_rows(findings), slopes
     findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
     return findings
 
 
-def _where_there(study: Study, judged: Effects) -> dict[str, Any]:
-    """What the treatments' hours and the log's times show, where there are any.   judged: with the
-    levels that judgements stand on.
+def _where_there(
+    study: Study, judged: Effects, policy: Floats, gains: Mapping[str, Interval]
+) -> dict[str, Any]:
+    """What the treatments' hours, the log's times and its design show, where there is something.
+    judged: with the levels that judgements stand on;  policy: (n, K);  gains: of the policy.
     """
+    log, design, level = study.log, study.design, study.plan.report.level
     facts = {
-        "timetable": timetable(study.log.space),
-        "over_time": over_time(study.log, judged, study.design.propensity, study.plan.report.level),
+        "timetable": timetable(log.space),
+        "over_time": over_time(log, judged, design.propensity, level),
+        "sensitivity": sensitivity(log, judged, design, policy, gains, level),
     }
     return {key: value for key, value in facts.items() if value is not None}
 

@@ -11,6 +11,13 @@ import math
 from typing import Any, TypedDict
 
 from equipoise.core.checks import Check as Check
+from equipoise.report.findings_effects import ArmOverlap as ArmOverlap
+from equipoise.report.findings_effects import Likened as Likened
+from equipoise.report.findings_effects import Overlap as Overlap
+from equipoise.report.findings_effects import OverTime as OverTime
+from equipoise.report.findings_effects import PeriodEffects as PeriodEffects
+from equipoise.report.findings_effects import Sensitivity as Sensitivity
+from equipoise.report.findings_effects import Undone as Undone
 from equipoise.report.findings_rules import RuleFindings
 from equipoise.report.findings_segments import SegmentFindings
 
@@ -24,33 +31,6 @@ class Arm(TypedDict):
     rows: int
     share: float
     expected: float | None
-
-
-class ArmOverlap(TypedDict):
-    """The propensities of one arm, among the rows that it is open to.   effective: equal rows that
-    its own are worth, weighted by 1 / propensity;  clipped_below: null where propensities are
-    known;  clipped: the share of all rows;  got, others: the shares, by bins between ``edges``, of
-    the rows that got it and of the others.
-    """
-
-    arm: str
-    rows: int
-    effective: float
-    least: float
-    clipped_below: float | None
-    clipped: float
-    edges: list[float]
-    got: list[float]
-    others: list[float]
-
-
-class Overlap(TypedDict):
-    """How probable each arm was for whom.   kind: "constant" (one number each, and no arms here),
-    "known" or "learnt".
-    """
-
-    kind: str
-    arms: list[ArmOverlap]
 
 
 class Overlapping(TypedDict, total=False):
@@ -430,29 +410,6 @@ class PowerRow(TypedDict):
     needed: int | None
 
 
-class PeriodEffects(TypedDict):
-    """The average effect of one candidate on one metric by period, null where a period has too few
-    rows.   rows: of the candidate and control;  line: what a straight line changes from the first
-    to the last;  p_value: of no change;  adjusted: among those of all candidates and metrics.
-    """
-
-    metric: str
-    candidate: str
-    effects: list[Interval | None]
-    rows: list[int]
-    line: Interval
-    p_value: float
-    adjusted: float
-
-
-class OverTime(TypedDict):
-    """Average effects over time.   length: of a period, in words;  starts: when each starts."""
-
-    length: str
-    starts: list[str]
-    rows: list[PeriodEffects]
-
-
 class Asked(TypedDict, total=False):
     """What only some plans ask for; `people`, `verdict`, `answers`, `power`
     and `calibration` are in all since 0.3."""
@@ -463,6 +420,7 @@ class Asked(TypedDict, total=False):
     power: list[PowerRow]
     calibration: list[Slope]
     over_time: OverTime
+    sensitivity: Sensitivity
 
     strata: StrataFindings
     timetable: Timetable
@@ -527,6 +485,8 @@ class Findings(Asked):
         The slopes of effects on their predictions.
     over_time : OverTime
         Average effects by period, only where the log has a time.
+    sensitivity : Sensitivity
+        What an unmeasured cause could do to the effects.
     power : list of PowerRow
         What a log of this size tells, and what size each effect takes.
     rules : RuleFindings
@@ -540,7 +500,7 @@ class Findings(Asked):
     --------
     >>> sorted(Findings.__optional_keys__)
     ['answers', 'calibration', 'money', 'over_time', 'people', 'power', 'rules', 'segments',
-    'strata', 'timetable', 'verdict']
+    'sensitivity', 'strata', 'timetable', 'verdict']
     """
 
     title: str

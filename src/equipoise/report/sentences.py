@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
-from equipoise.report.findings import Average, Findings, GroupShare, Interval, PeriodEffects
+from equipoise.report.findings import (
+    Average,
+    Findings,
+    GroupShare,
+    Interval,
+    Likened,
+    PeriodEffects,
+    Undone,
+)
 from equipoise.report.formatting import GLUE, MINUS, number, unit_of
-from equipoise.report.verdict import BEHIND
+from equipoise.report.verdict import BEHIND, untold
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
 FEW = 30  # rows of an arm below which an average is shaky
@@ -44,6 +52,7 @@ def risks(findings: Findings) -> list[str]:
         + _no_better(findings)
         + _uncertain(findings)
         + [over_time_words(findings, row) for row in changed_over_time(findings)]
+        + _unmeasured(findings)
     )
     sentences += _assumptions(findings)
     sentences += [
@@ -280,6 +289,48 @@ def over_time_words(findings: Findings, row: PeriodEffects) -> str:
     return (
         f"The effect of {row['candidate']} on “{row['metric']}” {verb}: {first} in the first"
         f" {unit}, {last} in the last ({told})."
+    )
+
+
+def _unmeasured(findings: Findings) -> list[str]:
+    """What an unmeasured cause could do to what the policy is for, where there may be one."""
+    if "sensitivity" not in findings or untold(findings):
+        return []
+    rows = findings["sensitivity"]["rows"]
+    weights = findings["policy"]["weights"]
+    mine = [row for row in rows if row["candidate"] == "" and weights.get(row["metric"])]
+    mine.sort(key=lambda row: -abs(weights[row["metric"]]))
+    told = [row for row in mine if apart(row["effect"]) and row["likened"]]
+    return [undone_words(findings, row) for row in told[:1]]
+
+
+def strongest(row: Undone) -> Likened:
+    """The feature beside which an unmeasured cause would move an effect most."""
+    return row["likened"][0]
+
+
+def undone_words(findings: Findings, row: Undone) -> str:
+    """What an unmeasured cause as strong as the strongest feature would leave of an effect, and how
+    strong one must be to undo it.
+    """
+    like, metric = strongest(row), row["metric"]
+    whose = f"the effect of {row['candidate']}" if row["candidate"] else "the policy's gain"
+    whose += f" on “{metric}”"
+    times = like["times"]
+    if times is None:
+        share = f"{row['robustness']:.0%}"
+        return (
+            f"No known feature moves both treatment and “{metric}”; an unmeasured cause would have"
+            f" to explain {share} of what is left of both to undo {whose}."
+        )
+    cause, strong = f"An unmeasured cause as strong as “{like['feature']}”", f"{times:.2g}"
+    if times <= 1:
+        return f"{cause} would undo {whose}: one {strong} times as strong is enough."
+    _, low, high = like["left"]
+    ends = [change(findings, metric, [end, low, high]) for end in (low, high)]
+    return (
+        f"{cause} would leave {whose} between {ends[0].split(' ')[0]} and {ends[1]}; it takes one"
+        f" {amount(float(strong))} times as strong to undo it."
     )
 
 

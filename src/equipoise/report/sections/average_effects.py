@@ -7,6 +7,7 @@ from equipoise.report.formatting import MISSING, Unit, apart, listed, number, pl
 from equipoise.report.parts import Block, Figure, Plot, Section, Table
 from equipoise.report.plots import forest
 from equipoise.report.sections.over_time import lasting
+from equipoise.report.sections.sensitivity import unmeasured
 from equipoise.report.sentences import FAMILY, surely_apart
 from equipoise.report.view import View
 
@@ -42,7 +43,7 @@ def averages(view: View) -> Section:
     clear = sum(apart(row["effect"]) for row in rows) if told is None else len(told)
     heading = f"{clear} of {plural(len(rows), 'average effect')} can be told apart from zero"
     figure = Figure(heading, reading, [p for p in panels if p], twin)
-    blocks: list[Block] = [figure, *lasting(view), *_power(view)]
+    blocks: list[Block] = [figure, *lasting(view), *unmeasured(view), *_power(view)]
     return Section("average", "Average effects", title, _best_arms(view, rows), blocks)
 
 

@@ -83,7 +83,7 @@ def _panel(view: View, arm: ArmOverlap, kind: str) -> Plot:
         f" {number(round(arm['effective']))} equal rows"
     )
     name = arm["arm"] + (f", {share(arm['clipped'])} clipped" if arm["clipped"] > 0 else "")
-    axes = ("probability of the arm", "others \u2190 people \u2192 got it")
+    axes = ("probability of the arm", "people: got it \u2191, others \u2193")
     sides = arm["edges"], arm["got"], arm["others"]
     return mirror(*sides, view.mark(arm["arm"])[0], axes, arm["clipped_below"], name, label)
 
