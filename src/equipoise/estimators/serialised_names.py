@@ -21,6 +21,7 @@ PARTS = Registry(
         "softmax": "equipoise.estimators.strata.cells:Softmax",
         "sklearn-classes": "equipoise.estimators.strata.cells:ForeignClasses",
         "learnt-propensity": "equipoise.learners.propensity:LearntPropensity",
+        "split-effects": "equipoise.learners.many_arms:SplitEffects",
         "bootstrapped": "equipoise.estimators.bootstrapped:Bootstrapped",
         "clusters": "equipoise.estimators.clusters:Clusters",
         "net-training": "equipoise.estimators.deep.base:NetTraining",

@@ -15,6 +15,15 @@ Effects.  The doubly robust score of arm a against control
 
 has all its noise in the rows of a and of control, 2 / K of all.  The others tell where people are,
 and a sample of them, each worth as many as it stands for, tells that as well.
+
+Imputed effects.  An X-learner without scores splits an effect into what all arms have in common and
+what each adds, so that one model of all treated rows serves every arm:
+
+    rows of control  m(x) - y  ->  c(x)      m from all rows of candidates outside a fold
+    rows of a        y - m(x)  ->  d_a(x)
+    tau_a(x) = c(x) + d_a(x),   mu_0(x) = m(x) - c(x)
+
+No arm is asked to resemble another: d_a is what m leaves of arm a, however much that is.
 """
 
 from __future__ import annotations
@@ -26,8 +35,15 @@ import numpy as np
 from sklearn.base import clone
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.learners.base_learners import FEW, BoostedTrees, Fitted, learn_folds, predict_all
-from equipoise.learners.crossfit import Nuisance, cross_fit
+from equipoise.learners.base_learners import (
+    FEW,
+    BoostedTrees,
+    Fitted,
+    effect_models,
+    learn_folds,
+    predict_all,
+)
+from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each
 from equipoise.learners.empirical_bayes import pooled
 from equipoise.learners.tables import Folds, Rows, Table
 
@@ -125,6 +141,52 @@ def _offsets(residual: Floats, cell: Ints, cells: int, weight: Floats) -> Floats
         both = pooled(mean[:, None], variance[:, None, None], [np.array([0])])
         columns.append(both[0][:, 0])
     return np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True)
+class SplitEffects:
+    """Effects as a part of all arms and one of each, c(x) + d_a(x).
+
+    Attributes
+    ----------
+    levels : (folds, m) nested lists of models, m(x), of the mean outcome under all candidates.
+    common : (m,) models, c(x), of what the mean candidate adds to control.
+    own : (k, m) nested lists of models, d_a(x), of what each adds to the mean candidate.
+    """
+
+    levels: list[list[Fitted]]
+    common: list[Fitted]
+    own: list[list[Fitted]]
+
+
+def split_effects(outcome: Any, effect: Any, setup: Levels, of_effect: Table) -> SplitEffects:
+    """Learn the effects of many arms from few rows each.   outcome, effect: models of the mean
+    candidate, and of what is left; of_effect: the features that effects vary with.
+    """
+    treated = Rows(setup.table, np.flatnonzero(setup.cell > 0))
+    tables, w = setup.table.without_each(setup.fold), setup.weight
+    folds = Folds(treated, treated.of(setup.fold), len(tables), tables)
+    weight = None if w is None else treated.of(w)
+    columns = np.ascontiguousarray(treated.of(setup.y).T)
+    learnt = [learn_folds(outcome, folds, column, weight, setup.seed) for column in columns]
+    levels = [[of[f] for of in learnt] for f in range(len(folds.left_out))]
+    each = [predict_all(of, seen.X).T for of, seen in zip(levels, tables, strict=True)]
+    mean = np.mean(each, axis=0)  # of control, whom no fold's models saw
+    for f, of_fold in enumerate(each):
+        unseen = (setup.fold == f) & (setup.cell > 0)
+        mean[unseen] = of_fold[unseen]
+
+    def regress(a: int, target: Floats) -> list[Fitted]:
+        rows = Rows(of_effect, np.flatnonzero(setup.cell == a))
+        models = effect_models(effect, rows.of(setup.y), rows.of(setup.cell), (a,))
+        weight = None if w is None else rows.of(w)
+        return learn_each(models, rows, rows.of(target), weight, setup.seed, rows.of(setup.fold))
+
+    if setup.table.of_folds is not None:  # the folds' features are not those of new units
+        y = treated.of(setup.y)
+        levels = [learn_each(outcome, treated, y, weight, setup.seed, treated.of(setup.fold))]
+    own = [regress(a, setup.y - mean) for a in range(1, setup.cells)]
+    return SplitEffects(levels, regress(0, mean - setup.y), own)
 
 
 def telling_rows(

@@ -17,6 +17,9 @@ A row is imputed by a model that learnt from other cells only: no model has seen
 and folds would add nothing. Any number of arms: the control rows and mu_0 serve every candidate;
 rows of third arms hold no outcome under a or control, and their imputation would only repeat mu_a -
 mu_0, the T-learner's answer, so they do not enter tau_a.
+
+Many arms of few rows each would make models of noise: there the default models learn what arms have
+in common from all rows, and what each adds from its own (`learners.many_arms`).
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator, by_cell, finite_cells, propensities
 from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import effect_table
+from equipoise.estimators.meta.dr import fold_mean
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
 from equipoise.learners.base_learners import (
@@ -48,8 +52,9 @@ from equipoise.learners.base_learners import (
     predict_all,
 )
 from equipoise.learners.crossfit import learn_each
+from equipoise.learners.many_arms import STOP, Levels, SplitEffects, are_many, split_effects
 from equipoise.learners.propensity import LearntPropensity
-from equipoise.learners.tables import Rows
+from equipoise.learners.tables import Rows, Table
 
 PROPENSITY_FOLDS = 3  # of a propensity that is learnt
 FOLDS, FOLDS_OF_MANY = 4, 3  # of early stopping, in a cell of some rows and of many
@@ -122,6 +127,10 @@ class XLearner(EffectEstimator):
         base_models(self.outcome_model, self.effect_model, table, cells)  # checked
         cell = finite_cells(self.space_, data, least=2)
         self.modifiers_, of_effect = effect_table(self.modifiers, table)
+        self.split_: SplitEffects | None = None
+        if are_many(len(data), cells) and self.outcome_model is None is self.effect_model:
+            self.split_ = self._split(data, table, of_effect, cell, cells)
+            return
         rows = [Rows(table, np.flatnonzero(cell == a)) for a in range(cells)]
         some = rows if of_effect is table else [Rows(of_effect, part.index) for part in rows]
         folds = self._stopping_folds(data, cell, rows)
@@ -159,6 +168,15 @@ class XLearner(EffectEstimator):
             weight = None if data.weight is None else asked.of(data.weight)
             self.mixes_ = learn_each(MIX, asked, asked.of(_mix(e)), weight)
 
+    def _split(
+        self, data: Sample, table: Table, of_effect: Table, cell: Ints, cells: int
+    ) -> SplitEffects:
+        """Effects of many arms, each from few rows."""
+        fold = self._folds(data, cell, FOLDS_OF_MANY)
+        setup = Levels(table, data.y, cell, cells, fold, data.weight, self.random_state)
+        effect = default_effect(len(data) / cells).set_params(early_stopping_rounds=STOP)
+        return split_effects(default_outcome(len(data)), effect, setup, of_effect)
+
     def _models(self, rows: int) -> tuple[Any, Any]:
         """The models of the level and of the effect of a cell of so many rows."""
         outcome, effect = default_outcome(rows), default_effect(rows)
@@ -182,6 +200,9 @@ class XLearner(EffectEstimator):
         return fold_ids(len(data), folds, self.random_state, strata=cell, groups=data.groups)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
+        split: SplitEffects | None = getattr(self, "split_", None)  # 0.2.0 had none
+        if split is not None:
+            return self._sum(split, X, treatment)
         # a snapshot of before has the mean only
         learnt, mixes = getattr(self, "propensity_", None), getattr(self, "mixes_", [])
         some = columns_of(X, getattr(self, "modifiers_", None))
@@ -198,10 +219,39 @@ class XLearner(EffectEstimator):
         baseline = np.ascontiguousarray(predict_all(self.levels_, X).T)
         return by_cell(self.space_.cells(treatment), effect, baseline.shape), baseline, None
 
+    def _sum(
+        self, split: SplitEffects, X: Floats, treatment: NDArray[Any]
+    ) -> tuple[Floats, Floats, None]:
+        """What all arms have in common, and what those asked for add."""
+        some, m = columns_of(X, self.modifiers_), len(self.metrics_)
+        cells = self.space_.cells(treatment)
+        asked = np.unique(cells[cells > 0]) - 1
+        own = [model for a in asked for model in split.own[a]]
+        each = predict_all([*split.common, *own], some)
+        common = each[:m].T
+
+        def effect(a: int) -> Floats:
+            first = m * (1 + int(np.searchsorted(asked, a)))
+            total: Floats = common + each[first : first + m].T
+            return total
+
+        baseline = fold_mean(split.levels, X) - common
+        return by_cell(cells, effect, baseline.shape), baseline, None
+
     def _effect_parts(self) -> list[list[list[Part]]]:
         """The trees of both sides in their shares, for each candidate and metric; none where the
         shares vary from row to row, for the effect is then no sum of trees.
         """
+        split: SplitEffects | None = getattr(self, "split_", None)
+        if split is not None:
+            columns = self.modifiers_
+            return [
+                [
+                    [Part(1.0, common, columns), Part(1.0, own, columns)]
+                    for common, own in zip(split.common, of_arm, strict=True)
+                ]
+                for of_arm in split.own
+            ]
         if getattr(self, "propensity_", None) is not None or getattr(self, "mixes_", []):
             return []
         some = getattr(self, "modifiers_", None)
