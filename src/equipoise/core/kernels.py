@@ -122,11 +122,12 @@ class Compiling(event.Listener):
     def __init__(self) -> None:
         self.seconds, self.kernels = 0.0, 0
         self._depth, self._start, self._told = 0, 0.0, False
+        self._kernel: Any = None
 
     def on_start(self, event: Any) -> None:
         """Note when the outermost kernel began; kernels that it calls are compiled within."""
         if self._depth == 0:
-            self._start = time.perf_counter()
+            self._start, self._kernel = time.perf_counter(), event.data["dispatcher"]
         self._depth += 1
 
     def on_end(self, event: Any) -> None:
@@ -140,7 +141,7 @@ class Compiling(event.Listener):
             self._told = True
             LOGGER.info(
                 "compiling kernels for this machine: seconds at the first use of each, once; %s",
-                where(event.data["dispatcher"]),
+                where(self._kernel),  # what it calls may be numba's own, which is not kept
             )
 
 
