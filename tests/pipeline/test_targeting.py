@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from hashlib import sha256
 from itertools import count
 
@@ -25,8 +24,6 @@ from equipoise.pipeline.plan.log import open_log
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import cross_fit_effects, fit_model
 from equipoise.pipeline.study.honest import honest_policy
-from equipoise.pipeline.study.study import make_study
-from equipoise.report import page
 from equipoise.report.findings import Findings, plain
 
 FILES = {
@@ -73,19 +70,6 @@ def test_two_runs_of_one_plan_differ_in_their_times_alone(monkeypatch, ran, tmp_
     differ = {name for name in digests[0] if digests[0][name] != digests[1][name]}
     assert differ == {"times.json"}
     assert json.loads((tmp_path / "again" / "times.json").read_text())["seconds"] >= 100
-
-
-def test_without_the_extra_all_is_written_but_the_page(monkeypatch, ran, tmp_path, caplog):
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    page._environment.cache_clear()
-    study = make_study(ran.world.plan)
-    monkeypatch.setattr("equipoise.pipeline.targeting.make_study", lambda *_: study)
-    findings = run(ran.world.plan, tmp_path / "out")
-    there = {entry.name for entry in (tmp_path / "out").iterdir()}
-    assert there == {entry.name for entry in ran.out.iterdir()} - {"report.html"}
-    assert findings["verdict"] == ran.findings["verdict"]
-    assert 'pip install "equipoise[report]"' in caplog.text
-    assert "then `equipoise report` draws it" in caplog.text
 
 
 def test_a_shipped_policy_is_never_judged_on_its_own_rows(ran):

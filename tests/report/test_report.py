@@ -26,8 +26,6 @@ from fixtures.example_findings import (
 )
 from markupsafe import escape
 
-from equipoise.core.errors import MissingExtra
-from equipoise.report import page as page_module
 from equipoise.report import render_report, report_environment, report_libraries
 from equipoise.report.formatting import decimals, listed, number, plural, seconds, share, unit_of
 from equipoise.report.headline import QUESTIONS, headline
@@ -593,16 +591,9 @@ def test_the_cost_of_each_offer_is_said_by_name():
         assert text in render_report(findings)
 
 
-def test_a_page_needs_jinja_alone(monkeypatch):
+def test_a_page_needs_no_plotly(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly", None)
-    page = render_report(bare_findings())
-    assert "Plotly" not in page
-    page_module._environment.cache_clear()
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(
-        MissingExtra, match=r"no package 'jinja2'.*pip install \"equipoise\[report\]\""
-    ):
-        render_report(bare_findings())
+    assert "Plotly" not in render_report(bare_findings())
 
 
 def test_the_old_name_of_what_pages_are_made_with_warns():

@@ -136,7 +136,7 @@ class RunFindings(Displayed, dict[str, Any]):
         Returns
         -------
         str
-            As ``report.html`` has it; needs the extra "report".
+            As ``report.html`` has it.
         """
         if self._render is None:
             no_outputs()

@@ -54,7 +54,7 @@ def run(
     plan : Plan, Path, str or mapping
         From `read_plan` or `make_plan`; or the TOML file; or its tables.
     out : Path or str, default None
-        The run folder: report.html (with the extra "report"), metrics.json, effects.parquet,
+        The run folder: report.html, metrics.json, effects.parquet,
         assignments.parquet (of a supply plan: mixes.parquet; of a ranking: scores.parquet),
         policy/, and times.json, the only file in which two runs of one plan differ.  None: nothing
         is left on disk, and the result holds it all.

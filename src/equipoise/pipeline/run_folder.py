@@ -11,7 +11,6 @@ is a run's folder.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import platform
 import tempfile
@@ -24,14 +23,13 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equipoise.core.errors import DataError, InputError, MissingExtra
+from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import EARLIER_SNAPSHOT, Earlier
 from equipoise.core.version import __version__
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
 from equipoise.report.findings import plain
 
-LOGGER = logging.getLogger(__name__)
 REPORT, EFFECTS, ASSIGNMENTS, METRICS, POLICY = (
     "report.html",
     "effects.parquet",
@@ -143,13 +141,8 @@ def write_rules(path: Path, rules: Mapping[str, Any]) -> None:
 
 
 def write_report(path: Path, render: Callable[[Any], str], findings: Any) -> None:
-    """The page, where its packages are installed; without them the run is whole but for it."""
-    try:
-        page = render(findings)
-    except MissingExtra as error:
-        LOGGER.warning("%s is not written: %s; then `equipoise report` draws it", path.name, error)
-        return
-    path.write_text(page, encoding="utf-8")
+    """The page."""
+    path.write_text(render(findings), encoding="utf-8")
 
 
 def write_times(path: Path, seconds: float) -> None:

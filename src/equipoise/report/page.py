@@ -48,11 +48,6 @@ def render_report(findings: Findings) -> str:
     str
         HTML with its style and scripts inside, which asks the network for nothing.
 
-    Raises
-    ------
-    MissingExtra
-        Where jinja2, of the extra "report", is not installed.
-
     Examples
     --------
     >>> html = render_report(run(plan, "runs/mine"))  # doctest: +SKIP
@@ -162,20 +157,12 @@ def report_environment() -> Any:
     jinja2.Environment
         It escapes every value, and refuses names that a template does not define.
 
-    Raises
-    ------
-    MissingExtra
-        Where jinja2 is not installed.
-
     Examples
     --------
     >>> report_environment().from_string("{{ name }}").render(name="a < b")
     'a &lt; b'
     """
-    try:
-        return _environment()
-    except ImportError as error:
-        raise not_installed(error) from error
+    return _environment()
 
 
 def report_libraries() -> tuple[Any, str]:
@@ -191,7 +178,7 @@ def report_libraries() -> tuple[Any, str]:
     Raises
     ------
     MissingExtra
-        Where they are not installed.
+        Where plotly is not installed.
 
     Examples
     --------
@@ -206,7 +193,7 @@ def report_libraries() -> tuple[Any, str]:
 
 
 def not_installed(error: ImportError) -> MissingExtra:
-    """The error that says how to install what pages, or figures of notebooks, are drawn with."""
+    """The error that says how to install what figures of notebooks are drawn with."""
     got, fix = f"no package {error.name!r}", 'pip install "equipoise[report]"'
     return MissingExtra("the extra 'report'", "be installed", got, fix=fix)
 
