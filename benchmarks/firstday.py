@@ -34,7 +34,13 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from benchmarks import firstday_defaults, firstday_many_arms, firstday_overlap, firstday_rules  # noqa: E402
+from benchmarks import (  # noqa: E402
+    firstday_defaults,
+    firstday_effects,
+    firstday_many_arms,
+    firstday_overlap,
+    firstday_rules,
+)
 from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
@@ -152,6 +158,7 @@ PARTS: dict[str, Callable[[str], Figures]] = {
     "many_arms": firstday_many_arms.many_arms,
     "factors": firstday_many_arms.factors,
     "overlap": firstday_overlap.overlap,
+    "effects": firstday_effects.effects,
     "rules": firstday_rules.rules,
     "defaults": firstday_defaults.defaults,
 }
@@ -176,6 +183,7 @@ def _protocols() -> list[str]:
         sys.modules[__name__],
         firstday_many_arms,
         firstday_overlap,
+        firstday_effects,
         firstday_rules,
         firstday_defaults,
     )
