@@ -128,7 +128,7 @@ def chosen(seed: int) -> tuple[bool, bool]:
             X[fitted], y[fitted], treatment=t[fitted]
         )
         rows = np.flatnonzero(held)
-        lead = leaders(drivers(log.take(rows), model.effects(X[held]), ("y",), 0), {"y": 1.0})
+        lead = leaders(drivers(log.take(rows), model.effects(X[held]), ("y",), 0), {"y": 1.0}, 3)
         data = evaluation_data(y[held], cell=t[held], propensity=[0.5, 0.5])
         effects = segment_effects(data, quarters(X[held], lead))
         claims.append(says(effects.adjusted_heterogeneity))

@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
-from fixtures.example_findings import arms_findings
+from fixtures.variation_findings import NASTY, segments_findings
 
 from equipoise.report.page import render_report, sections
 from equipoise.report.parts import Figure
 from equipoise.report.sections.segments import answer, differs
 from equipoise.report.view import View
-
-NASTY = '<img src=x onerror="alert(1)">'
-
-
-def segments_findings(adjusted: float = 0.004) -> Any:
-    """Findings of two arms with segments of a channel."""
-    findings: Any = copy.deepcopy(arms_findings())
-    arms, metric = findings["candidates"], findings["metrics"][0]["name"]
-    channels = {"web": 0.045, "phone": 0.012, NASTY: 0.02, "post": None}
-
-    def row(arm: str, channel: str, value: float | None) -> Any:
-        around = [None] * 3 if value is None else [value, value - 0.01, value + 0.01]
-        return {
-            "feature": "channel",
-            "segment": channel,
-            "rows": 900,
-            "metric": metric,
-            "candidate": arm,
-            "effect": around,
-            "shrunk": around,
-            "less_others": around,
-            "p_value": None if value is None else 0.001,
-            "adjusted": None if value is None else adjusted,
-        }
-
-    findings["segments"] = {
-        "named": False,
-        "rows": 3600,
-        "features": ["channel"],
-        "tests": [
-            {
-                "feature": "channel",
-                "metric": metric,
-                "candidate": arm,
-                "p_value": 0.0005,
-                "adjusted": adjusted if arm == arms[0] else 1.0,
-            }
-            for arm in arms
-        ],
-        "segments": [row(arm, *item) for arm in arms for item in channels.items()],
-    }
-    return findings
 
 
 def test_the_sentence_names_the_segments_and_how_many_were_asked():

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from equipoise.estimators.meta.s import SLearner as SLearner
     from equipoise.estimators.meta.t import TLearner as TLearner
     from equipoise.estimators.meta.x import XLearner as XLearner
+    from equipoise.estimators.partial import Interaction as Interaction
+    from equipoise.estimators.partial import PartialEffects as PartialEffects
+    from equipoise.estimators.partial import interactions as interactions
+    from equipoise.estimators.partial import partial_effects as partial_effects
     from equipoise.estimators.serialisation import estimator_from_parts as estimator_from_parts
     from equipoise.estimators.serialisation import estimator_parts as estimator_parts
     from equipoise.estimators.serialisation import load_estimator as load_estimator
@@ -138,6 +142,10 @@ NAMES = {
     "Bootstrapped": "equipoise.estimators.bootstrapped",
     "bootstrap_effects": "equipoise.estimators.bootstrap",
     "bootstrap_interval": "equipoise.estimators.bootstrap",
+    "Interaction": "equipoise.estimators.partial",
+    "PartialEffects": "equipoise.estimators.partial",
+    "interactions": "equipoise.estimators.partial",
+    "partial_effects": "equipoise.estimators.partial",
     "dose_curves": "equipoise.estimators.dose_response",
     "estimator_from_parts": "equipoise.estimators.serialisation",
     "estimator_parts": "equipoise.estimators.serialisation",

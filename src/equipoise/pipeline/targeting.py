@@ -35,11 +35,11 @@ from equipoise.pipeline.findings.over_time import over_time
 from equipoise.pipeline.findings.overlap import overlap_findings
 from equipoise.pipeline.findings.profile import group_shares, profile, shares
 from equipoise.pipeline.findings.rules import rule_findings
-from equipoise.pipeline.findings.segments import segment_findings
 from equipoise.pipeline.findings.sensitivity import sensitivity
 from equipoise.pipeline.findings.strata import strata_findings
 from equipoise.pipeline.findings.sweeps import budget_sweep, stops_paying, trade_off
 from equipoise.pipeline.findings.timetable import timetable
+from equipoise.pipeline.findings.variation import variation_findings
 from equipoise.pipeline.job import Job
 from equipoise.pipeline.next_experiment import power_rows
 from equipoise.pipeline.plan.constraints import own_groups
@@ -145,7 +145,7 @@ def findings_of(
     if (asked := study.plan.strata) is not None:
         findings["strata"] = strata_findings(study, asked, policy, progress, solved.swaps)
     findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
-    findings.update(segment_findings(study, policy, judged))  # type: ignore[typeddict-item]
+    findings.update(variation_findings(study, policy, judged))  # type: ignore[typeddict-item]
     gains = findings["rivals"][0]["values"]
     findings.update(_where_there(study, judged, policy, gains))  # type: ignore[typeddict-item]
     findings["power"], findings["calibration"] = power_rows(findings), slopes

@@ -19,7 +19,7 @@ from equipoise.report.findings_effects import PeriodEffects as PeriodEffects
 from equipoise.report.findings_effects import Sensitivity as Sensitivity
 from equipoise.report.findings_effects import Undone as Undone
 from equipoise.report.findings_rules import RuleFindings
-from equipoise.report.findings_segments import SegmentFindings
+from equipoise.report.findings_segments import SegmentFindings, VariationFindings
 
 Interval = list[float]  # [value, low, high]
 
@@ -427,6 +427,7 @@ class Asked(TypedDict, total=False):
     money: MoneyFindings
     rules: RuleFindings
     segments: SegmentFindings
+    variation: VariationFindings
 
 
 class Findings(Asked):
@@ -493,6 +494,8 @@ class Findings(Asked):
         Only where the plan asks for a rule that a person can read.
     segments : SegmentFindings
         Effects in groups of people, where some feature divides them.
+    variation : VariationFindings
+        Partial curves and interactions, where some feature drives the effects.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
 
@@ -500,7 +503,7 @@ class Findings(Asked):
     --------
     >>> sorted(Findings.__optional_keys__)
     ['answers', 'calibration', 'money', 'over_time', 'people', 'power', 'rules', 'segments',
-    'sensitivity', 'strata', 'timetable', 'verdict']
+    'sensitivity', 'strata', 'timetable', 'variation', 'verdict']
     """
 
     title: str

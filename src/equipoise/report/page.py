@@ -26,6 +26,7 @@ from equipoise.report.sections.segments import differs
 from equipoise.report.sections.strata import anyway
 from equipoise.report.sections.summary import cards, provenance
 from equipoise.report.sections.timetable import over_the_day
+from equipoise.report.sections.variation import varies
 from equipoise.report.view import View
 
 TERMS = (
@@ -89,13 +90,16 @@ def render_page(
 
 
 def sections(view: View) -> list[Section]:
-    """The sections of a report in order; that of segments stands behind who responds, where there
-    are some, those of a rule that people read and of the strata before the last, where the run
-    asked for them, and that of schedules after the first, where treatments are such.
+    """The sections of a report in order; those of segments and curves stand behind who responds,
+    where there are some, those of a rule that people read and of the strata before the last, where
+    the run asked for them, and that of schedules after the first, where treatments are such.
     """
     every = [make(view) for make in SECTIONS]
+    behind = SECTIONS.index(responds) + 1
+    if "variation" in view.findings:
+        every.insert(behind, varies(view, view.findings["variation"]))
     if "segments" in view.findings:
-        every.insert(SECTIONS.index(responds) + 1, differs(view, view.findings["segments"]))
+        every.insert(behind, differs(view, view.findings["segments"]))
     if "rules" in view.findings:
         every.insert(-1, signed(view, view.findings["rules"]))
     if "strata" in view.findings:

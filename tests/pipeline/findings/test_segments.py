@@ -15,7 +15,12 @@ from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.evaluation import average_effects
 from equipoise.pipeline.findings.diagnostics import log_evidence
-from equipoise.pipeline.findings.segments import MOST_ARMS, most_given, segment_findings
+from equipoise.pipeline.findings.segments import (
+    MOST_ARMS,
+    held_drivers,
+    most_given,
+    segment_findings,
+)
 from equipoise.pipeline.plan.read import read_plan
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.policy import solve_folds
@@ -32,7 +37,8 @@ def found_of(study, **settings):
     report = study.plan.report.model_copy(update=settings)
     study = replace(study, plan=study.plan.model_copy(update={"report": report}))
     policy = solve_folds(study.task, study.judge).shares(2)
-    return segment_findings(study, policy, study.effects).get("segments")
+    rows = log_evidence(study.log, study.effects, study.design.propensity)
+    return segment_findings(study, policy, rows, held_drivers(study)).get("segments")
 
 
 def test_by_default_the_rows_of_the_shipped_fold_judge(study):

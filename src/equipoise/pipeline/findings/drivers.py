@@ -8,6 +8,9 @@ not what causes the effect.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import lightgbm
 import numpy as np
 
@@ -45,6 +48,16 @@ def drivers(log: Log, effects: Effects, metrics: tuple[str, ...], seed: int) -> 
     return table
 
 
+def _splits(node: dict[str, Any]) -> Iterator[tuple[int, float]]:
+    """The feature and the gain of every split of a tree.  LightGBM's own least gain would not do: a
+    feature without it at the root is never tried again, also where it matters to some rows.
+    """
+    if "split_feature" in node:
+        yield node["split_feature"], node["split_gain"]
+        yield from _splits(node["left_child"])
+        yield from _splits(node["right_child"])
+
+
 def _importances(
     features: lightgbm.Dataset, sources: list[str], target: Floats
 ) -> list[tuple[str, float]]:
@@ -54,7 +67,6 @@ def _importances(
         "max_depth": DEPTH,
         "num_leaves": 2**DEPTH,
         "min_data_in_leaf": max(1, int(LEAF * len(target))),
-        "min_gain_to_split": LEAST * len(target),  # of a target of variance 1
         "num_threads": 1,
         "verbosity": -1,
     }
@@ -63,7 +75,9 @@ def _importances(
     features.params = settings
     tree = lightgbm.Booster(settings, features)
     tree.update()
-    gain = tree.feature_importance("gain")
+    gain = np.zeros(len(sources))
+    for feature, own in _splits(tree.dump_model()["tree_info"][0]["tree_structure"]):
+        gain[feature] += own if own >= LEAST * len(target) else 0.0  # of a target of variance 1
     total: dict[str, float] = {}
     for source, share in zip(sources, gain / gain.sum() if gain.sum() > 0 else gain, strict=True):
         total[source] = total.get(source, 0.0) + float(share)

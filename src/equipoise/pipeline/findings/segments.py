@@ -15,10 +15,8 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.audit_groups import audit_groups
-from equipoise.core.effects import Effects
 from equipoise.core.log import Log
-from equipoise.evaluation import SegmentEffects, segment_effects
-from equipoise.pipeline.findings.diagnostics import log_evidence
+from equipoise.evaluation import EvaluationData, SegmentEffects, segment_effects
 from equipoise.pipeline.findings.drivers import drivers
 from equipoise.pipeline.study.cross_fit import SHIPPED
 from equipoise.pipeline.study.study import Study
@@ -31,27 +29,26 @@ MOST_ARMS = 6  # candidates; of more, those that the policy gives most
 
 
 def segment_findings(
-    study: Study, policy: Floats, judged: Effects
+    study: Study, policy: Floats, evidence: EvaluationData, lead: Sequence[Driver]
 ) -> Mapping[str, SegmentFindings]:
     """The key "segments" of the findings; nothing where the plan wants none, or no feature divides
-    the rows.   policy: (n, K); judged: whose levels the scores are made of.
+    the rows.   policy: (n, K); evidence: of all rows; lead: `held_drivers`.
     """
     named = study.plan.report.segments
     log, rows = study.log, np.ones(len(study.log), np.bool_)
     if named is None:
         rows = study.fold == SHIPPED
-        held = np.flatnonzero(rows)
-        lead = drivers(log.take(held), study.effects.take(held), log.metrics, study.plan.run.seed)
-        features = leaders(lead, study.task.weights)
+        features = leaders(lead, study.task.weights, LEADERS)
     else:
         features = list(named)
     divided = segments_of(log, features, rows)
     if not divided:
         return {}
     arms = most_given(policy[rows])
-    evidence = log_evidence(log, judged, study.design.propensity).take(rows)
     codes = {name: code for name, (code, _) in divided.items()}
-    effects = segment_effects(evidence, codes, level=study.plan.report.level).of(arms.tolist())
+    effects = segment_effects(evidence.take(rows), codes, level=study.plan.report.level).of(
+        arms.tolist()
+    )
     words = [labels for _, labels in divided.values()]
     told = [words[f][int(label)] for f, label in zip(effects.feature, effects.labels, strict=True)]
     names = [study.effects.candidates[a] for a in arms]
@@ -69,12 +66,21 @@ def segment_findings(
     }
 
 
-def leaders(rows: Sequence[Driver], weights: Mapping[str, float]) -> list[str]:
+def held_drivers(study: Study) -> list[Driver]:
+    """Drivers of what the model that ships predicts for the rows that it never saw: no outcome of
+    these rows chooses them.
+    """
+    rows = np.flatnonzero(study.fold == SHIPPED)
+    log = study.log.take(rows)
+    return drivers(log, study.effects.take(rows), log.metrics, study.plan.run.seed)
+
+
+def leaders(rows: Sequence[Driver], weights: Mapping[str, float], most: int) -> list[str]:
     """The features that drive the effects on the metrics that count most, the first first.
 
     >>> part = {"metric": "spend", "candidate": "mail"}
     >>> rows = [{**part, "feature": f, "importance": p} for f, p in (("age", 0.9), ("zip", 0.02))]
-    >>> leaders(rows, {"spend": 1.0})
+    >>> leaders(rows, {"spend": 1.0}, 3)
     ['age']
     """
     counted = [row for row in rows if weights.get(row["metric"])] or list(rows)
@@ -83,7 +89,7 @@ def leaders(rows: Sequence[Driver], weights: Mapping[str, float]) -> list[str]:
     for row in counted:
         total[row["feature"]] = total.get(row["feature"], 0.0) + row["importance"] / effects
     ranked = sorted(total, key=lambda name: -total[name])
-    return [name for name in ranked[:LEADERS] if total[name] >= LEAST_SHARE]
+    return [name for name in ranked[:most] if total[name] >= LEAST_SHARE]
 
 
 def segments_of(
