@@ -131,6 +131,8 @@ def test_wrong_arguments_are_told():
         partial_effects(model, table, "town")
     with pytest.raises(InputError, match="rows must be at least 1"):
         partial_effects(model, table, "age", rows=0)
+    with pytest.raises(InputError, match=r"model must have effects\(X\); got int"):
+        interactions(3, table)
     nothing = table.set_column(0, "age", pa.nulls(200, pa.float64()))
     with pytest.raises(InputError, match="must have values that rows enough have"):
         partial_effects(model, nothing, "age")

@@ -372,6 +372,9 @@ class _Asked:
     @classmethod
     def of(cls, model: Any, X: Any, rows: int, seed: int) -> _Asked:
         """Rows drawn from X."""
+        if not hasattr(model, "effects"):
+            fix = "give a fitted estimator, or a scorer's model"
+            raise InputError("model", "have effects(X)", type(model).__name__, fix=fix)
         table = to_arrow(X)
         if not table.num_rows:
             raise InputError("X", "have rows", 0)
