@@ -10,12 +10,14 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks, get_tags
 from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, UnsupportedSpace
@@ -41,6 +43,17 @@ LONG, SHORT = (
     30,
     6,
 )  # epochs of a net: to find the truth, and to show that a law holds of its numbers
+SKLEARN_CHECKS = [
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_estimators_unfitted,
+]
 every_estimator = pytest.mark.parametrize("name", NAMES)
 
 
@@ -424,6 +437,7 @@ def test_missing_features_are_handled_or_refused_with_column_and_row(name):
     X = world()[0].copy()
     X[5, 1] = np.nan
     answer, error = attempt(lambda: fresh(name).fit(**arguments(name, X=X)).effects(X), InputError)
+    assert get_tags(fresh(name)).input_tags.allow_nan == (error is None)
     if error:
         assert "'x1'" in str(error)
         assert "row 5" in str(error)
@@ -527,3 +541,26 @@ def test_the_space_must_be_said_unless_labels_are_0_and_1(name):
         lambda: estimator.fit(X, y, treatment=(cell > 0).astype(int)).effects(X), UnsupportedSpace
     )
     assert refused or effects.candidates == ("1",)
+
+
+@every_estimator
+@pytest.mark.parametrize("check", SKLEARN_CHECKS, ids=lambda check: check.__name__)
+def test_scikit_learn_s_own_checks_hold(name, check):
+    """Those that fit nothing: `fit` needs a treatment, which its checks do not pass on."""
+    estimator = ESTIMATORS.load(name)
+    check(name, estimator())
+
+
+@every_estimator
+def test_its_tags_say_what_it_takes(name):
+    """Whether gaps are taken is asked where they are tried."""
+    tags = get_tags(fresh(name))
+    assert tags.input_tags.sparse
+    assert tags.target_tags.required
+    scaled = fresh(name).set_params(transform=StandardScaler())
+    assert get_tags(scaled).input_tags.allow_nan == tags.input_tags.allow_nan
+
+
+@every_estimator
+def test_a_sparse_matrix_is_taken_as_a_dense_one(name):
+    identical(learnt(name).effects(scipy.sparse.csr_matrix(world()[0])), effects_of(name))

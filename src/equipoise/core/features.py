@@ -65,9 +65,10 @@ def matrix(X: Any) -> tuple[Floats, tuple[str, ...]]:
         values = np.empty((table.num_rows, len(names)))
         for j, name in enumerate(names):
             values[:, j] = _column(table[name], name)
-    strange = np.abs(values) > LARGEST
-    if strange.any():
-        row, j = (int(i) for i in np.argwhere(strange)[0])
+    low = np.fmin.reduce(values, axis=None, initial=0.0)  # without a copy of all values
+    high = np.fmax.reduce(values, axis=None, initial=0.0)
+    if low < -LARGEST or high > LARGEST:
+        row, j = (int(i) for i in np.argwhere(np.abs(values) > LARGEST)[0])
         raise InputError(
             f"feature {names[j]!r}",
             "be finite" if np.isinf(values[row, j]) else f"lie within {LARGEST:.3g} of 0",

@@ -13,11 +13,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import scipy.sparse
+from numpy.typing import NDArray
 
 from equipoise.core import columns
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.errors import InputError
 
+ROWS = 65_536  # made float64 at once
 DENSE_LIMIT = 2**33  # bytes that a sparse matrix may take as a dense one
 
 
@@ -85,6 +87,20 @@ def is_array(X: Any) -> bool:
         or hasattr(X, "__array_interface__")
         or bool(scipy.sparse.issparse(X))
     )
+
+
+def is_narrow(X: Any) -> bool:
+    """Whether something is a matrix of numbers of fewer than 64 bits, or whole ones."""
+    plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype.kind in "biuf"
+    return plain and X.dtype != np.float64
+
+
+def wide_rows(X: NDArray[Any], rows: Ints) -> Floats:
+    """Rows of a matrix as float64, in the order of ``rows``, without a copy between."""
+    out = np.empty((len(rows), X.shape[1]))
+    for low in range(0, len(rows), ROWS):
+        out[low : low + ROWS] = X[rows[low : low + ROWS]]
+    return out
 
 
 def as_floats(X: Any) -> Floats:

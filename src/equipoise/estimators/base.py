@@ -26,12 +26,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.folds import check_seed
+from equipoise.core.frames import is_narrow, wide_rows
 from equipoise.core.scores import ips_scores
 from equipoise.core.space import Space, cell_names
 from equipoise.estimators.level_bounds import outcome_bounds, within_bounds
@@ -42,6 +44,7 @@ from equipoise.learners.base_learners import foreign, of_amounts
 from equipoise.learners.nested_params import NestedParams
 from equipoise.learners.outcome_units import OutcomeUnits, blurred, standardised
 
+BLOCK = 16_384  # rows of a narrow array that are made 64 bits at once
 ROUTED = {"treatment": True, "propensity": True, "sample_weight": True, "groups": True}
 
 
@@ -72,6 +75,7 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
     takes = "any space"  # which spaces it serves, for the error of one that it does not
     gives_std_error = False  # whether its effects have a std_error
     error_method: str = ""  # and how it is made
+    takes_gaps = True  # whether it takes features that are missing
     uses_propensity = False  # whether known propensities alone make its effects right
     unit_free = False  # whether it learns from metrics in standard units
     # the standard units of fit, (m,) each; None for the metrics' own, as in version 0.1.0
@@ -140,9 +144,16 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
         if has_closed(checked.propensity):
             self.open_arms_, self.open_models_ = fit_parts(self, self.space_, checked)
             return self
+        if raw is None and is_narrow(X):  # its rows are read again, not held twice as 64 bits
+            checked = replace(checked, X=np.empty((len(order), 0)))
+            del values
+            data = replace(checked.take(order), X=wide_rows(X, order))
+        else:
+            data = checked.take(order)
+        del checked
         try:
             with rows_as_given(order):
-                self._learn(self._standardised(checked.take(order)))
+                self._learn(self._standardised(data))
         except UnsupportedSpace as error:
             what = f"the space of {type(self).__name__}"
             raise UnsupportedSpace(
@@ -174,6 +185,9 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
             parts = of_parts.values, of_parts.baseline
             values, baseline = within_bounds(*parts, self.outcome_bounds_)
             return replace(of_parts, values=values, baseline=baseline)
+        if is_narrow(X) and len(X) > BLOCK and self.transform_ is None:
+            starts = range(0, len(X), BLOCK)
+            return joined([self.effects(X[low : low + BLOCK], candidates) for low in starts])
         values, treatments = self._inputs(X, candidates)
         n = len(values)  # of no rows: none of the answers to one
         effect, baseline, error = self._answer(values if n else one_row(values), treatments)
@@ -335,6 +349,22 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
         standard errors or None.
         """
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.string = tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = self.takes_gaps and self._models_take_gaps()
+        tags.target_tags.required = tags.target_tags.multi_output = True
+        return tags
+
+    def _models_take_gaps(self) -> bool:
+        """Whether what sees the features first takes missing values: the transformer, or base
+        models.
+        """
+        if self.transform is not None:
+            return bool(get_tags(self.transform).input_tags.allow_nan)
+        models = (getattr(self, f"{role}_model", None) for role in ("outcome", "effect"))
+        return all(get_tags(model).input_tags.allow_nan for model in models if foreign(model))
+
     def _inputs(self, X: Any, candidates: Any) -> tuple[Floats, NDArray[Any]]:
         """X as (n, d) in the order of fit, and the treatments asked for in canonical form."""
         self._check_one_fit()
@@ -348,6 +378,17 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
         if self.open_models_ is not None:
             what, fix = type(self).__name__, "ask effects(), or fit rows that all arms are open to"
             raise InputError(what, "be of arms that are open to all", "closed arms", fix=fix)
+
+
+def joined(parts: list[Effects]) -> Effects:
+    """The effects of parts of units, one after another."""
+    errors = [part.std_error for part in parts if part.std_error is not None]
+    return replace(
+        parts[0],
+        values=np.concatenate([part.values for part in parts]),
+        baseline=np.concatenate([part.baseline for part in parts]),
+        std_error=np.concatenate(errors) if errors else None,
+    )
 
 
 def one_row(X: Floats) -> Floats:

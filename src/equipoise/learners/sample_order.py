@@ -30,6 +30,7 @@ ROUNDS = 2  # of naming the columns after the first
 STEPS, FINEST = 2.0**20, 2.0**52  # of a column's range
 OFF = 0.6180339887498949  # steps from a column's least value to the first bound: none is a fraction
 HOLE = np.uint64(0x7FF8000000000000)  # the count of a missing value
+LAST = np.uint32(0xFFFFFFFF)  # its place among counts of 32 bits
 
 
 def sample_order(
@@ -76,7 +77,8 @@ def _hashes(X: Floats, T: Floats, steps: float) -> Any:
     d); T: (n, p).
     """
     n, d = X.shape
-    counts = np.empty((n, d + T.shape[1]), np.uint64)
+    kind: Any = np.uint32 if steps < LAST else np.uint64  # half the memory, and the same hashes
+    counts = np.empty((n, d + T.shape[1]), kind)
     _count(X, steps, counts[:, :d])
     _count(T, steps, counts[:, d:])
     salt = np.repeat(np.array([0, HOLE], np.uint64), [d, T.shape[1]])
@@ -94,6 +96,7 @@ def _count(X, steps, counts):  # type: ignore[no-untyped-def]
     """Fill in the values of each column in steps of its range.   X, counts: (n, d)."""
     n, d = X.shape
     low, high, scale = np.full(d, np.inf), np.full(d, -np.inf), np.zeros(d)
+    hole = LAST if counts.itemsize == 4 else HOLE
     for i in range(n):
         for j in range(d):
             if X[i, j] < low[j]:
@@ -106,7 +109,7 @@ def _count(X, steps, counts):  # type: ignore[no-untyped-def]
     for i in range(n):
         for j in range(d):
             if np.isnan(X[i, j]):
-                counts[i, j] = HOLE
+                counts[i, j] = hole
             else:
                 counts[i, j] = np.floor((X[i, j] - low[j]) * scale[j] + OFF)
 
@@ -118,6 +121,12 @@ def _stir(z):  # type: ignore[no-untyped-def]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def _whole(count):  # type: ignore[no-untyped-def]
+    """A count as 64 bits."""
+    return HOLE if count == LAST else np.uint64(count)
 
 
 @njit(cache=True, nogil=True)
@@ -144,7 +153,7 @@ def _names(counts, salt, rows):  # type: ignore[no-untyped-def]
     for i in range(len(counts)):
         key = _stir(rows[i])
         for j in range(len(names)):
-            names[j] += _stir(counts[i, j] ^ key)
+            names[j] += _stir(_whole(counts[i, j]) ^ key)
     return names
 
 
@@ -154,5 +163,5 @@ def _row_sums(counts, names, used):  # type: ignore[no-untyped-def]
     rows = np.zeros(len(counts), np.uint64)
     for i in range(len(counts)):
         for j in used:
-            rows[i] += _stir(counts[i, j] ^ names[j])
+            rows[i] += _stir(_whole(counts[i, j]) ^ names[j])
     return rows

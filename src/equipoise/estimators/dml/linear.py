@@ -156,6 +156,7 @@ class LinearDML(EffectEstimator):
     """
 
     takes = "a space that encodes its treatments"
+    takes_gaps = False
     unit_free = True
     uses_propensity = True
     covariance_: Floats | None

@@ -135,6 +135,7 @@ class MDP2Forest(EffectEstimator):
     """
 
     takes = "Shares"
+    takes_gaps = False
     unit_free = True
     leaf_: list[str] | None = None  # as version 0.1.0 left it: that of the argument
 

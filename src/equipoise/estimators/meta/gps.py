@@ -59,6 +59,7 @@ class GPS(EffectEstimator):
     """
 
     takes = "an interval of amounts: Dose"
+    takes_gaps = False
     unit_free = True
 
     def __init__(
