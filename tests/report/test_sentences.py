@@ -74,6 +74,10 @@ def test_a_winner_only_where_the_interval_excludes_0(findings):
     lot["against_chosen"]["conversion"] = [0.02, -0.01, 0.05]
     sure = " ".join(answers(findings)[3]["sentences"])
     assert "at random at equal cost may do as well (difference: 95% interval -1.0 to +5.0)" in sure
+    assert lot["policy"] in " ".join(risks(findings))
+    lot["against_chosen"] = dict.fromkeys(lot["against_chosen"], [0.0, 0.0, 0.0])
+    told = [*headline(findings), *risks(findings)]  # the very same offers
+    assert not any("random" in sentence for sentence in told)
 
 
 def test_a_demand_that_is_surely_broken_is_no_do_it(findings):

@@ -13,13 +13,13 @@ import math
 
 from equipoise.core.strata import ALWAYS_BUYER, STRATA
 from equipoise.report.findings import Answer, Findings, Interval, MoneyFindings, Rival
-from equipoise.report.formatting import Unit, listed, number, real, share
+from equipoise.report.formatting import Unit, apart, listed, number, real, share
 from equipoise.report.formatting import money as money_of
 from equipoise.report.sentences import (
     FAMILY,
     amount,
-    apart,
     change,
+    is_the_same,
     main_metric,
     plainly,
     span_of,
@@ -272,7 +272,7 @@ def _against(findings: Findings) -> list[str]:
     """
     main, sentences = main_metric(findings), []
     for rival in findings["rivals"][1:]:
-        if rival["kind"] == "random":
+        if rival["kind"] == "random" and not is_the_same(rival):
             difference = rival["against_chosen"][main]
             by = change(findings, main, [abs(difference[0]), *difference[1:]], plus=False)
             more = "more" if difference[0] > 0 else "less"

@@ -11,9 +11,10 @@ from equipoise.report.findings import (
     Interval,
     Likened,
     PeriodEffects,
+    Rival,
     Undone,
 )
-from equipoise.report.formatting import GLUE, MINUS, number, unit_of
+from equipoise.report.formatting import GLUE, MINUS, apart, number, unit_of
 from equipoise.report.verdict import BEHIND, untold
 
 WIDE = 1.0  # an interval wider than this many times its middle says little
@@ -178,12 +179,18 @@ def _no_better(findings: Findings) -> list[str]:
     """
     main, most = main_metric(findings), DEARER * findings["rivals"][0]["spend"][0]
     alike = [r for r in findings["rivals"][1:] if r["treated"] > 0 and r["spend"][0] <= most]
-    rivals = [r["policy"] for r in alike if not apart(r["against_chosen"][main])]
+    alike = [r for r in alike if not apart(r["against_chosen"][main])]
+    rivals = [r["policy"] for r in alike if not is_the_same(r)]
     return (
         [f"On “{main}” the chosen policy is not surely different from: {'; '.join(rivals)}."]
         if rivals
         else []
     )
+
+
+def is_the_same(rival: Rival) -> bool:
+    """Whether a rival makes the very offers of the chosen policy, as when everybody gets one."""
+    return not any(any(difference) for difference in rival["against_chosen"].values())
 
 
 def _uncertain(findings: Findings) -> list[str]:
@@ -228,11 +235,6 @@ def main_metric(findings: Findings) -> str:
         return findings["money"]["metric"]
     weights = findings["policy"]["weights"]
     return max(weights, key=lambda name: abs(weights[name]))
-
-
-def apart(interval: Interval) -> bool:
-    """Whether an interval excludes 0."""
-    return interval[1] > 0 or interval[2] < 0
 
 
 def surely_apart(findings: Findings) -> list[Average] | None:
