@@ -241,6 +241,19 @@ def read_rules(run: Path | str) -> BaseRule:
     return _rule_of(_read(run), run)
 
 
+def about_rule(run: Path | str) -> dict[str, float]:
+    """What a run says of its rule: the value that it loses to the policy per head, by metric, with
+    its interval where there is one.
+    """
+    about: dict[str, float] = {}
+    lost = _read(run).get("lost", {})  # 0.2.0 wrote none
+    for metric, interval in lost.items() if isinstance(lost, dict) else ():
+        name = f"value lost, {metric}"
+        ends = zip((name, f"{name}, low", f"{name}, high"), interval, strict=True)
+        about |= {key: float(value) for key, value in ends if value is not None}
+    return about
+
+
 def read_rule_scorer(run: Path | str) -> RuleScorer:
     """The rule of a run's folder with the columns and the closed arms of its policy."""
     plain = _read(run)

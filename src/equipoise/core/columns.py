@@ -249,6 +249,17 @@ def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(values, MISSING)
 
 
+def of_label(label: str) -> str:
+    """The text that has a label, other than that of a missing value; see `labels`.
+
+    >>> of_label("Oslo"), of_label('"missing"')
+    ('Oslo', 'missing')
+    """
+    quoted = len(label) > 1 and label[0] == label[-1] == '"'
+    bare = label.strip('"')
+    return label[1:-1] if quoted and (bare == MISSING or bare.endswith("\0")) else label
+
+
 def codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     """The place of each row's label among the labels in order, (n,), and these; see `labels`."""
     dictionary = labels(column).combine_chunks().dictionary_encode()

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.artifacts.flags import export_rules as export_rules
+    from equipoise.artifacts.flags import flagd_flags as flagd_flags
+    from equipoise.artifacts.flags import growthbook_features as growthbook_features
     from equipoise.artifacts.policy import Scorer as Scorer
     from equipoise.artifacts.policy import read_scorer as read_scorer
     from equipoise.artifacts.rules import RuleScorer as RuleScorer
@@ -45,6 +48,9 @@ NAMES = {
     "make_plan": "equipoise.pipeline.plan.read",
     "read_plan": "equipoise.pipeline.plan.read",
     "RuleScorer": "equipoise.artifacts.rules",
+    "export_rules": "equipoise.artifacts.flags",
+    "flagd_flags": "equipoise.artifacts.flags",
+    "growthbook_features": "equipoise.artifacts.flags",
     "read_rules": "equipoise.artifacts.rules",
     "read_scorer": "equipoise.artifacts.policy",
     "render_report": "equipoise.report.page",

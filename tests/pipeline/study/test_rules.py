@@ -69,6 +69,7 @@ def test_what_it_loses_is_the_policy_s_gain_less_its_own(policy):
         assert lost[1] < lost[0] < lost[2]
     assert "the policy's lead over the rule in conversion" in str(policy)
     assert rules.to_json()["text"] == str(rules).splitlines()
+    assert rules.to_json()["lost"].keys() == rules.lost.keys()
 
 
 def test_closed_arms_stay_closed():

@@ -28,7 +28,7 @@ from equipoise.pipeline.plan.rules import RulesPlan
 from equipoise.pipeline.study.evaluator import Judge, one_hot
 from equipoise.pipeline.study.policy import PolicyTask, Solved
 from equipoise.pipeline.study.swaps import Swaps, widened
-from equipoise.report.findings import DemandRow, Interval
+from equipoise.report.findings import DemandRow, Interval, plain
 
 Rule = PolicyTree | Scorecard
 TREE_BINS, CARD_BINS = 32, 5
@@ -86,7 +86,8 @@ class ReadableRule:
         dict
             What ``rules.json`` of a run holds.
         """
-        return {"rule": self.rule.to_json(), "text": self.rule.text().splitlines()}
+        about = {"text": self.rule.text().splitlines(), "lost": plain(self.lost)}
+        return {"rule": self.rule.to_json(), **about}
 
 
 def readable_rule(
