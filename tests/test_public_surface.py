@@ -4,13 +4,20 @@ warning.
 
 from __future__ import annotations
 
+import enum
+import inspect
 import subprocess
 import sys
+import typing
 import warnings
 
 import pytest
+from sklearn.base import BaseEstimator
+from test_docstrings import listing_packages
 
 import equipoise as eq
+from equipoise.core.balance import Checks
+from equipoise.core.policy import Decision, Policy
 
 _LISTED = """
     __version__ allocate budgeted_policy budget cap floor group_budget offers parity
@@ -86,3 +93,36 @@ def test_what_stays_does_not_warn(name):
 def test_a_name_that_never_was_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'equipoise' has no attribute 'bugdet'"):
         _ = eq.bugdet
+
+
+# not results: spaces are arguments and say themselves in a line; a plan is its file; modules of
+# torch and what they give are torch's
+APART = {"Plan", "RankAUCLoss", "RankLossOutput"}
+
+
+def results() -> list[type]:
+    """The public classes that are neither estimators, errors, spaces, types nor protocols."""
+    classes = {
+        item
+        for package in listing_packages()
+        for item in (getattr(package, name) for name in package.__all__)
+        if inspect.isclass(item) and item.__module__.startswith("equipoise")
+    }
+    kinds = (BaseException, BaseEstimator, enum.Enum)
+    kept = [
+        one
+        for one in classes | {Policy, Decision, Checks}
+        if not (issubclass(one, kinds) or typing.is_typeddict(one))
+        and not getattr(one, "_is_protocol", False)
+        and not one.__module__.startswith("equipoise.treatments")
+        and one.__name__ not in APART
+    ]
+    return sorted(kept, key=lambda one: one.__name__)
+
+
+def test_every_public_result_has_a_short_repr_and_an_html_view():
+    """A dataclass has them by the decorator `core.display.shown`."""
+    for one in results():
+        assert "_repr_html_" in dir(one), one
+        assert not hasattr(vars(one).get("__repr__"), "__wrapped__"), f"{one}: of any length"
+        assert one.__repr__ is not object.__repr__, one

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 
 NONE = -2  # no choice yet, as in `Keep`
 
 
+@shown
 @dataclass(frozen=True)
 class Cadence:
     """When units may change, and what keeps them.

@@ -27,6 +27,7 @@ import numpy as np
 
 from equipoise.allocation.rule import scores
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
@@ -35,6 +36,7 @@ QUANTILE = 0.01  # of the training rows' control levels: no denominator is small
 ROUNDING = 1e-6  # by which weights may miss a sum of 1
 
 
+@shown
 @dataclass(frozen=True)
 class Guard:
     """The least denominators of relative effects.

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.strata import offer_chance, offer_threshold
@@ -26,6 +27,7 @@ from equipoise.core.strata import offer_chance, offer_threshold
 REWARD = "reward"
 
 
+@shown
 @dataclass(frozen=True)
 class OfferPolicy:
     """The rule that offers the incentive to the units of largest reward.

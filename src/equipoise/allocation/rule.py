@@ -30,6 +30,7 @@ from equipoise.allocation.solver.kernels import price_all, weigh
 from equipoise.allocation.solver.problem import best_of
 from equipoise.allocation.solver.ties import break_ties, tie_chances
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
@@ -38,6 +39,7 @@ NEW = -2  # the previous choice of a unit that had none
 LOW_STREAM = 2  # of a policy's seed: the draw that tells equal units apart
 
 
+@shown
 @dataclass(frozen=True)
 class Decisions:
     """What was decided for n units, and what decided it.

@@ -24,6 +24,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import block_diag, csr_matrix, hstack, kron, vstack
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.core.kernels import njit
 
@@ -35,6 +36,7 @@ OUT_OF_TIME = 1  # what scipy's milp gives as its status
 GAP, SECONDS = 1e-3, 60.0  # of the program in whole numbers: what it may leave, and at most so long
 
 
+@shown
 @dataclass(frozen=True)
 class MixDemand:
     """A bound on what mixes use, on average over the units or in every cluster.
@@ -63,6 +65,7 @@ class MixDemand:
     each: bool = False
 
 
+@shown
 @dataclass(frozen=True)
 class MixProblem:
     """The mixes to choose: K categories in C clusters, curves on grids of G points.
@@ -101,6 +104,7 @@ class MixProblem:
     cross: Floats | None = None
 
 
+@shown
 @dataclass(frozen=True)
 class Mixes:
     """The mixes, what they are worth and what they use.

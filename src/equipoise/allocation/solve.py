@@ -40,6 +40,7 @@ from equipoise.allocation.solver.unit_weights import check_weight, weighted_head
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Bools, Floats
 from equipoise.core.deprecation import warn_renamed
+from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
@@ -61,6 +62,7 @@ class DemandTerms(TypedDict):
     binding: bool
 
 
+@shown
 @dataclass(frozen=True)
 class Allocation:
     """Who gets what, at which prices, and how good it provably is.

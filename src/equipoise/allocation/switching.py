@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 
 
+@shown
 @dataclass(frozen=True)
 class Keep:
     """The choices in force and the bonus for staying with them.
@@ -40,6 +42,7 @@ class Keep:
             raise InputError("the keep bonus", "be a finite number >= 0", self.bonus)
 
 
+@shown
 @dataclass(frozen=True)
 class Churn:
     """How much a new policy changes for the units.

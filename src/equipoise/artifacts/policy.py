@@ -43,6 +43,7 @@ from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effects import Effects
 from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import SnapshotError
@@ -60,6 +61,7 @@ LOSS = 1e200  # of what is closed
 FACTS = ("chosen", "score", "expected_cost", REASON, UNTIL)  # of an assignment, beside the id
 
 
+@shown
 @dataclass(frozen=True)
 class Scorer:
     """A model, the costs and the rule: everything that assigns a unit.

@@ -24,6 +24,7 @@ from equipoise.artifacts.unit_columns import UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
+from equipoise.core.display import shown
 from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.features import FeatureMap
@@ -35,6 +36,7 @@ FILE, POLICY = "rules.json", "policy"  # of a run's folder
 FIX = "give the folder of a run whose plan has [policy.rules]"
 
 
+@shown
 @dataclass(frozen=True)
 class RuleScorer:
     """A rule that people read, with all that it takes to assign units by it.

@@ -6,6 +6,7 @@ each row.  |SMD| > 0.1 that chance does not explain (|z| > 3) warns (Austin 2009
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.audit_groups import MOST_GROUPS, audit_groups
+from equipoise.core.display import first_lines, html_table
 from equipoise.core.features import FeatureMap
 from equipoise.core.log import Log
 
@@ -29,6 +31,32 @@ class Check(TypedDict):
     status: str
     summary: str
     rows: list[dict[str, Any]]
+
+
+class Checks(list[Check]):
+    """The checks of a log, in the order of the report.
+
+    >>> Checks([check("ids", "ok", "none twice"), check("gaps", "warn", "half of age is missing")])
+    2 checks: 1 ok, 1 warn
+      warn  gaps: half of age is missing
+    """
+
+    def __repr__(self) -> str:
+        count = Counter(one["status"] for one in self)
+        told = ", ".join(f"{n} {status}" for status, n in sorted(count.items(), key=_ok_first))
+        lines = [f"{len(self)} checks: {told}"]
+        for status in ("fail", "warn", "note"):
+            named = [one for one in self if one["status"] == status]
+            lines += [f"  {status}  {one['name']}: {one['summary']}" for one in named]
+        return first_lines(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [(one["status"], one["name"], one["summary"]) for one in self]
+        return html_table(repr(self).splitlines()[0], rows, ("status", "check", "summary"))
+
+
+def _ok_first(item: tuple[str, int]) -> tuple[bool, str]:
+    return item[0] != "ok", item[0]
 
 
 def check(name: str, status: str, summary: str, rows: list[dict[str, Any]] | None = None) -> Check:

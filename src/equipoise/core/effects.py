@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.core.arrays import Floats
-from equipoise.core.display import Displayed, html_table
+from equipoise.core.display import Displayed, first_lines, html_table
 from equipoise.core.effect_frames import BASELINE, read_frame
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
@@ -331,7 +331,7 @@ class Effects(Displayed):
         for candidate, row in zip(self.candidates, means, strict=True):
             cells = ", ".join(f"{name} {x:+.4g}" for name, x in zip(self.metrics, row, strict=True))
             lines.append(f"  {candidate:<{width}}  {cells}")
-        return "\n".join(lines)
+        return first_lines(lines, "more candidates")
 
     def _repr_html_(self) -> str:
         n, k, m = self.values.shape

@@ -9,9 +9,11 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.effective_size import critical
 
 
+@shown
 @dataclass(frozen=True)
 class Estimate:
     """One number with its standard error and interval.
@@ -56,6 +58,7 @@ class Estimate:
         return float(_p_values(*map(np.asarray, (self.value, self.std_error, self.df))))
 
 
+@shown
 @dataclass(frozen=True)
 class Estimates:
     """Numbers of any shape with standard errors and intervals; indexing gives an `Estimate`.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import html_table, short
 from equipoise.core.eligibility import Eligibility, among_open, open_shares
 from equipoise.core.errors import LogError
 from equipoise.core.log_checks import check_present, check_types, check_values, not_numbers
@@ -104,6 +105,12 @@ class Log:
             f"Log({len(self):,} rows, {len(self.roles.features)} features, metrics {metrics};"
             f" {self.space.describe()})"
         )
+
+    def _repr_html_(self) -> str:
+        count = np.bincount(self.cells, minlength=len(self.cell_names))
+        rows = [(name, f"{n:,} rows") for name, n in zip(self.cell_names, count, strict=True)]
+        rows += [("metrics", ", ".join(self.metrics)), ("features", short(self.roles.features))]
+        return html_table(repr(self), rows)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from equipoise.core.deprecation import renamed_arguments
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 
 Label = str | int | bool
@@ -27,6 +28,7 @@ QUANTITIES = ("cost", "offers", "effect")
 KINDS = ("budget", "group-budget", "offers", "cap", "parity", "floor", "ceiling", "row")
 
 
+@shown
 @dataclass(frozen=True)
 class Demand:
     """One linear row: the sum of usage over the units and the candidates they get must be <= bound.
@@ -133,6 +135,7 @@ class Demand:
         return cls(**{"kind": _kind_before_0_2(plain), **parts})
 
 
+@shown
 @dataclass(frozen=True)
 class Policy:
     """A decision rule as a handful of numbers.
@@ -330,6 +333,7 @@ class Policy:
         return cls(**parts)
 
 
+@shown
 @dataclass(frozen=True)
 class Decision:
     """What was decided for one unit, and all that is needed to replay it.

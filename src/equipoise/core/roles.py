@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from equipoise.core.display import shown
 from equipoise.core.eligibility import Eligibility
 from equipoise.core.errors import LogError
 from equipoise.core.suggest import among
@@ -16,6 +17,7 @@ Kind = Literal["binary", "count", "amount", "continuous"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
+@shown
 @dataclass(frozen=True)
 class Outcome:
     """One metric: its column, its kind, and which way is better.
@@ -51,6 +53,7 @@ class Outcome:
         return 1.0 if self.better == "higher" else -1.0
 
 
+@shown
 @dataclass(frozen=True)
 class Roles:
     """Which column of a log plays which part.

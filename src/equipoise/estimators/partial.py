@@ -32,6 +32,7 @@ import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.features import least_rows, matrix
 from equipoise.core.frames import is_array, to_arrow
@@ -117,6 +118,7 @@ def grid_of(table: pa.Table, feature: str, points: int) -> Grid:
     return Grid(feature, order[new], tuple(picked.tolist()), (picked[1:] + picked[:-1]) / 2)
 
 
+@shown
 @dataclass(frozen=True)
 class PartialEffects:
     """What a model predicts as one feature is set to each of several values.
@@ -225,6 +227,7 @@ def partial_effects(
     )
 
 
+@shown
 @dataclass(frozen=True)
 class Interaction:
     """How two features move the effects together, beyond what each does alone.

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.evaluation.base import METRICS, Estimate
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.score_ranking import Metric, rank_by_score
 
 
+@shown
 @dataclass(frozen=True)
 class TableRow:
     """One candidate, one outcome, one ranking metric.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.estimates import Estimates, around
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.lift import relative_lift
@@ -26,6 +27,7 @@ from equipoise.learners.empirical_bayes import pooled
 LEAST_ARMS = 3  # that tell how effects of arms are spread
 
 
+@shown
 @dataclass(frozen=True)
 class AverageEffects:
     """Average effects of every candidate on every metric.

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.strata import STRATA
 
@@ -36,6 +37,7 @@ ROUNDING = 1e-9  # probabilities may miss each other by so much and still be com
 BOTH = ("A5", "A6")
 
 
+@shown
 @dataclass(frozen=True)
 class StrataBounds:
     """The least and the largest probability of each of `TYPES`.

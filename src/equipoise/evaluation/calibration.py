@@ -20,12 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate, around
 from equipoise.evaluation.base import mean_estimates
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 
+@shown
 @dataclass(frozen=True)
 class EffectGroup:
     """Units of about equal predicted effect.
@@ -53,6 +55,7 @@ class EffectGroup:
     rows: int
 
 
+@shown
 @dataclass(frozen=True)
 class LinearPredictor:
     """The best linear predictor of the effect by its prediction.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate, around
 from equipoise.evaluation.off_policy import PolicyValue
@@ -23,6 +24,7 @@ from equipoise.evaluation.resampling import (
 from equipoise.evaluation.score_ranking import Metric, ScoreRanking
 
 
+@shown
 @dataclass(frozen=True)
 class Comparison:
     """Two things measured on the same rows; larger is better.

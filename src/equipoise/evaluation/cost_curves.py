@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate, Estimates, around
 from equipoise.evaluation.data import EvaluationData
@@ -36,6 +37,7 @@ REACH = 0.05  # the slope at a budget is taken over this share of the path to ei
 POINTS = 50  # budgets at which the influence on an area is integrated
 
 
+@shown
 @dataclass(frozen=True)
 class CostCurve:
     """The gain over control per head that each budget per head buys.

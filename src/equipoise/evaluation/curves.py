@@ -22,7 +22,7 @@ from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.display import Displayed
+from equipoise.core.display import Displayed, shown
 from equipoise.core.effective_size import critical, student
 from equipoise.core.errors import InputError
 from equipoise.core.kernels import njit
@@ -32,6 +32,7 @@ SLOPE_REACH = 0.05  # the slope at a cut is taken over this share to either side
 SUP_DRAWS = 2000  # draws of the largest deviation: its 95 % quantile is then known to about 2 %
 
 
+@shown
 @dataclass(frozen=True)
 class Curve(Displayed):
     """A curve over the share treated, p <= points + 1 points.

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import Assignment, Units, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around
@@ -32,6 +33,7 @@ from equipoise.learners.outcome_units import differences
 FAR = 4.0  # ranges that a metric lies from its zero before sums are counted from elsewhere
 
 
+@shown
 @dataclass(frozen=True)
 class EvaluationData:
     """Checked rows of an experiment; `evaluation_data` makes them.

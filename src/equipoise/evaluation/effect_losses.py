@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates
 from equipoise.evaluation.data import EvaluationData
@@ -25,6 +26,7 @@ from equipoise.evaluation.data import EvaluationData
 KINDS = ("dr", "r", "plug_in")
 
 
+@shown
 @dataclass(frozen=True)
 class EffectLoss:
     """The loss of one prediction on m metrics.

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import Assignment
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates
@@ -195,6 +196,7 @@ def self_normalised(rows: EvaluationData, ratio: Floats, y: Floats, other: str) 
     return np.asarray(value + scale * (y - value))
 
 
+@shown
 @dataclass(frozen=True)
 class PolicyValue:
     """The value of one policy on m metrics.

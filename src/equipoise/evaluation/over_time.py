@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import FEW
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around
@@ -34,6 +35,7 @@ from equipoise.evaluation.off_policy import Decisions, Method, dr
 LEAST_PERIODS = 3  # that tell a change from noise
 
 
+@shown
 @dataclass(frozen=True)
 class EffectsOverTime:
     """Average effects by period.

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates
 from equipoise.evaluation.calibration import rank_bins
@@ -22,6 +23,7 @@ from equipoise.evaluation.off_policy import Decisions, snips
 from equipoise.evaluation.score_ranking import ScoreRanking
 
 
+@shown
 @dataclass(frozen=True)
 class ResponseTable:
     """What every arm did in each bin of a ranking; b bins, K = 1 + k arms, control first.

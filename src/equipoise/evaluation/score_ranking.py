@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import Assignment, Units, critical, effective_units
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
@@ -79,6 +80,7 @@ class RankedColumns:
         return None if self.rows.groups is None else self.rows.groups[self.ranked.order]
 
 
+@shown
 @dataclass(frozen=True)
 class ScoreRanking:
     """Rows of one candidate against control on one metric, ranked by a score.
@@ -233,6 +235,7 @@ def rank_by_score(
     return ScoreRanking(columns, ranked.of(rows.weight) if rows.weighted else rows.weight)
 
 
+@shown
 @dataclass(frozen=True)
 class Metric:
     """A number that says how well a score ranks units; called on a `ScoreRanking` it gives an

@@ -24,6 +24,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around, sum_df
 from equipoise.evaluation.average import LEAST_ARMS, average_effects
@@ -36,6 +37,7 @@ LEAST_ROWS = 10  # of a segment under control and the candidate; below, it is no
 MOST_SEGMENTS = 50  # of a feature
 
 
+@shown
 @dataclass(frozen=True)
 class SegmentEffects:
     """Average effects of k candidates on m metrics in the S segments of f features.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates
 from equipoise.evaluation.base import mean_estimates
@@ -24,6 +25,7 @@ from equipoise.evaluation.base import mean_estimates
 LEAST_SHARE, LEAST_ROWS = 0.1, 200  # of rows that the weights leave
 
 
+@shown
 @dataclass(frozen=True)
 class ShiftValue:
     """The gain of moving every row's treatment, and how much weight it rests on.

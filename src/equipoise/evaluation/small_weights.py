@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.evaluation.data import EvaluationData
 from equipoise.evaluation.off_policy import Decisions, dr_parts, self_normalised
@@ -92,6 +93,7 @@ def sndr(policy: Decisions, rows: EvaluationData) -> Floats:
     return rows.zero + (level + self_normalised(rows, ratio, miss, "dm"))
 
 
+@shown
 @dataclass(frozen=True)
 class SwitchDR:
     """Doubly robust values that leave out rows whose weight is above a threshold.
@@ -125,6 +127,7 @@ class SwitchDR:
         return _chosen(policy, rows, self.threshold, lambda w, most: np.where(w <= most, w, 0.0))
 
 
+@shown
 @dataclass(frozen=True)
 class ShrunkDR:
     """Doubly robust values with shrunk weights w s / (w^2 + s).

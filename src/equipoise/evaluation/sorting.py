@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.kernels import njit
 
@@ -22,6 +23,7 @@ SIGN = np.uint64(1 << 63)
 SHORT_RUN = 16  # runs up to this length are settled by insertion, which beats a sort
 
 
+@shown
 @dataclass(frozen=True)
 class RankedScores:
     """Rows from the largest score to the smallest; rows with equal scores keep their order.

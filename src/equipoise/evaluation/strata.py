@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import student
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate, Estimates
@@ -26,6 +27,7 @@ from equipoise.core.strata import STRATA, Scheme, check_reward, offer_chance, of
 from equipoise.evaluation.base import mean_estimates
 
 
+@shown
 @dataclass(frozen=True)
 class OfferValue:
     """The worth of a policy of offers, per unit.
@@ -65,6 +67,7 @@ class CurvePoint:
     value: Estimate
 
 
+@shown
 @dataclass(frozen=True)
 class Audience:
     """One stratum of the units: how many there are, and what offers to them cost and bring.

@@ -29,12 +29,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 
 RESPONDERS = ("complier", "always_taker", "never_taker", "defier")
 ROUNDING = 1e-9  # probabilities may miss each other by so much and still be compatible
 
 
+@shown
 @dataclass(frozen=True)
 class UnitBenefit:
     """The least and the largest benefit of treating each unit.

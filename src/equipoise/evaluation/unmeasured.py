@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimates, around
 from equipoise.evaluation.base import weighted_means
@@ -45,6 +46,7 @@ FAR = 0.5  # nu^2 below so much of E sum_a (pi_a - b_a)^2 / e_a, to which it sho
 RIDGE = 1e-8  # of a mean diagonal, for columns that are alike
 
 
+@shown
 @dataclass(frozen=True)
 class HiddenBias:
     """What an unmeasured cause could do to an estimate; `hidden_bias` makes it.
@@ -220,6 +222,7 @@ def hidden_bias(policy: Any, rows: EvaluationData, *, level: float = 0.95) -> Hi
     return HiddenBias(around(theta, errors, df, level=level), scale, of_scale, covariance)
 
 
+@shown
 @dataclass(frozen=True)
 class FeatureStrength:
     """How strong a cause one feature would be, were it not known.

@@ -34,7 +34,7 @@ from scipy.special import ndtr
 from scipy.stats import rankdata
 
 from equipoise.core.arrays import Floats, Ints
-from equipoise.core.display import Displayed
+from equipoise.core.display import Displayed, shown
 from equipoise.core.errors import InputError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.folds import check_seed, fold_ids
@@ -48,6 +48,7 @@ MOST_ROWS, MOST_ARMS = 100_000, 8  # that are looked at: more would say no more
 LEVEL = 0.05  # a smaller p-value says that the design is not what it is said to be
 
 
+@shown
 @dataclass(frozen=True)
 class TwoSampleTest(Displayed):
     """Whether a model can tell each arm's rows from the others by their features.

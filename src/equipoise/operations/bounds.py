@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.treatments.strategy import NUMBERS, STEEPEST, packets
@@ -24,6 +25,7 @@ TRIED = 4096  # schedules drawn to see whether bounds and rules leave any
 SAME = 1e-9
 
 
+@shown
 @dataclass(frozen=True)
 class Bounds:
     """Bounds of a schedule's numbers.
@@ -120,6 +122,7 @@ class Bounds:
         return values
 
 
+@shown
 @dataclass(frozen=True)
 class Rules:
     """What no proposed schedule may do.

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError, LogError
 from equipoise.operations.rows import DayRows, codes, day_rows
 
@@ -34,6 +35,7 @@ WEEK = 7
 LEAST_UNITS = 5  # of a strategy
 
 
+@shown
 @dataclass(frozen=True)
 class CarryOver:
     """Whether effects change while units keep their strategy.

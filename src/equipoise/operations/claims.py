@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 
 LEAST = 3  # first values of a prior
 WIDEST, STEPS = 3.0, 120  # tau is looked for up to 3 standard deviations of the values
 
 
+@shown
 @dataclass(frozen=True)
 class Claims:
     """What the checked schedules may be said to be worth.

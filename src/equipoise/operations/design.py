@@ -25,6 +25,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.folds import check_seed
 from equipoise.core.suggest import among
@@ -32,6 +33,7 @@ from equipoise.core.suggest import among
 DESIGNS = ("held", "rotate", "batches")
 
 
+@shown
 @dataclass(frozen=True)
 class Traffic:
     """Who gets what when.

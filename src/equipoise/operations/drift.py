@@ -33,6 +33,7 @@ from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, ndtr
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 
 K = 0.25  # daily standard errors
@@ -131,6 +132,7 @@ def crossing_chance(h: float, days: int, k: float = K) -> float:
     return crossed
 
 
+@shown
 @dataclass(frozen=True)
 class EffectDrift:
     """Which streams of daily effects have changed, and since when.
@@ -269,6 +271,7 @@ def _began(up: Floats, down: Floats, alarm: Ints) -> Ints:
     return began
 
 
+@shown
 @dataclass(frozen=True)
 class MixDrift:
     """Whether the shares of strategies changed.

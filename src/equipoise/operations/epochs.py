@@ -23,6 +23,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import LogError
 from equipoise.operations.rows import DayRows, codes, column_of, day_rows
 
@@ -30,6 +31,7 @@ LEAST_DAYS = 2
 SHOWN = 6  # names in a message
 
 
+@shown
 @dataclass(frozen=True)
 class Epochs:
     """What strategies do beyond the base of the same day.

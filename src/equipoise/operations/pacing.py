@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.kernels import njit
 from equipoise.core.suggest import among
@@ -44,6 +45,7 @@ LEAST = 50.0  # requests as planned that a window's ratios are drawn towards
 CLOSE = 1e-6  # of rounding in a profile's sum and in money
 
 
+@shown
 @dataclass(frozen=True)
 class PacingPlan:
     """What a period is expected to bring, such as yesterday.
@@ -108,6 +110,7 @@ class PacingPlan:
         return float(np.interp(now, ends, np.concatenate([[0.0], np.cumsum(shares)])))
 
 
+@shown
 class Pacer:
     """Holds a budget over a period; a pure object, whose time comes as an argument.
 
@@ -143,6 +146,8 @@ class Pacer:
     >>> pacer.left
     9.0
     """
+
+    _shown_names = ("budget", "left", "way", "every")
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.operations.design import shares
 
@@ -32,6 +33,7 @@ NODES = 96  # of the integral over what the arms share, their control
 GRID, MOST_LOOKS = 801, 60  # of the recursion
 
 
+@shown
 @dataclass(frozen=True)
 class ExperimentSize:
     """The size of an experiment.

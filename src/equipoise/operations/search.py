@@ -30,6 +30,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.folds import check_seed
 from equipoise.operations.bounds import Bounds, Rules, bounds_of, check_room, rules_of
@@ -45,6 +46,7 @@ TINY = 1e-6  # yuan
 ROOMS = 12  # halvings of the spread, until enough candidates have room
 
 
+@shown
 @dataclass(frozen=True)
 class Trials:
     """Schedules that had traffic of their own, with what they were worth.
@@ -115,6 +117,7 @@ class Trials:
         return Trials(self.schedules[rows], self.value[rows], self.std_error[rows], cost)
 
 
+@shown
 @dataclass(frozen=True)
 class Proposals:
     """Candidates for fresh traffic; their values are the surrogate's, and no estimates.
@@ -163,6 +166,7 @@ class Proposals:
         return {f"{prefix}{i + 1}": one.tolist() for i, one in enumerate(self.schedules)}
 
 
+@shown
 class Search:
     """A search that asks for one schedule after another.
 
@@ -195,6 +199,8 @@ class Search:
     >>> search.schedules.shape
     (3, 7)
     """
+
+    _shown_names = ("bounds", "rules", "schedules", "values", "refusals")
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.suggest import among
 from equipoise.learners.empirical_bayes import pooled
@@ -39,6 +40,7 @@ VERSION = 1
 WEEKENDS = 2
 
 
+@shown
 @dataclass(frozen=True)
 class RolloutRules:
     """What a rollout is to do.
@@ -132,6 +134,7 @@ class RolloutRules:
         return tuple(np.array_split(np.array(self.seeds, object), self.batches)[number - 1])
 
 
+@shown
 @dataclass(frozen=True)
 class Gain:
     """An effect with what stands behind it.
@@ -165,6 +168,7 @@ class Gain:
             )
 
 
+@shown
 @dataclass(frozen=True)
 class StageResults:
     """What a log tells a rollout; `stage_results` makes it of rows.
@@ -214,6 +218,7 @@ class StageResults:
         return _digest(asdict(self))
 
 
+@shown
 @dataclass(frozen=True)
 class RolloutState:
     """Where a rollout stands.

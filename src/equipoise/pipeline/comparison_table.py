@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from equipoise.core.display import Displayed, html_table
+from equipoise.core.display import Displayed, html_table, shown
 from equipoise.core.estimates import Estimate
 from equipoise.report.formatting import MINUS, Unit, number
 from equipoise.report.notebook import plot_intervals
@@ -18,6 +18,7 @@ MOST_LINES = 40  # of a repr
 PLAIN = Unit(1.0, "", "", "")
 
 
+@shown
 @dataclass(frozen=True)
 class Compared:
     """One figure of one model or policy, or what it is above another's.

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.display import shown
 from equipoise.core.errors import SpaceError
 
 NUMBERS = ("total", "count", "interval", "as", "ac", "is", "ic")  # of a strategy, in this order
@@ -29,6 +30,7 @@ MOST = 1440  # packets a day: one a minute
 ROUNDING = 1e-9
 
 
+@shown
 @dataclass(frozen=True)
 class Strategy:
     """A schedule of red packets over a day.

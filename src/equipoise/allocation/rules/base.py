@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from equipoise.allocation.rules.demands import Demands, check_demands
 from equipoise.allocation.rules.space import TreeSpace, check_candidates, check_gains
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import html_table
 from equipoise.core.frames import to_arrow
 
 CHOSEN, SENTENCE = "chosen", "sentence"
@@ -164,6 +165,10 @@ class BaseRule(ABC):
     def __repr__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
         return f"{type(self).__name__}({said})"
+
+    def _repr_html_(self) -> str:
+        lines = self.text().splitlines() if hasattr(self, "candidates_") else []
+        return html_table(repr(self), [[line] for line in lines])
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.ARGUMENTS}

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InfeasibleError, InputError
 
 TURNS = 40  # of cutting planes at most
@@ -26,6 +27,7 @@ SLACK = 1e-9  # of a bound: a use so little above it is rounding
 WIDEN = 100.0  # times the worth of all gains: prices of a demand's whole use
 
 
+@shown
 @dataclass(frozen=True)
 class Demands:
     """What a rule may use of some units.

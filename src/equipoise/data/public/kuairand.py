@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from equipoise.core import columns
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import DataError, InputError
 from equipoise.data.files import read_table
 from equipoise.data.public.fetch import Place, Wish, find
@@ -70,6 +71,7 @@ SHAPES = ("server_width", "server_height")
 KINDS = ("video_type", "upload_type", "music_type", "tag")
 
 
+@shown
 @dataclass(frozen=True)
 class KuaiRand:
     """Exposures in the order of their time, with what was known before each and what came of it.

@@ -45,6 +45,7 @@ import pyarrow as pa
 from scipy.special import expit
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.kernels import njit
 
@@ -70,6 +71,7 @@ GUMBEL, SHUFFLED, DAYS = 0.3, 0.1, 14  # the log's noise and random share; its d
 CATEGORIES = ("beauty", "food", "fashion", "home", "sports", "toys")  # by a room's first topic
 
 
+@shown
 @dataclass(frozen=True)
 class ShopRequests:
     """Requests with their candidates, one run of rows each.
@@ -142,6 +144,7 @@ class ShopRequests:
         return lists
 
 
+@shown
 @dataclass(frozen=True)
 class LiveShopWorld:
     """One world of the prior; `make_live_shop_world` draws it.

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.estimators.dml import passes
 
 ROWS, PART, MOST_TERMS, FAR = 10_000, 10, 160, 3.0
@@ -49,6 +50,7 @@ class CurvatureWarning(UserWarning):
     """
 
 
+@shown
 @dataclass(frozen=True)
 class Curvature:
     """Whether treatment and outcome bend together.

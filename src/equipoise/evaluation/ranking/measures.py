@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.errors import InputError
 from equipoise.core.labelled_rows import (
     HIDDEN,
@@ -44,6 +45,7 @@ from equipoise.evaluation.sorting import RankedScores, sort_scores
 GROUP_WEIGHTS = ("size", "uniform", "pairs")
 
 
+@shown
 @dataclass(frozen=True)
 class GroupMean:
     """A measure's weighted mean over the groups that say something, and how many do.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.effective_size import critical
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate, Estimates
@@ -27,6 +28,7 @@ from equipoise.evaluation.resampling import replicate_seeds
 MEAN = "mean"  # the column after the objectives: the mean over those that have a value
 
 
+@shown
 @dataclass(frozen=True)
 class Measure:
     """One measure of every method on every objective.
@@ -52,6 +54,7 @@ class Measure:
     draws: Floats = field(repr=False)
 
 
+@shown
 @dataclass(frozen=True)
 class RankingMetrics:
     """How well methods rank for objectives; `ranking_metrics` makes it.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.core import checks
-from equipoise.core.balance import Check, check
+from equipoise.core.balance import Check, Checks, check
 from equipoise.core.errors import InputError, LogError
 from equipoise.core.log import Log
 from equipoise.learners.two_sample import TwoSampleTest, two_sample_test
@@ -136,7 +136,7 @@ def with_arms(log: Log, own: list[Check]) -> list[Check]:
     return [*every[:place], *own, *every[place:]]
 
 
-def check_log(log: Log, undesigned: str = "learn") -> list[Check]:
+def check_log(log: Log, undesigned: str = "learn") -> Checks:
     """Run every check of a log.
 
     Parameters
@@ -149,7 +149,7 @@ def check_log(log: Log, undesigned: str = "learn") -> list[Check]:
 
     Returns
     -------
-    list of dict
+    Checks, list of dict
         One per check, in the order of the report: name, status ("ok", "note", "warn" or "fail"),
         summary, and rows of a table.
 
@@ -164,7 +164,7 @@ def check_log(log: Log, undesigned: str = "learn") -> list[Check]:
     test = two_sample_test(log)
     learnt = follows(log, test, "learn" if undesigned == "stop" else undesigned)
     own = [arms_check(log, test, learnt), *design_check(log, test, undesigned)]
-    return with_arms(log, own)
+    return Checks(with_arms(log, own))
 
 
 def _found(test: TwoSampleTest) -> str:

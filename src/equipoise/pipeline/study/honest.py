@@ -23,7 +23,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import Check
 from equipoise.core.columns import free_name
 from equipoise.core.deprecation import renamed_arguments
-from equipoise.core.display import Displayed, html_table
+from equipoise.core.display import Displayed, first_lines, html_table
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
 from equipoise.core.log import Log
@@ -193,9 +193,11 @@ class HonestPolicy(Displayed):
         )
 
     def __repr__(self) -> str:
+        return first_lines(str(self).splitlines(), "more lines: print() shows them")
+
+    def __str__(self) -> str:
         lines = [f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"]
-        lines += [f"  {label}: {text}" for label, text in self._lines()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {label}: {text}" for label, text in self._lines())])
 
     def _repr_html_(self) -> str:
         caption = f"HonestPolicy of {len(self.choice):,} units, {_ships(self.scorer)}"

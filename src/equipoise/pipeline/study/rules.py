@@ -22,6 +22,7 @@ from equipoise.allocation.rules.compiled import Compiled, compiled_demands
 from equipoise.allocation.rules.scorecard import Scorecard
 from equipoise.allocation.rules.tree import PolicyTree
 from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
 from equipoise.core.estimates import around
 from equipoise.core.log import Log
 from equipoise.pipeline.plan.rules import RulesPlan
@@ -34,6 +35,7 @@ Rule = PolicyTree | Scorecard
 TREE_BINS, CARD_BINS = 32, 5
 
 
+@shown
 @dataclass(frozen=True)
 class ReadableRule:
     """A tree or a scorecard beside a policy.
