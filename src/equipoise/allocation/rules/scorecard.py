@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.allocation.rules.base import BaseRule
+from equipoise.allocation.rules.coarse import FINE, coarse
 from equipoise.allocation.rules.demands import Candidate, Demands, best_within, beyond
 from equipoise.allocation.rules.points import (
     Card,
@@ -76,7 +77,9 @@ class Scorecard(BaseRule):
     features : int, default 5
         How many features have points at most.
     bins : int, default 5
-        A column of more values is cut at so many quantiles.
+        A column of numbers has at most so many, divided where gains differ most; one whose gains
+        differ nowhere by more than three standard errors is left out.  Within demands, so many
+        bins of like size have their edges too.
     most : int, default 5
         The most points that a bin may have.
 
@@ -205,7 +208,11 @@ class Scorecard(BaseRule):
     def _space(
         self, table: pa.Table, gains: Floats, demands: Demands | None, units: Any
     ) -> TreeSpace:
-        return TreeSpace.of(table, gains, demands, units, depth=1, bins=self.bins, min_leaf=0.0)
+        fine = max(FINE, self.bins)
+        space = TreeSpace.of(table, gains, demands, units, depth=1, bins=fine, min_leaf=0.0)
+        even = 0 if demands is None else self.bins
+        few = coarse(space.bins, space.codes, space.start, gains, self.bins, even)
+        return space.with_bins(few, table, units)
 
     def _learn(self, space: TreeSpace, demands: Demands | None) -> None:
         card = self._best(space, demands)

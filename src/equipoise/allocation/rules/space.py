@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,12 @@ class TreeSpace:
             raise InputError("demands", "count every unit", demands.usage.shape)
         toll = prudence * float(np.sqrt((gains**2).mean(axis=0).max(initial=0.0)))
         return cls(cut, start, codes[: len(gains)], gains, depth, least, toll, demands, own)
+
+    def with_bins(self, bins: tuple[Bins, ...], table: pa.Table, units: Any) -> TreeSpace:
+        """The same rows and units by other bins."""
+        codes, start = encode(bins, table)
+        own = None if units is None else encode(bins, to_arrow(units))[0]
+        return replace(self, bins=bins, start=start, codes=codes, unit_codes=own)
 
     @property
     def counted(self) -> Ints:
