@@ -1,12 +1,12 @@
 # The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs,
-# make site, and, for minutes at a time: make coverage, make mutants.
+# make site, and, for minutes at a time: make coverage, make mutants, make legs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
 
-.PHONY: run test check coverage mutants bench docs site tools clean
+.PHONY: run test check coverage mutants bench docs legs lowest newest no-torch s3 site tools clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -46,6 +46,34 @@ bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
 docs: $(STAMP)  ## rebuild the generated tables and pictures of README.md and docs/
 	$(BIN)/python docs/generate.py
 
+legs: lowest newest no-torch s3  ## the suite in environments of their own; TESTS="tests/core tests/data" for a part of it
+
+lowest: EXTRA := dev
+lowest:  ## all that the library uses at the lower bounds of pyproject.toml
+	$(PYTHON) .ci/lowest.py $(LOWEST) > .venv-lowest.txt
+	$(LEG)
+
+newest: EXTRA := dev
+newest:  ## the newest versions there are, but for torch, whose plain builds have several GB
+	grep '^torch==' constraints.txt > .venv-newest.txt
+	$(LEG)
+
+no-torch: EXTRA := tests
+no-torch:  ## without nets: tests that need one are skipped, all others pass
+	cp constraints.txt .venv-no-torch.txt
+	$(LEG)
+
+s3: $(STAMP)  ## logs behind s3:// from a real server over HTTP, moto's, in an environment of its own
+	test -x .venv-s3/bin/moto_server || { $(PYTHON) -m venv .venv-s3 && \
+	  .venv-s3/bin/python -m pip install --quiet --disable-pip-version-check "moto[s3]==5.2.5" flask flask-cors; }
+	S3_SERVER=.venv-s3/bin/moto_server $(BIN)/python -m pytest -q tests/data/test_s3.py
+
+define LEG
+	$(PYTHON) -m venv --clear .venv-$@
+	.venv-$@/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-$@.txt --editable ".[$(EXTRA)]"
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive .venv-$@/bin/python -m pytest -q -n auto --dist worksteal $(TESTS)
+endef
+
 site: $(STAMP)  ## the docs as a site in site/, with a reference and notebooks that are run; fails on a broken link
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -56,4 +84,4 @@ tools:  ## the report is tested in a real Chromium; strace puts faults into what
 	  echo "no $$tool: its tests will fail or be skipped; install it with: apt-get install $$tool" >&2; done
 
 clean:
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) .venv-* site .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -9,7 +9,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["fixtures.targeting", "fixtures.supply", "fixtures.units"]
+pytest_plugins = [
+    "fixtures.targeting",
+    "fixtures.supply",
+    "fixtures.units",
+    "fixtures.without_torch",
+]
 
 # how long an example takes says more of the machine than of the code
 settings.register_profile(

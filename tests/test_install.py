@@ -4,6 +4,8 @@ constraints.txt.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -42,3 +44,15 @@ def test_users_choose_their_torch_and_we_pin_ours():
     (ours,) = [text for text in EXTRAS["deep"] if text.startswith("torch")]
     assert "3.0" in Requirement(ours).specifier
     assert str(PINS["torch"]) == "torch==2.13.0"
+
+
+def test_the_lowest_leg_holds_the_library_at_its_lower_bounds():
+    printed = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "lowest.py"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    held = {canonicalize_name(text.split("==")[0]): text.split("==")[1] for text in printed}
+    for text in PROJECT["dependencies"]:
+        wanted = Requirement(text)
+        assert f">={held[canonicalize_name(wanted.name)]}" in text
+    assert held["torch"] == "2.13.0", "only a CPU's build where the index has no others"
+    assert held["pytest"] == str(PINS["pytest"].specifier).lstrip("=")

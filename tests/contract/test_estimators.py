@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
+from fixtures.without_torch import net_training
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -23,7 +24,6 @@ from threadpoolctl import threadpool_limits
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
 from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
-from equipoise.estimators.deep.base import NetTraining
 from equipoise.estimators.serialisation import estimator_parts
 from equipoise.learners.base_learners import BoostedTrees
 from equipoise.treatments import Arms, Bits, Dose, Shares
@@ -104,7 +104,7 @@ def made(name, space, trees=TREES, epochs=SHORT):
         "outcome_model": trees,
         "effect_model": trees,
         "width": 8,
-        "training": NetTraining(epochs=epochs, batch=128, rate=0.01),
+        "training": net_training(epochs=epochs, batch=128, rate=0.01),
     }
     slots = {key: model for key, model in quick.items() if key in estimator.get_params(deep=False)}
     return estimator if name in NO_TREES else estimator.set_params(**slots)

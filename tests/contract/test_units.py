@@ -10,13 +10,13 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from contract.test_estimators import every_estimator, home, labels, made
+from fixtures.without_torch import net_training
 from hypothesis import given, settings
 from lightgbm import LGBMRegressor
 from sklearn.base import clone
 from sklearn.linear_model import Lasso, PoissonRegressor, Ridge
 
 from equipoise.estimators import BoostedTrees, DRLearner, SLearner, TLearner, XLearner
-from equipoise.estimators.deep.base import NetTraining
 
 TREES = BoostedTrees(n_estimators=4, learning_rate=0.3, num_leaves=4, n_jobs=1)
 PLACES = [(1e12, 1.0), (-1e9, 1.0), (0.0, 1e-6), (0.0, 1e6), (1e6, 100.0)]
@@ -37,7 +37,7 @@ def rows(n=300):
 def small(name):
     estimator = made(name, home(name), TREES)
     if "training" in estimator.get_params(deep=False):
-        estimator.set_params(training=NetTraining(epochs=2, batch=64, rate=0.01))
+        estimator.set_params(training=net_training(epochs=2, batch=64, rate=0.01))
     return estimator
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-from scipy.sparse import block_diag, csr_matrix, hstack, kron, vstack
+from scipy.sparse import block_diag, csr_array, hstack, kron, vstack
 
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import shown
@@ -309,25 +309,25 @@ def _prices(problem: MixProblem, program: Any) -> list[Floats]:
 class Rows(NamedTuple):
     """Equalities and inequalities on the weights of grid points, (C K G,)."""
 
-    one: csr_matrix
+    one: csr_array
     one_is: Floats
-    less: csr_matrix | None
+    less: csr_array | None
     less_is: Floats | None
 
 
 def _rows(problem: MixProblem) -> Rows:
     """The rows of a problem."""
     C, K, G = problem.grid.shape
-    weights = kron(csr_matrix(np.eye(C * K)), np.ones((1, G)))
-    whole = block_diag([problem.grid[c].reshape(1, -1) for c in range(C)])
+    weights = kron(csr_array(np.eye(C * K)), np.ones((1, G)))
+    whole = block_diag([csr_array(problem.grid[c].reshape(1, -1)) for c in range(C)])
     one, one_is = vstack([weights, whole]).tocsr(), np.ones(C * K + C)
     rows, bounds = [], []
     for demand in problem.demands:
         if demand.each:
-            rows.append(block_diag([demand.usage[c].reshape(1, -1) for c in range(C)]))
+            rows.append(block_diag([csr_array(demand.usage[c].reshape(1, -1)) for c in range(C)]))
             bounds += [demand.bound] * C
         else:
-            rows.append(csr_matrix((problem.size[:, None, None] * demand.usage).reshape(1, -1)))
+            rows.append(csr_array((problem.size[:, None, None] * demand.usage).reshape(1, -1)))
             bounds.append(demand.bound)
     return Rows(
         one, one_is, vstack(rows).tocsr() if rows else None, np.array(bounds) if rows else None
@@ -378,23 +378,23 @@ def _whole(c: Floats, rows: Rows, loose: Bools, shape: tuple[int, ...]) -> Float
     G = shape[2]
     curves = np.flatnonzero(loose.ravel())
     N, B = len(c), len(curves) * (G - 1)
-    pieces = kron(csr_matrix(np.eye(len(curves))), np.ones((1, G - 1)))
+    pieces = kron(csr_array(np.eye(len(curves))), np.ones((1, G - 1)))
     near = np.zeros((G, G - 1))  # a point may have weight where a piece beside it is taken
     near[np.arange(G - 1), np.arange(G - 1)] = near[np.arange(1, G), np.arange(G - 1)] = 1.0
     place = (curves[:, None] * G + np.arange(G)).ravel()
-    weight = csr_matrix((np.ones(len(place)), (np.arange(len(place)), place)), (len(place), N))
-    ties = hstack([weight, -kron(csr_matrix(np.eye(len(curves))), near)])
+    weight = csr_array((np.ones(len(place)), (np.arange(len(place)), place)), (len(place), N))
+    ties = hstack([weight, -kron(csr_array(np.eye(len(curves))), near)])
     rules = [
         LinearConstraint(
-            hstack([rows.one, csr_matrix((rows.one.shape[0], B))]), rows.one_is, rows.one_is
+            hstack([rows.one, csr_array((rows.one.shape[0], B))]), rows.one_is, rows.one_is
         ),
-        LinearConstraint(hstack([csr_matrix((len(curves), N)), pieces]), 1, 1),
+        LinearConstraint(hstack([csr_array((len(curves), N)), pieces]), 1, 1),
         LinearConstraint(ties, -np.inf, 0),
     ]
     if rows.less is not None:
         rules.append(
             LinearConstraint(
-                hstack([rows.less, csr_matrix((rows.less.shape[0], B))]), -np.inf, rows.less_is
+                hstack([rows.less, csr_array((rows.less.shape[0], B))]), -np.inf, rows.less_is
             )
         )
     program = milp(

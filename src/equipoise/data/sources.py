@@ -3,8 +3,8 @@ them, or an address such as ``s3://bucket/days``.
 
 The files of a log have the same columns; a column may be whole numbers in one and decimals in
 another, but not text in one and numbers in another.  Rows come in the order of the files' names
-(of a list, in its own).  What an address needs to be opened (keys, a region) comes from the
-environment, as Arrow's file systems read it.
+(of a list, in its own).  What an address needs to be opened (keys, a region, an endpoint) comes
+from the environment, as Arrow's file systems read it.
 """
 
 from __future__ import annotations
