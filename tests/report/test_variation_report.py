@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fixtures.variation_findings import NASTY, variation_findings
+from fixtures.chromium import AUDIT, Chromium
+from fixtures.variation_findings import NASTY, segments_findings, variation_findings
 
 from equipoise.report.page import render_report, sections
 from equipoise.report.parts import Figure, Table, Words
@@ -54,3 +55,18 @@ def test_the_page_says_that_it_is_of_the_model():
     assert NASTY not in page
     ids = [part.id for part in sections(View(findings))]
     assert ids.index("varies") == ids.index("who") + 1
+
+
+def test_both_sections_are_in_order_in_a_browser(tmp_path):
+    findings = variation_findings()
+    findings["segments"] = segments_findings()["segments"]
+    blank = [None] * 3  # an arm of which no segment is told has no panel
+    for row in findings["segments"]["segments"]:
+        if row["candidate"] == findings["candidates"][1]:
+            row["effect"] = row["shrunk"] = blank
+    page = tmp_path / "report.html"
+    page.write_text(render_report(findings), encoding="utf-8")
+    with Chromium() as browser:
+        for width, dark in ((1280, False), (420, True)):
+            browser.open(page, width, dark=dark)
+            assert [*browser.ask(AUDIT), *browser.complaints, *browser.outside] == []

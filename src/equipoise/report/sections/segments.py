@@ -25,7 +25,7 @@ def differs(view: View, found: SegmentFindings) -> Section:
 def answer(view: View, found: SegmentFindings) -> str:
     """Which effects differ surely, in sentences; or that none does."""
     sure = sorted(_sure(found["tests"]), key=lambda test: real(test["adjusted"]))
-    asked = sum(real(test["p_value"]) == real(test["p_value"]) for test in found["tests"])
+    asked = _count(found)
     if not sure:
         names = listed(found["features"])
         return f"No effect differs surely between the segments of {names} ({_asked(asked)})."
@@ -33,6 +33,11 @@ def answer(view: View, found: SegmentFindings) -> str:
     rest = len(sure) - len(said)
     more = f" So do {rest} more; see the table." if rest else ""
     return " ".join(said) + more
+
+
+def _count(found: SegmentFindings) -> int:
+    """How many questions have an answer."""
+    return sum(real(test["p_value"]) == real(test["p_value"]) for test in found["tests"])
 
 
 def _asked(count: int) -> str:
@@ -58,6 +63,11 @@ def _difference(view: View, found: SegmentFindings, test: SegmentTest, asked: in
     )
 
 
+def _told(found: SegmentFindings, test: SegmentTest) -> bool:
+    """Whether some segment has an interval to draw."""
+    return any(_key(row) == _key(test) and has_interval(row["effect"]) for row in found["segments"])
+
+
 def _key(row: SegmentRow | SegmentTest) -> tuple[str, str, str]:
     return row["feature"], row["metric"], row["candidate"]
 
@@ -74,7 +84,7 @@ def _figure(view: View, found: SegmentFindings) -> Figure:
     main = view.findings["metrics"][0]["name"]
     weighted = [name for name in view.weighted if name in view.units] or [main]
     tests = sorted(
-        (test for test in found["tests"] if test["metric"] in weighted),
+        (test for test in found["tests"] if test["metric"] in weighted and _told(found, test)),
         key=lambda test: (weighted.index(test["metric"]), real(test["adjusted"])),
     )
     panels = [_panel(view, found, test) for test in tests[:MOST_PANELS]]
@@ -96,13 +106,15 @@ def _figure(view: View, found: SegmentFindings) -> Figure:
         "Effects by segment", columns, [_row(view, row) for row in found["segments"]], (0, 1, 2, 3)
     )
     count = len(_sure(found["tests"]))
-    heading = f"{count} of {len(found['tests'])} effects surely differ between segments"
+    heading = f"{count} of {_count(found)} effects surely differ between segments"
     note = LEFT_OUT.format(left) if left else ""
-    return Figure(heading, reading, [panel for panel in panels if panel], twin, [], note)
+    return Figure(heading, reading, panels, twin, [], note)
 
 
 def _panel(view: View, found: SegmentFindings, test: SegmentTest) -> Plot:
-    rows = [row for row in found["segments"] if _key(row) == _key(test)]
+    rows = [
+        row for row in found["segments"] if _key(row) == _key(test) and has_interval(row["effect"])
+    ]
     unit, mark = view.units[test["metric"]], view.mark(test["candidate"])
     on = f" \u2192 {test['metric']}" if len(view.weighted) > 1 else ""
     name = f"{test['candidate']}{on} by {test['feature']}"
