@@ -7,13 +7,13 @@ money    A promotion of .15 a send and 10 a sale, 24,000 people, half of them se
          hundred without.  Worlds: `minority` (a send brings 3 points to a tenth, .1 to .3 to the
          others: the best policy is worth .015 a head), `fifth` (4 points to a fifth: .05), `loss`
          (.1 to .3 points to everybody: nobody is best, everybody loses .13) and `edge` (.5 to 2.5
-         points, .1 points less than what pays on average).  Learners: the default dr-learner; one
+         points, .1 points less than what pays on average).  Learners: dr-learner as it comes; one
          of 30 trees of 8 leaves without early stopping, `eager`, which believes much.
 
     money_net_WORLD            true net worth per head of the shipped policy on 50,000 new people
     money_net_share_of_best    the sum of it over worlds and learners, of the best policies' sum
     money_unpriced_WORLD       the same where the metric has no worth, as plans were before
-    money_less_nobody          net worth of the default learner less nobody's, by seed, all worlds
+    money_less_nobody          net worth of dr-learner less nobody's, by seed, all worlds
     money_false_gain           share of runs that say "do it" where the chosen policy truly loses;
                                the interval's own error rate allows 2.5 %
     money_said_do_WORLD        share of runs that say "do it"

@@ -20,7 +20,8 @@ and `own`, where the effect of each arm follows three features in its own direct
     many_arms_run_seconds      CPU of a whole run of 50,000 rows with 20 features, as a plan has it
 
 Factors: the campaign's 36 combinations as a space of factors (main effects and discount x text)
-with dml-pooled, on 10,000 rows, beside the flat arms with dml-pooled and with the default learner.
+with dml-pooled, on 10,000 rows, beside the flat arms with dml-pooled and with dr-learner, `default`
+in the names.
 
     factors_value_WHO          what the best arm by these effects brings to 20,000 new people
     factors_value_over_WHO     what factors bring more, paired by seed
