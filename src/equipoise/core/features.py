@@ -28,6 +28,7 @@ from equipoise.core.frames import as_floats, is_array, to_arrow
 # a text column with more levels becomes one column of frequency ranks, which trees split as well
 ONE_HOT_LIMIT = 12
 CONTAINERS = ("default", "pandas", "polars")  # what `transform` gives, by scikit-learn's names
+LEVELS = {b"equipoise": b"ranks of levels"}  # the mark of such a column
 LARGEST = float(np.finfo(np.float32).max)  # some learners hold features and metrics in 32 bits
 # a level that fewer than RARE rows and fewer than this share of them have may be personal: it is
 # kept as a digest
@@ -275,7 +276,15 @@ class FeatureMap(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 numbers += self._coded(name, table[name])
             else:
                 numbers.append(_column(table[name], name, "be numbers as in fit"))
-        return pa.table(numbers, self.get_feature_names_out().tolist())
+        fields = [
+            pa.field(name, pa.float64(), metadata=LEVELS if self._is_rank(column) else None)
+            for name, column in self._encoded()
+        ]
+        return pa.table(numbers, pa.schema(fields))
+
+    def _is_rank(self, column: str) -> bool:
+        """Whether a column of text becomes one of ranks."""
+        return len(self.levels_.get(column, ())) > ONE_HOT_LIMIT
 
     def is_level(self, name: str, column: pa.ChunkedArray) -> Bools:
         """Where a value of a column of text is a level of fit.
@@ -447,6 +456,16 @@ def digest(text: str, key: str = "") -> str:
     return "#" + keyed.hexdigest()
 
 
+def rank_columns(features: Any) -> tuple[int, ...]:
+    """The places of the columns that `FeatureMap` made ranks of levels."""
+    schema = getattr(features, "schema", None)
+    if not isinstance(schema, pa.Schema):
+        return ()
+    return tuple(
+        j for j, field in enumerate(schema) if LEVELS.items() <= (field.metadata or {}).items()
+    )
+
+
 def usual(values: Floats) -> Floats:
     """What a later gap in each column is taken for, (d,): see `FittedColumns`."""
     with np.errstate(all="ignore"):  # what is wrong with a column is told by others
@@ -473,6 +492,7 @@ class FittedColumns:
 
     feature_names_in_: NDArray[Any]
     n_features_in_: int
+    _rank_columns: tuple[int, ...] = ()  # of fit: those that number the levels of a text
     encoding_: dict[str, Any] | None = None  # absent from what version 0.1.0 saved
     usual_: Floats | None = None  # likewise
 
@@ -480,6 +500,7 @@ class FittedColumns:
         """Remember the columns of X; give them as numbers, (n, d'), with the encoded names."""
         features, encoding = encode(X)
         values, names = matrix(features)
+        self._rank_columns = rank_columns(features)
         self.encoding_ = None if encoding is None else encoding.to_json()
         columns = names if encoding is None else encoding.columns_
         self.feature_names_in_ = np.asarray(columns, dtype=object)

@@ -137,7 +137,8 @@ class EffectEstimator(TransformedColumns, NestedParams, BaseEstimator):  # type:
         checked = sample(
             values, y, self.space_, treatment, propensity, sample_weight, groups, names=names
         )
-        checked = replace(checked, raw=raw)
+        ranks = self._rank_columns if raw is None else ()
+        checked = replace(checked, raw=raw, categories=ranks)
         order = checked.order(self.space_)
         self.metrics_, self.outcome_bounds_ = checked.metrics, outcome_bounds(checked.y)
         self.open_arms_ = self.open_models_ = None

@@ -61,7 +61,9 @@ def effect_table(
     places = effect_features(modifiers, table.names)
     if places is None:
         return None, table
-    return places, Table(columns_of(table.X, places), [table.names[j] for j in places])
+    ranks = [place for place, j in enumerate(places) if j in table.categories]
+    names = [table.names[j] for j in places]
+    return places, Table(columns_of(table.X, places), names, categories=ranks)
 
 
 def cluster_folds(data: Sample, seed: int) -> Ints | None:

@@ -57,6 +57,7 @@ class Sample:
     features, metrics : the names of the columns of X and y.
     levels : (n, m), the outcomes in their own units where y is in standard ones, else None.
     raw : the rows before a transformer of the caller's, which is learnt without each fold; or None.
+    categories : the places of features that number the levels of a text.
     """
 
     X: Floats
@@ -69,6 +70,7 @@ class Sample:
     metrics: tuple[str, ...]
     levels: Floats | None = None
     raw: RawRows | None = None
+    categories: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.X)
@@ -87,7 +89,7 @@ class Sample:
 
     def table(self) -> Table:
         """The features as base models learn from them."""
-        return Table(self.X, self.features, self.of_folds)
+        return Table(self.X, self.features, self.of_folds, self.categories)
 
     def order(self, space: Space, *more: NDArray[Any]) -> Ints:
         """The rows in an order of their own, (n,): see `sample_order`.   more: columns, (n,)."""

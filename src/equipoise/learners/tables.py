@@ -30,11 +30,13 @@ class Table:
         X: Floats,
         names: Sequence[str],
         of_folds: Callable[[Ints], list[Floats]] | None = None,
+        categories: Sequence[int] = (),
     ) -> None:
         self.X = X
+        self.categories = tuple(categories)
         self.names = tuple(names)
         self.of_folds = of_folds
-        self._binned: dict[tuple[int, int], lightgbm.Dataset] = {}
+        self._binned: dict[tuple[int, int, bool], lightgbm.Dataset] = {}
         self._without: dict[bytes, list[Table]] = {}
 
     def without_each(self, fold: Ints) -> list[Table]:
@@ -46,15 +48,17 @@ class Table:
             self._without[key] = [Table(X, self.names) for X in self.of_folds(fold)]
         return self._without[key]
 
-    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
-        """LightGBM's binned copy of all rows."""
-        if (bins, threads) not in self._binned:
+    def binned(self, bins: int, threads: int, native: bool = False) -> lightgbm.Dataset:
+        """LightGBM's binned copy of all rows; native: with its categories as such."""
+        native = native and len(self.categories) > 0
+        if (bins, threads, native) not in self._binned:
             settings = table_settings(bins, threads)
             blank = np.zeros(len(self.X), np.float32)
-            self._binned[bins, threads] = lightgbm.Dataset(
-                self.X, blank, params=settings, free_raw_data=True
+            how: Any = {"categorical_feature": list(self.categories)} if native else {}
+            self._binned[bins, threads, native] = lightgbm.Dataset(
+                self.X, blank, params=settings, free_raw_data=True, **how
             ).construct()
-        return self._binned[bins, threads]
+        return self._binned[bins, threads, native]
 
 
 @dataclass
@@ -63,20 +67,19 @@ class Rows:
 
     table: Table
     index: Ints | None  # None: all rows
-    _subsets: dict[tuple[int, int], lightgbm.Dataset] = field(default_factory=dict)
+    _subsets: dict[tuple[int, int, bool], lightgbm.Dataset] = field(default_factory=dict)
     _folds: dict[bytes, Folds] = field(default_factory=dict)
 
-    def binned(self, bins: int, threads: int) -> lightgbm.Dataset:
-        """LightGBM's binned copy of these rows."""
-        whole = self.table.binned(bins, threads)
+    def binned(self, bins: int, threads: int, native: bool = False) -> lightgbm.Dataset:
+        """LightGBM's binned copy of these rows; native: with the table's categories as such."""
+        whole, key = self.table.binned(bins, threads, native), (bins, threads, native)
         if self.index is None:
             return whole
-        if (bins, threads) not in self._subsets:
+        if key not in self._subsets:
             index: Any = self.index
-            self._subsets[bins, threads] = whole.subset(
-                index, params=table_settings(bins, threads)
-            ).construct()
-        return self._subsets[bins, threads]
+            settings = table_settings(bins, threads)
+            self._subsets[key] = whole.subset(index, params=settings).construct()
+        return self._subsets[key]
 
     def of(self, column: Any) -> Any:
         """The part of a column (n,) or matrix (n, ...) that stands in these rows."""

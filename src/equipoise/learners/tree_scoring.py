@@ -24,9 +24,11 @@ from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.kernels import njit
 
 BITS = 32  # leaves of a tree that are scored by bits
+LARGE = 2.0**31  # categories are whole numbers below
 EDGES = 255  # thresholds a feature may have to be coded in a byte; the last code means missing
 BLOCK = 512  # rows scored together: their codes and bits stay in the first-level cache
 DE_BRUIJN = 0x077CB531  # the place of the lowest set bit of a word, by one multiplication
+CATEGORY = 1  # LightGBM's decision_type, bit 0: a set of categories, and no threshold
 DEFAULT_LEFT, MISSING_SHIFT, MISSING_NAN = 2, 2, 2  # LightGBM's decision_type: bit 1, and bits 2-3
 
 Codes = NDArray[np.uint8]
@@ -122,9 +124,13 @@ def _walk(
     left: Ints,
     right: Ints,
     leaf: Floats,
+    first: Ints,
+    words: Words,
     total: Floats,
 ) -> None:
-    """Add every tree's leaf value to ``total`` (rows,), node by node: for trees of any size."""
+    """Add every tree's leaf value to ``total`` (rows,), node by node: for trees of any size, and
+    for sets of categories: bits of ``words`` from those of ``first``, (nodes + 1,).
+    """
     for tree in range(len(node_of) - 1):
         start, end = node_of[tree], leaf_of[tree]
         for r in range(len(rows)):
@@ -133,12 +139,45 @@ def _walk(
                 at = start + node
                 x = X[rows[r], feature[at]]
                 nan = np.isnan(x)
-                if nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
+                if kind[at] & CATEGORY:  # a missing category, and one that fit had not, is in none
+                    c = -1 if nan or x < 0 or x >= LARGE else np.int64(x)
+                    place = first[at] + (c >> 5)
+                    to_left = c >= 0 and place < first[at + 1]
+                    to_left = to_left and (words[place] >> np.uint32(c & 31)) & np.uint32(1) > 0
+                elif nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
                     to_left = kind[at] & DEFAULT_LEFT > 0
                 else:
                     to_left = (0.0 if nan else x) <= threshold[at]
                 node = left[at] if to_left else right[at]
             total[r] += leaf[end - 1 - node]
+
+
+class _Sets:
+    """The sets of categories of an ensemble, as LightGBM writes them: of each tree where its sets
+    begin among its words, and the words, 32 categories each.
+    """
+
+    def __init__(self) -> None:
+        self.bounds: dict[int, list[int]] = {}
+        self.bits: dict[int, list[int]] = {}
+
+    def read(self, name: str, value: str, tree: int) -> None:
+        """A line of a tree."""
+        kept = self.bounds if name == "cat_boundaries" else self.bits
+        kept[tree] = [int(word) for word in value.split()]
+
+    def of_nodes(self, kind: Ints, threshold: Floats, tree: Ints) -> tuple[Ints, Words]:
+        """Where each node's words begin, (nodes + 1,), none but of categories; and the words."""
+        size, words = np.zeros(len(kind), np.int64), []
+        for node in np.flatnonzero(kind & CATEGORY).tolist() if len(kind) == len(tree) else ():
+            at, place = self.bounds.get(tree[node], [0]), int(threshold[node])
+            if not 0 <= place < len(at) - 1:
+                continue
+            own = self.bits.get(tree[node], [])[at[place] : at[place + 1]]
+            size[node] = len(own)
+            words += own
+        first = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        return first, np.array(words, np.uint32)
 
 
 class Trees:
@@ -159,11 +198,13 @@ class Trees:
         self.text = text
         whole = ("split_feature", "decision_type", "left_child", "right_child")
         fields: dict[str, list[str]] = {name: [] for name in (*whole, "threshold", "leaf_value")}
-        leaves = [0]
+        leaves, sets = [0], _Sets()
         for line in text.split("\nend of trees")[0].split("\n"):
             name, _, value = line.partition("=")
             if name == "num_leaves":
                 leaves.append(leaves[-1] + int(value))
+            elif name in ("cat_boundaries", "cat_threshold"):
+                sets.read(name, value, len(leaves) - 2)
             elif name in fields:
                 fields[name] += value.split()
         self.leaf_of: Ints = np.array(leaves)
@@ -173,6 +214,8 @@ class Trees:
         self.feature, self.kind, self.left, self.right = (
             np.array(fields[name], np.int64) for name in whole
         )
+        tree = np.repeat(np.arange(len(leaves) - 1), np.diff(self.node_of))
+        self.first, self.words = sets.of_nodes(self.kind, self.threshold, tree)
         if not self._whole():
             got = f"{len(leaves) - 1} trees, {len(self.threshold)} thresholds"
             raise SnapshotError(
@@ -220,8 +263,8 @@ class Trees:
 
     @property
     def small(self) -> bool:
-        """Whether every tree fits the bits."""
-        return bool(np.diff(self.leaf_of).max() <= BITS)
+        """Whether every tree fits the bits, and asks for no set of categories."""
+        return bool(np.diff(self.leaf_of).max() <= BITS) and not len(self.words)
 
     @cached_property
     def bits(self) -> tuple[Words, Floats]:
@@ -286,6 +329,8 @@ def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -
                 model.left,
                 model.right,
                 model.leaf,
+                model.first,
+                model.words,
             )
             _walk(X, rows, *parts, total)
         return out

@@ -88,7 +88,14 @@ class DoseSLearner(EffectEstimator):
                 repr(model),
                 fix="SLearner takes any scikit-learn model",
             )
-        rows = Rows(Table(np.column_stack([data.X, dose]), (*data.features, "dose")), None)
+        rows = Rows(
+            Table(
+                np.column_stack([data.X, dose]),
+                (*data.features, "dose"),
+                categories=data.categories,
+            ),
+            None,
+        )
         ways, fold = self._ways(len(data.metrics)), cluster_folds(data, self.random_state)
         self.levels_ = []
         for way, target in zip(ways, np.ascontiguousarray(data.y.T), strict=True):

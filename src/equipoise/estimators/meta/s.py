@@ -108,6 +108,7 @@ class SLearner(EffectEstimator):
         table = Table(
             np.hstack([data.X, codes]),
             (*data.features, *(f"treatment {j}" for j in range(codes.shape[1]))),
+            categories=data.categories,
         )
         check_model(model, "outcome_model", table)
         self.levels_ = learn_each(

@@ -111,6 +111,8 @@ class BoostedClasses(BoostedTrees):
         Kept for the trees it shares: classes have leaves by rows.
     early_stopping_rounds : int, default 0
         Kept for the trees it shares: classes take as many as ``n_estimators`` says.
+    categories : {"ordered", "native"}, default "ordered"
+        As of `BoostedTrees`; here columns of text are split by order in any case.
 
     Examples
     --------
