@@ -94,6 +94,14 @@ def test_nothing_that_is_loaded_executes_code():
         assert not pattern.search(file.read_text(encoding="utf-8")), file
 
 
+def test_kernels_are_compiled_by_one_decorator():
+    """It keeps them where something can be written; numba's own ends in a traceback elsewhere."""
+    pattern = re.compile(r"^\s*(import numba|from numba)\b|numba\.njit", re.M)
+    users = [file for file in SOURCES if pattern.search(file.read_text(encoding="utf-8"))]
+    assert [file.name for file in users] == ["kernels.py"]
+    assert users[0].parent.name == "core"
+
+
 def test_no_assert_for_users():
     for file in SOURCES:
         tree = ast.parse(file.read_text(encoding="utf-8"))
