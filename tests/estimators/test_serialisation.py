@@ -132,6 +132,7 @@ MODELS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # of lightgbm 4.6
 @pytest.mark.parametrize("model", MODELS)
 def test_scikit_learn_models_answer_bit_for_bit(model, tmp_path):
     X, y, t = experiment()
