@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from equipoise.cli import warm
@@ -16,6 +18,7 @@ def test_warm_makes_runs_and_fits_and_keeps_none(equipoise, monkeypatch, tmp_pat
     monkeypatch.setattr(warm, "ESTIMATORS", ("dml-sparse",))
     said = equipoise("warm")
     assert said.code == 0
+    assert logging.getLogger("equipoise").level == logging.NOTSET
     assert "kernels compiled in" in said.out
     assert not list(tmp_path.iterdir())
 

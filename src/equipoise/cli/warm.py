@@ -36,16 +36,19 @@ def warm(quiet: Quiet = False) -> None:
       equipoise warm
       NUMBA_CACHE_DIR=/var/cache/equipoise equipoise warm
     """
-    import logging
     import tempfile
     import warnings
 
     from equipoise.cli.show import progress
     from equipoise.core.kernels import COMPILING
+    from equipoise.core.quiet import errors_alone
 
-    logging.getLogger("equipoise").setLevel(logging.ERROR)  # nobody reads these runs
     total = len(WORLDS) + len(ESTIMATORS)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warnings.catch_warnings(),
+        errors_alone("equipoise"),  # nobody reads these runs
+    ):
         warnings.simplefilter("ignore")
         with progress(quiet) as told:
             for step, world in enumerate(WORLDS):

@@ -13,8 +13,6 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from equipoise.core.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -127,10 +125,11 @@ def _cell(value: Any) -> str:
 def short(value: Any) -> str:
     """A value in one line: an array by its shape, what is long by its length.
 
+    >>> import numpy as np
     >>> short(np.zeros((1000, 3))), short({"a": 1}), short("x" * 500)
     ('<float64 array of shape (1000, 3)>', "{'a': 1}", "'xxx...xxx'")
     """
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "dtype") and hasattr(value, "shape"):  # numpy's, which help does not load
         plain = " ".join(repr(value).split())
         many = value.size > FEW or len(plain) > LINE
         return f"<{value.dtype} array of shape {value.shape}>" if many else plain

@@ -15,7 +15,6 @@ Nothing is certain here, so each line says what it rests on, and the plan runs a
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ import pyarrow.compute as pc
 from equipoise.core import columns
 from equipoise.core.errors import InputError
 from equipoise.core.log import Log
+from equipoise.core.quiet import errors_alone
 from equipoise.data import read_log, read_table
 from equipoise.data.default_features import OUTCOME_WORD, PAST_WORD
 from equipoise.treatments import Arms
@@ -116,10 +116,7 @@ def first_plan(
     labels = _labels(table[arm], arm)
     unit = next((name for name in names if _is_id(table, name) and name not in (arm, *metrics)), "")
     when = next((n for n in names if n not in (arm, unit, *metrics) and _is_time(table, n)), "")
-    level = logging.getLogger("equipoise.data.default_features")
-    before = level.level
-    level.setLevel(logging.ERROR)  # what is left out stands in the plan
-    try:
+    with errors_alone("equipoise.data.default_features"):  # what is left out stands in the plan
         log = read_log(
             table,
             treatment=arm,
@@ -129,8 +126,6 @@ def first_plan(
             id=unit or None,
             time=when or None,
         )
-    finally:
-        level.setLevel(before)
     return _text(path, plan, log, labels, {"id": unit, "time": when}, _said(treatment, outcomes))
 
 
