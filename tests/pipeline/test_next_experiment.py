@@ -50,12 +50,14 @@ def test_the_noise_of_a_run_is_that_of_its_effects():
 
 def test_the_policy_is_told_by_those_it_treats():
     findings = findings_of_noise(2.5)
-    row = design_of_run(findings, metric="visit")["arms"][-1]
+    row = design_of_run(findings, metric="visit", daily=10)["arms"][-1]
     chosen = findings["rivals"][0]
     effect = chosen["values"]["visit"][0] / chosen["treated"]
     alone = experiment_size([effect], 2.5, base_share="equal").total
     assert row["arm"] == POLICY
     assert row["people"] == pytest.approx(alone / chosen["treated"], abs=1)
+    assert row["days"] == pytest.approx(row["people"] / 10, abs=1 + 1 / chosen["treated"])
+    assert row["days"] > 1.1 * alone / 10  # they come among all
 
 
 def test_power_rows_say_what_the_log_tells():
