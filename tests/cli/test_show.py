@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from equipoise.cli.show import interval
+from equipoise.cli.show import interval, table
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,9 @@ from equipoise.cli.show import interval
 )
 def test_an_interval(value, unit, said):
     assert interval(value, unit) == said
+
+
+def test_brackets_are_text(capsys):
+    table([{"[arm]": "[bold]", "fix": "pip install 'equipoise[deep]'"}], ["[arm]", "fix"], "[log]")
+    said = capsys.readouterr().out
+    assert all(text in said for text in ("[log]", "[arm]", "[bold]", "equipoise[deep]"))

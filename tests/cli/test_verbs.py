@@ -328,6 +328,7 @@ def test_estimators_are_those_of_the_registry(equipoise):
 
 
 def test_estimators_say_that_trees_come_before_nets_of_a_dose(equipoise):
+    pytest.importorskip("torch")
     answer = {row["name"]: row["what"] for row in json.loads(equipoise("estimators", "--json").out)}
     assert "the first to try for a dose" in answer["dose-s-learner"]
     assert all("try dose-s-learner first" in answer[net] for net in ("vcnet", "drnet"))

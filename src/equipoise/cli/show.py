@@ -25,17 +25,22 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str 
     """Print rows as a table as wide as the terminal, or as the text needs where there is none."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text  # as it is: brackets of a label are no markup
 
     grid = Table(
-        title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
     )
     for name in columns:
         numeric = all(
             isinstance(row.get(name), int | float) or row.get(name) is None for row in rows
         )
-        grid.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+        grid.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        grid.add_row(*(_cell(row.get(name)) for name in columns))
+        grid.add_row(*(Text(_cell(row.get(name))) for name in columns))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)

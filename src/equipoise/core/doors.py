@@ -24,7 +24,7 @@ from typing import Any
 from equipoise.core.errors import EquipoiseError, InputError
 
 WRONG = (TypeError, ValueError, AttributeError, IndexError, KeyError)
-DOCUMENTED = re.compile(r"^    (\w+(?:, \w+)*) : (.+?)(?:, default .*|, optional.*)?$", re.M)
+DOCUMENTED = re.compile(r"^(\w+(?:, \w+)*) : (.+?)(?:, default .*|, optional.*)?$", re.M)
 TEXTS = re.compile(r"\b(str|text|labels?|names?|ids?|any|object)\b")
 SHAPE = re.compile(r"\(([^()]*)\)")
 ARRAYS = ("ArrayLike", "NDArray", "Floats", "Ints", "Bools")
@@ -91,7 +91,8 @@ def _explain(
         given = inspect.signature(function).bind(*args, **kwargs).arguments
     except TypeError:
         return  # an argument too many or too few, which Python says well
-    told = {key: kind for names, kind in DOCUMENTED.findall(doc) for key in names.split(", ")}
+    plain = inspect.cleandoc(doc)  # Python 3.13 leaves the indentation out, those before do not
+    told = {key: kind for names, kind in DOCUMENTED.findall(plain) for key in names.split(", ")}
     for key, value in given.items():
         hint = function.__annotations__.get(key)
         if hint is None or _fits(value, _resolved(hint, function), told.get(key, "")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,7 +115,9 @@ class _Search:
     def run(self, trials: int, seed: int) -> tuple[float, Floats, Floats]:
         """The best mean AUC, and the weights and constants that reach it."""
         optuna = _optuna()
-        with _quiet(optuna):
+        with _quiet(optuna), warnings.catch_warnings():
+            # before version 5 optuna warns that the argument is experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
             study = optuna.create_study(direction="maximize", sampler=sampler)
             for start in self._starts()[: trials // 2 + 1]:
