@@ -107,27 +107,38 @@ class Levels:
     weight: Floats | None
     seed: int
 
+    def weight_of(self, rows: Rows) -> Floats | None:
+        """The weights of some rows."""
+        return None if self.weight is None else rows.of(self.weight)
+
 
 def shared_levels(model: Any, setup: Levels) -> SharedLevels:
     """Learn levels across folds, all arms by one model."""
     y, fold, cells = setup.y, setup.fold, setup.cells
-    tables = setup.table.without_each(fold)
-    folds = Folds(Rows(setup.table, None), fold, len(tables), tables)
-    learnt = [
-        learn_folds(model, folds, column, setup.weight, setup.seed)
-        for column in np.ascontiguousarray(y.T)
-    ]
-    models = [[of[f] for of in learnt] for f in range(len(folds.left_out))]
+    models, each = _without_each_fold(model, setup, Rows(setup.table, None))
     predictions = np.empty((len(y), cells, y.shape[1]))
     unseen = np.empty_like(y)
     w = np.ones(len(y)) if setup.weight is None else setup.weight
-    for f, of_fold in enumerate(models):
-        common = predict_all(of_fold, tables[f].X).T  # (n, m)
+    for f, common in enumerate(each):
         inside, left_out = np.flatnonzero(fold != f), fold == f
         offsets = _offsets(y[inside] - common[inside], setup.cell[inside], cells, w[inside])
         predictions[left_out] = common[left_out, None] + offsets
         unseen[left_out] = y[left_out] - common[left_out]
     return SharedLevels(predictions, models, _offsets(unseen, setup.cell, cells, w)[0])
+
+
+def _without_each_fold(
+    model: Any, setup: Levels, rows: Rows
+) -> tuple[list[list[Fitted]], list[Floats]]:
+    """Models of each metric from some rows without each fold, (folds, m), and what those of a fold
+    predict of all rows, (n, m) each.
+    """
+    tables = setup.table.without_each(setup.fold)
+    folds, weight = Folds(rows, rows.of(setup.fold), len(tables), tables), setup.weight_of(rows)
+    columns = np.ascontiguousarray(rows.of(setup.y).T)
+    learnt = [learn_folds(model, folds, column, weight, setup.seed) for column in columns]
+    models = [[of[f] for of in learnt] for f in range(len(tables))]
+    return models, [predict_all(of, seen.X).T for of, seen in zip(models, tables, strict=True)]
 
 
 def _offsets(residual: Floats, cell: Ints, cells: int, weight: Floats) -> Floats:
@@ -164,13 +175,7 @@ def split_effects(outcome: Any, effect: Any, setup: Levels, of_effect: Table) ->
     candidate, and of what is left; of_effect: the features that effects vary with.
     """
     treated = Rows(setup.table, np.flatnonzero(setup.cell > 0))
-    tables, w = setup.table.without_each(setup.fold), setup.weight
-    folds = Folds(treated, treated.of(setup.fold), len(tables), tables)
-    weight = None if w is None else treated.of(w)
-    columns = np.ascontiguousarray(treated.of(setup.y).T)
-    learnt = [learn_folds(outcome, folds, column, weight, setup.seed) for column in columns]
-    levels = [[of[f] for of in learnt] for f in range(len(folds.left_out))]
-    each = [predict_all(of, seen.X).T for of, seen in zip(levels, tables, strict=True)]
+    levels, each = _without_each_fold(outcome, setup, treated)
     mean = np.mean(each, axis=0)  # of control, whom no fold's models saw
     for f, of_fold in enumerate(each):
         unseen = (setup.fold == f) & (setup.cell > 0)
@@ -179,12 +184,12 @@ def split_effects(outcome: Any, effect: Any, setup: Levels, of_effect: Table) ->
     def regress(a: int, target: Floats) -> list[Fitted]:
         rows = Rows(of_effect, np.flatnonzero(setup.cell == a))
         models = effect_models(effect, rows.of(setup.y), rows.of(setup.cell), (a,))
-        weight = None if w is None else rows.of(w)
-        return learn_each(models, rows, rows.of(target), weight, setup.seed, rows.of(setup.fold))
+        weight, fold = setup.weight_of(rows), rows.of(setup.fold)
+        return learn_each(models, rows, rows.of(target), weight, setup.seed, fold)
 
     if setup.table.of_folds is not None:  # the folds' features are not those of new units
-        y = treated.of(setup.y)
-        levels = [learn_each(outcome, treated, y, weight, setup.seed, treated.of(setup.fold))]
+        y, weight, fold = treated.of(setup.y), setup.weight_of(treated), treated.of(setup.fold)
+        levels = [learn_each(outcome, treated, y, weight, setup.seed, fold)]
     own = [regress(a, setup.y - mean) for a in range(1, setup.cells)]
     return SplitEffects(levels, regress(0, mean - setup.y), own)
 
