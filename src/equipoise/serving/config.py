@@ -1,0 +1,205 @@
+"""What an operator may set: the ``[serve]`` table of a TOML file; secrets are in the environment.
+
+All of it is valid or none of it is taken.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from equipoise.core.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A table without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RewardWindow(Strict):
+    """How rewards of one metric are joined.
+
+    Attributes
+    ----------
+    window : str
+        As "28d": what comes later is kept, and not joined.
+    default : float
+        What stands for no reward by the end of the window.
+    exposure : {"any", "required"}
+        Whether only decisions that were shown have this metric.
+    """
+
+    window: str = "28d"
+    default: float = 0.0
+    exposure: Literal["any", "required"] = "any"
+
+
+class BudgetConfig(Strict):
+    """Money for a period.
+
+    Attributes
+    ----------
+    total : float
+        In money.
+    claimed : str or None
+        The reward that says that an offer was taken, and so what its cost was; None: every offer
+        costs its expected cost at once.
+    pacing : {"off", "resolve", "pi", "price"}
+        How the price follows the spend.
+    seconds : float
+        The period's length.
+    requests : float
+        How many requests the period is expected to bring; needed for pacing.
+    """
+
+    total: float = Field(gt=0)
+    claimed: str | None = None
+    pacing: Literal["off", "resolve", "pi", "price"] = "off"
+    seconds: float = Field(default=86_400.0, gt=0)
+    requests: float = Field(default=0.0, ge=0)
+
+
+class LogConfig(Strict):
+    """The decision log.
+
+    Attributes
+    ----------
+    durability : {"process", "disk"}
+        "process": written before the answer, on disk every 50 ms; "disk": on disk before the
+        answer.
+    roll_bytes : int
+        When a new segment begins.
+    roll_seconds : float
+        Likewise.
+    keep : str
+        As "90d": older segments are removed.
+    erase_within : str
+        By when an erased unit is gone from old segments.
+    """
+
+    durability: Literal["process", "disk"] = "process"
+    roll_bytes: int = Field(default=64 << 20, ge=4096)
+    roll_seconds: float = Field(default=600.0, gt=0)
+    keep: str = "90d"
+    erase_within: str = "30d"
+
+
+class LimitsConfig(Strict):
+    """What one request, and one worker, may ask.
+
+    Attributes
+    ----------
+    body_bytes, batch : int
+        Of one request.
+    in_flight : int
+        Requests that one worker has in hand; beyond it 503.
+    rate : float
+        Requests a second of one token; 0: no limit.
+    read_seconds : float
+        By when a body must have come.
+    """
+
+    body_bytes: int = Field(default=8 << 20, gt=0)
+    batch: int = Field(default=10_000, gt=0)
+    in_flight: int = Field(default=256, gt=0)
+    rate: float = Field(default=0.0, ge=0)
+    read_seconds: float = Field(default=5.0, gt=0)
+
+
+class StoreConfig(Strict):
+    """Where known units are.
+
+    Attributes
+    ----------
+    kind : {"local", "redis"}
+        The snapshot's own files, or Redis, whose address is in `EQUIPOISE_REDIS_URL`.
+    deadline : float
+        In seconds; past it the answer is control.
+    """
+
+    kind: Literal["local", "redis"] = "local"
+    deadline: float = Field(default=0.02, gt=0)
+
+
+class ServeConfig(Strict):
+    """All settings of a service.
+
+    Attributes
+    ----------
+    policy : str
+        The name that clients ask for.
+    host : str
+        Where to listen; anything but this machine needs tokens.
+    port, workers : int
+        Likewise.
+    holdout : float
+        The share of units that always gets control.
+    share : float
+        The share of units that a candidate snapshot decides on.
+    explore : float
+        The share of decisions drawn at random, evenly over the cells that are open.
+    store, log, limits, budget, rewards
+        Tables of their own.
+
+    Examples
+    --------
+    >>> ServeConfig().host
+    '127.0.0.1'
+    """
+
+    policy: str = "policy"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    workers: int = Field(default=1, ge=1, le=256)
+    holdout: Share = 0.0
+    share: Share = 0.0
+    explore: Share = 0.0
+    store: StoreConfig = StoreConfig()
+    log: LogConfig = LogConfig()
+    limits: LimitsConfig = LimitsConfig()
+    budget: BudgetConfig | None = None
+    rewards: dict[str, RewardWindow] = {}
+
+
+def read_config(path: Path | str) -> ServeConfig:
+    """Read the ``[serve]`` table of a TOML file.
+
+    Parameters
+    ----------
+    path : path
+        The file; its other tables are left alone.
+
+    Returns
+    -------
+    ServeConfig
+        All of it valid.
+
+    Raises
+    ------
+    InputError
+        Naming the first key that is wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        plain = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        fix = "write a TOML file with a table [serve]"
+        raise InputError("the settings", "be readable TOML", str(error), str(path), fix) from error
+    return config_of(plain.get("serve", {}), str(path))
+
+
+def config_of(plain: dict[str, Any], where: str = "") -> ServeConfig:
+    """The settings that a ``[serve]`` table gives."""
+    try:
+        return ServeConfig.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["serve", *(str(part) for part in first["loc"])])
+        fix = f"known keys: {', '.join(ServeConfig.model_fields)}"
+        raise InputError(key, first["msg"].lower(), first["input"], where, fix) from error

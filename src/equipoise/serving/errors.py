@@ -1,0 +1,21 @@
+"""What can fail while a service runs; each ends in control with a reason, or in a refusal."""
+
+from __future__ import annotations
+
+from equipoise.core.errors import EquipoiseError
+
+
+class StoreError(EquipoiseError):
+    """A store did not answer, or not in time."""
+
+
+class LogUnavailable(EquipoiseError):
+    """The decision log cannot be written."""
+
+
+class ConflictError(EquipoiseError):
+    """Somebody else was first: another publish, or a key that was used with another body."""
+
+
+class LedgerError(EquipoiseError):
+    """The book of a budget cannot be read or written, or does not add up."""

@@ -1,0 +1,71 @@
+"""The parts that the engine is made of, as it sees them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from equipoise.artifacts.unit_facts import UnitFacts
+from equipoise.serving.records import Context, Record
+
+
+class EffectStore(Protocol):
+    """Facts of known units, of one snapshot."""
+
+    quick: bool  # whether `get` answers at once; else `fetch` is awaited, by its deadline
+
+    def get(self, unit: str) -> UnitFacts | None:
+        """The facts of a unit; None where it is not known.  Raises `StoreError` where the store
+        does not answer.
+        """
+
+    async def fetch(self, unit: str) -> UnitFacts | None:
+        """As `get`, for stores over a network: joined with others of the same moment."""
+
+    def close(self) -> None:
+        """Free what is open."""
+
+
+class DecisionSink(Protocol):
+    """Where decisions are written, one writer a slot."""
+
+    def new_id(self) -> bytes:
+        """A decision id, 16 bytes."""
+
+    def context(self, context: Context) -> int:
+        """Begin a context (its ``number`` is set here), and return its number; it is written
+        again at the head of each later segment.
+        """
+
+    def append(self, *records: Record) -> None:
+        """Write whole records at once.  Raises `LogUnavailable` where that cannot be, with nothing
+        of them left in the file.
+        """
+
+    async def acknowledged(self) -> None:
+        """Under durability "disk": wait until all that was appended is on disk; else return."""
+
+    def close(self) -> None:
+        """Write the end and close."""
+
+
+class Hold(NamedTuple):
+    """Money reserved for a decision: the lease it is on, and the amount in millionths."""
+
+    lease: int
+    amount: int
+
+
+class Budget(Protocol):
+    """The money of one worker: leases from a shared book."""
+
+    def reserve(self, amount: float) -> Hold | None:
+        """Reserve what a decision may cost, in money; None where it is not left."""
+
+    def settle(self, hold: Hold, spent: float) -> None:
+        """Say what a hold came to, in money, at most its amount; the rest flows back."""
+
+    def state(self) -> dict[str, Any]:
+        """Budget, left, leased, reserved and spent, in money."""
+
+    def close(self) -> None:
+        """Give back what is left of the leases."""
