@@ -78,8 +78,8 @@ site: $(STAMP)  ## the docs as a site in site/, with a reference and notebooks t
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-tools:  ## the report is tested in a real Chromium; strace puts faults into what the system answers
-	@for tool in chromium strace; do command -v $$tool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+tools:  ## a real Chromium reads the pages, a real Redis keeps units, strace puts faults into what the system answers, wrk loads the service
+	@for tool in chromium strace redis-server wrk; do command -v $$tool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get update -qq && apt-get install -y -qq $$tool >/dev/null; } || \
 	  echo "no $$tool: its tests will fail or be skipped; install it with: apt-get install $$tool" >&2; done
 

@@ -1,5 +1,5 @@
 """`python -m benchmarks NAME [NAME ...]`: run benchmarks, or all of a family, as truth of truth_*;
-without a name, list them.  `python -m benchmarks firstday PART [PART ...]` runs parts of one.
+without a name, list them.  `python -m benchmarks serving PART [PART ...]` runs parts of one.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "neighbours", "peers", "plain_logs", "record", "worlds"}
-PARTED = "firstday"  # takes the names of its parts, which have files of their own
+HELPERS = {"__init__", "__main__", "neighbours", "parts", "peers", "plain_logs", "record", "worlds"}
+PARTED = ("firstday", "serving")  # take the names of their parts, which have files of their own
 NAMES = sorted(
     file.stem
     for file in Path(__file__).parent.glob("*.py")
-    if file.stem not in HELPERS and not file.stem.startswith(f"{PARTED}_")
+    if file.stem not in HELPERS and not file.stem.startswith(tuple(f"{name}_" for name in PARTED))
 )
 
 
 def main() -> int:
     """Run the benchmarks named on the command line."""
-    if sys.argv[1:2] == [PARTED]:
+    if sys.argv[1:2] and sys.argv[1] in PARTED:
         sys.argv = sys.argv[1:]  # the parts
-        runpy.run_module(f"benchmarks.{PARTED}", run_name="__main__")
+        runpy.run_module(f"benchmarks.{sys.argv[0]}", run_name="__main__")
         return 0
     family = {
         name: [name] if name in NAMES else [each for each in NAMES if each.startswith(f"{name}_")]

@@ -25,7 +25,6 @@ from benchmarks.record import one_thread
 
 one_thread()
 
-import json  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -41,7 +40,8 @@ from benchmarks import (  # noqa: E402
     firstday_overlap,
     firstday_rules,
 )
-from benchmarks.record import RESULTS, figure, full, interval, record, versions  # noqa: E402
+from benchmarks.parts import record_parts  # noqa: E402
+from benchmarks.record import figure, interval, versions  # noqa: E402
 
 COST, WORTH, ROWS, NEW, FEATURES = 0.15, 10.0, 24_000, 50_000, 6
 NAMES = [f"x{j}" for j in range(FEATURES)]
@@ -164,21 +164,8 @@ PARTS: dict[str, Callable[[str], Figures]] = {
 }
 
 
-def recorded() -> dict[str, dict[str, Any]]:
-    """What is recorded of each part: its form, its figures."""
-    path = RESULTS / "firstday.json"
-    if not path.exists():
-        return {}
-    result = json.loads(path.read_text(encoding="utf-8"))
-    named = {one["name"]: one for one in result["figures"]}
-    return {
-        part: {"form": of["form"], "figures": [named[name] for name in of["figures"]]}
-        for part, of in result["parts"].items()
-    }
-
-
-def _protocols() -> list[str]:
-    """What the parts measure, and how."""
+def main(wanted: list[str]) -> None:
+    """Measure some parts, or every one, and record them beside the others."""
     files = (
         sys.modules[__name__],
         firstday_many_arms,
@@ -187,31 +174,13 @@ def _protocols() -> list[str]:
         firstday_rules,
         firstday_defaults,
     )
-    return [str(file.__doc__) for file in files]
-
-
-def main(wanted: list[str]) -> None:
-    """Measure some parts, or every one, and record them beside the others."""
-    unknown = [part for part in wanted if part not in PARTS]
-    if unknown:
-        raise SystemExit(f"no part {unknown[0]!r}: one of {', '.join(PARTS)}")
-    form, every = "full" if full() else "quick", recorded()
-    for part in wanted or PARTS:
-        every[part] = {"form": form, "figures": PARTS[part](form)}
-        for one in every[part]["figures"]:
-            print(f"{one['name']:32} {one['value']:9.4f}  {one['low']} {one['high']}")
-    every = {part: every[part] for part in PARTS if part in every}
-    forms = ", ".join(f"{part} {of['form']}" for part, of in every.items())
-    record(
+    record_parts(
         "firstday",
-        "\n".join([*_protocols(), f"Forms: {forms}"]),
-        versions("equipoise", "lightgbm", "numpy"),
-        list(SEEDS[every.get("money", {"form": form})["form"]]),
-        [one for of in every.values() for one in of["figures"]],
-        parts={
-            part: {"form": of["form"], "figures": [one["name"] for one in of["figures"]]}
-            for part, of in every.items()
-        },
+        PARTS,
+        wanted,
+        protocols=[str(file.__doc__) for file in files],
+        versions=versions("equipoise", "lightgbm", "numpy"),
+        seeds=list(SEEDS["full"]),
     )
 
 
