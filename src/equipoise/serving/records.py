@@ -24,7 +24,7 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
     Attributes
     ----------
     number : int
-        Within the segment; decisions name it.
+        Decisions name it; each number is used once by a writer.
     ns : int
         When it began, in nanoseconds since 1970.
     policy : str
@@ -49,6 +49,9 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
         Of equipoise, numpy and numba, and the processor's name.
     boot : str
         Of this machine's present start.
+    cells : tuple of str
+        The name of control and of each candidate, in the policy's order: with them the log can be
+        read without the snapshot.
     """
 
     number: int
@@ -67,6 +70,7 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
     explore_shares: bytes = b""
     versions: dict[str, str] = {}
     boot: str = ""
+    cells: tuple[str, ...] = ()
 
 
 class DecisionRecord(msgspec.Struct, array_like=True, tag=2, frozen=True):
@@ -210,11 +214,13 @@ class ErasedRecord(msgspec.Struct, array_like=True, tag=6, frozen=True):
 
 class EndRecord(msgspec.Struct, array_like=True, tag=9, frozen=True):
     """The end of a segment: how many records came before, ``count``, and the sha256 of all bytes
-    before, ``digest``.
+    before, ``digest``.  A segment that was rewritten (an erased unit) keeps the digest that it had
+    before in ``first``, which the next segment's header goes on naming.
     """
 
     count: int
     digest: bytes
+    first: bytes = b""
 
 
 Record = (
