@@ -1,0 +1,186 @@
+"""What puts a log on disk: one thread, which syncs each 50 ms or for all who wait at that moment.
+
+A sync that failed is never tried again on the same file: the system may have dropped the pages and
+called them clean, so that the second one succeeds without them (Rebello et al. 2020, "Can
+applications recover from fsync failures?").  The writer then goes on in a new segment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from equipoise.serving.errors import LogUnavailable
+
+DELAY = 0.05  # seconds that a record may wait, under durability "process"
+IDLE = 1.0  # seconds between looks at the clock while nothing is written
+
+Waiter = tuple[asyncio.AbstractEventLoop | None, Any]
+
+
+class DiskSync:
+    """The thread.
+
+    Parameters
+    ----------
+    folder : Path
+        Synced where a name in it is new.
+    delay : float
+        Seconds between what makes a sync necessary and the sync.
+    failed : callable
+        Called with a file that could not be synced and why.
+    idle : callable
+        Called about once a second.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        delay: float,
+        failed: Callable[[int, OSError], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self.folder, self.delay, self.failed, self.idle = folder, delay, failed, idle
+        self.seconds, self.syncs = 0.0, 0
+        self.written = self.synced = 0  # bytes since the start
+        self.file: int | None = None
+        self._retired: list[int] = []
+        self._waiters: list[Waiter] = []
+        self._new_name = False
+        self._lock = threading.Lock()
+        self._needed, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
+        self._thread.start()
+
+    def use(self, file: int | None) -> None:
+        """From now on write to another file; the one before is synced once more and closed."""
+        with self._lock:
+            if self.file is not None:
+                self._retired.append(self.file)
+            self.file, self._new_name = file, True
+        self._needed.set()
+
+    def drop(self, file: int) -> None:
+        """Forget a file that cannot be synced."""
+        with self._lock:
+            if self.file == file:
+                self.file = None
+        os.close(file)
+
+    def wrote(self, size: int) -> None:
+        """Note that so many bytes were written."""
+        self.written += size
+        if self.delay and not self._needed.is_set():
+            self._needed.set()
+
+    def waiter(self) -> asyncio.Future[None]:
+        """What is done once all that was written is on disk."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._wait((loop, future))
+        return future
+
+    def flush(self) -> None:
+        """Wait until all that was written is on disk."""
+        future: Future[None] = Future()
+        self._wait((None, future))
+        future.result()
+
+    def close(self) -> None:
+        """Sync a last time, close every file and end the thread."""
+        self.use(None)
+        with suppress(LogUnavailable):
+            self.flush()
+        self._stop.set()
+        self._needed.set()
+        self._thread.join()
+
+    def _wait(self, waiter: Waiter) -> None:
+        with self._lock:
+            self._waiters.append(waiter)
+        if not self._needed.is_set():
+            self._needed.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if not self._needed.wait(IDLE):
+                self.idle()
+                continue
+            if self.delay and not self._waiters:
+                self._stop.wait(self.delay)
+            self._needed.clear()
+            self._sync()
+
+    def _sync(self) -> None:
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+            retired, self._retired = self._retired, []
+            file, new_name, self._new_name = self.file, self._new_name, False
+            mark = self.written
+        began, error = time.perf_counter(), None
+        if new_name:
+            error = _failure(_sync_folder, self.folder)
+        for old in retired:
+            error = _failure(os.fsync, old) or error
+            os.close(old)
+        if file is not None and (failure := _failure(os.fdatasync, file)):
+            error = failure
+            self.failed(file, failure)
+        self.seconds += time.perf_counter() - began
+        self.syncs += 1
+        if error is None:
+            self.synced = mark
+        _tell(waiters, error)
+
+
+def _failure(do: Callable[[Any], object], thing: Any) -> OSError | None:
+    """What went wrong with it."""
+    try:
+        do(thing)
+    except OSError as error:
+        return error
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def _tell(waiters: list[Waiter], error: OSError | None) -> None:
+    """Wake those who wait, once a loop."""
+    loops: dict[asyncio.AbstractEventLoop | None, list[Any]] = {}
+    for loop, future in waiters:
+        loops.setdefault(loop, []).append(future)
+    for loop, futures in loops.items():
+        if loop is None:
+            _settle(futures, error)
+            continue
+        with suppress(RuntimeError):  # of a loop that was closed meanwhile
+            loop.call_soon_threadsafe(_settle, futures, error)
+
+
+def _settle(futures: list[Any], error: OSError | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(unavailable("be put on disk", str(error)))
+
+
+def unavailable(must: str, got: str, where: str = "") -> LogUnavailable:
+    """The error of a log that takes nothing now."""
+    fix = "free space on its disk, or look after the disk"
+    return LogUnavailable("the decision log", must, got, where, fix)
