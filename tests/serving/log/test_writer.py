@@ -21,8 +21,10 @@ from fixtures.decision_log import NS, a_context, a_decision, write_log
 from equipoise.core.errors import DataError, InputError
 from equipoise.serving.config import LogConfig
 from equipoise.serving.errors import ConflictError, LogUnavailable
-from equipoise.serving.log import DecisionLog, money_of, read_records
+from equipoise.serving.log.reader import read_records
+from equipoise.serving.log.recovery import money_of
 from equipoise.serving.log.segments import FRAME, HEADER, frames, record_of, segments_of
+from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.records import Context, DecisionRecord, EndRecord
 
 TESTS = Path(__file__).parents[2]
@@ -219,7 +221,7 @@ sys.path[:0] = {paths!r}
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from fixtures.decision_log import a_context, a_decision
 from equipoise.serving.errors import LogUnavailable
-from equipoise.serving.log import DecisionLog
+from equipoise.serving.log.writer import DecisionLog
 log = DecisionLog(Path({folder!r}), 0)
 context = log.context(a_context())
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -414,7 +416,7 @@ def test_a_full_disk_by_quota(tmp_path):
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
-        "from equipoise.serving.log import DecisionLog\n"
+        "from equipoise.serving.log.writer import DecisionLog\n"
         "from equipoise.serving.errors import LogUnavailable\n"
         f"try: DecisionLog({str(tmp_path)!r}, 0)\n"
         "except LogUnavailable as error: print(error)"
