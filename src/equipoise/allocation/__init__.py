@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from equipoise.allocation.ddm import ddm_policy as ddm_policy
     from equipoise.allocation.ddm import switched_on as switched_on
     from equipoise.allocation.ddm import trade_off as trade_off
+    from equipoise.allocation.explore import Explorer as Explorer
+    from equipoise.allocation.explore import Point as Point
+    from equipoise.allocation.explore import UnitScores as UnitScores
     from equipoise.allocation.offer_threshold import OfferPolicy as OfferPolicy
     from equipoise.allocation.offer_threshold import offer_effects as offer_effects
     from equipoise.allocation.offer_threshold import offer_policy as offer_policy
@@ -77,10 +80,13 @@ NAMES = {
     "best_mixes": "equipoise.allocation.share_allocation",
     "Decisions": "equipoise.allocation.rule",
     "Demands": "equipoise.allocation.rules.demands",
+    "Explorer": "equipoise.allocation.explore",
     "Keep": "equipoise.allocation.switching",
     "OfferPolicy": "equipoise.allocation.offer_threshold",
+    "Point": "equipoise.allocation.explore",
     "PolicyTree": "equipoise.allocation.rules.tree",
     "Scorecard": "equipoise.allocation.rules.scorecard",
+    "UnitScores": "equipoise.allocation.explore",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
     "budgeted_policy": "equipoise.allocation.budgeted",

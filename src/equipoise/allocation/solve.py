@@ -364,17 +364,23 @@ def compile_problem(
     rows: Rows = compile_rows(demands, candidates, metrics, groups, len(worth), cost is not None)
     rows = rows if weight is None else weighted_heads(rows, weight)
     if eligible is not None:
-        least = np.where(eligible, worth, 0.0).min(axis=1, keepdims=True)
-        margin = CLOSED * max(float(np.abs(worth).max()), 1e-300)
-        rows, worth = (
-            close(rows, eligible),
-            np.where(eligible, worth, np.minimum(least, 0) - margin),
-        )
+        rows, worth = close(rows, eligible), closed_worth(worth, eligible)
     cube, columns = np.zeros((1, worth.shape[1], 1)), rows.columns
     if effects is not None and len(columns):
         cube, columns = metric_quantities(effects, rows, lower)
     problem = Problem(worth, check_cost(cost, worth.shape), cube, columns, rows, eligible)
     return problem if weight is None else weighted_units(problem, weight)
+
+
+def closed_worth(worth: Floats, eligible: Bools | None) -> Floats:
+    """The worth (n, k), less than control's where a candidate is closed, so that no choice gains by
+    it.   eligible: (n, k), None where all are open.
+    """
+    if eligible is None:
+        return worth
+    least = np.where(eligible, worth, 0.0).min(axis=1, keepdims=True)
+    margin = CLOSED * max(float(np.abs(worth).max()), 1e-300)
+    return np.where(eligible, worth, np.minimum(least, 0) - margin)
 
 
 def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: str) -> Allocation:
