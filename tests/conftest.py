@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = [
+    "fixtures.redis_server",
     "fixtures.targeting",
     "fixtures.supply",
     "fixtures.units",

@@ -18,6 +18,7 @@ from equipoise.artifacts import policy as policy_file
 from equipoise.artifacts.batch import score_batches, score_file
 from equipoise.artifacts.model import read_model, write_model
 from equipoise.artifacts.policy import read_scorer, write_scorer
+from equipoise.artifacts.staying import Staying
 from equipoise.core.effects import Effects
 from equipoise.core.errors import DataError, EquipoiseError, InputError, SnapshotError
 from equipoise.core.log import Log
@@ -288,3 +289,31 @@ def test_a_column_that_is_there_twice_is_no_guess(shipped):
         shipped.scorer.assign(table)
     with pytest.raises(InputError, match="feature 'age' must be one of the units' columns"):
         list(shipped.scorer.batches(table.to_batches()))
+
+
+def test_facts_of_batches_are_what_the_rule_decides_by(shipped):
+    scorer, table = shipped.scorer, shipped.table
+    assigned = scorer.assign(table)
+    chosen = dict(zip(assigned["user"].to_pylist(), assigned["chosen"].to_pylist(), strict=True))
+    cells, decided = (scorer.policy.control, *scorer.policy.candidates), {}
+    for batch in scorer.facts(table.to_batches(max_chunksize=250)):
+        ids = batch.units.to_pylist()
+        nothing = np.zeros((len(ids), batch.values.shape[2]))
+        effects = Effects(batch.values, nothing, scorer.policy.candidates, ("y",))
+        decisions = decide(
+            scorer.policy, effects, cost=batch.cost, groups=batch.labels, units=np.array(ids)
+        )
+        decided |= {unit: cells[a + 1] for unit, a in zip(ids, decisions.choice, strict=True)}
+    assert decided == chosen
+    assert len(set(chosen.values())) == 2
+    one = next(scorer.facts(table.slice(3, 1).to_batches())).unit(0)
+    assert one.labels == {"shop": "000"}
+    assert one.values.tobytes() == batch_of(scorer, table).values[3].tobytes()
+    closed = replace(scorer, staying=Staying(gaps=0.1))  # every third unit has no plan_name
+    assert batch_of(closed, table).eligible[:4].tolist() == [[True], [True], [False], [True]]
+    assert batch_of(scorer.numbered(), table).units[:2].to_pylist() == ["0", "1"]
+
+
+def batch_of(scorer, table):
+    """The facts of the units of a table."""
+    return next(scorer.facts(table.combine_chunks().to_batches()))

@@ -40,6 +40,7 @@ from equipoise.artifacts.staying import (
 )
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
+from equipoise.artifacts.unit_facts import FactsBatch
 from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
@@ -182,6 +183,54 @@ class Scorer:
             Where a column is missing or of another type, or an id is missing or occurs twice.
         """
         yield from assign_batches(batches, self._assign, self.units, counts)
+
+    def facts(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts | None = None
+    ) -> Iterator[FactsBatch]:
+        """Give what the rule is applied to for the units of record batches, as `batches` does.
+
+        Parameters
+        ----------
+        batches : iterable of pyarrow.RecordBatch
+            Raw columns, as in the log; empty batches are left out.
+        counts : UnitCounts, optional
+            What counts what units lack; without it warnings say what is most of a column.
+
+        Yields
+        ------
+        FactsBatch
+            One for each batch; units of a policy without an id are named by their numbers.  To a
+            unit that misses more features than the policy allows nothing is open.
+
+        Raises
+        ------
+        InputError
+            Where a column is missing or of another type.
+        """
+        every = counts or UnitCounts(self.units)
+        named = {demand.column for demand in self.policy.demands} | {self.policy.segment}
+        for batch in batches:
+            if batch.num_rows == 0:
+                continue
+            start = every.units
+            table = every.read(pa.Table.from_batches([batch]))
+            unit = self._unit(table, start)
+            text = pa.array(unit).cast(pa.string()) if self.id is None else columns.text(unit)
+            effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
+            if past is not None:
+                free = np.repeat((past.fixed == NONE)[:, None], expected.shape[1], axis=1)
+                open_to = free if open_to is None else open_to & free
+            if counts is None:
+                every.warn()
+            yield FactsBatch(
+                text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text,
+                effects.values,
+                effects.std_error,
+                expected,
+                {name: labels for name, labels in groups.items() if name in named},
+                open_to,
+                self._importance(table, start),
+            )
 
     def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
         """Assign the units of a frame so that the policy's demands hold on them as a whole.
