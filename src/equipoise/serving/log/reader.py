@@ -8,7 +8,7 @@ names the file and the place.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +18,6 @@ from equipoise.core.places import expanded
 from equipoise.serving.log.segments import (
     CHAIN,
     FIX,
-    FRAME,
-    HEADER,
     NONE_BEFORE,
     Segment,
     digest_of,
@@ -27,6 +25,7 @@ from equipoise.serving.log.segments import (
     frames,
     record_of,
     segments_of,
+    whole_until,
 )
 from equipoise.serving.records import Context, DecisionRecord, EndRecord, Record
 
@@ -44,11 +43,14 @@ class LogEntry(NamedTuple):
         Of a decision: the one that it names; of anything else: the last one that began.
     record : Record
         Itself.
+    payload : bytes
+        The same as it stands in the file.
     """
 
     path: Path
     context: Context | None
     record: Record
+    payload: bytes
 
 
 def read_records(folder: Path | str, *, closed: bool = False) -> Iterator[LogEntry]:
@@ -93,10 +95,17 @@ def checked_chain(folder: Path) -> Iterator[tuple[Segment, Segment | None]]:
     removed = removed_of(folder)
     for slot, group in groupby(segments_of(folder), key=lambda one: one.slot):
         segments = list(group)
-        begin = bytes.fromhex(str(removed.get(str(slot), {}).get("chain", NONE_BEFORE.hex())))
+        begin = chain_begin(removed, slot)
+        while len(segments) > 1 and segments[0].previous != begin:
+            del segments[0]  # removed but for the file itself
         if segments[0].previous != begin:
             _missing(segments[0])
         yield from zip_longest(segments, segments[1:])
+
+
+def chain_begin(removed: Mapping[str, Mapping[str, int | str]], slot: int) -> bytes:
+    """What the header of a slot's first segment names."""
+    return bytes.fromhex(str(removed.get(str(slot), {}).get("chain", NONE_BEFORE.hex())))
 
 
 def removed_of(folder: Path) -> dict[str, dict[str, int | str]]:
@@ -138,11 +147,11 @@ def read_segment(segment: Segment, follower: Segment | None) -> Iterator[LogEntr
                 if context is None:
                     must, got = "name a context before it", record.context
                     raise DataError("a decision", must, got, f"{path}, byte {offset:,}", FIX)
-                yield LogEntry(path, context, record)
+                yield LogEntry(path, context, record, payload)
                 continue
             if isinstance(record, Context):
                 last = contexts[record.number] = record
-            yield LogEntry(path, last, record)
+            yield LogEntry(path, last, record, payload)
 
 
 def _verify(segment: Segment, ended: tuple[int, EndRecord], follower: Segment | None) -> None:
@@ -167,12 +176,3 @@ def _verify_open(segment: Segment, follower: Segment) -> None:
         raise DataError("a segment of the log", must, got, where, FIX)
     if digest_of(segment.path, good)[:CHAIN] != follower.previous:
         _missing(follower)
-
-
-def whole_until(path: Path) -> int:
-    """Up to which byte a segment holds whole frames."""
-    good = HEADER.size
-    with path.open("rb") as stream:
-        for offset, payload in frames(stream):
-            good = offset + FRAME.size + len(payload)
-    return good

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from equipoise.serving.log.reader import read_segment
+from equipoise.serving.log.reader import chain_begin, read_segment, removed_of
 from equipoise.serving.log.segments import (
     CHAIN,
     FRAME,
@@ -78,7 +78,7 @@ def recover(folder: Path, slot: int) -> Recovery:
     _remove_empty(folder, slot, {one.path for one in segments})
     epochs = frozenset(one.epoch for one in segments)
     if not segments:
-        return Recovery()
+        return Recovery(chain=chain_begin(removed_of(folder), slot))
     last = segments[-1]
     ended = end_of(last.path)
     if ended is not None:
@@ -144,7 +144,7 @@ def money_of(
     for segment, follower in zip_longest(segments, segments[1:]):
         if follower is not None and follower.created < since:
             continue
-        for _, _, record in read_segment(segment, follower):
+        for _, _, record, _ in read_segment(segment, follower):
             if isinstance(record, DecisionRecord) and record.amount:
                 holds.setdefault(record.lease, {})[record.id] = record.amount
             elif isinstance(record, SpendRecord):

@@ -75,7 +75,11 @@ def header_of(created: int, previous: bytes) -> bytes:
 
 def frame_of(record: Record) -> bytes:
     """A record as it stands in a segment."""
-    payload = encode(record)
+    return framed(encode(record))
+
+
+def framed(payload: bytes) -> bytes:
+    """A payload as it stands in a segment."""
     return pack(len(payload), zlib.crc32(payload)) + payload
 
 
@@ -138,6 +142,15 @@ def digest_of(path: Path, size: int) -> bytes:
             sha.update(block)
             left -= len(block)
     return sha.digest()
+
+
+def whole_until(path: Path) -> int:
+    """Up to which byte a segment holds whole frames."""
+    good = HEADER.size
+    with path.open("rb") as stream:
+        for offset, payload in frames(stream):
+            good = offset + FRAME.size + len(payload)
+    return good
 
 
 def segments_of(folder: Path, slot: int | None = None) -> list[Segment]:
