@@ -61,8 +61,11 @@ class Budget(Protocol):
     def reserve(self, amount: float) -> Hold | None:
         """Reserve what a decision may cost, in money; None where it is not left."""
 
-    def settle(self, hold: Hold, spent: float) -> None:
-        """Say what a hold came to, in money, at most its amount; the rest flows back."""
+    def settle(self, hold: Hold, spent: float, decision: bytes = b"") -> None:
+        """Say what a hold came to, in money, at most its amount; the rest flows back.  It is told
+        once the `SpendRecord` is written; of one ``decision`` only the first counts.  Without a
+        decision the hold was never logged, and goes back whole.
+        """
 
     def state(self) -> dict[str, Any]:
         """Budget, left, leased, reserved and spent, in money."""
