@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 Value = str | float | bool | None
@@ -147,7 +149,7 @@ class RewardRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
     value: float
     at: float | None = None
-    op: str = "add"
+    op: Literal["add", "set"] = "add"
     key: str | None = None
 
 

@@ -1,0 +1,116 @@
+"""Who gets in: token, scope, rate, and how many requests a worker has in hand.
+
+Without tokens the service is for this machine alone, and a page in a browser of this machine is not
+let in: it cannot name another host (DNS rebinding), send an ``Origin`` of its own, or a body that
+is not declared as JSON, for which a browser would ask first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from time import monotonic, time
+from typing import Any
+
+from equipoise.serving.app.problems import Refusal
+from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens
+from equipoise.serving.config import LimitsConfig
+
+JSON = b"application/json"
+
+
+class Gate:
+    """Lets requests in, one worker's.
+
+    Parameters
+    ----------
+    tokens : Tokens
+        Of the service.
+    limits : LimitsConfig
+        Rate, and requests in hand.
+    clock : callable, default time.monotonic
+        Seconds, for the rate.
+    """
+
+    def __init__(
+        self, tokens: Tokens, limits: LimitsConfig, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.tokens, self.limits, self.clock = tokens, limits, clock
+        self.in_flight = 0
+        self._left: dict[bytes, tuple[float, float]] = {}  # digest -> (requests left, when)
+
+    def admit(self, scope: MutableMapping[str, Any], needed: str) -> Token:
+        """The token of a request that may go on.
+
+        Parameters
+        ----------
+        scope : mapping
+            Of ASGI.
+        needed : str
+            The scope that its route needs.
+
+        Returns
+        -------
+        Token
+            Whose it is.
+
+        Raises
+        ------
+        Refusal
+            401, 403, 415, 429 or 503.
+        """
+        authorization = kind = host = origin = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"content-type":
+                kind = value
+            elif name == b"host":
+                host = value
+            elif name == b"origin":
+                origin = value
+        if not len(self.tokens):
+            from_here_alone(host, origin)
+        token = self.tokens.find(authorization, time())
+        if needed not in token.scopes:
+            got = f"one with {', '.join(sorted(token.scopes))}"
+            fix = "use a token with that scope"
+            raise Refusal(403, "the token", f"have the scope {needed!r}", got, fix=fix)
+        if scope["method"] == "POST" and not kind.lower().startswith(JSON):
+            got = kind.decode("latin-1") or "none"
+            fix = "send the header 'Content-Type: application/json'"
+            raise Refusal(415, "the content type", "be application/json", got, fix=fix)
+        if self.limits.rate:
+            self._count(token)
+        if self.in_flight >= self.limits.in_flight:
+            must = f"have at most {self.limits.in_flight} requests in hand"
+            fix = "try again in a moment"
+            again = {"retry-after": "1"}
+            raise Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
+        return token
+
+    def _count(self, token: Token) -> None:
+        """Take one request off what a token has left: a bucket of one second's requests."""
+        rate, now = self.limits.rate, self.clock()
+        most = max(rate, 1.0)
+        left, before = self._left.get(token.digest, (most, now))
+        left = min(most, left + rate * (now - before))
+        if left < 1:
+            self._left[token.digest] = (left, now)
+            wait = max(1, round((1 - left) / rate))
+            must, fix = f"send at most {rate:g} requests a second", f"wait {wait} s"
+            again = {"retry-after": str(wait)}
+            raise Refusal(429, "a token", must, "more", fix=fix, headers=again)
+        self._left[token.digest] = (left - 1, now)
+
+
+def from_here_alone(host: bytes, origin: bytes) -> None:
+    """Refuse what a page of somebody else makes a browser of this machine ask."""
+    name = host.decode("latin-1").lower()
+    if not name.endswith("]"):
+        name = name.rpartition(":")[0] or name
+    asked = origin.decode("latin-1").lower().partition("://")[2]
+    if name not in LOOPBACK or (origin and asked != host.decode("latin-1").lower()):
+        got = origin.decode("latin-1") or name or "none"
+        must = "be this machine while the service has no tokens"
+        fix = "make a token by `equipoise serve --new-token decide,reward`"
+        raise Refusal(403, "the host or origin", must, got, fix=fix)
