@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from equipoise.allocation import hashing
-from equipoise.allocation.hashing import draw, uniform
+from equipoise.allocation.hashing import draw, uniform, uniform_one
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
 
@@ -86,3 +88,17 @@ def test_ids_are_asked_for_and_checked():
         uniform([[1, 2]], 0)
     with pytest.raises(InputError, match="whole numbers or text"):
         uniform([0.5], 0)
+
+
+def test_one_number_has_the_bits_of_many():
+    """Text of all planes, with NULs in it and after it, and whole numbers of any size."""
+    rng = np.random.default_rng(0)
+    ids: list[Any] = ["", "\0", "a\0", "a\0b", "\ud800", "é\0"]
+    for top in (128, 256, 0xD800, 0x110000):
+        ids += ["".join(map(chr, rng.integers(0, top, rng.integers(1, 20)))) for _ in range(100)]
+    ids += [0, -1, 2**63 - 1, -(2**63), 2**63, 2**64 - 1, 2**64, True, np.int32(7), np.str_("ann")]
+    for seed, stream in ((0, 0), (2**64 - 1, 2), (5, 6)):
+        for unit in ids:
+            assert uniform_one(unit, seed, stream) == uniform([unit], seed, stream)[0], unit
+    with pytest.raises(InputError, match="whole numbers or text"):
+        uniform_one(0.5, 0)

@@ -9,6 +9,8 @@ from equipoise.core.registry import Registry
 
 if TYPE_CHECKING:
     from equipoise.allocation.budgeted import budgeted_policy as budgeted_policy
+    from equipoise.allocation.compiled_rule import CompiledRule as CompiledRule
+    from equipoise.allocation.compiled_rule import compile_rule as compile_rule
     from equipoise.allocation.constraints import budget as budget
     from equipoise.allocation.constraints import cap as cap
     from equipoise.allocation.constraints import ceiling as ceiling
@@ -75,6 +77,7 @@ NAMES = {
     "switched_on": "equipoise.allocation.ddm",
     "trade_off": "equipoise.allocation.ddm",
     "Churn": "equipoise.allocation.switching",
+    "CompiledRule": "equipoise.allocation.compiled_rule",
     "MixDemand": "equipoise.allocation.share_allocation",
     "MixProblem": "equipoise.allocation.share_allocation",
     "best_mixes": "equipoise.allocation.share_allocation",
@@ -93,6 +96,7 @@ NAMES = {
     "cap": "equipoise.allocation.constraints",
     "ceiling": "equipoise.allocation.constraints",
     "churn": "equipoise.allocation.switching",
+    "compile_rule": "equipoise.allocation.compiled_rule",
     "constraint_from_json": "equipoise.allocation.constraints",
     "decide": "equipoise.allocation.rule",
     "decide_each": "equipoise.allocation.rule",

@@ -25,10 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.allocation.constraints import Groups, groups_of
 from equipoise.allocation.hashing import draw, uniform
+from equipoise.allocation.row_kernels import decide_all, rule_numbers, score_all, share_all
 from equipoise.allocation.solver.compile import Rows, compile_rows
-from equipoise.allocation.solver.kernels import price_all, weigh
-from equipoise.allocation.solver.problem import best_of
-from equipoise.allocation.solver.ties import break_ties, tie_chances
+from equipoise.allocation.solver.kernels import weigh
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import shown
 from equipoise.core.effects import Effects
@@ -133,8 +132,12 @@ def scores(
     >>> scores(rule, effects, cost=[2.0]).tolist()
     [[2.0]]
     """
-    usage = usage_of(policy, effects, cost, groups or {})
-    return _scores(policy, effects, usage, groups or {}, previous, weights, draws, eligible)
+    rows = _Rows.of(policy, effects, cost, groups or {}, previous, weights)
+    out = np.empty(effects.values.shape[:2])
+    draws = np.zeros(1) if draws is None else np.asarray(draws, np.float64)
+    open_to = check_eligible(eligible, out.shape)
+    score_all(*rows.arrays(draws, open_to), out)
+    return out
 
 
 class Usage(NamedTuple):
@@ -150,6 +153,14 @@ class Usage(NamedTuple):
 
 def usage_of(policy: Policy, effects: Effects, cost: ArrayLike | None, groups: Groups) -> Usage:
     """What the policy's candidates use of what its demands count."""
+    money, rows = _demand_rows(policy, effects, cost, groups)
+    return Usage(money, *metric_quantities(effects, rows, policy.lower), rows)
+
+
+def _demand_rows(
+    policy: Policy, effects: Effects, cost: ArrayLike | None, groups: Groups
+) -> tuple[Floats, Rows]:
+    """The costs and the compiled demands of units whose effects are the policy's."""
     if effects.candidates != policy.candidates:
         raise InputError(
             "the effects' candidates", f"be the policy's, {policy.candidates}", effects.candidates
@@ -161,32 +172,48 @@ def usage_of(policy: Policy, effects: Effects, cost: ArrayLike | None, groups: G
     rows = compile_rows(
         policy.demands, policy.candidates, effects.metrics, groups, n, cost is not None
     )
-    return Usage(money, *metric_quantities(effects, rows, policy.lower), rows)
+    return money, rows
 
 
-def _scores(
-    policy: Policy,
-    effects: Effects,
-    usage: Usage,
-    groups: Groups,
-    previous: Ints | None,
-    weights: Floats | None,
-    draws: Floats | None,
-    eligible: ArrayLike | None,
-) -> Floats:
-    """`scores` where the usage is known."""
-    value = weighted_value(policy, effects, groups, weights)
-    value -= policy.cost_weight * usage.cost
-    add_keep(value, policy.keep, previous)
-    if policy.tie_penalty and draws is not None:
-        value = break_ties(value, policy.tie_penalty, draws)
-    out, rows = np.empty_like(value), usage.rows
-    table = rows.table(np.asarray(policy.prices, np.float64))
-    price_all(value, usage.cost, usage.cube, usage.columns, table, rows.codes, out)
-    open_to = check_eligible(eligible, out.shape)
-    if open_to is not None:
-        out[~open_to] = -np.inf
-    return out
+class _Rows(NamedTuple):
+    """What the kernels take of n units: see `row_kernels.decide_all`."""
+
+    rules: Floats
+    codes: Ints
+    weights: Floats
+    which: Ints
+    values: Floats
+    errors: Floats
+    cost: Floats
+    previous: Ints
+
+    @classmethod
+    def of(
+        cls,
+        policy: Policy,
+        effects: Effects,
+        cost: ArrayLike | None,
+        groups: Groups,
+        previous: Ints | None,
+        weights: Floats | None,
+    ) -> _Rows:
+        """The arrays of a policy's units, checked."""
+        money, rows = _demand_rows(policy, effects, cost, groups)
+        columns = np.array([_metric(effects, name) for name in policy.metrics], np.int64)
+        n, k, metrics = effects.values.shape
+        table, which = used_weights(policy, n, groups, weights)
+        values = np.ascontiguousarray(effects.values, np.float64)
+        errors = np.ascontiguousarray(effects.std_error, np.float64) if policy.lower else values
+        before = np.full(1, NEW) if previous is None or not policy.keep else np.asarray(previous)
+        if previous is not None and policy.keep:
+            check_previous(before, n, k)
+        rules = rule_numbers(policy, columns, rows, metrics)
+        return cls(rules, rows.codes, table, which, values, errors, money, before.astype(np.int64))
+
+    def arrays(self, draws: Floats, open_to: Bools | None) -> tuple[Any, ...]:
+        """What all kernels of n units take first."""
+        shut = np.ones((1, 0), np.bool_) if open_to is None else np.ascontiguousarray(open_to)
+        return (*self[:7], shut, draws, self.previous)
 
 
 def decide(
@@ -277,28 +304,18 @@ def _choose(
     if policy.mode == "random":
         check_effects(effects)
         return _at_random(policy, draw(policy, len(effects), units), eligible)
-    draws, labels = _draws(policy, len(effects), units), groups or {}
-    usage = usage_of(policy, effects, cost, labels)
+    draws = _draws(policy, len(effects), units)
+    rows = _Rows.of(policy, effects, cost, groups or {}, previous, weights)
+    return decide_arrays(rows.arrays(draws, eligible))
 
-    def score_by(rule: Policy) -> Floats:
-        return _scores(rule, effects, usage, labels, previous, weights, draws, eligible)
 
-    score = score_by(policy)
-    usual = _best(score, usage, policy.threshold)
-    if policy.tie_penalty:
-        chance = tie_chances(score, policy.tie_penalty, draws, policy.threshold, usual.choice)
-        usual = replace(usual, probability=chance)
-    if policy.low_share == 0:
-        return usual
-    low = _best(score_by(replace(policy, prices=policy.low_prices)), usage, policy.threshold)
-    gets_low = draws < policy.low_share
-    chance = np.where(gets_low, policy.low_share, 1 - policy.low_share)
-    return Decisions(
-        np.where(gets_low, low.choice, usual.choice),
-        np.where(gets_low, low.score, usual.score),
-        np.where(low.choice == usual.choice, 1.0, chance),
-        gets_low,
-    )
+def decide_arrays(arrays: tuple[Any, ...]) -> Decisions:
+    """The choices of n units by what `row_kernels.decide_all` takes first."""
+    n, k = arrays[4].shape[:2]
+    choice, best, chance = np.empty(n, np.int16), np.empty(n), np.empty(n)
+    low = np.empty(n, np.bool_)
+    decide_all(*arrays, choice, best, chance, low, np.empty((n, k)))
+    return Decisions(choice, best, chance, low)
 
 
 def _draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
@@ -316,27 +333,11 @@ def _draws(policy: Policy, n: int, units: ArrayLike | None) -> Floats:
 
 def _at_random(policy: Policy, choice: Ints, eligible: Bools | None) -> Decisions:
     """Choices that were drawn, (n,): control in place of what is closed."""
-    n, k = len(choice), len(policy.candidates)
-    shares = np.broadcast_to([*policy.shares, max(0.0, 1.0 - sum(policy.shares))], (n, k + 1))
-    if eligible is not None:
-        open_shares = shares[:, :k] * eligible
-        shares = np.column_stack([open_shares, 1.0 - open_shares.sum(axis=1)])
-        choice = np.where(eligible[np.arange(n), np.maximum(choice, 0)], choice, -1)
-    return Decisions(choice, np.zeros(n), shares[np.arange(n), choice], np.zeros(n, np.bool_))
-
-
-def _best(score: Floats, usage: Usage, threshold: float) -> Decisions:
-    """The best candidate of each unit if it scores more than the threshold, else control.   score:
-    (n, k); -inf where closed, and 0 is told where all are.
-    """
-    choice, best = best_of(score, *usage)
-    choice, best = np.where(best > -np.inf, choice, -1), np.where(best > -np.inf, best, 0.0)
-    return Decisions(
-        np.where((choice >= 0) & (best > threshold), choice, -1),
-        best,
-        np.ones(len(score)),
-        np.zeros(len(score), np.bool_),
-    )
+    n = len(choice)
+    choice, chance = choice.astype(np.int64), np.empty(n)
+    open_to = np.ones((1, 0), np.bool_) if eligible is None else np.ascontiguousarray(eligible)
+    share_all(np.asarray(policy.shares, np.float64), open_to, choice, chance)
+    return Decisions(choice, np.zeros(n), chance, np.zeros(n, np.bool_))
 
 
 def decide_each(
@@ -514,21 +515,25 @@ def add_keep(value: Floats, bonus: float, previous: NDArray[Any] | None) -> None
     """
     if previous is None or bonus == 0:
         return
-    k = value.shape[1]
     before = np.asarray(previous)
-    bad = (before < NEW) | (before >= k) if before.shape == (len(value),) else np.ones(1, bool)
+    check_previous(before, *value.shape)
+    units = np.flatnonzero(before >= 0)
+    value[units, before[units]] += bonus
+    value[before == -1] -= bonus
+
+
+def check_previous(before: NDArray[Any], n: int, k: int) -> None:
+    """Refuse previous choices that are none of k candidates."""
+    bad = (before < NEW) | (before >= k) if before.shape == (n,) else np.ones(1, bool)
     if bad.any():
         row = int(bad.argmax())
-        got = before[row] if before.shape == (len(value),) else f"shape {before.shape}"
+        got = before[row] if before.shape == (n,) else f"shape {before.shape}"
         raise InputError(
             "the previous choice",
             f"be one of -2 (none), -1 (control), 0..{k - 1} for each unit",
             got,
             f"row {row}",
         )
-    units = np.flatnonzero(before >= 0)
-    value[units, before[units]] += bonus
-    value[before == -1] -= bonus
 
 
 def check_cost(cost: ArrayLike | None, shape: tuple[int, int]) -> Floats:

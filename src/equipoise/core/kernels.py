@@ -70,6 +70,30 @@ def njit(*, cache: bool = True, **options: Any) -> Callable[[Callable[..., Any]]
     return compiled
 
 
+def only_for(kernel: Any, *examples: Any) -> None:
+    """Compile a kernel for arguments like the examples, and for no others after: a type that was
+    not met before would else compile, for a second or more, in the middle of what is asked.
+
+    Parameters
+    ----------
+    kernel : numba dispatcher
+        A function under `njit`.
+    *examples : object
+        Its arguments; one that is an array which cannot be written to stands for both kinds.
+
+    Examples
+    --------
+    >>> @njit()
+    ... def first(x):
+    ...     return x[0]
+    >>> only_for(first, b"a")
+    >>> first(b"b")
+    98
+    """
+    kernel.compile(tuple(map(numba.typeof, examples)))
+    kernel.disable_compile()
+
+
 def _cached_elsewhere(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """The kernel where numba found no folder to write to."""
     folder = _private_folder()

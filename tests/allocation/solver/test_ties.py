@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.allocation import budget, budgeted_policy, cap, decide, decision_of, offers
+from equipoise.allocation.compiled_rule import compile_rule
 from equipoise.allocation.hashing import uniform
 from equipoise.allocation.records import replay
 from equipoise.allocation.rule import LOW_STREAM
-from equipoise.allocation.solver.ties import SIZE, break_ties, tie_chances, tie_penalty
+from equipoise.allocation.solver.ties import SIZE, break_ties, tie_penalty
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
@@ -32,22 +33,32 @@ def test_by_hand():
     assert break_ties(value, 0.4, draws).tolist() == [[2.9, 0.8], [2.0, -np.inf]]
 
 
+def chances(level, penalty, threshold):
+    """Of control and each candidate, of a unit with these scores before its draw; -inf: closed."""
+    names = tuple(map(str, range(len(level))))
+    policy = Policy(
+        names, "none", ("y",), (1.0,), tie_penalty=penalty, threshold=threshold, seed=len(level)
+    )
+    open_to = np.isfinite(level)
+    values = np.where(open_to, level, 0.0)[:, None]
+    facts = (values, None, np.zeros(len(level)), {}, open_to, 1.0)
+    rule = compile_rule(policy, ("y",))
+    decision, each = rule.decide_row(facts, "ann"), rule.chances(facts, "ann")
+    assert each[1 + decision.choice] == decision.probability
+    assert each.sum() == pytest.approx(1)
+    return each
+
+
 def test_chances_by_hand():
     """Both candidates score 1 at u = 0; the second falls twice as fast, and control is at 0.7."""
-    penalty = 1.0  # rates 0.5 and 1
-    for level, got, chance in (
-        ((1.0, 1.0), 0, 0.6),  # above control until u = 0.6, above the second always
-        ((1.0, 1.0), -1, 0.4),
-        ((1.0, 1.1), 1, 0.2),  # 1.1 - u > 1 - 0.5 u
-        ((1.0, 1.1), 0, 0.4),
-        ((0.6, 0.5), -1, 1.0),
-        ((3.0, 1.0), 0, 1.0),
-        ((-np.inf, 1.0), 1, 0.3),
+    for level, want in (  # rates 0.5 and 1
+        ((1.0, 1.0), (0.4, 0.6, 0.0)),  # above control until u = 0.6, above the second always
+        ((1.0, 1.1), (0.4, 0.4, 0.2)),  # 1.1 - u > 1 - 0.5 u
+        ((0.6, 0.5), (1.0, 0.0, 0.0)),
+        ((3.0, 1.0), (0.0, 1.0, 0.0)),
+        ((-np.inf, 1.0), (0.7, 0.0, 0.3)),
     ):
-        draws = np.array([0.25])
-        score = break_ties(np.array([level]), penalty, draws)
-        got_chance = tie_chances(score, penalty, draws, 0.7, np.array([got]))
-        assert got_chance.tolist() == pytest.approx([chance])
+        assert chances(np.array(level), 1.0, 0.7) == pytest.approx(want)
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,12 +66,11 @@ def test_chances_by_hand():
 def test_a_chance_is_the_share_of_draws_that_give_the_choice(seed):
     rng = np.random.default_rng(seed)
     k, draws = int(rng.integers(1, 5)), (np.arange(4000) + 0.5) / 4000
-    value, penalty = rng.uniform(-0.2, 1, (1, k)), float(rng.uniform(0.1, 2))
-    score = break_ties(np.repeat(value, len(draws), axis=0), penalty, draws)
+    value, penalty = rng.uniform(-0.2, 1, k), float(rng.uniform(0.1, 2))
+    score = break_ties(np.repeat(value[None], len(draws), axis=0), penalty, draws)
     choice = np.where(score.max(axis=1) > 0, score.argmax(axis=1), -1)
-    chances = tie_chances(score, penalty, draws, 0.0, choice)
-    for got in np.unique(choice):
-        assert chances[choice == got] == pytest.approx((choice == got).mean(), abs=1e-3)
+    share = np.bincount(choice + 1, minlength=k + 1) / len(draws)
+    assert chances(value, penalty, 0.0) == pytest.approx(share, abs=1e-3)
 
 
 @pytest.mark.parametrize("kinds", [1, 3])

@@ -9,7 +9,7 @@ little, the more the larger the unit's own draw u in [0, 1):
 Candidates lose at different rates, so prices that move by parts of the penalty cut the units of one
 kind anywhere, and several demands can be used in full at once.  Scores only fall, so nobody gets
 what is worth nothing.  A unit's chance of a candidate, over all draws, is the length of the
-interval of u in which that candidate's line is the highest.
+interval of u in which that candidate's line is the highest (`allocation/row_kernels.py`).
 """
 
 from __future__ import annotations
@@ -55,48 +55,10 @@ def break_ties(value: Floats, penalty: float, draws: Floats) -> Floats:
     array (n, k)
         Each number comes from its own row by a fixed order of operations.
     """
-    return value - draws[:, None] * _rates(value.shape[1], penalty)
+    return value - draws[:, None] * rates_of(value.shape[1], penalty)
 
 
-def tie_chances(
-    score: Floats, penalty: float, draws: Floats, threshold: float, choice: np.ndarray
-) -> Floats:
-    """The chance that each unit has, over all draws, of what it got.
-
-    Parameters
-    ----------
-    score : array (n, k)
-        Scores under the units' own draws.
-    penalty : float
-        Taken at most from a worth.
-    draws : array (n,)
-        The units' own draws.
-    threshold : float
-        What a candidate must score more than.
-    choice : array of int (n,)
-        What each unit got: -1 control, else the place of a candidate.
-
-    Returns
-    -------
-    array (n,)
-        In (0, 1].
-    """
-    rates = np.append(_rates(score.shape[1], penalty), 0.0)  # control, last, loses nothing
-    level = score + draws[:, None] * rates[:-1]  # with no penalty
-    units = np.arange(len(score))
-    own = np.where(choice < 0, threshold, level[units, choice])
-    least, most = np.zeros(len(score)), np.ones(len(score))
-    for rival in range(len(rates)):
-        lead = own - (level[:, rival] if rival < score.shape[1] else threshold)
-        faster = rates[choice] - rates[rival]  # > 0: it falls behind as u grows
-        with np.errstate(divide="ignore", invalid="ignore"):
-            edge = lead / faster
-        most = np.where(faster > 0, np.minimum(most, edge), most)
-        least = np.where(faster < 0, np.maximum(least, edge), least)
-    return np.clip(most - least, np.finfo(np.float64).eps, 1.0)
-
-
-def _rates(k: int, penalty: float) -> Floats:
+def rates_of(k: int, penalty: float) -> Floats:
     """How fast each candidate's score falls with a unit's draw, (k,)."""
     rates: Floats = penalty * ((np.arange(k) + 1.0) / k)
     return rates
