@@ -295,7 +295,10 @@ def test_a_lease_asked_for_twice_is_one(book_of):
     assert check(book.sums(), book.leases()) == []
     book.note("price/a", b"1")
     book.note("other", b"2")
+    assert book.note("price/a", b"3", first=True) == b"1"
     assert book.notes("price/") == {"price/a": b"1"}
+    book.forget("price/")
+    assert book.notes("") == {"other": b"2"}
     book.close()
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig
@@ -31,8 +31,13 @@ from equipoise.serving.ledger.money import (
     Lease,
     Sums,
     micro,
+    period_of,
 )
 from equipoise.serving.protocols import Hold
+
+if TYPE_CHECKING:
+    from equipoise.core.arrays import Floats
+    from equipoise.serving.ledger.pace import Pace
 
 TICK = 0.05  # seconds between looks at what is due
 AGE = 60.0  # seconds after which what is free on a lease goes back
@@ -78,6 +83,8 @@ class Ledger:
         decision.
     entries : iterable of Entry, default ()
         What the log of this slot says was settled; those the book has already change nothing.
+    pace : Pace, optional
+        What finds the price by which the money lasts the period.
     clock : callable, default `time.time_ns`
         Nanoseconds since 1970.
     thread : bool, default True
@@ -115,10 +122,13 @@ class Ledger:
         durable: bool = False,
         holds: Callable[[int], Mapping[bytes, int]] | None = None,
         entries: Iterable[Entry] = (),
+        pace: Pace | None = None,
         clock: Callable[[], int] = time.time_ns,
         thread: bool = True,
     ) -> None:
         self.book, self.slot, self.workers, self.boot = book, slot, workers, boot
+        self.pace = pace
+        self.price = None if pace is None else pace.price  # of a unit of money, in worth
         self.trouble = ""  # why the book could not be reached, last time
         self._total, self._seconds, self._clock = micro(config.total), config.seconds, clock
         self._leases: list[_Open] = []  # oldest first
@@ -131,7 +141,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._wake = threading.Event()
-        self._due = {"report": 0.0, "retry": 0.0}
+        self._due = {"report": 0.0, "retry": 0.0, "pace": 0.0}
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
@@ -229,6 +239,21 @@ class Ledger:
                     return True
         return False
 
+    def seen(self, value: Floats, cost: Floats, served: int) -> None:
+        """Take note of a request, where the budget is paced.
+
+        Parameters
+        ----------
+        value : array, (k,)
+            The worth of each candidate before the budget's price; NaN where it is closed.
+        cost : array, (k,)
+            What each is expected to cost, in money.
+        served : int
+            What the unit got: -1 control, a candidate's place.
+        """
+        if self.pace is not None:
+            self.pace.seen(value, cost, served)
+
     def state(self) -> dict[str, Any]:
         """The money of all workers in the present period; the last known while the book is away.
 
@@ -275,6 +300,9 @@ class Ledger:
             self._renew()
             self._refill()
             self._give_back(now)
+            if self.pace is not None and now >= self._due["pace"]:
+                self._due["pace"] = now + REPORT
+                self.price = self.pace.tick()
             self.trouble = ""
         except LedgerError as error:
             self.trouble, self._due["retry"] = str(error), now + RETRY
@@ -353,26 +381,3 @@ class Ledger:
             if lease.slot == self.slot and lease.state == OPEN:
                 lost = not durable and lease.boot != self.boot
                 self.book.close_dead(lease.id, holds(lease.id), lost)
-
-
-def period_of(ns: int, seconds: float) -> int:
-    """The number of a period, of those since 1970.
-
-    Parameters
-    ----------
-    ns : int
-        Nanoseconds since 1970.
-    seconds : float
-        A period's length.
-
-    Returns
-    -------
-    int
-        Rising.
-
-    Examples
-    --------
-    >>> period_of(86_400 * 10**9 + 1, 86_400.0)
-    1
-    """
-    return int(ns // round(seconds * 1e9))

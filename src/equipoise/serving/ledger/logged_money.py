@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from equipoise.serving.ledger.ledger import period_of
-from equipoise.serving.ledger.money import CLOSED, OPEN, SEALED, Book, Entry, Lease, Rebuilt, check
+from equipoise.serving.ledger.money import (
+    CLOSED,
+    OPEN,
+    SEALED,
+    Book,
+    Entry,
+    Lease,
+    Rebuilt,
+    check,
+    period_of,
+)
 from equipoise.serving.records import DecisionRecord, SpendRecord
 
 

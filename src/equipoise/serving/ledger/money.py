@@ -72,6 +72,29 @@ def lease_amount(left: int, workers: int, need: int) -> int:
     return wanted // need * need if left >= need else 0
 
 
+def period_of(ns: int, seconds: float) -> int:
+    """The number of a period, of those since 1970.
+
+    Parameters
+    ----------
+    ns : int
+        Nanoseconds since 1970.
+    seconds : float
+        A period's length.
+
+    Returns
+    -------
+    int
+        Rising.
+
+    Examples
+    --------
+    >>> period_of(86_400 * 10**9 + 1, 86_400.0)
+    1
+    """
+    return int(ns // round(seconds * 1e9))
+
+
 class Lease(NamedTuple):
     """A slice of the budget.
 
@@ -177,11 +200,16 @@ class Book(Protocol):
     def sums(self) -> Sums:
         """The money of the present period."""
 
-    def note(self, key: str, value: bytes) -> None:
-        """Write down a value beside the money."""
+    def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:
+        """Write down a value beside the money, or only where none is yet (``first``); what stands
+        there now.
+        """
 
     def notes(self, prefix: str) -> dict[str, bytes]:
         """The values whose keys begin so."""
+
+    def forget(self, prefix: str) -> None:
+        """Take away the values whose keys begin so."""
 
     def close(self) -> None:
         """Let go of the book."""

@@ -252,10 +252,18 @@ class RedisBook:
         """The money of the present period."""
         return sums_of(*self._run(SUMS))
 
-    def note(self, key: str, value: bytes) -> None:
-        """Write down a value."""
-        with self._told():
-            self._client.hset(f"{self.name}:notes", key, value)
+    def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:
+        """Write down a value; what stands there now."""
+        with self._told(), self._client.pipeline(transaction=True) as pipe:
+            (pipe.hsetnx if first else pipe.hset)(f"{self.name}:notes", key, value)
+            return bytes(pipe.hget(f"{self.name}:notes", key).execute()[1])
+
+    def forget(self, prefix: str) -> None:
+        """Take away the values whose keys begin so."""
+        old = list(self.notes(prefix))
+        if old:
+            with self._told():
+                self._client.hdel(f"{self.name}:notes", *old)
 
     def notes(self, prefix: str) -> dict[str, bytes]:
         """The values whose keys begin so."""

@@ -280,10 +280,17 @@ class SqliteBook:
             money = base.execute("SELECT period, total, remainder FROM money").fetchone()
             return sums_of(*money, *base.execute(SUMS, money[:1]).fetchone())
 
-    def note(self, key: str, value: bytes) -> None:
-        """Write down a value."""
+    def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:
+        """Write down a value; what stands there now."""
         with self._transaction() as base:
-            base.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+            done = "IGNORE" if first else "REPLACE"
+            base.execute(f"INSERT OR {done} INTO note VALUES (?, ?)", (key, value))
+            return bytes(base.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()[0])
+
+    def forget(self, prefix: str) -> None:
+        """Take away the values whose keys begin so."""
+        with self._transaction() as base:
+            base.execute("DELETE FROM note WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
 
     def notes(self, prefix: str) -> dict[str, bytes]:
         """The values whose keys begin so."""
