@@ -14,7 +14,14 @@ import pytest
 
 from equipoise.core import snapshot
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.core.snapshot import Earlier, read_snapshot, replacing, write_snapshot
+from equipoise.core.snapshot import (
+    Earlier,
+    read_snapshot,
+    replacing,
+    seal_snapshot,
+    verify_snapshot,
+    write_snapshot,
+)
 
 PARTS = {"tree.txt": b"a tree", "arrays/x.npy": b"\x00\x01"}
 
@@ -360,7 +367,7 @@ def test_a_lock_that_does_not_close_hides_no_refusal(tmp_path, monkeypatch):
         with replacing(tmp_path / "letter", LETTER) as beside:
             beside.write_text("Dear G")
             (tmp_path / "letter").write_text("a poem")
-            monkeypatch.setattr(snapshot, "_flush", lambda path: None)
+            monkeypatch.setattr(snapshot, "flush", lambda path: None)
             monkeypatch.setattr(snapshot.os, "close", fails)
 
     with pytest.raises(InputError, match="the finished work is kept as"):
@@ -468,3 +475,26 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / "s" / name)
     with pytest.raises(SnapshotError, match="be readable|readable manifest"):
         read_snapshot(tmp_path / "s")
+
+
+def test_files_that_stand_there_become_a_snapshot_without_being_held(tmp_path):
+    for name, data in PARTS.items():
+        (tmp_path / "s" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "s" / name).write_bytes(data)
+    sealed = seal_snapshot(tmp_path / "s", {"a": 1})
+    assert sealed == write_snapshot(tmp_path / "same", PARTS, {"a": 1})
+    (tmp_path / "s" / "manifest.hmac").write_text("whose it is")
+    content = verify_snapshot(tmp_path / "s")
+    assert (content.id, content.meta, set(content.sums)) == (sealed, {"a": 1}, set(PARTS))
+    assert read_snapshot(tmp_path / "s").parts == PARTS
+
+
+@pytest.mark.parametrize("harm", [changed, missing, extra, another_part])
+def test_what_is_verified_in_a_stream_is_refused_alike(tmp_path, harm):
+    write_snapshot(tmp_path / "s", PARTS, {})
+    harm(tmp_path / "s")
+    with pytest.raises(SnapshotError) as whole:
+        read_snapshot(tmp_path / "s")
+    with pytest.raises(SnapshotError) as stream:
+        verify_snapshot(tmp_path / "s")
+    assert str(whole.value) == str(stream.value)

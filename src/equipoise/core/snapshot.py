@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from equipoise.core.errors import InputError, MissingExtra, SnapshotError
 
@@ -33,12 +33,14 @@ except ImportError:  # Windows
 
 FORMAT = 1
 MANIFEST, OWN = "manifest.json", "manifest_sha256"
+SIGNATURE = "manifest.hmac"  # of the manifest, by who wrote it; it may stand beside
 AT_FDCWD, SWAP = -100, 2  # of renameat2 and renamex_np
 SHELTER = ".equipoise-"  # in the names of folders where something is being written
 MOVED = "earlier"  # in such a folder: what stood at the place, between two renames
 NEW = 60  # seconds
 FIX = "restore it, or write it again"
 SHOWN = 120  # letters of a value in an error
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,25 @@ class Snapshot:
     id: str
     meta: dict[str, Any]
     parts: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class VerifiedFolder:
+    """A snapshot folder whose every byte was verified, and which may be too large for memory.
+
+    Attributes
+    ----------
+    id : str
+        Of the snapshot.
+    meta : dict
+        JSON.
+    sums : dict of str to str
+        The sha256 of each part, by its name.
+    """
+
+    id: str
+    meta: dict[str, Any]
+    sums: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
             yield beside
             for left in beside.glob(f".*{SHELTER}*"):  # of what was published in the block
                 shutil.rmtree(left)
-            _flush(beside)
+            flush(beside)
             with _locked(final.parent):
                 _publish(beside, final, shelter, earlier)
     finally:
@@ -132,7 +153,7 @@ def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) 
         if isinstance(error, OSError):
             raise OSError(error.errno, f"{error.strerror}; {kept}", str(final)) from error
         raise InputError(error.what, error.must, error.got, error.where, kept) from error
-    _sync(final.parent)
+    sync(final.parent)
 
 
 @contextmanager
@@ -194,20 +215,20 @@ def _stands(path: Path) -> bool:
     return False
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have the system write a file, or every file of a folder, to disk."""
     for folder, _, files in os.walk(path, onerror=_raise) if path.is_dir() else ():
         for name in (*files, ""):
-            _sync(Path(folder, name))
+            sync(Path(folder, name))
     if not path.is_dir():
-        _sync(path)
+        sync(path)
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -240,18 +261,45 @@ def _replace(new: Path, final: Path, earlier: Path) -> None:
 
 
 def write_snapshot(path: Path | str, parts: Mapping[str, bytes], meta: Mapping[str, Any]) -> str:
-    """Write a snapshot folder and return its id.  Part names may hold one level of folders:
+    """Write a snapshot folder and return its id.  Part names may hold folders:
     ``"model/tree.txt"``.  Only an earlier snapshot that verifies is replaced.
     """
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
-    content = {"format": FORMAT, "meta": dict(meta), "sha256": sums}
-    manifest = _dump({**content, OWN: hashlib.sha256(_dump(content)).hexdigest()})
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    manifest = _manifest_of(sums, meta)
     with replacing(path, EARLIER_SNAPSHOT) as folder:
         for name, data in [*parts.items(), (MANIFEST, manifest)]:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
     return hashlib.sha256(manifest).hexdigest()
+
+
+def seal_snapshot(folder: Path, meta: Mapping[str, Any]) -> str:
+    """Make a snapshot of the files that stand in a folder, however large they are, and return its
+    id.  The folder is the caller's own: it is to be published by a rename.
+    """
+    names = (file.relative_to(folder).as_posix() for file in _files(folder))
+    manifest = _manifest_of({name: _sum_of(folder / name) for name in names}, meta)
+    (folder / MANIFEST).write_bytes(manifest)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All that is no folder below a folder."""
+    return (entry for entry in folder.rglob("*") if entry.is_symlink() or not entry.is_dir())
+
+
+def _sum_of(file: Path) -> str:
+    """The sha256 of a plain file, of any size."""
+    _check_plain(file)
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _manifest_of(sums: Mapping[str, str], meta: Mapping[str, Any]) -> bytes:
+    """The manifest of parts with these sums."""
+    content = {"format": FORMAT, "meta": dict(meta), "sha256": dict(sums)}
+    return _dump({**content, OWN: hashlib.sha256(_dump(content)).hexdigest()})
 
 
 def _dump(manifest: Mapping[str, Any]) -> bytes:
@@ -262,6 +310,24 @@ def _dump(manifest: Mapping[str, Any]) -> bytes:
 def read_snapshot(path: Path | str) -> Snapshot:
     """Read a snapshot folder and verify every byte of it."""
     folder = Path(path)
+    content = _content(folder)
+    parts = {name: _verified(folder, name, want) for name, want in content.sums.items()}
+    _check_files(folder, content.sums)
+    return Snapshot(content.id, content.meta, parts)
+
+
+def verify_snapshot(path: Path | str) -> VerifiedFolder:
+    """Verify every byte of a snapshot folder, without holding its parts in memory."""
+    folder = Path(path)
+    content = _content(folder)
+    for name, want in content.sums.items():
+        _check_sum(folder, name, want, _of_part(folder, name, _sum_of))
+    _check_files(folder, content.sums)
+    return content
+
+
+def _content(folder: Path) -> VerifiedFolder:
+    """What the manifest of a folder says, whose parts are yet to be verified."""
     raw, manifest = _manifest(folder)
     version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
     if version != FORMAT:
@@ -281,15 +347,18 @@ def read_snapshot(path: Path | str) -> Snapshot:
             str(folder),
             "restore it: it was changed",
         )
-    parts = {name: _verified(folder, name, want) for name, want in sums.items()}
+    return VerifiedFolder(hashlib.sha256(raw).hexdigest(), meta, sums)
+
+
+def _check_files(folder: Path, sums: Mapping[str, str]) -> None:
+    """Refuse a folder with files that no manifest names."""
     entries = {entry.relative_to(folder).as_posix() for entry in folder.rglob("*")}
     folders = {parent.as_posix() for name in sums for parent in PurePosixPath(name).parents}
-    if entries - folders != {*sums, MANIFEST}:
-        strange = sorted((entries - folders) ^ {*sums, MANIFEST})
+    if entries - folders - {SIGNATURE} != {*sums, MANIFEST}:
+        strange = sorted((entries - folders - {SIGNATURE}) ^ {*sums, MANIFEST})
         raise SnapshotError(
             "a snapshot", "hold just the files of its manifest", strange, str(folder)
         )
-    return Snapshot(hashlib.sha256(raw).hexdigest(), meta, parts)
 
 
 def _manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -318,10 +387,15 @@ def _manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def _bytes_of(file: Path) -> bytes:
-    """The bytes of a plain file: a pipe would never end."""
+    """The bytes of a plain file."""
+    _check_plain(file)
+    return file.read_bytes()
+
+
+def _check_plain(file: Path) -> None:
+    """Refuse what is no file: a pipe would never end."""
     if not stat.S_ISREG(os.stat(file).st_mode):
         raise OSError(errno.EINVAL, "not a plain file", str(file))
-    return file.read_bytes()
 
 
 @contextmanager
@@ -338,7 +412,7 @@ def as_written() -> Iterator[None]:
 
 def _is_snapshot(path: Path) -> bool:
     try:
-        read_snapshot(path)
+        verify_snapshot(path)
     except (SnapshotError, OSError):
         return False
     return True
@@ -348,17 +422,28 @@ EARLIER_SNAPSHOT = Earlier("an earlier snapshot that verifies", _is_snapshot)
 
 
 def _verified(folder: Path, name: str, want: str) -> bytes:
+    """The bytes of a part."""
+    data = _of_part(folder, name, _bytes_of)
+    _check_sum(folder, name, want, hashlib.sha256(data).hexdigest())
+    return data
+
+
+def _of_part(folder: Path, name: str, read: Callable[[Path], T]) -> T:
+    """What is read of a part, which lies inside the folder."""
     file = folder / name
     try:
         inside = file.resolve().is_relative_to(folder.resolve())
-        data = _bytes_of(file) if inside else b""
+        if inside:
+            return read(file)
     except (OSError, ValueError, RuntimeError) as error:  # of a name, of a loop of links
         raise SnapshotError(
             f"part {name!r}", "be readable", repr(error), str(folder), "restore it"
         ) from error
-    if not inside:
-        raise SnapshotError("a part's name", "stay inside the snapshot", repr(name), str(folder))
-    got = hashlib.sha256(data).hexdigest()
+    raise SnapshotError("a part's name", "stay inside the snapshot", repr(name), str(folder))
+
+
+def _check_sum(folder: Path, name: str, want: str, got: str) -> None:
+    """Refuse a part with another sum."""
     if got != want:
         raise SnapshotError(
             f"part {name!r}",
@@ -367,4 +452,3 @@ def _verified(folder: Path, name: str, want: str) -> bytes:
             str(folder),
             "restore the file: it was changed",
         )
-    return data
