@@ -306,7 +306,7 @@ def test_leftovers_of_the_dead_are_swept_and_no_others(tmp_path):
     os.utime(held, (time.time() - 3600,) * 2)
     mine = tmp_path / ".letter.settings"
     mine.mkdir()
-    with snapshot._locked(held):
+    with snapshot.locked(held):
         written(tmp_path / "letter", "Dear E")
     assert [path.exists() for path in (old, fresh, held, mine)] == [False, True, True, True]
     newest = abandoned(tmp_path, "letter", 0)

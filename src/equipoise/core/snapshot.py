@@ -53,8 +53,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class VerifiedFolder:
-    """A snapshot folder whose every byte was verified, and which may be too large for memory.
+class Manifest:
+    """What the manifest of a snapshot folder says.
 
     Attributes
     ----------
@@ -125,13 +125,13 @@ def replacing(path: Path | str, earlier: Earlier | None = None) -> Iterator[Path
         earlier.check(final)
     shelter = Path(tempfile.mkdtemp(prefix=f".{final.name}{SHELTER}", dir=final.parent))
     try:
-        with _locked(shelter):
+        with locked(shelter):
             beside = shelter / final.name
             yield beside
             for left in beside.glob(f".*{SHELTER}*"):  # of what was published in the block
                 shutil.rmtree(left)
             flush(beside)
-            with _locked(final.parent):
+            with locked(final.parent):
                 _publish(beside, final, shelter, earlier)
     finally:
         _clear(shelter, final)
@@ -157,7 +157,7 @@ def _publish(beside: Path, final: Path, shelter: Path, earlier: Earlier | None) 
 
 
 @contextmanager
-def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
     """Hold a folder's lock, where the system has one: whether it was to be had."""
     if fcntl is None:
         yield False
@@ -184,7 +184,7 @@ def _sweep(final: Path) -> None:
     whose writer may be about to take it.  A writer that moves what stood there has its lock.
     """
     for shelter in final.parent.glob(f".{glob.escape(final.name)}{SHELTER}*"):
-        with suppress(OSError), _locked(shelter, wait=False) as free:
+        with suppress(OSError), locked(shelter, wait=False) as free:
             old = time.time() - shelter.stat().st_mtime > NEW
             if free and (old or _stands(shelter / MOVED)):
                 _clear(shelter, final)
@@ -310,24 +310,24 @@ def _dump(manifest: Mapping[str, Any]) -> bytes:
 def read_snapshot(path: Path | str) -> Snapshot:
     """Read a snapshot folder and verify every byte of it."""
     folder = Path(path)
-    content = _content(folder)
+    content = read_manifest(folder)
     parts = {name: _verified(folder, name, want) for name, want in content.sums.items()}
     _check_files(folder, content.sums)
     return Snapshot(content.id, content.meta, parts)
 
 
-def verify_snapshot(path: Path | str) -> VerifiedFolder:
+def verify_snapshot(path: Path | str) -> Manifest:
     """Verify every byte of a snapshot folder, without holding its parts in memory."""
     folder = Path(path)
-    content = _content(folder)
+    content = read_manifest(folder)
     for name, want in content.sums.items():
         _check_sum(folder, name, want, _of_part(folder, name, _sum_of))
     _check_files(folder, content.sums)
     return content
 
 
-def _content(folder: Path) -> VerifiedFolder:
-    """What the manifest of a folder says, whose parts are yet to be verified."""
+def read_manifest(folder: Path) -> Manifest:
+    """What the manifest of a snapshot folder says; its parts are not verified."""
     raw, manifest = _manifest(folder)
     version, meta, sums = manifest["format"], manifest["meta"], manifest["sha256"]
     if version != FORMAT:
@@ -347,7 +347,7 @@ def _content(folder: Path) -> VerifiedFolder:
             str(folder),
             "restore it: it was changed",
         )
-    return VerifiedFolder(hashlib.sha256(raw).hexdigest(), meta, sums)
+    return Manifest(hashlib.sha256(raw).hexdigest(), meta, sums)
 
 
 def _check_files(folder: Path, sums: Mapping[str, str]) -> None:

@@ -126,6 +126,10 @@ class RedisUnits:
             must = f"still be at sequence {seen}"
             raise ConflictError(f"channel {name!r} of Redis", must, got, fix=fix)
 
+    def has(self, snapshot: str) -> bool:
+        """Whether all units of a snapshot are there, and not about to expire."""
+        return bool(self._do("TTL", self._key(snapshot, WHOLE)) == -1)
+
     def snapshots(self) -> set[str]:
         """The ids of the snapshots that were ever begun and not removed."""
         return {raw.decode() for raw in self._do("SMEMBERS", f"{self._prefix}:snapshots")}

@@ -1,0 +1,198 @@
+"""A run, and a file of units, as a snapshot: built beside its place, on disk before it gets there.
+
+The id is the sha256 of the manifest over all its files, so what was built is known only then: the
+folder is renamed to its id at the very end.  A builder that dies leaves a folder that nobody names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from equipoise.artifacts.policy import Scorer, read_scorer
+from equipoise.artifacts.unit_counts import UnitCounts
+from equipoise.core.errors import InputError, SnapshotError
+from equipoise.core.progress import Progress, silent
+from equipoise.core.snapshot import (
+    MANIFEST,
+    flush,
+    locked,
+    read_snapshot,
+    seal_snapshot,
+    sync,
+    verify_snapshot,
+)
+from equipoise.core.version import __version__
+from equipoise.data import read_batches
+from equipoise.data.files import column_names
+from equipoise.serving.snapshots.load import KIND, POLICY, SELF_TEST, STORE
+from equipoise.serving.snapshots.self_test import write_self_test
+from equipoise.serving.snapshots.signing import check_signature, sign
+from equipoise.serving.snapshots.state import State
+from equipoise.serving.stores.building import build_store, open_store
+
+LOGGER = logging.getLogger(__name__)
+BUILDING = ".building-"  # begins the names of folders where a snapshot is being built
+EACH_ONE = "decide on one candidate or none: mode 'argmax' or 'random'"
+
+
+def build_snapshot(
+    state: Path | str,
+    source: Path | str,
+    units: Path | str | None = None,
+    *,
+    id: str | None = None,
+    kind: str | None = None,
+    progress: Progress = silent,
+) -> str:
+    """Build a snapshot that can be published.
+
+    Parameters
+    ----------
+    state : path
+        The state folder; it is made.
+    source : path
+        A run, or its policy/ folder.
+    units : path, optional
+        A Parquet or CSV file of units that are known ahead: their effects are stored, so that a
+        request need only name them.  It is read in batches, and may be of any size.
+    id : str, optional
+        The column of their ids, where the policy has none.
+    kind : {"lmdb", "arrays"}, optional
+        How they are stored; by default in LMDB where that is installed.
+    progress : callable, default silent
+        Is told of the units.
+
+    Returns
+    -------
+    str
+        The snapshot's id; the same for the same policy and units.
+
+    Raises
+    ------
+    InputError
+        Where the policy cannot be served, or a unit lacks its id or occurs twice.
+    SnapshotError
+        Where the policy is not as it was written.
+    """
+    place = State(Path(state))
+    policy = _policy_folder(Path(source))
+    scorer = read_scorer(policy)
+    if scorer.policy.mode == "each":
+        raise InputError("a policy that is served", EACH_ONE, "mode 'each'", str(policy))
+    with _beside(place.snapshots) as folder:
+        shutil.copytree(policy, folder / POLICY)
+        known = 0
+        if units is not None:
+            known = _known_units(folder / STORE, scorer, units, id, kind, progress)
+        store = open_store(folder / STORE) if known else None
+        try:
+            write_self_test(folder / SELF_TEST, scorer, store)
+        finally:
+            if store is not None:
+                store.close()
+        meta = _meta(scorer, known, read_snapshot(folder / POLICY).id)
+        snapshot = seal_snapshot(folder, meta)
+        sign(folder)
+        flush(folder)
+        _put(folder, place.snapshot(snapshot))
+    return snapshot
+
+
+def _put(folder: Path, final: Path) -> None:
+    """Give a snapshot its name, unless the same one stands there already."""
+    if final.exists():
+        try:
+            check_signature(final)
+            verify_snapshot(final)
+            return
+        except SnapshotError:
+            os.rename(final, final.with_name(f"{BUILDING}{secrets.token_hex(4)}"))
+    os.rename(folder, final)
+    sync(final.parent)
+
+
+def _meta(scorer: Scorer, units: int, policy: str) -> dict[str, Any]:
+    """What the manifest says beside the sums."""
+    rule = scorer.policy
+    return {
+        "kind": KIND,
+        "version": __version__,
+        "policy": policy,
+        "candidates": list(rule.candidates),
+        "control": rule.control,
+        "columns": sorted(scorer.units.needed),
+        "demands": [demand.name for demand in rule.demands],
+        "units": units,
+    }
+
+
+def _policy_folder(source: Path) -> Path:
+    """The policy of a run, or the folder itself."""
+    inside = source / POLICY
+    return inside if (inside / MANIFEST).exists() else source
+
+
+def _known_units(
+    folder: Path,
+    scorer: Scorer,
+    units: Path | str,
+    id: str | None,
+    kind: str | None,
+    progress: Progress,
+) -> int:
+    """Store the facts of a file of units: how many."""
+    if id is not None:
+        scorer = replace(scorer, id=id)
+    if scorer.id is None:
+        fix = "name it: --id COLUMN"
+        raise InputError("units", "have a column of ids", "a policy without one", str(units), fix)
+    reader = scorer.units
+    reader.check_names(column_names(units), str(units))
+    counts, total = UnitCounts(reader), _rows(units)
+    rows = read_batches(units, list(reader.needed), types=reader.in_text)
+
+    def told(done: int) -> None:
+        progress("units", done, max(done, total))
+
+    header = build_store(
+        folder,
+        scorer.policy.candidates,
+        tuple(scorer.model.estimator.metrics_),
+        scorer.facts(rows, counts),
+        kind=kind,
+        told=told,
+    )
+    counts.check()
+    for caution in counts.cautions():
+        LOGGER.warning("%s: %s", units, caution)
+    return header.units
+
+
+def _rows(units: Path | str) -> int:
+    """The rows of a file, where it says how many; else 0."""
+    path = str(units)
+    return int(pq.read_metadata(path).num_rows) if path.endswith((".parquet", ".pq")) else 0
+
+
+@contextmanager
+def _beside(snapshots: Path) -> Iterator[Path]:
+    """A folder to build in, locked while its builder lives; it is removed unless it was renamed."""
+    snapshots.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=BUILDING, dir=snapshots))
+    try:
+        with locked(folder):
+            folder.chmod(0o755)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

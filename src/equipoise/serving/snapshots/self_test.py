@@ -1,0 +1,221 @@
+"""Decisions that every machine must make to the bit, before it serves.
+
+Up to 64 rows of features, drawn by a fixed seed from what the log's columns were, go through the
+model and the rule; up to 64 known units go from the store through the rule.  What came out where
+the snapshot was built stands beside: each choice, and every bit of each score.  A machine on which
+anything differs (another processor, another version of a library) refuses the snapshot.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from equipoise.allocation import decide, scores
+from equipoise.allocation.rule import unit_weights
+from equipoise.artifacts.policy import Scorer
+from equipoise.artifacts.unit_facts import FactsBatch
+from equipoise.core.effects import Effects
+from equipoise.core.errors import EquipoiseError, SnapshotError
+from equipoise.core.snapshot import as_written
+from equipoise.serving.stores.array_store import ArrayStore
+from equipoise.serving.stores.lmdb_store import LmdbStore
+
+ROWS = 64
+FEATURES, UNITS = "features.arrow", "units.arrow"
+UNSEEN = "no level of the log"
+WIDE = 3.0  # of the logarithm of numbers
+
+Store = LmdbStore | ArrayStore
+
+
+class SelfTest(NamedTuple):
+    """What was decided again, all of it to the bit: so many ``rows`` of features, so many known
+    ``units``.
+    """
+
+    rows: int
+    units: int
+
+
+def write_self_test(folder: Path, scorer: Scorer, store: Store | None) -> None:
+    """Write what this machine decides."""
+    folder.mkdir()
+    table = drawn_units(scorer)
+    if table is not None:
+        struct = pa.StructArray.from_arrays(
+            [column.combine_chunks() for column in table.columns], table.column_names
+        )
+        _write(folder / FEATURES, struct, decided(scorer, _facts(scorer, table)))
+    if store is not None:
+        batch = _first(store)
+        _write(folder / UNITS, batch.units, decided(scorer, batch))
+
+
+def run_self_test(folder: Path, scorer: Scorer, store: Store | None) -> SelfTest:
+    """Decide again what was decided where the snapshot was built.
+
+    Parameters
+    ----------
+    folder : path
+        Of the self-test.
+    scorer : Scorer
+        Of the snapshot.
+    store : LmdbStore or ArrayStore or None
+        Of the snapshot.
+
+    Returns
+    -------
+    SelfTest
+        How much was decided again.
+
+    Raises
+    ------
+    SnapshotError
+        Where a choice or a bit of a score differs.
+    """
+
+    def of_features(struct: pa.StructArray) -> FactsBatch:
+        return _facts(scorer, pa.Table.from_struct_array(struct))
+
+    rows = _again(folder / FEATURES, scorer, of_features)
+    if store is None:
+        return SelfTest(rows, 0)
+    known: Store = store
+    return SelfTest(rows, _again(folder / UNITS, scorer, lambda ids: _known(known, ids)))
+
+
+def decided(scorer: Scorer, batch: FactsBatch) -> pa.Table:
+    """What the rule says of units: ``choice``, its ``score``, and the ``scores`` of all, (k,)."""
+    policy, n = scorer.policy, len(batch.units)
+    metrics = tuple(scorer.model.estimator.metrics_)
+    nothing = np.zeros((n, len(metrics)))
+    effects = Effects(batch.values, nothing, policy.candidates, metrics, batch.errors)
+    weights = unit_weights(policy, batch.importance)
+    facts: dict[str, Any] = {"cost": batch.cost, "groups": batch.labels, "weights": weights}
+    facts["eligible"] = batch.eligible
+    ids: NDArray[Any] = np.asarray(batch.units.to_pylist(), np.str_)
+    decisions = decide(policy, effects, units=ids, **facts)
+    every = scores(policy, effects, **facts)
+    columns = [decisions.choice, decisions.score, pa.FixedSizeListArray.from_arrays(
+        pa.array(every.ravel()), every.shape[1]
+    )]  # fmt: skip
+    return pa.table(columns, ["choice", "score", "scores"])
+
+
+def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
+    """Rows of features drawn from what the log's columns were; None where the policy's columns are
+    such that none can be drawn.
+    """
+    reader, rng = scorer.units, np.random.default_rng(0)
+    named: dict[str, list[str]] = {name: [] for name in reader.groups}
+    for demand in scorer.policy.demands:
+        named.get(str(demand.column), []).extend(str(label) for label, _ in demand.factors)
+    for limit in scorer.limits:
+        named[limit.column].append(limit.group)
+    features = set(reader.features.columns_)
+    flags = {*reader.eligible}
+    columns = {}
+    for name in reader.needed:
+        kind = reader.columns.types.get(name)
+        if name == reader.id:
+            column = pa.array([f"self-test {i}" for i in range(rows)])
+        elif name in named and name not in features:
+            column = pa.array(rng.choice([*named[name], UNSEEN], rows).tolist())
+        elif name in reader.features.levels_:
+            column = pa.array(rng.choice([*reader.features.levels_[name], UNSEEN], rows).tolist())
+        elif name in flags:
+            column = pa.array(rng.random(rows) < 0.8)
+        else:
+            column = _numbers(rng, rows, name in features, kind)
+        columns[name] = column
+    table = pa.table(columns)
+    try:
+        _facts(scorer, table)
+    except (EquipoiseError, pa.ArrowException):
+        return None
+    return table
+
+
+def _numbers(rng: np.random.Generator, rows: int, feature: bool, kind: Any) -> pa.Array:
+    """Numbers or times of all sizes; only a feature's may be below 0, or missing."""
+    values = np.exp(WIDE * rng.normal(size=rows))
+    if kind is not None and kind.kind == "true/false":
+        return pa.array(values < 1)
+    if feature:
+        values *= rng.choice([-1.0, 1.0], rows)
+    missing = feature & (rng.random(rows) < 0.1)
+    if kind is None or kind.kind == "number":
+        return pa.array(values, mask=missing)
+    wide = pa.int32() if kind.data_type.bit_width == 32 else pa.int64()
+    return pa.array(np.abs(values).astype(np.int64), wide, mask=missing).cast(kind.data_type)
+
+
+def _facts(scorer: Scorer, table: pa.Table) -> FactsBatch:
+    """The facts of drawn units."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they lack what the log had
+        return next(scorer.facts(table.combine_chunks().to_batches()))
+
+
+def _first(store: Store) -> FactsBatch:
+    """The first known units."""
+    keys = [key for key, _ in islice(store.items(), ROWS)]
+    return _known(store, pa.array(keys, pa.binary()).cast(pa.string()))
+
+
+def _known(store: Store, ids: pa.StringArray) -> FactsBatch:
+    """The facts of known units as the store gives them, one after another."""
+    found = [store.get(unit) for unit in ids.to_pylist()]
+    facts = [one for one in found if one is not None]
+    if len(facts) < len(ids):
+        raise SnapshotError("a store", "know the units of its self-test", len(facts))
+    first = facts[0]
+
+    def part(name: str) -> Any:
+        return None if getattr(first, name) is None else np.stack([getattr(f, name) for f in facts])
+
+    labels = {name: np.array([one.labels[name] for one in facts]) for name in first.labels}
+    return FactsBatch(
+        ids, part("values"), part("errors"), part("cost"), labels, part("eligible"),
+        np.array([one.importance for one in facts]),
+    )  # fmt: skip
+
+
+def _write(path: Path, asked: pa.Array, answers: pa.Table) -> None:
+    """Write what was asked and what was answered."""
+    table = answers.add_column(0, "asked", asked).combine_chunks()
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+
+
+def _again(path: Path, scorer: Scorer, facts: Callable[[Any], FactsBatch]) -> int:
+    """Decide again what a file asks, and compare: how many rows."""
+    if not path.exists():
+        return 0
+    with as_written():
+        table = pa.ipc.open_file(pa.OSFile(str(path))).read_all().combine_chunks()
+    answers = decided(scorer, facts(table["asked"].combine_chunks()))
+    for name in answers.column_names:
+        now, then = (_bits(each[name]) for each in (answers, table))
+        if not np.array_equal(now, then):
+            row = int(np.argmax((now != then).reshape(table.num_rows, -1).any(axis=1)))
+            fix = "build the snapshot on this machine, with these versions"
+            got, where = f"another {name}", f"row {row} of {path.name}"
+            raise SnapshotError("a self-test", "give every bit it gave", got, where, fix)
+    return int(table.num_rows)
+
+
+def _bits(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Every number of a column, floats by their bits."""
+    whole = column.combine_chunks()
+    flat = whole.flatten() if pa.types.is_fixed_size_list(whole.type) else whole
+    numbers: NDArray[Any] = flat.to_numpy()
+    return numbers.view(np.int64) if numbers.dtype == np.float64 else numbers.astype(np.int64)

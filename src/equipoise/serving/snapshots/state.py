@@ -1,0 +1,112 @@
+"""The state folder of a service: what it serves, what it decided, what it spent.
+
+snapshots/ID/     policy/, store/ and self_test/, with one manifest over all
+channels/NAME.json
+audit.sqlite      who published what
+seed              of the service's own draws
+log/ and others   of the parts that write them
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.core.errors import InputError
+from equipoise.core.snapshot import sync
+
+LIVE, CANDIDATE = "live", "candidate"
+CHANNELS = (LIVE, CANDIDATE)
+SHOWN = 12  # digits of an id that people read
+
+
+@dataclass(frozen=True)
+class State:
+    """The places in a state folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder; it need not be there yet.
+
+    Examples
+    --------
+    >>> State(Path("shop-serving")).channel("live").as_posix()
+    'shop-serving/channels/live.json'
+    """
+
+    path: Path
+
+    @property
+    def snapshots(self) -> Path:
+        """Of all snapshots."""
+        return self.path / "snapshots"
+
+    @property
+    def audit(self) -> Path:
+        """Of who published what."""
+        return self.path / "audit.sqlite"
+
+    @property
+    def log(self) -> Path:
+        """Of the decision log."""
+        return self.path / "log"
+
+    def snapshot(self, id: str) -> Path:
+        """Of one snapshot."""
+        return self.snapshots / id
+
+    def channel(self, name: str) -> Path:
+        """Of a channel."""
+        if name not in CHANNELS:
+            raise InputError("a channel", f"be {LIVE!r} or {CANDIDATE!r}", repr(name))
+        return self.path / "channels" / f"{name}.json"
+
+    def ids(self) -> list[str]:
+        """The ids of the snapshots that are there, the newest first."""
+        if not self.snapshots.is_dir():
+            return []
+        there = [entry for entry in self.snapshots.iterdir() if entry.name[0] != "."]
+        return [entry.name for entry in sorted(there, key=_made, reverse=True)]
+
+    def one(self, id: str) -> str:
+        """The whole id of which the first digits were given.
+
+        Raises
+        ------
+        InputError
+            Where no snapshot, or several, begin so.
+        """
+        fits = [each for each in self.ids() if id and each.startswith(id)]
+        if len(fits) != 1:
+            got = f"{len(fits)} that begin with it"
+            fix = f"there are: {', '.join(each[:SHOWN] for each in self.ids()) or 'none'}"
+            raise InputError(f"snapshot {id!r}", "be one of the state folder", got, fix=fix)
+        return fits[0]
+
+    def seed(self) -> int:
+        """The seed of the service's own draws: drawn once, from the system, and kept."""
+        file = self.path / "seed"
+        self.path.mkdir(parents=True, exist_ok=True)
+        beside = self.path / f".seed-{os.getpid()}-{secrets.token_hex(4)}"
+        if not file.exists():
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as text:
+                text.write(f"{secrets.randbits(62)}\n")
+                text.flush()
+                os.fsync(text.fileno())
+            try:
+                os.link(beside, file)  # the first one stays
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink()
+            sync(self.path)
+        return int(file.read_text(encoding="ascii"))
+
+
+def _made(folder: Path) -> float:
+    """When a snapshot was made, in seconds since 1970."""
+    return folder.stat().st_mtime

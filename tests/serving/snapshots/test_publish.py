@@ -1,0 +1,302 @@
+"""Snapshots: built, verified, published by whoever was first, rolled back, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from equipoise.core.errors import InputError, SnapshotError
+from equipoise.serving.errors import ConflictError
+from equipoise.serving.snapshots import self_test
+from equipoise.serving.snapshots.audit import read_audit
+from equipoise.serving.snapshots.build import BUILDING, build_snapshot
+from equipoise.serving.snapshots.channels import Channels
+from equipoise.serving.snapshots.load import load_live, load_snapshot
+from equipoise.serving.snapshots.publish import (
+    check_successor,
+    promote,
+    publish,
+    rollback,
+    withdraw,
+)
+from equipoise.serving.snapshots.removal import remove_unnamed
+from equipoise.serving.snapshots.state import State
+
+KILLS = Path(__file__).parents[2] / "fixtures" / "publish_kills.py"
+
+
+@pytest.fixture(scope="module")
+def built(shipped, tmp_path_factory):
+    """A state folder with three snapshots of one policy: of all units, of some, of none."""
+    state = tmp_path_factory.mktemp("state") / "shop-serving"
+    ids = []
+    for rows in (600, 500):
+        file = state.parent / f"{rows}.parquet"
+        pq.write_table(shipped.table.slice(0, rows), file, row_group_size=128)
+        ids.append(build_snapshot(state, shipped.folder, file))
+    ids.append(build_snapshot(state, shipped.folder))
+    return state, ids
+
+
+@pytest.fixture
+def state(built, tmp_path):
+    """A copy, with the first one live."""
+    folder = tmp_path / "state"
+    shutil.copytree(built[0], folder)
+    publish(folder, built[1][0], by="ann")
+    return folder
+
+
+@pytest.fixture
+def ids(built):
+    return built[1]
+
+
+def test_a_snapshot_holds_the_policy_and_what_it_says_of_every_unit(built, ids, shipped):
+    loaded = load_snapshot(built[0], ids[0])
+    facts = next(shipped.scorer.facts(shipped.table.combine_chunks().to_batches()))
+    for row, unit in enumerate(shipped.table["user"].to_pylist()):
+        stored, computed = loaded.store.get(unit), facts.unit(row)
+        assert stored.values.tobytes() == computed.values.tobytes()
+        assert stored.cost.tobytes() == computed.cost.tobytes()
+        assert stored.labels == computed.labels
+    assert (loaded.id, loaded.self_test) == (ids[0], (64, 64))
+    assert loaded.artifact.policy == shipped.scorer.policy
+    assert loaded.meta["units"] == 600
+    assert loaded.meta["columns"] == sorted(shipped.scorer.units.needed)
+    loaded.close()
+    bare = load_snapshot(built[0], ids[2])
+    assert (bare.store, bare.self_test) == (None, (64, 0))
+    assert not list(State(built[0]).snapshots.glob(f"{BUILDING}*"))
+
+
+def test_the_same_policy_and_units_have_the_same_id(built, ids, shipped, tmp_path):
+    upside_down = shipped.table.slice(0, 500).take(pa.array(np.arange(500)[::-1]))
+    pq.write_table(upside_down, tmp_path / "units.parquet")
+    assert build_snapshot(built[0], shipped.folder, tmp_path / "units.parquet") == ids[1]
+
+
+def test_units_that_cannot_be_known(shipped, tmp_path):
+    twice = pa.concat_tables([shipped.table, shipped.table.slice(7, 1)])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match="occur once; got one id at rows 7 and 600"):
+        build_snapshot(tmp_path / "s", shipped.folder, tmp_path / "twice.parquet")
+    pq.write_table(shipped.table.drop_columns("age"), tmp_path / "less.parquet")
+    with pytest.raises(InputError, match="feature 'age' must be among the units' columns"):
+        build_snapshot(tmp_path / "s", shipped.folder, tmp_path / "less.parquet")
+    assert os.listdir(tmp_path / "s" / "snapshots") == []
+
+
+@pytest.mark.parametrize("part", ["store/units.mdb", "policy/policy.json", "self_test/units.arrow"])
+def test_a_changed_byte_is_refused_and_what_is_live_stays(state, ids, part):
+    file = state / "snapshots" / ids[1] / part
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+    with pytest.raises(SnapshotError, match=f"part '{part}' must have sha256"):
+        publish(state, ids[1])
+    assert Channels(state).live().snapshot == ids[0]
+
+
+def test_a_snapshot_built_again_takes_the_place_of_a_damaged_one(state, ids, shipped):
+    (state / "snapshots" / ids[2] / "policy" / "policy.json").write_text("{}")
+    assert build_snapshot(state, shipped.folder) == ids[2]
+    assert publish(state, ids[2]).snapshot == ids[2]
+
+
+@pytest.mark.parametrize("what", ["a choice", "one bit of a score", "one bit of an effect"])
+def test_a_machine_that_decides_otherwise_refuses(state, ids, what, monkeypatch):
+    real = self_test.decide
+
+    def other(policy, effects, **facts):
+        decisions = real(policy, effects, **facts)
+        if what == "a choice":
+            decisions.choice[5] = -1 - decisions.choice[5]
+        if what == "one bit of a score":
+            decisions.score[5] = np.nextafter(decisions.score[5], 9)
+        return decisions
+
+    if what == "one bit of an effect":
+        real_scores = self_test.scores
+        monkeypatch.setattr(
+            self_test, "scores", lambda *a, **k: np.nextafter(real_scores(*a, **k), 9)
+        )
+    monkeypatch.setattr(self_test, "decide", other)
+    with pytest.raises(SnapshotError, match="a self-test must give every bit it gave"):
+        publish(state, ids[1])
+    assert Channels(state).live().snapshot == ids[0]
+
+
+def test_publish_and_back_and_further_back(state, ids):
+    assert publish(state, ids[1], by="bob").sequence == 2
+    last = publish(state, ids[2], by="bob")
+    assert (last.sequence, last.previous, last.by) == (3, ids[1], "bob")
+    back = rollback(state, by="eve")
+    assert (back.snapshot, back.sequence, back.previous) == (ids[1], 4, ids[0])
+    further = rollback(state, by="eve")
+    assert (further.snapshot, further.sequence, further.previous) == (ids[0], 5, "")
+    with pytest.raises(InputError, match="a rollback must have a snapshot from before; got none"):
+        rollback(state)
+    assert rollback(state, to=ids[2]).snapshot == ids[2]
+    with pytest.raises(InputError, match="be another than the one that is live"):
+        publish(state, ids[2])
+    audit = read_audit(state / "audit.sqlite")
+    assert [row["action"] for row in audit] == [*["rollback"] * 3, *["publish"] * 3]
+    assert [row["sequence"] for row in audit] == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_candidate_is_promoted(state, ids):
+    with pytest.raises(InputError, match="a promotion must have a candidate; got none"):
+        promote(state)
+    publish(state, ids[1], channel="candidate")
+    assert Channels(state).live().snapshot == ids[0]
+    assert promote(state, by="bob").snapshot == ids[1]
+    channels = Channels(state)
+    assert (channels.live().previous, channels.candidate()) == (ids[0], None)
+    again = publish(state, ids[2], channel="candidate")
+    assert again.sequence == 3  # it was taken away as the second
+    withdraw(state)
+    withdraw(state)
+    assert Channels(state).candidate() is None
+
+
+def test_who_saw_another_sequence_is_told_both_ids(state, ids):
+    publish(state, ids[1], expect_sequence=1, by="bob")
+    with pytest.raises(
+        ConflictError, match=f"at sequence 1; got sequence 2: snapshot {ids[1]}, by bob.*{ids[2]}"
+    ):
+        publish(state, ids[2], expect_sequence=1, by="eve")
+    assert Channels(state).live().snapshot == ids[1]
+
+
+def test_of_two_who_publish_at_once_one_wins(state, ids):
+    """Both saw the same sequence before either changed it."""
+    outcomes = []
+
+    def one(id):
+        try:
+            outcomes.append(publish(state, id, expect_sequence=1))
+        except ConflictError as error:
+            outcomes.append(error)
+
+    threads = [Thread(target=one, args=(id,)) for id in ids[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [each for each in outcomes if not isinstance(each, ConflictError)]
+    lost = [each for each in outcomes if isinstance(each, ConflictError)]
+    assert len(won) == len(lost) == 1
+    assert Channels(state).live() == won[0]
+    assert all(id in str(lost[0]) for id in ids[1:])
+
+
+def test_a_publish_that_is_killed_leaves_the_old_one_or_the_new_one(state, ids):
+    words = [sys.executable, str(KILLS), str(state), ids[2], "1", "11", "400"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == []
+    assert told["ended"]
+    assert told["old"] > 5
+    assert told["new"] > 0
+
+
+def test_a_publisher_that_died_before_its_row_is_in_the_audit_of_the_next(state, ids):
+    channels = Channels(state)
+    channels.write("live", channels.live()._replace(snapshot=ids[1], sequence=2, by="dead"))
+    assert publish(state, ids[2]).sequence == 3
+    rows = {row["sequence"]: row for row in read_audit(state / "audit.sqlite")}
+    assert (rows[2]["by"], rows[2]["snapshot"], rows[3]["previous"]) == ("dead", ids[1], ids[1])
+
+
+def test_channels_tell_when_to_look(state, ids):
+    channels = Channels(state)
+    assert not channels.changed()
+    publish(state, ids[1])
+    assert channels.changed()
+    assert not channels.changed()
+    publish(state, ids[2], channel="candidate")
+    assert channels.changed()
+    withdraw(state)
+    assert channels.changed()
+    assert not channels.changed()
+
+
+def test_a_channel_that_is_damaged_is_named(state):
+    (state / "channels" / "live.json").write_text("{")
+    with pytest.raises(SnapshotError, match="a channel must be as it was written"):
+        load_live(state)
+    with pytest.raises(SnapshotError, match="have a snapshot that is live"):
+        load_live(state / "nowhere")
+
+
+def test_readers_of_the_old_one_read_on_while_another_is_published(state, ids):
+    old = load_live(state)
+    before = old.store.get("0000007")
+    publish(state, ids[1])
+    new = load_live(state)
+    assert (old.id, new.id) == tuple(ids[:2])
+    assert old.store.get("0000550") is not None
+    assert new.store.get("0000550") is None
+    assert old.store.get("0000007").values.tobytes() == before.values.tobytes()
+    rollback(state)
+    back = load_live(state)  # the file that is still open
+    old.close()
+    assert back.store.get("0000550") is not None
+    new.close()
+    back.close()
+
+
+def test_other_candidates_must_be_asked_for():
+    one = {"candidates": ["5", "10"], "control": "0", "columns": ["age"], "demands": ["budget"]}
+    assert [str(each) for each in check_successor(one, {**one, "columns": ["city"]})] == [
+        "columns: more city; no age"
+    ]
+    for other in ({"candidates": ["10", "5"]}, {"candidates": ["5"]}, {"control": "none"}):
+        with pytest.raises(InputError, match="--replace-candidates"):
+            check_successor(one, {**one, **other})
+        assert check_successor(one, {**one, **other}, replace_candidates=True)
+
+
+def test_a_key_signs_and_then_is_required(shipped, tmp_path, monkeypatch):
+    bare = build_snapshot(tmp_path, shipped.folder)
+    monkeypatch.setenv("EQUIPOISE_SIGNING_KEY", "secret")
+    with pytest.raises(SnapshotError, match="be signed with EQUIPOISE_SIGNING_KEY; got none"):
+        publish(tmp_path, bare)
+    assert build_snapshot(tmp_path, shipped.folder) == bare  # signed now
+    assert publish(tmp_path, bare).sequence == 1
+    monkeypatch.setenv("EQUIPOISE_SIGNING_KEY", "another")
+    with pytest.raises(SnapshotError, match="be signed with EQUIPOISE_SIGNING_KEY; got another"):
+        load_live(tmp_path)
+    monkeypatch.delenv("EQUIPOISE_SIGNING_KEY")
+    load_live(tmp_path).close()
+
+
+def test_what_nothing_names_is_removed(state, ids):
+    dead = state / "snapshots" / f"{BUILDING}dead"
+    dead.mkdir()
+    assert remove_unnamed(state) == []  # all are young
+    assert dead.exists()
+    assert set(remove_unnamed(state, older_than=0, keep=[ids[1]])) == {ids[2]}
+    assert not dead.exists()
+    publish(state, ids[1])
+    assert remove_unnamed(state, older_than=0) == []  # a rollback names the first
+    assert sorted(State(state).ids()) == sorted(ids[:2])
+
+
+def test_the_seed_is_drawn_once(tmp_path):
+    state = State(tmp_path / "new")
+    assert state.seed() == State(tmp_path / "new").seed()
+    assert state.seed() != State(tmp_path / "other").seed()
+    assert (tmp_path / "new" / "seed").stat().st_mode & 0o077 == 0
