@@ -33,8 +33,8 @@ class State:
 
     Examples
     --------
-    >>> State(Path("shop-serving")).channel("live").as_posix()
-    'shop-serving/channels/live.json'
+    >>> State(Path("shop")).channel("live").name
+    'live.json'
     """
 
     path: Path
