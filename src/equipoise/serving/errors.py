@@ -17,5 +17,9 @@ class ConflictError(EquipoiseError):
     """Somebody else was first: another publish, or a key that was used with another body."""
 
 
+class InFlight(ConflictError):
+    """A request with this key is in hand and has no answer yet."""
+
+
 class LedgerError(EquipoiseError):
     """The book of a budget cannot be read or written, or does not add up."""

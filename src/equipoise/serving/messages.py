@@ -47,7 +47,7 @@ class DecideRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     dry_run: bool = False
 
 
-class DecideAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+class DecideAnswer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What one unit gets, and why.
 
     Attributes
@@ -159,3 +159,68 @@ class RewardAnswer(msgspec.Struct):
     decision: str
     name: str
     status: str
+
+
+class ExposureAnswer(msgspec.Struct):
+    """What became of an exposure: "joined", "duplicate" or "waiting" for its decision."""
+
+    decision: str
+    status: str
+
+
+class RewardSum(msgspec.Struct, kw_only=True):
+    """What a decision had of one metric: its ``value`` so far, from how many rewards (``count``),
+    and when the last happened (``at``, in seconds since 1970).
+    """
+
+    value: float
+    count: int
+    at: float
+
+
+class DecisionStatus(msgspec.Struct, kw_only=True):
+    """A decision and what came of it.
+
+    Attributes
+    ----------
+    answer : DecideAnswer
+        As it was sent.
+    at : float
+        When it was decided, in seconds since 1970.
+    chosen : str
+        What the policy chose, whatever was served.
+    flags : list of str
+        Such as "holdout".
+    shown : bool
+        Whether an exposure came.
+    rewards : dict of str to RewardSum
+        By metric.
+    """
+
+    answer: DecideAnswer
+    at: float
+    chosen: str
+    flags: list[str]
+    shown: bool
+    rewards: dict[str, RewardSum]
+
+
+class UnitHistory(msgspec.Struct, kw_only=True):
+    """A unit's decisions of the last hours, the last first; asking decides nothing.
+
+    Attributes
+    ----------
+    unit : str
+        Whom.
+    known : bool
+        Whether the live snapshot's store has facts of it.
+    override : str or None
+        What an operator set.
+    decisions : list of DecisionStatus
+        At most 1,000.
+    """
+
+    unit: str
+    known: bool
+    override: str | None
+    decisions: list[DecisionStatus]

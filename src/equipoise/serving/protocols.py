@@ -72,3 +72,35 @@ class Budget(Protocol):
 
     def close(self) -> None:
         """Give back what is left of the leases."""
+
+
+class Counters(Protocol):
+    """What the engine counts, for metrics; ids of units never reach it."""
+
+    def decided(self, candidate: str, reason: str, seconds: float) -> None:
+        """One decision: what was served, why, and how long it took."""
+
+    def rewarded(self, metric: str, status: str, seconds: float) -> None:
+        """One reward: what became of it, and how long after its decision it came."""
+
+    def store_read(self, seconds: float) -> None:
+        """One read of a store over a network."""
+
+    def failed(self, what: str) -> None:
+        """Something failed that a decision went on without: "shadow", "candidate", "settings"."""
+
+
+class NoCounters:
+    """Counts nothing."""
+
+    def decided(self, candidate: str, reason: str, seconds: float) -> None:
+        """One decision."""
+
+    def rewarded(self, metric: str, status: str, seconds: float) -> None:
+        """One reward."""
+
+    def store_read(self, seconds: float) -> None:
+        """One read of a store."""
+
+    def failed(self, what: str) -> None:
+        """One failure."""

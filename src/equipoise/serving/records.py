@@ -73,7 +73,7 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
     cells: tuple[str, ...] = ()
 
 
-class DecisionRecord(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class DecisionRecord(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     """One decision: all that is needed to decide it again, and what came out.
 
     Attributes

@@ -1,0 +1,161 @@
+"""Requests that come twice: the same key with the same body has the same answer.
+
+    same key, same body       the first answer, byte for byte
+    same key, other body      refused
+    first one still in hand   refused; to be tried again
+
+A key is kept for two hours at least, by all workers of a machine.  A log record keeps its hash,
+half of it of the key and half of the body, so that answers can be given again after a power cut.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from equipoise.serving.engine.tables import HOUR, Hours
+from equipoise.serving.errors import ConflictError, InFlight
+from equipoise.serving.messages import DecideRequest
+
+HALF = 8  # bytes of the hash of a key, and of a body
+KEEP = 2  # hours
+PATIENCE = 30_000_000_000  # ns after which who began and did not end is taken for dead
+BOUNDARY = 10_000_000_000  # ns of an hour in which another worker may still be in the one before
+IN_HAND, DONE = b"P", b"D"
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def key_hash(request: DecideRequest) -> bytes:
+    """The hash of a request with a key.
+
+    Parameters
+    ----------
+    request : DecideRequest
+        Its key is given.
+
+    Returns
+    -------
+    bytes
+        16: half of the key, half of the whole body, in which the order of names does not count.
+
+    Examples
+    --------
+    >>> first, second = (DecideRequest(unit=unit, key="1") for unit in ("ann", "bob"))
+    >>> key_hash(first)[:8] == key_hash(second)[:8], key_hash(first) == key_hash(second)
+    (True, False)
+    """
+    key = blake2b(str(request.key).encode(errors="surrogatepass"), digest_size=HALF).digest()
+    return key + blake2b(_encode(request), digest_size=HALF).digest()
+
+
+class Idempotency:
+    """The answers of keys, shared by workers.
+
+    Parameters
+    ----------
+    folder : Path
+        Of their tables.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.hours = Hours(folder, KEEP)
+
+    def begin(self, key: bytes, now_ns: int) -> bytes | None:
+        """Take a request in hand.
+
+        Parameters
+        ----------
+        key : bytes
+            As `key_hash` gives it.
+        now_ns : int
+            The time.
+
+        Returns
+        -------
+        bytes or None
+            The answer that was given before; None where this is the first.
+
+        Raises
+        ------
+        ConflictError
+            Where the key came with another body, or, `InFlight`, its first request has no answer
+            yet.
+        """
+        name, body = key[:HALF], key[HALF:]
+        for back in range(KEEP, 0, -1):
+            table = self.hours.there(now_ns - back * HOUR)
+            if table is None:
+                continue
+            with table.read() as change:
+                before = change.get(name)
+            if before is not None:
+                return self._answer(before, body, now_ns)
+        if now_ns % HOUR < BOUNDARY:
+            with self.hours.of(now_ns - HOUR).write() as earlier:  # holds off who puts it there
+                before = earlier.get(name)
+                if before is None:
+                    before = self._put(name, body, now_ns)
+        else:
+            before = self._put(name, body, now_ns)
+        return None if before is None else self._answer(before, body, now_ns)
+
+    def _put(self, name: bytes, body: bytes, now_ns: int) -> bytes | None:
+        """Put a mark where there is nothing; else what is there."""
+        mark = IN_HAND + body + now_ns.to_bytes(8, "little")
+        with self.hours.of(now_ns).write() as change:
+            if change.put(name, mark, overwrite=False):
+                return None
+            before: bytes = change.get(name)
+            if before[:1] == IN_HAND and before[1 : 1 + HALF] == body and _dead(before, now_ns):
+                change.put(name, mark)
+                return None
+        return before
+
+    def _answer(self, before: bytes, body: bytes, now_ns: int) -> bytes | None:
+        if before[1 : 1 + HALF] != body:
+            fix = "use another key for another request"
+            got = "a key that came with another body"
+            raise ConflictError("the key of a request", "be used for one body", got, fix=fix)
+        if before[:1] == DONE:
+            return before[1 + HALF :]
+        if _dead(before, now_ns):
+            return None
+        got, fix = "the same request while the first has no answer yet", "try again in a moment"
+        raise InFlight("the key of a request", "be used once at a time", got, fix=fix)
+
+    def finish(self, key: bytes, answer: bytes, now_ns: int) -> None:
+        """Keep an answer.
+
+        Parameters
+        ----------
+        key : bytes
+            As `key_hash` gives it.
+        answer : bytes
+            JSON.
+        now_ns : int
+            As at `begin`.
+        """
+        with self.hours.of(now_ns).write() as change:
+            change.put(key[:HALF], DONE + key[HALF:] + answer)
+
+    def release(self, key: bytes, now_ns: int) -> None:
+        """Forget a request that got no answer."""
+        with self.hours.of(now_ns).write() as change:
+            change.delete(key[:HALF])
+
+    def refill(self, key: bytes, answer: bytes, ns: int) -> None:
+        """Put an answer back that the log has; what is there stays."""
+        with self.hours.of(ns).write() as change:
+            change.put(key[:HALF], DONE + key[HALF:] + answer, overwrite=False)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.hours.close()
+
+
+def _dead(mark: bytes, now_ns: int) -> bool:
+    """Whether who began a request is gone: its answer is far overdue."""
+    return now_ns - int.from_bytes(mark[1 + HALF :], "little") > PATIENCE

@@ -1,0 +1,297 @@
+"""The decisions of the last hours by their ids and by their units, and what came of them.
+
+A decision is put here some 100 ms after it was logged, many in one transaction; until then its own
+worker has it in memory, and to the others it is not known yet, as any reward that is quicker than
+its decision.  All of it stands in the decision log too, from which it is filled again.
+
+An id begins with the milliseconds of its decision, so it says in which hour's table it is.
+
+    d id             the record            u unit's hash, id    a unit's history
+    c writer, number its context           r id, name           the sum of a reward
+    e id             when it was shown     k hash               a reward's key that was used
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from equipoise.core.errors import InputError
+from equipoise.serving.engine.tables import HOUR, Hours, Table
+from equipoise.serving.records import Context, DecisionRecord, RewardRecord
+
+ID = 16  # bytes
+MILLISECOND = 1_000_000  # ns
+WRITER = slice(6, 12)  # of an id: the slot and the start of who wrote it
+KEEP, MOST = 24, 2 << 30  # hours, and bytes, of what is kept here
+HISTORY = 1000  # decisions of a unit that are told at most
+
+_encode = msgspec.msgpack.Encoder().encode
+_record = msgspec.msgpack.Decoder(DecisionRecord).decode
+_context = msgspec.msgpack.Decoder(Context).decode
+
+
+class Sum(msgspec.Struct, array_like=True):
+    """What a decision had of one reward: its ``value`` so far, from how many (``count``), and when
+    the last happened (``at``, in nanoseconds since 1970).
+    """
+
+    value: float
+    count: int
+    at: int
+
+    def plus(self, other: Sum, replace: bool) -> Sum:
+        """Both; with ``replace`` the other's value takes the place of this one's."""
+        value = other.value if replace else self.value + other.value
+        return Sum(value, self.count + other.count, max(self.at, other.at))
+
+
+_sum = msgspec.msgpack.Decoder(Sum).decode
+
+
+class Logged(msgspec.Struct, gc=False):
+    """A decision that is known here: its ``record`` and the ``context`` that it names."""
+
+    record: DecisionRecord
+    context: Context
+
+
+def id_of(text: str) -> bytes:
+    """A decision's id from its 32 hex digits.
+
+    Parameters
+    ----------
+    text : str
+        As an answer has it.
+
+    Returns
+    -------
+    bytes
+        16.
+
+    Raises
+    ------
+    InputError
+        Where it is something else.
+
+    Examples
+    --------
+    >>> id_of("00" * 16) == bytes(16)
+    True
+    """
+    if len(text) == 2 * ID and text.isascii() and text.isalnum():
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            pass
+    fix = "send the field `decision` of an answer as it is"
+    raise InputError("a decision's id", "be 32 hex digits", text[:40], fix=fix)
+
+
+def time_of(id: bytes) -> int:
+    """When a decision with this id was made, in nanoseconds since 1970, to the millisecond."""
+    return int.from_bytes(id[:6], "big") * MILLISECOND
+
+
+def unit_hash(unit: str) -> bytes:
+    """What stands for a unit in keys, 16 bytes."""
+    return blake2b(unit.encode(errors="surrogatepass"), digest_size=ID).digest()
+
+
+class Recent:
+    """The index of a machine's last decisions.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its tables.
+    keep : int, default 24
+        Hours.
+    most : int, default 2 GiB
+        Bytes on disk; of more, the oldest hours go.
+    """
+
+    def __init__(self, folder: Path, keep: int = KEEP, most: int = MOST) -> None:
+        self.hours = Hours(folder, keep, most)
+        self._waiting: dict[bytes, Logged] = {}  # to be written, by id
+        self._contexts: set[bytes] = set()  # that stand in the newest table
+        self._table: Table | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, record: DecisionRecord, context: Context) -> None:
+        """Note a decision that was logged."""
+        self._waiting[record.id] = Logged(record, context)
+
+    def flush(self) -> None:
+        """Write what was noted, for all workers."""
+        hours: dict[int, list[Logged]] = {}
+        for one in self._waiting.values():
+            hours.setdefault(time_of(one.record.id) // HOUR, []).append(one)
+        for hour, group in hours.items():
+            self._write(self.hours.of(hour * HOUR), group)
+        self._waiting.clear()
+
+    def _write(self, table: Table, group: Iterable[Logged]) -> None:
+        if table is not self._table:
+            self._table, self._contexts = table, set()
+        with table.write() as change:
+            for one in group:
+                record = one.record
+                change.put(b"d" + record.id, _encode(record))
+                change.put(b"u" + unit_hash(record.unit) + record.id, b"")
+                name = _context_key(record)
+                if name not in self._contexts:
+                    change.put(name, _encode(one.context))
+                    self._contexts.add(name)
+
+    def find(self, id: bytes) -> Logged | None:
+        """A decision; None where it is not known here."""
+        waiting = self._waiting.get(id)
+        if waiting is not None:
+            return waiting
+        table = self.hours.there(time_of(id))
+        if table is None:
+            return None
+        with table.read() as change:
+            return _logged(change, id)
+
+    def knows(self, id: bytes) -> bool:
+        """Whether a decision is known here."""
+        return self.find(id) is not None
+
+    def is_unwritten(self, id: bytes) -> bool:
+        """Whether a decision is in this worker's memory alone."""
+        return id in self._waiting
+
+    def of_unit(self, unit: str) -> list[Logged]:
+        """The decisions of a unit, the last first."""
+        name = b"u" + unit_hash(unit)
+        found: dict[bytes, Logged] = {
+            id: one for id, one in self._waiting.items() if one.record.unit == unit
+        }
+        for table in self.hours.newest_first():
+            with table.read() as change:
+                for id, _ in _entries(change, name):
+                    logged = _logged(change, id)
+                    if logged is not None:
+                        found[id] = logged
+            if len(found) > HISTORY:
+                break
+        newest = sorted(found, reverse=True)[:HISTORY]
+        return [found[id] for id in newest]
+
+    def is_older(self, id: bytes, now_ns: int) -> bool:
+        """Whether a decision is from before what is kept here."""
+        return now_ns // HOUR - time_of(id) // HOUR > self.hours.keep
+
+    def table_for(self, id: bytes, now_ns: int) -> Table:
+        """Where to note what came of a decision: in its own hour, or, of an older one, in this."""
+        return self.hours.of(now_ns if self.is_older(id, now_ns) else time_of(id))
+
+    def used_before(self, reward: RewardRecord, now_ns: int) -> bool:
+        """Whether the key of an older decision's reward came in an hour that is kept."""
+        if not reward.key or not self.is_older(reward.decision, now_ns):
+            return False
+        name = _key_name(reward)
+        for table in self.hours.newest_first():
+            with table.read() as change:
+                if change.get(name) is not None:
+                    return True
+        return False
+
+    def outcomes(self, id: bytes, now_ns: int) -> tuple[dict[str, Sum], bool]:
+        """The rewards of a decision by name, and whether it was shown; of an older one, what came
+        in the hours that are kept.
+        """
+        if self.is_older(id, now_ns):
+            tables = [*self.hours.newest_first()][::-1]
+        else:
+            own = self.hours.there(time_of(id))
+            tables = [] if own is None else [own]
+        sums: dict[str, Sum] = {}
+        shown, head = False, b"r" + id
+        for table in tables:
+            with table.read() as change:
+                for name, value in _entries(change, head):
+                    metric, more = name.decode(), _sum(value)
+                    before = sums.get(metric)
+                    sums[metric] = more if before is None else before.plus(more, False)
+                shown = shown or change.get(b"e" + id) is not None
+        return sums, shown
+
+    def forget(self, unit: str) -> int:
+        """Remove a unit's decisions and what came of them; how many there were."""
+        hashed = unit_hash(unit)
+        ids = {id for id, one in self._waiting.items() if one.record.unit == unit}
+        for id in ids:
+            del self._waiting[id]
+        for table in self.hours.newest_first():
+            with table.write() as change:
+                for id in [id for id, _ in _entries(change, b"u" + hashed)]:
+                    ids.add(id)
+                    rewards = [b"r" + id + name for name, _ in _entries(change, b"r" + id)]
+                    for name in (b"u" + hashed + id, b"d" + id, b"e" + id, *rewards):
+                        change.delete(name)
+        return len(ids)
+
+    def close(self) -> None:
+        """Write what was noted, and let go of the files."""
+        self.flush()
+        self.hours.close()
+
+
+def add_reward(change: Any, reward: RewardRecord) -> bool:
+    """Take a reward into the sums of an open transaction; a late one only uses its key.
+
+    Parameters
+    ----------
+    change : transaction
+        That writes.
+    reward : RewardRecord
+        What came.
+
+    Returns
+    -------
+    bool
+        Whether it is new: False where its key was used.
+    """
+    if reward.key and not change.put(_key_name(reward), b"", overwrite=False):
+        return False
+    if not reward.late:
+        name = b"r" + reward.decision + reward.name.encode()
+        before, own = change.get(name), Sum(reward.value, 1, reward.at)
+        change.put(name, _encode(own if before is None else _sum(before).plus(own, reward.set)))
+    return True
+
+
+def _key_name(reward: RewardRecord) -> bytes:
+    parts = (reward.decision, reward.name.encode(), reward.key.encode(errors="surrogatepass"))
+    return b"k" + blake2b(b"\0".join(parts), digest_size=ID).digest()
+
+
+def _context_key(record: DecisionRecord) -> bytes:
+    return b"c" + record.id[WRITER] + record.context.to_bytes(4, "big")
+
+
+def _logged(change: Any, id: bytes) -> Logged | None:
+    data = change.get(b"d" + id)
+    if data is None:
+        return None
+    record = _record(data)
+    context = change.get(_context_key(record))
+    return None if context is None else Logged(record, _context(context))
+
+
+def _entries(change: Any, head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """What follows a head in names, and the values."""
+    cursor = change.cursor()
+    more = cursor.set_range(head)
+    while more and cursor.key().startswith(head):
+        yield cursor.key()[len(head) :], cursor.value()
+        more = cursor.next()

@@ -1,0 +1,225 @@
+"""What came of decisions: rewards and exposures, joined to the decision they name.
+
+    known, in its window     summed; told "joined"
+    the same key again       nothing changes; "duplicate"
+    after its window         logged with a flag, not summed; "late"
+    decision not known yet   kept for an hour; "waiting"
+
+A reward of the metric that says that an offer was taken settles what the decision reserved; where
+none comes by the end of its window, the offer was not taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container
+from math import isfinite
+
+from equipoise.core.errors import InputError
+from equipoise.core.suggest import among
+from equipoise.serving.config import RewardWindow, ServeConfig
+from equipoise.serving.durations import nanoseconds
+from equipoise.serving.engine.recent import add_reward, id_of, time_of
+from equipoise.serving.engine.shared import Early, Shared
+from equipoise.serving.engine.tables import HOUR
+from equipoise.serving.messages import (
+    ExposureAnswer,
+    ExposureRequest,
+    RewardAnswer,
+    RewardRequest,
+)
+from equipoise.serving.protocols import Budget, Counters, DecisionSink, Hold
+from equipoise.serving.records import ExposureRecord, RewardRecord, SpendRecord
+
+PATIENCE = HOUR  # that what came before its decision is kept
+SKEW = HOUR  # by which clocks may differ
+MILLION = 1_000_000
+SALT = 8  # bytes that tell apart what waits for one decision
+OPS = ("add", "set")
+
+
+class Rewards:
+    """The join of one worker.
+
+    Parameters
+    ----------
+    shared : Shared
+        Of all workers.
+    sink : DecisionSink
+        The log.
+    config : ServeConfig
+        Windows, and the metric that says that an offer was taken.
+    budget : Budget or None
+        What is settled.
+    counters : Counters
+        What is counted.
+    names : callable
+        Of the metrics that there are, now.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        sink: DecisionSink,
+        config: ServeConfig,
+        budget: Budget | None,
+        counters: Counters,
+        names: Callable[[], Container[str]],
+    ) -> None:
+        self.shared, self.sink, self.budget, self.counters = shared, sink, budget, counters
+        self.claimed = None if config.budget is None else config.budget.claimed
+        self.names = names
+        self._windows = {
+            name: nanoseconds(own.window, f"[serve.rewards.{name}] window")
+            for name, own in config.rewards.items()
+        }
+        self._window = nanoseconds(RewardWindow().window)
+
+    def window(self, name: str | None) -> int:
+        """How long after a decision a reward counts, in nanoseconds."""
+        return self._windows.get(name or "", self._window)
+
+    def reward(self, request: RewardRequest, now_ns: int) -> RewardAnswer:
+        """Take a reward.
+
+        Parameters
+        ----------
+        request : RewardRequest
+            What came.
+        now_ns : int
+            When it was received.
+
+        Returns
+        -------
+        RewardAnswer
+            What became of it.
+
+        Raises
+        ------
+        InputError
+            Naming the field.
+        LogUnavailable
+            Where it cannot be logged: nothing of it is kept.
+        """
+        id = id_of(request.decision)
+        self._check(request, id, now_ns)
+        if self._is_known(id, now_ns):
+            status = self._join(id, request, now_ns)
+        else:
+            self.shared.wait(id, os.urandom(SALT), Early(now_ns, request))
+            status = "waiting"
+        self.counters.rewarded(request.name, status, (now_ns - time_of(id)) / 1e9)
+        return RewardAnswer(request.decision, request.name, status)
+
+    def exposure(self, request: ExposureRequest, now_ns: int) -> ExposureAnswer:
+        """Take note that a decision was shown.
+
+        Parameters
+        ----------
+        request : ExposureRequest
+            Which.
+        now_ns : int
+            When.
+
+        Returns
+        -------
+        ExposureAnswer
+            What became of it.
+
+        Raises
+        ------
+        InputError
+            Where the id is none.
+        LogUnavailable
+            Where it cannot be logged.
+        """
+        id = id_of(request.decision)
+        if self._is_known(id, now_ns):
+            return ExposureAnswer(request.decision, self._show(id, now_ns))
+        self.shared.wait(id, os.urandom(SALT), Early(now_ns, None))
+        return ExposureAnswer(request.decision, "waiting")
+
+    def tick(self, now_ns: int) -> None:
+        """Join what waited, and settle what nobody claimed."""
+        for name, id, early in self.shared.waiting():
+            known = self._is_known(id, now_ns)
+            if not known and now_ns - early.ns < PATIENCE:
+                continue
+            if not self.shared.take_waiting(name):
+                continue
+            if known and early.reward is None:
+                self._show(id, early.ns)
+            elif known and early.reward is not None:
+                self._join(id, early.reward, early.ns)
+            elif early.reward is not None:
+                self.counters.rewarded(early.reward.name, "unknown", 0.0)
+        if self.claimed is not None and self.budget is not None:
+            for id in self.shared.held_before(now_ns - self.window(self.claimed)):
+                self.settle(id, False, now_ns)
+
+    def settle(self, id: bytes, taken: bool, now_ns: int) -> None:
+        """Say what the money that a decision reserved came to; the first word on it counts."""
+        held = self.shared.take_hold(id)
+        if held is None or self.budget is None:
+            return
+        spent = held.amount if taken else held.sent
+        try:
+            self.sink.append(SpendRecord(id, now_ns, held.lease, held.amount, spent))
+        except BaseException:
+            self.shared.hold({id: held})
+            raise
+        self.budget.settle(Hold(held.lease, held.amount), spent / MILLION, id)
+
+    def _check(self, request: RewardRequest, id: bytes, now_ns: int) -> None:
+        names = self.names()
+        if request.name not in names:
+            fix = among(request.name, sorted(names), "metrics")  # type: ignore[call-overload]
+            raise InputError("a reward", "be of a known metric", repr(request.name), fix=fix)
+        if not isfinite(request.value):
+            raise InputError(f"the reward {request.name!r}", "be finite", request.value)
+        if request.op not in OPS:
+            raise InputError("op", f"be one of {', '.join(OPS)}", repr(request.op))
+        if request.at is not None:
+            first, last = (time_of(id) - SKEW) / 1e9, (now_ns + SKEW) / 1e9
+            if not first <= request.at <= last:
+                fix = "send seconds since 1970, or leave it out"
+                must = "be after the decision, and not in the future"
+                raise InputError("at", must, request.at, fix=fix)
+
+    def _is_known(self, id: bytes, now_ns: int) -> bool:
+        """Whether a decision is known; one from before the index began is taken to be."""
+        recent = self.shared.recent
+        return recent.is_older(id, now_ns) or recent.knows(id)
+
+    def _join(self, id: bytes, request: RewardRequest, now_ns: int) -> str:
+        at = now_ns if request.at is None else round(request.at * 1e9)
+        late = at - time_of(id) > self.window(request.name)
+        reward = RewardRecord(
+            id,
+            now_ns,
+            at,
+            request.name,
+            request.value,
+            request.op == "set",
+            request.key or "",
+            late,
+        )
+        recent = self.shared.recent
+        if recent.used_before(reward, now_ns):
+            return "duplicate"
+        with recent.table_for(id, now_ns).write() as change:
+            if not add_reward(change, reward):
+                return "duplicate"
+            self.sink.append(reward)  # an error undoes the transaction
+        if request.name == self.claimed and not late:
+            if recent.is_unwritten(id):
+                self.shared.flush()
+            self.settle(id, request.value > 0, now_ns)
+        return "late" if late else "joined"
+
+    def _show(self, id: bytes, ns: int) -> str:
+        with self.shared.recent.table_for(id, ns).write() as change:
+            if not change.put(b"e" + id, ns.to_bytes(8, "big"), overwrite=False):
+                return "duplicate"
+            self.sink.append(ExposureRecord(id, ns))
+        return "joined"

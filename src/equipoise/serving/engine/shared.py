@@ -1,0 +1,183 @@
+"""What the workers of a machine share beside the log and the book: controls, the answers of keys,
+the decisions of the last hours, money that waits for its claim, and rewards that wait for their
+decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from equipoise.serving.engine.controls import Controls
+from equipoise.serving.engine.idempotency import Idempotency
+from equipoise.serving.engine.recent import ID, Recent, time_of
+from equipoise.serving.engine.tables import Table, starting
+from equipoise.serving.messages import RewardRequest
+from equipoise.serving.records import Context, DecisionRecord
+
+BATCH = 1000  # of what waits, looked at in one go
+HELD, WAITING = b"h", b"w"
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Held(msgspec.Struct, array_like=True):
+    """Money that waits for its claim: on which ``lease``, how much (``amount``), and what of it is
+    spent even without a claim (``sent``), in millionths.
+    """
+
+    lease: int
+    amount: int
+    sent: int
+
+
+class Early(msgspec.Struct, array_like=True):
+    """What came before its decision was known: when, ``ns``, and the ``reward``; None stands for
+    an exposure.
+    """
+
+    ns: int
+    reward: RewardRequest | None
+
+
+class Waiting(NamedTuple):
+    """An entry of what waits: its name in the table, the decision's id, and what came."""
+
+    name: bytes
+    id: bytes
+    early: Early
+
+
+_held = msgspec.msgpack.Decoder(Held).decode
+_early = msgspec.msgpack.Decoder(Early).decode
+
+
+class Shared:
+    """What workers share, in one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The service's own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.controls = Controls(folder / "control")
+        self.index = folder / "index"
+        self.index.mkdir(parents=True, exist_ok=True)
+        self._open_tables: tuple[Idempotency, Recent, Table] | None = None
+        self._holds: dict[bytes, Held] = {}  # to be written, by decision
+        self._after = b""  # where the next look at what waits begins
+
+    def starting(self) -> AbstractContextManager[bool]:
+        """Alone at the start; whether the index is empty and must be filled from the log."""
+        return starting(self.index)
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """The answers of keys."""
+        return self._tables()[0]
+
+    @property
+    def recent(self) -> Recent:
+        """The decisions of the last hours."""
+        return self._tables()[1]
+
+    @property
+    def open(self) -> Table:
+        """What waits: money and rewards."""
+        return self._tables()[2]
+
+    def _tables(self) -> tuple[Idempotency, Recent, Table]:
+        if self._open_tables is None:
+            idempotency = Idempotency(self.index / "idem")
+            recent = Recent(self.index / "recent")
+            self._open_tables = idempotency, recent, Table(self.index / "open")
+        return self._open_tables
+
+    # ---- money that waits for its claim ----
+
+    def note(self, record: DecisionRecord, context: Context, held: Held | None) -> None:
+        """Note a decision that was logged, and the money of it that waits; written by `flush`."""
+        self.recent.add(record, context)
+        if held is not None:
+            self._holds[record.id] = held
+
+    def flush(self) -> None:
+        """Write what was noted, for all workers."""
+        self.recent.flush()
+        holds, self._holds = self._holds, {}
+        self.hold(holds)
+
+    def hold(self, holds: dict[bytes, Held]) -> None:
+        """Write what decisions reserved, by their ids."""
+        if holds:
+            with self.open.write() as change:
+                for id, held in holds.items():
+                    change.put(HELD + id, _encode(held), overwrite=False)
+
+    def take_hold(self, id: bytes) -> Held | None:
+        """What a decision reserved, to be settled now; None where there is nothing, or another
+        worker has taken it.
+        """
+        with self.open.write() as change:
+            data = change.pop(HELD + id)
+        return None if data is None else _held(data)
+
+    def drop_hold(self, id: bytes) -> None:
+        """Forget what a decision reserved: the log says that it is settled."""
+        if self._holds.pop(id, None) is None:
+            self.take_hold(id)
+
+    def held_before(self, ns: int) -> list[bytes]:
+        """The ids of the oldest decisions before a moment whose money waits."""
+        with self.open.read() as change:
+            ids = (name[1:] for name, _ in _entries(change, HELD, HELD))
+            return [id for id in _first(ids, BATCH) if time_of(id) < ns]
+
+    # ---- what came before its decision ----
+
+    def wait(self, id: bytes, salt: bytes, early: Early) -> None:
+        """Keep what came before its decision."""
+        with self.open.write() as change:
+            change.put(WAITING + id + salt, _encode(early))
+
+    def waiting(self) -> list[Waiting]:
+        """Some of what waits; all of it, over many calls."""
+        with self.open.read() as change:
+            entries = _entries(change, WAITING, self._after or WAITING)
+            some = [
+                Waiting(name, name[1 : 1 + ID], _early(value))
+                for name, value in _first(entries, BATCH)
+            ]
+        self._after = some[-1].name + b"\0" if len(some) == BATCH else b""
+        return some
+
+    def take_waiting(self, name: bytes) -> bool:
+        """Take one away; whether it was still there."""
+        with self.open.write() as change:
+            return bool(change.delete(name))
+
+    def close(self) -> None:
+        """Write what is not written, and let go of the files."""
+        if self._open_tables is not None:
+            self.flush()
+            for table in self._open_tables:
+                table.close()
+            self._open_tables = None
+
+
+def _entries(change: Any, head: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+    cursor = change.cursor()
+    more = cursor.set_range(start)
+    while more and cursor.key().startswith(head):
+        yield cursor.item()
+        more = cursor.next()
+
+
+def _first(entries: Iterator[Any], count: int) -> Iterator[Any]:
+    return (entry for _, entry in zip(range(count), entries, strict=False))

@@ -1,0 +1,160 @@
+"""Small tables that all workers of a machine share: LMDB, not synced, each hour in a folder of its
+own, so that old ones are removed as folders.
+
+What is in them stands in the decision log, too.  They survive the death of every process; a power
+cut may damage them, so after another start of the machine they are begun anew and filled from the
+log.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from equipoise.core.errors import MissingExtra
+from equipoise.serving.machine import boot_id
+
+HOUR = 3_600_000_000_000  # nanoseconds
+MAP = 1 << 36  # bytes of address space for one file; it takes as much disk as it holds
+OPTIONS = {"sync": False, "metasync": False, "max_readers": 1024, "map_size": MAP}
+MACHINE = "boot"
+
+
+def lmdb() -> Any:
+    """The package."""
+    try:
+        import lmdb as package
+    except ImportError as error:
+        fix = 'pip install "equipoise[serve]"'
+        raise MissingExtra("a service", "have lmdb", "no such package", fix=fix) from error
+    return package
+
+
+class Table:
+    """One table, opened once by each process.
+
+    Parameters
+    ----------
+    folder : Path
+        Its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.file = lmdb().open(str(folder), **OPTIONS)
+        self.file.reader_check()
+
+    def read(self) -> Any:
+        """A transaction that reads."""
+        return self.file.begin()
+
+    def write(self) -> Any:
+        """A transaction that writes; one at a time, of all workers."""
+        return self.file.begin(write=True)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return (self.folder / "data.mdb").stat().st_size
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+
+class Hours:
+    """A table for each hour.
+
+    Parameters
+    ----------
+    folder : Path
+        Of all of them.
+    keep : int
+        How many hours before the present one are kept.
+    most : int, default 0
+        Bytes that all may take, beyond which the oldest goes; 0: no limit.
+    """
+
+    def __init__(self, folder: Path, keep: int, most: int = 0) -> None:
+        self.folder, self.keep, self.most = folder, keep, most
+        self._tables: dict[int, Table] = {}
+        self._newest = -1
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def of(self, ns: int) -> Table:
+        """The table of a moment, begun where it is not there."""
+        hour = ns // HOUR
+        table = self._tables.get(hour)
+        if table is None:
+            table = self._tables[hour] = Table(self.folder / f"{hour:08d}")
+            if hour > self._newest:
+                self._newest = hour
+                self._forget(hour)
+        return table
+
+    def there(self, ns: int) -> Table | None:
+        """The table of a moment, where there is one."""
+        hour = ns // HOUR
+        if hour in self._tables:
+            return self._tables[hour]
+        return self.of(ns) if (self.folder / f"{hour:08d}").is_dir() else None
+
+    def newest_first(self) -> Iterator[Table]:
+        """Every table that is kept."""
+        for hour in sorted(self._hours(), reverse=True):
+            yield self.of(hour * HOUR)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for table in self._tables.values():
+            table.close()
+        self._tables.clear()
+
+    def _hours(self) -> list[int]:
+        return [int(path.name) for path in self.folder.iterdir() if path.name.isdigit()]
+
+    def _forget(self, newest: int) -> None:
+        """Remove what is too old or too much."""
+        hours = sorted(self._hours(), reverse=True)
+        left = self.most or float("inf")
+        for hour in hours:
+            path = self.folder / f"{hour:08d}"
+            left -= sum(file.stat().st_size for file in path.glob("data.mdb"))
+            if hour < newest - self.keep or (left < 0 and hour < newest - 1):
+                table = self._tables.pop(hour, None)
+                if table is not None:
+                    table.close()
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone among all processes that ask for this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[bool]:
+    """Alone at the start: whether what the folder held is of an earlier start of the machine, and
+    was removed; once the block ends well it counts as of this one.
+    """
+    with locked(folder):
+        note, boot = folder / MACHINE, boot_id()
+        old = not note.exists() or note.read_text(encoding="utf-8") != boot
+        if old:
+            for path in folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+        yield old
+        note.write_text(boot, encoding="utf-8")

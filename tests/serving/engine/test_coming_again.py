@@ -1,0 +1,211 @@
+"""Requests that come twice, rewards that come early, late or twice, and what a restart leaves."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from fixtures.served import SECOND, Purse, World
+
+from equipoise.core.errors import InputError
+from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
+from equipoise.serving.engine.history import decision_status, unit_history
+from equipoise.serving.engine.idempotency import key_hash
+from equipoise.serving.engine.refill import refill
+from equipoise.serving.engine.tables import HOUR
+from equipoise.serving.errors import ConflictError, InFlight, LogUnavailable
+from equipoise.serving.messages import DecideRequest, ExposureRequest
+from equipoise.serving.records import DecisionRecord, ExposureRecord, RewardRecord
+
+encode = msgspec.json.Encoder().encode
+
+
+@pytest.fixture
+def world(tmp_path):
+    config = ServeConfig(rewards={"sales": RewardWindow(window="1d")})
+    made = World(tmp_path, config)
+    yield made
+    made.close()
+
+
+def restarted(world, **parts):
+    """Another worker in its place, as after a kill: what was not written is lost."""
+    world.shared.recent._waiting.clear()
+    world.shared._holds.clear()
+    world.shared.close()
+    world.log.close()
+    again = World(world.folder, world.config, **parts)
+    again.ns = world.ns
+    return again
+
+
+# ---- keys ----
+
+
+def test_the_same_request_has_the_same_bytes(world):
+    first = world.decide("ann", key="1", features={"a": 1.0, "b": 2.0})
+    world.ns += HOUR
+    again = world.decide("ann", key="1", features={"b": 2.0, "a": 1.0})
+    assert encode(again) == encode(first)
+    assert len(world.records(DecisionRecord)) == 1
+    with pytest.raises(ConflictError, match="another body"):
+        world.decide("bob", key="1")
+    world.ns += 3 * HOUR
+    assert world.decide("bob", key="1").unit == "bob"
+
+
+def test_a_request_in_hand_is_told(world):
+    request = DecideRequest(unit="ann", key="1")
+    idempotency = world.shared.idempotency
+    assert idempotency.begin(key_hash(request), world.ns) is None
+    with pytest.raises(InFlight):
+        world.engine.decide(request, world.ns)
+    world.ns += 31 * SECOND  # who began it is dead
+    assert world.engine.decide(request, world.ns).logged
+
+
+def test_a_wrong_request_takes_no_key(world):
+    with pytest.raises(InputError):
+        world.decide("dan", key="1", features={})
+    assert world.decide("dan", key="1", features={"worth": 1.0}).logged
+
+
+def test_at_the_turn_of_the_hour_a_key_is_found(world):
+    world.ns = (world.ns // HOUR + 1) * HOUR - 1
+    first = world.decide("ann", key="1")
+    world.ns += 2
+    assert world.decide("ann", key="1") == first
+    world.ns += HOUR
+    second = world.decide("ann", key="2")
+    assert world.decide("ann", key="2") == second
+
+
+# ---- rewards ----
+
+
+def sums(world, decision):
+    status = decision_status(world.engine, decision, world.ns)
+    return {name: (own.value, own.count) for name, own in status.rewards.items()}
+
+
+def test_rewards_are_summed_once_each(world):
+    decision = world.decide("ann").decision
+    assert world.reward(decision, value=1.0, key="a") == "joined"
+    assert world.reward(decision, value=9.0, key="a") == "duplicate"
+    assert world.reward(decision, value=2.0) == "joined"
+    assert world.reward(decision, "visits", value=5.0) == "joined"
+    assert sums(world, decision) == {"sales": (3.0, 2), "visits": (5.0, 1)}
+    assert world.reward(decision, value=7.0, op="set") == "joined"
+    assert sums(world, decision)["sales"] == (7.0, 3)
+    assert [r.value for r in world.records(RewardRecord)] == [1.0, 2.0, 5.0, 7.0]
+
+
+def test_a_late_reward_is_kept_and_not_joined(world):
+    decision = world.decide("ann").decision
+    made = world.ns
+    world.ns += 25 * HOUR
+    assert world.reward(decision, key="a") == "late"
+    assert world.reward(decision, key="a") == "duplicate"
+    assert world.reward(decision, at=(made + HOUR) / 1e9) == "joined"
+    assert [r.late for r in world.records(RewardRecord)] == [True, False]
+
+
+def test_of_decisions_older_than_the_index_repeats_are_noticed(world):
+    decision = world.decide("ann").decision
+    world.ns += 40 * HOUR
+    assert world.reward(decision, "visits", key="a") == "joined"
+    world.ns += 2 * HOUR
+    assert world.reward(decision, "visits", key="a") == "duplicate"
+    assert world.reward(decision, "visits", value=2.0, key="b") == "joined"
+    log = world.folder / "log"
+    status = decision_status(world.engine, decision, world.ns, log)
+    assert status.answer.unit == "ann"
+    assert status.rewards["visits"].value == 3.0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"decision": "ab"},
+        {"name": "clicks"},
+        {"value": float("inf")},
+        {"op": "multiply"},
+        {"at": 1.0},
+        {"at": 4e9},
+    ],
+)
+def test_wrong_rewards_are_refused(world, fields):
+    decision = world.decide("ann").decision
+    with pytest.raises(InputError):
+        world.reward(**{"decision": decision, **fields})
+    assert world.records(RewardRecord) == []
+
+
+def test_a_reward_quicker_than_its_decision_waits(tmp_path):
+    world = World(tmp_path)
+    decision = world.decide("bob").decision
+    early = world.decide("ann").decision
+    del world.shared.recent._waiting[bytes.fromhex(early)]  # of another worker, for a moment
+    assert world.reward(early) == "waiting"
+    exposure = ExposureRequest(decision=early)
+    assert world.engine.exposure(exposure, world.ns).status == "waiting"
+    assert world.reward("ff" * 16) == "waiting"  # nobody's
+    world.engine.tick(world.ns)
+    assert world.records(RewardRecord) == []
+    refill(world.engine, tmp_path / "log", 0, world.ns)
+    world.engine.tick(world.ns)
+    assert len(world.records(RewardRecord)) == len(world.records(ExposureRecord)) == 1
+    status = decision_status(world.engine, early, world.ns)
+    assert (status.shown, status.rewards["sales"].value) == (True, 1.0)
+    assert world.engine.exposure(exposure, world.ns).status == "duplicate"
+    assert sums(world, decision) == {}
+    assert len(world.shared.waiting()) == 1
+    world.ns += 2 * HOUR
+    world.engine.tick(world.ns)
+    assert world.shared.waiting() == []
+    world.close()
+
+
+def test_a_reward_that_cannot_be_logged_can_be_sent_again(world):
+    decision = world.decide("ann").decision
+    world.log.full = True
+    with pytest.raises(LogUnavailable):
+        world.reward(decision, key="a")
+    world.log.full = False
+    assert world.reward(decision, key="a") == "joined"
+
+
+# ---- restarts ----
+
+
+@pytest.mark.parametrize("machine", [False, True], ids=["worker", "machine"])
+def test_after_a_death_the_log_fills_the_index(tmp_path, machine):
+    config = ServeConfig(budget=BudgetConfig(total=9.0, claimed="claimed"))
+    world = World(tmp_path, config, budget=Purse(9.0))
+    refill(world.engine, tmp_path / "log", 0, world.ns)  # as every worker does at its start
+    old = world.decide("ann", key="1")
+    world.reward(old.decision, "sales", 2.0, key="a")
+    world.reward(old.decision, "claimed", 1.0)
+    world.engine.tick(world.ns)
+    world.engine.exposure(ExposureRequest(decision=old.decision), world.ns)
+    new = world.decide("ann", key="2")
+    if machine:
+        (tmp_path / "index" / "boot").write_text("another start")
+    again = restarted(world, budget=Purse(9.0))
+    assert refill(again.engine, tmp_path / "log", 0, again.ns) == (2 if machine else 1)
+    for answer in (old, new):
+        assert encode(decision_status(again.engine, answer.decision, again.ns).answer) == encode(
+            answer
+        )
+    assert encode(again.decide("ann", key="1")) == encode(old)
+    assert encode(again.decide("ann", key="2")) == encode(new)
+    with pytest.raises(ConflictError):
+        again.decide("bob", key="2")
+    assert again.reward(old.decision, "sales", 2.0, key="a") == "duplicate"
+    status = decision_status(again.engine, old.decision, again.ns)
+    assert (status.shown, status.rewards["sales"].value) == (True, 2.0)
+    ids = [d.answer.decision for d in unit_history(again.engine, "ann", again.ns).decisions]
+    assert ids == [new.decision, old.decision]
+    again.reward(old.decision, "claimed", 1.0)
+    again.reward(new.decision, "claimed", 1.0)
+    assert [s[2].hex() for s in again.engine.budget.settled] == [new.decision]
+    again.close()
