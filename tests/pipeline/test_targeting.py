@@ -30,6 +30,7 @@ FILES = {
     "report.html",
     "effects.parquet",
     "assignments.parquet",
+    "explorer.parquet",
     "metrics.json",
     "policy",
     "times.json",

@@ -1,6 +1,7 @@
 """The run folder: report.html, effects.parquet, assignments.parquet (or mixes.parquet, or
 scores.parquet and base_scores.parquet), metrics.json, policy/, times.json, and rules.json where the
-plan asks for a rule that people read; whole or absent.
+plan asks for a rule that people read, explorer.parquet where the policy has demands; whole or
+absent.
 
 Two runs of one plan differ in times.json alone.
 
@@ -23,6 +24,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equipoise.artifacts.explorer import EXPLORER
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import EARLIER_SNAPSHOT, Earlier
 from equipoise.core.version import __version__
@@ -42,7 +44,8 @@ TIMES, RULES = "times.json", "rules.json"
 MARK = b'<meta name="generator" content="Equipoise">'
 MARK_BEFORE_0_2 = b"default-src 'none'; style-src 'unsafe-inline'; script-src"
 HEAD = 2000  # bytes of a report that hold its mark
-OURS = {REPORT, EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, METRICS, POLICY, TIMES, RULES}
+TABLES = {EFFECTS, ASSIGNMENTS, MIXES, SCORES, BASE_SCORES, EXPLORER}
+OURS = {REPORT, *TABLES, METRICS, POLICY, TIMES, RULES}
 
 
 def check_out(out: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.explorer import EXPLORER, write_explorer
 from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.policy import assignments, write_scorer
 from equipoise.core.arrays import Floats, Ints
@@ -29,6 +30,7 @@ from equipoise.evaluation import random_at_equal_spend
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.findings.diagnostics import averages, rankings
 from equipoise.pipeline.findings.drivers import drivers
+from equipoise.pipeline.findings.explorer import explorer_findings, explorer_units
 from equipoise.pipeline.findings.money import money_findings
 from equipoise.pipeline.findings.moves import moved
 from equipoise.pipeline.findings.over_time import over_time
@@ -157,7 +159,8 @@ def findings_of(
 def _where_there(
     study: Study, judged: Effects, policy: Floats, gains: Mapping[str, Interval]
 ) -> dict[str, Any]:
-    """What the treatments' hours, the log's times and its design show, where there is something.
+    """What the treatments' hours, the log's times, its design and the policy's demands show, where
+    there is something.
     judged: with the levels that judgements stand on;  policy: (n, K);  gains: of the policy.
     """
     log, design, level = study.log, study.design, study.plan.report.level
@@ -165,6 +168,7 @@ def _where_there(
         "timetable": timetable(log.space),
         "over_time": over_time(log, judged, design.propensity, level),
         "sensitivity": sensitivity(log, judged, design, policy, gains, level),
+        "explorer": explorer_findings(explorer_units(study, metrics_of(log))),
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -347,6 +351,7 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     )
     files.write_table(beside / files.EFFECTS, table)
     files.write_table(beside / files.ASSIGNMENTS, assigned)
+    write_explorer(beside / EXPLORER, explorer_units(study, findings["metrics"]))
     files.write_findings(beside / files.METRICS, findings)
     files.write_report(beside / files.REPORT, render_report, findings)
 

@@ -18,6 +18,7 @@ from equipoise.report.findings_effects import OverTime as OverTime
 from equipoise.report.findings_effects import PeriodEffects as PeriodEffects
 from equipoise.report.findings_effects import Sensitivity as Sensitivity
 from equipoise.report.findings_effects import Undone as Undone
+from equipoise.report.findings_explorer import ExplorerFindings
 from equipoise.report.findings_rules import RuleFindings
 from equipoise.report.findings_segments import SegmentFindings, VariationFindings
 
@@ -428,6 +429,7 @@ class Asked(TypedDict, total=False):
     rules: RuleFindings
     segments: SegmentFindings
     variation: VariationFindings
+    explorer: ExplorerFindings
 
 
 class Findings(Asked):
@@ -498,12 +500,14 @@ class Findings(Asked):
         Partial curves and interactions, where some feature drives the effects.
     money : MoneyFindings
         Only where the objective is in money; values of policies then have the metric "net" too.
+    explorer : ExplorerFindings
+        A sample of units to try other settings on, only where the policy has demands.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'calibration', 'money', 'over_time', 'people', 'power', 'rules', 'segments',
-    'sensitivity', 'strata', 'timetable', 'variation', 'verdict']
+    ['answers', 'calibration', 'explorer', 'money', 'over_time', 'people', 'power', 'rules',
+    'segments', 'sensitivity', 'strata', 'timetable', 'variation', 'verdict']
     """
 
     title: str

@@ -14,10 +14,11 @@ from typing import Any
 from equipoise.core.deprecation import warn_renamed
 from equipoise.core.errors import MissingExtra
 from equipoise.report.findings import Findings
-from equipoise.report.parts import Card, Chooser, Section
+from equipoise.report.parts import Card, Chooser, Explorer, Section
 from equipoise.report.sections.average_effects import averages
 from equipoise.report.sections.budget import buys
 from equipoise.report.sections.experiment import sound
+from equipoise.report.sections.explore import explores
 from equipoise.report.sections.policy import policy, value
 from equipoise.report.sections.ranking_quality import ranks
 from equipoise.report.sections.response import responds
@@ -33,6 +34,7 @@ TERMS = (
     "pp = percentage points, the unit of a change in a percentage. Per head = averaged over"
     " everybody, treated or not."
 )
+EXPLORER = ("explorer_dual.js", "explorer.js")
 SECTIONS = (sound, averages, responds, ranks, buys, policy, value, provenance)
 
 
@@ -71,9 +73,11 @@ def render_page(
     risks: what could go wrong, the worst first.
     """
     template = report_environment().get_template("template.html.j2")
-    scripts = [_resource(name) for name in ("drawing.js", "hover.js", "page.js")]
-    if any(isinstance(block, Chooser) for section in sections for block in section.blocks):
-        scripts.append(_resource("chooser.js"))
+    blocks = [block for section in sections for block in section.blocks]
+    names = ["drawing.js", "hover.js", "page.js"]
+    names += ["chooser.js"] if any(isinstance(block, Chooser) for block in blocks) else []
+    names += EXPLORER if any(isinstance(block, Explorer) for block in blocks) else []
+    scripts = [_resource(name) for name in names]
     page: str = template.render(
         findings=head,
         cards=cards,
@@ -91,10 +95,13 @@ def render_page(
 
 def sections(view: View) -> list[Section]:
     """The sections of a report in order; those of segments and curves stand behind who responds,
-    where there are some, those of a rule that people read and of the strata before the last, where
-    the run asked for them, and that of schedules after the first, where treatments are such.
+    where there are some, the explorer behind what a budget buys, those of a rule that people read
+    and of the strata before the last, where the run asked for them, and that of schedules after
+    the first, where treatments are such.
     """
     every = [make(view) for make in SECTIONS]
+    if "explorer" in view.findings:
+        every.insert(SECTIONS.index(buys) + 1, explores(view, view.findings["explorer"]))
     behind = SECTIONS.index(responds) + 1
     if "variation" in view.findings:
         every.insert(behind, varies(view, view.findings["variation"]))

@@ -115,6 +115,57 @@ class Chooser:
 
 
 @dataclass(frozen=True)
+class Dial:
+    """A slider of an explorer, for a demand or a weight by its name.   start: None where it is off;
+    fixed: whether it cannot be off;  scale, unit: of what is written beside it.
+    """
+
+    name: str
+    label: str
+    low: float
+    high: float
+    step: float
+    start: float | None
+    fixed: bool
+    scale: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Dials:
+    """Sliders of one kind, "weight" or "bound"; ``folded`` away where they are many and off."""
+
+    kind: str
+    title: str
+    dials: list[Dial]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """Sliders of weights and demands, answered while they move.
+
+    words: what the start gives;  demands: what each demand asked and got there;  mix: who gets
+    what;  twin: the same as a table;  data: what the scripts read;  offline: whether the page
+    itself answers, from its own sample.
+    """
+
+    kind: ClassVar[str] = "explorer"
+    title: str
+    reading: str
+    groups: list[Dials]
+    words: str
+    demands: Table
+    mix: Plot
+    columns: list[str]
+    twin: Table
+    data: dict[str, Any]
+    keys: list[Key] = field(default_factory=list)
+    note: str = ""
+    offline: bool = True
+
+
+@dataclass(frozen=True)
 class Words:
     """A paragraph; ``quiet`` sets it small, for what is missing and why."""
 
@@ -170,7 +221,7 @@ class Card:
     notes: list[str]
 
 
-Block = Table | Figure | Chooser | Words | Bullets | Checklist | Code
+Block = Table | Figure | Chooser | Explorer | Words | Bullets | Checklist | Code
 
 
 @dataclass(frozen=True)
