@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from equipoise.allocation.compiled_rule import CompiledRule
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.serving.errors import ConflictError
-from equipoise.serving.snapshots import self_test
 from equipoise.serving.snapshots.audit import read_audit
 from equipoise.serving.snapshots.build import BUILDING, build_snapshot
 from equipoise.serving.snapshots.channels import Channels
@@ -114,24 +114,19 @@ def test_a_snapshot_built_again_takes_the_place_of_a_damaged_one(state, ids, shi
     assert publish(state, ids[2]).snapshot == ids[2]
 
 
-@pytest.mark.parametrize("what", ["a choice", "one bit of a score", "one bit of an effect"])
+@pytest.mark.parametrize("what", ["a choice", "one bit of a score", "one bit of all scores"])
 def test_a_machine_that_decides_otherwise_refuses(state, ids, what, monkeypatch):
-    real = self_test.decide
+    real = CompiledRule.decide_row
 
-    def other(policy, effects, **facts):
-        decisions = real(policy, effects, **facts)
+    def other(rule, facts, unit):
+        said = real(rule, facts, unit)
         if what == "a choice":
-            decisions.choice[5] = -1 - decisions.choice[5]
+            return said._replace(choice=-1 - said.choice)
         if what == "one bit of a score":
-            decisions.score[5] = np.nextafter(decisions.score[5], 9)
-        return decisions
+            return said._replace(score=np.nextafter(said.score, 9))
+        return said._replace(scores=np.nextafter(said.scores, 9))
 
-    if what == "one bit of an effect":
-        real_scores = self_test.scores
-        monkeypatch.setattr(
-            self_test, "scores", lambda *a, **k: np.nextafter(real_scores(*a, **k), 9)
-        )
-    monkeypatch.setattr(self_test, "decide", other)
+    monkeypatch.setattr(CompiledRule, "decide_row", other)
     with pytest.raises(SnapshotError, match="a self-test must give every bit it gave"):
         publish(state, ids[1])
     assert Channels(state).live().snapshot == ids[0]

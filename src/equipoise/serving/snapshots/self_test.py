@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise.allocation import decide, scores
-from equipoise.allocation.rule import unit_weights
+from equipoise.allocation.compiled_rule import compile_rule
 from equipoise.artifacts.policy import Scorer
-from equipoise.artifacts.unit_facts import FactsBatch
-from equipoise.core.effects import Effects
+from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.errors import EquipoiseError, SnapshotError
 from equipoise.core.snapshot import as_written
 from equipoise.serving.stores.array_store import ArrayStore
@@ -34,6 +33,7 @@ UNSEEN = "no level of the log"
 WIDE = 3.0  # of the logarithm of numbers
 
 Store = LmdbStore | ArrayStore
+Asked = tuple[list[str], list[UnitFacts]]
 
 
 class SelfTest(NamedTuple):
@@ -53,10 +53,11 @@ def write_self_test(folder: Path, scorer: Scorer, store: Store | None) -> None:
         struct = pa.StructArray.from_arrays(
             [column.combine_chunks() for column in table.columns], table.column_names
         )
-        _write(folder / FEATURES, struct, decided(scorer, _facts(scorer, table)))
+        _write(folder / FEATURES, struct, _decided(scorer, *_of_features(scorer, table)))
     if store is not None:
-        batch = _first(store)
-        _write(folder / UNITS, batch.units, decided(scorer, batch))
+        keys = [key for key, _ in islice(store.items(), ROWS)]
+        ids = pa.array(keys, pa.binary()).cast(pa.string())
+        _write(folder / UNITS, ids, _decided(scorer, *_of_units(store, ids)))
 
 
 def run_self_test(folder: Path, scorer: Scorer, store: Store | None) -> SelfTest:
@@ -82,32 +83,27 @@ def run_self_test(folder: Path, scorer: Scorer, store: Store | None) -> SelfTest
         Where a choice or a bit of a score differs.
     """
 
-    def of_features(struct: pa.StructArray) -> FactsBatch:
-        return _facts(scorer, pa.Table.from_struct_array(struct))
+    def of_features(struct: pa.StructArray) -> Asked:
+        return _of_features(scorer, pa.Table.from_struct_array(struct))
 
     rows = _again(folder / FEATURES, scorer, of_features)
-    if store is None:
-        return SelfTest(rows, 0)
-    known: Store = store
-    return SelfTest(rows, _again(folder / UNITS, scorer, lambda ids: _known(known, ids)))
+    units = 0 if store is None else _again(folder / UNITS, scorer, partial(_of_units, store))
+    return SelfTest(rows, units)
 
 
-def decided(scorer: Scorer, batch: FactsBatch) -> pa.Table:
-    """What the rule says of units: ``choice``, its ``score``, and the ``scores`` of all, (k,)."""
-    policy, n = scorer.policy, len(batch.units)
-    metrics = tuple(scorer.model.estimator.metrics_)
-    nothing = np.zeros((n, len(metrics)))
-    effects = Effects(batch.values, nothing, policy.candidates, metrics, batch.errors)
-    weights = unit_weights(policy, batch.importance)
-    facts: dict[str, Any] = {"cost": batch.cost, "groups": batch.labels, "weights": weights}
-    facts["eligible"] = batch.eligible
-    ids: NDArray[Any] = np.asarray(batch.units.to_pylist(), np.str_)
-    decisions = decide(policy, effects, units=ids, **facts)
-    every = scores(policy, effects, **facts)
-    columns = [decisions.choice, decisions.score, pa.FixedSizeListArray.from_arrays(
-        pa.array(every.ravel()), every.shape[1]
-    )]  # fmt: skip
-    return pa.table(columns, ["choice", "score", "scores"])
+def _decided(scorer: Scorer, ids: list[str], facts: list[UnitFacts]) -> pa.Table:
+    """What the rule says of units, one after another, as it does when it serves: the ``choice``,
+    its ``score``, and the ``scores`` of all, (k,).
+    """
+    rule = compile_rule(scorer.policy, scorer.model.estimator.metrics_)
+    said = [rule.decide_row(one, unit) for one, unit in zip(facts, ids, strict=True)]
+    every = pa.array(np.concatenate([one.scores for one in said]))
+    columns = {
+        "choice": pa.array([one.choice for one in said], pa.int64()),
+        "score": pa.array([one.score for one in said], pa.float64()),
+        "scores": pa.FixedSizeListArray.from_arrays(every, len(scorer.policy.candidates)),
+    }
+    return pa.table(columns)
 
 
 def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
@@ -138,7 +134,7 @@ def drawn_units(scorer: Scorer, rows: int = ROWS) -> pa.Table | None:
         columns[name] = column
     table = pa.table(columns)
     try:
-        _facts(scorer, table)
+        _of_features(scorer, table)
     except (EquipoiseError, pa.ArrowException):
         return None
     return table
@@ -158,35 +154,22 @@ def _numbers(rng: np.random.Generator, rows: int, feature: bool, kind: Any) -> p
     return pa.array(np.abs(values).astype(np.int64), wide, mask=missing).cast(kind.data_type)
 
 
-def _facts(scorer: Scorer, table: pa.Table) -> FactsBatch:
-    """The facts of drawn units."""
+def _of_features(scorer: Scorer, table: pa.Table) -> Asked:
+    """The ids and the facts of drawn units."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they lack what the log had
-        return next(scorer.facts(table.combine_chunks().to_batches()))
+        batch = next(scorer.facts(table.combine_chunks().to_batches()))
+    ids = batch.units.to_pylist()
+    return ids, [batch.unit(row) for row in range(len(ids))]
 
 
-def _first(store: Store) -> FactsBatch:
-    """The first known units."""
-    keys = [key for key, _ in islice(store.items(), ROWS)]
-    return _known(store, pa.array(keys, pa.binary()).cast(pa.string()))
-
-
-def _known(store: Store, ids: pa.StringArray) -> FactsBatch:
-    """The facts of known units as the store gives them, one after another."""
-    found = [store.get(unit) for unit in ids.to_pylist()]
-    facts = [one for one in found if one is not None]
-    if len(facts) < len(ids):
+def _of_units(store: Store, ids: pa.StringArray) -> Asked:
+    """The ids and the facts of known units, as the store gives them one after another."""
+    names = ids.to_pylist()
+    facts = [one for one in map(store.get, names) if one is not None]
+    if len(facts) < len(names):
         raise SnapshotError("a store", "know the units of its self-test", len(facts))
-    first = facts[0]
-
-    def part(name: str) -> Any:
-        return None if getattr(first, name) is None else np.stack([getattr(f, name) for f in facts])
-
-    labels = {name: np.array([one.labels[name] for one in facts]) for name in first.labels}
-    return FactsBatch(
-        ids, part("values"), part("errors"), part("cost"), labels, part("eligible"),
-        np.array([one.importance for one in facts]),
-    )  # fmt: skip
+    return names, facts
 
 
 def _write(path: Path, asked: pa.Array, answers: pa.Table) -> None:
@@ -196,13 +179,13 @@ def _write(path: Path, asked: pa.Array, answers: pa.Table) -> None:
         file.write_table(table)
 
 
-def _again(path: Path, scorer: Scorer, facts: Callable[[Any], FactsBatch]) -> int:
+def _again(path: Path, scorer: Scorer, asked: Callable[[Any], Asked]) -> int:
     """Decide again what a file asks, and compare: how many rows."""
     if not path.exists():
         return 0
     with as_written():
         table = pa.ipc.open_file(pa.OSFile(str(path))).read_all().combine_chunks()
-    answers = decided(scorer, facts(table["asked"].combine_chunks()))
+    answers = _decided(scorer, *asked(table["asked"].combine_chunks()))
     for name in answers.column_names:
         now, then = (_bits(each[name]) for each in (answers, table))
         if not np.array_equal(now, then):
