@@ -139,6 +139,9 @@ def _meta(scorer: Scorer, units: int, policy: str) -> dict[str, Any]:
 
 def _policy_folder(source: Path) -> Path:
     """The policy of a run, or the folder itself."""
+    if not source.is_dir():
+        fix = "give the folder of a run, or its policy/"
+        raise InputError("a run", "be a folder", "none", str(source), fix)
     inside = source / POLICY
     return inside if (inside / MANIFEST).exists() else source
 
