@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import msgspec
 import pytest
 from fixtures.served import SECOND, Purse, World
@@ -175,6 +177,42 @@ def test_a_reward_that_cannot_be_logged_can_be_sent_again(world):
 
 
 # ---- restarts ----
+
+
+def test_who_died_between_the_log_and_the_answer_is_answered_for(tmp_path):
+    world = World(tmp_path)
+    refill(world.engine, tmp_path / "log", 0, world.ns)
+    request = DecideRequest(unit="ann", key="1")
+    world.shared.idempotency.finish = lambda *_: None  # type: ignore[method-assign]
+    first = world.engine.decide(request, world.ns)
+    with pytest.raises(InFlight):
+        world.engine.decide(request, world.ns)
+    again = restarted(world)
+    refill(again.engine, tmp_path / "log", 0, again.ns)
+    assert encode(again.engine.decide(request, again.ns)) == encode(first)
+    assert len(again.records(DecisionRecord)) == 1
+    again.close()
+
+
+def test_a_disk_that_is_full_ends_in_control_and_comes_back(tmp_path):
+    world = World(tmp_path)
+    first = world.decide("ann", key="1")
+    world.engine.tick(world.ns)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        assert world.decide("ann", key="2").reason == "log_unavailable"
+        assert world.decide("ann").reason == "log_unavailable"
+        world.engine.tick(world.ns)
+        with pytest.raises(LogUnavailable):
+            world.reward(first.decision, key="a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    second = world.decide("ann", key="2")
+    assert (second.reason, second.logged) == ("best_score", True)
+    assert world.decide("ann", key="2") == second
+    assert world.reward(second.decision) == world.reward(first.decision, key="a") == "joined"
+    world.close()
 
 
 @pytest.mark.parametrize("machine", [False, True], ids=["worker", "machine"])

@@ -125,6 +125,8 @@ def test_what_comes_with_a_request(world):
     ("fields", "what"),
     [
         ({"unit": ""}, "unit"),
+        ({"unit": "\ud800"}, "unit"),
+        ({"key": "k" * 2000}, "key"),
         ({"previous": "huge"}, "previous"),
         ({"effects": [[1.0]]}, "effects"),
         ({"effects": [[1.0, float("nan")], [1.0, 1.0]]}, "effects"),

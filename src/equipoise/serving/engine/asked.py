@@ -39,13 +39,23 @@ def check(request: DecideRequest, live: Part) -> int:
     InputError
         Naming the field.
     """
-    if not 0 < len(request.unit) <= LONGEST:
-        raise InputError("unit", f"be an id of 1 to {LONGEST:,} letters", _size(request.unit))
-    if request.key is not None and not 0 < len(request.key) <= LONGEST:
-        raise InputError("key", f"be text of 1 to {LONGEST:,} letters", _size(request.key))
+    check_text(request.unit, "unit")
+    if request.key is not None:
+        check_text(request.key, "key")
     if request.weights is not None:
         _check_weights(request, live)
     return NEW if request.previous is None else live.place(request.previous, "previous")
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse an id or a key that is empty, too long, or no text that can be written.
+
+    >>> check_text("ann", "unit")
+    """
+    if not 0 < len(text) <= LONGEST:
+        raise InputError(what, f"be text of 1 to {LONGEST:,} letters", f"one of {len(text):,}")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(what, "be text", "half of a surrogate pair")
 
 
 def _check_weights(request: DecideRequest, live: Part) -> None:
@@ -138,7 +148,3 @@ def _matrix(name: str, rows: list[list[float]] | None, shape: tuple[int, int]) -
     if not np.isfinite(matrix).all():
         raise InputError(name, "be finite", "a number that is not")
     return matrix
-
-
-def _size(text: str) -> str:
-    return f"one of {len(text):,}"

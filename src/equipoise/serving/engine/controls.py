@@ -63,16 +63,20 @@ class Controls:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.file, self.gone = folder, folder / FILE, folder / ERASED
         self._seen: tuple[object, ...] = ()
-        self.erased: set[bytes] = set()
+        self.erased: set[bytes] = set()  # hashes of units
+        self.newly_erased: set[bytes] = set()  # of them, those nobody has looked at yet
         self.now = Control()
         self.look()
+        self.newly_erased.clear()
 
     def look(self) -> bool:
         """Read the files where they changed, and tell whether they did."""
         stamp = (_stamp(self.file), _stamp(self.gone))
         if stamp == self._seen:
             return False
-        self.now, self.erased = self._read(), self._read_erased()
+        self.now, before = self._read(), self.erased
+        self.erased = self._read_erased()
+        self.newly_erased |= self.erased - before
         self._seen = stamp
         return True
 

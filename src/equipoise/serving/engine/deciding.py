@@ -125,17 +125,19 @@ def settle(now: InForce, asked: Asked, killed: bool, money: Money, counters: Cou
     reason = STORE_TIMEOUT if flags else UNKNOWN_UNIT
     own = known(live, request, stored.get(live.id), reason)
     weights, facts = live.weights_of(request), own.facts
+    shadows: tuple[int, ...] = ()
     if (fixed := now.overrides.get(request.unit)) is not None:
         outcome = Outcome(fixed, fixed, 1.0, SET, OVERRIDE, NO_SCORES)
-        shadows: tuple[int, ...] = ()
     else:
         outcome, other = _outcome(now, asked, own, stored, weights, previous)
         if other is not None and now.candidate is not None:
             part, facts = now.candidate, other.facts
-        shadows = tuple(
-            _shadow(counters, shadow, request, stored, previous) for shadow in now.shadows
-        )
-    outcome = outcome if not flags else outcome._replace(flags=outcome.flags | flags)
+        if now.shadows:
+            shadows = tuple(
+                _shadow(counters, shadow, request, stored, previous) for shadow in now.shadows
+            )
+    if flags:
+        outcome = outcome._replace(flags=outcome.flags | flags)
     hold = None
     if outcome.served >= 0 and money.budget is not None and not request.dry_run:
         most = part.most(outcome.served, facts, request, money.claimed)
@@ -228,7 +230,6 @@ def record_of(
             errors = None if facts.errors is None else facts.errors.tobytes()
         if request.cost is not None:
             cost = facts.cost.tobytes()
-    several = now.candidate is not None or bool(now.shadows)
     lease, amount = settled.hold or (0, 0)
     return DecisionRecord(
         id,
@@ -236,7 +237,7 @@ def record_of(
         now.context.number,
         request.unit,
         source,
-        request.features if source == MODEL or several else None,
+        request.features if source == MODEL or not now.alone else None,
         effects or b"",
         errors or b"",
         labels or {},

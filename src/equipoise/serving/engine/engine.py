@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -20,8 +21,15 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.answers import answer_of
 from equipoise.serving.engine.asked import check
-from equipoise.serving.engine.chance import CONTROL
-from equipoise.serving.engine.deciding import Asked, Money, Settled, record_of, settle
+from equipoise.serving.engine.chance import CONTROL, NEW, NO_SCORES, Outcome
+from equipoise.serving.engine.deciding import (
+    NOTHING,
+    Asked,
+    Money,
+    Settled,
+    record_of,
+    settle,
+)
 from equipoise.serving.engine.facts import Stored
 from equipoise.serving.engine.idempotency import key_hash
 from equipoise.serving.engine.in_force import InForce
@@ -178,6 +186,8 @@ class Engine:
         self._next_look = (self._clock() if now_ns is None else now_ns) + LOOK
         try:
             self._behind = self.shared.controls.look() or self._behind
+            while self.shared.controls.newly_erased:
+                self.shared.recent.forget(self.shared.controls.newly_erased.pop())
             if self._behind:
                 self._set(self._again(), self.now)
                 self._behind = False
@@ -365,8 +375,19 @@ class Engine:
             return b"", None
         check(request, self.now.live)
         key = key_hash(request)
-        before = self.shared.idempotency.begin(key, now_ns)
+        try:
+            before = self.shared.idempotency.begin(key, now_ns)
+        except LogUnavailable:  # a request with a key is done once, or not at all
+            return b"", self._nothing(request, now_ns)
         return key, None if before is None else _answer(before)
+
+    def _nothing(self, request: DecideRequest, now_ns: int) -> DecideAnswer:
+        """Control, and no trace of it."""
+        now, outcome = self.now, Outcome(CONTROL, CONTROL, 1.0, LOG_GONE, 0, NO_SCORES)
+        settled = Settled(outcome, now.live, NOTHING, NEW, None, (), None)
+        record = record_of(now, Asked(request, now_ns, None, b""), settled, b"", 0)
+        self.counters.decided(now.live.cells[0], "log_unavailable", 0.0)
+        return answer_of(record, now.context, now.live, logged=False)
 
     @property
     def _killed(self) -> bool:
@@ -375,7 +396,8 @@ class Engine:
 
     def _release(self, key: bytes, now_ns: int) -> None:
         if key:
-            self.shared.idempotency.release(key, now_ns)
+            with suppress(LogUnavailable):
+                self.shared.idempotency.release(key, now_ns)
 
     def _read(self, now: InForce, request: DecideRequest) -> Stored:
         """What quick stores know of a unit, by snapshot; None where one does not answer."""
@@ -462,7 +484,10 @@ class Engine:
         self.shared.note(record, now.context, made.held)
         answer = answer_of(record, now.context, settled.part, settled.outcome.scores.tolist())
         if asked.key:
-            self.shared.idempotency.finish(asked.key, _encode(answer), asked.now_ns)
+            try:
+                self.shared.idempotency.finish(asked.key, _encode(answer), asked.now_ns)
+            except LogUnavailable:
+                self.counters.failed("index")
         if asked.now_ns >= self._next_flush or len(self.shared.recent) > MOST_NOTED:
             self.flush(asked.now_ns)
         seconds = (self._clock() - asked.now_ns) / 1e9
@@ -520,7 +545,10 @@ class Engine:
     def flush(self, now_ns: int) -> None:
         """Write what was noted, for all workers."""
         self._next_flush = now_ns + FLUSH
-        self.shared.flush()
+        try:
+            self.shared.flush()
+        except LogUnavailable:
+            self.counters.failed("index")
 
     def tick(self, now_ns: int) -> None:
         """What is due beside decisions: to be called some ten times a second.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from equipoise.serving.engine.answers import answer_of, snapshot_of
 from equipoise.serving.engine.engine import Engine
-from equipoise.serving.engine.recent import WRITER, Logged, id_of, time_of
+from equipoise.serving.engine.recent import WRITER, Logged, id_of, time_of, unit_hash
 from equipoise.serving.log.reader import read_segment
 from equipoise.serving.log.segments import segments_of
 from equipoise.serving.messages import DecisionStatus, RewardSum, UnitHistory
@@ -117,9 +117,10 @@ def forget_unit(engine: Engine, unit: str, now_ns: int) -> int:
         Where the tombstone cannot be written; nothing is then forgotten.
     """
     engine.sink.append(ErasedRecord(unit, now_ns))
+    count = engine.shared.recent.forget(unit_hash(unit))
     engine.shared.controls.erase(unit)
     engine.take_controls()
-    return engine.shared.recent.forget(unit)
+    return count
 
 
 def find_in_log(folder: Path, id: bytes) -> Logged | None:

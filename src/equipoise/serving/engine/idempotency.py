@@ -147,9 +147,11 @@ class Idempotency:
             change.delete(key[:HALF])
 
     def refill(self, key: bytes, answer: bytes, ns: int) -> None:
-        """Put an answer back that the log has; what is there stays."""
+        """Put an answer back that the log has; one that is there stays."""
         with self.hours.of(ns).write() as change:
-            change.put(key[:HALF], DONE + key[HALF:] + answer, overwrite=False)
+            before = change.get(key[:HALF])
+            if before is None or before[:1] == IN_HAND:
+                change.put(key[:HALF], DONE + key[HALF:] + answer)
 
     def close(self) -> None:
         """Let go of the files."""

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from equipoise.core.errors import InputError
-from equipoise.serving.engine.asked import LONGEST
+from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.controls import Control, set_override, set_shares
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.part import priced
@@ -55,8 +54,7 @@ def override(engine: Engine, unit: str, cell: str | None) -> Control:
     InputError
         Where the policy has no such cell.
     """
-    if not 0 < len(unit) <= LONGEST:
-        raise InputError("unit", f"be an id of 1 to {LONGEST:,} letters", f"{len(unit):,}")
+    check_text(unit, "unit")
     if cell is not None:
         engine.now.live.place(cell, "an override")
     return _change(engine, lambda old: set_override(old, unit, cell))

@@ -29,6 +29,8 @@ def read(now: InForce, unit: str) -> Stored:
         By snapshot; None where a store does not answer.
     """
     try:
+        if now.alone:
+            return {now.live.id: now.live.get(unit)}
         stored = {part.id: part.get(unit) for part in now.serving}
     except StoreError:
         return None

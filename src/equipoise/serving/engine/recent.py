@@ -22,12 +22,14 @@ import msgspec
 
 from equipoise.core.errors import InputError
 from equipoise.serving.engine.tables import HOUR, Hours, Table
+from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.records import Context, DecisionRecord, RewardRecord
 
 ID = 16  # bytes
 MILLISECOND = 1_000_000  # ns
 WRITER = slice(6, 12)  # of an id: the slot and the start of who wrote it
 KEEP, MOST = 24, 2 << 30  # hours, and bytes, of what is kept here
+MOST_UNWRITTEN = 100_000  # decisions in memory while the disk takes nothing
 HISTORY = 1000  # decisions of a unit that are told at most
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -129,7 +131,22 @@ class Recent:
         self._waiting[record.id] = Logged(record, context)
 
     def flush(self) -> None:
-        """Write what was noted, for all workers."""
+        """Write what was noted, for all workers.
+
+        Raises
+        ------
+        LogUnavailable
+            Where the disk takes nothing; it is kept, of very many the newest, until it does.
+        """
+        try:
+            self._flush()
+        except LogUnavailable:
+            self._table = None
+            for id in list(self._waiting)[:-MOST_UNWRITTEN]:
+                del self._waiting[id]  # the log has them
+            raise
+
+    def _flush(self) -> None:
         hours: dict[int, list[Logged]] = {}
         for one in self._waiting.values():
             hours.setdefault(time_of(one.record.id) // HOUR, []).append(one)
@@ -225,10 +242,9 @@ class Recent:
                 shown = shown or change.get(b"e" + id) is not None
         return sums, shown
 
-    def forget(self, unit: str) -> int:
-        """Remove a unit's decisions and what came of them; how many there were."""
-        hashed = unit_hash(unit)
-        ids = {id for id, one in self._waiting.items() if one.record.unit == unit}
+    def forget(self, hashed: bytes) -> int:
+        """Remove the decisions of the unit with this hash, and what came of them; how many."""
+        ids = {id for id, one in self._waiting.items() if unit_hash(one.record.unit) == hashed}
         for id in ids:
             del self._waiting[id]
         for table in self.hours.newest_first():

@@ -5,12 +5,14 @@ another start of the machine, all of the last hours.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from equipoise.serving.engine.answers import answer_of, snapshot_of
+from equipoise.serving.engine.deciding import DAY
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KEEP
 from equipoise.serving.engine.recent import add_reward
@@ -52,16 +54,19 @@ def refill(engine: Engine, log: Path, slot: int, now_ns: int) -> int:
     int
         Decisions that were put back.
     """
+    claimed, since = engine.rewards.claimed, DAY
+    if claimed is not None:
+        since = max(DAY, engine.rewards.window(claimed))  # money may wait as long
     with engine.shared.starting() as empty:
         filled = _Refill(engine, now_ns, whole=empty)
-        filled.run(_entries(log, None if empty else slot, now_ns))
+        filled.run(_entries(log, None if empty else slot, now_ns - since))
     if filled.count:
         logger.info("%d decisions of the log were put back into the index", filled.count)
     return filled.count
 
 
-def _entries(log: Path, slot: int | None, now_ns: int) -> Iterator[LogEntry]:
-    """Records of the last hours: of one slot its last segments only."""
+def _entries(log: Path, slot: int | None, since: int) -> Iterator[LogEntry]:
+    """Records since a moment, and some before: of one slot its last segments only."""
     segments = segments_of(log, slot)
     followers = [
         after if after is not None and after.slot == one.slot else None
@@ -71,7 +76,7 @@ def _entries(log: Path, slot: int | None, now_ns: int) -> Iterator[LogEntry]:
     if slot is not None:
         pairs = pairs[-LAST:]
     for segment, follower in pairs:
-        if follower is None or follower.created > now_ns - 24 * HOUR:
+        if follower is None or follower.created > since:
             yield from read_segment(segment, follower)
 
 
@@ -81,6 +86,11 @@ class _Refill:
     def __init__(self, engine: Engine, now_ns: int, whole: bool) -> None:
         self.engine, self.shared, self.now_ns, self.whole = engine, engine.shared, now_ns, whole
         self.count = 0
+        # a dead worker can have left an answer out only of what it did last
+        last = None if whole else MANY
+        self.keyed: deque[tuple[DecisionRecord, Context]] = deque(maxlen=last)
+        self.rewards: deque[RewardRecord] = deque(maxlen=last)
+        self.settled: set[bytes] = set()
 
     def run(self, entries: Iterator[LogEntry]) -> None:
         """Put back what is not there."""
@@ -89,31 +99,41 @@ class _Refill:
             if isinstance(record, DecisionRecord) and context is not None:
                 self._decision(record, context)
             elif isinstance(record, SpendRecord):
-                self.shared.drop_hold(record.decision)
-            elif self.whole and isinstance(record, RewardRecord):
-                with self.shared.recent.table_for(record.decision, self.now_ns).write() as change:
-                    add_reward(change, record)
+                self.settled.add(record.decision)
+            elif isinstance(record, RewardRecord) and (self.whole or record.key):
+                self.rewards.append(record)  # without a key: it may be summed already
             elif self.whole and isinstance(record, ExposureRecord):
                 table = self.shared.recent.table_for(record.decision, self.now_ns)
                 with table.write() as change:
                     change.put(b"e" + record.decision, record.ns.to_bytes(8, "big"))
         self.shared.flush()
+        for id in self.settled:
+            self.shared.take_hold(id)
+        for reward in self.rewards:
+            with self.shared.recent.table_for(reward.decision, self.now_ns).write() as change:
+                add_reward(change, reward)
+        for one, context in self.keyed:
+            part = self.engine.now.parts.get(snapshot_of(one, context))
+            if part is not None:
+                answer = _encode(answer_of(one, context, part))
+                self.shared.idempotency.refill(one.key, answer, one.ns)
 
     def _decision(self, record: DecisionRecord, context: Context) -> None:
-        recent = self.shared.recent
-        if self.engine.is_erased(record.unit) or recent.is_older(record.id, self.now_ns):
+        recent, part = self.shared.recent, self.engine.now.parts.get(snapshot_of(record, context))
+        if self.engine.is_erased(record.unit):
             return
+        if record.key and self.now_ns - record.ns < KEEP * HOUR:
+            self.keyed.append((record, context))
         if not self.whole and recent.knows(record.id):
             return
-        part = self.engine.now.parts.get(snapshot_of(record, context))
         held = None
         if record.lease and self.engine.rewards.claimed is not None:
             sent = part.sending[record.served] if part is not None and record.served >= 0 else 0.0
             held = Held(record.lease, record.amount, min(record.amount, round(sent * MILLION)))
-        self.shared.note(record, context, held)
-        self.count += 1
-        if record.key and part is not None and self.now_ns - record.ns < KEEP * HOUR:
-            answer = _encode(answer_of(record, context, part))
-            self.shared.idempotency.refill(record.key, answer, record.ns)
+        if not recent.is_older(record.id, self.now_ns):
+            self.shared.note(record, context, held)
+            self.count += 1
+        elif held is not None:
+            self.shared.hold({record.id: held})
         if len(recent) >= MANY:
             self.shared.flush()

@@ -19,6 +19,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.serving.config import RewardWindow, ServeConfig
 from equipoise.serving.durations import nanoseconds
+from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.recent import add_reward, id_of, time_of
 from equipoise.serving.engine.shared import Early, Shared
 from equipoise.serving.engine.tables import HOUR
@@ -177,6 +178,8 @@ class Rewards:
             raise InputError("a reward", "be of a known metric", repr(request.name), fix=fix)
         if not isfinite(request.value):
             raise InputError(f"the reward {request.name!r}", "be finite", request.value)
+        if request.key is not None:
+            check_text(request.key, "key")
         if request.op not in OPS:
             raise InputError("op", f"be one of {', '.join(OPS)}", repr(request.op))
         if request.at is not None:

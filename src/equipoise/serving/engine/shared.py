@@ -16,9 +16,11 @@ from equipoise.serving.engine.controls import Controls
 from equipoise.serving.engine.idempotency import Idempotency
 from equipoise.serving.engine.recent import ID, Recent, time_of
 from equipoise.serving.engine.tables import Table, starting
+from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import RewardRequest
 from equipoise.serving.records import Context, DecisionRecord
 
+MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
 HELD, WAITING = b"h", b"w"
 _encode = msgspec.msgpack.Encoder().encode
@@ -109,16 +111,16 @@ class Shared:
 
     def flush(self) -> None:
         """Write what was noted, for all workers."""
+        if self._holds:
+            self.hold(self._holds)
+            self._holds = {}
         self.recent.flush()
-        holds, self._holds = self._holds, {}
-        self.hold(holds)
 
     def hold(self, holds: dict[bytes, Held]) -> None:
         """Write what decisions reserved, by their ids."""
-        if holds:
-            with self.open.write() as change:
-                for id, held in holds.items():
-                    change.put(HELD + id, _encode(held), overwrite=False)
+        with self.open.write() as change:
+            for id, held in holds.items():
+                change.put(HELD + id, _encode(held), overwrite=False)
 
     def take_hold(self, id: bytes) -> Held | None:
         """What a decision reserved, to be settled now; None where there is nothing, or another
@@ -127,11 +129,6 @@ class Shared:
         with self.open.write() as change:
             data = change.pop(HELD + id)
         return None if data is None else _held(data)
-
-    def drop_hold(self, id: bytes) -> None:
-        """Forget what a decision reserved: the log says that it is settled."""
-        if self._holds.pop(id, None) is None:
-            self.take_hold(id)
 
     def held_before(self, ns: int) -> list[bytes]:
         """The ids of the oldest decisions before a moment whose money waits."""
@@ -142,8 +139,18 @@ class Shared:
     # ---- what came before its decision ----
 
     def wait(self, id: bytes, salt: bytes, early: Early) -> None:
-        """Keep what came before its decision."""
+        """Keep what came before its decision.
+
+        Raises
+        ------
+        LogUnavailable
+            Where too much waits.
+        """
         with self.open.write() as change:
+            if change.stat()["entries"] > MOST_OPEN:
+                fix = "send rewards of decisions that were made"
+                must = f"be at most {MOST_OPEN:,}"
+                raise LogUnavailable("rewards that wait for their decisions", must, "more", fix=fix)
             change.put(WAITING + id + salt, _encode(early))
 
     def waiting(self) -> list[Waiting]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import MissingExtra
+from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.machine import boot_id
 
 HOUR = 3_600_000_000_000  # nanoseconds
@@ -42,25 +43,47 @@ class Table:
     ----------
     folder : Path
         Its own.
+
+    Raises
+    ------
+    LogUnavailable
+        Where it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.file = lmdb().open(str(folder), **OPTIONS)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.file = lmdb().open(str(folder), **OPTIONS)
+        except (lmdb().Error, OSError) as error:
+            fix = "free space on its disk, or give the folder to the service"
+            got = str(error)
+            must = "be writable"
+            raise LogUnavailable("a table of the service", must, got, str(folder), fix) from error
         self.file.reader_check()
 
     def read(self) -> Any:
         """A transaction that reads."""
         return self.file.begin()
 
-    def write(self) -> Any:
-        """A transaction that writes; one at a time, of all workers."""
-        return self.file.begin(write=True)
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        """A transaction that writes; one at a time, of all workers.
 
-    def size(self) -> int:
-        """Bytes on disk."""
-        return (self.folder / "data.mdb").stat().st_size
+        Raises
+        ------
+        LogUnavailable
+            Where the disk takes nothing; nothing is then written.
+        """
+        try:
+            with self.file.begin(write=True) as change:
+                yield change
+        except lmdb().Error as error:
+            fix = "free space on its disk"
+            got, where = str(error), str(self.folder)
+            raise LogUnavailable(
+                "a table of the service", "be writable", got, where, fix
+            ) from error
 
     def close(self) -> None:
         """Let go of the file."""
