@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import replacing
@@ -35,7 +36,7 @@ from equipoise.serving.log.erasure import MARK, mark_of
 from equipoise.serving.log.joining import Counts, Joining, Metric, joined
 from equipoise.serving.log.plan_text import plan_text
 from equipoise.serving.log.reader import log_folder, read_records
-from equipoise.serving.log.segments import decode, segments_of
+from equipoise.serving.log.segments import decode, encode, segments_of
 from equipoise.serving.log.spill import Spill, parts_of
 from equipoise.serving.records import (
     DecisionRecord,
@@ -132,12 +133,11 @@ def compact_log(
         Where a metric or a column is not there, or no decision has its window behind it.
     """
     place, target = log_folder(folder), Path(out)
-    windows = dict(rewards or {})
     with tempfile.TemporaryDirectory(dir=_made(target)) as room:
-        contents, spill = _spilt(place, Path(room))
+        contents, spill = spilt(place, Path(room))
         known = Units(units, id, contents) if units is not None else None
-        others = dict.fromkeys(sorted(contents.rewards), RewardWindow(window=window))
-        how = _joining(others | windows, claimed, time.time_ns() if now is None else now, contents)
+        until = time.time_ns() if now is None else now
+        how = joining_of(contents, rewards or {}, window, claimed, until)
         days = _Days(contents, spill, how, known, target)
         for number in spill.days():
             days.write(number)
@@ -158,21 +158,23 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
+def spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
     """The first pass: every record to the part of its decision."""
     segments = segments_of(place)
     size = sum(one.path.stat().st_size for one in segments)
     times = [one.created for one in segments] or [0]
     spill = Spill(room, parts_of(size, (max(times) - min(times)) // (86_400 * 10**9) + 1))
-    contents, numbers = Contents(), dict[tuple[Any, ...], int]()
-    kinds = contents.kinds
+    contents, kinds = Contents(), dict[str, int]()
+    contents.kinds = kinds
+    numbers: dict[bytes, int] = {}
+    last, number = None, 0
     for _, context, record, payload in read_records(place):
         if isinstance(record, DecisionRecord) and context is not None:
-            key = context.policy, context.snapshot, context.cells
-            if key not in numbers:
-                numbers[key] = len(numbers)
-                contents.contexts.append(context)
-            spill.add(record.id, numbers[key], payload)
+            if context is not last:
+                last, key = context, encode(replace(context, number=0, ns=0, boot=""))
+                number = numbers.setdefault(key, len(numbers))
+                contents.contexts += [context] if number == len(contents.contexts) else []
+            spill.add(record.id, number, payload)
             for name, value in (record.features or {}).items():
                 kinds[name] = kinds.get(name, 0) | KIND_OF.get(type(value), TEXT)
             for name in record.labels:
@@ -190,10 +192,15 @@ def _spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
     return contents, spill
 
 
-def _joining(
-    windows: Mapping[str, RewardWindow], claimed: str | None, until: int, contents: Contents
+def joining_of(
+    contents: Contents,
+    rewards: Mapping[str, RewardWindow],
+    window: str,
+    claimed: str | None,
+    until: int,
 ) -> Joining:
-    """How rewards are joined."""
+    """How rewards are joined: those that are named, and those that are only in the log."""
+    windows = dict.fromkeys(sorted(contents.rewards), RewardWindow(window=window)) | dict(rewards)
     if claimed is not None and claimed not in windows:
         fix = among(claimed, list(windows), "rewards")
         raise InputError("the reward of claims", "be in the log", claimed, fix=fix)
