@@ -216,6 +216,36 @@ def serve(
     return Outcome(choice, served, min(p, 1.0), reason, flags, mine.scores)
 
 
+def cell_chances(
+    shares: Shares, unit: str, previous: int, live: Side, candidate: Side | None = None
+) -> Floats:
+    """The probability of each cell over the whole mechanism, of which `serve` gives that of the
+    cell that is served.
+
+    Parameters
+    ----------
+    shares, unit, previous, live, candidate
+        As for `serve`.
+
+    Returns
+    -------
+    array, (k + 1,)
+        Control first.
+    """
+    cells = range(CONTROL, len(shares.cells) - 1)
+
+    def of(side: Side) -> Floats:
+        mine = verdict(side, unit, previous)
+        return np.array([_chance(shares, unit, previous, side, mine, cell) for cell in cells])
+
+    p = of(live)
+    if candidate is not None and shares.share > 0.0:
+        p = (1.0 - shares.share) * p + shares.share * of(candidate)
+    p *= 1.0 - shares.holdout
+    p[0] += shares.holdout
+    return p
+
+
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What one policy would give, before the holdout and exploration."""
 

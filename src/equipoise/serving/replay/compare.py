@@ -1,0 +1,226 @@
+"""Every decision of a log again, and each bit compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.errors import DataError
+from equipoise.serving.log.erasure import MARK, mark_of
+from equipoise.serving.log.reader import read_records
+from equipoise.serving.machine import versions
+from equipoise.serving.reasons import BY_CODE
+from equipoise.serving.records import Context, DecisionRecord, ErasedRecord
+from equipoise.serving.replay.again import GONE, Again, Load
+
+COLUMNS = (  # those that say most first
+    *("source", "features", "effects", "errors", "labels", "eligible", "cost", "weights"),
+    *("scores", "choice", "served", "probability", "reason", "flags", "shadows"),
+)
+SHOWN = 5  # differences
+
+
+@dataclass(frozen=True)
+class LogReplay:
+    """What deciding a log again came to.
+
+    Attributes
+    ----------
+    decisions : int
+        Decided again.
+    differing : dict of str to int
+        Decisions that differ in a bit, by column; empty: every bit is the same.
+    first : list of dict
+        The first of them: decision, unit, column, then, now, why.
+    skipped : dict of str to int
+        Decisions that cannot be decided again, by reason.
+    missing : list of str
+        The ids of snapshots that are not there.
+
+    Examples
+    --------
+    >>> LogReplay(10).same
+    True
+    """
+
+    decisions: int
+    differing: dict[str, int] = field(default_factory=dict)
+    first: list[dict[str, Any]] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        """Whether every bit is."""
+        return not self.differing
+
+
+def replay_log(
+    folder: Path | str, load: Load, *, progress: Callable[[int], None] | None = None
+) -> LogReplay:
+    """Decide every decision of a log again by the snapshots that made it, and compare every bit.
+
+    Parameters
+    ----------
+    folder : path
+        Of the log.
+    load : callable
+        Gives a snapshot by its id, or None where it is not there.
+    progress : callable, optional
+        Told how many decisions are done.
+
+    Returns
+    -------
+    LogReplay
+        What differs, and what could not be decided again.
+
+    Raises
+    ------
+    DataError
+        Where the log is damaged, or nothing in it could be decided again for want of snapshots.
+    """
+    done, differing, skipped = 0, Counter[str](), Counter[str]()
+    first: list[dict[str, Any]] = []
+    missing: dict[str, None] = {}
+    for again, record in decisions_again(folder, load):
+        reason = again.why_not(record)
+        if reason:
+            skipped[reason] += 1
+            if reason == GONE:
+                missing[again.missing] = None
+            continue
+        now = again.decide(record)
+        done += 1
+        if now != record or not _same_bits(record.probability, now.probability):
+            columns = _differing(record, now)
+            differing.update(columns)
+            if columns and len(first) < SHOWN:
+                first.append(_told(again, record, now, columns[0]))
+        if progress is not None and not done % 10_000:
+            progress(done)
+    if not done and missing:
+        must, got = "be there for replay", next(iter(missing))
+        fix = "name the state folder by --policy"
+        raise DataError("the snapshots of a log", must, f"none, such as {got[:12]}", fix=fix)
+    return LogReplay(done, dict(differing), first, dict(skipped), list(missing))
+
+
+def tombstones(folder: Path | str) -> dict[str, int]:
+    """When units asked to be forgotten, by mark."""
+    erased: dict[str, int] = {}
+    for entry in read_records(folder):
+        if isinstance(entry.record, ErasedRecord):
+            unit = entry.record.unit
+            mark = unit if unit.startswith(MARK) else mark_of(unit)
+            erased[mark] = min(entry.record.ns, erased.get(mark, entry.record.ns))
+    return erased
+
+
+def decisions_again(folder: Path | str, load: Load) -> Iterator[tuple[Again, DecisionRecord]]:
+    """Every decision with what decides it again."""
+    kept: dict[str, Any] = {}
+
+    def load_once(id: str) -> Any:
+        if id not in kept:
+            kept[id] = load(id)
+        return kept[id]
+
+    erased = tombstones(folder)
+    last: Context | None = None
+    again: Again | None = None
+    for _, context, record, _ in read_records(folder):
+        if not isinstance(record, DecisionRecord) or context is None:
+            continue
+        if context is not last or again is None:
+            last = context
+            again = Again(context, load_once, erased)
+        yield again, record
+
+
+def _same_bits(one: float, other: float) -> bool:
+    return np.float64(one).tobytes() == np.float64(other).tobytes()
+
+
+def _differing(then: DecisionRecord, now: DecisionRecord) -> list[str]:
+    """The columns in which a bit differs."""
+    columns = [name for name in COLUMNS if getattr(then, name) != getattr(now, name)]
+    if "probability" not in columns and not _same_bits(then.probability, now.probability):
+        columns.append("probability")
+    return columns
+
+
+def _told(again: Again, then: DecisionRecord, now: DecisionRecord, column: str) -> dict[str, Any]:
+    """One difference, for people."""
+    told: dict[str, Any] = {"decision": then.id.hex(), "unit": then.unit, "column": column}
+    told["then"], told["now"] = _shown(again, then, column), _shown(again, now, column)
+    if column == "scores":
+        told |= _first_score(again, then, now)
+    return told | {"why": "; ".join(_causes(again, then, now))}
+
+
+def _shown(again: Again, record: DecisionRecord, column: str) -> Any:
+    value = getattr(record, column)
+    if column in ("choice", "served"):
+        return again.now.live.cells[value + 1]
+    if column == "reason":
+        return BY_CODE[value].name
+    if column == "scores":
+        return np.frombuffer(value, "<f8").tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _first_score(again: Again, then: DecisionRecord, now: DecisionRecord) -> dict[str, Any]:
+    """The first candidate whose score differs: its two scores, as numbers and as bits."""
+    old, new = (np.frombuffer(one.scores, "<f8") for one in (then, now))
+    if len(old) != len(new):
+        return {"then": f"{len(old)} scores", "now": f"{len(new)} scores"}
+    place = int(np.argmax(old.view("<i8") != new.view("<i8")))
+    steps = int(old.view("<i8")[place]) - int(new.view("<i8")[place])
+    return {
+        "candidate": again.now.live.cells[place + 1],
+        "then": float(old[place]),
+        "now": float(new[place]),
+        "bits": f"{old[place].tobytes()[::-1].hex()} {new[place].tobytes()[::-1].hex()}",
+        "steps": abs(steps),  # of the last place
+    }
+
+
+def _causes(again: Again, then: DecisionRecord, now: DecisionRecord) -> list[str]:
+    """What is not as it was: an input, a version, the processor."""
+    context, computed = again.context, again.computed
+    names = {"weights": "weights", "low_prices": "lower prices", "cells": "cells"}
+    causes = [
+        f"input: the snapshot has other {words} than the log says"
+        for name, words in names.items()
+        if getattr(context, name) != getattr(computed, name)
+    ]
+    if not causes:
+        causes += [f"input: {one}" for one in _inputs(again, then, now)]
+    here: Mapping[str, str] = versions()
+    for name in sorted({*here, *context.versions}):
+        old, new = context.versions.get(name, "?"), here.get(name, "?")
+        if old != new:
+            causes.append(f"{name}: {old} then, {new} now")
+    return causes
+
+
+def _inputs(again: Again, then: DecisionRecord, now: DecisionRecord) -> list[str]:
+    """Which inputs could have made the scores another: those that the record does not hold."""
+    own = again.known(then)
+    if own.facts is None:
+        return ["nothing is known of the unit now"] if then.scores else []
+    if not then.scores:
+        return ["nothing was known of the unit then"]
+    if own.source != then.source:
+        words = ("the store", "the model", "the request")
+        return [f"effects came from {words[then.source]}, now from {words[own.source]}"]
+    if then.labels != own.facts.labels:
+        return [f"labels were {then.labels}, now {own.facts.labels}"]
+    if then.scores == now.scores:
+        return []
+    return [("effects of the store", "effects of the model", "the rule")[then.source]]
