@@ -35,6 +35,7 @@ from equipoise.core.snapshot import (
 from equipoise.core.version import __version__
 from equipoise.data import read_batches
 from equipoise.data.files import column_names
+from equipoise.serving.explorer.units import keep_units
 from equipoise.serving.snapshots.load import KIND, POLICY, SELF_TEST, STORE
 from equipoise.serving.snapshots.self_test import write_self_test
 from equipoise.serving.snapshots.signing import check_signature, sign
@@ -106,6 +107,7 @@ def build_snapshot(
         sign(folder)
         flush(folder)
         _put(folder, place.snapshot(snapshot))
+    keep_units(state, snapshot, source)
     return snapshot
 
 

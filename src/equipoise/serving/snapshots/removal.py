@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from equipoise.core.snapshot import locked
+from equipoise.serving.explorer.units import drop_units
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.records import Context
 from equipoise.serving.snapshots.audit import change
@@ -63,6 +64,7 @@ def remove_unnamed(
         gone = [id for id in place.ids() if id not in named and _made(place.snapshot(id)) < old]
         for id in gone:  # by one step, so that nobody loads half of it
             place.snapshot(id).rename(place.snapshots / f"{BUILDING}{id}")
+            drop_units(state, id)
     for left in place.snapshots.glob(f"{BUILDING}*"):
         with locked(left, wait=False) as free:
             if free and (left.name[len(BUILDING) :] in gone or _made(left) < old):

@@ -4,6 +4,7 @@ snapshots/ID/     policy/, store/ and self_test/, with one manifest over all
 channels/NAME.json
 audit.sqlite      who published what
 seed              of the service's own draws
+explorer/ID.parquet   units to try other settings on, where the run left some
 log/ and others   of the parts that write them
 """
 
