@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from equipoise.artifacts.unit_facts import UnitFacts
+from equipoise.core.arrays import Floats
 from equipoise.serving.records import Context, Record
 
 
@@ -72,6 +73,18 @@ class Budget(Protocol):
 
     def close(self) -> None:
         """Give back what is left of the leases."""
+
+
+class Pacing(Protocol):
+    """The price of the budget, the same for all workers, which follows the spend."""
+
+    def seen(self, value: Floats, cost: Floats, served: int) -> None:
+        """One request: each candidate's worth before the budget's price (k,), its expected cost
+        (k,), and what was served.
+        """
+
+    def tick(self) -> float:
+        """The price in force.  Raises `LedgerError` where the book cannot be reached."""
 
 
 class Counters(Protocol):

@@ -52,6 +52,21 @@ def told_and_done(outcomes):
         yield min(told), sum(outcome.served == cell for outcome in outcomes)
 
 
+def test_ties_that_a_draw_splits_are_told_as_often_as_they_fall(sides):
+    ties = Policy(
+        ("a", "b"), "none", ("y",), (1.0,), BUDGET, (0.5,), threshold=0.8, tie_penalty=0.6, seed=7
+    )
+    mechanism = shares(holdout=0.1, share=0.4, explore=0.2)
+    live = Side(plain(ties), FACTS._replace(values=np.array([[2.0], [1.3]])))
+    n = 4000
+    outcomes = [serve(mechanism, f"u{i}", -2, live, sides[1]) for i in range(n)]
+    cells = list(told_and_done(outcomes))
+    assert sum(p for p, _ in cells) == pytest.approx(1)
+    assert all(inside(hits, n, p) for p, hits in cells)
+    chances = {round(live.rule.decide_row(live.facts, f"u{i}").probability, 6) for i in range(50)}
+    assert 1.0 not in chances
+
+
 def test_what_is_told_is_what_is_done_with_all_draws_at_once(sides):
     mechanism = shares(holdout=0.1, share=0.4, explore=0.2)
     n = 4000

@@ -25,6 +25,8 @@ from equipoise.serving.config import BudgetConfig, ServeConfig, StoreConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
 from equipoise.serving.errors import LogUnavailable
+from equipoise.serving.ledger.pace import Pace
+from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import (
@@ -285,6 +287,29 @@ def test_prices_are_set_in_one_step(world):
             operator.set_prices(world.engine, wrong)
     operator.set_prices(world.engine, None)
     assert world.decide("ann").prices == {"budget": 0.5}
+
+
+def test_a_paced_price_comes_into_force_and_an_operators_comes_first(tmp_path):
+    book = SqliteBook(tmp_path / "book.sqlite", 100_000_000)
+    config = BudgetConfig(total=100.0, pacing="resolve", requests=100)
+    pace = Pace(book, 0, config, price=0.5)
+    world = World(tmp_path, pacing=pace)
+    world.decide("ann")
+    world.decide("dan")
+    value, cost, spent = pace._new[0]
+    assert (value.tolist(), cost.tolist(), spent) == ([2.0, 3.0], [1.0, 4.0], 1.0)
+    assert pace._new[1][2] == 0.0
+    world.engine.tick(world.ns)
+    assert world.decide("ann").prices == {"budget": 0.5}
+    pace._price_now = lambda: 0.1  # type: ignore[method-assign]
+    world.engine.tick(world.ns)
+    assert world.decide("ann").prices == {"budget": 0.1}
+    operator.set_prices(world.engine, {"budget": 0.7})
+    assert world.decide("ann").prices == {"budget": 0.7}
+    contexts = [np.frombuffer(context.prices)[0] for context in world.records(Context)]
+    assert contexts == [0.5, 0.1, 0.7]
+    world.close()
+    book.close()
 
 
 def test_other_workers_follow(tmp_path):

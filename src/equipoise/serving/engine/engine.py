@@ -33,6 +33,7 @@ from equipoise.serving.engine.deciding import (
 from equipoise.serving.engine.facts import Stored
 from equipoise.serving.engine.idempotency import key_hash
 from equipoise.serving.engine.in_force import InForce
+from equipoise.serving.engine.paced import Paced
 from equipoise.serving.engine.part import Loaded
 from equipoise.serving.engine.reading import fetch, read
 from equipoise.serving.engine.recent import unit_hash
@@ -47,7 +48,7 @@ from equipoise.serving.messages import (
     RewardAnswer,
     RewardRequest,
 )
-from equipoise.serving.protocols import Budget, Counters, DecisionSink, NoCounters
+from equipoise.serving.protocols import Budget, Counters, DecisionSink, NoCounters, Pacing
 from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import DecisionRecord, SpendRecord
 
@@ -91,6 +92,8 @@ class Engine:
         Snapshots that decide beside.
     budget : Budget, optional
         Money.
+    pacing : Pacing, optional
+        The price of the live policy's budget.
     counters : Counters, optional
         What is counted.
     clock : callable, default `time.time_ns`
@@ -113,6 +116,7 @@ class Engine:
         candidate: Loaded | None = None,
         shadows: Sequence[Loaded] = (),
         budget: Budget | None = None,
+        pacing: Pacing | None = None,
         counters: Counters | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -122,6 +126,7 @@ class Engine:
         self._seed = seed
         self.rewards = Rewards(shared, sink, config, budget, self.counters, self._metrics)
         self._money = Money(budget, self.rewards.claimed is not None)
+        self.paced = Paced(pacing, self.counters)
         self._next_look = self._next_flush = 0
         self._behind = False  # whether what an operator set is not in force yet
         self.now: InForce
@@ -166,7 +171,9 @@ class Engine:
         old = self.now
         new_live = old.loaded[0] if live is None else live
         control = self.shared.controls.now
-        new = InForce(new_live, candidate, shadows, self.config, control, self._seed)
+        new = InForce(
+            new_live, candidate, shadows, self.config, control, self._seed, self.paced.prices
+        )
         self._set(new, old)
         kept = {id(one) for one in (new_live, candidate, *shadows)}
         before = (old.loaded[0], old.loaded[1], *old.loaded[2])
@@ -202,7 +209,9 @@ class Engine:
     def _again(self) -> InForce:
         live, candidate, shadows = self.now.loaded
         control = self.shared.controls.now
-        return InForce(live, candidate, shadows, self.config, control, self._seed)
+        return InForce(
+            live, candidate, shadows, self.config, control, self._seed, self.paced.prices
+        )
 
     def _set(self, new: InForce, old: InForce | None) -> None:
         if old is not None and new.same_context(old):
@@ -482,6 +491,7 @@ class Engine:
         if made.spend is not None and settled.hold is not None and self.budget is not None:
             self.budget.settle(settled.hold, made.spend.spent / MILLION, record.id)
         self.shared.note(record, now.context, made.held)
+        self.paced.seen(settled)
         answer = answer_of(record, now.context, settled.part, settled.outcome.scores.tolist())
         if asked.key:
             try:
@@ -564,6 +574,8 @@ class Engine:
             self.rewards.tick(now_ns)
         except LogUnavailable:
             self.counters.failed("rewards")
+        if self.paced.follow(self.now.live):
+            self.take_controls()
 
     def close(self) -> None:
         """Write what is not written; the log, the book and the snapshots are closed by who opened

@@ -17,6 +17,8 @@ from equipoise.serving.engine.part import Loaded, Part
 from equipoise.serving.machine import boot_id, versions
 from equipoise.serving.records import Context
 
+NO_PRICES: Mapping[str, float] = {}
+
 
 class InForce:
     """What is in force.
@@ -36,6 +38,8 @@ class InForce:
         ``trouble``.
     seed : int
         Of the service's own draws.
+    paced : mapping of str to float, default {}
+        Prices of the live snapshot's demands that follow the spend; an operator's come before them.
 
     Raises
     ------
@@ -51,10 +55,11 @@ class InForce:
         config: ServeConfig,
         control: Control,
         seed: int,
+        paced: Mapping[str, float] = NO_PRICES,
     ) -> None:
         self.loaded = (live, candidate, tuple(shadows))
         self.trouble: list[str] = []
-        self.live = self._part(live, control)
+        self.live = self._part(live, control, paced)
         self.candidate = None if candidate is None else self._part(candidate, control)
         self.shadows = tuple(self._part(one, control) for one in shadows)
         if self.candidate is not None and self.candidate.cells != self.live.cells:
@@ -85,8 +90,10 @@ class InForce:
         )
         return mine == theirs
 
-    def _part(self, loaded: Loaded, control: Control) -> Part:
-        prices = control.prices.get(loaded.id)
+    def _part(
+        self, loaded: Loaded, control: Control, paced: Mapping[str, float] = NO_PRICES
+    ) -> Part:
+        prices = {**paced, **control.prices.get(loaded.id, {})}
         try:
             return Part(loaded, prices)
         except EquipoiseError as error:

@@ -109,11 +109,26 @@ class Part:
         )
         names = [demand.name for demand in policy.demands]
         self.prices = dict(zip(names, policy.prices, strict=True))
+        # the demand on all money, whose price can follow the spend
+        money = (
+            demand.name
+            for demand in policy.demands
+            if (demand.kind, demand.column, demand.candidate) == ("budget", None, None)
+        )
+        self.budget = next(money, None)
         self.price_bytes = np.array(policy.prices, "<f8").tobytes()
         low = policy.low_prices if policy.low_share else policy.prices
         self.low_prices = dict(zip(names, low, strict=True))
         self.weights = dict(zip(policy.metrics, policy.weights, strict=True))
-        artifact = getattr(scorer, "scorer", None)
+        self._take_costs(getattr(scorer, "scorer", None))
+        self.net: WeightNet | None = getattr(loaded, "net", None)
+        self.segments = {
+            str(label): dict(zip(policy.metrics, weights, strict=True))
+            for label, weights in policy.segment_weights
+        }
+
+    def _take_costs(self, artifact: Any) -> None:
+        """What the published model says of costs, amounts and cadence; nothing without one."""
         self.costs: Costs | None = getattr(artifact, "costs", None)
         self.sending = (0.0,) * (len(self.cells) - 1)
         if self.costs is not None and self.costs.sending:
@@ -122,11 +137,6 @@ class Part:
         self.staying: Mapping[str, int] = {} if staying is None else staying.days
         self.staying_column = "" if staying is None else str(staying.column)
         self.amounts = amounts_of(artifact, len(self.cells))
-        self.net: WeightNet | None = getattr(loaded, "net", None)
-        self.segments = {
-            str(label): dict(zip(policy.metrics, weights, strict=True))
-            for label, weights in policy.segment_weights
-        }
 
     async def fetch(self, unit: str) -> UnitFacts | None:
         """What the store knows of a unit, where it is over a network."""

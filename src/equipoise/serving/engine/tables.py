@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from equipoise.core.errors import MissingExtra
@@ -106,19 +107,24 @@ class Hours:
     def __init__(self, folder: Path, keep: int, most: int = 0) -> None:
         self.folder, self.keep, self.most = folder, keep, most
         self._tables: dict[int, Table] = {}
-        self._newest = -1
+        self._newest, self._guard = -1, Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def of(self, ns: int) -> Table:
         """The table of a moment, begun where it is not there."""
         hour = ns // HOUR
         table = self._tables.get(hour)
-        if table is None:
-            table = self._tables[hour] = Table(self.folder / f"{hour:08d}")
-            if hour > self._newest:
-                self._newest = hour
-                self._forget(hour)
-        return table
+        return self._begin(hour) if table is None else table
+
+    def _begin(self, hour: int) -> Table:
+        with self._guard:  # a process opens a file once, whichever thread asks first
+            table = self._tables.get(hour)
+            if table is None:
+                table = self._tables[hour] = Table(self.folder / f"{hour:08d}")
+                if hour > self._newest:
+                    self._newest = hour
+                    self._forget(hour)
+            return table
 
     def there(self, ns: int) -> Table | None:
         """The table of a moment, where there is one."""
