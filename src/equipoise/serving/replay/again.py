@@ -13,13 +13,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.errors import DataError
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine import chance
-from equipoise.serving.engine.chance import UNKNOWN_UNIT, Side
+from equipoise.serving.engine.chance import NEW, UNKNOWN_UNIT, Side
 from equipoise.serving.engine.controls import Control
 from equipoise.serving.engine.deciding import Asked, Money, record_of, settle
-from equipoise.serving.engine.facts import STORE_TIMEOUT, Known, Stored, beside, known
+from equipoise.serving.engine.facts import STORE_TIMEOUT, Known, Stored, beside, by_model, known
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.part import Loaded
 from equipoise.serving.engine.reading import read
@@ -28,10 +29,12 @@ from equipoise.serving.messages import DecideRequest
 from equipoise.serving.protocols import NoCounters
 from equipoise.serving.records import (
     KILLED,
+    MODEL,
     NO_BUDGET,
     OVERRIDE,
     REQUEST,
     STALE,
+    STORE,
     Context,
     DecisionRecord,
 )
@@ -75,6 +78,8 @@ class Again:
         The id of a snapshot that is not there; "" where all are.
     now : InForce
         What was in force; none where a snapshot is missing.
+    plain : bool
+        Whether one policy decided alone.
 
     Raises
     ------
@@ -85,7 +90,7 @@ class Again:
     now: InForce
 
     def __init__(self, context: Context, load: Load, erased: Mapping[str, int]) -> None:
-        self.context, self.erased, self.missing = context, erased, ""
+        self.context, self.erased, self.missing, self.plain = context, erased, "", False
         live = self._loaded(load, context.snapshot)
         candidate = self._loaded(load, context.candidate_snapshot)
         shadows = [self._loaded(load, id) for id in context.shadows]
@@ -104,6 +109,7 @@ class Again:
         self.now = InForce(live, candidate, there, config, control, context.seed)
         self.computed = self.now.context
         self.now.context = context
+        self.plain = candidate is None and not shadows and not erased
 
     def _loaded(self, load: Load, id: str) -> Loaded | None:
         loaded = load(id) if id else None
@@ -118,6 +124,27 @@ class Again:
         if record.unit == EMPTIED:
             return ERASED
         return BY_HAND if record.flags & (KILLED | OVERRIDE) else ""
+
+    def is_same(self, record: DecisionRecord) -> bool:
+        """Whether every bit comes out as it was, by the shortest way; False too where the record
+        cannot be decided again.
+        """
+        if not self.plain or record.flags or not record.unit or _is_asked(record):
+            return not self.why_not(record) and self.decide(record) == record
+        live, source = self.now.live, record.source
+        facts = live.get(record.unit) if source == STORE else by_model(live, record.features or {})
+        outcome = chance.serve(self.now.shares, record.unit, NEW, Side(live.rule, facts))
+        choice, served, probability, reason, flags, scores = outcome
+        if facts is not None and (facts.labels != record.labels or _open(facts) != record.eligible):
+            return False
+        return (
+            scores.tobytes() == record.scores
+            and probability == record.probability
+            and choice == record.choice
+            and served == record.served
+            and reason == record.reason
+            and flags == 0
+        )
 
     def decide(self, record: DecisionRecord) -> DecisionRecord:
         """The record as it would be written now."""
@@ -181,6 +208,23 @@ class Again:
 
     def _was_erased(self, record: DecisionRecord) -> bool:
         return bool(self.erased) and self.erased.get(mark_of(record.unit), 2**63) <= record.ns
+
+
+def _is_asked(record: DecisionRecord) -> bool:
+    """Whether a decision hung on more than the unit, or its features."""
+    return bool(
+        record.source == REQUEST
+        or record.previous != NEW
+        or record.cost
+        or record.weights
+        or record.request is not None
+        or (record.source == MODEL and not record.scores)
+    )
+
+
+def _open(facts: UnitFacts) -> bytes:
+    """What is open, as a record has it."""
+    return b"" if facts.eligible is None else facts.eligible.tobytes()
 
 
 def _prices(loaded: Loaded, context: Context) -> dict[str, float]:

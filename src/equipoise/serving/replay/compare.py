@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,7 @@ class LogReplay:
         return not self.differing
 
 
-def replay_log(
-    folder: Path | str, load: Load, *, progress: Callable[[int], None] | None = None
-) -> LogReplay:
+def replay_log(folder: Path | str, load: Load) -> LogReplay:
     """Decide every decision of a log again by the snapshots that made it, and compare every bit.
 
     Parameters
@@ -71,8 +69,6 @@ def replay_log(
         Of the log.
     load : callable
         Gives a snapshot by its id, or None where it is not there.
-    progress : callable, optional
-        Told how many decisions are done.
 
     Returns
     -------
@@ -87,22 +83,24 @@ def replay_log(
     done, differing, skipped = 0, Counter[str](), Counter[str]()
     first: list[dict[str, Any]] = []
     missing: dict[str, None] = {}
+    erased: dict[str, int] | None = None  # of all slots; read where something differs
     for again, record in decisions_again(folder, load):
+        if again.is_same(record):
+            done += 1
+            continue
         reason = again.why_not(record)
         if reason:
             skipped[reason] += 1
             if reason == GONE:
                 missing[again.missing] = None
             continue
-        now = again.decide(record)
         done += 1
-        if now != record or not _same_bits(record.probability, now.probability):
-            columns = _differing(record, now)
-            differing.update(columns)
-            if columns and len(first) < SHOWN:
-                first.append(_told(again, record, now, columns[0]))
-        if progress is not None and not done % 10_000:
-            progress(done)
+        again.erased = erased = tombstones(folder) if erased is None else erased
+        now = again.decide(record)
+        columns = _differing(record, now)
+        differing.update(columns)
+        if columns and len(first) < SHOWN:
+            first.append(_told(again, record, now, columns[0]))
     if not done and missing:
         must, got = "be there for replay", next(iter(missing))
         fix = "name the state folder by --policy"
@@ -130,7 +128,6 @@ def decisions_again(folder: Path | str, load: Load) -> Iterator[tuple[Again, Dec
             kept[id] = load(id)
         return kept[id]
 
-    erased = tombstones(folder)
     last: Context | None = None
     again: Again | None = None
     for _, context, record, _ in read_records(folder):
@@ -138,7 +135,7 @@ def decisions_again(folder: Path | str, load: Load) -> Iterator[tuple[Again, Dec
             continue
         if context is not last or again is None:
             last = context
-            again = Again(context, load_once, erased)
+            again = Again(context, load_once, {})
         yield again, record
 
 
