@@ -14,6 +14,7 @@ from equipoise.serving.log.erasure import erased_units, mark_of, rewrite_erased
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.retention import remove_old
 from equipoise.serving.log.segments import segments_of
+from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.records import DecisionRecord, RewardRecord, SpendRecord
 
@@ -152,3 +153,17 @@ def test_a_removal_that_was_stopped_is_finished(tmp_path, monkeypatch):
     assert len(list(read_records(tmp_path))) == 1
     remove_old(tmp_path, "90d")
     assert len(segments_of(tmp_path)) == 1
+
+
+def test_upkeep_does_both_and_then_nothing(tmp_path):
+    logs, _ = a_log(tmp_path)
+    logs[0].erase(NAME)
+    for log in logs:
+        log.close()
+    config = LogConfig(keep="400d")
+    done = keep_up(tmp_path, config)
+    assert (done.removed, done.erasure.units) == (0, 1)
+    assert keep_up(tmp_path, config).erasure.segments == 0
+    late = segments_of(tmp_path)[-1].created + 500 * 86_400 * 10**9
+    assert keep_up(tmp_path, config, late).removed > 3
+    assert list(read_records(tmp_path)) == []

@@ -29,6 +29,7 @@ from equipoise.serving.log.segments import (
 )
 from equipoise.serving.records import Context, DecisionRecord, EndRecord, Record
 
+new = tuple.__new__  # a third of the time of a named tuple's own
 REMOVED = "removed.json"  # what retention took away, by slot
 
 
@@ -142,16 +143,16 @@ def read_segment(segment: Segment, follower: Segment | None) -> Iterator[LogEntr
     with path.open("rb") as stream:
         for offset, payload in frames(stream):
             record = record_of(payload, path, offset)
-            if isinstance(record, DecisionRecord):
+            if type(record) is DecisionRecord:
                 context = contexts.get(record.context)
                 if context is None:
                     must, got = "name a context before it", record.context
                     raise DataError("a decision", must, got, f"{path}, byte {offset:,}", FIX)
-                yield LogEntry(path, context, record, payload)
+                yield new(LogEntry, (path, context, record, payload))
                 continue
             if isinstance(record, Context):
                 last = contexts[record.number] = record
-            yield LogEntry(path, last, record, payload)
+            yield new(LogEntry, (path, last, record, payload))
 
 
 def _verify(segment: Segment, ended: tuple[int, EndRecord], follower: Segment | None) -> None:
