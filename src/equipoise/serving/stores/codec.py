@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError, SnapshotError
 
 LONGEST_KEY = 511  # bytes, of LMDB
+FLOAT, code_at = np.dtype("<f8"), Struct("<I").unpack_from
+ndarray, new = np.ndarray, tuple.__new__  # each look-up is felt once a unit
 
 
 class Places(NamedTuple):
@@ -129,22 +132,38 @@ class Layout:
         SnapshotError
             Where there are not as many bytes as a unit has.
         """
-        if len(raw) != self.size:
+        size, cube, line, errors, cost, importance, codes, eligible, columns = self._parts
+        if len(raw) != size:
             fix = "publish the snapshot again"
-            raise SnapshotError("a stored unit", f"have {self.size} bytes", len(raw), fix=fix)
-        errors, cost, importance, codes, eligible, _ = self.places
-        k, floats = len(self.candidates), np.frombuffer(raw, np.float64, codes // 8)
+            raise SnapshotError("a stored unit", f"have {size} bytes", len(raw), fix=fix)
         labels = {}
-        for name, known in self.labels.items():
-            labels[name] = known[int.from_bytes(raw[codes : codes + 4], "little")]
+        for name, known in columns:
+            labels[name] = known[code_at(raw, codes)[0]]
             codes += 4
-        return UnitFacts(
-            floats[:errors].reshape(k, -1),
-            floats[errors:cost].reshape(k, -1) if self.errors else None,
-            floats[cost:importance],
+        facts = (
+            ndarray(cube, FLOAT, raw),
+            ndarray(cube, FLOAT, raw, errors) if errors else None,
+            ndarray(line, FLOAT, raw, cost),
             labels,
-            np.frombuffer(raw, np.bool_, k, eligible) if self.eligible else None,
-            float(floats[importance]) if self.importance else 1.0,
+            ndarray(line, np.bool_, raw, eligible) if eligible else None,
+            float(ndarray(1, FLOAT, raw, importance)[0]) if importance else 1.0,
+        )
+        return new(UnitFacts, facts)
+
+    @cached_property
+    def _parts(self) -> tuple[Any, ...]:
+        """What `decode` goes by: sizes, then the byte where each part begins, 0 without it."""
+        k, m, at = len(self.candidates), len(self.metrics), self.places
+        return (
+            self.size,
+            (k, m),
+            (k,),
+            8 * at.errors if self.errors else 0,
+            8 * at.cost,
+            8 * at.importance if self.importance else 0,
+            at.codes,
+            at.eligible if self.eligible else 0,
+            tuple(self.labels.items()),
         )
 
     def decode_rows(self, units: pa.StringArray, rows: NDArray[np.void]) -> FactsBatch:
