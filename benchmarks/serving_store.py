@@ -10,11 +10,15 @@ store_memory_mb_quarter, store_memory_mb_all
                           peak of the builder's own (anonymous) memory for a quarter, and for all
 publish_s                 `build_snapshot` and `publish` of a file of units through a model of 2
                           arms x 2 metrics (T-learner, 20 trees): seconds
-publish_errors            of a reader (1,000 reads and decisions /s, open loop) while that happens
-                          beside it and it swaps: reads that failed, or of a known unit gave nothing
-publish_p99_ratio         p99 of that reader, from the moment it was due, while publishes go on over
-                          p99 without, medians of rounds one after the other
-publish_swap_ms           the longest that reader was late within .1 s of the moment of the swap
+publish_errors            of a reader on a core of its own while that happens beside it, over and
+                          over, and it swaps: reads that failed, or of a known unit gave nothing
+publish_p99_ratio         p99 of how long its reads and decisions take, one after another as quick
+                          as it can, while a publish goes on and until the swap, over p99 without;
+                          medians and range of rounds
+publish_late_p99_ratio    the same of how late they are at 1,000 /s after the moment each was due
+publish_quiet_p99_us, publish_quiet_late_p99_ms
+                          both without a publish
+publish_swap_ms           the latest that one was within .1 s of the swap
 publish_kills             publishers killed at a random moment of build and publish
 publish_kill_wrong        of these left another state than the old or the new snapshot, whole
 redis_us_per_key_1, redis_us_per_key_16, redis_us_per_key_64
@@ -41,7 +45,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -80,7 +84,7 @@ UNITS = {"test": 4_000, "quick": 100_000, "full": 1_000_000}
 KILLS = {"test": 4, "quick": 20, "full": 100}
 ROUNDS = {"test": 1, "quick": 3, "full": 5}
 KEYS = {"test": 400, "quick": 8_000, "full": 40_000}
-RATE, QUIET, BATCH, READS = 1_000.0, 4.0, 65_536, 20_000
+RATE, QUIET, SLICE, BATCH, READS = 1_000.0, 4.0, 0.25, 65_536, 20_000
 Figures = list[dict[str, Any]]
 
 
@@ -200,18 +204,17 @@ def shop(place: Path, n: int) -> tuple[Path, Path]:
 
 
 class Reader:
-    """Reads and decides at a fixed rate, and swaps to what is live."""
+    """Reads and decides, half of the time as quick as it can, half of the time at a fixed rate, and
+    swaps to what is live.
+    """
 
     def __init__(self, state: Path, n: int) -> None:
         self.state, self.n = state, n
         self.channels, self.now = Channels(state), load_live(state)
-        self.rule = compile_rule(
-            self.now.artifact.policy, self.now.artifact.model.estimator.metrics_
-        )
-        self.late: list[float] = []
-        self.errors, self.swaps = 0, list[float]()
+        scorer = self.now.artifact
+        self.rule = compile_rule(scorer.policy, scorer.model.estimator.metrics_)
+        self.errors, self.swaps, self.draw = 0, list[float](), random.Random(0)
         self._next: Any = None
-        self._loading: threading.Thread | None = None
 
     def load(self) -> None:
         """Load what is live, in a thread."""
@@ -224,41 +227,60 @@ class Reader:
             self.swaps.append(time.monotonic())
             threading.Thread(target=old.close).start()
         elif self.channels.changed():
-            self._loading = threading.Thread(target=self.load)
-            self._loading.start()
+            threading.Thread(target=self.load).start()
 
-    def read(self, seconds: float, until: Callable[[], bool] = lambda: False) -> list[float]:
-        """How late each answer was, in seconds."""
-        late, draw = [], random.Random(0)
-        begun = time.monotonic()
-        due = begun
-        while (now := time.monotonic()) < begun + seconds and not until():
-            if now < due:
-                time.sleep(due - now)
-            unit = unit_id(draw.randrange(self.n))
-            try:
-                facts = self.now.store.get(unit)
-                self.rule.decide_row(facts, unit)
-            except Exception:
-                self.errors += 1
-            late.append(time.monotonic() - due)
-            due += 1 / RATE
-            if len(late) % int(RATE / 10) == 0:
-                self.look()
-        return late
+    def one(self) -> None:
+        """Read and decide."""
+        unit = unit_id(self.draw.randrange(self.n))
+        try:
+            self.rule.decide_row(self.now.store.get(unit), unit)
+        except Exception:
+            self.errors += 1
 
-    def beside(self, publisher: subprocess.Popen[bytes]) -> tuple[list[float], float]:
-        """How late each answer was while a publisher works and until the swap, and how late at most
-        at the swap, in milliseconds.
-        """
-        before, start = len(self.swaps), time.monotonic()
-        late = self.read(600.0, lambda: publisher.poll() is not None)
-        late += self.read(20.0, lambda: len(self.swaps) > before)
-        late += self.read(0.5)
+    def read(self, seconds: float, until: Callable[[], bool] = lambda: False) -> Latencies:
+        """How long reads took, and how late after they were due."""
+        took, late, end = list[float](), list[tuple[float, float]](), time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            stop = time.monotonic() + SLICE
+            while (begun := time.monotonic()) < stop:
+                self.one()
+                took.append(time.monotonic() - begun)
+            self.look()
+            due, stop = time.monotonic(), time.monotonic() + SLICE
+            while due < stop:
+                time.sleep(max(due - time.monotonic(), 0))
+                self.one()
+                late.append((due, time.monotonic() - due))
+                due += 1 / RATE
+            self.look()
+        return Latencies(took, late)
+
+    def beside(self, publisher: subprocess.Popen[bytes]) -> Latencies:
+        """The same while a publisher works, and until the swap."""
+        before = len(self.swaps)
+        parts = [
+            self.read(600.0, lambda: publisher.poll() is not None),
+            self.read(20.0, lambda: len(self.swaps) > before),
+            self.read(2 * SLICE),
+        ]
         if publisher.returncode:
             raise RuntimeError("the publisher failed")
-        swap = int((self.swaps[-1] - start) * RATE)
-        return late, 1000 * max(late[max(swap - 100, 0) : swap + 100])
+        return Latencies(*(sum(lists, start=[]) for lists in zip(*parts, strict=True)))
+
+
+class Latencies(NamedTuple):
+    """Of reads in seconds: how long each ``took``; when each was due, and how ``late`` it was."""
+
+    took: list[float]
+    late: list[tuple[float, float]]
+
+    def p99(self) -> tuple[float, float]:
+        """Of how long, and of how late."""
+        return float(np.quantile(self.took, 0.99)), float(np.quantile(self.late, 0.99, axis=0)[1])
+
+    def stall(self, at: float) -> float:
+        """How late a read was at most within .1 s of a moment."""
+        return max([late for due, late in self.late if abs(due - at) < 0.1], default=0.0)
 
 
 def publish_beside(n: int, rounds: int, place: Path) -> Figures:
@@ -271,32 +293,41 @@ def publish_beside(n: int, rounds: int, place: Path) -> Figures:
     seconds = time.monotonic() - begun
     half = place / "half.parquet"
     pq.write_table(pq.read_table(file).slice(0, n // 2), half)
-    reader, ratios, stalls = Reader(state, n // 2), [], []
-    one_cpu = {0} if len(os.sched_getaffinity(0)) > 1 else os.sched_getaffinity(0)
-    os.sched_setaffinity(0, one_cpu)
+    reader = Reader(state, n // 2)
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])
     code = (
-        "import os; os.sched_setaffinity(0, range(os.cpu_count())); os.nice(10)\n"
+        f"import os, sys; os.sched_setaffinity(0, {cores[1:] or cores})\n"
         "from equipoise.serving.snapshots.build import build_snapshot as b\n"
         "from equipoise.serving.snapshots.publish import publish as p\n"
-        "import sys; p(sys.argv[1], b(*sys.argv[1:]))"
+        "p(sys.argv[1], b(*sys.argv[1:]))"
     )
     reader.read(1.0)
+    rows = []
     for turn in range(rounds):
         quiet = reader.read(QUIET)
         units = half if turn % 2 == 0 else file
         words = [sys.executable, "-W", "ignore", "-c", code, str(state), str(policy), str(units)]
-        publisher = subprocess.Popen(words)
-        busy, stall = reader.beside(publisher)
-        ratios.append(float(np.quantile(busy, 0.99) / np.quantile(quiet, 0.99)))
-        stalls.append(stall)
+        busy = reader.beside(subprocess.Popen(words))
+        (took, late), (before, on_time) = busy.p99(), quiet.p99()
+        rows.append((took / before, late / on_time, 1e6 * before, 1e3 * on_time))
+        rows[-1] += (1e3 * busy.stall(reader.swaps[-1]),)
     reader.now.close()
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    low, high = min(ratios), max(ratios)
+    os.sched_setaffinity(0, cores)
+
+    def spread(name: str, column: int, unit: str = "", against: str = "") -> dict[str, Any]:
+        values = [row[column] for row in rows]
+        middle, low, high = statistics.median(values), min(values), max(values)
+        return figure(name, middle, low=low, high=high, unit=unit, against=against, n=rounds)
+
     return [
         figure("publish_s", seconds, unit="s", n=n),
         figure("publish_errors", reader.errors, against="0", n=len(reader.swaps)),
-        figure("publish_p99_ratio", statistics.median(ratios), low=low, high=high, against="1.5"),
-        figure("publish_swap_ms", statistics.median(stalls), low=min(stalls), high=max(stalls)),
+        spread("publish_p99_ratio", 0, against="1.5"),
+        spread("publish_late_p99_ratio", 1),
+        spread("publish_quiet_p99_us", 2, "us"),
+        spread("publish_quiet_late_p99_ms", 3, "ms"),
+        spread("publish_swap_ms", 4, "ms"),
     ]
 
 
