@@ -31,6 +31,7 @@ from equipoise.cli import (
     score,
     simulate,
     warm,
+    watch,
 )
 from equipoise.core.version import __version__
 
@@ -71,6 +72,7 @@ for verb in (
     publish,
     rollout,
     monitor,
+    watch,
     pace,
     design,
     report,

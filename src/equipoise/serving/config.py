@@ -127,6 +127,33 @@ class StoreConfig(Strict):
     deadline: float = Field(default=0.02, gt=0)
 
 
+class MonitorConfig(Strict):
+    """What is watched in the decision log, and how rarely by chance.
+
+    Attributes
+    ----------
+    reference : int
+        The first decisions under a snapshot, which later ones are compared with.
+    block : int
+        Decisions that are compared at a time.
+    false_alarms : float
+        The chance of any false alarm in ``days``, over all that is watched.
+    days : float
+        Likewise.
+    least_psi : float
+        Smaller changes are shown, and are no alarm.
+    delay : str
+        As "1h": delays of rewards are compared up to this long.
+    """
+
+    reference: int = Field(default=2_000, ge=200)
+    block: int = Field(default=1_000, ge=100)
+    false_alarms: float = Field(default=0.05, gt=0, lt=1)
+    days: float = Field(default=90.0, ge=1)
+    least_psi: float = Field(default=0.02, ge=0)
+    delay: str = "1h"
+
+
 class ServeConfig(Strict):
     """All settings of a service.
 
@@ -144,7 +171,7 @@ class ServeConfig(Strict):
         The share of units that a candidate snapshot decides on.
     explore : float
         The share of decisions drawn at random, evenly over the cells that are open.
-    store, log, limits, budget, rewards
+    store, log, limits, budget, rewards, monitors
         Tables of their own.
 
     Examples
@@ -165,6 +192,7 @@ class ServeConfig(Strict):
     limits: LimitsConfig = LimitsConfig()
     budget: BudgetConfig | None = None
     rewards: dict[str, RewardWindow] = {}
+    monitors: MonitorConfig = MonitorConfig()
 
 
 def read_config(path: Path | str) -> ServeConfig:

@@ -87,8 +87,8 @@ class SqliteBook:
     ----------
     path : path
         The file; it is made where it is not there.
-    total : int
-        The budget of a period, in millionths.
+    total : int or None
+        The budget of a period, in millionths; None: the book is there, and stays as it is.
     period : int, default 0
         The present one.
     lost : callable, optional
@@ -113,26 +113,29 @@ class SqliteBook:
     def __init__(
         self,
         path: Path | str,
-        total: int,
+        total: int | None,
         period: int = 0,
         lost: Callable[[], Rebuilt] = Rebuilt,
     ) -> None:
         self.path = Path(path)
         self._turn = threading.Lock()
+        if total is None and not self.path.exists():
+            raise LedgerError("the book", "be there", "none", str(self.path))
         self._handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._open(total, period, lost)
         except BaseException:
             os.close(self._handle)
             raise
-        self.renew(period, total)
+        if total is not None:
+            self.renew(period, total)
 
-    def _open(self, total: int, period: int, lost: Callable[[], Rebuilt]) -> None:
+    def _open(self, total: int | None, period: int, lost: Callable[[], Rebuilt]) -> None:
         """Hold the shared lock on a book that is there, or make it while nobody else has it."""
         end = time.monotonic() + START
         while True:
             alone = _lock(self._handle, fcntl.LOCK_EX)
-            if alone and not self._readable():
+            if alone and total is not None and not self._readable():
                 _make(self.path, total, period, lost())
             if alone:  # others hold it alone only for a moment, so this wait is short
                 fcntl.flock(self._handle, fcntl.LOCK_SH)
