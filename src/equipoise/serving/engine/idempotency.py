@@ -21,7 +21,7 @@ from equipoise.serving.messages import DecideRequest
 
 HALF = 8  # bytes of the hash of a key, and of a body
 KEEP = 2  # hours
-PATIENCE = 30_000_000_000  # ns after which who began and did not end is taken for dead
+PATIENCE = 10_000_000_000  # ns after which who began and did not end is taken for dead
 BOUNDARY = 10_000_000_000  # ns of an hour in which another worker may still be in the one before
 IN_HAND, DONE = b"P", b"D"
 
