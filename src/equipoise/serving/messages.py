@@ -212,8 +212,8 @@ class UnitHistory(msgspec.Struct, kw_only=True):
     ----------
     unit : str
         Whom.
-    known : bool
-        Whether the live snapshot's store has facts of it.
+    known : bool or None
+        Whether the live snapshot's store has facts of it; None where it is over a network.
     override : str or None
         What an operator set.
     decisions : list of DecisionStatus
@@ -221,6 +221,6 @@ class UnitHistory(msgspec.Struct, kw_only=True):
     """
 
     unit: str
-    known: bool
+    known: bool | None
     override: str | None
     decisions: list[DecisionStatus]

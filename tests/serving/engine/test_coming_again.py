@@ -128,6 +128,7 @@ def test_of_decisions_older_than_the_index_repeats_are_noticed(world):
     "fields",
     [
         {"decision": "ab"},
+        {"decision": "ff" * 16},
         {"name": "clicks"},
         {"value": float("inf")},
         {"op": "multiply"},
@@ -150,10 +151,14 @@ def test_a_reward_quicker_than_its_decision_waits(tmp_path):
     assert world.reward(early) == "waiting"
     exposure = ExposureRequest(decision=early)
     assert world.engine.exposure(exposure, world.ns).status == "waiting"
-    assert world.reward("ff" * 16) == "waiting"  # nobody's
+    elsewhere = early[:12] + "ff" * 10  # of another node
+    assert world.reward(elsewhere) == "waiting"
     world.engine.tick(world.ns)
     assert world.records(RewardRecord) == []
     refill(world.engine, tmp_path / "log", 0, world.ns)
+    world.log.full = True
+    world.engine.tick(world.ns)
+    world.log.full = False
     world.engine.tick(world.ns)
     assert len(world.records(RewardRecord)) == len(world.records(ExposureRecord)) == 1
     status = decision_status(world.engine, early, world.ns)
@@ -164,6 +169,7 @@ def test_a_reward_quicker_than_its_decision_waits(tmp_path):
     world.ns += 2 * HOUR
     world.engine.tick(world.ns)
     assert world.shared.waiting() == []
+    assert [r.decision.hex() for r in world.records(RewardRecord)] == [early, elsewhere]
     world.close()
 
 

@@ -79,9 +79,9 @@ def unit_history(engine: Engine, unit: str, now_ns: int) -> UnitHistory:
     UnitHistory
         The last decision first.
     """
-    now, known = engine.now, False
-    if now.live.quick and not engine.is_erased(unit):
-        known = now.live.get(unit) is not None
+    now, known = engine.now, None
+    if now.live.quick:
+        known = not engine.is_erased(unit) and now.live.get(unit) is not None
     place = now.overrides.get(unit)
     return UnitHistory(
         unit=unit,

@@ -204,8 +204,11 @@ class Recent:
         return [found[id] for id in newest]
 
     def is_older(self, id: bytes, now_ns: int) -> bool:
-        """Whether a decision is from before what is kept here."""
-        return now_ns // HOUR - time_of(id) // HOUR > self.hours.keep
+        """Whether a decision is from before what is kept here: from too many hours ago, or from one
+        whose table went because all took too much room.
+        """
+        hours = now_ns // HOUR - time_of(id) // HOUR
+        return hours > self.hours.keep or (hours > 1 and self.hours.there(time_of(id)) is None)
 
     def table_for(self, id: bytes, now_ns: int) -> Table:
         """Where to note what came of a decision: in its own hour, or, of an older one, in this."""

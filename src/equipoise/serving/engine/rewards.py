@@ -3,7 +3,8 @@
     known, in its window     summed; told "joined"
     the same key again       nothing changes; "duplicate"
     after its window         logged with a flag, not summed; "late"
-    decision not known yet   kept for an hour; "waiting"
+    decision not known yet   kept for an hour; "waiting"; then logged for whoever reads the logs of
+                             all nodes together
 
 A reward of the metric that says that an offer was taken settles what the decision reserved; where
 none comes by the end of its window, the offer was not taken.
@@ -23,6 +24,7 @@ from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.recent import add_reward, id_of, time_of
 from equipoise.serving.engine.shared import Early, Shared
 from equipoise.serving.engine.tables import HOUR
+from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
     ExposureAnswer,
     ExposureRequest,
@@ -102,7 +104,7 @@ class Rewards:
         LogUnavailable
             Where it cannot be logged: nothing of it is kept.
         """
-        id = id_of(request.decision)
+        id = self._id(request.decision, now_ns)
         self._check(request, id, now_ns)
         if self._is_known(id, now_ns):
             status = self._join(id, request, now_ns)
@@ -134,7 +136,7 @@ class Rewards:
         LogUnavailable
             Where it cannot be logged.
         """
-        id = id_of(request.decision)
+        id = self._id(request.decision, now_ns)
         if self._is_known(id, now_ns):
             return ExposureAnswer(request.decision, self._show(id, now_ns))
         self.shared.wait(id, os.urandom(SALT), Early(now_ns, None))
@@ -148,15 +150,22 @@ class Rewards:
                 continue
             if not self.shared.take_waiting(name):
                 continue
-            if known and early.reward is None:
-                self._show(id, early.ns)
-            elif known and early.reward is not None:
-                self._join(id, early.reward, early.ns)
-            elif early.reward is not None:
+            try:
+                self._late_join(id, early)
+            except LogUnavailable:
+                self.shared.wait(id, name[-SALT:], early)
+                raise
+            if not known and early.reward is not None:
                 self.counters.rewarded(early.reward.name, "unknown", 0.0)
         if self.claimed is not None and self.budget is not None:
             for id in self.shared.held_before(now_ns - self.window(self.claimed)):
                 self.settle(id, False, now_ns)
+
+    def _late_join(self, id: bytes, early: Early) -> None:
+        if early.reward is None:
+            self._show(id, early.ns)
+        else:
+            self._join(id, early.reward, early.ns)
 
     def settle(self, id: bytes, taken: bool, now_ns: int) -> None:
         """Say what the money that a decision reserved came to; the first word on it counts."""
@@ -170,6 +179,14 @@ class Rewards:
             self.shared.hold({id: held})
             raise
         self.budget.settle(Hold(held.lease, held.amount), spent / MILLION, id)
+
+    def _id(self, text: str, now_ns: int) -> bytes:
+        """A decision's id that can have been given by now."""
+        id = id_of(text)
+        if time_of(id) > now_ns + SKEW:
+            fix = "send the field `decision` of an answer as it is"
+            raise InputError("a decision's id", "be of a decision that was made", text, fix=fix)
+        return id
 
     def _check(self, request: RewardRequest, id: bytes, now_ns: int) -> None:
         names = self.names()

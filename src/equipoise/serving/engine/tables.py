@@ -22,7 +22,7 @@ from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.machine import boot_id
 
 HOUR = 3_600_000_000_000  # nanoseconds
-MAP = 1 << 36  # bytes of address space for one file; it takes as much disk as it holds
+MAP = 1 << 33  # bytes of address space for one file; it takes as much disk as it holds
 OPTIONS = {"sync": False, "metasync": False, "max_readers": 1024, "map_size": MAP}
 MACHINE = "boot"
 
