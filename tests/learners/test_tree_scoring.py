@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.learners.tree_scoring import Trees, predict_many
+from equipoise.learners.tree_scoring import Forest, Trees, predict_many
 
 STUMP = """tree
 version=v4
@@ -61,6 +61,29 @@ def test_many_models_and_some_rows_at_once():
     rows = np.array([5, 0, 1110, 5])
     found = predict_many([Trees(model.model_to_string()) for model in models], X, rows)
     np.testing.assert_array_equal(found, np.stack([model.predict(X)[rows] for model in models]))
+
+
+def test_few_rows_are_walked_to_the_same_bits_and_what_that_takes_is_kept():
+    models = [Trees(boosted(leaves)[0].model_to_string()) for leaves in (4, 16, 31)]
+    X = boosted(4)[1]
+    whole = predict_many(models, X)
+    for row in range(0, len(X), 9):
+        np.testing.assert_array_equal(
+            predict_many(models, X[row : row + 2]), whole[:, row : row + 2]
+        )
+    assert len(models[0].forests) == 1
+    np.testing.assert_array_equal(predict_many(models[:2], X[:3]), whole[:2, :3])
+    assert [len(model.forests) for model in models] == [2, 0, 0]
+
+
+def test_a_forest_of_models_of_different_columns():
+    models = [Trees(boosted(leaves)[0].model_to_string()) for leaves in (4, 16)]
+    X = boosted(4)[1]
+    wide = np.hstack([np.zeros((len(X), 2)), X])
+    forest = Forest([*models, models[0]], [np.arange(2, 7), np.arange(2, 7), None])
+    got = forest.predict(wide, np.arange(50))
+    np.testing.assert_array_equal(got[:2], predict_many(models, X)[:, :50])
+    np.testing.assert_array_equal(got[2], models[0].predict(wide)[:50])
 
 
 def test_a_model_of_constants_and_no_rows():

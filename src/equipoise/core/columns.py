@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from equipoise.core.arrays import Bools, Floats, Ints
 
 MISSING = "missing"  # the label of a missing value
 QUOTED = r'\A("*(?:missing|(?s:.*)\x00)"*)\z'  # the texts that `labels` puts in quotes
+IN_QUOTES = re.compile(r'"*(?:missing|(?s:.*)\x00)"*')  # the same for Python
 MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0}  # microseconds of a unit
 DAY = 86_400e6  # likewise
 
@@ -247,6 +249,16 @@ def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
     ):
         values = pc.replace_substring_regex(values, QUOTED, r'"\1"')
     return pc.fill_null(values, MISSING)
+
+
+def text_label(value: str) -> str:
+    """`labels` of one text.
+
+    >>> text_label("Oslo"), text_label("missing")
+    ('Oslo', '"missing"')
+    """
+    odd = MISSING in value or "\0" in value
+    return f'"{value}"' if odd and IN_QUOTES.fullmatch(value) else value
 
 
 def of_label(label: str) -> str:

@@ -26,6 +26,8 @@ from equipoise.core.kernels import njit
 BITS = 32  # leaves of a tree that are scored by bits
 LARGE = 2.0**31  # categories are whole numbers below
 EDGES = 255  # thresholds a feature may have to be coded in a byte; the last code means missing
+FEW = 64  # rows that are walked through the trees: to code the features would take longer
+MOST_FORESTS = 64  # that begin with the same model
 BLOCK = 512  # rows scored together: their codes and bits stay in the first-level cache
 DE_BRUIJN = 0x077CB531  # the place of the lowest set bit of a word, by one multiplication
 CATEGORY = 1  # LightGBM's decision_type, bit 0: a set of categories, and no threshold
@@ -112,44 +114,44 @@ def _masks(left: Ints, right: Ints, node_of: Ints, leaf_of: Ints, mask: Words, o
                 place += 1
 
 
-@njit(cache=True, nogil=True)
-def _walk(
-    X: Floats,
-    rows: Ints,
-    node_of: Ints,
-    leaf_of: Ints,
-    feature: Ints,
-    threshold: Floats,
-    kind: Ints,
-    left: Ints,
-    right: Ints,
-    leaf: Floats,
-    first: Ints,
-    words: Words,
-    total: Floats,
-) -> None:
-    """Add every tree's leaf value to ``total`` (rows,), node by node: for trees of any size, and
-    for sets of categories: bits of ``words`` from those of ``first``, (nodes + 1,).
+@njit(cache=True, nogil=True, inline="always")
+def leaf_of_row(X, r, tree, node_of, leaf_of, feature, threshold, kind, child, leaf, first, words):  # type: ignore[no-untyped-def]
+    """A tree's leaf value for a row, node by node: for trees of any size, and for sets of
+    categories: bits of ``words`` from those of ``first``, (nodes + 1,).
     """
-    for tree in range(len(node_of) - 1):
-        start, end = node_of[tree], leaf_of[tree]
-        for r in range(len(rows)):
-            node = 0 if node_of[tree + 1] > start else -1
-            while node >= 0:
-                at = start + node
-                x = X[rows[r], feature[at]]
-                nan = np.isnan(x)
-                if kind[at] & CATEGORY:  # a missing category, and one that fit had not, is in none
-                    c = -1 if nan or x < 0 or x >= LARGE else np.int64(x)
-                    place = first[at] + (c >> 5)
-                    to_left = c >= 0 and place < first[at + 1]
-                    to_left = to_left and (words[place] >> np.uint32(c & 31)) & np.uint32(1) > 0
-                elif nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
-                    to_left = kind[at] & DEFAULT_LEFT > 0
-                else:
-                    to_left = (0.0 if nan else x) <= threshold[at]
-                node = left[at] if to_left else right[at]
-            total[r] += leaf[end - 1 - node]
+    start = node_of[tree]
+    node = 0 if node_of[tree + 1] > start else -1
+    while node >= 0:
+        at = start + node
+        x = X[r, feature[at]]
+        nan = np.isnan(x)
+        if kind[at] & CATEGORY:  # a missing category, and one that fit had not, is in none
+            c = -1 if nan or x < 0 or x >= LARGE else np.int64(x)
+            place = first[at] + (c >> 5)
+            to_left = c >= 0 and place < first[at + 1]
+            to_left = to_left and (words[place] >> np.uint32(c & 31)) & np.uint32(1) > 0
+        elif nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
+            to_left = kind[at] & DEFAULT_LEFT > 0
+        else:
+            to_left = (0.0 if nan else x) <= threshold[at]
+        node = child[at, 0 if to_left else 1]
+    return leaf[leaf_of[tree] - 1 - node]
+
+
+@njit(cache=True, nogil=True)
+def _walk(  # type: ignore[no-untyped-def]
+    X, rows, tree_of, node_of, leaf_of, feature, threshold, kind, child, leaf, first, words, total
+):
+    """Add the leaf values of every ensemble's trees, tree_of (ensembles + 1,), to ``total``
+    (ensembles, rows), tree by tree.
+    """
+    for e in range(len(tree_of) - 1):
+        for tree in range(tree_of[e], tree_of[e + 1]):
+            for r in range(len(rows)):
+                total[e, r] += leaf_of_row(
+                    X, rows[r], tree, node_of, leaf_of, feature, threshold, kind, child, leaf,
+                    first, words,
+                )  # fmt: skip
 
 
 class _Sets:
@@ -196,6 +198,7 @@ class Trees:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.forests: dict[tuple[int, ...], tuple[tuple[Trees, ...], Forest]] = {}
         whole = ("split_feature", "decision_type", "left_child", "right_child")
         fields: dict[str, list[str]] = {name: [] for name in (*whole, "threshold", "leaf_value")}
         leaves, sets = [0], _Sets()
@@ -308,32 +311,79 @@ def _shared(line: str, models: int) -> str:
     return f"{name}=" + " ".join(repr(float(value) / models) for value in values.split())
 
 
+class Forest:
+    """Several ensembles as one, ready to be walked.
+
+    Parameters
+    ----------
+    models : the ensembles.
+    columns : for each the columns of X that it was learnt on; None for all.
+
+    Attributes
+    ----------
+    width : how many features X must have.
+    arrays : what `leaf_of_row` takes, after (ensembles + 1,) offsets of their trees.
+    """
+
+    def __init__(self, models: Sequence[Trees], columns: Sequence[Ints | None] = ()) -> None:
+        own = [*columns] or [None] * len(models)
+        feature = [
+            model.feature if some is None else np.asarray(some)[model.feature]
+            for model, some in zip(models, own, strict=True)
+        ]
+        self.feature: Ints = np.concatenate(feature)
+        self.width = 1 + int(self.feature.max(initial=-1))
+        self.arrays = (
+            _joined([np.array([0, len(model.node_of) - 1]) for model in models]),
+            _joined([model.node_of for model in models]),
+            _joined([model.leaf_of for model in models]),
+            self.feature,
+            np.concatenate([model.threshold for model in models]),
+            np.concatenate([model.kind for model in models]),
+            np.concatenate([np.stack([model.left, model.right], axis=1) for model in models]),
+            np.concatenate([model.leaf for model in models]),
+            _joined([model.first for model in models]),
+            np.concatenate([model.words for model in models]),
+        )
+
+    def predict(self, X: Floats, rows: Ints) -> Floats:
+        """The sums of each ensemble, (ensembles, rows)."""
+        out = np.zeros((len(self.arrays[0]) - 1, len(rows)))
+        _walk(X, rows, *self.arrays, out)
+        return out
+
+
+def _joined(offsets: Sequence[Ints]) -> Ints:
+    """Offsets of several arrays as those of all of them in a row."""
+    ends = np.cumsum([0, *(own[-1] for own in offsets)])
+    return np.concatenate([[0], *(own[1:] + end for own, end in zip(offsets, ends, strict=False))])
+
+
+def _forest(models: Sequence[Trees]) -> Forest:
+    """The models as one, kept on the first of them for the next time."""
+    key, kept = tuple(map(id, models)), models[0].forests
+    if key not in kept:
+        if len(kept) == MOST_FORESTS:
+            kept.clear()
+        kept[key] = (tuple(models), Forest(models))  # with the models, whose ids stay theirs
+    return kept[key][1]
+
+
 def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -> Floats:
     """The sums of several ensembles that were learnt on one table, (models, n), for all rows of X
     or those named.
     """
     rows = np.arange(len(X)) if rows is None else rows
-    out = np.zeros((len(models), len(rows)))
-    feature = np.unique(np.concatenate([model.feature for model in models]))
-    if len(feature) and feature[-1] >= X.shape[1]:
-        raise InputError("X", f"have at least {feature[-1] + 1} features", X.shape[1])
+    few = len(rows) <= FEW
+    forest = _forest(models) if few else Forest(models)
+    if forest.width > X.shape[1]:
+        raise InputError("X", f"have at least {forest.width} features", X.shape[1])
+    if few or not all(model.small for model in models):
+        return forest.predict(X, rows)
+    feature = np.unique(forest.feature)
     cuts = _cuts(models, feature)
-    if not all(model.small for model in models) or max(map(len, cuts), default=0) >= EDGES:
-        for model, total in zip(models, out, strict=True):
-            parts = (
-                model.node_of,
-                model.leaf_of,
-                model.feature,
-                model.threshold,
-                model.kind,
-                model.left,
-                model.right,
-                model.leaf,
-                model.first,
-                model.words,
-            )
-            _walk(X, rows, *parts, total)
-        return out
+    if max(map(len, cuts), default=0) >= EDGES:
+        return forest.predict(X, rows)
     edges = np.full((len(feature), EDGES), np.inf)
     for row, cut in zip(edges, cuts, strict=True):
         row[: len(cut)] = cut
@@ -341,6 +391,7 @@ def predict_many(models: Sequence[Trees], X: Floats, rows: Ints | None = None) -
     tables = [_table(model, feature, cuts) for model in models]
     code = np.empty((len(feature), BLOCK), np.uint8)
     bits = np.empty(BLOCK, np.uint32)
+    out = np.zeros((len(models), len(rows)))
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         _code(X, block, feature, as_zero, edges, code)

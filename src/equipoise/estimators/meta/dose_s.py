@@ -23,6 +23,7 @@ from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.meta.s import answers
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import TreeSums, between_codes
 from equipoise.learners.base_learners import MONOTONE, BoostedTrees, default_outcome, learn
 from equipoise.learners.tables import Rows, Table
 
@@ -118,9 +119,14 @@ class DoseSLearner(EffectEstimator):
             )
         return ways
 
+    def _tree_sums(self) -> TreeSums:
+        return between_codes(self.levels_, self._amounts(self.space_.candidates()))
+
+    def _amounts(self, treatment: NDArray[Any]) -> Floats:
+        """Control's amount and those of treatments, (1 + k, 1)."""
+        control = self.space_.dose(np.asarray([self.space_.control]))
+        return np.append(control, self.space_.dose(treatment))[:, None]
+
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
-        amounts = np.append(
-            self.space_.dose(np.asarray([self.space_.control])), self.space_.dose(treatment)
-        )
-        level = answers(self.levels_, X, amounts[:, None])  # control first
+        level = answers(self.levels_, X, self._amounts(treatment))  # control first
         return level[:, 1:] - level[:, :1], level[:, 0].copy(), None

@@ -12,6 +12,7 @@ Right in the limit if either the levels mu or the propensity e are right.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import TreeSums, mean_of_folds, single
 from equipoise.learners.base_learners import Fitted, default_outcome, effect_models, predict_all
 from equipoise.learners.crossfit import (
     Nuisance,
@@ -157,6 +159,18 @@ class DRLearner(EffectEstimator):
         if offset is not None:
             baseline = baseline + offset
         return by_cell(cells, effect, baseline.shape), baseline, None
+
+    def _tree_sums(self) -> TreeSums:
+        m, columns = len(self.metrics_), getattr(self, "modifiers_", None)
+        baseline, offset = mean_of_folds(self.levels_), getattr(self, "control_offset_", None)
+        if offset is not None:
+            shifts = np.broadcast_to(offset, (m,)).tolist()
+            baseline = [
+                replace(one, shift=shift) for one, shift in zip(baseline, shifts, strict=True)
+            ]
+        cells = self.space_.cells(self.space_.candidates())
+        effects = [single(self.effects_[(a - 1) * m : a * m], columns) for a in cells]
+        return TreeSums(baseline, effects)
 
     def _effect_parts(self) -> list[list[list[Part]]]:
         """The trees of each candidate's effect on each metric."""

@@ -27,6 +27,7 @@ from equipoise.estimators.base import EffectEstimator, by_cell, propensities
 from equipoise.estimators.design import Design, design
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import TreeSums, single
 from equipoise.learners.base_learners import Fitted, effect_models, predict_all
 from equipoise.learners.crossfit import Nuisance, cross_fit, learn_each, learn_targets
 from equipoise.learners.events import WIDEST
@@ -133,6 +134,14 @@ class RLearner(EffectEstimator):
             weight = weight * rows.of(data.weight)
         models = effect_models(setup.effect, rows.of(data.y), rows.of(setup.cell), (0, a), WIDEST)
         return learn_each(models, rows, target, weight, self.random_state, rows.of(setup.fold))
+
+    def _tree_sums(self) -> TreeSums:
+        columns, cells = (
+            getattr(self, "modifiers_", None),
+            self.space_.cells(self.space_.candidates()),
+        )
+        effects = [single(self.effects_[a - 1], columns) for a in cells]
+        return TreeSums(single(self.levels_), effects)
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         some = columns_of(X, getattr(self, "modifiers_", None))

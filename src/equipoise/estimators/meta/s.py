@@ -20,6 +20,7 @@ from equipoise.core.space import Space
 from equipoise.estimators.base import EffectEstimator
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import TreeSums, between_codes
 from equipoise.learners.base_learners import Fitted, check_model, default_outcome, predict_all
 from equipoise.learners.crossfit import learn_each
 from equipoise.learners.tables import Rows, Table
@@ -119,6 +120,10 @@ class SLearner(EffectEstimator):
             self.random_state,
             cluster_folds(data, self.random_state),
         )
+
+    def _tree_sums(self) -> TreeSums:
+        codes = self.space_.encode(self.space_.candidates())
+        return between_codes(self.levels_, np.vstack([np.zeros((1, codes.shape[1])), codes]))
 
     def _answer(self, X: Floats, treatment: NDArray[Any]) -> tuple[Floats, Floats, None]:
         codes = self.space_.encode(treatment)

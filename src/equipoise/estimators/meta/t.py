@@ -17,6 +17,7 @@ from equipoise.estimators.base import EffectEstimator, finite_cells
 from equipoise.estimators.contributions import Part
 from equipoise.estimators.design import cluster_folds
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import Term, TreeSum, TreeSums, single
 from equipoise.learners.base_learners import check_model, default_outcome, predict_all
 from equipoise.learners.crossfit import cell_nuisances, learn_targets
 
@@ -83,6 +84,17 @@ class TLearner(EffectEstimator):
         level = levels.reshape(len(cells), len(self.metrics_), len(X)).transpose(2, 0, 1)
         baseline = level[:, 0]
         return level[:, place[:-1]] - baseline[:, None], np.ascontiguousarray(baseline), None
+
+    def _tree_sums(self) -> TreeSums:
+        control = self.levels_[0]
+        effects = [
+            [
+                TreeSum([Term(1.0, one), Term(-1.0, base)])
+                for one, base in zip(self.levels_[a], control, strict=True)
+            ]
+            for a in self.space_.cells(self.space_.candidates())
+        ]
+        return TreeSums(single(control), effects)
 
     def _effect_parts(self) -> list[list[list[Part]]]:
         """The trees of a candidate's level and of control's, for each candidate and metric."""

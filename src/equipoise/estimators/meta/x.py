@@ -42,6 +42,7 @@ from equipoise.estimators.design import effect_table
 from equipoise.estimators.meta.dr import fold_mean
 from equipoise.estimators.modifiers import columns_of
 from equipoise.estimators.training_data import Sample
+from equipoise.estimators.tree_sums import Term, TreeSum, TreeSums, mean_of_folds, single
 from equipoise.learners.base_learners import (
     MANY,
     BoostedTrees,
@@ -237,6 +238,38 @@ class XLearner(EffectEstimator):
 
         baseline = fold_mean(split.levels, X) - common
         return by_cell(cells, effect, baseline.shape), baseline, None
+
+    def _tree_sums(self) -> TreeSums | None:
+        split: SplitEffects | None = getattr(self, "split_", None)
+        some, cells = getattr(self, "modifiers_", None), self.space_.cells(self.space_.candidates())
+        if split is not None:
+            common = [Term(1.0, trees, some) for trees in split.common]
+            baseline = [
+                replace(one, after=[term._replace(times=-1.0)])
+                for one, term in zip(mean_of_folds(split.levels), common, strict=True)
+            ]
+            effects = [
+                [
+                    TreeSum([term, Term(1.0, trees, some)])
+                    for term, trees in zip(common, split.own[a - 1], strict=True)
+                ]
+                for a in cells
+            ]
+            return TreeSums(baseline, effects)
+        if getattr(self, "propensity_", None) is not None or getattr(self, "mixes_", []):
+            return None  # shares that vary from row to row
+        sides = [
+            (float(g), back, own)
+            for g, back, own in zip(self.mix_, self.control_, self.treated_, strict=True)
+        ]
+        effects = [
+            [
+                TreeSum([Term(g, one, some), Term(1 - g, other, some)])
+                for one, other in zip(back, own, strict=True)
+            ]
+            for g, back, own in (sides[a - 1] for a in cells)
+        ]
+        return TreeSums(single(self.levels_), effects)
 
     def _effect_parts(self) -> list[list[list[Part]]]:
         """The trees of both sides in their shares, for each candidate and metric; none where the
