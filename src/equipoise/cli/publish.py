@@ -24,7 +24,7 @@ By = Annotated[
 ]
 OnRedis = Annotated[
     bool,
-    typer.Option("--redis", help="Write to the Redis of EQUIPOISE_REDIS_URL, too."),
+    typer.Option("--redis", help="In the Redis of EQUIPOISE_REDIS_URL, too."),
 ]
 ReplaceCandidates = Annotated[
     bool,
@@ -57,6 +57,10 @@ def publish(
     id: Annotated[
         str | None,
         typer.Option("--id", help="The column of their ids, where the plan names none."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", help="A folder with a net of weights for requests' contexts."),
     ] = None,
     channel: Annotated[
         str, typer.Option("--channel", help="live, or candidate: for a share of the traffic.")
@@ -105,14 +109,14 @@ def publish(
     built = not Path(source).exists() and state is not None
     place, there = state or _beside(Path(source)), _redis(redis)
     State(place).channel(channel)  # a name that is none fails before the work
-    if built and units is not None:
-        fix = "name the run, to build a snapshot of these units"
-        raise InputError("--units", "go with a run", f"the id of a snapshot, {source}", fix=fix)
+    if built and (units or weights):
+        fix, what = "name the run, to build another snapshot", "--units" if units else "--weights"
+        raise InputError(what, "go with a run", f"the id of a snapshot, {source}", fix=fix)
     with progress(quiet) as told:
         if built:
             snapshot = State(place).one(source)
         else:
-            snapshot = build_snapshot(place, source, units, id=id, progress=told)
+            snapshot = build_snapshot(place, source, units, id=id, weights=weights, progress=told)
         before = Channels(place).live()
         now = publish_snapshot(
             place,
@@ -259,13 +263,15 @@ def gc(
     older_than: Annotated[
         float, typer.Option("--older-than", help="Remove none that is younger, in hours.")
     ] = 1.0,
+    redis: OnRedis = False,
     json: AsJson = False,
 ) -> None:
     """Remove the snapshots that nothing names any more.
 
     Kept are what is live, what a rollback goes to, the candidate, and every snapshot that made a
     decision in the log, without which that decision could not be replayed; segments of the log go
-    by their own rule (keep in [serve.log]).
+    by their own rule (keep in [serve.log]).  With --redis, units there of snapshots that are not in
+    this folder any more expire within an hour.
 
     \b
     Example:
@@ -279,7 +285,8 @@ def gc(
         from equipoise.serving.snapshots.state import State
 
     ids = [State(state).one(id) for id in keep]
-    gone = remove_unnamed(state, keep=ids, older_than=older_than * HOUR)
+    there = _redis(redis)
+    gone = remove_unnamed(state, keep=ids, older_than=older_than * HOUR, redis=there)
     if json:
         as_json({"removed": gone})
         return

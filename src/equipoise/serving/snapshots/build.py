@@ -35,6 +35,7 @@ from equipoise.core.snapshot import (
 from equipoise.core.version import __version__
 from equipoise.data import read_batches
 from equipoise.data.files import column_names
+from equipoise.serving.engine.weight_net import NAMES, NET, read_weight_net
 from equipoise.serving.explorer.units import keep_units
 from equipoise.serving.snapshots.load import KIND, POLICY, SELF_TEST, STORE
 from equipoise.serving.snapshots.self_test import write_self_test
@@ -53,6 +54,7 @@ def build_snapshot(
     units: Path | str | None = None,
     *,
     id: str | None = None,
+    weights: Path | str | None = None,
     kind: str | None = None,
     progress: Progress = silent,
 ) -> str:
@@ -69,6 +71,9 @@ def build_snapshot(
         request need only name them.  It is read in batches, and may be of any size.
     id : str, optional
         The column of their ids, where the policy has none.
+    weights : path, optional
+        A folder with a net of weights for the context of a request: `weights.safetensors`, as
+        `Weigher.save` writes it, and `weights.json`, which names its features.
     kind : {"lmdb", "arrays"}, optional
         How they are stored; by default in LMDB where that is installed.
     progress : callable, default silent
@@ -93,6 +98,8 @@ def build_snapshot(
         raise InputError("a policy that is served", EACH_ONE, "mode 'each'", str(policy))
     with _beside(place.snapshots) as folder:
         shutil.copytree(policy, folder / POLICY)
+        if weights is not None:
+            _net(folder, Path(weights), scorer)
         known = 0
         if units is not None:
             known = _known_units(folder / STORE, scorer, units, id, kind, progress)
@@ -109,6 +116,17 @@ def build_snapshot(
         _put(folder, place.snapshot(snapshot))
     keep_units(state, snapshot, source)
     return snapshot
+
+
+def _net(folder: Path, weights: Path, scorer: Scorer) -> None:
+    """Copy a net of weights that the policy can take."""
+    net, own = read_weight_net(weights), scorer.policy.metrics
+    if net is None or not set(net.weigher.metrics) <= set(own):
+        must = f"hold {NET}, for metrics of the policy: {', '.join(own)}"
+        got = "no such file" if net is None else ", ".join(net.weigher.metrics)
+        raise InputError("a folder of weights", must, got, str(weights))
+    for name in (NET, NAMES):
+        shutil.copyfile(weights / name, folder / name)
 
 
 def _put(folder: Path, final: Path) -> None:

@@ -24,7 +24,7 @@ from equipoise.serving.errors import ConflictError
 from equipoise.serving.snapshots.audit import Changes, change
 from equipoise.serving.snapshots.channels import Channel, Channels
 from equipoise.serving.snapshots.load import load_snapshot
-from equipoise.serving.snapshots.state import CANDIDATE, LIVE, SHOWN, State
+from equipoise.serving.snapshots.state import CANDIDATE, CHANNELS, LIVE, SHOWN, State
 from equipoise.serving.stores.array_store import ArrayStore
 from equipoise.serving.stores.lmdb_store import LmdbStore
 from equipoise.serving.stores.redis_units import RedisUnits
@@ -292,6 +292,43 @@ def rollback(
         raise InputError("a rollback", "have a snapshot from before", got, str(state), fix)
     step.verify(target, progress)
     return step.advance(target, lambda changes: changes.before(LIVE, target), by, "rollback", True)
+
+
+def follow(state: Path | str, redis: RedisUnits, *, by: str = "redis") -> list[str]:
+    """Say here what is published on Redis by whoever publishes: for the other machines of many.
+
+    Parameters
+    ----------
+    state : path
+        This machine's state folder, which has the snapshot: its folder was copied here.
+    redis : RedisUnits
+        Where channels are.
+    by : str, default "redis"
+        For the audit of this machine.
+
+    Returns
+    -------
+    list of str
+        The channels that were changed.
+
+    Raises
+    ------
+    SnapshotError
+        Where the snapshot is not here, or is refused: the channel stays as it is.
+    """
+    place, channels, changed = State(Path(state)), Channels(state), []
+    for name in CHANNELS:
+        there, here = redis.channel(name), channels.read(name) or NOTHING
+        target = NOTHING if there is None else Channel.from_json(there)
+        if target.sequence <= here.sequence or target.snapshot == here.snapshot:
+            continue
+        if target.snapshot:
+            load_snapshot(state, target.snapshot).close()
+        with change(place.audit) as changes:
+            changes.add(name, target._replace(by=f"{target.by}, {by}".removeprefix(", ")))
+            channels.write(name, target if target.snapshot else None)
+        changed.append(name)
+    return changed
 
 
 class _Step:

@@ -17,6 +17,7 @@ from equipoise.serving.snapshots.audit import change
 from equipoise.serving.snapshots.build import BUILDING
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.state import CHANNELS, State
+from equipoise.serving.stores.redis_units import RedisUnits
 
 YOUNG = 3600.0  # seconds: what was just built may be about to be published
 
@@ -27,6 +28,7 @@ def remove_unnamed(
     *,
     keep: Iterable[str] = (),
     older_than: float = YOUNG,
+    redis: RedisUnits | None = None,
 ) -> list[str]:
     """Remove the snapshots that nothing names, and what dead builders left.
 
@@ -41,6 +43,8 @@ def remove_unnamed(
         Ids to keep besides.
     older_than : float, default YOUNG
         Younger ones are kept, in seconds.
+    redis : RedisUnits, optional
+        Where units are let to expire whose snapshots are no longer in this folder.
 
     Returns
     -------
@@ -69,6 +73,9 @@ def remove_unnamed(
         with locked(left, wait=False) as free:
             if free and (left.name[len(BUILDING) :] in gone or _made(left) < old):
                 shutil.rmtree(left, ignore_errors=True)
+    if redis is not None:
+        for id in redis.snapshots() - set(place.ids()):
+            redis.retire(id)
     return gone
 
 
