@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from equipoise.allocation import PolicyTree
 
 
@@ -17,3 +19,14 @@ def test_export_writes_what_the_system_reads_and_says_the_rule(equipoise, tmp_pa
     refused = equipoise("export", tmp_path, "--explore", "2", "-o", out)
     assert refused.code == 2
     assert "explore must be a share in [0, 1)" in refused.line
+
+
+def test_a_policy_becomes_a_model_of_mlflow(equipoise, shipped, tmp_path):
+    pytest.importorskip("mlflow")
+    done = equipoise("export", shipped.folder, "--to", "mlflow", "-o", tmp_path / "model")
+    assert done.code == 0
+    assert done.out.strip() == str(tmp_path / "model")
+    assert (tmp_path / "model" / "MLmodel").is_file()
+    refused = equipoise("export", tmp_path, "--to", "mlflow", "-o", tmp_path / "other")
+    assert refused.code == 2
+    assert "a run must have a policy/" in refused.line
