@@ -1,0 +1,248 @@
+"""The console of a state folder: all that its pages show, from the files that the workers share, so
+that it needs no worker's memory and any of them can serve it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from equipoise.core.errors import InputError
+from equipoise.core.snapshot import read_manifest
+from equipoise.serving.console.data import (
+    Change,
+    Live,
+    Money,
+    Status,
+    UnitLine,
+    UnitView,
+    Version,
+    Watched,
+)
+from equipoise.serving.console.tail import LogTail
+from equipoise.serving.engine.controls import Controls
+from equipoise.serving.explorer.states import ExplorerState, ExplorerStates
+from equipoise.serving.log.segments import decode, frames, segments_of
+from equipoise.serving.reasons import BY_CODE
+from equipoise.serving.records import (
+    Context,
+    DecisionRecord,
+    ErasedRecord,
+    ExposureRecord,
+    Record,
+    RewardRecord,
+    SpendRecord,
+)
+from equipoise.serving.snapshots.audit import read_audit
+from equipoise.serving.snapshots.channels import Channels
+from equipoise.serving.snapshots.publish import promote, rollback
+from equipoise.serving.snapshots.state import SHOWN, State
+
+SEGMENTS, LINES = 6, 200  # files that are read for one unit's history, and lines of it
+NS, MICRO = 1e-9, 1e-6
+FIRST = "publish one: equipoise publish RUN"
+
+
+class FolderConsole:
+    """What a state folder tells the console.
+
+    Parameters
+    ----------
+    state : path
+        The state folder.
+    policy : str, default "policy"
+        The name that clients ask for.
+    shares : mapping, optional
+        Of the holdout, the candidate and exploration, as the settings have them.
+    money : callable, optional
+        () -> `Money`, or None.
+    watched : callable, optional
+        () -> `Watched`, or None.
+    known : callable, optional
+        Unit -> whether its effects are known ahead.
+    clock : callable, default `time.time`
+        In seconds since 1970.
+
+    Examples
+    --------
+    >>> FolderConsole("nowhere").status().snapshot
+    ''
+    """
+
+    def __init__(
+        self,
+        state: Path | str,
+        policy: str = "policy",
+        *,
+        shares: dict[str, float] | None = None,
+        money: Callable[[], Money | None] = lambda: None,
+        watched: Callable[[], Watched | None] = lambda: None,
+        known: Callable[[str], bool | None] = lambda unit: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state, self._policy, self._shares = State(Path(state)), policy, shares or {}
+        self._money, self._watched, self._known, self._clock = money, watched, known, clock
+        self._tail, self._explorers = LogTail(self._state.log), ExplorerStates(state)
+
+    def status(self) -> Status:
+        """What is served."""
+        channels = Channels(self._state.path)
+        live, candidate = channels.live(), channels.candidate()
+        control = self._controls().now if self._has_controls else None
+        return Status(
+            policy=self._policy,
+            snapshot="" if live is None else live.snapshot,
+            candidate="" if candidate is None else candidate.snapshot,
+            since=0.0 if live is None else live.at,
+            killed=control is not None and control.kill,
+            shares={**self._shares, **({} if control is None else control.shares)},
+        )
+
+    def live(self) -> Live:
+        """What happens now."""
+        return self._tail.look(self._clock())
+
+    def money(self) -> Money | None:
+        """The budget."""
+        return self._money()
+
+    def watched(self) -> Watched | None:
+        """What monitors say."""
+        return self._watched()
+
+    def versions(self) -> list[Version]:
+        """The snapshots that are there."""
+        channels = Channels(self._state.path)
+        on = {"live": channels.live(), "candidate": channels.candidate()}
+        named = {channel.snapshot: name for name, channel in on.items() if channel is not None}
+        versions = []
+        for id in self._state.ids():
+            folder = self._state.snapshot(id)
+            meta = read_manifest(folder).meta
+            versions.append(
+                Version(
+                    snapshot=id,
+                    made=folder.stat().st_mtime,
+                    units=int(meta.get("units", 0)),
+                    version=str(meta.get("version", "")),
+                    channel=named.get(id, ""),
+                )
+            )
+        return versions
+
+    def changes(self) -> list[Change]:
+        """The audit."""
+        return [msgspec.convert(row, Change) for row in read_audit(self._state.audit)]
+
+    def unit(self, unit: str) -> UnitView:
+        """A unit's history, from the newest segments of the log."""
+        control = self._controls().now if self._has_controls else None
+        override = None if control is None else control.overrides.get(unit)
+        lines = unit_lines(self._state.log, unit)[:LINES]
+        return UnitView(unit=unit, known=self._known(unit), override=override, lines=lines)
+
+    def explorer(self) -> ExplorerState | None:
+        """The explorer of the live snapshot."""
+        live = Channels(self._state.path).live()
+        return None if live is None else self._explorers.get(live.snapshot)
+
+    def promote(self, expect: str, by: str) -> None:
+        """Make the candidate live."""
+        candidate = Channels(self._state.path).candidate()
+        if candidate is None or candidate.snapshot != expect:
+            got = "none" if candidate is None else candidate.snapshot[:SHOWN]
+            must, fix = f"still be {expect[:SHOWN]}", "load the page again"
+            raise InputError("the candidate", must, got, fix=fix)
+        promote(self._state.path, by=by)
+
+    def rollback(self, to: str, by: str) -> None:
+        """Make a snapshot live that was so before."""
+        rollback(self._state.path, to=to, by=by)
+
+    def kill(self, on: bool, by: str) -> None:
+        """Give everybody control, or no longer."""
+        self._controls().change(lambda old: msgspec.structs.replace(old, kill=on))
+
+    @property
+    def _has_controls(self) -> bool:
+        return self._place.is_dir()
+
+    @property
+    def _place(self) -> Path:
+        return self._state.path / "control"
+
+    def _controls(self) -> Controls:
+        return Controls(self._place)
+
+
+def unit_lines(log: Path, unit: str) -> list[UnitLine]:
+    """The history of a unit in the newest segments of a log, the newest line first.
+
+    Parameters
+    ----------
+    log : Path
+        The folder.
+    unit : str
+        Whom.
+
+    Returns
+    -------
+    list of UnitLine
+        Decisions, and what came of them.
+    """
+    if not log.is_dir():
+        return []
+    newest = sorted(segments_of(log), key=lambda one: -one.created)[:SEGMENTS]
+    paths = [segment.path for segment in reversed(newest)]
+    cells: dict[tuple[str, int], tuple[str, ...]] = {}
+    lines, own = [], set()
+    for path, record in _records(paths):
+        if isinstance(record, Context):
+            cells[path.name, record.number] = record.cells
+        elif isinstance(record, DecisionRecord) and record.unit == unit:
+            own.add(record.id)
+            names = cells.get((path.name, record.context), ())
+            lines.append(_decided(record, names))
+        elif isinstance(record, ErasedRecord) and record.unit == unit:
+            lines, own = [UnitLine(record.ns * NS, "erased", "it asked to be forgotten")], set()
+    if own:
+        lines += [line for _, record in _records(paths) for line in _came(record, own)]
+    return sorted(lines, key=lambda line: -line.at)
+
+
+def _records(paths: Iterable[Path]) -> Iterator[tuple[Path, Record]]:
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                for _, payload in frames(stream):
+                    yield path, decode(payload)
+        except FileNotFoundError:  # retention took it away
+            continue
+
+
+def _decided(record: DecisionRecord, cells: tuple[str, ...]) -> UnitLine:
+    name = cells[record.served + 1] if record.served + 1 < len(cells) else "?"
+    chance = f"{record.probability:.3g}"
+    details = f"{BY_CODE[record.reason].text}; with probability {chance}"
+    return UnitLine(record.ns * NS, f"got {name}", details, record.id.hex())
+
+
+def _came(record: Record, own: set[bytes]) -> Iterator[UnitLine]:
+    """What came of the unit's decisions."""
+    if not isinstance(record, ExposureRecord | RewardRecord | SpendRecord):
+        return
+    if record.decision not in own:
+        return
+    id = record.decision.hex()
+    if isinstance(record, ExposureRecord):
+        yield UnitLine(record.ns * NS, "was shown it", "", id)
+    elif isinstance(record, RewardRecord):
+        late = "; too late for its window" if record.late else ""
+        how = "set to" if record.set else "of"
+        yield UnitLine(record.at * NS, f"reward {record.name}", f"{how} {record.value:g}{late}", id)
+    else:
+        spent, reserved = record.spent * MICRO, record.reserved * MICRO
+        yield UnitLine(record.ns * NS, "paid", f"{spent:g} of {reserved:g} reserved", id)
