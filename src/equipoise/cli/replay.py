@@ -1,4 +1,6 @@
-"""``equipoise replay``: decide a recorded day again, or say what changed from one to another."""
+"""``equipoise replay``: decide a recorded day, or the decision log of a service, again; or say what
+another day or another policy changes.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +23,81 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    journal: Annotated[Path, typer.Argument(help="The folder of days that `score` recorded.")],
-    day: Annotated[str, typer.Argument(help="A recorded day, as 2026-11-01.")],
+    journal: Annotated[
+        Path,
+        typer.Argument(help="The folder of days that `score` recorded, or a service's log."),
+    ],
+    day: Annotated[
+        str | None, typer.Argument(help="A recorded day, as 2026-11-01; none of a service's log.")
+    ] = None,
     against: Annotated[
         str | None,
-        typer.Option("--against", help="An earlier day: what changed since, and why."),
+        typer.Option(
+            "--against",
+            help="An earlier day: what changed since, and why.  Of a service's log another policy:"
+            " a snapshot by its id, or the folder of a run.",
+        ),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy", help="Where the snapshots of a service's log are; default: beside it."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The service's TOML file: windows of rewards, for a value."),
+    ] = None,
+    window: Annotated[
+        str, typer.Option("--window", help="Of every reward that the file does not name.")
+    ] = "28d",
     json: AsJson = False,
 ) -> None:
-    """Decide a recorded day again and compare every bit; or explain what changed since another day.
+    """Decide a recorded day, or a service's decisions, again and compare every bit; or explain what
+    another day or another policy changes.
 
     A day is recorded by `equipoise score --journal DAYS --day 2026-11-01`: the units, the policy
-    and what it decided.  The replay decides them again: exit code 1 where a bit differs (another
-    version of equipoise, or another machine's arithmetic).
+    and what it decided.  A service writes every decision to its log, and keeps the snapshots that
+    the log names.  The replay decides them again: exit code 1 where a bit differs (another version
+    of equipoise, or another machine's arithmetic); the first difference is explained.
 
-    With --against the units of both days are decided in steps: with the later day's features, then
-    its effects, then its prices; each step says whose choice it moves and what that costs.
+    With --against an earlier day the units of both days are decided in steps: with the later day's
+    features, then its effects, then its prices; each step says whose choice it moves and what that
+    costs.
+
+    With --against another policy it decides what the service decided: who would get something else,
+    what that would cost, and what it would be worth by ips, snips and doubly robust scores.  Where
+    the log says too little of it (less than 20 % of the decisions, effectively) no value is told,
+    with exit code 3: give the policy a share of the traffic, or explore.
 
     \b
     Examples:
       equipoise replay days 2026-11-02
       equipoise replay days 2026-11-02 --against 2026-11-01
+      equipoise replay voucher-serving/log
+      equipoise replay voucher-serving/log --against runs/voucher-2 --config serve.toml
     """
+    from equipoise.cli import replay_log
+    from equipoise.core.errors import InputError
+
+    if replay_log.is_log(journal):
+        if day is not None:
+            fix = "leave it out: a service's log is decided again as a whole"
+            raise InputError("the day", "be one of a journal", day, str(journal), fix)
+        if against is None:
+            replay_log.replay(journal, policy, json)
+        else:
+            replay_log.compare(journal, policy, against, config, window, json)
+    elif day is None:
+        got = "none" if journal.is_dir() else "no such folder"
+        fix = "name the folder of a service's log, with its .eqlog files; or a journal and a day"
+        raise InputError("the day, or a service's log,", "be named", got, str(journal), fix)
+    else:
+        _replay_day(journal, day, against, json)
+
+
+def _replay_day(journal: Path, day: str, against: str | None, json: bool) -> None:
+    """Decide a recorded day again, or explain what changed since another."""
     from dataclasses import asdict
 
     from equipoise.artifacts.day_difference import explain_days

@@ -178,7 +178,7 @@ def experiment(tmp_path_factory):
             log,
             context,
             number,
-            features=features | {"time": 1.0 + number % 5},
+            features=features | {"time": 1.0 + number % 5, "mail": f"{number}@example.org"},
             labels={},
             served=served,
             probability=0.25,
@@ -208,8 +208,10 @@ def test_parts_and_days_do_not_change_what_is_joined(experiment, tmp_path, monke
 
 def test_read_log_reads_it_by_the_plan(experiment):
     folder, result = experiment
-    roles = {key: value for key, value in result.columns.items() if key != "arms"}
+    roles = {key: value for key, value in result.columns.items() if key not in ("arms", "unique")}
     assert roles["time"] == "time_", "a feature keeps its name"
+    assert result.columns["unique"] == ["mail"]
+    assert "mail" not in roles["features"]
     log = read_log(folder / "out" / "decisions", space=",".join(result.columns["arms"]), **roles)
     assert len(log) == 1500
     assert log.cell_names == ("none", "offer 0", "offer 1", "offer 2")

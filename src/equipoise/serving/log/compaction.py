@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import replacing
 from equipoise.core.suggest import among
+from equipoise.core.unique_text import LEAST, is_nearly_unique
 from equipoise.serving.config import RewardWindow
 from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.columns import KIND_OF, TEXT, Contents, Units, schema_of, table_of
@@ -228,6 +229,7 @@ class _Days:
         self.schema, self.names = schema_of(contents, how)
         self.result = Compaction(out, Counts())
         self.values: dict[str, set[float]] = {}  # the least and the largest of parts
+        self.unique: dict[str, bool] = {}  # features: whether nearly unique text in all parts
 
     def write(self, number: int) -> None:
         """Join a day and put it in its place, unless a fuller one is there."""
@@ -261,10 +263,13 @@ class _Days:
                 self.result.kept.append(day)
 
     def _note(self, table: pa.Table) -> None:
-        """Which outcomes have more than one value."""
+        """Which outcomes have more than one value, and which features nearly name their row."""
         for metric in self.how.metrics:
             ends = pc.min_max(table[self.names[f"y {metric.name}"]]).as_py()
             self.values.setdefault(metric.name, set()).update(ends.values())
+        for name in self.how.features if table.num_rows >= LEAST else ():
+            one = is_nearly_unique(table[self.names[f"x {name}"]])
+            self.unique[name] = one and self.unique.get(name, True)
 
     def _part(self, number: int, part: int, counts: Counts) -> tuple[Any, ...]:
         records = [
@@ -316,17 +321,19 @@ def _roles(days: _Days) -> dict[str, Any]:
     counts = days.result.counts
     cells = dict.fromkeys(cell for context in contents.contexts for cell in context.cells)
     metrics = [metric.name for metric in how.metrics]
+    features = [name for name, kind in contents.kinds.items() if kind]
     varied = [name for name in metrics if len(days.values.get(name, ())) > 1]
     roles: dict[str, Any] = {
         "treatment": names["served"],
         "outcomes": [names[f"y {name}"] for name in varied or metrics],
-        "features": [names[f"x {name}"] for name, kind in contents.kinds.items() if kind],
+        "features": [names[f"x {name}"] for name in features if not days.unique.get(name)],
         "action_propensity": names["probability"],
     }
     if how.claimed is not None:
         roles["claimed"] = names["claimed"]
     if not counts.no_cost:
         roles["cost"] = names["cost"]
+    roles["unique"] = [names[f"x {name}"] for name in features if days.unique.get(name)]
     roles |= {"time": names["time"], "group": names["unit"], "id": names["decision"]}
     rare = {cell for cell in cells if 0 < counts.cells[cell] < FEW}
     arms = [

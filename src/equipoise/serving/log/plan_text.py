@@ -37,6 +37,8 @@ def plan_text(columns: Mapping[str, Any], counts: Counts, path: str) -> str:
     for role, meaning in MEANING.items():
         if role in columns:
             lines.append(f"{role} = {_toml(columns[role])}  # {meaning}")
+    if columns["unique"]:
+        lines.append(f"# left out of the features, nearly unique text: {_toml(columns['unique'])}")
     lines += ["", "[space]", 'kind = "arms"', f"labels = {_toml(columns['arms'])}  # control first"]
     return "\n".join(lines) + "\n"
 

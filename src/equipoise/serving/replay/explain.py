@@ -180,12 +180,12 @@ def _score_terms(
     for place, name in enumerate(policy.candidates):
         terms = _worth(part, facts, weights, record, place)
         for demand, price in zip(policy.demands, prices, strict=True):
-            terms[f"price of {demand.name}"] = -price * _usage(part, facts, demand, place)
+            terms[f"price of {demand.name}"] = 0.0 - price * _usage(part, facts, demand, place)
         if facts.eligible is not None and not facts.eligible[place]:
             terms["closed to the unit"] = -np.inf
         rows.append({"candidate": name, "score": float(scores[place]), "terms": terms})
     demands = [
-        {"demand": demand.name, "price": price, "uses": used, "costs": price * used}
+        {"demand": demand.name, "price": price, "uses": used, "costs": price * used + 0.0}
         for demand, price in zip(policy.demands, prices, strict=True)
         for used in [_usage(part, facts, demand, record.served) if record.served >= 0 else 0.0]
     ]
