@@ -353,3 +353,9 @@ def test_other_machines_follow_redis(state, ids, redis_server, tmp_path):
     remove_unnamed(state, older_than=1e6, redis=redis)
     assert redis.snapshots() == {ids[0]}
     redis.close()
+
+
+@pytest.mark.parametrize("id", ["../../etc", "", "AB" * 32])
+def test_an_id_is_no_path(state, id):
+    with pytest.raises(InputError, match="the id of a snapshot must be 64 hex digits"):
+        load_snapshot(state, id)

@@ -11,6 +11,7 @@ log/ and others   of the parts that write them
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from equipoise.core.snapshot import sync
 
 LIVE, CANDIDATE = "live", "candidate"
 CHANNELS = (LIVE, CANDIDATE)
+ID = re.compile("[0-9a-f]{64}")
 SHOWN = 12  # digits of an id that people read
 
 
@@ -57,6 +59,9 @@ class State:
 
     def snapshot(self, id: str) -> Path:
         """Of one snapshot."""
+        if not ID.fullmatch(id):
+            fix = "see what there is with `equipoise versions`"
+            raise InputError("the id of a snapshot", "be 64 hex digits", repr(id), fix=fix)
         return self.snapshots / id
 
     def channel(self, name: str) -> Path:
@@ -69,7 +74,7 @@ class State:
         """The ids of the snapshots that are there, the newest first."""
         if not self.snapshots.is_dir():
             return []
-        there = [entry for entry in self.snapshots.iterdir() if entry.name[0] != "."]
+        there = [entry for entry in self.snapshots.iterdir() if ID.fullmatch(entry.name)]
         return [entry.name for entry in sorted(there, key=_made, reverse=True)]
 
     def one(self, id: str) -> str:
