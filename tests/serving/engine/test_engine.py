@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fixtures.served import (
     FACTS,
+    NOON,
     SECOND,
     Artifact,
     Loaded,
@@ -25,8 +26,12 @@ from equipoise.serving.config import BudgetConfig, ServeConfig, StoreConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
 from equipoise.serving.errors import LogUnavailable
+from equipoise.serving.ledger.ledger import Ledger
+from equipoise.serving.ledger.logged_money import differences, logged_money
+from equipoise.serving.ledger.money import period_of
 from equipoise.serving.ledger.pace import Pace
 from equipoise.serving.ledger.sqlite_book import SqliteBook
+from equipoise.serving.log.reader import read_records
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import (
@@ -218,6 +223,27 @@ def test_money_is_reserved_and_comes_to_what_was_claimed(tmp_path):
     spent = [(record.reserved, record.spent) for record in world.records(SpendRecord)]
     assert spent == [(2_250_000, 2_250_000), (2_250_000, 250_000)]
     world.close()
+
+
+def test_what_the_books_say_is_what_the_log_says(tmp_path):
+    config = ServeConfig(budget=BudgetConfig(total=10.0, claimed="claimed", seconds=1e9))
+    book = SqliteBook(tmp_path / "book.sqlite", 10_000_000, period_of(NOON, 1e9))
+    ledger = Ledger(book, 0, config.budget, clock=lambda: NOON, thread=False)
+    world = World(tmp_path, config, budget=ledger)
+    answers = [world.decide("ann") for _ in range(6)]
+    assert [answer.reason for answer in answers] == ["best_score"] * 4 + ["budget"] * 2
+    for answer, value in zip(answers[:3], (1.0, 0.0, 0.0), strict=True):
+        world.reward(answer.decision, "claimed", value)
+    ledger.tick()
+    assert ledger.state()["spent"] == 2.25 + 0.25 + 0.25
+    assert world.decide("ann").reason == "budget"  # which asks for what came back
+    ledger.tick()
+    assert world.decide("ann").reason == "best_score"
+    ledger.tick()
+    entries = read_records(tmp_path / "log")
+    assert differences(book, logged_money(entry.record for entry in entries)) == []
+    world.close()
+    ledger.close()
 
 
 def test_without_claims_the_expected_cost_is_spent_at_once(tmp_path):
