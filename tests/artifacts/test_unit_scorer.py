@@ -215,7 +215,7 @@ def test_gaps_close_everything(model):
         assert [("none", *alone.candidates)[1 + alone.decide(0, facts).choice]] == want
         assert facts.eligible.all() == (len(gaps) == 1)
     with pytest.raises(InputError, match="policy must decide each unit by itself"):
-        UnitScorer(replace(scorer, staying=Staying("region", {"1": 7})))
+        UnitScorer(replace(scorer, staying=Staying(average_days=7)))
 
 
 def test_times_and_snapshots_without_types_go_by_the_table():

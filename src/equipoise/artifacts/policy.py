@@ -130,6 +130,16 @@ class Scorer:
             self.model.features, self.columns, named, self.costs.column, self.id, opens, start
         )
 
+    @property
+    def label_columns(self) -> frozenset[str]:
+        """The columns whose labels decide once the effects are known: those of demands, of weights
+        of segments, and of the classes of a cadence.
+        """
+        rule = self.policy
+        named = {rule.segment, *(demand.column for demand in rule.demands)}
+        named |= {self.staying.column} if self.staying.days else set()
+        return frozenset(name for name in named if name is not None)
+
     def numbered(self) -> Scorer:
         """The same policy for units without ids, which are given by their row numbers.
 
@@ -208,7 +218,7 @@ class Scorer:
             Where a column is missing or of another type.
         """
         every = counts or UnitCounts(self.units)
-        named = {demand.column for demand in self.policy.demands} | {self.policy.segment}
+        named = self.label_columns
         for batch in batches:
             if batch.num_rows == 0:
                 continue

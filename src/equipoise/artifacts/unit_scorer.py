@@ -85,7 +85,8 @@ class UnitScorer:
     Parameters
     ----------
     scorer : Scorer
-        Of a snapshot; one whose decisions hang on the days before is refused.
+        Of a snapshot; one whose features are means of days is refused.  Of a cadence it only gives
+        the labels of the classes: who asks knows what a unit has, and since when.
 
     Attributes
     ----------
@@ -124,10 +125,11 @@ class UnitScorer:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        if scorer.staying.by_day:
-            fix = "serve a policy without a cadence and means of days, or score files day by day"
-            got = "one that hangs on the days before"
+        if scorer.staying.average_days > 1:
+            fix = "serve a policy without means of days, or score files day by day"
+            got = "one whose features are means of days"
             raise InputError("the policy", "decide each unit by itself", got, fix=fix)
+        self.scorer = scorer
         self._scorer = scorer.numbered()
         self._reader = reader = self._scorer.units
         self._needed = reader.needed
@@ -138,7 +140,7 @@ class UnitScorer:
         self.rule: CompiledRule = compile_rule(scorer.policy, self.metrics)
         self.counts = FeatureCounts()
         self._labels = [(name, types.get(name)) for name in reader.groups]
-        named = {demand.column for demand in scorer.policy.demands} | {scorer.policy.segment}
+        named = scorer.label_columns
         self._named = [name for name in reader.groups if name in named]
         self._unnamed = len(self._named) < len(reader.groups)
         self._flags = scorer.eligibility

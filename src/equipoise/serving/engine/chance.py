@@ -25,6 +25,7 @@ from equipoise.allocation.hashing import uniform_one
 from equipoise.artifacts.staying import SPREAD, STREAM
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
+from equipoise.core.columns import text_label
 from equipoise.core.policy import Policy
 from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import CANDIDATE, EXPLORED, HOLDOUT, LOW_PRICES, NO_BUDGET, Context
@@ -185,7 +186,8 @@ def serve(
     Outcome
         Its probability is over every draw there is: holdout, share, exploration and lots.
     """
-    first = verdict(live, unit, previous)
+    name = text_label(unit)
+    first = _verdict(live, name, previous)
     if candidate is None and not shares.holdout and not shares.explore:
         flags = LOW_PRICES if first.low else 0
         choice, p = first.choice, first.probability
@@ -194,7 +196,7 @@ def serve(
     other: Verdict | None = None
     flags = 0
     if candidate is not None and shares.share > 0.0:
-        other = verdict(candidate, unit, previous)
+        other = _verdict(candidate, name, previous)
         if uniform_one(unit, shares.seed, SPLIT_STREAM) < shares.share:
             own, mine, flags = candidate, other, CANDIDATE
     choice, reason = mine.choice, mine.reason
@@ -206,10 +208,10 @@ def serve(
     else:
         served, flags = choice, flags | LOW_PRICES if mine.low else flags
     p = (1.0 - shares.share if other else 1.0) * _chance(
-        shares, unit, previous, live, first, served
+        shares, name, previous, live, first, served
     )
     if other is not None and candidate is not None:
-        p += shares.share * _chance(shares, unit, previous, candidate, other, served)
+        p += shares.share * _chance(shares, name, previous, candidate, other, served)
     p *= 1.0 - shares.holdout
     if served == CONTROL:
         p += shares.holdout
@@ -235,8 +237,9 @@ def cell_chances(
     cells = range(CONTROL, len(shares.cells) - 1)
 
     def of(side: Side) -> Floats:
-        mine = verdict(side, unit, previous)
-        return np.array([_chance(shares, unit, previous, side, mine, cell) for cell in cells])
+        name = text_label(unit)
+        mine = _verdict(side, name, previous)
+        return np.array([_chance(shares, name, previous, side, mine, cell) for cell in cells])
 
     p = of(live)
     if candidate is not None and shares.share > 0.0:
@@ -259,11 +262,16 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 def verdict(side: Side, unit: str, previous: int) -> Verdict:
     """What one policy would give: control where it knows nothing or all is closed."""
+    return _verdict(side, text_label(unit), previous)
+
+
+def _verdict(side: Side, name: str, previous: int) -> Verdict:
+    """`verdict` by the name under which a policy draws for a unit, in files as here."""
     facts = side.facts
     if facts is None:
         return Verdict(CONTROL, 1.0, side.reason, NO_SCORES, False, False)
     rule = side.rule
-    choice, _, probability, low, scores = rule.decide_row(facts, unit, previous, side.weights)
+    choice, _, probability, low, scores = rule.decide_row(facts, name, previous, side.weights)
     if facts.eligible is not None and not facts.eligible.any():
         return Verdict(CONTROL, 1.0, NOT_ELIGIBLE, scores, False, False)
     if probability < 1.0 or rule.policy.mode == "random":
@@ -342,7 +350,7 @@ def _open_cells(shares: Shares, side: Side) -> Floats:
 
 
 def _chance(
-    shares: Shares, unit: str, previous: int, side: Side, mine: Verdict, cell: int
+    shares: Shares, name: str, previous: int, side: Side, mine: Verdict, cell: int
 ) -> float:
     """(1 - e) p(a) + e q(a) of one policy."""
     facts = side.facts
@@ -353,7 +361,7 @@ def _chance(
     elif mine.probability >= 1.0:
         p = 0.0
     else:
-        p = float(side.rule.chances(facts, unit, previous, side.weights)[cell + 1])
+        p = float(side.rule.chances(facts, name, previous, side.weights)[cell + 1])
     if shares.explore == 0.0:
         return p
     return (1.0 - shares.explore) * p + shares.explore * float(_open_cells(shares, side)[cell + 1])

@@ -107,6 +107,7 @@ class Hours:
     def __init__(self, folder: Path, keep: int, most: int = 0) -> None:
         self.folder, self.keep, self.most = folder, keep, most
         self._tables: dict[int, Table] = {}
+        self._absent: set[int] = set()
         self._newest, self._guard = -1, Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -123,15 +124,21 @@ class Hours:
                 table = self._tables[hour] = Table(self.folder / f"{hour:08d}")
                 if hour > self._newest:
                     self._newest = hour
+                    self._absent.clear()
                     self._forget(hour)
             return table
 
     def there(self, ns: int) -> Table | None:
         """The table of a moment, where there is one."""
         hour = ns // HOUR
-        if hour in self._tables:
-            return self._tables[hour]
-        return self.of(ns) if (self.folder / f"{hour:08d}").is_dir() else None
+        table = self._tables.get(hour)
+        if table is not None or hour in self._absent:
+            return table
+        if (self.folder / f"{hour:08d}").is_dir():
+            return self._begin(hour)
+        if hour < self._newest:  # nobody begins an hour that is past
+            self._absent.add(hour)
+        return None
 
     def newest_first(self) -> Iterator[Table]:
         """Every table that is kept."""
