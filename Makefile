@@ -1,12 +1,12 @@
-# The commands anybody has to know: make run, make test, make check, make bench NAME=..., make docs,
-# make site, and, for minutes at a time: make coverage, make mutants, make legs.
+# The commands anybody has to know: make run, make serve, make test, make check, make bench NAME=...,
+# make docs, make site, and, for minutes at a time: make coverage, make mutants, make legs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
 
-.PHONY: run test check coverage mutants bench docs legs lowest newest no-torch s3 site tools clean
+.PHONY: run serve test check coverage mutants bench docs legs lowest newest no-torch s3 site tools clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -16,6 +16,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 run: $(STAMP)  ## the main job on real data: how much to offer whom, within a budget
 	$(BIN)/equipoise run examples/voucher.toml
+
+serve: $(STAMP)  ## the main job as a service on this machine; it prints a curl that works
+	test -d runs/voucher/policy || $(BIN)/equipoise run examples/voucher.toml
+	$(BIN)/equipoise serve runs/voucher
 
 test: $(STAMP) tools  ## the whole suite; neighbours stay with one worker, which makes their fixtures once; threads that wait, sleep
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n auto --dist worksteal

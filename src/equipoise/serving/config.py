@@ -103,6 +103,9 @@ class LimitsConfig(Strict):
         Requests a second of one token; 0: no limit.
     read_seconds : float
         By when a body must have come.
+    drain_seconds : float
+        From the signal to stop, while the worker is not ready and answers still, to the end of
+        new connections: as long as a load balancer takes to see it.
     """
 
     body_bytes: int = Field(default=8 << 20, gt=0)
@@ -110,6 +113,7 @@ class LimitsConfig(Strict):
     in_flight: int = Field(default=256, gt=0)
     rate: float = Field(default=0.0, ge=0)
     read_seconds: float = Field(default=5.0, gt=0)
+    drain_seconds: float = Field(default=0.0, ge=0)
 
 
 class StoreConfig(Strict):

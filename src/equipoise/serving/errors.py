@@ -14,7 +14,11 @@ class LogUnavailable(EquipoiseError):
 
 
 class ConflictError(EquipoiseError):
-    """Somebody else was first: another publish, or a key that was used with another body."""
+    """Somebody else was first: another publish, or a request with the same key."""
+
+
+class KeyReuse(ConflictError):
+    """A key came before, with another body."""
 
 
 class InFlight(ConflictError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -38,9 +39,20 @@ def test_a_killed_worker_goes_on_counting_in_its_row(tmp_path):
     assert {s.labels: v for s, v in ours.sums()}[(("reason", "lot"),)] == 4
 
 
+def test_what_is_so_now_is_of_those_that_live(tmp_path):
+    file = tmp_path / "counters"
+    living, dead = Meters(file, 0), Meters(file, 1)
+    for meters, beat in ((living, 100.0), (dead, 90.0)):
+        meters.beat(beat)
+        meters.put(meters.column("equipoise_workers"), 1)
+        meters.add(meters.column(NAME))
+    sums = {series.name: value for series, value in living.sums(now=100.5)}
+    assert (sums["equipoise_workers"], sums[NAME]) == (1, 2)
+
+
 def test_no_column_left_is_counted_as_lost(tmp_path):
     meters = Meters(tmp_path / "counters", 0)
-    for i in range(COLUMNS - 1):  # as after many publishes with other candidates
+    for i in range(COLUMNS - 2):  # as after many publishes with other candidates
         meters.column(NAME, candidate=str(i))
     assert meters.column(NAME, candidate="late") == meters.column(LOST)
     assert meters.column(NAME, candidate="x" * 10_000) == meters.column(LOST)
@@ -61,6 +73,7 @@ def test_the_page_is_what_prometheus_reads(tmp_path):
     duration = Histogram(meters, "equipoise_decision_duration_seconds", (0.001, 0.01))
     for seconds in (0.0005, 0.001, 0.005, 5.0):
         duration.observe(seconds)
+    meters.beat(time.time())
     meters.put(meters.column("equipoise_workers"), 1)
     gauges = [("equipoise_budget_left", {}, 12.5)]
     page = Sums(meters, lambda: gauges).page().decode()

@@ -35,7 +35,7 @@ class Gate:
         self, tokens: Tokens, limits: LimitsConfig, clock: Callable[[], float] = monotonic
     ) -> None:
         self.tokens, self.limits, self.clock = tokens, limits, clock
-        self.in_flight = 0
+        self.in_flight = 0  # counted by who lets a request go on
         self._left: dict[bytes, tuple[float, float]] = {}  # digest -> (requests left, when)
 
     def admit(self, scope: MutableMapping[str, Any], needed: str) -> Token:

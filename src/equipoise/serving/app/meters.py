@@ -16,6 +16,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ HEADER = struct.Struct("<4sIQQQ")
 PAGE, CELL = 4096, 512
 ROWS, COLUMNS = 257, 2048
 LOST = "equipoise_series_lost_total"  # counted here: what found no column
+BEAT = "equipoise_worker_beat"  # when a worker last said that it lives, in seconds since 1970
+ALIVE = 3.0  # seconds after its last beat
+COUNTED = ("_total", "_bucket", "_sum")  # the names of what only grows end so
 LONGEST = 80  # letters of a label's value
 
 
@@ -111,6 +115,7 @@ class Meters:
         self._columns: dict[Series, int] = {}
         self._read = 0  # columns of the directory that are in that table
         self.column(LOST)
+        self._beat = self.column(BEAT)
 
     def column(self, name: str, **labels: str) -> int:
         """The column of a series: an old one, or the next that is free."""
@@ -126,12 +131,21 @@ class Meters:
         """Say what is so now, of this worker."""
         self._row[column] = value
 
-    def sums(self) -> Iterator[tuple[Series, float]]:
-        """Each series and its sum over all workers, those that live and those that were."""
-        used = self._used()
-        totals = self._values[:, :used].sum(0)
-        for column, total in enumerate(totals.tolist()):
-            yield self._series(column), total
+    def beat(self, now: float) -> None:
+        """Say that this worker lives."""
+        self._row[self._beat] = now
+
+    def sums(self, now: float | None = None) -> Iterator[tuple[Series, float]]:
+        """Each series and its sum: of what only grows over all workers that ever were, of what is
+        so now over those that live.
+        """
+        values = self._values[:, : self._used()].copy()
+        alive = values[:, self._beat] > (time.time() if now is None else now) - ALIVE
+        ever, present = values.sum(0).tolist(), values[alive].sum(0).tolist()
+        for column, (total, here) in enumerate(zip(ever, present, strict=True)):
+            series = self._series(column)
+            if column != self._beat:
+                yield series, total if series.name.endswith(COUNTED) else here
 
     def close(self) -> None:
         """Let go of the file."""

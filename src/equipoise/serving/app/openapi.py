@@ -15,6 +15,7 @@ from equipoise.serving.messages import (
     BatchRequest,
     DecideAnswer,
     DecideRequest,
+    ExposureAnswer,
     ExposureRequest,
     Problem,
     RewardAnswer,
@@ -24,7 +25,8 @@ from equipoise.serving.messages import (
 Json: TypeAlias = dict[str, Any]
 TEMPLATE = "#/components/schemas/{name}"
 PROBLEM = {"application/problem+json": {"schema": {"$ref": TEMPLATE.format(name="Problem")}}}
-ALWAYS = (400, 401, 403, 408, 413, 415, 422, 429, 503)  # of any route with a body
+GUARDED = (401, 403, 429, 503)  # of any route that needs a token
+WITH_BODY = (400, 408, 413, 415, 422)
 
 
 class Route(NamedTuple):
@@ -46,6 +48,8 @@ class Route(NamedTuple):
         Besides 200 and those of every body.
     text : str, default ""
         More lines.
+    media : str, default "application/json"
+        Of the answer.
     """
 
     path: str
@@ -57,6 +61,7 @@ class Route(NamedTuple):
     example: Any = None
     statuses: tuple[int, ...] = ()
     text: str = ""
+    media: str = "application/json"
 
 
 RewardBody: TypeAlias = RewardRequest | list[RewardRequest]
@@ -101,7 +106,7 @@ HOT = (
         "reward",
         "That a decision was shown",
         ExposureRequest,
-        RewardAnswer,
+        ExposureAnswer,
         {"decision": ID},
         (202,),
     ),
@@ -205,27 +210,28 @@ def document(routes: Iterable[Route]) -> Json:
 
 
 def _operation(route: Route, body: Json | None, reply: Json) -> Json:
-    good = [status for status in route.statuses if status < 300]
-    bad = sorted({status for status in route.statuses if status >= 300} | set(ALWAYS))
-    content = {"application/json": {"schema": reply}}
+    good = [200, *(status for status in route.statuses if status < 300)]
+    usual = GUARDED * bool(route.scope) + WITH_BODY * (body is not None)
+    bad = sorted({status for status in route.statuses if status >= 300} | set(usual))
+    content = {route.media: {"schema": reply}}
     operation: Json = {
         "summary": route.summary,
-        "operationId": f"{route.method}{route.path.replace('/', '_')}",
+        "operationId": re.sub(r"[{}]", "", route.method + route.path.replace("/", "_")),
         "responses": {
-            **{
-                str(code): {"description": title_of(code), "content": content}
-                for code in (200, *good)
-            },
+            **{str(code): {"description": title_of(code), "content": content} for code in good},
             **{str(code): {"description": title_of(code), "content": PROBLEM} for code in bad},
         },
     }
-    if route.text:
-        operation["description"] = route.text
+    needs = f"Scope: {route.scope}." if route.scope else "No token."
+    operation["description"] = f"{route.text}  {needs}".strip()
     if route.scope:
         operation["security"] = [{"token": []}]
-        operation["description"] = " ".join(
-            part for part in (route.text, f"Scope: {route.scope}.") if part
-        )
+    named = re.findall(r"{(\w+)}", route.path)
+    if named:
+        text = {"type": "string", "minLength": 1}
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": text} for name in named
+        ]
     if body is not None:
         kept = {"schema": body} | ({"example": route.example} if route.example else {})
         operation["requestBody"] = {"required": True, "content": {"application/json": kept}}

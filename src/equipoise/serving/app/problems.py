@@ -15,11 +15,18 @@ from equipoise.core.errors import (
     SnapshotError,
     UnsupportedSpace,
 )
-from equipoise.serving.errors import ConflictError, LedgerError, LogUnavailable, StoreError
+from equipoise.serving.errors import (
+    ConflictError,
+    KeyReuse,
+    LedgerError,
+    LogUnavailable,
+    StoreError,
+)
 from equipoise.serving.messages import Problem
 
 MEDIA = b"application/problem+json"
 STATUS: tuple[tuple[type[EquipoiseError], int], ...] = (
+    (KeyReuse, 422),
     (ConflictError, 409),
     (InputError, 422),
     (UnsupportedSpace, 422),

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from equipoise.serving.engine.tables import HOUR, Hours
-from equipoise.serving.errors import ConflictError, InFlight
+from equipoise.serving.errors import InFlight, KeyReuse
 from equipoise.serving.messages import DecideRequest
 
 HALF = 8  # bytes of the hash of a key, and of a body
@@ -80,8 +80,8 @@ class Idempotency:
 
         Raises
         ------
-        ConflictError
-            Where the key came with another body, or, `InFlight`, its first request has no answer
+        KeyReuse
+            Where the key came with another body; `InFlight`, where its first request has no answer
             yet.
         """
         name, body = key[:HALF], key[HALF:]
@@ -118,7 +118,7 @@ class Idempotency:
         if before[1 : 1 + HALF] != body:
             fix = "use another key for another request"
             got = "a key that came with another body"
-            raise ConflictError("the key of a request", "be used for one body", got, fix=fix)
+            raise KeyReuse("the key of a request", "be used for one body", got, fix=fix)
         if before[:1] == DONE:
             return before[1 + HALF :]
         if _dead(before, now_ns):

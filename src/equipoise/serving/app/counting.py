@@ -1,0 +1,82 @@
+"""What a worker counts, in the file of meters: a series is looked up once, then only added to."""
+
+from __future__ import annotations
+
+import time
+
+from equipoise.serving.app.meters import Histogram, Meters
+
+# seconds: a decision takes tens of microseconds, a reward may take weeks
+QUICK = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+SLOW = (60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 2_419_200.0)
+
+
+class Counts:
+    """The counters of one worker.
+
+    Parameters
+    ----------
+    meters : Meters
+        Where they are kept.
+    policy : str
+        The label of decisions.
+    """
+
+    def __init__(self, meters: Meters, policy: str) -> None:
+        self.meters, self.policy = meters, policy
+        self._decisions: dict[tuple[str, str], int] = {}
+        self._requests: dict[tuple[str, int], int] = {}
+        self._duration = Histogram(meters, "equipoise_decision_duration_seconds", QUICK)
+        self._store = Histogram(meters, "equipoise_store_duration_seconds", QUICK)
+        self._delay = Histogram(meters, "equipoise_reward_delay_seconds", SLOW)
+        self._in_flight = meters.column("equipoise_http_in_flight")
+        self._ready = meters.column("equipoise_workers")
+        self._log_bytes = meters.column("equipoise_log_bytes_total")
+        self.ready(False)
+
+    def decided(self, candidate: str, reason: str, seconds: float) -> None:
+        """One decision."""
+        column = self._decisions.get((candidate, reason))
+        if column is None:
+            labels = {"policy": self.policy, "candidate": candidate, "reason": reason}
+            column = self.meters.column("equipoise_decisions_total", **labels)
+            self._decisions[candidate, reason] = column
+        self.meters.add(column)
+        self._duration.observe(seconds)
+
+    def rewarded(self, metric: str, status: str, seconds: float) -> None:
+        """One reward."""
+        labels = {"metric": metric, "status": status}
+        self.meters.add(self.meters.column("equipoise_rewards_total", **labels))
+        self._delay.observe(max(seconds, 0.0))
+
+    def store_read(self, seconds: float) -> None:
+        """One read of a store over a network."""
+        self._store.observe(seconds)
+
+    def failed(self, what: str) -> None:
+        """Something that a decision went on without."""
+        self.meters.add(self.meters.column("equipoise_failures_total", part=what))
+
+    def requested(self, route: str, status: int) -> None:
+        """One request that was answered."""
+        column = self._requests.get((route, status))
+        if column is None:
+            labels = {"route": route, "status": str(status)}
+            column = self.meters.column("equipoise_http_requests_total", **labels)
+            self._requests[route, status] = column
+        self.meters.add(column)
+
+    def in_hand(self, requests: int) -> None:
+        """How many requests are in hand; said ten times a second."""
+        self.meters.put(self._in_flight, requests)
+        self.meters.beat(time.time())
+
+    def ready(self, now: bool) -> None:
+        """Whether the worker is ready."""
+        self.meters.put(self._ready, float(now))
+        self.in_hand(0)
+
+    def logged(self, size: int) -> None:
+        """Bytes that the log grew by."""
+        self.meters.add(self._log_bytes, size)

@@ -1,0 +1,102 @@
+"""A run made live in a service's folder before it starts, and a request that will work."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from equipoise.artifacts.policy import read_scorer
+from equipoise.core.errors import SnapshotError
+from equipoise.core.progress import Progress, silent
+from equipoise.core.snapshot import verify_snapshot
+from equipoise.serving.snapshots.build import build_snapshot
+from equipoise.serving.snapshots.channels import Channels
+from equipoise.serving.snapshots.load import POLICY, STORE
+from equipoise.serving.snapshots.publish import publish
+from equipoise.serving.snapshots.self_test import drawn_units
+from equipoise.serving.snapshots.state import SHOWN, State
+from equipoise.serving.stores.building import open_store
+
+
+def make_live(
+    state: Path,
+    run: Path,
+    units: Path | None = None,
+    id: str = "",
+    progress: Progress = silent,
+) -> str:
+    """Publish a run, unless it is live already.
+
+    Parameters
+    ----------
+    state : Path
+        The service's folder.
+    run : Path
+        A run, or its policy/ folder.
+    units : Path, optional
+        Of known units.
+    id : str, default ""
+        The column of their ids.
+    progress : callable, default silent
+        Is told of the units.
+
+    Returns
+    -------
+    str
+        The id of the live snapshot.
+
+    Raises
+    ------
+    EquipoiseError
+        Where it cannot be built or published.
+    """
+    live = Channels(state).live()
+    snapshot = build_snapshot(state, run, units, id=id or None, progress=progress)
+    if live is None or live.snapshot != snapshot:
+        publish(state, snapshot, by="serve")
+    return snapshot
+
+
+def example_request(state: Path) -> tuple[str, int, str]:
+    """A request that the live snapshot answers.
+
+    Parameters
+    ----------
+    state : Path
+        The service's folder.
+
+    Returns
+    -------
+    snapshot : str
+        The first digits of its id.
+    units : int
+        How many it knows.
+    body : str
+        JSON of one line, without a single quote.
+    """
+    live = Channels(state).live()
+    if live is None:
+        raise SnapshotError("a service", "have a live snapshot", "none", str(state))
+    folder = State(state).snapshot(live.snapshot)
+    units = int(verify_snapshot(folder).meta["units"])
+    request: dict[str, Any] = {"unit": "user-1"}
+    if units:
+        store = open_store(folder / STORE)
+        request["unit"] = next(iter(store.items()))[0].decode()
+        store.close()
+    else:
+        drawn = drawn_units(read_scorer(folder / POLICY))
+        if drawn is not None:
+            request["features"] = {
+                name: _plain(value) for name, value in drawn.slice(0, 1).to_pylist()[0].items()
+            }
+    return live.snapshot[:SHOWN], units, json.dumps(request).replace("'", "\\u0027")
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON has it."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | bool | int) else str(value)

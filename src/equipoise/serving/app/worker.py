@@ -1,0 +1,266 @@
+"""One worker: its slot of the log, its snapshots, its money, its engine; opened before the first
+request, looked after while it runs, closed so that nothing is left open.
+
+It is not ready before a snapshot passed its self-test and the kernels have run once, and not ready
+any more once it was told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from equipoise.core.errors import DataError, EquipoiseError
+from equipoise.serving.app.counting import Counts
+from equipoise.serving.app.gate import Gate
+from equipoise.serving.app.meters import ROWS, Meters
+from equipoise.serving.app.money import REDIS, open_ledger
+from equipoise.serving.app.served import Served, load_served
+from equipoise.serving.app.strict_json import key_twice
+from equipoise.serving.app.tokens import Tokens
+from equipoise.serving.app.wire import Bodies
+from equipoise.serving.config import ServeConfig
+from equipoise.serving.engine.engine import Engine
+from equipoise.serving.engine.refill import refill
+from equipoise.serving.engine.shared import Shared
+from equipoise.serving.errors import ConflictError
+from equipoise.serving.log.writer import DecisionLog
+from equipoise.serving.messages import DecideRequest
+from equipoise.serving.snapshots.channels import Channels
+from equipoise.serving.snapshots.state import State
+from equipoise.serving.stores.redis_units import RedisUnits
+
+TICK = 0.1  # seconds between looks at what is due
+LOOK = 0.5  # seconds between looks at the channels
+REST = 1.0  # seconds that a snapshot stays open after a swap: a request in hand may still read it
+logger = logging.getLogger(__name__)
+
+
+class Settings(NamedTuple):
+    """What a service runs by; read again when it is told to.
+
+    Attributes
+    ----------
+    config : ServeConfig
+        Of the file.
+    tokens : Tokens
+        Of the environment.
+    """
+
+    config: ServeConfig
+    tokens: Tokens
+
+
+class Worker:
+    """One worker, open until `close`.
+
+    Parameters
+    ----------
+    state : Path
+        The folder of the service.
+    settings : callable
+        Reads the settings: now, and whenever the service is told to take them again.
+
+    Raises
+    ------
+    EquipoiseError
+        Where something of it cannot be opened; nothing is then left open.
+    """
+
+    def __init__(self, state: Path, settings: Callable[[], Settings]) -> None:
+        self.state, self._settings = state, settings
+        self.ready = False
+        self.config, self.tokens = settings()
+        self._old: list[tuple[float, Served]] = []
+        self._open_things = ExitStack()
+        with ExitStack() as opening:
+            self._open(opening)
+            self._open_things = opening.pop_all()
+        self._warm()
+
+    def _open(self, opening: ExitStack) -> None:
+        config = self.config
+        self.log = first_free(self.state / "log", config)
+        opening.callback(self.log.close)
+        self.meters = Meters(self.state / "counters", self.log.slot)
+        opening.callback(self.meters.close)
+        self.counts = Counts(self.meters, config.policy)
+        self.ledger = open_ledger(self.state, config, self.log.slot)
+        if self.ledger is not None:
+            opening.callback(self.ledger.close)
+        self.channels = Channels(self.state)
+        self._in_force: list[Served] = []
+        opening.callback(lambda: [one.close() for one in self._in_force])
+        self.engine = Engine(
+            self._live(),
+            config,
+            self.log,
+            Shared(self.state),
+            candidate=self._tried(),
+            budget=self.ledger,
+            seed=State(self.state).seed(),
+            counters=self.counts,
+        )
+        opening.callback(self.engine.close)
+        refill(self.engine, self.state / "log", self.log.slot, time.time_ns())
+        self.gate = Gate(self.tokens, config.limits)
+        self.bodies = Bodies(config.limits.body_bytes, config.limits.read_seconds)
+
+    def _live(self) -> Served:
+        channel = self.channels.live()
+        if channel is None:
+            fix = "publish a run: `equipoise serve RUN` does it where there is none"
+            raise DataError("a service", "have a live snapshot", "none", str(self.state), fix)
+        self._in_force.append(self.load(channel.snapshot))
+        return self._in_force[0]
+
+    def _tried(self) -> Served | None:
+        """What is tried beside it: the service starts without it where it cannot be loaded."""
+        channel = self.channels.candidate()
+        if channel is None:
+            return None
+        try:
+            self._in_force.append(self.load(channel.snapshot))
+        except EquipoiseError as error:
+            self._not_taken(error)
+            return None
+        return self._in_force[1]
+
+    def _not_taken(self, error: EquipoiseError) -> None:
+        logger.error("a snapshot was not taken: %s must %s", error.what, error.must)
+        self.counts.failed("snapshot")
+
+    def load(self, id: str) -> Served:
+        """Verify and open a snapshot."""
+        store = self.config.store
+        redis = os.environ.get(REDIS) if store.kind == "redis" else None
+        return load_served(self.state, id, redis, store.deadline)
+
+    def redis_units(self) -> RedisUnits | None:
+        """Where a publish puts known units, beside the folder."""
+        url = os.environ.get(REDIS)
+        return RedisUnits(url) if url and self.config.store.kind == "redis" else None
+
+    def _warm(self) -> None:
+        """Run once what a request runs, so that no request waits for a compiler."""
+        request = DecideRequest(unit="warm", dry_run=True)
+        with suppress(EquipoiseError):
+            self.engine.decide(request, time.time_ns())
+        key_twice(b'{"a":1,"b":2}')
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether an answer waits until its record is on disk."""
+        return self.config.log.durability == "disk"
+
+    # ---- while it runs ----
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ready, and looked after; at the end the last requests are answered already."""
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self.bodies.watch(), self._tick(), self._follow())
+        ]
+        self.begin_ready()
+        try:
+            yield
+        finally:
+            self.end_ready()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.close()
+
+    def begin_ready(self) -> None:
+        """Say that requests are welcome."""
+        self.ready = True
+        self.counts.ready(True)
+
+    def end_ready(self) -> None:
+        """Say that no more requests should come; those that do are answered."""
+        self.ready = False
+        self.counts.ready(False)
+
+    def reload(self) -> None:
+        """Take the settings again: all of them, or none and a line in the log."""
+        try:
+            config, tokens = self._settings()
+            fixed = (config.host, config.port, config.workers, config.log, config.budget)
+            now = self.config
+            if fixed != (now.host, now.port, now.workers, now.log, now.budget):
+                must = "stay while the service runs"
+                fix = "start it again, or set them back"
+                what = "host, port, workers, log and budget"
+                raise ConflictError(what, must, "others", "[serve]", fix)
+            self.engine.configure(config)
+        except EquipoiseError as error:
+            logger.error("settings not taken: %s must %s", error.what, error.must)
+            return
+        self.config, self.tokens = config, tokens
+        self.gate.tokens, self.gate.limits = tokens, config.limits
+        self.bodies.most, self.bodies.seconds = config.limits.body_bytes, config.limits.read_seconds
+        logger.info("settings taken")
+
+    async def _tick(self) -> None:
+        written = 0
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                self.engine.tick(time.time_ns())
+            except EquipoiseError as error:
+                logger.error("a tick failed: %s must %s", error.what, error.must)
+            self.counts.in_hand(self.gate.in_flight)
+            self.counts.logged(self.log.bytes_written - written)
+            written = self.log.bytes_written
+            while self._old and self._old[0][0] < time.monotonic():
+                self._old.pop(0)[1].close()
+
+    async def _follow(self) -> None:
+        """Take what was published, and let go of what was."""
+        refused = ""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                if self.channels.changed():
+                    await self.take_channels()
+                    refused = ""
+            except EquipoiseError as error:
+                if str(error) != refused:
+                    self._not_taken(error)
+                refused = str(error)
+
+    async def take_channels(self) -> None:
+        """Put the snapshots of the channels in force; loaded and closed beside the event loop."""
+        channels = (self.channels.live(), self.channels.candidate())
+        now = {one.id: one for one in self._in_force}
+        loaded: dict[str, Served] = {}
+        for id in dict.fromkeys(one.snapshot for one in channels if one is not None):
+            loaded[id] = now.get(id) or await asyncio.to_thread(self.load, id)
+        live, candidate = (None if one is None else loaded[one.snapshot] for one in channels)
+        self.engine.swap(live, candidate)
+        left = [one for one in self._in_force if one.id not in loaded]
+        self._in_force = list(loaded.values())
+        self._old += [(time.monotonic() + REST, one) for one in left]
+
+    def close(self) -> None:
+        """Write what is not written, settle the leases, write the end of the log; once."""
+        for _, served in self._old:
+            served.close()
+        self._old.clear()
+        self._open_things.close()
+
+
+def first_free(folder: Path, config: ServeConfig) -> DecisionLog:
+    """The log of the first slot that no other worker has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for slot in range(ROWS):
+        with suppress(ConflictError):
+            return DecisionLog(folder, slot, config.log)
+    raise ConflictError("a slot of the log", f"be free below {ROWS}", "none", str(folder))

@@ -1,0 +1,159 @@
+"""Several workers: one is killed, settings change, all stop; and what cannot start says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from contextlib import suppress
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from serving.conftest import start
+
+from equipoise.core.errors import InputError
+from equipoise.serving.app.rest import ROUTES
+from equipoise.serving.app.run import Launch
+from equipoise.serving.app.tokens import new_token
+from equipoise.serving.log.reader import read_records
+from equipoise.serving.records import DecisionRecord, EndRecord
+
+JSON = {"content-type": "application/json"}
+SETTINGS = "[serve]\nworkers = 2\n[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\n"
+
+
+@pytest.fixture(scope="module")
+def pair(published, tmp_path_factory):
+    """A service of two workers, with settings and tokens of its own."""
+    state = tmp_path_factory.mktemp("pair") / "pair-serving"
+    shutil.copytree(published, state, ignore=shutil.ignore_patterns("log", "index", "counters"))
+    (state.parent / "serve.toml").write_text(SETTINGS.format(size=1000))
+    child = start(state, "--config", state.parent / "serve.toml")
+    yield child
+    child.stop(signal.SIGKILL)
+
+
+def until(true, seconds: float = 30.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def workers_of(child) -> list[int]:
+    """The processes of its workers."""
+    folder = f"/proc/{child.process.pid}/task/{child.process.pid}/children"
+    with open(folder) as listed:
+        return [int(pid) for pid in listed.read().split()]
+
+
+def counted(child, name: str) -> float:
+    """The sum of all series of a name."""
+    page = httpx.get(f"{child.url}/metrics", timeout=30).text
+    return sum(
+        float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name)
+    )
+
+
+def decide(child, unit: str) -> dict:
+    """A decision, by a connection of its own."""
+    body = json.dumps({"unit": unit, "key": unit}).encode()
+    return httpx.post(f"{child.url}/decide", content=body, headers=JSON, timeout=30).json()
+
+
+def test_a_killed_worker_loses_nothing_and_is_replaced(pair):
+    until(lambda: counted(pair, "equipoise_workers") == 2)
+    answered = {decide(pair, f"{i:07d}")["decision"] for i in range(20)}
+    before = counted(pair, "equipoise_decisions_total")
+    assert before >= len(answered) == 20
+    dead = workers_of(pair)[0]
+    os.kill(dead, signal.SIGKILL)
+    for i in range(20):  # what hits the dead one's connections is tried again, with the same key
+        for _ in range(5):
+            with suppress(httpx.TransportError):
+                again = decide(pair, f"{i:07d}")["decision"]
+                break
+        assert again in answered
+    until(lambda: counted(pair, "equipoise_workers") == 1)
+    until(lambda: counted(pair, "equipoise_workers") == 2)
+    assert dead not in workers_of(pair)
+    assert "another takes over" in "".join(pair.err)
+    assert counted(pair, "equipoise_decisions_total") >= before
+
+
+def test_settings_are_taken_all_or_none(pair):
+    file = pair.state.parent / "serve.toml"
+    body = json.dumps({"unit": "a" * 1000}).encode()
+
+    def status() -> int:
+        reply = httpx.post(f"{pair.url}/decide", content=body, headers=JSON, timeout=30)
+        return reply.status_code
+
+    assert status() == 413
+    file.write_text(SETTINGS.format(size=5000) + "[serve.log]\nkeep = 'for ever'\nroll_bytes = 1\n")
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: "settings not taken" in "".join(pair.err))
+    assert status() == 413
+    file.write_text(SETTINGS.format(size=5000))
+    pair.process.send_signal(signal.SIGHUP)
+    until(lambda: {status() for _ in range(6)} == {200})
+
+
+def answered(operation, url: str, examples: int) -> set[int]:
+    """The statuses of requests that an operation's schema allows."""
+    seen = set()
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def ask(case):
+        seen.add(case.call(base_url=url, timeout=30).status_code)
+
+    ask()
+    return seen
+
+
+def test_whatever_the_openapi_allows_no_answer_is_500(pair):
+    """A small form; `make bench NAME=serving_http` asks longer."""
+    schema = schemathesis.openapi.from_url(f"{pair.url}/openapi.json", timeout=30)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) == len(ROUTES)
+    codes = {one.label: answered(one, pair.url, 3) for one in operations}
+    assert not {label for label, seen in codes.items() if 500 in seen}
+    assert "failed:" not in "".join(pair.err)
+
+
+def test_what_is_in_hand_is_answered_before_the_end(pair):
+    """A request whose body comes slowly, a signal, and then the rest of the body."""
+    host, port = pair.url.removeprefix("http://").split(":")
+    body = b'{"unit":"0000030"}'
+    with socket.create_connection((host, int(port)), timeout=30) as slow:
+        head = f"POST /decide HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+        slow.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body[:5])
+        time.sleep(0.2)
+        pair.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        slow.sendall(body[5:])
+        reply = slow.recv(10_000)
+    assert reply.startswith(b"HTTP/1.1 200 OK")
+    assert pair.stop() == 0
+    entries = list(read_records(pair.state / "log"))
+    assert "0000030" in {e.record.unit for e in entries if isinstance(e.record, DecisionRecord)}
+    ends = {e.path for e in entries if isinstance(e.record, EndRecord)}
+    assert ends == {e.path for e in entries}
+
+
+def test_what_cannot_start_says_why_in_one_line(tmp_path, monkeypatch):
+    launch = Launch(str(tmp_path), given={"host": "0.0.0.0"})
+    monkeypatch.delenv("EQUIPOISE_TOKENS", raising=False)
+    with pytest.raises(InputError, match="--new-token decide,reward"):
+        launch.settings()
+    monkeypatch.setenv("EQUIPOISE_TOKENS", new_token(["read"])[0])
+    assert len(launch.settings().tokens) == 1
+    with pytest.raises(InputError, match=r"serve\.port"):
+        Launch(str(tmp_path), given={"port": -1}).settings()
