@@ -107,7 +107,7 @@ def publish(
         from equipoise.serving.snapshots.state import State
 
     built = not Path(source).exists() and state is not None
-    place, there = state or _beside(Path(source)), _redis(redis)
+    place, there = state or state_beside(Path(source)), _redis(redis)
     State(place).channel(channel)  # a name that is none fails before the work
     if built and (units or weights):
         fix, what = "name the run, to build another snapshot", "--units" if units else "--weights"
@@ -293,8 +293,12 @@ def gc(
     typer.echo(f"{len(gone)} snapshots removed; {len(State(state).ids())} are kept")
 
 
-def _beside(run: Path) -> Path:
-    """The usual state folder of a run."""
+def state_beside(run: Path) -> Path:
+    """The usual state folder of a run.
+
+    >>> state_beside(Path("runs/voucher")).as_posix()
+    'runs/voucher-serving'
+    """
     folder = run.resolve()
     folder = folder.parent if folder.name == "policy" else folder
     return (run.parent if run.name == "policy" else run).parent / f"{folder.name}-serving"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equipoise.cli.publish import state_beside
 from equipoise.cli.source import Quiet
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def serve(
         raise InputError("a service", "have a run or a --state", "neither", fix=fix)
     given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
     given = {name: value for name, value in given.items() if value is not None}
-    place = state or default_state(run or Path())
+    place = state or state_beside(run or Path())
     launch = Launch(str(place), "" if config is None else str(config), given, empty)
     if "policy" not in launch.settings().config.model_fields_set:
         given["policy"] = place.name.removesuffix("-serving") or "policy"
@@ -95,17 +96,6 @@ def serve(
         with progress(quiet) as told:
             make_live(place, run, units, id, told)
     serve_until_stopped(launch, lambda address, settings: show(address, settings, place))
-
-
-def default_state(run: Path) -> Path:
-    """The service's folder of a run: beside it.
-
-    >>> default_state(Path("runs/voucher")).as_posix()
-    'runs/voucher-serving'
-    """
-    whole = run.resolve()
-    name = whole.parent.name if whole.name == "policy" else whole.name
-    return (run.parent if whole.name != "policy" else run.parent.parent) / f"{name}-serving"
 
 
 def must_have_extra() -> None:

@@ -175,6 +175,8 @@ class ServeConfig(Strict):
         The share of units that a candidate snapshot decides on.
     explore : float
         The share of decisions drawn at random, evenly over the cells that are open.
+    shadows : tuple of str
+        The ids, or their first digits, of snapshots that decide beside and are never served.
     store, log, limits, budget, rewards, monitors
         Tables of their own.
 
@@ -191,6 +193,7 @@ class ServeConfig(Strict):
     holdout: Share = 0.0
     share: Share = 0.0
     explore: Share = 0.0
+    shadows: tuple[str, ...] = ()
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -54,7 +54,7 @@ def test_from_a_decision_to_its_reward(http, shipped):
 def test_features_decide_as_the_scorer_does(http, shipped):
     row = shipped.table.slice(5, 1).to_pylist()[0]
     features = {name: row[name] for name in ("age", "code", "member", "plan_name", "shop", "user")}
-    features |= {name: str(row[name]) for name in ("since", "seen_at", "born")}
+    features |= {name: row[name].isoformat() for name in ("since", "seen_at", "born")}
     answer = ask(http, "/decide", {"unit": "somebody", "features": features, "dry_run": True})
     assert answer["reason"] in ("best_score", "below_threshold")
     assert answer["logged"] is False
@@ -97,7 +97,7 @@ def test_of_a_list_of_rewards_each_has_its_own(http):
         (b'{"unit":"a","features":{"age":NaN}}', 400, "be JSON"),
         (b'{"unit":"a","unit":"b"}', 400, "'unit' twice"),
         (b'{"unit":"\xff"}', 400, "UTF-8"),
-        ({"unit": ""}, 422, "be an id of 1 to"),
+        ({"unit": ""}, 422, "unit must be text of 1 to"),
         ({"unit": "a", "previous": "7"}, 422, "be control or a candidate"),
         ({"unit": "a", "features": {"age": 1}}, 422, "be among the units' columns"),
         ({"unit": "a", "weights": {"z": 1}}, 422, "name metrics of the policy"),

@@ -7,10 +7,13 @@ import time
 from functools import partial
 from pathlib import Path
 
+from equipoise.core.arrays import Floats
+from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, ServeConfig
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import logged_money
 from equipoise.serving.ledger.money import Book, Entry, Rebuilt, micro, period_of
+from equipoise.serving.ledger.pace import Pace, budget_demand
 from equipoise.serving.ledger.redis_book import RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import read_records
@@ -20,7 +23,33 @@ from equipoise.serving.machine import boot_id
 REDIS = "EQUIPOISE_REDIS_URL"
 
 
-def open_ledger(state: Path, config: ServeConfig, slot: int) -> Ledger | None:
+class Paced:
+    """The pacing of a ledger, as the engine asks for it: its thread speaks with the book.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        With a pace.
+    price : float
+        Of the policy's budget, to begin with.
+    """
+
+    def __init__(self, ledger: Ledger, price: float) -> None:
+        self.ledger, self.price = ledger, price
+
+    def seen(self, value: Floats, cost: Floats, served: int) -> None:
+        """Take note of one request."""
+        self.ledger.seen(value, cost, served)
+
+    def tick(self) -> float:
+        """The price in force."""
+        now = self.ledger.price
+        return self.price if now is None else now
+
+
+def open_ledger(
+    state: Path, config: ServeConfig, slot: int, policy: Policy
+) -> tuple[Ledger | None, Paced | None]:
     """The ledger of a worker.
 
     Parameters
@@ -31,31 +60,44 @@ def open_ledger(state: Path, config: ServeConfig, slot: int) -> Ledger | None:
         With the budget; the book is in Redis where known units are.
     slot : int
         Of the worker; its log is recovered already.
+    policy : Policy
+        What is live, whose budget may be paced.
 
     Returns
     -------
-    Ledger or None
+    ledger : Ledger or None
         None without a budget.
+    pacing : Paced or None
+        None where no price follows the spend.
 
     Raises
     ------
     LedgerError
         Where the book cannot be reached.
+    InputError
+        Where a budget is to be paced that the policy has not.
     """
-    if config.budget is None:
-        return None
-    log = state / "log"
-    holds, spent = money_of(log, slot)
-    return Ledger(
-        _book(state, config, config.budget),
+    budget = config.budget
+    if budget is None:
+        return None, None
+    book = _book(state, config, budget)
+    pace, price = None, 0.0
+    if budget.pacing != "off":
+        _, price = budget_demand(policy)
+        pace = Pace(book, slot, budget, price)
+    holds, spent = money_of(state / "log", slot)
+    ledger = Ledger(
+        book,
         slot,
-        config.budget,
+        budget,
         workers=config.workers,
         boot=boot_id(),
         durable=config.log.durability == "disk",
         holds=lambda lease: holds.get(lease, {}),
         entries=[Entry(one.decision, one.lease, one.reserved, one.spent) for one in spent],
+        pace=pace,
     )
+    return ledger, None if pace is None else Paced(ledger, price)
 
 
 def _book(state: Path, config: ServeConfig, budget: BudgetConfig) -> Book:

@@ -8,11 +8,12 @@ any more once it was told to stop.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import Shared
 from equipoise.serving.errors import ConflictError
+from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.snapshots.channels import Channels
@@ -38,6 +40,7 @@ from equipoise.serving.stores.redis_units import RedisUnits
 
 TICK = 0.1  # seconds between looks at what is due
 LOOK = 0.5  # seconds between looks at the channels
+UPKEEP = 3600.0  # seconds between looks at what is due in the log
 REST = 1.0  # seconds that a snapshot stays open after a swap: a request in hand may still read it
 logger = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Worker:
 
     def __init__(self, state: Path, settings: Callable[[], Settings]) -> None:
         self.state, self._settings = state, settings
-        self.ready = False
+        self.ready = self._again = False
         self.config, self.tokens = settings()
         self._old: list[tuple[float, Served]] = []
         self._open_things = ExitStack()
@@ -91,19 +94,23 @@ class Worker:
         self.meters = Meters(self.state / "counters", self.log.slot)
         opening.callback(self.meters.close)
         self.counts = Counts(self.meters, config.policy)
-        self.ledger = open_ledger(self.state, config, self.log.slot)
-        if self.ledger is not None:
-            opening.callback(self.ledger.close)
         self.channels = Channels(self.state)
         self._in_force: list[Served] = []
-        opening.callback(lambda: [one.close() for one in self._in_force])
+        opening.callback(self._let_go)
+        live = self._live()
+        policy = live.scorer.rule.policy
+        self.ledger, pacing = open_ledger(self.state, config, self.log.slot, policy)
+        if self.ledger is not None:
+            opening.callback(self.ledger.close)
         self.engine = Engine(
-            self._live(),
+            live,
             config,
             self.log,
             Shared(self.state),
             candidate=self._tried(),
+            shadows=self._shadows(),
             budget=self.ledger,
+            pacing=pacing,
             seed=State(self.state).seed(),
             counters=self.counts,
         )
@@ -131,6 +138,16 @@ class Worker:
             self._not_taken(error)
             return None
         return self._in_force[1]
+
+    def _shadows(self) -> list[Served]:
+        """What decides beside, and is never served."""
+        ids = [State(self.state).one(id) for id in self.config.shadows]
+        here = {served.id: served for served in self._in_force}
+        for id in ids:
+            if id not in here:
+                here[id] = self.load(id)
+                self._in_force.append(here[id])
+        return [here[id] for id in ids]
 
     def _not_taken(self, error: EquipoiseError) -> None:
         logger.error("a snapshot was not taken: %s must %s", error.what, error.must)
@@ -166,7 +183,7 @@ class Worker:
         """Ready, and looked after; at the end the last requests are answered already."""
         tasks = [
             asyncio.create_task(work)
-            for work in (self.bodies.watch(), self._tick(), self._follow())
+            for work in (self.bodies.watch(), self._tick(), self._follow(), self._keep_up())
         ]
         self.begin_ready()
         try:
@@ -204,6 +221,7 @@ class Worker:
             logger.error("settings not taken: %s must %s", error.what, error.must)
             return
         self.config, self.tokens = config, tokens
+        self._again = True  # shadows may be others
         self.gate.tokens, self.gate.limits = tokens, config.limits
         self.bodies.most, self.bodies.seconds = config.limits.body_bytes, config.limits.read_seconds
         logger.info("settings taken")
@@ -222,14 +240,27 @@ class Worker:
             while self._old and self._old[0][0] < time.monotonic():
                 self._old.pop(0)[1].close()
 
+    async def _keep_up(self) -> None:
+        """Erased units go from the log, and old segments; one worker at a time."""
+        while True:
+            try:
+                with alone(self.state / "upkeep.lock") as mine:
+                    if mine:
+                        await asyncio.to_thread(keep_up, self.state / "log", self.config.log)
+            except (EquipoiseError, OSError) as error:
+                logger.error("the log was not kept up: %s", type(error).__name__)
+                self.counts.failed("upkeep")
+            await asyncio.sleep(UPKEEP)
+
     async def _follow(self) -> None:
         """Take what was published, and let go of what was."""
         refused = ""
         while True:
             await asyncio.sleep(LOOK)
             try:
-                if self.channels.changed():
+                if self.channels.changed() or self._again:
                     await self.take_channels()
+                    self._again = False
                     refused = ""
             except EquipoiseError as error:
                 if str(error) != refused:
@@ -239,22 +270,42 @@ class Worker:
     async def take_channels(self) -> None:
         """Put the snapshots of the channels in force; loaded and closed beside the event loop."""
         channels = (self.channels.live(), self.channels.candidate())
-        now = {one.id: one for one in self._in_force}
+        named = ["" if channel is None else channel.snapshot for channel in channels]
+        shadows = [State(self.state).one(id) for id in self.config.shadows]
+        here = {served.id: served for served in self._in_force}
         loaded: dict[str, Served] = {}
-        for id in dict.fromkeys(one.snapshot for one in channels if one is not None):
-            loaded[id] = now.get(id) or await asyncio.to_thread(self.load, id)
-        live, candidate = (None if one is None else loaded[one.snapshot] for one in channels)
-        self.engine.swap(live, candidate)
-        left = [one for one in self._in_force if one.id not in loaded]
+        for id in dict.fromkeys((*filter(None, named), *shadows)):
+            if id not in here:
+                here[id] = await asyncio.to_thread(self.load, id)
+            loaded[id] = here[id]
+        live, candidate = loaded.get(named[0]), loaded.get(named[1])
+        self.engine.swap(live, candidate, [loaded[id] for id in shadows])
+        left = [served for served in self._in_force if served.id not in loaded]
         self._in_force = list(loaded.values())
-        self._old += [(time.monotonic() + REST, one) for one in left]
+        self._old += [(time.monotonic() + REST, served) for served in left]
 
     def close(self) -> None:
         """Write what is not written, settle the leases, write the end of the log; once."""
-        for _, served in self._old:
-            served.close()
-        self._old.clear()
         self._open_things.close()
+
+    def _let_go(self) -> None:
+        for served in (*self._in_force, *(old for _, old in self._old)):
+            served.close()
+        self._in_force.clear()
+        self._old.clear()
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether nobody else is within, among all processes."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(file)
 
 
 def first_free(folder: Path, config: ServeConfig) -> DecisionLog:
