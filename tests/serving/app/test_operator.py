@@ -40,6 +40,8 @@ def test_prices_and_shares_change_at_once(http):
     ask(http, "/admin/prices", {"prices": None, "shares": {"holdout": 0.0}})
     assert http.get("/policy").json() == before
     assert "name prices or shares" in wrong(http, "/admin/prices", {}, 422)
+    wrong(http, "/admin/prices", {"prices": {name: 5.0}, "shares": {"holdout": 2}}, 422)
+    assert http.get("/policy").json() == before
     assert "name a demand" in wrong(http, "/admin/prices", {"prices": {"x": 1}}, 422)
 
 

@@ -17,7 +17,7 @@ from equipoise.serving.app.operations import Operation, Operations
 from equipoise.serving.app.strict_json import Body
 from equipoise.serving.app.views import reply
 from equipoise.serving.engine import operator
-from equipoise.serving.engine.controls import Control
+from equipoise.serving.engine.controls import Control, set_shares
 from equipoise.serving.engine.recent import unit_hash
 from equipoise.serving.snapshots.audit import read_audit
 from equipoise.serving.snapshots.publish import promote, publish, rollback
@@ -196,27 +196,90 @@ ADMIN = (
 )
 
 
-def add_admin(app: FastAPI, worker: Worker) -> None:
-    """Add these routes."""
-    audit = Operations(worker.state / "operations.sqlite")
-    publish_body, promote_body = Body(PublishRequest), Body(PromoteRequest)
-    rollback_body, kill_body = Body(RollbackRequest), Body(KillRequest)
-    override_body, prices_body = Body(OverrideRequest), Body(PricesRequest)
+class Admin:
+    """These routes of one worker.
 
-    def who(request: Request) -> str:
-        return str(request.state.token.name if request.state.token.digest else "this machine")
+    Parameters
+    ----------
+    worker : Worker
+        That is set.
+    """
 
-    async def moved(request: Request, change: Any) -> Response:
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.operations = Operations(worker.state / "operations.sqlite")
+        self._publish, self._promote = Body(PublishRequest), Body(PromoteRequest)
+        self._rollback, self._kill = Body(RollbackRequest), Body(KillRequest)
+        self._override, self._prices = Body(OverrideRequest), Body(PricesRequest)
+
+    async def publish(self, request: Request) -> Response:
+        """A snapshot that was built."""
+        asked = self._publish(await request.body())
+        change = partial(
+            publish,
+            self.worker.state,
+            State(self.worker.state).one(asked.snapshot),
+            channel=asked.channel,
+            expect_sequence=asked.expect_sequence,
+            replace_candidates=asked.replace_candidates,
+        )
+        return await self._moved(request, change)
+
+    async def promote(self, request: Request) -> Response:
+        """What is tried becomes live."""
+        also = self._promote(await request.body()).replace_candidates
+        change = partial(promote, self.worker.state, replace_candidates=also)
+        return await self._moved(request, change)
+
+    async def rollback(self, request: Request) -> Response:
+        """What was live before."""
+        to = self._rollback(await request.body()).to
+        id = None if to is None else State(self.worker.state).one(to)
+        return await self._moved(request, partial(rollback, self.worker.state, to=id))
+
+    async def kill(self, request: Request) -> Response:
+        """Control for everybody."""
+        on = self._kill(await request.body()).on
+        return self._set(request, "kill", {"on": on}, operator.kill(self.worker.engine, on))
+
+    async def override(self, request: Request) -> Response:
+        """What one unit gets."""
+        asked = self._override(await request.body())
+        control = operator.override(self.worker.engine, asked.unit, asked.candidate)
+        about = {"unit": unit_hash(asked.unit).hex(), "candidate": asked.candidate}
+        return self._set(request, "override", about, control)
+
+    async def prices(self, request: Request) -> Response:
+        """Prices of demands, shares of traffic."""
+        asked, engine = self._prices(await request.body()), self.worker.engine
+        if isinstance(asked.prices, msgspec.UnsetType) and not asked.shares:
+            raise InputError("a change of prices", "name prices or shares", "neither")
+        about: dict[str, Any] = {}
+        control = set_shares(engine.now.control, asked.shares)  # wrong ones change nothing
+        if not isinstance(asked.prices, msgspec.UnsetType):
+            control, about["prices"] = operator.set_prices(engine, asked.prices), asked.prices
+        if asked.shares:
+            control, about["shares"] = operator.change_shares(engine, asked.shares), asked.shares
+        return self._set(request, "prices", about, control)
+
+    async def audit(self) -> Response:
+        """Who did what."""
+        channels = State(self.worker.state).audit
+        return reply(await asyncio.to_thread(_audit, self.operations, channels))
+
+    async def _moved(self, request: Request, change: Any) -> Response:
         """Change a channel beside the event loop, then take what it says."""
-        channel = await asyncio.to_thread(change, by=who(request), redis=worker.redis_units())
-        await worker.take_channels()
+        redis = self.worker.redis_units()
+        channel = await asyncio.to_thread(change, by=_who(request), redis=redis)
+        await self.worker.take_channels()
         names = ChannelAnswer.__struct_fields__
         return reply(ChannelAnswer(**{name: getattr(channel, name) for name in names}))
 
-    def controlled(
-        request: Request, what: str, about: dict[str, Any], control: Control
+    def _set(
+        self, request: Request, what: str, about: dict[str, Any], control: Control
     ) -> Response:
-        audit.add(Operation(at=time.time(), by=who(request), what=what, about=about))
+        """Note what was set, and say what is set now."""
+        self.operations.add(Operation(at=time.time(), by=_who(request), what=what, about=about))
         return reply(
             ControlAnswer(
                 sequence=control.sequence,
@@ -227,62 +290,19 @@ def add_admin(app: FastAPI, worker: Worker) -> None:
             )
         )
 
-    @app.post("/admin/publish")
-    async def publishing(request: Request) -> Response:
-        asked = publish_body(await request.body())
-        id = State(worker.state).one(asked.snapshot)
-        change = partial(
-            publish,
-            worker.state,
-            id,
-            channel=asked.channel,
-            expect_sequence=asked.expect_sequence,
-            replace_candidates=asked.replace_candidates,
-        )
-        return await moved(request, change)
 
-    @app.post("/admin/promote")
-    async def promoting(request: Request) -> Response:
-        also = promote_body(await request.body()).replace_candidates
-        return await moved(request, partial(promote, worker.state, replace_candidates=also))
+def add_admin(app: FastAPI, worker: Worker) -> None:
+    """Add these routes."""
+    admin = Admin(worker)
+    for route in ADMIN:
+        do = getattr(admin, route.path.rpartition("/")[2])
+        app.add_api_route(route.path, do, methods=[route.method.upper()])
 
-    @app.post("/admin/rollback")
-    async def rolling_back(request: Request) -> Response:
-        to = rollback_body(await request.body()).to
-        id = None if to is None else State(worker.state).one(to)
-        return await moved(request, partial(rollback, worker.state, to=id))
 
-    @app.post("/admin/kill")
-    async def killing(request: Request) -> Response:
-        on = kill_body(await request.body()).on
-        return controlled(request, "kill", {"on": on}, operator.kill(worker.engine, on))
-
-    @app.post("/admin/override")
-    async def overriding(request: Request) -> Response:
-        asked = override_body(await request.body())
-        control = operator.override(worker.engine, asked.unit, asked.candidate)
-        about = {"unit": unit_hash(asked.unit).hex(), "candidate": asked.candidate}
-        return controlled(request, "override", about, control)
-
-    @app.post("/admin/prices")
-    async def pricing(request: Request) -> Response:
-        asked = prices_body(await request.body())
-        if asked.prices is msgspec.UNSET and not asked.shares:
-            raise InputError("a change of prices", "name prices or shares", "neither")
-        about: dict[str, Any] = {}
-        control = worker.engine.now.control
-        if asked.shares:
-            control = operator.change_shares(worker.engine, asked.shares)
-            about["shares"] = asked.shares
-        if not isinstance(asked.prices, msgspec.UnsetType):
-            control = operator.set_prices(worker.engine, asked.prices)
-            about["prices"] = asked.prices
-        return controlled(request, "prices", about, control)
-
-    @app.get("/admin/audit")
-    async def audited() -> Response:
-        rows = await asyncio.to_thread(_audit, audit, State(worker.state).audit)
-        return reply(rows)
+def _who(request: Request) -> str:
+    """Whose token it was."""
+    token = request.state.token
+    return str(token.name) if token.digest else "this machine"
 
 
 def _audit(audit: Operations, channels: Path) -> list[Operation]:
