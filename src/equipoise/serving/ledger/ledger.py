@@ -45,6 +45,7 @@ GRACE = 1.0  # seconds from a lease's last hold to its seal; by then the hold is
 PATIENCE = 0.005  # seconds that `reserve` waits for a lease, where money may be left
 REPORT = 1.0  # seconds between notes of what is free
 RETRY = 1.0  # seconds after the book could not be reached
+START = 10.0  # seconds that a start waits for a busy book
 BATCH = 10_000  # holds that one transaction settles
 NEVER = 2**63
 NONE = Hold(0, 0)  # of what costs nothing
@@ -145,9 +146,7 @@ class Ledger:
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
-        self._flow()
-        self._close_dead(holds or (lambda lease: {}), durable)
-        self._refill()
+        self._settle_before(holds or (lambda lease: {}), durable)
         self._thread = threading.Thread(target=self._run, name="equipoise-ledger", daemon=True)
         self._threaded = thread
         if thread:
@@ -373,8 +372,23 @@ class Ledger:
             self.book.flow(self._batch, free or {}, seal)
             self._batch.clear()
 
+    def _settle_before(self, holds: Callable[[int], Mapping[bytes, int]], durable: bool) -> None:
+        """Settle what the log says, close what the slot's owner before left, open a lease; many
+        workers start at once, so that the book may be busy for a while.
+        """
+        end = time.monotonic() + START
+        while True:
+            try:
+                self._close_dead(holds, durable)
+                self._refill()
+                return
+            except LedgerError:
+                if time.monotonic() > end:
+                    raise
+
     def _close_dead(self, holds: Callable[[int], Mapping[bytes, int]], durable: bool) -> None:
         """Settle what the slot's owner before left open, by what the log says of it."""
+        self._flow()
         while self._queue:
             self._flow()
         for lease in self.book.leases():

@@ -77,7 +77,7 @@ SELECT coalesce(sum(amount - spent - lost), 0),
 DONE = f"UPDATE lease SET state = {CLOSED} WHERE state = {SEALED} AND spent + lost = amount"
 FORGET = f"DELETE FROM settled WHERE lease IN (SELECT id FROM lease WHERE state = {CLOSED})"
 WAIT = 1.0  # seconds for another worker's transaction
-START = 10.0  # seconds for another worker to make the book
+START = 10.0  # seconds for others while a worker starts: one makes the book, all settle
 
 
 class SqliteBook:
@@ -129,6 +129,7 @@ class SqliteBook:
             raise
         if total is not None:
             self.renew(period, total)
+        self._base.execute(f"PRAGMA busy_timeout = {round(1000 * WAIT)}")
 
     def _open(self, total: int | None, period: int, lost: Callable[[], Rebuilt]) -> None:
         """Hold the shared lock on a book that is there, or make it while nobody else has it."""
@@ -168,7 +169,7 @@ class SqliteBook:
 
     def _connect(self) -> sqlite3.Connection:
         with _told(self.path):
-            base = sqlite3.connect(self.path, WAIT, isolation_level=None, check_same_thread=False)
+            base = sqlite3.connect(self.path, START, isolation_level=None, check_same_thread=False)
             base.execute("PRAGMA synchronous = FULL")
             base.execute("PRAGMA temp_store = MEMORY")
             base.execute(BATCH)
