@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 from fixtures.chromium import Chromium
@@ -27,10 +28,12 @@ from equipoise.serving.console.tail import LogTail
 from equipoise.serving.engine.controls import Controls
 from equipoise.serving.explorer.units import keep_units
 from equipoise.serving.log.writer import DecisionLog
+from equipoise.serving.monitors.alarms import Alarm, Figure, Report
 from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.publish import publish
 
+NS = 1_790_000_000 * 10**9
 CELLS = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
 PAGES = ["", "/explore", "/versions", "/watch", "/units?unit=user-7"]
 STATES = [(1280, False), (1280, True), (400, True), (400, False)]
@@ -297,3 +300,27 @@ def test_a_unit_s_history_holds_what_came_of_it(tmp_path: Path):
     assert "reward visit" in what
     assert what == [line.what for line in sorted(view.lines, key=lambda line: -line.at)]
     assert FolderConsole(tmp_path).unit("nobody").lines == []
+
+
+def test_what_the_monitors_wrote_is_shown(tmp_path: Path):
+    of = {"monitor": "drift", "column": "age", "span": "day", "value": 0.3}
+    report = Report(
+        ns=NS,
+        decisions=900,
+        rewards=0,
+        figures=[
+            Figure(**of, p=1e-9, n=900, ns=NS),
+            Figure(**{**of, "column": "b"}, p=1, n=9, ns=NS),
+        ],
+        alarms=[Alarm(**of, threshold=0.0, p=1e-8, since=NS, text="age has changed")],
+        reference={"drift": 1.0},
+    )
+    console = FolderConsole(tmp_path)
+    assert console.watched() is None
+    (tmp_path / "monitors.json").write_bytes(msgspec.json.encode(report))
+    watched = console.watched()
+    assert watched is not None
+    assert [row.alarm for row in watched.rows] == [True, False]
+    assert (watched.alarms[0].text, watched.alarms[0].since) == ("age has changed", NS * 1e-9)
+    (tmp_path / "monitors.json").write_text("{")
+    assert console.watched() is None

@@ -94,32 +94,35 @@ class Money(msgspec.Struct, kw_only=True):
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """What a monitor says: of what (``monitor``, ``stream``), a ``sentence``, since when."""
+    """What a monitor says: which (``monitor``), of what (``column``), in words, since when."""
 
     monitor: str
-    stream: str
-    sentence: str
+    column: str
+    text: str
     since: float = 0.0
 
 
-class DriftRow(msgspec.Struct, frozen=True):
-    """A watched column or share: its population stability index, the p-value of no change, also
-    among all columns (``adjusted``), and whether that is an alarm.
+class WatchedRow(msgspec.Struct, frozen=True):
+    """A figure that a monitor looks at: which (``monitor``), of what (``column``), over which
+    ``span``, its ``value``, what it is without a change (``expected``), the chance of one so far
+    off, of how many (``n``), and whether that is an alarm.
     """
 
-    name: str
-    kind: str
-    psi: float
-    p_value: float
-    adjusted: float
+    monitor: str
+    column: str
+    span: str
+    value: float
+    expected: float
+    p: float
+    n: int
     alarm: bool
 
 
 class Watched(msgspec.Struct, kw_only=True):
-    """What monitors say: alarms, drift, and up to when they looked."""
+    """What monitors say: alarms, the figures behind them, and up to when they looked."""
 
     alarms: list[Alarm] = []
-    drift: list[DriftRow] = []
+    rows: list[WatchedRow] = []
     until: float = 0.0
 
 

@@ -13,6 +13,7 @@ import msgspec
 from equipoise.core.errors import InputError
 from equipoise.core.snapshot import read_manifest
 from equipoise.serving.console.data import (
+    Alarm,
     Change,
     Live,
     Money,
@@ -21,11 +22,13 @@ from equipoise.serving.console.data import (
     UnitView,
     Version,
     Watched,
+    WatchedRow,
 )
 from equipoise.serving.console.tail import LogTail
 from equipoise.serving.engine.controls import Controls
 from equipoise.serving.explorer.states import ExplorerState, ExplorerStates
 from equipoise.serving.log.segments import decode, frames, segments_of
+from equipoise.serving.monitors.alarms import Report
 from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import (
     Context,
@@ -43,7 +46,8 @@ from equipoise.serving.snapshots.state import SHOWN, State
 
 SEGMENTS, LINES = 6, 200  # files that are read for one unit's history, and lines of it
 NS, MICRO = 1e-9, 1e-6
-FIRST = "publish one: equipoise publish RUN"
+REPORT = "monitors.json"  # where `equipoise watch --out` writes it
+_report = msgspec.json.Decoder(Report).decode
 
 
 class FolderConsole:
@@ -60,7 +64,7 @@ class FolderConsole:
     money : callable, optional
         () -> `Money`, or None.
     watched : callable, optional
-        () -> `Watched`, or None.
+        () -> `Watched`, or None; by default what ``equipoise watch`` writes into the folder.
     known : callable, optional
         Unit -> whether its effects are known ahead.
     clock : callable, default `time.time`
@@ -79,12 +83,13 @@ class FolderConsole:
         *,
         shares: dict[str, float] | None = None,
         money: Callable[[], Money | None] = lambda: None,
-        watched: Callable[[], Watched | None] = lambda: None,
+        watched: Callable[[], Watched | None] | None = None,
         known: Callable[[str], bool | None] = lambda unit: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._state, self._policy, self._shares = State(Path(state)), policy, shares or {}
-        self._money, self._watched, self._known, self._clock = money, watched, known, clock
+        self._money, self._known, self._clock = money, known, clock
+        self._watched = watched or self._read_watched
         self._tail, self._explorers = LogTail(self._state.log), ExplorerStates(state)
 
     def status(self) -> Status:
@@ -165,6 +170,31 @@ class FolderConsole:
     def kill(self, on: bool, by: str) -> None:
         """Give everybody control, or no longer."""
         self._controls().change(lambda old: msgspec.structs.replace(old, kill=on))
+
+    def _read_watched(self) -> Watched | None:
+        """The last report of ``equipoise watch``; None where it never looked."""
+        try:
+            report = _report((self._state.path / REPORT).read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        alarms = {(alarm.monitor, alarm.column, alarm.span) for alarm in report.alarms}
+        return Watched(
+            alarms=[Alarm(a.monitor, a.column, a.text, a.since * NS) for a in report.alarms],
+            rows=[
+                WatchedRow(
+                    monitor=f.monitor,
+                    column=f.column,
+                    span=f.span,
+                    value=f.value,
+                    expected=f.expected,
+                    p=f.p,
+                    n=f.n,
+                    alarm=(f.monitor, f.column, f.span) in alarms,
+                )
+                for f in report.figures
+            ],
+            until=report.ns * NS,
+        )
 
     @property
     def _has_controls(self) -> bool:

@@ -289,8 +289,8 @@ class Console:
 
     def _watch(self) -> dict[str, Any]:
         watched = self.data.watched()
-        drift = None if watched is None else views.drift_table(watched)
-        return {"watched": watched, "drift": drift}
+        rows = None if watched is None else views.watched_table(watched)
+        return {"watched": watched, "rows": rows}
 
     def _units(self, unit: str) -> dict[str, Any]:
         view = self.data.unit(unit) if unit else None

@@ -71,7 +71,7 @@ def cards(live: Live, budget: Money | None, watched: Watched | None) -> list[Car
 
 
 def _first(watched: Watched) -> str:
-    return watched.alarms[0].sentence if watched.alarms else "nothing drifts"
+    return watched.alarms[0].text if watched.alarms else "nothing drifts"
 
 
 def _total(counts: Mapping[str, int]) -> int:
@@ -169,16 +169,16 @@ def reasons_table(minutes: Sequence[Minute]) -> Table:
     return Table("Why, in the last hour", ["reason", "decisions", "share"], rows)
 
 
-def drift_table(watched: Watched) -> Table:
-    """What was compared with what the policy was made on."""
+def watched_table(watched: Watched) -> Table:
+    """What is compared with what was at first, or with what was set; alarms come first."""
     rows = [
-        [row.name, row.kind, number(row.psi), _chance(row.p_value), _chance(row.adjusted)]
-        + ["alarm" if row.alarm else "calm"]
-        for row in watched.drift
+        [row.column, row.monitor, row.span, number(row.value), number(row.expected)]
+        + [_chance(row.p), number(row.n), "alarm" if row.alarm else "calm"]
+        for row in sorted(watched.rows, key=lambda row: (not row.alarm, row.p))
     ]
-    columns = ["what", "kind", "PSI", "p-value", "among all", "state"]
-    rows = rows or [["nothing was compared yet", "", "", "", "", ""]]
-    return Table("What drifts", columns, rows, (0, 1, 5))
+    columns = ["what", "monitor", "over", "value", "without a change", "p-value", "of", "state"]
+    rows = rows or [["nothing was compared yet", *[""] * 7]]
+    return Table("What is watched", columns, rows, (0, 1, 2, 7))
 
 
 def _chance(p: float) -> str:
