@@ -22,7 +22,7 @@ publish_swap_ms           the latest that one was within .1 s of the swap
 publish_kills             publishers killed at a random moment of build and publish
 publish_kill_wrong        of these left another state than the old or the new snapshot, whole
 redis_us_per_key_1, redis_us_per_key_16, redis_us_per_key_64
-                          CPU of the client for a key where so many ask at once
+                          CPU of the client for a key where so many ask at once, on uvloop
 redis_frozen_ms           how long a unit waits at most when the server stops answering (deadline
                           20 ms)
 """
@@ -428,6 +428,8 @@ def redis_reads(keys: int, place: Path) -> Figures:
     """What units cost over Redis; nothing where it is not installed."""
     if shutil.which("redis-server") is None:
         return []
+    import uvloop  # as the service
+
     build_store(place / "store", NAMES, METRICS, batches(10_000))
     local, found = open_store(place / "store"), []
     ids = [unit_id(i) for i in np.random.default_rng(2).integers(0, 10_000, keys).tolist()]
@@ -435,7 +437,8 @@ def redis_reads(keys: int, place: Path) -> Figures:
         units = RedisUnits(url)
         units.upload("bench", local.header, local.items())
         for clients in (1, 16, 64):
-            cost = asyncio.run(redis_keys(url, ids, clients))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                cost = runner.run(redis_keys(url, ids, clients))
             found.append(figure(f"redis_us_per_key_{clients}", cost, unit="us", n=keys))
         frozen = asyncio.run(redis_frozen(url, server, ids))
         found.append(figure("redis_frozen_ms", frozen, unit="ms"))

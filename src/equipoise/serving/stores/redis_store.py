@@ -117,7 +117,8 @@ class RedisStore:
         self._whole = named(prefix, snapshot, WHOLE)
         self._waiting_client = connect(url, max(deadline, 0.001))
         self.header = header or self._header(named(prefix, snapshot, "header"))
-        self._client: Any = None
+        self._pool: Any = None
+        self._free: list[Any] = []  # connections
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pending: list[tuple[bytes, asyncio.Future[bytes | None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,10 +189,10 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections; a second time does nothing."""
         self._waiting_client.close()
-        client, self._client = self._client, None
-        if client is None or self._loop is None or self._loop.is_closed():
+        pool, self._pool, self._free = self._pool, None, []
+        if pool is None or self._loop is None or self._loop.is_closed():
             return
-        self._keep(self._loop.create_task(client.aclose()))
+        self._keep(self._loop.create_task(pool.disconnect()))
 
     async def aclose(self) -> None:
         """Close the connections, and wait until they are closed."""
@@ -215,8 +216,7 @@ class RedisStore:
         self.questions += 1
         try:
             async with asyncio.timeout(self.deadline):
-                client = self._connected()
-                whole, *raws = await client.mget(self._whole, *(key for key, _ in asked))
+                whole, *raws = await self._mget([key for key, _ in asked])
             self._check(whole)
         except (redis.RedisError, OSError, TimeoutError, StoreError) as error:
             self._broken, self._again = True, time.monotonic() + self.pause
@@ -233,16 +233,37 @@ class RedisStore:
             if not answer.done():  # nobody waits for it any more
                 answer.set_result(raw)
 
-    def _connected(self) -> Any:
-        """The client of this event loop."""
+    async def _mget(self, keys: list[bytes]) -> Any:
+        """What one MGET answers.  The connection is asked itself: what a client does around each
+        command would cost more than the command.
+        """
+        pool = self._connections()
+        connection = self._free.pop() if self._free else await pool.get_connection()
+        try:
+            await connection.send_command("MGET", self._whole, *keys, check_health=False)
+            answer = await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)  # whose answer is still to come
+            await pool.release(connection)
+            while self._free:  # of a server that may have gone
+                other = self._free.pop()
+                await other.disconnect(nowait=True)
+                await pool.release(other)
+            raise
+        self._free.append(connection)
+        return answer
+
+    def _connections(self) -> Any:
+        """The connections of this event loop."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
+        if self._pool is None or self._loop is not loop:
             asynchronous = redis_package().asyncio
-            pool = asynchronous.ConnectionPool.from_url(
-                self.url, max_connections=CONNECTIONS, **options(10 * self.deadline)
+            own = options(10 * self.deadline) | {"socket_timeout": None}
+            self._pool = asynchronous.ConnectionPool.from_url(
+                self.url, max_connections=CONNECTIONS, **own
             )
-            self._client, self._loop = asynchronous.Redis.from_pool(pool), loop
-        return self._client
+            self._loop, self._free = loop, []
+        return self._pool
 
     def _failure(self, error: Exception) -> StoreError:
         """What is told of a failure; no address, which may hold a password."""
