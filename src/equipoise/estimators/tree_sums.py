@@ -54,7 +54,7 @@ class TreeSums:
 
 @njit(cache=True, nogil=True)
 def _answer_row(  # type: ignore[no-untyped-def]
-    x, codes, usual, tree_of, node_of, leaf_of, feature, threshold, kind, child, leaf, first, words,
+    x, codes, usual, tree_of, node_of, leaf_of, nodes, threshold, leaf, first, words,
     start, place, times, scale, units, effects, baseline,
 ):  # fmt: skip
     """effects (k, m) and baseline (m,) of one row x (d,), in the metrics' units.
@@ -76,9 +76,8 @@ def _answer_row(  # type: ignore[no-untyped-def]
             total = 0.0
             for tree in range(tree_of[e], tree_of[e + 1]):
                 total += leaf_of_row(
-                    both, c, tree, node_of, leaf_of, feature, threshold, kind, child, leaf, first,
-                    words,
-                )  # fmt: skip
+                    both, c, tree, node_of, leaf_of, nodes, threshold, leaf, first, words
+                )
             each[e * cases + c] = total
     for o in range(len(scale)):
         total = times[start[2 * o]] * each[place[start[2 * o]]]

@@ -115,33 +115,33 @@ def _masks(left: Ints, right: Ints, node_of: Ints, leaf_of: Ints, mask: Words, o
 
 
 @njit(cache=True, nogil=True, inline="always")
-def leaf_of_row(X, r, tree, node_of, leaf_of, feature, threshold, kind, child, leaf, first, words):  # type: ignore[no-untyped-def]
+def leaf_of_row(X, r, tree, node_of, leaf_of, nodes, threshold, leaf, first, words):  # type: ignore[no-untyped-def]
     """A tree's leaf value for a row, node by node: for trees of any size, and for sets of
     categories: bits of ``words`` from those of ``first``, (nodes + 1,).
+
+    nodes (nodes, 4): the feature, LightGBM's decision type, and the children.
     """
     start = node_of[tree]
     node = 0 if node_of[tree + 1] > start else -1
     while node >= 0:
         at = start + node
-        x = X[r, feature[at]]
+        x, kind = X[r, nodes[at, 0]], nodes[at, 1]
         nan = np.isnan(x)
-        if kind[at] & CATEGORY:  # a missing category, and one that fit had not, is in none
+        if kind & CATEGORY:  # a missing category, and one that fit had not, is in none
             c = -1 if nan or x < 0 or x >= LARGE else np.int64(x)
             place = first[at] + (c >> 5)
             to_left = c >= 0 and place < first[at + 1]
             to_left = to_left and (words[place] >> np.uint32(c & 31)) & np.uint32(1) > 0
-        elif nan and kind[at] >> MISSING_SHIFT == MISSING_NAN:
-            to_left = kind[at] & DEFAULT_LEFT > 0
+        elif nan and kind >> MISSING_SHIFT == MISSING_NAN:
+            to_left = kind & DEFAULT_LEFT > 0
         else:
             to_left = (0.0 if nan else x) <= threshold[at]
-        node = child[at, 0 if to_left else 1]
+        node = nodes[at, 3 - np.int64(to_left)]
     return leaf[leaf_of[tree] - 1 - node]
 
 
 @njit(cache=True, nogil=True)
-def _walk(  # type: ignore[no-untyped-def]
-    X, rows, tree_of, node_of, leaf_of, feature, threshold, kind, child, leaf, first, words, total
-):
+def _walk(X, rows, tree_of, node_of, leaf_of, nodes, threshold, leaf, first, words, total):  # type: ignore[no-untyped-def]
     """Add the leaf values of every ensemble's trees, tree_of (ensembles + 1,), to ``total``
     (ensembles, rows), tree by tree.
     """
@@ -149,9 +149,8 @@ def _walk(  # type: ignore[no-untyped-def]
         for tree in range(tree_of[e], tree_of[e + 1]):
             for r in range(len(rows)):
                 total[e, r] += leaf_of_row(
-                    X, rows[r], tree, node_of, leaf_of, feature, threshold, kind, child, leaf,
-                    first, words,
-                )  # fmt: skip
+                    X, rows[r], tree, node_of, leaf_of, nodes, threshold, leaf, first, words
+                )
 
 
 class _Sets:
@@ -337,10 +336,10 @@ class Forest:
             _joined([np.array([0, len(model.node_of) - 1]) for model in models]),
             _joined([model.node_of for model in models]),
             _joined([model.leaf_of for model in models]),
-            self.feature,
+            np.concatenate(
+                [nodes_of(model, own) for model, own in zip(models, feature, strict=True)]
+            ),
             np.concatenate([model.threshold for model in models]),
-            np.concatenate([model.kind for model in models]),
-            np.concatenate([np.stack([model.left, model.right], axis=1) for model in models]),
             np.concatenate([model.leaf for model in models]),
             _joined([model.first for model in models]),
             np.concatenate([model.words for model in models]),
@@ -351,6 +350,12 @@ class Forest:
         out = np.zeros((len(self.arrays[0]) - 1, len(rows)))
         _walk(X, rows, *self.arrays, out)
         return out
+
+
+def nodes_of(model: Trees, feature: Ints) -> NDArray[np.int32]:
+    """What a walk reads at a node beside its threshold, in one place of memory, (nodes, 4)."""
+    parts = (feature, model.kind, model.left, model.right)
+    return np.stack(parts, axis=1).astype(np.int32)
 
 
 def _joined(offsets: Sequence[Ints]) -> Ints:
