@@ -28,13 +28,13 @@ from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.publish import publish
 from equipoise.serving.snapshots.state import State
 
-KNOWN, UNITS = 240, 300  # in the store; asked about
+KNOWN, UNITS = 120, 150  # in the store; asked about
 DAY = 86_400 * 10**9
 
 
 @pytest.fixture(scope="module")
 def state(shipped, tmp_path_factory):
-    """The folder of a service that decided for 300 units, most from its store, others by its
+    """The folder of a service that decided for 150 units, most from its store, others by its
     model; and a policy of other prices, not published.
     """
     folder = tmp_path_factory.mktemp("served")
@@ -84,7 +84,7 @@ def _dearer(shipped, out):
 def test_a_service_is_replayed_bit_for_bit(equipoise, state):
     said = equipoise("replay", state / "shop-serving" / "log")
     assert said.code == 0, said.out + said.err
-    assert "300 decisions made again, every bit the same" in said.out
+    assert "150 decisions made again, every bit the same" in said.out
     again = equipoise("replay", state / "shop-serving", "--json")
     assert json.loads(again.out)["same"] is True
     sources = {r.source for r in records(state)}
@@ -95,7 +95,7 @@ def test_another_policy_is_held_against_it(equipoise, state):
     log = state / "shop-serving" / "log"
     said = equipoise("replay", log, "--against", state / "dearer", "--window", "1d")
     assert said.code in (0, 3), said.err
-    assert "300 decisions compared" in said.out
+    assert "150 decisions compared" in said.out
     assert "From what to what" in said.out
     assert "effective sample: " in said.out
     own = State(state / "shop-serving").ids()[0]

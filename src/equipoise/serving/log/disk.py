@@ -35,7 +35,7 @@ class DiskSync:
     delay : float
         Seconds between what makes a sync necessary and the sync.
     failed : callable
-        Called with a file that could not be synced and why.
+        Called with the file in use that could not be synced, None where it was another, and why.
     idle : callable
         Called about once a second.
     """
@@ -44,7 +44,7 @@ class DiskSync:
         self,
         folder: Path,
         delay: float,
-        failed: Callable[[int, OSError], None],
+        failed: Callable[[int | None, OSError], None],
         idle: Callable[[], None],
     ) -> None:
         self.folder, self.delay, self.failed, self.idle = folder, delay, failed, idle
@@ -68,10 +68,12 @@ class DiskSync:
         self._needed.set()
 
     def drop(self, file: int) -> None:
-        """Forget a file that cannot be synced."""
+        """Close a file that cannot be synced, and never sync it again."""
         with self._lock:
             if self.file == file:
                 self.file = None
+            if file in self._retired:  # it was replaced meanwhile
+                self._retired.remove(file)
         os.close(file)
 
     def wrote(self, size: int) -> None:
@@ -130,6 +132,8 @@ class DiskSync:
         for old in retired:
             error = _failure(os.fsync, old) or error
             os.close(old)
+        if error is not None:
+            self.failed(None, error)
         if file is not None and (failure := _failure(os.fdatasync, file)):
             error = failure
             self.failed(file, failure)

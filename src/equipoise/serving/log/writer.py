@@ -348,10 +348,12 @@ class DecisionLog:
         self._here.add(number)
         return frame_of(self._contexts[number])
 
-    def _sync_failed(self, file: int, error: OSError) -> None:
-        """Go on in a new segment, where there can be one."""
+    def _sync_failed(self, file: int | None, error: OSError) -> None:
+        """Sound the alarm; where it was the segment in use, go on in a new one, if there can be."""
         with self._guard:
             self.alarm = f"the disk refused to sync the decision log: {error}"
+            if file is None:
+                return
             self.disk.drop(file)
             if self._file == file:
                 self._file = None
