@@ -236,9 +236,9 @@ def test_the_terms_of_a_rule_with_all_that_it_can_have(tmp_path):
         segment_weights=(("a", (2.0, 0.5)),),
     )
     facts = FACTS._replace(errors=np.full((2, 2), 0.3), labels={"city": "a"})
-    live = loaded("a", policy=policy, units={"ann": facts})
+    live = loaded("a", policy=policy, units={"missing": facts})
     world = World(tmp_path, live=live)
-    world.decide("ann", previous="small")
+    world.decide("missing", previous="small")
     world.close()
     (_, record), *_ = _records(tmp_path)
     explained = explain_decision(tmp_path / "log", record.id.hex(), {live.id: live}.get)

@@ -21,6 +21,7 @@ import numpy as np
 
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.columns import text_label
 from equipoise.core.errors import InputError
 from equipoise.evaluation import dr, evaluation_data, ips, policy_value, snips
 from equipoise.evaluation.base import mean_estimates
@@ -114,7 +115,8 @@ class _New:
         if side.facts is None or not mine.is_open:
             new[self.own[0]] = 1.0
         else:
-            new[self.own] = side.rule.chances(side.facts, record.unit, previous, side.weights)
+            name = text_label(record.unit)
+            new[self.own] = side.rule.chances(side.facts, name, previous, side.weights)
         logged = np.zeros(len(self.cells))
         sides, shares = again.sides(record), again.now.shares
         logged[places] = chance.cell_chances(shares, record.unit, record.previous, *sides)

@@ -20,6 +20,7 @@ from equipoise.allocation.rule import LOW_STREAM
 from equipoise.allocation.solver.ties import rates_of
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.arrays import Floats
+from equipoise.core.columns import text_label
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 from equipoise.serving.engine import chance
@@ -223,7 +224,7 @@ def _worth(
         bonus = policy.keep if record.previous == place else 0.0
         terms["keep"] = bonus - (policy.keep if record.previous == -1 else 0.0)
     if policy.tie_penalty:
-        draw = uniform_one(record.unit, policy.seed, LOW_STREAM)
+        draw = uniform_one(text_label(record.unit), policy.seed, LOW_STREAM)
         rates = rates_of(len(policy.candidates), policy.tie_penalty)
         terms["ties"] = -draw * float(rates[place])
     return terms
