@@ -182,6 +182,10 @@ class Recent:
         """Whether a decision is known here."""
         return self.find(id) is not None
 
+    def last_unwritten(self) -> bytes | None:
+        """The id of the last decision that is in memory alone."""
+        return next(reversed(self._waiting), None)
+
     def is_unwritten(self, id: bytes) -> bool:
         """Whether a decision is in this worker's memory alone."""
         return id in self._waiting

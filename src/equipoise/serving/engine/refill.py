@@ -15,22 +15,28 @@ from equipoise.serving.engine.answers import answer_of, snapshot_of
 from equipoise.serving.engine.deciding import DAY
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KEEP
-from equipoise.serving.engine.recent import add_reward
+from equipoise.serving.engine.recent import add_reward, time_of
 from equipoise.serving.engine.rewards import MILLION
 from equipoise.serving.engine.shared import Held
 from equipoise.serving.engine.tables import HOUR
-from equipoise.serving.log.reader import LogEntry, read_segment
-from equipoise.serving.log.segments import segments_of
+from equipoise.serving.log.reader import read_segment
+from equipoise.serving.log.segments import frames, record_of, segments_of
 from equipoise.serving.records import (
     Context,
     DecisionRecord,
     ExposureRecord,
+    Record,
     RewardRecord,
     SpendRecord,
 )
 
-LAST = 2  # segments of a slot that a dead worker can have been writing
+LAST = 3  # segments: that of the new writer, and two that a dead one can have been writing
+SLACK = 1_000_000_000  # ns before what is known to be written
+# how a decision begins: an array of 16 bits of length, the type, a text of 16 bytes: the id
+DECISION, ID_AT = slice(3, 6), slice(6, 22)
+DECISION_HEAD = b"\x02\xc4\x10"
 MANY = 10_000  # decisions between writes
+Entry = tuple[Context | None, Record]
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -59,25 +65,39 @@ def refill(engine: Engine, log: Path, slot: int, now_ns: int) -> int:
         since = max(DAY, engine.rewards.window(claimed))  # money may wait as long
     with engine.shared.starting() as empty:
         filled = _Refill(engine, now_ns, whole=empty)
-        filled.run(_entries(log, None if empty else slot, now_ns - since))
+        if empty:
+            filled.run(_every(log, now_ns - since))
+        else:
+            written = engine.shared.written_until(slot)
+            filled.run(_last(log, slot, written - SLACK))
     if filled.count:
         logger.info("%d decisions of the log were put back into the index", filled.count)
     return filled.count
 
 
-def _entries(log: Path, slot: int | None, since: int) -> Iterator[LogEntry]:
-    """Records since a moment, and some before: of one slot its last segments only."""
-    segments = segments_of(log, slot)
-    followers = [
-        after if after is not None and after.slot == one.slot else None
-        for one, after in zip(segments, [*segments[1:], None], strict=True)
-    ]
-    pairs = list(zip(segments, followers, strict=True))
-    if slot is not None:
-        pairs = pairs[-LAST:]
-    for segment, follower in pairs:
+def _every(log: Path, since: int) -> Iterator[Entry]:
+    """The records of all slots since a moment, and some before."""
+    segments = segments_of(log)
+    for segment, after in zip(segments, [*segments[1:], None], strict=True):
+        follower = after if after is not None and after.slot == segment.slot else None
         if follower is None or follower.created > since:
-            yield from read_segment(segment, follower)
+            for entry in read_segment(segment, follower):
+                yield entry.context, entry.record
+
+
+def _last(log: Path, slot: int, since: int) -> Iterator[Entry]:
+    """What the last writer of a slot did since a moment; decisions before it are not decoded."""
+    for segment in segments_of(log, slot)[-LAST:]:
+        contexts: dict[int, Context] = {}
+        with segment.path.open("rb") as stream:
+            for offset, payload in frames(stream):
+                if payload[DECISION] == DECISION_HEAD and time_of(payload[ID_AT]) < since:
+                    continue
+                record = record_of(payload, segment.path, offset)
+                if isinstance(record, Context):
+                    contexts[record.number] = record
+                number = record.context if isinstance(record, DecisionRecord) else -1
+                yield contexts.get(number), record
 
 
 class _Refill:
@@ -92,10 +112,9 @@ class _Refill:
         self.rewards: deque[RewardRecord] = deque(maxlen=last)
         self.settled: set[bytes] = set()
 
-    def run(self, entries: Iterator[LogEntry]) -> None:
+    def run(self, entries: Iterator[Entry]) -> None:
         """Put back what is not there."""
-        for entry in entries:
-            context, record = entry.context, entry.record
+        for context, record in entries:
             if isinstance(record, DecisionRecord) and context is not None:
                 self._decision(record, context)
             elif isinstance(record, SpendRecord):

@@ -22,7 +22,8 @@ from equipoise.serving.records import Context, DecisionRecord
 
 MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
-HELD, WAITING = b"h", b"w"
+HELD, WAITING, WRITTEN = b"h", b"w", b"m"
+SLOT = slice(6, 8)  # of an id
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -114,7 +115,17 @@ class Shared:
         if self._holds:
             self.hold(self._holds)
             self._holds = {}
-        self.recent.flush()
+        last = self.recent.last_unwritten()
+        if last is not None:
+            self.recent.flush()
+            with self.open.write() as change:
+                change.put(WRITTEN + last[SLOT], last)
+
+    def written_until(self, slot: int) -> int:
+        """Up to when the decisions of a slot are in the index, in nanoseconds since 1970."""
+        with self.open.read() as change:
+            last = change.get(WRITTEN + slot.to_bytes(2, "big"))
+        return 0 if last is None else time_of(last)
 
     def hold(self, holds: dict[bytes, Held]) -> None:
         """Write what decisions reserved, by their ids."""
