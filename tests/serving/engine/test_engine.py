@@ -379,7 +379,7 @@ def test_a_batch_is_decided_as_its_units_are(tmp_path):
     requests = [DecideRequest(**own) for own in fields]
     answers = world.engine.decide_batch(requests, world.ns)
     reasons = [getattr(answer, "reason", type(answer).__name__) for answer in answers]
-    assert reasons == ["best_score", "budget", "ConflictError", "InputError", "not_eligible"]
+    assert reasons == ["best_score", "budget", "KeyReuse", "InputError", "not_eligible"]
     assert [r.unit for r in world.records(DecisionRecord)] == ["ann", "ann"]
     again = asyncio.run(world.engine.decide_batch_async(requests[:1], world.ns))
     assert again == answers[:1]
