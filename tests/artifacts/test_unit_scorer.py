@@ -134,6 +134,7 @@ def assert_same(scorer, way, units=None, at_once=True):
     for row in range(units.num_rows):
         one = every[row] if at_once else scorer.assign(units.slice(row, 1)).to_pylist()[0]
         facts = alone.facts(as_asked(units, row))
+        assert facts.values.flags.c_contiguous
         decision = alone.decide(row if at_once else 0, facts)
         cost = 0.0 if decision.choice < 0 else facts.cost[decision.choice]
         got = (cells[1 + decision.choice], decision.score, cost)
@@ -214,6 +215,9 @@ def test_gaps_close_everything(model):
         want = scorer.assign(alone._table(asked | gaps))["chosen"].to_pylist()
         assert [("none", *alone.candidates)[1 + alone.decide(0, facts).choice]] == want
         assert facts.eligible.all() == (len(gaps) == 1)
+    by_class = UnitScorer(replace(scorer, staying=Staying("region", {"1": 7})))
+    assert by_class.way == "trees"
+    assert by_class.facts(asked).labels == {"region": str(int(asked["region"]))}
     with pytest.raises(InputError, match="policy must decide each unit by itself"):
         UnitScorer(replace(scorer, staying=Staying(average_days=7)))
 

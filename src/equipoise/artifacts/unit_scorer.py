@@ -45,6 +45,7 @@ from equipoise.estimators.tree_sums import row_answers
 Value = str | float | bool | None
 TRIALS = 24  # rows on which a quicker way must give the table's bits
 MOST_NAMES = 64  # of columns that a unit need not have, which are counted by name
+in_rows = np.ascontiguousarray  # as the kernels of the rule take them
 Answer = Callable[[Floats], tuple[Floats, Floats, Floats | None]]  # effects, levels, errors
 
 
@@ -265,7 +266,7 @@ class UnitScorer:
     ) -> Bools | None:
         """Whether each candidate is open, (k,); None where all are to every unit."""
         gaps, columns = self._scorer.staying.gaps, self._reader.features.columns_
-        if self._flags is None and not self._limits and gaps is None:
+        if self._flags is None and not self._limits and not self._scorer.staying.reasons:
             return None
         open_to = np.ones(len(self.candidates), np.bool_)
         if gaps is not None and columns and missing > gaps * len(columns):
@@ -308,6 +309,8 @@ class UnitScorer:
         lacks = UnitCounts(self._reader)
         batches = self._table(features).to_batches()
         facts = next(self._scorer.facts(batches, lacks)).unit(0)
+        errors = None if facts.errors is None else in_rows(facts.errors)
+        facts = facts._replace(values=in_rows(facts.values), errors=errors)
         _add(counts.missing, (name for name, n in lacks.missing.items() if n))
         _add(counts.unseen, (name for name, n in lacks.unseen.items() if n))
         return facts
@@ -390,8 +393,8 @@ def _by_numbers(model: Model) -> Answer | None:
 
     def answer(x: Floats) -> tuple[Floats, Floats, Floats | None]:
         effects = model.estimator.effects((x if order is True else x[order])[None])
-        errors = None if effects.std_error is None else effects.std_error[0]
-        return effects.values[0], effects.baseline[0], errors
+        errors = None if effects.std_error is None else in_rows(effects.std_error[0])
+        return in_rows(effects.values[0]), in_rows(effects.baseline[0]), errors
 
     return answer
 
