@@ -229,6 +229,13 @@ def test_a_change_comes_from_our_own_page(address, service):
     assert (answer.status, "still be" in answer.text) == (422, True)
 
 
+def test_a_name_of_others_that_leads_here_reads_nothing(address):
+    for host in ("evil.example", "evil.example:8080", ""):
+        assert asked(f"{address}/versions", host=host).status == 303
+        assert asked(f"{address}/kill", "POST", {"on": "yes"}, host=host).status == 303
+    assert asked(f"{address}/versions", host="localhost:8080").status == 200
+
+
 def test_pages_allow_nothing_of_others(address):
     for page in (*PAGES, "/login"):
         answer = asked(address + page)

@@ -139,15 +139,15 @@ class Version(msgspec.Struct, kw_only=True):
 
 
 class Change(msgspec.Struct, kw_only=True):
-    """A line of the audit."""
+    """A line of the audit: a change of a channel, or, without one, something else that was set."""
 
     at: float
-    channel: str
     action: str
-    snapshot: str
-    previous: str
     by: str
-    sequence: int
+    channel: str = ""
+    snapshot: str = ""
+    previous: str = ""
+    sequence: int = 0
 
 
 class UnitLine(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,7 @@ from equipoise.serving.snapshots.audit import read_audit
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.publish import promote, rollback
 from equipoise.serving.snapshots.state import SHOWN, State
+from equipoise.serving.stores.redis_units import RedisUnits
 
 SEGMENTS, LINES = 6, 200  # files that are read for one unit's history, and lines of it
 NS, MICRO = 1e-9, 1e-6
@@ -67,6 +69,12 @@ class FolderConsole:
         () -> `Watched`, or None; by default what ``equipoise watch`` writes into the folder.
     known : callable, optional
         Unit -> whether its effects are known ahead.
+    redis : callable, optional
+        () -> where known units, and the channels, are written too.
+    operations : callable, optional
+        () -> what operators set, besides the channels.
+    note : callable, optional
+        Takes what was set here, by whom, and how.
     clock : callable, default `time.time`
         In seconds since 1970.
 
@@ -85,11 +93,15 @@ class FolderConsole:
         money: Callable[[], Money | None] = lambda: None,
         watched: Callable[[], Watched | None] | None = None,
         known: Callable[[str], bool | None] = lambda unit: None,
+        redis: Callable[[], RedisUnits | None] = lambda: None,
+        operations: Callable[[], list[Change]] = list,
+        note: Callable[[str, str, dict[str, Any]], None] = lambda what, by, about: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._state, self._policy, self._shares = State(Path(state)), policy, shares or {}
         self._money, self._known, self._clock = money, known, clock
         self._watched = watched or self._read_watched
+        self._redis, self._operations, self._note = redis, operations, note
         self._tail, self._explorers = LogTail(self._state.log), ExplorerStates(state)
 
     def status(self) -> Status:
@@ -140,7 +152,8 @@ class FolderConsole:
 
     def changes(self) -> list[Change]:
         """The audit."""
-        return [msgspec.convert(row, Change) for row in read_audit(self._state.audit)]
+        changes = [msgspec.convert(row, Change) for row in read_audit(self._state.audit)]
+        return sorted([*changes, *self._operations()], key=lambda change: -change.at)
 
     def unit(self, unit: str) -> UnitView:
         """A unit's history, from the newest segments of the log."""
@@ -161,15 +174,16 @@ class FolderConsole:
             got = "none" if candidate is None else candidate.snapshot[:SHOWN]
             must, fix = f"still be {expect[:SHOWN]}", "load the page again"
             raise InputError("the candidate", must, got, fix=fix)
-        promote(self._state.path, by=by)
+        promote(self._state.path, by=by, redis=self._redis())
 
     def rollback(self, to: str, by: str) -> None:
         """Make a snapshot live that was so before."""
-        rollback(self._state.path, to=to, by=by)
+        rollback(self._state.path, to=to, by=by, redis=self._redis())
 
     def kill(self, on: bool, by: str) -> None:
         """Give everybody control, or no longer."""
         self._controls().change(lambda old: msgspec.structs.replace(old, kill=on))
+        self._note("kill", by, {"on": on})
 
     def _read_watched(self) -> Watched | None:
         """The last report of ``equipoise watch``; None where it never looked."""

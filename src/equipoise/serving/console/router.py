@@ -55,7 +55,7 @@ _question = msgspec.json.Decoder(ExploreRequest).decode
 
 def console_router(
     data: ConsoleData,
-    tokens: Tokens,
+    tokens: Callable[[], Tokens],
     secret: bytes,
     *,
     prefix: str = "/console",
@@ -68,8 +68,8 @@ def console_router(
     ----------
     data : ConsoleData
         What the pages show, and what they change.
-    tokens : Tokens
-        Who may see it: scope "read" sees, "operate" changes.
+    tokens : callable
+        () -> who may see it now: scope "read" sees, "operate" changes.
     secret : bytes
         The same in all workers of a service; forms are numbered by it.
     prefix : str, default "/console"
@@ -106,7 +106,7 @@ class Console:
     def __init__(
         self,
         data: ConsoleData,
-        tokens: Tokens,
+        tokens: Callable[[], Tokens],
         secret: bytes,
         prefix: str,
         clock: Callable[[], float],
@@ -137,7 +137,7 @@ class Console:
         if request.method == "GET":
             return self._html("login", {"title": "Sign in", "to": to, "wrong": False})
         given = (await self._form(request)).get("token", "").strip()
-        token = signed_in(self.tokens, given, self.clock())
+        token = signed_in(self.tokens(), given, self.clock(), request.headers.get("host", ""))
         if token is None:
             context = {"title": "Sign in", "to": to, "wrong": True}
             return self._html("login", context, status=401)
@@ -238,7 +238,7 @@ class Console:
             "status": status,
             "form": form_number(self.secret, token),
             "operates": OPERATE in token.scopes,
-            "signed": len(self.tokens) > 0,
+            "signed": len(self.tokens()) > 0,
             "who": token.name,
             "moment": views.moment,
             **make(),
@@ -300,7 +300,8 @@ class Console:
     # ---- requests and answers
 
     def _token(self, request: Request) -> Token | None:
-        return signed_in(self.tokens, request.cookies.get(COOKIE, ""), self.clock())
+        cookie, host = request.cookies.get(COOKIE, ""), request.headers.get("host", "")
+        return signed_in(self.tokens(), cookie, self.clock(), host)
 
     def _state(self) -> Any:
         state = self.data.explorer()
@@ -340,7 +341,7 @@ class Console:
             return await do()
         except EquipoiseError as error:
             context: dict[str, Any] = {"title": "That did not work", "page": "", "pages": PAGES}
-            context |= {"signed": len(self.tokens) > 0, "who": token.name, "sentence": str(error)}
+            context |= {"signed": len(self.tokens()) > 0, "who": token.name, "sentence": str(error)}
             return self._html("wrong", context, status_of(error))
 
     async def _asked(self, request: Request, do: Callable[[], Awaitable[Response]]) -> Response:

@@ -12,15 +12,19 @@ import hmac
 from urllib.parse import urlsplit
 
 from equipoise.serving.app.problems import Refusal
-from equipoise.serving.app.tokens import Token, Tokens
+from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens
 
 COOKIE = "equipoise_console"
 READ, OPERATE = "read", "operate"
 WRITES = "the console's form"
+HERE = tuple(name.strip("[]") for name in LOOPBACK)
 
 
-def signed_in(tokens: Tokens, cookie: str, now: float) -> Token | None:
+def signed_in(tokens: Tokens, cookie: str, now: float, host: str) -> Token | None:
     """The token of a cookie; None where it is none, has expired, or may not read.
+
+    Without tokens the page must be asked for by a name of this machine: a site of others whose
+    name leads here would else read ours.
 
     Parameters
     ----------
@@ -30,12 +34,16 @@ def signed_in(tokens: Tokens, cookie: str, now: float) -> Token | None:
         Its value; "" without one.
     now : float
         In seconds since 1970.
+    host : str
+        The request's header.
 
     Returns
     -------
     Token or None
         Valid now.
     """
+    if not len(tokens) and urlsplit(f"//{host}").hostname not in HERE:
+        return None
     try:
         token = tokens.find(b"Bearer " + cookie.encode("latin-1", "replace"), now)
     except Refusal:

@@ -198,7 +198,7 @@ def versions_table(versions: Sequence[Version]) -> Table:
 def changes_table(changes: Sequence[Change]) -> Table:
     """Who changed what."""
     rows = [
-        [moment(c.at), c.action, c.channel, c.snapshot[:SHOWN] or MISSING]
+        [moment(c.at), c.action, c.channel or MISSING, c.snapshot[:SHOWN] or MISSING]
         + [c.previous[:SHOWN] or MISSING, c.by or MISSING]
         for c in changes
     ]
