@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from equipoise.artifacts.explorer import EXPLORER
 from equipoise.artifacts.kinds import read_artifact
 from equipoise.core.errors import PlanError
 from equipoise.core.progress import Progress, silent
@@ -116,7 +117,8 @@ def plan_of(plan: Plan | Path | str | Mapping[str, Any]) -> Plan:
 
 def outputs_of(folder: Path) -> Outputs:
     """What a run's folder holds beside the findings."""
-    tables = {file.stem: pq.read_table(file) for file in sorted(folder.glob("*.parquet"))}
+    there = [file for file in sorted(folder.glob("*.parquet")) if file.name != EXPLORER]
+    tables = {file.stem: pq.read_table(file) for file in there}
     return Outputs(read_artifact(folder / files.POLICY), tables)
 
 

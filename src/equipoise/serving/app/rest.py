@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.version import __version__
 from equipoise.serving.app.admin import ADMIN, add_admin
+from equipoise.serving.app.console import add_console
 from equipoise.serving.app.evaluations import EVALUATIONS, add_evaluations
 from equipoise.serving.app.hot import Front, not_allowed
 from equipoise.serving.app.openapi import HOT, document
@@ -83,6 +84,7 @@ def service(worker: Worker, empty: bool = False) -> Front:
     add_evaluations(app, worker, front.one)
     add_docs(app, paper_of(worker.config.policy))
     add_views(app, worker)
+    add_console(app, worker)
     return front
 
 
