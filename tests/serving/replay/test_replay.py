@@ -127,6 +127,19 @@ def test_other_versions_and_inputs_are_named(everything, monkeypatch):
     assert "cpu: " in why
 
 
+def test_a_model_that_takes_other_columns_is_a_difference(everything, monkeypatch):
+    folder, snapshots = everything
+    live = snapshots["a" * 64]
+
+    def refuse(features):
+        raise InputError("features['age']", "be there", "nothing")
+
+    monkeypatch.setattr(live.scorer, "facts", refuse)
+    replay = replay_log(folder / "log", snapshots.get)
+    assert set(replay.differing) == {"error"}
+    assert "features['age'] must be there" in replay.first[0]["now"]
+
+
 def test_snapshots_that_are_not_there(everything):
     folder, snapshots = everything
     with pytest.raises(DataError, match="name the state folder by --policy"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.core.errors import DataError
+from equipoise.core.errors import DataError, EquipoiseError
 from equipoise.serving.log.erasure import MARK, mark_of
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.machine import versions
@@ -80,32 +80,57 @@ def replay_log(folder: Path | str, load: Load) -> LogReplay:
     DataError
         Where the log is damaged, or nothing in it could be decided again for want of snapshots.
     """
-    done, differing, skipped = 0, Counter[str](), Counter[str]()
-    first: list[dict[str, Any]] = []
-    missing: dict[str, None] = {}
-    erased: dict[str, int] | None = None  # of all slots; read where something differs
+    tally = _Tally(folder)
     for again, record in decisions_again(folder, load):
-        if again.is_same(record):
-            done += 1
-            continue
-        reason = again.why_not(record)
-        if reason:
-            skipped[reason] += 1
-            if reason == GONE:
-                missing[again.missing] = None
-            continue
-        done += 1
-        again.erased = erased = tombstones(folder) if erased is None else erased
-        now = again.decide(record)
-        columns = _differing(record, now)
-        differing.update(columns)
-        if columns and len(first) < SHOWN:
-            first.append(_told(again, record, now, columns[0]))
-    if not done and missing:
-        must, got = "be there for replay", next(iter(missing))
+        try:
+            tally.take(again, record)
+        except EquipoiseError as error:  # of a model that takes other columns, say
+            tally.fails(record, error)
+    if not tally.done and tally.missing:
+        must, got = "be there for replay", next(iter(tally.missing))
         fix = "name the state folder by --policy"
         raise DataError("the snapshots of a log", must, f"none, such as {got[:12]}", fix=fix)
-    return LogReplay(done, dict(differing), first, dict(skipped), list(missing))
+    counts = dict(tally.differing), tally.first, dict(tally.skipped)
+    return LogReplay(tally.done, *counts, list(tally.missing))
+
+
+class _Tally:
+    """What is counted on the way."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder, self.done = folder, 0
+        self.differing, self.skipped = Counter[str](), Counter[str]()
+        self.first: list[dict[str, Any]] = []
+        self.missing: dict[str, None] = {}
+        self._erased: dict[str, int] | None = None  # of all slots; read where something differs
+
+    def take(self, again: Again, record: DecisionRecord) -> None:
+        """Decide one record again."""
+        if again.is_same(record):
+            self.done += 1
+            return
+        reason = again.why_not(record)
+        if reason:
+            self.skipped[reason] += 1
+            if reason == GONE:
+                self.missing[again.missing] = None
+            return
+        self._erased = tombstones(self.folder) if self._erased is None else self._erased
+        again.erased = self._erased
+        now = again.decide(record)
+        self.done += 1
+        columns = _differing(record, now)
+        self.differing.update(columns)
+        if columns and len(self.first) < SHOWN:
+            self.first.append(_told(again, record, now, columns[0]))
+
+    def fails(self, record: DecisionRecord, error: EquipoiseError) -> None:
+        """Note a record that cannot be decided at all."""
+        self.done += 1
+        self.differing["error"] += 1
+        if len(self.first) < SHOWN:
+            told = {"decision": record.id.hex(), "unit": record.unit, "column": "error"}
+            self.first.append(told | {"now": str(error)})
 
 
 def tombstones(folder: Path | str) -> dict[str, int]:
