@@ -46,14 +46,20 @@ def decisions(
     id: Annotated[
         str | None, typer.Option("--id", help="The column of that file that names each unit.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="Where the snapshots are; by default beside the log."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Turn a service's decisions, and what came of them, into an experiment log to learn from.
 
     Each decision becomes a row: its features, what was served, with which probability (over
     holdout, shares, exploration and lots), and its outcomes: the rewards within the metric's window
-    after the decision, or the metric's default.  Beside the rows, one Parquet file a day, stands a
-    plan with all roles, ready to check and to run.
+    after the decision, or the metric's default.  Where the snapshots are there, the probability of
+    every other candidate is told, too: so the design of this experiment is known, if control can be
+    drawn (a holdout, or exploration).  Beside the rows, one Parquet file a day, stands a plan with
+    all roles, ready to check and to run.
 
     Left out, and counted: what an operator set, the kill switch, dry runs, a used-up budget, units
     that asked to be erased, and decisions whose windows are still open.  So it may be called every
@@ -68,20 +74,31 @@ def decisions(
       equipoise decisions voucher-serving --units units.parquet --id user -o learnt
       equipoise check learnt/plan.toml && equipoise run learnt/plan.toml
     """
+    from equipoise.cli.replay_log import state_of
     from equipoise.cli.show import as_json
     from equipoise.serving.extra import serving_extra
 
     with serving_extra():
         from equipoise.serving.config import read_config
         from equipoise.serving.log.compaction import compact_log
+        from equipoise.serving.replay.again import chances_by
+        from equipoise.serving.replay.snapshots import load_from
 
     windows: dict[str, RewardWindow] = {}
     if config is not None:
         settings = read_config(config)
         windows = settings.rewards
         claimed = claimed or (settings.budget.claimed if settings.budget else None)
+    place = state_of(log, policy)
     result = compact_log(
-        log, out, rewards=windows, window=window, claimed=claimed, units=units, id=id
+        log,
+        out,
+        rewards=windows,
+        window=window,
+        claimed=claimed,
+        units=units,
+        id=id,
+        chances=chances_by(load_from(place)) if (place / "snapshots").is_dir() else None,
     )
     if json:
         as_json(_plain(result))

@@ -492,6 +492,13 @@ class AsyncClient:
         body = _encode(reward_of(decision, name, value, **others))
         return _read(await self._send("POST", "/reward", body), RewardAnswer)
 
+    async def reward_many(
+        self, rewards: Sequence[RewardRequest]
+    ) -> list[RewardAnswer | EquipoiseError]:
+        """As `Client.reward_many`."""
+        reply = await self._send("POST", "/reward", _encode(list(rewards)))
+        return [_one_of(raw, RewardAnswer) for raw in _read(reply, list[msgspec.Raw])]
+
     async def exposure(self, decision: str) -> ExposureAnswer:
         """As `Client.exposure`."""
         body = _encode({"decision": decision})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from fixtures.served import (
@@ -19,11 +18,13 @@ from fixtures.served import (
 )
 
 from equipoise.core.errors import DataError, InputError
+from equipoise.data import read_log
 from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.chance import Side, cell_chances, serve, shares_of
+from equipoise.serving.log.compaction import compact_log
 from equipoise.serving.records import KILLED, OVERRIDE, Context, DecisionRecord, ErasedRecord
-from equipoise.serving.replay.again import Again
+from equipoise.serving.replay.again import Again, chances_by
 from equipoise.serving.replay.against import compare_policies, supported
 from equipoise.serving.replay.compare import replay_log
 from equipoise.serving.replay.explain import explain_decision
@@ -81,10 +82,6 @@ def _happens(world, number):
         world.log.append(ErasedRecord("bob", world.ns))
     if number == 400:
         world.log.roll()
-    if number == 500:  # of a snapshot that was live once
-        prices = {"b" * 64: {"budget": 0.9}, "c" * 64: {"budget": 2.0}}
-        world.shared.controls.change(lambda old: msgspec.structs.replace(old, prices=prices))
-        world.engine.take_controls()
 
 
 def test_every_bit_is_the_same(everything):
@@ -307,3 +304,36 @@ def test_a_context_is_decided_by_its_own_prices(everything):
         Again(context, snapshots.get, {}).now.live.policy.prices for context, _ in _records(folder)
     }
     assert prices == {(0.5,), (0.7,)}
+
+
+def test_a_served_log_is_an_experiment_of_known_design(tmp_path):
+    """The probability of every cell, by holdout, shares, exploration and lots at once, is in the
+    rows, and what was served is a draw by them.
+    """
+    config = ServeConfig(share=0.3, holdout=0.1, explore=0.2)
+    candidate = loaded("b", policy=with_(prices=(0.1,)))
+    world = World(tmp_path, config, candidate=candidate)
+    rng = np.random.default_rng(3)
+    for number in range(1500):
+        world.ns += SECOND
+        worth = float(rng.normal())
+        answer = world.decide(f"unit {number}", features={"worth": worth})
+        world.reward(answer.decision, value=worth)
+    world.close()
+    snapshots = {one.id: one for one in (world.live, candidate)}
+    result = compact_log(
+        tmp_path / "log",
+        tmp_path / "out",
+        rewards={"sales": RewardWindow(window="1h")},
+        now=LATER,
+        chances=chances_by(snapshots.get),
+    )
+    assert (result.counts.rows, result.counts.no_chances) == (1500, 0)
+    roles = {key: value for key, value in result.columns.items() if key not in ("arms", "unique")}
+    place = tmp_path / "out" / "decisions"
+    log = read_log(place, space=",".join(result.columns["arms"]), **roles)
+    p, served = log.propensity, np.eye(len(log.cell_names))[log.cells]
+    surprise = (served - p).sum(axis=0) / np.sqrt((p * (1 - p)).sum(axis=0))
+    assert (np.abs(surprise) < 3.5).all()
+    wrong = p[:, [0, 2, 1]]  # a copy that swaps the candidates is seen
+    assert np.abs((served - wrong).sum(axis=0) / np.sqrt((p * (1 - p)).sum(axis=0))).max() > 3.5

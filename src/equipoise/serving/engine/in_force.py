@@ -111,7 +111,6 @@ class InForce:
     def _context(self, config: ServeConfig, seed: int) -> Context:
         live, set_to = self.live, self.control.shares
         policy, k = live.policy, len(live.cells) - 1
-        beside = (self.candidate, *self.shadows)
         return Context(
             0,
             0,
@@ -130,5 +129,4 @@ class InForce:
             versions(),
             boot_id(),
             live.cells,
-            tuple(part.price_bytes for part in beside if part is not None),
         )

@@ -118,6 +118,8 @@ def schema_of(contents: Contents, how: Joining) -> tuple[pa.Schema, dict[str, st
         types[f"x {name}"] = TYPE_OF.get(kind, pa.string())
     types |= {f"y {metric.name}": pa.float64() for metric in how.metrics}
     wished = {key: key[2:] for key in types}
+    wished |= {f"p {cell}": f"p_{cell}" for cell in how.cells}
+    types |= {key: pa.float64() for key in wished if key.startswith("p ")}
     types |= FACTS | ({"claimed": pa.int64()} if how.claimed else {})
     types |= {"shown": pa.bool_(), "cost": pa.float64()}
     names: dict[str, str] = {}

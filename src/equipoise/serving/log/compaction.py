@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from equipoise.serving.config import RewardWindow
 from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.columns import KIND_OF, TEXT, Contents, Units, schema_of, table_of
 from equipoise.serving.log.erasure import MARK, mark_of
-from equipoise.serving.log.joining import Counts, Joining, Metric, joined
+from equipoise.serving.log.joining import Chances, Counts, Joining, Metric, joined
 from equipoise.serving.log.plan_text import plan_text
 from equipoise.serving.log.reader import log_folder, read_records
 from equipoise.serving.log.segments import decode, encode, segments_of
@@ -98,6 +99,7 @@ def compact_log(
     units: Path | str | None = None,
     id: str | None = None,
     now: int | None = None,
+    chances: Callable[[Mapping[str, int]], Chances] | None = None,
 ) -> Compaction:
     """Write the decisions of a log, with what came of them, as an experiment log.
 
@@ -120,6 +122,10 @@ def compact_log(
     now : int, optional
         Decisions whose windows end later are left out; in nanoseconds since 1970, by default of
         this moment.
+    chances : callable, optional
+        Gives, by when units asked to be forgotten, what tells the probability of each cell of a
+        decision (`replay.again.chances_by`): then all of them are in the rows, and not that of
+        what was served alone.
 
     Returns
     -------
@@ -139,6 +145,9 @@ def compact_log(
         known = Units(units, id, contents) if units is not None else None
         until = time.time_ns() if now is None else now
         how = joining_of(contents, rewards or {}, window, claimed, until)
+        if chances is not None:
+            cells = tuple(cells_of(contents))
+            how = replaced(how, cells=cells, chances=chances(contents.erased))
         days = _Days(contents, spill, how, known, target)
         for number in spill.days():
             days.write(number)
@@ -200,16 +209,20 @@ def joining_of(
     claimed: str | None,
     until: int,
 ) -> Joining:
-    """How rewards are joined: those that are named, and those that are only in the log."""
+    """How rewards are joined: those that are named, and those that are only in the log; the claim
+    is an outcome, too, where it is named, or the only reward.
+    """
     windows = dict.fromkeys(sorted(contents.rewards), RewardWindow(window=window)) | dict(rewards)
     if claimed is not None and claimed not in windows:
         fix = among(claimed, list(windows), "rewards")
         raise InputError("the reward of claims", "be in the log", claimed, fix=fix)
-    if not windows.keys() - {claimed}:
+    if not windows:
         fix = "send rewards, or name the metrics that are meant"
         raise InputError("a decision log", "hold rewards", "none", fix=fix)
     metrics = {name: _metric(name, one) for name, one in windows.items()}
-    own = metrics.pop(claimed) if claimed is not None else None
+    own = None if claimed is None else metrics[claimed]
+    if claimed is not None and claimed not in rewards and len(metrics) > 1:
+        del metrics[claimed]
     shown = any(window.exposure == "required" for window in windows.values())
     features = tuple(contents.kinds)
     return Joining(tuple(metrics.values()), own, shown, until, contents.erased, features)
@@ -319,7 +332,7 @@ def _roles(days: _Days) -> dict[str, Any]:
     """Which column plays which part, as in a plan."""
     names, how, contents = days.names, days.how, days.contents
     counts = days.result.counts
-    cells = dict.fromkeys(cell for context in contents.contexts for cell in context.cells)
+    cells = cells_of(contents)
     metrics = [metric.name for metric in how.metrics]
     features = [name for name, kind in contents.kinds.items() if kind]
     varied = [name for name in metrics if len(days.values.get(name, ())) > 1]
@@ -339,4 +352,12 @@ def _roles(days: _Days) -> dict[str, Any]:
     arms = [
         cell for cell in cells or sorted(counts.cells) if counts.cells[cell] and cell not in rare
     ]
+    if how.cells and tuple(arms) == how.cells and not counts.no_chances and not days.result.kept:
+        del roles["action_propensity"]
+        roles["propensity"] = [names[f"p {cell}"] for cell in arms]
     return roles | {"arms": arms}
+
+
+def cells_of(contents: Contents) -> dict[str, None]:
+    """Control and the candidates of all contexts, in order."""
+    return dict.fromkeys(cell for context in contents.contexts for cell in context.cells)

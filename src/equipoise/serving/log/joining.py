@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from equipoise.core.errors import DataError
 from equipoise.serving.log.erasure import EMPTIED
-from equipoise.serving.reasons import BY_CODE, REASONS
+from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import (
     DRY_RUN,
     KILLED,
@@ -39,7 +39,6 @@ LEFT_OUT = {
     NO_BUDGET: "the budget was used up",
     DRY_RUN: "dry runs",
 }
-KEPT, CADENCE = "kept by the cadence: nothing was drawn", REASONS["cadence"].code
 OPEN, ERASED, NOT_SHOWN, TWICE = "window still open", "erased", "not shown", "twice in the log"
 MILLIONTH = 1e-6
 
@@ -62,6 +61,9 @@ class Metric(NamedTuple):
     default: float
 
 
+Chances = Callable[[Context, DecisionRecord], Mapping[str, float] | None]
+
+
 @dataclass(frozen=True)
 class Joining:
     """How decisions and rewards are joined.
@@ -80,6 +82,10 @@ class Joining:
         When units asked to be forgotten.
     features : tuple of str
         The columns of features and labels.
+    cells : tuple of str, default ()
+        Control and the candidates, where the probability of each is asked.
+    chances : callable, optional
+        Gives the probability of each cell to a decision; None where it cannot be known again.
     """
 
     metrics: tuple[Metric, ...]
@@ -88,12 +94,19 @@ class Joining:
     until: int
     erased: Mapping[str, int]
     features: tuple[str, ...]
+    cells: tuple[str, ...] = ()
+    chances: Chances | None = None
+
+    @property
+    def every(self) -> tuple[Metric, ...]:
+        """All rewards that are joined, each once."""
+        own = self.claimed is not None and self.claimed not in self.metrics
+        return (*self.metrics, self.claimed) if own and self.claimed else self.metrics
 
     @property
     def window(self) -> int:
         """The longest window."""
-        every = [*self.metrics, *([self.claimed] if self.claimed else [])]
-        return max((metric.window for metric in every), default=0)
+        return max((metric.window for metric in self.every), default=0)
 
 
 @dataclass
@@ -120,6 +133,9 @@ class Counts:
         Rows whose money was reserved and never settled: they cost what was reserved.
     no_cost : int
         Rows of which no cost is known.
+    no_chances : int
+        Rows of which only the probability of what was served is known, or that control could not
+        have got.
 
     Examples
     --------
@@ -136,6 +152,7 @@ class Counts:
     certain: int = 0
     held: int = 0
     no_cost: int = 0
+    no_chances: int = 0
 
     def add(self, other: Counts) -> None:
         """Count up by those of another part."""
@@ -196,6 +213,7 @@ def joined(
             continue
         cell = _cell(context, one.served)
         _facts(columns, context, one, cell)
+        _chances(columns, context, one, how, counts)
         _features(columns, one, how.features, known)
         _outcomes(columns, one, rewards.get(one.id, ()), how, counts)
         columns["shown"].append(one.id in shown)
@@ -214,8 +232,6 @@ def _why_not(one: DecisionRecord, how: Joining, shown: bool) -> str | None:
     for flag, words in LEFT_OUT.items():
         if one.flags & flag:
             return words
-    if one.reason == CADENCE:
-        return KEPT
     if one.ns + how.window > how.until:
         return OPEN
     return NOT_SHOWN if how.shown and not shown else None
@@ -242,6 +258,25 @@ def _facts(columns: dict[str, list[Any]], context: Context, one: DecisionRecord,
     columns["previous"].append(_cell(context, one.previous) if one.previous >= -1 else None)
 
 
+def _chances(
+    columns: dict[str, list[Any]],
+    context: Context,
+    one: DecisionRecord,
+    how: Joining,
+    counts: Counts,
+) -> None:
+    """The probability of each cell, by the policies that decided."""
+    if how.chances is None:
+        return
+    chances = how.chances(context, one)
+    # that of what was served is as it was logged
+    known = chances is not None and chances[_cell(context, one.served)] == one.probability
+    for cell in how.cells:
+        columns[f"p {cell}"].append(chances.get(cell, 0.0) if known and chances else None)
+    control = how.cells[0]
+    counts.no_chances += not (known and chances and 0.0 < chances.get(control, 0.0) < 1.0)
+
+
 def _features(
     columns: dict[str, list[Any]],
     one: DecisionRecord,
@@ -261,10 +296,11 @@ def _outcomes(
     counts: Counts,
 ) -> None:
     rewards = sorted(rewards, key=lambda reward: reward.ns) if len(rewards) > 1 else rewards
+    values = {metric.name: _outcome(one, rewards, metric, counts) for metric in how.every}
     for metric in how.metrics:
-        columns[f"y {metric.name}"].append(_outcome(one, rewards, metric, counts))
+        columns[f"y {metric.name}"].append(values[metric.name])
     if how.claimed is not None:
-        columns["claimed"].append(int(_outcome(one, rewards, how.claimed, counts) > 0))
+        columns["claimed"].append(int(values[how.claimed.name] > 0))
 
 
 def _outcome(

@@ -20,6 +20,7 @@ MEANING = {
     "outcomes": "rewards within their windows; their kinds are inferred",
     "features": "as they were when it was decided",
     "action_propensity": "of what was served",
+    "propensity": "of each arm, by the policies that decided",
     "claimed": "whether the offer was taken",
     "cost": "as settled by the ledger, else as reserved or expected",
     "time": "of the decision",

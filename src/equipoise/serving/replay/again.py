@@ -25,6 +25,7 @@ from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.part import Loaded
 from equipoise.serving.engine.reading import read
 from equipoise.serving.log.erasure import EMPTIED, mark_of
+from equipoise.serving.log.joining import Chances
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.protocols import NoCounters
 from equipoise.serving.records import (
@@ -97,11 +98,8 @@ class Again:
         shadows = [self._loaded(load, id) for id in context.shadows]
         if live is None or self.missing:
             return
-        beside = [one for one in (candidate, *shadows) if one is not None]
-        logged = zip(beside, context.beside_prices, strict=bool(context.beside_prices))
-        prices = {one.id: prices_of(one, own) for one, own in logged}
         control = Control(
-            prices=prices | {live.id: prices_of(live, context.prices)},
+            prices={live.id: _prices(live, context)},
             shares={
                 "share": context.share,
                 "holdout": context.holdout,
@@ -215,6 +213,39 @@ class Again:
         return bool(self.erased) and self.erased.get(mark_of(record.unit), 2**63) <= record.ns
 
 
+def chances_by(load: Load) -> Callable[[Mapping[str, int]], Chances]:
+    """What tells the probability of each cell of logged decisions, by the snapshots that made them.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the snapshots by their ids.
+
+    Returns
+    -------
+    callable
+        For `compact_log`: by when units asked to be forgotten, a function of a context and a
+        record; None comes where a decision cannot be made again.
+    """
+
+    def of(erased: Mapping[str, int]) -> Chances:
+        every: dict[int, tuple[Context, Again]] = {}
+
+        def chances(context: Context, record: DecisionRecord) -> dict[str, float] | None:
+            if id(context) not in every:
+                every[id(context)] = context, Again(context, load, erased)
+            again = every[id(context)][1]
+            if again.why_not(record):
+                return None
+            sides, unit = again.sides(record), record.unit
+            p = chance.cell_chances(again.now.shares, unit, record.previous, *sides)
+            return dict(zip(again.now.live.cells, p.tolist(), strict=True))
+
+        return chances
+
+    return of
+
+
 def _is_asked(record: DecisionRecord) -> bool:
     """Whether a decision hung on more than the unit, or its features."""
     return bool(
@@ -232,10 +263,10 @@ def _open(facts: UnitFacts) -> bytes:
     return b"" if facts.eligible is None else facts.eligible.tobytes()
 
 
-def prices_of(loaded: Loaded, logged: bytes) -> dict[str, float]:
-    """The prices that a context has of a snapshot, by demand."""
+def _prices(loaded: Loaded, context: Context) -> dict[str, float]:
+    """The prices of a context, by demand."""
     policy = loaded.scorer.rule.policy
-    prices = np.frombuffer(logged, "<f8").tolist()
+    prices = np.frombuffer(context.prices, "<f8").tolist()
     if len(prices) != len(policy.demands):
         must, got = f"have {len(policy.demands)} prices", len(prices)
         fix = "give the snapshots that this log's service had"
