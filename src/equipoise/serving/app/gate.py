@@ -16,6 +16,7 @@ from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens
 from equipoise.serving.config import LimitsConfig
 
 JSON = b"application/json"
+MANY = 64  # spellings of this machine
 
 
 class Gate:
@@ -36,6 +37,7 @@ class Gate:
     ) -> None:
         self.tokens, self.limits, self.clock = tokens, limits, clock
         self.in_flight = 0  # counted by who lets a request go on
+        self._hosts: set[bytes] = set()  # names of this machine that were asked for
         self._left: dict[bytes, tuple[float, float]] = {}  # digest -> (requests left, when)
 
     def admit(self, scope: MutableMapping[str, Any], needed: str) -> Token:
@@ -68,8 +70,10 @@ class Gate:
                 host = value
             elif name == b"origin":
                 origin = value
-        if not len(self.tokens):
+        if not self.tokens and (origin or host not in self._hosts):
             from_here_alone(host, origin)
+            if len(self._hosts) < MANY:
+                self._hosts.add(host)
         token = self.tokens.find(authorization, time())
         if needed not in token.scopes:
             got = f"one with {', '.join(sorted(token.scopes))}"

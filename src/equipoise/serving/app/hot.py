@@ -224,30 +224,12 @@ class Front:
         self, units: Sequence[DecideRequest | Problem]
     ) -> list[DecideAnswer | Problem]:
         engine, now = self.worker.engine, time_ns()
-        if engine.quick:
-            return [unit if isinstance(unit, Problem) else self._now(unit, now) for unit in units]
         asked = [unit for unit in units if isinstance(unit, DecideRequest)]
-        replies = iter(
-            await asyncio.gather(
-                *(engine.decide_async(unit, now) for unit in asked), return_exceptions=True
-            )
-        )
-        return [unit if isinstance(unit, Problem) else self._kept(next(replies)) for unit in units]
-
-    def _now(self, unit: DecideRequest, now: int) -> DecideAnswer | Problem:
-        try:
-            return self.worker.engine.decide(unit, now)
-        except Exception as error:  # noqa: BLE001 - the other units have their answers
-            return self._kept(error)
-
-    def _kept(self, reply: DecideAnswer | BaseException) -> DecideAnswer | Problem:
-        if isinstance(reply, DecideAnswer):
-            return reply
-        if not isinstance(reply, Exception):
-            raise reply
-        if not isinstance(reply, EquipoiseError):
-            logger.error("a unit of a batch failed: %s", kind_of(reply))
-        return problem_of(reply)
+        if engine.quick:
+            replies = iter(engine.decide_batch(asked, now))
+        else:
+            replies = iter(await engine.decide_batch_async(asked, now))
+        return [unit if isinstance(unit, Problem) else told(next(replies)) for unit in units]
 
     async def reward(self, body: bytes) -> tuple[bytes, int]:
         """One reward, or several: one answer or problem each."""
@@ -278,6 +260,11 @@ class Front:
         reply = self.worker.engine.exposure(self._exposure(body), time_ns())
         await self.worker.log.acknowledged()
         return _encode(reply), 202 if reply.status == "waiting" else 200
+
+
+def told(reply: DecideAnswer | EquipoiseError) -> DecideAnswer | Problem:
+    """What stands in the answer of a batch."""
+    return problem_of(reply) if isinstance(reply, EquipoiseError) else reply
 
 
 def not_allowed(method: str, allowed: str) -> Refusal:

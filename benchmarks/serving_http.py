@@ -1,0 +1,350 @@
+"""http  A real service: K = 10 candidates, 3 metrics, a budget, 100,000 stored units, one worker
+     without tokens, JSON in and JSON out with all scores.  The server has one core, the load the
+     other; each figure is paired with ``POST /empty`` of the same server, in turns, in one run.
+     CPU is that of the server's process, all threads, kernel included.  wrk (16 connections) makes
+     the closed loops; the open loop sends at fixed times, whatever comes back, and a latency counts
+     from when a request was due.
+
+decide_cpu_over_empty         CPU of a decision over that of the empty route, by turns; durability
+                              "process"; decide_cpu_over_empty_disk: "disk"
+decide_cpu_us, empty_cpu_us   the two; decide_cpu_us_disk
+decide_over_empty_p99         p99 of 1,500 decisions a second over that of as many empty requests;
+                              decide_over_empty_p99_disk
+decide_p50_ms, decide_p99_ms  of that load
+batch_us_per_unit             CPU of a unit in a batch of 1,000
+ready_s                       from the start of the process until it is ready, kernels compiled
+worker_mb                     resident then, the pages of the store included
+schema_500                    answers of 500 to requests that schemathesis makes of the OpenAPI;
+                              schema_requests: how many
+soak_mb, soak_p99             FULL=1: 30 minutes at 70 % of the peak: growth of memory from the
+                              second minute on, and p99 of the last over that of the second minute
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.record import figure
+
+K, METRICS, UNITS, CONNECTIONS, RATE = 10, ("sales", "visits", "returns"), 100_000, 16, 1500
+CODE = "import sys; from equipoise.cli.main import main; main(sys.argv[1:])"
+LUA = """local n = 0
+request = function()
+  n = n + 1
+  local body = string.format('{"unit":"unit-%%06d"}', (n * 7919) %% %d)
+  return wrk.format("POST", "%s", {["content-type"]="application/json"}, body)
+end
+"""
+BATCH_LUA = """local parts = {}
+for i = 0, 999 do parts[#parts + 1] = string.format('{"unit":"unit-%06d"}', (i * 79) % 100000) end
+local body = '{"units":[' .. table.concat(parts, ",") .. "]}"
+request = function()
+  return wrk.format("POST", "/decide/batch", {["content-type"]="application/json"}, body)
+end
+"""
+SECONDS = {"test": 1, "quick": 5, "full": 20}
+TURNS = {"test": 1, "quick": 5, "full": 9}
+EXAMPLES = {"test": 2, "quick": 30, "full": 300}
+SOAK = 1800.0
+Figures = list[dict[str, Any]]
+
+
+def shop(place: Path, units: int = UNITS) -> Path:
+    """A state folder where a policy is live that knows some units."""
+    from equipoise.artifacts.policy import write_scorer
+    from equipoise.data import read_log
+    from equipoise.estimators import BoostedTrees, TLearner
+    from equipoise.pipeline import honest_policy
+    from equipoise.serving.app.publishing import make_live
+    from equipoise.treatments import Arms
+
+    rng = np.random.default_rng(0)
+    rows = 4_000
+    X, arm = rng.normal(size=(max(units, rows), 4)), rng.integers(0, K + 1, rows)
+    table = pa.table(
+        {f"x{j}": X[:rows, j] for j in range(4)}
+        | {"unit": [f"log-{i}" for i in range(rows)], "arm": arm.astype(str)}
+        | {m: rng.normal(size=rows) + 0.1 * arm * X[:rows, j] for j, m in enumerate(METRICS)}
+    )
+    log = read_log(
+        table,
+        treatment="arm",
+        space=Arms([str(a) for a in range(K + 1)]),
+        outcomes=list(METRICS),
+        features=[f"x{j}" for j in range(4)],
+        id="unit",
+    )
+    learner = TLearner(BoostedTrees(8, num_leaves=8))
+    weights = {"sales": 1.0, "visits": 0.2, "returns": 0.5}
+    scorer = honest_policy(log, learner, cv=2, weights=weights, cost=1.0, budget=0.5).scorer
+    write_scorer(place / "policy", scorer, plan="")
+    known = {f"x{j}": X[:units, j] for j in range(4)}
+    pq.write_table(
+        pa.table(known | {"unit": [f"unit-{i:06d}" for i in range(units)]}), place / "units.parquet"
+    )
+    make_live(place / "shop-serving", place / "policy", place / "units.parquet", "unit")
+    return place / "shop-serving"
+
+
+@contextmanager
+def served(state: Path, durability: str = "process") -> Iterator[tuple[str, int, float]]:
+    """A service on the first core: its address, its process, and how long it took to be ready."""
+    config = state.parent / f"{durability}.toml"
+    config.write_text(f'[serve.log]\ndurability = "{durability}"\n')
+    words = [sys.executable, "-W", "ignore", "-c", CODE, "serve", "--state", str(state)]
+    words += ["--config", str(config), "--port", "0", "--empty"]
+    cores = sorted(os.sched_getaffinity(0))
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cores[0]}),
+    )
+    url = ""
+    for line in process.stdout or ():
+        if "is served at" in line:
+            url = line.split(" at ")[1].split()[0]
+        if "Ctrl-C" in line:
+            break
+    try:
+        yield url, process.pid, time.perf_counter() - began
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def cpu(pid: int) -> float:
+    """Seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int) -> float:
+    """What a process has in memory."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def closed_loop(url: str, pid: int, script: str, seconds: int) -> tuple[float, float]:
+    """CPU microseconds of a request under wrk, and requests a second."""
+    last = sorted(os.sched_getaffinity(0))[-1]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(script)
+        file.flush()
+        before = cpu(pid)
+        said = subprocess.run(
+            ["taskset", "-c", str(last), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+            + ["-s", file.name, url],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        used = cpu(pid) - before
+    if "Non-2xx" in said:
+        raise RuntimeError(said)
+    requests = next(int(line.split()[0]) for line in said.splitlines() if "requests in" in line)
+    return used / requests * 1e6, requests / seconds
+
+
+class Connection(asyncio.Protocol):
+    """One connection of the open loop: a request at a time."""
+
+    def __init__(self) -> None:
+        self.left, self.done = b"", asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.left += data
+        head, blank, body = self.left.partition(b"\r\n\r\n")
+        if not blank:
+            return
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        if len(body) >= length:
+            self.left = b""
+            self.done.set_result(head[9:12])
+
+    async def ask(self, request: bytes) -> bytes:
+        """Send, and wait for the answer."""
+        self.done = asyncio.get_running_loop().create_future()
+        self.transport.write(request)  # type: ignore[attr-defined]
+        return await self.done
+
+
+async def open_loop(url: str, path: str, rate: float, seconds: float) -> np.ndarray:
+    """Milliseconds from when each request was due to its answer."""
+    host, port = url.removeprefix("http://").split(":")
+    loop = asyncio.get_running_loop()
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(4 * CONNECTIONS):
+        _, connection = await loop.create_connection(Connection, host, int(port))
+        free.put_nowait(connection)
+    latencies: list[float] = []
+
+    async def one(number: int, due: float) -> None:
+        body = b'{"unit":"unit-%06d"}' % (number * 7919 % UNITS)
+        head = f"POST {path} HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+        connection = await free.get()
+        status = await connection.ask(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        latencies.append((loop.time() - due) * 1e3)
+        free.put_nowait(connection)
+        if status != b"200":
+            raise RuntimeError(f"{path} answered {status!r}")
+
+    began, tasks = loop.time() + 0.1, set()
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        while (wait := due - loop.time()) > 0:
+            await asyncio.sleep(wait if wait > 0.002 else 0)
+        tasks.add(task := asyncio.create_task(one(number, due)))
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+    while not free.empty():
+        free.get_nowait().transport.close()  # type: ignore[attr-defined]
+    return np.array(latencies)
+
+
+def on_last_core(url: str, path: str, rate: float, seconds: float) -> np.ndarray:
+    """The open loop, away from the server's core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[-1]})
+    try:
+        return asyncio.run(open_loop(url, path, rate, seconds))
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def paired(state: Path, durability: str, form: str) -> Figures:
+    """A decision against the empty route, by turns."""
+    end = "" if durability == "process" else "_disk"
+    ways = {"decide": LUA % (UNITS, "/decide"), "empty": LUA % (UNITS, "/empty")}
+    used: dict[str, list[float]] = {"decide": [], "empty": []}
+    late: dict[str, list[np.ndarray]] = {"decide": [], "empty": []}
+    with served(state, durability) as (url, pid, _):
+        for script in ways.values():
+            closed_loop(url, pid, script, 1)
+        for _ in range(TURNS[form]):
+            for way, script in ways.items():
+                used[way].append(closed_loop(url, pid, script, SECONDS[form])[0])
+                late[way].append(on_last_core(url, f"/{way}", RATE, SECONDS[form]))
+    ratio = np.array(used["decide"]) / np.array(used["empty"])
+    p99 = {way: np.array([np.quantile(one, 0.99) for one in runs]) for way, runs in late.items()}
+    over = p99["decide"] / p99["empty"]
+    every = np.concatenate(late["decide"])
+    found = [
+        ranged(f"decide_cpu_over_empty{end}", ratio, "", "POST /empty"),
+        ranged(f"decide_cpu_us{end}", used["decide"], "us"),
+        ranged(f"decide_over_empty_p99{end}", over, "", "POST /empty"),
+        figure(f"decide_p50_ms{end}", float(np.median(every)), unit="ms", n=len(every)),
+        figure(f"decide_p99_ms{end}", float(np.quantile(every, 0.99)), unit="ms", n=len(every)),
+    ]
+    return found if end else [*found, ranged("empty_cpu_us", used["empty"], "us")]
+
+
+def ranged(name: str, values: Any, unit: str, against: str = "") -> dict[str, Any]:
+    """The median of turns, and their range."""
+    values = np.asarray(values)
+    return figure(
+        name,
+        float(np.median(values)),
+        low=float(values.min()),
+        high=float(values.max()),
+        unit=unit,
+        against=against,
+        n=len(values),
+    )
+
+
+def once(state: Path, form: str) -> Figures:
+    """What is measured of one start: readiness, memory, batches, the OpenAPI."""
+    with served(state) as (url, pid, ready):
+        memory = megabytes(pid)
+        closed_loop(url, pid, BATCH_LUA, 1)
+        batches = [
+            closed_loop(url, pid, BATCH_LUA, SECONDS[form])[0] / 1000 for _ in range(TURNS[form])
+        ]
+        wrong, asked = by_schema(url, EXAMPLES[form])
+    return [
+        figure("ready_s", ready, unit="s"),
+        figure("worker_mb", memory, unit="MB"),
+        ranged("batch_us_per_unit", batches, "us"),
+        figure("schema_500", wrong),
+        figure("schema_requests", asked),
+    ]
+
+
+def by_schema(url: str, examples: int) -> tuple[int, int]:
+    """Answers of 500 to what the OpenAPI allows, and how many requests that were."""
+    import schemathesis
+    from hypothesis import HealthCheck, given, settings
+
+    codes: list[int] = []
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    for found in schema.get_all_operations():
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=found.ok().as_strategy())
+        def ask(case: Any) -> None:
+            codes.append(case.call(base_url=url).status_code)
+
+        ask()
+    return codes.count(500), len(codes)
+
+
+def soak(state: Path, seconds: float) -> Figures:
+    """A long load at 70 % of the peak: does memory grow, does p99?"""
+    with served(state) as (url, pid, _):
+        _, peak = closed_loop(url, pid, LUA % (UNITS, "/decide"), 5)
+        rate = min(0.7 * peak, 4_000)  # what the open loop itself can send
+        parts: list[tuple[float, float]] = []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            late = on_last_core(url, "/decide", rate, min(60.0, seconds / 10))
+            parts.append((megabytes(pid), float(np.quantile(late, 0.99))))
+    memory, p99 = np.array(parts).T
+    return [
+        figure("soak_mb", memory[-1] - memory[1], unit="MB", n=len(parts)),
+        figure("soak_p99", p99[-1] / p99[1], against="the second minute", n=len(parts)),
+        figure("soak_rate", rate, unit="1/s"),
+    ]
+
+
+def figures(form: str) -> Figures:
+    """All figures of a form."""
+    if shutil.which("wrk") is None:
+        raise RuntimeError("wrk must be installed: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        state = shop(Path(folder), 2_000 if form == "test" else UNITS)
+        found = once(state, form)
+        for durability in ("process", "disk"):
+            found += paired(state, durability, form)
+        return found + (soak(state, SOAK) if form == "full" else [])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(figures(sys.argv[1] if sys.argv[1:] else "quick"), indent=1))
