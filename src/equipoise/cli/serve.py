@@ -134,6 +134,7 @@ def show(address: str, settings: Settings, state: Path) -> None:
     typer.echo(f"{settings.config.policy!r} is served at {address} (snapshot {snapshot}, {known})")
     kind = "-H 'Content-Type: application/json'"
     typer.echo(f"  curl -s {address}/decide {kind}{token} \\\n    -d '{request}'")
+    typer.echo(f"  console  {address}/console")
     typer.echo(f"  docs     {address}/docs")
     typer.echo(f"  metrics  {address}/metrics")
     typer.echo(f"  state    {state} (snapshots, decision log, counters)")

@@ -71,9 +71,7 @@ class Gate:
             elif name == b"origin":
                 origin = value
         if not self.tokens and (origin or host not in self._hosts):
-            from_here_alone(host, origin)
-            if len(self._hosts) < MANY:
-                self._hosts.add(host)
+            self._from_here(host, origin)
         token = self.tokens.find(authorization, time())
         if needed not in token.scopes:
             got = f"one with {', '.join(sorted(token.scopes))}"
@@ -91,6 +89,17 @@ class Gate:
             again = {"retry-after": "1"}
             raise Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
         return token
+
+    def look(self, scope: MutableMapping[str, Any]) -> None:
+        """Refuse a request of a path without a token that comes from elsewhere: see `admit`."""
+        if not self.tokens:
+            headers = dict(scope["headers"])
+            self._from_here(headers.get(b"host", b""), headers.get(b"origin", b""))
+
+    def _from_here(self, host: bytes, origin: bytes) -> None:
+        from_here_alone(host, origin)
+        if len(self._hosts) < MANY:
+            self._hosts.add(host)
 
     def _count(self, token: Token) -> None:
         """Take one request off what a token has left: a bucket of one second's requests."""

@@ -158,6 +158,8 @@ class Front:
         if needed:
             token = self.worker.gate.admit(scope, needed)
             scope.setdefault("state", {})["token"] = token
+        else:
+            self.worker.gate.look(scope)
         if scope["method"] in WITH_BODY:
             body = await self.worker.bodies.read(receive)
             first = [{"type": "http.request", "body": body, "more_body": False}]

@@ -137,13 +137,14 @@ def described(kind: type, schema: Json) -> Json:
     about, _, attributes = text.partition("Attributes\n----------\n")
     words: dict[str, str] = {}
     for names, body in re.findall(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", attributes, re.M):
-        said = " ".join(body.split())
+        said = " ".join(body.split()).replace("`", "")
         words.update(dict.fromkeys((name.strip() for name in names.split(",")), said))
     properties = {
         name: ({"description": words[name]} if name in words else {}) | value
         for name, value in schema.get("properties", {}).items()
     }
-    return schema | {"description": " ".join(about.split()), "properties": properties}
+    said = " ".join(about.split()).replace("`", "")
+    return schema | {"description": said, "properties": properties}
 
 
 def components(kinds: Iterable[Any]) -> tuple[list[Json], dict[str, Json]]:

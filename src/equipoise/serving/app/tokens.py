@@ -83,6 +83,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._by_start)
 
+    def take(self, other: Tokens) -> None:
+        """Have those of another from now on, for all who hold this object."""
+        self._by_start = other._by_start
+
     def find(self, authorization: bytes, now: float) -> Token:
         """The token of an ``Authorization`` header.
 

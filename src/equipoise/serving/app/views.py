@@ -224,7 +224,7 @@ def add_docs(app: FastAPI, paper: dict[str, Any]) -> None:
 
     @app.get("/")
     async def begin(request: Request) -> RedirectResponse:
-        return RedirectResponse("/docs")
+        return RedirectResponse("/console")
 
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

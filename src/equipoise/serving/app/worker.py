@@ -220,9 +220,10 @@ class Worker:
         except EquipoiseError as error:
             logger.error("settings not taken: %s must %s", error.what, error.must)
             return
-        self.config, self.tokens = config, tokens
+        self.config = config
+        self.tokens.take(tokens)
         self._again = True  # shadows may be others
-        self.gate.tokens, self.gate.limits = tokens, config.limits
+        self.gate.limits = config.limits
         self.bodies.most, self.bodies.seconds = config.limits.body_bytes, config.limits.read_seconds
         logger.info("settings taken")
 
