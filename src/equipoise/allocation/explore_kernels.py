@@ -1,6 +1,7 @@
 """Kernels of the explorer: what a choice counts up to, compiled.
 
 u unit, a candidate; choice (n,) with -1 for control; gains (n, k, j) of doubly robust scores.
+Other threads go on while they run: a service decides while somebody explores.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from equipoise.allocation.solver.kernels import amount
 from equipoise.core.kernels import njit
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def count_choices(choice, codes, counts):  # type: ignore[no-untyped-def]
     """Add to counts (1 + c, labels, 1 + k) every unit's choice: first of all units, then by each
     of the codes (c, n).
@@ -22,7 +23,7 @@ def count_choices(choice, codes, counts):  # type: ignore[no-untyped-def]
             counts[1 + i, codes[i, u], 1 + choice[u]] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def add_usage(cost, cube, columns, codes, coefficient, quantity, choice, sums):  # type: ignore[no-untyped-def]
     """Add to sums (2, m) the usage of every row by every unit, and its square."""
     for u in range(len(choice)):
@@ -32,7 +33,7 @@ def add_usage(cost, cube, columns, codes, coefficient, quantity, choice, sums): 
             sums[1, r] += x * x
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def mean_scores(gains, choice, weight, cluster, clusters, mean, error):  # type: ignore[no-untyped-def]
     """The weighted mean of the gains of the choices, (j,), and its standard error over clusters,
     sqrt(c / (c - 1) sum_c (sum_{u in c} w_u (x_u - mean))^2) / sum w.

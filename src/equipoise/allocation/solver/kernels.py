@@ -119,7 +119,7 @@ def count(cost, cube, columns, u, a, c, sums):  # type: ignore[no-untyped-def]
         sums[2 + q, c, a] += cube[u, a, columns[q]]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore[no-untyped-def]
     """The sum of the best scores; the quantities of the choices, of equals the first, are added to
     ``sums``.
@@ -151,7 +151,7 @@ def best_of_codes(value, cost, cube, columns, table, codes, sums, totals):  # ty
             count(cost, cube, columns, u, arm, codes[u], sums)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def choose_all(value, cost, cube, columns, table, tie, codes, choice, margin, sums):  # type: ignore[no-untyped-def]
     """`best_of_all`, with the choice (n,), of equals the lightest, and its margin (n,)."""
     total = 0.0
@@ -203,7 +203,7 @@ def measure_all(value, cost, cube, columns, codes, choice, sums, rest):  # type:
     return total + lost
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def add_all(value, cost, cube, columns, codes, sums):  # type: ignore[no-untyped-def]
     """Add the size of every quantity of every unit and candidate to ``sums``."""
     step = 1 if cost.shape[0] > 1 else 0
