@@ -23,6 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 from multiprocessing import Array
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,8 @@ def start(folder: Path, slot: int, total: float, events: int, done: Any, seed: i
         try:
             worker(folder, slot, total, events, done, seed)
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return child

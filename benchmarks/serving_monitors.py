@@ -44,7 +44,7 @@ ALONE = Context(
 SPLIT = replace(ALONE, candidate_snapshot="other", share=SHARE)
 REASONABLE = MonitorConfig(reference=1_000, block=500)
 LOOSE = MonitorConfig(reference=1_000, block=500, false_alarms=0.5, days=1, least_psi=0.0)
-SIZES = {"test": 6, "quick": 60, "full": 1_000}  # streams of each kind
+SIZES = {"test": 6, "quick": 60, "full": 400}  # streams of each kind
 
 
 class Change(NamedTuple):

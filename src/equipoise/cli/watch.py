@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from equipoise.serving.monitors.alarms import Report
     from equipoise.serving.monitors.watch import Watch
 
-BOOK = "book.sqlite"
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -78,6 +76,7 @@ def _opened(log: Path, config: Path | None) -> Watch:
     """Monitors of a log, and of the budget's book where there is one beside it."""
     from equipoise.serving.config import ServeConfig, read_config
     from equipoise.serving.ledger.sqlite_book import SqliteBook
+    from equipoise.serving.monitors.beside import BOOK
     from equipoise.serving.monitors.books import Books
     from equipoise.serving.monitors.watch import Watch
 
@@ -89,16 +88,16 @@ def _opened(log: Path, config: Path | None) -> Watch:
 
 def lines(report: Report) -> list[str]:
     """A report as a table, and its alarms in words."""
-    rows = [("monitor", "of", "value", "expected", "p", "n")]
-    alarmed = {(alarm.monitor, alarm.column) for alarm in report.alarms}
+    rows = [("monitor", "of", "span", "value", "expected", "p", "n")]
+    alarmed = {(alarm.monitor, alarm.column, alarm.span) for alarm in report.alarms}
     for one in report.figures:
-        mark = "!" if (one.monitor, one.column) in alarmed else " "
+        mark = "!" if (one.monitor, one.column, one.span) in alarmed else " "
         cells = f"{one.value:.4g}", f"{one.expected:.4g}", f"{one.p:.2g}", f"{one.n:,}"
-        rows.append((mark + one.monitor, one.column, *cells))
-    widths = [max(len(row[place]) for row in rows) for place in range(6)]
+        rows.append((mark + one.monitor, one.column, one.span, *cells))
+    widths = [max(len(row[place]) for row in rows) for place in range(7)]
     table = [
         " ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
+            cell.ljust(width) if place < 3 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

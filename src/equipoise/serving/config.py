@@ -148,6 +148,8 @@ class MonitorConfig(Strict):
         Smaller changes are shown, and are no alarm.
     delay : str
         As "1h": delays of rewards are compared up to this long.
+    every : float
+        Seconds between looks of a service at its own log; 0: it does not look.
     """
 
     reference: int = Field(default=2_000, ge=200)
@@ -156,6 +158,7 @@ class MonitorConfig(Strict):
     days: float = Field(default=90.0, ge=1)
     least_psi: float = Field(default=0.02, ge=0)
     delay: str = "1h"
+    every: float = Field(default=60.0, ge=0)
 
 
 class ServeConfig(Strict):

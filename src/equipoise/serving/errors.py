@@ -27,3 +27,9 @@ class InFlight(ConflictError):
 
 class LedgerError(EquipoiseError):
     """The book of a budget cannot be read or written, or does not add up."""
+
+
+class BookLost(LedgerError):
+    """The book of a budget is not there any more: it is made anew from the log, with all workers
+    stopped.
+    """

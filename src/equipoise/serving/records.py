@@ -52,6 +52,8 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
     cells : tuple of str
         The name of control and of each candidate, in the policy's order: with them the log can be
         read without the snapshot.
+    beside_prices : tuple of bytes
+        As ``prices``, of the candidate snapshot, if there is one, and of each shadow.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Context(msgspec.Struct, array_like=True, tag=1, frozen=True):
     versions: dict[str, str] = {}
     boot: str = ""
     cells: tuple[str, ...] = ()
+    beside_prices: tuple[bytes, ...] = ()
 
 
 class DecisionRecord(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):

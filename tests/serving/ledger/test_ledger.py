@@ -23,7 +23,7 @@ from equipoise.serving.errors import LedgerError
 from equipoise.serving.ledger import ledger as ledger_module
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import differences, logged_money
-from equipoise.serving.ledger.money import MILLION, SEALED, Entry, Lease, check
+from equipoise.serving.ledger.money import MILLION, OPEN, SEALED, Entry, Lease, check
 from equipoise.serving.ledger.redis_book import RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.records import DecisionRecord, SpendRecord
@@ -300,6 +300,27 @@ def test_a_lease_asked_for_twice_is_one(book_of):
     book.forget("price/")
     assert book.notes("") == {"other": b"2"}
     book.close()
+
+
+def test_a_lost_answer_loses_no_lease(book_of, monkeypatch):
+    """The book opened a lease, and the worker was not told."""
+    monkeypatch.setattr(ledger_module, "RETRY", 0.0)
+    ledger = Ledger(book_of(), 0, FOREVER, thread=False)
+    take = ledger.book.take
+
+    def lost(*asked):
+        take(*asked)
+        raise LedgerError("the book", "answer", "nothing")
+
+    monkeypatch.setattr(ledger.book, "take", lost)
+    while ledger.reserve(0.5):
+        pass
+    monkeypatch.setattr(ledger.book, "take", take)
+    assert offers(ledger, 0.5) > 100
+    mine = {lease.id for lease in (*ledger._leases, *ledger._behind)}
+    unsealed = {lease.id for lease in ledger.book.leases() if lease.state == OPEN}
+    assert unsealed <= mine
+    ledger.close()
 
 
 def test_a_lost_book_is_made_anew_from_the_log(tmp_path, book_of):

@@ -17,6 +17,7 @@ from equipoise.serving.log.compaction import compact_log
 from equipoise.serving.log.erasure import rewrite_erased
 from equipoise.serving.log.retention import remove_old
 from equipoise.serving.log.writer import DecisionLog
+from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import (
     CANDIDATE,
     DRY_RUN,
@@ -107,6 +108,7 @@ def test_what_is_in_no_estimate_is_left_out_and_counted(tmp_path):
         log.append(a_decision(log, context, 3, unit=unit, flags=flag))
     log.append(a_decision(log, context, 3, unit="gone"), ErasedRecord("gone", NS + 1))
     log.append(a_decision(log, context, 3, unit="gone", ns=NS + 2))
+    log.append(a_decision(log, context, 3, unit="kept", reason=REASONS["cadence"].code))
     twice = a_decision(log, context, 3, unit="twice")
     log.append(twice, twice)
     clock.now = NOW - 3600 * SECOND
@@ -120,10 +122,11 @@ def test_what_is_in_no_estimate_is_left_out_and_counted(tmp_path):
         "dry runs": 1,
         "the budget was used up": 1,
         "erased": 1,
+        "kept by the cadence: nothing was drawn": 1,
         "twice in the log": 1,
         "window still open": 1,
     }
-    assert (result.counts.seen, result.counts.rows) == (10, 3)
+    assert (result.counts.seen, result.counts.rows) == (11, 3)
 
 
 def test_costs_claims_and_exposures(tmp_path):

@@ -84,12 +84,12 @@ def test_bins_are_tenths_levels_and_what_is_missing():
 
 
 def test_false_alarms_are_as_rare_as_promised():
-    """Blocks and days of five columns: 300 streams in which nothing changes."""
+    """Blocks and days of five columns: 150 streams in which nothing changes."""
     rng = np.random.default_rng(2)
     config = MonitorConfig(reference=400, block=200, false_alarms=0.99, days=1, least_psi=0)
     promised = sum(level(config, look) for look in (1, 2, 3, 4)) + level(config, 1)
     loud = 0
-    for _ in range(300):
+    for _ in range(150):
         board = Board(config)
         blocks = Blocks(_five, config, board)
         for row in rng.standard_normal((1200, 5)).round(2).tolist():
@@ -97,7 +97,7 @@ def test_false_alarms_are_as_rare_as_promised():
             if board.alarms:
                 loud += 1
                 break
-    assert 0.3 * promised < loud / 300 < promised + 3 * np.sqrt(promised / 300)
+    assert 0.3 * promised < loud / 150 < promised + 3 * np.sqrt(promised / 150)
 
 
 def _five(rows):

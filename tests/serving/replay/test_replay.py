@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from fixtures.served import (
@@ -82,6 +83,10 @@ def _happens(world, number):
         world.log.append(ErasedRecord("bob", world.ns))
     if number == 400:
         world.log.roll()
+    if number == 500:  # of a snapshot that was live once
+        prices = {"b" * 64: {"budget": 0.9}, "c" * 64: {"budget": 2.0}}
+        world.shared.controls.change(lambda old: msgspec.structs.replace(old, prices=prices))
+        world.engine.take_controls()
 
 
 def test_every_bit_is_the_same(everything):

@@ -12,12 +12,13 @@ from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, ServeConfig
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import logged_money
-from equipoise.serving.ledger.money import Book, Entry, Rebuilt, micro, period_of
+from equipoise.serving.ledger.money import OPEN, Book, Entry, Rebuilt, micro, period_of
 from equipoise.serving.ledger.pace import Pace, budget_demand
 from equipoise.serving.ledger.redis_book import RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.recovery import money_of
+from equipoise.serving.log.segments import segments_of
 from equipoise.serving.machine import boot_id
 
 REDIS = "EQUIPOISE_REDIS_URL"
@@ -85,7 +86,8 @@ def open_ledger(
     if budget.pacing != "off":
         _, price = budget_demand(policy)
         pace = Pace(book, slot, budget, price)
-    holds, spent = money_of(state / "log", slot)
+    log = state / "log"
+    holds, spent = money_of(log, slot, _since(book, log, slot))
     ledger = Ledger(
         book,
         slot,
@@ -98,6 +100,12 @@ def open_ledger(
         pace=pace,
     )
     return ledger, None if pace is None else Paced(ledger, price)
+
+
+def _since(book: Book, log: Path, slot: int) -> int:
+    """From when on the slot's log is read: its last writer's last segment, and all open leases."""
+    opened = [one.ns for one in book.leases() if one.slot == slot and one.state == OPEN]
+    return min([*opened, *(one.created for one in segments_of(log, slot)[-2:])], default=0)
 
 
 def _book(state: Path, config: ServeConfig, budget: BudgetConfig) -> Book:

@@ -17,6 +17,7 @@ from equipoise.serving.app.problems import Refusal
 from equipoise.serving.app.prometheus import MEDIA, Sums
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
 from equipoise.serving.messages import DecisionStatus, UnitHistory
+from equipoise.serving.monitors.beside import gauges as watched
 
 if TYPE_CHECKING:
     from equipoise.serving.app.worker import Worker
@@ -173,6 +174,7 @@ def gauges(worker: Worker) -> Iterator[tuple[str, dict[str, str], float]]:
         money = worker.ledger.state()
         for name in ("left", "leased", "reserved", "spent"):
             yield f"equipoise_budget_{name}", {}, float(money[name])
+    yield from watched(worker.state)
 
 
 def add_views(app: FastAPI, worker: Worker) -> None:

@@ -34,6 +34,7 @@ from equipoise.serving.errors import ConflictError
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest
+from equipoise.serving.monitors.beside import Beside
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.state import State
 from equipoise.serving.stores.redis_units import RedisUnits
@@ -181,10 +182,8 @@ class Worker:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Ready, and looked after; at the end the last requests are answered already."""
-        tasks = [
-            asyncio.create_task(work)
-            for work in (self.bodies.watch(), self._tick(), self._follow(), self._keep_up())
-        ]
+        works = self.bodies.watch(), self._tick(), self._follow(), self._keep_up(), self._watch()
+        tasks = [asyncio.create_task(work) for work in works]
         self.begin_ready()
         try:
             yield
@@ -252,6 +251,16 @@ class Worker:
                 logger.error("the log was not kept up: %s", type(error).__name__)
                 self.counts.failed("upkeep")
             await asyncio.sleep(UPKEEP)
+
+    async def _watch(self) -> None:
+        """Have the log watched by a process beside."""
+        beside = Beside(self.state)
+        try:
+            while True:
+                await asyncio.sleep(self.config.monitors.every or UPKEEP)
+                await asyncio.to_thread(beside.look_after, self.config.monitors)
+        finally:
+            beside.close()
 
     async def _follow(self) -> None:
         """Take what was published, and let go of what was."""

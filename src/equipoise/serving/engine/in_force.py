@@ -111,6 +111,7 @@ class InForce:
     def _context(self, config: ServeConfig, seed: int) -> Context:
         live, set_to = self.live, self.control.shares
         policy, k = live.policy, len(live.cells) - 1
+        beside = (self.candidate, *self.shadows)
         return Context(
             0,
             0,
@@ -129,4 +130,5 @@ class InForce:
             versions(),
             boot_id(),
             live.cells,
+            tuple(part.price_bytes for part in beside if part is not None),
         )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig
-from equipoise.serving.errors import LedgerError
+from equipoise.serving.errors import BookLost, LedgerError
 from equipoise.serving.ledger.money import (
     MILLION,
     OPEN,
@@ -45,7 +45,7 @@ GRACE = 1.0  # seconds from a lease's last hold to its seal; by then the hold is
 PATIENCE = 0.005  # seconds that `reserve` waits for a lease, where money may be left
 REPORT = 1.0  # seconds between notes of what is free
 RETRY = 1.0  # seconds after the book could not be reached
-START = 10.0  # seconds that a start waits for a busy book
+START = 10.0  # seconds that the first and the last words with the book may take
 BATCH = 10_000  # holds that one transaction settles
 NEVER = 2**63
 NONE = Hold(0, 0)  # of what costs nothing
@@ -137,6 +137,7 @@ class Ledger:
         self._queue: deque[Entry] = deque(entries)
         self._batch: list[Entry] = []  # being passed on
         self._asked, self._need = True, 0  # since the last lease; by the last reserve
+        self._empty: Lease | None = None  # asked for, and not answered yet
         self._dry = NEVER  # from which need on the book has nothing, as of the last look
         self._reported: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -146,7 +147,8 @@ class Ledger:
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
-        self._settle_before(holds or (lambda lease: {}), durable)
+        _patiently(lambda: self._close_dead(holds or (lambda lease: {}), durable))
+        _patiently(self._refill)
         self._thread = threading.Thread(target=self._run, name="equipoise-ledger", daemon=True)
         self._threaded = thread
         if thread:
@@ -283,9 +285,9 @@ class Ledger:
                 self._leave(len(self._leases))
                 last, self._behind = self._behind, []
             free = {lease.id: lease.free for lease in last}
-            self._flow(free, free)
+            _patiently(lambda: self._flow(free, free))
             while self._queue:
-                self._flow()
+                _patiently(self._flow)
         except LedgerError as error:
             self.trouble = str(error)  # the next owner of the slot settles by the log
         self.book.close()
@@ -306,7 +308,7 @@ class Ledger:
         except LedgerError as error:
             self.trouble, self._due["retry"] = str(error), now + RETRY
             with self._filled:
-                self._dry = 0
+                self._dry, self._asked = 0, True
                 self._filled.notify_all()
 
     def _run(self) -> None:
@@ -333,8 +335,12 @@ class Ledger:
             if not self._asked or (enough and fresh):
                 return
             self._asked = False
-        empty = Lease(secrets.randbits(63) or 1, self.slot, self.boot, 0, 0, ns=self._clock())
-        taken = self.book.take(empty, self.workers, need)
+        if self._empty is None:
+            id_ = secrets.randbits(63) or 1
+            self._empty = Lease(id_, self.slot, self.boot, 0, 0, ns=self._clock())
+        # a lost answer is asked for again, by the same id, so that no lease is lost with it
+        taken = self.book.take(self._empty, self.workers, need)
+        self._empty = None
         with self._filled:
             if taken is not None:
                 self._leases.append(_Open(taken, time.monotonic()))
@@ -372,20 +378,6 @@ class Ledger:
             self.book.flow(self._batch, free or {}, seal)
             self._batch.clear()
 
-    def _settle_before(self, holds: Callable[[int], Mapping[bytes, int]], durable: bool) -> None:
-        """Settle what the log says, close what the slot's owner before left, open a lease; many
-        workers start at once, so that the book may be busy for a while.
-        """
-        end = time.monotonic() + START
-        while True:
-            try:
-                self._close_dead(holds, durable)
-                self._refill()
-                return
-            except LedgerError:
-                if time.monotonic() > end:
-                    raise
-
     def _close_dead(self, holds: Callable[[int], Mapping[bytes, int]], durable: bool) -> None:
         """Settle what the slot's owner before left open, by what the log says of it."""
         self._flow()
@@ -395,3 +387,17 @@ class Ledger:
             if lease.slot == self.slot and lease.state == OPEN:
                 lost = not durable and lease.boot != self.boot
                 self.book.close_dead(lease.id, holds(lease.id), lost)
+
+
+def _patiently(step: Callable[[], None]) -> None:
+    """Take a step with the book, again while others have it."""
+    end = time.monotonic() + START
+    while True:
+        try:
+            return step()
+        except BookLost:
+            raise
+        except LedgerError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(TICK)

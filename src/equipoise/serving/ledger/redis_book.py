@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from equipoise.core.errors import MissingExtra
-from equipoise.serving.errors import LedgerError
+from equipoise.serving.errors import BookLost, LedgerError
 from equipoise.serving.ledger.money import (
     CLOSED,
     OFFERS,
@@ -51,6 +51,7 @@ end
 local function seal(id, back)
     local l = p .. ':lease:' .. id
     if get(l, 'state') ~= 0 then return end
+    back = math.min(back, get(l, 'amount') - get(l, 'spent') - get(l, 'lost'))
     redis.call('HSET', l, 'free', 0, 'state', 1)
     add(l, 'amount', -back)
     if get(l, 'period') == get(money, 'period') then add(money, 'left', back) end
@@ -207,7 +208,8 @@ class RedisBook:
             yield
         except self._redis.RedisError as error:
             fix = "see that Redis runs, and make a lost book anew with all workers stopped"
-            raise LedgerError("the book", "answer", str(error), self.name, fix) from error
+            kind = BookLost if "LOST" in str(error) else LedgerError
+            raise kind("the book", "answer", str(error), self.name, fix) from error
 
     def _run(self, script: str, *arguments: Any) -> Any:
         with self._told():

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from equipoise.serving.errors import LedgerError
+from equipoise.serving.errors import BookLost, LedgerError
 from equipoise.serving.ledger.money import (
     CLOSED,
     OPEN,
@@ -29,6 +29,7 @@ from equipoise.serving.ledger.money import (
     sums_of,
 )
 
+MONEY = "SELECT period, total, remainder FROM money"
 SCHEMA = """
 CREATE TABLE money (one INTEGER PRIMARY KEY CHECK (one = 1), period INTEGER NOT NULL,
     total INTEGER NOT NULL, remainder INTEGER NOT NULL CHECK (remainder >= 0));
@@ -120,7 +121,7 @@ class SqliteBook:
         self.path = Path(path)
         self._turn = threading.Lock()
         if total is None and not self.path.exists():
-            raise LedgerError("the book", "be there", "none", str(self.path))
+            raise BookLost("the book", "be there", "none", str(self.path))
         self._handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._open(total, period, lost)
@@ -145,7 +146,7 @@ class SqliteBook:
                 return
             if time.monotonic() > end:
                 fix = "stop all workers; the first that starts makes it anew from the log"
-                raise LedgerError("the book", "be there", "none", str(self.path), fix)
+                raise BookLost("the book", "be there", "none", str(self.path), fix)
             time.sleep(0.02)
 
     def _readable(self) -> bool:
@@ -179,7 +180,7 @@ class SqliteBook:
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         with self._turn, _told(self.path):
             if not self.path.exists():
-                raise LedgerError("the book", "be there", "none", str(self.path))
+                raise BookLost("the book", "be there", "none", str(self.path))
             self._base.execute(f"BEGIN {kind}")
             try:
                 yield self._base
@@ -191,15 +192,17 @@ class SqliteBook:
 
     def renew(self, period: int, total: int) -> None:
         """Begin a later period, or another total of the present one."""
+        with self._transaction("DEFERRED") as base:  # mostly there is nothing to write
+            now, before, left = base.execute(MONEY).fetchone()
+        if period < now or (period == now and total == before):
+            return
         with self._transaction() as base:
-            now, before, left = base.execute(
-                "SELECT period, total, remainder FROM money"
-            ).fetchone()
+            now, before, left = base.execute(MONEY).fetchone()
             if period > now:
                 base.execute(
                     "UPDATE money SET period = ?, total = ?, remainder = ?", (period, total, total)
                 )
-            elif period == now and total != before:
+            elif period == now:
                 change = max(total - before, -left)
                 base.execute(
                     "UPDATE money SET total = total + ?, remainder = remainder + ?",
@@ -248,6 +251,8 @@ class SqliteBook:
     @staticmethod
     def _seal(base: sqlite3.Connection, lease: int, back: int) -> None:
         """Take what is free off a lease, back to what is left of its period."""
+        rest = base.execute("SELECT amount - spent - lost FROM lease WHERE id = ?", (lease,))
+        back = min(back, *(rest.fetchone() or (0,)))
         if base.execute(SEAL, (back, lease)).rowcount:
             base.execute(
                 "UPDATE money SET remainder = remainder + ?"
@@ -281,7 +286,7 @@ class SqliteBook:
     def sums(self) -> Sums:
         """The money of the present period."""
         with self._transaction("DEFERRED") as base:
-            money = base.execute("SELECT period, total, remainder FROM money").fetchone()
+            money = base.execute(MONEY).fetchone()
             return sums_of(*money, *base.execute(SUMS, money[:1]).fetchone())
 
     def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 
 from equipoise.core.errors import DataError
 from equipoise.serving.log.erasure import EMPTIED
-from equipoise.serving.reasons import BY_CODE
+from equipoise.serving.reasons import BY_CODE, REASONS
 from equipoise.serving.records import (
     DRY_RUN,
     KILLED,
@@ -39,6 +39,7 @@ LEFT_OUT = {
     NO_BUDGET: "the budget was used up",
     DRY_RUN: "dry runs",
 }
+KEPT, CADENCE = "kept by the cadence: nothing was drawn", REASONS["cadence"].code
 OPEN, ERASED, NOT_SHOWN, TWICE = "window still open", "erased", "not shown", "twice in the log"
 MILLIONTH = 1e-6
 
@@ -232,6 +233,8 @@ def _why_not(one: DecisionRecord, how: Joining, shown: bool) -> str | None:
     for flag, words in LEFT_OUT.items():
         if one.flags & flag:
             return words
+    if one.reason == CADENCE:
+        return KEPT
     if one.ns + how.window > how.until:
         return OPEN
     return NOT_SHOWN if how.shown and not shown else None

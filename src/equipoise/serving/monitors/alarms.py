@@ -185,7 +185,7 @@ def sentence(figure: Figure) -> str:
     text = WORDS[figure.monitor].format(
         column=figure.column, value=figure.value, expected=figure.expected, n=figure.n
     )
-    return f"{text} ({chance})"
+    return f"{text} {'so far today ' if figure.span == 'day' else ''}({chance})"
 
 
 WORDS = {

@@ -98,8 +98,11 @@ class Again:
         shadows = [self._loaded(load, id) for id in context.shadows]
         if live is None or self.missing:
             return
+        beside = [one for one in (candidate, *shadows) if one is not None]
+        logged = zip(beside, context.beside_prices, strict=bool(context.beside_prices))
+        prices = {one.id: prices_of(one, own) for one, own in logged}
         control = Control(
-            prices={live.id: _prices(live, context)},
+            prices=prices | {live.id: prices_of(live, context.prices)},
             shares={
                 "share": context.share,
                 "holdout": context.holdout,
@@ -263,10 +266,10 @@ def _open(facts: UnitFacts) -> bytes:
     return b"" if facts.eligible is None else facts.eligible.tobytes()
 
 
-def _prices(loaded: Loaded, context: Context) -> dict[str, float]:
-    """The prices of a context, by demand."""
+def prices_of(loaded: Loaded, logged: bytes) -> dict[str, float]:
+    """The prices that a context has of a snapshot, by demand."""
     policy = loaded.scorer.rule.policy
-    prices = np.frombuffer(context.prices, "<f8").tolist()
+    prices = np.frombuffer(logged, "<f8").tolist()
     if len(prices) != len(policy.demands):
         must, got = f"have {len(policy.demands)} prices", len(prices)
         fix = "give the snapshots that this log's service had"
