@@ -73,7 +73,8 @@ def test_the_page_says_what_python_says(chromium, tmp_path, make):
     for weights, bounds in questions(units, dials, 4):
         there = asked(chromium, weights, bounds)
         try:
-            here = answer_of(explorer.point(weights, bounds))
+            net = units.cost_weight_of(weights)
+            here = answer_of(explorer.point(weights, bounds, cost_weight=net))
         except InfeasibleError:
             assert there["infeasible"]
             continue

@@ -257,7 +257,7 @@ class Explorer:
         self.codes = np.array(codes, np.int64).reshape(len(codes), n)
         order = np.random.default_rng(seed).permutation(n)
         self.sample = np.sort(order[: min(sample, n)])
-        self._worth: tuple[dict[str, float], Floats, float] | None = None
+        self._worth: tuple[tuple[dict[str, float], float], Floats, float] | None = None
 
     def __len__(self) -> int:
         return len(self.problem)
@@ -279,6 +279,7 @@ class Explorer:
         bounds: Mapping[str, float | None] | None = None,
         *,
         exact: bool = True,
+        cost_weight: float | None = None,
         tol: float = 1e-8,
     ) -> Point:
         """Prices, who gets what, and what that is worth.
@@ -292,6 +293,8 @@ class Explorer:
             head where the demand is), None to leave it out.  Other demands keep their own bounds.
         exact : bool, default True
             Whether all units are looked at, or the sample alone.
+        cost_weight : float, optional
+            What a unit of cost takes from the worth, in place of the explorer's own.
         tol : float, default 1e-8
             Relative tolerance of the dual on all units.
 
@@ -305,7 +308,8 @@ class Explorer:
         InfeasibleError
             Where no choice meets the demands; it names those in conflict.
         """
-        worth, least = self._worth_of(weights)
+        own = self.draft.cost_weight if cost_weight is None else float(cost_weight)
+        worth, least = self._worth_of(weights, own)
         rows = _rows_of(self.problem.rows, bounds or {})
         problem = _narrowed(replace(self.problem, value=worth, rows=rows))
         share = len(self.sample) / len(self)
@@ -323,13 +327,14 @@ class Explorer:
             raise infeasible(few)
         return self._answer(dict(weights), looked_at, dual.prices, None if exact else self.sample)
 
-    def _worth_of(self, weights: Mapping[str, float]) -> tuple[Floats, float]:
+    def _worth_of(self, weights: Mapping[str, float], cost_weight: float) -> tuple[Floats, float]:
         """The worth of every candidate, (n, k), and what no feasible choice is worth less than;
         kept for the next question with the same weights.
         """
-        asked = {name: float(weight) for name, weight in weights.items()}
+        own = {name: float(weight) for name, weight in weights.items()}
+        asked = own, cost_weight
         if self._worth is None or self._worth[0] != asked:
-            draft = self._with_weights(asked)
+            draft = replace(self._with_weights(own), cost_weight=cost_weight)
             each = unit_weights(draft, self.importance)
             worth = net_value(draft, self.effects, self.own_groups, each, self.cost)
             add_keep(worth, draft.keep, None if self.keep is None else self.keep.previous)

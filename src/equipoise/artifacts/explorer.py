@@ -62,8 +62,9 @@ class ExplorerUnits:
     lower, cost_weight : float
         As of the policy.
     about : dict
-        "metrics" (name, unit, kind, better), "currency", "level", "control", "title", and "worth":
-        what one of a plan's weight is of ``weights``.
+        "metrics" (name, unit, kind, better), "currency", "level", "control", "title", "worth": what
+        one of a plan's weight is of ``weights``, and "money": the metrics by which, where any is
+        weighed, the objective is in the money of the costs, and so net of them.
     of : int
         How many units these were drawn from.
 
@@ -136,6 +137,25 @@ class ExplorerUnits:
         """
         lower = {m["name"] for m in self.about.get("metrics", ()) if m["better"] == "lower"}
         return {name: -1.0 if name in lower else 1.0 for name in self.weights}
+
+    def cost_weight_of(self, weights: Mapping[str, float]) -> float:
+        """What a unit of cost takes from the worth under some weights, as in a plan with them.
+
+        Parameters
+        ----------
+        weights : mapping
+            Metric -> the worth of one unit of it.
+
+        Returns
+        -------
+        float
+            1 where the objective is then in money, else 0; the units' own where nothing is known
+            of money.
+        """
+        names = self.about.get("money")
+        if names is None:
+            return self.cost_weight
+        return float(any(weights.get(name) for name in names))
 
     def explorer(self) -> Explorer:
         """What answers questions: the plan's demands, and a budget, floors and caps where it has

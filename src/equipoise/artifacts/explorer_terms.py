@@ -77,6 +77,8 @@ def explorer_terms(units: ExplorerUnits, explorer: Explorer) -> dict[str, Any]:
         "scored": list(units.scores.names),
         "weights": units.weights,
         "worth": units.about.get("worth") or dict.fromkeys(units.weights, 1.0),
+        "money": units.about.get("money"),
+        "cost_weight": units.cost_weight,
         "dials": dials_of(units, explorer),
         "rows": [_row(units, explorer, r) for r in range(len(explorer.demands))],
         "labels": {name: np.unique(label).tolist() for name, label in units.by.items()},
@@ -128,7 +130,8 @@ def dials_of(units: ExplorerUnits, explorer: Explorer) -> list[Dial]:
     """
     least, most = _reach(units)
     off = units.start()
-    moved = len(units.weights) > 1 or units.cost_weight > 0  # one weight alone moves nothing
+    costly = units.cost_weight > 0 or bool(units.about.get("money"))
+    moved = len(units.weights) > 1 or costly  # one weight alone moves nothing
     dials = _weights(units, least, most) if moved else []
     free = float(units.cost.max(axis=1).mean())
     for demand in explorer.demands:
@@ -195,7 +198,8 @@ def _dial(kind: str, name: str, of: str, low: float, high: float, start: float |
 def _start(units: ExplorerUnits, explorer: Explorer) -> dict[str, Any] | None:
     """What the plan's own settings give, None where these units leave no room for them."""
     try:
-        return answer_of(explorer.point(units.weights, units.start()))
+        weight = units.cost_weight_of(units.weights)
+        return answer_of(explorer.point(units.weights, units.start(), cost_weight=weight))
     except InfeasibleError:
         return None
 

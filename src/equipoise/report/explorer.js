@@ -125,7 +125,8 @@ const explorerView = (box, ask) => {
   };
   const basis = (answer) => {
     const some = answer.units < answer.of ? `On ${number(answer.units, 0)} of ${number(answer.of, 0)} people` : `On all ${number(answer.of, 0)} people`;
-    return `${some}; within ${plain(100 * answer.gap)}% of the most that these demands leave room for.`;
+    const { weights } = question(), net = data.money === null ? data.cost_weight > 0 : data.money.some((name) => weights[name]);
+    return `${some}; ${net ? "worth net of cost; " : ""}within ${plain(100 * answer.gap)}% of the most that these demands leave room for.`;
   };
   // The lines of a plan that ask for the same.
   const lines = ({ weights, bounds }) => {

@@ -42,8 +42,9 @@ const explorerDual = (data) => {
   // The worth of every candidate; of one that is closed nothing that anybody would choose.
   const worths = (weights) => {
     const value = new Float64Array(n * k), w = data.metrics.map((name) => weights[name] ?? 0);
+    const net = data.money === null ? data.cost_weight : Number(data.money.some((name) => weights[name])); // what a unit of cost takes
     for (let i = 0; i < n * k; i += 1) {
-      let total = worth ? worth[i] : 0;
+      let total = (worth ? worth[i] : 0) - net * cost[i];
       for (let q = 0; q < m; q += 1) total += w[q] * weighed[i * m + q];
       value[i] = Number.isNaN(total) ? -Infinity : total;
     }

@@ -54,12 +54,14 @@ class ExplorerFindings(TypedDict):
     """What a page needs to explore.
 
     of: how many units the sample was drawn from;  weights: the plan's;  worth: what one of a
-    plan's weight is of them, by metric;  z: half-widths of intervals
-    in standard errors;  scored: what is judged, metrics, the net worth and the cost;  labels: of
-    the columns by which who gets what is counted;  arrays: "weighed" (n, k, m), "counted" (the
-    same, where demands count other numbers), "cost" (n, k), "worth" (n, k), what weights do not
-    move, "gains" (n, k, j), "by" and "codes" (n, columns), "weight" and "cluster" (n,);  start:
-    what the plan's own settings give on the sample, null where it has no room for them.
+    plan's weight is of them, by metric;  money: by which metrics, where one is weighed, a unit of
+    cost takes 1 from the worth, null where it always takes cost_weight;  z: half-widths of
+    intervals in standard errors;  scored: what is judged, metrics, the net worth and the cost;
+    labels: of the columns by which who gets what is counted;  arrays: "weighed" (n, k, m),
+    "counted" (the same, where demands count other numbers), "cost" (n, k), "worth" (n, k), what
+    neither weights nor costs move, "gains" (n, k, j), "by" and "codes" (n, columns), "weight" and
+    "cluster" (n,);  start: what the plan's own settings give on the sample, null where it has no
+    room for them.
     """
 
     units: int
@@ -71,6 +73,8 @@ class ExplorerFindings(TypedDict):
     scored: list[str]
     weights: dict[str, float]
     worth: dict[str, float]
+    money: list[str] | None
+    cost_weight: float
     dials: list[DialFindings]
     rows: list[RowFindings]
     labels: dict[str, list[str]]

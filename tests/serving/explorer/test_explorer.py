@@ -92,17 +92,18 @@ def test_states_are_read_by_snapshot_and_the_last_are_kept(tmp_path):
     run.mkdir()
     write_explorer(run / "explorer.parquet", bound_units(600))
     assert not keep_units(tmp_path / "state", "none", tmp_path / "other")
-    for snapshot in ("a1", "b2", "c3"):
+    ids = [letter * 64 for letter in "abcd"]
+    for snapshot in ids[:3]:
         assert keep_units(tmp_path / "state", snapshot, run / "policy")
     kept = ExplorerStates(tmp_path / "state")
-    first = kept.get("a1")
-    assert first is kept.get("a1") is not None
-    assert kept.get("b2") is not None
-    assert kept.get("c3") is not None
-    assert kept.get("a1") is not first
-    assert kept.get("d4") is None
-    drop_units(tmp_path / "state", "c3")
-    assert not units_file(tmp_path / "state", "c3").exists()
+    first = kept.get(ids[0])
+    assert first is kept.get(ids[0]) is not None
+    assert kept.get(ids[1]) is not None
+    assert kept.get(ids[2]) is not None
+    assert kept.get(ids[0]) is not first
+    assert kept.get(ids[3]) is None
+    drop_units(tmp_path / "state", ids[2])
+    assert not units_file(tmp_path / "state", ids[2]).exists()
 
 
 def test_a_point_is_a_plan(state):
@@ -123,6 +124,18 @@ def test_a_point_is_a_plan(state):
     assert "# of May" in text
     assert "# Mails to whom?" in text
     assert make_plan(plain).policy.caps[0].share == 0.25
+
+
+def test_where_money_is_weighed_the_worth_is_net_of_cost():
+    units = explorer_units(
+        2000, constraints=(), about=explorer_units(9).about | {"money": ["visit"]}
+    )
+    state = ExplorerState("ab", units, units.explorer(), PLAN)
+    free = explore(state, ExploreRequest(weights={"spend": -0.01}))
+    net = explore(state, ExploreRequest(weights={"spend": -0.01, "visit": 1e-9}))
+    assert net.values["cost"][0] < 0.8 * free.values["cost"][0]  # what costs more than it brings
+    own = units.explorer().point({"spend": -0.01}, units.start(), cost_weight=1.0)
+    assert net.counts == own.counts.tolist()
 
 
 def test_demands_of_groups_stay_in_the_plan():

@@ -20,6 +20,7 @@ from equipoise.artifacts.explorer_terms import dials_of, explorer_terms
 from equipoise.core.arrays import Floats
 from equipoise.core.audit_groups import audit_groups
 from equipoise.core.columns import free_name
+from equipoise.pipeline.plan.money import money_metrics
 from equipoise.pipeline.study.study import Study
 from equipoise.report.findings_explorer import ExplorerFindings, PackedArray
 
@@ -72,6 +73,7 @@ def explorer_units(study: Study, metrics: list[dict[str, str]]) -> ExplorerUnits
             "level": study.plan.report.level,
             "control": task.control,
             "worth": {o.name: o.sign * (o.worth or 1.0) for o in log.roles.outcomes},
+            "money": money_metrics(study.plan.policy, log, study.plan.report.currency),
         },
         of=len(log),
     )
@@ -118,11 +120,11 @@ def _arrays(units: ExplorerUnits, signs: dict[str, float], twice: bool) -> dict[
         counted = counted - cut
     if units.importance is not None:
         weighed = weighed * units.importance[:, None, None]
-    worth = -units.cost_weight * units.cost
+    worth = np.zeros_like(units.cost)
     if units.keep is not None:
         previous, bonus = units.keep.previous, units.keep.bonus
         stays = previous[:, None] == np.arange(units.cost.shape[1])
-        worth = worth + bonus * stays - bonus * (previous == -1)[:, None]
+        worth = bonus * stays - bonus * (previous == -1)[:, None]
     arrays = {
         "weighed": weighed,
         "cost": units.cost[:, :, None],

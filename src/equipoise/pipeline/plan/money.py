@@ -102,6 +102,16 @@ def objective_of(policy: PolicyPlan, log: Log, said: str = "") -> Objective:
     return Objective(weights, currency, True, 0.0 if policy.cost is None else 1.0)
 
 
+def money_metrics(policy: PolicyPlan, log: Log, said: str = "") -> list[str]:
+    """The metrics by which, where any of them is weighed, the objective is money, net of cost; none
+    where offers have no cost.
+    """
+    if policy.cost is None:
+        return []
+    currency = currency_of(policy, log, said)
+    return [outcome.name for outcome in log.roles.outcomes if _is_money(outcome, currency)]
+
+
 def cost_checks(policy: PolicyPlan, objective: Objective) -> list[Check]:
     """What weighs the cost of offers: a warning where nothing does; none without a cost."""
     if policy.cost is None:

@@ -221,7 +221,8 @@ def explore(state: ExplorerState, request: ExploreRequest) -> ExploreAnswer:
     exact = request.exact or len(state.units) <= AT_ONCE
     weights, bounds = _asked(state, request)
     try:
-        point = state.explorer.point(weights, bounds, exact=exact)
+        cost_weight = state.units.cost_weight_of(weights)
+        point = state.explorer.point(weights, bounds, exact=exact, cost_weight=cost_weight)
     except InfeasibleError as error:
         return ExploreAnswer(snapshot=state.snapshot, infeasible=str(error))
     plain = answer_of(point) | {"snapshot": state.snapshot, "of": state.units.of or point.of}
