@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -49,20 +48,8 @@ def spend(record: DecisionRecord, spent: float, ns: int = 2) -> SpendRecord:
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("redis")
-    socket = folder / "socket"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    if not shutil.which(command[0]):
-        pytest.skip("no redis-server")
-    server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
-    for _ in range(200):
-        if socket.exists():
-            break
-        time.sleep(0.02)
-    yield f"unix://{socket}"
-    server.terminate()
-    server.wait()
+def redis_url(redis_server):
+    return redis_server.url
 
 
 NAMES = itertools.count()
@@ -344,7 +331,7 @@ def lose(book_of):
     """Lose all of a book."""
     book = book_of()
     if isinstance(book, RedisBook):
-        book._client.flushdb()
+        book._client.delete(*book._client.scan_iter(f"{book.name}*"))
     else:
         book.path.unlink()
     book.close()

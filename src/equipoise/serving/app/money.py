@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from equipoise.core.arrays import Floats
 from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, ServeConfig
+from equipoise.serving.errors import BookLost
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import logged_money
 from equipoise.serving.ledger.money import OPEN, Book, Entry, Rebuilt, micro, period_of
@@ -18,8 +20,9 @@ from equipoise.serving.ledger.redis_book import RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.recovery import money_of
-from equipoise.serving.log.segments import segments_of
+from equipoise.serving.log.segments import Segment, segments_of
 from equipoise.serving.machine import boot_id
+from equipoise.serving.snapshots.state import State
 
 REDIS = "EQUIPOISE_REDIS_URL"
 
@@ -82,15 +85,17 @@ def open_ledger(
     if budget is None:
         return None, None
     book = _book(state, config, budget)
+    # a book in Redis has the workers of many services, each of which counts its slots from 0
+    owner = slot if isinstance(book, SqliteBook) else State(state).node() << 16 | slot
     pace, price = None, 0.0
     if budget.pacing != "off":
         _, price = budget_demand(policy)
-        pace = Pace(book, slot, budget, price)
+        pace = Pace(book, owner, budget, price)
     log = state / "log"
-    holds, spent = money_of(log, slot, _since(book, log, slot))
+    holds, spent = money_of(log, slot, _since(book, owner, segments_of(log, slot)))
     ledger = Ledger(
         book,
-        slot,
+        owner,
         budget,
         workers=config.workers,
         boot=boot_id(),
@@ -102,10 +107,10 @@ def open_ledger(
     return ledger, None if pace is None else Paced(ledger, price)
 
 
-def _since(book: Book, log: Path, slot: int) -> int:
+def _since(book: Book, owner: int, segments: list[Segment]) -> int:
     """From when on the slot's log is read: its last writer's last segment, and all open leases."""
-    opened = [one.ns for one in book.leases() if one.slot == slot and one.state == OPEN]
-    return min([*opened, *(one.created for one in segments_of(log, slot)[-2:])], default=0)
+    opened = [one.ns for one in book.leases() if one.slot == owner and one.state == OPEN]
+    return min([*opened, *(one.created for one in segments[-2:])], default=0)
 
 
 def _book(state: Path, config: ServeConfig, budget: BudgetConfig) -> Book:
@@ -113,8 +118,17 @@ def _book(state: Path, config: ServeConfig, budget: BudgetConfig) -> Book:
     period = period_of(time.time_ns(), budget.seconds)
     lost = partial(_logged, state / "log", budget.seconds)
     if config.store.kind == "redis":
-        return RedisBook(os.environ.get(REDIS, ""), config.policy, total, period, lost)
+        url = os.environ.get(REDIS, "")
+        return RedisBook(url, config.policy, total, period, partial(_refused, lost))
     return SqliteBook(state / "book.sqlite", total, period, lost)
+
+
+def _refused(lost: Callable[[], Rebuilt]) -> Rebuilt:
+    """Nothing, where the log names no lease: one node's log does not know what others spent."""
+    if lost().leases:
+        fix = "with all services stopped, make it anew: RedisBook(..., lost=...) of all nodes' logs"
+        raise BookLost("the book in Redis", "be there: the log names leases", "none", fix=fix)
+    return Rebuilt()
 
 
 def _logged(log: Path, seconds: float) -> Rebuilt:

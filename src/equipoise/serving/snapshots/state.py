@@ -94,9 +94,17 @@ class State:
 
     def seed(self) -> int:
         """The seed of the service's own draws: drawn once, from the system, and kept."""
-        file = self.path / "seed"
+        return self._drawn("seed")
+
+    def node(self) -> int:
+        """The number of this folder's service among those that share a budget, below 2^31."""
+        return self._drawn("node") >> 31
+
+    def _drawn(self, name: str) -> int:
+        """A number that is drawn once, and kept."""
+        file = self.path / name
         self.path.mkdir(parents=True, exist_ok=True)
-        beside = self.path / f".seed-{os.getpid()}-{secrets.token_hex(4)}"
+        beside = self.path / f".{name}-{os.getpid()}-{secrets.token_hex(4)}"
         if not file.exists():
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as text:
