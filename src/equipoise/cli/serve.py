@@ -11,7 +11,7 @@ from equipoise.cli.publish import state_beside
 from equipoise.cli.source import Quiet
 
 if TYPE_CHECKING:
-    from equipoise.serving.app.worker import Settings
+    from equipoise.serving.app.settings import Settings
 
 NEEDED = ("fastapi", "uvicorn", "msgspec", "prometheus_client", "lmdb")
 
@@ -80,8 +80,8 @@ def serve(
     from equipoise.cli.show import progress
     from equipoise.core.errors import InputError
     from equipoise.serving.app.publishing import make_live
-    from equipoise.serving.app.run import Launch
     from equipoise.serving.app.run import serve as serve_until_stopped
+    from equipoise.serving.app.settings import Launch
 
     if run is None and state is None:
         fix = "give a run, as in: equipoise serve runs/voucher"

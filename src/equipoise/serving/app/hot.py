@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import PurePath
 from time import time_ns
-from traceback import extract_tb
 from typing import Any
 
 import msgspec
 
 from equipoise.core.errors import EquipoiseError, InputError
-from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.openapi import RewardBody
-from equipoise.serving.app.problems import Refusal, problem_of
+from equipoise.serving.app.problems import Refusal, kind_of, problem_of
 from equipoise.serving.app.scopes import scope_needed
 from equipoise.serving.app.strict_json import Body
 from equipoise.serving.app.wire import (
@@ -81,11 +78,6 @@ class Front:
         self._decide, self._batch = Body(DecideRequest), Body(BatchRequest)
         self._units, self._exposure = Body(Units), Body(ExposureRequest)
         self._reward: Body[Any] = Body(RewardBody)  # type: ignore[arg-type]
-
-    @property
-    def gate(self) -> Gate:
-        """Of the worker; settings may put another in its place."""
-        return self.worker.gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -277,11 +269,3 @@ def not_allowed(method: str, allowed: str) -> Refusal:
 def route_of(scope: Scope) -> str:
     """The path as it was declared: the real one may name a unit."""
     return str(getattr(scope.get("route"), "path", "other"))
-
-
-def kind_of(error: BaseException) -> str:
-    """What failed and where in the code, without any value."""
-    frames = extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "equipoise" in frame.filename] or frames
-    at = f" at {PurePath(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{at}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import PurePath
+from traceback import extract_tb
 
 import msgspec
 
@@ -138,3 +140,15 @@ def answer_of(error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
     extra = error.headers if isinstance(error, Refusal) else {}
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in extra.items()]
     return problem.status, msgspec.json.encode(problem), [(b"content-type", MEDIA), *headers]
+
+
+def kind_of(error: BaseException) -> str:
+    """What failed and where in the code, without any value: for the lines of the service.
+
+    >>> kind_of(ZeroDivisionError("of Ann"))
+    'ZeroDivisionError'
+    """
+    frames = extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "equipoise" in frame.filename] or frames
+    at = f" at {PurePath(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{at}"

@@ -7,17 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from equipoise.artifacts.policy import read_scorer
 from equipoise.core.errors import SnapshotError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import verify_snapshot
-from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.channels import Channels
-from equipoise.serving.snapshots.load import POLICY, STORE
-from equipoise.serving.snapshots.publish import publish
-from equipoise.serving.snapshots.self_test import drawn_units
 from equipoise.serving.snapshots.state import SHOWN, State
-from equipoise.serving.stores.building import open_store
 
 
 def make_live(
@@ -52,6 +46,9 @@ def make_live(
     EquipoiseError
         Where it cannot be built or published.
     """
+    from equipoise.serving.snapshots.build import build_snapshot
+    from equipoise.serving.snapshots.publish import publish
+
     live = Channels(state).live()
     snapshot = build_snapshot(state, run, units, id=id or None, progress=progress)
     if live is None or live.snapshot != snapshot:
@@ -83,11 +80,16 @@ def example_request(state: Path) -> tuple[str, int, str]:
     units = int(verify_snapshot(folder).meta["units"])
     request: dict[str, Any] = {"unit": "user-1"}
     if units:
-        store = open_store(folder / STORE)
+        from equipoise.serving.stores.building import open_store
+
+        store = open_store(folder / "store")
         request["unit"] = next(iter(store.items()))[0].decode()
         store.close()
     else:
-        drawn = drawn_units(read_scorer(folder / POLICY))
+        from equipoise.artifacts.policy import read_scorer
+        from equipoise.serving.snapshots.self_test import drawn_units
+
+        drawn = drawn_units(read_scorer(folder / "policy"))
         if drawn is not None:
             request["features"] = {
                 name: _plain(value) for name, value in drawn.slice(0, 1).to_pylist()[0].items()

@@ -23,15 +23,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from equipoise.core.errors import DataError, EquipoiseError
-from equipoise.serving.app.rest import service
-from equipoise.serving.app.tokens import must_be_safe, read_tokens
-from equipoise.serving.app.worker import Settings, Worker
-from equipoise.serving.config import ServeConfig, config_of, read_config
+from equipoise.serving.app.settings import Launch, Settings
+
+if TYPE_CHECKING:
+    from equipoise.serving.app.worker import Worker
 
 GRACE = 10.0  # seconds for requests in hand, once no new ones come
 BACKLOG = 2048
@@ -40,42 +40,6 @@ LOOK = 0.1  # seconds
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 FAILED = 2
 logger = logging.getLogger(__name__)
-
-
-class Launch(NamedTuple):
-    """How a service was started.
-
-    Attributes
-    ----------
-    state : str
-        Its folder.
-    config : str, default ""
-        The file of settings, "" for none.
-    given : dict, default {}
-        Settings of the command line; they come before those of the file.
-    empty : bool, default False
-        Whether ``POST /empty`` is there, for benchmarks.
-    """
-
-    state: str
-    config: str = ""
-    given: dict[str, Any] = {}
-    empty: bool = False
-
-    def settings(self) -> Settings:
-        """The settings of now.
-
-        Raises
-        ------
-        InputError
-            Where one is wrong, or the host is not safe.
-        """
-        file = read_config(self.config) if self.config else ServeConfig()
-        plain = file.model_dump(exclude_unset=True)
-        config = config_of(plain | self.given, self.config)
-        tokens = read_tokens()
-        must_be_safe(config.host, tokens)
-        return Settings(config, tokens)
 
 
 class Server(uvicorn.Server):
@@ -166,7 +130,10 @@ def serve(launch: Launch, told: Callable[[str, Settings], None]) -> None:
 
 
 def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) -> None:
-    """One worker, in this process."""
+    """One worker, in this process; a process that only looks after workers imports none of it."""
+    from equipoise.serving.app.rest import service
+    from equipoise.serving.app.worker import Worker
+
     worker = Worker(Path(launch.state), launch.settings)
     try:
         config = uvicorn.Config(

@@ -15,16 +15,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from equipoise.core.errors import DataError, EquipoiseError
 from equipoise.serving.app.counting import Counts
 from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
 from equipoise.serving.app.money import REDIS, open_ledger
+from equipoise.serving.app.problems import kind_of
 from equipoise.serving.app.served import Served, load_served
+from equipoise.serving.app.settings import Settings
 from equipoise.serving.app.strict_json import key_twice
-from equipoise.serving.app.tokens import Tokens
 from equipoise.serving.app.wire import Bodies
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.engine import Engine
@@ -44,21 +44,6 @@ LOOK = 0.5  # seconds between looks at the channels
 UPKEEP = 3600.0  # seconds between looks at what is due in the log
 REST = 1.0  # seconds that a snapshot stays open after a swap: a request in hand may still read it
 logger = logging.getLogger(__name__)
-
-
-class Settings(NamedTuple):
-    """What a service runs by; read again when it is told to.
-
-    Attributes
-    ----------
-    config : ServeConfig
-        Of the file.
-    tokens : Tokens
-        Of the environment.
-    """
-
-    config: ServeConfig
-    tokens: Tokens
 
 
 class Worker:
@@ -150,6 +135,10 @@ class Worker:
                 self._in_force.append(here[id])
         return [here[id] for id in ids]
 
+    def _failed(self, part: str, error: Exception) -> None:
+        logger.error("%s failed: %s", part, kind_of(error))
+        self.counts.failed(part)
+
     def _not_taken(self, error: EquipoiseError) -> None:
         logger.error("a snapshot was not taken: %s must %s", error.what, error.must)
         self.counts.failed("snapshot")
@@ -232,8 +221,8 @@ class Worker:
             await asyncio.sleep(TICK)
             try:
                 self.engine.tick(time.time_ns())
-            except EquipoiseError as error:
-                logger.error("a tick failed: %s must %s", error.what, error.must)
+            except Exception as error:  # noqa: BLE001 - the next one comes in any case
+                self._failed("tick", error)
             self.counts.in_hand(self.gate.in_flight)
             self.counts.logged(self.log.bytes_written - written)
             written = self.log.bytes_written
@@ -247,9 +236,8 @@ class Worker:
                 with alone(self.state / "upkeep.lock") as mine:
                     if mine:
                         await asyncio.to_thread(keep_up, self.state / "log", self.config.log)
-            except (EquipoiseError, OSError) as error:
-                logger.error("the log was not kept up: %s", type(error).__name__)
-                self.counts.failed("upkeep")
+            except Exception as error:  # noqa: BLE001 - likewise
+                self._failed("upkeep", error)
             await asyncio.sleep(UPKEEP)
 
     async def _watch(self) -> None:
@@ -276,6 +264,8 @@ class Worker:
                 if str(error) != refused:
                     self._not_taken(error)
                 refused = str(error)
+            except Exception as error:  # noqa: BLE001 - likewise
+                self._failed("channels", error)
 
     async def take_channels(self) -> None:
         """Put the snapshots of the channels in force; loaded and closed beside the event loop."""
