@@ -101,6 +101,14 @@ def start(state: Path, *arguments: object, tokens: str = "", token: str = "") ->
     raise AssertionError(f"no service: {''.join(child.out + child.err)}")
 
 
+def until(true, seconds: float = 30.0) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="session")
 def published(shipped, tmp_path_factory) -> Path:
     """A state folder where the shipped policy is live and its units are known."""

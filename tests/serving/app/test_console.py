@@ -6,6 +6,7 @@ import re
 
 import httpx
 from serving.app.test_routes import ask
+from serving.conftest import until
 
 
 def test_the_console_of_a_service(service, http):
@@ -27,5 +28,6 @@ def test_the_console_of_a_service(service, http):
             assert ("killed: everybody gets control" in status) is reason
         assert person.post("/console/kill", data={"form": "0", "on": "yes"}).status_code == 403
         assert "kill off" in person.get("/console/versions").text
+        until(lambda: not http.get("/policy").json()["killed"])  # workers look four times a second
     last = http.get("/admin/audit").json()[0]
     assert (last["what"], last["by"].startswith("console")) == ("kill", True)

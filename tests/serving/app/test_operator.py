@@ -73,14 +73,3 @@ def test_counters_count(http):
     assert more("equipoise_http_requests_total", route="/decide", status="422") == 1
     assert more("equipoise_decision_duration_seconds_count") == 5
     assert after["equipoise_workers",] >= 1
-
-
-def test_the_console_is_there_for_who_signs_in(service, http):
-    assert http.get("/").headers["location"] == "/console"
-    with service.client(token="") as nobody:
-        reply = nobody.get("/console")
-        assert (reply.status_code, reply.headers["location"]) == (303, "/console/login?to=overview")
-        nobody.cookies.set("equipoise_console", service.token)
-        page = nobody.get("/console/units", params={"unit": "0000001"})
-        assert page.status_code == 200
-        assert "shop" in nobody.get("/console").text

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from serving.conftest import start
+from serving.conftest import start, until
 
 from equipoise.core.errors import InputError
 from equipoise.serving.app.openapi import HOT
@@ -36,14 +36,6 @@ def pair(published, tmp_path_factory):
     child = start(state, "--config", state.parent / "serve.toml")
     yield child
     child.stop(signal.SIGKILL)
-
-
-def until(true, seconds: float = 30.0) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def workers_of(child) -> list[int]:
