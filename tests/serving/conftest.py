@@ -23,7 +23,7 @@ from equipoise.serving.app.tokens import SCOPES, new_token
 
 CODE = "import sys; from equipoise.cli.main import main; main(sys.argv[1:])"
 PATIENCE = 60.0  # seconds, on a machine that does much else
-JSON = {"content-type": "application/json"}
+QUIET = "[serve.monitors]\nevery = 0\n"  # no process beside: others test what it does
 
 
 @dataclass
@@ -125,9 +125,10 @@ def published(shipped, tmp_path_factory) -> Path:
 def service(published):
     """A service of one worker, with a token that may do all."""
     entry, secret = new_token(SCOPES)
-    file = published.parent / "tokens"
+    file, settings = published.parent / "tokens", published.parent / "serve.toml"
     file.write_text(f"{entry}\n")
-    child = start(published, "--empty", tokens=str(file), token=secret)
+    settings.write_text(f"[serve]\n{QUIET}")
+    child = start(published, "--empty", "--config", settings, tokens=str(file), token=secret)
     yield child
     assert child.stop() == 0, child.err
     unforeseen = [line for line in child.err if "compiling kernels" not in line]

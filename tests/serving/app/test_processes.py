@@ -14,7 +14,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from serving.conftest import start, until
+from serving.conftest import QUIET, start, until
 
 from equipoise.core.errors import InputError
 from equipoise.serving.app.openapi import HOT
@@ -24,7 +24,8 @@ from equipoise.serving.log.reader import read_records
 from equipoise.serving.records import DecisionRecord, EndRecord
 
 JSON = {"content-type": "application/json"}
-SETTINGS = "[serve]\nworkers = 2\n[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\n"
+LIMITS = "[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\n"
+SETTINGS = f"[serve]\nworkers = 2\n{QUIET}{LIMITS}"
 
 
 @pytest.fixture(scope="module")
