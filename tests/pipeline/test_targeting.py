@@ -188,9 +188,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 def test_a_budget_larger_than_needed_has_no_price(world, tmp_path):
     plan = world.plan.model_copy(
-        update={"policy": make_plan(policy(budget={"per_head": 50.0})).policy}
+        update={
+            "policy": make_plan(policy(budget={"per_head": 50.0})).policy,
+            "report": world.plan.report.model_copy(update={"explorer": False}),
+        }
     )
     findings = run(plan, tmp_path / "rich")
+    assert "explorer" not in findings
+    assert not (tmp_path / "rich" / "explorer.parquet").exists()
     row = findings["policy"]["demands"][0]
     assert row["price"] == 0
     assert not row["binding"]

@@ -126,7 +126,7 @@ const explorerView = (box, ask) => {
   const basis = (answer) => {
     const some = answer.units < answer.of ? `On ${number(answer.units, 0)} of ${number(answer.of, 0)} people` : `On all ${number(answer.of, 0)} people`;
     const { weights } = question(), net = data.money === null ? data.cost_weight > 0 : data.money.some((name) => weights[name]);
-    return `${some}; ${net ? "worth net of cost; " : ""}within ${plain(100 * answer.gap)}% of the most that these demands leave room for.`;
+    return `${some}; ${net ? "worth net of cost; " : ""}within ${answer.gap < 1e-4 ? "0.01" : plain(Number((100 * answer.gap).toPrecision(2)))}% of the most that these demands leave room for.`;
   };
   // The lines of a plan that ask for the same.
   const lines = ({ weights, bounds }) => {

@@ -31,9 +31,11 @@ COST = "cost"
 
 
 def explorer_units(study: Study, metrics: list[dict[str, str]]) -> ExplorerUnits | None:
-    """The units of a study; None where its policy has no demands.   metrics: as of findings."""
+    """The units of a study; None where its policy has no demands, or the plan wants none.
+    metrics: as of findings.
+    """
     task, judge, log = study.task, study.judge, study.log
-    if not task.constraints:
+    if not task.constraints or not study.plan.report.explorer:
         return None
     gains = judge.scores[:, 1:] - judge.scores[:, :1]
     spend = judge.spend[:, 1:, None] - judge.spend[:, :1, None]

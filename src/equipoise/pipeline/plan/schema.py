@@ -390,7 +390,8 @@ class StrataPlan(PlanTable):
 
 class ReportPlan(PlanTable):
     """How the report looks; segments: columns by which effects are told, None for those that drive
-    the predictions most.
+    the predictions most; explorer: whether it has sliders, and with them effects and scores of
+    single rows, without ids.
     """
 
     title: str = ""
@@ -399,6 +400,7 @@ class ReportPlan(PlanTable):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     budgets: Annotated[tuple[Amount, ...], Strict(strict=False)] = ()
     segments: Names | None = None
+    explorer: bool = True
 
 
 class RunPlan(PlanTable):

@@ -43,7 +43,8 @@ def explores(view: View, findings: ExplorerFindings) -> Section:
     note = (
         f"On {sample}; nobody's outcome had a part in the effects that choose for them."
         " Prices are found on all of them at once, and within folds for the policy that ships, so"
-        " the plan's own point differs a little from the policy above."
+        " the plan's own point differs a little from the policy above. The page holds their"
+        " effects, scores and groups, without ids."
     )
     block = explorer_block(findings, units, view.cost, view.marks, reading, note)
     answer = f"Try it: on {sample}, every setting below is priced anew while you move it."
