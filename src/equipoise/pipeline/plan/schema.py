@@ -354,10 +354,8 @@ def _reward(value: Any) -> Any:
         isinstance(x, int | float) and not isinstance(x, bool) for x in value
     )
     if not good or len(value) != len(STRATA) or not all(math.isfinite(x) for x in value):
-        raise wrong(
-            f"be one of {', '.join(map(repr, SCHEMES))}, or five numbers: the worth of"
-            f" {', '.join(STRATA)}"
-        )
+        names = ", ".join(map(repr, SCHEMES))
+        raise wrong(f"be one of {names}, or five numbers: the worth of {', '.join(STRATA)}")
     return tuple(float(x) for x in value)
 
 
