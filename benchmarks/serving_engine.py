@@ -39,9 +39,9 @@ from equipoise.core.policy import Demand, Policy
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.answers import answer_of
 from equipoise.serving.engine.chance import Side, verdict
-from equipoise.serving.engine.deciding import Asked, record_of, settle
+from equipoise.serving.engine.deciding import RequestInHand, record_of, settle
 from equipoise.serving.engine.engine import Engine
-from equipoise.serving.engine.shared import Shared
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest
@@ -128,7 +128,7 @@ def speed(folder: Path, times: int) -> dict[str, float]:
     units = known_units(1_000, K, 0)
     log = DecisionLog(folder / "log", 0)
     live = snapshot("a" * 64, POLICY, units)
-    shared = Shared(folder)
+    shared = SharedState(folder)
     engine = Engine(live, ServeConfig(), log, shared, seed=1)
     requests = [DecideRequest(unit=unit) for unit in units]
     turn, now = iter(requests * (times * 40 // 1_000 + 10)), time.time_ns
@@ -139,7 +139,7 @@ def speed(folder: Path, times: int) -> dict[str, float]:
     decide()
     found = {"engine_us": cpu_us(decide, times)}
     request, state = requests[0], engine.now
-    asked = Asked(request, now(), engine._read(state, request), b"")
+    asked = RequestInHand(request, now(), engine._read(state, request), b"")
     settled = settle(state, asked, False, engine._money, engine.counters)
     record = record_of(state, asked, settled, log.new_id(), 0)
     facts, rule = units[request.unit], live.scorer.rule
@@ -192,7 +192,7 @@ def calibration(folder: Path, n: int) -> list[dict[str, Any]]:
     live, candidate = (
         snapshot(id * 64, policy, units) for id, policy in (("a", first), ("b", second))
     )
-    log, shared = DecisionLog(folder / "log", 0), Shared(folder)
+    log, shared = DecisionLog(folder / "log", 0), SharedState(folder)
     engine = Engine(live, config, log, shared, seed=2, candidate=candidate)
     for unit in units:
         engine.decide(DecideRequest(unit=unit), time.time_ns())

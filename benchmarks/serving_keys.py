@@ -31,7 +31,7 @@ from benchmarks.serving_engine import POLICY, K, known_units, snapshot
 from equipoise.serving.config import LogConfig, ServeConfig
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.refill import refill
-from equipoise.serving.engine.shared import Shared
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.writer import DecisionLog
@@ -50,7 +50,7 @@ def work(folder: Path, slot: int, keys: int, seed: int) -> None:
     units = known_units(1_000, K, 0)
     log = DecisionLog(folder / "log", slot, LogConfig(roll_bytes=4 << 20))
     live = snapshot("a" * 64, POLICY, units)
-    engine = Engine(live, ServeConfig(), log, Shared(folder), seed=1)
+    engine = Engine(live, ServeConfig(), log, SharedState(folder), seed=1)
     refill(engine, folder / "log", slot, time.time_ns())
     rng, left = random.Random(seed), list(range(keys))
     rng.shuffle(left)

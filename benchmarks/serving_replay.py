@@ -24,7 +24,7 @@ from benchmarks.serving_engine import POLICY, K, Snapshot, known_units, snapshot
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.engine import Engine
-from equipoise.serving.engine.shared import Shared
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.replay.compare import LogReplay, replay_log
@@ -40,7 +40,7 @@ def decided(folder: Path, n: int, several: bool) -> dict[str, Snapshot]:
     other = snapshot("b" * 64, POLICY, known_units(UNITS, K, 1))
     shares = ServeConfig(holdout=0.1, share=0.3, explore=0.1)
     config = shares if several else ServeConfig()
-    log, shared = DecisionLog(folder / "log", 0), Shared(folder)
+    log, shared = DecisionLog(folder / "log", 0), SharedState(folder)
     engine = Engine(live, config, log, shared, candidate=other if several else None, seed=1)
     requests = [DecideRequest(unit=unit) for unit in units]
     for at in range(0, n, BATCH):

@@ -16,7 +16,7 @@ from equipoise.artifacts.policy import read_scorer, write_scorer
 from equipoise.cli.replay_log import _show_comparison, _show_replay
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.engine import Engine
-from equipoise.serving.engine.shared import Shared
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest, RewardRequest
@@ -44,7 +44,10 @@ def state(shipped, tmp_path_factory):
     publish(place, id, by="ann")
     live = compiled(State(place).snapshot(id))
     clock = [1_790_000_000 * 10**9]
-    log, shared = DecisionLog(place / "log", 0, clock=lambda: clock[0]), Shared(place / "shared")
+    log, shared = (
+        DecisionLog(place / "log", 0, clock=lambda: clock[0]),
+        SharedState(place / "shared"),
+    )
     config = ServeConfig(holdout=0.1, explore=0.5)
     engine = Engine(live, config, log, shared, seed=3, clock=lambda: clock[0])
     rng = np.random.default_rng(2)

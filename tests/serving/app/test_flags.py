@@ -10,7 +10,7 @@ from openfeature.exception import ErrorCode
 from serving.app.test_routes import ask
 
 from equipoise.serving.app.flags import REASONS, evaluation, request_of
-from equipoise.serving.app.flags import EvaluationRequest as Asked
+from equipoise.serving.app.flags import EvaluationRequest as RequestInHand
 from equipoise.serving.messages import DecideAnswer
 from equipoise.serving.reasons import REASONS as CODES
 
@@ -99,7 +99,7 @@ def test_an_amount_is_a_number_and_in_the_object():
 
 def test_a_context_becomes_features():
     asked = request_of(
-        Asked({"targetingKey": "u", "n": 3, "s": "a", "l": [1], "b": True, "z": None})
+        RequestInHand({"targetingKey": "u", "n": 3, "s": "a", "l": [1], "b": True, "z": None})
     )
     assert asked.features == {"n": 3.0, "s": "a", "b": True, "z": None}
-    assert request_of(Asked({"targetingKey": "u", "l": [1]})).features is None
+    assert request_of(RequestInHand({"targetingKey": "u", "l": [1]})).features is None

@@ -12,9 +12,9 @@ from fixtures.served import (
     NOON,
     SECOND,
     Artifact,
-    Loaded,
     Purse,
     Scoring,
+    ServedSnapshot,
     Units,
     World,
     with_,
@@ -107,7 +107,7 @@ def test_lots_and_the_days_of_a_unit(tmp_path):
     policy = with_(demands=(), prices=(), mode="random", shares=(0.5, 0.5))
     staying = Staying(column="class", days={"slow": 1000})
     facts = FACTS._replace(labels={"class": "slow"})
-    live = Loaded(policy=policy, units={"ann": facts}, artifact=Artifact(staying=staying))
+    live = ServedSnapshot(policy=policy, units={"ann": facts}, artifact=Artifact(staying=staying))
     world = World(tmp_path, live=live)
     assert world.decide("ann").reason == "lot"
     assert got(world.decide("ann", previous="large")) == ("large", 1.0, "cadence")
@@ -169,7 +169,7 @@ def test_a_slow_store_has_a_deadline(tmp_path):
             await asyncio.sleep(0.2 if unit == "ann" else 0)
             return self.get(unit)
 
-    live = Loaded()
+    live = ServedSnapshot()
     live.store = Slow(live.store.units)
     world = World(tmp_path, ServeConfig(store=StoreConfig(deadline=0.01)), live=live)
     assert not world.engine.quick
@@ -270,8 +270,8 @@ def test_a_dry_run_leaves_no_trace(tmp_path):
 
 
 def test_a_candidate_shares_the_traffic_and_a_shadow_only_looks_on(tmp_path):
-    generous = Loaded("b" * 64, with_(prices=(0.0,)))
-    broken = Loaded("c" * 64)
+    generous = ServedSnapshot("b" * 64, with_(prices=(0.0,)))
+    broken = ServedSnapshot("c" * 64)
     broken.store.broken, broken.scorer = True, Broken()
     config = ServeConfig(share=0.5)
     world = World(tmp_path, config, candidate=generous, shadows=(generous, broken))
@@ -291,12 +291,12 @@ def test_a_candidate_shares_the_traffic_and_a_shadow_only_looks_on(tmp_path):
 
 
 def test_snapshots_that_do_not_go_together_are_refused(world):
-    others = Loaded("b" * 64, with_(candidates=("small", "huge")))
+    others = ServedSnapshot("b" * 64, with_(candidates=("small", "huge")))
     with pytest.raises(InputError, match="cells"):
         world.engine.swap(candidate=others)
     each = with_(mode="each")
     with pytest.raises(InputError, match="mode"):
-        Loaded("b" * 64, each)
+        ServedSnapshot("b" * 64, each)
     assert world.decide("ann").snapshot == "a" * 64
 
 

@@ -26,7 +26,7 @@ from equipoise.treatments import Dose
 NAMES = ("1 USD", "2 USD")
 
 
-class Loaded:
+class ServedSnapshot:
     """A snapshot without known units."""
 
     id, store, net = "a" * 64, None, None
@@ -70,7 +70,7 @@ def scorer():
 
 @pytest.mark.parametrize("unit", ["ann", "bob", "cid", "missing", "5"])
 def test_what_a_file_gets_is_what_is_served(tmp_path, scorer, unit):
-    world = World(tmp_path, live=Loaded(scorer))
+    world = World(tmp_path, live=ServedSnapshot(scorer))
     features = {"city": "Oslo", "age": 0.3}
     answer = world.decide(unit, features=features)
     row = scorer.assign({"id": [unit], **{name: [own] for name, own in features.items()}})
@@ -84,12 +84,12 @@ def test_what_a_file_gets_is_what_is_served(tmp_path, scorer, unit):
 def test_what_an_offer_costs_at_most_is_reserved(tmp_path, scorer):
     config = ServeConfig(budget=BudgetConfig(total=9.0, claimed="claimed"))
     sure = replace(scorer, policy=replace(scorer.policy, tie_penalty=0.0))
-    world = World(tmp_path, config, live=Loaded(sure), budget=Purse(9.0))
+    world = World(tmp_path, config, live=ServedSnapshot(sure), budget=Purse(9.0))
     amount = world.decide(features={"city": "Oslo", "age": 0.3}).amount
     assert amount > 0
     assert world.engine.budget.left == 9.0 - amount
     by_age = replace(sure, costs=replace(sure.costs, column="age"))
-    world.engine.swap(live=Loaded(by_age))
+    world.engine.swap(live=ServedSnapshot(by_age))
     other = world.decide(features={"city": "Oslo", "age": 0.5}).amount
     assert other > 0
     assert world.engine.budget.left == 9.0 - amount - 0.5 * other
@@ -98,7 +98,7 @@ def test_what_an_offer_costs_at_most_is_reserved(tmp_path, scorer):
 
 def test_a_unit_keeps_what_it_has_until_its_day_comes(tmp_path, scorer):
     calm = replace(scorer, staying=Staying("city", {"Oslo": 3, "Rome": 1}))
-    world = World(tmp_path, live=Loaded(calm))
+    world = World(tmp_path, live=ServedSnapshot(calm))
 
     def reason(city, previous):
         request = DecideRequest(unit="ann", features={"city": city, "age": 0.3}, previous=previous)

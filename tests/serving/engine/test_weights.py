@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from fixtures.served import FACTS, Loaded, World, with_
+from fixtures.served import FACTS, ServedSnapshot, World, with_
 
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.neural.piecewise_linear import Inputs
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def test_a_net_weighs_the_metrics_by_the_context(folder):
-    live = Loaded()
+    live = ServedSnapshot()
     live.net = net = read_weight_net(folder)
     world = World(folder / "state", live=live)
     noon, night = (world.decide("ann", request={"hour": hour}) for hour in (0.0, 2.0))
@@ -63,7 +63,7 @@ def test_a_net_whose_names_are_not_there_is_refused(folder):
 def test_a_segment_has_weights_of_its_own_and_a_request_comes_first(tmp_path):
     policy = with_(segment="region", segment_weights=(("north", (2.0, 0.0)),))
     units = {name: FACTS._replace(labels={"region": name}) for name in ("north", "south")}
-    world = World(tmp_path, live=Loaded(policy=policy, units=units))
+    world = World(tmp_path, live=ServedSnapshot(policy=policy, units=units))
     assert world.decide("north").weights["sales"] == 2.0
     assert world.decide("north").scores["small"] == 3.5
     assert world.decide("south").weights["sales"] == 1.0

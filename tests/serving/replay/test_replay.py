@@ -12,8 +12,8 @@ from fixtures.served import (
     NOON,
     POOR,
     SECOND,
-    Loaded,
     Purse,
+    ServedSnapshot,
     World,
     with_,
 )
@@ -35,7 +35,7 @@ LATER = NOON * 2
 
 def loaded(letter, **changes):
     """A snapshot with an id of one letter."""
-    return Loaded(id=letter * 64, **changes)
+    return ServedSnapshot(id=letter * 64, **changes)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from equipoise.serving.app.wire import Bodies
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.refill import refill
-from equipoise.serving.engine.shared import Shared
+from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
@@ -92,7 +92,7 @@ class Worker:
             live,
             config,
             self.log,
-            Shared(self.state),
+            SharedState(self.state),
             candidate=self._tried(),
             shadows=self._shadows(),
             budget=self.ledger,

@@ -27,13 +27,14 @@ from equipoise.serving.engine.chance import (
 from equipoise.serving.engine.facts import (
     MODEL_ERROR,
     STORE_TIMEOUT,
-    Known,
-    Stored,
+    KnownUnit,
+    StoredFacts,
     beside,
     known,
 )
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.part import Part
+from equipoise.serving.engine.shared import HeldMoney
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.protocols import Budget, Counters, Hold
 from equipoise.serving.reasons import REASONS
@@ -46,6 +47,7 @@ from equipoise.serving.records import (
     STALE,
     STORE,
     DecisionRecord,
+    SpendRecord,
 )
 
 DAY = 86_400_000_000_000  # ns
@@ -63,38 +65,50 @@ class Money(msgspec.Struct, frozen=True):
     claimed: bool
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
+class RequestInHand(msgspec.Struct, frozen=True, gc=False):
     """A request in hand."""
 
     request: DecideRequest
     now_ns: int
-    stored: Stored  # of units that were read already
+    stored: StoredFacts  # of units that were read already
     key: bytes  # of idempotency, b"" without
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
+class UnitDecision(msgspec.Struct, frozen=True, gc=False):
     """What a request comes to, before it is logged."""
 
     outcome: Outcome
     part: Part  # that decided
-    known: Known  # of the live snapshot
+    known: KnownUnit  # of the live snapshot
     previous: int
     weights: Floats | None
     shadows: tuple[int, ...]
     hold: Hold | None
 
 
-NOTHING = Known(None, STORE)
+class PendingDecision(msgspec.Struct, frozen=True, gc=False):
+    """A decision that is to be logged, and what of its money waits or is spent at once."""
+
+    asked: RequestInHand
+    settled: UnitDecision
+    record: DecisionRecord
+    held: HeldMoney | None
+    spend: SpendRecord | None
 
 
-def settle(now: InForce, asked: Asked, killed: bool, money: Money, counters: Counters) -> Settled:
+NOTHING = KnownUnit(None, STORE)
+
+
+def settle(
+    now: InForce, asked: RequestInHand, killed: bool, money: Money, counters: Counters
+) -> UnitDecision:
     """What a unit gets, with the money for it reserved.
 
     Parameters
     ----------
     now : InForce
         Snapshots, shares and overrides.
-    asked : Asked
+    asked : RequestInHand
         The request.
     killed : bool
         Whether everybody gets control.
@@ -105,7 +119,7 @@ def settle(now: InForce, asked: Asked, killed: bool, money: Money, counters: Cou
 
     Returns
     -------
-    Settled
+    UnitDecision
         Control with a reason, where anything fails.
 
     Raises
@@ -117,7 +131,7 @@ def settle(now: InForce, asked: Asked, killed: bool, money: Money, counters: Cou
     previous = check(request, live)
     if killed:
         outcome = Outcome(CONTROL, CONTROL, 1.0, KILL, KILLED, NO_SCORES)
-        return Settled(outcome, live, NOTHING, previous, None, (), None)
+        return UnitDecision(outcome, live, NOTHING, previous, None, (), None)
     part, flags = live, 0
     stored = asked.stored
     if stored is None:
@@ -144,17 +158,17 @@ def settle(now: InForce, asked: Asked, killed: bool, money: Money, counters: Cou
         hold = None if most is None else money.budget.reserve(most)
         if hold is None:
             outcome = chance.refused(outcome)
-    return Settled(outcome, part, own, previous, weights, shadows, hold)
+    return UnitDecision(outcome, part, own, previous, weights, shadows, hold)
 
 
 def _outcome(
     now: InForce,
-    asked: Asked,
-    own: Known,
+    asked: RequestInHand,
+    own: KnownUnit,
     stored: Mapping[str, UnitFacts | None],
     weights: Floats | None,
     previous: int,
-) -> tuple[Outcome, Known | None]:
+) -> tuple[Outcome, KnownUnit | None]:
     """The mechanism, or what goes before it; and what the candidate snapshot knows, where the
     unit fell to it.
     """
@@ -197,7 +211,7 @@ def _shadow(
 
 
 def record_of(
-    now: InForce, asked: Asked, settled: Settled, id: bytes, latency: int
+    now: InForce, asked: RequestInHand, settled: UnitDecision, id: bytes, latency: int
 ) -> DecisionRecord:
     """All that is needed to decide it again, and what came out.
 
@@ -205,9 +219,9 @@ def record_of(
     ----------
     now : InForce
         Whose context it names.
-    asked : Asked
+    asked : RequestInHand
         The request.
-    settled : Settled
+    settled : UnitDecision
         What it came to.
     id : bytes
         Of the decision.

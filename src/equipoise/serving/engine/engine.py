@@ -5,7 +5,7 @@
 
 Whatever fails on the way ends in control with a reason; only what the client sent wrongly is an
 error.  One thread runs an engine; all that must last or be shared is in the log, the book, and the
-tables of `Shared`.
+tables of `SharedState`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from equipoise.serving.engine.asked import check
 from equipoise.serving.engine.chance import CONTROL, NEW, NO_SCORES, Outcome
 from equipoise.serving.engine.deciding import (
     NOTHING,
-    Asked,
     Money,
-    Settled,
+    PendingDecision,
+    RequestInHand,
+    UnitDecision,
     record_of,
     settle,
 )
-from equipoise.serving.engine.facts import Stored
+from equipoise.serving.engine.facts import StoredFacts
 from equipoise.serving.engine.idempotency import key_hash
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.paced import Paced
-from equipoise.serving.engine.part import Loaded
+from equipoise.serving.engine.part import ServedSnapshot
 from equipoise.serving.engine.reading import fetch, read
 from equipoise.serving.engine.recent import unit_hash
 from equipoise.serving.engine.rewards import MILLION, Rewards
-from equipoise.serving.engine.shared import Held, Shared
+from equipoise.serving.engine.shared import HeldMoney, SharedState
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
     DecideAnswer,
@@ -58,17 +59,7 @@ MOST_NOTED = 4096  # decisions
 LOG_GONE = REASONS["log_unavailable"].code
 _encode = msgspec.json.Encoder().encode
 _answer = msgspec.json.Decoder(DecideAnswer).decode
-Refused = EquipoiseError  # in a batch, of the units whose request is wrong
-
-
-class Made(msgspec.Struct, frozen=True, gc=False):
-    """A decision that is to be logged, and what of its money waits or is spent at once."""
-
-    asked: Asked
-    settled: Settled
-    record: DecisionRecord
-    held: Held | None
-    spend: SpendRecord | None
+RefusedRequest = EquipoiseError  # in a batch, of the units whose request is wrong
 
 
 class Engine:
@@ -76,19 +67,19 @@ class Engine:
 
     Parameters
     ----------
-    live : Loaded
+    live : ServedSnapshot
         The snapshot that answers.
     config : ServeConfig
         Of the service.
     sink : DecisionSink
         The log.
-    shared : Shared
+    shared : SharedState
         What all workers share.
     seed : int
         Of the service's own draws, >= 0; the same for all workers, and for good.
-    candidate : Loaded, optional
+    candidate : ServedSnapshot, optional
         A snapshot that shares the traffic.
-    shadows : sequence of Loaded, default ()
+    shadows : sequence of ServedSnapshot, default ()
         Snapshots that decide beside.
     budget : Budget, optional
         Money.
@@ -107,14 +98,14 @@ class Engine:
 
     def __init__(
         self,
-        live: Loaded,
+        live: ServedSnapshot,
         config: ServeConfig,
         sink: DecisionSink,
-        shared: Shared,
+        shared: SharedState,
         *,
         seed: int,
-        candidate: Loaded | None = None,
-        shadows: Sequence[Loaded] = (),
+        candidate: ServedSnapshot | None = None,
+        shadows: Sequence[ServedSnapshot] = (),
         budget: Budget | None = None,
         pacing: Pacing | None = None,
         counters: Counters | None = None,
@@ -141,24 +132,24 @@ class Engine:
 
     def swap(
         self,
-        live: Loaded | None = None,
-        candidate: Loaded | None = None,
-        shadows: Sequence[Loaded] = (),
-    ) -> list[Loaded]:
+        live: ServedSnapshot | None = None,
+        candidate: ServedSnapshot | None = None,
+        shadows: Sequence[ServedSnapshot] = (),
+    ) -> list[ServedSnapshot]:
         """Put other snapshots in force, all at once.
 
         Parameters
         ----------
-        live : Loaded, optional
+        live : ServedSnapshot, optional
             None: it stays.
-        candidate : Loaded, optional
+        candidate : ServedSnapshot, optional
             None: nobody shares the traffic.
-        shadows : sequence of Loaded, default ()
+        shadows : sequence of ServedSnapshot, default ()
             In place of those before.
 
         Returns
         -------
-        list of Loaded
+        list of ServedSnapshot
             Snapshots that no later decision uses; one in hand may still read them for a moment.
 
         Raises
@@ -256,7 +247,7 @@ class Engine:
         try:
             now = self.now
             stored = None if self._killed else self._read(now, request)
-            return self._finish(now, Asked(request, now_ns, stored, key))
+            return self._finish(now, RequestInHand(request, now_ns, stored, key))
         except BaseException:
             self._release(key, now_ns)
             raise
@@ -283,7 +274,7 @@ class Engine:
         try:
             now = self.now
             stored = None if self._killed else await self._fetch(now, request)
-            answer = self._finish(now, Asked(request, now_ns, stored, key))
+            answer = self._finish(now, RequestInHand(request, now_ns, stored, key))
         except BaseException:
             self._release(key, now_ns)
             raise
@@ -293,7 +284,7 @@ class Engine:
 
     def decide_batch(
         self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> list[DecideAnswer | Refused]:
+    ) -> list[DecideAnswer | RefusedRequest]:
         """Decide for many units, with one write to the log.
 
         Parameters
@@ -315,7 +306,7 @@ class Engine:
 
     async def decide_batch_async(
         self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> list[DecideAnswer | Refused]:
+    ) -> list[DecideAnswer | RefusedRequest]:
         """As `decide_batch`, with stores over a network; under durability "disk" the answers wait
         for the disk.
 
@@ -333,7 +324,7 @@ class Engine:
         """
         now = self.now
         answers, every = self._begin_all(requests, now_ns)
-        stored: Sequence[Stored] = [None] * len(every)
+        stored: Sequence[StoredFacts] = [None] * len(every)
         if not self._killed:
             stored = await asyncio.gather(*(self._fetch(now, requests[at]) for at, _ in every))
         merged = self._merged(now, answers, every, stored, requests, now_ns)
@@ -342,9 +333,9 @@ class Engine:
 
     def _begin_all(
         self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> tuple[dict[int, DecideAnswer | Refused], list[tuple[int, bytes]]]:
+    ) -> tuple[dict[int, DecideAnswer | RefusedRequest], list[tuple[int, bytes]]]:
         """What is answered already, by its place, and the places and keys of the others."""
-        answers: dict[int, DecideAnswer | Refused] = {}
+        answers: dict[int, DecideAnswer | RefusedRequest] = {}
         every: list[tuple[int, bytes]] = []
         for at, request in enumerate(requests):
             try:
@@ -361,15 +352,15 @@ class Engine:
     def _merged(
         self,
         now: InForce,
-        answers: dict[int, DecideAnswer | Refused],
+        answers: dict[int, DecideAnswer | RefusedRequest],
         every: Sequence[tuple[int, bytes]],
-        stored: Sequence[Stored],
+        stored: Sequence[StoredFacts],
         requests: Sequence[DecideRequest],
         now_ns: int,
-    ) -> list[DecideAnswer | Refused]:
+    ) -> list[DecideAnswer | RefusedRequest]:
         """Decide for those that are left, and put all in order."""
         asked = [
-            Asked(requests[at], now_ns, own, key)
+            RequestInHand(requests[at], now_ns, own, key)
             for (at, key), own in zip(every, stored, strict=True)
         ]
         for (at, _), answer in zip(every, self._finish_all(now, asked), strict=True):
@@ -393,8 +384,8 @@ class Engine:
     def _nothing(self, request: DecideRequest, now_ns: int) -> DecideAnswer:
         """Control, and no trace of it."""
         now, outcome = self.now, Outcome(CONTROL, CONTROL, 1.0, LOG_GONE, 0, NO_SCORES)
-        settled = Settled(outcome, now.live, NOTHING, NEW, None, (), None)
-        record = record_of(now, Asked(request, now_ns, None, b""), settled, b"", 0)
+        settled = UnitDecision(outcome, now.live, NOTHING, NEW, None, (), None)
+        record = record_of(now, RequestInHand(request, now_ns, None, b""), settled, b"", 0)
         self.counters.decided(now.live.cells[0], "log_unavailable", 0.0)
         return answer_of(record, now.context, now.live, logged=False)
 
@@ -408,14 +399,14 @@ class Engine:
             with suppress(LogUnavailable):
                 self.shared.idempotency.release(key, now_ns)
 
-    def _read(self, now: InForce, request: DecideRequest) -> Stored:
+    def _read(self, now: InForce, request: DecideRequest) -> StoredFacts:
         """What quick stores know of a unit, by snapshot; None where one does not answer."""
         erased = self.shared.controls.erased
         if request.effects is not None or (erased and unit_hash(request.unit) in erased):
             return {}
         return read(now, request.unit)
 
-    async def _fetch(self, now: InForce, request: DecideRequest) -> Stored:
+    async def _fetch(self, now: InForce, request: DecideRequest) -> StoredFacts:
         """`_read` of stores over a network."""
         if request.effects is not None or self.is_erased(request.unit):
             return {}
@@ -429,7 +420,7 @@ class Engine:
         erased = self.shared.controls.erased
         return bool(erased) and unit_hash(unit) in erased
 
-    def _finish(self, now: InForce, asked: Asked) -> DecideAnswer:
+    def _finish(self, now: InForce, asked: RequestInHand) -> DecideAnswer:
         """Decide, reserve, log, answer."""
         made = self._make(now, asked)
         if asked.request.dry_run:
@@ -444,9 +435,11 @@ class Engine:
             return self._unlogged(now, made)
         return self._logged(now, made)
 
-    def _finish_all(self, now: InForce, every: Sequence[Asked]) -> list[DecideAnswer | Refused]:
+    def _finish_all(
+        self, now: InForce, every: Sequence[RequestInHand]
+    ) -> list[DecideAnswer | RefusedRequest]:
         """`_finish` of many, with one write to the log."""
-        answers: list[DecideAnswer | Refused | Made] = []
+        answers: list[DecideAnswer | RefusedRequest | PendingDecision] = []
         records: list[DecisionRecord | SpendRecord] = []
         for asked in every:
             try:
@@ -470,22 +463,24 @@ class Engine:
                 self.sink.append(*records)
         except LogUnavailable:
             end = self._unlogged
-        return [end(now, one) if isinstance(one, Made) else one for one in answers]
+        return [end(now, one) if isinstance(one, PendingDecision) else one for one in answers]
 
-    def _make(self, now: InForce, asked: Asked) -> Made:
+    def _make(self, now: InForce, asked: RequestInHand) -> PendingDecision:
         """A decision that is to be logged, its money reserved."""
         settled = settle(now, asked, self._killed, self._money, self.counters)
         id = b"" if asked.request.dry_run else self.sink.new_id()
         record = record_of(now, asked, settled, id, self._clock() - asked.now_ns)
         if not record.lease:
-            return Made(asked, settled, record, None, None)
+            return PendingDecision(asked, settled, record, None, None)
         if self.rewards.claimed is None:
             sums = record.lease, record.amount, record.amount
-            return Made(asked, settled, record, None, SpendRecord(id, record.ns, *sums))
+            return PendingDecision(asked, settled, record, None, SpendRecord(id, record.ns, *sums))
         sent = min(record.amount, round(settled.part.sending[record.served] * MILLION))
-        return Made(asked, settled, record, Held(record.lease, record.amount, sent), None)
+        return PendingDecision(
+            asked, settled, record, HeldMoney(record.lease, record.amount, sent), None
+        )
 
-    def _logged(self, now: InForce, made: Made) -> DecideAnswer:
+    def _logged(self, now: InForce, made: PendingDecision) -> DecideAnswer:
         """The answer of what was logged."""
         asked, settled, record = made.asked, made.settled, made.record
         if made.spend is not None and settled.hold is not None and self.budget is not None:
@@ -504,7 +499,7 @@ class Engine:
         self.counters.decided(answer.candidate, answer.reason, seconds)
         return answer
 
-    def _unlogged(self, now: InForce, made: Made) -> DecideAnswer:
+    def _unlogged(self, now: InForce, made: PendingDecision) -> DecideAnswer:
         """What cannot be logged is not done: control, and its money goes back."""
         if made.settled.hold is not None and self.budget is not None:
             self.budget.settle(made.settled.hold, 0.0)

@@ -22,10 +22,10 @@ from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import MODEL, REQUEST, STORE
 
 STORE_TIMEOUT, MODEL_ERROR = REASONS["store_timeout"].code, REASONS["model_error"].code
-Stored = Mapping[str, UnitFacts | None] | None  # by snapshot; None: the store did not answer
+StoredFacts = Mapping[str, UnitFacts | None] | None  # by snapshot; None: the store did not answer
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):
+class KnownUnit(msgspec.Struct, frozen=True, gc=False):
     """What one snapshot knows of a unit.
 
     Attributes
@@ -45,7 +45,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
 def known(
     part: Part, request: DecideRequest, stored: UnitFacts | None, reason: int = UNKNOWN_UNIT
-) -> Known:
+) -> KnownUnit:
     """What a snapshot knows of a unit.
 
     Parameters
@@ -61,7 +61,7 @@ def known(
 
     Returns
     -------
-    Known
+    KnownUnit
         The costs are the request's, where it has some.
 
     Raises
@@ -74,7 +74,7 @@ def known(
         facts, source = request_facts(request, part, request.features or {}), REQUEST
     elif stored is None:
         if request.features is None:
-            return Known(None, STORE, reason)
+            return KnownUnit(None, STORE, reason)
         source = MODEL
         try:
             facts = by_model(part, request.features)
@@ -83,11 +83,11 @@ def known(
         except Exception:  # noqa: BLE001 - a model may fail in any way; the unit gets control
             facts = None
         if facts is None:
-            return Known(None, MODEL, MODEL_ERROR)
+            return KnownUnit(None, MODEL, MODEL_ERROR)
     cost = cost_of(request, part)
     if cost is not None and facts is not None:
         facts = facts._replace(cost=cost)
-    return Known(facts, source)
+    return KnownUnit(facts, source)
 
 
 def by_model(part: Part, features: Mapping[str, Value]) -> UnitFacts:
@@ -109,9 +109,9 @@ def by_model(part: Part, features: Mapping[str, Value]) -> UnitFacts:
     return facts
 
 
-def beside(part: Part, request: DecideRequest, stored: UnitFacts | None) -> Known:
+def beside(part: Part, request: DecideRequest, stored: UnitFacts | None) -> KnownUnit:
     """`known` of another snapshot than the live one: what it cannot read it does not know."""
     try:
         return known(part, request, stored)
     except EquipoiseError:
-        return Known(None, MODEL, MODEL_ERROR)
+        return KnownUnit(None, MODEL, MODEL_ERROR)

@@ -13,7 +13,7 @@ from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.chance import Shares, shares_of
 from equipoise.serving.engine.controls import Control
-from equipoise.serving.engine.part import Loaded, Part
+from equipoise.serving.engine.part import Part, ServedSnapshot
 from equipoise.serving.machine import boot_id, versions
 from equipoise.serving.records import Context
 
@@ -25,11 +25,11 @@ class InForce:
 
     Parameters
     ----------
-    live : Loaded
+    live : ServedSnapshot
         The snapshot that answers.
-    candidate : Loaded or None
+    candidate : ServedSnapshot or None
         The one that shares the traffic.
-    shadows : sequence of Loaded
+    shadows : sequence of ServedSnapshot
         Those that decide beside.
     config : ServeConfig
         Of the service.
@@ -49,9 +49,9 @@ class InForce:
 
     def __init__(
         self,
-        live: Loaded,
-        candidate: Loaded | None,
-        shadows: Sequence[Loaded],
+        live: ServedSnapshot,
+        candidate: ServedSnapshot | None,
+        shadows: Sequence[ServedSnapshot],
         config: ServeConfig,
         control: Control,
         seed: int,
@@ -91,7 +91,7 @@ class InForce:
         return mine == theirs
 
     def _part(
-        self, loaded: Loaded, control: Control, paced: Mapping[str, float] = NO_PRICES
+        self, loaded: ServedSnapshot, control: Control, paced: Mapping[str, float] = NO_PRICES
     ) -> Part:
         prices = {**paced, **control.prices.get(loaded.id, {})}
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.serving.engine.chance import CONTROL
-from equipoise.serving.engine.deciding import Settled
+from equipoise.serving.engine.deciding import UnitDecision
 from equipoise.serving.engine.part import Part
 from equipoise.serving.errors import LedgerError
 from equipoise.serving.protocols import Counters, Pacing
@@ -28,7 +28,7 @@ class Paced:
         self.pacing, self.counters = pacing, counters
         self.prices: dict[str, float] = {}
 
-    def seen(self, settled: Settled) -> None:
+    def seen(self, settled: UnitDecision) -> None:
         """Tell what was decided."""
         if self.pacing is None:
             return

@@ -50,7 +50,7 @@ class Scoring(Protocol):
         """What the model says of a unit."""
 
 
-class Loaded(Protocol):
+class ServedSnapshot(Protocol):
     """A snapshot that was read and checked."""
 
     @property
@@ -71,7 +71,7 @@ class Part:
 
     Parameters
     ----------
-    loaded : Loaded
+    loaded : ServedSnapshot
         The snapshot.
     prices : mapping of str to float, optional
         Of demands, in place of the snapshot's own.
@@ -82,7 +82,7 @@ class Part:
         Where its policy decides each candidate on its own, or a price names no demand.
     """
 
-    def __init__(self, loaded: Loaded, prices: Mapping[str, float] | None = None) -> None:
+    def __init__(self, loaded: ServedSnapshot, prices: Mapping[str, float] | None = None) -> None:
         scorer = loaded.scorer
         self.id, self.scorer, store = loaded.id, scorer, loaded.store
         self.quick = store is None or store.quick

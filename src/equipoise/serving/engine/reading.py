@@ -8,12 +8,12 @@ import asyncio
 from contextlib import suppress
 
 from equipoise.artifacts.unit_facts import UnitFacts
-from equipoise.serving.engine.facts import Stored
+from equipoise.serving.engine.facts import StoredFacts
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.errors import StoreError
 
 
-def read(now: InForce, unit: str) -> Stored:
+def read(now: InForce, unit: str) -> StoredFacts:
     """What quick stores know.
 
     Parameters
@@ -41,7 +41,7 @@ def read(now: InForce, unit: str) -> Stored:
     return stored
 
 
-async def fetch(now: InForce, unit: str, deadline: float) -> Stored:
+async def fetch(now: InForce, unit: str, deadline: float) -> StoredFacts:
     """What stores over a network know.
 
     Parameters

@@ -17,7 +17,7 @@ from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KEEP
 from equipoise.serving.engine.recent import add_reward, time_of
 from equipoise.serving.engine.rewards import MILLION
-from equipoise.serving.engine.shared import Held
+from equipoise.serving.engine.shared import HeldMoney
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.log.reader import read_segment
 from equipoise.serving.log.segments import frames, record_of, segments_of
@@ -148,7 +148,7 @@ class _Refill:
         held = None
         if record.lease and self.engine.rewards.claimed is not None:
             sent = part.sending[record.served] if part is not None and record.served >= 0 else 0.0
-            held = Held(record.lease, record.amount, min(record.amount, round(sent * MILLION)))
+            held = HeldMoney(record.lease, record.amount, min(record.amount, round(sent * MILLION)))
         if not recent.is_older(record.id, self.now_ns):
             self.shared.note(record, context, held)
             self.count += 1

@@ -22,7 +22,7 @@ from equipoise.serving.config import RewardWindow, ServeConfig
 from equipoise.serving.durations import nanoseconds
 from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.recent import add_reward, id_of, time_of
-from equipoise.serving.engine.shared import Early, Shared
+from equipoise.serving.engine.shared import Early, SharedState
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
@@ -46,7 +46,7 @@ class Rewards:
 
     Parameters
     ----------
-    shared : Shared
+    shared : SharedState
         Of all workers.
     sink : DecisionSink
         The log.
@@ -62,7 +62,7 @@ class Rewards:
 
     def __init__(
         self,
-        shared: Shared,
+        shared: SharedState,
         sink: DecisionSink,
         config: ServeConfig,
         budget: Budget | None,

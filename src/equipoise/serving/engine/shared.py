@@ -27,7 +27,7 @@ SLOT = slice(6, 8)  # of an id
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Held(msgspec.Struct, array_like=True):
+class HeldMoney(msgspec.Struct, array_like=True):
     """Money that waits for its claim: on which ``lease``, how much (``amount``), and what of it is
     spent even without a claim (``sent``), in millionths.
     """
@@ -54,11 +54,11 @@ class Waiting(NamedTuple):
     early: Early
 
 
-_held = msgspec.msgpack.Decoder(Held).decode
+_held = msgspec.msgpack.Decoder(HeldMoney).decode
 _early = msgspec.msgpack.Decoder(Early).decode
 
 
-class Shared:
+class SharedState:
     """What workers share, in one folder.
 
     Parameters
@@ -73,7 +73,7 @@ class Shared:
         self.index = folder / "index"
         self.index.mkdir(parents=True, exist_ok=True)
         self._open_tables: tuple[Idempotency, Recent, Table] | None = None
-        self._holds: dict[bytes, Held] = {}  # to be written, by decision
+        self._holds: dict[bytes, HeldMoney] = {}  # to be written, by decision
         self._after = b""  # where the next look at what waits begins
 
     def starting(self) -> AbstractContextManager[bool]:
@@ -104,7 +104,7 @@ class Shared:
 
     # ---- money that waits for its claim ----
 
-    def note(self, record: DecisionRecord, context: Context, held: Held | None) -> None:
+    def note(self, record: DecisionRecord, context: Context, held: HeldMoney | None) -> None:
         """Note a decision that was logged, and the money of it that waits; written by `flush`."""
         self.recent.add(record, context)
         if held is not None:
@@ -127,13 +127,13 @@ class Shared:
             last = change.get(WRITTEN + slot.to_bytes(2, "big"))
         return 0 if last is None else time_of(last)
 
-    def hold(self, holds: dict[bytes, Held]) -> None:
+    def hold(self, holds: dict[bytes, HeldMoney]) -> None:
         """Write what decisions reserved, by their ids."""
         with self.open.write() as change:
             for id, held in holds.items():
                 change.put(HELD + id, _encode(held), overwrite=False)
 
-    def take_hold(self, id: bytes) -> Held | None:
+    def take_hold(self, id: bytes) -> HeldMoney | None:
         """What a decision reserved, to be settled now; None where there is nothing, or another
         worker has taken it.
         """

@@ -19,10 +19,17 @@ from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine import chance
 from equipoise.serving.engine.chance import NEW, UNKNOWN_UNIT, Side
 from equipoise.serving.engine.controls import Control
-from equipoise.serving.engine.deciding import Asked, Money, record_of, settle
-from equipoise.serving.engine.facts import STORE_TIMEOUT, Known, Stored, beside, by_model, known
+from equipoise.serving.engine.deciding import Money, RequestInHand, record_of, settle
+from equipoise.serving.engine.facts import (
+    STORE_TIMEOUT,
+    KnownUnit,
+    StoredFacts,
+    beside,
+    by_model,
+    known,
+)
 from equipoise.serving.engine.in_force import InForce
-from equipoise.serving.engine.part import Loaded
+from equipoise.serving.engine.part import ServedSnapshot
 from equipoise.serving.engine.reading import read
 from equipoise.serving.log.erasure import EMPTIED, mark_of
 from equipoise.serving.log.joining import Chances
@@ -41,7 +48,7 @@ from equipoise.serving.records import (
 )
 
 new = tuple.__new__  # a third of the time of a named tuple's own
-Load = Callable[[str], Loaded | None]  # a snapshot by its id; None: it is not there
+Load = Callable[[str], ServedSnapshot | None]  # a snapshot by its id; None: it is not there
 BY_HAND, ERASED, GONE = "set by an operator", "erased", "of a snapshot that is not there"
 NO_MONEY, NOT_COUNTED = Money(None, False), NoCounters()
 OF_THE_MOMENT = ("lease", "amount", "key", "latency_us")
@@ -116,7 +123,7 @@ class Again:
         self.now.context = context
         self.plain = candidate is None and not shadows and not erased
 
-    def _loaded(self, load: Load, id: str) -> Loaded | None:
+    def _loaded(self, load: Load, id: str) -> ServedSnapshot | None:
         loaded = load(id) if id else None
         if id and loaded is None:
             self.missing = id
@@ -154,7 +161,7 @@ class Again:
 
     def decide(self, record: DecisionRecord) -> DecisionRecord:
         """The record as it would be written now."""
-        asked = Asked(self.request(record), record.ns, self._stored(record), record.key)
+        asked = RequestInHand(self.request(record), record.ns, self._stored(record), record.key)
         settled = settle(self.now, asked, False, NO_MONEY, NOT_COUNTED)
         if record.flags & NO_BUDGET:
             outcome = chance.refused(settled.outcome)
@@ -186,7 +193,7 @@ class Again:
             request=record.request,
         )
 
-    def known(self, record: DecisionRecord) -> Known:
+    def known(self, record: DecisionRecord) -> KnownUnit:
         """What the live policy knows of the unit."""
         stored = self._stored(record)
         reason = UNKNOWN_UNIT if stored is not None else STORE_TIMEOUT
@@ -204,7 +211,7 @@ class Again:
         its_weights = now.candidate.weights_of(request)
         return Sides(live, Side(now.candidate.rule, other.facts, its_weights, other.reason))
 
-    def _stored(self, record: DecisionRecord) -> Stored:
+    def _stored(self, record: DecisionRecord) -> StoredFacts:
         """What the stores of the snapshots know of the unit; None where they were too late."""
         if record.flags & STALE:
             return None
@@ -266,7 +273,7 @@ def _open(facts: UnitFacts) -> bytes:
     return b"" if facts.eligible is None else facts.eligible.tobytes()
 
 
-def prices_of(loaded: Loaded, logged: bytes) -> dict[str, float]:
+def prices_of(loaded: ServedSnapshot, logged: bytes) -> dict[str, float]:
     """The prices that a context has of a snapshot, by demand."""
     policy = loaded.scorer.rule.policy
     prices = np.frombuffer(logged, "<f8").tolist()

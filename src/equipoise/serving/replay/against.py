@@ -29,7 +29,7 @@ from equipoise.serving.config import RewardWindow
 from equipoise.serving.engine import chance
 from equipoise.serving.engine.chance import NEW, Side, verdict
 from equipoise.serving.engine.facts import beside
-from equipoise.serving.engine.part import Loaded, Part
+from equipoise.serving.engine.part import Part, ServedSnapshot
 from equipoise.serving.log.compaction import joining_of, spilt
 from equipoise.serving.log.joining import Counts, joined
 from equipoise.serving.log.reader import log_folder
@@ -102,7 +102,7 @@ class _Row(NamedTuple):
 class _New:
     """The new policy on old decisions."""
 
-    def __init__(self, loaded: Loaded, cells: tuple[str, ...]) -> None:
+    def __init__(self, loaded: ServedSnapshot, cells: tuple[str, ...]) -> None:
         self.part, self.cells = Part(loaded), cells
         self.own = [cells.index(name) for name in self.part.cells]
 
@@ -146,7 +146,7 @@ class _New:
 def compare_policies(
     folder: Path | str,
     load: Load,
-    new: Loaded,
+    new: ServedSnapshot,
     *,
     rewards: Mapping[str, RewardWindow] | None = None,
     window: str = "28d",
@@ -160,7 +160,7 @@ def compare_policies(
         Of the log.
     load : callable
         Gives the snapshots that made it, by id; None where one is not there.
-    new : Loaded
+    new : ServedSnapshot
         The other policy.
     rewards : mapping of str to RewardWindow, optional
         As of `compact_log`.

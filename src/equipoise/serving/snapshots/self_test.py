@@ -33,7 +33,7 @@ UNSEEN = "no level of the log"
 WIDE = 3.0  # of the logarithm of numbers
 
 Store = LmdbStore | ArrayStore
-Asked = tuple[list[str], list[UnitFacts]]
+DrawnUnits = tuple[list[str], list[UnitFacts]]
 
 
 class SelfTest(NamedTuple):
@@ -83,7 +83,7 @@ def run_self_test(folder: Path, scorer: Scorer, store: Store | None) -> SelfTest
         Where a choice or a bit of a score differs.
     """
 
-    def of_features(struct: pa.StructArray) -> Asked:
+    def of_features(struct: pa.StructArray) -> DrawnUnits:
         return _of_features(scorer, pa.Table.from_struct_array(struct))
 
     rows = _again(folder / FEATURES, scorer, of_features)
@@ -154,7 +154,7 @@ def _numbers(rng: np.random.Generator, rows: int, feature: bool, kind: Any) -> p
     return pa.array(np.abs(values).astype(np.int64), wide, mask=missing).cast(kind.data_type)
 
 
-def _of_features(scorer: Scorer, table: pa.Table) -> Asked:
+def _of_features(scorer: Scorer, table: pa.Table) -> DrawnUnits:
     """The ids and the facts of drawn units."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they lack what the log had
@@ -163,7 +163,7 @@ def _of_features(scorer: Scorer, table: pa.Table) -> Asked:
     return ids, [batch.unit(row) for row in range(len(ids))]
 
 
-def _of_units(store: Store, ids: pa.StringArray) -> Asked:
+def _of_units(store: Store, ids: pa.StringArray) -> DrawnUnits:
     """The ids and the facts of known units, as the store gives them one after another."""
     names = ids.to_pylist()
     facts = [one for one in map(store.get, names) if one is not None]
@@ -179,7 +179,7 @@ def _write(path: Path, asked: pa.Array, answers: pa.Table) -> None:
         file.write_table(table)
 
 
-def _again(path: Path, scorer: Scorer, asked: Callable[[Any], Asked]) -> int:
+def _again(path: Path, scorer: Scorer, asked: Callable[[Any], DrawnUnits]) -> int:
     """Decide again what a file asks, and compare: how many rows."""
     if not path.exists():
         return 0
