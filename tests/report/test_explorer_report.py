@@ -169,3 +169,14 @@ def test_without_demands_there_is_none():
     assert 'id="explore"' not in render_report(
         {k: v for k, v in explored_findings().items() if k != "explorer"}
     )
+
+
+def test_no_protected_label_stands_in_the_page():
+    units = explorer_units()
+    whole, bare = explorer_findings(units), explorer_findings(units, protected=["town"])
+    assert whole is not None
+    assert bare is not None
+    assert "town" in whole["labels"]
+    assert "town" not in bare["labels"]
+    assert "town" not in json.dumps(bare)
+    assert bare["arrays"]["by"]["scale"] == whole["arrays"]["by"]["scale"][1:]

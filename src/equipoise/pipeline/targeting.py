@@ -168,7 +168,7 @@ def _where_there(
         "timetable": timetable(log.space),
         "over_time": over_time(log, judged, design.propensity, level),
         "sensitivity": sensitivity(log, judged, design, policy, gains, level),
-        "explorer": explorer_findings(explorer_units(study, metrics_of(log))),
+        "explorer": explorer_findings(explorer_units(study, metrics_of(log)), log.roles.protected),
     }
     return {key: value for key, value in facts.items() if value is not None}
 

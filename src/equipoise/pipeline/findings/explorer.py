@@ -1,13 +1,14 @@
 """The explorer: the units of a study on which other budgets, weights, floors and caps can be tried.
 
-The service gets them all, the page a sample as whole numbers of 16 bits.  Prices are found on all
-units at once, not within folds as those of the policy: what a reader sees at the plan's own
-settings differs a little from the policy's value for that.
+The service gets them all, the page a sample as whole numbers of 16 bits, without protected labels.
+Prices are found on all units at once, not within folds as those of the policy: what a reader sees
+at the plan's own settings differs a little from the policy's value for that.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, cast
 
@@ -87,10 +88,16 @@ def _labels(study: Study, column: str) -> NDArray[np.str_]:
     return np.asarray(labels, dtype=np.str_)[codes]
 
 
-def explorer_findings(units: ExplorerUnits | None) -> ExplorerFindings | None:
-    """What the page needs; None where too few units would fit on it."""
+def explorer_findings(
+    units: ExplorerUnits | None, protected: Collection[str] = ()
+) -> ExplorerFindings | None:
+    """What the page needs; None where too few units would fit on it.  Whoever has the page can read
+    its rows, so the labels of ``protected`` columns do not stand in them.
+    """
     if units is None:
         return None
+    by = {name: labels for name, labels in units.by.items() if name not in protected}
+    units = replace(units, by=by)
     k, m, j = len(units.effects.candidates), len(units.effects.metrics), len(units.scores.names)
     twice = units.lower > 0 or units.importance is not None
     width = k * (m * (1 + twice) + j + 2) + len(units.by) + len(units.groups) + 2

@@ -44,7 +44,7 @@ def explores(view: View, findings: ExplorerFindings) -> Section:
         f"On {sample}; nobody's outcome had a part in the effects that choose for them."
         " Prices are found on all of them at once, and within folds for the policy that ships, so"
         " the plan's own point differs a little from the policy above. The page holds their"
-        " effects, scores and groups, without ids."
+        " effects and scores, without ids and protected labels."
     )
     block = explorer_block(findings, units, view.cost, view.marks, reading, note)
     answer = f"Try it: on {sample}, every setting below is priced anew while you move it."
