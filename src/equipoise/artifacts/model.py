@@ -49,6 +49,11 @@ class Model:
         named = tuple(dict.fromkeys(own.column for own in self.own))
         return UnitReader(self.features, self.columns, named)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Of the effects, in order."""
+        return tuple(unwrapped(self.estimator).metrics_)
+
     def features_of(self, table: pa.Table) -> pa.Table:
         """Raw feature columns as the estimator takes them."""
         return features_for(self.estimator, self.features, table)
@@ -82,6 +87,11 @@ class Model:
             got, row = "another number", f"row {int(np.argmax(wrong))}"
             raise SnapshotError("a model", "give finite effects", got, row, FIX)
         return effects
+
+
+def unwrapped(estimator: Any) -> Any:
+    """An estimator, or the one that it wraps, which knows the names."""
+    return getattr(estimator, "whole_", estimator)
 
 
 def features_for(estimator: Any, features: FeatureMap, table: pa.Table) -> pa.Table:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from equipoise.allocation.compiled_rule import CompiledRule, RowDecision, compile_rule
 from equipoise.allocation.rule import NEW
-from equipoise.artifacts.model import Model
+from equipoise.artifacts.model import Model, unwrapped
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_facts import UnitFacts
@@ -136,7 +136,7 @@ class UnitScorer:
         self._needed = reader.needed
         types = reader.columns.types
         self.candidates, self.control = scorer.policy.candidates, scorer.policy.control
-        self.metrics: tuple[str, ...] = tuple(_fitted(scorer.model.estimator).metrics_)
+        self.metrics = scorer.model.metrics
         self.columns = {name: _kind(name, types, scorer.model) for name in self._needed}
         self.rule: CompiledRule = compile_rule(scorer.policy, self.metrics)
         self.counts = FeatureCounts()
@@ -399,17 +399,12 @@ def _by_numbers(model: Model) -> Answer | None:
     return answer
 
 
-def _fitted(estimator: Any) -> Any:
-    """An estimator, or the one that it wraps, which knows the names."""
-    return getattr(estimator, "whole_", estimator)
-
-
 def _order(model: Model) -> Any:
     """The places of the columns of fit among those of the feature map; True where they are the
     same, None where they are not known.
     """
     names = model.features.get_feature_names_out().tolist()
-    fitted = np.asarray(getattr(_fitted(model.estimator), "feature_names_in_", ())).tolist()
+    fitted = np.asarray(getattr(unwrapped(model.estimator), "feature_names_in_", ())).tolist()
     if names == fitted:
         return True
     if sorted(names) != sorted(fitted):

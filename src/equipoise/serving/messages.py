@@ -70,10 +70,10 @@ class DecideAnswer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         Of each demand.
     snapshot, policy : str
         What decided.
+    logged : bool
+        Whether the decision is in the log.
     amount : float, optional
         Of money, where the candidate is an amount.
-    logged : bool, default True
-        Whether the decision is in the log.
     dry_run : bool, default False
         As asked.
     """
@@ -89,8 +89,8 @@ class DecideAnswer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     prices: dict[str, float]
     snapshot: str
     policy: str
+    logged: bool
     amount: float | None = None
-    logged: bool = True
     dry_run: bool = False
 
 

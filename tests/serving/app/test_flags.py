@@ -26,6 +26,7 @@ ANSWER = DecideAnswer(
     prices={},
     snapshot="s",
     policy="p",
+    logged=True,
     amount=5.0,
 )
 

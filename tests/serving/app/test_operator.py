@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 from serving.app.test_routes import ask, wrong
+from serving.conftest import until
 
 
 def test_the_kill_switch_and_back(http):
@@ -59,9 +60,11 @@ def test_counters_count(http):
         families = text_string_to_metric_families(http.get("/metrics").text)
         return {(s.name, *sorted(s.labels.items())): s.value for f in families for s in f.samples}
 
-    before = page()
+    before, synced = page(), ("equipoise_log_sync_seconds_count",)
     ask(http, "/decide/batch", {"units": [{"unit": "who knows"}] * 5})
+    ask(http, "/decide", {"unit": "0000001", "dry_run": True})
     ask(http, "/decide", {"unit": 1}, 422)
+    until(lambda: page().get(synced, 0) > before.get(synced, 0))
     after = page()
 
     def more(name, **labels):
@@ -72,4 +75,6 @@ def test_counters_count(http):
     assert more("equipoise_decisions_total", **decided) == 5
     assert more("equipoise_http_requests_total", route="/decide", status="422") == 1
     assert more("equipoise_decision_duration_seconds_count") == 5
+    assert more("equipoise_store_reads_total", found="no") == 5
+    assert more("equipoise_store_reads_total", found="yes") == 1
     assert after["equipoise_workers",] >= 1

@@ -39,6 +39,7 @@ def test_from_a_decision_to_its_reward(http, shipped):
     table = shipped.scorer.assign(shipped.table.slice(3, 1))
     assert answer.candidate == str(table["chosen"][0])
     assert (answer.unit, answer.reason, answer.policy) == ("0000003", "best_score", "shop")
+    assert answer.logged
     shown = ask(http, "/exposure", {"decision": answer.decision})
     assert shown["status"] == "joined"
     reward = {"decision": answer.decision, "name": "y", "value": 1.0, "key": "first"}
@@ -160,7 +161,9 @@ def test_each_route_needs_its_scope(service):
                 reply = client.request(route.method, route.path, headers=JSON, content=b"{}")
                 assert reply.status_code == 401, route.path
                 assert reply.headers["www-authenticate"] == "Bearer"
-        assert nobody.get("/docs").status_code == 200
+        page = nobody.get("/docs").text
+        assert f"{service.url}/decide\n" in page.replace("</pre>", "\n")
+        assert "localhost" not in page
         assert nobody.get("/health/live").json() == {"status": "live"}
 
 

@@ -14,11 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fixtures.units import FEATURES, unit_table
 
 from equipoise.allocation.compiled_rule import CompiledRule
+from equipoise.artifacts.policy import write_scorer
+from equipoise.artifacts.unit_scorer import UnitScorer
 from equipoise.core.errors import InputError, SnapshotError
+from equipoise.data import read_log
+from equipoise.estimators import BoostedTrees, Bootstrapped, TLearner
 from equipoise.neural.piecewise_linear import Inputs
 from equipoise.neural.request_weights import NAMES, Weigher
+from equipoise.pipeline import honest_policy
 from equipoise.serving.engine.weight_net import read_weight_net
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.snapshots.audit import read_audit
@@ -359,3 +365,20 @@ def test_other_machines_follow_redis(state, ids, redis_server, tmp_path):
 def test_an_id_is_no_path(state, id):
     with pytest.raises(InputError, match="the id of a snapshot must be 64 hex digits"):
         load_snapshot(state, id)
+
+
+def test_a_policy_with_bootstrapped_errors_can_be_published(tmp_path):
+    table = unit_table(200)
+    log = read_log(table, treatment="arm", outcomes="y", features=FEATURES, id="user")
+    learner = TLearner(BoostedTrees(3, min_child_samples=5), space=log.space)
+    scorer = honest_policy(log, Bootstrapped(learner, 2), cv=2, cost=1.0, budget=0.4).scorer
+    write_scorer(tmp_path / "policy", scorer, plan="")
+    units = tmp_path / "units.parquet"
+    pq.write_table(table.slice(0, 50), units)
+    id = build_snapshot(tmp_path / "state", tmp_path / "policy", units)
+    loaded = load_snapshot(tmp_path / "state", id)
+    assert (loaded.self_test, UnitScorer(loaded.artifact).metrics) == ((64, 50), ("y",))
+    (want,) = next(scorer.facts(table.slice(3, 1).to_batches())).errors
+    assert loaded.store.get("0000003").errors.tobytes() == want.tobytes()
+    assert want.min() > 0
+    loaded.close()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
+from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.serving.app.meters import Histogram, Meters
+from equipoise.serving.protocols import EffectStore
 
 # seconds: a decision takes tens of microseconds, a reward may take weeks
 QUICK = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
@@ -28,6 +31,10 @@ class Counts:
         self._requests: dict[tuple[str, int], int] = {}
         self._duration = Histogram(meters, "equipoise_decision_duration_seconds", QUICK)
         self._store = Histogram(meters, "equipoise_store_duration_seconds", QUICK)
+        self._sync = Histogram(meters, "equipoise_log_sync_seconds", QUICK)
+        self._reads = [
+            meters.column("equipoise_store_reads_total", found=found) for found in ("no", "yes")
+        ]
         self._delay = Histogram(meters, "equipoise_reward_delay_seconds", SLOW)
         self._in_flight = meters.column("equipoise_http_in_flight")
         self._ready = meters.column("equipoise_workers")
@@ -77,6 +84,37 @@ class Counts:
         self.meters.put(self._ready, float(now))
         self.in_hand(0)
 
-    def logged(self, size: int) -> None:
-        """Bytes that the log grew by."""
+    def logged(self, size: int, syncs: deque[float]) -> None:
+        """Bytes that the log grew by, and the seconds that syncs took, which are taken away."""
         self.meters.add(self._log_bytes, size)
+        while syncs:
+            self._sync.observe(syncs.popleft())
+
+    def looked_up(self, facts: UnitFacts | None) -> UnitFacts | None:
+        """What a store said of a unit."""
+        self.meters.add(self._reads[facts is not None])
+        return facts
+
+
+class CountedStore:
+    """A store whose reads are counted.
+
+    Parameters
+    ----------
+    store : EffectStore
+        The store.
+    counts : Counts
+        What counts.
+    """
+
+    def __init__(self, store: EffectStore, counts: Counts) -> None:
+        self.quick, self.close = store.quick, store.close
+        self._get, self._fetch, self._count = store.get, store.fetch, counts.looked_up
+
+    def get(self, unit: str) -> UnitFacts | None:
+        """As the store's."""
+        return self._count(self._get(unit))
+
+    async def fetch(self, unit: str) -> UnitFacts | None:
+        """As the store's."""
+        return self._count(await self._fetch(unit))

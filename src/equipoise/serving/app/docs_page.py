@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import escape
 
+HERE = "http://localhost:8080"  # in each call, where the service is
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -68,7 +70,7 @@ def docs_page(paper: dict[str, Any]) -> str:
     Returns
     -------
     str
-        HTML that needs nothing else.
+        HTML that needs nothing else; `at` says where the service is.
 
     Examples
     --------
@@ -85,6 +87,29 @@ def docs_page(paper: dict[str, Any]) -> str:
     ]
     page = Environment(autoescape=True).from_string(PAGE)
     return page.render(info=paper["info"], routes=routes)
+
+
+def at(page: str, url: str) -> str:
+    """The page with calls to where it was asked for.
+
+    Parameters
+    ----------
+    page : str
+        Of `docs_page`.
+    url : str
+        As "http://shop.example:8080"; any text is safe.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Examples
+    --------
+    >>> at(f"curl -s {HERE}/policy", "http://[::1]:9/")
+    'curl -s http://[::1]:9/policy'
+    """
+    return page.replace(HERE, str(escape(url.rstrip("/"))))
 
 
 def _route(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Any:
@@ -118,7 +143,7 @@ def _curl(path: str, method: str, body: Any, token: bool) -> str:
     if body is not None:
         example = json.dumps(body.get("example", {}))
         words.append(f"-H 'Content-Type: application/json' \\\n  -d '{example}'")
-    return " ".join([*words, f"localhost:8080{path}"])
+    return " ".join([*words, f"{HERE}{path}"])
 
 
 def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:

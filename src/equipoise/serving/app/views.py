@@ -212,7 +212,7 @@ def add_views(app: FastAPI, worker: Worker) -> None:
 
 def add_docs(app: FastAPI, paper: dict[str, Any]) -> None:
     """Add the OpenAPI and a page that shows it."""
-    from equipoise.serving.app.docs_page import docs_page
+    from equipoise.serving.app.docs_page import at, docs_page
 
     text, page = msgspec.json.encode(paper), docs_page(paper)
 
@@ -221,8 +221,9 @@ def add_docs(app: FastAPI, paper: dict[str, Any]) -> None:
         return Response(text, media_type="application/json")
 
     @app.get("/docs")
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(page, headers={"content-security-policy": POLICY})
+    async def docs(request: Request) -> HTMLResponse:
+        here = at(page, str(request.base_url))
+        return HTMLResponse(here, headers={"content-security-policy": POLICY})
 
     @app.get("/")
     async def begin(request: Request) -> RedirectResponse:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from equipoise.core.errors import DataError, EquipoiseError
-from equipoise.serving.app.counting import Counts
+from equipoise.serving.app.counting import CountedStore, Counts
 from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
 from equipoise.serving.app.money import REDIS, open_ledger
@@ -147,7 +147,10 @@ class Worker:
         """Verify and open a snapshot."""
         store = self.config.store
         redis = os.environ.get(REDIS) if store.kind == "redis" else None
-        return load_served(self.state, id, redis, store.deadline)
+        served = load_served(self.state, id, redis, store.deadline)
+        if served.store is None:
+            return served
+        return served._replace(store=CountedStore(served.store, self.counts))
 
     def redis_units(self) -> RedisUnits | None:
         """Where a publish puts known units, beside the folder."""
@@ -224,7 +227,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the next one comes in any case
                 self._failed("tick", error)
             self.counts.in_hand(self.gate.in_flight)
-            self.counts.logged(self.log.bytes_written - written)
+            self.counts.logged(self.log.bytes_written - written, self.log.disk.took)
             written = self.log.bytes_written
             while self._old and self._old[0][0] < time.monotonic():
                 self._old.pop(0)[1].close()

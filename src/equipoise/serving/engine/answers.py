@@ -74,8 +74,8 @@ def answer_of(
         prices=prices,
         snapshot=snapshot_of(record, context),
         policy=context.policy,
-        amount=amount,
         logged=logged,
+        amount=amount,
         dry_run=dry_run,
     )
 

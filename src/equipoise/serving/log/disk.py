@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,6 +22,7 @@ from equipoise.serving.errors import LogUnavailable
 
 DELAY = 0.05  # seconds that a record may wait, under durability "process"
 IDLE = 1.0  # seconds between looks at the clock while nothing is written
+MOST_TOLD = 4096  # syncs whose times are kept
 
 Waiter = tuple[asyncio.AbstractEventLoop | None, Any]
 
@@ -48,7 +50,8 @@ class DiskSync:
         idle: Callable[[], None],
     ) -> None:
         self.folder, self.delay, self.failed, self.idle = folder, delay, failed, idle
-        self.seconds, self.syncs = 0.0, 0
+        self.syncs = 0
+        self.took: deque[float] = deque(maxlen=MOST_TOLD)  # seconds of each, until they are taken
         self.written = self.synced = 0  # bytes since the start
         self.file: int | None = None
         self._retired: list[int] = []
@@ -137,7 +140,7 @@ class DiskSync:
         if file is not None and (failure := _failure(os.fdatasync, file)):
             error = failure
             self.failed(file, failure)
-        self.seconds += time.perf_counter() - began
+        self.took.append(time.perf_counter() - began)
         self.syncs += 1
         if error is None:
             self.synced = mark

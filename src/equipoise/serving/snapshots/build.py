@@ -191,7 +191,7 @@ def _known_units(
     header = build_store(
         folder,
         scorer.policy.candidates,
-        tuple(scorer.model.estimator.metrics_),
+        scorer.model.metrics,
         scorer.facts(rows, counts),
         kind=kind,
         told=told,

@@ -95,7 +95,7 @@ def _decided(scorer: Scorer, ids: list[str], facts: list[UnitFacts]) -> pa.Table
     """What the rule says of units, one after another, as it does when it serves: the ``choice``,
     its ``score``, and the ``scores`` of all, (k,).
     """
-    rule = compile_rule(scorer.policy, scorer.model.estimator.metrics_)
+    rule = compile_rule(scorer.policy, scorer.model.metrics)
     said = [rule.decide_row(one, unit) for one, unit in zip(facts, ids, strict=True)]
     every = pa.array(np.concatenate([one.scores for one in said]))
     columns = {
