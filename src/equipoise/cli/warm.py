@@ -43,7 +43,7 @@ def warm(quiet: Quiet = False) -> None:
     from equipoise.core.kernels import COMPILING
     from equipoise.core.quiet import errors_alone
 
-    total = len(WORLDS) + len(ESTIMATORS)
+    total = len(WORLDS) + len(ESTIMATORS) + 1
     with (
         tempfile.TemporaryDirectory() as folder,
         warnings.catch_warnings(),
@@ -57,6 +57,8 @@ def warm(quiet: Quiet = False) -> None:
             for step, name in enumerate(ESTIMATORS, len(WORLDS)):
                 told("kernels", step, total)
                 _fit(name)
+            told("kernels", total - 1, total)
+            _serve_one()
     typer.echo(f"{COMPILING.kernels} kernels compiled in {COMPILING.seconds:.0f} s")
 
 
@@ -101,3 +103,28 @@ def _fit(name: str) -> None:
         treatment = np.concatenate([[space.control], space.candidates()])[cell]
         with suppress(MissingExtra, UnsupportedSpace):
             registry.load(name)(space=space).fit(X, y, treatment=treatment).effects(X)
+
+
+def _serve_one() -> None:
+    """A decision on one unit, as a service makes it: by trees, and by a rule that draws."""
+    import numpy as np
+
+    from equipoise.allocation import budget
+    from equipoise.artifacts.costs import Costs
+    from equipoise.artifacts.model import Model
+    from equipoise.artifacts.policy import Scorer
+    from equipoise.artifacts.unit_scorer import UnitScorer
+    from equipoise.core.features import FeatureMap
+    from equipoise.core.policy import Policy
+    from equipoise.estimators import BoostedTrees, TLearner
+
+    X, treatment = {"x": np.arange(60.0) % 7}, np.arange(60) % 2
+    features = FeatureMap().fit(X)
+    learner = TLearner(BoostedTrees(5, min_child_samples=5))
+    learner.fit(features.transform(X), X["x"] * treatment, treatment=treatment)
+    demands, prices = (budget(1.0).demand,), (0.1,)
+    policy = Policy(("1",), "0", ("y",), (1.0,), demands, prices, tie_penalty=0.01)
+    scorer = UnitScorer(Scorer(Model(features, learner), Costs((2.0,)), policy))
+    facts = scorer.facts({"x": 3.0})
+    scorer.decide("unit", facts)
+    scorer.rule.chances(facts, "unit")
