@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
@@ -116,6 +115,8 @@ def effect_contributions(estimator: Any, X: Any) -> Contributions | None:
 
 def _shapley(trees: Trees, X: Floats) -> Floats:
     """LightGBM's contributions of each column and the base, (n, d + 1)."""
+    import lightgbm  # here, since what only decides has no use for it
+
     booster = lightgbm.Booster(model_str=trees.text)
     shap: Floats = np.asarray(booster.predict(X, pred_contrib=True, num_threads=1), np.float64)
     return shap

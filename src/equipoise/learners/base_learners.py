@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import lightgbm
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import get_tags
@@ -25,6 +24,9 @@ from equipoise.learners.early_stopping import FOLDS, grow_together
 from equipoise.learners.events import narrowed, rare_odds, rarest_odds, two_valued
 from equipoise.learners.tables import Folds, Rows, Table, table_settings, threads_for
 from equipoise.learners.tree_scoring import Trees, mean_of, predict_many
+
+if TYPE_CHECKING:
+    import lightgbm
 
 # rows a cell from which the default models may learn more: measured on simulators with known
 # effects
@@ -295,6 +297,8 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
 
     def _booster(self, rows: Rows, target: Floats, weight: Floats | None) -> lightgbm.Booster:
         """Boosting of a target, without trees."""
+        import lightgbm  # here, since what only decides has no use for it
+
         data = self._labelled(rows, target, weight)
         threads = threads_for(self.n_jobs, len(rows.table.X))
         settings = self.settings(threads) | {"min_data_in_leaf": self.leaf_rows(rare_odds(target))}

@@ -16,9 +16,12 @@ them.  It ends when L has not fallen for ``patience`` trees.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
+
+if TYPE_CHECKING:
+    import lightgbm
 
 FOLDS = 2  # where the caller has none: each row is learnt from once
 # a fall of the loss by less is none: sums of several threads differ by about 1e-16 of it

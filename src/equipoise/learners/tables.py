@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    import lightgbm
 
 BIN_SAMPLE = 50_000  # rows from which bin bounds are found: quantiles of 127 bins need no more
 # rows below which a fit on several threads waits for itself, the more so on a busy machine
@@ -50,6 +52,8 @@ class Table:
 
     def binned(self, bins: int, threads: int, native: bool = False) -> lightgbm.Dataset:
         """LightGBM's binned copy of all rows; native: with its categories as such."""
+        import lightgbm  # here, since what only decides has no use for it
+
         native = native and len(self.categories) > 0
         if (bins, threads, native) not in self._binned:
             settings = table_settings(bins, threads)
