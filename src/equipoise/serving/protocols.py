@@ -37,9 +37,9 @@ class DecisionSink(Protocol):
         again at the head of each later segment.
         """
 
-    def append(self, *records: Record) -> None:
-        """Write whole records at once.  Raises `LogUnavailable` where that cannot be, with nothing
-        of them left in the file.
+    def append(self, *records: Record) -> list[bytes]:
+        """Write whole records at once, and return each as it was encoded.  Raises `LogUnavailable`
+        where that cannot be, with nothing of them left in the file.
         """
 
     async def acknowledged(self) -> None:

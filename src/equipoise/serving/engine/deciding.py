@@ -95,6 +95,11 @@ class PendingDecision(msgspec.Struct, frozen=True, gc=False):
     held: HeldMoney | None
     spend: SpendRecord | None
 
+    @property
+    def records(self) -> tuple[DecisionRecord | SpendRecord, ...]:
+        """What is written of it to the log."""
+        return (self.record,) if self.spend is None else (self.record, self.spend)
+
 
 NOTHING = KnownUnit(None, STORE)
 

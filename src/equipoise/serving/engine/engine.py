@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -51,11 +52,11 @@ from equipoise.serving.messages import (
 )
 from equipoise.serving.protocols import Budget, Counters, DecisionSink, NoCounters, Pacing
 from equipoise.serving.reasons import REASONS
-from equipoise.serving.records import DecisionRecord, SpendRecord
+from equipoise.serving.records import SpendRecord
 
 LOOK = 250_000_000  # ns between looks at what an operator set
-FLUSH = 100_000_000  # ns after which what was noted is written for all workers
-MOST_NOTED = 4096  # decisions
+FLUSH = 200_000_000  # ns after which a decision writes what was noted, where no tick has done so
+MOST_NOTED = 128  # decisions, which take a third of a millisecond to write
 LOG_GONE = REASONS["log_unavailable"].code
 _encode = msgspec.json.Encoder().encode
 _answer = msgspec.json.Decoder(DecideAnswer).decode
@@ -427,20 +428,16 @@ class Engine:
             settled = made.settled
             return answer_of(made.record, now.context, settled.part, logged=False, dry_run=True)
         try:
-            if made.spend is None:
-                self.sink.append(made.record)
-            else:
-                self.sink.append(made.record, made.spend)
+            encoded = self.sink.append(*made.records)
         except LogUnavailable:
             return self._unlogged(now, made)
-        return self._logged(now, made)
+        return self._logged(now, made, encoded[0])
 
     def _finish_all(
         self, now: InForce, every: Sequence[RequestInHand]
     ) -> list[DecideAnswer | RefusedRequest]:
         """`_finish` of many, with one write to the log."""
         answers: list[DecideAnswer | RefusedRequest | PendingDecision] = []
-        records: list[DecisionRecord | SpendRecord] = []
         for asked in every:
             try:
                 made = self._make(now, asked)
@@ -454,16 +451,16 @@ class Engine:
                 answers.append(answer_of(record, context, part, logged=False, dry_run=True))
                 continue
             answers.append(made)
-            records.append(made.record)
-            if made.spend is not None:
-                records.append(made.spend)
-        end = self._logged
+        pending = [one for one in answers if isinstance(one, PendingDecision)]
         try:
-            if records:
-                self.sink.append(*records)
+            records = [record for one in pending for record in one.records]
+            written = iter(self.sink.append(*records) if records else ())
         except LogUnavailable:
-            end = self._unlogged
-        return [end(now, one) if isinstance(one, PendingDecision) else one for one in answers]
+            ends = iter([self._unlogged(now, one) for one in pending])
+        else:
+            encoded = ([next(written) for _ in one.records][0] for one in pending)
+            ends = iter([*map(partial(self._logged, now), pending, encoded)])
+        return [next(ends) if isinstance(one, PendingDecision) else one for one in answers]
 
     def _make(self, now: InForce, asked: RequestInHand) -> PendingDecision:
         """A decision that is to be logged, its money reserved."""
@@ -480,12 +477,12 @@ class Engine:
             asked, settled, record, HeldMoney(record.lease, record.amount, sent), None
         )
 
-    def _logged(self, now: InForce, made: PendingDecision) -> DecideAnswer:
+    def _logged(self, now: InForce, made: PendingDecision, encoded: bytes) -> DecideAnswer:
         """The answer of what was logged."""
         asked, settled, record = made.asked, made.settled, made.record
         if made.spend is not None and settled.hold is not None and self.budget is not None:
             self.budget.settle(settled.hold, made.spend.spent / MILLION, record.id)
-        self.shared.note(record, now.context, made.held)
+        noted = self.shared.note(record, now.context, made.held, encoded)
         self.paced.seen(settled)
         answer = answer_of(record, now.context, settled.part, settled.outcome.scores.tolist())
         if asked.key:
@@ -493,7 +490,7 @@ class Engine:
                 self.shared.idempotency.finish(asked.key, _encode(answer), asked.now_ns)
             except LogUnavailable:
                 self.counters.failed("index")
-        if asked.now_ns >= self._next_flush or len(self.shared.recent) > MOST_NOTED:
+        if noted > MOST_NOTED or asked.now_ns >= self._next_flush:
             self.flush(asked.now_ns)
         seconds = (self._clock() - asked.now_ns) / 1e9
         self.counters.decided(answer.candidate, answer.reason, seconds)

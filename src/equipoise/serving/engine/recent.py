@@ -6,14 +6,18 @@ its decision.  All of it stands in the decision log too, from which it is filled
 
 An id begins with the milliseconds of its decision, so it says in which hour's table it is.
 
-    d id             the record            u unit's hash, id    a unit's history
-    c writer, number its context           r id, name           the sum of a reward
-    e id             when it was shown     k hash               a reward's key that was used
+    d id             the record            u id     the units of what was written together with
+    c writer, number its context                    this first: the hash and the id of each
+    e id             when it was shown     r id, name  the sum of a reward
+    m slot           its last one here     k hash      a reward's key that was used
+
+What is written together lies together, so that a write changes few pages; the history of a unit,
+which is seldom asked for, is searched for in all the ``u`` of a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,9 +29,10 @@ from equipoise.serving.engine.tables import HOUR, Hours, Table
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.records import Context, DecisionRecord, RewardRecord
 
-ID = 16  # bytes
+ID, ENTRY = 16, 32  # bytes of an id, and of a unit's hash and an id
 MILLISECOND = 1_000_000  # ns
-WRITER = slice(6, 12)  # of an id: the slot and the start of who wrote it
+SLOT, WRITER = slice(6, 8), slice(6, 12)  # of an id: the slot; it and the start of who wrote it
+WRITTEN = b"m"
 KEEP, MOST = 24, 2 << 30  # hours, and bytes, of what is kept here
 MOST_UNWRITTEN = 100_000  # decisions in memory while the disk takes nothing
 HISTORY = 1000  # decisions of a unit that are told at most
@@ -56,10 +61,13 @@ _sum = msgspec.msgpack.Decoder(Sum).decode
 
 
 class Logged(msgspec.Struct, gc=False):
-    """A decision that is known here: its ``record`` and the ``context`` that it names."""
+    """A decision that is known here: its ``record``, the ``context`` that it names, and, where it
+    is at hand, the record as it was ``encoded`` for the log.
+    """
 
     record: DecisionRecord
     context: Context
+    encoded: bytes = b""
 
 
 def id_of(text: str) -> bytes:
@@ -126,9 +134,12 @@ class Recent:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, record: DecisionRecord, context: Context) -> None:
-        """Note a decision that was logged."""
-        self._waiting[record.id] = Logged(record, context)
+    def add(self, record: DecisionRecord, context: Context, encoded: bytes = b"") -> int:
+        """Note a decision that was logged, with its record as it was encoded for the log; how many
+        are noted and not written.
+        """
+        self._waiting[record.id] = Logged(record, context, encoded)
+        return len(self._waiting)
 
     def flush(self) -> None:
         """Write what was noted, for all workers.
@@ -154,18 +165,25 @@ class Recent:
             self._write(self.hours.of(hour * HOUR), group)
         self._waiting.clear()
 
-    def _write(self, table: Table, group: Iterable[Logged]) -> None:
+    def _write(self, table: Table, group: Sequence[Logged]) -> None:
         if table is not self._table:
             self._table, self._contexts = table, set()
-        with table.write() as change:
-            for one in group:
-                record = one.record
-                change.put(b"d" + record.id, _encode(record))
-                change.put(b"u" + unit_hash(record.unit) + record.id, b"")
-                name = _context_key(record)
+        records, units, contexts = [], [], {}
+        context = None
+        for one in group:
+            record = one.record
+            records.append((b"d" + record.id, one.encoded or _encode(record)))
+            units.append(unit_hash(record.unit) + record.id)
+            if one.context is not context:
+                context, name = one.context, _context_key(record)
                 if name not in self._contexts:
-                    change.put(name, _encode(one.context))
-                    self._contexts.add(name)
+                    contexts[name] = _encode(context)
+        first, last = group[0].record.id, group[-1].record.id
+        records.sort()
+        records += [(WRITTEN + last[SLOT], last), (b"u" + first, b"".join(units))]
+        with table.write() as change:
+            change.cursor().putmulti([*contexts.items(), *records])
+        self._contexts.update(contexts)
 
     def find(self, id: bytes) -> Logged | None:
         """A decision; None where it is not known here."""
@@ -182,9 +200,14 @@ class Recent:
         """Whether a decision is known here."""
         return self.find(id) is not None
 
-    def last_unwritten(self) -> bytes | None:
-        """The id of the last decision that is in memory alone."""
-        return next(reversed(self._waiting), None)
+    def written_until(self, slot: int) -> int:
+        """Up to when the decisions of a slot are written, in nanoseconds since 1970."""
+        for table in self.hours.newest_first():
+            with table.read() as change:
+                last = change.get(WRITTEN + slot.to_bytes(2, "big"))
+            if last is not None:
+                return time_of(last)
+        return 0
 
     def is_unwritten(self, id: bytes) -> bool:
         """Whether a decision is in this worker's memory alone."""
@@ -192,16 +215,18 @@ class Recent:
 
     def of_unit(self, unit: str) -> list[Logged]:
         """The decisions of a unit, the last first."""
-        name = b"u" + unit_hash(unit)
+        hashed = unit_hash(unit)
         found: dict[bytes, Logged] = {
             id: one for id, one in self._waiting.items() if one.record.unit == unit
         }
         for table in self.hours.newest_first():
             with table.read() as change:
-                for id, _ in _entries(change, name):
-                    logged = _logged(change, id)
-                    if logged is not None:
-                        found[id] = logged
+                for _, units in _groups(change, hashed):
+                    for at in _places(units, hashed):
+                        id = units[at + ID : at + ENTRY]
+                        logged = _logged(change, id)
+                        if logged is not None:
+                            found[id] = logged
             if len(found) > HISTORY:
                 break
         newest = sorted(found, reverse=True)[:HISTORY]
@@ -256,10 +281,15 @@ class Recent:
             del self._waiting[id]
         for table in self.hours.newest_first():
             with table.write() as change:
-                for id in [id for id, _ in _entries(change, b"u" + hashed)]:
-                    ids.add(id)
+                for name, units in [*_groups(change, hashed)]:
+                    places, others = _places(units, hashed), units
+                    ids.update(units[at + ID : at + ENTRY] for at in places)
+                    for at in reversed(places):
+                        others = others[:at] + others[at + ENTRY :]
+                    change.put(name, others)
+                for id in ids:
                     rewards = [b"r" + id + name for name, _ in _entries(change, b"r" + id)]
-                    for name in (b"u" + hashed + id, b"d" + id, b"e" + id, *rewards):
+                    for name in (b"d" + id, b"e" + id, *rewards):
                         change.delete(name)
         return len(ids)
 
@@ -296,6 +326,23 @@ def add_reward(change: Any, reward: RewardRecord) -> bool:
 def _key_name(reward: RewardRecord) -> bytes:
     parts = (reward.decision, reward.name.encode(), reward.key.encode(errors="surrogatepass"))
     return b"k" + blake2b(b"\0".join(parts), digest_size=ID).digest()
+
+
+def _groups(change: Any, hashed: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The names and the entries of what was written together with one of this hash."""
+    cursor = change.cursor()
+    if cursor.set_range(b"u"):  # no name begins with a later letter
+        yield from (item for item in cursor if hashed in item[1])
+
+
+def _places(units: bytes, hashed: bytes) -> list[int]:
+    """Where entries of the unit with this hash begin."""
+    found, at = [], units.find(hashed)
+    while at >= 0:
+        if at % ENTRY == 0:
+            found.append(at)
+        at = units.find(hashed, at + 1)
+    return found
 
 
 def _context_key(record: DecisionRecord) -> bytes:

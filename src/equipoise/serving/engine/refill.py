@@ -68,7 +68,7 @@ def refill(engine: Engine, log: Path, slot: int, now_ns: int) -> int:
         if empty:
             filled.run(_every(log, now_ns - since))
         else:
-            written = engine.shared.written_until(slot)
+            written = engine.shared.recent.written_until(slot)
             filled.run(_last(log, slot, written - SLACK))
     if filled.count:
         logger.info("%d decisions of the log were put back into the index", filled.count)

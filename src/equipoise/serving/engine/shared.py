@@ -22,8 +22,7 @@ from equipoise.serving.records import Context, DecisionRecord
 
 MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
-HELD, WAITING, WRITTEN = b"h", b"w", b"m"
-SLOT = slice(6, 8)  # of an id
+HELD, WAITING = b"h", b"w"
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -104,28 +103,26 @@ class SharedState:
 
     # ---- money that waits for its claim ----
 
-    def note(self, record: DecisionRecord, context: Context, held: HeldMoney | None) -> None:
-        """Note a decision that was logged, and the money of it that waits; written by `flush`."""
-        self.recent.add(record, context)
+    def note(
+        self,
+        record: DecisionRecord,
+        context: Context,
+        held: HeldMoney | None,
+        encoded: bytes = b"",
+    ) -> int:
+        """Note a decision that was logged, as it was encoded, and the money of it that waits; how
+        many are noted, and written by `flush`.
+        """
         if held is not None:
             self._holds[record.id] = held
+        return self.recent.add(record, context, encoded)
 
     def flush(self) -> None:
         """Write what was noted, for all workers."""
         if self._holds:
             self.hold(self._holds)
             self._holds = {}
-        last = self.recent.last_unwritten()
-        if last is not None:
-            self.recent.flush()
-            with self.open.write() as change:
-                change.put(WRITTEN + last[SLOT], last)
-
-    def written_until(self, slot: int) -> int:
-        """Up to when the decisions of a slot are in the index, in nanoseconds since 1970."""
-        with self.open.read() as change:
-            last = change.get(WRITTEN + slot.to_bytes(2, "big"))
-        return 0 if last is None else time_of(last)
+        self.recent.flush()
 
     def hold(self, holds: dict[bytes, HeldMoney]) -> None:
         """Write what decisions reserved, by their ids."""

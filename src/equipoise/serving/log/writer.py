@@ -24,7 +24,7 @@ from equipoise.serving.config import LogConfig
 from equipoise.serving.errors import ConflictError, LogUnavailable
 from equipoise.serving.log.disk import DELAY, DiskSync, unavailable
 from equipoise.serving.log.recovery import recover
-from equipoise.serving.log.segments import CHAIN, file_name, frame_of, header_of
+from equipoise.serving.log.segments import CHAIN, encode, file_name, frame_of, framed, header_of
 from equipoise.serving.records import Context, DecisionRecord, EndRecord, ErasedRecord, Record
 
 SLOTS = 1 << 16
@@ -165,7 +165,7 @@ class DecisionLog:
             self._here.add(number)
             return number
 
-    def append(self, *records: Record) -> None:
+    def append(self, *records: Record) -> list[bytes]:
         """Write whole records at once.
 
         Parameters
@@ -173,12 +173,18 @@ class DecisionLog:
         *records : Record
             In order.
 
+        Returns
+        -------
+        list of bytes
+            Each record in msgpack, as it was written.
+
         Raises
         ------
         LogUnavailable
             Where that cannot be; nothing of them is then left in the file.
         """
-        data = b"".join([frame_of(record) for record in records])
+        payloads = [encode(record) for record in records]
+        data = b"".join([framed(payload) for payload in payloads])
         with self._guard:
             if self._is_full(len(data)):
                 self._roll()
@@ -187,6 +193,7 @@ class DecisionLog:
                 if type(record) is DecisionRecord and record.context not in self._here:
                     data, count = self._context_frame(record.context) + data, count + 1
             self._write(data, count)
+        return payloads
 
     async def acknowledged(self) -> None:
         """Under durability "disk": wait until all that was appended is on disk; else return.
