@@ -25,6 +25,7 @@ from equipoise.core.errors import InputError
 from equipoise.serving.config import BudgetConfig, ServeConfig, StoreConfig
 from equipoise.serving.engine import operator
 from equipoise.serving.engine.history import decision_status, forget_unit, unit_history
+from equipoise.serving.engine.recent import Recent
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import differences, logged_money
@@ -349,6 +350,55 @@ def test_other_workers_follow(tmp_path):
         operator.override(world.engine, "ann", "huge")
     world.close()
     other.log.close()
+
+
+def test_workers_find_what_each_other_wrote(tmp_path):
+    world = World(tmp_path)
+    other = World(tmp_path, slot=1)  # a process opens a table once, so they share the files
+    recent = Recent(other.shared.index / "recent")
+    recent.hours = world.shared.recent.hours
+    other.shared._open_tables = world.shared.idempotency, recent, world.shared.open
+    made = []
+    for turn in range(6):
+        one = (world, other)[turn % 2]
+        made.append(one.decide("ann").decision)
+        kept = [one.decide("bob").decision, one.decide("cid").decision]
+        one.engine.tick(one.ns)
+        world.ns = other.ns = world.ns + SECOND // 2
+    other.engine.tick(other.ns)
+    made.append(other.decide("ann").decision)  # not written yet
+
+    def told(one, unit):
+        history = unit_history(one.engine, unit, one.ns)
+        return [status.answer.decision for status in history.decisions]
+
+    assert told(other, "ann") == made[::-1]
+    assert told(world, "ann") == made[-2::-1]
+    assert len(told(world, "bob")) == len(told(world, "cid")) == 6
+    for decision in (*made[:-1], *kept):
+        assert decision_status(world.engine, decision, world.ns).answer.decision == decision
+    assert forget_unit(other.engine, "ann", other.ns) == 7
+    world.engine.tick(world.ns)
+    for one in (world, other):
+        assert (told(one, "ann"), len(told(one, "bob"))) == ([], 6)
+        assert all(decision_status(one.engine, id, one.ns) is None for id in made)
+        assert decision_status(one.engine, kept[0], one.ns) is not None
+    other.log.close()
+    world.close()
+
+
+def test_what_is_logged_stands_in_the_index_byte_for_byte(world):
+    ids = [bytes.fromhex(world.decide(unit).decision) for unit in ("ann", "bob") * 100]
+    recent = world.shared.recent
+    assert 0 < len(recent) < 128  # many are written without a tick
+    table = recent.hours.of(world.ns)
+    world.engine.tick(world.ns)
+    with table.read() as change:
+        stored = [change.get(b"d" + id) for id in ids]
+    records = world.records(DecisionRecord)
+    assert stored == [msgspec.msgpack.encode(record) for record in records]
+    assert recent.written_until(0) // 1_000_000 == world.ns // 1_000_000
+    assert recent.written_until(1) == 0
 
 
 def test_a_unit_that_asks_is_forgotten(world):

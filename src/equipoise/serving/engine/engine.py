@@ -129,7 +129,7 @@ class Engine:
     @property
     def quick(self) -> bool:
         """Whether `decide` may be called; else `decide_async`."""
-        return all(part.quick for part in (*self.now.serving, *self.now.shadows))
+        return self.now.quick
 
     def swap(
         self,

@@ -71,6 +71,7 @@ class InForce:
         self.serving = (self.live,) if self.candidate is None else (self.live, self.candidate)
         self.overrides = self._overrides(control.overrides)
         self.alone = self.candidate is None and not self.shadows
+        self.quick = all(part.quick for part in (*self.serving, *self.shadows))
         self.parts = {
             part.id: part for part in (*self.shadows, self.candidate, self.live) if part is not None
         }

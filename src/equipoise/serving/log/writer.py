@@ -183,8 +183,8 @@ class DecisionLog:
         LogUnavailable
             Where that cannot be; nothing of them is then left in the file.
         """
-        payloads = [encode(record) for record in records]
-        data = b"".join([framed(payload) for payload in payloads])
+        payloads = [*map(encode, records)]
+        data = b"".join(map(framed, payloads))
         with self._guard:
             if self._is_full(len(data)):
                 self._roll()
