@@ -397,6 +397,8 @@ def test_what_is_logged_stands_in_the_index_byte_for_byte(world):
         stored = [change.get(b"d" + id) for id in ids]
     records = world.records(DecisionRecord)
     assert stored == [msgspec.msgpack.encode(record) for record in records]
+    with table.read() as change:
+        assert sum(name[:1] == b"u" for name, _ in change.cursor()) == 1  # 200 stand together
     assert recent.written_until(0) // 1_000_000 == world.ns // 1_000_000
     assert recent.written_until(1) == 0
 

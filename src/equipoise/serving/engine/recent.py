@@ -6,8 +6,8 @@ its decision.  All of it stands in the decision log too, from which it is filled
 
 An id begins with the milliseconds of its decision, so it says in which hour's table it is.
 
-    d id             the record            u id     the units of what was written together with
-    c writer, number its context                    this first: the hash and the id of each
+    d id             the record            u id        units of what was written from this id
+    c writer, number its context                       on: the hash and the id of each
     e id             when it was shown     r id, name  the sum of a reward
     m slot           its last one here     k hash      a reward's key that was used
 
@@ -30,6 +30,7 @@ from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.records import Context, DecisionRecord, RewardRecord
 
 ID, ENTRY = 16, 32  # bytes of an id, and of a unit's hash and an id
+TOGETHER = 254 * ENTRY  # bytes of units that stand together: two pages
 MILLISECOND = 1_000_000  # ns
 SLOT, WRITER = slice(6, 8), slice(6, 12)  # of an id: the slot; it and the start of who wrote it
 WRITTEN = b"m"
@@ -130,6 +131,7 @@ class Recent:
         self._waiting: dict[bytes, Logged] = {}  # to be written, by id
         self._contexts: set[bytes] = set()  # that stand in the newest table
         self._table: Table | None = None
+        self._together = b""  # the name of the units that what is written next joins
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -167,7 +169,7 @@ class Recent:
 
     def _write(self, table: Table, group: Sequence[Logged]) -> None:
         if table is not self._table:
-            self._table, self._contexts = table, set()
+            self._table, self._contexts, self._together = table, set(), b""
         records, units, contexts = [], [], {}
         context = None
         for one in group:
@@ -180,9 +182,13 @@ class Recent:
                     contexts[name] = _encode(context)
         first, last = group[0].record.id, group[-1].record.id
         records.sort()
-        records += [(WRITTEN + last[SLOT], last), (b"u" + first, b"".join(units))]
         with table.write() as change:
-            change.cursor().putmulti([*contexts.items(), *records])
+            before = change.get(self._together) if self._together else None
+            if before is None or len(before) + ENTRY * len(units) > TOGETHER:
+                self._together, before = b"u" + first, b""
+            together = (self._together, before + b"".join(units))
+            mark = (WRITTEN + last[SLOT], last)
+            change.cursor().putmulti([*contexts.items(), *records, mark, together])
         self._contexts.update(contexts)
 
     def find(self, id: bytes) -> Logged | None:
