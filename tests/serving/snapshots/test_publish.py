@@ -208,7 +208,7 @@ def test_of_two_who_publish_at_once_one_wins(state, ids):
 
 
 def test_a_publish_that_is_killed_leaves_the_old_one_or_the_new_one(state, ids):
-    words = [sys.executable, str(KILLS), str(state), ids[2], "1", "19", "400"]
+    words = [sys.executable, str(KILLS), str(state), ids[2], "1", "41", "400"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
