@@ -98,7 +98,7 @@ def stream(n: int, seed: int, change: Change, after: int) -> tuple[Context, list
             p += share * (float(own == served) if unknown[i] else 0.8 * (own == served) + 0.05)
         p = 0.9 * p + 0.1 * (served == -1)
         flags = CANDIDATE * other[i] | HOLDOUT * held[i] | EXPLORED * explored[i]
-        features = {f"x{j}": float(x[i, j]) for j in range(4)}
+        features: dict[str, Any] = {f"x{j}": float(x[i, j]) for j in range(4)}
         features |= {"region": str(text[i]), "income": None if gap[i] else float(x[i, 1] ** 2)}
         own_scores = b"" if unknown[i] else scores[other[i], i].astype("<f8").tobytes()
         ns = START + i * 10**9
