@@ -10,7 +10,7 @@ from fixtures.decision_log import NS, a_context, a_decision, write_log
 
 from equipoise.core.errors import DataError
 from equipoise.serving.config import LogConfig
-from equipoise.serving.log.erasure import erased_units, mark_of, rewrite_erased
+from equipoise.serving.log.erasure import mark_of, rewrite_erased, tombstones
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.retention import remove_old
 from equipoise.serving.log.segments import segments_of
@@ -63,7 +63,7 @@ def test_a_unit_is_gone_and_the_counts_stay(tmp_path):
     logs, contexts = a_log(tmp_path)
     logs[0].erase(NAME)
     before = counted(tmp_path)
-    assert erased_units(tmp_path) == {mark_of(NAME)}
+    assert tombstones(tmp_path).keys() == {mark_of(NAME)}
     first = rewrite_erased(tmp_path)
     assert first.waiting == 1, "the last segments may still grow"
     assert first.segments > 2
@@ -82,7 +82,7 @@ def test_a_unit_is_gone_and_the_counts_stay(tmp_path):
     )
     assert raw(tmp_path).count(NAME.encode()) == 1, "a new decision after it, not to be erased"
     assert raw(tmp_path).count(OTHER.encode()) == 20 * 3
-    assert erased_units(tmp_path) == {mark_of(NAME)}
+    assert tombstones(tmp_path).keys() == {mark_of(NAME)}
     values = [e.record.value for e in read_records(tmp_path) if isinstance(e.record, RewardRecord)]
     assert sum(map(math.isnan, values)) == 20
 

@@ -22,7 +22,6 @@ from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
 from equipoise.serving.app.money import REDIS, open_ledger
 from equipoise.serving.app.problems import kind_of
-from equipoise.serving.app.served import Served, load_served
 from equipoise.serving.app.settings import Settings
 from equipoise.serving.app.strict_json import key_twice
 from equipoise.serving.app.wire import Bodies
@@ -36,6 +35,8 @@ from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.monitors.beside import Beside
 from equipoise.serving.snapshots.channels import Channels
+from equipoise.serving.snapshots.compiled import CompiledSnapshot, compile_snapshot
+from equipoise.serving.snapshots.load import load_snapshot
 from equipoise.serving.snapshots.state import State
 from equipoise.serving.stores.redis_units import RedisUnits
 
@@ -66,7 +67,7 @@ class Worker:
         self.state, self._settings = state, settings
         self.ready = self._again = False
         self.config, self.tokens = settings()
-        self._old: list[tuple[float, Served]] = []
+        self._old: list[tuple[float, CompiledSnapshot]] = []
         self._open_things = ExitStack()
         with ExitStack() as opening:
             self._open(opening)
@@ -81,7 +82,7 @@ class Worker:
         opening.callback(self.meters.close)
         self.counts = Counts(self.meters, config.policy)
         self.channels = Channels(self.state)
-        self._in_force: list[Served] = []
+        self._in_force: list[CompiledSnapshot] = []
         opening.callback(self._let_go)
         live = self._live()
         policy = live.scorer.rule.policy
@@ -105,7 +106,7 @@ class Worker:
         self.gate = Gate(self.tokens, config.limits)
         self.bodies = Bodies(config.limits.body_bytes, config.limits.read_seconds)
 
-    def _live(self) -> Served:
+    def _live(self) -> CompiledSnapshot:
         channel = self.channels.live()
         if channel is None:
             fix = "publish a run: `equipoise serve RUN` does it where there is none"
@@ -113,7 +114,7 @@ class Worker:
         self._in_force.append(self.load(channel.snapshot))
         return self._in_force[0]
 
-    def _tried(self) -> Served | None:
+    def _tried(self) -> CompiledSnapshot | None:
         """What is tried beside it: the service starts without it where it cannot be loaded."""
         channel = self.channels.candidate()
         if channel is None:
@@ -125,7 +126,7 @@ class Worker:
             return None
         return self._in_force[1]
 
-    def _shadows(self) -> list[Served]:
+    def _shadows(self) -> list[CompiledSnapshot]:
         """What decides beside, and is never served."""
         ids = [State(self.state).one(id) for id in self.config.shadows]
         here = {served.id: served for served in self._in_force}
@@ -143,11 +144,12 @@ class Worker:
         logger.error("a snapshot was not taken: %s must %s", error.what, error.must)
         self.counts.failed("snapshot")
 
-    def load(self, id: str) -> Served:
+    def load(self, id: str) -> CompiledSnapshot:
         """Verify and open a snapshot."""
         store = self.config.store
         redis = os.environ.get(REDIS) if store.kind == "redis" else None
-        served = load_served(self.state, id, redis, store.deadline)
+        loaded = load_snapshot(self.state, id, redis=redis, deadline=store.deadline)
+        served = compile_snapshot(loaded)
         if served.store is None:
             return served
         return served._replace(store=CountedStore(served.store, self.counts))
@@ -276,7 +278,7 @@ class Worker:
         named = ["" if channel is None else channel.snapshot for channel in channels]
         shadows = [State(self.state).one(id) for id in self.config.shadows]
         here = {served.id: served for served in self._in_force}
-        loaded: dict[str, Served] = {}
+        loaded: dict[str, CompiledSnapshot] = {}
         for id in dict.fromkeys((*filter(None, named), *shadows)):
             if id not in here:
                 here[id] = await asyncio.to_thread(self.load, id)

@@ -17,24 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from equipoise.core.errors import MissingExtra
 from equipoise.serving.errors import LogUnavailable
+from equipoise.serving.extra import lmdb
 from equipoise.serving.machine import boot_id
 
 HOUR = 3_600_000_000_000  # nanoseconds
 MAP = 1 << 33  # bytes of address space for one file; it takes as much disk as it holds
 OPTIONS = {"sync": False, "metasync": False, "max_readers": 1024, "map_size": MAP}
-MACHINE = "boot"
-
-
-def lmdb() -> Any:
-    """The package."""
-    try:
-        import lmdb as package
-    except ImportError as error:
-        fix = 'pip install "equipoise[serve]"'
-        raise MissingExtra("a service", "have lmdb", "no such package", fix=fix) from error
-    return package
+MACHINE, SERVICE = "boot", "a service"
 
 
 class Table:
@@ -55,8 +45,8 @@ class Table:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.file = lmdb().open(str(folder), **OPTIONS)
-        except (lmdb().Error, OSError) as error:
+            self.file = lmdb(SERVICE).open(str(folder), **OPTIONS)
+        except (lmdb(SERVICE).Error, OSError) as error:
             fix = "free space on its disk, or give the folder to the service"
             got = str(error)
             must = "be writable"
@@ -79,7 +69,7 @@ class Table:
         try:
             with self.file.begin(write=True) as change:
                 yield change
-        except lmdb().Error as error:
+        except lmdb(SERVICE).Error as error:
             fix = "free space on its disk"
             got, where = str(error), str(self.folder)
             raise LogUnavailable(

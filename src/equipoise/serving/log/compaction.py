@@ -34,7 +34,7 @@ from equipoise.core.unique_text import LEAST, is_nearly_unique
 from equipoise.serving.config import RewardWindow
 from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.columns import KIND_OF, TEXT, Contents, Units, schema_of, table_of
-from equipoise.serving.log.erasure import MARK, mark_of
+from equipoise.serving.log.erasure import mark_in, mark_of
 from equipoise.serving.log.joining import Chances, Counts, Joining, Metric, joined
 from equipoise.serving.log.plan_text import plan_text
 from equipoise.serving.log.reader import log_folder, read_records
@@ -195,8 +195,7 @@ def spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
             contents.rewards[record.name] = None
             spill.add(record.decision, 0, payload)
         elif isinstance(record, ErasedRecord):
-            mark = record.unit if record.unit.startswith(MARK) else mark_of(record.unit)
-            contents.erased[record.unit] = contents.erased[mark] = record.ns
+            contents.erased[record.unit] = contents.erased[mark_in(record)] = record.ns
     for name in contents.labels.keys() - kinds.keys():
         kinds[name] = TEXT
     return contents, spill

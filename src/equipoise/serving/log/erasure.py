@@ -96,8 +96,14 @@ def mark_of(unit: str) -> str:
     return MARK + hashlib.sha256(unit.encode()).hexdigest()[:32]
 
 
-def erased_units(folder: Path | str) -> set[str]:
-    """The marks of all units that a log knows as erased.
+def mark_in(tombstone: ErasedRecord) -> str:
+    """The mark of a tombstone's unit, whose id it has until it is rewritten."""
+    unit = tombstone.unit
+    return unit if unit.startswith(MARK) else mark_of(unit)
+
+
+def tombstones(folder: Path | str) -> dict[str, int]:
+    """When units asked to be forgotten.
 
     Parameters
     ----------
@@ -106,14 +112,15 @@ def erased_units(folder: Path | str) -> set[str]:
 
     Returns
     -------
-    set of str
-        To be compared with `mark_of` a unit.
+    dict of str to int
+        By mark (`mark_of` a unit), in nanoseconds since 1970; of several times the first.
     """
-    marks = set()
+    erased: dict[str, int] = {}
     for _, record in _records(log_folder(folder)):
         if isinstance(record, ErasedRecord):
-            marks.add(record.unit if record.unit.startswith(MARK) else mark_of(record.unit))
-    return marks
+            mark = mark_in(record)
+            erased[mark] = min(record.ns, erased.get(mark, record.ns))
+    return erased
 
 
 def rewrite_erased(folder: Path | str) -> Erasure:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import DataError, EquipoiseError
-from equipoise.serving.log.erasure import MARK, mark_of
+from equipoise.serving.log.erasure import tombstones
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.machine import versions
 from equipoise.serving.reasons import BY_CODE
-from equipoise.serving.records import Context, DecisionRecord, ErasedRecord
+from equipoise.serving.records import Context, DecisionRecord
 from equipoise.serving.replay.again import GONE, Again, Load
 
 COLUMNS = (  # those that say most first
@@ -131,17 +131,6 @@ class _Tally:
         if len(self.first) < SHOWN:
             told = {"decision": record.id.hex(), "unit": record.unit, "column": "error"}
             self.first.append(told | {"now": str(error)})
-
-
-def tombstones(folder: Path | str) -> dict[str, int]:
-    """When units asked to be forgotten, by mark."""
-    erased: dict[str, int] = {}
-    for entry in read_records(folder):
-        if isinstance(entry.record, ErasedRecord):
-            unit = entry.record.unit
-            mark = unit if unit.startswith(MARK) else mark_of(unit)
-            erased[mark] = min(entry.record.ns, erased.get(mark, entry.record.ns))
-    return erased
 
 
 def decisions_again(folder: Path | str, load: Load) -> Iterator[tuple[Again, DecisionRecord]]:

@@ -26,6 +26,7 @@ from equipoise.core.policy import Demand, Policy
 from equipoise.serving.engine import chance
 from equipoise.serving.engine.chance import Side
 from equipoise.serving.engine.part import Part
+from equipoise.serving.log.erasure import tombstones
 from equipoise.serving.log.reader import log_folder, read_segment
 from equipoise.serving.log.segments import segments_of
 from equipoise.serving.reasons import BY_CODE
@@ -37,7 +38,6 @@ from equipoise.serving.records import (
     DecisionRecord,
 )
 from equipoise.serving.replay.again import Again, Load
-from equipoise.serving.replay.compare import tombstones
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,17 @@ one published snapshot, or a run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from equipoise.artifacts.policy import read_scorer
 from equipoise.artifacts.unit_scorer import UnitScorer
 from equipoise.core.errors import InputError, SnapshotError
-from equipoise.core.snapshot import MANIFEST, verify_snapshot
-from equipoise.serving.engine.weight_net import WeightNet, read_weight_net
-from equipoise.serving.protocols import EffectStore
+from equipoise.core.snapshot import MANIFEST, read_manifest
 from equipoise.serving.replay.again import Load
+from equipoise.serving.snapshots.compiled import CompiledSnapshot, compile_snapshot
 from equipoise.serving.snapshots.load import KIND, open_snapshot
 from equipoise.serving.snapshots.state import State
 
 POLICY = "policy"  # of a run's folder
-
-
-class Compiled(NamedTuple):
-    """A snapshot ready to decide.
-
-    Attributes
-    ----------
-    id : str
-        Of the snapshot; of a run that was not published, of its policy.
-    scorer : UnitScorer
-        Its model, costs and rule.
-    store : EffectStore or None
-        Its known units.
-    net : WeightNet or None
-        Its net of weights.
-    """
-
-    id: str
-    scorer: UnitScorer
-    store: EffectStore | None
-    net: WeightNet | None
 
 
 def load_from(place: Path | str) -> Load:
@@ -62,7 +39,7 @@ def load_from(place: Path | str) -> Load:
     return lambda id: compiled(folder / id) if (folder / id / MANIFEST).is_file() else None
 
 
-def compiled(folder: Path) -> Compiled:
+def compiled(folder: Path) -> CompiledSnapshot:
     """A published snapshot's folder, or that of a policy, ready to decide.
 
     Raises
@@ -75,15 +52,13 @@ def compiled(folder: Path) -> Compiled:
     if not (folder / MANIFEST).is_file():
         fix = "name a state folder, a snapshot of one, or the folder of a run"
         raise SnapshotError("a policy", "be a folder with a snapshot", "none", str(folder), fix)
-    content: Any = verify_snapshot(folder)
+    content = read_manifest(folder)  # whoever opens it verifies it
     if content.meta.get("kind") != KIND:
-        return Compiled(content.id, UnitScorer(read_scorer(folder)), None, None)
-    loaded = open_snapshot(folder)
-    net = read_weight_net(loaded.folder)
-    return Compiled(loaded.id, UnitScorer(loaded.artifact), loaded.store, net)
+        return CompiledSnapshot(content.id, UnitScorer(read_scorer(folder)), None, None)
+    return compile_snapshot(open_snapshot(folder))
 
 
-def policy_named(state: Path, name: str) -> Compiled:
+def policy_named(state: Path, name: str) -> CompiledSnapshot:
     """A policy by the first digits of its id in a state folder, or by its folder.
 
     Raises

@@ -11,30 +11,20 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.unit_facts import FactsBatch, UnitFacts
-from equipoise.core.errors import MissingExtra, SnapshotError
+from equipoise.core.errors import SnapshotError
 from equipoise.serving.errors import StoreError
+from equipoise.serving.extra import lmdb
 from equipoise.serving.stores.codec import Layout, key_of
 from equipoise.serving.stores.header import Header, read_header
 
-FILE = "units.mdb"
+FILE, WHAT = "units.mdb", "a store of LMDB"
 ROOM = 64 << 20  # bytes of a map beyond what is asked for
 BATCH = 65_536
-
-
-def _lmdb() -> Any:
-    """The package."""
-    try:
-        import lmdb
-    except ImportError as error:
-        fix = 'pip install "equipoise[serve]"'
-        raise MissingExtra("a store of LMDB", "have lmdb", "no such package", fix=fix) from error
-    return lmdb
 
 
 def write_lmdb(folder: Path, blocks: Iterable[pa.Table], units: int, layout: Layout) -> None:
@@ -56,19 +46,19 @@ def write_lmdb(folder: Path, blocks: Iterable[pa.Table], units: int, layout: Lay
     StoreError
         Where they cannot be written.
     """
-    lmdb = _lmdb()
+    package = lmdb(WHAT)
     # a leaf holds one unit at least, and half of it may be free
     size = ROOM + units * 2 * max(4096, -(-(layout.size + 600) // 4096) * 4096)
     options = {"subdir": False, "lock": False, "sync": False, "metasync": False}
     try:
-        with lmdb.open(str(folder / FILE), map_size=size, **options) as file:
+        with package.open(str(folder / FILE), map_size=size, **options) as file:
             for block in blocks:
                 pairs = zip(block["key"].to_pylist(), block["facts"].to_pylist(), strict=True)
                 with file.begin(write=True) as change:
                     change.cursor().putmulti(pairs, overwrite=False, append=True)
             if file.stat()["entries"] != units:
                 raise StoreError("a store", f"hold {units:,} units", file.stat()["entries"])
-    except lmdb.Error as error:
+    except package.Error as error:
         where = str(folder / FILE)
         raise StoreError("a store", "be writable", str(error), where, "free the disk") from error
     Header("lmdb", units, layout).write(folder)
@@ -78,9 +68,9 @@ class _Mapped:
     """A mapped file and how many stores use it."""
 
     def __init__(self, path: str) -> None:
-        lmdb, size = _lmdb(), os.stat(path).st_size
+        size = os.stat(path).st_size
         self.path, self.users = path, 0
-        self.file = lmdb.open(
+        self.file = lmdb(WHAT).open(
             path,
             map_size=max(size, 1 << 20),
             subdir=False,
@@ -104,7 +94,7 @@ def _mapped(path: Path) -> tuple[tuple[int, int], _Mapped]:
             mapped = _MAPPED.get(place) or _Mapped(str(path))
             _MAPPED[place] = mapped
             mapped.users += 1
-    except (OSError, _lmdb().Error) as error:
+    except (OSError, lmdb(WHAT).Error) as error:
         got, fix = f"{type(error).__name__}: {error}", "publish the snapshot again"
         raise SnapshotError("a store of LMDB", "be readable", got, str(path), fix) from error
     return place, mapped

@@ -1,23 +1,22 @@
-"""A snapshot as the engine takes it: its model and rule compiled, its net of weights read."""
+"""A snapshot ready to decide: its model and rule compiled, its net of weights read."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from equipoise.artifacts.unit_scorer import UnitScorer
 from equipoise.serving.engine.weight_net import WeightNet, read_weight_net
 from equipoise.serving.protocols import EffectStore
-from equipoise.serving.snapshots.load import load_snapshot
+from equipoise.serving.snapshots.load import LoadedSnapshot
 
 
-class Served(NamedTuple):
+class CompiledSnapshot(NamedTuple):
     """A snapshot that decides.
 
     Attributes
     ----------
     id : str
-        Of the snapshot.
+        Of the snapshot; of a run that was not published, of its policy.
     scorer : UnitScorer
         Its model, costs and rule.
     store : EffectStore or None
@@ -37,34 +36,22 @@ class Served(NamedTuple):
             self.store.close()
 
 
-def load_served(state: Path, id: str, redis: str | None, deadline: float) -> Served:
-    """Verify a snapshot, let it pass its self-test, and compile it.
+def compile_snapshot(loaded: LoadedSnapshot) -> CompiledSnapshot:
+    """Compile what was loaded; where that fails, its store is closed.
 
     Parameters
     ----------
-    state : Path
-        The service's folder.
-    id : str
-        Of the snapshot.
-    redis : str or None
-        The address of the Redis that has its units; None: its own files have them.
-    deadline : float
-        By when Redis must answer, in seconds.
+    loaded : LoadedSnapshot
+        Verified, its self-test passed.
 
     Returns
     -------
-    Served
+    CompiledSnapshot
         Close it when it decides no more.
-
-    Raises
-    ------
-    SnapshotError
-        Where it is not as it was published, or decides differently here.
     """
-    loaded = load_snapshot(state, id, redis=redis, deadline=deadline)
     try:
         scorer, net = UnitScorer(loaded.artifact), read_weight_net(loaded.folder)
     except BaseException:
         loaded.close()
         raise
-    return Served(loaded.id, scorer, loaded.store, net)
+    return CompiledSnapshot(loaded.id, scorer, loaded.store, net)
