@@ -135,6 +135,12 @@ def test_protected_groups_are_audited_and_never_used(ran):
     assert used <= set(ran.world.plan.log.features)
 
 
+def test_no_protected_label_stands_in_the_rows_of_the_page(ran):
+    explorer = ran.findings["explorer"]
+    assert explorer["units"] > 0
+    assert "gender" not in json.dumps(explorer)
+
+
 def test_same_plan_same_numbers(ran, tmp_path):
     again = run(ran.world.plan, tmp_path / "again")
     different = {key for key in ran.findings if key != "made" and again[key] != ran.findings[key]}

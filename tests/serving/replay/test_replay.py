@@ -326,12 +326,10 @@ def test_a_served_log_is_an_experiment_of_known_design(tmp_path):
         world.reward(answer.decision, value=worth)
     world.close()
     snapshots = {one.id: one for one in (world.live, candidate)}
+    windows = {"sales": RewardWindow(window="1h")}
+    chances = chances_by(snapshots.get)
     result = compact_log(
-        tmp_path / "log",
-        tmp_path / "out",
-        rewards={"sales": RewardWindow(window="1h")},
-        now=LATER,
-        chances=chances_by(snapshots.get),
+        tmp_path / "log", tmp_path / "out", rewards=windows, now=LATER, chances=chances
     )
     assert (result.counts.rows, result.counts.no_chances) == (1500, 0)
     roles = {key: value for key, value in result.columns.items() if key not in ("arms", "unique")}
@@ -342,3 +340,13 @@ def test_a_served_log_is_an_experiment_of_known_design(tmp_path):
     assert (np.abs(surprise) < 3.5).all()
     wrong = p[:, [0, 2, 1]]  # a copy that swaps the candidates is seen
     assert np.abs((served - wrong).sum(axis=0) / np.sqrt((p * (1 - p)).sum(axis=0))).max() > 3.5
+
+    def others(erased):
+        return lambda context, record: dict.fromkeys(context.cells, 1 / 3)
+
+    told = compact_log(
+        tmp_path / "log", tmp_path / "told", rewards=windows, now=LATER, chances=others
+    )
+    assert told.counts.no_chances == 1500, "they are not those that were logged"
+    assert told.columns["action_propensity"] == "probability"
+    assert "propensity" not in told.columns
