@@ -72,7 +72,7 @@ def read_table(
     """
     file = readable(path)
     names = column_names(file)
-    wanted = _selection(file, names, columns)
+    wanted = selection(file, names, columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
             return pq.ParquetFile(file).read(columns=wanted)
@@ -138,6 +138,7 @@ def read_batches(
     columns: Sequence[str] | None = None,
     batch_size: int = BATCH,
     types: Mapping[str, pa.DataType] | None = None,
+    groups: tuple[int, int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     r"""The rows of a file in record batches, so that memory does not grow with the file.
 
@@ -152,6 +153,9 @@ def read_batches(
     types : mapping of str to pyarrow.DataType, default None
         What columns of a file of text are read as, such as keys as text; the others are inferred.
         A Parquet file has types of its own.
+    groups : tuple of two ints, default None
+        The first of a Parquet file's row groups to read, and the first no longer to read; None:
+        all.
 
     Yields
     ------
@@ -173,12 +177,13 @@ def read_batches(
     [2, 1]
     """
     file = readable(path)
-    wanted = _selection(file, column_names(file), columns)
+    wanted = selection(file, column_names(file), columns)
     with _explained(file):
         if _suffix(file) in PARQUET:
             # else every byte read is held until the end
             parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
-            yield from parquet.iter_batches(batch_size=batch_size, columns=wanted)
+            some = None if groups is None else list(range(*groups))
+            yield from parquet.iter_batches(batch_size, some, wanted)
             return
         for block in _blocks(file, wanted, types):
             yield from (
@@ -261,7 +266,8 @@ def _suffix(file: Path) -> str:
     return ending.lower()
 
 
-def _selection(file: Path, names: list[str], columns: Sequence[str] | None) -> list[str]:
+def selection(file: Path, names: list[str], columns: Sequence[str] | None) -> list[str]:
+    """The columns to read, among those that a file has; None for all."""
     if columns is None:
         return names
     for name in columns:

@@ -74,7 +74,7 @@ def read_source(
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise _different_types(tables, files) from error
+        raise different_types([table.schema for table in tables], files) from error
 
 
 def source_columns(source: Any) -> list[str]:
@@ -153,18 +153,24 @@ def _read(
     first: Path,
 ) -> pa.Table:
     """The same columns of each file."""
-    missing = sorted(set(columns) - set(column_names(file))) if file != first else []
-    if missing:
-        got, where = f"no column {missing[0]!r}", str(file)
-        raise DataError("every file of a log", f"have the columns of {first.name}", got, where)
+    if file != first:
+        check_columns(file, columns, first)
     return read_table(file, columns, types)
 
 
-def _different_types(tables: Sequence[pa.Table], files: Sequence[Path]) -> DataError:
-    """What is wrong with tables that are not of one kind."""
-    for name in tables[0].column_names:
-        for table, file in zip(tables, files, strict=True):
-            mine, other = tables[0].schema.field(name), table.schema.field(name)
+def check_columns(file: Path, columns: Sequence[str], first: Path) -> None:
+    """Refuse a file without a column that the first file of a log has."""
+    missing = sorted(set(columns) - set(column_names(file)))
+    if missing:
+        got, where = f"no column {missing[0]!r}", str(file)
+        raise DataError("every file of a log", f"have the columns of {first.name}", got, where)
+
+
+def different_types(schemas: Sequence[pa.Schema], files: Sequence[Path]) -> DataError:
+    """What is wrong with files whose columns are not of one kind."""
+    for name in schemas[0].names:
+        for schema, file in zip(schemas, files, strict=True):
+            mine, other = schemas[0].field(name), schema.field(name)
             try:
                 pa.unify_schemas(
                     [pa.schema([mine]), pa.schema([other])], promote_options="permissive"

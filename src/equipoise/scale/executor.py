@@ -1,0 +1,119 @@
+"""What every engine can do with partitions.
+
+    group   one worker for each partition, which holds what it made of it between calls
+    run     a function of each partition, nothing held
+
+A worker is made of its partition and of what all share, and of nothing else: one that dies is made
+again, and its calls are repeated.  So its methods depend on their arguments alone, or change
+nothing that a second call would change again.  Results come in the order of the partitions,
+whichever comes to its end first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from equipoise.core.errors import InputError
+from equipoise.core.progress import Progress, silent
+from equipoise.core.registry import Registry
+
+R = TypeVar("R")
+ENGINES = Registry(
+    "engine",
+    {
+        "local": "equipoise.scale.local:local_executor",
+    },
+)
+
+
+class Group(Protocol):
+    """The workers of all partitions."""
+
+    def call(self, method: str, *args: Any) -> list[Any]:
+        """The answers of a method of every worker, in the order of the partitions."""
+
+    def each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The same, each worker with arguments of its own."""
+
+    def stream(self, method: str, *args: Any) -> Iterator[tuple[int, Any]]:
+        """The place of each partition and its answer, as they come."""
+
+    def close(self) -> None:
+        """Let the workers go."""
+
+    def __enter__(self) -> Group:
+        """Itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the workers go."""
+
+
+class Executor(Protocol):
+    """Where workers live."""
+
+    def group(
+        self,
+        worker: Callable[..., Any],
+        parts: Sequence[Any],
+        *shared: Any,
+        progress: Progress = silent,
+        what: str = "",
+    ) -> Group:
+        """A worker for each part: ``worker(part, *shared)``."""
+
+    def run(
+        self,
+        function: Callable[..., R],
+        parts: Sequence[Any],
+        *shared: Any,
+        progress: Progress = silent,
+        what: str = "",
+    ) -> list[R]:
+        """``function(part, *shared)`` of each part, in their order; no more parts are worked on at
+        a time than there are workers.
+        """
+
+    def close(self) -> None:
+        """Let go of what the executor started."""
+
+
+def executor_of(
+    engine: str = "local", address: str | None = None, workers: int | None = None
+) -> Executor:
+    """The executor of an engine.
+
+    Parameters
+    ----------
+    engine : str, default "local"
+        A name of `ENGINES`.
+    address : str or None, default None
+        Of a cluster that runs; None: this machine.
+    workers : int or None, default None
+        How many partitions are worked on at a time; None: as many as there are cores.
+
+    Returns
+    -------
+    Executor
+        Ready to work.
+
+    Raises
+    ------
+    InputError
+        Where there is no such engine, or it takes no address, or the workers are none.
+
+    Examples
+    --------
+    >>> executor_of().run(len, ["ab", "c"])
+    [2, 1]
+    """
+    if workers is not None and workers < 1:
+        raise InputError("workers", "be a whole number >= 1", workers)
+    executor: Executor = ENGINES.load(engine)(address, workers)
+    return executor
