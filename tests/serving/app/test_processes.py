@@ -24,7 +24,7 @@ from equipoise.serving.log.reader import read_records
 from equipoise.serving.records import DecisionRecord, EndRecord
 
 JSON = {"content-type": "application/json"}
-LIMITS = "[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\n"
+LIMITS = "[serve.limits]\nbody_bytes = {size}\ndrain_seconds = 0.3\nread_seconds = 1.0\n"
 SETTINGS = f"[serve]\nworkers = 2\n{QUIET}{LIMITS}"
 
 
@@ -121,6 +121,17 @@ def test_whatever_the_openapi_allows_no_answer_is_500(pair):
     codes = {one.label: answered(one, pair.url, 3) for one in operations}
     assert not {label for label, seen in codes.items() if 500 in seen}
     assert "failed:" not in "".join(pair.err)
+
+
+def test_a_body_that_does_not_come_is_408(pair):
+    host, port = pair.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as slow:
+        head = f"POST /decide HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+        slow.sendall(f"{head}content-length: 99\r\n\r\n{{".encode())
+        reply = slow.makefile("rb").read()  # until the service closes
+    assert reply.startswith(b"HTTP/1.1 408 Request Timeout")
+    assert b"come within 1 s" in reply
+    assert b"\r\nconnection: close\r\n" in reply
 
 
 def test_what_is_in_hand_is_answered_before_the_end(pair):

@@ -23,12 +23,11 @@ HASH = hashlib.sha256(SECRET.encode()).hexdigest()
 BEARER = f"Bearer {SECRET}".encode()
 
 
-def scope(*headers: tuple[bytes, bytes], method: str = "POST", host: bytes = b"localhost:80"):
-    """A request, as ASGI has it."""
-    return {
-        "method": method,
-        "headers": [(b"host", host), (b"content-type", b"application/json"), *headers],
-    }
+def admit(gate: Gate, needed: str, *headers: tuple[bytes, bytes], host: bytes = b"localhost:80"):
+    """The token of a request with these headers."""
+    return gate.admit(
+        "POST", [(b"host", host), (b"content-type", b"application/json"), *headers], needed
+    )
 
 
 def test_a_new_token_opens_what_its_scopes_say(tmp_path):
@@ -79,9 +78,9 @@ def test_no_tokens_no_other_machine():
 
 def test_a_scope_that_is_not_there_is_403():
     gate = Gate(Tokens([token_of(f"{HASH} read")]), LimitsConfig())
-    assert gate.admit(scope((b"authorization", BEARER)), "read").name == HASH[:8]
+    assert admit(gate, "read", (b"authorization", BEARER)).name == HASH[:8]
     with pytest.raises(Refusal, match="have the scope 'decide'"):
-        gate.admit(scope((b"authorization", BEARER)), "decide")
+        admit(gate, "decide", (b"authorization", BEARER))
 
 
 @pytest.mark.parametrize(
@@ -102,30 +101,30 @@ def test_without_tokens_no_page_of_others_gets_in(headers, host, status):
     gate = Gate(Tokens(), LimitsConfig())
     if status:
         with pytest.raises(Refusal) as refused:
-            gate.admit(scope(*headers, host=host), "operate")
+            admit(gate, "operate", *headers, host=host)
         assert refused.value.status == status
     else:
-        gate.admit(scope(*headers, host=host), "operate")
+        admit(gate, "operate", *headers, host=host)
 
 
 def test_a_rate_is_kept_and_comes_back():
     now = [0.0]
     gate = Gate(Tokens(), LimitsConfig(rate=2), clock=lambda: now[0])
     for _ in range(2):
-        gate.admit(scope(), "decide")
+        admit(gate, "decide")
     with pytest.raises(Refusal) as refused:
-        gate.admit(scope(), "decide")
+        admit(gate, "decide")
     assert (refused.value.status, refused.value.headers) == (429, {"retry-after": "1"})
     now[0] = 0.5
-    gate.admit(scope(), "decide")
+    admit(gate, "decide")
     with pytest.raises(Refusal):
-        gate.admit(scope(), "decide")
+        admit(gate, "decide")
 
 
 def test_hands_full_is_503():
     gate = Gate(Tokens(), LimitsConfig(in_flight=1))
-    gate.admit(scope(), "decide")
+    admit(gate, "decide")
     gate.in_flight = 1
     with pytest.raises(Refusal) as refused:
-        gate.admit(scope(), "decide")
+        admit(gate, "decide")
     assert (refused.value.status, refused.value.headers) == (503, {"retry-after": "1"})

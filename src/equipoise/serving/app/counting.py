@@ -65,14 +65,14 @@ class Counts:
         """Something that a decision went on without."""
         self.meters.add(self.meters.column("equipoise_failures_total", part=what))
 
-    def requested(self, route: str, status: int) -> None:
-        """One request that was answered."""
+    def requested(self, route: str, status: int, times: int = 1) -> None:
+        """Requests that were answered."""
         column = self._requests.get((route, status))
         if column is None:
             labels = {"route": route, "status": str(status)}
             column = self.meters.column("equipoise_http_requests_total", **labels)
             self._requests[route, status] = column
-        self.meters.add(column)
+        self.meters.add(column, times)
 
     def in_hand(self, requests: int) -> None:
         """How many requests are in hand; said ten times a second."""

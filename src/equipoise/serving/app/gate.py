@@ -7,15 +7,15 @@ is not declared as JSON, for which a browser would ask first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Sequence
 from time import monotonic, time
-from typing import Any
 
 from equipoise.serving.app.problems import Refusal
 from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens
 from equipoise.serving.config import LimitsConfig
 
 JSON = b"application/json"
+Headers = Sequence[tuple[bytes, bytes]]
 MANY = 64  # spellings of this machine
 
 
@@ -40,13 +40,15 @@ class Gate:
         self._hosts: set[bytes] = set()  # names of this machine that were asked for
         self._left: dict[bytes, tuple[float, float]] = {}  # digest -> (requests left, when)
 
-    def admit(self, scope: MutableMapping[str, Any], needed: str) -> Token:
+    def admit(self, method: str, headers: Headers, needed: str) -> Token:
         """The token of a request that may go on.
 
         Parameters
         ----------
-        scope : mapping
-            Of ASGI.
+        method : str
+            Of the request.
+        headers : sequence of (bytes, bytes)
+            Names in lower case, and values.
         needed : str
             The scope that its route needs.
 
@@ -61,7 +63,7 @@ class Gate:
             401, 403, 415, 429 or 503.
         """
         authorization = kind = host = origin = b""
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"authorization":
                 authorization = value
             elif name == b"content-type":
@@ -77,7 +79,7 @@ class Gate:
             got = f"one with {', '.join(sorted(token.scopes))}"
             fix = "use a token with that scope"
             raise Refusal(403, "the token", f"have the scope {needed!r}", got, fix=fix)
-        if scope["method"] == "POST" and not kind.lower().startswith(JSON):
+        if method == "POST" and not kind.lower().startswith(JSON):
             got = kind.decode("latin-1") or "none"
             fix = "send the header 'Content-Type: application/json'"
             raise Refusal(415, "the content type", "be application/json", got, fix=fix)
@@ -90,11 +92,11 @@ class Gate:
             raise Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
         return token
 
-    def look(self, scope: MutableMapping[str, Any]) -> None:
+    def look(self, headers: Headers) -> None:
         """Refuse a request of a path without a token that comes from elsewhere: see `admit`."""
         if not self.tokens:
-            headers = dict(scope["headers"])
-            self._from_here(headers.get(b"host", b""), headers.get(b"origin", b""))
+            named = dict(headers)
+            self._from_here(named.get(b"host", b""), named.get(b"origin", b""))
 
     def _from_here(self, host: bytes, origin: bytes) -> None:
         from_here_alone(host, origin)

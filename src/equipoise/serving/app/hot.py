@@ -1,7 +1,8 @@
-"""The hot routes, by bare ASGI and msgspec, in front of FastAPI for all other paths.
+"""The hot routes: what comes by `Connection`, without ASGI and without FastAPI.
 
-A request here costs what ASGI itself costs: one look at its headers, one read of its body, one
-decode, one decision, one encode, two messages.  FastAPI would cost more than twice of that.
+Requests to decide that came in one turn of the event loop are decided together, with one write to
+the log, and answered back to back: a client that waits for several is woken once, and a busy
+service spends less on each.  All else is answered by a task of its own.
 """
 
 from __future__ import annotations
@@ -9,24 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.serving.app.openapi import RewardBody
-from equipoise.serving.app.problems import Refusal, kind_of, problem_of
-from equipoise.serving.app.scopes import scope_needed
+from equipoise.serving.app.problems import Refusal, answer_of, kind_of, problem_of
 from equipoise.serving.app.strict_json import Body
-from equipoise.serving.app.wire import (
-    Disconnected,
-    Receive,
-    Scope,
-    Send,
-    answer,
-    refuse,
-)
+from equipoise.serving.app.wire import JSON_HEADER, start_of
 from equipoise.serving.app.worker import Worker
 from equipoise.serving.messages import (
     BatchAnswer,
@@ -38,11 +32,14 @@ from equipoise.serving.messages import (
     RewardRequest,
 )
 
+if TYPE_CHECKING:
+    from equipoise.serving.app.connection import Connection
+
 CHUNK = 128  # units of a batch before other requests have their turn
 EMPTY = b'{"status":"empty"}'
-WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+HOT_PATHS = ("/decide", "/decide/batch", "/reward", "/exposure")
 Handler = Callable[[bytes], Awaitable[tuple[bytes, int]]]
+Reply = bytes | Exception
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -53,124 +50,187 @@ class Units(msgspec.Struct, forbid_unknown_fields=True):
     units: list[msgspec.Raw]
 
 
-class Front:
-    """The app that the server calls.
+class HotRequest(msgspec.Struct, gc=False):
+    """A request of a hot route.
+
+    Attributes
+    ----------
+    connection : Connection
+        That it came by.
+    route : HotRoute
+        Its path's.
+    keep : bool
+        Whether the connection stays open after the answer.
+    body : bytes or bytearray
+        What came of it.
+    error : Exception or None
+        Why it is refused.
+    admitted : bool
+        Whether it counts among those in hand.
+    waits : bool
+        Whether the rest of its body has a deadline.
+    answered : bool
+        Whether it was refused before all of it came.
+    """
+
+    connection: Connection
+    route: HotRoute
+    keep: bool
+    body: bytes | bytearray = b""
+    error: Exception | None = None
+    admitted: bool = False
+    waits: bool = False
+    answered: bool = False
+
+
+class HotRoute:
+    """One path.
+
+    Parameters
+    ----------
+    hot : HotRoutes
+        What answers.
+    path : str
+        Of the route.
+    scope : str
+        That a token needs; "": none.
+    alone : callable
+        Answers one body.
+    together : callable, optional
+        Answers all bodies of a turn at once, where it can.
+    """
+
+    def __init__(
+        self,
+        hot: HotRoutes,
+        path: str,
+        scope: str,
+        alone: Handler,
+        together: Callable[[Sequence[bytes]], Sequence[Reply]] | None = None,
+    ) -> None:
+        self.hot, self.path, self.scope = hot, path, scope
+        self.alone, self.together = alone, together
+        self._turn: list[HotRequest] = []
+
+    def take(self, request: HotRequest) -> None:
+        """Answer a request, by the end of this turn of the event loop where that can be."""
+        connection = request.connection
+        if request.error is not None:
+            self._failed(request, request.error)
+        elif self.together is not None and self.hot.worker.engine.quick:
+            if not self._turn:
+                connection.loop.call_soon(self._run)
+            self._turn.append(request)
+        else:
+            task = connection.loop.create_task(self._alone(request))
+            connection.tasks.add(task)
+            task.add_done_callback(connection.tasks.discard)
+
+    def _run(self) -> None:
+        """Answer all requests of a turn."""
+        turn, self._turn = self._turn, []
+        worker = self.hot.worker
+        together: Any = self.together
+        replies = together([request.body for request in turn])
+        if self.scope and worker.waits_for_disk:
+            on_disk = worker.log.disk.waiter()
+            on_disk.add_done_callback(partial(self._on_disk, turn, replies))
+        else:
+            self._send(turn, replies)
+
+    def _on_disk(
+        self, turn: Sequence[HotRequest], replies: Sequence[Reply], done: asyncio.Future[None]
+    ) -> None:
+        error = done.exception()
+        if isinstance(error, Exception):
+            replies = [error if type(reply) is bytes else reply for reply in replies]
+        self._send(turn, replies)
+
+    def _send(self, turn: Sequence[HotRequest], replies: Sequence[Reply]) -> None:
+        """One answer after the other."""
+        good = 0
+        for request, reply in zip(turn, replies, strict=True):
+            if type(reply) is bytes:
+                request.connection.answer(request, reply)
+                good += 1
+            elif isinstance(reply, Exception):
+                self._failed(request, reply)
+        if self.scope:
+            self.hot.worker.gate.in_flight -= good
+            self.hot.worker.counts.requested(self.path, 200, good)
+
+    async def _alone(self, request: HotRequest) -> None:
+        try:
+            reply, status = await self.alone(bytes(request.body))
+        except Exception as error:
+            self._failed(request, error)
+            return
+        self.hot.worker.gate.in_flight -= 1
+        request.connection.answer(request, reply, status)
+        self.hot.worker.counts.requested(self.path, status)
+
+    def _failed(self, request: HotRequest, error: Exception) -> None:
+        """Answer an error; tell the log of what nobody foresaw, without a value in it."""
+        status, body, headers = answer_of(error)
+        if status == 500:
+            logger.error("%s failed: %s", self.path, kind_of(error))
+        if request.admitted:
+            self.hot.worker.gate.in_flight -= 1
+            request.admitted = False
+        request.connection.answer(request, body, status, headers)
+        self.hot.worker.counts.requested(self.path, status)
+
+
+class HotRoutes:
+    """All hot routes of a worker.
 
     Parameters
     ----------
     worker : Worker
         What decides.
-    rest : callable
-        The ASGI app of all other paths.
     empty : bool, default False
         Whether ``POST /empty`` is there: what the stack itself costs, for benchmarks.
     """
 
-    def __init__(self, worker: Worker, rest: App, empty: bool = False) -> None:
-        self.worker, self.rest = worker, rest
-        self._hot: dict[str, tuple[str, Handler]] = {
-            "/decide": ("decide", self.decide),
-            "/decide/batch": ("decide", self.batch),
-            "/reward": ("reward", self.reward),
-            "/exposure": ("reward", self.exposure),
-        }
-        self._empty = empty
+    def __init__(self, worker: Worker, empty: bool = False) -> None:
+        self.worker = worker
+        routes = [
+            HotRoute(self, "/decide", "decide", self.decide, self.decide_together),
+            HotRoute(self, "/decide/batch", "decide", self.batch),
+            HotRoute(self, "/reward", "reward", self.reward),
+            HotRoute(self, "/exposure", "reward", self.exposure),
+        ]
+        if empty:
+            routes.append(HotRoute(self, "/empty", "", nothing, nothing_together))
+        self.routes = {route.path.encode(): route for route in routes}
+        self._defaults: object = None  # the headers of every answer that the start was made of
+        self._start = b""
         self._decide, self._batch = Body(DecideRequest), Body(BatchRequest)
         self._units, self._exposure = Body(Units), Body(ExposureRequest)
         self._reward: Body[Any] = Body(RewardBody)  # type: ignore[arg-type]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.rest(scope, receive, send)
-            return
-        path = scope["path"]
-        route = self._hot.get(path)
-        if route is None:
-            await self._other(path, scope, receive, send)
-            return
-        gate, status = self.worker.gate, 200
-        try:
-            if scope["method"] != "POST":
-                raise not_allowed(scope["method"], "POST")
-            gate.admit(scope, route[0])
-            gate.in_flight += 1
+    def good_start(self, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """The start of a good answer, up to its length; ``defaults`` change each second."""
+        if defaults is not self._defaults:
+            self._defaults, self._start = defaults, start_of(200, (*defaults, JSON_HEADER))
+        return self._start
+
+    def decide_together(self, bodies: Sequence[bytes]) -> list[Reply]:
+        """One unit a body, where stores are quick."""
+        asked: list[DecideRequest] = []
+        replies: list[Any] = []
+        for body in bodies:
             try:
-                body = await self.worker.bodies.read(receive)
-                reply, status = await route[1](body)
-            finally:
-                gate.in_flight -= 1
-            await answer(send, reply, status)
-        except Disconnected:
-            return
-        except Exception as error:
-            status = await self._failed(path, error, send)
-        self.worker.counts.requested(path, status)
-
-    async def _failed(self, path: str, error: Exception, send: Send) -> int:
-        """Answer an error; tell the log of what nobody foresaw, without a value in it."""
-        status = problem_of(error).status
-        if status == 500:
-            logger.error("%s failed: %s", path, kind_of(error))
-        await refuse(send, error)
-        return status
-
-    async def _other(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Health, and what FastAPI answers: as guarded as the hot routes."""
-        if path == "/health/live":
-            await answer(send, b'{"status":"live"}')
-            return
-        if path == "/health/ready":
-            await self._ready(send)
-            return
-        if path == "/empty" and self._empty:
-            while (await receive()).get("more_body"):
-                pass
-            await answer(send, EMPTY)
-            return
-        started = [0]
-
-        async def sending(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                started[0] = message["status"]
-            await send(message)
-
-        try:
-            await self._guarded(path, scope, receive, sending)
-        except Disconnected:
-            return
-        except Exception as error:
-            if started[0]:
-                logger.error("%s failed: %s", route_of(scope), kind_of(error))
-            else:
-                started[0] = await self._failed(route_of(scope), error, send)
-        self.worker.counts.requested(route_of(scope), started[0])
-
-    async def _guarded(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        needed = scope_needed(scope["method"], path)
-        if needed:
-            token = self.worker.gate.admit(scope, needed)
-            scope.setdefault("state", {})["token"] = token
-        else:
-            self.worker.gate.look(scope)
-        if scope["method"] in WITH_BODY:
-            body = await self.worker.bodies.read(receive)
-            first = [{"type": "http.request", "body": body, "more_body": False}]
-
-            async def again() -> Any:
-                return first.pop() if first else await receive()
-
-            await self.rest(scope, again, send)
-        else:
-            await self.rest(scope, receive, send)
-
-    async def _ready(self, send: Send) -> None:
-        if self.worker.ready:
-            snapshot = self.worker.engine.now.live.id
-            await answer(send, _encode({"status": "ready", "snapshot": snapshot}))
-            return
-        again = {"retry-after": "1"}
-        error = Refusal(503, "the worker", "be ready", "one that starts or stops", headers=again)
-        await refuse(send, error)
+                asked.append(self._decide(body))
+                replies.append(None)
+            except Exception as error:  # noqa: BLE001 - of this body alone
+                replies.append(error)
+        answers = iter(self.worker.engine.decide_batch(asked, time_ns()))
+        for at, reply in enumerate(replies):
+            if reply is None:
+                one = next(answers)
+                replies[at] = one if isinstance(one, Exception) else _encode(one)
+        return replies
 
     async def decide(self, body: bytes) -> tuple[bytes, int]:
         """One unit."""
@@ -261,11 +321,11 @@ def told(reply: DecideAnswer | EquipoiseError) -> DecideAnswer | Problem:
     return problem_of(reply) if isinstance(reply, EquipoiseError) else reply
 
 
-def not_allowed(method: str, allowed: str) -> Refusal:
-    """A 405."""
-    return Refusal(405, "the method", f"be {allowed}", method, headers={"allow": allowed})
+async def nothing(body: bytes) -> tuple[bytes, int]:
+    """What `POST /empty` says."""
+    return EMPTY, 200
 
 
-def route_of(scope: Scope) -> str:
-    """The path as it was declared: the real one may name a unit."""
-    return str(getattr(scope.get("route"), "path", "other"))
+def nothing_together(bodies: Sequence[bytes]) -> list[Reply]:
+    """The same, to many."""
+    return [EMPTY] * len(bodies)

@@ -14,7 +14,8 @@ from equipoise.core.version import __version__
 from equipoise.serving.app.admin import ADMIN, add_admin
 from equipoise.serving.app.console import add_console
 from equipoise.serving.app.evaluations import EVALUATIONS, add_evaluations
-from equipoise.serving.app.hot import Front, not_allowed
+from equipoise.serving.app.front import Front, not_allowed
+from equipoise.serving.app.hot import HotRoutes
 from equipoise.serving.app.openapi import HOT, document
 from equipoise.serving.app.problems import Refusal, answer_of
 from equipoise.serving.app.views import VIEWS, add_docs, add_views
@@ -52,15 +53,15 @@ def paper_of(policy: str) -> dict[str, Any]:
     return {"openapi": "3.1.0", "info": about} | document(ROUTES)
 
 
-def service(worker: Worker, empty: bool = False) -> Front:
-    """The whole app of a worker.
+def service(worker: Worker, hot: HotRoutes) -> Front:
+    """The app of a worker for all paths but the hot routes.
 
     Parameters
     ----------
     worker : Worker
         Open; the app closes it when the server stops.
-    empty : bool, default False
-        As of `Front`.
+    hot : HotRoutes
+        Which decide here, too.
 
     Returns
     -------
@@ -79,9 +80,9 @@ def service(worker: Worker, empty: bool = False) -> Front:
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(EquipoiseError, _told)
     app.add_exception_handler(Exception, _told)
-    front = Front(worker, app, empty)
+    front = Front(worker, app)
     add_admin(app, worker)
-    add_evaluations(app, worker, front.one)
+    add_evaluations(app, worker, hot.one)
     add_docs(app, paper_of(worker.config.policy))
     add_views(app, worker)
     add_console(app, worker)

@@ -21,9 +21,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -131,13 +132,18 @@ def serve(launch: Launch, told: Callable[[str, Settings], None]) -> None:
 
 def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) -> None:
     """One worker, in this process; a process that only looks after workers imports none of it."""
+    from equipoise.serving.app.connection import Connection
+    from equipoise.serving.app.hot import HotRoutes
     from equipoise.serving.app.rest import service
+    from equipoise.serving.app.wire import IDLE
     from equipoise.serving.app.worker import Worker
 
     worker = Worker(Path(launch.state), launch.settings)
     try:
+        hot = HotRoutes(worker, launch.empty)
         config = uvicorn.Config(
-            service(worker, launch.empty),
+            service(worker, hot),
+            http=cast(Any, partial(Connection, hot)),
             lifespan="on",
             ws="none",
             log_config=None,
@@ -145,7 +151,7 @@ def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) ->
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=int(GRACE),
-            timeout_keep_alive=65,
+            timeout_keep_alive=int(IDLE),
         )
         Server(config, worker, told).run([sock])
     finally:

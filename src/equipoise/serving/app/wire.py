@@ -1,20 +1,30 @@
-"""ASGI by hand: a body by its deadline and within its size, and an answer in two messages."""
+"""HTTP by hand: bodies by their deadline and within their size, and how an answer begins."""
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import CancelledError, Task, current_task
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from asyncio import CancelledError, current_task
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol
 
-from equipoise.serving.app.problems import Refusal, answer_of
+from equipoise.serving.app.problems import Refusal, answer_of, title_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON_HEADER = (b"content-type", b"application/json")
+IDLE = 65.0  # seconds that a connection may be without a request
 LOOKS = 10  # at the clock, in the time that a body has
 CLOSE = {"connection": "close"}  # nobody reads the rest of that body
+
+
+class Connected(Protocol):
+    """A connection, as far as it is looked after here."""
+
+    quiet_since: int  # the last look at the clock before its last answer
+
+    def close_if_idle(self) -> None:
+        """Close where nobody asks anything."""
 
 
 class Disconnected(Exception):
@@ -22,7 +32,8 @@ class Disconnected(Exception):
 
 
 class Bodies:
-    """Reads bodies; one timer for all of them, since a timer for each costs as much as a decision.
+    """Reads bodies, and cuts off who is too slow; one timer for all of them, since a timer for each
+    costs as much as a decision.
 
     Parameters
     ----------
@@ -34,23 +45,36 @@ class Bodies:
 
     def __init__(self, most: int, seconds: float) -> None:
         self.most, self.seconds = most, seconds
-        self._look = 0
-        self._waiting: dict[Task[Any] | None, int] = {}
-        self._late: set[Task[Any] | None] = set()
+        self.now = 0  # looks at the clock
+        self.connections: set[Connected] = set()
+        self._waiting: dict[Callable[[], None], int] = {}
+
+    def begin(self, stop: Callable[[], None]) -> None:
+        """Have this called once the time of a body that begins to come is over."""
+        self._waiting[stop] = self.now
+
+    def end(self, stop: Callable[[], None]) -> None:
+        """It has come."""
+        self._waiting.pop(stop, None)
 
     async def watch(self) -> None:
-        """Cut off those that wait too long; runs as long as the service."""
+        """Cut off those that wait too long, and connections that nobody uses; runs as long as the
+        service.
+        """
         while True:
-            await asyncio.sleep(self.seconds / LOOKS)
-            self._look += 1
-            overdue = [task for task, look in self._waiting.items() if look < self._look - LOOKS]
-            for task in overdue:
-                if task is not None and task not in self._late:
-                    self._late.add(task)
-                    task.cancel()
+            every = self.seconds / LOOKS
+            await asyncio.sleep(every)
+            self.now += 1
+            overdue = [stop for stop, look in self._waiting.items() if look < self.now - LOOKS]
+            for stop in overdue:
+                self.end(stop)
+                stop()
+            quiet = self.now - IDLE / every
+            for connection in [one for one in self.connections if one.quiet_since < quiet]:
+                connection.close_if_idle()
 
     async def read(self, receive: Receive) -> bytes:
-        """The body of a request.
+        """The body of a request that ASGI brings.
 
         Raises
         ------
@@ -59,8 +83,14 @@ class Bodies:
         Disconnected
             Where the client has gone.
         """
-        task = current_task()
-        self._waiting[task] = self._look
+        task, late = current_task(), [False]
+
+        def stop() -> None:
+            late[0] = True
+            if task is not None:
+                task.cancel()
+
+        self.begin(stop)
         try:
             message = await receive()
             body: bytes = message.get("body", b"")
@@ -72,21 +102,40 @@ class Bodies:
                     size += len(parts[-1])
                 body = b"".join(parts)
         except CancelledError:
-            if task is None or task not in self._late:
+            if task is None or not late[0]:
                 raise
             task.uncancel()
-            must, fix = f"come within {self.seconds:g} s", "send it faster, or in smaller parts"
-            raise Refusal(408, "the body", must, "a part of it", fix=fix, headers=CLOSE) from None
+            raise too_slow(self.seconds) from None
         finally:
-            del self._waiting[task]
-            self._late.discard(task)
+            self.end(stop)
         if message["type"] == "http.disconnect":
             raise Disconnected
         if len(body) > self.most:
-            must = f"be at most {self.most:,} bytes"
-            fix = "send fewer units at a time"
-            raise Refusal(413, "the body", must, "a larger one", fix=fix, headers=CLOSE)
+            raise too_large(self.most)
         return body
+
+
+def too_slow(seconds: float) -> Refusal:
+    """A 408."""
+    must, fix = f"come within {seconds:g} s", "send it faster, or in smaller parts"
+    return Refusal(408, "the body", must, "a part of it", fix=fix, headers=CLOSE)
+
+
+def too_large(most: int) -> Refusal:
+    """A 413."""
+    must, fix = f"be at most {most:,} bytes", "send fewer units at a time"
+    return Refusal(413, "the body", must, "a larger one", fix=fix, headers=CLOSE)
+
+
+def start_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The start of an answer, up to the length of its body.
+
+    >>> start_of(200, [(b"a", b"b")])
+    b'HTTP/1.1 200 OK\\r\\na: b\\r\\ncontent-length: '
+    """
+    lines = [b"HTTP/1.1 %d %b" % (status, title_of(status).encode())]
+    lines += [b"%b: %b" % header for header in headers]
+    return b"\r\n".join((*lines, b"content-length: "))
 
 
 async def answer(
