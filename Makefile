@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
 
-.PHONY: run serve test check coverage mutants bench docs legs lowest newest no-torch s3 site tools clean
+.PHONY: run serve test check coverage mutants bench docs legs lowest newest no-torch s3 spark site tools clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Equipoise needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -50,7 +50,7 @@ bench: $(STAMP)  ## make bench NAME=metrics; FULL=1 for the whole form
 docs: $(STAMP)  ## rebuild the generated tables and pictures of README.md and docs/
 	$(BIN)/python docs/generate.py
 
-legs: lowest newest no-torch s3  ## the suite in environments of their own; TESTS="tests/core tests/data" for a part of it
+legs: lowest newest no-torch s3 spark  ## the suite in environments of their own; TESTS="tests/core tests/data" for a part of it
 
 lowest: EXTRA := dev
 lowest:  ## all that the library uses at the lower bounds of pyproject.toml
@@ -71,6 +71,13 @@ s3: $(STAMP)  ## logs behind s3:// from a real server over HTTP, moto's, in an e
 	test -x .venv-s3/bin/moto_server || { $(PYTHON) -m venv .venv-s3 && \
 	  .venv-s3/bin/python -m pip install --quiet --disable-pip-version-check "moto[s3]==5.2.5" flask flask-cors; }
 	S3_SERVER=.venv-s3/bin/moto_server $(BIN)/python -m pytest -q tests/data/test_s3.py
+
+spark:  ## units through a policy in real Spark and Ray Data, in an environment of its own; Spark needs Java
+	command -v java >/dev/null || apt-get install -y -qq default-jre-headless >/dev/null || echo "no Java: Spark's test will be skipped" >&2
+	test -x .venv-spark/bin/pyspark || { $(PYTHON) -m venv .venv-spark && \
+	  .venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . \
+	  pytest pandas "pyspark==4.3.0" "ray[data]==2.60.0"; }
+	ENGINES=1 .venv-spark/bin/python -m pytest -q tests/artifacts/test_batch_scorer.py
 
 define LEG
 	$(PYTHON) -m venv --clear .venv-$@

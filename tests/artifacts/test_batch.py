@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.units import FEATURES, Shipped
 
-from equipoise.artifacts.batch import score_batches, score_file
+from equipoise.artifacts.batch import score_file
+from equipoise.artifacts.batch_scorer import score_batches
 from equipoise.artifacts.unit_counts import UnitCounts, UnitsWarning
 from equipoise.core.errors import EquipoiseError, InputError
 

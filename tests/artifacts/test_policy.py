@@ -15,7 +15,8 @@ from fixtures.targeting import BUDGET
 from equipoise.allocation import decide
 from equipoise.artifacts import kinds
 from equipoise.artifacts import policy as policy_file
-from equipoise.artifacts.batch import score_batches, score_file
+from equipoise.artifacts.batch import score_file
+from equipoise.artifacts.batch_scorer import score_batches
 from equipoise.artifacts.model import read_model, write_model
 from equipoise.artifacts.policy import read_scorer, write_scorer
 from equipoise.artifacts.staying import Staying

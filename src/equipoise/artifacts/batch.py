@@ -141,15 +141,6 @@ def _score(artifact: Artifact, units: Path | str, out: Path | str, *, hold: bool
     return {"units": counts.units, "held": hold, **report}
 
 
-def score_batches(
-    policy: Path | str, batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    """Assign units by the artifact of a snapshot folder, batch by batch; a `UnitsWarning` says
-    where most of a column is missing or unlike the log.
-    """
-    return read_artifact(policy).batches(batches)
-
-
 def _on_the_whole(
     artifact: Artifact, batches: Iterable[pa.RecordBatch], counts: UnitCounts
 ) -> Iterator[pa.RecordBatch]:

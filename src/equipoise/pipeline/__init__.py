@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from equipoise.artifacts.batch_scorer import BatchScorer as BatchScorer
+    from equipoise.artifacts.batch_scorer import score_batches as score_batches
     from equipoise.artifacts.flags import export_rules as export_rules
     from equipoise.artifacts.flags import flagd_flags as flagd_flags
     from equipoise.artifacts.flags import growthbook_features as growthbook_features
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from equipoise.report.findings import Findings as Findings
 
 NAMES = {
+    "BatchScorer": "equipoise.artifacts.batch_scorer",
+    "score_batches": "equipoise.artifacts.batch_scorer",
     "Compared": "equipoise.pipeline.comparison_table",
     "ComparisonTable": "equipoise.pipeline.comparison_table",
     "compare": "equipoise.pipeline.comparison",
