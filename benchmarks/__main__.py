@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 HELPERS = {"__init__", "__main__", "neighbours", "parts", "peers", "plain_logs", "record", "worlds"}
-PARTED = ("firstday", "serving")  # take the names of their parts, which have files of their own
+PARTED = (
+    "firstday",
+    "scale",
+    "serving",
+)  # take the names of their parts, which have files of their own
 NAMES = sorted(
     file.stem
     for file in Path(__file__).parent.glob("*.py")

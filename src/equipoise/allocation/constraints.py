@@ -15,7 +15,7 @@ serves any number of units.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -56,7 +56,7 @@ class Row:
     def rows(self, groups: Groups) -> tuple[Demand, ...]:
         """The row; its group labels must be among the units'."""
         if self.demand.column is not None:
-            labels = labels_of(groups, self.demand.column, self.demand.name)
+            labels, _ = count_labels(groups, self.demand.column, self.demand.name)
             for label, _ in self.demand.factors:
                 if label not in labels:
                     what = f"the group of demand {self.demand.name!r}"
@@ -64,7 +64,7 @@ class Row:
                         what,
                         f"be a label of column {self.demand.column!r}",
                         repr(label),
-                        fix=f"known: {labels}",
+                        fix=f"known: {list(labels)}",
                     )
         return (self.demand,)
 
@@ -77,9 +77,8 @@ class Row:
         """Whether some unit is in a group that the row names."""
         if self.demand.column is None:
             return True
-        return bool(
-            np.isin(groups[self.demand.column], [label for label, _ in self.demand.factors]).any()
-        )
+        labels, _ = count_labels(groups, self.demand.column, self.demand.name)
+        return any(label in labels for label, _ in self.demand.factors)
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON."""
@@ -101,12 +100,10 @@ class Parity:
         """With p_g the group's part of the units: share_g - share = (1/n) sum_u x_u ([g(u) = g] /
         p_g - 1).
         """
-        labels, counts = np.unique(
-            groups_of(groups, self.column, f"parity of {self.column}"), return_counts=True
-        )
+        counts, n = count_labels(groups, self.column, f"parity of {self.column}")
         demands = []
-        for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
-            factors = ((label, counts.sum() / count - 1.0),)
+        for label, count in counts.items():
+            factors = ((label, n / count - 1.0),)
             for sign, side in ((1.0, "above"), (-1.0, "below")):
                 name = f"parity of {quoted(self.column)}: {quoted(label)} not {side}" + (
                     f" ({self.candidate})" if self.candidate is not None else ""
@@ -463,10 +460,43 @@ def groups_of(groups: Groups, column: str, who: str) -> NDArray[Any]:
     return labels
 
 
-def labels_of(groups: Groups, column: str, who: str) -> list[Any]:
-    """The different labels of a group column."""
-    labels: list[Any] = np.unique(groups_of(groups, column, who)).tolist()
-    return labels
+class CountedGroups(Mapping[str, NDArray[Any]]):
+    """Groups whose labels are counted once, however many demands ask.
+
+    Parameters
+    ----------
+    groups : mapping
+        Column -> labels (n,).
+
+    Examples
+    --------
+    >>> count_labels(CountedGroups({"city": np.array(["Rome", "Oslo", "Rome"])}), "city", "me")
+    ({'Oslo': 1, 'Rome': 2}, 3)
+    """
+
+    def __init__(self, groups: Groups) -> None:
+        self.groups, self.counts = groups, dict[str, dict[Any, int]]()
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """The labels of a column, (n,)."""
+        return self.groups[column]
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns."""
+        return iter(self.groups)
+
+    def __len__(self) -> int:
+        """How many columns there are."""
+        return len(self.groups)
+
+
+def count_labels(groups: Groups, column: str, who: str) -> tuple[dict[Any, int], int]:
+    """The different labels of a group column, in order, with their units; and all units."""
+    known = groups.counts if isinstance(groups, CountedGroups) else {}
+    if column not in known:
+        labels, counts = np.unique(groups_of(groups, column, who), return_counts=True)
+        known[column] = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    return known[column], sum(known[column].values())
 
 
 def quoted(name: Any) -> str:

@@ -13,6 +13,7 @@ the luckiest (the winner's curse): pass cross-fitted effects.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
@@ -20,7 +21,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.allocation.constraints import Constraint, Groups
+from equipoise.allocation.constraints import Constraint, CountedGroups, Groups
 from equipoise.allocation.rule import (
     add_keep,
     check_cost,
@@ -30,12 +31,14 @@ from equipoise.allocation.rule import (
 )
 from equipoise.allocation.solver.bundle import TINY
 from equipoise.allocation.solver.compile import Rows, close, compile_rows
-from equipoise.allocation.solver.dual import Dual, Stage, solve_dual
+from equipoise.allocation.solver.dual import Dual, solve_dual
 from equipoise.allocation.solver.exact import solve_exactly
 from equipoise.allocation.solver.infeasible import infeasible
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.refine import polish
 from equipoise.allocation.solver.repair import repair
+from equipoise.allocation.solver.separable import separate
+from equipoise.allocation.solver.stages import Stage
 from equipoise.allocation.solver.unit_weights import check_weight, weighted_heads, weighted_units
 from equipoise.allocation.switching import Keep
 from equipoise.core.arrays import Bools, Floats
@@ -46,6 +49,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand, Policy
 
 METHODS = ("auto", "bisect", "level", "highs")
+SPLIT = 1e-3  # of a unit a row, where rows are many: at the bound m units are split
 IDLE = 1e-9  # a demand whose use is worth a smaller share of the value has no price
 DUAL_SHARE = 0.01  # of the tolerance, left to the dual
 SMALL, POLISH = 500, 1e-3  # so few units with a gap above this are worth a small integer program
@@ -336,9 +340,10 @@ def draft_policy(
 
 def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, ...]:
     """The rows of all constraints; names must differ."""
-    demands = tuple(demand for constraint in constraints for demand in constraint.rows(groups))
+    counted = CountedGroups(groups)
+    demands = tuple(demand for constraint in constraints for demand in constraint.rows(counted))
     names = [demand.name for demand in demands]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InputError(
             "the names of demands", "be different", twice, fix="give name= to one of them"
@@ -462,10 +467,12 @@ def certified_dual(problem: Problem, tol: float, start: Floats | None, method: s
     if method == "highs":
         dual = solve_exactly(problem)
     else:
-        inner = "bisect" if method == "auto" and len(problem.rows) == 1 else method
+        m = len(problem.rows)
+        inner = "bisect" if method == "auto" and m == 1 else method
+        many = SPLIT * m / len(problem) if separate(problem.rows.support) is not None else 0.0
         dual = solve_dual(
             problem,
-            DUAL_SHARE * tol,
+            max(DUAL_SHARE * tol, many),
             warm=start,
             method="bisect" if inner == "bisect" else "level",
             least=least - 1e-9 * abs(least) - 1e-300,

@@ -12,7 +12,7 @@ import numpy as np
 
 from equipoise.allocation import Keep, budgeted_policy, decide
 from equipoise.allocation.cadence import NONE
-from equipoise.allocation.constraints import Constraint, Groups, Parity, Row
+from equipoise.allocation.constraints import Constraint, CountedGroups, Groups, Parity, Row
 from equipoise.allocation.rule import add_keep, net_value, unit_weights
 from equipoise.allocation.solve import compile_problem, expand, solve_problem
 from equipoise.allocation.solver.prefix import holds
@@ -135,13 +135,11 @@ def demands_on(policy: Policy, groups: Groups) -> list[Constraint]:
     a group that is absent.
     """
     constraints: list[Constraint] = []
+    counted = CountedGroups(groups)
     for demand in policy.demands:
         if demand.kind == "parity":
             whole = Parity(str(demand.column), demand.bound, demand.candidate)
             constraints += [] if whole in constraints else [whole]
-        elif (
-            demand.column is None
-            or np.isin(groups[demand.column], [label for label, _ in demand.factors]).any()
-        ):
+        elif Row(demand).applies(counted):
             constraints.append(Row(demand))
     return constraints

@@ -135,3 +135,15 @@ def test_unknown_names_are_refused():
         compile_rows([Demand("f", "effect", 1.0, metric="x")], ("a",), (), {}, 3, True)
     with pytest.raises(InputError, match="cost must be given for demand 'budget'"):
         compile_rows(DEMANDS[:1], ("a",), (), {}, 3, False)
+
+
+@pytest.mark.parametrize("dtype", ["U6", "i8", "f8", "O"])
+def test_many_labels_get_the_codes_of_one_comparison_each(dtype):
+    """In one look-up where labels and units are of one kind; never another kind's equal."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 30, 200).astype(dtype)
+    labels = rng.permutation(values[:40].astype("U6" if dtype == "O" else dtype)).tolist()
+    labels = list(dict.fromkeys(labels))
+    assert len(labels) > rows_module.FEW_LABELS
+    want = [labels.index(v) if v in labels else len(labels) for v in values.tolist()]
+    assert rows_module._own_codes(values, labels).tolist() == want

@@ -116,8 +116,9 @@ def test_a_cut_with_one_end_only_is_seen(monkeypatch):
     assert exact is not None
     assert right == pytest.approx(exact.low, rel=1e-8)
 
-    def one_end(left, right):
+    def one_end(search):
+        left, right = search.left, search.right
         return np.where(np.isnan(right.price)[:, None], left.usage, right.usage).sum(axis=0)
 
-    monkeypatch.setattr(separable.Reduced, "_flat", staticmethod(one_end))
+    monkeypatch.setattr(separable._Search, "flat", one_end)
     assert solve_dual(problem, 1e-9).bound > right * (1 + 1e-6)

@@ -28,6 +28,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.policy import Demand
 
 COST, FIRST_METRIC = 1, 2  # of quantities; offers are 0
+FEW_LABELS = 8  # up to which units are compared with one label after another
 MANY_CODES = 4096  # more combinations of labels than this are renumbered to those that occur
 
 
@@ -126,9 +127,13 @@ class Rows:
 
     def take(self, units: Any, share: float = 1.0) -> Rows:
         """The rows over some of the units, with bounds times ``share``."""
-        return replace(
+        part = replace(
             self, codes=np.ascontiguousarray(self.codes[units]), bounds=self.bounds * share
         )
+        for name in ("tie", "support", "_by_code"):  # which no unit changes
+            if name in self.__dict__:
+                part.__dict__[name] = self.__dict__[name]
+        return part
 
 
 def compile_rows(
@@ -234,6 +239,11 @@ def _codes(demands: Sequence[Demand], groups: Groups, n: int) -> tuple[Ints, lis
 
 def _own_codes(values: NDArray[Any], labels: list[Any]) -> Ints:
     """The place of each unit's label in ``labels``, (n,); len(labels) for any other."""
+    known = np.array(labels)
+    if len(labels) > FEW_LABELS and known.ndim == 1 and known.dtype.kind == values.dtype.kind:
+        order = np.argsort(known, kind="stable")
+        near = np.minimum(np.searchsorted(known[order], values), len(known) - 1)
+        return np.where(known[order][near] == values, order[near], len(labels))
     own = np.full(len(values), len(labels), np.int64)
     for place, label in enumerate(labels):
         own[values == label] = place

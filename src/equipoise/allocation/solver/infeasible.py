@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from equipoise.allocation.solver.bundle import Cuts, minimise
-from equipoise.allocation.solver.dual import Scale, solve_dual
+from equipoise.allocation.solver.dual import solve_dual
+from equipoise.allocation.solver.minimum import Scale
 from equipoise.allocation.solver.problem import Problem
 from equipoise.core.errors import InfeasibleError
 

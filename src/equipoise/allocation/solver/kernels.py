@@ -138,17 +138,28 @@ def best_of_all(value, cost, cube, columns, table, codes, sums):  # type: ignore
 
 
 @njit(cache=True)
-def best_of_codes(value, cost, cube, columns, table, codes, sums, totals):  # type: ignore[no-untyped-def]
-    """`best_of_all`, with the sum of each code added to ``totals`` (G,)."""
+def best_of_codes(value, cost, cube, columns, table, codes, sums, totals, choice):  # type: ignore[no-untyped-def]
+    """`best_of_all`, with the sum of each code added to ``totals`` (G,), and the choice (n,)."""
     for u in range(value.shape[0]):
         best, arm = 0.0, -1
         for a in range(value.shape[1]):
             score = priced(value, cost, cube, columns, table, u, a, codes[u])
             if score > best:
                 best, arm = score, a
+        choice[u] = arm
         if arm >= 0:
             totals[codes[u]] += best
             count(cost, cube, columns, u, arm, codes[u], sums)
+
+
+@njit(cache=True)
+def keep_choices(choice, block, side, at_left, at_right):  # type: ignore[no-untyped-def]
+    """Write each unit's choice to the left (0) or right (1) end of its block, or to none (2)."""
+    for u in range(len(choice)):
+        if side[block[u]] == 0:
+            at_left[u] = choice[u]
+        elif side[block[u]] == 1:
+            at_right[u] = choice[u]
 
 
 @njit(cache=True, nogil=True)

@@ -169,3 +169,10 @@ def best_of(
     arm, best = np.empty(len(score), np.int16), np.empty(len(score))
     best_of_scores(score, cost, cube, columns, rows.tie, rows.codes, arm, best)
     return arm, best
+
+
+def nearest_ties(margin: Floats, size: int) -> Ints:
+    """The ``size`` units whose choice is nearest to another, in order, (size,)."""
+    if size >= len(margin):
+        return np.arange(len(margin))
+    return np.sort(np.argpartition(margin, size - 1)[:size])

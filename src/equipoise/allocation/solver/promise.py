@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from equipoise.allocation.solver.dual import Scale
+from equipoise.allocation.solver.minimum import Scale
 from equipoise.allocation.solver.prefix import best_prefix, holds
 from equipoise.allocation.solver.problem import Choice, Problem
 from equipoise.allocation.solver.tighten import tightened_prices

@@ -18,8 +18,8 @@ import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from equipoise.allocation.solver.exact import one_each, usage_matrix
-from equipoise.allocation.solver.problem import Choice, Problem
-from equipoise.allocation.solver.repair import RepairedChoice, nearest_ties
+from equipoise.allocation.solver.problem import Choice, Problem, nearest_ties
+from equipoise.allocation.solver.repair import RepairedChoice
 from equipoise.core.arrays import Floats
 from equipoise.core.kernels import njit
 

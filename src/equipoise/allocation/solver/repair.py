@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.allocation.solver.kernels import apply_switches, list_switches
-from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.problem import Choice, Problem, nearest_ties
 from equipoise.allocation.solver.swaps import Arrays, trade
-from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.arrays import Bools, Floats
 
 POOL = 4096  # units nearest to a tie, looked at first
 GROW = 8
@@ -122,10 +122,3 @@ def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> Repair
     return RepairedChoice(
         choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all())
     )
-
-
-def nearest_ties(margin: Floats, size: int) -> Ints:
-    """The ``size`` units whose choice is nearest to another, in order, (size,)."""
-    if size >= len(margin):
-        return np.arange(len(margin))
-    return np.sort(np.argpartition(margin, size - 1)[:size])
