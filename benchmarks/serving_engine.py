@@ -37,10 +37,11 @@ from equipoise.allocation import compile_rule
 from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.core.policy import Demand, Policy
 from equipoise.serving.config import ServeConfig
-from equipoise.serving.engine.answers import answer_of
+from equipoise.serving.engine.answers import answer_json
 from equipoise.serving.engine.chance import Side, verdict
 from equipoise.serving.engine.deciding import RequestInHand, record_of, settle
 from equipoise.serving.engine.engine import Engine
+from equipoise.serving.engine.reading import read_all
 from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.writer import DecisionLog
@@ -134,22 +135,22 @@ def speed(folder: Path, times: int) -> dict[str, float]:
     turn, now = iter(requests * (times * 40 // 1_000 + 10)), time.time_ns
 
     def decide(engine: Engine = engine) -> None:
-        engine.decide(next(turn), now())
+        engine.decide_batch([next(turn)], now())
 
     decide()
     found = {"engine_us": cpu_us(decide, times)}
     request, state = requests[0], engine.now
-    asked = RequestInHand(request, now(), engine._read(state, request), b"")
+    asked = RequestInHand(request, now(), read_all(state, [request.unit])[0], b"")
     settled = settle(state, asked, False, engine._money, engine.counters)
-    record = record_of(state, asked, settled, log.new_id(), 0)
+    record = record_of(state, asked, settled, log.new_ids(1)[0], 0)
     facts, rule = units[request.unit], live.scorer.rule
     scores = settled.outcome.scores.tolist()
     steps: dict[str, Callable[[], object]] = {
-        "store": lambda: engine._read(state, request),
+        "store": lambda: read_all(state, [request.unit]),
         "rule": lambda: rule.decide_row(facts, request.unit),
         "record": lambda: record_of(state, asked, settled, b"", 0),
-        "log": lambda: (log.new_id(), log.append(record)),
-        "answer": lambda: answer_of(record, state.context, settled.part, scores),
+        "log": lambda: (log.new_ids(1)[0], log.append(record)),
+        "answer": lambda: answer_json(record, state.context, settled.part, scores),
     }
     found |= {f"engine_{name}_us": cpu_us(step, times) for name, step in steps.items()}
     found["engine_beyond_rule_us"] = found["engine_us"] - found["engine_rule_us"]
@@ -162,7 +163,7 @@ def speed(folder: Path, times: int) -> dict[str, float]:
     keys = iter(range(times * BLOCKS))
 
     def with_key() -> None:
-        engine.decide(DecideRequest(unit=request.unit, key=str(next(keys))), now())
+        engine.decide_batch([DecideRequest(unit=request.unit, key=str(next(keys)))], now())
 
     found["engine_key_us"] = cpu_us(with_key, times) - found["engine_us"]
     batches = iter([requests] * (BLOCKS * (times // BATCH + 1)))

@@ -51,7 +51,7 @@ SIZES = {"test": (3_000, 4), "quick": (100_000, 12), "full": (1_000_000, 50)}  #
 def decision(log: DecisionLog, context: int, hold: Hold) -> DecisionRecord:
     """A decision as small as one can be, with money."""
     return DecisionRecord(
-        log.new_id(), time.time_ns(), context, "u", 0, None, b"", b"", {}, b"", b"", -2, b"",
+        log.new_ids(1)[0], time.time_ns(), context, "u", 0, None, b"", b"", {}, b"", b"", -2, b"",
         None, b"", 0, 0, 1.0, 0, 0, lease=hold.lease, amount=hold.amount,
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ def overhead(folder: Path, durability: Any, clients: int, n: int) -> float:
 
     async def client(each: int) -> None:
         for number in range(each):
-            log.new_id()
+            log.new_ids(1)[0]
             log.append(decisions[number % 256])
             await log.acknowledged()
 

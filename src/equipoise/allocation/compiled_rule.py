@@ -133,6 +133,11 @@ class CompiledRule:
     rows : Rows
         The policy's demands, compiled against one unit whose labels no demand names.
 
+    Attributes
+    ----------
+    draws : bool
+        Whether what it decides depends on the unit's id.
+
     Examples
     --------
     >>> rule = compile_rule(Policy(("a", "b"), "none", ("y",), (1.0,)), ("y",))
@@ -158,7 +163,8 @@ class CompiledRule:
             label: np.array(weights, np.float64) for label, weights in policy.segment_weights
         }
         self._random = policy.mode == "random"
-        self._draws = bool(policy.low_share or policy.tie_penalty)
+        self._ties = bool(policy.low_share or policy.tie_penalty)
+        self.draws = self._random or self._ties
         self._lower = policy.lower > 0
 
     def decide_row(
@@ -193,7 +199,7 @@ class CompiledRule:
         """
         if self._random:
             return self._at_random(facts, unit)
-        number = self._draw(unit) if self._draws else 0.0
+        number = self._draw(unit) if self._ties else 0.0
         out = empty(self._k)
         rules, code, used, values, errors, cost, open_to = self._row(facts, weights)
         try:
@@ -400,7 +406,7 @@ class CompiledRule:
         units = None if unit is None else [unit]
         one = decide(self.policy, effects, units=units, **of_all)
         prices = self.policy.low_prices if one.low[0] else self.policy.prices
-        draws = np.array([self._draw(unit)]) if self._draws else None
+        draws = np.array([self._draw(unit)]) if self._ties else None
         score = scores(replace(self.policy, prices=prices), effects, draws=draws, **of_all)[0]
         choice, best, chance = (part[0].item() for part in (one.choice, one.score, one.probability))
         return RowDecision(choice, best, chance, bool(one.low[0]), score)

@@ -29,8 +29,8 @@ class EffectStore(Protocol):
 class DecisionSink(Protocol):
     """Where decisions are written, one writer a slot."""
 
-    def new_id(self) -> bytes:
-        """A decision id, 16 bytes."""
+    def new_ids(self, count: int) -> list[bytes]:
+        """Ids of decisions, 16 bytes each."""
 
     def context(self, context: Context) -> int:
         """Begin a context (its ``number`` is set here), and return its number; it is written
@@ -90,8 +90,8 @@ class Pacing(Protocol):
 class Counters(Protocol):
     """What the engine counts, for metrics; ids of units never reach it."""
 
-    def decided(self, candidate: str, reason: str, seconds: float) -> None:
-        """One decision: what was served, why, and how long it took."""
+    def decided(self, candidate: str, reason: str, seconds: float, times: int = 1) -> None:
+        """Decisions of one moment: what was served, why, how long they took, and how many."""
 
     def rewarded(self, metric: str, status: str, seconds: float) -> None:
         """One reward: what became of it, and how long after its decision it came."""
@@ -106,8 +106,8 @@ class Counters(Protocol):
 class NoCounters:
     """Counts nothing."""
 
-    def decided(self, candidate: str, reason: str, seconds: float) -> None:
-        """One decision."""
+    def decided(self, candidate: str, reason: str, seconds: float, times: int = 1) -> None:
+        """Decisions."""
 
     def rewarded(self, metric: str, status: str, seconds: float) -> None:
         """One reward."""

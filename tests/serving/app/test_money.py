@@ -29,7 +29,7 @@ class Worker:
         hold = self.ledger.reserve(amount)
         self.log.append(
             DecisionRecord(
-                self.log.new_id(),
+                self.log.new_ids(1)[0],
                 2,
                 self.context,
                 "u",

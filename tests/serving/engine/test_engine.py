@@ -33,7 +33,7 @@ from equipoise.serving.ledger.money import period_of
 from equipoise.serving.ledger.pace import Pace
 from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import read_records
-from equipoise.serving.messages import DecideRequest
+from equipoise.serving.messages import DecideAnswer, DecideRequest
 from equipoise.serving.reasons import REASONS
 from equipoise.serving.records import (
     KILLED,
@@ -46,6 +46,8 @@ from equipoise.serving.records import (
     DecisionRecord,
     SpendRecord,
 )
+
+decoded = msgspec.json.Decoder(DecideAnswer).decode
 
 
 @pytest.fixture
@@ -418,6 +420,14 @@ def test_a_unit_that_asks_is_forgotten(world):
     )
 
 
+def told(answers: list) -> list:
+    """What answers say: their structs, whose JSON they are to the byte, and errors as they are."""
+    structs = [one if isinstance(one, Exception) else decoded(one) for one in answers]
+    for one, struct in zip(answers, structs, strict=True):
+        assert isinstance(one, Exception) or msgspec.json.encode(struct) == one
+    return structs
+
+
 def test_a_batch_is_decided_as_its_units_are(tmp_path):
     config = ServeConfig(budget=BudgetConfig(total=9.0))
     world = World(tmp_path, config, budget=Purse(1.0))
@@ -430,14 +440,28 @@ def test_a_batch_is_decided_as_its_units_are(tmp_path):
     ]
     requests = [DecideRequest(**own) for own in fields]
     answers = world.engine.decide_batch(requests, world.ns)
-    reasons = [getattr(answer, "reason", type(answer).__name__) for answer in answers]
+    reasons = [getattr(answer, "reason", type(answer).__name__) for answer in told(answers)]
     assert reasons == ["best_score", "budget", "KeyReuse", "InputError", "not_eligible"]
     assert [r.unit for r in world.records(DecisionRecord)] == ["ann", "ann"]
     again = asyncio.run(world.engine.decide_batch_async(requests[:1], world.ns))
     assert again == answers[:1]
     world.log.full = True
     answers = world.engine.decide_batch(requests[1:2], world.ns)
-    assert [answer.reason for answer in answers] == ["log_unavailable"]
+    assert [answer.reason for answer in told(answers)] == ["log_unavailable"]
+    world.close()
+
+
+def test_what_fails_for_one_unit_leaves_the_others(tmp_path):
+    """Even what nobody foresaw; its key is free again."""
+    world = World(tmp_path)
+    get = world.engine.now.live.get
+
+    world.engine.now.live.get = lambda unit: 5 if unit == "ann" else get(unit)
+    requests = [DecideRequest(unit=unit, key=unit) for unit in ("bob", "ann", "cid")]
+    answers = told(world.engine.decide_batch(requests, world.ns))
+    assert [isinstance(one, Exception) for one in answers] == [False, True, False]
+    world.engine.now.live.get = get
+    assert world.engine.decide(requests[1], world.ns).unit == "ann"
     world.close()
 
 

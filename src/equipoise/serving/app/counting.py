@@ -32,7 +32,7 @@ class Counts:
         self._duration = Histogram(meters, "equipoise_decision_duration_seconds", QUICK)
         self._store = Histogram(meters, "equipoise_store_duration_seconds", QUICK)
         self._sync = Histogram(meters, "equipoise_log_sync_seconds", QUICK)
-        self._reads = [
+        self.reads = [  # of units that were not found, and that were
             meters.column("equipoise_store_reads_total", found=found) for found in ("no", "yes")
         ]
         self._delay = Histogram(meters, "equipoise_reward_delay_seconds", SLOW)
@@ -41,15 +41,15 @@ class Counts:
         self._log_bytes = meters.column("equipoise_log_bytes_total")
         self.ready(False)
 
-    def decided(self, candidate: str, reason: str, seconds: float) -> None:
-        """One decision."""
+    def decided(self, candidate: str, reason: str, seconds: float, times: int = 1) -> None:
+        """Decisions of one moment."""
         column = self._decisions.get((candidate, reason))
         if column is None:
             labels = {"policy": self.policy, "candidate": candidate, "reason": reason}
             column = self.meters.column("equipoise_decisions_total", **labels)
             self._decisions[candidate, reason] = column
-        self.meters.add(column)
-        self._duration.observe(seconds)
+        self.meters.add(column, times)
+        self._duration.observe(seconds, times)
 
     def rewarded(self, metric: str, status: str, seconds: float) -> None:
         """One reward."""
@@ -90,11 +90,6 @@ class Counts:
         while syncs:
             self._sync.observe(syncs.popleft())
 
-    def looked_up(self, facts: UnitFacts | None) -> UnitFacts | None:
-        """What a store said of a unit."""
-        self.meters.add(self._reads[facts is not None])
-        return facts
-
 
 class CountedStore:
     """A store whose reads are counted.
@@ -109,12 +104,17 @@ class CountedStore:
 
     def __init__(self, store: EffectStore, counts: Counts) -> None:
         self.quick, self.close = store.quick, store.close
-        self._get, self._fetch, self._count = store.get, store.fetch, counts.looked_up
+        self._get, self._fetch = store.get, store.fetch
+        self._add, self._columns = counts.meters.add, counts.reads
 
     def get(self, unit: str) -> UnitFacts | None:
         """As the store's."""
-        return self._count(self._get(unit))
+        facts = self._get(unit)
+        self._add(self._columns[facts is not None])
+        return facts
 
     async def fetch(self, unit: str) -> UnitFacts | None:
         """As the store's."""
-        return self._count(await self._fetch(unit))
+        facts = await self._fetch(unit)
+        self._add(self._columns[facts is not None])
+        return facts

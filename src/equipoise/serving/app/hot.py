@@ -23,9 +23,7 @@ from equipoise.serving.app.strict_json import Body
 from equipoise.serving.app.wire import JSON_HEADER, start_of
 from equipoise.serving.app.worker import Worker
 from equipoise.serving.messages import (
-    BatchAnswer,
     BatchRequest,
-    DecideAnswer,
     DecideRequest,
     ExposureRequest,
     Problem,
@@ -225,26 +223,18 @@ class HotRoutes:
                 replies.append(None)
             except Exception as error:  # noqa: BLE001 - of this body alone
                 replies.append(error)
-        answers = iter(self.worker.engine.decide_batch(asked, time_ns()))
-        for at, reply in enumerate(replies):
-            if reply is None:
-                one = next(answers)
-                replies[at] = one if isinstance(one, Exception) else _encode(one)
-        return replies
+        answers = self.worker.engine.decide_batch(asked, time_ns())
+        if len(answers) == len(replies):
+            return answers
+        each = iter(answers)
+        return [next(each) if reply is None else reply for reply in replies]
 
     async def decide(self, body: bytes) -> tuple[bytes, int]:
-        """One unit."""
-        return _encode(await self.one(self._decide(body))), 200
-
-    async def one(self, request: DecideRequest) -> DecideAnswer:
-        """Decide for one unit, and wait for the disk where the settings say so."""
-        engine, now = self.worker.engine, time_ns()
-        if not engine.quick:
-            return await engine.decide_async(request, now)
-        reply = engine.decide(request, now)
-        if self.worker.waits_for_disk:
-            await self.worker.log.acknowledged()
-        return reply
+        """One unit, where stores are over a network."""
+        (reply,) = await self.worker.engine.decide_batch_async([self._decide(body)], time_ns())
+        if isinstance(reply, Exception):
+            raise reply
+        return reply, 200
 
     async def batch(self, body: bytes) -> tuple[bytes, int]:
         """Many units: one answer or problem each."""
@@ -259,14 +249,14 @@ class HotRoutes:
             raise Refusal(
                 413, "a batch", f"have at most {most:,} units", f"{len(units):,}", fix=fix
             )
-        answers: list[DecideAnswer | Problem] = []
+        answers: list[bytes] = []
         for start in range(0, len(units), CHUNK):
             if start:
                 await asyncio.sleep(0)
             answers += await self._chunk(units[start : start + CHUNK])
         if self.worker.waits_for_disk:
             await self.worker.log.acknowledged()
-        return _encode(BatchAnswer(answers)), 200
+        return b'{"answers":[%b]}' % b",".join(answers), 200
 
     def _one_of(self, raw: msgspec.Raw) -> DecideRequest | Problem:
         try:
@@ -274,16 +264,17 @@ class HotRoutes:
         except EquipoiseError as error:
             return problem_of(error)
 
-    async def _chunk(
-        self, units: Sequence[DecideRequest | Problem]
-    ) -> list[DecideAnswer | Problem]:
+    async def _chunk(self, units: Sequence[DecideRequest | Problem]) -> list[bytes]:
+        """The items of a `BatchAnswer`."""
         engine, now = self.worker.engine, time_ns()
         asked = [unit for unit in units if isinstance(unit, DecideRequest)]
         if engine.quick:
             replies = iter(engine.decide_batch(asked, now))
         else:
             replies = iter(await engine.decide_batch_async(asked, now))
-        return [unit if isinstance(unit, Problem) else told(next(replies)) for unit in units]
+        return [
+            _encode(unit) if isinstance(unit, Problem) else told(next(replies)) for unit in units
+        ]
 
     async def reward(self, body: bytes) -> tuple[bytes, int]:
         """One reward, or several: one answer or problem each."""
@@ -316,9 +307,14 @@ class HotRoutes:
         return _encode(reply), 202 if reply.status == "waiting" else 200
 
 
-def told(reply: DecideAnswer | EquipoiseError) -> DecideAnswer | Problem:
+def told(reply: Reply) -> bytes:
     """What stands in the answer of a batch."""
-    return problem_of(reply) if isinstance(reply, EquipoiseError) else reply
+    if isinstance(reply, bytes):
+        return reply
+    problem = problem_of(reply)
+    if problem.status == 500:
+        logger.error("a unit of a batch failed: %s", kind_of(reply))
+    return _encode(problem)
 
 
 async def nothing(body: bytes) -> tuple[bytes, int]:

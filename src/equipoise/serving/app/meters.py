@@ -203,7 +203,7 @@ class Histogram:
         ]
         self._sum = meters.column(f"{name}_sum")
 
-    def observe(self, value: float) -> None:
-        """Count a value."""
-        self.meters.add(self._columns[bisect_left(self.bounds, value)])
-        self.meters.add(self._sum, value)
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, so many times."""
+        self.meters.add(self._columns[bisect_left(self.bounds, value)], times)
+        self.meters.add(self._sum, value * times)

@@ -15,7 +15,6 @@ from equipoise.serving.app.admin import ADMIN, add_admin
 from equipoise.serving.app.console import add_console
 from equipoise.serving.app.evaluations import EVALUATIONS, add_evaluations
 from equipoise.serving.app.front import Front, not_allowed
-from equipoise.serving.app.hot import HotRoutes
 from equipoise.serving.app.openapi import HOT, document
 from equipoise.serving.app.problems import Refusal, answer_of
 from equipoise.serving.app.views import VIEWS, add_docs, add_views
@@ -53,15 +52,13 @@ def paper_of(policy: str) -> dict[str, Any]:
     return {"openapi": "3.1.0", "info": about} | document(ROUTES)
 
 
-def service(worker: Worker, hot: HotRoutes) -> Front:
+def service(worker: Worker) -> Front:
     """The app of a worker for all paths but the hot routes.
 
     Parameters
     ----------
     worker : Worker
         Open; the app closes it when the server stops.
-    hot : HotRoutes
-        Which decide here, too.
 
     Returns
     -------
@@ -82,7 +79,7 @@ def service(worker: Worker, hot: HotRoutes) -> Front:
     app.add_exception_handler(Exception, _told)
     front = Front(worker, app)
     add_admin(app, worker)
-    add_evaluations(app, worker, hot.one)
+    add_evaluations(app, worker, worker.decide)
     add_docs(app, paper_of(worker.config.policy))
     add_views(app, worker)
     add_console(app, worker)

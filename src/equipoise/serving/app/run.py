@@ -142,7 +142,7 @@ def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) ->
     try:
         hot = HotRoutes(worker, launch.empty)
         config = uvicorn.Config(
-            service(worker, hot),
+            service(worker),
             http=cast(Any, partial(Connection, hot)),
             lifespan="on",
             ws="none",

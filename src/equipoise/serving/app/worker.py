@@ -32,7 +32,7 @@ from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
-from equipoise.serving.messages import DecideRequest
+from equipoise.serving.messages import DecideAnswer, DecideRequest
 from equipoise.serving.monitors.beside import Beside
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.compiled import CompiledSnapshot, compile_snapshot
@@ -170,6 +170,14 @@ class Worker:
     def waits_for_disk(self) -> bool:
         """Whether an answer waits until its record is on disk."""
         return self.config.log.durability == "disk"
+
+    async def decide(self, request: DecideRequest) -> DecideAnswer:
+        """Decide for one unit, and wait for the disk where the settings say so."""
+        if not self.engine.quick:
+            return await self.engine.decide_async(request, time.time_ns())
+        reply = self.engine.decide(request, time.time_ns())
+        await self.log.acknowledged()
+        return reply
 
     # ---- while it runs ----
 

@@ -1,30 +1,63 @@
-"""An answer from a decision's record: the same function when it is made and when it is given again,
-so both have the same bytes.
+"""An answer from a decision's record, as the JSON of a `DecideAnswer`: the same function when it is
+made and when it is given again, so both have the same bytes.
+
+What an answer says of the policy (weights, prices, snapshot) is the same for very many, so it is
+written once and kept with the part that decided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from equipoise.serving.engine.part import Part
-from equipoise.serving.messages import DecideAnswer
 from equipoise.serving.reasons import BY_CODE
 from equipoise.serving.records import CANDIDATE, LOW_PRICES, Context, DecisionRecord
 
 CLOSED = float("-inf")
 NAMES = tuple((reason.name, reason.text) for reason in BY_CODE)
+OF_POLICY = CANDIDATE | LOW_PRICES  # flags of which the rest of an answer depends
+MOST = 4096  # rests that a part keeps
 
 
-def answer_of(
+class Start(msgspec.Struct, gc=False):
+    """What an answer says of the unit: the first fields of `DecideAnswer`."""
+
+    decision: str
+    unit: str
+    candidate: str
+    probability: float
+    reason: str
+    text: str
+    scores: dict[str, float]
+
+
+class Rest(msgspec.Struct, omit_defaults=True):
+    """What it says of the policy: the other fields of `DecideAnswer`."""
+
+    weights: dict[str, float]
+    prices: dict[str, float]
+    snapshot: str
+    policy: str
+    logged: bool
+    amount: float | None = None
+    dry_run: bool = False
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def answer_json(
     record: DecisionRecord,
     context: Context,
     part: Part | None,
     scores: Sequence[float] | None = None,
     logged: bool = True,
     dry_run: bool = False,
-) -> DecideAnswer:
+) -> bytes:
     """The answer of a decision.
 
     Parameters
@@ -43,41 +76,34 @@ def answer_of(
 
     Returns
     -------
-    DecideAnswer
-        What was sent.
+    bytes
+        What was sent: the JSON of a `DecideAnswer`.
     """
-    cells, flags = context.cells, record.flags
     if scores is None:
         scores = np.frombuffer(record.scores, "<f8").tolist()
+    cells = context.cells
+    named = dict(zip(cells[1:], scores, strict=False))
+    if CLOSED in scores:
+        named = {cell: score for cell, score in named.items() if score != CLOSED}
     name, text = NAMES[record.reason]
-    if part is None:
-        weights: dict[str, float] = {}
-        prices: dict[str, float] = {}
-        amount = None
-    else:
-        own = np.frombuffer(record.weights, "<f8") if record.weights else None
-        weights = part.weights_used(record.labels, own)
-        prices = part.low_prices if flags & LOW_PRICES else part.prices
-        if context.prices != part.price_bytes and not flags & (CANDIDATE | LOW_PRICES):
-            then = np.frombuffer(context.prices, "<f8").tolist()  # they have changed since
-            prices = dict(zip(part.prices, then, strict=False))
-        amount = part.amounts[record.served + 1]
-    return DecideAnswer(
-        decision=record.id.hex(),
-        unit=record.unit,
-        candidate=cells[record.served + 1],
-        probability=record.probability,
-        reason=name,
-        text=text,
-        scores=_by_name(cells, scores),
-        weights=weights,
-        prices=prices,
-        snapshot=snapshot_of(record, context),
-        policy=context.policy,
-        logged=logged,
-        amount=amount,
-        dry_run=dry_run,
+    served = record.served
+    start = Start(
+        record.id.hex(), record.unit, cells[served + 1], record.probability, name, text, named
     )
+    if part is None or record.weights:
+        rest = _rest(record, context, part, logged, dry_run)
+    else:
+        if part.answers_of is not context:
+            part.answers_of, part.answers = context, {}
+        label = record.labels.get(part.segment) if part.segment else None
+        key = (served, record.flags & OF_POLICY, label, logged, dry_run)
+        kept = part.answers.get(key)
+        if kept is None:
+            kept = _rest(record, context, part, logged, dry_run)
+            if len(part.answers) < MOST:
+                part.answers[key] = kept
+        rest = kept
+    return _encode(start)[:-1] + rest
 
 
 def snapshot_of(record: DecisionRecord, context: Context) -> str:
@@ -85,9 +111,22 @@ def snapshot_of(record: DecisionRecord, context: Context) -> str:
     return context.candidate_snapshot if record.flags & CANDIDATE else context.snapshot
 
 
-def _by_name(cells: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
-    """The scores of what is open."""
-    named = dict(zip(cells[1:], scores, strict=False))
-    if CLOSED in scores:
-        return {cell: score for cell, score in named.items() if score != CLOSED}
-    return named
+def _rest(
+    record: DecisionRecord, context: Context, part: Part | None, logged: bool, dry_run: bool
+) -> bytes:
+    """The end of an answer, from the comma on."""
+    weights: dict[str, float] = {}
+    prices: dict[str, float] = {}
+    amount: Any = None
+    if part is not None:
+        flags = record.flags
+        own = np.frombuffer(record.weights, "<f8") if record.weights else None
+        weights = part.weights_used(record.labels, own)
+        prices = part.low_prices if flags & LOW_PRICES else part.prices
+        if context.prices != part.price_bytes and not flags & OF_POLICY:
+            then = np.frombuffer(context.prices, "<f8").tolist()  # they have changed since
+            prices = dict(zip(part.prices, then, strict=False))
+        amount = part.amounts[record.served + 1]
+    snapshot = snapshot_of(record, context)
+    rest = Rest(weights, prices, snapshot, context.policy, logged, amount, dry_run)
+    return b"," + _encode(rest)[1:]

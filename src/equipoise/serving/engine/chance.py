@@ -67,6 +67,10 @@ class Rule(Protocol):
     def policy(self) -> Policy:
         """What it was compiled from."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether what it decides depends on the unit's id."""
+
     def decide_row(
         self,
         facts: UnitFacts,
@@ -186,7 +190,7 @@ def serve(
     Outcome
         Its probability is over every draw there is: holdout, share, exploration and lots.
     """
-    name = text_label(unit)
+    name = text_label(unit) if live.rule.draws or candidate is not None else unit
     first = _verdict(live, name, previous)
     if candidate is None and not shares.holdout and not shares.explore:
         flags = LOW_PRICES if first.low else 0

@@ -72,6 +72,7 @@ class RequestInHand(msgspec.Struct, frozen=True, gc=False):
     now_ns: int
     stored: StoredFacts  # of units that were read already
     key: bytes  # of idempotency, b"" without
+    at: int = 0  # its place among those that are decided together
 
 
 class UnitDecision(msgspec.Struct, frozen=True, gc=False):
@@ -95,13 +96,9 @@ class PendingDecision(msgspec.Struct, frozen=True, gc=False):
     held: HeldMoney | None
     spend: SpendRecord | None
 
-    @property
-    def records(self) -> tuple[DecisionRecord | SpendRecord, ...]:
-        """What is written of it to the log."""
-        return (self.record,) if self.spend is None else (self.record, self.spend)
-
 
 NOTHING = KnownUnit(None, STORE)
+new = tuple.__new__  # a third of the time of a named tuple's own
 
 
 def settle(
@@ -185,7 +182,7 @@ def _outcome(
         label = facts.labels.get(live.staying_column)
         if is_open and chance.stays(live.staying, label, unit, day):
             return chance.kept(previous), None
-    first = Side(live.rule, facts, weights, own.reason)
+    first = new(Side, (live.rule, facts, weights, own.reason))
     second, other = None, None
     if candidate is not None:
         other = beside(candidate, request, stored.get(candidate.id))

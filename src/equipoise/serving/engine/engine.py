@@ -14,13 +14,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from typing import Any
 
 import msgspec
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.serving.config import ServeConfig
-from equipoise.serving.engine.answers import answer_of
+from equipoise.serving.engine.answers import NAMES, answer_json
 from equipoise.serving.engine.asked import check
 from equipoise.serving.engine.chance import CONTROL, NEW, NO_SCORES, Outcome
 from equipoise.serving.engine.deciding import (
@@ -37,7 +37,7 @@ from equipoise.serving.engine.idempotency import key_hash
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.paced import Paced
 from equipoise.serving.engine.part import ServedSnapshot
-from equipoise.serving.engine.reading import fetch, read
+from equipoise.serving.engine.reading import fetch, read_all
 from equipoise.serving.engine.recent import unit_hash
 from equipoise.serving.engine.rewards import MILLION, Rewards
 from equipoise.serving.engine.shared import HeldMoney, SharedState
@@ -52,15 +52,14 @@ from equipoise.serving.messages import (
 )
 from equipoise.serving.protocols import Budget, Counters, DecisionSink, NoCounters, Pacing
 from equipoise.serving.reasons import REASONS
-from equipoise.serving.records import SpendRecord
+from equipoise.serving.records import DecisionRecord, SpendRecord
 
 LOOK = 250_000_000  # ns between looks at what an operator set
 FLUSH = 200_000_000  # ns after which a decision writes what was noted, where no tick has done so
 MOST_NOTED = 128  # decisions, which take a third of a millisecond to write
 LOG_GONE = REASONS["log_unavailable"].code
-_encode = msgspec.json.Encoder().encode
 _answer = msgspec.json.Decoder(DecideAnswer).decode
-RefusedRequest = EquipoiseError  # in a batch, of the units whose request is wrong
+Answer = bytes | Exception  # the JSON of a `DecideAnswer`, or why there is none
 
 
 class Engine:
@@ -180,8 +179,10 @@ class Engine:
         self._money = Money(self.budget, self.rewards.claimed is not None)
         self._set(self._again(), old)
 
-    def look(self, now_ns: int | None = None) -> None:
-        """Take what an operator set since the last look; every decision does so in time."""
+    def look(self, now_ns: int | None = None) -> InForce:
+        """Take what an operator set since the last look, and give what is in force; every decision
+        does so in time.
+        """
         self._next_look = (self._clock() if now_ns is None else now_ns) + LOOK
         try:
             self._behind = self.shared.controls.look() or self._behind
@@ -192,6 +193,7 @@ class Engine:
                 self._behind = False
         except (EquipoiseError, OSError):
             self.counters.failed("settings")
+        return self.now
 
     def take_controls(self) -> None:
         """Put in force what was just set by this worker."""
@@ -242,16 +244,7 @@ class Engine:
         ConflictError
             Where its key was used with another body; `InFlight`, where it is in use.
         """
-        key, before = self._begin(request, now_ns)
-        if before is not None:
-            return before
-        try:
-            now = self.now
-            stored = None if self._killed else self._read(now, request)
-            return self._finish(now, RequestInHand(request, now_ns, stored, key))
-        except BaseException:
-            self._release(key, now_ns)
-            raise
+        return _one(self.decide_batch([request], now_ns))
 
     async def decide_async(self, request: DecideRequest, now_ns: int) -> DecideAnswer:
         """As `decide`, with stores over a network, by their deadline; under durability "disk" the
@@ -269,23 +262,9 @@ class Engine:
         DecideAnswer
             As `decide`.
         """
-        key, before = self._begin(request, now_ns)
-        if before is not None:
-            return before
-        try:
-            now = self.now
-            stored = None if self._killed else await self._fetch(now, request)
-            answer = self._finish(now, RequestInHand(request, now_ns, stored, key))
-        except BaseException:
-            self._release(key, now_ns)
-            raise
-        if answer.logged and not answer.dry_run:
-            await self.sink.acknowledged()
-        return answer
+        return _one(await self.decide_batch_async([request], now_ns))
 
-    def decide_batch(
-        self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> list[DecideAnswer | RefusedRequest]:
+    def decide_batch(self, requests: Sequence[DecideRequest], now_ns: int) -> list[Answer]:
         """Decide for many units, with one write to the log.
 
         Parameters
@@ -297,17 +276,19 @@ class Engine:
 
         Returns
         -------
-        list of DecideAnswer or EquipoiseError
-            One a unit, in order: an error where its request is wrong.
+        list of bytes or Exception
+            One a unit, in order: the JSON of a `DecideAnswer`, or why there is none.
         """
-        now = self.now
+        now = self.now if now_ns < self._next_look else self.look(now_ns)
         answers, every = self._begin_all(requests, now_ns)
-        stored = [None if self._killed else self._read(now, requests[at]) for at, _ in every]
-        return self._merged(now, answers, every, stored, requests, now_ns)
+        stored: Sequence[StoredFacts] = [None] * len(every)
+        if not self._killed:
+            stored = read_all(now, [self._asked_for(requests[at]) for at, _ in every])
+        return self._finish_all(now, requests, answers, every, stored, now_ns)
 
     async def decide_batch_async(
         self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> list[DecideAnswer | RefusedRequest]:
+    ) -> list[Answer]:
         """As `decide_batch`, with stores over a network; under durability "disk" the answers wait
         for the disk.
 
@@ -320,75 +301,59 @@ class Engine:
 
         Returns
         -------
-        list of DecideAnswer or EquipoiseError
+        list of bytes or Exception
             As `decide_batch`.
         """
-        now = self.now
+        now = self.now if now_ns < self._next_look else self.look(now_ns)
         answers, every = self._begin_all(requests, now_ns)
         stored: Sequence[StoredFacts] = [None] * len(every)
         if not self._killed:
-            stored = await asyncio.gather(*(self._fetch(now, requests[at]) for at, _ in every))
-        merged = self._merged(now, answers, every, stored, requests, now_ns)
+            try:
+                stored = await asyncio.gather(*(self._fetch(now, requests[at]) for at, _ in every))
+            except BaseException:
+                for _, key in every:
+                    self._release(key, now_ns)
+                raise
+        told = self._finish_all(now, requests, answers, every, stored, now_ns)
         await self.sink.acknowledged()
-        return merged
+        return told
 
     def _begin_all(
         self, requests: Sequence[DecideRequest], now_ns: int
-    ) -> tuple[dict[int, DecideAnswer | RefusedRequest], list[tuple[int, bytes]]]:
-        """What is answered already, by its place, and the places and keys of the others."""
-        answers: dict[int, DecideAnswer | RefusedRequest] = {}
+    ) -> tuple[list[Any], list[tuple[int, bytes]]]:
+        """What is answered already, None elsewhere; and the places and keys of the others."""
+        answers: list[Any] = [None] * len(requests)
         every: list[tuple[int, bytes]] = []
+        killed = self._killed
         for at, request in enumerate(requests):
+            if request.key is None or request.dry_run or killed:
+                every.append((at, b""))
+                continue
             try:
-                key, before = self._begin(request, now_ns)
+                key, answers[at] = self._take_key(request, now_ns)
             except EquipoiseError as error:
                 answers[at] = error
-                continue
-            if before is not None:
-                answers[at] = before
             else:
-                every.append((at, key))
+                if answers[at] is None:
+                    every.append((at, key))
         return answers, every
 
-    def _merged(
-        self,
-        now: InForce,
-        answers: dict[int, DecideAnswer | RefusedRequest],
-        every: Sequence[tuple[int, bytes]],
-        stored: Sequence[StoredFacts],
-        requests: Sequence[DecideRequest],
-        now_ns: int,
-    ) -> list[DecideAnswer | RefusedRequest]:
-        """Decide for those that are left, and put all in order."""
-        asked = [
-            RequestInHand(requests[at], now_ns, own, key)
-            for (at, key), own in zip(every, stored, strict=True)
-        ]
-        for (at, _), answer in zip(every, self._finish_all(now, asked), strict=True):
-            answers[at] = answer
-        return [answers[at] for at in range(len(requests))]
-
-    def _begin(self, request: DecideRequest, now_ns: int) -> tuple[bytes, DecideAnswer | None]:
-        """Look at what an operator set, check the request, and take its key."""
-        if now_ns >= self._next_look:
-            self.look(now_ns)
-        if request.key is None or request.dry_run or self._killed:
-            return b"", None
+    def _take_key(self, request: DecideRequest, now_ns: int) -> tuple[bytes, bytes | None]:
+        """The hash of a request's key, and the answer that the key has already."""
         check(request, self.now.live)
         key = key_hash(request)
         try:
-            before = self.shared.idempotency.begin(key, now_ns)
+            return key, self.shared.idempotency.begin(key, now_ns)
         except LogUnavailable:  # a request with a key is done once, or not at all
             return b"", self._nothing(request, now_ns)
-        return key, None if before is None else _answer(before)
 
-    def _nothing(self, request: DecideRequest, now_ns: int) -> DecideAnswer:
+    def _nothing(self, request: DecideRequest, now_ns: int) -> bytes:
         """Control, and no trace of it."""
         now, outcome = self.now, Outcome(CONTROL, CONTROL, 1.0, LOG_GONE, 0, NO_SCORES)
         settled = UnitDecision(outcome, now.live, NOTHING, NEW, None, (), None)
         record = record_of(now, RequestInHand(request, now_ns, None, b""), settled, b"", 0)
         self.counters.decided(now.live.cells[0], "log_unavailable", 0.0)
-        return answer_of(record, now.context, now.live, logged=False)
+        return answer_json(record, now.context, now.live, logged=False)
 
     @property
     def _killed(self) -> bool:
@@ -400,16 +365,14 @@ class Engine:
             with suppress(LogUnavailable):
                 self.shared.idempotency.release(key, now_ns)
 
-    def _read(self, now: InForce, request: DecideRequest) -> StoredFacts:
-        """What quick stores know of a unit, by snapshot; None where one does not answer."""
-        erased = self.shared.controls.erased
-        if request.effects is not None or (erased and unit_hash(request.unit) in erased):
-            return {}
-        return read(now, request.unit)
+    def _asked_for(self, request: DecideRequest) -> str | None:
+        """The unit that stores are asked for; None where they are not."""
+        is_out = request.effects is not None or self.is_erased(request.unit)
+        return None if is_out else request.unit
 
     async def _fetch(self, now: InForce, request: DecideRequest) -> StoredFacts:
-        """`_read` of stores over a network."""
-        if request.effects is not None or self.is_erased(request.unit):
+        """What stores over a network know of a unit, by snapshot."""
+        if self._asked_for(request) is None:
             return {}
         began = time.perf_counter()
         stored = await fetch(now, request.unit, self.config.store.deadline)
@@ -421,51 +384,51 @@ class Engine:
         erased = self.shared.controls.erased
         return bool(erased) and unit_hash(unit) in erased
 
-    def _finish(self, now: InForce, asked: RequestInHand) -> DecideAnswer:
-        """Decide, reserve, log, answer."""
-        made = self._make(now, asked)
-        if asked.request.dry_run:
-            settled = made.settled
-            return answer_of(made.record, now.context, settled.part, logged=False, dry_run=True)
-        try:
-            encoded = self.sink.append(*made.records)
-        except LogUnavailable:
-            return self._unlogged(now, made)
-        return self._logged(now, made, encoded[0])
-
     def _finish_all(
-        self, now: InForce, every: Sequence[RequestInHand]
-    ) -> list[DecideAnswer | RefusedRequest]:
-        """`_finish` of many, with one write to the log."""
-        answers: list[DecideAnswer | RefusedRequest | PendingDecision] = []
-        for asked in every:
+        self,
+        now: InForce,
+        requests: Sequence[DecideRequest],
+        answers: list[Any],
+        every: Sequence[tuple[int, bytes]],
+        stored: Sequence[StoredFacts],
+        now_ns: int,
+    ) -> list[Answer]:
+        """Decide for those that are left, reserve, log with one write, answer."""
+        made: list[PendingDecision] = []
+        ids, killed = self.sink.new_ids(len(every)), self._killed
+        for (at, key), own, id in zip(every, stored, ids, strict=True):
+            asked = RequestInHand(requests[at], now_ns, own, key, at)
             try:
-                made = self._make(now, asked)
-            except EquipoiseError as error:
-                self._release(asked.key, asked.now_ns)
-                answers.append(error)
+                one = self._make(now, asked, killed, id)
+            except Exception as error:  # noqa: BLE001 - of this request alone
+                self._release(key, now_ns)
+                answers[at] = error
                 continue
             if asked.request.dry_run:
-                part = made.settled.part
-                record, context = made.record, now.context
-                answers.append(answer_of(record, context, part, logged=False, dry_run=True))
-                continue
-            answers.append(made)
-        pending = [one for one in answers if isinstance(one, PendingDecision)]
-        try:
-            records = [record for one in pending for record in one.records]
-            written = iter(self.sink.append(*records) if records else ())
-        except LogUnavailable:
-            ends = iter([self._unlogged(now, one) for one in pending])
-        else:
-            encoded = ([next(written) for _ in one.records][0] for one in pending)
-            ends = iter([*map(partial(self._logged, now), pending, encoded)])
-        return [next(ends) if isinstance(one, PendingDecision) else one for one in answers]
+                part, context = one.settled.part, now.context
+                answers[at] = answer_json(one.record, context, part, logged=False, dry_run=True)
+            else:
+                made.append(one)
+        if made:
+            records = [one.record for one in made]
+            spends = [one.spend for one in made if one.spend is not None]
+            try:
+                written = self.sink.append(*records, *spends)
+            except LogUnavailable:
+                for one in made:
+                    answers[one.asked.at] = self._unlogged(now, one)
+            else:
+                self.shared.recent.add(records, now.context, written)
+                for one in made:
+                    answers[one.asked.at] = self._logged(now, one)
+                self._count(now, records, now_ns)
+        return answers
 
-    def _make(self, now: InForce, asked: RequestInHand) -> PendingDecision:
+    def _make(self, now: InForce, asked: RequestInHand, killed: bool, id: bytes) -> PendingDecision:
         """A decision that is to be logged, its money reserved."""
-        settled = settle(now, asked, self._killed, self._money, self.counters)
-        id = b"" if asked.request.dry_run else self.sink.new_id()
+        settled = settle(now, asked, killed, self._money, self.counters)
+        if asked.request.dry_run:
+            id = b""
         record = record_of(now, asked, settled, id, self._clock() - asked.now_ns)
         if not record.lease:
             return PendingDecision(asked, settled, record, None, None)
@@ -477,26 +440,36 @@ class Engine:
             asked, settled, record, HeldMoney(record.lease, record.amount, sent), None
         )
 
-    def _logged(self, now: InForce, made: PendingDecision, encoded: bytes) -> DecideAnswer:
+    def _logged(self, now: InForce, made: PendingDecision) -> bytes:
         """The answer of what was logged."""
         asked, settled, record = made.asked, made.settled, made.record
         if made.spend is not None and settled.hold is not None and self.budget is not None:
             self.budget.settle(settled.hold, made.spend.spent / MILLION, record.id)
-        noted = self.shared.note(record, now.context, made.held, encoded)
-        self.paced.seen(settled)
-        answer = answer_of(record, now.context, settled.part, settled.outcome.scores.tolist())
+        if made.held is not None:
+            self.shared.note_hold(record.id, made.held)
+        if self.paced.pacing is not None:
+            self.paced.seen(settled)
+        answer = answer_json(record, now.context, settled.part, settled.outcome.scores.tolist())
         if asked.key:
             try:
-                self.shared.idempotency.finish(asked.key, _encode(answer), asked.now_ns)
+                self.shared.idempotency.finish(asked.key, answer, asked.now_ns)
             except LogUnavailable:
                 self.counters.failed("index")
-        if noted > MOST_NOTED or asked.now_ns >= self._next_flush:
-            self.flush(asked.now_ns)
-        seconds = (self._clock() - asked.now_ns) / 1e9
-        self.counters.decided(answer.candidate, answer.reason, seconds)
         return answer
 
-    def _unlogged(self, now: InForce, made: PendingDecision) -> DecideAnswer:
+    def _count(self, now: InForce, records: Sequence[DecisionRecord], now_ns: int) -> None:
+        """Count what was logged, and write it for all workers once it is time."""
+        if len(self.shared.recent) > MOST_NOTED or now_ns >= self._next_flush:
+            self.flush(now_ns)
+        seconds = (self._clock() - now_ns) / 1e9
+        counted: dict[tuple[int, int], int] = {}
+        for record in records:
+            what = record.served, record.reason
+            counted[what] = counted.get(what, 0) + 1
+        for (served, reason), times in counted.items():
+            self.counters.decided(now.live.cells[served + 1], NAMES[reason][0], seconds, times)
+
+    def _unlogged(self, now: InForce, made: PendingDecision) -> bytes:
         """What cannot be logged is not done: control, and its money goes back."""
         if made.settled.hold is not None and self.budget is not None:
             self.budget.settle(made.settled.hold, 0.0)
@@ -504,9 +477,8 @@ class Engine:
         record = msgspec.structs.replace(
             made.record, served=CONTROL, probability=1.0, reason=LOG_GONE
         )
-        answer = answer_of(record, now.context, made.settled.part, logged=False)
-        self.counters.decided(answer.candidate, answer.reason, 0.0)
-        return answer
+        self.counters.decided(now.live.cells[0], "log_unavailable", 0.0)
+        return answer_json(record, now.context, made.settled.part, logged=False)
 
     # ---- what comes of it ----
 
@@ -574,3 +546,11 @@ class Engine:
         them.
         """
         self.shared.close()
+
+
+def _one(answers: Sequence[Answer]) -> DecideAnswer:
+    """The only answer."""
+    (answer,) = answers
+    if isinstance(answer, Exception):
+        raise answer
+    return _answer(answer)

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equipoise.serving.engine.answers import answer_of, snapshot_of
+import msgspec
+
+from equipoise.serving.engine.answers import answer_json, snapshot_of
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.recent import WRITER, Logged, id_of, time_of, unit_hash
 from equipoise.serving.log.reader import read_segment
 from equipoise.serving.log.segments import segments_of
-from equipoise.serving.messages import DecisionStatus, RewardSum, UnitHistory
+from equipoise.serving.messages import DecideAnswer, DecisionStatus, RewardSum, UnitHistory
 from equipoise.serving.records import DecisionRecord, ErasedRecord
 
+_answer = msgspec.json.Decoder(DecideAnswer).decode
 FLAGS = (
     "dry_run",
     "override",
@@ -157,7 +160,7 @@ def _status(engine: Engine, logged: Logged, now_ns: int) -> DecisionStatus:
     part = engine.now.parts.get(snapshot_of(record, context))
     sums, shown = engine.shared.recent.outcomes(record.id, now_ns)
     return DecisionStatus(
-        answer=answer_of(record, context, part),
+        answer=_answer(answer_json(record, context, part)),
         at=record.ns / 1e9,
         chosen=context.cells[record.choice + 1],
         flags=[name for bit, name in enumerate(FLAGS) if record.flags >> bit & 1],

@@ -18,6 +18,7 @@ from equipoise.serving.engine.chance import Rule
 from equipoise.serving.engine.weight_net import WeightNet
 from equipoise.serving.messages import DecideRequest
 from equipoise.serving.protocols import EffectStore
+from equipoise.serving.records import Context
 
 
 class PricedRule(Rule, Protocol):
@@ -122,6 +123,9 @@ class Part:
         self.weights = dict(zip(policy.metrics, policy.weights, strict=True))
         self._take_costs(getattr(scorer, "scorer", None))
         self.net: WeightNet | None = getattr(loaded, "net", None)
+        self.segment = policy.segment
+        self.answers: dict[tuple[Any, ...], bytes] = {}  # the ends of answers, of one context
+        self.answers_of: Context | None = None
         self.segments = {
             str(label): dict(zip(policy.metrics, weights, strict=True))
             for label, weights in policy.segment_weights

@@ -5,6 +5,7 @@ snapshot that serves leaves the decision without stores; one of a shadow only le
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from equipoise.artifacts.unit_facts import UnitFacts
@@ -13,24 +14,33 @@ from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.errors import StoreError
 
 
-def read(now: InForce, unit: str) -> StoredFacts:
+def read_all(now: InForce, units: Sequence[str | None]) -> list[StoredFacts]:
     """What quick stores know.
 
     Parameters
     ----------
     now : InForce
         The snapshots.
-    unit : str
-        Whom.
+    units : sequence of str or None
+        Whom; None: nobody is asked for.
 
     Returns
     -------
-    dict or None
-        By snapshot; None where a store does not answer.
+    list of dict or None
+        Of each by snapshot; None where a store does not answer.
     """
+    if not now.alone:
+        return [{} if unit is None else _read(now, unit) for unit in units]
+    id, get = now.live.id, now.live.get
     try:
-        if now.alone:
-            return {now.live.id: now.live.get(unit)}
+        return [{} if unit is None else {id: get(unit)} for unit in units]
+    except StoreError:
+        return [None] * len(units)
+
+
+def _read(now: InForce, unit: str) -> StoredFacts:
+    """What the stores of several snapshots know of a unit."""
+    try:
         stored = {part.id: part.get(unit) for part in now.serving}
     except StoreError:
         return None
@@ -56,7 +66,7 @@ async def fetch(now: InForce, unit: str, deadline: float) -> StoredFacts:
     Returns
     -------
     dict or None
-        As `read`.
+        By snapshot; None where a store does not answer.
     """
     shadows = {
         part.id: asyncio.ensure_future(part.fetch(unit))

@@ -136,12 +136,15 @@ class Recent:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, record: DecisionRecord, context: Context, encoded: bytes = b"") -> int:
-        """Note a decision that was logged, with its record as it was encoded for the log; how many
-        are noted and not written.
+    def add(
+        self, records: Sequence[DecisionRecord], context: Context, encoded: Sequence[bytes]
+    ) -> None:
+        """Note decisions that were logged, with the records as they were encoded for the log; b""
+        where they are not at hand.
         """
-        self._waiting[record.id] = Logged(record, context, encoded)
-        return len(self._waiting)
+        waiting = self._waiting
+        for record, data in zip(records, encoded, strict=False):
+            waiting[record.id] = Logged(record, context, data)
 
     def flush(self) -> None:
         """Write what was noted, for all workers.

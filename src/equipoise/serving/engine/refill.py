@@ -9,9 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from equipoise.serving.engine.answers import answer_of, snapshot_of
+from equipoise.serving.engine.answers import answer_json, snapshot_of
 from equipoise.serving.engine.deciding import DAY
 from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.idempotency import KEEP
@@ -38,7 +36,6 @@ DECISION_HEAD = b"\x02\xc4\x10"
 MANY = 10_000  # decisions between writes
 Entry = tuple[Context | None, Record]
 logger = logging.getLogger(__name__)
-_encode = msgspec.json.Encoder().encode
 
 
 def refill(engine: Engine, log: Path, slot: int, now_ns: int) -> int:
@@ -134,7 +131,7 @@ class _Refill:
         for one, context in self.keyed:
             part = self.engine.now.parts.get(snapshot_of(one, context))
             if part is not None:
-                answer = _encode(answer_of(one, context, part))
+                answer = answer_json(one, context, part)
                 self.shared.idempotency.refill(one.key, answer, one.ns)
 
     def _decision(self, record: DecisionRecord, context: Context) -> None:
@@ -150,7 +147,9 @@ class _Refill:
             sent = part.sending[record.served] if part is not None and record.served >= 0 else 0.0
             held = HeldMoney(record.lease, record.amount, min(record.amount, round(sent * MILLION)))
         if not recent.is_older(record.id, self.now_ns):
-            self.shared.note(record, context, held)
+            self.shared.recent.add([record], context, [b""])
+            if held is not None:
+                self.shared.note_hold(record.id, held)
             self.count += 1
         elif held is not None:
             self.shared.hold({record.id: held})

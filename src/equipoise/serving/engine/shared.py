@@ -18,7 +18,6 @@ from equipoise.serving.engine.recent import ID, Recent, time_of
 from equipoise.serving.engine.tables import Table, starting
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import RewardRequest
-from equipoise.serving.records import Context, DecisionRecord
 
 MOST_OPEN = 10_000_000  # entries of what waits, of money and rewards
 BATCH = 1000  # of what waits, looked at in one go
@@ -103,19 +102,9 @@ class SharedState:
 
     # ---- money that waits for its claim ----
 
-    def note(
-        self,
-        record: DecisionRecord,
-        context: Context,
-        held: HeldMoney | None,
-        encoded: bytes = b"",
-    ) -> int:
-        """Note a decision that was logged, as it was encoded, and the money of it that waits; how
-        many are noted, and written by `flush`.
-        """
-        if held is not None:
-            self._holds[record.id] = held
-        return self.recent.add(record, context, encoded)
+    def note_hold(self, id: bytes, held: HeldMoney) -> None:
+        """Note the money of a decision that waits; `flush` writes it."""
+        self._holds[id] = held
 
     def flush(self) -> None:
         """Write what was noted, for all workers."""

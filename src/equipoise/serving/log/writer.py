@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -24,7 +25,7 @@ from equipoise.serving.config import LogConfig
 from equipoise.serving.errors import ConflictError, LogUnavailable
 from equipoise.serving.log.disk import DELAY, DiskSync, unavailable
 from equipoise.serving.log.recovery import recover
-from equipoise.serving.log.segments import CHAIN, encode, file_name, frame_of, framed, header_of
+from equipoise.serving.log.segments import CHAIN, encode, file_name, frame_of, header_of, pack
 from equipoise.serving.records import Context, DecisionRecord, EndRecord, ErasedRecord, Record
 
 SLOTS = 1 << 16
@@ -124,18 +125,23 @@ class DecisionLog:
         self._seen = now
         return now
 
-    def new_id(self) -> bytes:
-        """A decision id.
+    def new_ids(self, count: int) -> list[bytes]:
+        """Ids of decisions.
+
+        Parameters
+        ----------
+        count : int
+            How many.
 
         Returns
         -------
-        bytes
-            16, big-endian, so that ids sort by time: 48 bits of milliseconds since 1970, 16 of
-            the slot, 32 of this start, 32 of a counter.
+        list of bytes
+            16 each, big-endian, so that ids sort by time: 48 bits of milliseconds since 1970, 16
+            of the slot, 32 of this start, 32 of a counter.
         """
-        self._counter += 1
-        head = (self.now_ns() // 1_000_000 << 80) | self._stamp
-        return (head | (self._counter & 0xFFFFFFFF)).to_bytes(16, "big")
+        first, self._counter = self._counter + 1, self._counter + count
+        head = ((self.now_ns() // 1_000_000 << 80) | self._stamp).to_bytes(16, "big")[:12]
+        return [head + (n & 0xFFFFFFFF).to_bytes(4, "big") for n in range(first, first + count)]
 
     def context(self, context: Context) -> int:
         """Begin a context; it is written again at the head of each later segment.
@@ -184,7 +190,7 @@ class DecisionLog:
             Where that cannot be; nothing of them is then left in the file.
         """
         payloads = [*map(encode, records)]
-        data = b"".join(map(framed, payloads))
+        data = b"".join([piece for one in payloads for piece in (pack(len(one), crc32(one)), one)])
         with self._guard:
             if self._is_full(len(data)):
                 self._roll()

@@ -30,7 +30,7 @@ from equipoise.serving.engine.facts import (
 )
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.part import ServedSnapshot
-from equipoise.serving.engine.reading import read
+from equipoise.serving.engine.reading import read_all
 from equipoise.serving.log.erasure import EMPTIED, mark_of
 from equipoise.serving.log.joining import Chances
 from equipoise.serving.messages import DecideRequest
@@ -217,7 +217,7 @@ class Again:
             return None
         if record.source == REQUEST or self._was_erased(record):
             return {}
-        return read(self.now, record.unit)
+        return read_all(self.now, [record.unit])[0]
 
     def _was_erased(self, record: DecisionRecord) -> bool:
         return bool(self.erased) and self.erased.get(mark_of(record.unit), 2**63) <= record.ns

@@ -147,10 +147,10 @@ class LmdbStore:
         StoreError
             Where the store is closed.
         """
+        key = key_of(unit)
         with self._lock:
             if not self._open:
                 raise StoreError("a store", "be open", "a closed one")
-            key = key_of(unit)
             raw = None if key is None else self._read(key)
         return None if raw is None else self._decode(raw)
 
