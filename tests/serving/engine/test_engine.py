@@ -451,16 +451,17 @@ def test_a_batch_is_decided_as_its_units_are(tmp_path):
     world.close()
 
 
-def test_what_fails_for_one_unit_leaves_the_others(tmp_path):
+def test_what_fails_for_one_unit_leaves_the_others(tmp_path, monkeypatch):
     """Even what nobody foresaw; its key is free again."""
     world = World(tmp_path)
     get = world.engine.now.live.get
 
-    world.engine.now.live.get = lambda unit: 5 if unit == "ann" else get(unit)
+    odd = lambda unit: 5 if unit == "ann" else get(unit)  # noqa: E731
+    monkeypatch.setattr(world.engine.now.live, "get", odd)
     requests = [DecideRequest(unit=unit, key=unit) for unit in ("bob", "ann", "cid")]
     answers = told(world.engine.decide_batch(requests, world.ns))
     assert [isinstance(one, Exception) for one in answers] == [False, True, False]
-    world.engine.now.live.get = get
+    monkeypatch.undo()
     assert world.engine.decide(requests[1], world.ns).unit == "ann"
     world.close()
 
