@@ -48,7 +48,7 @@ def test_the_folder_holds_all_and_nothing_else(ran):
 
 
 def test_findings_are_whole_and_are_what_metrics_json_holds(ran):
-    asked_for = {"money", "over_time", "rules", "strata", "timetable"}
+    asked_for = {"money", "over_time", "read", "rules", "strata", "timetable"}
     assert set(ran.findings) == Findings.__required_keys__ | Findings.__optional_keys__ - asked_for
     assert read_findings(ran.out) == json.loads(json.dumps(plain(ran.findings)))
     assert ran.findings["made"]["snapshot"] == read_snapshot(ran.out / "policy").id

@@ -36,6 +36,15 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
     >>> uniform(["ann", "bob"], 0).tolist() == [uniform(["ann"], 0)[0], uniform(["bob"], 0)[0]]
     True
     """
+    return (words(units, seed, stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def words(units: ArrayLike, seed: int, stream: int = 0) -> Words:
+    """A word of 64 bits for each unit id, (n,), of which `uniform` takes the first 53.
+
+    >>> words([7], 0).dtype
+    dtype('uint64')
+    """
     ids = np.asarray(units)
     start = _start(seed, stream)
     if ids.ndim != 1 or ids.dtype.kind not in "iubUOT":
@@ -45,16 +54,19 @@ def uniform(units: ArrayLike, seed: int, stream: int = 0) -> Floats:
             f"{ids.dtype} of shape {ids.shape}",
         )
     if ids.dtype.kind in "iub":
-        words = _mix(ids.astype(np.int64).view(np.uint64) ^ start)
-    else:
-        text = np.ascontiguousarray(ids.astype(np.str_))
-        letters = text.view(np.uint32).reshape(len(text), -1)
-        words = np.broadcast_to(start, len(text)).copy()
-        length = np.strings.str_len(text)
-        for place, column in enumerate(letters.T):  # the padding of short ids changes nothing
-            words = np.where(place < length, _mix(words ^ column.astype(np.uint64)), words)
-        words = _mix(words)
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return _mix(ids.astype(np.int64).view(np.uint64) ^ start)
+    text = np.ascontiguousarray(ids.astype(np.str_))
+    letters = text.view(np.uint32).reshape(len(text), -1)
+    hashes = np.broadcast_to(start, len(text)).copy()
+    length = np.strings.str_len(text)
+    for place, column in enumerate(letters.T):  # the padding of short ids changes nothing
+        hashes = np.where(place < length, _mix(hashes ^ column.astype(np.uint64)), hashes)
+    return _mix(hashes)
+
+
+def mixed(hashes: Words, words: Words) -> Words:
+    """One more word of each unit into its hash, (n,)."""
+    return _mix(hashes ^ words)
 
 
 def _start(seed: int, stream: int) -> Words:

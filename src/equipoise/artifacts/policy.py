@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +60,20 @@ KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
 LOSS = 1e200  # of what is closed
 FACTS = ("chosen", "score", "expected_cost", REASON, UNTIL)  # of an assignment, beside the id
+
+
+class Decided(NamedTuple):
+    """What was decided for n units, and by what.
+
+    effects : of the units.   expected : (n, k) expected costs.   groups : labels (n,) of each
+    column that the rule names.   choice : (n,), -1 control.   score : (n,) of the best candidate.
+    """
+
+    effects: Effects
+    expected: Floats
+    groups: dict[str, Any]
+    choice: Ints
+    score: Floats
 
 
 @shown
@@ -334,7 +348,29 @@ class Scorer:
         cells = dict.fromkeys((self.policy.control, *self.policy.candidates), 0)
         return AssignmentSummary(self.budget(), cells)
 
+    def decided(self, frame: Any, start: int = 0) -> Decided:
+        """Decide on the units of a frame, and tell by what.
+
+        Parameters
+        ----------
+        frame : frame, (n rows)
+            Raw columns, as in the log.
+        start : int, default 0
+            The number of the first row, which draws are made by where units have no id.
+
+        Returns
+        -------
+        Decided
+            Effects, expected costs, labels and choices.
+        """
+        return self._decided(self.units.read(to_arrow(frame), start), start)[0]
+
     def _assign(self, table: pa.Table, start: int) -> pa.Table:
+        given, past = self._decided(table, start)
+        unit = self._unit(table, start)
+        return self._table(unit, given.choice, given.score, given.expected, past)
+
+    def _decided(self, table: pa.Table, start: int) -> tuple[Decided, Past | None]:
         unit = self._unit(table, start)
         ids = _ids(unit)
         effects, expected, groups, past, open_to = self._facts(table, start, ids)
@@ -351,7 +387,7 @@ class Scorer:
         choice = decisions.choice
         if past is not None:
             choice = np.where(past.fixed == NONE, choice, past.fixed)
-        return self._table(unit, choice, decisions.score, expected, past)
+        return Decided(effects, expected, groups, choice, decisions.score), past
 
     def _facts(
         self, table: pa.Table, start: int, ids: Any

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.source import AsJson, Quiet
+from equipoise.cli.source import Address, AsJson, Engine, Quiet, Workers
 
 UNTOLD = 3  # exit code
 
@@ -23,6 +23,9 @@ def run(
         Path | None,
         typer.Option("--out", "-o", help="The run folder; by default as the plan says."),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -35,6 +38,11 @@ def run(
     writes scores.parquet. It is written beside its place and renamed, so it is whole or absent; an
     earlier run there is replaced.
 
+    A log of Parquet files with more rows than the plan's [run] learn_rows (2,000,000) is run in
+    bounded memory: models and prices are learnt on a sample, drawn by a hash of ids or groups, and
+    all other rows judge. Partitions are worked on by --workers at a time (1), or by an --engine.
+    Call it again after it was broken off, and it goes on from what is kept in OUT.parts.
+
     Exit code 3: the log cannot tell what the policy is worth, since an arm was all but impossible
     for too many rows; all is written, and the headline says why.
 
@@ -43,6 +51,7 @@ def run(
       equipoise run examples/voucher.toml
       equipoise run examples/hillstrom.toml --out runs/hillstrom --json
       equipoise run examples/ranking.toml
+      equipoise run year.toml --workers 4
     """
     import os
 
@@ -50,11 +59,16 @@ def run(
     from equipoise.pipeline.jobs import is_told
     from equipoise.pipeline.jobs import run as run_plan
     from equipoise.pipeline.plan.read import read_plan
+    from equipoise.scale.executor import executor_of
 
     settings = read_plan(plan)
     place = Path(os.path.normpath(out or settings.path(settings.run.out)))
+    asked = engine != "local" or address is not None or workers is not None
+    executor = executor_of(engine, address, workers) if asked else None
     with progress(quiet) as report:
-        findings = run_plan(settings, place, progress=report, command=f"equipoise run {plan}")
+        findings = run_plan(
+            settings, place, progress=report, command=f"equipoise run {plan}", executor=executor
+        )
     if json:
         as_json(findings)
         raise typer.Exit(0 if is_told(findings) else UNTOLD)

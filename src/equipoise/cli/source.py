@@ -41,6 +41,15 @@ Propensity = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Engine = Annotated[
+    str, typer.Option("--engine", help="What works on the partitions of a large log.")
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Of a cluster that runs; default: this machine.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Partitions that are worked on at a time.")
+]
 Arms = Annotated[
     str,
     typer.Option(

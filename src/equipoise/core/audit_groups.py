@@ -6,7 +6,10 @@ but the commonest of many labels; a number of many values is cut into quarters.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pyarrow as pa
 
 from equipoise.core import columns
 from equipoise.core.amounts import short_texts
@@ -43,9 +46,80 @@ def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
     >>> audit_groups(log, "town")[1]
     ['Oslo', 'other']
     """
+    groups = audit_grouping(log, column)
+    return groups.codes(log.table[column]), list(groups.labels)
+
+
+@dataclass(frozen=True)
+class AuditGroups:
+    """How rows are put into the groups of a column, those of the log and any others.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The groups.
+    place : dict of str to int
+        The group of each label of the log; empty where a number is cut.
+    other : int
+        The group of any other label: the last, or behind it.
+    cuts : array or None, default None
+        Where a number of many values is cut.
+
+    Examples
+    --------
+    >>> groups = AuditGroups(("Oslo", "Rome"), {"Oslo": 0, "Rome": 1}, 2)
+    >>> groups.codes(pa.chunked_array([["Rome", "Bari", "Oslo"]])).tolist()
+    [1, 2, 0]
+    """
+
+    labels: tuple[str, ...]
+    place: dict[str, int]
+    other: int
+    cuts: Floats | None = None
+
+    def codes(self, column: pa.ChunkedArray) -> Ints:
+        """The group of each row.
+
+        Parameters
+        ----------
+        column : pyarrow.ChunkedArray, (n,)
+            Of the log, or of more rows like it.
+
+        Returns
+        -------
+        array of int, (n,)
+            Places among ``labels``, or the one behind them.
+        """
+        if self.cuts is not None:
+            values = columns.numbers(column)
+            codes = np.searchsorted(self.cuts, values, side="left").astype(np.int64)
+            codes[np.isnan(values)] = len(self.cuts) + 1
+            return codes
+        codes, labels = columns.codes(column)
+        places = np.array([self.place.get(label, self.other) for label in labels], np.int64)
+        return places[codes]
+
+
+def audit_grouping(log: Log, column: str) -> AuditGroups:
+    """How the rows of a log are put into the groups of a column.
+
+    Parameters
+    ----------
+    log : Log
+        The experiment.
+    column : str
+        One of its columns.
+
+    Returns
+    -------
+    AuditGroups
+        See `audit_groups`.
+    """
     codes, labels = log.codes(column)
     if not columns.is_text(log.table[column]):
-        return (codes, labels) if len(labels) <= MOST_GROUPS else _quarters(log.numbers(column))
+        if len(labels) <= MOST_GROUPS:
+            return _each_alone(labels)
+        return _quarters(log.numbers(column))
     counts = np.bincount(codes, minlength=len(labels))
     common = counts >= least_rows(len(log))
     common |= np.asarray(labels) == columns.MISSING
@@ -53,23 +127,24 @@ def audit_groups(log: Log, column: str) -> tuple[Ints, list[str]]:
         first = np.argsort(np.where(common, -counts, 0), kind="stable")[: MOST_GROUPS - 1]
         common = np.isin(np.arange(len(labels)), first)
     if common.all():
-        return codes, labels
-    place = np.where(common, np.cumsum(common) - 1, common.sum())
+        return _each_alone(labels)
     names = [labels[i] for i in np.flatnonzero(common)]
-    return place[codes], [*names, columns.free_name(OTHER, names)]
+    groups = (*names, columns.free_name(OTHER, names))
+    return AuditGroups(groups, {name: i for i, name in enumerate(names)}, len(names))
 
 
-def _quarters(values: Floats) -> tuple[Ints, list[str]]:
+def _each_alone(labels: list[str]) -> AuditGroups:
+    return AuditGroups(tuple(labels), {name: i for i, name in enumerate(labels)}, len(labels))
+
+
+def _quarters(values: Floats) -> AuditGroups:
     cuts = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
-    codes = np.searchsorted(cuts, values, side="left").astype(np.int64)
     edges = short_texts(cuts)
     labels = [
         f"up to {edges[0]}",
         *(f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)),
         f"above {edges[-1]}",
     ]
-    absent = np.isnan(values)
-    if absent.any():
-        codes[absent] = len(labels)
+    if np.isnan(values).any():
         labels.append(columns.MISSING)
-    return codes, labels
+    return AuditGroups(tuple(labels), {}, len(labels), cuts)

@@ -76,7 +76,12 @@ def balance_table(log: Log) -> list[dict[str, Any]]:
 
 def balance(log: Log, numbers: dict[str, Floats]) -> Check:
     """Are the features, as numbers (n,) each, alike in every arm?"""
-    rows = sorted(_balance_rows(log, numbers), key=lambda row: -abs(row["smd"]))
+    return balance_check(log, _balance_rows(log, numbers))
+
+
+def balance_check(log: Log, table: list[dict[str, Any]]) -> Check:
+    """The check of a table as `balance_table` has it, of rows like these."""
+    rows = sorted(table, key=lambda row: -abs(row["smd"]))
     if not rows:
         return check("balance", "ok", "There are no features to compare.")
     large = [row for row in rows if abs(row["smd"]) > SMD_LIMIT]
@@ -132,13 +137,23 @@ def _smd(x: Floats, cell: Ints, weight: Floats, cells: int) -> tuple[Floats, Flo
     present = np.isfinite(x)
     centre = x[present].mean() if present.any() else 0.0
     x, cell, weight = x[present] - centre, cell[present], weight[present]
-    total = np.bincount(cell, weight, minlength=cells)
+    sums = (weight, weight * x, weight * x * x, weight**2)
+    total, first, second, squares = (_by_cell(cell, part, cells) for part in sums)
+    return smd_of(total, first, second, squares)
+
+
+def _by_cell(cell: Ints, values: Floats, cells: int) -> Floats:
+    return np.asarray(np.bincount(cell, values, cells), np.float64)
+
+
+def smd_of(total: Floats, first: Floats, second: Floats, squares: Floats) -> tuple[Floats, Floats]:
+    """The SMD of each candidate against control and its z by sums over each cell of w, w x, w x^2
+    and w^2, x from about its mean, (K, ...) each.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(cell, weight * x, minlength=cells) / total
-        variance = np.maximum(
-            np.bincount(cell, weight * x * x, minlength=cells) / total - mean**2, 0
-        )
-        size = total**2 / np.bincount(cell, weight**2, minlength=cells)
+        mean = first / total
+        variance = np.maximum(second / total - mean**2, 0)
+        size = total**2 / squares
         smd = (mean[1:] - mean[0]) / np.sqrt((variance[1:] + variance[0]) / 2)
         z = smd / np.sqrt(1 / size[1:] + 1 / size[0])
     return np.nan_to_num(smd, posinf=0, neginf=0), np.nan_to_num(z, posinf=0, neginf=0)

@@ -14,6 +14,7 @@ control first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,13 @@ import pyarrow.compute as pc
 from scipy.special import chdtrc
 
 from equipoise.core import columns
-from equipoise.core.arrays import Bools, Ints
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.balance import Check as Check
 from equipoise.core.balance import balance, check, numeric_features, proxies
 from equipoise.core.balance import balance_table as balance_table
 from equipoise.core.effective_checks import cases, effective_rows, few_cases, units_of
 from equipoise.core.effective_size import FEW
-from equipoise.core.eligible_checks import RATIO_WARNS, eligibility, sizes_test, verdict
+from equipoise.core.eligible_checks import RATIO_WARNS, eligibility, sizes_test_of, verdict
 from equipoise.core.leaks import leaks
 from equipoise.core.log import Log
 from equipoise.core.row_order import row_hashes
@@ -106,8 +107,13 @@ def sample_ratio(log: Log) -> Check:
             f"The design is {why}, so the sizes of the arms cannot be held against it.",
             rows,
         )
-    expected = propensity.sum(axis=0)
-    chi2, p = sizes_test(counts, propensity)
+    squares = propensity.T @ propensity
+    return ratio_check(log.cell_names, counts, propensity.sum(axis=0), squares)
+
+
+def ratio_check(names: Sequence[str], counts: Ints, expected: Floats, squares: Floats) -> Check:
+    """The sizes of cells (K,) against sums of the propensities of their rows, (K,) and (K, K)."""
+    chi2, p = sizes_test_of(counts, expected, squares)
     rows = [
         {
             "cell": cell,
@@ -115,7 +121,7 @@ def sample_ratio(log: Log) -> Check:
             "expected": round(float(want), 1),
             "difference": round(float(got / want - 1), 5),
         }
-        for cell, got, want in zip(log.cell_names, counts, expected, strict=True)
+        for cell, got, want in zip(names, counts, expected, strict=True)
     ]
     status = verdict(p)
     said = {
@@ -126,7 +132,7 @@ def sample_ratio(log: Log) -> Check:
         "warn": "The arms' sizes are a little off the design",
         "ok": "The arms have the sizes the design promised",
     }[status]
-    return check(name, status, f"{said} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
+    return check("sample ratio", status, f"{said} (chi-square {chi2:.2f}, p = {p:.3g}).", rows)
 
 
 def _assigned_units(log: Log) -> Ints:
@@ -149,22 +155,29 @@ def _assigned_whole(log: Log) -> bool:
 
 def missing_values(log: Log) -> Check:
     """Which columns have holes, and do the holes depend on the arm?"""
-    every = log.table.column_names
-    keys = columns.free_names(log.cell_names, ("column", "missing", "p_value"))
+    K = len(log.cell_names)
+    absent = {name: columns.missing(log.table[name]) for name in log.table.column_names}
+    holes = {
+        name: np.bincount(log.cells, flags, K).astype(np.float64) for name, flags in absent.items()
+    }
+    return missing_check(log.cell_names, holes, np.bincount(log.cells, minlength=K))
+
+
+def missing_check(names: Sequence[str], holes: Mapping[str, Floats], size: Ints) -> Check:
+    """The missing values of every column by cell, (K,) each, of cells with so many rows, (K,)."""
+    keys = columns.free_names(tuple(names), ("column", "missing", "p_value"))
     rows, uneven = [], []
-    for name in every:
-        absent = columns.missing(log.table[name])
+    for name, absent in holes.items():
         if not absent.any():
             continue
-        p = _independence(absent, log)
-        share = np.bincount(log.cells, absent, minlength=len(log.cell_names)) / np.bincount(
-            log.cells
-        )
-        by_cell = {key: round(float(s), 5) for key, s in zip(keys, share, strict=True)}
-        rows.append(
-            {"column": name, "missing": round(float(absent.mean()), 5), **by_cell, "p_value": p}
-        )
-        if p < RATIO_WARNS / len(every):
+        p, n = _independence(absent, size), float(size.sum())
+        by_cell = {
+            key: round(float(part / all_rows), 5) if all_rows else 0.0
+            for key, part, all_rows in zip(keys, absent, size, strict=True)
+        }
+        share = round(float(absent.sum() / n), 5)
+        rows.append({"column": name, "missing": share, **by_cell, "p_value": p})
+        if p < RATIO_WARNS / len(holes):
             uneven.append(name)
     if uneven:
         summary = (
@@ -280,24 +293,43 @@ def overlap(log: Log) -> Check:
             "Every unit could get every treatment: the design is the same for all.",
             rows,
         )
-    open_to = log.propensity > 0
-    own = 1 / log.propensity[np.arange(len(log)), log.cells]
-    total, squares = np.bincount(log.cells, own), np.bincount(log.cells, own**2)
+    return overlap_check(log, overlap_sums(log, log.propensity), _rounded(log))
+
+
+def overlap_sums(log: Log, p: Floats) -> dict[str, Floats]:
+    """What the check of overlap is made of: the least and the most probability of each open cell,
+    sums of the weights and their squares of the rows that got it, and how many rows have a small
+    probability.
+    """
+    own = 1 / p[np.arange(len(log)), log.cells]
+    K, open_to = p.shape[1], p > 0
+    return {
+        "least": np.where(open_to, p, np.inf).min(axis=0),
+        "most": p.max(axis=0),
+        "total": np.bincount(log.cells, own, K),
+        "squares": np.bincount(log.cells, own**2, K),
+        "thin": np.array([(open_to & (p < OVERLAP_LIMIT)).any(axis=1).sum()], np.float64),
+    }
+
+
+def overlap_check(log: Log, sums: Mapping[str, Floats], rounded: str = "") -> Check:
+    """The check of overlap by `overlap_sums`, where propensities vary by row."""
+    sizes = np.divide(
+        sums["total"] ** 2,
+        sums["squares"],
+        out=np.zeros(len(sums["total"])),
+        where=sums["squares"] > 0,
+    )
+    parts = zip(log.cell_names, sums["least"], sums["most"], sizes, strict=True)
     rows = [
-        {
-            "cell": cell,
-            "least": float(e[e > 0].min()),
-            "most": float(e.max()),
-            "effective_rows": round(float(size)),
-        }
-        for cell, e, size in zip(log.cell_names, log.propensity.T, total**2 / squares, strict=True)
+        {"cell": cell, "least": float(low), "most": float(high), "effective_rows": round(size)}
+        for cell, low, high, size in parts
     ]
-    least, rounded = float(log.propensity[open_to].min()), _rounded(log)
+    least = float(sums["least"].min())
     if least < OVERLAP_LIMIT:
-        thin = int((open_to & (log.propensity < OVERLAP_LIMIT)).any(axis=1).sum())
         summary = (
-            f"{thin:,} rows have a propensity below {OVERLAP_LIMIT} (least {least:.2g}); their"
-            " weights will rule the figures."
+            f"{int(sums['thin'][0]):,} rows have a propensity below {OVERLAP_LIMIT} (least"
+            f" {least:.2g}); their weights will rule the figures."
         )
         return check("overlap", "warn", summary + rounded, rows)
     whose = "logged propensity" if log.roles.propensity else "share of an arm"
@@ -319,21 +351,23 @@ def _rounded(log: Log) -> str:
 def duplicates(log: Log) -> Check:
     """Rows that repeat another in every column but id and time."""
     if log.roles.id:
-        return check("duplicates", "ok", f"Every {log.roles.id} occurs once.")
+        return duplicates_check(log, 0, len(log))
     names = [name for name in log.table.column_names if name != log.roles.time]
-    again = len(log) - len(np.unique(row_hashes(log.table, names)))
+    return duplicates_check(log, len(log) - len(np.unique(row_hashes(log.table, names))), len(log))
+
+
+def duplicates_check(log: Log, again: int, n: int) -> Check:
+    """The check of n rows like these, of which so many repeat another; of ids none does."""
+    if log.roles.id:
+        return check("duplicates", "ok", f"Every {log.roles.id} occurs once.")
     if not again:
         return check("duplicates", "ok", "No row repeats another.")
     summary = (
         f"{again:,} rows repeat another. Without an id nobody can say whether they are genuine;"
         " they were kept."
     )
-    return check(
-        "duplicates",
-        "note",
-        summary,
-        [{"repeated_rows": again, "share": round(again / len(log), 5)}],
-    )
+    table = [{"repeated_rows": again, "share": round(again / n, 5)}]
+    return check("duplicates", "note", summary, table)
 
 
 def outcomes(log: Log) -> Check:
@@ -388,12 +422,13 @@ def groups(log: Log) -> Check:
     return check("groups", "warn" if len(sizes) < 2 * FEW else "note", summary, [row])
 
 
-def _independence(flag: Bools, log: Log) -> float:
-    """The p-value of Pearson's chi-square between a flag and the cells."""
-    size = np.bincount(log.cells, minlength=len(log.cell_names)).astype(np.float64)
-    hits = np.bincount(log.cells, flag, minlength=len(size))
-    rate = hits.sum() / size.sum()
+def _independence(hits: Floats, size: Ints) -> float:
+    """The p-value of Pearson's chi-square between a flag, so often true in each cell, and the
+    cells.
+    """
+    n = size.astype(np.float64)
+    rate = hits.sum() / n.sum()
     if rate in (0.0, 1.0):
         return 1.0
-    chi2 = float((((hits - rate * size) ** 2) / (size * rate * (1 - rate))).sum())
-    return float(chdtrc(len(size) - 1, chi2))
+    chi2 = float((((hits - rate * n) ** 2) / (n * rate * (1 - rate))).sum())
+    return float(chdtrc(len(n) - 1, chi2))

@@ -25,9 +25,13 @@ def sizes_test(counts: Ints, propensity: Floats) -> tuple[float, float]:
     >>> sizes_test(np.array([6, 4]), np.full((10, 2), 0.5))
     (0.4, 0.5270892568655381)
     """
-    expected = propensity.sum(axis=0)
+    return sizes_test_of(counts, propensity.sum(axis=0), propensity.T @ propensity)
+
+
+def sizes_test_of(counts: Ints, expected: Floats, squares: Floats) -> tuple[float, float]:
+    """`sizes_test` by the sums of the propensities, (K,), and of their products, (K, K)."""
     gap = (counts - expected)[1:]
-    spread = (np.diag(expected) - propensity.T @ propensity)[1:, 1:]
+    spread = (np.diag(expected) - squares)[1:, 1:]
     chi2 = float(gap @ np.linalg.solve(spread, gap))
     return chi2, float(chdtrc(len(gap), chi2))
 

@@ -20,7 +20,14 @@ from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import html_table, short
 from equipoise.core.eligibility import Eligibility, among_open, open_shares
 from equipoise.core.errors import LogError
-from equipoise.core.log_checks import check_present, check_types, check_values, not_numbers
+from equipoise.core.log_checks import (
+    check_present,
+    check_rows,
+    check_types,
+    check_values,
+    not_numbers,
+    numbered_from,
+)
 from equipoise.core.periods import period_codes, period_shares
 from equipoise.core.roles import KINDS as KINDS
 from equipoise.core.roles import Kind as Kind
@@ -310,6 +317,48 @@ class Log:
             part.propensity = self.propensity[index]  # the whole experiment's shares
         if self.roles.time is not None:
             part.periods = None if self.periods is None else self.periods[index]
+        return part
+
+    def more(self, table: pa.Table, start: int = 0) -> Log:
+        """Further rows of the same experiment, each checked by itself.
+
+        What only all rows together show is not asked: whether outcomes vary, whether an id comes
+        twice, how many rows an arm has.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, (n rows)
+            With the columns of this log.
+        start : int, default 0
+            The number of the first row, for errors.
+
+        Returns
+        -------
+        Log
+            A log of these rows; shares and weights are of them alone.
+
+        Raises
+        ------
+        LogError, SpaceError
+            With the row, where a rule is broken.
+
+        Examples
+        --------
+        >>> from equipoise.treatments import Arms
+        >>> rows = pa.table({"arm": [0, 1, 0, 1], "spend": [1.0, 2.0, 0.0, 4.0]})
+        >>> log = Log(rows, Roles("arm", (Outcome("spend"),), ()), Arms())
+        >>> log.more(pa.table({"arm": [1], "spend": [3.0]})).cells.tolist()
+        [1]
+        """
+        part = object.__new__(Log)
+        part.roles, part.space = self.roles, self.space
+        part.left_out, part.cell_names = self.left_out, self.cell_names
+        with numbered_from(start):
+            check_columns(part.roles, table.column_names)
+            part.table = columns.plain_table(table.select(part.roles.columns()))
+            check_types(part.table, part.roles)
+            part.treatment = part.space.check(part._treatment_values())
+            check_rows(part)
         return part
 
     def _treatment_values(self) -> NDArray[Any]:

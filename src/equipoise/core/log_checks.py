@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equipoise.core import columns
+from equipoise.core.arrays import Ints
 from equipoise.core.errors import InputError, LogError, SpaceError
 from equipoise.core.features import LARGEST
 from equipoise.core.roles import Outcome, Roles
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from equipoise.core.log import Log
 
 
+ROW = re.compile(r"\brow (\d+)")
 IN_RANGE = f"lie within {LARGEST:.3g} of 0"
 
 
@@ -101,7 +105,25 @@ def check_present(what: str, column: pa.ChunkedArray) -> None:
 
 
 def check_values(log: Log) -> None:
-    """Every value is within its role and kind, and every arm has at least two rows."""
+    """Every value is within its role and kind, outcomes vary, no id comes twice, and every arm has
+    at least two rows.
+    """
+    roles = log.roles
+    check_rows(log)
+    for outcome in roles.outcomes:
+        values = log.numbers(outcome.name)
+        check_varies(outcome, float(values.min()), float(values.max()))
+    if roles.weight:
+        mean_one(log.numbers(roles.weight), f"weight {roles.weight!r}")
+    refuse_nearly_unique(log.table, roles.features, roles.nearly_unique)
+    if roles.id:
+        _check_ids(log, roles.id)
+    if log.treatment.ndim == 1:  # else what was done need not be one of the candidates
+        check_counts(log.cell_names, np.bincount(log.cells, minlength=len(log.cell_names)))
+
+
+def check_rows(log: Log) -> None:
+    """Every value is within its role and kind: what each row shows by itself."""
     roles = log.roles
     for outcome in roles.outcomes:
         _check_outcome(log, outcome)
@@ -112,21 +134,31 @@ def check_values(log: Log) -> None:
         _require(log, roles.cost, lambda v: v <= LARGEST, IN_RANGE)
     if roles.weight:
         _require(log, roles.weight, lambda v: np.isfinite(v) & (v > 0), "be a finite number > 0")
-        mean_one(log.numbers(roles.weight), f"weight {roles.weight!r}")
     for name in roles.features:
         _check_feature(log, name)
-    refuse_nearly_unique(log.table, roles.features, roles.nearly_unique)
     if roles.action_propensity:
         _require(log, roles.action_propensity, lambda v: (v > 0) & (v <= 1), "lie in (0, 1]")
     _check_propensity(log)
     _check_eligible(log)
-    if roles.id:
-        _check_ids(log, roles.id)
-    if log.treatment.ndim > 1:  # what was done need not be one of the candidates
-        return
-    counts = np.bincount(log.cells, minlength=len(log.cell_names))
-    for name, count in zip(log.cell_names, counts, strict=True):
-        if count < 2 and name == log.cell_names[0]:
+
+
+@contextmanager
+def numbered_from(start: int) -> Iterator[None]:
+    """Errors of rows count from this row of the whole log."""
+    try:
+        yield
+    except InputError as error:
+        where = ROW.sub(lambda found: f"row {int(found[1]) + start}", error.where)
+        if where == error.where:
+            raise
+        parts = error.what, error.must, error.got, where, error.fix
+        raise type(error)(*parts) from error
+
+
+def check_counts(names: Sequence[str], counts: Ints) -> None:
+    """Every cell has two rows or more.   counts: (K,)."""
+    for name, count in zip(names, counts, strict=True):
+        if count < 2 and name == names[0]:
             fix = "effects are measured against control: log it, or say another control"
             raise LogError(f"control {name!r}", "have at least two rows", int(count), fix=fix)
         if count < 2:
@@ -136,6 +168,17 @@ def check_values(log: Log) -> None:
                 int(count),
                 fix="drop it from the space, or log it",
             )
+
+
+def check_varies(outcome: Outcome, least: float, most: float) -> None:
+    """The values of an outcome are not all the same."""
+    if least == most:
+        raise LogError(
+            f"outcome {outcome.name!r}",
+            "vary",
+            f"{least:g} in every row",
+            fix="take it out of the metrics",
+        )
 
 
 def not_numbers(name: str, column: pa.ChunkedArray) -> LogError:
@@ -180,14 +223,6 @@ def _check_outcome(log: Log, outcome: Outcome) -> None:
     rule, must = rules[outcome.kind]
     _require(log, outcome.name, rule, must)
     _require(log, outcome.name, lambda v: np.abs(v) <= LARGEST, IN_RANGE)
-    values = log.numbers(outcome.name)
-    if values.min() == values.max():
-        raise LogError(
-            f"outcome {outcome.name!r}",
-            "vary",
-            f"{values[0]:g} in every row",
-            fix="take it out of the metrics",
-        )
 
 
 def _check_propensity(log: Log) -> None:

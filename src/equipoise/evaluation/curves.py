@@ -25,6 +25,7 @@ from equipoise.core.arrays import Floats, Ints
 from equipoise.core.display import Displayed, shown
 from equipoise.core.effective_size import critical, student
 from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate
 from equipoise.core.kernels import njit
 from equipoise.evaluation.score_ranking import ScoreRanking
 
@@ -100,7 +101,52 @@ def gain_curve(
     >>> curve.share.tolist(), curve.value.tolist()
     ([0.0, 0.5, 1.0], [0.0, 1.0, 1.0])
     """
-    share, gain, covariance, df = _curve(ranking, points)
+    return _gain_curve(_curve(ranking, points), level, seed)
+
+
+def banded_curve(
+    weight: Floats,
+    gained: Floats,
+    second: list[Floats],
+    whole: Estimate,
+    level: float,
+    seed: int,
+) -> Curve:
+    """`gain_curve` by sums over pieces of the ranks, from the top.
+
+    Parameters
+    ----------
+    weight, gained : array, (p,)
+        Sums of the weights of each piece, and of weight times gain.
+    second : list of three arrays, (p, p)
+        Second moments of these by independent units: of the gains, of gains and weights, of the
+        weights.
+    whole : Estimate
+        The mean gain of all.
+    level : float
+        Of the intervals and of the band.
+    seed : int
+        Of the draws that make the band.
+
+    Returns
+    -------
+    Curve
+        From share 0 to share 1.
+
+    Examples
+    --------
+    >>> ones = np.ones(2)
+    >>> whole = Estimate(1.0, 0.1, 0.8, 1.2, 50.0)
+    >>> banded_curve(ones, 2 * ones, [np.eye(2)] * 3, whole, 0.95, 0).value.tolist()
+    [0.0, 1.0, 2.0]
+    """
+    error = (whole.std_error, whole.df)
+    total = float(weight.sum())
+    return _gain_curve(_from_pieces(weight, gained, second, error, total), level, seed)
+
+
+def _gain_curve(parts: tuple[Floats, Floats, Floats, Floats], level: float, seed: int) -> Curve:
+    share, gain, covariance, df = parts
     return _banded(
         np.r_[0, share],
         np.r_[0, gain],
@@ -202,19 +248,27 @@ def _curve(ranking: ScoreRanking, points: int) -> tuple[Floats, Floats, Floats, 
         raise InputError("points", "be a whole number >= 1", points, fix="200 draw a smooth curve")
     total = float(ranking.weight.sum())
     ends, pieces = _pieces(ranking.gain, ranking.weight, ranking.last, total, points)
-    gained, weight = np.cumsum(pieces[:, 0]), np.cumsum(pieces[:, 1])
+    gain = np.cumsum(pieces[:, 0])[-1] / total
     alone = ranking.group is None
     second = [np.diag(part) for part in pieces.T[2:]] if alone else _second_moments(ranking, ends)
-    share, gain = weight / total, gained / total
+    whole = tuple(float(part[0]) for part in ranking.units.errors(ranking.gain[:, None] - gain))
+    return _from_pieces(pieces[:, 1], pieces[:, 0], second, whole, total)
+
+
+def _from_pieces(
+    weight: Floats, gained: Floats, second: list[Floats], whole: tuple[float, ...], total: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """What `_curve` gives, by the pieces' sums of w and w g, (p,), their second moments by units,
+    (p, p) each of w g w g, w g w and w w, and the error and degrees of freedom of the mean gain.
+    """
+    share, gain = np.cumsum(weight) / total, np.cumsum(gained) / total
     share[-1] = 1.0
     top = [m.cumsum(axis=0).cumsum(axis=1) for m in second]
     covariance = _covariance(share, gain, top) / total**2
-    error, whole = (
-        float(part[0]) for part in ranking.units.errors(ranking.gain[:, None] - gain[-1])
-    )
+    error, most = whole
     at_all, effective = float(covariance[-1, -1]), share**2 / np.diag(top[2])
     small_sample = error**2 / at_all if at_all > 0 else 1.0
-    df = np.maximum(whole * effective / effective[-1], 1.0)
+    df = np.maximum(most * effective / effective[-1], 1.0)
     return share, gain, covariance * small_sample, df
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +13,6 @@ import pyarrow as pa
 from equipoise.artifacts.kinds import Artifact
 from equipoise.core.display import Displayed
 from equipoise.core.errors import InputError
-from equipoise.core.progress import Progress
-from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.findings import Interval
 
 NAMES = ("policy", "metric", "value", "low", "high")
@@ -39,7 +36,7 @@ class Job:
         Findings -> why the log cannot tell what the policy is worth; empty where it can.
     """
 
-    run: Callable[[Plan, Path, Progress, str], Any]
+    run: Callable[..., Any]
     render: Callable[[Any], str]
     findings: type
     values: Callable[[Any], Mapping[str, Mapping[str, Interval]]]

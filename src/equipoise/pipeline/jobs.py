@@ -27,6 +27,7 @@ from equipoise.pipeline.job import Job, Outputs, RunFindings
 from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.upgrade import upgrade
+from equipoise.scale.executor import Executor
 
 JOBS = Registry(
     "job",
@@ -44,11 +45,14 @@ def run(
     *,
     progress: Progress = silent,
     command: str = "",
+    executor: Executor | None = None,
 ) -> RunFindings:
     """Run a plan; returns the findings, and writes them to a folder where one is named.
 
     The folder is whole or absent: it is written beside ``out`` and renamed, and only an earlier run
-    is replaced.
+    is replaced.  A targeting plan whose log has more rows than its ``learn_rows`` is learnt on a
+    sample, and judged by all other rows, partition by partition; what is done of a run that is
+    broken off is kept in ``OUT.parts``, and taken up by the next.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def run(
         Called with what is being done, the steps done, and the steps in all.
     command : str, optional
         How the run was asked for; the report shows it.
+    executor : Executor, optional
+        What works on the partitions of such a log; by default this process, one after another.
 
     Returns
     -------
@@ -91,16 +97,27 @@ def run(
     """
     checked = plan_of(plan)
     job: Job = JOBS.load(checked.job)
+    shared = _shared(checked, executor)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
             place = Path(folder) / "run"
-            findings = job.run(checked, place, progress, command)
+            findings = job.run(checked, place, progress, command, **shared)
             outputs = outputs_of(place)
         return RunFindings(findings, job.values(findings), job.render, lambda: outputs)
     place = Path(out)
     files.check_out(place)
-    findings = job.run(checked, place, progress, command)
+    findings = job.run(checked, place, progress, command, **shared)
     return RunFindings(findings, job.values(findings), job.render, partial(outputs_of, place))
+
+
+def _shared(plan: Plan, executor: Executor | None) -> dict[str, Executor]:
+    """What works on partitions, for the job that has some."""
+    if executor is None:
+        return {}
+    if plan.job != "targeting":
+        fix = "leave the engine out"
+        raise PlanError("an engine", "go with a plan of who gets what", f"[{plan.job}]", fix=fix)
+    return {"executor": executor}
 
 
 def plan_of(plan: Plan | Path | str | Mapping[str, Any]) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
 from equipoise.artifacts.fingerprint import rows_digest
-from equipoise.artifacts.policy import assignments, write_scorer
+from equipoise.artifacts.policy import Scorer, assignments, write_scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name
@@ -61,18 +62,61 @@ from equipoise.report.headline import answers, headline
 from equipoise.report.page import render_report
 from equipoise.report.sentences import risks
 from equipoise.report.verdict import untold, verdict_of
+from equipoise.scale.executor import Executor
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What a log teaches: a study, its policy, what they show, and what ships."""
+
+    study: Study
+    solved: Solved
+    rules: ReadableRule | None
+    findings: Findings
+    scorer: Scorer
+
+
 def run_targeting(
-    plan: Plan, place: Path, progress: Progress = silent, command: str = ""
+    plan: Plan,
+    place: Path,
+    progress: Progress = silent,
+    command: str = "",
+    executor: Executor | None = None,
 ) -> Findings:
     """Run a plan of who gets which candidate, and write its folder, whole or absent; returns the
-    findings.
+    findings.   executor: what works on the partitions of a log of more rows than the plan learns
+    from.
     """
+    from equipoise.pipeline.bounded.run import large_log, run_bounded
+
+    partitions = large_log(plan)
+    if partitions is not None:
+        return run_bounded(plan, partitions, place, progress, command, executor)
     started, versions = time.perf_counter(), files.versions_of(PACKAGES)
-    study = make_study(plan, progress)
+    learnt = learn(plan, progress)
+    study, findings = learnt.study, learnt.findings
+    with replacing(place, files.EARLIER_RUN) as beside:
+        beside.mkdir()
+        snapshot = write_scorer(beside / files.POLICY, learnt.scorer, without_places(plan.text))
+        findings["made"] = provenance(study, versions, snapshot, command)
+        _write(beside, study, learnt.solved, findings)
+        write_signed(beside, learnt)
+        files.write_times(beside / files.TIMES, time.perf_counter() - started)
+    return findings
+
+
+def write_signed(beside: Path, learnt: Learnt) -> None:
+    """The rule that people read, where there is one."""
+    if learnt.rules is not None:
+        about = {**learnt.rules.to_json(), "rows": rows_digest(learnt.study.log)}
+        files.write_rules(beside / files.RULES, about)
+
+
+def learn(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Learnt:
+    """All that a plan's log teaches, or some rows of it; `made` is left to the run."""
+    study = make_study(plan, progress, log)
     solved = solve_folds(study.task, study.judge)
     rules = readable_rule(plan.policy.rules, study.task, study.judge, study.log, solved)
     findings = findings_of(study, solved, progress, rules)
@@ -86,16 +130,7 @@ def run_targeting(
         staying_of(plan.policy, cadence, study.log),
         0.0 if cadence is None else cadence.keep,
     )
-    with replacing(place, files.EARLIER_RUN) as beside:
-        beside.mkdir()
-        snapshot = write_scorer(beside / files.POLICY, scorer, without_places(plan.text))
-        findings["made"] = provenance(study, versions, snapshot, command)
-        _write(beside, study, solved, findings)
-        if rules is not None:
-            about = {**rules.to_json(), "rows": rows_digest(study.log)}
-            files.write_rules(beside / files.RULES, about)
-        files.write_times(beside / files.TIMES, time.perf_counter() - started)
-    return findings
+    return Learnt(study, solved, rules, findings, scorer)
 
 
 def findings_of(

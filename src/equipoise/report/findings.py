@@ -19,6 +19,7 @@ from equipoise.report.findings_effects import PeriodEffects as PeriodEffects
 from equipoise.report.findings_effects import Sensitivity as Sensitivity
 from equipoise.report.findings_effects import Undone as Undone
 from equipoise.report.findings_explorer import ExplorerFindings
+from equipoise.report.findings_read import ReadFindings
 from equipoise.report.findings_rules import RuleFindings
 from equipoise.report.findings_segments import SegmentFindings, VariationFindings
 
@@ -430,6 +431,7 @@ class Asked(TypedDict, total=False):
     segments: SegmentFindings
     variation: VariationFindings
     explorer: ExplorerFindings
+    read: ReadFindings
 
 
 class Findings(Asked):
@@ -502,11 +504,13 @@ class Findings(Asked):
         Only where the objective is in money; values of policies then have the metric "net" too.
     explorer : ExplorerFindings
         A sample of units to try other settings on, only where the policy has demands.
+    read : ReadFindings
+        Only where the log has more rows than the plan learns from: which rows tell what.
 
     Examples
     --------
     >>> sorted(Findings.__optional_keys__)
-    ['answers', 'calibration', 'explorer', 'money', 'over_time', 'people', 'power', 'rules',
+    ['answers', 'calibration', 'explorer', 'money', 'over_time', 'people', 'power', 'read', 'rules',
     'segments', 'sensitivity', 'strata', 'timetable', 'variation', 'verdict']
     """
 

@@ -21,6 +21,7 @@ from equipoise.report.sections.experiment import sound
 from equipoise.report.sections.explore import explores
 from equipoise.report.sections.policy import policy, value
 from equipoise.report.sections.ranking_quality import ranks
+from equipoise.report.sections.read import what_was_read
 from equipoise.report.sections.response import responds
 from equipoise.report.sections.rules import signed
 from equipoise.report.sections.segments import differs
@@ -111,6 +112,8 @@ def sections(view: View) -> list[Section]:
         every.insert(-1, signed(view, view.findings["rules"]))
     if "strata" in view.findings:
         every.insert(-1, anyway(view))
+    if "read" in view.findings:
+        every.insert(-1, what_was_read(view, view.findings["read"]))
     if "timetable" in view.findings:
         every.insert(1, over_the_day(view, view.findings["timetable"]))
     return every

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -124,14 +125,17 @@ class LocalExecutor:
                 yield place, function(*own)
                 progress(what, place + 1, total)
             return
-        pool = ThreadPoolExecutor(self.threads)
+        pool, left = ThreadPoolExecutor(self.threads), enumerate(arguments)
+        waiting: dict[Future[R], int] = {}
         try:
-            waiting: dict[Future[R], int] = {
-                pool.submit(function, *own): place for place, own in enumerate(arguments)
-            }
-            for done, future in enumerate(as_completed(waiting), 1):
-                yield waiting[future], future.result()
-                progress(what, done, total)
+            done = 0
+            while done < total:
+                for place, own in islice(left, self.threads - len(waiting)):
+                    waiting[pool.submit(function, *own)] = place
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    done += 1
+                    yield waiting.pop(future), future.result()  # no answer is held longer
+                    progress(what, done, total)
         finally:
             pool.shutdown(cancel_futures=True)
 

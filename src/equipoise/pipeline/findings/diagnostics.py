@@ -7,11 +7,11 @@ is out of fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Bools, Floats
 from equipoise.core.effects import Effects
 from equipoise.core.log import Log
 from equipoise.evaluation import (
@@ -53,8 +53,20 @@ def log_evidence(
 def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> list[Average]:
     """The average effect of every candidate on every metric."""
     estimates = average_effects(log_evidence(log, effects, propensity), level=level)
-    shrunk, adjusted = estimates.shrunk(level), estimates.adjusted
     signed = log.y.min(axis=0) < 0
+    return average_rows(estimates, (log.metrics, effects.candidates), signed, level)
+
+
+def average_rows(
+    estimates: AverageEffects,
+    names: tuple[Sequence[str], Sequence[str]],
+    signed: Bools,
+    level: float,
+) -> list[Average]:
+    """Average effects as findings.   names: of metrics and candidates; signed: metrics that have
+    values below 0, (m,).
+    """
+    shrunk, adjusted = estimates.shrunk(level), estimates.adjusted
     return [
         {
             "metric": metric,
@@ -66,8 +78,8 @@ def averages(log: Log, effects: Effects, propensity: Floats, level: float) -> li
             "shrunk": shrunk[a, j].interval,
             **_lift(estimates, a, j, signed=bool(signed[j])),
         }
-        for j, metric in enumerate(log.metrics)
-        for a, candidate in enumerate(effects.candidates)
+        for j, metric in enumerate(names[0])
+        for a, candidate in enumerate(names[1])
     ]
 
 

@@ -4,6 +4,8 @@ from the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
@@ -83,9 +85,34 @@ def profile(log: Log, policy: Floats) -> list[dict[str, object]]:
             )
             / 2
         )
-        if spread > 0:
-            smd = float((inside - outside) / spread)
-            rows.append(
-                {"feature": name, "treated": float(inside), "untreated": float(outside), "smd": smd}
-            )
+        rows += _differing(name, float(inside), float(outside), float(spread))
+    return most_different(rows)
+
+
+def _differing(name: str, inside: float, outside: float, spread: float) -> list[dict[str, object]]:
+    """One row of the profile; none where nobody differs."""
+    if not spread > 0:
+        return []
+    smd = (inside - outside) / spread
+    return [{"feature": name, "treated": inside, "untreated": outside, "smd": smd}]
+
+
+def most_different(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The features that are shown, the most different first."""
     return sorted(rows, key=lambda row: -abs(float(str(row["smd"]))))[:PROFILE]
+
+
+def profile_of(names: Sequence[str], sums: Floats, centre: Floats) -> list[dict[str, object]]:
+    """`profile` by sums of those without and with an offer: rows with a value, values from the
+    centre and their squares, (2, 3, d).   centre: (d,).
+    """
+    rows: list[dict[str, object]] = []
+    for j, name in enumerate(names):
+        (n0, x0, xx0), (n1, x1, xx1) = sums[:, :, j].tolist()
+        if not (n0 and n1):
+            continue
+        outside, inside = x0 / n0, x1 / n1
+        variance = (xx0 / n0 - outside**2 + xx1 / n1 - inside**2) / 2
+        ends = (inside + float(centre[j]), outside + float(centre[j]))
+        rows += _differing(name, *ends, max(variance, 0.0) ** 0.5)
+    return most_different(rows)

@@ -22,15 +22,15 @@ from equipoise.pipeline.plan.schema import LogPlan, OutcomePlan, Plan
 from equipoise.pipeline.study.propensity import LEARN
 
 
-def open_log(plan: Plan) -> Log:
+def open_log(plan: Plan, rows: pa.Table | None = None) -> Log:
     """The log of a plan, checked; ``sample`` rows of it, drawn by the run's seed, where the plan
-    says so.
+    says so.   rows: of its files, read already.
     """
     if plan.ranking is not None:
         fix = "a plan with [ranking] is for `equipoise run`, `check` and `score`"
         raise PlanError("the plan", "have a table [log]", "[ranking]", fix=fix)
     space = space_of(plan)
-    log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space)
+    log = _dataset(plan.log, space) if plan.log.dataset else _file(plan, space, rows)
     if plan.log.sample is not None and plan.log.sample < len(log):
         rng = np.random.default_rng(plan.run.seed)
         rows = np.sort(log.order[rng.choice(len(log), plan.log.sample, replace=False)])
@@ -55,24 +55,24 @@ def _sample(log: Log, rows: Ints) -> Log:
     return Log(table, roles, log.space, left_out=left_out)
 
 
-def _places(plan: Plan) -> Any:
+def places(plan: Plan) -> Any:
     """Where the rows lie: paths from the plan's folder, an address as it is; one, or a list."""
     said = plan.log.path
-    places = [
+    every = [
         part if "://" in part else plan.path(part)
         for part in ([said] if isinstance(said, str) else said)
     ]
-    return places if isinstance(said, tuple) else places[0]
+    return every if isinstance(said, tuple) else every[0]
 
 
-def _file(plan: Plan, space: Space | str | None) -> Log:
+def _file(plan: Plan, space: Space | str | None, rows: pa.Table | None = None) -> Log:
     roles = _roles(plan.log)
     treatment = roles.pop("treatment")
     outcomes = {
         name: spec.model_dump(exclude_none=True) for name, spec in (plan.log.outcomes or {}).items()
     }
     return read_log(
-        _places(plan),
+        places(plan) if rows is None else rows,
         treatment=treatment,
         outcomes=outcomes,
         space=space,

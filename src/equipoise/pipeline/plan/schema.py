@@ -402,11 +402,14 @@ class ReportPlan(PlanTable):
 
 
 class RunPlan(PlanTable):
-    """How the run is done."""
+    """How the run is done.   learn_rows: the most rows of a log of Parquet files that are taken
+    into memory to learn from; of a longer one the others are read by parts, and judge.
+    """
 
     folds: Annotated[int, Field(ge=2, le=50)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     replicates: Annotated[int, Field(ge=2, le=1000)] = 20
+    learn_rows: Annotated[int, Field(ge=1)] = 2_000_000
     out: Annotated[str, Field(min_length=1)] = "equipoise-run"
 
 

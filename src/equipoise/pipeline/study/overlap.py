@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.balance import Check, check
 from equipoise.core.effective_size import FEW
 from equipoise.core.log import Log
@@ -85,19 +85,38 @@ def rows_behind(log: Log, propensity: Floats, policy: Floats, overlap: str = "al
     propensity, policy: (n, K).  Few fail where the propensities differ by row, since a few weights
     then rule the value; else they warn, and the interval's degrees of freedom count them.
     """
-    own = np.arange(len(log)), log.cells
-    weight = (policy[own] - (log.cells == 0)) / propensity[own]
-    if log.weight is not None:
-        weight = weight * log.weight
-    sides = {"offered": np.maximum(weight, 0), "not offered": np.maximum(-weight, 0)}
-    effective = {side: _kish(w) for side, w in sides.items()}
+    sums = sides_of(log.cells, propensity, policy, log.weight)
+    uneven = bool(np.ptp(propensity, axis=0).max() > 0)
+    return behind_check(sums, bool((policy[:, 1:] > 0).any()), uneven, overlap)
+
+
+def sides_of(
+    cells: Ints, propensity: Floats, policy: Floats, weight: Floats | None = None
+) -> Floats:
+    """What `behind_check` is made of: of the rows that got what a policy offers, and of those that
+    got control in its place, how many there are and the sums of their weights and of the squares,
+    (2, 3).   cells: (n,); propensity, policy: (n, K).
+    """
+    own = np.arange(len(cells)), cells
+    w = (policy[own] - (cells == 0)) / propensity[own]
+    if weight is not None:
+        w = w * weight
+    sides = (np.maximum(w, 0), np.maximum(-w, 0))
+    return np.array([[np.count_nonzero(side), side.sum(), side @ side] for side in sides])
+
+
+def behind_check(sums: Floats, offers: bool, uneven: bool, overlap: str = "all") -> Check:
+    """The check of `rows_behind` by the sums of `sides_of`.   offers: whether the policy makes
+    any; uneven: whether propensities differ by row.
+    """
+    effective = np.divide(sums[:, 1] ** 2, sums[:, 2], out=np.zeros(2), where=sums[:, 2] > 0)
     rows: list[dict[str, Any]] = [
-        {"side": side, "rows": int((w > 0).sum()), "effective": round(effective[side], 1)}
-        for side, w in sides.items()
+        {"side": side, "rows": int(part[0]), "effective": round(float(size), 1)}
+        for side, part, size in zip(("offered", "not offered"), sums, effective, strict=True)
     ]
-    if not (policy[:, 1:] > 0).any():
+    if not offers:
         return check(BEHIND, "ok", "The policy makes no offer, so there is nothing to judge.")
-    least = min(effective.values())
+    least = float(effective.min())
     if least >= FEW:
         summary = f"At least {least:,.0f} equal rows of each side judge the policy."
         return check(BEHIND, "ok", summary, rows)
@@ -105,14 +124,8 @@ def rows_behind(log: Log, propensity: Floats, policy: Floats, overlap: str = "al
         f"No more than {least:,.0f} equal rows got what the policy gives, or control in its place"
         f" (at least {FEW} are wanted)"
     )
-    uneven = bool(np.ptp(propensity, axis=0).max() > 0)
     if not uneven:
         return check(BEHIND, "warn", f"{summary}: its value leans on the model.", rows)
     return check(
         BEHIND, "fail", f"{summary}: a few rows rule its value; {REMEDIES[overlap]}.", rows
     )
-
-
-def _kish(weight: Floats) -> float:
-    squares = float(weight @ weight)
-    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0

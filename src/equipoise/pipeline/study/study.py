@@ -79,11 +79,11 @@ class Study:
     shared: Effects | None = None
 
 
-def make_study(plan: Plan, progress: Progress = silent) -> Study:
+def make_study(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Study:
     """Open the log, fit across folds, and set the policy's task; demands are checked before
-    anything is fitted.
+    anything is fitted.   log: some rows of the plan's, in its place.
     """
-    population = population_of(plan, open_log(plan))
+    population = population_of(plan, open_log(plan) if log is None else log)
     log = population.log
     plan = with_currency(plan, log)
     check_policy(plan.policy, log, plan.report.currency)

@@ -12,6 +12,12 @@ def shipped_rule(view: View) -> list[Block]:
     shipped = view.findings["policy"].get("shipped")
     if shipped is None:
         return []
+    if "read" in view.findings:
+        text = (
+            f"All of this is of the rule that ships, by the {shipped['rows']:,} people outside the"
+            " sample that it was learnt from."
+        )
+        return [Words(text)]
     values = [
         f"{view.units[m].effect(i)} of {m} ({view.units[m].span(i)})"
         for m in view.metrics

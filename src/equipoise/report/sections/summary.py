@@ -16,6 +16,8 @@ LABELS = {
     "estimator": "estimator",
     "folds": "folds",
     "rows": "rows",
+    "sample": "rows learnt from",
+    "partitions": "partitions",
     "seconds": "time taken",
     "snapshot": "policy snapshot",
     "python": "Python",

@@ -1,0 +1,281 @@
+"""What every row of a log must be, checked row by row; and what all rows together show, by sums:
+sizes of arms, missing values, balance, overlap, ranges of outcomes, ids that occur twice.
+
+Checks that no sum can make (leaks, proxies of protected columns, trees that tell arms apart) are of
+the sample, which is drawn without regard to what rows hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.allocation.hashing import Words
+from equipoise.core import columns
+from equipoise.core.arrays import Floats
+from equipoise.core.balance import Check, balance_check, check, smd_of
+from equipoise.core.checks import (
+    ONE_ROW_LIMIT,
+    duplicates_check,
+    missing_check,
+    overlap_check,
+    overlap_sums,
+    ratio_check,
+)
+from equipoise.core.effective_size import FEW
+from equipoise.core.errors import LogError
+from equipoise.core.features import FeatureMap, matrix
+from equipoise.core.log import Log
+from equipoise.core.log_checks import check_counts, check_varies
+from equipoise.core.progress import Progress
+from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
+from equipoise.pipeline.bounded.keys import name_words, repeated
+from equipoise.pipeline.bounded.sample import Sample
+from equipoise.scale.executor import Executor
+from equipoise.scale.partitions import Partition
+from equipoise.scale.reduction import Tree
+
+STAGE = "checked"
+SHOWN = 2  # rows of an id that occurs twice
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What rows are checked by.
+
+    log : of some rows of the sample, for roles and space.   names : the columns to read.
+    features : the map of the sample's features.   centre : (d,) their means, and usual : (m,) the
+    usual value of each outcome, both by the sample.
+    """
+
+    log: Log
+    names: tuple[str, ...]
+    features: FeatureMap
+    centre: Floats
+    usual: Floats
+
+
+def whole_of(log: Log) -> Whole:
+    """What the rows of a log are checked by, of which this is the sample."""
+    features = FeatureMap().fit(log.features)
+    X, _ = matrix(features.table(log.features))
+    known = np.isfinite(X)
+    centre = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    usual = np.median(log.y, axis=0)
+    return Whole(log.take(np.arange(2)), tuple(log.roles.columns()), features, centre, usual)
+
+
+@dataclass(frozen=True)
+class RowChecker:
+    """Checks the rows of a partition, and adds up what they show."""
+
+    part: Partition
+    whole: Whole
+
+    def answer(self) -> Answer:
+        """Sums over the rows, see `row_sums`."""
+        total: Arrays | None = None
+        start = self.part.start or 0
+        for batch in self.part.batches(self.whole.names):
+            rows = self.whole.log.more(pa.Table.from_batches([batch]), start)
+            sums = row_sums(rows, self.whole)
+            total = sums if total is None else added(total, sums)
+            start += len(rows)
+        return Answer(total or {})
+
+
+def row_sums(rows: Log, whole: Whole) -> Arrays:
+    """What some rows add to what all show.
+
+    cells, weight : (K,) rows and their weight.   holes : (c, K) missing values by column and cell.
+    expected, products : (K,), (K, K) sums of propensities and of their products, where known.
+    balance : (4, K, d) of w, w x, w x^2, w^2.   outcomes : (5, m) of y, y^2 (from the usual value),
+    zeros, |y|, rows off the usual value.   off : (m, K) the last by cell.   least, most : (m,), and
+    most_abs.   overlap_... : as `core.checks.overlap_sums`.
+    """
+    K, cells, roles = len(whole.log.cell_names), rows.cells, rows.roles
+    weight = np.ones(len(rows)) if roles.weight is None else rows.numbers(roles.weight)
+    names = rows.table.column_names
+    holes = [np.bincount(cells, columns.missing(rows.table[name]), K) for name in names]
+    y, own = rows.y - whole.usual, cells[:, None] == np.arange(K)
+    off = y != 0
+    sums: Arrays = {
+        "cells": np.bincount(cells, minlength=K),
+        "weight": np.bincount(cells, weight, K),
+        "holes": np.array(holes),
+        "outcomes": np.stack(
+            [y.sum(axis=0), (y**2).sum(axis=0), (rows.y == 0).sum(axis=0),
+             np.abs(rows.y).sum(axis=0), off.sum(axis=0)]
+        ),
+        "off": off.T.astype(np.float64) @ own,
+        "least_y": rows.y.min(axis=0),
+        "most_y": rows.y.max(axis=0),
+        "most_abs": np.abs(rows.y).max(axis=0),
+    }  # fmt: skip
+    p = known_propensity(rows)
+    if p is not None:
+        sums |= {"expected": p.sum(axis=0), "products": p.T @ p}
+        if rows.varies:
+            weight = weight / p[np.arange(len(rows)), cells]
+            about = overlap_sums(rows, p)
+            sums |= {"least_p": about["least"], "most_p": about["most"]}
+            sums |= {name: about[name] for name in ("total", "squares", "thin")}
+    X, _ = matrix(whole.features.table(rows.features))
+    sums["balance"] = _balance_sums(X - whole.centre, own, weight)
+    return sums
+
+
+def known_propensity(rows: Log) -> Floats | None:
+    """The probabilities that the rows themselves say, (n, K); not shares of these few."""
+    if rows.roles.design == "shares":
+        return None
+    p: Floats | None = rows.propensity
+    return p
+
+
+def _balance_sums(x: Floats, own: Any, weight: Floats) -> Floats:
+    """(4, K, d) sums by cell of w, w x, w x^2 and w^2 over the values that are there."""
+    there = np.isfinite(x)
+    x = np.where(there, x, 0.0)
+    sums = np.zeros((4, own.shape[1], x.shape[1]))
+    for a in range(own.shape[1]):
+        rows = np.flatnonzero(own[:, a])
+        w, mine, known = weight[rows, None], x[rows], there[rows]
+        sums[:, a] = [
+            (w * known).sum(axis=0),
+            (w * mine).sum(axis=0),
+            (w * mine**2).sum(axis=0),
+            (w**2 * known).sum(axis=0),
+        ]
+    return sums
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """What all rows of a log show.   repeats : rows that repeat another, where there is no id."""
+
+    sums: Arrays
+    repeats: int
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(self.sums["cells"].sum())
+
+    @property
+    def shares(self) -> Floats:
+        """The share of each cell in the weight, (K,)."""
+        weight: Floats = self.sums["weight"]
+        return np.asarray(weight / weight.sum())
+
+
+def check_all_rows(
+    log: Log,
+    sample: Sample,
+    partitions: Sequence[Partition],
+    kept: Kept,
+    executor: Executor,
+    progress: Progress,
+) -> AllRows:
+    """Check every row of a log, of which ``log`` is the sample; the first wrong one is named."""
+    whole = whole_of(log)
+    tree = Tree(len(partitions), added)
+    for place, sums in kept.each(
+        STAGE, RowChecker, partitions, whole, executor, progress, "checks"
+    ):
+        tree.put(place, sums)
+    sums = tree.result()
+    if log.treatment.ndim == 1:
+        check_counts(log.cell_names, sums["cells"])
+    for j, outcome in enumerate(log.roles.outcomes):
+        check_varies(outcome, float(sums["least_y"][j]), float(sums["most_y"][j]))
+    twice, extra = repeated(sample.names, sample.total)
+    if log.roles.id is not None and len(twice):
+        _refuse_twice(log, twice, partitions)
+    return AllRows(sums, extra)
+
+
+def _refuse_twice(log: Log, twice: Words, partitions: Sequence[Partition]) -> None:
+    """Refuse an id that occurs twice; those that only share a hash are told apart."""
+    name = str(log.roles.id)
+    rows: dict[str, list[int]] = {}
+    for part in partitions:
+        at = part.start or 0
+        for batch in part.batches([name]):
+            table = columns.plain_table(pa.Table.from_batches([batch]))
+            some = np.flatnonzero(np.isin(name_words(table, log.roles), twice))
+            labels = columns.labels(table[name].take(pa.array(some))).to_pylist()
+            for label, row in zip(labels, some, strict=True):
+                rows.setdefault(label, []).append(at + int(row))
+            at += table.num_rows
+    for label, places in sorted(rows.items(), key=lambda item: item[1]):
+        if len(places) > 1:
+            fix = "where users repeat, make it the group: [log] group"
+            where = f"rows {places[:SHOWN]}"
+            raise LogError(f"id {name!r}", "be unique", f"{label!r} twice", where, fix)
+
+
+def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[Check]:
+    """The checks of a log: those that all rows make in place of the sample's."""
+    sums, by_name = every.sums, dict[str, Check]()
+    names = log.table.column_names
+    holes = dict(zip(names, sums["holes"], strict=True))
+    by_name["missing values"] = missing_check(log.cell_names, holes, sums["cells"])
+    by_name["balance"] = balance_check(log, balance_of(log, every))
+    by_name["outcomes"] = _outcomes(log, every)
+    by_name["duplicates"] = duplicates_check(log, every.repeats, every.rows)
+    if log.groups is None and "expected" in sums:
+        by_name["sample ratio"] = ratio_check(
+            log.cell_names, sums["cells"], sums["expected"], sums["products"]
+        )
+    if "least_p" in sums:
+        about = {"least": sums["least_p"], "most": sums["most_p"]}
+        by_name["overlap"] = overlap_check(log, {**sums, **about})
+    return [by_name.get(one["name"], one) for one in of_sample]
+
+
+def balance_of(log: Log, every: AllRows) -> list[dict[str, Any]]:
+    """The standardised mean differences of all rows, as `core.balance.balance_table`."""
+    features = FeatureMap().fit(log.features).get_feature_names_out().tolist()
+    smd, z = smd_of(*every.sums["balance"])
+    return [
+        {"feature": name, "candidate": candidate, "smd": float(smd[a, j]), "z": float(z[a, j])}
+        for j, name in enumerate(features)
+        for a, candidate in enumerate(log.cell_names[1:])
+    ]
+
+
+def _outcomes(log: Log, every: AllRows) -> Check:
+    """Zeros, tails and outliers of the metrics in all rows."""
+    sums, n, rows, worries = every.sums, every.rows, [], []
+    usual = np.median(log.y, axis=0)
+    first, second, zeros, size, off = sums["outcomes"] / n
+    for j, outcome in enumerate(log.roles.outcomes):
+        largest = float(sums["most_abs"][j] / (size[j] * n)) if size[j] else 0.0
+        row: dict[str, Any] = {"outcome": outcome.name, "kind": outcome.kind}
+        row |= {
+            "mean": float(usual[j] + first[j]),
+            "sd": float(np.sqrt(max(second[j] - first[j] ** 2, 0.0))),
+            "zeros": float(zeros[j]),
+            "least": float(sums["least_y"][j]),
+            "most": float(sums["most_y"][j]),
+            "largest_row_share": largest,
+        }
+        rows.append(row)
+        events = sums["off"][j]
+        if outcome.kind == "binary":
+            events = np.minimum(events, sums["cells"] - events)
+        if off[j] < 0.5 and events.min() < FEW:
+            cell = log.cell_names[int(events.argmin())]
+            many = f"{int(events.min()):,} rows off its usual value"
+            worries.append(f"{outcome.name} has only {many} under {cell}")
+        if outcome.kind != "binary" and largest > ONE_ROW_LIMIT and n > FEW / ONE_ROW_LIMIT:
+            worries.append(f"one row holds {largest:.1%} of all {outcome.name}")
+    if worries:
+        return check("outcomes", "warn", f"Few cases or large ones: {'; '.join(worries)}.", rows)
+    summary = "Every metric lies within its kind; no single row rules one."
+    return check("outcomes", "ok", summary, rows)

@@ -1,0 +1,179 @@
+"""The learning sample: rows of a log whose units' draws are below a share, read partition by
+partition, with what all rows say that a sample cannot: how many there are, and the kinds of
+outcomes that nobody named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from equipoise.core import columns
+from equipoise.core.arrays import Ints
+from equipoise.core.errors import DataError, LogError
+from equipoise.core.progress import Progress
+from equipoise.core.roles import Kind, Roles
+from equipoise.data.read import infer_kind
+from equipoise.pipeline.bounded.kept import ARRAYS, Answer, Kept
+from equipoise.pipeline.bounded.keys import SAMPLE, name_words, unit_draws
+from equipoise.pipeline.plan.schema import LogPlan, Plan
+from equipoise.scale.executor import Executor
+from equipoise.scale.partitions import Partition
+
+MOST_SHARE = 0.5  # of the units: the others judge
+LARGEST = 2  # times the rows asked for, which groups may fill
+ROWS, STAGE = "rows", "sample"  # of a table of an answer; of the work kept
+ORDER: tuple[Kind, ...] = ("binary", "count", "amount", "continuous")  # each holds those before
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is read of a partition.
+
+    columns : of the log.   roles : of what names a row.   unsaid : outcomes whose kind nobody said.
+    seed : of the draws.   share : of the units.
+    """
+
+    columns: tuple[str, ...]
+    roles: Roles
+    unsaid: tuple[str, ...]
+    seed: int
+    share: float
+
+
+@dataclass(frozen=True)
+class SampleReader:
+    """Reads a partition's rows of the sample, and what names every row."""
+
+    part: Partition
+    asked: Asked
+
+    def answer(self) -> Answer:
+        """The rows of the sample, their numbers, a hash of what names each row, and the places of
+        the outcomes' kinds in `ORDER`.
+        """
+        asked, at = self.asked, self.part.start or 0
+        tables, rows, names = [], [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        kinds = np.zeros(len(asked.unsaid), np.int64)
+        for batch in self.part.batches(asked.columns):
+            table = columns.plain_table(pa.Table.from_batches([batch]))
+            draw = unit_draws(table, asked.roles, asked.seed, SAMPLE)
+            some = np.flatnonzero(draw < asked.share)
+            tables.append(table.take(pa.array(some)))
+            rows.append(at + some)
+            names.append(name_words(table, asked.roles))
+            kinds = np.maximum(kinds, [_kind(table[name]) for name in asked.unsaid])
+            at += table.num_rows
+        arrays = {
+            "rows": np.concatenate(rows),
+            "names": np.concatenate(names),
+            "kinds": kinds,
+            "count": np.array([at - (self.part.start or 0)]),
+        }
+        return Answer(arrays, {ROWS: pa.concat_tables(tables)})
+
+
+def _kind(column: pa.ChunkedArray) -> int:
+    if not columns.is_numeric(column) or columns.missing(column).all():
+        return 0 if columns.is_numeric(column) else len(ORDER) - 1
+    return ORDER.index(infer_kind(column))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample of a log.
+
+    table : its rows, n.   rows : (n,) their numbers in the log.   total : the rows of the log.
+    share : of the units.   kinds : of outcomes that nobody named.   names : files of the hashes of
+    what names every row.
+    """
+
+    table: pa.Table
+    rows: Ints
+    total: int
+    share: float
+    kinds: dict[str, Kind]
+    names: list[Path]
+
+
+def named_columns(log: LogPlan, every: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a plan's log is made of, in the order of the file; all where it names no
+    features.
+    """
+    if log.features is None:
+        return tuple(every)
+    eligible = log.eligible
+    named = [log.treatment, *(log.outcomes or {}), *log.features, log.claimed, log.cost]
+    named += [*log.propensity, log.action_propensity, log.weight, log.time, log.group, log.id]
+    named += [*(log.protected or ()), *log.nearly_unique]
+    named += list(eligible.values()) if isinstance(eligible, dict) else [eligible]
+    flat = {name for one in named for name in (one if isinstance(one, tuple) else (one,))}
+    for name in flat - {None}:
+        if name not in every:
+            raise LogError(f"column {name!r}", "be in the log", "no such column")
+    return tuple(name for name in every if name in flat)
+
+
+def asked_of(plan: Plan, columns_: tuple[str, ...], total: int) -> Asked:
+    """What is read of every partition of a plan's log."""
+    log = plan.log
+    roles = Roles(
+        treatment=log.treatment,
+        outcomes=(),
+        features=(),
+        id=log.id,
+        group=log.group,
+        time=log.time,
+        eligible=log.eligible,
+    )
+    unsaid = tuple(name for name, own in (log.outcomes or {}).items() if own.kind is None)
+    share = min(MOST_SHARE, plan.run.learn_rows / total)
+    return Asked(columns_, roles, unsaid, plan.run.seed, share)
+
+
+def read_sample(
+    plan: Plan,
+    partitions: Sequence[Partition],
+    asked: Asked,
+    kept: Kept,
+    executor: Executor,
+    progress: Progress,
+) -> Sample:
+    """The sample of a plan's log."""
+    rows: dict[int, Ints] = {}
+    kinds, total = np.zeros(len(asked.unsaid), np.int64), 0
+    work = kept.each(STAGE, SampleReader, partitions, asked, executor, progress, "sample")
+    for place, arrays in work:
+        rows[place] = arrays["rows"]
+        kinds, total = np.maximum(kinds, arrays["kinds"]), total + int(arrays["count"][0])
+        size = sum(map(len, rows.values()))
+        if size > LARGEST * max(plan.run.learn_rows, 1):
+            _too_large(plan, size)
+    places = range(len(partitions))
+    tables = [kept.table(STAGE, place, ROWS) for place in places]
+    return Sample(
+        pa.concat_tables(tables),
+        np.concatenate([rows[place] for place in places]),
+        total,
+        asked.share,
+        {name: ORDER[kind] for name, kind in zip(asked.unsaid, kinds, strict=True)},
+        [kept.place(STAGE, place) / ARRAYS for place in places],
+    )
+
+
+def _too_large(plan: Plan, size: int) -> None:
+    """Groups came into the sample that are larger than it should be."""
+    must = f"have about {plan.run.learn_rows:,} rows, as [run] learn_rows says"
+    if plan.log.group is None:
+        fix = "say the id of the rows, or a larger learn_rows: too many rows repeat each other"
+        raise DataError("the sample to learn from", must, f"{size:,} and more", fix=fix)
+    fix = (
+        "a group is as large as the sample: say a larger learn_rows, if memory allows, or leave"
+        " out the rows of that group"
+    )
+    got = f"{size:,} and more, in whole groups by {plan.log.group!r}"
+    raise DataError("the sample to learn from", must, got, fix=fix)

@@ -1,0 +1,21 @@
+"""What a run read that learnt from a sample of its log and judged by the other rows."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class ReadFindings(TypedDict):
+    """What was read.   rows : of the log;  sample : of them that models and prices were learnt
+    from;  judged : the others, whose outcomes chose nothing;  drawn_by : in words;  partitions :
+    of the log;  blocks : random groups behind intervals;  binning : the largest part of a Qini
+    that bins of predictions may have taken off.
+    """
+
+    rows: int
+    sample: int
+    judged: int
+    drawn_by: str
+    partitions: int
+    blocks: int
+    binning: float

@@ -1,0 +1,300 @@
+"""A run that learns on a sample and is judged by all other rows, partition by partition."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fixtures.targeting import BUDGET, PLAN
+
+from equipoise.artifacts.policy import read_scorer
+from equipoise.core.effects import Effects
+from equipoise.core.errors import DataError, LogError, PlanError
+from equipoise.core.log import Log, Roles
+from equipoise.data import make_coupon_world
+from equipoise.pipeline import make_plan, read_plan, run
+from equipoise.pipeline.bounded import run as bounded
+from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
+from equipoise.pipeline.jobs import read_findings
+from equipoise.pipeline.plan.log import open_log
+from equipoise.pipeline.study.evaluator import make_judge
+from equipoise.report.findings import Findings, plain
+from equipoise.scale.local import LocalExecutor
+
+N, LEARN, FILES = 8_000, 1_600, 4
+
+
+def written(folder: Path, table: pa.Table, files: int = FILES, extra: str = "") -> Path:
+    """A plan and its log in some files."""
+    (folder / "log").mkdir(parents=True)
+    for i, rows in enumerate(np.array_split(np.arange(len(table)), files)):
+        pq.write_table(table.take(pa.array(rows)), folder / "log" / f"{i}.parquet")
+    plan = PLAN.replace("log.parquet", "log") + f"learn_rows = {LEARN}\n" + extra
+    (folder / "plan.toml").write_text(plan)
+    return folder / "plan.toml"
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    log, _ = make_coupon_world(N, metrics=("conversion", "visits"), seed=3)
+    return log.table
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run, its plan, and its whole log."""
+
+    plan: Path
+    out: Path
+    findings: Findings
+    log: Log
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, table) -> Ran:
+    folder = tmp_path_factory.mktemp("bounded")
+    plan = written(folder, table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounded, "PARTITION", 2_000)
+        findings = run(plan, folder / "out")
+    return Ran(plan, folder / "out", findings, open_log(read_plan(plan)))
+
+
+def held_out(log: Log) -> np.ndarray:
+    share = LEARN / len(log)
+    return np.flatnonzero(unit_draws(log.table, log.roles, 0, SAMPLE) >= share)
+
+
+def test_the_folder_is_that_of_any_run(ran):
+    assert {file.name for file in ran.out.iterdir()} == {
+        "report.html",
+        "effects.parquet",
+        "assignments.parquet",
+        "explorer.parquet",
+        "metrics.json",
+        "policy",
+        "times.json",
+    }
+    assert {file.name for file in ran.plan.parent.iterdir()} == {"log", "plan.toml", "out"}
+    assert read_findings(ran.out) == json.loads(json.dumps(plain(ran.findings)))
+    read = ran.findings["read"]
+    assert (read["rows"], read["partitions"]) == (N, FILES)
+    assert read["sample"] + read["judged"] == N
+    assert read["sample"] == pytest.approx(LEARN, rel=0.1)
+    assert ran.findings["people"] == ran.findings["experiment"]["rows"] == N
+    assert sum(arm["rows"] for arm in ran.findings["experiment"]["arms"]) == N
+    page = (ran.out / "report.html").read_text()
+    assert "What was read" in page
+    assert f"{read['judged']:,} people outside the sample" in page.replace("\n", " ")
+
+
+def test_rows_outside_the_sample_judge_to_the_last_digit(ran):
+    log, rows = ran.log, held_out(ran.log)
+    scorer = read_scorer(ran.out / "policy")
+    given = scorer.decided(log.table)
+    judge = make_judge(log, given.effects, log.propensity, scorer.costs, 0.95)
+    count = ran.findings["read"]["blocks"]
+    block = (unit_draws(log.table, log.roles, 0, BLOCK) * count).astype(np.int64)
+    by_blocks = type(judge)(
+        judge.scores[rows], judge.spend[rows], judge.metrics, None, block[rows], 0.95,
+        judge.assignment.take(rows),
+    )  # fmt: skip
+    chosen = given.choice[rows].astype(np.int64)
+    policies = {
+        "chosen": chosen,
+        "nobody": np.full(len(rows), -1),
+        "everybody: coupon-1": np.zeros(len(rows), np.int64),
+        "everybody: coupon-2": np.ones(len(rows), np.int64),
+    }
+    rivals = {row["policy"]: row for row in ran.findings["rivals"]}
+    for name, policy in policies.items():
+        values, spend = by_blocks.value(policy)
+        for metric, interval in values.items():
+            np.testing.assert_allclose(rivals[name]["values"][metric], interval, rtol=1e-9)
+        np.testing.assert_allclose(rivals[name]["spend"], spend, rtol=1e-9)
+        if name != "chosen":
+            against = by_blocks.difference(chosen, policy)
+            for metric, interval in against.items():
+                found = rivals[name]["against_chosen"][metric]
+                np.testing.assert_allclose(found, interval, rtol=1e-9)
+    shipped = ran.findings["policy"]["shipped"]
+    assert shipped["rows"] == len(rows)
+    assert shipped["treated"] == pytest.approx((chosen >= 0).mean())
+    cost = given.expected[rows, np.maximum(chosen, 0)] * (chosen >= 0)
+    assert ran.findings["policy"]["demands"][0]["used"] == pytest.approx(cost.mean())
+    every = make_judge(log, given.effects, log.propensity, scorer.costs, 0.95)
+    seen = every.value(given.choice.astype(np.int64))[0]["conversion"][0]
+    assert abs(seen - rivals["chosen"]["values"]["conversion"][0]) > 1e-4  # the sample judges not
+
+
+def test_effects_and_assignments_are_of_all_rows_in_their_order(ran):
+    table = pq.read_table(ran.out / "effects.parquet")
+    assert table["user"].to_pylist() == ran.log.table["user"].to_pylist()
+    rows = held_out(ran.log)
+    scorer = read_scorer(ran.out / "policy")
+    given = scorer.decided(ran.log.table)
+    effects = Effects.from_table(table)
+    np.testing.assert_array_equal(effects.values[rows], given.effects.values[rows])
+    sample = np.setdiff1d(np.arange(N), rows)
+    off = np.abs(effects.values[sample] - given.effects.values[sample]).max(axis=(1, 2)) > 0
+    assert off.mean() == pytest.approx(2 / 3, abs=0.1)  # the others are of the fold that ships
+    assigned = pq.read_table(ran.out / "assignments.parquet")
+    cells = np.array(ran.log.cell_names)
+    chosen = np.asarray(assigned["chosen"].to_pylist())[rows]
+    assert (chosen == cells[1 + given.choice[rows]]).all()
+
+
+def test_checks_are_of_all_rows(ran):
+    checks = {check["name"]: check for check in ran.findings["experiment"]["checks"]}
+    cells = np.bincount(ran.log.cells)
+    assert [row["rows"] for row in checks["sample ratio"]["rows"]] == cells.tolist()
+    y = ran.log.y
+    table = {row["outcome"]: row for row in checks["outcomes"]["rows"]}
+    for j, name in enumerate(ran.log.metrics):
+        assert table[name]["mean"] == pytest.approx(y[:, j].mean(), rel=1e-12)
+        assert table[name]["sd"] == pytest.approx(y[:, j].std(), rel=1e-12)
+    from equipoise.core.balance import balance_table
+
+    exact = {(r["feature"], r["candidate"]): r for r in balance_table(ran.log)}
+    for row in ran.findings["experiment"]["balance"]:
+        want = exact[row["feature"], row["candidate"]]
+        assert row["smd"] == pytest.approx(want["smd"], rel=1e-9)
+        assert row["z"] == pytest.approx(want["z"], rel=1e-9)
+
+
+def test_order_partitions_and_threads_change_nothing(ran, table, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    plan = written(tmp_path, table.take(pa.array(rng.permutation(N))), files=3)
+    monkeypatch.setattr(bounded, "PARTITION", 1_000)
+    again = run(plan, tmp_path / "out", executor=LocalExecutor(2))
+    assert again["read"]["partitions"] == 3
+    for one, other in zip(ran.findings["rivals"], again["rivals"], strict=True):
+        assert one["treated"] == pytest.approx(other["treated"], rel=1e-12)
+        np.testing.assert_allclose(one["spend"], other["spend"], rtol=1e-9)
+        for metric in one["values"]:
+            np.testing.assert_allclose(one["values"][metric], other["values"][metric], rtol=1e-9)
+    for one, other in zip(ran.findings["rankings"], again["rankings"], strict=True):
+        np.testing.assert_allclose(one["qini"], other["qini"], rtol=1e-7, atol=1e-12)
+
+
+class Broken(Exception):
+    """The driver ends here."""
+
+
+def test_a_run_that_was_broken_off_comes_to_the_same_bits(ran, tmp_path, monkeypatch):
+    shutil.copytree(ran.plan.parent / "log", tmp_path / "log")
+    shutil.copy(ran.plan, tmp_path / "plan.toml")
+    monkeypatch.setattr(bounded, "PARTITION", 2_000)
+
+    def breaks(what, step, total):
+        if (what, step) == ("judging", 2):
+            raise Broken
+
+    with pytest.raises(Broken):
+        run(tmp_path / "plan.toml", tmp_path / "out", progress=breaks)
+    assert {file.name for file in tmp_path.iterdir()} == {"log", "plan.toml", "out.parts"}
+    steps = []
+    run(tmp_path / "plan.toml", tmp_path / "out", progress=lambda *step: steps.append(step))
+    assert [step for step in steps if step[0] == "judging"] == [("judging", i, 4) for i in (3, 4)]
+    assert not [step for step in steps if step[0] in ("sample", "checks")]
+    assert {file.name for file in tmp_path.iterdir()} == {"log", "plan.toml", "out"}
+    for name in ("metrics.json", "effects.parquet", "assignments.parquet", "explorer.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (ran.out / name).read_bytes(), name
+
+
+def test_a_log_that_fits_is_run_as_a_whole(ran):
+    plan = read_plan(ran.plan)
+    fits = plan.model_copy(update={"run": plan.run.model_copy(update={"learn_rows": N})})
+    assert bounded.large_log(fits) is None
+    assert len(bounded.large_log(plan)) == 1
+
+
+def with_rows(table: pa.Table, **columns) -> pa.Table:
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    return table
+
+
+def test_a_wrong_row_is_named_by_its_number_in_the_log(table, tmp_path):
+    visits = table["visits"].to_numpy().astype(float).copy()
+    visits[N - 3] = -1
+    plan = written(tmp_path, with_rows(table, visits=visits))
+    with pytest.raises(LogError, match=f"visits.*row {N - 3}"):
+        run(plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_id_that_occurs_twice_in_other_partitions_is_named(table, tmp_path):
+    user = table["user"].to_numpy().copy()
+    user[N - 1] = user[5]
+    plan = written(tmp_path, with_rows(table, user=user))
+    with pytest.raises(LogError, match=rf"'5' twice at rows \[5, {N - 1}\]"):
+        run(plan, tmp_path / "out")
+
+
+def test_partitions_of_other_columns_and_empty_ones(table, tmp_path):
+    plan = written(tmp_path, table)
+    odd = tmp_path / "log" / "9.parquet"
+    pq.write_table(table.slice(0, 0), odd)
+    assert len(bounded.large_log(read_plan(plan))) == 1
+    pq.write_table(table.drop_columns(["age"]), odd)
+    with pytest.raises(DataError, match="no column 'age'"):
+        run(plan, tmp_path / "out")
+    pq.write_table(with_rows(table, age=["old"] * N), odd)
+    with pytest.raises(DataError, match="age.*one type in all files"):
+        run(plan, tmp_path / "out")
+
+
+def test_a_partition_that_vanishes_is_named(table, tmp_path):
+    plan = written(tmp_path, table)
+
+    def vanishes(what, step, total):
+        if what == "sample" and step == total:
+            (tmp_path / "log" / "2.parquet").unlink()
+
+    with pytest.raises(DataError, match=r"2\.parquet"):
+        run(plan, tmp_path / "out", progress=vanishes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
+    group = np.arange(N)
+    roles = Roles("arm", (), (), group="user")
+    draws = unit_draws(pa.table({"user": group}), roles, 0, SAMPLE)
+    group[: N // 2] = int(draws.argmin())  # a group of the sample
+    plan = written(tmp_path, with_rows(table, user=group))
+    plan.write_text(plan.read_text().replace('id = "user"', 'group = "user"'))
+    with pytest.raises(DataError, match="whole groups by 'user'.*larger learn_rows"):
+        run(plan, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("table_", "keys", "named"),
+    [
+        ("log", {"overlap": "trim"}, "overlap"),
+        ("log", {"design": "learn"}, "design"),
+        ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
+    ],
+)
+def test_what_is_not_judged_by_sums_yet_says_so(ran, table_, keys, named):
+    import tomllib
+
+    tables = tomllib.loads(ran.plan.read_text())
+    tables[table_] |= keys
+    with pytest.raises(PlanError, match=f"{named}.*learn_rows"):
+        run(make_plan(tables, base=ran.plan.parent))
+
+
+def test_totals_are_for_all_rows(ran):
+    plan = read_plan(ran.plan)
+    total = {"budget": plan.policy.budget.model_copy(update={"per_head": None, "total": 400.0})}
+    asks = plan.model_copy(update={"policy": plan.policy.model_copy(update=total)})
+    sample = bounded.Sample(pa.table({}), np.zeros(0, int), N, 0.2, {}, [])
+    assert bounded.of_all_rows(asks, sample).policy.budget.per_head == 400 / N
+    assert ran.findings["policy"]["demands"][0]["bound"] == pytest.approx(BUDGET)

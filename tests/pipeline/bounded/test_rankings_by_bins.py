@@ -1,0 +1,114 @@
+"""Rankings by bins are those of `evaluation` for the binned prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.core.effects import Effects
+from equipoise.evaluation import (
+    METRICS,
+    best_linear_predictor,
+    calibration_deciles,
+    evaluation_data,
+    gain_curve,
+    rank_by_score,
+)
+from equipoise.pipeline.bounded.rankings import (
+    add_ranked,
+    binning_loss,
+    bins_of,
+    empty_ranked,
+    ranked,
+    slope_of,
+)
+
+N, K = 20_000, 3
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Rows whose effects are their predictions, the doubly robust scores and the sums."""
+    rng = np.random.default_rng(0)
+    effects = np.stack([rng.normal(0.3, 0.5, (N, 2)), rng.exponential(1, (N, 2))], axis=2)
+    cell = rng.integers(0, K, N)
+    levels = np.concatenate([np.zeros((N, 1, 2)), effects], axis=1)
+    y = levels[np.arange(N), cell] + rng.normal(size=(N, 2))
+    w = rng.uniform(0.5, 2, N)
+    p = np.full((N, K), 1 / K)
+    rows = evaluation_data(y, cell=cell, propensity=p, levels=levels, weight=w)
+    scores = levels.copy()
+    scores[np.arange(N), cell] += (y - levels[np.arange(N), cell]) * K
+    past = Effects(effects[:4000], np.zeros((4000, 2)), ("a", "b"), ("y", "z"))
+    bins = bins_of(past, [1.0, 1.0], 2)
+    sums = empty_ranked(bins)
+    draw = rng.random(N)
+    for part in np.array_split(np.arange(N), 3):
+        add_ranked(sums, bins, scores[part], effects[part], w[part], draw[part])
+    return rows, effects, bins, sums
+
+
+def binned(bins, p, s):
+    return np.searchsorted(bins.edges[p], s, side="right").astype(float)
+
+
+@pytest.mark.parametrize("p", range(4))
+def test_figures_are_those_of_the_binned_prediction(world, p):
+    rows, effects, bins, sums = world
+    j, a = bins.pairs[p]
+    want = rank_by_score(binned(bins, p, effects[:, a, j]), rows, candidate=a, metric=j)
+    found = ranked(sums, bins, p, 0.95)
+    for name, estimate in (("qini", found.qini()), ("autoc", found.autoc())):
+        exact = METRICS.load(name)(want, level=0.95)
+        assert estimate.value == pytest.approx(exact.value, rel=1e-9), name
+        assert estimate.std_error == pytest.approx(exact.std_error, rel=0.1), name
+    curve, exact = found.curve(40, 0), gain_curve(want, points=40)
+    assert len(curve.share) == pytest.approx(41, abs=2)
+    same = np.interp(curve.share, exact.share, exact.value)
+    np.testing.assert_allclose(curve.value, same, atol=0.02)
+    assert curve.value[-1] == pytest.approx(exact.value[-1], rel=1e-9)
+
+
+@pytest.mark.parametrize("p", range(4))
+def test_slopes_and_tenths_are_of_the_prediction_itself(world, p):
+    rows, effects, bins, sums = world
+    j, a = bins.pairs[p]
+    ranking = rank_by_score(effects[:, a, j], rows, candidate=a, metric=j)
+    exact = best_linear_predictor(ranking, level=0.95).slope
+    found = slope_of(sums["ranked_slopes"][p], 0.95)
+    assert found.value == pytest.approx(exact.value, rel=1e-9)
+    assert found.std_error == pytest.approx(exact.std_error, rel=0.1)
+    tenths = ranked(sums, bins, p, 0.95).tenths()
+    assert [number for number, *_ in tenths] == list(range(1, 11))
+    assert sum(rows for *_, rows in tenths) == N
+    for (_, predicted, observed, _), group in zip(
+        tenths, calibration_deciles(ranking), strict=True
+    ):
+        assert predicted == pytest.approx(group.predicted, abs=0.1)
+        assert observed.value == pytest.approx(group.observed.value, abs=0.15)
+
+
+@pytest.mark.parametrize("p", range(4))
+def test_what_bins_take_off_is_told(world, p):
+    rows, effects, bins, sums = world
+    j, a = bins.pairs[p]
+    whole = rank_by_score(effects[:, a, j], rows, candidate=a, metric=j)
+    fine = METRICS.load("qini")(whole, level=0.95).value
+    found = ranked(sums, bins, p, 0.95).qini()
+    loss = binning_loss(sums, bins, p, 1.0)
+    assert 0 < loss < 1e-3 * fine
+    assert abs(fine - found.value) < loss + 0.1 * found.std_error
+
+
+def test_predictions_that_are_all_alike_make_one_bin():
+    same = Effects(np.ones((500, 1, 1)), np.zeros((500, 1)), ("a",), ("y",))
+    bins = bins_of(same, [1.0], 1)
+    sums = empty_ranked(bins)
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(300, 2, 1))
+    add_ranked(sums, bins, scores, np.ones((300, 1, 1)), np.ones(300), rng.random(300))
+    found = ranked(sums, bins, 0, 0.95)
+    assert found.qini().value == pytest.approx(0, abs=1e-12)
+    assert found.autoc().value == pytest.approx(0, abs=1e-12)
+    assert np.isnan(slope_of(sums["ranked_slopes"][0], 0.95).value)
+    assert found.curve(40, 0).share.tolist() == [0, 1]
