@@ -6,29 +6,11 @@ import threading
 import time
 
 import pytest
+from fixtures.scale_workers import Counter
 
 from equipoise.core.errors import DataError, InputError
 from equipoise.scale.executor import executor_of
 from equipoise.scale.local import LocalExecutor
-
-
-class Counter:
-    """A worker that holds a number."""
-
-    def __init__(self, part: int, first: int) -> None:
-        self.value = part + first
-
-    def plus(self, more: int) -> int:
-        return self.value + more
-
-    def slow_at(self, value: int) -> int:
-        time.sleep(0.05 * (self.value == value))
-        return self.value
-
-    def wrong_at(self, value: int) -> int:
-        if self.value == value:
-            raise DataError("a part", "be whole", value)
-        return self.value
 
 
 def told():

@@ -8,6 +8,7 @@
     |   `-- InfeasibleError         demands on a policy that cannot hold together
     |-- UnsupportedSpace(TypeError) an estimator cannot serve this kind of treatment
     |-- DataError                   a file is missing, truncated, or not the one that was published
+    |-- ClusterError                a machine of a cluster died, or is not like the driver's
     |-- SnapshotError               a snapshot was changed, is half-written, or of another version
     `-- MissingExtra(ImportError)   an optional dependency is not installed
 
@@ -88,6 +89,10 @@ class UnsupportedSpace(EquipoiseError, TypeError):
 
 class DataError(EquipoiseError):
     """A file is missing, truncated or not the one that was published."""
+
+
+class ClusterError(EquipoiseError):
+    """A cluster cannot be reached, or a machine of it died or is not like the driver's."""
 
 
 class SnapshotError(EquipoiseError):

@@ -24,6 +24,7 @@ ENGINES = Registry(
     "engine",
     {
         "local": "equipoise.scale.local:local_executor",
+        "ray": "equipoise.scale.ray_engine:ray_executor",
     },
 )
 
@@ -81,6 +82,17 @@ class Executor(Protocol):
         """
 
     def close(self) -> None:
+        """Let go of what the executor started."""
+
+    def __enter__(self) -> Executor:
+        """Itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Let go of what the executor started."""
 
 

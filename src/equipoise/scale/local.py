@@ -142,6 +142,18 @@ class LocalExecutor:
     def close(self) -> None:
         """Nothing was started."""
 
+    def __enter__(self) -> LocalExecutor:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing was started."""
+
 
 class LocalGroup:
     """Workers that live in this process.
@@ -258,9 +270,15 @@ def local_executor(address: str | None, workers: int | None) -> LocalExecutor:
     if address is not None:
         fix = "leave the address out, or add --engine ray"
         raise InputError("the local engine", "have no address", repr(address), fix=fix)
-    return LocalExecutor(workers or _cores())
+    return LocalExecutor(workers or cores())
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
+def cores() -> int:
+    """The cores that this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
