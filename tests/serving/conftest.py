@@ -76,9 +76,17 @@ def read(stream: IO[str], lines: list[str]) -> None:
         lines.extend(stream)
 
 
-def start(state: Path, *arguments: object, tokens: str = "", token: str = "") -> Child:
+def start(
+    state: Path,
+    *arguments: object,
+    tokens: str = "",
+    token: str = "",
+    code: tuple[str, ...] = (CODE,),
+    before: tuple[str, ...] = (),
+) -> Child:
     """Start a service and wait until it says where it is."""
-    words = [sys.executable, "-W", "ignore", "-c", CODE, "serve", "--port", "0", "--quiet"]
+    words = [*before, sys.executable, "-W", "ignore", "-c", *code]
+    words += ["serve", "--port", "0", "--quiet"]
     words += ["--state", str(state), *map(str, arguments)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EQUIPOISE_TOKENS")}
     if tokens:

@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from equipoise.serving.app.hot import HotRequest, HotRoute, HotRoutes
-from equipoise.serving.app.problems import Refusal
+from equipoise.serving.app.problems import Refusal, answer_of
 from equipoise.serving.app.wire import JSON_HEADER, start_of, too_large, too_slow
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 EXPECT = (b"expect", b"100-continue")
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = (b"connection", b"close")
+LARGEST = 1 << 16  # bytes of a head
 
 
 class Connection(HttpToolsProtocol):
@@ -42,7 +43,9 @@ class Connection(HttpToolsProtocol):
         self.hot, self.bodies = hot, hot.worker.bodies
         self._gate = hot.worker.gate
         self._coming: HotRequest | None = None  # whose body is not here yet
-        self._in_hand = self._last = False
+        self._in_hand = self._last = self._in_head = False
+        self.coming_since: int | None = None  # by the looks of `Bodies`; until all of it is here
+        self._unread = (0, 0)  # bytes, and since when they are so many
 
     # ---- what comes ----
 
@@ -73,6 +76,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request; nothing is made of it before its path is known."""
         self.url, self.headers = b"", []
+        self.coming_since, self._in_head = self.bodies.now, True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
@@ -80,6 +84,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is here: whose request is it?"""
+        self._in_head = False
         parser = self.parser
         route = self.hot.routes.get(self.url) or self._route_of(self.url)
         if route is None or parser.get_method() != b"POST":
@@ -115,6 +120,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of it is here."""
+        self.coming_since = None
         request = self._coming
         if request is None:
             super().on_message_complete()
@@ -258,6 +264,32 @@ class Connection(HttpToolsProtocol):
         self._last = coming or self._is_busy()
         if not self._last or (self.cycle is not None and not self.cycle.response_complete):
             super().shutdown()
+
+    def look(self, late: int, unread: int) -> None:
+        """Cut off who is too slow, where nobody else does: see `Connected`."""
+        if self.transport.is_closing():
+            return
+        if self.flow.write_paused:
+            size = self.transport.get_write_buffer_size()
+            if size != self._unread[0]:
+                self._unread = size, self.bodies.now
+            elif self._unread[1] < unread:
+                self.transport.abort()
+        elif self.coming_since is not None and not self._is_busy():
+            coming = self._coming is not None and not self._coming.answered
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if self._in_head and size > LARGEST:
+                self._turn_away(too_large(LARGEST, "the head", 431))
+            elif self.coming_since < late and not coming:
+                self._turn_away(too_slow(self.bodies.seconds, "the head"))
+
+    def _turn_away(self, error: Refusal) -> None:
+        """Refuse what is no request yet; the rest of one that has its answer is left alone."""
+        if self._in_head:
+            status, body, headers = answer_of(error)
+            start = start_of(status, (*self.server_state.default_headers, *headers))
+            self.transport.write(b"%b%d\r\n\r\n%b" % (start, len(body), body))
+        self.transport.close()
 
     def close_if_idle(self) -> None:
         """Close where nobody asks anything."""

@@ -39,6 +39,9 @@ class Counts:
         self._in_flight = meters.column("equipoise_http_in_flight")
         self._ready = meters.column("equipoise_workers")
         self._log_bytes = meters.column("equipoise_log_bytes_total")
+        self._trouble = [
+            meters.column(name) for name in ("equipoise_log_alarms", "equipoise_clock_back_seconds")
+        ]
         self.ready(False)
 
     def decided(self, candidate: str, reason: str, seconds: float, times: int = 1) -> None:
@@ -89,6 +92,11 @@ class Counts:
         self.meters.add(self._log_bytes, size)
         while syncs:
             self._sync.observe(syncs.popleft())
+
+    def trouble(self, alarm: bool, clock_back: float) -> None:
+        """Whether a disk refused to sync the log, and by how many seconds the clock went back."""
+        for column, value in zip(self._trouble, (float(alarm), clock_back), strict=True):
+            self.meters.put(column, value)
 
 
 class CountedStore:

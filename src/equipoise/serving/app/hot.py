@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -191,7 +190,7 @@ class HotRoutes:
     """
 
     def __init__(self, worker: Worker, empty: bool = False) -> None:
-        self.worker = worker
+        self.worker, self._now = worker, worker.log.now_ns
         routes = [
             HotRoute(self, "/decide", "decide", self.decide, self.decide_together),
             HotRoute(self, "/decide/batch", "decide", self.batch),
@@ -223,7 +222,7 @@ class HotRoutes:
                 replies.append(None)
             except Exception as error:  # noqa: BLE001 - of this body alone
                 replies.append(error)
-        answers = self.worker.engine.decide_batch(asked, time_ns())
+        answers = self.worker.engine.decide_batch(asked, self._now())
         if len(answers) == len(replies):
             return answers
         each = iter(answers)
@@ -231,7 +230,7 @@ class HotRoutes:
 
     async def decide(self, body: bytes) -> tuple[bytes, int]:
         """One unit, where stores are over a network."""
-        (reply,) = await self.worker.engine.decide_batch_async([self._decide(body)], time_ns())
+        (reply,) = await self.worker.engine.decide_batch_async([self._decide(body)], self._now())
         if isinstance(reply, Exception):
             raise reply
         return reply, 200
@@ -266,7 +265,7 @@ class HotRoutes:
 
     async def _chunk(self, units: Sequence[DecideRequest | Problem]) -> list[bytes]:
         """The items of a `BatchAnswer`."""
-        engine, now = self.worker.engine, time_ns()
+        engine, now = self.worker.engine, self._now()
         asked = [unit for unit in units if isinstance(unit, DecideRequest)]
         if engine.quick:
             replies = iter(engine.decide_batch(asked, now))
@@ -279,7 +278,7 @@ class HotRoutes:
     async def reward(self, body: bytes) -> tuple[bytes, int]:
         """One reward, or several: one answer or problem each."""
         asked = self._reward(body)
-        engine, now = self.worker.engine, time_ns()
+        engine, now = self.worker.engine, self._now()
         if isinstance(asked, RewardRequest):
             reply = engine.reward(asked, now)
             await self.worker.log.acknowledged()
@@ -302,7 +301,7 @@ class HotRoutes:
 
     async def exposure(self, body: bytes) -> tuple[bytes, int]:
         """That a decision was shown."""
-        reply = self.worker.engine.exposure(self._exposure(body), time_ns())
+        reply = self.worker.engine.exposure(self._exposure(body), self._now())
         await self.worker.log.acknowledged()
         return _encode(reply), 202 if reply.status == "waiting" else 200
 

@@ -12,7 +12,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, ServeConfig
 from equipoise.serving.errors import BookLost
-from equipoise.serving.ledger.ledger import Ledger
+from equipoise.serving.ledger.ledger import PASSED, Ledger
 from equipoise.serving.ledger.logged_money import logged_money
 from equipoise.serving.ledger.money import OPEN, Book, Entry, Rebuilt, micro, period_of
 from equipoise.serving.ledger.pace import Pace, budget_demand
@@ -85,15 +85,48 @@ def open_ledger(
     if budget is None:
         return None, None
     book = _book(state, config, budget)
-    # a book in Redis has the workers of many services, each of which counts its slots from 0
-    owner = slot if isinstance(book, SqliteBook) else State(state).node() << 16 | slot
     pace, price = None, 0.0
     if budget.pacing != "off":
         _, price = budget_demand(policy)
-        pace = Pace(book, owner, budget, price)
-    log = state / "log"
+        pace = Pace(book, _owner(state, slot, book), budget, price)
+    ledger = _ledger(state, config, budget, slot, book, pace)
+    return ledger, None if pace is None else Paced(ledger, price)
+
+
+def settle_dead(state: Path, config: ServeConfig, slot: int) -> None:
+    """Give back the money of a worker that died and whose slot nobody took.
+
+    Parameters
+    ----------
+    state : Path
+        The folder of the service.
+    config : ServeConfig
+        With the budget, or without one.
+    slot : int
+        Its log is recovered already, and held by the caller.
+
+    Raises
+    ------
+    LedgerError
+        Where the book cannot be reached.
+    """
+    if config.budget is not None:
+        book = _book(state, config, config.budget)
+        _ledger(state, config, config.budget, slot, book, thread=False).close()
+
+
+def _ledger(
+    state: Path,
+    config: ServeConfig,
+    budget: BudgetConfig,
+    slot: int,
+    book: Book,
+    pace: Pace | None = None,
+    thread: bool = True,
+) -> Ledger:
+    log, owner = state / "log", _owner(state, slot, book)
     holds, spent = money_of(log, slot, _since(book, owner, segments_of(log, slot)))
-    ledger = Ledger(
+    return Ledger(
         book,
         owner,
         budget,
@@ -103,14 +136,23 @@ def open_ledger(
         holds=lambda lease: holds.get(lease, {}),
         entries=[Entry(one.decision, one.lease, one.reserved, one.spent) for one in spent],
         pace=pace,
+        thread=thread,
     )
-    return ledger, None if pace is None else Paced(ledger, price)
+
+
+def _owner(state: Path, slot: int, book: Book) -> int:
+    """A slot's number in the book: one in Redis has the workers of many services, each of which
+    counts its slots from 0.
+    """
+    return slot if isinstance(book, SqliteBook) else State(state).node() << 16 | slot
 
 
 def _since(book: Book, owner: int, segments: list[Segment]) -> int:
-    """From when on the slot's log is read: its last writer's last segment, and all open leases."""
+    """From when on the slot's log is read: all that the book may not have, and all open leases."""
+    name = f"{PASSED}{owner}"
     opened = [one.ns for one in book.leases() if one.slot == owner and one.state == OPEN]
-    return min([*opened, *(one.created for one in segments[-2:])], default=0)
+    opened += [one.created for one in segments[-2:]]
+    return min([*opened, int(book.notes(name).get(name, b"0"))], default=0)
 
 
 def _book(state: Path, config: ServeConfig, budget: BudgetConfig) -> Book:

@@ -29,6 +29,8 @@ HELP = {
     "equipoise_workers": "Workers that are ready.",
     "equipoise_log_bytes_total": "Bytes appended to the decision log.",
     "equipoise_log_sync_seconds": "How long a sync of the log to disk took.",
+    "equipoise_log_alarms": "Workers whose disk refused to sync the log; a reload clears it.",
+    "equipoise_clock_back_seconds": "By how much the clock went back, over all workers.",
     "equipoise_log_unsynced_bytes": "Bytes written and not yet on disk.",
     "equipoise_store_reads_total": "Reads of known units, by whether they were there.",
     "equipoise_store_duration_seconds": "How long a read of a known unit took.",

@@ -54,12 +54,15 @@ class Server(uvicorn.Server):
         That it serves.
     told : callable
         Called once requests are welcome.
+    parent : int
+        The process that it must not outlive, from before this one began; 0: there is none.
     """
 
-    def __init__(self, config: uvicorn.Config, worker: Worker, told: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, worker: Worker, told: Callable[[], None], parent: int
+    ) -> None:
         super().__init__(config)
-        self.worker, self.told = worker, told
-        self.parent = os.getppid()
+        self.worker, self.told, self.parent = worker, told, parent
         self._stop_at = 0.0
         self._reload = False
 
@@ -73,7 +76,7 @@ class Server(uvicorn.Server):
         if self._reload:
             self._reload = False
             self.worker.reload()
-        if os.getppid() != self.parent:
+        if self.parent and os.getppid() != self.parent:
             self.handle_exit(signal.SIGTERM, None)
         if self._stop_at and time.monotonic() >= self._stop_at:
             self.should_exit = True
@@ -130,7 +133,9 @@ def serve(launch: Launch, told: Callable[[str, Settings], None]) -> None:
             _Workers(launch, sock, settings.config.workers).run(lambda: told(address, settings))
 
 
-def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) -> None:
+def serve_here(
+    launch: Launch, sock: socket.socket, told: Callable[[], None], parent: int = 0
+) -> None:
     """One worker, in this process; a process that only looks after workers imports none of it."""
     from equipoise.serving.app.connection import Connection
     from equipoise.serving.app.hot import HotRoutes
@@ -153,7 +158,7 @@ def serve_here(launch: Launch, sock: socket.socket, told: Callable[[], None]) ->
             timeout_graceful_shutdown=int(GRACE),
             timeout_keep_alive=int(IDLE),
         )
-        Server(config, worker, told).run([sock])
+        Server(config, worker, told, parent).run([sock])
     finally:
         worker.close()
 
@@ -205,7 +210,7 @@ class _Workers:
 
     def _start(self) -> tuple[subprocess.Popen[bytes], float]:
         words = [sys.executable, "-W", "ignore", "-m", __name__]
-        spec = json.dumps([self.sock.fileno(), *self.launch])
+        spec = json.dumps([os.getpid(), self.sock.fileno(), *self.launch])
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the worker has imported
         try:
             started = subprocess.Popen([*words, spec], pass_fds=[self.sock.fileno()])
@@ -267,10 +272,10 @@ def main(spec: str) -> int:
     for sig, do in ((signal.SIGTERM, _end), (signal.SIGINT, _end), (signal.SIGHUP, signal.SIG_IGN)):
         signal.signal(sig, do)  # until the server takes them: what is open is closed, too
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    number, *rest = json.loads(spec)
+    parent, number, *rest = json.loads(spec)
     logging.basicConfig(level=logging.WARNING, format="equipoise: %(message)s")
     try:
-        serve_here(Launch(*rest), socket.socket(fileno=number), lambda: None)
+        serve_here(Launch(*rest), socket.socket(fileno=number), lambda: None, parent)
     except EquipoiseError as error:
         sys.stderr.write(f"equipoise: {error}\n")
         return FAILED

@@ -14,6 +14,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON_HEADER = (b"content-type", b"application/json")
 IDLE = 65.0  # seconds that a connection may be without a request
+UNREAD = 30.0  # seconds in which a client must read something of its answer
 LOOKS = 10  # at the clock, in the time that a body has
 CLOSE = {"connection": "close"}  # nobody reads the rest of that body
 
@@ -25,6 +26,11 @@ class Connected(Protocol):
 
     def close_if_idle(self) -> None:
         """Close where nobody asks anything."""
+
+    def look(self, late: int, unread: int) -> None:
+        """Cut off a request that began to come before the look ``late`` and that nobody waits for,
+        and who has read nothing of an answer since the look ``unread``.
+        """
 
 
 class Disconnected(Exception):
@@ -69,9 +75,11 @@ class Bodies:
             for stop in overdue:
                 self.end(stop)
                 stop()
-            quiet = self.now - IDLE / every
-            for connection in [one for one in self.connections if one.quiet_since < quiet]:
-                connection.close_if_idle()
+            quiet, unread = self.now - IDLE / every, self.now - round(UNREAD / every)
+            for one in list(self.connections):
+                one.look(self.now - LOOKS, unread)
+                if one.quiet_since < quiet:
+                    one.close_if_idle()
 
     async def read(self, receive: Receive) -> bytes:
         """The body of a request that ASGI brings.
@@ -115,16 +123,17 @@ class Bodies:
         return body
 
 
-def too_slow(seconds: float) -> Refusal:
+def too_slow(seconds: float, what: str = "the body") -> Refusal:
     """A 408."""
     must, fix = f"come within {seconds:g} s", "send it faster, or in smaller parts"
-    return Refusal(408, "the body", must, "a part of it", fix=fix, headers=CLOSE)
+    return Refusal(408, what, must, "a part of it", fix=fix, headers=CLOSE)
 
 
-def too_large(most: int) -> Refusal:
-    """A 413."""
-    must, fix = f"be at most {most:,} bytes", "send fewer units at a time"
-    return Refusal(413, "the body", must, "a larger one", fix=fix, headers=CLOSE)
+def too_large(most: int, what: str = "the body", status: int = 413) -> Refusal:
+    """A 413, or another."""
+    fix = "send fewer units at a time" if status == 413 else "send fewer headers"
+    must = f"be at most {most:,} bytes"
+    return Refusal(status, what, must, "a larger one", fix=fix, headers=CLOSE)
 
 
 def start_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

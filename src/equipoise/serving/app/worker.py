@@ -20,7 +20,7 @@ from equipoise.core.errors import DataError, EquipoiseError
 from equipoise.serving.app.counting import CountedStore, Counts
 from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
-from equipoise.serving.app.money import REDIS, open_ledger
+from equipoise.serving.app.money import REDIS, open_ledger, settle_dead
 from equipoise.serving.app.problems import kind_of
 from equipoise.serving.app.settings import Settings
 from equipoise.serving.app.strict_json import key_twice
@@ -30,6 +30,7 @@ from equipoise.serving.engine.engine import Engine
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import SharedState
 from equipoise.serving.errors import ConflictError
+from equipoise.serving.log.segments import unended
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
 from equipoise.serving.messages import DecideAnswer, DecideRequest
@@ -100,11 +101,27 @@ class Worker:
             pacing=pacing,
             seed=State(self.state).seed(),
             counters=self.counts,
+            clock=self.log.now_ns,
         )
         opening.callback(self.engine.close)
         refill(self.engine, self.state / "log", self.log.slot, time.time_ns())
+        self._adopt()
         self.gate = Gate(self.tokens, config.limits)
         self.bodies = Bodies(config.limits.body_bytes, config.limits.read_seconds)
+
+    def _adopt(self) -> None:
+        """End what workers left who died in slots that nobody has taken since: there may be fewer
+        workers now, or one took a lower slot.
+        """
+        log = self.state / "log"
+        for slot in unended(log):
+            with suppress(ConflictError):  # it lives, or somebody else is at it
+                dead = DecisionLog(log, slot, self.config.log)
+                try:
+                    settle_dead(self.state, self.config, slot)
+                    refill(self.engine, log, slot, self.log.now_ns())
+                finally:
+                    dead.close()
 
     def _live(self) -> CompiledSnapshot:
         channel = self.channels.live()
@@ -224,21 +241,25 @@ class Worker:
         self.config = config
         self.tokens.take(tokens)
         self._again = True  # shadows may be others
+        self.log.clear_alarm()
         self.gate.limits = config.limits
         self.bodies.most, self.bodies.seconds = config.limits.body_bytes, config.limits.read_seconds
         logger.info("settings taken")
 
     async def _tick(self) -> None:
-        written = 0
+        written, told = 0, ""
         while True:
             await asyncio.sleep(TICK)
             try:
-                self.engine.tick(time.time_ns())
+                self.engine.tick(self.log.now_ns())
             except Exception as error:  # noqa: BLE001 - the next one comes in any case
                 self._failed("tick", error)
             self.counts.in_hand(self.gate.in_flight)
             self.counts.logged(self.log.bytes_written - written, self.log.disk.took)
             written = self.log.bytes_written
+            self.counts.trouble(bool(self.log.alarm), self.log.clock_back / 1e9)
+            if self.log.alarm != told and (told := self.log.alarm):
+                logger.error("%s", told)
             while self._old and self._old[0][0] < time.monotonic():
                 self._old.pop(0)[1].close()
 

@@ -48,6 +48,8 @@ RETRY = 1.0  # seconds after the book could not be reached
 START = 10.0  # seconds that the first and the last words with the book may take
 BATCH = 10_000  # holds that one transaction settles
 NEVER = 2**63
+PASSED = "passed/"  # notes of the book: until when all that a slot's log settles is in the book
+NOTE, SLACK = 60.0, 10_000_000_000  # seconds between such notes; ns from the log to the ledger
 NONE = Hold(0, 0)  # of what costs nothing
 
 
@@ -143,12 +145,13 @@ class Ledger:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._wake = threading.Event()
-        self._due = {"report": 0.0, "retry": 0.0, "pace": 0.0}
+        self._due = {"report": 0.0, "retry": 0.0, "pace": 0.0, "note": 0.0}
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
         _patiently(lambda: self._close_dead(holds or (lambda lease: {}), durable))
         _patiently(self._refill)
+        _patiently(lambda: self._note(time.monotonic()))
         self._thread = threading.Thread(target=self._run, name="equipoise-ledger", daemon=True)
         self._threaded = thread
         if thread:
@@ -301,6 +304,7 @@ class Ledger:
             self._renew()
             self._refill()
             self._give_back(now)
+            self._note(now)
             if self.pace is not None and now >= self._due["pace"]:
                 self._due["pace"] = now + REPORT
                 self.price = self.pace.tick()
@@ -369,6 +373,13 @@ class Ledger:
             self._behind = [lease for lease in self._behind if lease not in ripe]
         if report:
             self._due["report"], self._reported = now + REPORT, free
+
+    def _note(self, now: float) -> None:
+        """Write down until when the log need not be read again, by who takes the slot next."""
+        passed = self._clock() - SLACK
+        if now >= self._due["note"] and not self._queue and not self._batch:
+            self.book.note(f"{PASSED}{self.slot}", str(passed).encode())
+            self._due["note"] = now + NOTE
 
     def _flow(self, free: Mapping[int, int] | None = None, seal: Iterable[int] = ()) -> None:
         """Pass a batch on; it is kept until the book has it."""

@@ -134,6 +134,12 @@ def end_of(path: Path) -> tuple[int, EndRecord] | None:
     return None
 
 
+def unended(folder: Path) -> list[int]:
+    """The slots whose last segment has no end: their writers live, or died."""
+    last = {one.slot: one.path for one in segments_of(folder)}
+    return [slot for slot, path in last.items() if end_of(path) is None]
+
+
 def digest_of(path: Path, size: int) -> bytes:
     """The sha256 of the first bytes of a file."""
     sha, left = hashlib.sha256(), size
