@@ -45,7 +45,7 @@ import msgspec
 from benchmarks.record import figure
 from benchmarks.serving_http import CODE, shop
 from equipoise.serving.app.meters import ALIVE
-from equipoise.serving.engine.answers import answer_of
+from equipoise.serving.engine.answers import answer_json
 from equipoise.serving.ledger.logged_money import differences, logged_money
 from equipoise.serving.ledger.money import OPEN, micro
 from equipoise.serving.ledger.sqlite_book import SqliteBook
@@ -376,7 +376,7 @@ def differs(told: DecideAnswer, entry: LogEntry) -> bool:
     record, context = entry.record, entry.context
     if not isinstance(record, DecisionRecord) or context is None:
         return True
-    logged = answer_of(record, context, None)
+    logged = _answer(answer_json(record, context, None))
     same = all(
         getattr(told, name) == getattr(logged, name)
         for name in ("unit", "candidate", "probability", "reason", "scores", "snapshot", "logged")
