@@ -58,7 +58,7 @@ def test_the_same_request_has_the_same_bytes(world):
 def test_a_request_in_hand_is_told(world):
     request = DecideRequest(unit="ann", key="1")
     idempotency = world.shared.idempotency
-    assert idempotency.begin(key_hash(request), world.ns) is None
+    assert idempotency.begin([key_hash(request)], world.ns) == [None]
     with pytest.raises(InFlight):
         world.engine.decide(request, world.ns)
     world.ns += 11 * SECOND  # who began it is dead

@@ -128,7 +128,10 @@ class HotRoute:
         turn, self._turn = self._turn, []
         worker = self.hot.worker
         together: Any = self.together
-        replies = together([request.body for request in turn])
+        try:
+            replies = together([request.body for request in turn])
+        except Exception as error:  # noqa: BLE001 - each is told
+            replies = [error] * len(turn)
         if self.scope and worker.waits_for_disk:
             on_disk = worker.log.disk.waiter()
             on_disk.add_done_callback(partial(self._on_disk, turn, replies))

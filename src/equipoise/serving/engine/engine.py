@@ -324,28 +324,29 @@ class Engine:
         """What is answered already, None elsewhere; and the places and keys of the others."""
         answers: list[Any] = [None] * len(requests)
         every: list[tuple[int, bytes]] = []
-        killed = self._killed
+        keyed: list[tuple[int, bytes]] = []
+        killed, live = self._killed, self.now.live
         for at, request in enumerate(requests):
             if request.key is None or request.dry_run or killed:
                 every.append((at, b""))
                 continue
             try:
-                key, answers[at] = self._take_key(request, now_ns)
+                check(request, live)
+                keyed.append((at, key_hash(request)))
             except EquipoiseError as error:
                 answers[at] = error
+        if keyed:
+            try:
+                found = self.shared.idempotency.begin([key for _, key in keyed], now_ns)
+            except LogUnavailable:  # a request with a key is done once, or not at all
+                for at, _ in keyed:
+                    answers[at] = self._nothing(requests[at], now_ns)
             else:
-                if answers[at] is None:
-                    every.append((at, key))
+                for (at, key), answers[at] in zip(keyed, found, strict=True):
+                    if answers[at] is None:
+                        every.append((at, key))
+                every.sort()
         return answers, every
-
-    def _take_key(self, request: DecideRequest, now_ns: int) -> tuple[bytes, bytes | None]:
-        """The hash of a request's key, and the answer that the key has already."""
-        check(request, self.now.live)
-        key = key_hash(request)
-        try:
-            return key, self.shared.idempotency.begin(key, now_ns)
-        except LogUnavailable:  # a request with a key is done once, or not at all
-            return b"", self._nothing(request, now_ns)
 
     def _nothing(self, request: DecideRequest, now_ns: int) -> bytes:
         """Control, and no trace of it."""
@@ -421,6 +422,7 @@ class Engine:
                 self.shared.recent.add(records, now.context, written)
                 for one in made:
                     answers[one.asked.at] = self._logged(now, one)
+                self._keep([(one.asked.key, answers[one.asked.at]) for one in made], now_ns)
                 self._count(now, records, now_ns)
         return answers
 
@@ -442,20 +444,23 @@ class Engine:
 
     def _logged(self, now: InForce, made: PendingDecision) -> bytes:
         """The answer of what was logged."""
-        asked, settled, record = made.asked, made.settled, made.record
+        settled, record = made.settled, made.record
         if made.spend is not None and settled.hold is not None and self.budget is not None:
             self.budget.settle(settled.hold, made.spend.spent / MILLION, record.id)
         if made.held is not None:
             self.shared.note_hold(record.id, made.held)
         if self.paced.pacing is not None:
             self.paced.seen(settled)
-        answer = answer_json(record, now.context, settled.part, settled.outcome.scores.tolist())
-        if asked.key:
+        return answer_json(record, now.context, settled.part, settled.outcome.scores.tolist())
+
+    def _keep(self, answers: Sequence[tuple[bytes, bytes]], now_ns: int) -> None:
+        """Keep the answers of keys, where there are any."""
+        keyed = [one for one in answers if one[0]]
+        if keyed:
             try:
-                self.shared.idempotency.finish(asked.key, answer, asked.now_ns)
+                self.shared.idempotency.finish(keyed, now_ns)
             except LogUnavailable:
                 self.counters.failed("index")
-        return answer
 
     def _count(self, now: InForce, records: Sequence[DecisionRecord], now_ns: int) -> None:
         """Count what was logged, and write it for all workers once it is time."""

@@ -10,8 +10,11 @@ half of it of the key and half of the body, so that answers can be given again a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -63,83 +66,76 @@ class Idempotency:
     def __init__(self, folder: Path) -> None:
         self.hours = Hours(folder, KEEP)
 
-    def begin(self, key: bytes, now_ns: int) -> bytes | None:
-        """Take a request in hand.
+    def begin(self, keys: Sequence[bytes], now_ns: int) -> list[bytes | KeyReuse | InFlight | None]:
+        """Take requests in hand.
 
         Parameters
         ----------
-        key : bytes
-            As `key_hash` gives it.
+        keys : sequence of bytes
+            As `key_hash` gives them.
         now_ns : int
             The time.
 
         Returns
         -------
-        bytes or None
-            The answer that was given before; None where this is the first.
+        list of bytes, KeyReuse, InFlight or None
+            Of each: None where it is the first with this key; else the answer that was given
+            before, or why there is none: the key came with another body, or its first request has
+            no answer yet.
 
         Raises
         ------
-        KeyReuse
-            Where the key came with another body; `InFlight`, where its first request has no answer
-            yet.
+        LogUnavailable
+            Where nothing can be written; none is then in hand.
         """
-        name, body = key[:HALF], key[HALF:]
+        found: list[bytes | KeyReuse | InFlight | None] = [None] * len(keys)
+        left = [*enumerate(keys)]
         for back in range(KEEP, 0, -1):
             table = self.hours.there(now_ns - back * HOUR)
-            if table is None:
-                continue
-            with table.read() as change:
-                before = change.get(name)
-            if before is not None:
-                return self._answer(before, body, now_ns)
-        if now_ns % HOUR < BOUNDARY:
-            with self.hours.of(now_ns - HOUR).write() as earlier:  # holds off who puts it there
-                before = earlier.get(name)
-                if before is None:
-                    before = self._put(name, body, now_ns)
-        else:
-            before = self._put(name, body, now_ns)
-        return None if before is None else self._answer(before, body, now_ns)
+            if table is not None:
+                with table.read() as change:
+                    left = [
+                        (at, key)
+                        for at, key in left
+                        if not self._had(change, key, now_ns, found, at)
+                    ]
+        with ExitStack() as stack:
+            if now_ns % HOUR < BOUNDARY:  # holds off who puts it there still
+                earlier = stack.enter_context(self.hours.of(now_ns - HOUR).write())
+                left = [
+                    (at, key) for at, key in left if not self._had(earlier, key, now_ns, found, at)
+                ]
+            change = stack.enter_context(self.hours.of(now_ns).write())
+            for at, key in left:
+                mark = IN_HAND + key[HALF:] + now_ns.to_bytes(8, "little")
+                if not change.put(key[:HALF], mark, overwrite=False):
+                    before: bytes = change.get(key[:HALF])
+                    if before[:9] == mark[:9] and _dead(before, now_ns):
+                        change.put(key[:HALF], mark)
+                    else:
+                        found[at] = _answer(before, key[HALF:], now_ns)
+        return found
 
-    def _put(self, name: bytes, body: bytes, now_ns: int) -> bytes | None:
-        """Put a mark where there is nothing; else what is there."""
-        mark = IN_HAND + body + now_ns.to_bytes(8, "little")
-        with self.hours.of(now_ns).write() as change:
-            if change.put(name, mark, overwrite=False):
-                return None
-            before: bytes = change.get(name)
-            if before[:1] == IN_HAND and before[1 : 1 + HALF] == body and _dead(before, now_ns):
-                change.put(name, mark)
-                return None
-        return before
+    def _had(self, change: Any, key: bytes, now_ns: int, found: list[Any], at: int) -> bool:
+        """Whether a table has a key; what it says of it to ``found[at]``."""
+        before = change.get(key[:HALF])
+        if before is not None:
+            found[at] = _answer(before, key[HALF:], now_ns)
+        return before is not None
 
-    def _answer(self, before: bytes, body: bytes, now_ns: int) -> bytes | None:
-        if before[1 : 1 + HALF] != body:
-            fix = "use another key for another request"
-            got = "a key that came with another body"
-            raise KeyReuse("the key of a request", "be used for one body", got, fix=fix)
-        if before[:1] == DONE:
-            return before[1 + HALF :]
-        if _dead(before, now_ns):
-            return None
-        got, fix = "the same request while the first has no answer yet", "try again in a moment"
-        raise InFlight("the key of a request", "be used once at a time", got, fix=fix)
-
-    def finish(self, key: bytes, answer: bytes, now_ns: int) -> None:
-        """Keep an answer.
+    def finish(self, answers: Sequence[tuple[bytes, bytes]], now_ns: int) -> None:
+        """Keep answers.
 
         Parameters
         ----------
-        key : bytes
-            As `key_hash` gives it.
-        answer : bytes
-            JSON.
+        answers : sequence of (bytes, bytes)
+            Keys, as `key_hash` gives them, and the answers' JSON.
         now_ns : int
             As at `begin`.
         """
         with self.hours.of(now_ns).write() as change:
-            change.put(key[:HALF], DONE + key[HALF:] + answer)
+            for key, answer in answers:
+                change.put(key[:HALF], DONE + key[HALF:] + answer)
 
     def release(self, key: bytes, now_ns: int) -> None:
         """Forget a request that got no answer."""
@@ -161,3 +157,17 @@ class Idempotency:
 def _dead(mark: bytes, now_ns: int) -> bool:
     """Whether who began a request is gone: its answer is far overdue."""
     return now_ns - int.from_bytes(mark[1 + HALF :], "little") > PATIENCE
+
+
+def _answer(before: bytes, body: bytes, now_ns: int) -> bytes | KeyReuse | InFlight | None:
+    """What an entry says to a request with this body; None where who began it is gone."""
+    if before[1 : 1 + HALF] != body:
+        fix = "use another key for another request"
+        got = "a key that came with another body"
+        return KeyReuse("the key of a request", "be used for one body", got, fix=fix)
+    if before[:1] == DONE:
+        return before[1 + HALF :]
+    if _dead(before, now_ns):
+        return None
+    got, fix = "the same request while the first has no answer yet", "try again in a moment"
+    return InFlight("the key of a request", "be used once at a time", got, fix=fix)

@@ -163,11 +163,15 @@ class Recent:
             raise
 
     def _flush(self) -> None:
-        hours: dict[int, list[Logged]] = {}
-        for one in self._waiting.values():
-            hours.setdefault(time_of(one.record.id) // HOUR, []).append(one)
-        for hour, group in hours.items():
+        left = [*self._waiting.values()]
+        while left:
+            hour = time_of(left[0].record.id) // HOUR
+            group, others = left, []
+            if time_of(left[-1].record.id) // HOUR != hour:  # seldom: else all are of one hour
+                group = [one for one in left if time_of(one.record.id) // HOUR == hour]
+                others = [one for one in left if time_of(one.record.id) // HOUR != hour]
             self._write(self.hours.of(hour * HOUR), group)
+            left = others
         self._waiting.clear()
 
     def _write(self, table: Table, group: Sequence[Logged]) -> None:
