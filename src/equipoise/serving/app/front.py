@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from equipoise.serving.app.hot import HOT_PATHS
+from equipoise.serving.app.hot import EMPTY, HOT_PATHS
 from equipoise.serving.app.problems import Refusal, kind_of, problem_of
 from equipoise.serving.app.scopes import scope_needed
 from equipoise.serving.app.wire import Disconnected, Receive, Scope, Send, answer, refuse
@@ -31,10 +31,12 @@ class Front:
         What decides.
     rest : callable
         The ASGI app that answers.
+    empty : bool, default False
+        Whether ``POST /empty/asgi`` is there: what a request by ASGI costs, for benchmarks.
     """
 
-    def __init__(self, worker: Worker, rest: App) -> None:
-        self.worker, self.rest = worker, rest
+    def __init__(self, worker: Worker, rest: App, empty: bool = False) -> None:
+        self.worker, self.rest, self._empty = worker, rest, empty
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +48,11 @@ class Front:
             return
         if path == "/health/ready":
             await self._ready(send)
+            return
+        if self._empty and path == "/empty/asgi":
+            while (await receive()).get("more_body"):
+                pass
+            await answer(send, EMPTY)
             return
         started = [0]
 

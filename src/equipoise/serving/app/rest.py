@@ -52,13 +52,15 @@ def paper_of(policy: str) -> dict[str, Any]:
     return {"openapi": "3.1.0", "info": about} | document(ROUTES)
 
 
-def service(worker: Worker) -> Front:
+def service(worker: Worker, empty: bool = False) -> Front:
     """The app of a worker for all paths but the hot routes.
 
     Parameters
     ----------
     worker : Worker
         Open; the app closes it when the server stops.
+    empty : bool, default False
+        As of `Front`.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def service(worker: Worker) -> Front:
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(EquipoiseError, _told)
     app.add_exception_handler(Exception, _told)
-    front = Front(worker, app)
+    front = Front(worker, app, empty)
     add_admin(app, worker)
     add_evaluations(app, worker, worker.decide)
     add_docs(app, paper_of(worker.config.policy))

@@ -147,7 +147,7 @@ def serve_here(
     try:
         hot = HotRoutes(worker, launch.empty)
         config = uvicorn.Config(
-            service(worker),
+            service(worker, launch.empty),
             http=cast(Any, partial(Connection, hot)),
             lifespan="on",
             ws="none",
