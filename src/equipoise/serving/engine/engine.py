@@ -397,10 +397,11 @@ class Engine:
         """Decide for those that are left, reserve, log with one write, answer."""
         made: list[PendingDecision] = []
         ids, killed = self.sink.new_ids(len(every)), self._killed
+        latency = self._clock() - now_ns
         for (at, key), own, id in zip(every, stored, ids, strict=True):
             asked = RequestInHand(requests[at], now_ns, own, key, at)
             try:
-                one = self._make(now, asked, killed, id)
+                one = self._make(now, asked, killed, id, latency)
             except Exception as error:  # noqa: BLE001 - of this request alone
                 self._release(key, now_ns)
                 answers[at] = error
@@ -419,19 +420,23 @@ class Engine:
                 for one in made:
                     answers[one.asked.at] = self._unlogged(now, one)
             else:
-                self.shared.recent.add(records, now.context, written)
+                noted = self.shared.recent.add(records, now.context, written)
                 for one in made:
                     answers[one.asked.at] = self._logged(now, one)
-                self._keep([(one.asked.key, answers[one.asked.at]) for one in made], now_ns)
+                self._keep([one for one in made if one.asked.key], answers, now_ns)
+                if noted > MOST_NOTED or now_ns >= self._next_flush:
+                    self.flush(now_ns)
                 self._count(now, records, now_ns)
         return answers
 
-    def _make(self, now: InForce, asked: RequestInHand, killed: bool, id: bytes) -> PendingDecision:
+    def _make(
+        self, now: InForce, asked: RequestInHand, killed: bool, id: bytes, latency: int
+    ) -> PendingDecision:
         """A decision that is to be logged, its money reserved."""
         settled = settle(now, asked, killed, self._money, self.counters)
         if asked.request.dry_run:
             id = b""
-        record = record_of(now, asked, settled, id, self._clock() - asked.now_ns)
+        record = record_of(now, asked, settled, id, latency)
         if not record.lease:
             return PendingDecision(asked, settled, record, None, None)
         if self.rewards.claimed is None:
@@ -453,19 +458,17 @@ class Engine:
             self.paced.seen(settled)
         return answer_json(record, now.context, settled.part, settled.outcome.scores.tolist())
 
-    def _keep(self, answers: Sequence[tuple[bytes, bytes]], now_ns: int) -> None:
+    def _keep(self, keyed: Sequence[PendingDecision], answers: Sequence[Any], now_ns: int) -> None:
         """Keep the answers of keys, where there are any."""
-        keyed = [one for one in answers if one[0]]
         if keyed:
+            pairs = [(one.asked.key, answers[one.asked.at]) for one in keyed]
             try:
-                self.shared.idempotency.finish(keyed, now_ns)
+                self.shared.idempotency.finish(pairs, now_ns)
             except LogUnavailable:
                 self.counters.failed("index")
 
     def _count(self, now: InForce, records: Sequence[DecisionRecord], now_ns: int) -> None:
-        """Count what was logged, and write it for all workers once it is time."""
-        if len(self.shared.recent) > MOST_NOTED or now_ns >= self._next_flush:
-            self.flush(now_ns)
+        """Count what was logged."""
         seconds = (self._clock() - now_ns) / 1e9
         counted: dict[tuple[int, int], int] = {}
         for record in records:

@@ -70,6 +70,8 @@ def known(
         Where effects or features are not what they must be.
     """
     facts, source = stored, STORE
+    if facts is not None and request.cost is None and request.effects is None:
+        return KnownUnit(facts, STORE)
     if request.effects is not None:
         facts, source = request_facts(request, part, request.features or {}), REQUEST
     elif stored is None:

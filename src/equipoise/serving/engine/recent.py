@@ -138,13 +138,14 @@ class Recent:
 
     def add(
         self, records: Sequence[DecisionRecord], context: Context, encoded: Sequence[bytes]
-    ) -> None:
-        """Note decisions that were logged, with the records as they were encoded for the log; b""
-        where they are not at hand.
+    ) -> int:
+        """Note decisions that were logged, with the records as they were encoded for the log, b""
+        where they are not at hand; how many are noted and not written.
         """
         waiting = self._waiting
         for record, data in zip(records, encoded, strict=False):
             waiting[record.id] = Logged(record, context, data)
+        return len(waiting)
 
     def flush(self) -> None:
         """Write what was noted, for all workers.
@@ -181,8 +182,9 @@ class Recent:
         context = None
         for one in group:
             record = one.record
-            records.append((b"d" + record.id, one.encoded or _encode(record)))
-            units.append(unit_hash(record.unit) + record.id)
+            id = record.id
+            records.append((b"d" + id, one.encoded or _encode(record)))
+            units.append(unit_hash(record.unit) + id)
             if one.context is not context:
                 context, name = one.context, _context_key(record)
                 if name not in self._contexts:

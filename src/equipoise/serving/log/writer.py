@@ -77,6 +77,7 @@ class DecisionLog:
         self.folder, self.slot, self.config = Path(folder), slot, config or LogConfig()
         self.alarm, self.clock_back = "", 0
         self._clock, self._guard = clock, threading.RLock()
+        self._roll_bytes = self.config.roll_bytes
         self._own = _hold(self.folder, slot)
         try:
             self.recovery = recover(self.folder, slot)
@@ -282,7 +283,7 @@ class DecisionLog:
             return True
         if self._size == self._head:
             return False
-        return self._size + more > self.config.roll_bytes or time.monotonic() > self._roll_at
+        return self._size + more > self._roll_bytes or time.monotonic() > self._roll_at
 
     def _roll(self) -> None:
         """Begin a segment, then end the one before: where there is no room, it goes on."""
