@@ -56,8 +56,34 @@ class Hold(NamedTuple):
     amount: int
 
 
+class OtherNodes(Protocol):
+    """The nodes that share the book of a budget with this one."""
+
+    def hand_over(self, decision: bytes, taken: bool) -> str:
+        """Tell the node that decided of a claim: "other" where it will be settled, "late" where
+        what was reserved went back already, "own" where it is a decision of this node, "unknown"
+        where it is of none.  It waits for the network.  Raises `LedgerError` where the book cannot
+        be reached.
+        """
+
+    def close_before(self, ns: int) -> None:
+        """Ask that decisions before this moment can be claimed no more."""
+
+    def collected(self) -> tuple[dict[bytes, bool], int]:
+        """Claims that other nodes took, whether each was taken, and before which moment there are
+        no others.
+        """
+
+    def settled(self, decision: bytes) -> None:
+        """Take a claim away: it is settled."""
+
+
 class Budget(Protocol):
     """The money of one worker: leases from a shared book."""
+
+    @property
+    def nodes(self) -> OtherNodes | None:
+        """Those that share the book; None where it is this machine's alone."""
 
     def reserve(self, amount: float) -> Hold | None:
         """Reserve what a decision may cost, in money; None where it is not left."""

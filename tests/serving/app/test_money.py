@@ -21,7 +21,7 @@ class Worker:
     def __init__(self, state, config: ServeConfig) -> None:
         self.log = DecisionLog(state / "log", 0)
         self.context = self.log.context(Context(0, 1, "policy", "snapshot"))
-        ledger, pacing = open_ledger(state, config, 0, POLICY)
+        ledger, pacing = open_ledger(state, config, 0, POLICY, self.log.writer)
         assert pacing is None
         self.ledger = ledger
 
@@ -97,4 +97,4 @@ def test_services_that_share_a_budget_keep_out_of_each_others_leases(
     client = one.ledger.book._client
     client.delete(*client.scan_iter(f"*{tmp_path.name}*"))
     with pytest.raises(BookLost, match="make it anew"):
-        open_ledger(tmp_path / "two", config, 0, POLICY)
+        open_ledger(tmp_path / "two", config, 0, POLICY, bytes(6))

@@ -283,7 +283,7 @@ class HotRoutes:
         asked = self._reward(body)
         engine, now = self.worker.engine, self._now()
         if isinstance(asked, RewardRequest):
-            reply = engine.reward(asked, now)
+            reply = await engine.reward_async(asked, now)
             await self.worker.log.acknowledged()
             return _encode(reply), 202 if reply.status == "waiting" else 200
         most = self.worker.config.limits.batch
@@ -294,7 +294,7 @@ class HotRoutes:
         replies: list[Any] = []
         for place, one in enumerate(asked, 1):
             try:
-                replies.append(engine.reward(one, now))
+                replies.append(await engine.reward_async(one, now))
             except EquipoiseError as error:
                 replies.append(problem_of(error))
             if place % CHUNK == 0:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from equipoise.core.arrays import Floats
 from equipoise.core.policy import Policy
-from equipoise.serving.config import BudgetConfig, ServeConfig
+from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
+from equipoise.serving.durations import nanoseconds
 from equipoise.serving.errors import BookLost
 from equipoise.serving.ledger.ledger import PASSED, Ledger
 from equipoise.serving.ledger.logged_money import logged_money
 from equipoise.serving.ledger.money import OPEN, Book, Entry, Rebuilt, micro, period_of
+from equipoise.serving.ledger.nodes import Nodes
 from equipoise.serving.ledger.pace import Pace, budget_demand
 from equipoise.serving.ledger.redis_book import RedisBook
 from equipoise.serving.ledger.sqlite_book import SqliteBook
@@ -52,7 +54,7 @@ class Paced:
 
 
 def open_ledger(
-    state: Path, config: ServeConfig, slot: int, policy: Policy
+    state: Path, config: ServeConfig, slot: int, policy: Policy, writer: bytes = b""
 ) -> tuple[Ledger | None, Paced | None]:
     """The ledger of a worker.
 
@@ -66,6 +68,8 @@ def open_ledger(
         Of the worker; its log is recovered already.
     policy : Policy
         What is live, whose budget may be paced.
+    writer : bytes, default b""
+        Of its log, by which other nodes know whose a decision is.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def open_ledger(
     if budget.pacing != "off":
         _, price = budget_demand(policy)
         pace = Pace(book, _owner(state, slot, book), budget, price)
-    ledger = _ledger(state, config, budget, slot, book, pace)
+    ledger = _ledger(state, config, budget, slot, book, pace, writer)
     return ledger, None if pace is None else Paced(ledger, price)
 
 
@@ -122,9 +126,13 @@ def _ledger(
     slot: int,
     book: Book,
     pace: Pace | None = None,
+    writer: bytes = b"",
     thread: bool = True,
 ) -> Ledger:
-    log, owner = state / "log", _owner(state, slot, book)
+    log, owner, nodes = state / "log", _owner(state, slot, book), None
+    if isinstance(book, RedisBook):
+        window = nanoseconds(config.rewards.get(budget.claimed or "", RewardWindow()).window) / 1e9
+        nodes = Nodes(book, State(state).node(), owner, writer, _place(state), window)
     holds, spent = money_of(log, slot, _since(book, owner, segments_of(log, slot)))
     return Ledger(
         book,
@@ -137,6 +145,7 @@ def _ledger(
         entries=[Entry(one.decision, one.lease, one.reserved, one.spent) for one in spent],
         pace=pace,
         thread=thread,
+        nodes=nodes,
     )
 
 
@@ -145,6 +154,12 @@ def _owner(state: Path, slot: int, book: Book) -> int:
     counts its slots from 0.
     """
     return slot if isinstance(book, SqliteBook) else State(state).node() << 16 | slot
+
+
+def _place(state: Path) -> str:
+    """Where a folder is: the same after a restart, another one of a copy."""
+    about = state.stat()
+    return f"{boot_id()}:{about.st_dev}:{about.st_ino}"
 
 
 def _since(book: Book, owner: int, segments: list[Segment]) -> int:

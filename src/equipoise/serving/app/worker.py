@@ -88,7 +88,8 @@ class Worker:
         opening.callback(self._let_go)
         live = self._live()
         policy = live.scorer.rule.policy
-        self.ledger, pacing = open_ledger(self.state, config, self.log.slot, policy)
+        slot, writer = self.log.slot, self.log.writer
+        self.ledger, pacing = open_ledger(self.state, config, slot, policy, writer)
         if self.ledger is not None:
             opening.callback(self.ledger.close)
         self.engine = Engine(

@@ -507,6 +507,24 @@ class Engine:
         """
         return self.rewards.reward(request, now_ns)
 
+    async def reward_async(self, request: RewardRequest, now_ns: int) -> RewardAnswer:
+        """As `reward`; a claim of another node's decision is handed over to it before.
+
+        Parameters
+        ----------
+        request : RewardRequest
+            What came.
+        now_ns : int
+            When.
+
+        Returns
+        -------
+        RewardAnswer
+            As `reward`.
+        """
+        handed = await self.rewards.hand_over(request, now_ns)
+        return self.rewards.reward(request, now_ns, handed)
+
     def exposure(self, request: ExposureRequest, now_ns: int) -> ExposureAnswer:
         """Take note that a decision was shown; see `Rewards`.
 

@@ -124,7 +124,8 @@ class _Refill:
                     change.put(b"e" + record.decision, record.ns.to_bytes(8, "big"))
         self.shared.flush()
         for id in self.settled:
-            self.shared.take_hold(id)
+            with self.shared.settling(id):
+                pass
         for reward in self.rewards:
             with self.shared.recent.table_for(reward.decision, self.now_ns).write() as change:
                 add_reward(change, reward)

@@ -7,11 +7,13 @@
                              all nodes together
 
 A reward of the metric that says that an offer was taken settles what the decision reserved; where
-none comes by the end of its window, the offer was not taken.
+none comes by the end of its window, the offer was not taken.  Where nodes share the book, such a
+claim of another node's decision is handed over to that node before it is answered.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Container
 from math import isfinite
@@ -31,12 +33,13 @@ from equipoise.serving.messages import (
     RewardAnswer,
     RewardRequest,
 )
-from equipoise.serving.protocols import Budget, Counters, DecisionSink, Hold
+from equipoise.serving.protocols import Budget, Counters, DecisionSink, Hold, OtherNodes
 from equipoise.serving.records import ExposureRecord, RewardRecord, SpendRecord
 
 PATIENCE = HOUR  # that what came before its decision is kept
 SKEW = HOUR  # by which clocks may differ
 MILLION = 1_000_000
+OTHER, LATE = "other", "late"  # what came of a claim that was handed over
 SALT = 8  # bytes that tell apart what waits for one decision
 OPS = ("add", "set")
 
@@ -82,7 +85,40 @@ class Rewards:
         """How long after a decision a reward counts, in nanoseconds."""
         return self._windows.get(name or "", self._window)
 
-    def reward(self, request: RewardRequest, now_ns: int) -> RewardAnswer:
+    async def hand_over(self, request: RewardRequest, now_ns: int) -> str:
+        """Tell another node of a claim of its decision, before the claim is taken here.
+
+        Parameters
+        ----------
+        request : RewardRequest
+            What came.
+        now_ns : int
+            When it was received.
+
+        Returns
+        -------
+        str
+            What came of it, for `reward`; "" where it concerns no other node.
+
+        Raises
+        ------
+        InputError
+            As `reward`.
+        LedgerError
+            Where the book cannot be reached: it is to be sent again.
+        """
+        nodes = None if self.budget is None else self.budget.nodes
+        if nodes is None or request.name != self.claimed:
+            return ""
+        id = self._id(request.decision, now_ns)
+        self._check(request, id, now_ns)
+        if self._is_late(id, request, now_ns):
+            return LATE
+        if self.shared.holds(id) or self.shared.recent.knows(id):
+            return ""
+        return await asyncio.to_thread(nodes.hand_over, id, request.value > 0)
+
+    def reward(self, request: RewardRequest, now_ns: int, handed: str = "") -> RewardAnswer:
         """Take a reward.
 
         Parameters
@@ -91,6 +127,8 @@ class Rewards:
             What came.
         now_ns : int
             When it was received.
+        handed : str, default ""
+            What came of handing it over.
 
         Returns
         -------
@@ -106,8 +144,8 @@ class Rewards:
         """
         id = self._id(request.decision, now_ns)
         self._check(request, id, now_ns)
-        if self._is_known(id, now_ns):
-            status = self._join(id, request, now_ns)
+        if self._is_known(id, now_ns) or handed in (OTHER, LATE):
+            status = self._join(id, request, now_ns, handed == LATE)
         else:
             self.shared.wait(id, os.urandom(SALT), Early(now_ns, request))
             status = "waiting"
@@ -158,8 +196,7 @@ class Rewards:
             if not known and early.reward is not None:
                 self.counters.rewarded(early.reward.name, "unknown", 0.0)
         if self.claimed is not None and self.budget is not None:
-            for id in self.shared.held_before(now_ns - self.window(self.claimed)):
-                self.settle(id, False, now_ns)
+            self._settle_due(self.budget.nodes, now_ns)
 
     def _late_join(self, id: bytes, early: Early) -> None:
         if early.reward is None:
@@ -167,17 +204,34 @@ class Rewards:
         else:
             self._join(id, early.reward, early.ns)
 
+    def _settle_due(self, nodes: OtherNodes | None, now_ns: int) -> None:
+        """Settle what was claimed elsewhere, then what nobody claimed."""
+        over = now_ns - self.window(self.claimed)
+        waiting: set[bytes] = set()
+        if nodes is not None:
+            nodes.close_before(over)
+            claims, over = nodes.collected()
+            for id, taken in claims.items():
+                if not self._is_known(id, now_ns):  # another worker here is about to write it
+                    waiting.add(id)
+                    continue
+                if self.shared.recent.is_unwritten(id):
+                    self.shared.flush()
+                self.settle(id, taken, now_ns)
+                nodes.settled(id)
+        for id in self.shared.held_before(over):
+            if id not in waiting:
+                self.settle(id, False, now_ns)
+
     def settle(self, id: bytes, taken: bool, now_ns: int) -> None:
         """Say what the money that a decision reserved came to; the first word on it counts."""
-        held = self.shared.take_hold(id)
-        if held is None or self.budget is None:
+        if self.budget is None:
             return
-        spent = held.amount if taken else held.sent
-        try:
+        with self.shared.settling(id) as held:
+            if held is None:
+                return
+            spent = held.amount if taken else held.sent
             self.sink.append(SpendRecord(id, now_ns, held.lease, held.amount, spent))
-        except BaseException:
-            self.shared.hold({id: held})
-            raise
         self.budget.settle(Hold(held.lease, held.amount), spent / MILLION, id)
 
     def _id(self, text: str, now_ns: int) -> bytes:
@@ -211,13 +265,16 @@ class Rewards:
         recent = self.shared.recent
         return recent.is_older(id, now_ns) or recent.knows(id)
 
-    def _join(self, id: bytes, request: RewardRequest, now_ns: int) -> str:
-        at = now_ns if request.at is None else round(request.at * 1e9)
-        late = at - time_of(id) > self.window(request.name)
+    def _is_late(self, id: bytes, request: RewardRequest, now_ns: int) -> bool:
+        """Whether a reward happened after its window."""
+        return _at(request, now_ns) - time_of(id) > self.window(request.name)
+
+    def _join(self, id: bytes, request: RewardRequest, now_ns: int, late: bool = False) -> str:
+        late = late or self._is_late(id, request, now_ns)
         reward = RewardRecord(
             id,
             now_ns,
-            at,
+            _at(request, now_ns),
             request.name,
             request.value,
             request.op == "set",
@@ -243,3 +300,8 @@ class Rewards:
                 return "duplicate"
             self.sink.append(ExposureRecord(id, ns))
         return "joined"
+
+
+def _at(request: RewardRequest, now_ns: int) -> int:
+    """When a reward happened, in nanoseconds since 1970."""
+    return now_ns if request.at is None else round(request.at * 1e9)

@@ -6,7 +6,7 @@ decision.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,13 +119,21 @@ class SharedState:
             for id, held in holds.items():
                 change.put(HELD + id, _encode(held), overwrite=False)
 
-    def take_hold(self, id: bytes) -> HeldMoney | None:
-        """What a decision reserved, to be settled now; None where there is nothing, or another
-        worker has taken it.
+    @contextmanager
+    def settling(self, id: bytes) -> Iterator[HeldMoney | None]:
+        """Take what a decision reserved, to be settled within; None where there is nothing, or
+        another worker has taken it.  An error within leaves it where it was.
         """
         with self.open.write() as change:
             data = change.pop(HELD + id)
-        return None if data is None else _held(data)
+            yield None if data is None else _held(data)
+
+    def holds(self, id: bytes) -> bool:
+        """Whether money waits here for the claim of a decision."""
+        if id in self._holds:
+            return True
+        with self.open.read() as change:
+            return change.get(HELD + id) is not None
 
     def held_before(self, ns: int) -> list[bytes]:
         """The ids of the oldest decisions before a moment whose money waits."""

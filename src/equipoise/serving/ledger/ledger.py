@@ -37,6 +37,7 @@ from equipoise.serving.protocols import Hold
 
 if TYPE_CHECKING:
     from equipoise.core.arrays import Floats
+    from equipoise.serving.ledger.nodes import Nodes
     from equipoise.serving.ledger.pace import Pace
 
 TICK = 0.05  # seconds between looks at what is due
@@ -44,6 +45,7 @@ AGE = 60.0  # seconds after which what is free on a lease goes back
 GRACE = 1.0  # seconds from a lease's last hold to its seal; by then the hold is logged
 PATIENCE = 0.005  # seconds that `reserve` waits for a lease, where money may be left
 REPORT = 1.0  # seconds between notes of what is free
+LOOK = 0.5  # seconds between looks at claims that other nodes took
 RETRY = 1.0  # seconds after the book could not be reached
 START = 10.0  # seconds that the first and the last words with the book may take
 BATCH = 10_000  # holds that one transaction settles
@@ -88,6 +90,8 @@ class Ledger:
         What the log of this slot says was settled; those the book has already change nothing.
     pace : Pace, optional
         What finds the price by which the money lasts the period.
+    nodes : Nodes, optional
+        That share the book.
     clock : callable, default `time.time_ns`
         Nanoseconds since 1970.
     thread : bool, default True
@@ -126,11 +130,12 @@ class Ledger:
         holds: Callable[[int], Mapping[bytes, int]] | None = None,
         entries: Iterable[Entry] = (),
         pace: Pace | None = None,
+        nodes: Nodes | None = None,
         clock: Callable[[], int] = time.time_ns,
         thread: bool = True,
     ) -> None:
         self.book, self.slot, self.workers, self.boot = book, slot, workers, boot
-        self.pace = pace
+        self.pace, self.nodes = pace, nodes
         self.price = None if pace is None else pace.price  # of a unit of money, in worth
         self.trouble = ""  # why the book could not be reached, last time
         self._total, self._seconds, self._clock = micro(config.total), config.seconds, clock
@@ -145,10 +150,12 @@ class Ledger:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._wake = threading.Event()
-        self._due = {"report": 0.0, "retry": 0.0, "pace": 0.0, "note": 0.0}
+        self._due = dict.fromkeys(("report", "retry", "pace", "note", "nodes"), 0.0)
         self._period = period_of(clock(), self._seconds)
         self._sums = Sums(self._period, self._total, self._total, 0, 0, 0, 0)
         self._stopped = False
+        if nodes is not None:
+            _patiently(nodes.look)  # first of all: whose leases these are
         _patiently(lambda: self._close_dead(holds or (lambda lease: {}), durable))
         _patiently(self._refill)
         _patiently(lambda: self._note(time.monotonic()))
@@ -291,6 +298,8 @@ class Ledger:
             _patiently(lambda: self._flow(free, free))
             while self._queue:
                 _patiently(self._flow)
+            if self.nodes is not None:
+                self.nodes.leave()
         except LedgerError as error:
             self.trouble = str(error)  # the next owner of the slot settles by the log
         self.book.close()
@@ -305,6 +314,9 @@ class Ledger:
             self._refill()
             self._give_back(now)
             self._note(now)
+            if self.nodes is not None and now >= self._due["nodes"]:
+                self._due["nodes"] = now + LOOK
+                self.nodes.look()
             if self.pace is not None and now >= self._due["pace"]:
                 self._due["pace"] = now + REPORT
                 self.price = self.pace.tick()

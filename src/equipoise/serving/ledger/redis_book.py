@@ -191,14 +191,11 @@ class RedisBook:
         self._client = self._redis.Redis.from_url(
             url, socket_timeout=deadline, socket_connect_timeout=deadline
         )
-        self._scripts = {
-            text: self._client.register_script(text if text is MAKE else LIBRARY + text)
-            for text in (MAKE, RENEW, TAKE, FLOW, CLOSE_DEAD, SUMS)
-        }
+        self._scripts: dict[str, Any] = {}
         with self._told():
             there = self._client.exists(f"{self.name}:money")
         if not there:
-            self._run(MAKE, _packed(_of_log(lost(), total, period)))
+            self.call(MAKE, _packed(_of_log(lost(), total, period)))
         self.renew(period, total)
 
     @contextmanager
@@ -211,18 +208,40 @@ class RedisBook:
             kind = BookLost if "LOST" in str(error) else LedgerError
             raise kind("the book", "answer", str(error), self.name, fix) from error
 
-    def _run(self, script: str, *arguments: Any) -> Any:
+    def call(self, script: str, *arguments: Any) -> Any:
+        """Run a script of the book: one transaction.
+
+        Parameters
+        ----------
+        script : str
+            In Lua, with the names that `LIBRARY` gives.
+        *arguments : object
+            Text, bytes or numbers.
+
+        Returns
+        -------
+        object
+            As Redis gives it.
+
+        Raises
+        ------
+        LedgerError
+            Where Redis does not answer, or the book is lost.
+        """
+        if script not in self._scripts:
+            text = script if script is MAKE else LIBRARY + script
+            self._scripts[script] = self._client.register_script(text)
         with self._told():
             return self._scripts[script](keys=[self.name], args=arguments)
 
     def renew(self, period: int, total: int) -> None:
         """Begin a later period, or another total of the present one."""
-        self._run(RENEW, period, total)
+        self.call(RENEW, period, total)
 
     def take(self, lease: Lease, workers: int, need: int) -> Lease | None:
         """Open a lease."""
         about = (lease.id, workers, need, lease.slot, lease.boot, lease.ns)
-        values = self._run(TAKE, *about, *FIELDS)
+        values = self.call(TAKE, *about, *FIELDS)
         return None if values is None else _lease(lease.id, values)
 
     def flow(self, entries: Sequence[Entry], free: Mapping[int, int], seal: Iterable[int]) -> None:
@@ -232,13 +251,13 @@ class RedisBook:
             "free": [(str(lease), amount) for lease, amount in free.items()],
             "seal": [(str(lease), free.get(lease, 0)) for lease in seal],
         }
-        self._run(FLOW, _packed(batch))
+        self.call(FLOW, _packed(batch))
 
     def close_dead(self, lease: int, holds: Mapping[bytes, int], lost: bool) -> None:
         """Seal the open lease of a dead worker."""
         reserved = [(decision.hex(), amount) for decision, amount in holds.items()]
         batch = {"lease": str(lease), "holds": reserved, "lost": lost}
-        self._run(CLOSE_DEAD, _packed(batch))
+        self.call(CLOSE_DEAD, _packed(batch))
 
     def leases(self) -> list[Lease]:
         """All leases."""
@@ -252,7 +271,7 @@ class RedisBook:
 
     def sums(self) -> Sums:
         """The money of the present period."""
-        return sums_of(*self._run(SUMS))
+        return sums_of(*self.call(SUMS))
 
     def note(self, key: str, value: bytes, *, first: bool = False) -> bytes:
         """Write down a value; what stands there now."""

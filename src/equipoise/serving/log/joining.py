@@ -42,6 +42,7 @@ LEFT_OUT = {
 KEPT, CADENCE = "kept by the cadence: nothing was drawn", REASONS["cadence"].code
 OPEN, ERASED, NOT_SHOWN, TWICE = "window still open", "erased", "not shown", "twice in the log"
 MILLIONTH = 1e-6
+NOT_SETTLED = 0, None
 
 
 class Metric(NamedTuple):
@@ -191,7 +192,7 @@ def joined(
     """
     decisions: dict[bytes, tuple[Context, DecisionRecord]] = {}
     rewards: dict[bytes, list[RewardRecord]] = defaultdict(list)
-    spent: dict[bytes, int] = {}
+    spent: dict[bytes, tuple[int, int]] = {}  # what a decision came to first, and when
     shown: set[bytes] = set()
     for context, record in records:
         if isinstance(record, DecisionRecord):
@@ -203,7 +204,8 @@ def joined(
         elif isinstance(record, ExposureRecord):
             shown.add(record.decision)
         elif isinstance(record, SpendRecord):
-            spent[record.decision] = spent.get(record.decision, 0) + record.spent
+            said = record.ns, record.spent
+            spent[record.decision] = min(spent.get(record.decision, said), said)
     for decision in rewards.keys() - decisions.keys():
         counts.rewards["of no decision"] += len(rewards[decision])
     columns: dict[str, list[Any]] = defaultdict(list)
@@ -218,7 +220,7 @@ def joined(
         _features(columns, one, how.features, known)
         _outcomes(columns, one, rewards.get(one.id, ()), how, counts)
         columns["shown"].append(one.id in shown)
-        columns["cost"].append(_cost(one, spent.get(one.id), counts))
+        columns["cost"].append(_cost(one, spent.get(one.id, NOT_SETTLED)[1], counts))
         counts.rows += 1
         counts.cells[cell] += 1
         counts.shown[cell] += one.id in shown

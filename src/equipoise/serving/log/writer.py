@@ -126,6 +126,11 @@ class DecisionLog:
         self._seen = now
         return now
 
+    @property
+    def writer(self) -> bytes:
+        """What the ids of this writer's decisions have in common, and no other's: 6 bytes."""
+        return (self._stamp >> 32).to_bytes(6, "big")
+
     def new_ids(self, count: int) -> list[bytes]:
         """Ids of decisions.
 
