@@ -125,6 +125,9 @@ class Counters(Protocol):
     def store_read(self, seconds: float) -> None:
         """One read of a store over a network."""
 
+    def looked_up(self, found: int, missing: int) -> None:
+        """Units that the live snapshot's store was asked for."""
+
     def failed(self, what: str) -> None:
         """Something failed that a decision went on without: "shadow", "candidate", "settings"."""
 
@@ -140,6 +143,9 @@ class NoCounters:
 
     def store_read(self, seconds: float) -> None:
         """One read of a store."""
+
+    def looked_up(self, found: int, missing: int) -> None:
+        """Units that were asked for."""
 
     def failed(self, what: str) -> None:
         """One failure."""

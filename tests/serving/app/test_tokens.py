@@ -83,6 +83,21 @@ def test_a_scope_that_is_not_there_is_403():
         admit(gate, "decide", (b"authorization", BEARER))
 
 
+def test_who_was_let_in_is_not_for_good(monkeypatch):
+    """An expired token on a connection that stays open; and tokens that were taken meanwhile."""
+    tokens = Tokens([token_of(f"{HASH} read expires=2027-01-31")])
+    gate = Gate(tokens, LimitsConfig())
+    monkeypatch.setattr("equipoise.serving.app.gate.time", lambda: 1_801_439_999.0)
+    token = admit(gate, "read", (b"authorization", BEARER))
+    gate.again(token)
+    monkeypatch.setattr("equipoise.serving.app.gate.time", lambda: 1_801_440_000.0)
+    with pytest.raises(Refusal, match="got one that has expired"):
+        gate.again(token)
+    before = tokens.taken
+    tokens.take(Tokens())
+    assert tokens.taken != before
+
+
 @pytest.mark.parametrize(
     ("headers", "host", "status"),
     [

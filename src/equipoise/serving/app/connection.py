@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from equipoise.serving.app.hot import HotRequest, HotRoute, HotRoutes
 from equipoise.serving.app.problems import Refusal, answer_of
+from equipoise.serving.app.tokens import ANYBODY_HERE
 from equipoise.serving.app.wire import JSON_HEADER, start_of, too_large, too_slow
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(**server)
         self.hot, self.bodies = hot, hot.worker.bodies
         self._gate = hot.worker.gate
+        self._admitted: tuple[Any, ...] = ()  # headers, scope, and of which tokens
+        self._token = ANYBODY_HERE
         self._coming: HotRequest | None = None  # whose body is not here yet
         self._in_hand = self._last = self._in_head = False
         self.coming_since: int | None = None  # by the looks of `Bodies`; until all of it is here
@@ -93,12 +96,19 @@ class Connection(HttpToolsProtocol):
         keep = parser.should_keep_alive() and parser.get_http_version() != "1.0"
         request = self._coming = HotRequest(self, route, keep)
         if route.scope:
+            gate, asks = self._gate, (self.headers, route.scope, self._gate.tokens.taken)
             try:
-                self._gate.admit("POST", self.headers, route.scope)
+                if asks == self._admitted:  # as the request before
+                    gate.again(self._token)
+                else:
+                    self._token, self._admitted = (
+                        gate.admit("POST", self.headers, route.scope),
+                        asks,
+                    )
             except Refusal as error:
                 self._refuse(request, error)
                 return
-            self._gate.in_flight += 1
+            gate.in_flight += 1
             request.admitted = True
         if EXPECT in self.headers and not self._is_busy():
             self.transport.write(GO_ON)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from equipoise.artifacts.unit_facts import UnitFacts
 from equipoise.serving.app.meters import Histogram, Meters
-from equipoise.serving.protocols import EffectStore
 
 # seconds: a decision takes tens of microseconds, a reward may take weeks
 QUICK = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
@@ -32,7 +30,7 @@ class Counts:
         self._duration = Histogram(meters, "equipoise_decision_duration_seconds", QUICK)
         self._store = Histogram(meters, "equipoise_store_duration_seconds", QUICK)
         self._sync = Histogram(meters, "equipoise_log_sync_seconds", QUICK)
-        self.reads = [  # of units that were not found, and that were
+        self._reads = [  # of units that were not found, and that were
             meters.column("equipoise_store_reads_total", found=found) for found in ("no", "yes")
         ]
         self._delay = Histogram(meters, "equipoise_reward_delay_seconds", SLOW)
@@ -63,6 +61,11 @@ class Counts:
     def store_read(self, seconds: float) -> None:
         """One read of a store over a network."""
         self._store.observe(seconds)
+
+    def looked_up(self, found: int, missing: int) -> None:
+        """Units that the live snapshot's store was asked for."""
+        self.meters.add(self._reads[0], missing)
+        self.meters.add(self._reads[1], found)
 
     def failed(self, what: str) -> None:
         """Something that a decision went on without."""
@@ -97,32 +100,3 @@ class Counts:
         """Whether a disk refused to sync the log, and by how many seconds the clock went back."""
         for column, value in zip(self._trouble, (float(alarm), clock_back), strict=True):
             self.meters.put(column, value)
-
-
-class CountedStore:
-    """A store whose reads are counted.
-
-    Parameters
-    ----------
-    store : EffectStore
-        The store.
-    counts : Counts
-        What counts.
-    """
-
-    def __init__(self, store: EffectStore, counts: Counts) -> None:
-        self.quick, self.close = store.quick, store.close
-        self._get, self._fetch = store.get, store.fetch
-        self._add, self._columns = counts.meters.add, counts.reads
-
-    def get(self, unit: str) -> UnitFacts | None:
-        """As the store's."""
-        facts = self._get(unit)
-        self._add(self._columns[facts is not None])
-        return facts
-
-    async def fetch(self, unit: str) -> UnitFacts | None:
-        """As the store's."""
-        facts = await self._fetch(unit)
-        self._add(self._columns[facts is not None])
-        return facts

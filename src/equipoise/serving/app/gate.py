@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic, time
 
 from equipoise.serving.app.problems import Refusal
-from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens
+from equipoise.serving.app.tokens import LOOPBACK, Token, Tokens, unauthorised
 from equipoise.serving.config import LimitsConfig
 
 JSON = b"application/json"
@@ -83,6 +83,13 @@ class Gate:
             got = kind.decode("latin-1") or "none"
             fix = "send the header 'Content-Type: application/json'"
             raise Refusal(415, "the content type", "be application/json", got, fix=fix)
+        self.again(token)
+        return token
+
+    def again(self, token: Token) -> None:
+        """Let in a request more of a token, with headers that were admitted before; see `admit`."""
+        if time() >= token.expires:
+            raise unauthorised("one that has expired", "ask the operator for a new one")
         if self.limits.rate:
             self._count(token)
         if self.in_flight >= self.limits.in_flight:
@@ -90,7 +97,6 @@ class Gate:
             fix = "try again in a moment"
             again = {"retry-after": "1"}
             raise Refusal(503, "a worker", must, "one more", fix=fix, headers=again)
-        return token
 
     def look(self, headers: Headers) -> None:
         """Refuse a request of a path without a token that comes from elsewhere: see `admit`."""

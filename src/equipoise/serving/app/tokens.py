@@ -79,6 +79,7 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[Token] = ()) -> None:
         self._by_start = {token.digest[:8]: token for token in tokens}
+        self.taken = 0  # how many times it had those of another
 
     def __len__(self) -> int:
         return len(self._by_start)
@@ -86,6 +87,7 @@ class Tokens:
     def take(self, other: Tokens) -> None:
         """Have those of another from now on, for all who hold this object."""
         self._by_start = other._by_start
+        self.taken += 1
 
     def find(self, authorization: bytes, now: float) -> Token:
         """The token of an ``Authorization`` header.

@@ -18,7 +18,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from equipoise.core.errors import DataError, EquipoiseError
-from equipoise.serving.app.counting import CountedStore, Counts
+from equipoise.serving.app.counting import Counts
 from equipoise.serving.app.gate import Gate
 from equipoise.serving.app.meters import ROWS, Meters
 from equipoise.serving.app.money import REDIS, open_ledger, settle_dead
@@ -168,10 +168,7 @@ class Worker:
         store = self.config.store
         redis = os.environ.get(REDIS) if store.kind == "redis" else None
         loaded = load_snapshot(self.state, id, redis=redis, deadline=store.deadline)
-        served = compile_snapshot(loaded)
-        if served.store is None:
-            return served
-        return served._replace(store=CountedStore(served.store, self.counts))
+        return compile_snapshot(loaded)
 
     def redis_units(self) -> RedisUnits | None:
         """Where a publish puts known units, beside the folder."""
@@ -207,6 +204,7 @@ class Worker:
         """Ready, and looked after; at the end the last requests are answered already."""
         works = self.bodies.watch(), self._tick(), self._follow(), self._keep_up(), self._watch()
         tasks = [asyncio.create_task(work) for work in works]
+        self.engine.soon = asyncio.get_running_loop().call_soon
         self.begin_ready()
         try:
             yield

@@ -90,6 +90,12 @@ class Engine:
     clock : callable, default `time.time_ns`
         Nanoseconds since 1970.
 
+    Attributes
+    ----------
+    soon : callable
+        How what no answer waits for is done: at once, unless an event loop puts its own way here,
+        which calls a function with a number after the answers are sent.
+
     Raises
     ------
     InputError
@@ -119,6 +125,7 @@ class Engine:
         self._money = Money(budget, self.rewards.claimed is not None)
         self.paced = Paced(pacing, self.counters)
         self._next_look = self._next_flush = 0
+        self.soon: Callable[[Callable[[int], None], int], object] = _now
         self._behind = False  # whether what an operator set is not in force yet
         self.now: InForce
         self._set(InForce(live, candidate, shadows, config, shared.controls.now, self._seed), None)
@@ -396,6 +403,9 @@ class Engine:
     ) -> list[Answer]:
         """Decide for those that are left, reserve, log with one write, answer."""
         made: list[PendingDecision] = []
+        live = now.live.id
+        asked_for = [own[live] is not None for own in stored if own and live in own]
+        self.counters.looked_up(found := sum(asked_for), len(asked_for) - found)
         ids, killed = self.sink.new_ids(len(every)), self._killed
         latency = self._clock() - now_ns
         for (at, key), own, id in zip(every, stored, ids, strict=True):
@@ -425,7 +435,8 @@ class Engine:
                     answers[one.asked.at] = self._logged(now, one)
                 self._keep([one for one in made if one.asked.key], answers, now_ns)
                 if noted > MOST_NOTED or now_ns >= self._next_flush:
-                    self.flush(now_ns)
+                    self._next_flush = now_ns + FLUSH
+                    self.soon(self.flush, now_ns)
                 self._count(now, records, now_ns)
         return answers
 
@@ -572,6 +583,11 @@ class Engine:
         them.
         """
         self.shared.close()
+
+
+def _now(do: Callable[[int], None], now_ns: int) -> None:
+    """Do it at once."""
+    do(now_ns)
 
 
 def _one(answers: Sequence[Answer]) -> DecideAnswer:
