@@ -181,7 +181,8 @@ def test_a_segment_that_is_old_is_closed_while_nothing_comes(tmp_path, monkeypat
     log.close()
 
 
-def test_a_failed_sync_is_never_tried_again_on_that_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("here", [False, True], ids=["by the thread", "here"])
+def test_a_failed_sync_is_never_tried_again_on_that_file(tmp_path, monkeypatch, here):
     tried, real, failing = [], os.fdatasync, ["-000000.eqlog"]
 
     def broken(file: int) -> None:
@@ -192,20 +193,26 @@ def test_a_failed_sync_is_never_tried_again_on_that_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fdatasync", broken)
 
+    async def on_disk(log: DecisionLog) -> None:
+        if here:
+            log.disk.sync_here()
+        else:
+            await log.acknowledged()
+
     async def serve() -> None:
         log = DecisionLog(tmp_path, 0, LogConfig(durability="disk"))
         while not log.alarm:
             await asyncio.sleep(0.001)
         context = log.context(a_context())
         log.append(a_decision(log, context, 1))
-        await log.acknowledged()
+        await on_disk(log)
         failing[:] = ["-000001.eqlog"]
         log.append(a_decision(log, context, 1))
         with pytest.raises(LogUnavailable, match="put on disk"):
-            await log.acknowledged()
+            await on_disk(log)
         assert "Input/output error" in log.alarm
         log.append(a_decision(log, context, 2))
-        await log.acknowledged()
+        await on_disk(log)
         log.clear_alarm()
         log.close()
 

@@ -21,6 +21,7 @@ from equipoise.serving.app.problems import Refusal, answer_of, kind_of, problem_
 from equipoise.serving.app.strict_json import Body
 from equipoise.serving.app.wire import JSON_HEADER, start_of
 from equipoise.serving.app.worker import Worker
+from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
     BatchRequest,
     DecideRequest,
@@ -132,18 +133,24 @@ class HotRoute:
             replies = together([request.body for request in turn])
         except Exception as error:  # noqa: BLE001 - each is told
             replies = [error] * len(turn)
-        if self.scope and worker.waits_for_disk:
+        if not self.scope or not worker.waits_for_disk:
+            self._send(turn, replies)
+        elif worker.log.disk.is_quick:
+            try:
+                worker.log.disk.sync_here()
+            except LogUnavailable as error:
+                replies = unwritten(replies, error)
+            self._send(turn, replies)
+        else:
             on_disk = worker.log.disk.waiter()
             on_disk.add_done_callback(partial(self._on_disk, turn, replies))
-        else:
-            self._send(turn, replies)
 
     def _on_disk(
         self, turn: Sequence[HotRequest], replies: Sequence[Reply], done: asyncio.Future[None]
     ) -> None:
         error = done.exception()
         if isinstance(error, Exception):
-            replies = [error if type(reply) is bytes else reply for reply in replies]
+            replies = unwritten(replies, error)
         self._send(turn, replies)
 
     def _send(self, turn: Sequence[HotRequest], replies: Sequence[Reply]) -> None:
@@ -317,6 +324,11 @@ def told(reply: Reply) -> bytes:
     if problem.status == 500:
         logger.error("a unit of a batch failed: %s", kind_of(reply))
     return _encode(problem)
+
+
+def unwritten(replies: Sequence[Reply], error: Exception) -> list[Reply]:
+    """What is told where the disk failed."""
+    return [error if type(reply) is bytes else reply for reply in replies]
 
 
 async def nothing(body: bytes) -> tuple[bytes, int]:

@@ -22,6 +22,7 @@ from typing import Any
 from equipoise.serving.errors import LogUnavailable
 
 DELAY = 0.05  # seconds that a record may wait, under durability "process"
+QUICK = 0.002  # seconds of a sync that the thread of requests may do itself
 IDLE = 1.0  # seconds between looks at the clock while nothing is written
 MOST_TOLD = 4096  # syncs whose times are kept
 
@@ -58,7 +59,8 @@ class DiskSync:
         self._retired: list[int] = []
         self._waiters: list[Waiter] = []
         self._new_name = False
-        self._lock = threading.Lock()
+        self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
+        self._usual = 0.0  # seconds of a sync, of late
         self._bell: SimpleQueue[None] = SimpleQueue()  # an event costs several times as much
         self._rung, self._stop = False, threading.Event()
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
@@ -93,6 +95,23 @@ class DiskSync:
         future: asyncio.Future[None] = loop.create_future()
         self._wait((loop, future))
         return future
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a sync takes so little that handing it to the thread would cost more."""
+        return self._usual < QUICK
+
+    def sync_here(self) -> None:
+        """Put all that was written on disk, in this thread.
+
+        Raises
+        ------
+        LogUnavailable
+            Where the disk failed.
+        """
+        error = self._sync()
+        if error is not None:
+            raise unavailable("be put on disk", str(error))
 
     def flush(self) -> None:
         """Wait until all that was written is on disk."""
@@ -132,7 +151,12 @@ class DiskSync:
             self._rung = False
             self._sync()
 
-    def _sync(self) -> None:
+    def _sync(self) -> OSError | None:
+        """What went wrong, which those who wait are told, too."""
+        with self._one_at_a_time:
+            return self._sync_alone()
+
+    def _sync_alone(self) -> OSError | None:
         with self._lock:
             waiters, self._waiters = self._waiters, []
             retired, self._retired = self._retired, []
@@ -149,11 +173,14 @@ class DiskSync:
         if file is not None and (failure := _failure(os.fdatasync, file)):
             error = failure
             self.failed(file, failure)
-        self.took.append(time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self.took.append(took)
+        self._usual += (took - self._usual) / 4
         self.syncs += 1
         if error is None:
             self.synced = mark
         _tell(waiters, error)
+        return error
 
 
 def _failure(do: Callable[[Any], object], thing: Any) -> OSError | None:
