@@ -199,8 +199,8 @@ class Load:
         if self.ending:
             return None
         self.next += 1
-        body = {"unit": self.unit(self.next), "key": f"key {self.next}"}
-        return "/decide", self.next, json.dumps(body).encode()
+        asked = {"unit": self.unit(self.next), "key": f"key {self.next}"}
+        return "/decide", self.next, json.dumps(asked).encode()
 
     def later(self, path: str, number: int, body: bytes) -> None:
         """Send it in a moment."""
@@ -246,8 +246,8 @@ class Load:
             self.later("/decide", number, body)
         if first and self.rng.random() < REWARDED:
             reward = {"decision": _answer(said).decision, "name": self.claimed, "key": f"r{number}"}
-            reward |= {"value": float(self.rng.random() < TAKEN)}
-            self.later("/reward", number, json.dumps(reward).encode())
+            value = float(self.rng.random() < TAKEN)
+            self.later("/reward", number, json.dumps({**reward, "value": value}).encode())
 
 
 async def _reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -2,9 +2,10 @@
 
 A compiled kernel lies beside its source; where that folder cannot be written to, in the user's
 cache folder; where neither can (a read-only machine, no home), in a private folder among the
-temporary files; where nothing can, every process compiles anew.  `NUMBA_CACHE_DIR` comes before all
-of them.  What was compiled ahead beside the sources (``equipoise warm`` while an image is built) is
-taken along to wherever the cache is.
+temporary files.  `NUMBA_CACHE_DIR` comes before all of them.  What was compiled ahead
+(``equipoise warm`` while an image is built), beside the sources or in `NUMBA_CACHE_DIR`, is taken
+along to wherever the cache is; where nothing can be written it is read where it lies, and the rest
+is compiled anew by every process.
 
 The first second of compiling is told once, to the log of this module; the command line shows it.
 """
@@ -24,12 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import event
+from numba.core import caching, event
 
 LOGGER = logging.getLogger(__name__)
 PACKAGE = __name__.partition(".")[0]
 WORTH_TELLING = 1.0  # seconds of compiling; a single kernel of another type takes less
 COMPILED = (".nbc", ".nbi")  # code first, then the index that names it
+GIVEN: str = numba.config.CACHE_DIR  # type: ignore[attr-defined]
 
 
 def njit(*, cache: bool = True, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -98,9 +100,55 @@ def _cached_elsewhere(function: Callable[..., Any], options: dict[str, Any]) -> 
     """The kernel where numba found no folder to write to."""
     folder = _private_folder()
     numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]
-    with suppress(RuntimeError):
-        return numba.njit(cache=bool(folder), **options)(function)
-    return numba.njit(**options)(function)
+    if folder:
+        with suppress(RuntimeError):
+            return numba.njit(cache=True, **options)(function)
+    kernel = numba.njit(**options)(function)
+    with suppress(RuntimeError):  # nothing of this file was compiled ahead
+        kernel._cache = _compiled_ahead(function)
+    return kernel
+
+
+def _compiled_ahead(function: Callable[..., Any]) -> Any:
+    """What was compiled ahead of a function, to be read and never written.
+
+    Raises
+    ------
+    RuntimeError
+        Where nothing was.
+    """
+    base = getattr(caching, "InTreeCacheLocator", None) or caching._InTreeCacheLocator
+
+    class Locator(base):  # type: ignore[misc, valid-type]
+        def ensure_cache_path(self) -> None:
+            sources = Path(self._py_file).parent
+            filled = [one for one in _ahead_of(sources) if any(one.glob(f"*{COMPILED[1]}"))]
+            if not filled:
+                raise FileNotFoundError(sources)
+            self._cache_path = str(filled[0])
+
+    class Kept(caching.CompileResultCacheImpl):  # type: ignore[misc]
+        _locator_classes = (Locator,)
+
+    class ReadOnly(caching.FunctionCache):  # type: ignore[misc]
+        _impl_class = Kept
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            """Nothing can be written."""
+
+    return ReadOnly(function)
+
+
+def _ahead_of(sources: Path) -> list[Path]:
+    """Where the kernels of a folder's files may have been compiled ahead."""
+    given = GIVEN and Path(GIVEN, _subfolder(sources))
+    return [*([given] if given else []), sources / "__pycache__"]
+
+
+def _subfolder(sources: Path) -> str:
+    """numba's name for a folder of sources, within a cache of many."""
+    named: str = caching._CacheLocator.get_suitable_cache_subpath(str(sources / "a.py"))
+    return named
 
 
 @once
@@ -120,16 +168,16 @@ def _private_folder() -> str:
 
 @once
 def _take_along(sources: Path, cache: Path) -> None:
-    """Copy what was compiled ahead beside the sources, where the cache is elsewhere."""
-    ahead = sources / "__pycache__"
-    if ahead == cache:
-        return
-    with suppress(OSError):
-        for suffix in COMPILED:
-            for file in ahead.glob(f"*{suffix}"):
-                if not (cache / file.name).exists():
-                    whole = shutil.copy(file, cache / f"{file.name}.{os.getpid()}")
-                    os.replace(whole, cache / file.name)
+    """Copy what was compiled ahead, where the cache is elsewhere."""
+    for ahead in _ahead_of(sources):
+        if ahead == cache:
+            continue
+        with suppress(OSError):
+            for suffix in COMPILED:
+                for file in ahead.glob(f"*{suffix}"):
+                    if not (cache / file.name).exists():
+                        whole = shutil.copy(file, cache / f"{file.name}.{os.getpid()}")
+                        os.replace(whole, cache / file.name)
 
 
 class Compiling(event.Listener):

@@ -96,6 +96,7 @@ class Meters:
             if os.fstat(file).st_size == 0:
                 os.ftruncate(file, size)
                 os.pwrite(file, HEADER.pack(MAGIC, VERSION, ROWS, COLUMNS, 0), 0)
+            _take_space(file, size, path)
             begin = os.pread(file, HEADER.size, 0)
             whole = os.fstat(file).st_size == size and len(begin) == HEADER.size
             if not whole or HEADER.unpack(begin)[:4] != (MAGIC, VERSION, ROWS, COLUMNS):
@@ -181,6 +182,17 @@ class Meters:
                 HEADER.pack_into(self._map, 0, MAGIC, VERSION, ROWS, COLUMNS, used + 1)
                 self._columns[series], self._read = used, used + 1
             return self._columns[series]
+
+
+def _take_space(file: int, size: int, path: Path) -> None:
+    """Take all the space now: a page without one, written to on a full disk, kills the process."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        must, fix = f"have {size / 1e6:.0f} MB of space", "free space on its disk"
+        raise DataError("the counters' file", must, error.strerror, str(path), fix) from error
 
 
 class Histogram:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from equipoise.core.errors import DataError
+from equipoise.serving.errors import LogUnavailable
 
 PATIENCE = 10.0  # seconds
 TABLE = "create table if not exists operations (at real, by text, what text, about text) strict"
@@ -76,8 +77,8 @@ class Operations:
                 table.execute(TABLE)
                 return table.execute(words, values).fetchall()
         except sqlite3.Error as error:
+            what, got, fix = "the table of operations", str(error), "free space on its disk"
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise LogUnavailable(what, "be writable", got, self.path.name, fix) from error
             fix = "move it away: a new one is begun"
-            got = str(error)
-            raise DataError(
-                "the table of operations", "be usable", got, self.path.name, fix
-            ) from error
+            raise DataError(what, "be usable", got, self.path.name, fix) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import PurePath
@@ -39,6 +40,7 @@ STATUS: tuple[tuple[type[EquipoiseError], int], ...] = (
     (LedgerError, 503),
     (MissingExtra, 501),
 )
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 UNFORESEEN = Problem(
     title="Internal Server Error",
     status=500,
@@ -82,6 +84,14 @@ class Refusal(EquipoiseError):
         self.status, self.headers = status, dict(headers or {})
 
 
+def foreseen(error: Exception) -> Exception:
+    """An error of a disk that takes nothing, as one of ours; any other as it is."""
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        return error
+    fix = "free space on its disk, or look after the disk"
+    return Refusal(503, "the folder of the service", "be writable", error.strerror, fix=fix)
+
+
 def status_of(error: Exception) -> int:
     """The HTTP status of an error."""
     if isinstance(error, Refusal):
@@ -118,6 +128,7 @@ def problem_of(error: Exception) -> Problem:
     >>> problem_of(ZeroDivisionError("secret")).status
     500
     """
+    error = foreseen(error)
     status = status_of(error)
     if not isinstance(error, EquipoiseError) or status == 500:
         return UNFORESEEN

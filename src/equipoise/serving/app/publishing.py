@@ -5,13 +5,32 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from equipoise.core.errors import SnapshotError
+from equipoise.core.errors import DataError, SnapshotError
 from equipoise.core.progress import Progress, silent
 from equipoise.core.snapshot import verify_snapshot
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.serving.snapshots.state import SHOWN, State
+
+
+def must_be_writable(state: Path) -> None:
+    """Refuse a folder that a service cannot write to.
+
+    Raises
+    ------
+    DataError
+        Saying why.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=state):
+            return
+    except OSError as error:
+        fix = "give it to the user of the service, or name another one by --state"
+        got = error.strerror or str(error)
+        raise DataError("the folder of a service", "be writable", got, str(state), fix) from error
 
 
 def make_live(

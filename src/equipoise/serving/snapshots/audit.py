@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import SnapshotError
-from equipoise.serving.errors import ConflictError
+from equipoise.serving.errors import ConflictError, LogUnavailable
 from equipoise.serving.snapshots.channels import Channel
 
 PATIENCE = 10.0  # seconds
@@ -77,6 +77,9 @@ def change(path: Path) -> Iterator[Changes]:
         if "locked" in str(error):
             must, fix = "be free", "try again"
             raise ConflictError("the audit", must, "another publish", str(path), fix) from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            fix = "free space on its disk"
+            raise LogUnavailable("the audit", "be writable", str(error), str(path), fix) from error
         fix = "move it away: a new one is begun"
         raise SnapshotError("the audit", "be writable", str(error), str(path), fix) from error
 

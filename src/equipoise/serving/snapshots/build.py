@@ -97,7 +97,7 @@ def build_snapshot(
     if scorer.policy.mode == "each":
         raise InputError("a policy that is served", EACH_ONE, "mode 'each'", str(policy))
     with _beside(place.snapshots) as folder:
-        shutil.copytree(policy, folder / POLICY)
+        _copy(policy, folder / POLICY)
         if weights is not None:
             _net(folder, Path(weights), scorer)
         known = 0
@@ -116,6 +116,13 @@ def build_snapshot(
         _put(folder, place.snapshot(snapshot))
     keep_units(state, snapshot, source)
     return snapshot
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder; the first file that cannot be is the error, unlike `shutil.copytree`'s."""
+    target.mkdir()
+    for path in sorted(source.iterdir()):
+        (_copy if path.is_dir() else shutil.copyfile)(path, target / path.name)
 
 
 def _net(folder: Path, weights: Path, scorer: Scorer) -> None:
