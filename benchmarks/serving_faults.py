@@ -55,7 +55,7 @@ from equipoise.serving.messages import DecideAnswer
 from equipoise.serving.records import DecisionRecord, RewardRecord, SpendRecord
 
 UNITS, WORKERS, CONNECTIONS, TOTAL = 5_000, 3, 8, 20_000.0
-KILLS = {"quick": 10, "full": 50}  # under each durability
+KILLS = {"quick": 5, "full": 25}  # under each durability
 KINDS = {"worker": 0.7, "parent": 0.15, "all": 0.15}  # who is killed, and how often
 BETWEEN = (0.1, 2.0)  # seconds between kills
 KEPT = 100  # requests of one connection, so that all workers have some

@@ -117,9 +117,10 @@ def _compiled_ahead(function: Callable[..., Any]) -> Any:
     RuntimeError
         Where nothing was.
     """
-    base = getattr(caching, "InTreeCacheLocator", None) or caching._InTreeCacheLocator
+    names = "InTreeCacheLocator", "_InTreeCacheLocator"  # of newer and of older versions
+    base: Any = next(getattr(caching, name) for name in names if hasattr(caching, name))
 
-    class Locator(base):  # type: ignore[misc, valid-type]
+    class Locator(base):  # type: ignore[misc]
         def ensure_cache_path(self) -> None:
             sources = Path(self._py_file).parent
             filled = [one for one in _ahead_of(sources) if any(one.glob(f"*{COMPILED[1]}"))]
@@ -127,16 +128,16 @@ def _compiled_ahead(function: Callable[..., Any]) -> Any:
                 raise FileNotFoundError(sources)
             self._cache_path = str(filled[0])
 
-    class Kept(caching.CompileResultCacheImpl):  # type: ignore[misc]
-        _locator_classes = (Locator,)
+    class Kept(caching.CompileResultCacheImpl):
+        _locator_classes = [Locator]  # noqa: RUF012 - numba's own is a list
 
-    class ReadOnly(caching.FunctionCache):  # type: ignore[misc]
+    class ReadOnly(caching.FunctionCache):
         _impl_class = Kept
 
         def save_overload(self, sig: Any, data: Any) -> None:
             """Nothing can be written."""
 
-    return ReadOnly(function)
+    return ReadOnly(function)  # type: ignore[no-untyped-call]
 
 
 def _ahead_of(sources: Path) -> list[Path]:
@@ -147,8 +148,8 @@ def _ahead_of(sources: Path) -> list[Path]:
 
 def _subfolder(sources: Path) -> str:
     """numba's name for a folder of sources, within a cache of many."""
-    named: str = caching._CacheLocator.get_suitable_cache_subpath(str(sources / "a.py"))
-    return named
+    name: Any = caching._CacheLocator.get_suitable_cache_subpath
+    return str(name(str(sources / "a.py")))
 
 
 @once
