@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 
 def decisions(
     log: Annotated[
-        Path, typer.Argument(help="The service's decision log, or the folder that holds it.")
+        list[Path],
+        typer.Argument(help="The service's decision log, or its folder; of several machines, all."),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The folder to write; its days are replaced.")
@@ -71,6 +72,7 @@ def decisions(
     Examples:
       equipoise decisions voucher-serving/log --out learnt
       equipoise decisions voucher-serving --config serve.toml -o learnt
+      equipoise decisions one/voucher-serving two/voucher-serving -o learnt
       equipoise decisions voucher-serving --units units.parquet --id user -o learnt
       equipoise check learnt/plan.toml && equipoise run learnt/plan.toml
     """
@@ -89,7 +91,7 @@ def decisions(
         settings = read_config(config)
         windows = settings.rewards
         claimed = claimed or (settings.budget.claimed if settings.budget else None)
-    place = state_of(log, policy)
+    place = state_of(log[0], policy)
     result = compact_log(
         log,
         out,

@@ -276,3 +276,30 @@ def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(InputError, match="hold decisions to learn from; got 1 window still open"):
         compact_log(tmp_path / "log", tmp_path / "out", rewards=WINDOWS, now=NS)
     log.close()
+
+
+def test_logs_of_several_machines_are_one(tmp_path):
+    """A reward, an exposure and a key that came to the other machine are joined, once."""
+    logs = {}
+    for name in ("one", "two"):
+        log, _, context = a_log(tmp_path / name / "log")
+        logs[name] = log, a_decision(log, context, 2, unit=name, lease=5, amount=2_000_000)
+        log.append(logs[name][1])
+    (one, mine), (two, theirs) = logs.values()
+    for log, at in ((two, NS + SECOND), (one, NS + 2 * SECOND)):
+        log.append(RewardRecord(mine.id, at, at, "sales", 4.0, key="k"))
+    one.append(RewardRecord(theirs.id, NS + SECOND, NS + SECOND, "sales", 3.0))
+    two.append(ExposureRecord(mine.id, NS + SECOND))
+    spend = SpendRecord(mine.id, NS + 5, 5, 2_000_000, 500_000)
+    one.append(spend, SpendRecord(mine.id, NS + 9, 5, 2_000_000, 0))
+    one.close()
+    two.close()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    result = compact_log(folders, tmp_path / "out", rewards=WINDOWS, now=NOW)
+    rows = rows_of(tmp_path / "out")
+    assert (rows["one"]["sales"], rows["two"]["sales"]) == (4.0, 3.0)
+    assert (rows["one"]["shown"], rows["two"]["shown"]) == (True, False)
+    assert (rows["one"]["cost"], rows["two"]["cost"]) == (0.5, 2.0)  # settled first; reserved
+    assert +result.counts.rewards == {"joined": 2, "given twice": 1}
+    alone = compact_log(folders[0], tmp_path / "alone", rewards=WINDOWS, now=NOW)
+    assert alone.counts.rewards["of no decision"] == 1

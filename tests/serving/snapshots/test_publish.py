@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -17,7 +18,8 @@ import pytest
 from fixtures.units import FEATURES, unit_table
 
 from equipoise.allocation.compiled_rule import CompiledRule
-from equipoise.artifacts.policy import write_scorer
+from equipoise.artifacts.policy import read_scorer, write_scorer
+from equipoise.artifacts.staying import Staying
 from equipoise.artifacts.unit_scorer import UnitScorer
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.data import read_log
@@ -106,6 +108,23 @@ def test_units_that_cannot_be_known(shipped, tmp_path):
     with pytest.raises(InputError, match="feature 'age' must be among the units' columns"):
         build_snapshot(tmp_path / "s", shipped.folder, tmp_path / "less.parquet")
     assert os.listdir(tmp_path / "s" / "snapshots") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mode": "each"}, "decide on one candidate or none.*publish one policy for each"),
+        ({}, "decide each unit by itself.*without means of days"),
+    ],
+)
+def test_what_one_request_cannot_be_answered_by_is_refused(shipped, tmp_path, change, words):
+    scorer = read_scorer(shipped.folder)
+    policy = replace(scorer.policy, **change, **({"demands": (), "prices": ()} if change else {}))
+    staying = scorer.staying if change else Staying(average_days=7)
+    write_scorer(tmp_path / "policy", replace(scorer, policy=policy, staying=staying), plan="")
+    with pytest.raises(InputError, match=words):
+        build_snapshot(tmp_path / "s", tmp_path / "policy")
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize("part", ["store/units.mdb", "policy/policy.json", "self_test/units.arrow"])

@@ -1,7 +1,7 @@
-"""Bearer tokens: only their hashes are kept; each has scopes, a tenant, and may expire.
+"""Bearer tokens: only their hashes are kept; each has scopes, and may expire.
 
 `EQUIPOISE_TOKENS` holds entries with ``;`` or line ends between them, `EQUIPOISE_TOKENS_FILE` names
-a file of lines (``#`` begins a comment).  An entry is ``HASH SCOPES [tenant=NAME] [expires=DAY]``:
+a file of lines (``#`` begins a comment).  An entry is ``HASH SCOPES [expires=DAY]``:
 the sha256 of the token in hex, scopes with commas between them, the last day of its use in UTC.
 """
 
@@ -24,7 +24,7 @@ EVERY_SCOPE = frozenset(SCOPES)
 VARIABLE, FILE_VARIABLE = "EQUIPOISE_TOKENS", "EQUIPOISE_TOKENS_FILE"
 PREFIX = "eq_"  # so that scanners for leaked secrets can know one
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-FORM = "HASH SCOPES [tenant=NAME] [expires=2027-01-31]"
+FORM = "HASH SCOPES [expires=2027-01-31]"
 
 
 class Token(NamedTuple):
@@ -36,8 +36,6 @@ class Token(NamedTuple):
         The sha256 of the token.
     scopes : frozenset of str
         Some of `SCOPES`.
-    tenant : str, default ""
-        Whose it is.
     expires : float, default inf
         In seconds since 1970.
 
@@ -49,7 +47,6 @@ class Token(NamedTuple):
 
     digest: bytes
     scopes: frozenset[str]
-    tenant: str = ""
     expires: float = float("inf")
 
     @property
@@ -135,7 +132,7 @@ def token_of(entry: str, where: str = "") -> Token:
     Parameters
     ----------
     entry : str
-        ``HASH SCOPES [tenant=NAME] [expires=DAY]``.
+        ``HASH SCOPES [expires=DAY]``.
     where : str, default ""
         Where it stands, for errors.
 
@@ -161,7 +158,6 @@ def token_of(entry: str, where: str = "") -> Token:
         options = dict(option.split("=", 1) for option in rest[1:])
         hashed = bytes.fromhex(digest)
         last = options.pop("expires", None)
-        tenant = options.pop("tenant", "")
         day = datetime.fromisoformat(last).replace(tzinfo=UTC) if last else None
     except ValueError as error:
         raise InputError("an entry of tokens", f"be {FORM}", "another form", where, fix) from error
@@ -172,7 +168,7 @@ def token_of(entry: str, where: str = "") -> Token:
         got = ", ".join(unknown) or "none"
         raise InputError("the scopes of a token", f"be of {', '.join(SCOPES)}", got, where, fix)
     expires = (day + timedelta(days=1)).timestamp() if day else float("inf")
-    return Token(hashed, frozenset(scopes), tenant, expires)
+    return Token(hashed, frozenset(scopes), expires)
 
 
 def read_tokens(environment: Mapping[str, str] | None = None) -> Tokens:
@@ -211,14 +207,14 @@ def read_tokens(environment: Mapping[str, str] | None = None) -> Tokens:
     return Tokens(token_of(entry, where) for entry, where in named if entry.strip())
 
 
-def new_token(scopes: Iterable[str], tenant: str = "", expires: str = "") -> tuple[str, str]:
+def new_token(scopes: Iterable[str], expires: str = "") -> tuple[str, str]:
     """A new token.
 
     Parameters
     ----------
     scopes : iterable of str
         Some of `SCOPES`.
-    tenant, expires : str, default ""
+    expires : str, default ""
         As in an entry.
 
     Returns
@@ -239,7 +235,7 @@ def new_token(scopes: Iterable[str], tenant: str = "", expires: str = "") -> tup
     """
     secret = PREFIX + secrets.token_urlsafe(32)
     words = [hashlib.sha256(secret.encode()).hexdigest(), ",".join(scopes)]
-    words += [f"tenant={tenant}"] * bool(tenant) + [f"expires={expires}"] * bool(expires)
+    words += [f"expires={expires}"] * bool(expires)
     entry = " ".join(words)
     token_of(entry)
     return entry, secret

@@ -15,10 +15,11 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class Compaction:
 
 
 def compact_log(
-    folder: Path | str,
+    folder: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
     rewards: Mapping[str, RewardWindow] | None = None,
@@ -105,8 +106,9 @@ def compact_log(
 
     Parameters
     ----------
-    folder : path
-        Of the decision log; its writers may be at work.
+    folder : path or sequence of path
+        Of the decision log, or of those of several machines, whose rewards may have come to any of
+        them; its writers may be at work.
     out : path
         A folder; days in it are replaced.
     rewards : mapping of str to RewardWindow, optional
@@ -139,9 +141,10 @@ def compact_log(
     InputError
         Where a metric or a column is not there, or no decision has its window behind it.
     """
-    place, target = log_folder(folder), Path(out)
+    folders = [folder] if isinstance(folder, Path | str) else folder
+    places, target = [log_folder(one) for one in folders], Path(out)
     with tempfile.TemporaryDirectory(dir=_made(target)) as room:
-        contents, spill = spilt(place, Path(room))
+        contents, spill = spilt(places, Path(room))
         known = Units(units, id, contents) if units is not None else None
         until = time.time_ns() if now is None else now
         how = joining_of(contents, rewards or {}, window, claimed, until)
@@ -168,9 +171,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
+def spilt(places: Sequence[Path], room: Path) -> tuple[Contents, Spill]:
     """The first pass: every record to the part of its decision."""
-    segments = segments_of(place)
+    segments = [segment for place in places for segment in segments_of(place)]
     size = sum(one.path.stat().st_size for one in segments)
     times = [one.created for one in segments] or [0]
     spill = Spill(room, parts_of(size, (max(times) - min(times)) // (86_400 * 10**9) + 1))
@@ -178,7 +181,7 @@ def spilt(place: Path, room: Path) -> tuple[Contents, Spill]:
     contents.kinds = kinds
     numbers: dict[bytes, int] = {}
     last, number = None, 0
-    for _, context, record, payload in read_records(place):
+    for _, context, record, payload in chain.from_iterable(map(read_records, places)):
         if isinstance(record, DecisionRecord) and context is not None:
             if context is not last:
                 last, key = context, encode(replace(context, number=0, ns=0, boot=""))

@@ -187,7 +187,7 @@ def compare_policies(
     units: list[str] = []
     outcomes: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as room:
-        contents, spill = spilt(place, Path(room))
+        contents, spill = spilt([place], Path(room))
         how = joining_of(contents, rewards or {}, window, None, until)
         named = [cell for context in contents.contexts for cell in context.cells]
         policy = new.scorer.rule.policy

@@ -46,6 +46,11 @@ from equipoise.serving.stores.building import build_store, open_store
 LOGGER = logging.getLogger(__name__)
 BUILDING = ".building-"  # begins the names of folders where a snapshot is being built
 EACH_ONE = "decide on one candidate or none: mode 'argmax' or 'random'"
+EACH_FIX = (
+    "publish one policy for each candidate; several at once have no single probability to log"
+)
+ONE_DAY = "decide each unit by itself"
+ONE_DAY_FIX = "learn a policy without means of days, or score files day by day"
 
 
 def build_snapshot(
@@ -94,8 +99,7 @@ def build_snapshot(
     place = State(Path(state))
     policy = _policy_folder(Path(source))
     scorer = read_scorer(policy)
-    if scorer.policy.mode == "each":
-        raise InputError("a policy that is served", EACH_ONE, "mode 'each'", str(policy))
+    _must_be_served(scorer, str(policy))
     with _beside(place.snapshots) as folder:
         _copy(policy, folder / POLICY)
         if weights is not None:
@@ -213,6 +217,15 @@ def _rows(units: Path | str) -> int:
     """The rows of a file, where it says how many; else 0."""
     path = str(units)
     return int(pq.read_metadata(path).num_rows) if path.endswith((".parquet", ".pq")) else 0
+
+
+def _must_be_served(scorer: Scorer, where: str) -> None:
+    """Refuse, before anything is written, what one request cannot be answered by."""
+    if scorer.policy.mode == "each":
+        raise InputError("a policy that is served", EACH_ONE, "mode 'each'", where, EACH_FIX)
+    if scorer.staying.average_days > 1:
+        got = "one whose features are means of days"
+        raise InputError("a policy that is served", ONE_DAY, got, where, ONE_DAY_FIX)
 
 
 @contextmanager
