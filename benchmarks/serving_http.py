@@ -22,8 +22,11 @@ ready_s                       from the start of the process until it is ready, k
 worker_mb                     resident then, the pages of the store included
 schema_500                    answers of 500 to requests that schemathesis makes of the OpenAPI;
                               schema_requests: how many
-soak_mb, soak_p99             FULL=1: 30 minutes at 70 % of the peak: growth of memory from the
-                              second minute on, and p99 of the last over that of the second minute
+soak_mb, soak_p99             FULL=1: 30 minutes at 70 % of the peak: growth of the process's own
+                              memory from the second minute on, and p99 of the last over that of the
+                              second minute
+soak_mapped_mb                growth of what it maps of files meanwhile, above all the index of
+                              decisions: the system's to keep or to drop
 """
 
 from __future__ import annotations
@@ -153,6 +156,13 @@ def megabytes(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def memory(pid: int) -> tuple[float, float]:
+    """What a process has of its own, and what it maps of files, in megabytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    told = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    return float(told["RssAnon"][0]) / 1e3, float(told["RssFile"][0]) / 1e3
+
+
 def closed_loop(
     url: str, pid: int, script: str, seconds: int, pause: int = 0
 ) -> tuple[float, float]:
@@ -240,12 +250,15 @@ async def open_loop(url: str, path: str, rate: float, seconds: float) -> np.ndar
     return np.array(latencies)
 
 
-def on_last_core(url: str, path: str, rate: float, seconds: float) -> np.ndarray:
-    """The open loop, away from the server's core and before all else on its own."""
+def on_last_core(
+    url: str, path: str, rate: float, seconds: float, first: bool = False
+) -> np.ndarray:
+    """The open loop, away from the server's core; and before all else on its own."""
     cores, before = os.sched_getaffinity(0), os.sched_getscheduler(0)
     os.sched_setaffinity(0, {sorted(cores)[-1]})
     with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        if first:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
         return asyncio.run(open_loop(url, path, rate, seconds))
     finally:
@@ -271,7 +284,7 @@ def paired(state: Path, durability: str, form: str) -> Figures:
                 paced[way].append(closed_loop(url, pid, ways[way], SECONDS[form], pause)[0])
         for _ in range(OPEN_TURNS[form]):
             for way in late:
-                late[way].append(on_last_core(url, f"/{way}", RATE, OPEN_SECONDS))
+                late[way].append(on_last_core(url, f"/{way}", RATE, OPEN_SECONDS, not end))
     cpu_us = {way: np.array(values) for way, values in used.items()}
     same_rate = np.array(paced["decide"]) / np.array(paced["empty"])
     p99 = {way: np.array([np.quantile(one, 0.99) for one in runs]) for way, runs in late.items()}
@@ -324,7 +337,7 @@ def ranged(name: str, values: Any, unit: str, against: str = "") -> dict[str, An
 def once(state: Path, form: str) -> Figures:
     """What is measured of one start: readiness, memory, batches, the OpenAPI."""
     with served(state) as (url, pid, ready):
-        memory = megabytes(pid)
+        resident = megabytes(pid)
         closed_loop(url, pid, BATCH_LUA, 1)
         batches = [
             closed_loop(url, pid, BATCH_LUA, SECONDS[form])[0] / 1000 for _ in range(TURNS[form])
@@ -332,7 +345,7 @@ def once(state: Path, form: str) -> Figures:
         wrong, asked = by_schema(url, EXAMPLES[form])
     return [
         figure("ready_s", ready, unit="s"),
-        figure("worker_mb", memory, unit="MB"),
+        figure("worker_mb", resident, unit="MB"),
         ranged("batch_us_per_unit", batches, "us"),
         figure("schema_500", wrong),
         figure("schema_requests", asked),
@@ -367,14 +380,15 @@ def soak(state: Path, seconds: float) -> Figures:
     with served(state) as (url, pid, _):
         _, peak = closed_loop(url, pid, LUA % (UNITS, "/decide"), 5)
         rate = min(0.7 * peak, 4_000)  # what the open loop itself can send
-        parts: list[tuple[float, float]] = []
+        parts: list[tuple[float, float, float]] = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             late = on_last_core(url, "/decide", rate, min(60.0, seconds / 10))
-            parts.append((megabytes(pid), float(np.quantile(late, 0.99))))
-    memory, p99 = np.array(parts).T
+            parts.append((*memory(pid), float(np.quantile(late, 0.99))))
+    own, mapped, p99 = np.array(parts).T
     return [
-        figure("soak_mb", memory[-1] - memory[1], unit="MB", n=len(parts)),
+        figure("soak_mb", own[-1] - own[1], unit="MB", n=len(parts)),
+        figure("soak_mapped_mb", mapped[-1] - mapped[1], unit="MB", n=len(parts)),
         figure("soak_p99", p99[-1] / p99[1], against="the second minute", n=len(parts)),
         figure("soak_rate", rate, unit="1/s"),
     ]
