@@ -34,6 +34,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import selectors
 import shutil
 import signal
 import subprocess
@@ -241,7 +242,7 @@ async def open_loop(url: str, path: str, rate: float, seconds: float) -> np.ndar
     for number in range(int(rate * seconds)):
         due = began + number / rate
         while (wait := due - loop.time()) > 0:
-            await asyncio.sleep(wait if wait > 0.002 else 0)
+            await asyncio.sleep(wait)
         tasks.add(task := asyncio.create_task(one(number, due)))
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
@@ -250,17 +251,20 @@ async def open_loop(url: str, path: str, rate: float, seconds: float) -> np.ndar
     return np.array(latencies)
 
 
-def on_last_core(
-    url: str, path: str, rate: float, seconds: float, first: bool = False
-) -> np.ndarray:
-    """The open loop, away from the server's core; and before all else on its own."""
+def by_microseconds() -> asyncio.AbstractEventLoop:
+    """An event loop whose sleeps are as long as they are asked to be: others count milliseconds."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
+def on_last_core(url: str, path: str, rate: float, seconds: float) -> np.ndarray:
+    """The open loop, away from the server's core and before all else on its own."""
     cores, before = os.sched_getaffinity(0), os.sched_getscheduler(0)
     os.sched_setaffinity(0, {sorted(cores)[-1]})
     with suppress(PermissionError):
-        if first:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
-        return asyncio.run(open_loop(url, path, rate, seconds))
+        with asyncio.Runner(loop_factory=by_microseconds) as runner:
+            return runner.run(open_loop(url, path, rate, seconds))
     finally:
         os.sched_setscheduler(0, before, os.sched_param(0))
         os.sched_setaffinity(0, cores)
@@ -284,7 +288,7 @@ def paired(state: Path, durability: str, form: str) -> Figures:
                 paced[way].append(closed_loop(url, pid, ways[way], SECONDS[form], pause)[0])
         for _ in range(OPEN_TURNS[form]):
             for way in late:
-                late[way].append(on_last_core(url, f"/{way}", RATE, OPEN_SECONDS, not end))
+                late[way].append(on_last_core(url, f"/{way}", RATE, OPEN_SECONDS))
     cpu_us = {way: np.array(values) for way, values in used.items()}
     same_rate = np.array(paced["decide"]) / np.array(paced["empty"])
     p99 = {way: np.array([np.quantile(one, 0.99) for one in runs]) for way, runs in late.items()}
