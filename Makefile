@@ -67,10 +67,10 @@ no-torch:  ## without nets: tests that need one are skipped, all others pass
 	cp constraints.txt .venv-no-torch.txt
 	$(LEG)
 
-s3: $(STAMP)  ## logs behind s3:// from a real server over HTTP, moto's, in an environment of its own
-	test -x .venv-s3/bin/moto_server || { $(PYTHON) -m venv .venv-s3 && \
-	  .venv-s3/bin/python -m pip install --quiet --disable-pip-version-check "moto[s3]==5.2.5" flask flask-cors; }
-	S3_SERVER=.venv-s3/bin/moto_server $(BIN)/python -m pytest -q tests/data/test_s3.py
+s3: $(STAMP)  ## logs, units and tables behind s3:// in a real object store, OpenStack Swift, in an environment of its own
+	test -x .venv-s3/bin/swift-proxy-server || { $(PYTHON) -m venv .venv-s3 && \
+	  .venv-s3/bin/python -m pip install --quiet --disable-pip-version-check "swift==2.38.3" "setuptools<81"; }
+	S3_SERVER=$(CURDIR)/.venv-s3/bin $(BIN)/python -m pytest -q tests/data/test_s3.py
 
 spark:  ## units through a policy in real Spark and Ray Data, in an environment of its own; Spark needs Java
 	command -v java >/dev/null || apt-get install -y -qq default-jre-headless >/dev/null || echo "no Java: Spark's test will be skipped" >&2

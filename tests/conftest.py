@@ -13,6 +13,7 @@ pytest_plugins = [
     "fixtures.redis_server",
     "fixtures.targeting",
     "fixtures.supply",
+    "fixtures.object_store",
     "fixtures.units",
     "fixtures.without_torch",
 ]

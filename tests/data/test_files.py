@@ -223,7 +223,7 @@ def test_a_log_as_csv_is_the_same_as_parquet(tmp_path_factory, fields):
 
 def test_text_in_any_block_of_a_csv_stands_as_it_is(tmp_path, monkeypatch):
     """A field that reads NA comes first in the third block."""
-    monkeypatch.setattr("equipoise.data.files.CSV_BLOCK", 64)
+    monkeypatch.setattr("equipoise.data.text_files.CSV_BLOCK", 64)
     land = ["Oslo"] * 30 + ["NA"] + [None] + ["Rome"] * 30
     file = tmp_path / "log.csv"
     lines = [f"{name or ''},{'NA' if i % 7 == 0 else i}" for i, name in enumerate(land)]

@@ -1,29 +1,25 @@
-"""A log behind an address of S3, read from a real server over HTTP.
+"""Logs, units, assignments and tables behind addresses of S3, in a real object store over HTTP.
 
-The server is moto's, in an environment of its own (`make s3`): its boto3 and our pins want other
-versions of one package.  `S3_SERVER` names the program.
+The store is OpenStack Swift, in an environment of its own (`make s3`), on this machine alone.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
+import pickle
 
 import pyarrow as pa
+import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
+from fixtures.object_store import SECRET, USER
 from pyarrow import fs
 
 import equipoise as eq
-from equipoise.core.errors import DataError
+from equipoise.artifacts.batch import score_file
+from equipoise.core.errors import DataError, EquipoiseError
+from equipoise.data.sources import read_source, read_source_batches, table_version
+from equipoise.scale.partitions import partitions_of
 
-SERVER = os.environ.get("S3_SERVER", "")
-pytestmark = pytest.mark.skipif(not SERVER, reason="no server of S3: make s3")
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 ROLES = {
     "treatment": "arm",
     "space": eq.Arms(["none", "mail"]),
@@ -45,42 +41,23 @@ def day(first: int) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def address():
-    """Where a server listens that holds two days of a log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [SERVER, "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
-                try:
-                    urllib.request.urlopen(f"{url}/moto-api/", timeout=1).close()
-                    break
-                except (urllib.error.URLError, OSError):
-                    time.sleep(0.05)
-            store = fs.S3FileSystem(
-                access_key="key",
-                secret_key="secret",
-                endpoint_override=url,
-                allow_bucket_creation=True,
-            )
-            store.create_dir("logs")
-            for number in (0, 1):
-                pq.write_table(day(60 * number), f"logs/days/{number}.parquet", filesystem=store)
-            yield url
-        finally:
-            server.terminate()
+def store(object_store):
+    """A store that holds two days of a log."""
+    url, store = object_store
+    store.create_dir("logs")
+    for number in (0, 1):
+        pq.write_table(day(60 * number), f"logs/days/{number}.parquet", filesystem=store)
+    return url, store
 
 
 @pytest.fixture
-def environment(address, monkeypatch):
-    """The environment that says where the server is, and with which keys."""
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": address}.items():
+def environment(store, monkeypatch):
+    """The environment that says where the store is, and with which keys; its file system."""
+    settings = {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": SECRET}
+    settings |= {"AWS_ENDPOINT_URL": store[0], "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return store[1]
 
 
 def test_a_folder_and_a_file_are_read(environment):
@@ -94,4 +71,61 @@ def test_what_is_not_there_is_an_error_that_names_the_address(environment, place
     with pytest.raises(DataError, match="an address must") as error:
         eq.read_log(place, **ROLES)
     assert place in str(error.value)
-    assert "secret" not in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_patterns_batches_and_names_of_any_letters(environment):
+    rows = pa.concat_tables([day(0), day(60)])
+    batches = list(read_source_batches("s3://logs/da*/[01].parquet", ["age"], batch_size=50))
+    assert pa.Table.from_batches(batches).equals(rows.select(["age"]))
+    store = environment
+    for number, name in enumerate(("city=São Paulo/é 1.parquet", "city=a&b=c/+.parquet")):
+        pq.write_table(day(number), f"logs/keys/{name}", filesystem=store)
+    table = read_source("s3://logs/keys", ["age", "city"])
+    assert table["city"].unique().to_pylist() == ["São Paulo", "a&b=c"]
+    with store.open_output_stream("logs/text/a.csv.gz", compression="gzip") as out:
+        pcsv.write_csv(day(0), out)
+    assert read_source("s3://logs/text/a.csv.gz").equals(day(0))
+    parts = partitions_of("s3://logs/days", rows=60)
+    assert [part.rows for part in parts] == [60, 60]
+    again = pickle.loads(pickle.dumps(parts[1]))
+    assert pa.Table.from_batches(again.batches()).equals(day(60))
+    store.delete_file("logs/text/a.csv.gz")
+    with pytest.raises(DataError, match="an address must lead"):
+        read_source("s3://logs/text/a.csv.gz")
+
+
+def test_a_version_of_a_delta_table_is_read(environment):
+    delta = pytest.importorskip("deltalake")
+    options = {"allow_http": "true", "aws_s3_allow_unsafe_rename": "true"}
+    delta.write_deltalake("s3://logs/table", day(0), storage_options=options)
+    delta.write_deltalake("s3://logs/table", day(60), mode="overwrite", storage_options=options)
+    assert read_source("s3://logs/table").equals(day(60))
+    assert read_source("s3://logs/table?version=0").equals(day(0))
+    assert table_version("s3://logs/table") == "1"
+
+
+def test_units_are_scored_from_address_to_address(environment, shipped, tmp_path):
+    store = environment
+    for number in range(3):
+        part = shipped.table.slice(200 * number, 200)
+        pq.write_table(part, f"logs/units/{number}.parquet", filesystem=store)
+    out = "s3://logs/out/assigned.parquet"
+    want = shipped.scorer.assign(shipped.table)
+    for _ in range(2):  # an earlier one is replaced
+        score_file(shipped.folder, "s3://logs/units", out)
+        assert pq.read_table("logs/out/assigned.parquet", filesystem=store).equals(want)
+    for place, said in {
+        "s3://logs/units/0.parquet": "be new, or one of units scored earlier",
+        "s3://logs/units": "differ from that of the units",
+        "s3://nobody/a.parquet": "an address must be one that can be read",
+    }.items():
+        with pytest.raises(EquipoiseError, match=said):
+            score_file(shipped.folder, "s3://logs/units", place)
+    twice = pa.concat_tables([shipped.table, shipped.table.slice(0, 1)])
+    pq.write_table(twice, tmp_path / "units.parquet")
+    with pytest.raises(EquipoiseError, match="must be unique"):
+        score_file(shipped.folder, tmp_path / "units.parquet", "s3://logs/out/new.parquet")
+    assert [one.base_name for one in store.get_file_info(fs.FileSelector("logs/out"))] == [
+        "assigned.parquet"
+    ]

@@ -122,5 +122,5 @@ def test_a_place_without_a_log_is_told(tmp_path, place, said):
 def test_an_address_without_files_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     for place in ("empty", "nothing"):
-        with pytest.raises(DataError, match="lead to a file or a folder of files"):
+        with pytest.raises(DataError, match="hold a file that ends in|a file must exist"):
             read_log((tmp_path / place).as_uri(), **ROLES)

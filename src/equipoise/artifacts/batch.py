@@ -14,21 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.artifacts.kinds import Artifact, read_artifact
+from equipoise.artifacts.outputs import MARK, check_out, placed
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.rules import read_rule_scorer, rules_file
 from equipoise.artifacts.staying import Memory
 from equipoise.artifacts.unit_counts import UnitCounts
-from equipoise.core.errors import DataError, InputError
-from equipoise.core.snapshot import Earlier, replacing
-from equipoise.data import read_batches
-from equipoise.data.files import column_names
+from equipoise.core.errors import DataError
+from equipoise.data.sources import read_source_batches, source_columns
 
 LOGGER = logging.getLogger(__name__)
 
 FORGETFUL = (
     "the policy has a cadence, and without a journal (--journal, --day) every unit is decided anew"
 )
-MARK = {b"equipoise": b"scored units"}  # in the schema of a file that a later call may replace
 
 
 def score_file(
@@ -46,9 +44,10 @@ def score_file(
     ----------
     policy : path
         The snapshot folder of anything that assigns units.
-    units : path
-        A Parquet or CSV file with the columns of the features.
-    out : path
+    units : path or address
+        A Parquet or CSV file with the columns of the features; a folder of them, a pattern, a
+        table.
+    out : path or address
         The Parquet file to write; only an earlier one is replaced.
     hold : bool, default False
         Meet the policy's demands on these units as a whole, in memory; else its fixed prices
@@ -74,7 +73,7 @@ def score_file(
     DataError
         Where the file cannot be read, or has no rows.
     """
-    check_out(Path(out), Path(units), Path(policy))
+    check_out(out, units, policy)
     artifact = read_artifact(policy)
     if isinstance(artifact, Scorer):
         artifact = replace(artifact, memory=memory)
@@ -91,9 +90,10 @@ def score_file_by_rules(
     ----------
     run : path
         The folder of a run whose plan asks for a rule.
-    units : path
-        A Parquet or CSV file with the columns that the rule asks for.
-    out : path
+    units : path or address
+        A Parquet or CSV file with the columns that the rule asks for; a folder of them, a pattern,
+        a table.
+    out : path or address
         The Parquet file to write; only an earlier one is replaced.
     number_rows : bool, default False
         Take the units' row numbers, in a column ``row``, for their ids.
@@ -108,18 +108,18 @@ def score_file_by_rules(
     InputError, DataError
         As of `score_file`.
     """
-    check_out(Path(out), Path(units), rules_file(run).parent)
+    check_out(out, units, rules_file(run).parent)
     scorer = read_rule_scorer(run)
     return _score(scorer.numbered() if number_rows else scorer, units, out, hold=False)
 
 
 def _score(artifact: Artifact, units: Path | str, out: Path | str, *, hold: bool) -> dict[str, Any]:
     """The assignments of a file of units, written."""
-    artifact.units.check_names(column_names(units), str(units))
+    artifact.units.check_names(source_columns(units), str(units))
     counts, summary = UnitCounts(artifact.units), artifact.summary()
-    rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
+    rows = read_source_batches(units, list(artifact.units.needed), artifact.units.in_text)
     assigned = _on_the_whole(artifact, rows, counts) if hold else artifact.batches(rows, counts)
-    with replacing(out, EARLIER_SCORES) as file:
+    with placed(out) as file:
         writer = None
         for batch in assigned:
             writer = writer or pq.ParquetWriter(
@@ -148,40 +148,3 @@ def _on_the_whole(
     rows = [batch for batch in batches if batch.num_rows]
     if rows:
         yield from artifact.rebudget(pa.Table.from_batches(rows), counts).to_batches()
-
-
-def check_out(out: Path, units: Path, policy: Path) -> None:
-    """Refuse to write over the units, into the snapshot, or over anything but an earlier file of
-    scored units.
-    """
-    fix = "choose another file with --out"
-    if out.is_dir():
-        raise InputError("the file to write", "be a file", "a folder", str(out), fix)
-    if out.resolve() == units.resolve() or (
-        out.exists() and units.exists() and out.samefile(units)
-    ):
-        raise InputError(
-            "the file to write", "differ from that of the units", "the same", str(out), fix
-        )
-    if out.resolve().is_relative_to(policy.resolve()):
-        raise InputError(
-            "the file to write", "lie outside the policy's snapshot", "a place in it", str(out), fix
-        )
-    if out.exists() and not _is_scored(out):
-        raise InputError(
-            "the file to write",
-            "be new, or one of units scored earlier",
-            "another file",
-            str(out),
-            fix,
-        )
-
-
-def _is_scored(file: Path) -> bool:
-    try:
-        return MARK.items() <= (pq.read_schema(file).metadata or {}).items()
-    except (pa.ArrowException, OSError):
-        return False
-
-
-EARLIER_SCORES = Earlier("a file of units scored earlier", _is_scored)

@@ -30,8 +30,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from equipoise.artifacts.batch import EARLIER_SCORES, check_out, score_file
+from equipoise.artifacts.batch import score_file
 from equipoise.artifacts.kinds import Artifact, read_artifact
+from equipoise.artifacts.outputs import check_out, placed
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.staying import (
     CHOSEN,
@@ -44,8 +45,7 @@ from equipoise.artifacts.staying import (
 from equipoise.core.errors import DataError, InputError, SnapshotError
 from equipoise.core.snapshot import NOTHING, read_snapshot, replacing
 from equipoise.core.version import __version__
-from equipoise.data import read_batches
-from equipoise.data.files import column_names
+from equipoise.data.sources import read_source_batches, source_columns
 
 FORMAT = 1
 POLICIES, UNITS, ASSIGNMENTS, ABOUT = "policies", "units.parquet", "assignments.parquet", "day.json"
@@ -179,14 +179,14 @@ def record_day(
         fix = "record another day; a journal is only added to"
         raise InputError("the day", "not be recorded yet", day, str(folder), fix)
     if out is not None:
-        check_out(Path(out), Path(units), Path(policy))
+        check_out(out, units, policy)
     artifact = read_artifact(policy)
     artifact = artifact.numbered() if number_rows else artifact
-    artifact.units.check_names(column_names(units), str(units))
+    artifact.units.check_names(source_columns(units), str(units))
     snapshot = read_snapshot(policy).id
     with replacing(folder, NOTHING) as beside:
         beside.mkdir()
-        rows = read_batches(units, list(artifact.units.needed), types=artifact.units.in_text)
+        rows = read_source_batches(units, list(artifact.units.needed), artifact.units.in_text)
         _write(beside / UNITS, rows, str(units))
         memory = _memory(Path(journal), day, artifact, beside / UNITS)
         if memory is not None:
@@ -209,7 +209,7 @@ def record_day(
         (beside / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         _keep_policy(Path(journal) / POLICIES / snapshot, Path(policy))
     if out is not None:
-        with replacing(out, EARLIER_SCORES) as file:
+        with placed(out) as file:
             shutil.copyfile(folder / ASSIGNMENTS, file)
     return {"day": day, **summary}
 

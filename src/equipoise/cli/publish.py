@@ -51,8 +51,11 @@ def publish(
         typer.Option("--state", help="The state folder; by default RUN-serving beside the run."),
     ] = None,
     units: Annotated[
-        Path | None,
-        typer.Option("--units", help="Units known ahead: a .parquet or .csv of any size."),
+        str | None,
+        typer.Option(
+            "--units",
+            help="Units known ahead: a .parquet or .csv of any size, a folder, an address.",
+        ),
     ] = None,
     id: Annotated[
         str | None,

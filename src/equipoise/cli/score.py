@@ -22,11 +22,14 @@ def score(
         Path, typer.Argument(help="The policy/ folder of a run; with --rules the run itself.")
     ],
     units: Annotated[
-        Path, typer.Argument(help="The units: a .parquet or .csv with the features' columns.")
+        str,
+        typer.Argument(
+            help="The units: a .parquet or .csv, a folder of them, an address, a table."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")] = Path(
-        "assignments.parquet"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="The Parquet file to write, here or at an address.")
+    ] = "assignments.parquet",
     hold: Annotated[
         bool,
         typer.Option(
@@ -82,6 +85,7 @@ def score(
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
       equipoise score equipoise-run/policy this-month.parquet --hold
+      equipoise score equipoise-run/policy s3://shop/units --out s3://shop/assigned.parquet
       equipoise score equipoise-run new-users.parquet --rules
       equipoise score runs/ranking/policy candidates.parquet --out ranked.parquet
       equipoise score equipoise-run/policy today.parquet --journal days --day 2026-11-01
@@ -106,7 +110,7 @@ def score(
     else:
         summary = record_day(journal, day, policy, units, out, hold=hold, number_rows=number_rows)
     if json:
-        as_json({"file": str(out), **summary})
+        as_json({"file": out, **summary})
         return
     for what in ("cell", "cluster", "reason"):
         counts = summary.get(f"{what}s", {})

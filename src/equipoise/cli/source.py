@@ -73,6 +73,7 @@ def plan_of(
     other names.
     """
     from equipoise.core.errors import InputError
+    from equipoise.data.stores import is_address
     from equipoise.pipeline.plan.read import make_plan, read_plan
 
     roles: dict[str, Any] = {
@@ -96,13 +97,13 @@ def plan_of(
         return read_plan(source)
     tables: dict[str, Any] = {"log": {}}
     log = tables["log"]
-    if Path(source).suffix or Path(source).exists():
+    if is_address(source) or Path(source).suffix or Path(source).exists():
         if not treatment or not outcomes:
             fix = "give a plan (.toml), or add -t COLUMN and -y COLUMN where the verb takes them"
             raise InputError(
                 "a log file", "come with --treatment and --outcome", "none", source, fix
             )
-        log["path"] = str(Path(source).absolute())
+        log["path"] = source if is_address(source) else str(Path(source).absolute())
     else:
         log["dataset"] = source
     log |= roles

@@ -1,41 +1,37 @@
 """One table file as Arrow: Parquet, CSV and TSV (also gzipped), whole or by record batches, with
 errors a person can act on.
 
-In a file of text a field is missing where it is empty and not in quotes.  In a column of numbers,
-times or true/false, what programs write for a missing one is missing too (NA, nan, null, ...); in a
-column of text it is text, for NA is Namibia.  So a log as CSV and as Parquet is the same log.
-
 Every failure is a `DataError` that names the file, the row where there is one, and what to do.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError
-from equipoise.core.places import expanded
-from equipoise.core.suggest import among, nearest
+from equipoise.core.suggest import among
+from equipoise.data.stores import FIX, PARQUET, Place, Stored, readable
+from equipoise.data.text_files import (
+    check_text,
+    header,
+    in_short,
+    text_blocks,
+    text_error,
+    whole_text,
+)
 
-PARQUET = (".parquet", ".pq")
-DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
-RIVALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-IN_WORDS = {"double": "numbers", "float": "numbers", "bool": "true or false", "timestamp": "times"}
 BATCH = 65_536
-PAGE = 65_536  # bytes of a Parquet column read at a time
-CSV_BLOCK = 16 * 2**20  # bytes whose rows decide the column types when a CSV is streamed
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
 def read_table(
-    path: Path | str,
+    path: Place,
     columns: Sequence[str] | None = None,
     types: Mapping[str, pa.DataType] | None = None,
 ) -> pa.Table:
@@ -43,8 +39,9 @@ def read_table(
 
     Parameters
     ----------
-    path : path-like
-        A .parquet, .pq, .csv or .tsv file; text also gzipped.
+    path : path-like, or address
+        A .parquet, .pq, .csv or .tsv file; text also gzipped.  An address such as
+        ``s3://bucket/log.parquet`` is read where it lies.
     columns : sequence of str, default None
         The columns to read; None: all.
     types : mapping of str to pyarrow.DataType, default None
@@ -64,6 +61,7 @@ def read_table(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "log.csv")
     ...     _ = file.write_text("arm,spend\n0,1.5\n1,2.5\n")
@@ -71,70 +69,48 @@ def read_table(
     {'spend': [1.5, 2.5]}
     """
     file = readable(path)
-    names = column_names(file)
-    wanted = selection(file, names, columns)
     with _explained(file):
-        if _suffix(file) in PARQUET:
-            return pq.ParquetFile(file).read(columns=wanted)
-        table = pcsv.read_csv(file, None, _parsing(file), _converting(wanted, types))
-        doubtful = _doubtful(table)
-        if doubtful:
-            text = pcsv.read_csv(file, None, _parsing(file), _as_text(doubtful))
-            table = _with_text(table, text)
-    _check_text(file, table)
-    return table
+        parquet = pq.ParquetFile(file.source()) if file.ending in PARQUET else None
+        names = _own_names(file, parquet)
+    wanted = selection(file, _all_names(file, names), columns)
+    own = _held(names, wanted)
+    with _explained(file):
+        if parquet is not None:
+            return completed(_kept(parquet.read(columns=own), file), file, wanted)
+        table = whole_text(file, own, types)
+    check_text(file, table)
+    return completed(table, file, wanted)
 
 
-def _doubtful(table: pa.Table) -> list[str]:
-    """The columns of text, or of nothing but missing values, in which a field that reads NA may
-    have been taken for a missing one.
+def _held(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The wanted columns that a file holds; where it holds none, one that says how many rows there
+    are.
     """
-    return [
-        field.name
-        for field in table.schema
-        if pa.types.is_null(field.type)
-        or (pa.types.is_string(field.type) and table[field.name].null_count > 0)
-    ]
+    return [name for name in wanted if name in names] or list(names[:1])
 
 
-def _with_text(table: pa.Table, text: pa.Table) -> pa.Table:
-    """A table with columns of text as they stand in the file; one without any value stays as it
-    is.
-    """
-    for name in text.column_names:
-        if text[name].null_count < len(text):
-            table = table.set_column(table.column_names.index(name), name, text[name])
-    return table
-
-
-def _check_text(file: Path, table: pa.Table) -> None:
-    """Text is UTF-8, and a quote that was opened was closed (or else the last value swallowed the
-    end of the file).
-    """
-    for name in table.column_names:
-        if pa.types.is_binary(table[name].type):
-            raise DataError(
-                f"column {name!r}",
-                "be UTF-8 text",
-                "other bytes",
-                str(file),
-                "save the file as UTF-8",
+def completed(rows: Rows, file: Stored, wanted: Sequence[str]) -> Rows:
+    """Rows of a file with the columns that its folders or its table say of it."""
+    if not file.keys and file.schema is None:
+        return rows
+    n, keys = rows.num_rows, dict(file.keys)
+    columns = []
+    for name in wanted:
+        kind = None if file.schema is None else file.schema.field(name).type
+        if name in rows.schema.names:
+            column = rows.column(name)
+            columns.append(column if kind in (None, column.type) else column.cast(kind))
+        elif name in keys:
+            columns.append(
+                pa.repeat(keys[name], n) if keys[name].is_valid else pa.nulls(n, keys[name].type)
             )
-        if table.num_rows and pa.types.is_string(table[name].type):
-            last = table[name][-1].as_py() or ""
-            if last.endswith("\n"):
-                where = f"{file}, row {table.num_rows + 1}"
-                raise DataError(
-                    f"column {name!r}",
-                    "close every quote",
-                    repr(last[:40]),
-                    where,
-                    "mend that line",
-                )
+        else:
+            columns.append(pa.nulls(n, kind))
+    return type(rows).from_arrays(columns, names=list(wanted))
 
 
 def read_batches(
-    path: Path | str,
+    path: Place,
     columns: Sequence[str] | None = None,
     batch_size: int = BATCH,
     types: Mapping[str, pa.DataType] | None = None,
@@ -144,8 +120,9 @@ def read_batches(
 
     Parameters
     ----------
-    path : path-like
-        A .parquet, .pq, .csv or .tsv file; text also gzipped.
+    path : path-like, or address
+        A .parquet, .pq, .csv or .tsv file; text also gzipped.  An address such as
+        ``s3://bucket/log.parquet`` is read where it lies.
     columns : sequence of str, default None
         The columns to read; None: all.
     batch_size : int, default 65536
@@ -170,6 +147,7 @@ def read_batches(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "log.csv")
     ...     _ = file.write_text("arm,spend\n0,1.5\n1,2.5\n0,3.5\n")
@@ -177,52 +155,141 @@ def read_batches(
     [2, 1]
     """
     file = readable(path)
-    wanted = selection(file, column_names(file), columns)
     with _explained(file):
-        if _suffix(file) in PARQUET:
-            # else every byte read is held until the end
-            parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
+        # without pre_buffer, else every byte read is held until the end
+        parquet = (
+            pq.ParquetFile(file.source(), pre_buffer=False, buffer_size=file.page)
+            if file.ending in PARQUET
+            else None
+        )
+        names = _own_names(file, parquet)
+    wanted = selection(file, _all_names(file, names), columns)
+    own = _held(names, wanted)
+    with _explained(file):
+        if parquet is not None:
             some = None if groups is None else list(range(*groups))
-            yield from parquet.iter_batches(batch_size, some, wanted)
+            row = sum(_group_sizes(parquet)[: some[0]]) if some else 0
+            for batch in parquet.iter_batches(batch_size, some, own):
+                yield completed(_kept(batch, file, row), file, wanted)
+                row += batch.num_rows
             return
-        for block in _blocks(file, wanted, types):
-            yield from (
-                block.slice(start, batch_size) for start in range(0, block.num_rows, batch_size)
-            )
+        for block in text_blocks(file, own, types):
+            for start in range(0, block.num_rows, batch_size):
+                yield completed(block.slice(start, batch_size), file, wanted)
 
 
-def _blocks(
-    file: Path, columns: list[str], types: Mapping[str, pa.DataType] | None
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a file of text in blocks, whose first decides the types of the columns; from the
-    first doubtful one on, columns of text are read beside the others.
-    """
-    reading = pcsv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
-    with ExitStack() as stack:
-        converting = _converting(columns, types)
-        blocks = stack.enter_context(pcsv.open_csv(file, reading, _parsing(file), converting))
-        texts: pcsv.CSVStreamingReader | None = None
-        for number, block in enumerate(blocks):
-            table = pa.Table.from_batches([block])
-            if texts is None and _doubtful(table):
-                names = [f.name for f in blocks.schema if f.type in (pa.string(), pa.null())]
-                converting = _as_text(names)
-                texts = pcsv.open_csv(file, reading, _parsing(file), converting)
-                stack.enter_context(texts)
-                for _ in range(number):  # the same bytes make the same blocks
-                    texts.read_next_batch()
-            if texts is not None:
-                table = _with_text(table, pa.Table.from_batches([texts.read_next_batch()]))
-            yield from table.combine_chunks().to_batches()
-
-
-def column_names(path: Path | str) -> list[str]:
+def column_names(path: Place) -> list[str]:
     """The names of a file's columns, each once; a header in one piece means that the
     delimiter is another.
     """
     file = readable(path)
+    if file.schema is not None:
+        return list(file.schema.names)
     with _explained(file):
-        names = pq.read_schema(file).names if _suffix(file) in PARQUET else _header(file)
+        parquet = pq.ParquetFile(file.source()) if file.ending in PARQUET else None
+        return _all_names(file, _own_names(file, parquet))
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a file before its rows are read.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        Names and types of the columns; of text those of its first rows.
+    groups : tuple of int, or None
+        How many rows each row group of Parquet has; None of text.
+    """
+
+    schema: pa.Schema
+    groups: tuple[int, ...] | None
+
+
+def outline(
+    path: Place, columns: Sequence[str], types: Mapping[str, pa.DataType] | None = None
+) -> Outline | None:
+    """What is known of a file before its rows are read; None where it has no row."""
+    file = readable(path)
+    if file.ending not in PARQUET:
+        head = next(read_batches(file, columns, types=types), None)
+        return None if head is None else Outline(_plain(head.schema), None)
+    with _explained(file):
+        parquet = pq.ParquetFile(file.source())
+        groups = _held_sizes(file, parquet)
+    if not sum(groups):
+        return None
+    known = _known(file, parquet.schema_arrow)
+    return Outline(_plain(known.field(name) for name in columns), groups)
+
+
+def row_count(path: Place) -> int | None:
+    """The rows of a file of Parquet; None of a file of text."""
+    file = readable(path)
+    if file.ending not in PARQUET:
+        return None
+    with _explained(file):
+        return sum(_held_sizes(file, pq.ParquetFile(file.source())))
+
+
+def _group_sizes(parquet: pq.ParquetFile) -> list[int]:
+    """How many rows each row group has."""
+    about = parquet.metadata
+    return [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+
+
+def _held_sizes(file: Stored, parquet: pq.ParquetFile) -> tuple[int, ...]:
+    """How many rows of each row group are not deleted."""
+    sizes = _group_sizes(parquet)
+    if file.kept is None:
+        return tuple(sizes)
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    gone = [file.kept.slice(start, n).false_count for start, n in zip(starts, sizes, strict=True)]
+    return tuple(n - less for n, less in zip(sizes, gone, strict=True))
+
+
+def _kept(rows: Rows, file: Stored, first: int = 0) -> Rows:
+    """The rows that are not deleted, of those from the ``first`` of a file on."""
+    if file.kept is None:
+        return rows
+    mask = file.kept.slice(first, rows.num_rows)
+    later = pa.array([True] * (rows.num_rows - len(mask)), pa.bool_())
+    return rows.filter(pa.concat_arrays([mask, later]))
+
+
+def schema_of(path: Place) -> pa.Schema | None:
+    """The columns of a file of Parquet with their types; None of a file of text."""
+    file = readable(path)
+    if file.ending not in PARQUET:
+        return file.schema
+    with _explained(file):
+        return _known(file, pq.ParquetFile(file.source()).schema_arrow)
+
+
+def _known(file: Stored, own: pa.Schema) -> pa.Schema:
+    """The columns of a file with those that its folders or its table say."""
+    if file.schema is not None:
+        return file.schema
+    for name, value in file.keys:
+        own = own if name in own.names else own.append(pa.field(name, value.type))
+    return own
+
+
+def _plain(schema: Iterable[pa.Field]) -> pa.Schema:
+    """Names and types alone."""
+    return pa.schema([(field.name, field.type) for field in schema])
+
+
+def _all_names(file: Stored, own: Sequence[str]) -> list[str]:
+    """The columns of a file and those that its folders or its table say of it."""
+    if file.schema is not None:
+        return list(file.schema.names)
+    return [*own, *(name for name, _ in file.keys if name not in own)]
+
+
+def _own_names(file: Stored, parquet: pq.ParquetFile | None) -> list[str]:
+    """The columns that stand in a file, each once."""
+    names = list(header(file) if parquet is None else parquet.schema_arrow.names)
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise DataError(
@@ -232,41 +299,10 @@ def column_names(path: Path | str) -> list[str]:
             str(file),
             "rename the others",
         )
-    return list(names)
+    return names
 
 
-def readable(path: Path | str) -> Path:
-    """The path of a file that is there, is not empty, and has a suffix we read."""
-    file = expanded(path)
-    if file.is_dir():
-        raise DataError(
-            "a log", "be one file", "a folder", str(file), "name a .parquet or .csv file in it"
-        )
-    if not file.is_file():
-        beside = [other.name for other in file.parent.glob("*")] if file.parent.is_dir() else []
-        raise DataError(
-            "a file",
-            "exist",
-            "no such file",
-            str(file),
-            nearest(file.name, beside) or "check the path",
-        )
-    if _suffix(file) not in (*PARQUET, *DELIMITERS):
-        ends = ", ".join((*PARQUET, *DELIMITERS))
-        raise DataError(
-            "a file's name", f"end in {ends}", file.name, fix="rename it after what it holds"
-        )
-    if file.stat().st_size == 0:
-        raise DataError("a file", "have rows", "0 bytes", str(file), "write it again")
-    return file
-
-
-def _suffix(file: Path) -> str:
-    ending = "".join(file.suffixes[-2:]) if file.suffix == ".gz" else file.suffix
-    return ending.lower()
-
-
-def selection(file: Path, names: list[str], columns: Sequence[str] | None) -> list[str]:
+def selection(file: Place, names: list[str], columns: Sequence[str] | None) -> list[str]:
     """The columns to read, among those that a file has; None for all."""
     if columns is None:
         return names
@@ -277,72 +313,8 @@ def selection(file: Path, names: list[str], columns: Sequence[str] | None) -> li
     return list(columns)
 
 
-def _parsing(file: Path) -> pcsv.ParseOptions:
-    return pcsv.ParseOptions(delimiter=DELIMITERS[_suffix(file)], newlines_in_values=True)
-
-
-def _converting(columns: list[str], types: Mapping[str, pa.DataType] | None) -> pcsv.ConvertOptions:
-    return pcsv.ConvertOptions(
-        include_columns=columns,
-        column_types=dict(types or {}),
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
-
-
-def _as_text(columns: list[str]) -> pcsv.ConvertOptions:
-    """Columns of text, in which only an empty field is missing."""
-    converting = _converting(columns, dict.fromkeys(columns, pa.string()))
-    converting.null_values = [""]
-    return converting
-
-
-def _header(file: Path) -> list[str]:
-    delimiter = DELIMITERS[_suffix(file)]
-    with pa.input_stream(
-        str(file), compression="detect" if file.suffix == ".gz" else None
-    ) as stream:
-        start = stream.read(2**16)
-    line = _first_line(file, start)
-    rival = max(RIVALS, key=line.count)
-    if line.count(delimiter) == 0 and line.count(rival) > 0:
-        raise DataError(
-            f"a {_suffix(file)} file",
-            f"be separated by {RIVALS[delimiter]}",
-            f"one column, {line[:60]!r}",
-            f"{file}, row 1",
-            f"it seems to be separated by {RIVALS[rival]}: save it with commas as .csv, or with"
-            " tabs as .tsv",
-        )
-    return next(csv.reader([line], delimiter=delimiter), [])
-
-
-def _first_line(file: Path, start: bytes) -> str:
-    """The first line that is not empty; bytes that are no UTF-8 text are refused, never shown."""
-    line = next(iter(start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").splitlines()), b"")
-    try:
-        # a character cut in two at the end is no error
-        text = codecs.getincrementaldecoder("utf-8")().decode(line)
-    except UnicodeDecodeError:
-        text = "\0"
-    if b"\0" in start or any(ord(c) < 32 and c != "\t" for c in text):
-        got = (
-            "UTF-16"
-            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-            else "other bytes"
-        )
-        raise DataError(
-            f"a {_suffix(file)} file",
-            "be UTF-8 text",
-            got,
-            str(file),
-            "save it as UTF-8, or name it after what it is",
-        )
-    return text
-
-
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
+def _explained(file: Stored) -> Iterator[None]:
     """Turn what pyarrow says into our grammar."""
     try:
         yield
@@ -351,68 +323,13 @@ def _explained(file: Path) -> Iterator[None]:
             raise DataError(
                 "a file", "be readable by you", "no permission", str(file), "change its mode"
             ) from error
-        if _suffix(file) in PARQUET:
+        readable(file)  # what is no longer there says so
+        if file.far and not isinstance(error, pa.ArrowException):
+            got = in_short(error)
+            raise DataError("an address", "be one that can be read", got, str(file), FIX) from error
+        if file.ending in PARQUET:
             fix = "copy it again: it is truncated, changed, or no Parquet file"
-            raise DataError("a file", "be whole Parquet", _short(error), str(file), fix) from error
-        raise _csv_error(file, error) from error
-
-
-def _csv_error(file: Path, error: Exception) -> DataError:
-    broken = _first_broken_row(file)
-    if broken is not None:
-        must = f"have {broken.expected_columns} columns as its header has"
-        got = f"{broken.actual_columns}, {broken.text[:60]!r}"
-        return DataError(
-            "a row",
-            must,
-            got,
-            f"{file}, row {broken.number}",
-            "mend or delete that line; quote text with delimiters",
-        )
-    match = re.search(
-        r"column '?(?P<column>[^:']+)'?: (?:Row #(?P<row>\d+): )?.*?conversion error to"
-        r" (?P<kind>\w+)",
-        str(error),
-    )
-    if match:
-        where = f"{file}, row {match['row']}" if match["row"] else str(file)
-        value = re.search(r"invalid value '([^']*)'", str(error))
-        got = repr(value[1]) if value else _short(error)
-        fix = "mend the value, or write the file as Parquet, which keeps types"
-        column, kind = match["column"], IN_WORDS.get(match["kind"], match["kind"])
-        if re.fullmatch(r"#\d+", column):  # a place in the file
-            column = _header(file)[int(column[1:])]
-        return DataError(f"column {column!r}", f"be {kind} throughout", got, where, fix)
-    return DataError(
-        "a file",
-        "be a whole CSV file",
-        _short(error),
-        str(file),
-        "write it again, as UTF-8 text, or as Parquet",
-    )
-
-
-def _first_broken_row(file: Path) -> pcsv.InvalidRow | None:
-    """The first row with too few or too many values, counted from 1 with the header as row 1."""
-    rows: list[pcsv.InvalidRow] = []
-
-    def note(row: pcsv.InvalidRow) -> str:
-        rows.append(row)
-        return "error" if len(rows) > 1 else "skip"
-
-    parsing = _parsing(file)
-    parsing.invalid_row_handler = note
-    try:
-        # reads any bytes, so that the row can be shown
-        reading = pcsv.ReadOptions(use_threads=False, encoding="latin-1")
-        with pcsv.open_csv(file, reading, parsing) as stream:
-            for _ in stream:
-                if rows:
-                    break
-    except (pa.ArrowException, OSError, EOFError):
-        pass
-    return rows[0] if rows else None
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+            raise DataError(
+                "a file", "be whole Parquet", in_short(error), str(file), fix
+            ) from error
+        raise text_error(file, error) from error

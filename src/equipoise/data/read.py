@@ -56,6 +56,7 @@ def read_log(
     eligible: str | Mapping[str, str] | None = None,
     text: Sequence[str] = (),
     nearly_unique: Sequence[str] = (),
+    version: int | str | None = None,
 ) -> Log:
     """Read an experiment log from a file or a frame.
 
@@ -63,8 +64,9 @@ def read_log(
     ----------
     source : path-like, list of them, or frame
         A Parquet, CSV or TSV file (.gz allowed), a folder of them, a pattern such as
-        ``days/*.csv``, an address such as ``s3://bucket/days``; or a pandas, polars or pyarrow
-        frame, dataset or reader, anything with an Arrow stream, or a dict of columns.
+        ``days/*.csv``, an address such as ``s3://bucket/days``, a Delta or Iceberg table; or a
+        pandas, polars or pyarrow frame, dataset or reader, anything with an Arrow stream, or a dict
+        of columns.
     treatment : str or sequence of str
         The column of treatments; or the columns of a vector, one per part.
     outcomes : str, Outcome, iterable of them, or mapping
@@ -111,6 +113,8 @@ def read_log(
     nearly_unique : sequence of str, default ()
         Columns that may be features although they are text with a value of its own in nearly every
         row, as names and e-mail addresses are.
+    version : int, str or None, default None
+        That of a table: a version of Delta, a snapshot of Iceberg; None: as it is now.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def read_log(
     """
     specs = _outcome_specs(outcomes)
     frame = None if is_place(source) else to_arrow(source)
-    names = source_columns(source) if frame is None else frame.column_names
+    names = source_columns(source, version) if frame is None else frame.column_names
     roles = Roles(
         treatment=treatment if isinstance(treatment, str) else tuple(treatment),
         outcomes=tuple(Outcome(name) for name in specs),
@@ -166,7 +170,7 @@ def read_log(
     table = (
         frame.select(wanted)
         if frame is not None
-        else to_arrow(read_source(source, wanted, as_text))
+        else to_arrow(read_source(source, wanted, as_text, version))
     )
     if table.num_rows == 0:
         where = str(source) if frame is None else ""

@@ -1,32 +1,39 @@
-"""Where a log lies: one file, a folder of files, a pattern such as ``days/*.parquet``, a list of
-them, or an address such as ``s3://bucket/days``.
+"""Where rows lie: one file, a folder of files, a pattern such as ``days/*.parquet``, a list of
+them, an address such as ``s3://bucket/days``, or a version of a Delta or an Iceberg table.
 
-The files of a log have the same columns; a column may be whole numbers in one and decimals in
+The files of a place have the same columns; a column may be whole numbers in one and decimals in
 another, but not text in one and numbers in another.  Rows come in the order of the files' names
-(of a list, in its own).  What an address needs to be opened (keys, a region, an endpoint) comes
-from the environment, as Arrow's file systems read it.
+(of a list, in its own).  Nothing is copied: files behind an address are read where they lie, as
+much of them as is asked for.
 """
 
 from __future__ import annotations
 
-import glob
 import os
-import re
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import fs
 
 from equipoise.core.errors import DataError
 from equipoise.core.places import expanded
-from equipoise.data.files import DELIMITERS, PARQUET, column_names, read_table
+from equipoise.data.files import (
+    BATCH,
+    Outline,
+    column_names,
+    outline,
+    read_batches,
+    read_table,
+    schema_of,
+    selection,
+)
+from equipoise.data.folders import PATTERN, files_below, fixed_part, matched
+from equipoise.data.stores import ADDRESS, ENDS, FIX, PARQUET, QUERY, Stored, is_address, stored
+from equipoise.data.tables import kind_of, refuse_inside, split_version, table_files
 
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://")
-ENDS = (*PARQUET, *DELIMITERS)
-PATTERN = re.compile(r"[*?\[]")
+AT_ONCE = 16  # files behind an address that are waited for together
 
 
 def is_place(source: Any) -> bool:
@@ -42,17 +49,20 @@ def read_source(
     source: Any,
     columns: Sequence[str] | None = None,
     types: Mapping[str, pa.DataType] | None = None,
+    version: int | str | None = None,
 ) -> pa.Table:
     """The rows of all files of a place, one after the other.
 
     Parameters
     ----------
     source : path-like, address, or list of them
-        A file, a folder, a pattern.
+        A file, a folder, a pattern, a table.
     columns : sequence of str, default None
         The columns to read; None: all.
     types : mapping of str to pyarrow.DataType, default None
         As of `read_table`.
+    version : int, str or None, default None
+        That of a table; None: as it is now.
 
     Returns
     -------
@@ -64,11 +74,23 @@ def read_source(
     DataError
         Where there is no file, or files differ in their columns.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        files = files_of(source, Path(folder))
-        names = column_names(files[0])
-        wanted = list(names if columns is None else columns)
-        tables = [_read(file, wanted, types, files[0]) for file in files]
+    files = files_of(source, version)
+    wanted = column_names(files[0]) if columns is None else list(columns)
+    kinds = _types_of_text(files, wanted, types)
+
+    def read(file: Stored) -> pa.Table:
+        try:
+            return read_table(file, wanted, kinds)
+        except DataError:
+            if file is not files[0] and file.schema is None:
+                check_columns(file, wanted, files[0])
+            raise
+
+    if len(files) > 1 and files[0].far:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            tables = list(pool.map(read, files))
+    else:
+        tables = [read(file) for file in files]
     if len(tables) == 1:
         return tables[0]
     try:
@@ -77,96 +99,198 @@ def read_source(
         raise different_types([table.schema for table in tables], files) from error
 
 
-def source_columns(source: Any) -> list[str]:
+def read_source_batches(
+    source: Any,
+    columns: Sequence[str] | None = None,
+    types: Mapping[str, pa.DataType] | None = None,
+    version: int | str | None = None,
+    batch_size: int = BATCH,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of all files of a place in record batches, in memory that does not grow with them.
+
+    Parameters
+    ----------
+    source, columns, types, version
+        As of `read_source`.
+    batch_size : int, default 65536
+        The most rows of a batch.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        All of one schema where there is more than one file.
+
+    Raises
+    ------
+    DataError
+        Where there is no file, or files differ in their columns.
+    """
+    files = files_of(source, version)
+    wanted = selection(files[0], column_names(files[0]), columns)
+    if len(files) == 1:
+        yield from read_batches(files[0], wanted, batch_size, types)
+        return
+    kinds = _types_of_text(files, wanted, types)
+    held, schema = one_schema(files, wanted, kinds)
+    known = {one.name: one.type for one in schema if not pa.types.is_null(one.type)}
+    for file in held:
+        for batch in read_batches(file, wanted, batch_size, known | dict(kinds or {})):
+            yield batch.cast(schema) if batch.schema != schema else batch
+
+
+def source_columns(source: Any, version: int | str | None = None) -> list[str]:
     """The names of the columns of a place's first file."""
-    with tempfile.TemporaryDirectory() as folder:
-        return column_names(files_of(source, Path(folder), first=True)[0])
+    return column_names(files_of(source, version)[0])
 
 
-def files_of(source: Any, copies: Path, first: bool = False) -> list[Path]:
-    """The files of a place, those of an address copied to a folder.   first: one is enough."""
+def one_schema(
+    files: Sequence[Stored], wanted: Sequence[str], types: Mapping[str, pa.DataType] | None = None
+) -> tuple[list[Stored], pa.Schema]:
+    """The files that have rows, and the types in which columns of all of them go together: by the
+    footers of Parquet and the first rows of text.
+    """
+    held, schemas = [], []
+    for file in files:
+        about = outline_as_first(file, files[0], wanted, types)
+        if about is not None:
+            held.append(file)
+            schemas.append(about.schema)
+    if not held:
+        fix = "check the files and their filters"
+        raise DataError("a source of rows", "have rows", "none", str(files[0]), fix)
+    return held, unified(schemas, held)
+
+
+def outline_as_first(
+    file: Stored,
+    first: Stored,
+    wanted: Sequence[str],
+    types: Mapping[str, pa.DataType] | None = None,
+) -> Outline | None:
+    """What is known of a file with the columns of the first before its rows are read; None where it
+    has no row.
+    """
+    if file is not first and file.schema is None:
+        check_columns(file, wanted, first)
+    return outline(file, wanted, types)
+
+
+def unified(schemas: Sequence[pa.Schema], held: Sequence[Stored]) -> pa.Schema:
+    """The types in which the columns of files go together."""
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise different_types(schemas, held) from error
+
+
+def _types_of_text(
+    files: Sequence[Stored], wanted: Sequence[str], types: Mapping[str, pa.DataType] | None
+) -> Mapping[str, pa.DataType] | None:
+    """What files of text are read as beside files of Parquet: as these have it."""
+    kinds = {file.ending in PARQUET for file in files}
+    if kinds != {True, False}:
+        return types
+    schema = schema_of(next(file for file in files if file.ending in PARQUET)) or pa.schema([])
+    own = {name: schema.field(name).type for name in wanted if name in schema.names}
+    plain = {name: kind for name, kind in own.items() if _is_read_from_text(kind)}
+    return {**plain, **(types or {})}
+
+
+def _is_read_from_text(kind: pa.DataType) -> bool:
+    tests = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_string,
+        pa.types.is_boolean,
+        pa.types.is_date,
+        pa.types.is_timestamp,
+    )
+    return any(test(kind) for test in tests)
+
+
+def files_of(source: Any, version: int | str | None = None) -> list[Stored]:
+    """The files of a place."""
     parts = list(source) if isinstance(source, list | tuple) else [source]
-    files: list[Path] = []
+    if len(parts) == 1:
+        return _files(parts[0], version)
+    files: list[Stored] = []
     for part in parts:
-        files += _remote(str(part), copies, first) if ADDRESS.match(str(part)) else _local(part)
-        if first and files:
-            break
+        _, kind = _table_of(part)
+        if kind is not None or version is not None:
+            fix = "name it alone: its version says which files it has"
+            raise DataError("a list of places", "hold no table", str(part), fix=fix)
+        files += _files(part, None)
     return files
 
 
-def _local(place: Any) -> list[Path]:
+def table_version(source: Any, version: int | str | None = None) -> str | None:
+    """The version of the table that a place is: the one that is named, or that of now; None where
+    it is no table.
+    """
+    parts = list(source) if isinstance(source, list | tuple) else [source]
+    folder, kind = _table_of(parts[0]) if len(parts) == 1 else ("", None)
+    if kind is None:
+        return None
+    said = split_version(str(parts[0]))[1] if version is None else str(version)
+    return said or table_files(folder, kind, None)[1]
+
+
+def _table_of(place: Any) -> tuple[str, str | None]:
+    """The folder and the kind of a table; no kind where a place is none."""
+    text = split_version(str(place))[0]
+    if ADDRESS.match(text):
+        return kind_of(text)
+    return kind_of(str(expanded(text)))
+
+
+def _files(place: Any, version: int | str | None) -> list[Stored]:
+    folder, kind = _table_of(place)
+    said = split_version(str(place))[1] if version is None else str(version)
+    if kind is not None:
+        return table_files(folder, kind, said)[0]
+    if version is not None:
+        fix = "leave the version out, or name a Delta or Iceberg table"
+        raise DataError("a place with a version", "be a table", "files", str(place), fix)
+    return _far(str(place)) if is_address(str(place)) else _near(place)
+
+
+def _near(place: Any) -> list[Stored]:
     path = expanded(place)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _is_log(file.name) and file.is_file())
-        return files or _none(str(path), "the folder")
+        refuse_inside(str(path / "any"))
+        return files_below(str(path)) or _none(str(path), "the folder")
     if PATTERN.search(str(path)) and not path.exists():
-        found = sorted(map(Path, glob.glob(str(path), recursive=True)))
-        files = [file for file in found if file.is_file() and _is_log(file.name)]
-        return files or _none(str(path), "the pattern")
-    return [path]
+        refuse_inside(str(Path(fixed_part(str(path)), "any")))
+        return matched(str(path)) or _none(str(path), "the pattern")
+    return [Stored(str(path))]
 
 
-def _none(place: str, what: str) -> list[Path]:
+def _none(place: str, what: str) -> list[Stored]:
     raise DataError(what, f"hold a file that ends in {', '.join(ENDS)}", "none", place)
 
 
-def _is_log(name: str) -> bool:
-    return name.lower().endswith(ENDS) and not name.startswith(("_", "."))
+def _far(address: str) -> list[Stored]:
+    """The files behind an address."""
+    file = stored(address)
+    if not file.far:
+        return _near(file.name)
+    pattern = PATTERN.search(QUERY.sub("", address))
+    files = matched(address) if pattern else files_below(address)
+    if not files:
+        must = "lead to a file or a folder of files"
+        raise DataError("an address", must, "none", address, FIX)
+    return files
 
 
-def _remote(address: str, copies: Path, first: bool) -> list[Path]:
-    """Copies of the files behind an address, in the order of their names."""
-    if "@" in address.partition("://")[2].partition("/")[0]:
-        fix = "leave keys out of it; they are read from the environment"
-        raise DataError("an address", "hold no keys", "a name before @", fix=fix)
-    try:
-        system, path = fs.FileSystem.from_uri(address)
-        about = system.get_file_info(path)
-        if about.type == fs.FileType.Directory:
-            listed = system.get_file_info(fs.FileSelector(path, recursive=True))
-            paths = sorted(one.path for one in listed if one.is_file and _is_log(one.base_name))
-        else:
-            paths = [path] if about.is_file else []
-        if not paths:
-            raise DataError("an address", "lead to a file or a folder of files", "none", address)
-        files = []
-        for one in paths[:1] if first else paths:
-            file = copies / f"{len(list(copies.iterdir())):06d}-{Path(one).name}"
-            fs.copy_files(
-                one,
-                str(file),
-                source_filesystem=system,
-                destination_filesystem=fs.LocalFileSystem(),
-            )
-            files.append(file)
-        return files
-    except (pa.ArrowException, OSError, ImportError) as error:
-        fix = "check the address, and the keys in the environment"
-        said = " ".join(str(error).split())[:200]
-        raise DataError("an address", "be one that can be read", said, address, fix) from error
-
-
-def _read(
-    file: Path,
-    columns: Sequence[str],
-    types: Mapping[str, pa.DataType] | None,
-    first: Path,
-) -> pa.Table:
-    """The same columns of each file."""
-    if file != first:
-        check_columns(file, columns, first)
-    return read_table(file, columns, types)
-
-
-def check_columns(file: Path, columns: Sequence[str], first: Path) -> None:
+def check_columns(file: Stored, columns: Sequence[str], first: Stored) -> None:
     """Refuse a file without a column that the first file of a log has."""
     missing = sorted(set(columns) - set(column_names(file)))
     if missing:
         got, where = f"no column {missing[0]!r}", str(file)
-        raise DataError("every file of a log", f"have the columns of {first.name}", got, where)
+        raise DataError("every file of a log", f"have the columns of {first.label}", got, where)
 
 
-def different_types(schemas: Sequence[pa.Schema], files: Sequence[Path]) -> DataError:
+def different_types(schemas: Sequence[pa.Schema], files: Sequence[Stored]) -> DataError:
     """What is wrong with files whose columns are not of one kind."""
     for name in schemas[0].names:
         for schema, file in zip(schemas, files, strict=True):
@@ -176,7 +300,7 @@ def different_types(schemas: Sequence[pa.Schema], files: Sequence[Path]) -> Data
                     [pa.schema([mine]), pa.schema([other])], promote_options="permissive"
                 )
             except pa.ArrowException:
-                got = f"{mine.type} in {files[0].name}, {other.type} in {file.name}"
+                got = f"{mine.type} in {files[0].label}, {other.type} in {file.label}"
                 fix = f"mend the file, or read the column as text: text = [{name!r}]"
                 return DataError(f"column {name!r}", "have one type in all files", got, fix=fix)
     return DataError("the files of a log", "have the same types", "others")

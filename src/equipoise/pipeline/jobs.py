@@ -24,6 +24,7 @@ from equipoise.core.progress import Progress, silent
 from equipoise.core.registry import Registry
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.job import Job, Outputs, RunFindings
+from equipoise.pipeline.plan.log import at_version
 from equipoise.pipeline.plan.read import make_plan, read_plan
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.report.upgrade import upgrade
@@ -95,7 +96,7 @@ def run(
     >>> findings.policy.assign(new_users)  # doctest: +SKIP
     >>> eq.run("plan.toml", "runs/vouchers").headline[0]  # doctest: +SKIP
     """
-    checked = plan_of(plan)
+    checked = at_version(plan_of(plan))
     job: Job = JOBS.load(checked.job)
     shared = _shared(checked, executor)
     if out is None:

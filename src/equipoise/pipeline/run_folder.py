@@ -157,6 +157,7 @@ def run_facts(
     plan: Plan, versions: Mapping[str, str], snapshot: str, command: str
 ) -> dict[str, Any]:
     """How a run was made, to make it again."""
+    table = None if plan.log is None else plan.log.version
     return {
         "version": __version__,
         "command": without_places(command),
@@ -166,6 +167,7 @@ def run_facts(
         "plan": without_places(plan.text),
         "python": platform.python_version(),
         "packages": dict(versions),
+        **({} if table is None else {"log_version": str(table)}),
     }
 
 

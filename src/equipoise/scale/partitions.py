@@ -13,16 +13,16 @@ the types of all.  Files without rows are left out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from equipoise.core.errors import DataError, InputError
-from equipoise.data.files import BATCH, PARQUET, column_names, read_batches, selection
-from equipoise.data.sources import check_columns, different_types, files_of
+from equipoise.data.files import BATCH, Outline, column_names, read_batches, selection
+from equipoise.data.sources import files_of, outline_as_first, unified
+from equipoise.data.stores import Stored
 
 ROWS = 1_000_000  # of a partition, about: some 100 MB of 20 columns in memory
 CHANGED = "do not write to the files while they are read; start again"
@@ -34,15 +34,15 @@ class Piece:
 
     Attributes
     ----------
-    file : str
-        Its whole path.
+    file : Stored
+        Its whole path, or its address; with what its folders or its table say of it.
     groups : tuple of two ints, or None
         The first row group of a Parquet file, and the first no longer; None: the whole file.
     rows : int or None
         How many, where the file says so.
     """
 
-    file: str
+    file: Stored
     groups: tuple[int, int] | None = None
     rows: int | None = None
 
@@ -109,7 +109,7 @@ class Partition:
                 yield self._as_all(batch, piece, types)
             if piece.rows not in (None, rows):
                 must, got = f"have {piece.rows:,} rows, as when work began", f"{rows:,}"
-                raise DataError("a part of a file", must, got, piece.file, CHANGED)
+                raise DataError("a part of a file", must, got, str(piece.file), CHANGED)
 
     def _as_all(
         self, batch: pa.RecordBatch, piece: Piece, types: Mapping[str, pa.DataType] | None
@@ -128,16 +128,8 @@ class Partition:
             return batch.cast(wanted)
         except pa.ArrowException as error:
             got = " ".join(str(error).split())[:160]
-            raise DataError("every file", "have the types of all", got, piece.file) from error
-
-
-@dataclass(frozen=True)
-class _File:
-    """What is known of a file before work begins."""
-
-    path: Path
-    schema: pa.Schema
-    groups: tuple[int, ...] | None  # rows of each row group; None for text
+            where = str(piece.file)
+            raise DataError("every file", "have the types of all", got, where) from error
 
 
 def partitions_of(
@@ -145,13 +137,14 @@ def partitions_of(
     rows: int = ROWS,
     columns: Sequence[str] | None = None,
     types: Mapping[str, pa.DataType] | None = None,
+    version: int | str | None = None,
 ) -> list[Partition]:
     r"""The partitions of a place, the same whatever works on them.
 
     Parameters
     ----------
-    source : path-like, or list of them
-        A file, a folder, a pattern, as of `read_log`.
+    source : path-like, address, or list of them
+        A file, a folder, a pattern, a table, as of `read_log`.
     rows : int, default 1000000
         About how many rows a partition has.
     columns : sequence of str, default None
@@ -159,6 +152,8 @@ def partitions_of(
         first file.
     types : mapping of str to pyarrow.DataType, default None
         What columns of files of text will be read as.
+    version : int, str or None, default None
+        That of a table; None: as it is now.
 
     Returns
     -------
@@ -175,6 +170,7 @@ def partitions_of(
     Examples
     --------
     >>> import tempfile
+    >>> import pyarrow.parquet as pq
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "log.parquet")
     ...     pq.write_table(pa.table({"y": range(10)}), file, row_group_size=3)
@@ -183,21 +179,27 @@ def partitions_of(
     """
     if rows < 1:
         raise InputError("the rows of a partition", "be a whole number >= 1", rows)
-    paths = [path.absolute() for path in files_of(source, Path())]
-    wanted = selection(paths[0], column_names(paths[0]), columns)
-    files = [_file(path, wanted, types, paths[0]) for path in paths]
-    held = [file for file in files if file is not None]
+    files = [_absolute(file) for file in files_of(source, version)]
+    wanted = selection(files[0], column_names(files[0]), columns)
+    outlines = [(file, outline_as_first(file, files[0], wanted, types)) for file in files]
+    held = [(file, about) for file, about in outlines if about is not None]
     if not held:
         fix = "check the files and their filters"
         raise DataError("a source of rows", "have rows", "none", str(source), fix)
-    schema = _one_schema(held) if len(held) > 1 else None
+    schemas = [about.schema for _, about in held]
+    schema = unified(schemas, [file for file, _ in held]) if len(held) > 1 else None
     partitions: list[Partition] = []
     start: int | None = 0
-    for run in _runs([piece for file in held for piece in _pieces(file, rows)], rows):
+    for run in _runs([piece for one in held for piece in _pieces(*one, rows)], rows):
         size = _sum(piece.rows for piece in run)
         partitions.append(Partition(len(partitions), tuple(run), size, start, schema))
         start = _sum((start, size))
     return partitions
+
+
+def _absolute(file: Stored) -> Stored:
+    """A file that other processes find, too."""
+    return file if file.far else replace(file, name=str(Path(file.name).absolute()))
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
@@ -206,49 +208,24 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(n for n in known if n is not None)
 
 
-def _file(
-    path: Path, wanted: Sequence[str], types: Mapping[str, pa.DataType] | None, first: Path
-) -> _File | None:
-    """What a file holds; None where it has no row."""
-    if path != first:
-        check_columns(path, wanted, first)
-    if path.suffix.lower() not in PARQUET:
-        head = next(read_batches(path, wanted, types=types), None)
-        return None if head is None else _File(path, _plain(head.schema), None)
-    footer = pq.ParquetFile(path)
-    about = footer.metadata
-    groups = tuple(about.row_group(i).num_rows for i in range(about.num_row_groups))
-    schema = pa.schema([footer.schema_arrow.field(name) for name in wanted])
-    return _File(path, _plain(schema), groups) if sum(groups) else None
-
-
 def _plain(schema: Iterable[pa.Field]) -> pa.Schema:
     """Names and types alone."""
     return pa.schema([(field.name, field.type) for field in schema])
 
 
-def _one_schema(files: Sequence[_File]) -> pa.Schema:
-    """The types of all files."""
-    schemas = [file.schema for file in files]
-    try:
-        return pa.unify_schemas(schemas, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise different_types(schemas, [file.path for file in files]) from error
-
-
-def _pieces(file: _File, rows: int) -> Iterator[Piece]:
+def _pieces(file: Stored, about: Outline, rows: int) -> Iterator[Piece]:
     """A file in pieces of whole row groups, of at most so many rows where groups are smaller."""
-    if file.groups is None:
-        yield Piece(str(file.path))
+    if about.groups is None:
+        yield Piece(file)
         return
     first = size = 0
-    for number, more in enumerate(file.groups):
+    for number, more in enumerate(about.groups):
         if size and size + more > rows:
-            yield Piece(str(file.path), (first, number), size)
+            yield Piece(file, (first, number), size)
             first, size = number, 0
         size += more
     if size:
-        yield Piece(str(file.path), (first, len(file.groups)), size)
+        yield Piece(file, (first, len(about.groups)), size)
 
 
 def _runs(pieces: Sequence[Piece], rows: int) -> list[list[Piece]]:

@@ -115,8 +115,7 @@ def digest_of(plan: str, partitions: Sequence[Partition]) -> str:
     files: dict[str, list[int]] = {}
     for partition in partitions:
         for piece in partition.pieces:
-            about = Path(piece.file).stat()
-            files[piece.file] = [about.st_size, about.st_mtime_ns]
+            files[str(piece.file)] = list(piece.file.stamp())
     whole = json.dumps([__version__, plan, files, [part.rows for part in partitions]])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 

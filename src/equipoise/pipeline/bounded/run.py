@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
@@ -25,7 +24,7 @@ from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
 from equipoise.core.progress import Progress
 from equipoise.core.snapshot import replacing
-from equipoise.data.files import PARQUET
+from equipoise.data.files import row_count
 from equipoise.data.sources import files_of, source_columns
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.bounded.checks import AllRows, check_all_rows, whole_of
@@ -59,29 +58,21 @@ METHOD = (
 
 def large_log(plan: Plan) -> list[Partition] | None:
     """The partitions of a plan's log where it has more rows than the plan learns from; None where
-    it is run as a whole: it has fewer, or is no Parquet on this machine, or a sample is asked for.
+    it is run as a whole: it has fewer, or is no Parquet, or a sample is asked for.
     """
     if plan.log.path is None or plan.log.sample is not None:
         return None
-    source = places(plan)
-    every = source if isinstance(source, list) else [source]
-    if any("://" in str(part) for part in every) or _rows(source) <= plan.run.learn_rows:
+    source, version = places(plan), plan.log.version
+    if _rows(source, version) <= plan.run.learn_rows:
         return None
-    columns = named_columns(plan.log, source_columns(source))
-    return partitions_of(source, PARTITION, columns)
+    columns = named_columns(plan.log, source_columns(source, version))
+    return partitions_of(source, PARTITION, columns, version=version)
 
 
-def _rows(source: Any) -> int:
-    """The rows of Parquet files by their footers; 0 where one is none, which its reader will
-    explain.
-    """
-    files = files_of(source, Path())
-    if not all(file.suffix.lower() in PARQUET for file in files):
-        return 0
-    try:
-        return sum(pq.read_metadata(file).num_rows for file in files)
-    except (pa.ArrowException, OSError):
-        return 0
+def _rows(source: Any, version: int | str | None) -> int:
+    """The rows of Parquet files by their footers; 0 where one is none."""
+    counts = [row_count(file) for file in files_of(source, version)]
+    return 0 if None in counts else sum(n for n in counts if n is not None)
 
 
 def run_bounded(
@@ -97,7 +88,8 @@ def run_bounded(
     executor = executor_of(workers=1) if executor is None else executor
     refuse_unserved(plan)
     total = sum(part.rows or 0 for part in partitions)
-    asked = asked_of(plan, named_columns(plan.log, source_columns(places(plan))), total)
+    names = source_columns(places(plan), plan.log.version)
+    asked = asked_of(plan, named_columns(plan.log, names), total)
     with keeping(place, digest_of(plan.text or plan.model_dump_json(), partitions)) as kept:
         sample = read_sample(plan, partitions, asked, kept, executor, progress)
         whole = of_all_rows(plan, sample)

@@ -17,6 +17,8 @@ from equipoise.core.space import Space
 from equipoise.core.unique_text import is_nearly_unique
 from equipoise.data import DATASETS, read_log
 from equipoise.data.said_arms import arms_of_text
+from equipoise.data.sources import table_version
+from equipoise.data.tables import LOGS
 from equipoise.pipeline.plan.read import space_of
 from equipoise.pipeline.plan.schema import LogPlan, OutcomePlan, Plan
 from equipoise.pipeline.study.propensity import LEARN
@@ -58,11 +60,27 @@ def _sample(log: Log, rows: Ints) -> Log:
 def places(plan: Plan) -> Any:
     """Where the rows lie: paths from the plan's folder, an address as it is; one, or a list."""
     said = plan.log.path
-    every = [
-        part if "://" in part else plan.path(part)
-        for part in ([said] if isinstance(said, str) else said)
-    ]
-    return every if isinstance(said, tuple) else every[0]
+    if isinstance(said, tuple):
+        return [_place(plan, part) for part in said]
+    return _place(plan, said)
+
+
+def _place(plan: Plan, part: str) -> Any:
+    kind, found, rest = part.partition("://")
+    if kind in LOGS:
+        return f"{kind}://{_place(plan, rest)}"
+    return part if found else plan.path(part)
+
+
+def at_version(plan: Plan) -> Plan:
+    """A plan whose log is a table, with the version that is read: the one that it names, or that of
+    now.
+    """
+    if plan.log is None or plan.log.path is None:
+        return plan
+    version = table_version(places(plan), plan.log.version)
+    log = plan.log.model_copy(update={"version": version})
+    return plan if version is None else plan.model_copy(update={"log": log})
 
 
 def _file(plan: Plan, space: Space | str | None, rows: pa.Table | None = None) -> Log:
@@ -77,6 +95,7 @@ def _file(plan: Plan, space: Space | str | None, rows: pa.Table | None = None) -
         outcomes=outcomes,
         space=space,
         text=plan.log.text or (),
+        version=plan.log.version,
         **roles,
     )
 

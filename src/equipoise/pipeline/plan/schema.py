@@ -163,6 +163,7 @@ class LogPlan(PlanTable):
     text: Names | None = None
     nearly_unique: Names = ()
     sample: Annotated[int, Field(ge=1)] | None = None
+    version: Annotated[int, Field(ge=0)] | str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -170,8 +171,8 @@ class LogPlan(PlanTable):
             raise wrong('have path = "file" or dataset = "name", one of them')
         if self.path is not None and (self.treatment is None or self.outcomes is None):
             raise wrong("name the treatment and the outcomes of the file")
-        if self.path is None and self.text is not None:
-            raise wrong("leave text out of a dataset: it says how a file is read")
+        if self.path is None and (self.text is not None or self.version is not None):
+            raise wrong("leave text and version out of a dataset: they say how files are read")
         if self.trim_below is not None and self.overlap != "trim":
             raise wrong('have overlap = "trim" beside trim_below')
         return self
@@ -180,23 +181,9 @@ class LogPlan(PlanTable):
         """The roles that the plan names, as keyword arguments for a reader or to replace a
         dataset's.
         """
-        names = (
-            "treatment",
-            "features",
-            "claimed",
-            "cost",
-            "propensity",
-            "action_propensity",
-            "design",
-            "weight",
-            "time",
-            "group",
-            "id",
-            "protected",
-            "periods",
-            "nearly_unique",
-            "eligible",
-        )
+        others = {"path", "dataset", "outcomes", "text", "sample", "version"}
+        others |= {"undesigned", "overlap", "trim_below", "most_clipped"}
+        names = [name for name in type(self).model_fields if name not in others]
         return {
             name: getattr(self, name) for name in names if getattr(self, name) not in (None, ())
         }

@@ -22,6 +22,7 @@ LABELS = {
     "snapshot": "policy snapshot",
     "python": "Python",
     "cost": "cost of an offer",
+    "log_version": "version of the log's table",
 }
 APART = ("plan", "packages", "command", "method")  # what has a box of its own
 PEOPLE = 1000

@@ -33,8 +33,7 @@ from equipoise.core.snapshot import (
     verify_snapshot,
 )
 from equipoise.core.version import __version__
-from equipoise.data import read_batches
-from equipoise.data.files import column_names
+from equipoise.data.sources import read_source_batches, source_columns
 from equipoise.serving.engine.weight_net import NAMES, NET, read_weight_net
 from equipoise.serving.explorer.units import keep_units
 from equipoise.serving.snapshots.load import KIND, POLICY, SELF_TEST, STORE
@@ -192,9 +191,9 @@ def _known_units(
         fix = "name it: --id COLUMN"
         raise InputError("units", "have a column of ids", "a policy without one", str(units), fix)
     reader = scorer.units
-    reader.check_names(column_names(units), str(units))
+    reader.check_names(source_columns(units), str(units))
     counts, total = UnitCounts(reader), _rows(units)
-    rows = read_batches(units, list(reader.needed), types=reader.in_text)
+    rows = read_source_batches(units, list(reader.needed), reader.in_text)
 
     def told(done: int) -> None:
         progress("units", done, max(done, total))
@@ -215,8 +214,9 @@ def _known_units(
 
 def _rows(units: Path | str) -> int:
     """The rows of a file, where it says how many; else 0."""
-    path = str(units)
-    return int(pq.read_metadata(path).num_rows) if path.endswith((".parquet", ".pq")) else 0
+    path = Path(units)
+    known = path.is_file() and path.suffix in (".parquet", ".pq")
+    return int(pq.read_metadata(path).num_rows) if known else 0
 
 
 def _must_be_served(scorer: Scorer, where: str) -> None:
