@@ -4,6 +4,7 @@ that cannot be done.
 
 from __future__ import annotations
 
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
@@ -17,6 +18,7 @@ from equipoise.artifacts.policy import write_scorer
 from equipoise.data import read_log
 from equipoise.estimators import BoostedTrees, TLearner
 from equipoise.pipeline import honest_policy
+from equipoise.serving.app.tokens import new_token
 from equipoise.serving.snapshots.build import build_snapshot
 from equipoise.serving.snapshots.channels import Channels
 from equipoise.treatments import Arms
@@ -136,6 +138,22 @@ def test_of_two_publishes_at_once_one_wins(service, http, built):
     assert (won.status_code, lost.status_code) == (200, 409)
     assert won.json()["snapshot"] == live(http)
     assert all(snapshot in lost.json()["detail"] for snapshot in built[:2])
+
+
+def test_a_token_is_revoked_by_a_reload(service, shop):
+    """The process goes on, and so do the others' tokens."""
+    file = shop.parent / "tokens"
+    entry, secret = new_token(["read"])
+    kept = file.read_text()
+
+    def status(text: str) -> int:
+        file.write_text(text)
+        service.process.send_signal(signal.SIGHUP)
+        with service.client(token=secret) as client:
+            return client.get("/policy").status_code
+
+    until(lambda: status(f"{kept}{entry}\n") == 200)
+    until(lambda: status(kept) == 401)
 
 
 def test_a_token_is_good_until_the_last_moment_of_its_day(service, clock):

@@ -95,4 +95,7 @@ def test_a_dead_worker_s_slot_is_ended_by_whoever_starts(state):
     money = worker.ledger.state()
     assert (money["reserved"], money["left"] + money["leased"]) == (1.5, 98.5)
     assert worker.engine.shared.held_before(time.time_ns()) != []
+    worker.log.alarm = "the disk refused"  # until an operator takes note
+    worker.reload()
+    assert worker.log.alarm == ""
     worker.close()

@@ -219,5 +219,9 @@ def test_the_book_is_held_against_the_log(tmp_path):
     alarm = watch.update().alarms[0]
     assert alarm.monitor == "books"
     assert "the book says 0.600000 spent, the log between 0.500000 and 0.500000" in alarm.text
-    ledger.close()
-    writer.close()
+    other = SqliteBook(tmp_path / "older.sqlite", 100 * MILLION)  # of before that lease
+    watch = Watch(tmp_path, MonitorConfig(), Books(other))
+    assert watch.update().alarms == []
+    assert "the log names lease" in watch.update().alarms[0].text
+    for one in (other, ledger, writer):
+        one.close()

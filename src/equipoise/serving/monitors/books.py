@@ -31,16 +31,20 @@ class Books:
         self._spent: dict[int, int] = defaultdict(int)
         self._reserved: dict[int, int] = defaultdict(int)
         self._before: Mapping[int, int] = {}
+        self._named: frozenset[int] = (
+            frozenset()
+        )  # leases that the log named before the book was read
         self._leases: list[Lease] = []
+        self._there = False
         self._wrong: list[str] = []
 
     def read_book(self) -> None:
         """Read the book, before what is new in the log."""
         try:
-            self._leases = self.book.leases()
+            self._leases, self._there = self.book.leases(), True
             self._wrong = check(self.book.sums(), self.book.leases())
         except LedgerError as error:
-            self._leases, self._wrong = [], [str(error)]
+            self._leases, self._wrong, self._there = [], [str(error)], False
 
     def add(self, record: Record) -> None:
         """Take a record of the log."""
@@ -63,5 +67,8 @@ class Books:
                     f"of lease {lease.id} the book says {lease.spent / MILLION:,.6f} spent, the log"
                     f" between {low / MILLION:,.6f} and {high / MILLION:,.6f}"
                 )
-        self._before = dict(self._spent)
+        if self._there:
+            gone = self._named - {lease.id for lease in self._leases}
+            wrong += [f"the log names lease {one}, the book does not: it is older" for one in gone]
+        self._before, self._named = dict(self._spent), frozenset(self._reserved)
         return wrong
