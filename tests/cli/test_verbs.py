@@ -265,6 +265,29 @@ def test_score_assigns_strangers(equipoise, run_folder, world, tmp_path):
     )
 
 
+def test_a_log_and_units_may_lie_behind_addresses(equipoise, run_folder, world, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").put(str(world / "log.parquet"), "/shop/day=1/log.parquet")
+    roles = ["-t", "arm", "-y", "spend", "-x", "age", "--arms", "none,coupon-1,coupon-2"]
+    checked = equipoise("check", "memory://shop", *roles)
+    assert checked.code == 0
+    assert "900 rows" in checked.out
+    out = "memory://shop/assigned.parquet"
+    scored = equipoise("score", run_folder / "policy", "memory://shop/day=1", "--out", out)
+    assert scored.out.endswith(f"written to {out}\n")
+    assert (
+        "another file"
+        in equipoise(
+            "score",
+            run_folder / "policy",
+            world / "log.parquet",
+            "-o",
+            "memory://shop/day=1/log.parquet",
+        ).err
+    )
+    fsspec.filesystem("memory").rm("/shop", recursive=True)
+
+
 def test_score_tells_the_budget_and_can_hold_it(equipoise, run_folder, world, tmp_path):
     few, out = tmp_path / "few.parquet", tmp_path / "a.parquet"
     pq.write_table(pq.read_table(world / "log.parquet").slice(0, 300), few)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.core.errors import DataError
+from equipoise.core.errors import DataError, LogError
 from equipoise.data import read_log
 from equipoise.data.sources import (
     read_source,
@@ -25,6 +25,7 @@ from equipoise.data.sources import (
 )
 from equipoise.pipeline.plan.log import at_version, open_log
 from equipoise.pipeline.plan.read import make_plan
+from equipoise.pipeline.run_folder import run_facts
 from equipoise.scale.partitions import partitions_of
 
 LOG = pa.table(
@@ -198,6 +199,7 @@ def test_a_plan_records_the_version_that_it_reads(delta):
     }
     plan = make_plan({"log": {"path": "delta://log", **roles}}, base=delta.parent)
     assert at_version(plan).log.version == "4"
+    assert run_facts(at_version(plan), {}, "", "")["log_version"] == "4"
     assert len(open_log(plan)) == 10
     earlier = make_plan({"log": {"path": "log", "version": 1, **roles}}, base=delta.parent)
     assert at_version(earlier).log.version == "1"
@@ -222,6 +224,8 @@ def test_places_that_cut_through_a_table_are_refused(delta, tmp_path):
     pq.write_table(LOG, tmp_path / "a.parquet")
     with pytest.raises(DataError, match="a place with a version must be a table"):
         read_source(tmp_path, version=3)
+    with pytest.raises(LogError, match="a source with a version must be the place of a table"):
+        read_log(LOG, treatment="arm", outcomes="y", version=3)
     with pytest.raises(DataError, match="must be that of a Delta table; got one without _delta"):
         read_source(f"delta://{tmp_path}")
 

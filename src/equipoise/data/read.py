@@ -135,7 +135,7 @@ def read_log(
     Log(4 rows, 1 features, metrics spend; 2 arms: 0, 1; control is 0)
     """
     specs = _outcome_specs(outcomes)
-    frame = None if is_place(source) else to_arrow(source)
+    frame = None if is_place(source) else _rows_of(source, version)
     names = source_columns(source, version) if frame is None else frame.column_names
     roles = Roles(
         treatment=treatment if isinstance(treatment, str) else tuple(treatment),
@@ -182,6 +182,14 @@ def read_log(
         return log
     selection, left_out = default_features(log, table, free)
     return Log(table, replace(roles, features=selection), log.space, left_out=left_out)
+
+
+def _rows_of(source: Any, version: int | str | None) -> pa.Table:
+    """Rows that are no place, and so have no versions."""
+    if version is not None:
+        fix = "name the folder of a Delta or Iceberg table, or leave the version out"
+        raise LogError("a source with a version", "be the place of a table", "rows", fix=fix)
+    return to_arrow(source)
 
 
 def infer_kind(column: pa.ChunkedArray) -> Kind:

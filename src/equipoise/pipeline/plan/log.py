@@ -95,7 +95,7 @@ def _file(plan: Plan, space: Space | str | None, rows: pa.Table | None = None) -
         outcomes=outcomes,
         space=space,
         text=plan.log.text or (),
-        version=plan.log.version,
+        version=plan.log.version if rows is None else None,
         **roles,
     )
 
