@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FRAMES = {"pandas", "polars", "highspy"}  # what tests hand to the library, or hold it to
-OURS = ("deep", "report", "search", "gradients", "sklearn-models")
+OURS = ("deep", "report", "search", "gradients", "sklearn-models", "serve", "client", "mlflow")
 
 
 def name_of(requirement: str) -> str:

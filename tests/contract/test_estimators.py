@@ -15,6 +15,7 @@ import sklearn
 from fixtures.without_torch import net_training
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,9 +24,16 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, UnsupportedSpace
 from equipoise.core.space import Space
-from equipoise.estimators import ESTIMATORS, load_estimator, save_estimator
+from equipoise.estimators import (
+    ESTIMATORS,
+    Bootstrapped,
+    TLearner,
+    load_estimator,
+    save_estimator,
+)
 from equipoise.estimators.serialisation import estimator_parts
 from equipoise.learners.base_learners import BoostedTrees
+from equipoise.pipeline.study.cross_fit import with_space
 from equipoise.treatments import Arms, Bits, Dose, Shares
 
 NAMES = list(ESTIMATORS)
@@ -564,3 +572,21 @@ def test_its_tags_say_what_it_takes(name):
 @every_estimator
 def test_a_sparse_matrix_is_taken_as_a_dense_one(name):
     identical(learnt(name).effects(scipy.sparse.csr_matrix(world()[0])), effects_of(name))
+
+
+@every_estimator
+def test_the_space_of_a_log_reaches_what_a_wrapper_fits(name):
+    space, estimator = SPACES["arms"], ESTIMATORS.load(name)()
+    for wrapped in (Bootstrapped(estimator), Bootstrapped(Bootstrapped(estimator))):
+        ready = with_space(wrapped, space)
+        assert ready.space.control == space.control
+        assert with_space(ready, SPACES["bits"]).space.control == space.control
+        assert wrapped.space is None, "the one that was given stays as it is"
+
+
+@pytest.mark.parametrize(
+    "wrong", [LinearRegression(), Bootstrapped(LinearRegression()), TLearner, "t-learner", None]
+)
+def test_what_is_no_estimator_of_effects_is_named(wrong):
+    with pytest.raises(InputError, match="the estimator must be an estimator of effects; got"):
+        with_space(wrong, SPACES["arms"])

@@ -14,7 +14,7 @@ from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InputError, PlanError
 from equipoise.data import make_coupon_world, read_log
-from equipoise.estimators import BoostedTrees, DRLearner, LinearDML, TLearner
+from equipoise.estimators import BoostedTrees, Bootstrapped, DRLearner, LinearDML, TLearner
 from equipoise.pipeline import run
 from equipoise.pipeline.plan.read import make_plan
 from equipoise.pipeline.study.cross_fit import (
@@ -69,6 +69,14 @@ def test_an_estimator_or_its_effects_give_the_same_policy(world, policy):
         assert other.values["conversion"][0] == policy.values["conversion"][0]
         assert other.shipped == policy.shipped
         assert other.scorer is None, "effects hold no model"
+
+
+def test_a_wrapped_estimator_needs_no_space(world):
+    plain = TLearner(LinearRegression())
+    one, two = (honest_policy(world[0], e, **BUDGET) for e in (plain, Bootstrapped(plain, 2)))
+    assert str(two) == str(one)
+    with pytest.raises(InputError, match="estimator of effects; got LinearRegression"):
+        honest_policy(world[0], LinearRegression(), **BUDGET)
 
 
 def test_it_ships_what_run_ships(world, tmp_path):

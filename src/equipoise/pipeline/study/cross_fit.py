@@ -168,9 +168,25 @@ def _among_open(log: Log, X: pa.Table, model: Any) -> Floats:
 
 
 def with_space(estimator: Any, space: Space) -> Any:
-    """A clone of the estimator, with this space where it has none of its own."""
+    """A clone of the estimator, or of what wraps one, with this space where it has none of its own.
+
+    Raises
+    ------
+    InputError
+        Where it is no estimator of effects.
+    """
+    names = estimator.get_params() if _is_estimator(estimator) else ()
+    places = [name for name in names if name.split("__")[-1] == "space"]
+    if not places:
+        fix = "give one of equipoise.estimators, as TLearner(); `equipoise estimators` lists them"
+        raise InputError("the estimator", "be an estimator of effects", repr(estimator), fix=fix)
     model = clone(estimator)
-    return model if model.space is not None else model.set_params(space=space)
+    return model if model.space is not None else model.set_params(**{min(places, key=len): space})
+
+
+def _is_estimator(estimator: Any) -> bool:
+    known = hasattr(estimator, "space") and hasattr(estimator, "get_params")
+    return known and not isinstance(estimator, type)
 
 
 def with_bends(estimator: Any) -> Any:
