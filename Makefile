@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERED := core treatments allocation evaluation
+# containers like to set it: then every process compiles the sources anew, and pytest its asserts (16 s of each worker)
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run serve test check coverage mutants bench docs legs lowest newest no-torch s3 spark site tools clean
 
