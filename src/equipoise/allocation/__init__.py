@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from equipoise.allocation.offer_threshold import OfferPolicy as OfferPolicy
     from equipoise.allocation.offer_threshold import offer_effects as offer_effects
     from equipoise.allocation.offer_threshold import offer_policy as offer_policy
+    from equipoise.allocation.parts import UnitPart as UnitPart
+    from equipoise.allocation.parts import unit_part as unit_part
     from equipoise.allocation.records import decision_of as decision_of
     from equipoise.allocation.records import replay as replay
     from equipoise.allocation.rule import Decisions as Decisions
@@ -89,6 +91,7 @@ NAMES = {
     "Point": "equipoise.allocation.explore",
     "PolicyTree": "equipoise.allocation.rules.tree",
     "Scorecard": "equipoise.allocation.rules.scorecard",
+    "UnitPart": "equipoise.allocation.parts",
     "UnitScores": "equipoise.allocation.explore",
     "allocate": "equipoise.allocation.solve",
     "budget": "equipoise.allocation.constraints",
@@ -110,6 +113,7 @@ NAMES = {
     "parity": "equipoise.allocation.constraints",
     "replay": "equipoise.allocation.records",
     "scores": "equipoise.allocation.rule",
+    "unit_part": "equipoise.allocation.parts",
 }
 __getattr__, __dir__ = lazy(__name__, NAMES)
 __all__ = ["POLICIES", "RULES", *NAMES]

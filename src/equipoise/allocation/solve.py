@@ -340,7 +340,7 @@ def draft_policy(
 
 def expand(constraints: Sequence[Constraint], groups: Groups) -> tuple[Demand, ...]:
     """The rows of all constraints; names must differ."""
-    counted = CountedGroups(groups)
+    counted = groups if isinstance(groups, CountedGroups) else CountedGroups(groups)
     demands = tuple(demand for constraint in constraints for demand in constraint.rows(counted))
     names = [demand.name for demand in demands]
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
@@ -395,12 +395,14 @@ def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: 
     expected_value, expected_usage = problem.measure(problem.choose(dual.prices).choice)
     best = repair(problem, dual.prices, dual.bound, tol)
     free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
-    loose = len(problem) <= SMALL and _gap(dual.bound, best.value, free) > max(tol, POLISH)
+    loose = len(problem) <= SMALL and optimality_gap(dual.bound, best.value, free) > max(
+        tol, POLISH
+    )
     if loose or not best.feasible:
         best = polish(problem, dual.prices, best)
     if not best.feasible:
         raise infeasible(problem)
-    gap = _gap(dual.bound, best.value, free)
+    gap = optimality_gap(dual.bound, best.value, free)
     return Allocation(
         choice=best.choice,
         prices=dual.prices,
@@ -415,7 +417,7 @@ def solve_problem(problem: Problem, tol: float, warm: ArrayLike | None, method: 
         repaired=int(best.switched.sum()),
         expected_value=expected_value,
         expected_usage=expected_usage,
-        status=_status(gap, tol),
+        status=status_of(gap, tol),
         trace=dual.trace,
     )
 
@@ -424,7 +426,7 @@ def with_choice(problem: Problem, solution: Allocation, choice: Choice, tol: flo
     """The allocation with the choice of a rule, which is worth more than its own."""
     value, usage = problem.measure(choice)
     free, _, _ = problem.evaluate(np.zeros(len(problem.rows)))
-    gap = _gap(solution.bound, value, free)
+    gap = optimality_gap(solution.bound, value, free)
     return replace(
         solution,
         choice=choice,
@@ -433,16 +435,16 @@ def with_choice(problem: Problem, solution: Allocation, choice: Choice, tol: flo
         slack=problem.rows.bounds - usage,
         repaired=int((choice != problem.choose(solution.prices).choice).sum()),
         gap=gap,
-        status=_status(gap, tol),
+        status=status_of(gap, tol),
     )
 
 
-def _gap(bound: float, value: float, free: float) -> float:
+def optimality_gap(bound: float, value: float, free: float) -> float:
     """The optimality gap that is left at most.   free: the bound without demands."""
     return max(bound - value, 0.0) / max(abs(bound), TINY * free, 1e-300)
 
 
-def _status(gap: float, tol: float) -> str:
+def status_of(gap: float, tol: float) -> str:
     return "optimal" if gap <= tol else "feasible"
 
 

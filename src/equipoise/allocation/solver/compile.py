@@ -143,9 +143,10 @@ def compile_rows(
     groups: Groups,
     n: int,
     cost_known: bool,
+    each: Ints | None = None,
 ) -> Rows:
-    """Compile demands against n units; a name that is not among the candidates or metrics is an
-    error.
+    """Compile demands against n units, or n kinds of units of which there are ``each`` (n,); a name
+    that is not among the candidates or metrics is an error.
     """
     codes, labels = _codes(demands, groups, n)
     factors = np.ones((len(demands), len(labels[0]) if labels else 1))
@@ -179,7 +180,7 @@ def compile_rows(
     coefficient = (
         np.array([d.sign for d in demands])[:, None, None] * factors[:, :, None] * arms[:, None, :]
     )
-    counts = np.bincount(codes, minlength=factors.shape[1])
+    counts = np.bincount(codes, each, minlength=factors.shape[1])
     heads = np.array(
         [counts[factors[r] != 0].sum() if d.per_head else 1.0 for r, d in enumerate(demands)]
     )

@@ -133,20 +133,29 @@ class Problem:
         """The value and the usage (m,) of a choice, by compensated sums: the same whatever the
         order of the units.
         """
+        value, sums, rest = self.sums_of(choice)
+        return value, self.rows.exact_usage(sums, rest)
+
+    def sums_of(self, choice: Choice) -> tuple[float, Floats, Floats]:
+        """The value of a choice, the sums of its quantities, and what rounding lost of them."""
         sums, rest = np.zeros(self.sums_shape), np.zeros(self.sums_shape)
         value = measure_all(*self.arrays(), self.rows.codes, choice, sums, rest)
-        return value, self.rows.exact_usage(sums, rest)
+        return value, sums, rest
 
     def potential(self) -> Floats:
         """The usage of each row if every unit got every candidate, counted as positive and divided
         by k, (m,).
         """
+        size = self.row_sizes()
+        return np.where(size > 0, size, 1.0)
+
+    def row_sizes(self) -> Floats:
+        """`potential`, 0 where a row counts none of the units, (m,)."""
         sums = np.zeros(self.sums_shape)
         add_all(*self.arrays(), self.rows.codes, sums)
-        size = (np.abs(self.rows.coefficient) * sums[self.rows.quantity]).sum(
-            axis=(1, 2)
-        ) / self.value.shape[1]
-        return np.where(size > 0, size, 1.0)
+        every = np.abs(self.rows.coefficient) * sums[self.rows.quantity]
+        size: Floats = every.sum(axis=(1, 2)) / self.value.shape[1]
+        return size
 
 
 class PricedChoice(NamedTuple):

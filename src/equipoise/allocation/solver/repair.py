@@ -17,6 +17,7 @@ outside it would have given for nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -84,41 +85,110 @@ class _Core:
                 break
 
 
+class Ground(Protocol):
+    """Units, wherever they lie, whose choice at some prices is repaired.
+
+    Attributes
+    ----------
+    bounds, potential : array (m,)
+        Of the rows.
+    table : array
+        `Rows.table` of the prices.
+    """
+
+    bounds: Floats
+    potential: Floats
+    table: Floats
+
+    def __len__(self) -> int:
+        """How many they are."""
+
+    def first_usage(self) -> Floats:
+        """What the choice of the prices uses, exactly, (m,)."""
+
+    def near(self, size: int) -> tuple[Problem, Choice]:
+        """The units nearest to a tie and their choice, (s,)."""
+
+    def measure(self, choice: Choice) -> tuple[float, Floats]:
+        """Value and usage (m,), were this the choice of the units that `near` gave last."""
+
+    def commit(self, choice: Choice) -> None:
+        """Let it be their choice."""
+
+
+class HeldGround:
+    """Units in memory at some prices."""
+
+    def __init__(self, problem: Problem, prices: Floats) -> None:
+        self.problem, self.bounds = problem, problem.rows.bounds
+        self.potential, self.table = problem.potential(), problem.rows.table(prices)
+        self.first = problem.choose(prices)
+        self.choice, self.places = self.first.choice.copy(), np.arange(0)
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.problem)
+
+    def first_usage(self) -> Floats:
+        """What the choice of the prices uses."""
+        return self.problem.measure(self.first.choice)[1]
+
+    def near(self, size: int) -> tuple[Problem, Choice]:
+        """The units nearest to a tie."""
+        self.places = nearest_ties(self.first.margin, size)
+        return self.problem.take(self.places), self.choice[self.places]
+
+    def measure(self, choice: Choice) -> tuple[float, Floats]:
+        """Value and usage (m,)."""
+        every = self.choice.copy()
+        every[self.places] = choice
+        return self.problem.measure(every)
+
+    def commit(self, choice: Choice) -> None:
+        """Let it be their choice."""
+        self.choice[self.places] = choice
+
+
 def repair(problem: Problem, prices: Floats, bound: float, tol: float) -> RepairedChoice:
     """A choice that exceeds no row and whose value is near ``bound``; it stops early within a
     relative ``tol``.
     """
-    first = problem.choose(prices)
-    scale, table = problem.potential(), problem.rows.table(prices)
-    n, size = len(problem), min(POOL, len(problem))
-    _, first_usage = problem.measure(first.choice)
-    spare = np.zeros(len(first_usage))
+    ground = HeldGround(problem, prices)
+    value, usage = repair_on(ground, bound, tol)
+    switched, kept = ground.choice != ground.first.choice, bool((usage <= ground.bounds).all())
+    return RepairedChoice(ground.choice, value, usage, switched, kept)
+
+
+def repair_on(
+    ground: Ground, bound: float, tol: float, most: int | None = None
+) -> tuple[float, Floats]:
+    """`repair`, wherever the units lie, of at most so many: the value and the usage (m,)."""
+    n = len(ground) if most is None else min(most, len(ground))
+    scale, first_usage = ground.potential, ground.first_usage()
+    size, spare = min(POOL, n), np.zeros(len(first_usage))
     for _ in range(TRIES):
-        choice = first.choice.copy()
-        near = nearest_ties(first.margin, size)
-        slack = problem.rows.bounds - first_usage - spare
-        core = _Core(problem.take(near), choice[near], slack, scale, table)
+        problem, before = ground.near(size)
+        slack = ground.bounds - first_usage - spare
+        core = _Core(problem, before.copy(), slack, scale, ground.table)
         core.sweep(MEND)
         if (core.slack >= 0).all():
             core.sweep(FILL)
-        switched = (choice[near] != core.choice).sum()
-        choice[near] = core.choice
-        value, usage = problem.measure(choice)
-        over = usage > problem.rows.bounds
+        value, usage = ground.measure(core.choice)
+        over = usage > ground.bounds
         spare = np.where(over, np.maximum(2 * spare, ROUNDING * scale), spare)
+        switched = (before != core.choice).sum()
         if not over.any() and (size == n or switched < MANY * size):
             break
         size = min(n, size * GROW)
+    ground.commit(core.choice)
     gap = np.inf if over.any() else bound - value
-    if tol * abs(bound) < gap < np.inf:
-        near = nearest_ties(first.margin, min(POOL, n))
-        trial = choice.copy()
-        core = _Core(problem.take(near), choice[near], problem.rows.bounds - usage, scale, table)
-        trade(core.arrays(), core.slack, gap, tol * abs(bound))
-        trial[near] = core.choice
-        worth, use = problem.measure(trial)
-        if worth > value and (use <= problem.rows.bounds).all():
-            choice, value, usage = trial, worth, use
-    return RepairedChoice(
-        choice, value, usage, choice != first.choice, bool((usage <= problem.rows.bounds).all())
-    )
+    if not tol * abs(bound) < gap < np.inf:
+        return value, usage
+    problem, before = ground.near(min(POOL, n))
+    core = _Core(problem, before.copy(), ground.bounds - usage, scale, ground.table)
+    trade(core.arrays(), core.slack, gap, tol * abs(bound))
+    worth, use = ground.measure(core.choice)
+    if worth > value and (use <= ground.bounds).all():
+        ground.commit(core.choice)
+        return worth, use
+    return value, usage

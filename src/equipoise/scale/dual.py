@@ -1,0 +1,560 @@
+"""An allocation over partitions: prices go out, sums come back, and few units ever move.
+
+    sample      units drawn from all partitions give prices that are nearly right
+    stages      a full pass; the units nearest to a tie, or an anchored sample of them, come to the
+                driver, which minimises over them; a full pass at the new prices (`solver/stages`)
+    repair      on the units nearest to a tie, measured by all partitions with compensated sums
+    delivery    the last prices and the few units that got something else go out, and each worker
+                hands over its own choices
+
+A round sends m prices and brings m + 2 numbers and a table of margins from each partition; what
+comes to the driver of units near a tie is a fixed number, however many units there are.  Sums are
+added by a fixed tree over the partitions, so that every engine gives the same bits.  Every call
+depends on its arguments alone: a worker that died is made again, takes the demands again, and
+answers for the same prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equipoise.allocation.parts import Asking, Kind, UnitPart, compile_kinds
+from equipoise.allocation.solve import DUAL_SHARE, SPLIT, Allocation, optimality_gap, status_of
+from equipoise.allocation.solver.bundle import Cuts
+from equipoise.allocation.solver.infeasible import conflict
+from equipoise.allocation.solver.minimum import Scale, minimum_of
+from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.repair import repair_on
+from equipoise.allocation.solver.stages import MOST, Stage, refine
+from equipoise.allocation.solver.ties import SIZE
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.display import shown
+from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.progress import Progress, silent
+from equipoise.scale.executor import Executor, Group
+from equipoise.scale.local import LocalExecutor
+from equipoise.scale.reduction import pairwise
+from equipoise.scale.unit_worker import (
+    Asked,
+    Measured,
+    NearUnits,
+    PassSums,
+    Plan,
+    Totals,
+    UnitFacts,
+    UnitWorker,
+    problem_of,
+    whole_answer,
+)
+
+SAMPLE = 20_000  # units that the first prices are made of
+ROUGH = 1e-5  # relative tolerance on them
+REPAIRED = 32_768  # units nearest to a tie that repair looks at, at most
+LOOSE = 1e-4  # a gap above which equal units are told apart by draws, once
+FIRST, RAISES = 1e-9, 24  # scaled steps by which prices are raised to hold, as of `tighten`
+
+
+@shown
+@dataclass(frozen=True)
+class PartitionedAllocation:
+    """Who gets what over partitions, at which prices, and how good it provably is.
+
+    Attributes
+    ----------
+    prices : array, (m,)
+        The dual price of each demand, in worth per unit of its usage.
+    held_prices : array, (m,)
+        Prices near them whose choices alone exceed no demand, where such were found.
+    demands : tuple of Demand, (m,)
+        The rows.
+    value : float
+        The worth of the choices.
+    bound : float
+        No choice within the demands is worth more.
+    gap : float
+        The optimality gap that is left at most: (bound - value) / abs(bound).
+    usage, bounds, heads, slack : array, (m,)
+        As of `Allocation`; no usage is above its bound.
+    repaired : int
+        Units that got something else than prices give them.
+    status : str
+        "optimal" (gap <= tol) or "feasible".
+    trace : tuple
+        One line per stage of the dual.
+    units : int
+        How many there are.
+    rounds : int
+        Calls to all partitions.
+    gathered : int
+        Units that came to the driver, over all rounds.
+    delivered : list
+        What each partition's ``deliver`` gave, in order.
+    """
+
+    prices: Floats
+    held_prices: Floats
+    demands: tuple[Any, ...]
+    value: float
+    bound: float
+    gap: float
+    usage: Floats
+    bounds: Floats
+    heads: Floats
+    slack: Floats
+    repaired: int
+    status: str
+    trace: tuple[Stage, ...]
+    units: int
+    rounds: int
+    gathered: int
+    delivered: list[Any]
+
+    binds = Allocation.binds
+
+
+def choices_of(units: UnitPart, choice: Choice, score: Floats) -> Choice:
+    """The choices of a partition, as they are: the default of ``deliver``."""
+    return choice
+
+
+def same_part(part: UnitPart) -> UnitPart:
+    """A partition that is its units: the default of ``load``."""
+    return part
+
+
+def solve_partitions(
+    parts: Sequence[Any],
+    constraints: Asking,
+    *,
+    candidates: Sequence[str],
+    metrics: Sequence[str] = (),
+    load: Callable[[Any], UnitPart] = same_part,
+    deliver: Callable[[UnitPart, Choice, Floats], Any] = choices_of,
+    executor: Executor | None = None,
+    tol: float = 1e-6,
+    warm: Mapping[str, float] | None = None,
+    progress: Progress = silent,
+) -> PartitionedAllocation:
+    """Choose at most one candidate for every unit of all partitions: the most worth within demands.
+
+    Parameters
+    ----------
+    parts : sequence
+        Partitions: `UnitPart` objects, or what ``load`` makes them of.
+    constraints : sequence of Constraint, or callable
+        What the choice must obey on all units together; or groups with counted labels -> these.
+    candidates : sequence of str, (k,)
+        Their names.
+    metrics : sequence of str, default ()
+        Those that the cubes of the parts have, in order.
+    load : callable, optional
+        (partition) -> `UnitPart`; where workers are processes, it must be importable there.
+    deliver : callable, optional
+        (units, choice (n,), score (n,)) -> what a worker hands back of its partition; by default
+        the choices, -1 control, else the place of a candidate.
+    executor : Executor, optional
+        Where workers live; by default this process.
+    tol : float, default 1e-6
+        Relative optimality gap at which the search ends.
+    warm : mapping, optional
+        Name of a demand -> price to start from.
+    progress : callable, optional
+        Told how many partitions are done.
+
+    Returns
+    -------
+    PartitionedAllocation
+        Prices, certificate, and what workers delivered.
+
+    Raises
+    ------
+    InfeasibleError
+        Where no choice was found that meets the demands.
+    InputError
+        Where partitions differ in their candidates or groups.
+
+    Notes
+    -----
+    Of one partition, or of so few units that all may come to the driver, it is `allocate`, to the
+    same bits.  Of more the answer differs from that of
+    all units at once by less than the two certified gaps together; it hangs on the partitions, not
+    on how many workers there are, nor on where they run.
+
+    Examples
+    --------
+    >>> from equipoise.allocation import budget
+    >>> from equipoise.allocation.parts import unit_part
+    >>> parts = [unit_part([[3.0], [1.0]], cost=[1.0]), unit_part([[2.0]], cost=[1.0])]
+    >>> made = solve_partitions(parts, [budget(2.0)], candidates=["mail"])
+    >>> made.value, [choice.tolist() for choice in made.delivered]
+    (5.0, [[0, -1], [0]])
+    """
+    engine = executor or LocalExecutor()
+    with engine.group(UnitWorker, parts, load, progress=progress, what="units") as group:
+        units = _Partitions(group, constraints, candidates, metrics)
+        answer = _whole if len(parts) == 1 else _gathered if len(units) <= MOST else _solve
+        found = answer(units, tol, warm or {})
+        held = found.held
+        delivered = units.finish(found, held, deliver)
+        rows = units.rows
+        gap = optimality_gap(found.bound, found.value, units.free)
+        return PartitionedAllocation(
+            found.asked.prices,
+            held,
+            rows.demands,
+            found.value,
+            found.bound,
+            gap,
+            found.usage,
+            rows.bounds,
+            rows.heads,
+            rows.bounds - found.usage,
+            sum(len(places) for places, _ in found.own),
+            status_of(gap, tol),
+            tuple(units.trace),
+            len(units),
+            units.rounds,
+            units.gathered,
+            delivered,
+        )
+
+
+Own = tuple[Ints, Choice]  # places of units in a partition, and what they get
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Prices, what some units get instead in each partition, value, usage (m,), bound, and prices
+    that hold.
+    """
+
+    asked: Asked
+    own: list[Own]
+    value: float
+    usage: Floats
+    bound: float
+    held: Floats
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """A full pass over all partitions."""
+
+    asked: Asked
+    height: float
+    usage: Floats
+    margins: Ints
+
+    def bin_of(self, size: int) -> tuple[int, int]:
+        """The bin below which about ``size`` margins lie, and how many do."""
+        count = np.cumsum(self.margins)
+        place = min(int(np.searchsorted(count, size)), len(count) - 1)
+        return place + 1, int(count[place])
+
+
+class _Partitions:
+    """All units, as the stages and the repair ask for them.   penalty : of equal units' draws."""
+
+    def __init__(
+        self,
+        group: Group,
+        constraints: Asking,
+        candidates: Sequence[str],
+        metrics: Sequence[str],
+    ) -> None:
+        self.group, self.penalty = group, 0.0
+        self.rounds = self.gathered = self.draws = 0
+        self.trace: list[Stage] = []
+        facts: list[UnitFacts] = self._call("facts")
+        _check_facts(facts, candidates)
+        sizes = [sum(own.counts.values()) for own in facts]
+        counts: dict[Kind, int] = {}
+        for own in facts:
+            for kind, n in own.counts.items():
+                counts[kind] = counts.get(kind, 0) + n
+        largest = max(own.largest for own in facts)
+        kinds = compile_kinds(constraints, facts[0].columns, counts, candidates, metrics, largest)
+        starts = np.cumsum([0, *sizes])[:-1].tolist()
+        self.plan = Plan(largest, kinds, tuple(starts))
+        self.rows, self.n = kinds.rows, sum(sizes)
+        self.totals: Totals = pairwise(self.ask("totals"), _add)
+        self.potential = np.where(self.totals.potential > 0, self.totals.potential, 1.0)
+        self.free = self.choose(np.zeros(len(self.rows))).height
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return self.n
+
+    def _call(self, method: str, *args: Any) -> list[Any]:
+        self.rounds += 1
+        return self.group.call(method, *args)
+
+    def ask(self, method: str, *args: Any) -> list[Any]:
+        """The answers of all partitions."""
+        return self.ask_each(method, [args] * len(self.plan.starts))
+
+    def ask_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The same with arguments of their own; workers without the demands are given them."""
+        self.rounds += 1
+        answers = self.group.each(method, arguments)
+        while any(answer is None for answer in answers):  # new workers, or some made again
+            self.group.each("set_up", [(self.plan, i) for i in range(len(answers))])
+            self.rounds += 2
+            answers = self.group.each(method, arguments)
+        return answers
+
+    def choose(self, prices: Floats) -> _Pass:
+        """A full pass."""
+        asked = Asked(prices, self.penalty)
+        sums: PassSums = pairwise(self.ask("choose", asked), _add)
+        height = sums.best + float((prices * self.rows.bounds).sum())
+        return _Pass(asked, height, sums.usage, sums.margins)
+
+    def near(self, full: _Pass, size: int, most: int) -> tuple[Problem, float]:
+        """The units nearest to a tie, or a sample of them."""
+        below, count = full.bin_of(size)
+        rate = min(1.0, most / count)
+        parts = self.near_parts(full.asked, below, rate)
+        return problem_of(parts, self.plan.kinds, rate), rate
+
+    def near_parts(self, asked: Asked, below: int, rate: float) -> list[NearUnits]:
+        """The units of each partition whose margin lies below a bin, or a sample of them."""
+        self.draws += 1
+        parts: list[NearUnits] = self.ask("near", asked, below, rate, self.draws)
+        self.gathered += sum(len(part.codes) for part in parts)
+        return parts
+
+    def sample(self) -> tuple[Problem, float]:
+        """Units of all partitions."""
+        rate = min(1.0, SAMPLE / self.n)
+        parts: list[NearUnits] = self.ask("sample", rate, 0)
+        self.gathered += sum(len(part.codes) for part in parts)
+        return problem_of(parts, self.plan.kinds, rate), rate
+
+    def measure(self, asked: Asked, own: Sequence[Own]) -> tuple[float, Floats]:
+        """Value and usage (m,) of the choice of some prices, but for some units."""
+        every: Measured = pairwise(
+            self.ask_each("measure", [(asked, *of) for of in own]), _add_measured
+        )
+        return every.value, self.rows.exact_usage(every.sums, every.rest)
+
+    def nobody(self) -> list[Own]:
+        """No unit of any partition."""
+        return [(np.arange(0), np.zeros(0, np.int16)) for _ in self.plan.starts]
+
+    def finish(
+        self, found: _Found, held: Floats, deliver: Callable[[UnitPart, Choice, Floats], Any]
+    ) -> list[Any]:
+        """What each worker hands over."""
+        calls = [(found.asked, *own, held, deliver) for own in found.own]
+        return [handed[0] for handed in self.ask_each("finish", calls)]
+
+
+def _whole(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+    """The answer of one partition, where all units are at hand."""
+    answer = units.ask("solve", tol, _start(units, warm))[0]
+    units.trace += answer.trace
+    asked = Asked(answer.prices)
+    return _Found(asked, [answer.own], answer.value, answer.usage, answer.bound, answer.held)
+
+
+def _gathered(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+    """The answer of so few units that all of them come to the driver."""
+    parts: list[NearUnits] = units.ask("sample", 1.0, 0)
+    units.gathered += len(units)
+    answer = whole_answer(problem_of(parts, units.plan.kinds, 1.0), tol, _start(units, warm))
+    units.trace += answer.trace
+    number = np.array(units.plan.starts)
+    of = np.searchsorted(number, answer.own[0], side="right") - 1
+    own = [
+        (answer.own[0][of == p] - start, answer.own[1][of == p]) for p, start in enumerate(number)
+    ]
+    held, asked = answer.held, Asked(answer.prices)
+    return _Found(asked, own, answer.value, answer.usage, answer.bound, held)
+
+
+def _solve(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+    """The answer of many partitions; a second time with equal units told apart, where the first
+    leaves much.
+    """
+    found = _solve_once(units, tol, _start(units, warm))
+    gap = optimality_gap(found.bound, found.value, units.free)
+    kept = bool((found.usage <= units.rows.bounds).all())
+    if not kept or gap > max(tol, LOOSE):
+        size = units.totals.size / max(len(units) * units.plan.kinds.rows.coefficient.shape[2], 1)
+        units.penalty = SIZE * size
+        again = _solve_once(units, tol * SIZE, found.asked.prices)
+        if (again.usage <= units.rows.bounds).all() and not (kept and found.value >= again.value):
+            bound = min(found.bound, again.bound)
+            return _Found(again.asked, again.own, again.value, again.usage, bound, again.held)
+    if not kept:
+        raise _infeasible(units, found.usage)
+    return found
+
+
+def _solve_once(units: _Partitions, tol: float, start: Floats | None) -> _Found:
+    """Dual, repair, and prices that hold."""
+    m, bound = len(units.rows), units.free
+    full = units.choose(np.zeros(m))
+    if m:
+        full, bound = _prices(units, tol, start)
+    ground = _Ground(units, full)
+    value, usage = repair_on(ground, bound, tol, REPAIRED)
+    held = _raised(units, full.asked.prices) if m else full.asked.prices
+    return _Found(full.asked, ground.own, value, usage, bound, held)
+
+
+def _prices(units: _Partitions, tol: float, start: Floats | None) -> tuple[_Pass, float]:
+    """The full pass at the dual's prices, and the bound."""
+    rows, least = units.rows, units.totals.least
+    scale = Scale(units.free if units.free > 0 else 1.0, units.potential)
+    method = "bisect" if len(rows) == 1 else "level"
+    if start is None:
+        few, rate = units.sample()
+        part = Scale(scale.worth * rate, scale.potential * rate)
+        first = minimum_of(few, part, np.zeros(len(rows)), Cuts(), ROUGH, method)
+        units.trace.append(("sample", len(few), first.evaluations, first.height * scale.worth))
+        y = first.y
+    else:
+        y = np.maximum(scale.scaled(start), 0.0)
+    least -= 1e-9 * abs(least) + 1e-300
+    split = max(DUAL_SHARE * tol, SPLIT * len(rows) / len(units))
+    _, full = refine(
+        units,
+        scale,
+        y,
+        split,
+        method,
+        sampled=SAMPLE,
+        least=least / scale.worth,
+        trace=units.trace,
+        most=MOST,
+    )
+    bound = full.height
+    if units.penalty:
+        prices, units.penalty = full.asked.prices, 0.0
+        bound = units.choose(prices).height
+        units.penalty = full.asked.penalty
+    elif bound < least:
+        raise _infeasible(units, full.usage)
+    return full, bound
+
+
+class _Ground:
+    """Units of all partitions at some prices, as `repair_on` asks for them."""
+
+    def __init__(self, units: _Partitions, full: _Pass) -> None:
+        self.units, self.full = units, full
+        self.bounds, self.potential = units.rows.bounds, units.potential
+        self.table = units.rows.table(full.asked.prices)
+        self.own, self.parts = units.nobody(), list[NearUnits]()
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.units)
+
+    def first_usage(self) -> Floats:
+        """What the choice of the prices uses."""
+        return self.units.measure(self.full.asked, self.units.nobody())[1]
+
+    def near(self, size: int) -> tuple[Problem, Choice]:
+        """The units nearest to a tie."""
+        below, count = self.full.bin_of(size)
+        rate = min(1.0, max(size, REPAIRED) / max(count, 1))
+        self.parts = self.units.near_parts(self.full.asked, below, rate)
+        choice = [_changed(part, own) for part, own in zip(self.parts, self.own, strict=True)]
+        return problem_of(self.parts, self.units.plan.kinds, 1.0), np.concatenate(choice)
+
+    def measure(self, choice: Choice) -> tuple[float, Floats]:
+        """Value and usage (m,)."""
+        return self.units.measure(self.full.asked, self._with(choice))
+
+    def commit(self, choice: Choice) -> None:
+        """Let it be their choice."""
+        self.own = self._with(choice)
+
+    def _with(self, choice: Choice) -> list[Own]:
+        """What units get that prices do not give them, with this choice of those near a tie."""
+        every, start = [], 0
+        for part, own in zip(self.parts, self.own, strict=True):
+            mine = choice[start : start + len(part.places)]
+            start += len(part.places)
+            places = np.concatenate([part.places, own[0]])
+            first = np.unique(places, return_index=True)[1]
+            given = np.concatenate([mine, own[1]])
+            usual = np.concatenate([part.choice, np.full(len(own[0]), -9, np.int16)])
+            kept = first[given[first] != usual[first]]
+            every.append((places[kept], given[kept]))
+        return every
+
+
+def _changed(part: NearUnits, own: Own) -> Choice:
+    """The choice of units near a tie, with what some get instead."""
+    choice = part.choice.copy()
+    place = np.searchsorted(part.places, own[0])
+    there = place < len(part.places)
+    there[there] = part.places[place[there]] == own[0][there]
+    choice[place[there]] = own[1][there]
+    return choice
+
+
+def _raised(units: _Partitions, prices: Floats) -> Floats:
+    """The prices of rows that are exceeded raised by steps that double, until the choice that they
+    make exceeds none; as they were where that does not end.
+    """
+    first = Scale(max(units.free, 1e-300), units.potential).prices(np.full(len(prices), FIRST))
+    higher, step, nobody = prices, np.zeros(len(prices)), units.nobody()
+    for _ in range(RAISES):
+        over = units.measure(Asked(higher), nobody)[1] > units.rows.bounds
+        if not over.any():
+            return higher
+        step = np.where(over, np.maximum(2 * step, first), step)
+        higher = higher + np.where(over, step, 0.0)
+    return prices
+
+
+def _start(units: _Partitions, warm: Mapping[str, float]) -> Floats | None:
+    """The prices to start from, (m,)."""
+    if not warm:
+        return None
+    return np.array([warm.get(demand.name, 0.0) for demand in units.rows.demands], np.float64)
+
+
+def _add(one: Any, other: Any) -> Any:
+    """Named sums, field by field."""
+    return type(one)(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def _add_measured(one: Measured, other: Measured) -> Measured:
+    """Compensated sums: what rounding loses goes to the rest (Neumaier 1974)."""
+    total, a, b = one.sums + other.sums, one.sums, other.sums
+    lost = np.where(np.abs(a) >= np.abs(b), (a - total) + b, (b - total) + a)
+    return Measured(one.value + other.value, total, one.rest + other.rest + lost)
+
+
+def _check_facts(facts: Sequence[UnitFacts], candidates: Sequence[str]) -> None:
+    """Refuse partitions that do not go together."""
+    for number, own in enumerate(facts):
+        where, fix = f"partition {number}", "make all partitions alike"
+        if own.k != len(candidates):
+            must = f"have {len(candidates)} candidates"
+            raise InputError("the worth of units", must, own.k, where, fix)
+        if own.columns != facts[0].columns:
+            must = f"be of the columns {facts[0].columns}"
+            raise InputError("groups of units", must, own.columns, where, fix)
+    if not sum(sum(own.counts.values()) for own in facts):
+        raise InputError("partitions", "have units", "none")
+
+
+def _infeasible(units: _Partitions, usage: Floats) -> InfeasibleError:
+    """The error that names the rows in conflict, by a sample, or else those that are exceeded."""
+    rows = conflict(units.sample()[0])
+    over = rows or np.flatnonzero(usage > units.rows.bounds).tolist()
+    names = " and ".join(repr(units.rows.demands[r].name) for r in over) or "the demands"
+    got = "no choice that meets every demand was found"
+    fix = "loosen or leave out one of them"
+    return InfeasibleError(f"demands {names}", "hold together", got, fix=fix)
