@@ -21,7 +21,7 @@ from equipoise.allocation import (
 )
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
-from equipoise.scale import dual, solve_partitions
+from equipoise.scale import dual, solve_partitions, unit_partitions
 from equipoise.scale.local import LocalExecutor, LocalGroup
 
 NAMES = ("a", "b", "c")
@@ -33,7 +33,8 @@ WIDER = 2e-3  # of a bound; measured: 0.8e-3 at most over these, 1.0e-3 over 100
 def small(monkeypatch):
     """Sizes at which some hundreds of units are many."""
     for name, size in (("SAMPLE", 100), ("MOST", 150), ("REPAIRED", 400)):
-        monkeypatch.setattr(dual, name, size)
+        for module in (dual, unit_partitions):
+            monkeypatch.setattr(module, name, size, raising=False)
 
 
 def instance(seed: int, n: int = 900) -> dict[str, Any]:
@@ -203,13 +204,13 @@ def test_a_budget_that_partitions_forget_is_seen(small, monkeypatch):
     one.
     """
     of = instance(2)
-    ours = dual._Partitions.measure
+    ours = unit_partitions.Partitions.measure
 
     def forgetful(self, asked, own):
         value, usage = ours(self, asked, own)
         return value, usage * 0.8
 
-    monkeypatch.setattr(dual._Partitions, "measure", forgetful)
+    monkeypatch.setattr(unit_partitions.Partitions, "measure", forgetful)
     made = solve(of)
     choice = np.concatenate(made.delivered)
     on = np.flatnonzero(choice >= 0)

@@ -24,12 +24,14 @@ from equipoise.allocation.solve import CLOSED, expand
 from equipoise.allocation.solver.compile import Rows, close, compile_rows
 from equipoise.allocation.solver.problem import Problem
 from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.core.display import shown
 
 Kind = tuple[tuple[Any, ...], bytes]  # labels by column; of each candidate whether it is open
 Kinds = NDArray[np.int32]
 Asking = Sequence[Constraint] | Callable[[Groups], Sequence[Constraint]]
 
 
+@shown
 @dataclass(frozen=True)
 class UnitPart:
     """Some units.

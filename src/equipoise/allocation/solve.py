@@ -445,6 +445,7 @@ def optimality_gap(bound: float, value: float, free: float) -> float:
 
 
 def status_of(gap: float, tol: float) -> str:
+    """What a gap is called: "optimal" within the tolerance, else "feasible"."""
     return "optimal" if gap <= tol else "feasible"
 
 

@@ -22,38 +22,33 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.allocation.parts import Asking, Kind, UnitPart, compile_kinds
+from equipoise.allocation.parts import Asking, UnitPart
 from equipoise.allocation.solve import DUAL_SHARE, SPLIT, Allocation, optimality_gap, status_of
 from equipoise.allocation.solver.bundle import Cuts
 from equipoise.allocation.solver.infeasible import conflict
 from equipoise.allocation.solver.minimum import Scale, minimum_of
-from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.problem import Choice
 from equipoise.allocation.solver.repair import repair_on
 from equipoise.allocation.solver.stages import MOST, Stage, refine
 from equipoise.allocation.solver.ties import SIZE
-from equipoise.core.arrays import Floats, Ints
+from equipoise.core.arrays import Floats
 from equipoise.core.display import shown
-from equipoise.core.errors import InfeasibleError, InputError
+from equipoise.core.errors import InfeasibleError
+from equipoise.core.policy import Demand
 from equipoise.core.progress import Progress, silent
-from equipoise.scale.executor import Executor, Group
+from equipoise.scale.executor import Executor
 from equipoise.scale.local import LocalExecutor
-from equipoise.scale.reduction import pairwise
-from equipoise.scale.unit_worker import (
-    Asked,
-    Measured,
-    NearUnits,
-    PassSums,
-    Plan,
-    Totals,
-    UnitFacts,
-    UnitWorker,
-    problem_of,
-    whole_answer,
+from equipoise.scale.unit_partitions import (
+    REPAIRED,
+    SAMPLE,
+    FullPass,
+    Own,
+    PartedGround,
+    Partitions,
 )
+from equipoise.scale.unit_worker import Asked, NearUnits, UnitWorker, problem_of, whole_answer
 
-SAMPLE = 20_000  # units that the first prices are made of
 ROUGH = 1e-5  # relative tolerance on them
-REPAIRED = 32_768  # units nearest to a tie that repair looks at, at most
 LOOSE = 1e-4  # a gap above which equal units are told apart by draws, once
 FIRST, RAISES = 1e-9, 24  # scaled steps by which prices are raised to hold, as of `tighten`
 
@@ -65,28 +60,28 @@ class PartitionedAllocation:
 
     Attributes
     ----------
+    units : int
+        How many there are.
     prices : array, (m,)
         The dual price of each demand, in worth per unit of its usage.
     held_prices : array, (m,)
         Prices near them whose choices alone exceed no demand, where such were found.
     demands : tuple of Demand, (m,)
         The rows.
+    usage, bounds, heads, slack : array, (m,)
+        As of `Allocation`; no usage is above its bound.
     value : float
         The worth of the choices.
     bound : float
         No choice within the demands is worth more.
     gap : float
         The optimality gap that is left at most: (bound - value) / abs(bound).
-    usage, bounds, heads, slack : array, (m,)
-        As of `Allocation`; no usage is above its bound.
     repaired : int
         Units that got something else than prices give them.
     status : str
         "optimal" (gap <= tol) or "feasible".
     trace : tuple
         One line per stage of the dual.
-    units : int
-        How many there are.
     rounds : int
         Calls to all partitions.
     gathered : int
@@ -95,20 +90,20 @@ class PartitionedAllocation:
         What each partition's ``deliver`` gave, in order.
     """
 
+    units: int
     prices: Floats
     held_prices: Floats
-    demands: tuple[Any, ...]
-    value: float
-    bound: float
-    gap: float
+    demands: tuple[Demand, ...]
     usage: Floats
     bounds: Floats
     heads: Floats
     slack: Floats
+    value: float
+    bound: float
+    gap: float
     repaired: int
     status: str
     trace: tuple[Stage, ...]
-    units: int
     rounds: int
     gathered: int
     delivered: list[Any]
@@ -195,35 +190,32 @@ def solve_partitions(
     """
     engine = executor or LocalExecutor()
     with engine.group(UnitWorker, parts, load, progress=progress, what="units") as group:
-        units = _Partitions(group, constraints, candidates, metrics)
+        units = Partitions(group, constraints, candidates, metrics)
         answer = _whole if len(parts) == 1 else _gathered if len(units) <= MOST else _solve
         found = answer(units, tol, warm or {})
         held = found.held
-        delivered = units.finish(found, held, deliver)
+        delivered = units.finish(found.asked, found.own, held, deliver)
         rows = units.rows
         gap = optimality_gap(found.bound, found.value, units.free)
         return PartitionedAllocation(
-            found.asked.prices,
-            held,
-            rows.demands,
-            found.value,
-            found.bound,
-            gap,
-            found.usage,
-            rows.bounds,
-            rows.heads,
-            rows.bounds - found.usage,
-            sum(len(places) for places, _ in found.own),
-            status_of(gap, tol),
-            tuple(units.trace),
-            len(units),
-            units.rounds,
-            units.gathered,
-            delivered,
+            units=len(units),
+            prices=found.asked.prices,
+            held_prices=held,
+            demands=rows.demands,
+            usage=found.usage,
+            bounds=rows.bounds,
+            heads=rows.heads,
+            slack=rows.bounds - found.usage,
+            value=found.value,
+            bound=found.bound,
+            gap=gap,
+            repaired=sum(len(places) for places, _ in found.own),
+            status=status_of(gap, tol),
+            trace=tuple(units.trace),
+            rounds=units.rounds,
+            gathered=units.gathered,
+            delivered=delivered,
         )
-
-
-Own = tuple[Ints, Choice]  # places of units in a partition, and what they get
 
 
 @dataclass(frozen=True)
@@ -240,121 +232,7 @@ class _Found:
     held: Floats
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """A full pass over all partitions."""
-
-    asked: Asked
-    height: float
-    usage: Floats
-    margins: Ints
-
-    def bin_of(self, size: int) -> tuple[int, int]:
-        """The bin below which about ``size`` margins lie, and how many do."""
-        count = np.cumsum(self.margins)
-        place = min(int(np.searchsorted(count, size)), len(count) - 1)
-        return place + 1, int(count[place])
-
-
-class _Partitions:
-    """All units, as the stages and the repair ask for them.   penalty : of equal units' draws."""
-
-    def __init__(
-        self,
-        group: Group,
-        constraints: Asking,
-        candidates: Sequence[str],
-        metrics: Sequence[str],
-    ) -> None:
-        self.group, self.penalty = group, 0.0
-        self.rounds = self.gathered = self.draws = 0
-        self.trace: list[Stage] = []
-        facts: list[UnitFacts] = self._call("facts")
-        _check_facts(facts, candidates)
-        sizes = [sum(own.counts.values()) for own in facts]
-        counts: dict[Kind, int] = {}
-        for own in facts:
-            for kind, n in own.counts.items():
-                counts[kind] = counts.get(kind, 0) + n
-        largest = max(own.largest for own in facts)
-        kinds = compile_kinds(constraints, facts[0].columns, counts, candidates, metrics, largest)
-        starts = np.cumsum([0, *sizes])[:-1].tolist()
-        self.plan = Plan(largest, kinds, tuple(starts))
-        self.rows, self.n = kinds.rows, sum(sizes)
-        self.totals: Totals = pairwise(self.ask("totals"), _add)
-        self.potential = np.where(self.totals.potential > 0, self.totals.potential, 1.0)
-        self.free = self.choose(np.zeros(len(self.rows))).height
-
-    def __len__(self) -> int:
-        """How many they are."""
-        return self.n
-
-    def _call(self, method: str, *args: Any) -> list[Any]:
-        self.rounds += 1
-        return self.group.call(method, *args)
-
-    def ask(self, method: str, *args: Any) -> list[Any]:
-        """The answers of all partitions."""
-        return self.ask_each(method, [args] * len(self.plan.starts))
-
-    def ask_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The same with arguments of their own; workers without the demands are given them."""
-        self.rounds += 1
-        answers = self.group.each(method, arguments)
-        while any(answer is None for answer in answers):  # new workers, or some made again
-            self.group.each("set_up", [(self.plan, i) for i in range(len(answers))])
-            self.rounds += 2
-            answers = self.group.each(method, arguments)
-        return answers
-
-    def choose(self, prices: Floats) -> _Pass:
-        """A full pass."""
-        asked = Asked(prices, self.penalty)
-        sums: PassSums = pairwise(self.ask("choose", asked), _add)
-        height = sums.best + float((prices * self.rows.bounds).sum())
-        return _Pass(asked, height, sums.usage, sums.margins)
-
-    def near(self, full: _Pass, size: int, most: int) -> tuple[Problem, float]:
-        """The units nearest to a tie, or a sample of them."""
-        below, count = full.bin_of(size)
-        rate = min(1.0, most / count)
-        parts = self.near_parts(full.asked, below, rate)
-        return problem_of(parts, self.plan.kinds, rate), rate
-
-    def near_parts(self, asked: Asked, below: int, rate: float) -> list[NearUnits]:
-        """The units of each partition whose margin lies below a bin, or a sample of them."""
-        self.draws += 1
-        parts: list[NearUnits] = self.ask("near", asked, below, rate, self.draws)
-        self.gathered += sum(len(part.codes) for part in parts)
-        return parts
-
-    def sample(self) -> tuple[Problem, float]:
-        """Units of all partitions."""
-        rate = min(1.0, SAMPLE / self.n)
-        parts: list[NearUnits] = self.ask("sample", rate, 0)
-        self.gathered += sum(len(part.codes) for part in parts)
-        return problem_of(parts, self.plan.kinds, rate), rate
-
-    def measure(self, asked: Asked, own: Sequence[Own]) -> tuple[float, Floats]:
-        """Value and usage (m,) of the choice of some prices, but for some units."""
-        every: Measured = pairwise(
-            self.ask_each("measure", [(asked, *of) for of in own]), _add_measured
-        )
-        return every.value, self.rows.exact_usage(every.sums, every.rest)
-
-    def nobody(self) -> list[Own]:
-        """No unit of any partition."""
-        return [(np.arange(0), np.zeros(0, np.int16)) for _ in self.plan.starts]
-
-    def finish(
-        self, found: _Found, held: Floats, deliver: Callable[[UnitPart, Choice, Floats], Any]
-    ) -> list[Any]:
-        """What each worker hands over."""
-        calls = [(found.asked, *own, held, deliver) for own in found.own]
-        return [handed[0] for handed in self.ask_each("finish", calls)]
-
-
-def _whole(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+def _whole(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     """The answer of one partition, where all units are at hand."""
     answer = units.ask("solve", tol, _start(units, warm))[0]
     units.trace += answer.trace
@@ -362,7 +240,7 @@ def _whole(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     return _Found(asked, [answer.own], answer.value, answer.usage, answer.bound, answer.held)
 
 
-def _gathered(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+def _gathered(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     """The answer of so few units that all of them come to the driver."""
     parts: list[NearUnits] = units.ask("sample", 1.0, 0)
     units.gathered += len(units)
@@ -377,7 +255,7 @@ def _gathered(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Fou
     return _Found(asked, own, answer.value, answer.usage, answer.bound, held)
 
 
-def _solve(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
+def _solve(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     """The answer of many partitions; a second time with equal units told apart, where the first
     leaves much.
     """
@@ -396,19 +274,19 @@ def _solve(units: _Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     return found
 
 
-def _solve_once(units: _Partitions, tol: float, start: Floats | None) -> _Found:
+def _solve_once(units: Partitions, tol: float, start: Floats | None) -> _Found:
     """Dual, repair, and prices that hold."""
     m, bound = len(units.rows), units.free
     full = units.choose(np.zeros(m))
     if m:
         full, bound = _prices(units, tol, start)
-    ground = _Ground(units, full)
+    ground = PartedGround(units, full)
     value, usage = repair_on(ground, bound, tol, REPAIRED)
     held = _raised(units, full.asked.prices) if m else full.asked.prices
     return _Found(full.asked, ground.own, value, usage, bound, held)
 
 
-def _prices(units: _Partitions, tol: float, start: Floats | None) -> tuple[_Pass, float]:
+def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPass, float]:
     """The full pass at the dual's prices, and the bound."""
     rows, least = units.rows, units.totals.least
     scale = Scale(units.free if units.free > 0 else 1.0, units.potential)
@@ -444,65 +322,7 @@ def _prices(units: _Partitions, tol: float, start: Floats | None) -> tuple[_Pass
     return full, bound
 
 
-class _Ground:
-    """Units of all partitions at some prices, as `repair_on` asks for them."""
-
-    def __init__(self, units: _Partitions, full: _Pass) -> None:
-        self.units, self.full = units, full
-        self.bounds, self.potential = units.rows.bounds, units.potential
-        self.table = units.rows.table(full.asked.prices)
-        self.own, self.parts = units.nobody(), list[NearUnits]()
-
-    def __len__(self) -> int:
-        """How many they are."""
-        return len(self.units)
-
-    def first_usage(self) -> Floats:
-        """What the choice of the prices uses."""
-        return self.units.measure(self.full.asked, self.units.nobody())[1]
-
-    def near(self, size: int) -> tuple[Problem, Choice]:
-        """The units nearest to a tie."""
-        below, count = self.full.bin_of(size)
-        rate = min(1.0, max(size, REPAIRED) / max(count, 1))
-        self.parts = self.units.near_parts(self.full.asked, below, rate)
-        choice = [_changed(part, own) for part, own in zip(self.parts, self.own, strict=True)]
-        return problem_of(self.parts, self.units.plan.kinds, 1.0), np.concatenate(choice)
-
-    def measure(self, choice: Choice) -> tuple[float, Floats]:
-        """Value and usage (m,)."""
-        return self.units.measure(self.full.asked, self._with(choice))
-
-    def commit(self, choice: Choice) -> None:
-        """Let it be their choice."""
-        self.own = self._with(choice)
-
-    def _with(self, choice: Choice) -> list[Own]:
-        """What units get that prices do not give them, with this choice of those near a tie."""
-        every, start = [], 0
-        for part, own in zip(self.parts, self.own, strict=True):
-            mine = choice[start : start + len(part.places)]
-            start += len(part.places)
-            places = np.concatenate([part.places, own[0]])
-            first = np.unique(places, return_index=True)[1]
-            given = np.concatenate([mine, own[1]])
-            usual = np.concatenate([part.choice, np.full(len(own[0]), -9, np.int16)])
-            kept = first[given[first] != usual[first]]
-            every.append((places[kept], given[kept]))
-        return every
-
-
-def _changed(part: NearUnits, own: Own) -> Choice:
-    """The choice of units near a tie, with what some get instead."""
-    choice = part.choice.copy()
-    place = np.searchsorted(part.places, own[0])
-    there = place < len(part.places)
-    there[there] = part.places[place[there]] == own[0][there]
-    choice[place[there]] = own[1][there]
-    return choice
-
-
-def _raised(units: _Partitions, prices: Floats) -> Floats:
+def _raised(units: Partitions, prices: Floats) -> Floats:
     """The prices of rows that are exceeded raised by steps that double, until the choice that they
     make exceeds none; as they were where that does not end.
     """
@@ -517,40 +337,14 @@ def _raised(units: _Partitions, prices: Floats) -> Floats:
     return prices
 
 
-def _start(units: _Partitions, warm: Mapping[str, float]) -> Floats | None:
+def _start(units: Partitions, warm: Mapping[str, float]) -> Floats | None:
     """The prices to start from, (m,)."""
     if not warm:
         return None
     return np.array([warm.get(demand.name, 0.0) for demand in units.rows.demands], np.float64)
 
 
-def _add(one: Any, other: Any) -> Any:
-    """Named sums, field by field."""
-    return type(one)(*(a + b for a, b in zip(one, other, strict=True)))
-
-
-def _add_measured(one: Measured, other: Measured) -> Measured:
-    """Compensated sums: what rounding loses goes to the rest (Neumaier 1974)."""
-    total, a, b = one.sums + other.sums, one.sums, other.sums
-    lost = np.where(np.abs(a) >= np.abs(b), (a - total) + b, (b - total) + a)
-    return Measured(one.value + other.value, total, one.rest + other.rest + lost)
-
-
-def _check_facts(facts: Sequence[UnitFacts], candidates: Sequence[str]) -> None:
-    """Refuse partitions that do not go together."""
-    for number, own in enumerate(facts):
-        where, fix = f"partition {number}", "make all partitions alike"
-        if own.k != len(candidates):
-            must = f"have {len(candidates)} candidates"
-            raise InputError("the worth of units", must, own.k, where, fix)
-        if own.columns != facts[0].columns:
-            must = f"be of the columns {facts[0].columns}"
-            raise InputError("groups of units", must, own.columns, where, fix)
-    if not sum(sum(own.counts.values()) for own in facts):
-        raise InputError("partitions", "have units", "none")
-
-
-def _infeasible(units: _Partitions, usage: Floats) -> InfeasibleError:
+def _infeasible(units: Partitions, usage: Floats) -> InfeasibleError:
     """The error that names the rows in conflict, by a sample, or else those that are exceeded."""
     rows = conflict(units.sample()[0])
     over = rows or np.flatnonzero(usage > units.rows.bounds).tolist()
