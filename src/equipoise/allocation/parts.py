@@ -72,7 +72,13 @@ class UnitPart:
         return len(self.worth)
 
     def counts(self) -> Ints:
-        """The units of each kind."""
+        """Count the units of each kind.
+
+        Returns
+        -------
+        array of int, (kinds,)
+            In the order of ``kinds``.
+        """
         return np.bincount(self.kind, minlength=len(self.kinds))
 
 
@@ -106,6 +112,11 @@ def unit_part(
     -------
     UnitPart
         Of these units.
+
+    Examples
+    --------
+    >>> len(unit_part([[2.0], [1.0]], cost=[1.0]))
+    2
     """
     value = np.ascontiguousarray(worth, np.float64)
     n, k = value.shape

@@ -88,6 +88,14 @@ class PartitionedAllocation:
         Units that came to the driver, over all rounds.
     delivered : list
         What each partition's ``deliver`` gave, in order.
+
+    Examples
+    --------
+    >>> from equipoise.allocation import offers, unit_part
+    >>> parts = [unit_part([[3.0], [1.0]]), unit_part([[2.0]])]
+    >>> made = solve_partitions(parts, [offers(2)], candidates=["mail"])
+    >>> made.units, made.usage.tolist(), made.status
+    (3, [2.0], 'optimal')
     """
 
     units: int
