@@ -66,12 +66,14 @@ class Decided(NamedTuple):
     """What was decided for n units, and by what.
 
     effects : of the units.   expected : (n, k) expected costs.   groups : labels (n,) of each
-    column that the rule names.   choice : (n,), -1 control.   score : (n,) of the best candidate.
+    column that the rule names.   open_to : (n, k) what is open; None: all.   choice : (n,), -1
+    control.   score : (n,) of the best candidate.
     """
 
     effects: Effects
     expected: Floats
     groups: dict[str, Any]
+    open_to: Bools | None
     choice: Ints
     score: Floats
 
@@ -348,7 +350,7 @@ class Scorer:
         cells = dict.fromkeys((self.policy.control, *self.policy.candidates), 0)
         return AssignmentSummary(self.budget(), cells)
 
-    def decided(self, frame: Any, start: int = 0) -> Decided:
+    def decided(self, frame: Any, start: int = 0, effects: Effects | None = None) -> Decided:
         """Decide on the units of a frame, and tell by what.
 
         Parameters
@@ -357,23 +359,27 @@ class Scorer:
             Raw columns, as in the log.
         start : int, default 0
             The number of the first row, which draws are made by where units have no id.
+        effects : Effects, default None
+            Of the units, where the model said them already.
 
         Returns
         -------
         Decided
             Effects, expected costs, labels and choices.
         """
-        return self._decided(self.units.read(to_arrow(frame), start), start)[0]
+        return self._decided(self.units.read(to_arrow(frame), start), start, effects)[0]
 
     def _assign(self, table: pa.Table, start: int) -> pa.Table:
         given, past = self._decided(table, start)
         unit = self._unit(table, start)
         return self._table(unit, given.choice, given.score, given.expected, past)
 
-    def _decided(self, table: pa.Table, start: int) -> tuple[Decided, Past | None]:
+    def _decided(
+        self, table: pa.Table, start: int, known: Effects | None = None
+    ) -> tuple[Decided, Past | None]:
         unit = self._unit(table, start)
         ids = _ids(unit)
-        effects, expected, groups, past, open_to = self._facts(table, start, ids)
+        effects, expected, groups, past, open_to = self._facts(table, start, ids, known)
         decisions = decide(
             self.policy,
             effects,
@@ -387,10 +393,10 @@ class Scorer:
         choice = decisions.choice
         if past is not None:
             choice = np.where(past.fixed == NONE, choice, past.fixed)
-        return Decided(effects, expected, groups, choice, decisions.score), past
+        return Decided(effects, expected, groups, open_to, choice, decisions.score), past
 
     def _facts(
-        self, table: pa.Table, start: int, ids: Any
+        self, table: pa.Table, start: int, ids: Any, known: Effects | None = None
     ) -> tuple[Effects, Floats, dict[str, Any], Past | None, Bools | None]:
         """What the rule is applied to: the effects, the expected costs (n, k), the labels of the
         columns it names, what of the past stays, and what is open, (n, k).
@@ -400,7 +406,7 @@ class Scorer:
         if self.memory is not None:
             means = with_means(self.staying, self.memory, names, table)
         groups = labels_of(table, self.units.groups)
-        effects = self.model.effects(means, groups)
+        effects = self.model.effects(means, groups) if known is None else known
         if effects.candidates != self.policy.candidates == _former_names(self.model):
             effects = replace(effects, candidates=self.policy.candidates)
         open_to, past = self._open(table, start, groups), None

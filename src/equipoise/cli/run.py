@@ -54,6 +54,7 @@ def run(
       equipoise run year.toml --workers 4
     """
     import os
+    from contextlib import nullcontext
 
     from equipoise.cli.show import as_json, progress
     from equipoise.pipeline.jobs import is_told
@@ -64,8 +65,8 @@ def run(
     settings = read_plan(plan)
     place = Path(os.path.normpath(out or settings.path(settings.run.out)))
     asked = engine != "local" or address is not None or workers is not None
-    executor = executor_of(engine, address, workers) if asked else None
-    with progress(quiet) as report:
+    engines = executor_of(engine, address, workers) if asked else nullcontext()
+    with progress(quiet) as report, engines as executor:
         findings = run_plan(
             settings, place, progress=report, command=f"equipoise run {plan}", executor=executor
         )

@@ -335,7 +335,7 @@ class Log:
         Returns
         -------
         Log
-            A log of these rows; shares and weights are of them alone.
+            A log of these rows; shares and weights are of them alone, and it has no periods.
 
         Raises
         ------
@@ -353,6 +353,7 @@ class Log:
         part = object.__new__(Log)
         part.roles, part.space = self.roles, self.space
         part.left_out, part.cell_names = self.left_out, self.cell_names
+        part.periods = None
         with numbered_from(start):
             check_columns(part.roles, table.column_names)
             part.table = columns.plain_table(table.select(part.roles.columns()))

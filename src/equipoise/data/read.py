@@ -124,7 +124,7 @@ def read_log(
     Raises
     ------
     DataError
-        Where the file cannot be read.
+        Where the file cannot be read, or Parquet files do not fit in memory.
     LogError
         Where a column is missing or has two roles, or a treatment or feature needs a decision.
 

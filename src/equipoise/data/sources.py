@@ -32,6 +32,7 @@ from equipoise.data.files import (
 from equipoise.data.folders import PATTERN, files_below, fixed_part, matched
 from equipoise.data.stores import ADDRESS, ENDS, FIX, PARQUET, QUERY, Stored, is_address, stored
 from equipoise.data.tables import kind_of, refuse_inside, split_version, table_files
+from equipoise.data.too_large import refuse_too_large
 
 AT_ONCE = 16  # files behind an address that are waited for together
 
@@ -76,6 +77,7 @@ def read_source(
     """
     files = files_of(source, version)
     wanted = column_names(files[0]) if columns is None else list(columns)
+    refuse_too_large(files, wanted)
     kinds = _types_of_text(files, wanted, types)
 
     def read(file: Stored) -> pa.Table:

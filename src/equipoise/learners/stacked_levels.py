@@ -15,6 +15,8 @@ stack (Wolpert 1992).  q: `learners.quadratic`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from equipoise.core.arrays import Floats, Ints
@@ -29,9 +31,65 @@ def stacked_levels(
     """The levels (n, K, m) of rows by models that did not see them, stacked.   y: (n, m); cell,
     fold: (n,); q: (n, P); weight: (n,) or None.
     """
+    return _stacked(levels, y, cell, fold, q, weight)[0]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """How levels of other rows are stacked.
+
+    Attributes
+    ----------
+    share : array, (K, m)
+        Of the quadratic.
+    coefficients : array, (K, 1 + P, m)
+        Of it, by all rows of the cell at the penalty that loses least.
+    """
+
+    share: Floats
+    coefficients: Floats
+
+    def levels(self, levels: Floats, q: Floats) -> Floats:
+        """Levels (n, K, m) of other rows, stacked.   q: (n, P).
+
+        >>> stack = Stack(np.ones((1, 1)), np.array([[[1.0], [2.0]]]))
+        >>> stack.levels(np.zeros((2, 1, 1)), np.array([[0.0], [3.0]])).ravel().tolist()
+        [1.0, 7.0]
+        """
+        design = np.column_stack([np.ones(len(q)), q])
+        quadratic = np.einsum("ip,kpm->ikm", design, self.coefficients)
+        out: Floats = levels + self.share * (quadratic - levels)
+        return out
+
+
+def learn_stack(
+    levels: Floats, y: Floats, cell: Ints, fold: Ints, q: Floats, weight: Floats | None = None
+) -> Stack:
+    """How `stacked_levels` stacks, for rows that no model has seen."""
+    _, share, penalty = _stacked(levels, y, cell, fold, q, weight)
+    design = np.column_stack([np.ones(len(q)), q])
+    w = np.ones(len(q)) if weight is None else weight
+    coefficients = np.zeros((levels.shape[1], design.shape[1], levels.shape[2]))
+    for a in range(levels.shape[1]):
+        own = np.flatnonzero(cell == a)
+        if not len(own):
+            continue
+        gram = (design[own] * w[own, None]).T @ design[own]
+        moment = (design[own] * w[own, None]).T @ y[own]
+        for j in range(levels.shape[2]):
+            solved = np.linalg.solve(_ridged(gram, penalty[a, j]), moment[:, j])
+            coefficients[a, :, j] = solved
+    return Stack(share, coefficients)
+
+
+def _stacked(
+    levels: Floats, y: Floats, cell: Ints, fold: Ints, q: Floats, weight: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """The stacked levels, and of each cell and metric the share and the penalty, (K, m) each."""
     out = levels.copy()
     design = np.column_stack([np.ones(len(q)), q])
     w = np.ones(len(q)) if weight is None else weight
+    shares, penalties = np.zeros((2, levels.shape[1], levels.shape[2]))
     for a in range(levels.shape[1]):
         own = np.flatnonzero(cell == a)
         if not len(own):
@@ -45,8 +103,18 @@ def stacked_levels(
             (np.square(y[own] - levels[own, a] - s * move[own]) * w[own, None]).sum(axis=0)
             for s in SHARES
         ]
-        out[:, a] += np.asarray(SHARES)[np.argmin(losses, axis=0)] * move
-    return out
+        shares[a] = np.asarray(SHARES)[np.argmin(losses, axis=0)]
+        penalties[a] = np.asarray(PENALTIES)[best]
+        out[:, a] += shares[a] * move
+    return out, shares, penalties
+
+
+def _ridged(gram: Floats, penalty: float) -> Floats:
+    """A Gram matrix with its ridge, none on the constant."""
+    shrunk = np.ones(len(gram))
+    shrunk[0] = 0.0
+    ridge: Floats = gram + np.diag(penalty * max(float(gram[0, 0]), 1.0) * shrunk + 1e-9)
+    return ridge
 
 
 def _quadratics(design: Floats, y: Floats, weight: Floats, own: Ints, fold: Ints) -> Floats:
@@ -57,13 +125,10 @@ def _quadratics(design: Floats, y: Floats, weight: Floats, own: Ints, fold: Ints
     parts = [own[fold[own] == f] for f in range(folds)]
     grams = np.stack([(design[rows] * weight[rows, None]).T @ design[rows] for rows in parts])
     moments = np.stack([(design[rows] * weight[rows, None]).T @ y[rows] for rows in parts])
-    shrunk = np.ones(design.shape[1])
-    shrunk[0] = 0.0
     answers = np.empty((len(PENALTIES), len(design), m))
     for f in range(folds):
         gram, moment = grams.sum(axis=0) - grams[f], moments.sum(axis=0) - moments[f]
         rows = np.flatnonzero(fold == f)
         for k, penalty in enumerate(PENALTIES):
-            ridge = gram + np.diag(penalty * max(float(gram[0, 0]), 1.0) * shrunk + 1e-9)
-            answers[k, rows] = design[rows] @ np.linalg.solve(ridge, moment)
+            answers[k, rows] = design[rows] @ np.linalg.solve(_ridged(gram, penalty), moment)
     return answers

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +19,13 @@ from equipoise.artifacts.policy import read_scorer
 from equipoise.core.effects import Effects
 from equipoise.core.errors import DataError, LogError, PlanError
 from equipoise.core.log import Log, Roles
-from equipoise.data import make_coupon_world
+from equipoise.core.periods import period_shares
+from equipoise.data import make_coupon_world, read_log
 from equipoise.pipeline import make_plan, read_plan, run
 from equipoise.pipeline.bounded import run as bounded
+from equipoise.pipeline.bounded.checks import AllRows, periods_by, row_sums, whole_of
+from equipoise.pipeline.bounded.judging import Judged
+from equipoise.pipeline.bounded.kept import added
 from equipoise.pipeline.bounded.keys import BLOCK, SAMPLE, unit_draws
 from equipoise.pipeline.jobs import read_findings
 from equipoise.pipeline.plan.log import open_log
@@ -133,6 +139,16 @@ def test_rows_outside_the_sample_judge_to_the_last_digit(ran):
     assert abs(seen - rivals["chosen"]["values"]["conversion"][0]) > 1e-4  # the sample judges not
 
 
+def test_the_budget_holds_on_the_rows_that_judge(ran):
+    row = ran.findings["policy"]["demands"][0]
+    assert 0.995 * BUDGET < row["used"] <= BUDGET * (1 + 1e-9)
+    assert row["binding"]
+    assert row["price"] > 0
+    assert 0 <= ran.findings["policy"]["gap"] < 1e-3
+    assert ran.findings["policy"]["carried"][0] == pytest.approx(row["used"])
+    assert ran.findings["verdict"] == "do it"
+
+
 def test_effects_and_assignments_are_of_all_rows_in_their_order(ran):
     table = pq.read_table(ran.out / "effects.parquet")
     assert table["user"].to_pylist() == ran.log.table["user"].to_pylist()
@@ -168,11 +184,19 @@ def test_checks_are_of_all_rows(ran):
         assert row["z"] == pytest.approx(want["z"], rel=1e-9)
 
 
-def test_order_partitions_and_threads_change_nothing(ran, table, tmp_path, monkeypatch):
+class Elsewhere(LocalExecutor):
+    """Two threads, to which all that workers are made of comes as to another process."""
+
+    def group(self, worker, parts, *shared, **options):
+        parts, shared = pickle.loads(pickle.dumps((parts, shared)))
+        return super().group(worker, parts, *shared, **options)
+
+
+def test_order_partitions_and_processes_change_nothing(ran, table, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     plan = written(tmp_path, table.take(pa.array(rng.permutation(N))), files=3)
     monkeypatch.setattr(bounded, "PARTITION", 1_000)
-    again = run(plan, tmp_path / "out", executor=LocalExecutor(2))
+    again = run(plan, tmp_path / "out", executor=Elsewhere(2))
     assert again["read"]["partitions"] == 3
     for one, other in zip(ran.findings["rivals"], again["rivals"], strict=True):
         assert one["treated"] == pytest.approx(other["treated"], rel=1e-12)
@@ -181,6 +205,43 @@ def test_order_partitions_and_threads_change_nothing(ran, table, tmp_path, monke
             np.testing.assert_allclose(one["values"][metric], other["values"][metric], rtol=1e-9)
     for one, other in zip(ran.findings["rankings"], again["rankings"], strict=True):
         np.testing.assert_allclose(one["qini"], other["qini"], rtol=1e-7, atol=1e-12)
+
+
+def test_a_learnt_propensity_judges_rows_that_it_has_not_seen(tmp_path):
+    log, truth = make_coupon_world(
+        N, metrics=("conversion", "visits"), seed=1, confounding=1.0, logged=False
+    )
+    plan = written(tmp_path, log.table)
+    lines = plan.read_text().splitlines()
+    plan.write_text("\n".join(line if "design" not in line else 'time = "day"' for line in lines))
+    findings = run(plan, tmp_path / "out")
+    checks = {check["name"]: check for check in findings["experiment"]["checks"]}
+    assert checks["learnt propensity"]["status"] in ("note", "warn")
+    for row in findings["averages"]:
+        a, j = findings["candidates"].index(row["candidate"]), log.metrics.index(row["metric"])
+        true = (truth.levels[:, 1 + a, j] - truth.levels[:, 0, j]).mean()
+        value, low, high = row["effect"]
+        assert abs(value - true) < 3 * (high - low) / 3.92, row
+
+
+def test_shares_of_periods_are_those_of_all_rows(table):
+    plan = {"path": "-", "treatment": "arm", "time": "day", "id": "user", "design": None}
+    roles = {k: v for k, v in plan.items() if k not in ("path", "design")}
+    log = read_log(table, outcomes=["visits"], space="none,coupon-1,coupon-2", **roles)
+    sample = log.take(np.arange(0, N, 4))
+    whole = whole_of(sample)
+    parts = [table.slice(0, 3000), table.slice(3000)]
+    sums = [row_sums(log.more(part), whole) for part in parts]
+    every = AllRows(added(*sums), 0)
+    codes = periods_by(log, whole.starts)
+    assert codes.max() == len(whole.starts) - 1 > 2
+    facts: Any = {field.name: None for field in fields(Judged)}
+    judged = Judged(**{**facts, "shares": every.shares, "starts": whole.starts})
+    p = judged.propensity(log.more(table))
+    np.testing.assert_allclose(p, period_shares(codes, log.cells, 3, None), rtol=1e-12)
+    other = np.setdiff1d(np.arange(N), np.arange(0, N, 4))
+    assert (codes[np.arange(0, N, 4)] == sample.periods).all()
+    assert (np.diff(codes[other][np.argsort(log.numbers("day")[other], kind="stable")]) >= 0).all()
 
 
 class Broken(Exception):
@@ -278,7 +339,7 @@ def test_a_group_as_large_as_the_sample_is_an_error(table, tmp_path):
     ("table_", "keys", "named"),
     [
         ("log", {"overlap": "trim"}, "overlap"),
-        ("log", {"design": "learn"}, "design"),
+        ("log", {"eligible": {"coupon-1": "claimed"}}, "eligible"),
         ("policy", {"keep": {"path": "old.parquet", "bonus": 1.0}}, "keep"),
     ],
 )

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from equipoise.allocation.hashing import Words
 from equipoise.core import columns
-from equipoise.core.arrays import Floats
+from equipoise.core.arrays import Floats, Ints
 from equipoise.core.balance import Check, balance_check, check, smd_of
 from equipoise.core.checks import (
     ONE_ROW_LIMIT,
@@ -31,15 +31,14 @@ from equipoise.core.errors import LogError
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.core.log_checks import check_counts, check_varies
-from equipoise.core.progress import Progress
 from equipoise.pipeline.bounded.kept import Answer, Arrays, Kept, added
 from equipoise.pipeline.bounded.keys import name_words, repeated
 from equipoise.pipeline.bounded.sample import Sample
-from equipoise.scale.executor import Executor
 from equipoise.scale.partitions import Partition
 from equipoise.scale.reduction import Tree
 
-STAGE = "checked"
+STAGE, RATIO = "checked", "sample ratio"
+COUNTED = ("effective rows", "groups")  # checks of the sample that count it
 SHOWN = 2  # rows of an id that occurs twice
 
 
@@ -47,13 +46,25 @@ SHOWN = 2  # rows of an id that occurs twice
 class Whole:
     """What rows are checked by.
 
-    log : of some rows of the sample, for roles and space.   names : the columns to read.
-    features : the map of the sample's features.   centre : (d,) their means, and usual : (m,) the
-    usual value of each outcome, both by the sample.
+    Attributes
+    ----------
+    log : Log
+        Of some rows of the sample, for roles and space.
+    names : tuple of str
+        The columns to read.
+    starts : array, (P,)
+        Where the periods of the sample begin; none where it has no periods.
+    features : FeatureMap
+        Of the sample's features.
+    centre : array, (d,)
+        Their means in the sample.
+    usual : array, (m,)
+        The usual value of each outcome in the sample.
     """
 
     log: Log
     names: tuple[str, ...]
+    starts: Floats
     features: FeatureMap
     centre: Floats
     usual: Floats
@@ -66,7 +77,24 @@ def whole_of(log: Log) -> Whole:
     known = np.isfinite(X)
     centre = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     usual = np.median(log.y, axis=0)
-    return Whole(log.take(np.arange(2)), tuple(log.roles.columns()), features, centre, usual)
+    few, names = log.take(np.arange(2)), tuple(log.roles.columns())
+    return Whole(few, names, period_starts(log), features, centre, usual)
+
+
+def period_starts(log: Log) -> Floats:
+    """The first time of each period of a log, (P,); () where it has no periods."""
+    if log.periods is None or log.roles.time is None:
+        return np.zeros(0)
+    times = np.nan_to_num(log.numbers(log.roles.time), nan=np.inf)
+    first = np.full(int(log.periods.max()) + 1, np.inf)
+    np.minimum.at(first, log.periods, times)
+    return first
+
+
+def periods_by(rows: Log, starts: Floats) -> Ints:
+    """The period of each row, (n,), by where periods begin; a missing time is of the last."""
+    times = np.nan_to_num(rows.numbers(str(rows.roles.time)), nan=np.inf)
+    return np.maximum(np.searchsorted(starts, times, side="right") - 1, 0).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -91,11 +119,15 @@ class RowChecker:
 def row_sums(rows: Log, whole: Whole) -> Arrays:
     """What some rows add to what all show.
 
-    cells, weight : (K,) rows and their weight.   holes : (c, K) missing values by column and cell.
-    expected, products : (K,), (K, K) sums of propensities and of their products, where known.
-    balance : (4, K, d) of w, w x, w x^2, w^2.   outcomes : (5, m) of y, y^2 (from the usual value),
-    zeros, |y|, rows off the usual value.   off : (m, K) the last by cell.   least, most : (m,), and
-    most_abs.   overlap_... : as `core.checks.overlap_sums`.
+    cells, weight       (K,) rows and their weight
+    holes               (c, K) missing values by column and cell
+    expected, products  (K,), (K, K) sums of propensities and of their products, where known
+    period_weight       (P, K) the weight by period
+    balance             (4, K, d) of w, w x, w x^2, w^2
+    outcomes            (5, m) of y, y^2 (from the usual value), zeros, |y|, rows off that value
+    off                 (m, K) the last by cell
+    least_y, most_y, most_abs    (m,)
+    least_p, most_p, total, squares, thin    as of `core.checks.overlap_sums`
     """
     K, cells, roles = len(whole.log.cell_names), rows.cells, rows.roles
     weight = np.ones(len(rows)) if roles.weight is None else rows.numbers(roles.weight)
@@ -116,6 +148,9 @@ def row_sums(rows: Log, whole: Whole) -> Arrays:
         "most_y": rows.y.max(axis=0),
         "most_abs": np.abs(rows.y).max(axis=0),
     }  # fmt: skip
+    if len(whole.starts):
+        slot = periods_by(rows, whole.starts) * K + cells
+        sums["period_weight"] = np.bincount(slot, weight, len(whole.starts) * K).reshape(-1, K)
     p = known_propensity(rows)
     if p is not None:
         sums |= {"expected": p.sum(axis=0), "products": p.T @ p}
@@ -168,9 +203,9 @@ class AllRows:
 
     @property
     def shares(self) -> Floats:
-        """The share of each cell in the weight, (K,)."""
-        weight: Floats = self.sums["weight"]
-        return np.asarray(weight / weight.sum())
+        """The share of each cell in the weight, (K,), or in that of each period, (P, K)."""
+        weight: Floats = self.sums.get("period_weight", self.sums["weight"])
+        return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
 
 def check_all_rows(
@@ -178,15 +213,11 @@ def check_all_rows(
     sample: Sample,
     partitions: Sequence[Partition],
     kept: Kept,
-    executor: Executor,
-    progress: Progress,
 ) -> AllRows:
     """Check every row of a log, of which ``log`` is the sample; the first wrong one is named."""
     whole = whole_of(log)
     tree = Tree(len(partitions), added)
-    for place, sums in kept.each(
-        STAGE, RowChecker, partitions, whole, executor, progress, "checks"
-    ):
+    for place, sums in kept.each(STAGE, RowChecker, partitions, whole, "checks"):
         tree.put(place, sums)
     sums = tree.result()
     if log.treatment.ndim == 1:
@@ -225,17 +256,30 @@ def checks_of_all(log: Log, every: AllRows, of_sample: Sequence[Check]) -> list[
     names = log.table.column_names
     holes = dict(zip(names, sums["holes"], strict=True))
     by_name["missing values"] = missing_check(log.cell_names, holes, sums["cells"])
-    by_name["balance"] = balance_check(log, balance_of(log, every))
+    if log.periods is None:  # else differences within periods count, which the sample tells
+        by_name["balance"] = balance_check(log, balance_of(log, every))
     by_name["outcomes"] = _outcomes(log, every)
     by_name["duplicates"] = duplicates_check(log, every.repeats, every.rows)
-    if log.groups is None and "expected" in sums:
-        by_name["sample ratio"] = ratio_check(
+    if "expected" not in sums:
+        cells = zip(log.cell_names, sums["cells"].tolist(), strict=True)
+        table = [{"cell": cell, "rows": count} for cell, count in cells]
+        of_sample = [{**c, "rows": table} if c["name"] == RATIO else c for c in of_sample]
+    elif log.groups is None:
+        by_name[RATIO] = ratio_check(
             log.cell_names, sums["cells"], sums["expected"], sums["products"]
         )
     if "least_p" in sums:
         about = {"least": sums["least_p"], "most": sums["most_p"]}
         by_name["overlap"] = overlap_check(log, {**sums, **about})
-    return [by_name.get(one["name"], one) for one in of_sample]
+    return [by_name.get(one["name"], _of_sample(one)) for one in of_sample]
+
+
+def _of_sample(one: Check) -> Check:
+    """A check of the sample, which says so where it counts."""
+    if one["name"] not in COUNTED:
+        return one
+    summary = one["summary"]
+    return {**one, "summary": f"In the sample: {summary[0].lower()}{summary[1:]}"}
 
 
 def balance_of(log: Log, every: AllRows) -> list[dict[str, Any]]:

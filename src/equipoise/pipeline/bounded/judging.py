@@ -7,7 +7,8 @@ curse without any fold, and a policy of one rule is judged by all of them.
 
     values     (C, K, ...) w, w / e, w score of each cell and metric, w spend of each candidate,
                w gain of the rule and metric, w its spend, w its expected cost
-    counts     rows, choices by cell, expected costs by candidate and of the choice
+    counts     rows, choices by cell, expected costs by candidate and of the choice, its worth by
+               the model
     usage      of each demand, and the rows that it counts
     behind     the weights of the rows behind the value
     profile    (2, 3, d) of those without and with an offer: rows, x, x^2
@@ -16,7 +17,7 @@ curse without any fold, and a policy of one rule is judged by all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,22 +27,27 @@ from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.policy import Decided, Scorer, assignments
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.audit_groups import AuditGroups
-from equipoise.core.columns import free_name, plain_table
+from equipoise.core.columns import plain_table
 from equipoise.core.effects import Effects
 from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
+from equipoise.learners.propensity import LearntPropensity
+from equipoise.learners.stacked_levels import Stack
 from equipoise.pipeline.bounded.blocks import add_rows, block_count, whole_numbers
-from equipoise.pipeline.bounded.checks import known_propensity
+from equipoise.pipeline.bounded.checks import known_propensity, periods_by
 from equipoise.pipeline.bounded.kept import Answer, Arrays
 from equipoise.pipeline.bounded.keys import BLOCK, unit_draws
+from equipoise.pipeline.bounded.pricing import worth_of
 from equipoise.pipeline.bounded.rankings import Bins, add_ranked, empty_ranked
 from equipoise.pipeline.bounded.sample import Asked
+from equipoise.pipeline.bounded.scoring import Mine, effects_said, units_named
 from equipoise.pipeline.plan.money import Objective
 from equipoise.pipeline.study.evaluator import Judge, make_judge, one_hot
 from equipoise.pipeline.study.overlap import sides_of
+from equipoise.pipeline.study.propensity import with_own
 from equipoise.scale.partitions import Partition
 
-EFFECTS, ASSIGNED, STAGE = "effects", "assignments", "judged"
+ASSIGNED, STAGE = "assignments", "judged"
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,43 @@ class Layout:
 
 @dataclass(frozen=True)
 class Judged:
-    """What rows are judged by: all of it from the sample.
+    """What rows are judged by: all of it from the sample, but for shares of arms and the bound.
 
-    asked : what was read for the sample, by which units are known.   log : of some rows of the
-    sample, for roles and space.   scorer : what ships.   shares : (K,) the propensity where no row
-    says it; or None.   features, centre : of the profile, and (d,) what values count from.
-    audited : the groups of columns.   bins : of predicted effects.
+    Attributes
+    ----------
+    asked : Asked
+        What was read for the sample, by which units are known.
+    log : Log
+        Of some rows of the sample, for roles and space.
+    scorer : Scorer
+        What ships.
+    costs : Costs
+        What offers cost.
+    objective : Objective
+        What the policy is for.
+    level : float
+        Of the intervals.
+    shares : array, (K,), or (P, K)
+        The propensity where no row says it, or that of each period.
+    starts : array, (P,)
+        Where periods begin.
+    moves : array, (P, K, m), or None
+        The mean errors of levels in periods.
+    learnt : LearntPropensity or None
+        The model of the propensity, where it is learnt.
+    stack : Stack or None
+        How levels are stacked then.
+    features : FeatureMap
+        Of the sample.
+    centre : array, (d,)
+        What their values count from.
+    audited : tuple of (str, AuditGroups)
+        The groups of columns.
+    bins : Bins
+        Of predicted effects.
+    bound : float or None
+        No choice of the judged rows within the demands is worth more, by the model; None where
+        nothing bounds it.
     """
 
     asked: Asked
@@ -98,11 +135,16 @@ class Judged:
     costs: Costs
     objective: Objective
     level: float
-    shares: Floats | None
+    shares: Floats
+    starts: Floats
+    moves: Floats | None
+    learnt: LearntPropensity | None
+    stack: Stack | None
     features: FeatureMap
     centre: Floats
     audited: tuple[tuple[str, AuditGroups], ...]
     bins: Bins
+    bound: float | None
 
     @property
     def layout(self) -> Layout:
@@ -112,57 +154,69 @@ class Judged:
     @property
     def uneven(self) -> bool:
         """Whether propensities differ by row."""
-        return bool(self.log.roles.propensity)
+        return bool(self.log.roles.propensity) or self.learnt is not None or self.shares.ndim == 2
+
+    def levels(self, rows: Log, effects: Effects) -> Effects:
+        """The effects with the levels that scores are made of."""
+        if self.stack is None and self.moves is None:
+            return effects
+        levels = effects.levels()
+        if self.learnt is not None and self.stack is not None:
+            q = self.learnt.squares(self.causes(rows))
+            levels = levels if q is None else self.stack.levels(levels, q)
+        if self.moves is not None:
+            levels = levels + self.moves[periods_by(rows, self.starts)]
+        values = levels[:, 1:] - levels[:, :1]
+        return Effects(values, levels[:, 0], effects.candidates, effects.metrics)
+
+    def causes(self, rows: Log) -> Floats:
+        """What a propensity is learnt from, as of `study.propensity.features_of`."""
+        X, _ = matrix(self.features.table(rows.features))
+        if not len(self.starts):
+            return X
+        return np.column_stack([X, periods_by(rows, self.starts).astype(np.float64)])
 
     def propensity(self, rows: Log) -> Floats:
         """The probability of each cell in each row, (n, K)."""
+        if self.learnt is not None:
+            learnt: Floats = self.learnt.predict(self.causes(rows))
+            if rows.roles.action_propensity is None:
+                return learnt
+            return with_own(learnt, rows.cells, rows.numbers(rows.roles.action_propensity))
         p = known_propensity(rows)
         if p is None:
-            p = np.broadcast_to(np.asarray(self.shares), (len(rows), len(rows.cell_names)))
+            shares = self.shares
+            if shares.ndim == 2:
+                return shares[periods_by(rows, self.starts)]
+            p = np.broadcast_to(shares, (len(rows), len(shares)))
         return p
 
 
 @dataclass(frozen=True)
-class Mine:
-    """What the sample's rows of a partition have already.
-
-    rows : their numbers in the log, (r,).   effects : of them, by models that never saw them.
-    expected, choice, score : of them, within folds.
-    """
-
-    rows: Ints
-    effects: Effects
-    expected: Floats
-    choice: Ints
-    score: Floats
-
-
-@dataclass(frozen=True)
 class Judging:
-    """Judges the rows of a partition.   part : the partition, and what its rows of the sample
-    have.
+    """Judges the rows of a partition.   part : the partition, what its rows of the sample have, and
+    the file of effects that were said already.
     """
 
-    part: tuple[Partition, Mine]
+    part: tuple[Partition, Mine, str]
     judged: Judged
 
     def answer(self) -> Answer:
-        """The sums over the rows that are not of the sample; effects and assignments of all."""
-        part, mine = self.part
-        sums = empty_sums(self.judged)
-        tables: dict[str, list[pa.Table]] = {EFFECTS: [], ASSIGNED: []}
+        """The sums over the rows that are not of the sample; assignments of all."""
+        part, mine, file = self.part
+        sums, tables = empty_sums(self.judged), list[pa.Table]()
         asked, start = self.judged.asked, part.start or 0
+        said = effects_said(file)
         for batch in part.batches(asked.columns):
             table = plain_table(pa.Table.from_batches([batch]))
             rows = self.judged.log.more(table, start)
-            given = self.judged.scorer.decided(rows.table, start)
+            known = said(start - (part.start or 0), len(rows))
+            given = self.judged.scorer.decided(rows.table, start, known)
             draw = unit_draws(table, asked.roles, asked.seed, BLOCK)
-            numbers = np.arange(start, start + len(rows))
-            add_judged(sums, self.judged, rows, given, ~np.isin(numbers, mine.rows), draw)
-            for name, each in zip(tables, _tables(rows, given, mine, start), strict=True):
-                tables[name].append(each)
+            add_judged(sums, self.judged, rows, given, mine.others(start, len(rows)), draw)
+            tables.append(_assigned(rows, given, mine, start))
             start += len(rows)
-        return Answer(sums, {name: pa.concat_tables(parts) for name, parts in tables.items()})
+        return Answer(sums, {ASSIGNED: pa.concat_tables(tables)})
 
 
 def empty_sums(judged: Judged) -> Arrays:
@@ -172,7 +226,7 @@ def empty_sums(judged: Judged) -> Arrays:
     d = len(judged.features.get_feature_names_out())
     sums = {
         "values": np.zeros((layout.blocks * K, layout.width)),
-        "counts": np.zeros(2 + K + K - 1),
+        "counts": np.zeros(3 + K + K - 1),
         "usage": np.zeros((2, demands)),
         "behind": np.zeros((2, 3)),
         "profile": np.zeros((2, 3, d)),
@@ -191,20 +245,22 @@ def add_judged(
 ) -> None:
     """Add the rows that are held out of the sample to the sums.   held: (n,); block: (n,) draws."""
     p = judged.propensity(rows)
-    judge = make_judge(rows, given.effects, p, judged.costs, judged.level, judged.objective)
+    levels = judged.levels(rows, given.effects)
+    judge = make_judge(rows, levels, p, judged.costs, judged.level, judged.objective)
     at = np.flatnonzero(held)
     w = np.ones(len(rows)) if rows.roles.weight is None else rows.numbers(rows.roles.weight)
     inverse = w / p[np.arange(len(rows)), rows.cells]
     own = np.column_stack([w, inverse])[at]
     choice, cells, draw = given.choice[at].astype(np.int64), rows.cells[at], block[at]
-    cost = _chosen_cost(given)
+    cost = _of(given.expected, given)
     gains = judge.gains(given.choice)[:, : len(rows.metrics) + 1]
     values = _values(own, judge, gains, cost, at)
     K = len(rows.cell_names)
     add_rows(whole_numbers(draw, judged.layout.blocks) * K + cells, values, sums["values"])
     counts = np.bincount(1 + choice, minlength=K)
     expected = given.expected[at].sum(axis=0)
-    sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum()]
+    worth = _of(worth_of(judged.scorer.policy, given), given)[at].sum()
+    sums["counts"] += np.r_[len(at), counts, expected, cost[at].sum(), worth]
     sums["usage"] += _usage(judged.scorer, given, at)
     sums["behind"] += sides_of(cells, p[at], one_hot(choice, K - 1), w[at])
     sums["profile"] += _profile(judged, rows, choice >= 0, at)
@@ -219,11 +275,10 @@ def add_judged(
         add_rows(code, facts, sums[f"group_counts_{i}"])
 
 
-def _chosen_cost(given: Decided) -> Floats:
-    """The expected cost of each choice, (n,)."""
+def _of(values: Floats, given: Decided) -> Floats:
+    """Values of candidates (n, k), those of each choice, 0 under control, (n,)."""
     place = np.maximum(given.choice, 0).astype(np.int64)
-    cost = given.expected[np.arange(len(place)), place]
-    return np.where(given.choice >= 0, cost, 0.0)
+    return np.where(given.choice >= 0, values[np.arange(len(place)), place], 0.0)
 
 
 def _values(own: Floats, judge: Judge, gains: Floats, cost: Floats, at: Ints) -> Floats:
@@ -270,21 +325,10 @@ def _profile(judged: Judged, rows: Log, offered: Bools, at: Ints) -> Floats:
     return np.array(sums, np.float64)
 
 
-def _tables(rows: Log, given: Decided, mine: Mine, start: int) -> tuple[pa.Table, pa.Table]:
-    """Effects and assignments of rows; those of the sample's rows are what they have already."""
-    values, baseline = given.effects.values.copy(), given.effects.baseline.copy()
-    error = None if given.effects.std_error is None else given.effects.std_error.copy()
+def _assigned(rows: Log, given: Decided, mine: Mine, start: int) -> pa.Table:
+    """The assignments of rows; those of the sample's rows are what they have already."""
     expected, choice, score = given.expected.copy(), given.choice.copy(), given.score.copy()
-    low, high = np.searchsorted(mine.rows, [start, start + len(rows)])
-    at, some = mine.rows[low:high] - start, slice(low, high)
-    values[at], baseline[at] = mine.effects.values[some], mine.effects.baseline[some]
-    if error is not None and mine.effects.std_error is not None:
-        error[at] = mine.effects.std_error[some]
+    at, some = mine.among(start, len(rows))
     expected[at], choice[at], score[at] = mine.expected[some], mine.choice[some], mine.score[some]
-    effects = replace(given.effects, values=values, baseline=baseline, std_error=error)
-    unit, name = pa.array(np.arange(start, start + len(rows))), "row"
-    if rows.roles.id is not None:
-        unit, name = rows.table[rows.roles.id], rows.roles.id
-    table = effects.to_table()
-    table = table.append_column(free_name(name, table.column_names), unit)
-    return table, assignments(unit, name, choice, score, expected, rows.cell_names)
+    unit, name = units_named(rows, start)
+    return assignments(unit, name, choice, score, expected, rows.cell_names)

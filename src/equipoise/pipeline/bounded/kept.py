@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress
-from equipoise.core.snapshot import locked, replacing
+from equipoise.core.snapshot import SHELTER, locked, replacing
 from equipoise.core.version import __version__
 from equipoise.scale.executor import Executor
 from equipoise.scale.partitions import Partition
@@ -49,19 +50,14 @@ def added(one: Arrays, other: Arrays) -> Arrays:
 
 @dataclass(frozen=True)
 class Kept:
-    """The work that is kept of one run.   folder : OUT.parts/KEY."""
+    """The work that is kept of one run, and what works on partitions.   folder : OUT.parts/KEY."""
 
     folder: Path
+    executor: Executor
+    progress: Progress
 
     def each(
-        self,
-        stage: str,
-        worker: Any,
-        parts: Sequence[Any],
-        shared: Any,
-        executor: Executor,
-        progress: Progress,
-        what: str,
+        self, stage: str, worker: Any, parts: Sequence[Any], shared: Any, what: str
     ) -> Iterator[tuple[int, Arrays]]:
         """The place of each part and the arrays of its answer, as they come: what is on disk first,
         then ``worker(part, shared).answer()`` of the others.
@@ -74,12 +70,12 @@ class Kept:
         if not left:
             return
         done = len(parts) - len(left)
-        with executor.group(worker, [parts[i] for i in left], shared) as group:
+        with self.executor.group(worker, [parts[i] for i in left], shared) as group:
             for at, answer in group.stream("answer"):
                 with replacing(places[left[at]]) as beside:
                     write_answer(beside, answer)
                 done += 1
-                progress(what, done, len(parts))
+                self.progress(what, done, len(parts))
                 yield left[at], answer.arrays
 
     def place(self, stage: str, number: int) -> Path:
@@ -88,8 +84,12 @@ class Kept:
 
     def table(self, stage: str, number: int, name: str) -> pa.Table:
         """A table of the work of a partition, not read before it is asked for."""
-        file = self.place(stage, number) / f"{name}.arrow"
+        file = self.table_file(stage, number, name)
         return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+
+    def table_file(self, stage: str, number: int, name: str) -> Path:
+        """Where a table of the work of a partition is."""
+        return self.place(stage, number) / f"{name}.arrow"
 
 
 def write_answer(place: Path, answer: Answer) -> None:
@@ -121,9 +121,9 @@ def digest_of(plan: str, partitions: Sequence[Partition]) -> str:
 
 
 @contextmanager
-def keeping(out: Path, key: str) -> Iterator[Kept]:
+def keeping(out: Path, key: str, executor: Executor, progress: Progress) -> Iterator[Kept]:
     """The work kept beside a run's folder: that of another key is removed before, all of it after
-    a block that ends well.
+    a block that ends well.  Where another run works for the same place now, its work is left alone.
     """
     folder = out.with_name(f"{out.name}.parts")
     mark = folder / MARK
@@ -132,11 +132,21 @@ def keeping(out: Path, key: str) -> Iterator[Kept]:
         must, got = "be free, or hold work of a run that was broken off", "other files"
         raise InputError("the folder of parts", must, got, str(folder), fix)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, wait=False):
+    with locked(folder, wait=False) as alone:
+        mine = folder / (key if alone else f"{key}-{os.getpid()}")
         mark.write_text(json.dumps({"version": __version__}) + "\n", encoding="utf-8")
-        for other in folder.iterdir():
-            if other.is_dir() and other.name != key:
-                shutil.rmtree(other)
-        (folder / key).mkdir(exist_ok=True)
-        yield Kept(folder / key)
-        shutil.rmtree(folder)
+        for other in folder.iterdir() if alone else ():
+            if other.is_dir() and other != mine:
+                _remove(other, out)
+        mine.mkdir(exist_ok=True)
+        yield Kept(mine, executor, progress)
+        _remove(folder if alone else mine, out)
+
+
+def _remove(folder: Path, out: Path) -> None:
+    """Remove a folder of work in one step, for whoever looks: half of it must not be taken for all.
+    What a kill leaves is swept by a later run.
+    """
+    gone = out.with_name(f".{out.name}{SHELTER}{os.getpid()}-{folder.name}")
+    os.rename(folder, gone)
+    shutil.rmtree(gone)

@@ -4,7 +4,7 @@ neither the order of rows nor that of files nor the engine decides.
     unit     the group where the log has one, so that clusters stay whole; else the id; else the
              row's own content but its time, so that rows that repeat each other go together
     sample   rows whose unit's draw, of stream 8 of the run's seed, is below a share
-    blocks   by the draw of stream 9, which the sample does not depend on
+    blocks   by the draw of stream 11, which the sample does not depend on
     ids      64-bit hashes, sorted a range at a time; what shares one is read again and compared
 """
 
@@ -21,7 +21,7 @@ from equipoise.core import columns
 from equipoise.core.arrays import Floats
 from equipoise.core.roles import Roles
 
-SAMPLE, BLOCK, NAME = 8, 9, 10  # streams of the run's seed
+SAMPLE, BLOCK, NAME = 8, 11, 12  # streams of the run's seed
 AT_ONCE = 32_000_000  # hashes that are sorted together, 256 MB
 
 
@@ -36,19 +36,15 @@ def label_words(column: pa.ChunkedArray, seed: int, stream: int) -> Words:
 
 
 def content_words(table: pa.Table, names: Iterable[str], seed: int, stream: int) -> Words:
-    """A hash of each row's columns, whatever their order, (n,)."""
+    """A hash of each row's columns of numbers and text, whatever their order, (n,)."""
     hashes = words(np.zeros(table.num_rows, np.int64), seed, stream)
     for name in sorted(names):
         column = table[name]
-        if columns.is_vector(column):
-            parts = [*columns.vectors(column).T]
-        else:
-            parts = [columns.numbers(column)] if columns.is_numeric(column) else []
-        for part in parts:
-            bits = (np.asarray(part, np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
-            hashes = mixed(hashes, bits)
-        if not parts:
+        if columns.is_text(column):
             hashes = mixed(hashes, label_words(column, seed, stream))
+        elif columns.is_numeric(column):
+            bits = (columns.numbers(column) + 0.0).view(np.uint64)  # -0.0 is 0.0
+            hashes = mixed(hashes, bits)
     return hashes
 
 

@@ -3,35 +3,44 @@
 sample     rows by a hash of what names them, read partition by partition       `sample`
 checks     every row, before anything is learnt                                 `checks`
 study      the run of any plan, on the sample                                   `targeting`
+prices     found again on all other rows, by the model alone                     `pricing`
 judged     all other rows, by the model and the prices that ship                `judging`, `told`
 folder     written beside and renamed; effects and assignments of all rows
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from equipoise.allocation import Allocation
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
-from equipoise.artifacts.policy import write_scorer
+from equipoise.artifacts.policy import Scorer, write_scorer
+from equipoise.core.arrays import Floats
 from equipoise.core.audit_groups import audit_grouping
 from equipoise.core.errors import PlanError
 from equipoise.core.log import Log
+from equipoise.core.periods import period_effects
 from equipoise.core.progress import Progress
 from equipoise.core.snapshot import replacing
 from equipoise.data.files import row_count
 from equipoise.data.sources import files_of, source_columns
 from equipoise.pipeline import run_folder as files
 from equipoise.pipeline.bounded.checks import AllRows, check_all_rows, whole_of
-from equipoise.pipeline.bounded.judging import ASSIGNED, EFFECTS, STAGE, Judged, Judging, Mine
+from equipoise.pipeline.bounded.judging import ASSIGNED, STAGE, Judged, Judging
 from equipoise.pipeline.bounded.kept import Kept, added, digest_of, keeping
+from equipoise.pipeline.bounded.pricing import UNITS, priced
 from equipoise.pipeline.bounded.rankings import bins_of
 from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_columns, read_sample
+from equipoise.pipeline.bounded.scoring import EFFECTS, Mine, Scored, Scoring
+from equipoise.pipeline.bounded.scoring import STAGE as SCORED
 from equipoise.pipeline.bounded.told import Judgement, tell
 from equipoise.pipeline.findings.explorer import explorer_units
 from equipoise.pipeline.plan.log import open_log, places
@@ -48,11 +57,11 @@ from equipoise.scale.reduction import Tree
 
 PARTITION = 1_000_000  # rows, about
 METHOD = (
-    "Models and prices were learnt from a sample of the log: its effects are cross-fitted, and the"
-    " policy is allocated within folds. The rule that ships has the model of one fold and the"
-    " prices found on its rows. It is judged by doubly robust scores of all rows outside the"
-    " sample, whose outcomes chose nothing, so its value carries no winner's curse. Intervals are"
-    " by sums over random groups of units."
+    "Models were learnt from a sample of the log, across folds. The rule that ships has the model"
+    " of one fold, and prices with which the demands hold on all rows outside the sample, by what"
+    " that model says of them; no outcome of these rows was looked at. So their outcomes judge the"
+    " rule, by doubly robust scores, and its value carries no winner's curse. Intervals are by sums"
+    " over random groups of units."
 )
 
 
@@ -90,29 +99,32 @@ def run_bounded(
     total = sum(part.rows or 0 for part in partitions)
     names = source_columns(places(plan), plan.log.version)
     asked = asked_of(plan, named_columns(plan.log, names), total)
-    with keeping(place, digest_of(plan.text or plan.model_dump_json(), partitions)) as kept:
-        sample = read_sample(plan, partitions, asked, kept, executor, progress)
+    key = digest_of(plan.text or plan.model_dump_json(), partitions)
+    with keeping(place, key, executor, progress) as kept:
+        sample = read_sample(plan, partitions, asked, kept)
         whole = of_all_rows(plan, sample)
         log = open_log(whole, sample.table)
         refuse_log(log)
-        every = check_all_rows(log, sample, partitions, kept, executor, progress)
+        every = check_all_rows(log, sample, partitions, kept)
         learnt = learn(whole, progress, log)
+        parts = parts_of(learnt, sample, partitions)
+        scored = score_all(learnt, parts, asked, kept)
+        learnt, bound = with_prices(learnt, kept, scored, len(parts))
+        judged = judged_of(learnt, every, asked, bound)
+        stage = f"{STAGE}-{snapshot_id(kept, learnt.scorer)}"
+        said = [str(kept.table_file(scored, i, EFFECTS)) for i in range(len(parts))]
+        rows = [(*part, file) for part, file in zip(parts, said, strict=True)]
+        tree = Tree(len(partitions), added)
+        for number, sums in kept.each(stage, Judging, rows, judged, "judging"):
+            tree.put(number, sums)
+        judgement = Judgement(judged, tree.result())
+        findings = tell(learnt.findings, learnt.study, sample, every, judgement, len(partitions))
         with replacing(place, files.EARLIER_RUN) as beside:
             beside.mkdir()
-            snapshot = write_scorer(beside / files.POLICY, learnt.scorer, without_places(plan.text))
-            judged = judged_of(learnt, every, asked)
-            stage = f"{STAGE}-{snapshot[:16]}"
-            tree = Tree(len(partitions), added)
-            parts = parts_of(learnt, sample, partitions)
-            work = kept.each(stage, Judging, parts, judged, executor, progress, "judging")
-            for number, sums in work:
-                tree.put(number, sums)
-            judgement = Judgement(judged, tree.result())
-            findings = tell(
-                learnt.findings, learnt.study, sample, every, judgement, len(partitions)
-            )
+            plain = without_places(plan.text)
+            snapshot = write_scorer(beside / files.POLICY, learnt.scorer, plain)
             findings["made"] = _made(learnt.study, findings, versions, snapshot, command)
-            _write(beside, kept, stage, len(partitions), learnt, findings)
+            _write(beside, kept, (scored, stage), len(partitions), learnt, findings)
             files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
 
@@ -123,8 +135,6 @@ def refuse_unserved(plan: Plan) -> None:
     asks = {
         f'[log] overlap = "{plan.log.overlap}"': plan.log.overlap != "all",
         "[log] eligible": plan.log.eligible is not None,
-        "[log] action_propensity": plan.log.action_propensity is not None,
-        '[log] design = "learn"': plan.log.design == "learn",
         "[policy] keep": policy.keep is not None,
         "[policy] start": policy.start is not None,
         "[policy] limits": bool(policy.limits),
@@ -139,9 +149,6 @@ def refuse_log(log: Log) -> None:
     """Refuse logs whose propensities are not those of each row."""
     if log.eligibility is not None:
         _unserved("propensities of 0, which close arms,")
-    if log.periods is not None:
-        fix = "say periods = false in [log], or the design, or a learn_rows of all rows"
-        _unserved("shares by period of [log] time", fix=fix)
     if log.treatment.ndim > 1:
         _unserved("treatments of several parts")
 
@@ -185,12 +192,34 @@ def _per_head(amount: Any, n: int) -> Any:
     return amount.model_copy(update={"total": None, head: amount.total / n})
 
 
-def judged_of(learnt: Learnt, every: AllRows, asked: Asked) -> Judged:
+def with_prices(learnt: Learnt, kept: Kept, scored: str, count: int) -> tuple[Learnt, float | None]:
+    """What ships with the prices of all rows outside the sample, the demands with these, and what
+    no choice of these rows is worth more than; as it is, and None, where nothing is priced.
+    """
+    units = [kept.table_file(scored, i, UNITS) for i in range(count)]
+    task = learnt.study.task
+    rule, found = priced(
+        learnt.scorer.policy, task.constraints, units, kept.executor, kept.progress
+    )
+    if found is None:
+        return learnt, None
+    price = {d.name: float(p) for d, p in zip(found.demands, found.prices, strict=True)}
+    binds = {d.name: Allocation.binds(found, r) for r, d in enumerate(found.demands)}  # type: ignore[arg-type]
+    rows = [
+        {**row, "price": price[name] * binds[name], "binding": binds[name]}
+        for row in learnt.findings["policy"]["demands"]
+        if (name := row["name"])
+    ]
+    policy = {**learnt.findings["policy"], "demands": rows}
+    findings = {**learnt.findings, "policy": policy}
+    scorer = replace(learnt.scorer, policy=rule)
+    return replace(learnt, findings=findings, scorer=scorer), found.bound  # type: ignore[arg-type]
+
+
+def judged_of(learnt: Learnt, every: AllRows, asked: Asked, bound: float | None) -> Judged:
     """What the other rows are judged by."""
     study, log = learnt.study, learnt.study.log
-    if study.design.learnt is not None:
-        fix = 'say the design, or undesigned = "shares", or a learn_rows of all rows'
-        _unserved("a learnt propensity", fix=fix)
+    learnt_by = study.design.learnt
     whole = whole_of(log)
     audited = tuple(dict.fromkeys([*log.roles.protected, *study.task.groups]))
     held = np.flatnonzero(study.fold == SHIPPED)
@@ -203,11 +232,31 @@ def judged_of(learnt: Learnt, every: AllRows, asked: Asked) -> Judged:
         objective=study.objective,
         level=study.plan.report.level,
         shares=every.shares,
+        starts=whole.starts,
+        moves=period_moves(study),
+        learnt=None if learnt_by is None else learnt_by.model,
+        stack=None if learnt_by is None else learnt_by.stack(log, study.effects),
         features=whole.features,
         centre=whole.centre,
         audited=tuple((column, audit_grouping(log, column)) for column in audited),
+        bound=bound,
         bins=bins_of(study.effects.take(held), signs, len(log.metrics)),
     )
+
+
+def period_moves(study: Study) -> Floats | None:
+    """By how much levels under each cell are wrong in each period of the sample, (P, K, m); None
+    without periods.
+    """
+    log, effects = study.log, study.effects
+    if log.periods is None:
+        return None
+    y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
+    levels = study.design.judged(log, effects).levels()
+    left = y - levels[np.arange(len(y)), log.cells]
+    moves = period_effects(left, log.periods, log.cells, levels.shape[1], log.weight)
+    _, first = np.unique(log.periods, return_index=True)
+    return np.asarray(moves[first])
 
 
 def parts_of(
@@ -231,6 +280,26 @@ def parts_of(
     return parts
 
 
+def score_all(
+    learnt: Learnt, parts: Sequence[tuple[Partition, Mine]], asked: Asked, kept: Kept
+) -> str:
+    """Say the effects of all rows; returns the stage that keeps them."""
+    stage = f"{SCORED}-{snapshot_id(kept, learnt.scorer)}"
+    few = learnt.study.log.take(np.arange(2))
+    scored = Scored(asked, few, learnt.scorer)
+    for _ in kept.each(stage, Scoring, parts, scored, "effects"):
+        pass
+    return stage
+
+
+def snapshot_id(kept: Kept, scorer: Scorer) -> str:
+    """What tells a policy from any other, in 16 letters."""
+    place = kept.folder / "policy"
+    id = write_scorer(place, scorer, "")
+    shutil.rmtree(place)
+    return id[:16]
+
+
 def _made(
     study: Study, findings: Findings, versions: Any, snapshot: str, command: str
 ) -> dict[str, Any]:
@@ -242,10 +311,16 @@ def _made(
 
 
 def _write(
-    beside: Path, kept: Kept, stage: str, count: int, learnt: Learnt, findings: Findings
+    beside: Path,
+    kept: Kept,
+    stages: tuple[str, str],
+    count: int,
+    learnt: Learnt,
+    findings: Findings,
 ) -> None:
-    """The files of the folder beside the policy."""
-    for name, file in ((EFFECTS, files.EFFECTS), (ASSIGNED, files.ASSIGNMENTS)):
+    """The files of the folder beside the policy.   stages: of effects and of assignments."""
+    kinds = ((EFFECTS, files.EFFECTS), (ASSIGNED, files.ASSIGNMENTS))
+    for stage, (name, file) in zip(stages, kinds, strict=True):
         tables = (kept.table(stage, number, name) for number in range(count))
         _write_tables(beside / file, tables)
     write_explorer(beside / EXPLORER, explorer_units(learnt.study, findings["metrics"]))

@@ -15,13 +15,11 @@ import pyarrow as pa
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import DataError, LogError
-from equipoise.core.progress import Progress
 from equipoise.core.roles import Kind, Roles
 from equipoise.data.read import infer_kind
 from equipoise.pipeline.bounded.kept import ARRAYS, Answer, Kept
 from equipoise.pipeline.bounded.keys import SAMPLE, name_words, unit_draws
 from equipoise.pipeline.plan.schema import LogPlan, Plan
-from equipoise.scale.executor import Executor
 from equipoise.scale.partitions import Partition
 
 MOST_SHARE = 0.5  # of the units: the others judge
@@ -140,13 +138,11 @@ def read_sample(
     partitions: Sequence[Partition],
     asked: Asked,
     kept: Kept,
-    executor: Executor,
-    progress: Progress,
 ) -> Sample:
     """The sample of a plan's log."""
     rows: dict[int, Ints] = {}
     kinds, total = np.zeros(len(asked.unsaid), np.int64), 0
-    work = kept.each(STAGE, SampleReader, partitions, asked, executor, progress, "sample")
+    work = kept.each(STAGE, SampleReader, partitions, asked, "sample")
     for place, arrays in work:
         rows[place] = arrays["rows"]
         kinds, total = np.maximum(kinds, arrays["kinds"]), total + int(arrays["count"][0])

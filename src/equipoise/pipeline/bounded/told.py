@@ -73,8 +73,16 @@ class Judgement:
     @property
     def expected(self) -> tuple[Floats, float]:
         """The mean expected cost of each candidate, (k,), and of the rule's choices."""
-        cost = self.sums["counts"][1 + self.cells :] / max(self.rows, 1)
+        cost = self.sums["counts"][1 + self.cells : -1] / max(self.rows, 1)
         return cost[:-1], float(cost[-1])
+
+    @property
+    def gap(self) -> float | None:
+        """The share of the best objective that may be missing; None where nothing bounds it."""
+        bound, worth = self.judged.bound, float(self.sums["counts"][-1])
+        if bound is None or not bound > 0:
+            return None
+        return max(bound - worth, 0.0) / bound
 
     @property
     def chosen(self) -> Floats:
@@ -294,7 +302,8 @@ def _experiment(
     )
     checks = checks_of_all(log, every, of_sample)
     checks = [behind if one["name"] == BEHIND else one for one in checks]
-    return {"rows": n, "arms": arms, "checks": checks, "balance": balance_of(log, every)}
+    facts = {"rows": n, "arms": arms, "checks": checks}
+    return facts if log.periods is not None else {**facts, "balance": balance_of(log, every)}
 
 
 def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
@@ -313,5 +322,7 @@ def _policy(findings: Findings, judgement: Judgement) -> dict[str, Any]:
     if findings["policy"]["carried"] is not None:
         cost = judgement.values[:, :, judged.layout.expected, None]
         facts["carried"] = judgement.means.means(cost)[0].interval
+    if judgement.gap is not None:
+        facts["gap"] = judgement.gap
     objective = judgement.weighted(findings["policy"]["weights"])
     return facts if objective is None else {**facts, "objective": objective}

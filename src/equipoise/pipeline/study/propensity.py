@@ -16,7 +16,7 @@ from equipoise.core.features import FeatureMap, matrix
 from equipoise.core.log import Log
 from equipoise.core.user_line import user_level
 from equipoise.estimators import LearntPropensity
-from equipoise.learners.stacked_levels import stacked_levels
+from equipoise.learners.stacked_levels import Stack, learn_stack, stacked_levels
 from equipoise.learners.two_sample import two_sample_test
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.study.design_checks import (
@@ -42,13 +42,15 @@ class Learnt:
     Attributes
     ----------
     propensity : (n, K), of each row by models that did not see its fold.
-    fold : (n,).   squares : (n, P) of the features, or None.   check : how it went.
+    fold : (n,).   squares : (n, P) of the features, or None.   check : how it went.   model : of
+    the folds, for rows that none has seen.
     """
 
     propensity: Floats
     fold: Ints
     squares: Floats | None
     check: Check
+    model: LearntPropensity
 
     def judged(self, log: Log, effects: Effects) -> Effects:
         """The effects with the levels that doubly robust scores are made of: stacked with squares
@@ -61,6 +63,13 @@ class Learnt:
         levels = stacked_levels(effects.levels(), y, log.cells, self.fold, self.squares, log.weight)
         values = levels[:, 1:] - levels[:, :1]
         return Effects(values, levels[:, 0], effects.candidates, effects.metrics)
+
+    def stack(self, log: Log, effects: Effects) -> Stack | None:
+        """How `judged` stacks levels, for rows that none has seen."""
+        if self.squares is None:
+            return None
+        y = np.stack([log.numbers(name) for name in effects.metrics], axis=1)
+        return learn_stack(effects.levels(), y, log.cells, self.fold, self.squares, log.weight)
 
 
 @dataclass(frozen=True)
@@ -222,4 +231,5 @@ def learnt_propensity(
         fold,
         model.squares(X, log.eligible),
         check,
+        model,
     )
