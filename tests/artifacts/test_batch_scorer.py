@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.artifacts.batch_scorer import BatchScorer, _artifact, score_batches
+from equipoise.artifacts.batch_scorer import BatchScorer, artifact_of, score_batches
 from equipoise.artifacts.mixes import MixPolicy, write_mix_policy
 from equipoise.artifacts.ranking import RankingPolicy, write_ranking_policy
 from equipoise.artifacts.unit_columns import UnitColumns
@@ -34,7 +34,7 @@ def test_it_assigns_as_the_policy_does_on_the_other_side_too(shipped):
     scorer = BatchScorer(shipped.folder)
     sent = pickle.dumps(scorer)
     assert len(sent) < 300 + len(str(shipped.folder))
-    _artifact.cache_clear()
+    artifact_of.cache_clear()
     there = pickle.loads(sent)
     want = shipped.scorer.assign(shipped.table)
     for rows in (7, 250, 600):  # workers are asked more than once
@@ -42,7 +42,7 @@ def test_it_assigns_as_the_policy_does_on_the_other_side_too(shipped):
         got = pa.Table.from_batches(there(iter(batches)))
         assert got.equals(want)
         assert pa.Table.from_batches(score_batches(shipped.folder, batches)).equals(want)
-    assert _artifact.cache_info().misses == 1
+    assert artifact_of.cache_info().misses == 1
     assert list(there(iter([]))) == []
 
 

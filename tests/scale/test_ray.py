@@ -23,6 +23,7 @@ pytest.importorskip("ray")
 from fixtures.scale_workers import Counter, PartitionSum
 
 from equipoise.core.errors import ClusterError, DataError, InputError, MissingExtra
+from equipoise.pipeline.scoring import score_units
 from equipoise.scale import hosts
 from equipoise.scale.executor import executor_of
 from equipoise.scale.local import LocalExecutor
@@ -73,6 +74,14 @@ def numbers(executor, folder: Path) -> list[Any]:
     with executor.group(PartitionSum, parts, "x") as group:
         rounds = [pairwise(group.call("moments", scale), np.add) for scale in (1.0, 0.3)]
     return [*rounds, *executor.run(PartitionSum, parts, "x", what="sums")]
+
+
+def both(group) -> bool:
+    """Whether two processes do the work, some time after one died."""
+    end = time.monotonic() + 30
+    while len(set(group.call("process"))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    return len(set(group.call("process"))) == 2
 
 
 def test_the_bits_of_the_local_engine(executor, folder):
@@ -132,10 +141,7 @@ def test_a_process_that_dies_is_replaced_and_its_calls_repeated(executor, folder
     before = {one["pid"] for one in executor.processes() if one["alive"]}
     with executor.group(Counter, range(5), 0) as group:
         assert group.call("die_once", 3, str(tmp_path / "died")) == [0, 1, 2, 3, 4]
-        end = time.monotonic() + 20
-        while len(set(group.call("process"))) < 2 and time.monotonic() < end:
-            time.sleep(0.1)
-        assert len(set(group.call("process"))) == 2, "the one that replaces it has its share"
+        assert both(group), "the one that replaces it has its share"
     now = {one["pid"] for one in executor.processes() if one["alive"]}
     assert len(now & before) == 1
     expected = numbers(LocalExecutor(), folder)
@@ -145,6 +151,28 @@ def test_a_process_that_dies_is_replaced_and_its_calls_repeated(executor, folder
     again = numbers(executor, folder)
     killer.join()
     assert [a.tobytes() for a in again[:2]] == [a.tobytes() for a in expected[:2]]
+
+
+def test_units_are_assigned_as_by_one_process_though_a_process_dies(executor, shipped, tmp_path):
+    """Units by partitions (the contract of `score_units`), a process killed while they are."""
+    pq.write_table(shipped.table, tmp_path / "units.parquet", row_group_size=20)
+    want = score_units(
+        shipped.folder, tmp_path / "units.parquet", tmp_path / "a.parquet", LocalExecutor(), rows=20
+    )
+    killed: list[int] = []
+
+    def kill(what: str, done: int, total: int) -> None:
+        if what == "units" and done == 5:
+            killed.append(next(one["pid"] for one in executor.processes() if one["alive"]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    said = score_units(
+        shipped.folder, tmp_path / "units.parquet", tmp_path / "b.parquet", executor,
+        rows=20, progress=kill,
+    )  # fmt: skip
+    assert killed
+    assert said == want
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
 def test_a_partition_that_ends_every_process_is_given_up(executor, monkeypatch):
@@ -216,7 +244,7 @@ def test_a_machine_that_dies_leaves_its_work_to_the_others(cluster, executor, fo
     """No CPU is left for another process: the one of the first machine does all."""
     expected = numbers(LocalExecutor(), folder)
     with executor.group(Counter, range(4), 0) as group:
-        assert len(set(group.call("process"))) == 2
+        assert both(group)
         cluster.remove_node(cluster.second, allow_graceful=False)
         assert group.call("slow_at", 1) == [0, 1, 2, 3]
     again = numbers(executor, folder)

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from equipoise.artifacts.kinds import Artifact, read_artifact
-from equipoise.artifacts.outputs import MARK, check_out, placed
+from equipoise.artifacts.kinds import Artifact, Summary, read_artifact
+from equipoise.artifacts.outputs import check_out, placed, write_assignments
 from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.rules import read_rule_scorer, rules_file
 from equipoise.artifacts.staying import Memory
@@ -120,25 +119,40 @@ def _score(artifact: Artifact, units: Path | str, out: Path | str, *, hold: bool
     rows = read_source_batches(units, list(artifact.units.needed), artifact.units.in_text)
     assigned = _on_the_whole(artifact, rows, counts) if hold else artifact.batches(rows, counts)
     with placed(out) as file:
-        writer = None
-        for batch in assigned:
-            writer = writer or pq.ParquetWriter(
-                file, batch.schema.with_metadata(MARK), compression="zstd"
-            )
-            writer.write_batch(batch.replace_schema_metadata(MARK))
-            summary.add(batch)
-        if writer is None:
+        write_assignments(assigned, file, summary)
+        if not counts.units:
             raise DataError(
                 "a file of units", "have rows", 0, str(units), "check the file and its filters"
             )
-        writer.close()
         counts.check()
+    return {"units": counts.units, "held": hold, **told(artifact, summary, counts, str(units))}
+
+
+def told(artifact: Artifact, summary: Summary, counts: UnitCounts, units: str) -> dict[str, Any]:
+    """What is told of units that were assigned, and their cautions on the log.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What assigned them.
+    summary : Summary
+        Sums over the assignments.
+    counts : UnitCounts
+        What the units lack.
+    units : str
+        Where they lie.
+
+    Returns
+    -------
+    dict
+        Plain JSON.
+    """
     report = {**summary.report(), **counts.report()}
     if isinstance(artifact, Scorer) and artifact.memory is None and artifact.staying.by_day:
         report["cautions"] = [*report["cautions"], FORGETFUL]
     for caution in report["cautions"]:
         LOGGER.warning("%s: %s", units, caution)
-    return {"units": counts.units, "held": hold, **report}
+    return report
 
 
 def _on_the_whole(

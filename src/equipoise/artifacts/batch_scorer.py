@@ -140,7 +140,7 @@ class BatchScorer:
         iterator of pyarrow.RecordBatch
             Their assignments, as in `score_batches`.
         """
-        return _artifact(self.policy, self.id).batches(batches)
+        return artifact_of(self.policy, self.id).batches(batches)
 
     def schema(self, units: pa.Schema) -> pa.Schema:
         """Tell the columns of the assignments, which some systems ask for ahead.
@@ -155,7 +155,7 @@ class BatchScorer:
         pyarrow.Schema
             Of the batches that a call gives.
         """
-        artifact: Any = _artifact(self.policy, self.id)
+        artifact: Any = artifact_of(self.policy, self.id)
         assignments: pa.Table = artifact.assign(units.empty_table())
         return assignments.schema.remove_metadata()
 
@@ -164,9 +164,25 @@ class BatchScorer:
 
 
 @lru_cache(maxsize=KEPT)
-def _artifact(policy: str, id: str) -> Artifact:
-    """What a folder holds, read once a process; another snapshot than the one asked for is an
-    error.
+def artifact_of(policy: str, id: str) -> Artifact:
+    """What a folder holds, read once a process.
+
+    Parameters
+    ----------
+    policy : str
+        The folder's whole path.
+    id : str
+        Of the snapshot that must be there.
+
+    Returns
+    -------
+    Artifact
+        What assigns units.
+
+    Raises
+    ------
+    SnapshotError
+        Where another snapshot is there, or a byte was changed.
     """
     found = read_manifest(Path(policy)).id
     if found != id:

@@ -4,7 +4,7 @@ kind is one line here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,13 @@ class Summary(Protocol):
 
     def report(self) -> dict[str, Any]:
         """The sums as plain JSON."""
+
+
+class MergedSummary(Summary, Protocol):
+    """Sums over the batches of a part, which can be merged with those of others."""
+
+    def merge(self, sums: Mapping[str, Any]) -> None:
+        """Count what another one of the same file has counted: its fields, as plain JSON."""
 
 
 class Artifact(Protocol):

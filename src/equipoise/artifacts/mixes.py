@@ -8,7 +8,7 @@ bounds -> mix
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,11 @@ class ClusterSummary:
         ):
             name = f"cluster {item['values']}"
             self.clusters[name] = self.clusters.get(name, 0) + item["counts"]
+
+    def merge(self, sums: Mapping[str, Any]) -> None:
+        """Count what another summary of the same policy has counted: its fields."""
+        for name, count in sums["clusters"].items():
+            self.clusters[name] = self.clusters.get(name, 0) + count
 
     def report(self) -> dict[str, Any]:
         """The sums as plain JSON."""

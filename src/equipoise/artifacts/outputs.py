@@ -7,7 +7,7 @@ part of it is there, so that nobody reads a half of it, and what stood there sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from equipoise.artifacts.kinds import Summary
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import Earlier, replacing
 from equipoise.data.stores import is_address, located, reached
@@ -51,6 +52,35 @@ def placed(out: Path | str) -> Iterator[Path]:
         file = Path(folder, "assignments.parquet")
         yield file
         _send(file, str(out))
+
+
+def write_assignments(
+    batches: Iterable[pa.RecordBatch], file: Path, summary: Summary | None = None
+) -> None:
+    """Write assignments as Parquet; nothing where there are none.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        Of one schema.
+    file : path
+        What to write.
+    summary : Summary, optional
+        What counts them.
+    """
+    writer = None
+    for batch in batches:
+        if writer is None:
+            # a dictionary of values that differ in every row is written in vain
+            _, *others = batch.schema
+            few = [one.name for one in others if not pa.types.is_floating(one.type)]
+            schema = batch.schema.with_metadata(MARK)
+            writer = pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=few)
+        writer.write_batch(batch.replace_schema_metadata(MARK))
+        if summary is not None:
+            summary.add(batch)
+    if writer is not None:
+        writer.close()
 
 
 def _send(file: Path, address: str) -> None:
@@ -107,7 +137,7 @@ def check_out(out: Path | str, units: Path | str, policy: Path | str) -> None:
         must = "lie outside the policy's snapshot"
         raise InputError(what, must, "a place in it", str(out), FIX)
     if place.exists():
-        _refuse_other(_is_scored(place), str(out))
+        _refuse_other(is_scored(place), str(out))
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -143,8 +173,9 @@ def _has_mark(source: Callable[[], Path | pa.NativeFile]) -> bool:
         return False
 
 
-def _is_scored(file: Path) -> bool:
+def is_scored(file: Path) -> bool:
+    """Whether a file is one of units scored earlier."""
     return _has_mark(lambda: file)
 
 
-EARLIER_SCORES = Earlier("a file of units scored earlier", _is_scored)
+EARLIER_SCORES = Earlier("a file of units scored earlier", is_scored)

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from equipoise.allocation import decide, scores
 from equipoise.allocation.cadence import NONE
 from equipoise.allocation.rule import unit_weights
+from equipoise.artifacts.assignment_summary import AssignmentSummary
 from equipoise.artifacts.costs import Costs
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, labels_of, model_of, saved_model
@@ -446,47 +446,6 @@ class Scorer:
             return table
         table = table.append_column(REASON, pa.array(past.reasons(choice).tolist(), pa.string()))
         return table.append_column(UNTIL, pa.array(past.until, pa.date32()))
-
-
-@dataclass
-class AssignmentSummary:
-    """What the units of a file cost, and how many got which cell.
-
-    Attributes
-    ----------
-    budget : float or None
-        What may be spent per head.
-    cells : dict of str to int
-        The units in each cell.
-    units : int
-        All units.
-    cost : float
-        Their expected cost, in money.
-    reasons : dict of str to int
-        The units of each reason, where the policy gives reasons.
-    """
-
-    budget: float | None
-    cells: dict[str, int]
-    units: int = field(default=0, init=False)
-    cost: float = field(default=0.0, init=False)
-    reasons: dict[str, int] = field(default_factory=dict, init=False)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count one more batch."""
-        self.units += batch.num_rows
-        self.cost += pc.sum(batch["expected_cost"]).as_py()
-        for item in pc.value_counts(batch["chosen"]).to_pylist():
-            self.cells[item["values"]] += item["counts"]
-        if REASON in batch.schema.names:
-            for item in pc.value_counts(batch[REASON]).to_pylist():
-                name = item["values"]
-                self.reasons[name] = self.reasons.get(name, 0) + item["counts"]
-
-    def report(self) -> dict[str, Any]:
-        """The sums as plain JSON."""
-        sums = {"expected_cost": self.cost / self.units, "budget": self.budget, "cells": self.cells}
-        return {**sums, "reasons": self.reasons} if self.reasons else sums
 
 
 def _ids(unit: Any) -> Any:

@@ -9,6 +9,7 @@ with a column without any value, or without any label that the log had, is refus
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,17 @@ class UnitCounts:
     ----------
     reader : UnitReader
         How units are read.
+    start : int, default 0
+        The number of the first row, where the units are a part of others.
+    keeps_ids : bool, default False
+        Whether `ids` are kept, to be held against those of other parts.
+
+    Attributes
+    ----------
+    units : int
+        So far.
+    ids : array of float, (n,)
+        Hashes of the units' ids, in ascending order, once all were assigned.
 
     Examples
     --------
@@ -50,8 +62,9 @@ class UnitCounts:
     ({'city': 1}, {'city': 1})
     """
 
-    def __init__(self, reader: UnitReader) -> None:
+    def __init__(self, reader: UnitReader, start: int = 0, keeps_ids: bool = False) -> None:
         self._reader = reader
+        self.start, self.keeps_ids, self.ids = start, keeps_ids, np.empty(0)
         self.units = 0
         self.missing = dict.fromkeys(reader.features.columns_, 0)
         self.unseen = dict.fromkeys(reader.features.levels_, 0)
@@ -71,7 +84,7 @@ class UnitCounts:
         pyarrow.Table
             The columns that are needed, n rows.
         """
-        table = self._reader.read(raw, self.units)
+        table = self._reader.read(raw, self.start + self.units)
         self._add(table)
         return table
 
@@ -87,6 +100,31 @@ class UnitCounts:
             key, labels = self._reader.columns.key, set(self._reader.columns.labels[name])
             for item in pc.value_counts(columns.labels(table[name])).to_pylist():
                 self.unknown[name] += item["counts"] * (digest(item["values"], key) not in labels)
+
+    def sums(self) -> dict[str, Any]:
+        """All counts as plain JSON, for `add`.
+
+        Returns
+        -------
+        dict
+            ``units``, and by column ``missing``, ``unseen`` and ``unknown``.
+        """
+        lacks = {"missing": self.missing, "unseen": self.unseen, "unknown": self.unknown}
+        return {"units": self.units, **lacks}
+
+    def add(self, sums: Mapping[str, Any]) -> None:
+        """Count what another one has counted.
+
+        Parameters
+        ----------
+        sums : mapping
+            As of `sums`.
+        """
+        self.units += sums["units"]
+        for name in ("missing", "unseen", "unknown"):
+            own: dict[str, int] = getattr(self, name)
+            for column, count in sums[name].items():
+                own[column] += count
 
     def check(self) -> None:
         """Refuse a file in which a feature has no value at all though the log's had some, or a

@@ -34,6 +34,8 @@ class UniqueIds:
     ----------
     name : str
         The column.
+    start : int, default 0
+        The number of the first row, for errors.
 
     Examples
     --------
@@ -45,8 +47,8 @@ class UniqueIds:
     each unit once, with its own id; or ask for row numbers (--number-rows)
     """
 
-    def __init__(self, name: str) -> None:
-        self.name, self.rows = name, 0
+    def __init__(self, name: str, start: int = 0) -> None:
+        self.name, self.start, self.rows = name, start, 0
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - see __exit__
 
     def __enter__(self) -> UniqueIds:
@@ -72,13 +74,12 @@ class UniqueIds:
         """
         absent = columns.missing(ids)
         if absent.any():
-            row = f"row {self.rows + int(np.argmax(absent))}"
+            row = f"row {self.start + self.rows + int(np.argmax(absent))}"
             raise InputError(f"id {self.name!r}", "have no missing value", "null", row, FIX)
         if len(ids) == 0:
             return
-        text = np.asarray(columns.labels(ids).to_pylist(), np.str_)
-        self._file.write(np.stack([uniform(text, 0, s) for s in STREAMS], axis=1).tobytes())
-        self.rows += len(text)
+        self._file.write(hashes_of(ids).tobytes())
+        self.rows += len(ids)
 
     def check(self) -> None:
         """Refuse ids of which one occurs twice.
@@ -91,13 +92,27 @@ class UniqueIds:
         parts = -(-self.rows // PART)
         for part in range(parts):
             rows, hashes = self._part(part, parts)
+            if not repeated(hashes[:, 0]).size:
+                continue
             order = np.lexsort((rows, hashes[:, 1], hashes[:, 0]))
             same = (hashes[order[1:]] == hashes[order[:-1]]).all(axis=1)
             if same.any():
                 pair = np.flatnonzero(same)
                 later = pair[np.argmin(rows[order[pair + 1]])]
-                where = f"rows {rows[order[later]]} and {rows[order[later + 1]]}"
+                first_row, second_row = self.start + rows[order[later : later + 2]]
+                where = f"rows {first_row} and {second_row}"
                 raise InputError(f"id {self.name!r}", "be unique", "one id", where, FIX)
+
+    def first_hashes(self) -> Floats:
+        """The first hash of every id, to be held against those of other parts of the rows.
+
+        Returns
+        -------
+        array of float, shape (n,)
+            In ascending order.
+        """
+        self._file.seek(0)
+        return np.sort(np.frombuffer(self._file.read()).reshape(-1, 2)[:, 0])
 
     def _part(self, part: int, parts: int) -> tuple[Ints, Floats]:
         """The rows and hashes of those ids whose first hash lies in one of equal intervals."""
@@ -110,6 +125,45 @@ class UniqueIds:
             hashes.append(block[inside])
         self._file.seek(0, 2)
         return np.concatenate(rows), np.concatenate(hashes)
+
+
+def repeated(hashes: Floats) -> Floats:
+    """The numbers that occur more than once, each once, in ascending order.
+
+    Parameters
+    ----------
+    hashes : array of float, shape (n,)
+        In any order.
+
+    Returns
+    -------
+    array of float, shape (r,)
+        Most often empty.
+
+    Examples
+    --------
+    >>> repeated(np.array([0.5, 0.25, 0.5])).tolist()
+    [0.5]
+    """
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def hashes_of(ids: pa.ChunkedArray) -> Floats:
+    """Two numbers in [0, 1) for each id, by hashes that have nothing to do with each other.
+
+    Parameters
+    ----------
+    ids : pyarrow.ChunkedArray, (n,)
+        Of any type, none missing.
+
+    Returns
+    -------
+    array of float, shape (n, 2)
+        Multiples of 2**-53.
+    """
+    text = np.asarray(columns.labels(ids).to_pylist(), np.str_)
+    return np.stack([uniform(text, 0, stream) for stream in STREAMS], axis=1)
 
 
 def refuse_repeated(ids: pa.ChunkedArray, name: str) -> None:
@@ -154,11 +208,11 @@ def assign_batches(
     2
     """
     every, id = counts or UnitCounts(reader), reader.id
-    with nullcontext() if id is None else UniqueIds(id) as ids:
+    with nullcontext() if id is None else UniqueIds(id, every.start) as ids:
         for batch in batches:
             if batch.num_rows == 0:
                 continue
-            start = every.units
+            start = every.start + every.units
             assignment = assign(every.read(pa.Table.from_batches([batch])), start)
             if ids is not None and id is not None:
                 ids.add(assignment[id])
@@ -167,3 +221,5 @@ def assign_batches(
             yield from assignment.combine_chunks().to_batches()
         if ids is not None:
             ids.check()
+            if every.keeps_ids:
+                every.ids = ids.first_hashes()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from equipoise.cli.source import AsJson
+from equipoise.cli.engines import Address, Engine, Workers, executor_asked_for
+from equipoise.cli.source import AsJson, Quiet
 
 HAIR = 1e-9  # of the budget: rounding, not cost
 
@@ -28,7 +30,12 @@ def score(
         ),
     ],
     out: Annotated[
-        str, typer.Option("--out", "-o", help="The Parquet file to write, here or at an address.")
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The Parquet file to write, here or at an address; with --engine also a folder.",
+        ),
     ] = "assignments.parquet",
     hold: Annotated[
         bool,
@@ -51,6 +58,10 @@ def score(
     day: Annotated[
         str | None, typer.Option("--day", help="The day to record, as 2026-11-01.")
     ] = None,
+    engine: Engine = None,
+    address: Address = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Assign units never seen by the policy of a run.
@@ -81,6 +92,11 @@ def score(
     With --rules the rule to sign decides (a plan with [policy.rules] writes one): each row has what
     it gets, its leaf or its points, and the sentence of the rule that says so.
 
+    With --engine the units, which may be a folder of files, are assigned partition by partition:
+    by some threads, or by the processes of a Ray cluster (extra scale), which must find the files
+    and the policy under the same paths.  The assignments are the same.  Parts that are whole wait
+    in a folder beside --out; where the command is broken off, the same command goes on from them.
+
     \b
     Example:
       equipoise score equipoise-run/policy new-users.parquet --out assignments.parquet
@@ -89,18 +105,25 @@ def score(
       equipoise score equipoise-run new-users.parquet --rules
       equipoise score runs/ranking/policy candidates.parquet --out ranked.parquet
       equipoise score equipoise-run/policy today.parquet --journal days --day 2026-11-01
+      equipoise score runs/coupon/policy everybody/ --out assigned/ --address 10.0.0.1:6379
     """
     from equipoise.artifacts.batch import score_file, score_file_by_rules
     from equipoise.artifacts.journal import record_day
-    from equipoise.cli.show import as_json, table
+    from equipoise.cli.show import as_json
     from equipoise.core.errors import InputError
 
-    if rules:
-        others = {"--hold": hold, "--journal": journal is not None, "--day": day is not None}
-        if any(others.values()):
-            got = f"{next(name for name, given in others.items() if given)} beside it"
-            fix = "leave one out: a rule keeps no budget of a file, and no days"
-            raise InputError("--rules", "stand alone", got, fix=fix)
+    by_engine = any(option is not None for option in (engine, address, workers))
+    others = {"--hold": hold, "--journal": journal is not None, "--day": day is not None}
+    others |= {"--rules": rules and by_engine}
+    if (rules or by_engine) and any(others.values()):
+        alone = "--engine" if by_engine else "--rules"
+        got = f"{next(name for name, given in others.items() if given)} beside it"
+        fix = "leave one out: it keeps no budget of a file, and no days"
+        raise InputError(alone, "stand alone", got, fix=fix)
+    if by_engine:
+        executor = executor_asked_for(engine, address, workers)
+        summary = _by_partitions(policy, units, out, executor, number_rows, quiet or json)
+    elif rules:
         summary = score_file_by_rules(policy, units, out, number_rows=number_rows)
     elif journal is None and day is None:
         summary = score_file(policy, units, out, hold=hold, number_rows=number_rows)
@@ -112,6 +135,34 @@ def score(
     if json:
         as_json({"file": out, **summary})
         return
+    _show(summary)
+    what = f"units{_cost(summary)}"
+    if "requests" in summary:
+        what = f"candidates of {summary['requests']:,} requests"
+    typer.echo(f"{summary['units']:,} {what}, written to {out}")
+
+
+def _by_partitions(
+    policy: Path,
+    units: str,
+    out: str,
+    executor: AbstractContextManager[Any],
+    number_rows: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """What is told of units that an engine assigned, and of its processes."""
+    from equipoise.cli.show import progress
+    from equipoise.pipeline.scoring import score_units
+
+    with executor as engine, progress(quiet) as report:
+        summary = score_units(policy, units, out, engine, number_rows=number_rows, progress=report)
+        return {**summary, "processes": engine.processes()}
+
+
+def _show(summary: dict[str, Any]) -> None:
+    """Tables of what the units got, what they lack, and what each process of a cluster did."""
+    from equipoise.cli.show import table
+
     for what in ("cell", "cluster", "reason"):
         counts = summary.get(f"{what}s", {})
         if counts:
@@ -124,10 +175,10 @@ def score(
     ]
     if lacks:
         table(lacks, ["column", "lacks", "units"])
-    what = f"units{_cost(summary)}"
-    if "requests" in summary:
-        what = f"candidates of {summary['requests']:,} requests"
-    typer.echo(f"{summary['units']:,} {what}, written to {out}")
+    if summary.get("processes"):
+        table(summary["processes"], ["machine", "pid", "done", "peak_mb", "alive"])
+    if summary.get("kept"):
+        typer.echo(f"{summary['kept']} of {summary['parts']} parts were whole before")
 
 
 def _cost(summary: dict[str, Any]) -> str:

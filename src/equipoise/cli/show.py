@@ -76,9 +76,10 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
         def report(what: str, step: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=step, total=total)
+            name = what.partition(" | ")[0]  # behind it: what changes, as memory does
+            if name not in tasks:
+                tasks[name] = bar.add_task(what, total=total)
+            bar.update(tasks[name], description=what, completed=step, total=total)
 
         yield report
 

@@ -11,7 +11,7 @@ whichever comes to its end first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -79,6 +79,23 @@ class Executor(Protocol):
     ) -> list[R]:
         """``function(part, *shared)`` of each part, in their order; no more parts are worked on at
         a time than there are workers.
+        """
+
+    def stream(
+        self,
+        function: Callable[..., R],
+        parts: Sequence[Any],
+        *shared: Any,
+        progress: Progress = silent,
+        what: str = "",
+    ) -> Generator[tuple[int, R], None, None]:
+        """The place of each part and its answer, as they come; closed before its end, it leaves
+        nothing at work.
+        """
+
+    def processes(self) -> list[dict[str, Any]]:
+        """What each process beside this one did: ``machine``, ``pid``, ``done`` calls, ``peak_mb``
+        of memory, whether it is ``alive``.
         """
 
     def close(self) -> None:

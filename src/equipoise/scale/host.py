@@ -30,7 +30,7 @@ class Spec:
     make : callable
         (part, *shared) -> a worker, or the answer of a function.
     parts : tuple
-        Of all workers.
+        Where the part of each worker is.
     shared : tuple
         What every worker is given.
     """
@@ -113,16 +113,17 @@ class Host:
         return answers, peak_bytes()
 
     def _answer(self, key: int, spec: Sequence[Any], call: Call) -> Any:
-        if key not in self._specs:
-            import ray
+        import ray
 
+        if key not in self._specs:
             sent: Spec = ray.get(spec[0])
             self._specs[key] = replace(sent, shared=writable(sent.shared))
         how, place = self._specs[key], call.place
         if call.method is None:
-            return how.make(how.parts[place], *how.shared)
+            return how.make(writable(ray.get(how.parts[place])), *how.shared)
         if (key, place) not in self._workers:
-            self._workers[key, place] = how.make(how.parts[place], *how.shared)
+            part = writable(ray.get(how.parts[place]))
+            self._workers[key, place] = how.make(part, *how.shared)
         return getattr(self._workers[key, place], call.method)(*writable(call.args))
 
     def forget(self, key: int, place: int | None = None) -> None:

@@ -9,13 +9,14 @@ its number and the reason.
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.core.errors import ClusterError, MissingExtra
+from equipoise.core.errors import ClusterError, EquipoiseError, MissingExtra
 from equipoise.core.version import __version__
 from equipoise.scale.host import Call, Failure, Host, writable
 from equipoise.scale.versions import check_versions
@@ -55,6 +56,10 @@ class Process:
     def name(self) -> str:
         """Machine and process."""
         return f"{self.machine} {self.pid}"
+
+
+Tasks = deque[Sequence[Call]]
+Running = dict[Any, tuple[Process, Sequence[Call]]]
 
 
 class Hosts:
@@ -153,42 +158,67 @@ class Hosts:
         tuple of Process, Call and object
             Who answered what.
         """
-        common: deque[Sequence[Call]] = deque()
-        own: dict[int, deque[Sequence[Call]]] = {}
+        common: Tasks = deque()
+        own: dict[int, Tasks] = {}
         for task in tasks:
             home = (homes or {}).get(task[0].place)
             queue = own.setdefault(id(home), deque()) if home in self.processes else common
             queue.append(task)
-        running: dict[Any, tuple[Process, Sequence[Call]]] = {}
+        running: Running = {}
         deaths: dict[int, int] = {}
-        while common or running or any(own.values()):
-            busy = [process for process, _ in running.values()]
-            for process in self.processes:
-                queue = own.get(id(process)) or common
-                if process not in busy and queue:
-                    task = queue.popleft()
-                    running[process.actor.work.remote(key, spec, task)] = process, task
-            ready, _ = self._ray.wait([*running, *self._starting], num_returns=1, timeout=TICK)
-            if any(ref in self._starting for ref in ready):
-                self._welcome(0)
-            for ref in set(ready) & running.keys():
-                process, task = running.pop(ref)
-                try:
-                    answers, process.peak = self._ray.get(ref)
-                except self._ray.exceptions.RayActorError as error:
-                    common.extendleft(reversed([[call] for call in task]))
-                    common.extend(own.pop(id(process), ()))
-                    self._bury(process, error)
-                    _count(deaths, task, error)
-                    continue
-                for call, answer in zip(task, answers, strict=False):
-                    if isinstance(answer, Failure):
-                        answer.error.add_note(f"in process {process.name}:\n{answer.trace}")
-                        raise answer.error
-                    process.done += 1
-                    if homes is not None:
-                        homes[call.place] = process
-                    yield process, call, writable(answer)
+        try:
+            while common or running or any(own.values()):
+                self._send(key, spec, common, own, running)
+                for process, task, answers in self._answered(running, common, own, deaths):
+                    for call, answer in zip(task, answers, strict=False):
+                        if isinstance(answer, Failure):
+                            if running:
+                                self._ray.wait([*running], num_returns=len(running))
+                            running.clear()
+                            raise _as_raised(answer, process)
+                        process.done += 1
+                        if homes is not None:
+                            homes[call.place] = process
+                        yield process, call, writable(answer)
+        finally:
+            for process, _ in running.values():  # the caller went away
+                self.processes.remove(process)
+                self._ray.kill(process.actor)
+
+    def _send(
+        self,
+        key: int,
+        spec: Sequence[Any],
+        common: Tasks,
+        own: dict[int, Tasks],
+        running: Running,
+    ) -> None:
+        """Give every process that has nothing to do a task of its own, or one that any may do."""
+        busy = [process for process, _ in running.values()]
+        for process in self.processes:
+            queue = own.get(id(process)) or common
+            if process not in busy and queue:
+                task = queue.popleft()
+                running[process.actor.work.remote(key, spec, task)] = process, task
+
+    def _answered(
+        self, running: Running, common: Tasks, own: dict[int, Tasks], deaths: dict[int, int]
+    ) -> Iterator[tuple[Process, Sequence[Call], list[Any]]]:
+        """What has been answered, once something was; what died is to be done again."""
+        ready, _ = self._ray.wait([*running, *self._starting], num_returns=1, timeout=TICK)
+        if any(ref in self._starting for ref in ready):
+            self._welcome(0)
+        for ref in set(ready) & running.keys():
+            process, task = running.pop(ref)
+            try:
+                answers, process.peak = self._ray.get(ref)
+            except self._ray.exceptions.RayActorError as error:
+                common.extendleft(reversed([[call] for call in task]))
+                common.extend(own.pop(id(process), ()))
+                self._bury(process, error)
+                _count(deaths, task, error)
+                continue
+            yield process, task, answers
 
     def _bury(self, process: Process, error: Exception) -> None:
         """Go on without a process, and ask for another."""
@@ -231,6 +261,15 @@ class Hosts:
         for actor in [*(process.actor for process in self.processes), *self._starting.values()]:
             self._ray.kill(actor)
         self.processes, self._starting = [], {}
+
+
+def _as_raised(failure: Failure, process: Process) -> Exception:
+    """The error of a worker, and where it was: on another machine a path may lead elsewhere."""
+    error = failure.error
+    error.add_note(f"in process {process.name}:\n{failure.trace}")
+    if isinstance(error, EquipoiseError) and process.machine != platform.node():
+        error.where = f"{error.where} on {process.machine}".strip()
+    return error
 
 
 def _count(deaths: dict[int, int], task: Sequence[Call], error: Exception) -> None:

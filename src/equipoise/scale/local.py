@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -91,53 +90,50 @@ class LocalExecutor:
         list
             One answer a part.
         """
-        answers = dict(self.stream(function, [(part, *shared) for part in parts], progress, what))
+        stream = self.stream(function, parts, *shared, progress=progress, what=what)
+        answers = dict(stream)
         return [answers[place] for place in range(len(parts))]
 
     def stream(
         self,
         function: Callable[..., R],
-        arguments: Sequence[tuple[Any, ...]],
+        parts: Sequence[Any],
+        *shared: Any,
         progress: Progress = silent,
         what: str = "",
-    ) -> Iterator[tuple[int, R]]:
-        """Places and answers of a function of each of some arguments, as they come.
+    ) -> Generator[tuple[int, R], None, None]:
+        """The answers as they come.
 
         Parameters
         ----------
         function : callable
-            Of these arguments.
-        arguments : sequence of tuple
-            Of each call.
+            (part, *shared) -> an answer.
+        parts : sequence
+            Partitions, or anything else.
+        *shared : object
+            What every call is given.
         progress : callable, default silent
-            Told how many calls are done.
+            Told how many parts are done.
         what : str, default ""
             What is being done.
 
         Yields
         ------
         tuple of int and object
-            The place and its answer.
+            The place of a part, and its answer.
         """
-        total = len(arguments)
-        if self.threads == 1 or total < 2:
-            for place, own in enumerate(arguments):
-                yield place, function(*own)
-                progress(what, place + 1, total)
-            return
-        pool, left = ThreadPoolExecutor(self.threads), enumerate(arguments)
-        waiting: dict[Future[R], int] = {}
-        try:
-            done = 0
-            while done < total:
-                for place, own in islice(left, self.threads - len(waiting)):
-                    waiting[pool.submit(function, *own)] = place
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    done += 1
-                    yield waiting.pop(future), future.result()  # no answer is held longer
-                    progress(what, done, total)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        calls = [(function, (part, *shared)) for part in parts]
+        yield from _answers(calls, self.threads, progress, what)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """No process but this one.
+
+        Returns
+        -------
+        list of dict
+            Empty.
+        """
+        return []
 
     def close(self) -> None:
         """Nothing was started."""
@@ -217,7 +213,7 @@ class LocalGroup:
         list
             One answer a partition, in their order.
         """
-        answers = dict(self._answers(method, arguments))
+        answers = dict(self._calls(method, arguments))
         return [answers[place] for place in range(len(self.workers))]
 
     def stream(self, method: str, *args: Any) -> Iterator[tuple[int, Any]]:
@@ -235,13 +231,13 @@ class LocalGroup:
         tuple of int and object
             A partition's place and its answer.
         """
-        yield from self._answers(method, [args] * len(self.workers))
+        yield from self._calls(method, [args] * len(self.workers))
 
-    def _answers(
+    def _calls(
         self, method: str, arguments: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[int, Any]]:
         calls = [(getattr(w, method), own) for w, own in zip(self.workers, arguments, strict=True)]
-        return self.executor.stream(_called, calls, self.progress, self.what)
+        return _answers(calls, self.executor.threads, self.progress, self.what)
 
     def close(self) -> None:
         """Forget the workers."""
@@ -261,8 +257,31 @@ class LocalGroup:
         self.close()
 
 
-def _called(method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    return method(*arguments)
+def _answers(
+    calls: Sequence[tuple[Callable[..., R], tuple[Any, ...]]],
+    threads: int,
+    progress: Progress,
+    what: str,
+) -> Generator[tuple[int, R], None, None]:
+    """Places and answers of calls, as they come; progress is told how many there are."""
+    total = len(calls)
+    if threads == 1 or total < 2:
+        for place, (function, arguments) in enumerate(calls):
+            answer = function(*arguments)
+            progress(what, place + 1, total)
+            yield place, answer
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        waiting: dict[Future[R], int] = {
+            pool.submit(function, *arguments): place
+            for place, (function, arguments) in enumerate(calls)
+        }
+        for done, future in enumerate(as_completed(waiting), 1):
+            progress(what, done, total)
+            yield waiting[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def local_executor(address: str | None, workers: int | None) -> LocalExecutor:

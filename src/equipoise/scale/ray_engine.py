@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
@@ -110,7 +110,7 @@ class RayExecutor:
         RayGroup
             Of these workers.
         """
-        return RayGroup(self, Spec(_named(worker), tuple(parts), shared), progress, what)
+        return RayGroup(self, self.put(worker, parts, shared), len(parts), progress, what)
 
     def run(
         self,
@@ -140,14 +140,44 @@ class RayExecutor:
         list
             One answer a part.
         """
-        spec = Spec(_named(function), tuple(parts), shared)
+        stream = self.stream(function, parts, *shared, progress=progress, what=what)
+        answers = dict(stream)
+        return [answers[place] for place in range(len(parts))]
+
+    def stream(
+        self,
+        function: Callable[..., R],
+        parts: Sequence[Any],
+        *shared: Any,
+        progress: Progress = silent,
+        what: str = "",
+    ) -> Generator[tuple[int, R], None, None]:
+        """The answers as they come.
+
+        Parameters
+        ----------
+        function : callable
+            (part, *shared) -> an answer; importable by name.
+        parts : sequence
+            Partitions, or anything else.
+        *shared : object
+            What every call is given.
+        progress : callable, default silent
+            Told how many parts are done.
+        what : str, default ""
+            What is being done.
+
+        Yields
+        ------
+        tuple of int and object
+            The place of a part, and its answer.
+        """
+        key, sent = self.put(function, parts, shared)
         calls = [[Call(place, None)] for place in range(len(parts))]
-        key, sent = self.put(spec)
         try:
-            answers = dict(self.answers(key, sent, calls, None, progress, what))
+            yield from self.answers(key, sent, calls, None, progress, what)
         finally:
             self._hosts.forget(key)
-        return [answers[place] for place in range(len(parts))]
 
     def answers(
         self,
@@ -190,8 +220,11 @@ class RayExecutor:
             progress(f"{what}, {process.name} | {held}", own[process.name], total)
             yield call.place, answer
 
-    def put(self, spec: Spec) -> tuple[int, list[Any]]:
-        """A new key, and where a spec lies for all processes."""
+    def put(
+        self, make: Callable[..., Any], parts: Sequence[Any], shared: tuple[Any, ...]
+    ) -> tuple[int, list[Any]]:
+        """A new key, and where all processes find how workers are made; each takes its parts."""
+        spec = Spec(_named(make), tuple(map(self._ray.put, parts)), shared)
         return next(self._keys), [self._ray.put(spec)]
 
     def spread(self, key: int, homes: dict[int, Process], parts: int) -> None:
@@ -253,8 +286,10 @@ class RayGroup:
     ----------
     executor : RayExecutor
         Whose processes.
-    spec : Spec
-        How workers are made.
+    sent : tuple of int and list
+        The key of the group, and where its `Spec` is.
+    parts : int
+        How many workers.
     progress : callable
         Told how many workers have answered.
     what : str
@@ -262,11 +297,16 @@ class RayGroup:
     """
 
     def __init__(
-        self, executor: RayExecutor, spec: Spec, progress: Progress = silent, what: str = ""
+        self,
+        executor: RayExecutor,
+        sent: tuple[int, list[Any]],
+        parts: int,
+        progress: Progress = silent,
+        what: str = "",
     ) -> None:
         self.executor, self.progress, self.what = executor, progress, what
-        self._parts = len(spec.parts)
-        self._key, self._spec = executor.put(spec)
+        self._parts = parts
+        self._key, self._spec = sent
         self._homes: dict[int, Process] = {}
 
     def call(self, method: str, *args: Any) -> list[Any]:
