@@ -57,7 +57,7 @@ def die(log, ledger) -> None:
     ledger.book.close()
     log._end = lambda: None
     log.close()
-    with segments_of(log.folder)[-1].path.open("ab") as segment:
+    with segments_of(log.folder, log.slot)[-1].path.open("ab") as segment:
         segment.write(b"torn")
 
 
@@ -98,4 +98,24 @@ def test_a_dead_worker_s_slot_is_ended_by_whoever_starts(state):
     worker.log.alarm = "the disk refused"  # until an operator takes note
     worker.reload()
     assert worker.log.alarm == ""
+    worker.close()
+
+
+def test_a_dead_slot_that_is_damaged_keeps_nobody_from_starting(state, caplog):
+    config = ServeConfig(budget=BudgetConfig(total=100.0, seconds=1e9, claimed="y"))
+    Worker(state, lambda: Settings(config, Tokens())).close()  # the index is filled
+    log = DecisionLog(state / "log", 3)
+    ledger, _ = open_ledger(state, config, 3, Policy(("1",), "0", ("y",), (1.0,)))
+    context = log.context(a_context())
+    for number in range(2):
+        log.append(a_decision(log, context, number))
+        log.roll()
+    die(log, ledger)
+    first = segments_of(log.folder, 3)[0].path
+    raw = bytearray(first.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    first.write_bytes(raw)
+    worker = Worker(state, lambda: Settings(config, Tokens()))
+    assert "adoption failed: DataError" in caplog.text
+    assert worker.log.slot == 0
     worker.close()

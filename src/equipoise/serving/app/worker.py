@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 from equipoise.core.errors import DataError, EquipoiseError
@@ -117,13 +117,14 @@ class Worker:
         """
         log = self.state / "log"
         for slot in unended(log):
-            with suppress(ConflictError):  # it lives, or somebody else is at it
-                dead = DecisionLog(log, slot, self.config.log)
-                try:
+            try:
+                with closing(DecisionLog(log, slot, self.config.log)):
                     settle_dead(self.state, self.config, slot)
                     refill(self.engine, log, slot, self.log.now_ns())
-                finally:
-                    dead.close()
+            except ConflictError:
+                continue  # it lives, or somebody else is at it
+            except EquipoiseError as error:
+                self._failed("adoption", error)  # its money stays reserved; this worker serves
 
     def _live(self) -> CompiledSnapshot:
         channel = self.channels.live()
