@@ -77,8 +77,8 @@ s3: $(STAMP)  ## logs, units and tables behind s3:// in a real object store, Ope
 spark:  ## units through a policy in real Spark and Ray Data, in an environment of its own; Spark needs Java
 	command -v java >/dev/null || apt-get install -y -qq default-jre-headless >/dev/null || echo "no Java: Spark's test will be skipped" >&2
 	test -x .venv-spark/bin/pyspark || { $(PYTHON) -m venv .venv-spark && \
-	  .venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . \
-	  pytest pandas "pyspark==4.3.0" "ray[data]==2.60.0"; }
+	  .venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[tests]" \
+	  "pyspark==4.3.0" "ray[data]==2.60.0"; }
 	ENGINES=1 .venv-spark/bin/python -m pytest -q tests/artifacts/test_batch_scorer.py
 
 define LEG
