@@ -88,16 +88,27 @@ def console_router(
     router = APIRouter(prefix=prefix, include_in_schema=False)
     for name in PAGES:
         path = "" if name == "overview" else f"/{name}"
-        router.add_api_route(path, partial(console.page, name), methods=["GET"])
+        router.add_api_route(path, _of(name, console.page), methods=["GET"])
     router.add_api_route("/login", console.login, methods=["GET", "POST"])
     router.add_api_route("/logout", console.logout, methods=["POST"])
     router.add_api_route("/events", console.events, methods=["GET"])
     for name in ("promote", "rollback", "kill"):
-        router.add_api_route(f"/{name}", partial(console.change, name), methods=["POST"])
+        router.add_api_route(f"/{name}", _of(name, console.change), methods=["POST"])
     router.add_api_route("/explore/point", console.point, methods=["POST"])
     router.add_api_route("/explore/plan", console.plan, methods=["POST"])
     router.add_api_route("/static/{name}", static, methods=["GET"])
     return router
+
+
+def _of(
+    name: str, handler: Callable[[str, Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler of one name, whose annotations every FastAPI reads."""
+
+    async def named(request: Request) -> Response:
+        return await handler(name, request)
+
+    return named
 
 
 class Console:
