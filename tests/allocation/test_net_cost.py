@@ -58,7 +58,7 @@ def test_a_batch_a_row_a_record_and_json_say_the_same():
 def test_units_of_a_file_are_priced_net_too():
     policy, _ = budgeted_policy(units(SALES), constraints=[budget(0.2, per_head=True)], **ASKED)
     others = units([0.011, 0.014, 0.0149, 0.016, 0.012])
-    choice, _ = rebudget_units(policy, others, COST, {}, np.arange(5))
+    choice, _ = rebudget_units(policy, others, COST, {})
     assert choice.tolist() == [-1, -1, -1, 0, -1]
 
 

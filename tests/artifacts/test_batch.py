@@ -165,6 +165,18 @@ def test_frames_and_streams_are_counted_as_files_are(shipped, how):
     assert "have a level of 'code' that no row of the log had" in texts[1]
 
 
+def test_units_held_by_batches_are_held_whole(shipped):
+    """To the same bits, in the same order; no units are none."""
+    scorer, table = shipped.scorer, shipped.table
+    whole = scorer.rebudget(table)
+    for size in (7, 250):
+        batches = table.to_batches(max_chunksize=size)
+        held = scorer.hold(batches, UnitCounts(scorer.units))
+        assert pa.Table.from_batches(held).equals(whole)
+    assert scorer.rebudget(table.slice(0, 0)).num_rows == 0
+    assert list(scorer.hold([], UnitCounts(scorer.units))) == []
+
+
 def test_counts_take_no_memory_of_the_units(shipped):
     counts = UnitCounts(shipped.scorer.units)
     size = None

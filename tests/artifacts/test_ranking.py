@@ -17,6 +17,7 @@ from equipoise.artifacts.ranking import (
     write_ranking_policy,
 )
 from equipoise.artifacts.unit_columns import UnitColumns
+from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.core.column_types import column_type
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.features import FeatureMap
@@ -105,7 +106,7 @@ def test_no_candidate_one_candidate_and_a_viewer_never_seen(policy):
     with pytest.raises(InputError, match="feature 'city' must be among the units' columns"):
         policy.assign(LOG.drop_columns(["city"]))
     with pytest.raises(InputError, match="a ranking of candidates"):
-        policy.rebudget(LOG)
+        policy.hold([], UnitCounts(policy.units))
 
 
 def test_it_reads_back_and_a_changed_byte_is_refused(policy, tmp_path):

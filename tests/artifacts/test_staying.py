@@ -275,7 +275,7 @@ def test_no_demand_is_exceeded_and_what_is_fixed_stays_where_there_is_room(seed)
     previous = rng.integers(-2, k, n)
     fixed = np.where(rng.random(n) < 0.4, previous, -2)
     past = Past(previous, fixed, np.zeros(n, np.int64), np.full(n, np.datetime64("NaT", "D")))
-    choice, _ = rebudget_units(policy, effects, cost, {}, np.arange(n), None, past)
+    choice, _ = rebudget_units(policy, effects, cost, {}, None, past)
     spend = np.where(choice >= 0, cost[np.arange(n), np.maximum(choice, 0)], 0.0)
     assert spend.sum() <= bound * n * (1 + 1e-12)
     assert (choice == 0).mean() <= policy.demands[1].bound + 1e-12

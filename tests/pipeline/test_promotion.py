@@ -93,7 +93,7 @@ def test_offers_that_do_not_pay_by_the_other_folds_are_held_back():
     assert policy.values["net"] == [0, 0, 0]
     assert np.isnan(policy.gap)
     assert decide(policy.policy, hopeful, cost=np.full((n, 1), COST)).choice.max() == -1
-    held = rebudget_units(policy.policy, hopeful, np.full((n, 1), COST), {}, np.arange(n))[0]
+    held = rebudget_units(policy.policy, hopeful, np.full((n, 1), COST), {})[0]
     assert held.max() == -1
     forced = honest_policy(
         log, hopeful, cost=COST, cv=3, floors=[{"metric": "sale", "per_head": 0.01}]

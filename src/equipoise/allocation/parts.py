@@ -192,6 +192,8 @@ class PartBuilder:
             In the order in which they came.
         """
         every = self._arrays
+        if not every["worth"]:
+            return unit_part(np.zeros((0, 1)), ids=ids)
         cost, cube = every["cost"], every["cube"]
         alike = all(len(own) == 1 and np.array_equal(own, cost[0]) for own in cost)
         if not alike:

@@ -5,12 +5,9 @@ disk, not memory.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from equipoise.artifacts.kinds import Artifact, Summary, read_artifact
 from equipoise.artifacts.outputs import check_out, placed, write_assignments
@@ -117,7 +114,7 @@ def _score(artifact: Artifact, units: Path | str, out: Path | str, *, hold: bool
     artifact.units.check_names(source_columns(units), str(units))
     counts, summary = UnitCounts(artifact.units), artifact.summary()
     rows = read_source_batches(units, list(artifact.units.needed), artifact.units.in_text)
-    assigned = _on_the_whole(artifact, rows, counts) if hold else artifact.batches(rows, counts)
+    assigned = artifact.hold(rows, counts) if hold else artifact.batches(rows, counts)
     with placed(out) as file:
         write_assignments(assigned, file, summary)
         if not counts.units:
@@ -153,12 +150,3 @@ def told(artifact: Artifact, summary: Summary, counts: UnitCounts, units: str) -
     for caution in report["cautions"]:
         LOGGER.warning("%s: %s", units, caution)
     return report
-
-
-def _on_the_whole(
-    artifact: Artifact, batches: Iterable[pa.RecordBatch], counts: UnitCounts
-) -> Iterator[pa.RecordBatch]:
-    """The assignments of units that are taken as a whole."""
-    rows = [batch for batch in batches if batch.num_rows]
-    if rows:
-        yield from artifact.rebudget(pa.Table.from_batches(rows), counts).to_batches()

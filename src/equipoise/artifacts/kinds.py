@@ -58,9 +58,11 @@ class Artifact(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """The assignments of every batch, one batch each."""
 
-    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
-        """The assignment that meets the demands on the units of a frame as a whole, or an error
-        where it has none to meet.
+    def hold(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
+    ) -> Iterator[pa.RecordBatch]:
+        """The assignments that meet the demands on all units as a whole, or an error where there
+        are none to meet.
         """
 
     def summary(self) -> Summary:

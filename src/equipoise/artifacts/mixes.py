@@ -102,7 +102,9 @@ class MixPolicy:
         """The mixes of every batch, one batch each; users without an id are numbered through."""
         yield from assign_batches(batches, self._assign, self.units, counts)
 
-    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
+    def hold(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
+    ) -> Iterator[pa.RecordBatch]:
         """Refused: a mix is that of a cluster, and its demands were met when the clusters' mixes
         were found.
         """

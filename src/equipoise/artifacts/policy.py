@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +23,15 @@ import pyarrow as pa
 
 from equipoise.allocation import decide, scores
 from equipoise.allocation.cadence import NONE
+from equipoise.allocation.parts import UnitPart
 from equipoise.allocation.rule import unit_weights
+from equipoise.allocation.solver.problem import Choice
 from equipoise.artifacts.assignment_summary import AssignmentSummary
 from equipoise.artifacts.costs import Costs
+from equipoise.artifacts.held import HeldUnits, fixed_of, slices
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, labels_of, model_of, saved_model
-from equipoise.artifacts.rebudget import rebudget_units
+from equipoise.artifacts.rebudget import held_units, rebudget_part
 from equipoise.artifacts.staying import (
     REASON,
     UNTIL,
@@ -41,7 +45,7 @@ from equipoise.artifacts.staying import (
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_facts import FactsBatch
-from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
+from equipoise.artifacts.unit_ids import UniqueIds, assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import shown
@@ -274,25 +278,106 @@ class Scorer:
             As in `assign`; no more is expected to be spent than the demands allow.
         """
         every = counts or UnitCounts(self.units)
-        table = every.read(to_arrow(frame))
-        unit = self._unit(table, 0)
-        if self.id is not None:
-            refuse_repeated(unit, self.id)
-        ids = _ids(unit)
-        effects, expected, groups, past, open_to = self._facts(table, 0, ids)
-        choice, score = rebudget_units(
-            self.policy,
-            effects,
-            expected,
-            groups,
-            ids,
-            open_to,
-            past,
-            self._importance(table, 0),
-        )
+        part = self.kept([to_arrow(frame)], every)
         if counts is None:
             every.warn()
-        return self._table(unit, choice, score, expected, past)
+        if not len(part):
+            return self.assign(frame)
+        return pa.Table.from_batches(self.chosen(part, *self.held(part)))
+
+    def hold(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
+    ) -> Iterator[pa.RecordBatch]:
+        """Assign the units of record batches so that the demands hold on them as a whole.
+
+        Parameters
+        ----------
+        batches : iterable of pyarrow.RecordBatch
+            Raw columns, as in the log; of each unit only what is needed stays in memory.
+        counts : UnitCounts
+            What counts what units lack.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            As in `assign`.
+        """
+        part = self.kept((pa.Table.from_batches([batch]) for batch in batches), counts)
+        if len(part):
+            yield from self.chosen(part, *self.held(part))
+
+    def kept(self, tables: Iterable[pa.Table], counts: UnitCounts, first: int = 0) -> UnitPart:
+        """Keep of units what a choice on the whole needs.
+
+        Parameters
+        ----------
+        tables : iterable of pyarrow.Table
+            Raw columns, as in the log.
+        counts : UnitCounts
+            What counts what units lack.
+        first : int, default 0
+            The number of the first row.
+
+        Returns
+        -------
+        UnitPart
+            All of them; no id may occur twice.
+        """
+        units = HeldUnits(first)
+        with nullcontext() if self.id is None else UniqueIds(self.id) as ids:
+            for raw in tables:
+                if raw.num_rows == 0:
+                    continue
+                start = first + counts.units
+                table = counts.read(raw)
+                unit = self._unit(table, start)
+                if ids is not None:
+                    ids.add(unit)
+                effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
+                importance = self._importance(table, start)
+                part = held_units(self.policy, effects, expected, groups, open_to, past, importance)
+                units.add(part, unit, past)
+            if ids is not None:
+                ids.check()
+        return units.build()
+
+    def held(self, part: UnitPart) -> tuple[Choice, Floats]:
+        """Choose for units that are kept, so that the demands hold on them as a whole.
+
+        Parameters
+        ----------
+        part : UnitPart
+            Of `kept`.
+
+        Returns
+        -------
+        choice, score : array, (n,)
+            -1 control, a candidate a; and the score of the best candidate, in worth.
+        """
+        return rebudget_part(self.policy, part, fixed_of(part))
+
+    def chosen(self, part: UnitPart, choice: Choice, score: Floats) -> Iterator[pa.RecordBatch]:
+        """Tabulate the choices of units that are kept.
+
+        Parameters
+        ----------
+        part : UnitPart
+            Of `kept`.
+        choice : array of int, (n,)
+            -1 control, a candidate a.
+        score : array, (n,)
+            Of the best candidate, in worth.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            As in `assign`.
+        """
+        for run, unit, past in slices(part):
+            cost = part.cost[run] if len(part.cost) > 1 else part.cost
+            expected = np.broadcast_to(cost, part.worth[run].shape)
+            table = self._table(unit, choice[run].astype(np.int64), score[run], expected, past)
+            yield from table.combine_chunks().to_batches()
 
     def worth(self, frame: Any) -> tuple[Any, Floats, Floats]:
         """Tell what each candidate is worth to each unit before the price of the budget.

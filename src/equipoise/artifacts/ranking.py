@@ -124,7 +124,9 @@ class RankingPolicy:
             if self.request is not None:
                 self._check_runs(seen)
 
-    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
+    def hold(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
+    ) -> Iterator[pa.RecordBatch]:
         """Refused: the order of a request's candidates meets no demands on the whole."""
         fix = "leave --hold out: a request is ranked by itself"
         what = "a policy of one choice per unit"

@@ -120,19 +120,21 @@ class RuleScorer:
         """
         yield from assign_batches(batches, self._assign, self.units, counts)
 
-    def rebudget(self, frame: Any, counts: UnitCounts | None = None) -> pa.Table:
+    def hold(
+        self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
+    ) -> Iterator[pa.RecordBatch]:
         """Refuse: a rule keeps its demands on the rows that it was learnt from.
 
         Parameters
         ----------
-        frame : frame, (n rows)
+        batches : iterable of pyarrow.RecordBatch
             Not used.
-        counts : UnitCounts, optional
+        counts : UnitCounts
             Not used.
 
         Returns
         -------
-        pyarrow.Table
+        iterator of pyarrow.RecordBatch
             Never.
 
         Raises

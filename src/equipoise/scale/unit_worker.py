@@ -15,7 +15,7 @@ import numpy as np
 from equipoise.allocation.hashing import uniform
 from equipoise.allocation.parts import Kind, KindRows, UnitPart
 from equipoise.allocation.solve import solve_problem
-from equipoise.allocation.solver.problem import Choice, Problem
+from equipoise.allocation.solver.problem import Choice, Problem, best_scores
 from equipoise.allocation.solver.stages import Stage
 from equipoise.allocation.solver.ties import break_ties
 from equipoise.allocation.solver.tighten import hold
@@ -25,7 +25,6 @@ STREAM = 9  # of the hash that draws samples, and tells equal units apart
 PARTS = 8  # bins a power of two
 POWERS = 48  # powers of two below the largest worth that are told apart
 ABOVE = 6  # and above it
-CHUNK = 65_536  # units that are scored at a time
 
 
 class UnitFacts(NamedTuple):
@@ -257,15 +256,6 @@ def whole_answer(problem: Problem, tol: float, warm: Floats | None) -> WholeAnsw
     places = np.flatnonzero(made.choice != problem.choose(made.prices).choice)
     held, own = hold(problem, made.prices), (places, made.choice[places])
     return WholeAnswer(made.prices, own, made.value, made.usage, made.bound, held, made.trace)
-
-
-def best_scores(problem: Problem, prices: Floats) -> Floats:
-    """The score of each unit's best candidate, (n,); 0 where all are closed."""
-    best = np.empty(len(problem))
-    for start in range(0, len(problem), CHUNK):
-        part = problem.take(slice(start, start + CHUNK))
-        best[start : start + CHUNK] = part.best(part.scores(prices))[1]
-    return np.where(np.isfinite(best), best, 0.0)
 
 
 def problem_of(parts: Sequence[NearUnits], kinds: KindRows, share: float) -> Problem:

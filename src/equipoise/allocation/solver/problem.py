@@ -26,6 +26,7 @@ from equipoise.allocation.solver.kernels import (
 from equipoise.core.arrays import Bools, Floats, Ints
 
 Choice = NDArray[np.int16]
+CHUNK = 65_536  # units that are scored at a time
 
 
 @dataclass(frozen=True)
@@ -185,3 +186,12 @@ def nearest_ties(margin: Floats, size: int) -> Ints:
     if size >= len(margin):
         return np.arange(len(margin))
     return np.sort(np.argpartition(margin, size - 1)[:size])
+
+
+def best_scores(problem: Problem, prices: Floats) -> Floats:
+    """The score of each unit's best candidate, (n,); 0 where all are closed."""
+    best = np.empty(len(problem))
+    for start in range(0, len(problem), CHUNK):
+        part = problem.take(slice(start, start + CHUNK))
+        best[start : start + CHUNK] = part.best(part.scores(prices))[1]
+    return np.where(np.isfinite(best), best, 0.0)
