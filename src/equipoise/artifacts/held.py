@@ -7,15 +7,19 @@ that a demand counts, 4 for its kind and its id; 13 more where a cadence keeps w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from equipoise.allocation.parts import PartBuilder, UnitPart, stacked
+from equipoise.allocation.solver.problem import Choice
 from equipoise.artifacts.staying import Past
-from equipoise.core.arrays import Ints
+from equipoise.artifacts.unit_counts import UnitCounts
+from equipoise.artifacts.unit_ids import UniqueIds
+from equipoise.core.arrays import Floats, Ints
 
 SLICE = 65_536  # units of a batch of assignments
 
@@ -61,15 +65,50 @@ class HeldUnits:
         return self._builder.build(Known(ids, self._start, past))
 
 
-def slices(part: UnitPart) -> Iterator[tuple[slice, Any, Past | None]]:
-    """The units in runs, each with its ids or row numbers and its past."""
+def keep_units(
+    tables: Iterable[pa.Table],
+    counts: UnitCounts,
+    id: str | None,
+    keep: Callable[[pa.Table, int], tuple[UnitPart, Any, Past | None]],
+) -> UnitPart:
+    """The units of tables; no id may occur twice.
+
+    keep : (columns that are needed, number of the first row) -> the units, their ids, their past.
+    """
+    units = HeldUnits(counts.units)
+    with nullcontext() if id is None else UniqueIds(id) as ids:
+        for raw in tables:
+            if raw.num_rows == 0:
+                continue
+            start = counts.units
+            part, unit, past = keep(counts.read(raw), start)
+            if ids is not None:
+                ids.add(unit)
+            units.add(part, unit, past)
+        if ids is not None:
+            ids.check()
+    return units.build()
+
+
+def tabulated(
+    part: UnitPart, choice: Choice, score: Floats, table: Callable[..., pa.Table]
+) -> Iterator[pa.RecordBatch]:
+    """The choices of units that are kept, in batches.
+
+    table : (ids, choice (n,), score (n,), expected costs (n, k), past) -> assignments.
+    """
     known: Known = part.ids
     for start in range(0, len(part), SLICE):
         end = min(start + SLICE, len(part))
+        run, past = slice(start, end), known.past
         unit: Any = np.arange(known.start + start, known.start + end)
         if known.unit is not None:
             unit = known.unit.slice(start, end - start)
-        yield slice(start, end), unit, None if known.past is None else _of(known.past, start, end)
+        cost = part.cost[run] if len(part.cost) > 1 else part.cost
+        expected = np.broadcast_to(cost, part.worth[run].shape)
+        own = None if past is None else _of(past, start, end)
+        rows = table(unit, choice[run].astype(np.int64), score[run], expected, own)
+        yield from rows.combine_chunks().to_batches()
 
 
 def fixed_of(part: UnitPart) -> Ints | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +26,9 @@ from equipoise.allocation.parts import UnitPart
 from equipoise.allocation.rule import unit_weights
 from equipoise.allocation.solver.problem import Choice
 from equipoise.artifacts.assignment_summary import AssignmentSummary
+from equipoise.artifacts.assignments import assignments
 from equipoise.artifacts.costs import Costs
-from equipoise.artifacts.held import HeldUnits, fixed_of, slices
+from equipoise.artifacts.held import fixed_of, keep_units, tabulated
 from equipoise.artifacts.meta import PolicyMeta, check_meta, try_on_one_unit
 from equipoise.artifacts.model import Model, labels_of, model_of, saved_model
 from equipoise.artifacts.rebudget import held_units, rebudget_part
@@ -45,7 +45,7 @@ from equipoise.artifacts.staying import (
 from equipoise.artifacts.unit_columns import UnitColumns, UnitReader, columns_of
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_facts import FactsBatch
-from equipoise.artifacts.unit_ids import UniqueIds, assign_batches, refuse_repeated
+from equipoise.artifacts.unit_ids import assign_batches, refuse_repeated
 from equipoise.core import columns
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.display import shown
@@ -63,7 +63,6 @@ from equipoise.core.version import __version__
 KIND = "policy"
 PLAN_PART, POLICY_PART = "plan.toml", "policy.json"
 LOSS = 1e200  # of what is closed
-FACTS = ("chosen", "score", "expected_cost", REASON, UNTIL)  # of an assignment, beside the id
 
 
 class Decided(NamedTuple):
@@ -278,12 +277,10 @@ class Scorer:
             As in `assign`; no more is expected to be spent than the demands allow.
         """
         every = counts or UnitCounts(self.units)
-        part = self.kept([to_arrow(frame)], every)
+        rows = list(self._hold([to_arrow(frame)], every))
         if counts is None:
             every.warn()
-        if not len(part):
-            return self.assign(frame)
-        return pa.Table.from_batches(self.chosen(part, *self.held(part)))
+        return pa.Table.from_batches(rows) if rows else self.assign(frame)
 
     def hold(
         self, batches: Iterable[pa.RecordBatch], counts: UnitCounts
@@ -302,11 +299,14 @@ class Scorer:
         pyarrow.RecordBatch
             As in `assign`.
         """
-        part = self.kept((pa.Table.from_batches([batch]) for batch in batches), counts)
-        if len(part):
-            yield from self.chosen(part, *self.held(part))
+        yield from self._hold((pa.Table.from_batches([batch]) for batch in batches), counts)
 
-    def kept(self, tables: Iterable[pa.Table], counts: UnitCounts, first: int = 0) -> UnitPart:
+    def _hold(self, tables: Iterable[pa.Table], counts: UnitCounts) -> Iterator[pa.RecordBatch]:
+        part = self.kept(tables, counts)
+        if len(part):
+            yield from self.chosen(part, *rebudget_part(self.policy, part, fixed_of(part)))
+
+    def kept(self, tables: Iterable[pa.Table], counts: UnitCounts) -> UnitPart:
         """Keep of units what a choice on the whole needs.
 
         Parameters
@@ -315,46 +315,20 @@ class Scorer:
             Raw columns, as in the log.
         counts : UnitCounts
             What counts what units lack.
-        first : int, default 0
-            The number of the first row.
 
         Returns
         -------
         UnitPart
             All of them; no id may occur twice.
         """
-        units = HeldUnits(first)
-        with nullcontext() if self.id is None else UniqueIds(self.id) as ids:
-            for raw in tables:
-                if raw.num_rows == 0:
-                    continue
-                start = first + counts.units
-                table = counts.read(raw)
-                unit = self._unit(table, start)
-                if ids is not None:
-                    ids.add(unit)
-                effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
-                importance = self._importance(table, start)
-                part = held_units(self.policy, effects, expected, groups, open_to, past, importance)
-                units.add(part, unit, past)
-            if ids is not None:
-                ids.check()
-        return units.build()
+        return keep_units(tables, counts, self.id, self._keep)
 
-    def held(self, part: UnitPart) -> tuple[Choice, Floats]:
-        """Choose for units that are kept, so that the demands hold on them as a whole.
-
-        Parameters
-        ----------
-        part : UnitPart
-            Of `kept`.
-
-        Returns
-        -------
-        choice, score : array, (n,)
-            -1 control, a candidate a; and the score of the best candidate, in worth.
-        """
-        return rebudget_part(self.policy, part, fixed_of(part))
+    def _keep(self, table: pa.Table, start: int) -> tuple[UnitPart, Any, Past | None]:
+        unit = self._unit(table, start)
+        effects, expected, groups, past, open_to = self._facts(table, start, _ids(unit))
+        importance = self._importance(table, start)
+        part = held_units(self.policy, effects, expected, groups, open_to, past, importance)
+        return part, unit, past
 
     def chosen(self, part: UnitPart, choice: Choice, score: Floats) -> Iterator[pa.RecordBatch]:
         """Tabulate the choices of units that are kept.
@@ -368,16 +342,12 @@ class Scorer:
         score : array, (n,)
             Of the best candidate, in worth.
 
-        Yields
-        ------
-        pyarrow.RecordBatch
+        Returns
+        -------
+        iterator of pyarrow.RecordBatch
             As in `assign`.
         """
-        for run, unit, past in slices(part):
-            cost = part.cost[run] if len(part.cost) > 1 else part.cost
-            expected = np.broadcast_to(cost, part.worth[run].shape)
-            table = self._table(unit, choice[run].astype(np.int64), score[run], expected, past)
-            yield from table.combine_chunks().to_batches()
+        return tabulated(part, choice, score, self._table)
 
     def worth(self, frame: Any) -> tuple[Any, Floats, Floats]:
         """Tell what each candidate is worth to each unit before the price of the budget.
@@ -540,39 +510,6 @@ def _ids(unit: Any) -> Any:
         if isinstance(unit, np.ndarray)
         else np.asarray(columns.labels(unit).to_pylist(), dtype=np.str_)
     )
-
-
-def assignments(
-    unit: Any, name: str, choice: Ints, score: Floats, expected: Floats, cells: tuple[str, ...]
-) -> pa.Table:
-    """Tabulate choices, one row per unit.
-
-    Parameters
-    ----------
-    unit : array-like, (n,)
-        Ids or row numbers.
-    name : str
-        The name of their column; an underscore follows where another column has that name.
-    choice : array of int, (n,)
-        -1 control, a candidate a.
-    score : array, (n,)
-        Of the best candidate, in worth.
-    expected : array, (n, k)
-        Expected costs, in money.
-    cells : tuple of str, (1 + k,)
-        The names of control and the candidates.
-
-    Returns
-    -------
-    pyarrow.Table
-        The id, the cell ``chosen``, the ``score`` and the ``expected_cost`` of the choice.
-    """
-    cost = np.where(choice >= 0, expected[np.arange(len(choice)), np.maximum(choice, 0)], 0.0)
-    cell_of_unit = pa.DictionaryArray.from_arrays(
-        pa.array((choice + 1).astype(np.int32)), pa.array(cells)
-    ).dictionary_decode()
-    facts = dict(zip(FACTS, (cell_of_unit, score, cost), strict=False))
-    return pa.table({columns.free_name(name, FACTS): unit, **facts})
 
 
 def write_scorer(path: Path | str, scorer: Scorer, plan: str) -> str:

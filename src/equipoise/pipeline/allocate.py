@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from equipoise.artifacts.policy import POLICY_PART, assignments
+from equipoise.artifacts.assignments import assignments
+from equipoise.artifacts.policy import POLICY_PART
 from equipoise.core.errors import InputError
 from equipoise.core.snapshot import NOTHING, replacing
 from equipoise.pipeline import run_folder as files

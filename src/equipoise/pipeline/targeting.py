@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equipoise.artifacts.assignments import assignments
 from equipoise.artifacts.explorer import EXPLORER, write_explorer
 from equipoise.artifacts.fingerprint import rows_digest
-from equipoise.artifacts.policy import Scorer, assignments, write_scorer
+from equipoise.artifacts.policy import Scorer, write_scorer
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.checks import balance_table
 from equipoise.core.columns import free_name

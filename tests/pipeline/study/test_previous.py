@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.artifacts.policy import assignments
+from equipoise.artifacts.assignments import assignments
 from equipoise.core.errors import PlanError
 from equipoise.data import read_log
 from equipoise.pipeline.study.previous import previous_choice

@@ -23,8 +23,9 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.allocation.rule import usage_of
+from equipoise.artifacts.assignments import assignments
 from equipoise.artifacts.costs import Costs
-from equipoise.artifacts.policy import Decided, Scorer, assignments
+from equipoise.artifacts.policy import Decided, Scorer
 from equipoise.core.arrays import Bools, Floats, Ints
 from equipoise.core.audit_groups import AuditGroups
 from equipoise.core.columns import plain_table

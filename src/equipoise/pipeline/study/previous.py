@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from equipoise.artifacts.policy import FACTS
+from equipoise.artifacts.assignments import FACTS
 from equipoise.core import columns
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import PlanError
