@@ -204,13 +204,13 @@ def test_a_budget_that_partitions_forget_is_seen(small, monkeypatch):
     one.
     """
     of = instance(2)
-    ours = unit_partitions.Partitions.measure
+    ours = unit_partitions.Partitions.summed
 
-    def forgetful(self, asked, own):
-        value, usage = ours(self, asked, own)
+    def forgetful(self, every):
+        value, usage = ours(self, every)
         return value, usage * 0.8
 
-    monkeypatch.setattr(unit_partitions.Partitions, "measure", forgetful)
+    monkeypatch.setattr(unit_partitions.Partitions, "summed", forgetful)
     made = solve(of)
     choice = np.concatenate(made.delivered)
     on = np.flatnonzero(choice >= 0)

@@ -75,18 +75,20 @@ def keep_units(
 
     keep : (columns that are needed, number of the first row) -> the units, their ids, their past.
     """
-    units = HeldUnits(counts.units)
-    with nullcontext() if id is None else UniqueIds(id) as ids:
+    units = HeldUnits(counts.start + counts.units)
+    with nullcontext() if id is None else UniqueIds(id, counts.start) as ids:
         for raw in tables:
             if raw.num_rows == 0:
                 continue
-            start = counts.units
+            start = counts.start + counts.units
             part, unit, past = keep(counts.read(raw), start)
             if ids is not None:
                 ids.add(unit)
             units.add(part, unit, past)
         if ids is not None:
             ids.check()
+            if counts.keeps_ids:
+                counts.ids = ids.first_hashes()
     return units.build()
 
 

@@ -50,7 +50,6 @@ from equipoise.scale.unit_worker import Asked, NearUnits, UnitWorker, problem_of
 
 ROUGH = 1e-5  # relative tolerance on them
 LOOSE = 1e-4  # a gap above which equal units are told apart by draws, once
-FIRST, RAISES = 1e-9, 24  # scaled steps by which prices are raised to hold, as of `tighten`
 
 
 @shown
@@ -64,8 +63,6 @@ class PartitionedAllocation:
         How many there are.
     prices : array, (m,)
         The dual price of each demand, in worth per unit of its usage.
-    held_prices : array, (m,)
-        Prices near them whose choices alone exceed no demand, where such were found.
     demands : tuple of Demand, (m,)
         The rows.
     usage, bounds, heads, slack : array, (m,)
@@ -100,7 +97,6 @@ class PartitionedAllocation:
 
     units: int
     prices: Floats
-    held_prices: Floats
     demands: tuple[Demand, ...]
     usage: Floats
     bounds: Floats
@@ -201,14 +197,12 @@ def solve_partitions(
         units = Partitions(group, constraints, candidates, metrics)
         answer = _whole if len(parts) == 1 else _gathered if len(units) <= MOST else _solve
         found = answer(units, tol, warm or {})
-        held = found.held
-        delivered = units.finish(found.asked, found.own, held, deliver)
+        delivered = units.finish(found.asked, found.own, found.scored, deliver)
         rows = units.rows
         gap = optimality_gap(found.bound, found.value, units.free)
         return PartitionedAllocation(
             units=len(units),
             prices=found.asked.prices,
-            held_prices=held,
             demands=rows.demands,
             usage=found.usage,
             bounds=rows.bounds,
@@ -228,8 +222,8 @@ def solve_partitions(
 
 @dataclass(frozen=True)
 class _Found:
-    """Prices, what some units get instead in each partition, value, usage (m,), bound, and prices
-    that hold.
+    """Prices, what some units get instead in each partition, value, usage (m,), bound, and the
+    prices by which units are scored.
     """
 
     asked: Asked
@@ -237,7 +231,7 @@ class _Found:
     value: float
     usage: Floats
     bound: float
-    held: Floats
+    scored: Floats
 
 
 def _whole(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
@@ -276,7 +270,7 @@ def _solve(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
         again = _solve_once(units, tol * SIZE, found.asked.prices)
         if (again.usage <= units.rows.bounds).all() and not (kept and found.value >= again.value):
             bound = min(found.bound, again.bound)
-            return _Found(again.asked, again.own, again.value, again.usage, bound, again.held)
+            return _Found(again.asked, again.own, again.value, again.usage, bound, again.scored)
     if not kept:
         raise _infeasible(units, found.usage)
     return found
@@ -289,9 +283,12 @@ def _solve_once(units: Partitions, tol: float, start: Floats | None) -> _Found:
     if m:
         full, bound = _prices(units, tol, start)
     ground = PartedGround(units, full)
-    value, usage = repair_on(ground, bound, tol, REPAIRED)
-    held = _raised(units, full.asked.prices) if m else full.asked.prices
-    return _Found(full.asked, ground.own, value, usage, bound, held)
+    repair_on(ground, bound, tol, REPAIRED)
+    value, usage = units.measure(full.asked, ground.own)
+    if (usage > units.rows.bounds).any():  # by a last bit, perhaps: sums of changes are rounded
+        ground = PartedGround(units, full, anew=True)
+        value, usage = repair_on(ground, bound, tol, REPAIRED)
+    return _Found(full.asked, ground.own, value, usage, bound, full.asked.prices)
 
 
 def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPass, float]:
@@ -328,21 +325,6 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
     elif bound < least:
         raise _infeasible(units, full.usage)
     return full, bound
-
-
-def _raised(units: Partitions, prices: Floats) -> Floats:
-    """The prices of rows that are exceeded raised by steps that double, until the choice that they
-    make exceeds none; as they were where that does not end.
-    """
-    first = Scale(max(units.free, 1e-300), units.potential).prices(np.full(len(prices), FIRST))
-    higher, step, nobody = prices, np.zeros(len(prices)), units.nobody()
-    for _ in range(RAISES):
-        over = units.measure(Asked(higher), nobody)[1] > units.rows.bounds
-        if not over.any():
-            return higher
-        step = np.where(over, np.maximum(2 * step, first), step)
-        higher = higher + np.where(over, step, 0.0)
-    return prices
 
 
 def _start(units: Partitions, warm: Mapping[str, float]) -> Floats | None:

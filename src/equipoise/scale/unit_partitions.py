@@ -132,9 +132,16 @@ class Partitions:
 
     def measure(self, asked: Asked, own: Sequence[Own]) -> tuple[float, Floats]:
         """Value and usage (m,) of the choice of some prices, but for some units."""
-        every: Measured = pairwise(
-            self.ask_each("measure", [(asked, *of) for of in own]), _add_measured
-        )
+        return self.summed(self.sums_of(asked, own))
+
+    def sums_of(self, asked: Asked, own: Sequence[Own]) -> Measured:
+        """The sums that `measure` rounds."""
+        calls = [(asked, *of) for of in own]
+        every: Measured = pairwise(self.ask_each("measure", calls), add_measured)
+        return every
+
+    def summed(self, every: Measured) -> tuple[float, Floats]:
+        """Value and usage (m,) of compensated sums."""
         return every.value, self.rows.exact_usage(every.sums, every.rest)
 
     def nobody(self) -> list[Own]:
@@ -154,13 +161,17 @@ class Partitions:
 
 
 class PartedGround:
-    """Units of all partitions at some prices, as `repair_on` asks for them."""
+    """Units of all partitions at some prices, as `repair_on` asks for them.
 
-    def __init__(self, units: Partitions, full: FullPass) -> None:
-        self.units, self.full = units, full
+    anew : all units are measured each time; else only what changes, by compensated sums.
+    """
+
+    def __init__(self, units: Partitions, full: FullPass, anew: bool = False) -> None:
+        self.units, self.full, self.anew = units, full, anew
         self.bounds, self.potential = units.rows.bounds, units.potential
         self.table = units.rows.table(full.asked.prices)
         self.own, self.parts = units.nobody(), list[NearUnits]()
+        self.base = units.sums_of(full.asked, self.own)
 
     def __len__(self) -> int:
         """How many they are."""
@@ -168,7 +179,7 @@ class PartedGround:
 
     def first_usage(self) -> Floats:
         """What the choice of the prices uses."""
-        return self.units.measure(self.full.asked, self.units.nobody())[1]
+        return self.units.summed(self.base)[1]
 
     def near(self, size: int) -> tuple[Problem, Choice]:
         """The units nearest to a tie."""
@@ -176,15 +187,25 @@ class PartedGround:
         rate = min(1.0, max(size, REPAIRED) / max(count, 1))
         self.parts = self.units.near_parts(self.full.asked, below, rate)
         choice = [_changed(part, own) for part, own in zip(self.parts, self.own, strict=True)]
-        return problem_of(self.parts, self.units.plan.kinds, 1.0), np.concatenate(choice)
+        self.core = problem_of(self.parts, self.units.plan.kinds, 1.0)
+        self.before = np.concatenate(choice)
+        return self.core, self.before
 
     def measure(self, choice: Choice) -> tuple[float, Floats]:
         """Value and usage (m,)."""
-        return self.units.measure(self.full.asked, self._with(choice))
+        if self.anew:
+            return self.units.measure(self.full.asked, self._with(choice))
+        return self.units.summed(self._changed_sums(choice))
+
+    def _changed_sums(self, choice: Choice) -> Measured:
+        """The sums of all units, with this choice of those near a tie."""
+        value, sums, rest = self.core.sums_of(self.before)
+        others = add_measured(self.base, Measured(-value, -sums, -rest))
+        return add_measured(others, Measured(*self.core.sums_of(choice)))
 
     def commit(self, choice: Choice) -> None:
         """Let it be their choice."""
-        self.own = self._with(choice)
+        self.own, self.base = self._with(choice), self._changed_sums(choice)
 
     def _with(self, choice: Choice) -> list[Own]:
         """What units get that prices do not give them, with this choice of those near a tie."""
@@ -216,7 +237,7 @@ def _add(one: Any, other: Any) -> Any:
     return type(one)(*(a + b for a, b in zip(one, other, strict=True)))
 
 
-def _add_measured(one: Measured, other: Measured) -> Measured:
+def add_measured(one: Measured, other: Measured) -> Measured:
     """Compensated sums: what rounding loses goes to the rest (Neumaier 1974)."""
     total, a, b = one.sums + other.sums, one.sums, other.sums
     lost = np.where(np.abs(a) >= np.abs(b), (a - total) + b, (b - total) + a)
