@@ -4,6 +4,7 @@ any number of workers and after workers died.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from equipoise.allocation import (
     parity,
     unit_part,
 )
+from equipoise.allocation.parts import compile_kinds
 from equipoise.core.effects import Effects
 from equipoise.core.errors import InfeasibleError, InputError
 from equipoise.scale import dual, solve_partitions, unit_partitions
@@ -172,6 +174,30 @@ def test_half_the_units_tie_and_the_budget_is_used(small):
     made = solve_partitions(parts, [budget(1234.0)], candidates=["mail"])
     assert made.usage.tolist() == [1234.0]
     assert made.value == 1234.0
+
+
+def test_prices_that_hold_exceed_no_demand_without_repair(small):
+    of = instance(1)
+    made = solve_partitions(
+        partitions(of), of["demands"], candidates=NAMES, metrics=["plays"], hold=True
+    )
+    parts = partitions(of)
+    alone = solve_partitions(parts, of["demands"], candidates=NAMES, metrics=["plays"])
+    assert made.prices.tolist() == alone.prices.tolist() == alone.held_prices.tolist()
+    kinds = compile_kinds(
+        of["demands"],
+        parts[0].columns,
+        Counter(part.kinds[kind] for part in parts for kind in part.kind.tolist()),
+        NAMES,
+        ["plays"],
+        float(np.abs(of["worth"]).max()),
+    )
+    usage = np.zeros(len(made.bounds))
+    for part in parts:
+        problem = kinds.problem(part)
+        usage += problem.measure(problem.choose(made.held_prices).choice)[1]
+    assert (usage <= made.bounds * (1 + 1e-12)).all()
+    assert (made.held_prices >= made.prices).all()
 
 
 def test_no_demand_gives_each_unit_its_best(small):

@@ -17,7 +17,7 @@ answers for the same prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ from equipoise.scale.unit_partitions import (
 from equipoise.scale.unit_worker import Asked, NearUnits, UnitWorker, problem_of, whole_answer
 
 ROUGH = 1e-5  # relative tolerance on them
+FIRST, RAISES = 1e-9, 24  # scaled steps by which prices are raised to hold, as of `tighten`
+TIGHTENINGS, SLOWER, TOLERANCE = 25, 0.3, 1e-7
 LOOSE = 1e-4  # a gap above which equal units are told apart by draws, once
 
 
@@ -63,6 +65,9 @@ class PartitionedAllocation:
         How many there are.
     prices : array, (m,)
         The dual price of each demand, in worth per unit of its usage.
+    held_prices : array, (m,)
+        Those by which units are scored: where it was asked for, prices near the dual's whose
+        choices alone exceed no demand, if such were found.
     demands : tuple of Demand, (m,)
         The rows.
     usage, bounds, heads, slack : array, (m,)
@@ -97,6 +102,7 @@ class PartitionedAllocation:
 
     units: int
     prices: Floats
+    held_prices: Floats
     demands: tuple[Demand, ...]
     usage: Floats
     bounds: Floats
@@ -136,6 +142,7 @@ def solve_partitions(
     executor: Executor | None = None,
     tol: float = 1e-6,
     warm: Mapping[str, float] | None = None,
+    hold: bool = False,
     progress: Progress = silent,
 ) -> PartitionedAllocation:
     """Choose at most one candidate for every unit of all partitions: the most worth within demands.
@@ -161,6 +168,9 @@ def solve_partitions(
         Relative optimality gap at which the search ends.
     warm : mapping, optional
         Name of a demand -> price to start from.
+    hold : bool, default False
+        Look for prices whose choices alone exceed no demand, ``held_prices``, as a rule needs that
+        decides other units: up to 24 full passes more.
     progress : callable, optional
         Told how many partitions are done.
 
@@ -197,12 +207,15 @@ def solve_partitions(
         units = Partitions(group, constraints, candidates, metrics)
         answer = _whole if len(parts) == 1 else _gathered if len(units) <= MOST else _solve
         found = answer(units, tol, warm or {})
+        if hold and len(units.rows):
+            found = replace(found, scored=_holding(units, found.scored))
         delivered = units.finish(found.asked, found.own, found.scored, deliver)
         rows = units.rows
         gap = optimality_gap(found.bound, found.value, units.free)
         return PartitionedAllocation(
             units=len(units),
             prices=found.asked.prices,
+            held_prices=found.scored,
             demands=rows.demands,
             usage=found.usage,
             bounds=rows.bounds,
@@ -246,7 +259,7 @@ def _gathered(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Foun
     """The answer of so few units that all of them come to the driver."""
     parts: list[NearUnits] = units.ask("sample", 1.0, 0)
     units.gathered += len(units)
-    answer = whole_answer(problem_of(parts, units.plan.kinds, 1.0), tol, _start(units, warm))
+    answer = whole_answer(problem_of(parts, units.kinds, 1.0), tol, _start(units, warm))
     units.trace += answer.trace
     number = np.array(units.plan.starts)
     of = np.searchsorted(number, answer.own[0], side="right") - 1
@@ -265,7 +278,7 @@ def _solve(units: Partitions, tol: float, warm: Mapping[str, float]) -> _Found:
     gap = optimality_gap(found.bound, found.value, units.free)
     kept = bool((found.usage <= units.rows.bounds).all())
     if not kept or gap > max(tol, LOOSE):
-        size = units.totals.size / max(len(units) * units.plan.kinds.rows.coefficient.shape[2], 1)
+        size = units.totals.size / max(len(units) * units.kinds.rows.coefficient.shape[2], 1)
         units.penalty = SIZE * size
         again = _solve_once(units, tol * SIZE, found.asked.prices)
         if (again.usage <= units.rows.bounds).all() and not (kept and found.value >= again.value):
@@ -282,6 +295,8 @@ def _solve_once(units: Partitions, tol: float, start: Floats | None) -> _Found:
     full = units.choose(np.zeros(m))
     if m:
         full, bound = _prices(units, tol, start)
+    if bound < _least(units):
+        raise _infeasible(units, full.usage)
     ground = PartedGround(units, full)
     repair_on(ground, bound, tol, REPAIRED)
     value, usage = units.measure(full.asked, ground.own)
@@ -293,7 +308,7 @@ def _solve_once(units: Partitions, tol: float, start: Floats | None) -> _Found:
 
 def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPass, float]:
     """The full pass at the dual's prices, and the bound."""
-    rows, least = units.rows, units.totals.least
+    rows, least = units.rows, _least(units)
     scale = Scale(units.free if units.free > 0 else 1.0, units.potential)
     method = "bisect" if len(rows) == 1 else "level"
     if start is None:
@@ -304,7 +319,6 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
         y = first.y
     else:
         y = np.maximum(scale.scaled(start), 0.0)
-    least -= 1e-9 * abs(least) + 1e-300
     split = max(DUAL_SHARE * tol, SPLIT * len(rows) / len(units))
     _, full = refine(
         units,
@@ -322,9 +336,50 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
         prices, units.penalty = full.asked.prices, 0.0
         bound = units.choose(prices).height
         units.penalty = full.asked.penalty
-    elif bound < least:
-        raise _infeasible(units, full.usage)
     return full, bound
+
+
+def _holding(units: Partitions, prices: Floats) -> Floats:
+    """Prices near these whose choice exceeds no row; as they were where none such are found, as of
+    `tighten`.
+    """
+    units.penalty = 0.0
+    higher = _raised(units, prices)
+    if higher is not None:
+        return higher
+    bounds, tight, now = units.rows.bounds, np.zeros(len(prices)), prices
+    for step in range(TIGHTENINGS):
+        over = np.maximum(units.measure(Asked(now), units.nobody())[1] - bounds, 0.0)
+        if not over.any():
+            return now
+        tight = tight + (1 + SLOWER * step) * over
+        units.bound(bounds - tight)
+        now = _prices(units, TOLERANCE, now)[0].asked.prices
+        units.bound(bounds)
+    return prices
+
+
+def _raised(units: Partitions, prices: Floats) -> Floats | None:
+    """The prices of rows that are exceeded raised by steps that double, until the choice that they
+    make exceeds none.
+    """
+    first = Scale(max(units.free, 1e-300), units.potential).prices(np.full(len(prices), FIRST))
+    higher, step, nobody = prices, np.zeros(len(prices)), units.nobody()
+    for _ in range(RAISES):
+        over = units.choose(higher).usage > units.rows.bounds
+        if not over.any():  # but for the last bits
+            over = units.measure(Asked(higher), nobody)[1] > units.rows.bounds
+        if not over.any():
+            return higher
+        step = np.where(over, np.maximum(2 * step, first), step)
+        higher = higher + np.where(over, step, 0.0)
+    return None
+
+
+def _least(units: Partitions) -> float:
+    """No choice within demands that hold together is worth less."""
+    least = units.totals.least
+    return least - 1e-9 * abs(least) - 1e-300
 
 
 def _start(units: Partitions, warm: Mapping[str, float]) -> Floats | None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class Partitions:
         kinds = compile_kinds(constraints, facts[0].columns, counts, candidates, metrics, largest)
         starts = np.cumsum([0, *sizes])[:-1].tolist()
         self.plan = Plan(largest, kinds, tuple(starts))
-        self.rows, self.n = kinds.rows, sum(sizes)
+        self.kinds, self.rows, self.n = kinds, kinds.rows, sum(sizes)
         self.totals: Totals = pairwise(self.ask("totals"), _add)
         self.potential = np.where(self.totals.potential > 0, self.totals.potential, 1.0)
         self.free = self.choose(np.zeros(len(self.rows))).height
@@ -83,6 +83,11 @@ class Partitions:
     def __len__(self) -> int:
         """How many they are."""
         return self.n
+
+    def bound(self, bounds: Floats) -> None:
+        """Put other bounds, (m,), in the place of the demands'."""
+        self.rows = replace(self.rows, bounds=bounds)
+        self.kinds = replace(self.kinds, rows=self.rows)
 
     def _call(self, method: str, *args: Any) -> list[Any]:
         self.rounds += 1
@@ -114,7 +119,7 @@ class Partitions:
         below, count = full.bin_of(size)
         rate = min(1.0, most / count)
         parts = self.near_parts(full.asked, below, rate)
-        return problem_of(parts, self.plan.kinds, rate), rate
+        return problem_of(parts, self.kinds, rate), rate
 
     def near_parts(self, asked: Asked, below: int, rate: float) -> list[NearUnits]:
         """The units of each partition whose margin lies below a bin, or a sample of them."""
@@ -128,7 +133,7 @@ class Partitions:
         rate = min(1.0, SAMPLE / self.n)
         parts: list[NearUnits] = self.ask("sample", rate, 0)
         self.gathered += sum(len(part.codes) for part in parts)
-        return problem_of(parts, self.plan.kinds, rate), rate
+        return problem_of(parts, self.kinds, rate), rate
 
     def measure(self, asked: Asked, own: Sequence[Own]) -> tuple[float, Floats]:
         """Value and usage (m,) of the choice of some prices, but for some units."""
@@ -187,7 +192,7 @@ class PartedGround:
         rate = min(1.0, max(size, REPAIRED) / max(count, 1))
         self.parts = self.units.near_parts(self.full.asked, below, rate)
         choice = [_changed(part, own) for part, own in zip(self.parts, self.own, strict=True)]
-        self.core = problem_of(self.parts, self.units.plan.kinds, 1.0)
+        self.core = problem_of(self.parts, self.units.kinds, 1.0)
         self.before = np.concatenate(choice)
         return self.core, self.before
 

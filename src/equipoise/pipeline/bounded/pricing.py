@@ -127,6 +127,7 @@ def priced(
         deliver=nothing,
         executor=executor,
         warm=dict(zip((d.name for d in policy.demands), policy.prices, strict=True)),
+        hold=True,
         progress=progress,
     )
     named = {
