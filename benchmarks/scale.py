@@ -17,7 +17,7 @@ from pathlib import Path  # noqa: E402
 from benchmarks.parts import record_parts  # noqa: E402
 from benchmarks.record import versions  # noqa: E402
 
-PACKAGES = ("equipoise", "numpy", "numba", "scipy", "pyarrow", "lightgbm")
+PACKAGES = ("equipoise", "numpy", "numba", "scipy", "pyarrow", "lightgbm", "ray")
 FILES = sorted(Path(__file__).parent.glob("scale_*.py"))
 
 
