@@ -13,24 +13,16 @@ from random import Random
 import pytest
 from fixtures.hardening import logs, plans, snapshots, units
 from fixtures.hardening.shared import scratch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SUITES = {"logs": logs, "plans": plans, "units": units, "snapshots": snapshots}
-
-
-class Worlds(dict):
-    """Worlds that are not printed with each failure."""
-
-    def __repr__(self):
-        return "worlds"
+SEEDS = range(2 * 10**6, 2 * 10**6 + 2000)  # none of the benchmark
 
 
 @pytest.fixture(scope="module")
 def worlds():
     """What each suite makes once, by name."""
     folder = scratch()
-    every = Worlds()
+    every = {}
     for name, suite in SUITES.items():
         (folder / name).mkdir()
         every[name] = suite.world(folder / name)
@@ -39,10 +31,11 @@ def worlds():
 
 
 @pytest.mark.parametrize("name", SUITES)
-@settings(
-    max_examples=2000, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_an_answer_or_an_error_of_ours(worlds, name, seed):
-    verdict = SUITES[name].example(Random(seed), worlds[name])
-    assert verdict.good, verdict
+def test_an_answer_or_an_error_of_ours(worlds, name):
+    """By seeds alone: what hypothesis draws and keeps beside one took a third of the time."""
+    bad = []
+    for seed in SEEDS:
+        verdict = SUITES[name].example(Random(seed), worlds[name])
+        if not verdict.good:
+            bad.append((seed, verdict))
+    assert not bad

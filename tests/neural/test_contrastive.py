@@ -109,7 +109,7 @@ def test_the_same_seed_learns_the_same_on_any_threads(monkeypatch):
 
 @pytest.fixture(scope="module")
 def world():
-    exposure = make_exposure_world(2000, seed=201)
+    exposure = make_exposure_world(1000, seed=202)
     return (exposure.X - exposure.X.mean(axis=0)) / exposure.X.std(axis=0), exposure.kind
 
 
@@ -119,23 +119,26 @@ def whole(world):
 
 
 def found(X, kind, again=False):
-    """How well the kinds are found; again: k-means once more on what was learnt, so that no seat is
-    out of date.
+    """How well the kinds are found by half the epochs; again: k-means once more on what was learnt,
+    so that no seat is out of date.
     """
-    learnt = learn_clusters(X, np.ones(len(X)), 6, 0, k_means)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contrastive, "WARM", 10)
+        patch.setattr(contrastive, "JOINT", 10)
+        learnt = learn_clusters(X, np.ones(len(X)), 6, 0, k_means)
     e = through([list(layer) for layer in learnt.layers], X)
     seats = k_means(e, np.ones(len(X)), 6, 0) if again else learnt.centres
     return adjusted_rand_score(kind, ((e[:, None] - seats) ** 2).sum(axis=2).argmin(axis=1))
 
 
 def test_without_the_cluster_loss_kinds_are_found_worse(world, whole, monkeypatch):
-    """By .089 in this world; over the seeds 200 to 204 by .034, .089, .025, .045 and .074."""
+    """By .078 in this world; over the seeds 200 to 205 by .032 to .078."""
     monkeypatch.setattr(contrastive, "TOGETHER", 0.0)
     assert whole - found(*world, again=True) > 0.03
 
 
 def test_with_views_of_other_rows_as_partners_kinds_are_found_worse(world, whole, monkeypatch):
-    """By .174 to .431 over the seeds 200 to 207."""
+    """By .229 to .398 over the seeds 200 to 205."""
     monkeypatch.setattr(
         contrastive,
         "nt_xent",

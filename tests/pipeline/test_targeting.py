@@ -188,8 +188,8 @@ def covers(seed: int) -> list[bool]:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    hits = np.asarray([covers(seed) for seed in range(40)]).sum(axis=0)
-    assert (hits >= 34).all()  # of 40 at 95 %: 34 or fewer happens by chance once in 70
+    hits = np.asarray([covers(seed) for seed in range(20)]).sum(axis=0)
+    assert (hits >= 17).all()  # of 20 at 95 %: 16 or fewer happens by chance once in 60
 
 
 def test_a_budget_larger_than_needed_has_no_price(world, tmp_path):
@@ -274,7 +274,8 @@ def test_a_learnt_propensity_is_reported(tmp_path):
 def test_leaving_the_policy_in_force_has_a_price(ran, tmp_path):
     keep = f'[policy.keep]\npath = "{ran.out / "assignments.parquet"}"\nbonus = 1000.0\n'
     stay = make_world(tmp_path, extra=keep.replace("[policy.keep]", "\n[policy.keep]"))
-    run(stay.plan, tmp_path / "out")
+    quick = stay.plan.report.model_copy(update={"explorer": False})
+    run(stay.plan.model_copy(update={"report": quick}), tmp_path / "out")
     before, after = (
         pq.read_table(folder / "assignments.parquet")["chosen"]
         for folder in (ran.out, tmp_path / "out")

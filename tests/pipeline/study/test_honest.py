@@ -263,7 +263,7 @@ def ramp(seed, n=4000):
 def test_a_ramp_up_gains_nothing(learner, design):
     """Without periods the gain is 0.14 and no interval of any seed holds the truth, 0."""
     hits, estimator = [], learner(LinearRegression())
-    for seed in range(12):
+    for seed in range(8):
         log = read_log(
             ramp(seed),
             treatment="arm",
@@ -277,7 +277,7 @@ def test_a_ramp_up_gains_nothing(learner, design):
         assert np.abs(effects.values.mean(axis=0)).max() < 0.15  # 0.27 without periods
         _, low, high = honest_policy(log, effects, weights={"y": 1}, offers=0.5).values["y"]
         hits.append(low <= 0 <= high)
-    assert sum(hits) >= 10
+    assert sum(hits) >= 7
 
 
 def test_what_time_did_is_no_noise_of_the_interval():
