@@ -260,7 +260,7 @@ def test_a_folder_of_others_is_left_alone(ran, tmp_path):
 
 
 def test_a_learnt_propensity_is_reported(tmp_path):
-    small = make_world(tmp_path, rows=900)
+    small = make_world(tmp_path, rows=1600)
     plan = small.plan.model_copy(
         update={"log": small.plan.log.model_copy(update={"design": "learn"})}
     )
@@ -274,7 +274,7 @@ def test_a_learnt_propensity_is_reported(tmp_path):
 def test_leaving_the_policy_in_force_has_a_price(ran, tmp_path):
     keep = f'[policy.keep]\npath = "{ran.out / "assignments.parquet"}"\nbonus = 1000.0\n'
     stay = make_world(tmp_path, extra=keep.replace("[policy.keep]", "\n[policy.keep]"))
-    quick = stay.plan.report.model_copy(update={"explorer": False})
+    quick = stay.plan.report.model_copy(update={"explorer": False, "budgets": (0.4,)})
     run(stay.plan.model_copy(update={"report": quick}), tmp_path / "out")
     before, after = (
         pq.read_table(folder / "assignments.parquet")["chosen"]

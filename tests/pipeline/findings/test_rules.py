@@ -24,7 +24,7 @@ from equipoise.pipeline.shipped_policies import value_policies
 @pytest.fixture(scope="module", params=["tree", "scorecard"])
 def ran(request, tmp_path_factory):
     extra = f'\n[policy.rules]\nkind = "{request.param}"\n'
-    world = make_world(tmp_path_factory.mktemp("rules"), 900, extra=extra)
+    world = make_world(tmp_path_factory.mktemp("rules"), 1600, extra=extra)
     return world, run(world.plan, world.folder / "run"), request.param
 
 
@@ -89,7 +89,7 @@ def test_the_command_line_scores_and_compares(ran):
     said = CliRunner().invoke(
         app, ["score", str(folder), str(world.folder / "log.parquet"), "--rules", "-o", str(out)]
     )
-    assert "900 units, written to" in said.output
+    assert "1,600 units, written to" in said.output
     got = pq.read_table(out)
     assert got["chosen"].to_pylist() == read_rules(folder).predict(world.log.features)
     held = ["score", str(folder), str(world.folder / "log.parquet"), "--rules", "--hold"]

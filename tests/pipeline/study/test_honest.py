@@ -33,7 +33,7 @@ BUDGET = {"cost": 2.0, "paid": "always", "budget": 0.5}
 
 @pytest.fixture(scope="module")
 def world():
-    return make_coupon_world(600, metrics=("conversion",), seed=0)
+    return make_coupon_world(1650, metrics=("conversion",), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_the_shipped_rule_is_judged_by_the_rows_that_chose_nothing_for_it():
 
 def test_nothing_is_fitted_twice(world, counting):
     honest_policy(world[0], counting, **BUDGET, cv=3)
-    assert counting.rows == [400, 400, 400]
+    assert counting.rows == [1100, 1100, 1100]
 
 
 def test_lower_fits_each_fold_once_whole_and_once_a_replicate(world, counting, monkeypatch):
@@ -236,8 +236,8 @@ def test_frames_are_the_table(policy):
 
 def test_it_shows_itself_in_words_and_escaped(policy):
     text = repr(policy)
-    assert text.splitlines()[0] == "HonestPolicy of 600 units, with a scorer"
-    assert "budget: 0.5" in text
+    assert text.splitlines()[0] == "HonestPolicy of 1,650 units, with a scorer"
+    assert "at most 0.5" in text
     assert "array" not in text
     page = policy._repr_html_()
     assert page.count("<tr>") == len(text.splitlines()) - 1
