@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from equipoise.artifacts.assignments import assignments
-from equipoise.artifacts.explorer import EXPLORER, write_explorer
+from equipoise.artifacts.explorer import EXPLORER, ExplorerUnits, write_explorer
 from equipoise.artifacts.fingerprint import rows_digest
 from equipoise.artifacts.policy import Scorer, write_scorer
 from equipoise.core.arrays import Floats, Ints
@@ -70,12 +70,15 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "lightgbm", "numba", "pyarrow")
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a log teaches: a study, its policy, what they show, and what ships."""
+    """What a log teaches: a study, its policy, what they show and may be moved by hand, and what
+    ships.
+    """
 
     study: Study
     solved: Solved
     rules: ReadableRule | None
     findings: Findings
+    explorer: ExplorerUnits | None
     scorer: Scorer
 
 
@@ -102,7 +105,7 @@ def run_targeting(
         beside.mkdir()
         snapshot = write_scorer(beside / files.POLICY, learnt.scorer, without_places(plan.text))
         findings["made"] = provenance(study, versions, snapshot, command)
-        _write(beside, study, learnt.solved, findings)
+        _write(beside, learnt)
         write_signed(beside, learnt)
         files.write_times(beside / files.TIMES, time.perf_counter() - started)
     return findings
@@ -120,7 +123,8 @@ def learn(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Le
     study = make_study(plan, progress, log)
     solved = solve_folds(study.task, study.judge)
     rules = readable_rule(plan.policy.rules, study.task, study.judge, study.log, solved)
-    findings = findings_of(study, solved, progress, rules)
+    explorer = explorer_units(study, metrics_of(study.log))
+    findings = findings_of(study, solved, explorer, progress, rules)
     cadence = plan.cadence
     scorer = ship(
         study.log,
@@ -131,12 +135,13 @@ def learn(plan: Plan, progress: Progress = silent, log: Log | None = None) -> Le
         staying_of(plan.policy, cadence, study.log),
         0.0 if cadence is None else cadence.keep,
     )
-    return Learnt(study, solved, rules, findings, scorer)
+    return Learnt(study, solved, rules, findings, explorer, scorer)
 
 
 def findings_of(
     study: Study,
     solved: Solved,
+    explorer: ExplorerUnits | None,
     progress: Progress = silent,
     rules: ReadableRule | None = None,
 ) -> Findings:
@@ -185,7 +190,8 @@ def findings_of(
     findings.update(rule_findings(log, rules))  # type: ignore[typeddict-item]
     findings.update(variation_findings(study, policy, judged))  # type: ignore[typeddict-item]
     gains = findings["rivals"][0]["values"]
-    findings.update(_where_there(study, judged, policy, gains))  # type: ignore[typeddict-item]
+    shown = _where_there(study, judged, policy, gains, explorer)
+    findings.update(shown)  # type: ignore[typeddict-item]
     findings["power"], findings["calibration"] = power_rows(findings), slopes
     findings["verdict"], findings["answers"] = verdict_of(findings), answers(findings)
     findings["headline"], findings["risks"] = headline(findings), risks(findings)
@@ -193,7 +199,11 @@ def findings_of(
 
 
 def _where_there(
-    study: Study, judged: Effects, policy: Floats, gains: Mapping[str, Interval]
+    study: Study,
+    judged: Effects,
+    policy: Floats,
+    gains: Mapping[str, Interval],
+    explorer: ExplorerUnits | None,
 ) -> dict[str, Any]:
     """What the treatments' hours, the log's times, its design and the policy's demands show, where
     there is something.
@@ -204,7 +214,7 @@ def _where_there(
         "timetable": timetable(log.space),
         "over_time": over_time(log, judged, design.propensity, level),
         "sensitivity": sensitivity(log, judged, design, policy, gains, level),
-        "explorer": explorer_findings(explorer_units(study, metrics_of(log)), log.roles.protected),
+        "explorer": explorer_findings(explorer, log.roles.protected),
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -376,7 +386,8 @@ METHOD = (
 )
 
 
-def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> None:
+def _write(beside: Path, learnt: Learnt) -> None:
+    study, solved, findings = learnt.study, learnt.solved, learnt.findings
     log = study.log
     unit = log.table[log.roles.id] if log.roles.id else pa.array(np.arange(len(log)))
     name = log.roles.id or "row"
@@ -387,7 +398,7 @@ def _write(beside: Path, study: Study, solved: Solved, findings: Findings) -> No
     )
     files.write_table(beside / files.EFFECTS, table)
     files.write_table(beside / files.ASSIGNMENTS, assigned)
-    write_explorer(beside / EXPLORER, explorer_units(study, findings["metrics"]))
+    write_explorer(beside / EXPLORER, learnt.explorer)
     files.write_findings(beside / files.METRICS, findings)
     files.write_report(beside / files.REPORT, render_report, findings)
 

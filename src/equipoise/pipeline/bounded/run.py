@@ -42,7 +42,6 @@ from equipoise.pipeline.bounded.sample import Asked, Sample, asked_of, named_col
 from equipoise.pipeline.bounded.scoring import EFFECTS, Mine, Scored, Scoring
 from equipoise.pipeline.bounded.scoring import STAGE as SCORED
 from equipoise.pipeline.bounded.told import Judgement, tell
-from equipoise.pipeline.findings.explorer import explorer_units
 from equipoise.pipeline.plan.log import open_log, places
 from equipoise.pipeline.plan.schema import Plan
 from equipoise.pipeline.plan.shared_text import without_places
@@ -323,7 +322,7 @@ def _write(
     for stage, (name, file) in zip(stages, kinds, strict=True):
         tables = (kept.table(stage, number, name) for number in range(count))
         _write_tables(beside / file, tables)
-    write_explorer(beside / EXPLORER, explorer_units(learnt.study, findings["metrics"]))
+    write_explorer(beside / EXPLORER, learnt.explorer)
     files.write_findings(beside / files.METRICS, findings)
     files.write_report(beside / files.REPORT, render_report, findings)
     write_signed(beside, learnt)
