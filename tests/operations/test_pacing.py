@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.operations import Pacer, PacingPlan
-from equipoise.operations.pacing import WAYS, price_at, seconds_of, spend_curve
+from equipoise.operations.pacing import WAYS, price_at, spend_curve
 
 GRID = np.geomspace(0.05, 20, 200)
 EVEN = PacingPlan((0.25, 0.25, 0.25, 0.25), 4000.0, 1.0, seconds=14_400.0)
@@ -132,7 +132,6 @@ def test_interpolation_by_hand():
     assert [price_at(prices, curve, m) for m in (11.0, 8.0, 4.0, 1.0)] == [0.0, 0.5, 2.0, 3.0]
     assert EVEN.by(1800.0) == 0.125
     assert PacingPlan((0.5, 0.5), 1.0, 0.0, (0.8, 0.2), 10.0).by(5.0, of_spend=True) == 0.8
-    assert seconds_of("90s") == 90.0
 
 
 def plan(**change):
@@ -148,8 +147,8 @@ def plan(**change):
         (lambda: Pacer(1.0, EVEN, [2.0, 1.0]), "prices must rise"),
         (lambda: Pacer(1.0, EVEN, [0.0, 1.0]), "prices must rise and be > 0"),
         (lambda: Pacer(1.0, EVEN, GRID, "resolves"), "did you mean 'resolve'"),
-        (lambda: Pacer(1.0, EVEN, GRID, every="15"), "a number > 0 with s, m or h"),
-        (lambda: Pacer(1.0, EVEN, GRID, every="-1m"), "a number > 0 with s, m or h"),
+        (lambda: Pacer(1.0, EVEN, GRID, every="15"), "every must be a number and a unit of time"),
+        (lambda: Pacer(1.0, EVEN, GRID, every="-1m"), "every must be a number and a unit of time"),
         (lambda: plan(profile=(0.5, 0.4)), "the profile must sum to 1; got 0.9"),
         (lambda: plan(profile=(1.5, -0.5)), "shares >= 0"),
         (lambda: plan(spend=(0.5, 0.6)), "the spend must sum to 1"),

@@ -89,7 +89,7 @@ def test_without_a_budget_of_its_own_the_policys_holds_per_head(shipped, tmp_pat
     ("pacing", "match"),
     [
         ('every = "7m"', "divide a day"),
-        ('every = "soon"', "be a number > 0 with s, m or h"),
+        ('every = "soon"', "be a number > 0 and a unit of time"),
         ("hard_stop = false", "be true"),
         ("budget = 0", "greater than 0"),
         ('way = "resolv"', "way"),

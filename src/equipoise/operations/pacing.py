@@ -32,13 +32,13 @@ from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.display import shown
+from equipoise.core.durations import seconds
 from equipoise.core.errors import InputError, SnapshotError
 from equipoise.core.kernels import njit
 from equipoise.core.suggest import among
 
 VERSION = 1
 WAYS = ("resolve", "pi", "price")
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 WINDOW = 7200.0  # seconds of requests that the curve rests on
 GAIN, INTEGRAL_GAIN = 8.0, 0.4  # gains on the error as a share of the budget
 LEAST = 50.0  # requests as planned that a window's ratios are drawn towards
@@ -125,7 +125,7 @@ class Pacer:
     way : str, default "resolve"
         "resolve", "pi" or "price".
     every : str, default "15m"
-        How often the price moves: a number with s, m or h.
+        How often the price moves: a number with ms, s, m, h, d or w.
 
     Raises
     ------
@@ -167,7 +167,7 @@ class Pacer:
         if way not in WAYS:
             raise InputError("way", "be a known one", repr(way), fix=among(str(way), WAYS))
         self.budget, self.plan, self.prices, self.way, self.every = budget, plan, grid, way, every
-        self._step = seconds_of(every)
+        self._step = seconds(every, "every")
         slots = math.ceil(plan.seconds / self._step)
         self._steps = np.zeros((slots, len(grid) + 1))  # dc by slot and price
         self._requests, self._expected, self._paid = (np.zeros(slots) for _ in range(3))
@@ -388,39 +388,6 @@ class Pacer:
         self._sum += error
         start = max(self.plan.price, self.prices[0])
         return float(start * math.exp(np.clip(GAIN * error + INTEGRAL_GAIN * self._sum, -30, 30)))
-
-
-def seconds_of(text: str) -> float:
-    """The seconds of a span such as "15m", "2h" or "30s".
-
-    Parameters
-    ----------
-    text : str
-        A number > 0 with s, m or h.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    InputError
-        Where it is no such span.
-
-    Examples
-    --------
-    >>> seconds_of("15m"), seconds_of("0.5h")
-    (900.0, 1800.0)
-    """
-    number, unit = (text[:-1], text[-1:]) if isinstance(text, str) else ("", "")
-    try:
-        seconds = float(number) * UNITS[unit]
-    except (ValueError, KeyError):
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise InputError("a span", "be a number > 0 with s, m or h", repr(text), fix='"15m"')
-    return seconds
 
 
 def spend_curve(steps: Floats) -> Floats:

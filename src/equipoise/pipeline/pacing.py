@@ -17,12 +17,13 @@ import pyarrow.compute as pc
 from equipoise.artifacts.policy import Scorer, read_scorer
 from equipoise.core import columns
 from equipoise.core.arrays import Floats
+from equipoise.core.durations import seconds
 from equipoise.core.errors import InputError, PlanError
 from equipoise.core.policy import Policy
 from equipoise.core.snapshot import Earlier, replacing
 from equipoise.core.suggest import among
 from equipoise.data.files import column_names, read_table
-from equipoise.operations.pacing import Pacer, PacingPlan, seconds_of
+from equipoise.operations.pacing import Pacer, PacingPlan
 from equipoise.pipeline.monitor.rows import source_of
 from equipoise.pipeline.plan.operations import DAY
 from equipoise.pipeline.plan.schema import Plan
@@ -214,7 +215,7 @@ def seconds_of_day(column: pa.ChunkedArray, name: str) -> Floats:
 def _served(pacer: Pacer, scorer: Scorer, table: pa.Table, times: Floats) -> pa.Table:
     """Every request, in order, with its price and choice.   times: (n,) rising."""
     unit, value, cost = scorer.worth(table)
-    step, n = seconds_of(pacer.every), len(times)
+    step, n = seconds(pacer.every), len(times)
     choice, price = np.full(n, -1, np.int64), np.zeros(n)
     starts = np.flatnonzero(np.diff(times // step, prepend=-1.0))
     for start, end in zip(starts, [*starts[1:], n], strict=True):  # the price is one a step

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict
 
+from equipoise.core.durations import seconds
 from equipoise.core.errors import InputError
-from equipoise.operations.pacing import seconds_of
 from equipoise.pipeline.plan.base import Amount, Finite, Names, PlanTable, Positive, Share, wrong
 
 DAY = 86_400.0  # seconds
@@ -170,9 +170,9 @@ class CadencePlan(PlanTable):
 def _span(value: Any) -> Any:
     """A span that divides a day."""
     try:
-        span = seconds_of(value)
+        span = seconds(value)
     except InputError as error:
-        raise wrong('be a number > 0 with s, m or h, such as "15m"') from error
+        raise wrong('be a number > 0 and a unit of time, such as "15m"') from error
     if not (DAY / span).is_integer():
         raise wrong('divide a day, such as "15m"')
     return value

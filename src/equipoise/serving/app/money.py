@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from equipoise.core.arrays import Floats
+from equipoise.core.durations import nanoseconds
 from equipoise.core.policy import Policy
 from equipoise.serving.config import BudgetConfig, RewardWindow, ServeConfig
-from equipoise.serving.durations import nanoseconds
 from equipoise.serving.errors import BookLost
 from equipoise.serving.ledger.ledger import PASSED, Ledger
 from equipoise.serving.ledger.logged_money import logged_money

@@ -18,10 +18,10 @@ import os
 from collections.abc import Callable, Container
 from math import isfinite
 
+from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import InputError
 from equipoise.core.suggest import among
 from equipoise.serving.config import RewardWindow, ServeConfig
-from equipoise.serving.durations import nanoseconds
 from equipoise.serving.engine.asked import check_text
 from equipoise.serving.engine.recent import add_reward, id_of, time_of
 from equipoise.serving.engine.shared import Early, SharedState

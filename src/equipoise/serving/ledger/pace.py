@@ -20,9 +20,10 @@ import msgspec
 import numpy as np
 
 from equipoise.core.arrays import Floats
+from equipoise.core.durations import seconds
 from equipoise.core.errors import InputError
 from equipoise.core.policy import Policy
-from equipoise.operations.pacing import WINDOW, Pacer, PacingPlan, seconds_of
+from equipoise.operations.pacing import WINDOW, Pacer, PacingPlan
 from equipoise.serving.config import BudgetConfig
 from equipoise.serving.ledger.money import MILLION, Book, period_of
 
@@ -129,7 +130,7 @@ class Pace:
         self.book, self.slot, self.config, self.clock = book, slot, config, clock
         self.first = price
         self.grid = GRID * (price or 1.0)
-        self._step = seconds_of(STEP)
+        self._step = seconds(STEP)
         self._count = max(int(np.ceil(config.seconds / self._step)), 1)
         self._new: deque[tuple[Floats, Floats, float]] = deque()
         self._at = self._place()

@@ -28,12 +28,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec.structs import replace
 
+from equipoise.core.durations import nanoseconds
 from equipoise.core.errors import DataError, InputError
 from equipoise.core.snapshot import replacing
 from equipoise.core.suggest import among
 from equipoise.core.unique_text import LEAST, is_nearly_unique
 from equipoise.serving.config import RewardWindow
-from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.columns import KIND_OF, TEXT, Contents, Units, schema_of, table_of
 from equipoise.serving.log.erasure import mark_in, mark_of
 from equipoise.serving.log.joining import Chances, Counts, Joining, Metric, joined

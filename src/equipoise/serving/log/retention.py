@@ -16,8 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from equipoise.core.durations import nanoseconds
 from equipoise.core.snapshot import replacing
-from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.erasure import maintenance
 from equipoise.serving.log.reader import (
     REMOVED,

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from equipoise.core.durations import nanoseconds
 from equipoise.core.snapshot import replacing
 from equipoise.serving.config import MonitorConfig
-from equipoise.serving.durations import nanoseconds
 from equipoise.serving.log.reader import log_folder
 from equipoise.serving.log.segments import FRAME, HEADER, frames, record_of, segments_of
 from equipoise.serving.monitors.alarms import Alarm, Board, Figure, Report
