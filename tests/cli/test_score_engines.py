@@ -31,7 +31,10 @@ def test_threads_give_the_file_of_one_process(equipoise, shipped, units, tmp_pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--engine", "local", "--hold"], "--engine must stand alone; got --hold beside it"),
+        (
+            ["--engine", "local", "--day", "2026-11-01"],
+            "--engine must stand alone; got --day beside it",
+        ),
         (["--workers", "2", "--rules"], "--engine must stand alone; got --rules beside it"),
         (["--engine", "spark"], "engine must be a registered name; got 'spark'"),
         (["--engine", "local", "--address", "a:1"], "the local engine must have no address"),

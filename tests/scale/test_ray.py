@@ -23,10 +23,11 @@ pytest.importorskip("ray")
 from fixtures.scale_workers import Counter, PartitionSum
 
 from equipoise.core.errors import ClusterError, DataError, InputError, MissingExtra
+from equipoise.pipeline.holding import hold_units
 from equipoise.pipeline.scoring import score_units
-from equipoise.scale import hosts
+from equipoise.scale import dual, hosts, unit_partitions
 from equipoise.scale.executor import executor_of
-from equipoise.scale.local import LocalExecutor
+from equipoise.scale.local import LocalExecutor, LocalGroup
 from equipoise.scale.partitions import partitions_of
 from equipoise.scale.ray_engine import RayExecutor
 from equipoise.scale.reduction import pairwise
@@ -173,6 +174,36 @@ def test_units_are_assigned_as_by_one_process_though_a_process_dies(executor, sh
     assert killed
     assert said == want
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_an_allocation_over_processes_has_the_bits_of_one_though_one_dies(
+    executor, shipped, tmp_path, monkeypatch
+):
+    """A process is killed in the midst of the rounds: its partitions are made again, and answer for
+    the same prices.
+    """
+    for name, size in (("SAMPLE", 100), ("MOST", 150), ("REPAIRED", 300)):
+        for module in (dual, unit_partitions):
+            monkeypatch.setattr(module, name, size, raising=False)
+    pq.write_table(shipped.table, tmp_path / "units.parquet", row_group_size=50)
+    ours, killed = unit_partitions.Partitions.measure, []
+
+    def measure_after_a_kill(self, asked, own):
+        if not killed and len(self.plan.starts) > 1 and not isinstance(self.group, LocalGroup):
+            victim = next(one for one in executor.processes() if one["alive"] and one["done"])
+            os.kill(victim["pid"], signal.SIGKILL)
+            killed.append(victim["pid"])
+        return ours(self, asked, own)
+
+    monkeypatch.setattr(unit_partitions.Partitions, "measure", measure_after_a_kill)
+    tables = []
+    for name, engine in (("one", LocalExecutor()), ("two", executor)):
+        out = tmp_path / f"{name}.parquet"
+        said = hold_units(shipped.folder, tmp_path / "units.parquet", out, engine, rows=120)
+        assert said["expected_cost"] <= said["budget"] * (1 + 1e-12)
+        tables.append(pq.read_table(out))
+    assert killed
+    assert tables[0].equals(tables[1])
 
 
 def test_a_partition_that_ends_every_process_is_given_up(executor, monkeypatch):

@@ -7,8 +7,10 @@ that a demand counts, 4 for its kind and its id; 13 more where a cadence keeps w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,18 +24,22 @@ from equipoise.artifacts.unit_ids import UniqueIds
 from equipoise.core.arrays import Floats, Ints
 
 SLICE = 65_536  # units of a batch of assignments
+ARRAYS = ("worth", "cost", "cube", "kind")
+ABOUT, IDS = "units.json", "units.arrow"
+SMALL = 4096  # bytes of a file that is read, not mapped
 
 
 class Known(NamedTuple):
     """What units are known by, and what they had.
 
     unit : chunked array (n,), None for row numbers.   start : the number of the first row.
-    past : None where no unit's past counts.
+    past : None where no unit's past counts.   part : the number of the partition.
     """
 
     unit: pa.ChunkedArray | None
     start: int
-    past: Past | None
+    past: Past | None = None
+    part: int = 0
 
 
 class HeldUnits:
@@ -117,6 +123,60 @@ def fixed_of(part: UnitPart) -> Ints | None:
     """What is not decided of each unit, (n,); None where all is."""
     known: Known = part.ids
     return None if known.past is None else known.past.fixed
+
+
+def save_units(part: UnitPart, folder: Path) -> None:
+    """Write units without a past, so that each array can be read where it lies.
+
+    Parameters
+    ----------
+    part : UnitPart
+        Of `HeldUnits`.
+    folder : path
+        Where to write.
+    """
+    known: Known = part.ids
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(part, name))
+    kinds = [[list(labels), list(open_to)] for labels, open_to in part.kinds]
+    about = {"start": known.start, "columns": list(part.columns), "kinds": kinds}
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    if known.unit is not None:
+        with pa.OSFile(str(folder / IDS), "wb") as sink:
+            table = pa.table({"unit": known.unit})
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+
+
+def read_units(folder: Path, number: int) -> UnitPart:
+    """Units of `save_units`, which are not copied into memory.
+
+    Parameters
+    ----------
+    folder : path
+        Where they were written.
+    number : int
+        Of the partition.
+
+    Returns
+    -------
+    UnitPart
+        Its arrays may be changed, the files may not.
+    """
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    worth, cost, cube, kind = (_mapped(folder / f"{name}.npy") for name in ARRAYS)
+    kinds = tuple((tuple(labels), bytes(open_to)) for labels, open_to in about["kinds"])
+    unit = None
+    if (folder / IDS).exists():
+        unit = pa.ipc.open_file(pa.memory_map(str(folder / IDS))).read_all()["unit"]
+    known = Known(unit, about["start"], None, number)
+    return UnitPart(worth, cost, cube, kind, tuple(about["columns"]), kinds, known)
+
+
+def _mapped(file: Path) -> Any:
+    """An array that lies in a file; none can map no rows."""
+    array = np.load(file, mmap_mode=None if file.stat().st_size < SMALL else "c")
+    return np.asarray(array)
 
 
 def _fields(past: Past) -> tuple[Any, ...]:

@@ -39,9 +39,7 @@ def score(
     ] = "assignments.parquet",
     hold: Annotated[
         bool,
-        typer.Option(
-            "--hold", help="Meet the demands on these units as a whole; all are read at once."
-        ),
+        typer.Option("--hold", help="Meet the demands on these units as a whole."),
     ] = False,
     number_rows: Annotated[
         bool,
@@ -94,8 +92,10 @@ def score(
 
     With --engine the units, which may be a folder of files, are assigned partition by partition:
     by some threads, or by the processes of a Ray cluster (extra scale), which must find the files
-    and the policy under the same paths.  The assignments are the same.  Parts that are whole wait
-    in a folder beside --out; where the command is broken off, the same command goes on from them.
+    and the policy under the same paths.  The assignments are the same; with --hold, of more than
+    60,000 units in several partitions, demands are kept as exactly, and the worth may differ by
+    what the certificates leave open.  Parts that are whole wait in a folder beside --out; where the
+    command is broken off, the same command goes on from them.
 
     \b
     Example:
@@ -113,16 +113,20 @@ def score(
     from equipoise.core.errors import InputError
 
     by_engine = any(option is not None for option in (engine, address, workers))
-    others = {"--hold": hold, "--journal": journal is not None, "--day": day is not None}
-    others |= {"--rules": rules and by_engine}
+    others = {"--journal": journal is not None, "--day": day is not None}
+    others |= {"--rules": rules} if by_engine else {"--hold": hold}
     if (rules or by_engine) and any(others.values()):
         alone = "--engine" if by_engine else "--rules"
         got = f"{next(name for name, given in others.items() if given)} beside it"
-        fix = "leave one out: it keeps no budget of a file, and no days"
+        fix = (
+            "leave one out: it keeps no days"
+            if by_engine
+            else "leave one out: it keeps no budget of a file, and no days"
+        )
         raise InputError(alone, "stand alone", got, fix=fix)
     if by_engine:
         executor = executor_asked_for(engine, address, workers)
-        summary = _by_partitions(policy, units, out, executor, number_rows, quiet or json)
+        summary = _by_partitions(policy, units, out, executor, hold, number_rows, quiet or json)
     elif rules:
         summary = score_file_by_rules(policy, units, out, number_rows=number_rows)
     elif journal is None and day is None:
@@ -147,15 +151,18 @@ def _by_partitions(
     units: str,
     out: str,
     executor: AbstractContextManager[Any],
+    hold: bool,
     number_rows: bool,
     quiet: bool,
 ) -> dict[str, Any]:
     """What is told of units that an engine assigned, and of its processes."""
     from equipoise.cli.show import progress
+    from equipoise.pipeline.holding import hold_units
     from equipoise.pipeline.scoring import score_units
 
+    assign = hold_units if hold else score_units
     with executor as engine, progress(quiet) as report:
-        summary = score_units(policy, units, out, engine, number_rows=number_rows, progress=report)
+        summary = assign(policy, units, out, engine, number_rows=number_rows, progress=report)
         return {**summary, "processes": engine.processes()}
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from equipoise.artifacts.outputs import (
     is_scored,
     write_assignments,
 )
+from equipoise.artifacts.policy import Scorer
 from equipoise.artifacts.unit_counts import UnitCounts
 from equipoise.artifacts.unit_ids import FIX, hashes_of, repeated
 from equipoise.core import columns
@@ -50,6 +51,7 @@ LOGGER = logging.getLogger(__name__)
 IDS, ONE, MANY = "ids.npy", "rows.arrow", "rows.parquet"  # of a part
 PART = "part-{:05d}.parquet"
 WHAT = "units"
+Made = Generator[tuple[int, int], None, None]  # places among the parts that were left; units
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,20 @@ def score_partition(part: Partition, how: Scoring) -> int:
     rows = part.batches(list(reader.needed), reader.in_text)
     sums: dict[str, Any] = {}
     with writing(Path(how.folder), part.number, sums) as folder:
-        batches = artifact.batches(rows, counts)
-        if how.file == ONE:
-            _write_arrow(batches, folder / ONE, summary)
-        else:
-            write_assignments(batches, folder / MANY, summary)
+        write_part(artifact.batches(rows, counts), folder, how, summary)
         np.save(folder / IDS, counts.ids)
         sums |= {"counts": counts.sums(), "summary": asdict(summary)}
     return counts.units
+
+
+def write_part(
+    batches: Iterator[pa.RecordBatch], folder: Path, how: Scoring, summary: MergedSummary
+) -> None:
+    """Write the rows of a part."""
+    if how.file == ONE:
+        _write_arrow(batches, folder / ONE, summary)
+    else:
+        write_assignments(batches, folder / MANY, summary)
 
 
 def _write_arrow(batches: Iterator[pa.RecordBatch], file: Path, summary: MergedSummary) -> None:
@@ -172,6 +180,31 @@ def score_units(
     DataError
         Where files cannot be read, have no rows, or differ in their columns.
     """
+    return by_parts(
+        policy, units, out, executor, _scored, number_rows=number_rows, rows=rows, progress=progress
+    )
+
+
+Job = Callable[[Executor, Sequence[Partition], Sequence[Partition], "Scoring", Progress], Made]
+
+
+def by_parts(
+    policy: Path | str,
+    units: Any,
+    out: Path | str,
+    executor: Executor,
+    job: Job,
+    *,
+    number_rows: bool,
+    rows: int,
+    progress: Progress,
+    held: bool = False,
+) -> dict[str, Any]:
+    """`score_units`, whatever makes the parts.
+
+    job : (executor, all partitions, those that are not whole, how, progress) -> the place of each
+    of these as soon as its part is whole.   held : whether demands are met on all units.
+    """
     if is_address(str(out)):
         fix = "write to a disk that all machines see, or leave --engine out"
         raise InputError("the place to write by parts", "be a path", "an address", str(out), fix)
@@ -179,7 +212,7 @@ def score_units(
     many = final.is_dir() or not final.suffix
     how = Scoring(str(place), read_manifest(place).id, number_rows, "", MANY if many else ONE)
     artifact = how.artifact()
-    _check_kind(artifact)
+    _check_kind(artifact, held)
     _check_out(final, units, place, many)
     reader = artifact.units
     reader.check_names(source_columns(units), str(units))
@@ -188,8 +221,8 @@ def score_units(
         fix = "give the units ids, or write them as Parquet"
         got = "files of text, whose rows nobody has counted"
         raise InputError("row numbers", "be known before work begins", got, str(units), fix)
-    job = {"version": __version__, **asdict(how), **fingerprint(parts)}
-    with Shards(final, job) as shards:
+    about = {"version": __version__, "held": held, **asdict(how), **fingerprint(parts)}
+    with Shards(final, about) as shards:
         whole = shards.whole()
         if whole:
             LOGGER.warning("%d of %d parts are whole in %s", len(whole), len(parts), shards.folder)
@@ -197,12 +230,10 @@ def score_units(
         left = [part for part in parts if part.number not in whole]
         try:
             with (
-                closing(
-                    executor.stream(score_partition, left, how, progress=progress, what=WHAT)
-                ) as scored,
+                closing(job(executor, parts, left, how, progress)) as made,
                 replacing(final, EARLIER_FOLDER if many else EARLIER_SCORES) as beside,
             ):
-                _assemble(shards.folder, _in_order(len(parts), left, scored), beside, many)
+                _assemble(shards.folder, _in_order(len(parts), left, made), beside, many)
                 report = _report(artifact, shards.folder, parts, str(units), executor)
         except InputError:
             shards.remove()  # the units must change, and so will their parts
@@ -212,11 +243,27 @@ def score_units(
                 LOGGER.warning("what is whole stays in %s for the same command", shards.folder)
             raise
         shards.remove()
-    return {**report, "parts": len(parts), "kept": len(whole)}
+    return {**report, "held": held, "parts": len(parts), "kept": len(whole)}
 
 
-def _check_kind(artifact: Any) -> None:
-    """Refuse what needs rows that may lie in two partitions."""
+def _scored(
+    executor: Executor,
+    parts: Sequence[Partition],
+    left: Sequence[Partition],
+    how: Scoring,
+    progress: Progress,
+) -> Made:
+    """The parts that are not whole, each scored by itself."""
+    return executor.stream(score_partition, left, how, progress=progress, what=WHAT)
+
+
+def _check_kind(artifact: Any, held: bool) -> None:
+    """Refuse what needs rows that may lie in two partitions, or has no demands to meet on all."""
+    if held and not (isinstance(artifact, Scorer) and not artifact.staying.reasons):
+        fix = "leave --engine out, or --hold"
+        got = "another one, or one by which units keep what they have"
+        must = "go with a policy of one choice per unit that decides anew"
+        raise InputError("--hold with --engine", must, got, fix=fix)
     if not hasattr(artifact.summary(), "merge"):
         fix = "leave --engine out: one process ranks whole requests"
         got = "a ranking, whose requests may lie in two partitions"
@@ -295,7 +342,7 @@ def _report(
         suspects = np.concatenate(every)
         if suspects.size:
             _check_one_by_one(suspects, folder, parts, artifact.units.id)
-    return {"units": counts.units, "held": False, **told(artifact, summary, counts, units)}
+    return {"units": counts.units, **told(artifact, summary, counts, units)}
 
 
 def repeated_in(interval: int, intervals: int, folder: str) -> Floats:
