@@ -257,7 +257,7 @@ def _scored(
     return executor.stream(score_partition, left, how, progress=progress, what=WHAT)
 
 
-def _check_kind(artifact: Any, held: bool) -> None:
+def _check_kind(artifact: Any, held: bool = False) -> None:
     """Refuse what needs rows that may lie in two partitions, or has no demands to meet on all."""
     if held and not (isinstance(artifact, Scorer) and not artifact.staying.reasons):
         fix = "leave --engine out, or --hold"
