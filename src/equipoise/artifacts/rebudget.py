@@ -2,7 +2,7 @@
 
 Fixed prices decide unit by unit and carry a budget on average; solving again on the units
 themselves keeps it in expected cost.  Of each unit only what the demands and the rule need is kept
-(`allocation/parts`), so that a file of units may come batch by batch.
+(`allocation/parts.py`), so that a file of units may come batch by batch.
 """
 
 from __future__ import annotations
