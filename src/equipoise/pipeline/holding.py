@@ -1,8 +1,9 @@
 """A policy's demands met on all units of files, partition by partition, on any engine.
 
 Each worker scores its partition once and keeps of every unit what the demands and the rule need, in
-files beside the place of the result; the allocation goes over these (`scale/dual.py`), and each worker
-writes the assignments of its own units.  A driver that was killed goes on from what was kept.
+files beside the place of the result; the allocation goes over these (`scale/dual.py`), and each
+worker writes the assignments of its own units.  A driver that was killed goes on from what was
+kept.
 """
 
 from __future__ import annotations
