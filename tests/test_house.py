@@ -8,6 +8,8 @@ import ast
 import re
 import subprocess
 from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,41 +50,58 @@ def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - node.body[0].lineno + 1 - docstring_lines(node)
 
 
-def lines_of(file: Path) -> int:
-    """The lines of a file, docstrings apart."""
+@dataclass(frozen=True)
+class Facts:
+    """What the rules ask of a file, so that it is parsed once."""
+
+    lines: int  # docstrings apart
+    words: set[int]  # the lines of docstrings: sections of parameters are alike by nature
+    long: dict[str, int]  # functions, with their lines
+    untold: list[str]  # what is public without a docstring
+    asserts: list[int]
+
+
+@cache
+def facts_of(file: Path) -> Facts:
+    """The facts of a file."""
     text = file.read_text(encoding="utf-8")
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
-    return len(text.splitlines()) - sum(map(docstring_lines, nodes))
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    words: set[int] = set()
+    for node in nodes:
+        if isinstance(node, DOCUMENTED) and (n := docstring_lines(node)):
+            words.update(range(node.body[0].lineno, node.body[0].lineno + n))
+    functions = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    untold = [node.name for node in public if not ast.get_docstring(node)]
+    return Facts(
+        lines=len(text.splitlines()) - len(words),
+        words=words,
+        long={n.name: code_lines(n) for n in functions if code_lines(n) > LONGEST_FUNCTION},
+        untold=untold if ast.get_docstring(tree) or not tree.body else ["the file", *untold],
+        asserts=[node.lineno for node in nodes if isinstance(node, ast.Assert)],
+    )
 
 
 def test_no_folder_is_a_loft():
     house = ROOT / "src" / "equipoise"
     rooms: dict[str, int] = defaultdict(int)
     for file in SOURCES:
-        rooms[file.relative_to(house).parts[0]] += lines_of(file)
+        rooms[file.relative_to(house).parts[0]] += facts_of(file).lines
     largest = max(rooms, key=lambda room: rooms[room])
     assert rooms[largest] <= LARGEST_ROOM * sum(rooms.values()), largest
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_file_is_one_idea(file):
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    assert lines_of(file) <= LONGEST_FILE, "lines of code, docstrings apart"
-    functions = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    long = {
-        node.name: code_lines(node) for node in functions if code_lines(node) > LONGEST_FUNCTION
-    }
-    assert not long
-    if tree.body:
-        assert ast.get_docstring(tree), "a file starts by saying what it is"
-    public = [
-        n
-        for n in tree.body
-        if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")
-    ]
-    assert not [node.name for node in public if not ast.get_docstring(node)]
+    facts = facts_of(file)
+    assert facts.lines <= LONGEST_FILE, "lines of code, docstrings apart"
+    assert not facts.long
+    assert not facts.untold, "a file, and what is public, starts by saying what it is"
 
 
 def test_nothing_that_is_loaded_executes_code():
@@ -104,8 +123,7 @@ def test_kernels_are_compiled_by_one_decorator():
 
 def test_no_assert_for_users():
     for file in SOURCES:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], file
+        assert not facts_of(file).asserts, file
 
 
 def test_tracked_files_are_small_and_of_no_machine():
@@ -116,21 +134,11 @@ def test_tracked_files_are_small_and_of_no_machine():
             assert not machine_path.search(file.read_text(encoding="utf-8")), file
 
 
-def words_of(tree: ast.Module) -> set[int]:
-    """The lines of all docstrings: sections of parameters are alike by nature."""
-    lines: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and docstring_lines(node):
-            first = node.body[0].lineno
-            lines.update(range(first, first + docstring_lines(node)))
-    return lines
-
-
 def test_written_once():
     seen: dict[str, list[str]] = defaultdict(list)
     for file in SOURCES:
         text = file.read_text(encoding="utf-8")
-        words = words_of(ast.parse(text))
+        words = facts_of(file).words
         kept = [
             (i, line)
             for i, line in enumerate(map(str.strip, text.splitlines()), 1)
