@@ -76,7 +76,7 @@ def test_where_no_demand_counts_it_the_cheaper_of_equals():
     assert decide(policy, effects).choice.tolist() == [0, 0]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=16)
 @given(st.integers(0, 10**6), st.floats(0.05, 1.2), st.sampled_from([1.0001, 1.001, 1.02, 1.3]))
 def test_more_budget_is_worth_no_less(seed, share, more):
     effects, cost = whole(seed, 60)
