@@ -7,8 +7,9 @@ part of it.
 
 Over partitions: the instance of `allocation` (10 rows, 10 doses) in 1 to 1,000 partitions, all in
 this process.  `dual_rounds_P` are the calls to all of P partitions until the choices are handed
-over, `dual_round_bytes` what goes to and comes from one partition in a round, by pickle, averaged
-over the rounds but those that send units; `dual_gathered` the units that came to the driver.
+over, `dual_round_bytes_P` what goes to and comes from one partition in a round, by pickle, averaged
+over the rounds but those that send units; `dual_gathered_P` the units that came to the driver;
+`dual_us_per_unit` the CPU time of all rounds over 10 partitions.
 `ray_overhead_dual` is the wall time of 2 actors over that of one process with 2 threads, on the
 same 10 partitions in files, which each worker reads itself: the middle of pairs run in turn.
 `dual_instances` is how many small instances were solved by partitions and in memory: no demand was
@@ -152,7 +153,12 @@ def over_partitions(n: int, counts: Sequence[int]) -> Figures:
     """Rounds, bytes and gaps by the number of partitions."""
     rows: Figures = []
     for p in counts:
-        made = solved(*parts_of(n, p), executor=CountingExecutor())
+        given = parts_of(n, p)
+        start = time.process_time()
+        made = solved(*given, executor=CountingExecutor())
+        if p == 10:
+            each = 1e6 * (time.process_time() - start) / n
+            rows.append(figure("dual_us_per_unit", each, unit="CPU us", n=n))
         rows.append(figure(f"dual_rounds_{p}", made.rounds, unit="calls", n=n))
         rows.append(figure(f"dual_gap_{p}", made.gap, unit="share of the bound", n=n))
         if p > 1:
@@ -260,4 +266,4 @@ def figures(form: str) -> Figures:
         n, counts = 10 * BASE, (1, 10, 100, 1_000)
     rows = [*many_demands(n), *over_partitions(n, counts)]
     rows += ray_overhead(n, 3 if form == "quick" else 5)
-    return rows + instances(300 if form == "quick" else 3_000)
+    return rows + instances(300 if form == "quick" else 2_000)

@@ -28,6 +28,15 @@ def test_threads_give_the_file_of_one_process(equipoise, shipped, units, tmp_pat
     assert pq.read_table(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
 
 
+def test_the_budget_is_held_over_threads_too(equipoise, shipped, units, tmp_path):
+    one = equipoise("score", shipped.folder, units, "--out", tmp_path / "a.parquet", "--hold")
+    options = ["--hold", "--engine", "local", "--workers", 2]
+    two = equipoise("score", shipped.folder, units, "-o", tmp_path / "b.parquet", *options)
+    assert (one.code, two.code) == (0, 0)
+    assert one.out.replace("a.parquet", "b.parquet") == two.out
+    assert pq.read_table(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -330,6 +330,7 @@ def _prices(units: Partitions, tol: float, start: Floats | None) -> tuple[FullPa
         least=least / scale.worth,
         trace=units.trace,
         most=MOST,
+        widest=4 * MOST,
     )
     bound = full.height
     if units.penalty:

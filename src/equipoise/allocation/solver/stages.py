@@ -97,9 +97,12 @@ def refine(
     least: float = -np.inf,
     trace: list[Stage] | None = None,
     most: int = MOST,
+    widest: int | None = None,
 ) -> tuple[Minimum, P]:
     """Minimise g from scaled prices ``y`` that a sample of so many units gave; the minimum, and the
     full pass at it.
+
+    most : units near a tie that are taken at once, at first.   widest : where that did not help.
     """
     n, m, cuts, low = len(units), len(y), Cuts(), -np.inf
     said = [] if trace is None else trace
@@ -128,7 +131,8 @@ def refine(
         elif rate == 1 and size == n:
             break
         else:
-            share, most = min(1.0, 4 * share), most * (1 if rate == 1 else 2)
+            share = min(1.0, 4 * share)
+            most = most if rate == 1 else min(2 * most, widest or n)
     best = full.height / scale.worth
     return Minimum(y, best, min(low, best), evaluations), full
 
