@@ -22,7 +22,9 @@ from equipoise.serving.extra import lmdb
 from equipoise.serving.machine import boot_id
 
 HOUR = 3_600_000_000_000  # nanoseconds
-MAP = 1 << 33  # bytes of address space for one file; it takes as much disk as it holds
+# bytes of address space for one file, which takes as much disk as it holds: a decision takes about
+# 240, and a machine may make 50,000 a second for an hour
+MAP = 1 << 36
 OPTIONS = {"sync": False, "metasync": False, "max_readers": 1024, "map_size": MAP}
 MACHINE, SERVICE = "boot", "a service"
 
