@@ -84,7 +84,7 @@ def test_the_quickstart(tmp_path, monkeypatch, capsys):
 
 def test_the_strata_of_hillstrom(tmp_path):
     """Shares are of all 42,613 rows of two arms; no one buys without a visit, so never-takers are
-    none.  A quarter of the trees: shares are means of scores whatever they learnt.
+    none.  A tenth of the trees: shares are means of scores whatever they learnt.
     """
     try:
         fetch_hillstrom(download_if_missing=False)
