@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from benchmarks.record import RESULTS, full, record
+from benchmarks.record import RESULTS, full, record, versions
 
 Figures = list[dict[str, Any]]
 
@@ -24,6 +26,25 @@ def recorded(name: str) -> dict[str, dict[str, Any]]:
         part: {"form": of["form"], "figures": [named[name] for name in of["figures"]]}
         for part, of in result["parts"].items()
     }
+
+
+def record_files(name: str, about: str, packages: Sequence[str], wanted: Sequence[str]) -> None:
+    """`record_parts` of a benchmark whose parts stand in files NAME_*.py beside this one, each with
+    a function ``figures(form)``.
+    """
+    files = sorted(Path(__file__).parent.glob(f"{name}_*.py"))
+    modules = {
+        file.stem.removeprefix(f"{name}_"): import_module(f"benchmarks.{file.stem}")
+        for file in files
+    }
+    record_parts(
+        name,
+        {part: module.figures for part, module in modules.items()},
+        wanted,
+        protocols=[about, *(str(module.__doc__) for module in modules.values())],
+        versions=versions(*packages),
+        seeds=[0],
+    )
 
 
 def record_parts(

@@ -12,30 +12,15 @@ from benchmarks.record import one_thread
 one_thread()
 
 import sys  # noqa: E402
-from importlib import import_module  # noqa: E402
-from pathlib import Path  # noqa: E402
 
-from benchmarks.parts import record_parts  # noqa: E402
-from benchmarks.record import versions  # noqa: E402
+from benchmarks.parts import record_files  # noqa: E402
 
 PACKAGES = ("equipoise", "numpy", "numba", "msgspec", "lmdb", "redis", "fastapi", "uvicorn")
-FILES = sorted(Path(__file__).parent.glob("serving_*.py"))
 
 
 def main(wanted: list[str]) -> None:
     """Measure some parts, or every one, and record them beside the others."""
-    modules = {
-        file.stem.removeprefix("serving_"): import_module(f"benchmarks.{file.stem}")
-        for file in FILES
-    }
-    record_parts(
-        "serving",
-        {part: module.figures for part, module in modules.items()},
-        wanted,
-        protocols=[str(__doc__), *(str(module.__doc__) for module in modules.values())],
-        versions=versions(*PACKAGES),
-        seeds=[0],
-    )
+    record_files("serving", str(__doc__), PACKAGES, wanted)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ import msgspec
 
 from benchmarks.record import figure
 from benchmarks.serving_http import CODE, shop
+from benchmarks.workers import money_moves, most_at_a_time
 from equipoise.serving.app.meters import ALIVE
 from equipoise.serving.engine.answers import answer_json
 from equipoise.serving.ledger.logged_money import differences, logged_money
@@ -52,7 +53,7 @@ from equipoise.serving.ledger.sqlite_book import SqliteBook
 from equipoise.serving.log.reader import LogEntry, read_records
 from equipoise.serving.log.segments import end_of, segments_of
 from equipoise.serving.messages import DecideAnswer
-from equipoise.serving.records import DecisionRecord, RewardRecord, SpendRecord
+from equipoise.serving.records import DecisionRecord, RewardRecord
 
 UNITS, WORKERS, CONNECTIONS, TOTAL = 5_000, 3, 8, 20_000.0
 KILLS = {"quick": 5, "full": 25}  # under each durability
@@ -393,12 +394,7 @@ def money(state: Path, entries: list[LogEntry], total: float) -> dict[str, float
     book.close()
     for line in wrong[:5]:
         print(line, file=sys.stderr)
-    moves = [(one.ns, one.amount) for one in records if isinstance(one, DecisionRecord)]
-    moves += [(one.ns, one.spent - one.reserved) for one in records if isinstance(one, SpendRecord)]
-    now = most = 0
-    for _, amount in sorted(moves):
-        now += amount
-        most = max(most, now)
+    most = most_at_a_time(money_moves(records))
     return {"http_kill_overspend": max(0, most - micro(total)), "http_kill_books": len(wrong)}
 
 

@@ -23,12 +23,12 @@ import statistics
 import sys
 import tempfile
 import time
-import traceback
 from multiprocessing import Array
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import figure
+from benchmarks.workers import forked, money_moves, most_at_a_time
 from equipoise.serving.config import BudgetConfig, LogConfig
 from equipoise.serving.ledger.ledger import Ledger
 from equipoise.serving.ledger.logged_money import differences, logged_money
@@ -104,33 +104,19 @@ def claim(log: DecisionLog, ledger: Ledger, record: DecisionRecord, rng: random.
         ledger.settle(Hold(record.lease, record.amount), spent / MILLION, record.id)
 
 
-def start(folder: Path, slot: int, total: float, events: int, done: Any, seed: int) -> int:
-    """A worker in a process of its own, made by a fork while nothing else runs here."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            worker(folder, slot, total, events, done, seed)
-            code = 0
-        except Exception:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return child
-
-
 def campaign(folder: Path, events: int, kills: int, seed: int) -> dict[str, float]:
     """Run workers, kill some, and hold books and logs against each other."""
     total = events * 0.25  # two events an offer of 1.0; about half of it comes back
     done = Array("q", WORKERS, lock=False)
     rng = random.Random(seed)
-    running = {slot: start(folder, slot, total, events, done, slot) for slot in range(WORKERS)}
+    about = total, events, done
+    running = {slot: forked(worker, folder, slot, *about, slot) for slot in range(WORKERS)}
     for number in range(kills):
         time.sleep(rng.uniform(*BETWEEN))
         slot = rng.randrange(WORKERS)
         os.kill(running[slot], signal.SIGKILL)
         os.waitpid(running[slot], 0)
-        running[slot] = start(folder, slot, total, events, done, WORKERS + number)
+        running[slot] = forked(worker, folder, slot, *about, WORKERS + number)
     codes = [os.waitpid(child, 0)[1] for child in running.values()]
     if any(codes):
         raise RuntimeError(f"workers ended with {codes}")
@@ -147,14 +133,9 @@ def verdict(folder: Path, total: float) -> dict[str, float]:
         print(line, file=sys.stderr)
     sums = book.sums()
     book.close()
-    moves = [(one.ns, one.amount) for one in records if isinstance(one, DecisionRecord)]
-    moves += [(one.ns, one.spent - one.reserved) for one in records if isinstance(one, SpendRecord)]
-    now = most = 0
-    for _, amount in sorted(moves):
-        now += amount
-        most = max(most, now)
+    moves = money_moves(records)
     return {
-        "ledger_overspend": max(most - micro(total), 0),
+        "ledger_overspend": max(most_at_a_time(moves) - micro(total), 0),
         "ledger_books_equal": float(not wrong),
         "ledger_unspent_share": (sums.left + sums.leased) / sums.total,
         "ledger_events": len(moves),

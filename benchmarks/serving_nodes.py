@@ -23,7 +23,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from typing import Any
 from benchmarks.record import figure
 from benchmarks.serving_engine import NAMES, Snapshot, known_units, snapshot
 from benchmarks.serving_store import redis_server
+from benchmarks.workers import forked, most_at_a_time
 from equipoise.core.policy import Policy
 from equipoise.serving.app.money import REDIS, open_ledger
 from equipoise.serving.config import BudgetConfig, LogConfig, RewardWindow, ServeConfig, StoreConfig
@@ -146,21 +146,6 @@ def work(folder: Path, name: str, live: Snapshot, total: float, alone: bool, see
     node.close()
 
 
-def start(folder: Path, name: str, live: Snapshot, total: float, alone: bool, seed: int) -> int:
-    """A node in a process of its own, made by a fork while nothing else runs here."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            work(folder, name, live, total, alone, seed)
-            code = 0
-        except Exception:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return child
-
-
 def campaign(folder: Path, form: str, seed: int, alone: bool = False) -> dict[str, float]:
     """Run nodes, kill some, and hold what was told against logs and book."""
     total, both, single, kills = SIZES[form]
@@ -171,18 +156,18 @@ def campaign(folder: Path, form: str, seed: int, alone: bool = False) -> dict[st
     with redis_server() as (url, _):
         os.environ[REDIS] = url
         about = live, total, alone
-        running = {name: start(folder, name, *about, seed) for name in NODES}
+        running = {name: forked(work, folder, name, *about, seed) for name in NODES}
         end = time.monotonic() + both
         for number in range(kills):
             time.sleep(rng.uniform(*BETWEEN))
             name = rng.choice(NODES)
             kill(running[name], signal.SIGKILL)
             time.sleep(rng.uniform(*AWAY))
-            running[name] = start(folder, name, *about, seed + 2 + number)
+            running[name] = forked(work, folder, name, *about, seed + 2 + number)
         time.sleep(max(0.0, end - time.monotonic()))
         kill(running["two"], signal.SIGKILL)
         time.sleep(single)
-        running["two"] = start(folder, "two", *about, seed + 1)
+        running["two"] = forked(work, folder, "two", *about, seed + 1)
         time.sleep(0.3)
         for child in running.values():
             os.kill(child, signal.SIGTERM)
@@ -228,10 +213,7 @@ def verdict(folder: Path, book: RedisBook, total: int) -> dict[str, float]:
     moves = [(one.ns, one.amount) for one in decisions.values()]
     ended = {one.decision.hex(): one for one in every if isinstance(one, SpendRecord)}
     moves += [(one.ns, -one.reserved) for id, one in ended.items() if id not in taken]
-    now = most = 0
-    for _, amount in sorted(moves):
-        now += amount
-        most = max(most, now)
+    most = most_at_a_time(sorted(moves))
     lost = [
         id
         for id in taken

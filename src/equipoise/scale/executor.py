@@ -11,9 +11,10 @@ whichever comes to its end first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Self, TypeVar
 
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
@@ -29,23 +30,43 @@ ENGINES = Registry(
 )
 
 
-class Group(Protocol):
-    """The workers of all partitions."""
+class Group(ABC):
+    """The workers of all partitions; how many stands in ``parts``."""
+
+    parts: int
 
     def call(self, method: str, *args: Any) -> list[Any]:
-        """The answers of a method of every worker, in the order of the partitions."""
+        """Ask every worker the same.
 
+        Parameters
+        ----------
+        method : str
+            Of the workers.
+        *args : object
+            Its arguments.
+
+        Returns
+        -------
+        list
+            One answer a partition, in their order.
+        """
+        return self.each(method, [args] * self.parts)
+
+    @abstractmethod
     def each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The same, each worker with arguments of its own."""
 
+    @abstractmethod
     def stream(self, method: str, *args: Any) -> Iterator[tuple[int, Any]]:
-        """The place of each partition and its answer, as they come."""
+        """The place of each partition and its answer to the same, as they come."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let the workers go."""
 
-    def __enter__(self) -> Group:
+    def __enter__(self) -> Self:
         """Itself."""
+        return self
 
     def __exit__(
         self,
@@ -54,11 +75,13 @@ class Group(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Let the workers go."""
+        self.close()
 
 
-class Executor(Protocol):
+class Executor(ABC):
     """Where workers live."""
 
+    @abstractmethod
     def group(
         self,
         worker: Callable[..., Any],
@@ -67,7 +90,9 @@ class Executor(Protocol):
         progress: Progress = silent,
         what: str = "",
     ) -> Group:
-        """A worker for each part: ``worker(part, *shared)``."""
+        """A worker for each part, ``worker(part, *shared)``; progress is told how many parts are
+        done in every call.
+        """
 
     def run(
         self,
@@ -77,10 +102,31 @@ class Executor(Protocol):
         progress: Progress = silent,
         what: str = "",
     ) -> list[R]:
-        """``function(part, *shared)`` of each part, in their order; no more parts are worked on at
-        a time than there are workers.
-        """
+        """The answers of a function of each part, in their order; no more parts are worked on at a
+        time than there are workers.
 
+        Parameters
+        ----------
+        function : callable
+            (part, *shared) -> an answer; on a cluster importable by name.
+        parts : sequence
+            Partitions, or anything else.
+        *shared : object
+            What every call is given.
+        progress : callable, default silent
+            Told how many parts are done.
+        what : str, default ""
+            What is being done.
+
+        Returns
+        -------
+        list
+            One answer a part.
+        """
+        stream = self.stream(function, parts, *shared, progress=progress, what=what)
+        return in_order(stream, len(parts))
+
+    @abstractmethod
     def stream(
         self,
         function: Callable[..., R],
@@ -93,16 +139,19 @@ class Executor(Protocol):
         nothing at work.
         """
 
+    @abstractmethod
     def processes(self) -> list[dict[str, Any]]:
         """What each process beside this one did: ``machine``, ``pid``, ``done`` calls, ``peak_mb``
         of memory, whether it is ``alive``.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what the executor started."""
 
-    def __enter__(self) -> Executor:
+    def __enter__(self) -> Self:
         """Itself."""
+        return self
 
     def __exit__(
         self,
@@ -111,6 +160,13 @@ class Executor(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Let go of what the executor started."""
+        self.close()
+
+
+def in_order(answers: Iterable[tuple[int, R]], total: int) -> list[R]:
+    """Answers that come with their places, by these."""
+    placed = dict(answers)
+    return [placed[place] for place in range(total)]
 
 
 def executor_of(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from types import TracebackType
 from typing import Any, TypeVar
 
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Progress, silent
+from equipoise.scale.executor import Executor, Group, in_order
 
 R = TypeVar("R")
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Works in this process.
 
     Parameters
@@ -62,38 +62,6 @@ class LocalExecutor:
         workers = self.run(worker, parts, *shared, progress=progress, what=what)
         return LocalGroup(workers, self, progress, what)
 
-    def run(
-        self,
-        function: Callable[..., R],
-        parts: Sequence[Any],
-        *shared: Any,
-        progress: Progress = silent,
-        what: str = "",
-    ) -> list[R]:
-        """The answers of a function of each part, in their order.
-
-        Parameters
-        ----------
-        function : callable
-            (part, *shared) -> an answer.
-        parts : sequence
-            Partitions, or anything else.
-        *shared : object
-            What every call is given.
-        progress : callable, default silent
-            Told how many parts are done.
-        what : str, default ""
-            What is being done.
-
-        Returns
-        -------
-        list
-            One answer a part.
-        """
-        stream = self.stream(function, parts, *shared, progress=progress, what=what)
-        answers = dict(stream)
-        return [answers[place] for place in range(len(parts))]
-
     def stream(
         self,
         function: Callable[..., R],
@@ -102,26 +70,7 @@ class LocalExecutor:
         progress: Progress = silent,
         what: str = "",
     ) -> Generator[tuple[int, R], None, None]:
-        """The answers as they come.
-
-        Parameters
-        ----------
-        function : callable
-            (part, *shared) -> an answer.
-        parts : sequence
-            Partitions, or anything else.
-        *shared : object
-            What every call is given.
-        progress : callable, default silent
-            Told how many parts are done.
-        what : str, default ""
-            What is being done.
-
-        Yields
-        ------
-        tuple of int and object
-            The place of a part, and its answer.
-        """
+        """The answers as they come."""
         calls = [(function, (part, *shared)) for part in parts]
         yield from _answers(calls, self.threads, progress, what)
 
@@ -138,20 +87,8 @@ class LocalExecutor:
     def close(self) -> None:
         """Nothing was started."""
 
-    def __enter__(self) -> LocalExecutor:
-        """Itself."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing was started."""
-
-
-class LocalGroup:
+class LocalGroup(Group):
     """Workers that live in this process.
 
     Parameters
@@ -180,58 +117,15 @@ class LocalGroup:
         what: str = "",
     ) -> None:
         self.workers, self.executor, self.progress, self.what = workers, executor, progress, what
-
-    def call(self, method: str, *args: Any) -> list[Any]:
-        """Ask every worker the same.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        *args : object
-            Its arguments.
-
-        Returns
-        -------
-        list
-            One answer a partition, in their order.
-        """
-        return self.each(method, [args] * len(self.workers))
+        self.parts = len(workers)
 
     def each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Ask every worker something of its own.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        arguments : sequence of tuple
-            The arguments for each.
-
-        Returns
-        -------
-        list
-            One answer a partition, in their order.
-        """
-        answers = dict(self._calls(method, arguments))
-        return [answers[place] for place in range(len(self.workers))]
+        """Ask every worker something of its own."""
+        return in_order(self._calls(method, arguments), self.parts)
 
     def stream(self, method: str, *args: Any) -> Iterator[tuple[int, Any]]:
-        """Ask every worker the same, and take the answers as they come.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        *args : object
-            Its arguments.
-
-        Yields
-        ------
-        tuple of int and object
-            A partition's place and its answer.
-        """
-        yield from self._calls(method, [args] * len(self.workers))
+        """Ask every worker the same, and take the answers as they come."""
+        yield from self._calls(method, [args] * self.parts)
 
     def _calls(
         self, method: str, arguments: Sequence[tuple[Any, ...]]
@@ -241,20 +135,7 @@ class LocalGroup:
 
     def close(self) -> None:
         """Forget the workers."""
-        self.workers = []
-
-    def __enter__(self) -> LocalGroup:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Forget the workers."""
-        self.close()
+        self.workers, self.parts = [], 0
 
 
 def _answers(

@@ -9,7 +9,6 @@ only, and is ended with the executor; one that is given by its address stays as 
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -18,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from types import TracebackType
 from typing import Any, TypeVar
 
 from equipoise.core.errors import ClusterError, InputError, MissingExtra
 from equipoise.core.progress import Progress, silent
+from equipoise.core.quiet import errors_alone
+from equipoise.scale.executor import Executor, Group, in_order
 from equipoise.scale.host import Call, Spec
 from equipoise.scale.hosts import Hosts, Process
 from equipoise.scale.local import cores
@@ -39,7 +39,7 @@ BY_DEFAULT = {
 FIX = 'pip install "equipoise[scale]"'
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Works in processes of a Ray cluster.
 
     Parameters
@@ -112,38 +112,6 @@ class RayExecutor:
         """
         return RayGroup(self, self.put(worker, parts, shared), len(parts), progress, what)
 
-    def run(
-        self,
-        function: Callable[..., R],
-        parts: Sequence[Any],
-        *shared: Any,
-        progress: Progress = silent,
-        what: str = "",
-    ) -> list[R]:
-        """The answers of a function of each part, in their order.
-
-        Parameters
-        ----------
-        function : callable
-            (part, *shared) -> an answer; importable by name.
-        parts : sequence
-            Partitions, or anything else.
-        *shared : object
-            What every call is given.
-        progress : callable, default silent
-            Told how many parts are done.
-        what : str, default ""
-            What is being done.
-
-        Returns
-        -------
-        list
-            One answer a part.
-        """
-        stream = self.stream(function, parts, *shared, progress=progress, what=what)
-        answers = dict(stream)
-        return [answers[place] for place in range(len(parts))]
-
     def stream(
         self,
         function: Callable[..., R],
@@ -152,26 +120,7 @@ class RayExecutor:
         progress: Progress = silent,
         what: str = "",
     ) -> Generator[tuple[int, R], None, None]:
-        """The answers as they come.
-
-        Parameters
-        ----------
-        function : callable
-            (part, *shared) -> an answer; importable by name.
-        parts : sequence
-            Partitions, or anything else.
-        *shared : object
-            What every call is given.
-        progress : callable, default silent
-            Told how many parts are done.
-        what : str, default ""
-            What is being done.
-
-        Yields
-        ------
-        tuple of int and object
-            The place of a part, and its answer.
-        """
+        """The answers as they come."""
         key, sent = self.put(function, parts, shared)
         calls = [[Call(place, None)] for place in range(len(parts))]
         try:
@@ -265,21 +214,8 @@ class RayExecutor:
         if self._own:
             self._ray.shutdown()
 
-    def __enter__(self) -> RayExecutor:
-        """Itself."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the processes, and the cluster where it is ours."""
-        self.close()
-
-
-class RayGroup:
+class RayGroup(Group):
     """Workers that live in processes of a cluster.
 
     Parameters
@@ -305,44 +241,14 @@ class RayGroup:
         what: str = "",
     ) -> None:
         self.executor, self.progress, self.what = executor, progress, what
-        self._parts = parts
+        self.parts = parts
         self._key, self._spec = sent
         self._homes: dict[int, Process] = {}
 
-    def call(self, method: str, *args: Any) -> list[Any]:
-        """Ask every worker the same.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        *args : object
-            Its arguments.
-
-        Returns
-        -------
-        list
-            One answer a partition, in their order.
-        """
-        return self.each(method, [args] * self._parts)
-
     def each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Ask every worker something of its own.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        arguments : sequence of tuple
-            The arguments for each.
-
-        Returns
-        -------
-        list
-            One answer a partition, in their order.
-        """
+        """Ask every worker something of its own."""
         calls = [Call(place, method, tuple(own)) for place, own in enumerate(arguments)]
-        self.executor.spread(self._key, self._homes, self._parts)
+        self.executor.spread(self._key, self._homes, self.parts)
         by_home: dict[int, list[Call]] = {}
         for call in calls:
             by_home.setdefault(id(self._homes[call.place]), []).append(call)
@@ -351,26 +257,12 @@ class RayGroup:
             for own in by_home.values()
             for start in range(0, len(own), MESSAGE)
         ]
-        answers = dict(self._answers(tasks))
-        return [answers[place] for place in range(self._parts)]
+        return in_order(self._answers(tasks), self.parts)
 
     def stream(self, method: str, *args: Any) -> Iterator[tuple[int, Any]]:
-        """Ask every worker the same, and take the answers as they come.
-
-        Parameters
-        ----------
-        method : str
-            Of the workers.
-        *args : object
-            Its arguments.
-
-        Yields
-        ------
-        tuple of int and object
-            A partition's place and its answer.
-        """
-        self.executor.spread(self._key, self._homes, self._parts)
-        yield from self._answers([[Call(place, method, args)] for place in range(self._parts)])
+        """Ask every worker the same, and take the answers as they come."""
+        self.executor.spread(self._key, self._homes, self.parts)
+        yield from self._answers([[Call(place, method, args)] for place in range(self.parts)])
 
     def _answers(self, tasks: Sequence[Sequence[Call]]) -> Iterator[tuple[int, Any]]:
         return self.executor.answers(
@@ -380,19 +272,6 @@ class RayGroup:
     def close(self) -> None:
         """Let the workers go; their processes stay for others."""
         self.executor.forget(self._key)
-
-    def __enter__(self) -> RayGroup:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Let the workers go."""
-        self.close()
 
 
 def ray_executor(address: str | None, workers: int | None) -> RayExecutor:
@@ -419,7 +298,7 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
         how |= {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
         _knock(address)
-    with _environment(BY_DEFAULT), _own_signals(), _silent_logger("ray._private.authentication"):
+    with _environment(BY_DEFAULT), _own_signals(), errors_alone("ray._private.authentication"):
         try:
             ray.init(address or "local", **how)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
@@ -467,18 +346,6 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _silent_logger(name: str) -> Iterator[None]:
-    """No advice from a logger, for the block."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _named(thing: Callable[..., R]) -> Callable[..., R]:
