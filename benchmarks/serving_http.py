@@ -27,6 +27,7 @@ soak_mb, soak_p99             FULL=1: 30 minutes at 70 % of the peak: growth of 
                               second minute
 soak_mapped_mb                growth of what it maps of files meanwhile, above all the index of
                               decisions: the system's to keep or to drop
+soak_rate, soak_share_of_peak  what was sent
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -74,7 +76,7 @@ OPEN_TURNS = {"test": 1, "quick": 15, "full": 45}
 OPEN_SECONDS = 2.0
 MANY = 64  # connections that have a pause between an answer and the next request
 EXAMPLES = {"test": 2, "quick": 30, "full": 300}
-SOAK = 1800.0
+SOAK, PAUSE = 1800.0, 10  # seconds; milliseconds of each connection of the soak
 Figures = list[dict[str, Any]]
 
 
@@ -170,26 +172,37 @@ def closed_loop(
     """CPU microseconds of a request under wrk, and requests a second; with a pause in milliseconds
     between an answer and the next request of a connection, of which there are more then.
     """
-    connections = MANY if pause else CONNECTIONS
+    before = cpu(pid)
+    requests, _ = by_wrk(url, script, seconds, MANY if pause else CONNECTIONS, pause)
+    return (cpu(pid) - before) / requests * 1e6, requests / seconds
+
+
+def by_wrk(
+    url: str, script: str, seconds: int, connections: int, pause: int = 0
+) -> tuple[int, float]:
+    """How many requests wrk made from the last core, and the milliseconds of the slowest
+    hundredth.
+    """
     if pause:
         script += f"delay = function() return {pause} end\n"
     last = sorted(os.sched_getaffinity(0))[-1]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
-        before = cpu(pid)
         said = subprocess.run(
             ["taskset", "-c", str(last), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
-            + ["-s", file.name, url],
+            + ["--latency", "-s", file.name, url],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        used = cpu(pid) - before
     if "Non-2xx" in said:
         raise RuntimeError(said)
-    requests = next(int(line.split()[0]) for line in said.splitlines() if "requests in" in line)
-    return used / requests * 1e6, requests / seconds
+    lines = [line.split() for line in said.splitlines()]
+    requests = next(int(words[0]) for words in lines if words[1:3] == ["requests", "in"])
+    slowest = next(words[1] for words in lines if words[:1] == ["99%"])
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", slowest).groups()  # type: ignore[union-attr]
+    return requests, float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
 
 
 class Connection(asyncio.Protocol):
@@ -380,21 +393,25 @@ def by_schema(url: str, examples: int) -> tuple[int, int]:
 
 
 def soak(state: Path, seconds: float) -> Figures:
-    """A long load at 70 % of the peak: does memory grow, does p99?"""
+    """A long load at 70 % of the peak, by connections that pause: does memory grow, does p99?"""
+    script, each = LUA % (UNITS, "/decide"), max(1, int(min(60, seconds / 10)))
     with served(state) as (url, pid, _):
-        _, peak = closed_loop(url, pid, LUA % (UNITS, "/decide"), 5)
-        rate = min(0.7 * peak, 4_000)  # what the open loop itself can send
+        _, peak = closed_loop(url, pid, script, 5)
+        connections = round(0.7 * peak * (PAUSE + 1) / 1e3)  # an answer takes about 1 ms
         parts: list[tuple[float, float, float]] = []
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            late = on_last_core(url, "/decide", rate, min(60.0, seconds / 10))
-            parts.append((*memory(pid), float(np.quantile(late, 0.99))))
+        made, began = 0, time.monotonic()
+        while time.monotonic() < began + seconds:
+            requests, slowest = by_wrk(url, script, each, connections, PAUSE)
+            made += requests
+            parts.append((*memory(pid), slowest))
+        rate = made / (time.monotonic() - began)
     own, mapped, p99 = np.array(parts).T
     return [
         figure("soak_mb", own[-1] - own[1], unit="MB", n=len(parts)),
         figure("soak_mapped_mb", mapped[-1] - mapped[1], unit="MB", n=len(parts)),
         figure("soak_p99", p99[-1] / p99[1], against="the second minute", n=len(parts)),
         figure("soak_rate", rate, unit="1/s"),
+        figure("soak_share_of_peak", rate / peak),
     ]
 
 
