@@ -1,5 +1,11 @@
 """Beyond one machine's memory, and beyond one machine: the rows of a log in partitions, and the
 engines that work on them, which all give the same bits.
+
+partitions   which rows stand together;  reduction: sums of theirs by a fixed tree
+executor     what an engine can do: local (threads) and ray_engine (processes of a cluster, hosts,
+             in each of them host, versions that must be alike)
+shards       what partitions left on disk, for a driver that comes again
+dual         an allocation over partitions: unit_partitions on the driver, unit_worker at each
 """
 
 from typing import TYPE_CHECKING
