@@ -42,6 +42,9 @@ class DecisionSink(Protocol):
         where that cannot be, with nothing of them left in the file.
         """
 
+    def take_back(self, payloads: list[bytes]) -> None:
+        """Cut off what the last `append` wrote, as it gave it: what it tells of was not done."""
+
     async def acknowledged(self) -> None:
         """Under durability "disk": wait until all that was appended is on disk; else return."""
 

@@ -15,8 +15,9 @@ from equipoise.serving.engine.idempotency import key_hash
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.tables import HOUR
 from equipoise.serving.errors import ConflictError, InFlight, LogUnavailable
+from equipoise.serving.log.reader import read_records
 from equipoise.serving.messages import DecideRequest, ExposureRequest
-from equipoise.serving.records import DecisionRecord, ExposureRecord, RewardRecord
+from equipoise.serving.records import DecisionRecord, ExposureRecord, RewardRecord, SpendRecord
 
 encode = msgspec.json.Encoder().encode
 
@@ -63,6 +64,39 @@ def test_a_request_in_hand_is_told(world):
         world.engine.decide(request, world.ns)
     world.ns += 11 * SECOND  # who began it is dead
     assert world.engine.decide(request, world.ns).logged
+
+
+@pytest.mark.parametrize("well", [True, False], ids=["synced", "failed"])
+def test_a_key_is_answered_for_once_the_disk_has_its_decision(world, well):
+    request, unsynced = DecideRequest(unit="ann", key="1"), []
+    (first,) = world.engine.decide_batch([request], world.ns, unsynced)
+    with pytest.raises(InFlight):
+        world.engine.decide(request, world.ns)
+    world.engine.keep(unsynced, lost=not well)
+    world.ns += HOUR
+    (again,) = world.engine.decide_batch([request], world.ns)
+    if well:
+        assert again == first
+    else:
+        assert isinstance(again, LogUnavailable)
+        assert "must be on disk" in str(again)
+    with pytest.raises(ConflictError, match="another body"):
+        world.decide("bob", key="1")
+    assert len(world.records(DecisionRecord)) == 1
+
+
+def test_an_answer_that_no_table_took_is_kept_later(world):
+    request, unsynced = DecideRequest(unit="ann", key="1"), []
+    (first,) = world.engine.decide_batch([request], world.ns, unsynced)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        world.engine.keep(unsynced)
+        world.engine.tick(world.ns)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    world.engine.tick(world.ns)
+    assert world.engine.decide_batch([request], world.ns) == [first]
 
 
 def test_a_wrong_request_takes_no_key(world):
@@ -180,6 +214,40 @@ def test_a_reward_that_cannot_be_logged_can_be_sent_again(world):
         world.reward(decision, key="a")
     world.log.full = False
     assert world.reward(decision, key="a") == "joined"
+
+
+@pytest.mark.parametrize("what", ["reward", "claim", "exposure"])
+def test_what_no_table_takes_leaves_no_trace_in_the_log(tmp_path, what):
+    """The disk has room for the record, and none for the table: it can be sent again."""
+    config = ServeConfig(budget=BudgetConfig(total=9.0, claimed="claimed"))
+    world = World(tmp_path, config, budget=Purse(9.0))
+    decision = world.decide("ann").decision
+    world.engine.tick(world.ns)
+
+    def send() -> None:
+        if what == "exposure":
+            world.engine.exposure(ExposureRequest(decision=decision), world.ns)
+        else:
+            world.reward(decision, "claimed" if what == "claim" else "sales")
+
+    (table,) = (tmp_path / "index" / "recent").glob("*/data.mdb")
+    kinds = ExposureRecord, RewardRecord, SpendRecord
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    segment = max(path.stat().st_size for path in (tmp_path / "log").glob("*.eqlog"))
+    assert segment + 1000 < 2 * 4096 < table.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4096, usual[1]))
+    try:
+        for _ in range(3):
+            with pytest.raises(LogUnavailable, match="a table of the service"):
+                send()
+            assert not any(world.records(kind) for kind in kinds)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    send()
+    world.decide("ann")
+    assert sum(len(world.records(kind)) for kind in kinds) == (2 if what == "claim" else 1)
+    world.close()
+    assert len([*read_records(tmp_path / "log", closed=True)]) > 3  # count and digest are right
 
 
 # ---- restarts ----

@@ -21,6 +21,7 @@ from equipoise.serving.app.problems import Refusal, answer_of, kind_of, problem_
 from equipoise.serving.app.strict_json import Body
 from equipoise.serving.app.wire import JSON_HEADER, start_of
 from equipoise.serving.app.worker import Worker
+from equipoise.serving.engine.idempotency import KeyedAnswer
 from equipoise.serving.errors import LogUnavailable
 from equipoise.serving.messages import (
     BatchRequest,
@@ -38,6 +39,8 @@ EMPTY = b'{"status":"empty"}'
 HOT_PATHS = ("/decide", "/decide/batch", "/reward", "/exposure")
 Handler = Callable[[bytes], Awaitable[tuple[bytes, int]]]
 Reply = bytes | Exception
+Unsynced = list[KeyedAnswer]
+Together = Callable[[Sequence[bytes], Unsynced | None], Sequence[Reply]]
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -104,7 +107,7 @@ class HotRoute:
         path: str,
         scope: str,
         alone: Handler,
-        together: Callable[[Sequence[bytes]], Sequence[Reply]] | None = None,
+        together: Together | None = None,
     ) -> None:
         self.hot, self.path, self.scope = hot, path, scope
         self.alone, self.together = alone, together
@@ -128,28 +131,48 @@ class HotRoute:
         """Answer all requests of a turn."""
         turn, self._turn = self._turn, []
         worker = self.hot.worker
+        unsynced: Unsynced | None = [] if self.scope and worker.waits_for_disk else None
         together: Any = self.together
         try:
-            replies = together([request.body for request in turn])
+            replies = together([request.body for request in turn], unsynced)
         except Exception as error:  # noqa: BLE001 - each is told
             replies = [error] * len(turn)
-        if not self.scope or not worker.waits_for_disk:
+        if unsynced is None:
             self._send(turn, replies)
         elif worker.log.disk.is_quick:
+            failed: Exception | None = None
             try:
                 worker.log.disk.sync_here()
             except LogUnavailable as error:
-                replies = unwritten(replies, error)
-            self._send(turn, replies)
+                failed = error
+            self._synced(turn, replies, unsynced, failed)
         else:
             on_disk = worker.log.disk.waiter()
-            on_disk.add_done_callback(partial(self._on_disk, turn, replies))
+            on_disk.add_done_callback(partial(self._on_disk, turn, replies, unsynced))
 
     def _on_disk(
-        self, turn: Sequence[HotRequest], replies: Sequence[Reply], done: asyncio.Future[None]
+        self,
+        turn: Sequence[HotRequest],
+        replies: Sequence[Reply],
+        unsynced: Unsynced,
+        done: asyncio.Future[None],
     ) -> None:
         error = done.exception()
-        if isinstance(error, Exception):
+        self._synced(turn, replies, unsynced, error if isinstance(error, Exception) else None)
+
+    def _synced(
+        self,
+        turn: Sequence[HotRequest],
+        replies: Sequence[Reply],
+        unsynced: Unsynced,
+        error: Exception | None,
+    ) -> None:
+        """Answer once the disk has what was decided, or failed."""
+        engine = self.hot.worker.engine
+        if error is None:
+            engine.keep(unsynced)
+        else:
+            engine.keep(unsynced, lost=True)
             replies = unwritten(replies, error)
         self._send(turn, replies)
 
@@ -222,7 +245,7 @@ class HotRoutes:
             self._defaults, self._start = defaults, start_of(200, (*defaults, JSON_HEADER))
         return self._start
 
-    def decide_together(self, bodies: Sequence[bytes]) -> list[Reply]:
+    def decide_together(self, bodies: Sequence[bytes], unsynced: Unsynced | None) -> list[Reply]:
         """One unit a body, where stores are quick."""
         asked: list[DecideRequest] = []
         replies: list[Any] = []
@@ -232,7 +255,7 @@ class HotRoutes:
                 replies.append(None)
             except Exception as error:  # noqa: BLE001 - of this body alone
                 replies.append(error)
-        answers = self.worker.engine.decide_batch(asked, self._now())
+        answers = self.worker.engine.decide_batch(asked, self._now(), unsynced)
         if len(answers) == len(replies):
             return answers
         each = iter(answers)
@@ -259,12 +282,13 @@ class HotRoutes:
                 413, "a batch", f"have at most {most:,} units", f"{len(units):,}", fix=fix
             )
         answers: list[bytes] = []
+        unsynced: Unsynced | None = [] if self.worker.waits_for_disk else None
         for start in range(0, len(units), CHUNK):
             if start:
                 await asyncio.sleep(0)
-            answers += await self._chunk(units[start : start + CHUNK])
-        if self.worker.waits_for_disk:
-            await self.worker.log.acknowledged()
+            answers += await self._chunk(units[start : start + CHUNK], unsynced)
+        if unsynced is not None:
+            await self.worker.acknowledged(unsynced)
         return b'{"answers":[%b]}' % b",".join(answers), 200
 
     def _one_of(self, raw: msgspec.Raw) -> DecideRequest | Problem:
@@ -273,12 +297,14 @@ class HotRoutes:
         except EquipoiseError as error:
             return problem_of(error)
 
-    async def _chunk(self, units: Sequence[DecideRequest | Problem]) -> list[bytes]:
+    async def _chunk(
+        self, units: Sequence[DecideRequest | Problem], unsynced: Unsynced | None
+    ) -> list[bytes]:
         """The items of a `BatchAnswer`."""
         engine, now = self.worker.engine, self._now()
         asked = [unit for unit in units if isinstance(unit, DecideRequest)]
         if engine.quick:
-            replies = iter(engine.decide_batch(asked, now))
+            replies = iter(engine.decide_batch(asked, now, unsynced))
         else:
             replies = iter(await engine.decide_batch_async(asked, now))
         return [
@@ -336,6 +362,6 @@ async def nothing(body: bytes) -> tuple[bytes, int]:
     return EMPTY, 200
 
 
-def nothing_together(bodies: Sequence[bytes]) -> list[Reply]:
+def nothing_together(bodies: Sequence[bytes], _: Unsynced | None) -> list[Reply]:
     """The same, to many."""
     return [EMPTY] * len(bodies)

@@ -13,7 +13,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -28,9 +28,10 @@ from equipoise.serving.app.strict_json import key_twice
 from equipoise.serving.app.wire import Bodies
 from equipoise.serving.config import ServeConfig
 from equipoise.serving.engine.engine import Engine
+from equipoise.serving.engine.idempotency import KeyedAnswer
 from equipoise.serving.engine.refill import refill
 from equipoise.serving.engine.shared import SharedState
-from equipoise.serving.errors import ConflictError
+from equipoise.serving.errors import ConflictError, LogUnavailable
 from equipoise.serving.log.segments import unended
 from equipoise.serving.log.upkeep import keep_up
 from equipoise.serving.log.writer import DecisionLog
@@ -197,6 +198,15 @@ class Worker:
         reply = self.engine.decide(request, time.time_ns())
         await self.log.acknowledged()
         return reply
+
+    async def acknowledged(self, unsynced: Sequence[KeyedAnswer]) -> None:
+        """Wait for the disk, then keep the answers of keys."""
+        try:
+            await self.log.acknowledged()
+        except LogUnavailable:
+            self.engine.keep(unsynced, lost=True)
+            raise
+        self.engine.keep(unsynced)
 
     # ---- while it runs ----
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -33,7 +32,7 @@ from equipoise.serving.engine.deciding import (
     settle,
 )
 from equipoise.serving.engine.facts import StoredFacts
-from equipoise.serving.engine.idempotency import key_hash
+from equipoise.serving.engine.idempotency import KeyedAnswer, key_hash
 from equipoise.serving.engine.in_force import InForce
 from equipoise.serving.engine.paced import Paced
 from equipoise.serving.engine.part import ServedSnapshot
@@ -271,7 +270,12 @@ class Engine:
         """
         return _one(await self.decide_batch_async([request], now_ns))
 
-    def decide_batch(self, requests: Sequence[DecideRequest], now_ns: int) -> list[Answer]:
+    def decide_batch(
+        self,
+        requests: Sequence[DecideRequest],
+        now_ns: int,
+        unsynced: list[KeyedAnswer] | None = None,
+    ) -> list[Answer]:
         """Decide for many units, with one write to the log.
 
         Parameters
@@ -280,6 +284,9 @@ class Engine:
             One a unit.
         now_ns : int
             When.
+        unsynced : list, optional
+            Takes the answers of keys, for `keep` once the disk has their decisions or has failed;
+            where it is not given they are kept at once.
 
         Returns
         -------
@@ -291,7 +298,11 @@ class Engine:
         stored: Sequence[StoredFacts] = [None] * len(every)
         if not self._killed:
             stored = read_all(now, [self._asked_for(requests[at]) for at, _ in every])
-        return self._finish_all(now, requests, answers, every, stored, now_ns)
+        keyed: list[KeyedAnswer] = [] if unsynced is None else unsynced
+        told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
+        if unsynced is None:
+            self.keep(keyed)
+        return told
 
     async def decide_batch_async(
         self, requests: Sequence[DecideRequest], now_ns: int
@@ -319,11 +330,33 @@ class Engine:
                 stored = await asyncio.gather(*(self._fetch(now, requests[at]) for at, _ in every))
             except BaseException:
                 for _, key in every:
-                    self._release(key, now_ns)
+                    self.shared.idempotency.release(key, now_ns)
                 raise
-        told = self._finish_all(now, requests, answers, every, stored, now_ns)
-        await self.sink.acknowledged()
+        keyed: list[KeyedAnswer] = []
+        told = self._finish_all(now, requests, answers, every, stored, now_ns, keyed)
+        try:
+            await self.sink.acknowledged()
+        except LogUnavailable:
+            self.keep(keyed, lost=True)
+            raise
+        self.keep(keyed)
         return told
+
+    def keep(self, keyed: Sequence[KeyedAnswer], lost: bool = False) -> None:
+        """Keep the answers of keys, for requests that come again; what fails is tried again by
+        `tick`.
+
+        Parameters
+        ----------
+        keyed : sequence of KeyedAnswer
+            As `decide_batch` gave them.
+        lost : bool, default False
+            Whether the disk failed before it had their decisions: the keys are then refused.
+        """
+        try:
+            self.shared.idempotency.finish(keyed, lost)
+        except LogUnavailable:
+            self.counters.failed("index")
 
     def _begin_all(
         self, requests: Sequence[DecideRequest], now_ns: int
@@ -368,11 +401,6 @@ class Engine:
         """Whether the kill switch is on, in force whether the log can say so or not."""
         return self.shared.controls.now.kill
 
-    def _release(self, key: bytes, now_ns: int) -> None:
-        if key:
-            with suppress(LogUnavailable):
-                self.shared.idempotency.release(key, now_ns)
-
     def _asked_for(self, request: DecideRequest) -> str | None:
         """The unit that stores are asked for; None where they are not."""
         is_out = request.effects is not None or self.is_erased(request.unit)
@@ -400,8 +428,11 @@ class Engine:
         every: Sequence[tuple[int, bytes]],
         stored: Sequence[StoredFacts],
         now_ns: int,
+        keyed: list[KeyedAnswer],
     ) -> list[Answer]:
-        """Decide for those that are left, reserve, log with one write, answer."""
+        """Decide for those that are left, reserve, log with one write, answer; what was logged of
+        requests with a key goes to ``keyed``, too.
+        """
         made: list[PendingDecision] = []
         live = now.live.id
         asked_for = [own[live] is not None for own in stored if own and live in own]
@@ -413,7 +444,7 @@ class Engine:
             try:
                 one = self._make(now, asked, killed, id, latency)
             except Exception as error:  # noqa: BLE001 - of this request alone
-                self._release(key, now_ns)
+                self.shared.idempotency.release(key, now_ns)
                 answers[at] = error
                 continue
             if asked.request.dry_run:
@@ -432,8 +463,9 @@ class Engine:
             else:
                 noted = self.shared.recent.add(records, now.context, written)
                 for one in made:
-                    answers[one.asked.at] = self._logged(now, one)
-                self._keep([one for one in made if one.asked.key], answers, now_ns)
+                    answer = answers[one.asked.at] = self._logged(now, one)
+                    if one.asked.key:
+                        keyed.append(KeyedAnswer(one.asked.key, answer, now_ns))
                 if noted > MOST_NOTED or now_ns >= self._next_flush:
                     self._next_flush = now_ns + FLUSH
                     self.soon(self.flush, now_ns)
@@ -469,15 +501,6 @@ class Engine:
             self.paced.seen(settled)
         return answer_json(record, now.context, settled.part, settled.outcome.scores.tolist())
 
-    def _keep(self, keyed: Sequence[PendingDecision], answers: Sequence[Any], now_ns: int) -> None:
-        """Keep the answers of keys, where there are any."""
-        if keyed:
-            pairs = [(one.asked.key, answers[one.asked.at]) for one in keyed]
-            try:
-                self.shared.idempotency.finish(pairs, now_ns)
-            except LogUnavailable:
-                self.counters.failed("index")
-
     def _count(self, now: InForce, records: Sequence[DecisionRecord], now_ns: int) -> None:
         """Count what was logged."""
         seconds = (self._clock() - now_ns) / 1e9
@@ -492,7 +515,7 @@ class Engine:
         """What cannot be logged is not done: control, and its money goes back."""
         if made.settled.hold is not None and self.budget is not None:
             self.budget.settle(made.settled.hold, 0.0)
-        self._release(made.asked.key, made.asked.now_ns)
+        self.shared.idempotency.release(made.asked.key, made.asked.now_ns)
         record = msgspec.structs.replace(
             made.record, served=CONTROL, probability=1.0, reason=LOG_GONE
         )
@@ -571,6 +594,7 @@ class Engine:
         """
         self.look(now_ns)
         self.flush(now_ns)
+        self.keep(())
         try:
             self.rewards.tick(now_ns)
         except LogUnavailable:

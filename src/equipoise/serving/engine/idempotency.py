@@ -3,6 +3,7 @@
     same key, same body       the first answer, byte for byte
     same key, other body      refused
     first one still in hand   refused; to be tried again
+    the disk failed under it  refused: nobody knows whether the first decision is on disk
 
 A key is kept for two hours at least, by all workers of a machine.  A log record keeps its hash,
 half of it of the key and half of the body, so that answers can be given again after a power cut.
@@ -11,24 +12,37 @@ half of it of the key and half of the body, so that answers can be given again a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from equipoise.serving.engine.tables import HOUR, Hours
-from equipoise.serving.errors import InFlight, KeyReuse
+from equipoise.serving.errors import InFlight, KeyReuse, LogUnavailable
 from equipoise.serving.messages import DecideRequest
 
 HALF = 8  # bytes of the hash of a key, and of a body
 KEEP = 2  # hours
 PATIENCE = 10_000_000_000  # ns after which who began and did not end is taken for dead
 BOUNDARY = 10_000_000_000  # ns of an hour in which another worker may still be in the one before
-IN_HAND, DONE = b"P", b"D"
+IN_HAND, DONE, DOUBT = b"P", b"D", b"U"
+
+Found = bytes | KeyReuse | InFlight | LogUnavailable | None
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class KeyedAnswer(NamedTuple):
+    """An answer to be kept: the key, as `key_hash` gives it; the answer's JSON, None where its
+    decision may be lost; and ``ns``, when the request was taken in hand.
+    """
+
+    key: bytes
+    answer: bytes | None
+    ns: int
 
 
 def key_hash(request: DecideRequest) -> bytes:
@@ -65,8 +79,9 @@ class Idempotency:
 
     def __init__(self, folder: Path) -> None:
         self.hours = Hours(folder, KEEP)
+        self._unkept: list[KeyedAnswer] = []
 
-    def begin(self, keys: Sequence[bytes], now_ns: int) -> list[bytes | KeyReuse | InFlight | None]:
+    def begin(self, keys: Sequence[bytes], now_ns: int) -> list[Found]:
         """Take requests in hand.
 
         Parameters
@@ -78,17 +93,17 @@ class Idempotency:
 
         Returns
         -------
-        list of bytes, KeyReuse, InFlight or None
+        list of bytes, KeyReuse, InFlight, LogUnavailable or None
             Of each: None where it is the first with this key; else the answer that was given
-            before, or why there is none: the key came with another body, or its first request has
-            no answer yet.
+            before, or why there is none: the key came with another body, its first request has no
+            answer yet, or the disk failed under it.
 
         Raises
         ------
         LogUnavailable
             Where nothing can be written; none is then in hand.
         """
-        found: list[bytes | KeyReuse | InFlight | None] = [None] * len(keys)
+        found: list[Found] = [None] * len(keys)
         left = [*enumerate(keys)]
         for back in range(KEEP, 0, -1):
             table = self.hours.there(now_ns - back * HOUR)
@@ -123,24 +138,36 @@ class Idempotency:
             found[at] = _answer(before, key[HALF:], now_ns)
         return before is not None
 
-    def finish(self, answers: Sequence[tuple[bytes, bytes]], now_ns: int) -> None:
-        """Keep answers.
+    def finish(self, keyed: Sequence[KeyedAnswer], lost: bool = False) -> None:
+        """Keep answers, and those that could not be kept before.
 
         Parameters
         ----------
-        answers : sequence of (bytes, bytes)
-            Keys, as `key_hash` gives them, and the answers' JSON.
-        now_ns : int
-            As at `begin`.
+        keyed : sequence of KeyedAnswer
+            Of requests in hand.
+        lost : bool, default False
+            Whether nobody knows if their decisions are on disk.
+
+        Raises
+        ------
+        LogUnavailable
+            Where nothing can be written; they are kept by a later call.
         """
-        with self.hours.of(now_ns).write() as change:
-            for key, answer in answers:
-                change.put(key[:HALF], DONE + key[HALF:] + answer)
+        self._unkept += [one._replace(answer=None) for one in keyed] if lost else keyed
+        for hour, some in groupby(self._unkept, lambda one: one.ns // HOUR):
+            with self.hours.of(hour * HOUR).write() as change:
+                for key, answer, _ in some:
+                    state = DOUBT if answer is None else DONE
+                    change.put(key[:HALF], state + key[HALF:] + (answer or b""))
+        self._unkept.clear()
 
     def release(self, key: bytes, now_ns: int) -> None:
-        """Forget a request that got no answer."""
-        with self.hours.of(now_ns).write() as change:
-            change.delete(key[:HALF])
+        """Forget a request that got no answer; where nothing can be written it is taken for dead
+        after a while.
+        """
+        if key:
+            with suppress(LogUnavailable), self.hours.of(now_ns).write() as change:
+                change.delete(key[:HALF])
 
     def refill(self, key: bytes, answer: bytes, ns: int) -> None:
         """Put an answer back that the log has; one that is there stays."""
@@ -159,7 +186,7 @@ def _dead(mark: bytes, now_ns: int) -> bool:
     return now_ns - int.from_bytes(mark[1 + HALF :], "little") > PATIENCE
 
 
-def _answer(before: bytes, body: bytes, now_ns: int) -> bytes | KeyReuse | InFlight | None:
+def _answer(before: bytes, body: bytes, now_ns: int) -> Found:
     """What an entry says to a request with this body; None where who began it is gone."""
     if before[1 : 1 + HALF] != body:
         fix = "use another key for another request"
@@ -167,6 +194,10 @@ def _answer(before: bytes, body: bytes, now_ns: int) -> bytes | KeyReuse | InFli
         return KeyReuse("the key of a request", "be used for one body", got, fix=fix)
     if before[:1] == DONE:
         return before[1 + HALF :]
+    if before[:1] == DOUBT:
+        must, got = "be on disk", "a disk that failed while it was written"
+        fix = "look in the decision log once the disk is well, or ask with another key"
+        return LogUnavailable("the first decision of this key", must, got, fix=fix)
     if _dead(before, now_ns):
         return None
     got, fix = "the same request while the first has no answer yet", "try again in a moment"

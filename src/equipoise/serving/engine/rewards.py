@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from math import isfinite
 
 from equipoise.core.durations import nanoseconds
@@ -34,7 +35,7 @@ from equipoise.serving.messages import (
     RewardRequest,
 )
 from equipoise.serving.protocols import Budget, Counters, DecisionSink, Hold, OtherNodes
-from equipoise.serving.records import ExposureRecord, RewardRecord, SpendRecord
+from equipoise.serving.records import ExposureRecord, Record, RewardRecord, SpendRecord
 
 PATIENCE = HOUR  # that what came before its decision is kept
 SKEW = HOUR  # by which clocks may differ
@@ -227,11 +228,11 @@ class Rewards:
         """Say what the money that a decision reserved came to; the first word on it counts."""
         if self.budget is None:
             return
-        with self.shared.settling(id) as held:
+        with self._logging() as append, self.shared.settling(id) as held:
             if held is None:
                 return
             spent = held.amount if taken else held.sent
-            self.sink.append(SpendRecord(id, now_ns, held.lease, held.amount, spent))
+            append(SpendRecord(id, now_ns, held.lease, held.amount, spent))
         self.budget.settle(Hold(held.lease, held.amount), spent / MILLION, id)
 
     def _id(self, text: str, now_ns: int) -> bytes:
@@ -284,10 +285,10 @@ class Rewards:
         recent = self.shared.recent
         if recent.used_before(reward, now_ns):
             return "duplicate"
-        with recent.table_for(id, now_ns).write() as change:
+        with self._logging() as append, recent.table_for(id, now_ns).write() as change:
             if not add_reward(change, reward):
                 return "duplicate"
-            self.sink.append(reward)  # an error undoes the transaction
+            append(reward)  # an error undoes the transaction
         if request.name == self.claimed and not late:
             if recent.is_unwritten(id):
                 self.shared.flush()
@@ -295,11 +296,24 @@ class Rewards:
         return "late" if late else "joined"
 
     def _show(self, id: bytes, ns: int) -> str:
-        with self.shared.recent.table_for(id, ns).write() as change:
+        with self._logging() as append, self.shared.recent.table_for(id, ns).write() as change:
             if not change.put(b"e" + id, ns.to_bytes(8, "big"), overwrite=False):
                 return "duplicate"
-            self.sink.append(ExposureRecord(id, ns))
+            append(ExposureRecord(id, ns))
         return "joined"
+
+    @contextmanager
+    def _logging(self) -> Iterator[Callable[[Record], None]]:
+        """A record that stays in the log only where the table changes too, whose transaction is
+        within; it may fail when it ends, for want of room.
+        """
+        written: list[list[bytes]] = []
+        try:
+            yield lambda record: written.append(self.sink.append(record))
+        except LogUnavailable:
+            for payloads in written:
+                self.sink.take_back(payloads)
+            raise
 
 
 def _at(request: RewardRequest, now_ns: int) -> int:

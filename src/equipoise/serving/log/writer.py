@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -101,6 +102,7 @@ class DecisionLog:
         self._file: int | None = None
         self._size = self._head = 0
         self._torn = False
+        self._last: tuple[list[bytes], tuple[int, Any, int]] | None = None
         delay = DELAY if self.config.durability == "process" else 0.0
         self.disk = DiskSync(self.folder, delay, self._sync_failed, self._roll_if_old)
         try:
@@ -204,8 +206,26 @@ class DecisionLog:
             for record in records:
                 if type(record) is DecisionRecord and record.context not in self._here:
                     data, count = self._context_frame(record.context) + data, count + 1
+            before = self._size, self._sha.copy(), self._count
             self._write(data, count)
+            self._last = payloads, before
         return payloads
+
+    def take_back(self, payloads: list[bytes]) -> None:
+        """Cut off what the last `append` wrote: what it tells of was not done after all.
+
+        Parameters
+        ----------
+        payloads : list of bytes
+            As `append` gave them, of records that name no context; nothing is cut where another
+            append came since.
+        """
+        with self._guard:
+            if self._file is None or self._last is None or self._last[0] is not payloads:
+                return
+            self._size, self._sha, self._count = self._last[1]
+            self._last = None
+            self._cut(self._file)
 
     async def acknowledged(self) -> None:
         """Under durability "disk": wait until all that was appended is on disk; else return.
@@ -320,7 +340,7 @@ class DecisionLog:
                 path.unlink(missing_ok=True)
             raise unavailable("begin a file", str(error), str(path)) from error
         self._file, self._created = file, created
-        self._sha, self._count = hashlib.sha256(head), len(recent)
+        self._sha, self._count, self._last = hashlib.sha256(head), len(recent), None
         self._size = self._head = len(head)
         self._here, self._torn = {one.number for one in recent}, False
         self._segments += 1
