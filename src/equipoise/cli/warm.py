@@ -63,13 +63,17 @@ def warm(quiet: Quiet = False) -> None:
 
 
 def _run(world: str, folder: Path) -> None:
-    """A run of a small world, where its extras are installed."""
+    """A run of a small world, where its extras are installed; and a decision by its policy, as a
+    service makes it.
+    """
     import tomllib
     from contextlib import redirect_stdout, suppress
     from io import StringIO
 
+    from equipoise.artifacts.policy import Scorer
+    from equipoise.artifacts.unit_scorer import UnitScorer
     from equipoise.cli.simulate import simulate
-    from equipoise.core.errors import MissingExtra
+    from equipoise.core.errors import InputError, MissingExtra
     from equipoise.pipeline import make_plan, run
 
     rows, tables = WORLDS[world]
@@ -79,7 +83,11 @@ def _run(world: str, folder: Path) -> None:
     for name, keys in tables.items():
         plan[name] = plan.get(name, {}) | keys
     with suppress(MissingExtra):
-        run(make_plan(plan, base=folder))
+        policy = run(make_plan(plan, base=folder)).policy
+        if isinstance(policy, Scorer):
+            with suppress(InputError):  # not every policy decides unit by unit
+                scorer = UnitScorer(policy)
+                scorer.decide("unit", scorer.facts(dict.fromkeys(scorer.columns)))
 
 
 def _fit(name: str) -> None:
@@ -106,7 +114,9 @@ def _fit(name: str) -> None:
 
 
 def _serve_one() -> None:
-    """A decision on one unit, as a service makes it: by trees, and by a rule that draws."""
+    """A decision on one unit by a rule that draws, and a request, where there is a service."""
+    from contextlib import suppress
+
     import numpy as np
 
     from equipoise.allocation import budget
@@ -128,3 +138,7 @@ def _serve_one() -> None:
     facts = scorer.facts({"x": 3.0})
     scorer.decide("unit", facts)
     scorer.rule.chances(facts, "unit")
+    with suppress(ImportError):
+        from equipoise.serving.app.strict_json import key_twice
+
+        key_twice(b'{"unit": "a", "key": "b"}')
