@@ -66,6 +66,18 @@ def test_a_request_in_hand_is_told(world):
     assert world.engine.decide(request, world.ns).logged
 
 
+@pytest.mark.parametrize("step", [HOUR, HOUR + 20 * SECOND], ids=["at its turn", "within it"])
+def test_a_key_whose_first_request_died_hours_ago_is_decided_once(world, step):
+    request = DecideRequest(unit="ann", key="1")
+    assert world.shared.idempotency.begin([key_hash(request)], world.ns) == [None]
+    for _ in range(2):
+        world.ns += step
+        first, again = (world.engine.decide(request, world.ns) for _ in range(2))
+        assert encode(again) == encode(first)
+        assert len(world.records(DecisionRecord)) == 1
+    assert world.shared.idempotency.begin([key_hash(request)], world.ns) == [encode(first)]
+
+
 @pytest.mark.parametrize("well", [True, False], ids=["synced", "failed"])
 def test_a_key_is_answered_for_once_the_disk_has_its_decision(world, well):
     request, unsynced = DecideRequest(unit="ann", key="1"), []

@@ -10,6 +10,7 @@ from fixtures.decision_log import NS, a_context, a_decision, write_log
 
 from equipoise.core.errors import DataError
 from equipoise.serving.config import LogConfig
+from equipoise.serving.log import retention
 from equipoise.serving.log.erasure import mark_of, rewrite_erased, tombstones
 from equipoise.serving.log.reader import read_records
 from equipoise.serving.log.retention import remove_old
@@ -153,6 +154,26 @@ def test_a_removal_that_was_stopped_is_finished(tmp_path, monkeypatch):
     assert len(list(read_records(tmp_path))) == 1
     remove_old(tmp_path, "90d")
     assert len(segments_of(tmp_path)) == 1
+
+
+def test_a_segment_that_is_begun_meanwhile_stays(tmp_path, monkeypatch):
+    log = DecisionLog(tmp_path, 0)
+    log.append(a_decision(log, log.context(a_context()), 0))
+
+    def then_rolls(look):
+        def looked(folder):
+            yield from [*look(folder)]
+            log.roll()
+
+        return looked
+
+    with monkeypatch.context() as busy:
+        for name in ("segments_of", "checked_chain"):
+            busy.setattr(retention, name, then_rolls(getattr(retention, name)))
+        remove_old(tmp_path, "90d")
+    log.close()
+    assert len(segments_of(tmp_path)) == 4
+    assert len([*read_records(tmp_path, closed=True)]) == 9  # contexts, a decision, ends
 
 
 def test_upkeep_does_both_and_then_nothing(tmp_path):

@@ -132,11 +132,13 @@ class Idempotency:
         return found
 
     def _had(self, change: Any, key: bytes, now_ns: int, found: list[Any], at: int) -> bool:
-        """Whether a table has a key; what it says of it to ``found[at]``."""
+        """Whether a table has a key whose first request is answered or in hand; what it says of it
+        to ``found[at]``.  One whose worker died is looked for in later tables, and begun anew.
+        """
         before = change.get(key[:HALF])
         if before is not None:
             found[at] = _answer(before, key[HALF:], now_ns)
-        return before is not None
+        return found[at] is not None
 
     def finish(self, keyed: Sequence[KeyedAnswer], lost: bool = False) -> None:
         """Keep answers, and those that could not be kept before.

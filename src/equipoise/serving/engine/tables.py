@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -101,6 +101,7 @@ class Hours:
         self._tables: dict[int, Table] = {}
         self._absent: set[int] = set()
         self._newest, self._guard = -1, Lock()
+        self._leaving: list[Table] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def of(self, ns: int) -> Table:
@@ -139,25 +140,30 @@ class Hours:
 
     def close(self) -> None:
         """Let go of the files."""
-        for table in self._tables.values():
+        for table in (*self._tables.values(), *self._leaving):
             table.close()
         self._tables.clear()
+        self._leaving.clear()
 
     def _hours(self) -> list[int]:
         return [int(path.name) for path in self.folder.iterdir() if path.name.isdigit()]
 
     def _forget(self, newest: int) -> None:
-        """Remove what is too old or too much."""
-        hours = sorted(self._hours(), reverse=True)
+        """Remove what is too old or too much, and let go of what any worker removed; a thread that
+        reads in it has an hour to end.
+        """
         left = self.most or float("inf")
-        for hour in hours:
+        for hour in sorted(self._hours(), reverse=True):
             path = self.folder / f"{hour:08d}"
-            left -= sum(file.stat().st_size for file in path.glob("data.mdb"))
+            with suppress(FileNotFoundError):  # another worker was quicker
+                left -= sum(file.stat().st_size for file in path.glob("data.mdb"))
             if hour < newest - self.keep or (left < 0 and hour < newest - 1):
-                table = self._tables.pop(hour, None)
-                if table is not None:
-                    table.close()
                 shutil.rmtree(path, ignore_errors=True)
+        while self._leaving:
+            self._leaving.pop().close()
+        there = self._hours()
+        for hour in self._tables.keys() - {hour for hour in there if hour >= newest - self.keep}:
+            self._leaving.append(self._tables.pop(hour))
 
 
 @contextmanager

@@ -113,11 +113,12 @@ def _note(folder: Path, slot: int, old: list[tuple[Segment, Segment | None]]) ->
 
 
 def _finish(folder: Path) -> None:
-    """Remove what was noted as removed before a stop."""
-    kept = {segment.path for segment, _ in checked_chain(folder)}
-    for segment in segments_of(folder):
-        if segment.path not in kept:
-            segment.path.unlink()
+    """Remove what was noted as removed before a stop; a segment that a writer begins meanwhile is
+    in the second look only.
+    """
+    there = {segment.path for segment in segments_of(folder)}
+    for path in there - {segment.path for segment, _ in checked_chain(folder)}:
+        path.unlink()
 
 
 @contextmanager
